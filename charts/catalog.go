@@ -1,0 +1,113 @@
+// Package charts holds the sandbox's own charts and the catalog of everything that is installed.
+package charts
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+)
+
+//go:embed all:pki all:prometheus all:jaeger all:grpcservice
+var files embed.FS
+
+// The namespaces that releases live in.
+const (
+	ShopNamespace   = "shop"
+	SystemNamespace = "sandbox-system"
+	CertNamespace   = "cert-manager"
+)
+
+// Release is one entry of the catalog.
+type Release struct {
+	Name      string
+	Namespace string
+	Chart     string         // one of our charts, or "cert-manager" for the upstream one
+	Needs     []string       // releases that must be ready before this one is installed
+	Images    []string       // catalog references of the images it runs
+	Values    map[string]any // over the chart's own; nil for none
+	FirstCall bool           // the first call waits for it
+	Selector  string         // of its deployments
+}
+
+// Load returns one of our charts.
+func Load(name string) (*chart.Chart, error) {
+	var loaded []*loader.BufferedFile
+	err := fs.WalkDir(files, name, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := files.ReadFile(path)
+		loaded = append(loaded, &loader.BufferedFile{Name: strings.TrimPrefix(path, name+"/"), Data: data})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("loading chart %s: %w", name, err)
+	}
+	c, err := loader.LoadFiles(loaded)
+	if err != nil {
+		return nil, fmt.Errorf("loading chart %s: %w", name, err)
+	}
+	return c, nil
+}
+
+// Ours lists the charts in this package.
+func Ours() []string {
+	entries, err := files.ReadDir(".")
+	if err != nil {
+		return nil // an embedded root can always be read
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	slices.Sort(names)
+	return names
+}
+
+// CertManager is the name of the one chart that is not ours.
+const CertManager = "cert-manager"
+
+// All returns the catalog. Image references come in as functions of a service's or component's name, so that they are
+// written in one place only.
+func All(image func(component string) string) []Release {
+	service := func(name string, needs []string, values map[string]any) Release {
+		values["image"] = image(name)
+		return Release{
+			Name: name, Namespace: ShopNamespace, Chart: "grpcservice", Needs: needs, Images: []string{image(name)}, Values: values,
+			FirstCall: true, Selector: "app.kubernetes.io/name=" + name,
+		}
+	}
+	system := func(name string) Release {
+		return Release{
+			Name: name, Namespace: SystemNamespace, Chart: name, Images: []string{image(name)}, Values: map[string]any{"image": image(name)},
+			Selector: "app.kubernetes.io/name=" + name,
+		}
+	}
+	certParts := []string{image("cert-manager-controller"), image("cert-manager-webhook"), image("cert-manager-cainjector")}
+	return []Release{
+		{
+			Name: "cert-manager", Namespace: CertNamespace, Chart: CertManager, Images: certParts, FirstCall: true,
+			Selector: "app.kubernetes.io/instance=cert-manager",
+			Values: map[string]any{
+				"crds":            map[string]any{"enabled": true},
+				"startupapicheck": map[string]any{"enabled": false},
+				"prometheus":      map[string]any{"enabled": false},
+				"global":          map[string]any{"leaderElection": map[string]any{"namespace": CertNamespace}},
+				// The chart waits 5 s before it asks; a local webhook is up in one.
+				"webhook": map[string]any{"readinessProbe": map[string]any{"initialDelaySeconds": 0, "periodSeconds": 1}},
+			},
+		},
+		{Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Values: map[string]any{"namespace": ShopNamespace}},
+		service("userservice", []string{"pki"}, map[string]any{"replicas": 3, "minAvailable": 2}),
+		service("loadgen", []string{"pki"}, map[string]any{
+			"env": map[string]any{"TARGETS": "userservice=dns:///userservice-headless." + ShopNamespace + ".svc:8443", "BACKGROUND_TARGET": "userservice"},
+		}),
+		system("prometheus"),
+		system("jaeger"),
+	}
+}

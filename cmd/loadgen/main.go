@@ -1,0 +1,47 @@
+// Command loadgen serves loadgen.v1.LoadGenerator and keeps a background load running.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"google.golang.org/grpc"
+
+	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/loadgen"
+	_ "github.com/grpc-sandbox/sandbox/services/user/userv1" // callable, because linked
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Stderr, os.Getenv)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int {
+	cfg, err := governance.ConfigFromEnv("loadgen", getenv)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	load, err := loadgen.ConfigFromEnv(getenv)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	err = governance.Run(ctx, stderr, cfg, func(p *governance.Process, s *grpc.Server) error {
+		return loadgen.Register(p, s, load)
+	})
+	if err != nil {
+		return fail(stderr, err)
+	}
+	return 0
+}
+
+func fail(stderr io.Writer, err error) int {
+	fmt.Fprintln(stderr, "loadgen:", err)
+	return 1
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
+	"github.com/grpc-sandbox/sandbox/sandbox/images"
+)
+
+func newDoctor(w world, g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check the machine and the sandbox, each finding with its fix",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := g.asJSON()
+			if err != nil {
+				return err
+			}
+			patient, s, err := doctorWorld(cmd.Context(), w, g)
+			if err != nil {
+				return err
+			}
+			if s != nil {
+				defer s.close()
+			}
+			reports := doctor.Run(cmd.Context(), patient, nil)
+			if asJSON {
+				err = writeJSON(w.stdout, doctor.Document{Checks: reports})
+			} else {
+				err = printReports(w, reports)
+			}
+			if err == nil && doctor.Worst(reports) == doctor.Fail {
+				return &codedError{code: exitEnvironment, err: errors.New("a check failed\ntry: the fix printed beside it")}
+			}
+			return err
+		},
+	}
+	outputFlag(cmd, g)
+	return cmd
+}
+
+func printReports(w world, reports []doctor.Report) error {
+	marks := map[doctor.Outcome]string{doctor.Pass: "✓ pass", doctor.Warn: "! warn", doctor.Fail: "✗ fail", doctor.Skip: "- skip"}
+	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+	for _, r := range reports {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", marks[r.Result], r.Category, r.ID, r.Message)
+		if r.Fix != "" {
+			fmt.Fprintf(t, "\t\t\ttry: %s\n", r.Fix)
+		}
+	}
+	return t.Flush()
+}
+
+// doctorWorld is the machine, with the sandbox's cluster when there is one.
+func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *session, error) {
+	patient := doctor.HostWorld(w.getenv)
+	folders, err := w.folders()
+	if err != nil {
+		return patient, nil, err
+	}
+	if _, err := sandbox.PrepareEngines(folders); err != nil {
+		return patient, nil, err
+	}
+	choice, err := cluster.Choose(ctx, g.engine, func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) })
+	patient.EngineProbe = func(context.Context) error { return err }
+	if err == nil {
+		patient.Engine = choice.Engine.Name
+	}
+	patient.CacheDir, patient.Registry = folders.Images(), "https://registry.k8s.io/v2/"
+	patient.FromSource = sourceTree(g) != ""
+	patient.CacheIntact = func(context.Context) error { return cacheIntact(folders) }
+	s, err := openSession(ctx, w, g)
+	var notUp *sandbox.NotUpError
+	if errors.As(err, &notUp) {
+		return patient, nil, nil
+	}
+	if err != nil {
+		return patient, nil, err
+	}
+	patient.Kubeconfig = folders.Kubeconfig(g.name)
+	patient.Cluster = s.patient()
+	return patient, s, nil
+}
+
+func cacheIntact(f sandbox.Folders) error {
+	cache, err := images.OpenCache(f.Images())
+	if err != nil {
+		return err
+	}
+	entries, err := cache.Entries()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if _, _, err := cache.Get(e.Key); err != nil {
+			return fmt.Errorf("%s: %w", e.Ref, err)
+		}
+	}
+	return nil
+}
+
+// tracesWindow is how recent a trace must be to show that traces arrive.
+const tracesWindow = 5 * time.Minute

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/images"
+	"github.com/grpc-sandbox/sandbox/sandbox/release"
+)
+
+func newImages(w world, g *globals) *cobra.Command {
+	cmd := &cobra.Command{Use: "images", Short: "List, build and save the images that the sandbox runs", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	list := &cobra.Command{Use: "list", Short: "List every image: origin, size, digest", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return listImages(w, g) }}
+	outputFlag(list, g)
+	var mode string
+	build := &cobra.Command{Use: "build", Short: "Make every image that is not in the cache", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, err := imageMode(mode)
+			if err != nil {
+				return err
+			}
+			ready, err := makeImages(cmd.Context(), w, g, m)
+			if err == nil {
+				err = printBuilds(w, ready)
+			}
+			return err
+		}}
+	build.Flags().StringVar(&mode, "images", string(images.Source), "how images come to be: auto, pull or source")
+	save := &cobra.Command{Use: "save FILE", Short: "Write everything that `up --bundle FILE` needs into one file", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return saveBundle(cmd.Context(), w, g, args[0]) }}
+	cmd.AddCommand(list, build, save)
+	return cmd
+}
+
+type imageRow struct {
+	Ref     string        `json:"ref"`
+	Origin  images.Origin `json:"origin"` // empty when it is not there
+	Size    int64         `json:"sizeBytes"`
+	Digest  string        `json:"digest"`
+	Purpose string        `json:"purpose"`
+	Licence string        `json:"licence"`
+}
+
+func listImages(w world, g *globals) error {
+	asJSON, err := g.asJSON()
+	if err != nil {
+		return err
+	}
+	folders, err := w.folders()
+	if err != nil {
+		return err
+	}
+	cache, err := images.OpenCache(folders.Images())
+	if err != nil {
+		return err
+	}
+	entries, err := cache.Entries()
+	if err != nil {
+		return err
+	}
+	byRef := map[string]images.Entry{}
+	for _, e := range entries {
+		byRef[e.Ref] = e
+	}
+	rows := []imageRow{}
+	for _, i := range images.All() {
+		e := byRef[i.Ref]
+		rows = append(rows, imageRow{Ref: i.Ref, Origin: e.Origin, Size: e.Size, Digest: e.Digest, Purpose: i.Purpose, Licence: i.Licence})
+	}
+	if asJSON {
+		return writeJSON(w.stdout, map[string]any{"images": rows})
+	}
+	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "IMAGE\tORIGIN\tMB\tDIGEST\tPURPOSE\tLICENCE")
+	for _, r := range rows {
+		origin, digest := string(r.Origin), r.Digest
+		if origin == "" {
+			origin, digest = "missing", "-"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%.19s\t%s\t%s\n", r.Ref, origin, r.Size/1e6, digest, r.Purpose, r.Licence)
+	}
+	return t.Flush()
+}
+
+// makeImages makes all images, in order of need.
+func makeImages(ctx context.Context, w world, g *globals, mode images.Mode) ([]images.Ready, error) {
+	folders, err := w.folders()
+	if err != nil {
+		return nil, err
+	}
+	cache, err := images.OpenCache(folders.Images())
+	if err != nil {
+		return nil, err
+	}
+	screen := newProgressScreen(w)
+	defer screen.close()
+	store := &images.Store{Cache: cache, Registry: images.NewRegistry(), Mode: mode, SourceTree: sourceTree(g), Observe: func(e images.Event) {
+		if e.Done != nil {
+			screen.observe(sandbox.Progress{Step: e.Ref, Done: true, Took: e.Done.Took})
+			return
+		}
+		screen.observe(sandbox.Progress{Step: e.Ref, Doing: e.Doing, Typical: e.Typical})
+	}}
+	var ready []images.Ready
+	for _, i := range images.All() {
+		r, err := store.Get(ctx, i)
+		if err != nil {
+			return ready, err
+		}
+		ready = append(ready, r)
+	}
+	return ready, nil
+}
+
+func printBuilds(w world, ready []images.Ready) error {
+	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "IMAGE\tHOW\tMB\tSECONDS WHEN IT WAS MADE")
+	for _, r := range ready {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%.1f\n", r.Ref, r.How, r.Size/1e6, r.Took.Round(100*time.Millisecond).Seconds())
+	}
+	return t.Flush()
+}
+
+func saveBundle(ctx context.Context, w world, g *globals, file string) error {
+	ready, err := makeImages(ctx, w, g, images.Auto)
+	if err != nil {
+		return err
+	}
+	folders, err := w.folders()
+	if err != nil {
+		return err
+	}
+	if _, err := release.CertManagerChart(ctx, folders.Cache, sourceTree(g), images.CertManagerVersion); err != nil {
+		return err
+	}
+	chart := release.ChartFile(folders.Cache, images.CertManagerVersion)
+	name, err := filepath.Rel(folders.Cache, chart)
+	if err != nil {
+		return err
+	}
+	cache, err := images.OpenCache(folders.Images())
+	if err != nil {
+		return err
+	}
+	part := file + ".part" // the name appears only when the file is whole
+	f, err := os.Create(part)
+	if err != nil {
+		return fmt.Errorf("saving the bundle: %w", err)
+	}
+	defer os.Remove(part)
+	err = cache.Save(f, ready, map[string]string{name: chart})
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("saving the bundle: %w", err)
+	}
+	if err := os.Rename(part, file); err != nil {
+		return err
+	}
+	fmt.Fprintln(w.stdout, file)
+	return nil
+}
+
+func loadBundle(file string, folders sandbox.Folders, stderr interface{ Write([]byte) (int, error) }) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return usageError("opening the bundle: %w\ntry: sandbox images save %s", err, file)
+	}
+	defer f.Close()
+	cache, err := images.OpenCache(folders.Images())
+	if err != nil {
+		return err
+	}
+	entries, err := cache.Load(f, folders.Cache)
+	if err != nil {
+		return fmt.Errorf("loading the bundle %s: %w", file, err)
+	}
+	fmt.Fprintf(stderr, "bundle: %d images\n", len(entries))
+	return nil
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+)
+
+// loads drives the load generator for a scenario.
+type loads struct{ rpc loadgenv1.LoadGeneratorClient }
+
+func (l loads) Start(ctx context.Context, s scenarios.LoadSpec) error {
+	_, err := l.rpc.StartLoad(ctx, &loadgenv1.StartLoadRequest{
+		Name: s.Name, Target: s.Call.Service, Method: s.Call.Method, RequestJson: s.Call.Request, Rate: float64(s.Rate), Seed: int64(s.Seed),
+	})
+	return loadError("starting", s.Name, err)
+}
+
+func (l loads) SetRate(ctx context.Context, name string, rate scenarios.Rate) error {
+	_, err := l.rpc.SetRate(ctx, &loadgenv1.SetRateRequest{Name: name, Rate: float64(rate)})
+	return loadError("changing", name, err)
+}
+
+func (l loads) Read(ctx context.Context, name string) (scenarios.LoadReading, error) {
+	stats, err := l.rpc.GetLoad(ctx, &loadgenv1.GetLoadRequest{Name: name})
+	if err != nil {
+		return scenarios.LoadReading{}, loadError("reading", name, err)
+	}
+	return reading(stats)
+}
+
+func (l loads) Stop(ctx context.Context, name string) (scenarios.LoadReading, error) {
+	stats, err := l.rpc.StopLoad(ctx, &loadgenv1.StopLoadRequest{Name: name})
+	if err != nil {
+		return scenarios.LoadReading{}, loadError("stopping", name, err)
+	}
+	return reading(stats)
+}
+
+func loadError(doing, name string, err error) error {
+	if status.Code(err) == codes.NotFound {
+		return fmt.Errorf("%s load %s: %w", doing, name, scenarios.ErrNoLoad)
+	}
+	if err != nil {
+		return fmt.Errorf("%s load %s: %w", doing, name, err)
+	}
+	return nil
+}
+
+func reading(s *loadgenv1.LoadStats) (scenarios.LoadReading, error) {
+	h, err := hdrhistogram.Decode(s.GetLatencyHistogram())
+	if err != nil {
+		return scenarios.LoadReading{}, fmt.Errorf("reading load %s: its histogram: %w", s.GetName(), err)
+	}
+	return scenarios.LoadReading{
+		At: time.Now(), Intended: s.GetIntended(), Sent: s.GetSent(), OK: s.GetOk(), Errors: s.GetErrors(), Latency: h,
+	}, nil
+}
+
+// breakers reads the circuit breakers inside the load generator.
+type breakers struct{ rpc loadgenv1.LoadGeneratorClient }
+
+func (b breakers) Breakers(ctx context.Context) ([]telemetry.Breaker, error) {
+	answer, err := b.rpc.Breakers(ctx, &loadgenv1.BreakersRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("reading breakers: %w", err)
+	}
+	var all []telemetry.Breaker
+	for _, x := range answer.GetBreakers() {
+		all = append(all, telemetry.Breaker{
+			Caller: x.GetCaller(), Callee: x.GetCallee(), Method: x.GetMethod(), State: telemetry.BreakerState(x.GetState()),
+			Since: x.GetSince().AsTime(), Reason: x.GetReason(),
+		})
+	}
+	return all, nil
+}
+
+// Events streams breaker changes; after 0 it begins with the next one.
+func (b breakers) Events(ctx context.Context, after uint64) (<-chan scenarios.BreakerChange, error) {
+	stream, err := b.rpc.WatchEvents(ctx, &loadgenv1.WatchEventsRequest{AfterSeq: after})
+	if err != nil {
+		return nil, fmt.Errorf("watching breakers: %w", err)
+	}
+	from := time.Now()
+	changes := make(chan scenarios.BreakerChange)
+	go func() {
+		defer close(changes)
+		for {
+			e, err := stream.Recv()
+			if errors.Is(err, io.EOF) || err != nil {
+				return
+			}
+			if e.GetKind() != "breaker" || (after == 0 && e.GetTime().AsTime().Before(from)) {
+				continue
+			}
+			select {
+			case changes <- change(e):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return changes, nil
+}
+
+func change(e *loadgenv1.Event) scenarios.BreakerChange {
+	l := e.GetLabels()
+	return scenarios.BreakerChange{
+		Seq: e.GetSeq(), At: e.GetTime().AsTime(), From: l["caller"], To: l["callee"], Method: l["method"],
+		Old: telemetry.BreakerState(l["from"]), New: telemetry.BreakerState(l["to"]), Reason: l["reason"],
+	}
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+)
+
+func newOpen(w world, g *globals) *cobra.Command {
+	ports := map[string]int{"prometheus": prometheusPort, "jaeger": jaegerPort}
+	return &cobra.Command{
+		Use:       "open prometheus|jaeger",
+		Short:     "Make Prometheus or Jaeger reachable from this machine until interrupted",
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: []string{"prometheus", "jaeger"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := openSession(cmd.Context(), w, g)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			f, err := s.client.Forward(cmd.Context(), charts.SystemNamespace, args[0], ports[args[0]])
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			fmt.Fprintf(w.stdout, "http://%s\n", f.Address)
+			fmt.Fprintln(w.stderr, "open until you press Ctrl-C")
+			<-cmd.Context().Done()
+			return nil
+		},
+	}
+}

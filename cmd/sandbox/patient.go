@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+	"github.com/grpc-sandbox/sandbox/sandbox/observe"
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+const loadgenRate = `sum(rate(grpc_client_handled_total{service="loadgen"}[30s]))`
+
+// patient is the cluster as the doctor examines it.
+func (s *session) patient() *doctor.Cluster {
+	return &doctor.Cluster{
+		Nodes: s.nodes, Releases: s.releases, Certificates: s.certificates,
+		Pods: func(ctx context.Context, namespace string) ([]telemetry.Pod, error) {
+			return kube.Workloads{Client: s.client, Namespace: namespace}.Pods(ctx, "")
+		},
+		Targets: s.prometheus.TargetsUp, Breakers: s.prometheus.Breakers, Services: s.jaeger.Services,
+		Traces: func(ctx context.Context, service string) (int, error) {
+			traces, err := s.jaeger.Traces(ctx, service, time.Now().Add(-tracesWindow), 20)
+			return len(traces), err
+		},
+		CallRate: func(ctx context.Context) (float64, error) {
+			rate, err := s.prometheus.Value(ctx, loadgenRate)
+			if errors.Is(err, observe.ErrNoData) {
+				return 0, nil
+			}
+			return rate, err
+		},
+	}
+}
+
+func (s *session) nodes(ctx context.Context) ([]doctor.Node, error) {
+	list, err := s.client.Kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	var all []doctor.Node
+	for _, n := range list.Items {
+		node := doctor.Node{Name: n.Name}
+		for _, c := range n.Status.Conditions {
+			if c.Type == "Ready" {
+				node.Ready, node.Why = c.Status == "True", c.Message
+			}
+		}
+		all = append(all, node)
+	}
+	return all, nil
+}
+
+func (s *session) releases(ctx context.Context) ([]doctor.Release, error) {
+	var all []doctor.Release
+	for _, r := range sandbox.Releases() {
+		one, err := s.releaseStatus(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, doctor.Release{Name: one.Name, Namespace: one.Namespace, Deployed: one.Ready, Why: one.Why})
+	}
+	return all, nil
+}
+
+func (s *session) certificates(ctx context.Context) ([]doctor.Certificate, error) {
+	found, err := s.client.Certificates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []doctor.Certificate
+	for _, c := range found {
+		all = append(all, doctor.Certificate{Namespace: c.Namespace, Name: c.Name, NotBefore: c.NotBefore, NotAfter: c.NotAfter, Ready: c.Ready, Why: c.Why})
+	}
+	return all, nil
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/charmbracelet/bubbles/spinner"
+	"golang.org/x/term"
+
+	"github.com/grpc-sandbox/sandbox/sandbox"
+)
+
+// progressScreen shows what is going on: a live line for each running step on a terminal, plain lines elsewhere.
+type progressScreen struct {
+	out     io.Writer
+	live    bool
+	mu      sync.Mutex
+	running []*runningStep
+	drawn   int // live lines on the screen
+	frame   int
+	stop    chan struct{}
+	stopped sync.WaitGroup
+}
+
+type runningStep struct {
+	name, doing string
+	typical     time.Duration
+	since       time.Time
+}
+
+func newProgressScreen(w world) *progressScreen {
+	s := &progressScreen{out: w.stderr, stop: make(chan struct{})}
+	if f, ok := w.stderr.(interface{ Fd() uintptr }); ok && w.getenv("TERM") != "dumb" {
+		s.live = term.IsTerminal(int(f.Fd()))
+	}
+	if s.live {
+		s.stopped.Go(s.animate)
+	}
+	return s
+}
+
+func (s *progressScreen) animate() {
+	tick := time.NewTicker(spinner.MiniDot.FPS)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+			s.mu.Lock()
+			s.frame++
+			s.redraw("")
+			s.mu.Unlock()
+		}
+	}
+}
+
+func (s *progressScreen) close() {
+	close(s.stop)
+	s.stopped.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = nil
+	s.redraw("")
+}
+
+// observe hears one thing that happened.
+func (s *progressScreen) observe(p sandbox.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case p.Note != "":
+		s.redraw(fmt.Sprintf("  · %s: %s\n", p.Step, p.Note))
+	case p.Done:
+		s.remove(p.Step)
+		mark := "✓"
+		if p.Err != nil {
+			mark = "✗"
+		}
+		s.redraw(fmt.Sprintf("  %s %s (%.1f s)\n", mark, p.Step, p.Took.Seconds()))
+	default:
+		r := s.find(p.Step)
+		changed := p.Doing != "" && p.Doing != r.doing
+		r.doing, r.typical = p.Doing, p.Typical
+		if changed && !s.live {
+			fmt.Fprintf(s.out, "  … %s: %s%s\n", p.Step, p.Doing, typically(p.Typical))
+		}
+		s.redraw("")
+	}
+}
+
+func typically(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (a cold build of it takes about %s)", d.Round(time.Second))
+}
+
+func (s *progressScreen) find(name string) *runningStep {
+	for _, r := range s.running {
+		if r.name == name {
+			return r
+		}
+	}
+	r := &runningStep{name: name, since: time.Now()}
+	s.running = append(s.running, r)
+	return r
+}
+
+func (s *progressScreen) remove(name string) {
+	for i, r := range s.running {
+		if r.name == name {
+			s.running = append(s.running[:i], s.running[i+1:]...)
+			return
+		}
+	}
+}
+
+// redraw takes the live lines away, writes a line to keep, and draws the live lines again.
+func (s *progressScreen) redraw(keep string) {
+	if !s.live {
+		io.WriteString(s.out, keep)
+		return
+	}
+	text := ""
+	if s.drawn > 0 {
+		text = fmt.Sprintf("\x1b[%dA\x1b[J", s.drawn)
+	}
+	text += keep
+	for _, r := range s.running {
+		frames := spinner.MiniDot.Frames
+		line := fmt.Sprintf("  %s %s", frames[s.frame%len(frames)], r.name)
+		if r.doing != "" {
+			line += ": " + r.doing
+		}
+		line += fmt.Sprintf("  %.0f s", time.Since(r.since).Seconds())
+		if r.typical > 0 {
+			line += fmt.Sprintf(" of about %.0f s", r.typical.Seconds())
+		}
+		text += clip(line, s.width()) + "\n"
+	}
+	s.drawn = len(s.running)
+	io.WriteString(s.out, text)
+}
+
+func (s *progressScreen) width() int {
+	if f, ok := s.out.(interface{ Fd() uintptr }); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w
+		}
+	}
+	return 80
+}
+
+func clip(line string, width int) string {
+	if r := []rune(line); len(r) > width-1 {
+		return string(r[:width-2]) + "…"
+	}
+	return line
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grpc-sandbox/sandbox/sandbox"
+)
+
+// world is what a verb may touch of the process it runs in.
+type world struct {
+	stdin          *os.File
+	stdout, stderr io.Writer
+	getenv         func(string) string
+}
+
+// The exit codes.
+const (
+	exitDone        = 0
+	exitNotHeld     = 1
+	exitUsage       = 2
+	exitEnvironment = 3
+	exitInterrupted = 130
+)
+
+// codedError is an error with the exit code it leads to; a nil err means that everything has been said.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+func (e *codedError) Unwrap() error { return e.err }
+
+func usageError(format string, args ...any) error {
+	return &codedError{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// run carries out one command line and returns the exit code.
+func run(ctx context.Context, args []string, w world) int {
+	root := newRoot(w)
+	root.SetArgs(args)
+	root.SetIn(w.stdin)
+	root.SetOut(w.stdout)
+	root.SetErr(w.stderr)
+	err := root.ExecuteContext(ctx)
+	var coded *codedError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &coded):
+		if coded.err != nil {
+			fmt.Fprintln(w.stderr, "sandbox:", coded.err)
+		}
+		return coded.code
+	case ctx.Err() != nil:
+		fmt.Fprintln(w.stderr, "sandbox: interrupted:", err)
+		return exitInterrupted
+	}
+	fmt.Fprintln(w.stderr, "sandbox:", err)
+	return exitEnvironment
+}
+
+// globals are the flags that every verb knows.
+type globals struct {
+	name   string
+	engine string
+	source string
+	output string
+}
+
+func newRoot(w world) *cobra.Command {
+	g := &globals{}
+	root := &cobra.Command{
+		Use:           "sandbox",
+		Short:         "A local gRPC platform that you may break on purpose",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError("%w\ntry: %s --help", err, cmd.CommandPath())
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&g.name, "name", sandbox.DefaultName, "which sandbox")
+	flags.StringVar(&g.engine, "engine", "", "container engine: docker, podman or nerdctl (default: the first that works)")
+	flags.StringVar(&g.source, "source", w.getenv("SANDBOX_SOURCE"), "a checkout of this project, to build images from (default: found from the working folder)")
+	root.AddCommand(
+		newUp(w, g), newDown(w, g), newStatus(w, g), newDoctor(w, g), newRun(w, g), newWatch(w, g), newScenarios(w, g),
+		newCall(w, g), newOpen(w, g), newImages(w, g), newLogs(w, g), newVersion(w),
+	)
+	for _, c := range root.Commands() {
+		badArgsAreUsage(c)
+	}
+	return root
+}
+
+// badArgsAreUsage makes wrong arguments of c and its subcommands exit with code 2 and a pointer to the help.
+func badArgsAreUsage(c *cobra.Command) {
+	check := c.Args
+	if check == nil {
+		check = cobra.ArbitraryArgs
+	}
+	c.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError("%w\ntry: %s --help", err, cmd.CommandPath())
+		}
+		return nil
+	}
+	for _, sub := range c.Commands() {
+		badArgsAreUsage(sub)
+	}
+}
+
+// outputFlag adds -o to a verb that prints data.
+func outputFlag(cmd *cobra.Command, g *globals) {
+	cmd.Flags().StringVarP(&g.output, "output", "o", "table", "output: table or json")
+}
+
+func (g *globals) asJSON() (bool, error) {
+	switch g.output {
+	case "json":
+		return true, nil
+	case "table":
+		return false, nil
+	}
+	return false, usageError("--output %q is neither table nor json\ntry: -o json", g.output)
+}
+
+// folders are where the sandbox keeps its files.
+func (w world) folders() (sandbox.Folders, error) {
+	home := w.getenv("HOME")
+	pick := func(env, fallback string) (string, error) {
+		if dir := w.getenv(env); dir != "" {
+			return filepath.Join(dir, "sandbox"), nil
+		}
+		if home == "" {
+			return "", &codedError{exitEnvironment, fmt.Errorf("neither %s nor HOME is set\ntry: HOME=/root sandbox …", env)}
+		}
+		return filepath.Join(home, fallback, "sandbox"), nil
+	}
+	config, err := pick("XDG_CONFIG_HOME", ".config")
+	if err != nil {
+		return sandbox.Folders{}, err
+	}
+	cache, err := pick("XDG_CACHE_HOME", ".cache")
+	return sandbox.Folders{Config: config, Cache: cache}, err
+}

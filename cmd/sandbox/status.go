@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/images"
+	"github.com/grpc-sandbox/sandbox/sandbox/release"
+)
+
+// statusDocument is what `status -o json` prints. Add fields; never rename one.
+type statusDocument struct {
+	Name              string          `json:"name"`
+	Engine            string          `json:"engine"`
+	KubernetesVersion string          `json:"kubernetesVersion"`
+	Ready             bool            `json:"ready"`
+	Releases          []releaseStatus `json:"releases"`
+	Images            []imageStatus   `json:"images"`
+}
+
+type releaseStatus struct {
+	Name      string `json:"name"`
+	Chart     string `json:"chart"`
+	Version   string `json:"version"`
+	Namespace string `json:"namespace"`
+	Ready     bool   `json:"ready"`
+	Why       string `json:"why"`
+}
+
+type imageStatus struct {
+	Ref    string        `json:"ref"`
+	Origin images.Origin `json:"origin"`
+}
+
+func newStatus(w world, g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say what is up, what is not, and why",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := g.asJSON()
+			if err != nil {
+				return err
+			}
+			s, err := openSession(cmd.Context(), w, g)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			doc, err := s.status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = writeJSON(w.stdout, doc)
+			} else {
+				err = doc.writeTable(w.stdout)
+			}
+			if err == nil && !doc.Ready {
+				return &codedError{code: exitEnvironment, err: fmt.Errorf("sandbox %s is not ready\ntry: sandbox up", g.name)}
+			}
+			return err
+		},
+	}
+	outputFlag(cmd, g)
+	return cmd
+}
+
+func (s *session) status(ctx context.Context) (statusDocument, error) {
+	doc := statusDocument{Name: s.name, Engine: s.cluster.Engine.Name, Ready: true}
+	version, err := s.client.Kube.Discovery().ServerVersion()
+	if err != nil {
+		return doc, fmt.Errorf("asking the cluster for its version: %w\ntry: sandbox up", err)
+	}
+	doc.KubernetesVersion = version.GitVersion
+	for _, r := range sandbox.Releases() {
+		one, err := s.releaseStatus(ctx, r)
+		if err != nil {
+			return doc, err
+		}
+		doc.Ready = doc.Ready && one.Ready
+		doc.Releases = append(doc.Releases, one)
+	}
+	cache, err := images.OpenCache(s.folders.Images())
+	if err != nil {
+		return doc, err
+	}
+	entries, err := cache.Entries()
+	if err != nil {
+		return doc, err
+	}
+	doc.Images = []imageStatus{}
+	for _, e := range entries {
+		doc.Images = append(doc.Images, imageStatus{Ref: e.Ref, Origin: e.Origin})
+	}
+	return doc, nil
+}
+
+func (s *session) releaseStatus(ctx context.Context, r charts.Release) (releaseStatus, error) {
+	one := releaseStatus{Name: r.Name, Chart: r.Chart, Namespace: r.Namespace, Why: "not installed"}
+	states, err := release.List(s.cluster.Kubeconfig, r.Namespace)
+	if err != nil {
+		return one, err
+	}
+	for _, state := range states {
+		if state.Name != r.Name {
+			continue
+		}
+		one.Version, one.Why = state.Version, ""
+		if state.Status != "deployed" {
+			one.Why = "its Helm release is " + state.Status
+			return one, nil
+		}
+		one.Why, err = sandbox.NotReadyReason(ctx, s.client, r)
+	}
+	one.Ready = err == nil && one.Why == ""
+	return one, err
+}
+
+func (d statusDocument) writeTable(out io.Writer) error {
+	word := map[bool]string{true: "ready", false: "not ready"}
+	fmt.Fprintf(out, "%s on %s, Kubernetes %s: %s\n\n", d.Name, d.Engine, d.KubernetesVersion, word[d.Ready])
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "RELEASE\tNAMESPACE\tVERSION\tSTATE\tWHY")
+	for _, r := range d.Releases {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Name, r.Namespace, r.Version, word[r.Ready], r.Why)
+	}
+	return t.Flush()
+}
+
+func writeJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/images"
+)
+
+type upFlags struct {
+	setup, onlySetup, yes bool
+	images, bundle        string
+	exportKubeconfig      bool
+}
+
+func newUp(w world, g *globals) *cobra.Command {
+	var f upFlags
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Bring the sandbox up, or complete or repair what is there",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runUp(cmd, w, g, f) },
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.setup, "setup", false, "install what is missing with the system's package manager; asks first on a terminal")
+	flags.BoolVar(&f.onlySetup, "only-setup", false, "with --setup: install what is missing and stop")
+	flags.BoolVar(&f.yes, "yes", false, "with --setup: do not ask")
+	flags.StringVar(&f.images, "images", string(images.Auto), "how images come to be: auto, pull or source")
+	flags.StringVar(&f.bundle, "bundle", "", "take images from a file that `sandbox images save` wrote")
+	flags.BoolVar(&f.exportKubeconfig, "export-kubeconfig", false, "also merge the cluster into your own kubeconfig")
+	return cmd
+}
+
+func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
+	mode, err := imageMode(f.images)
+	if err != nil {
+		return err
+	}
+	if err := sandbox.CheckName(g.name); err != nil {
+		return &codedError{exitUsage, err}
+	}
+	folders, err := w.folders()
+	if err != nil {
+		return err
+	}
+	if f.setup {
+		if err := setUp(cmd.Context(), w, f.yes); err != nil {
+			return err
+		}
+		if f.onlySetup {
+			return nil
+		}
+	}
+	if f.bundle != "" {
+		if err := loadBundle(f.bundle, folders, w.stderr); err != nil {
+			return err
+		}
+	}
+	screen := newProgressScreen(w)
+	result, err := sandbox.Up(cmd.Context(), sandbox.UpOptions{
+		Name: g.name, Engine: g.engine, Images: mode, SourceTree: sourceTree(g), Folders: folders, Observe: screen.observe,
+		FirstCall: firstCall,
+	})
+	screen.close()
+	if err != nil {
+		return err
+	}
+	if f.exportKubeconfig {
+		if err := exportKubeconfig(cmd.Context(), folders, g.name, w); err != nil {
+			return err
+		}
+	}
+	printSteps(w.stderr, result)
+	fmt.Fprintf(w.stdout, "sandbox %s is up\n", g.name)
+	fmt.Fprintf(w.stderr, "\nnext: sandbox run pod-kill · sandbox watch · sandbox status\nkubectl: export KUBECONFIG=%s\n", folders.Kubeconfig(g.name))
+	return nil
+}
+
+func imageMode(s string) (images.Mode, error) {
+	switch m := images.Mode(s); m {
+	case images.Auto, images.Pull, images.Source:
+		return m, nil
+	}
+	return "", usageError("--images %q is none of auto, pull, source\ntry: --images auto", s)
+}
+
+// sourceTree is the checkout that images are built from: the one named, or the one the working folder lies in.
+func sourceTree(g *globals) string {
+	if g.source != "" {
+		return g.source
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	return sandbox.FindSourceTree(here)
+}
+
+// printSteps prints the seconds of each step; steps below "releases" overlap.
+func printSteps(out io.Writer, r sandbox.UpResult) {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\nSTEP\tFROM\tSECONDS")
+	for _, s := range r.Steps {
+		fmt.Fprintf(t, "%s\t%.1f\t%.1f\n", s.Step, s.Start.Seconds(), s.Seconds.Seconds())
+	}
+	if r.First > 0 {
+		fmt.Fprintf(t, "first successful call\t\t%.1f\n", r.First.Seconds())
+	}
+	fmt.Fprintf(t, "all\t\t%.1f\n", r.Total.Round(100*time.Millisecond).Seconds())
+	t.Flush()
+}

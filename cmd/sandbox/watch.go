@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/grpc-sandbox/sandbox/tui"
+)
+
+func newWatch(w world, g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "watch",
+		Short: "Show call rates, breakers, pods and the running scenario, live",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			out, err := terminal(w)
+			if err != nil {
+				return err
+			}
+			s, err := openSession(cmd.Context(), w, g)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return s.watch(cmd.Context(), w, out, false)
+		},
+	}
+}
+
+// terminal is standard output when it is a terminal.
+func terminal(w world) (*os.File, error) {
+	if out, ok := w.stdout.(*os.File); ok && term.IsTerminal(int(out.Fd())) {
+		return out, nil
+	}
+	return nil, usageError("the screen needs a terminal, and standard output is none\ntry: sandbox status -o json")
+}
+
+// watch shows the screen until the user leaves it, or until the scenario is done.
+func (s *session) watch(ctx context.Context, w world, out *os.File, untilDone bool) error {
+	feed, err := newFeed(ctx, s)
+	if err != nil {
+		return err
+	}
+	err = tui.Run(ctx, feed, tui.Options{In: w.stdin, Out: out, Name: s.name, NoColor: w.getenv("NO_COLOR") != "", ExitWhenDone: untilDone})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("showing the screen: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+	"github.com/grpc-sandbox/sandbox/sandbox/observe"
+	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+)
+
+// The ports of what the command line talks to.
+const (
+	grpcPort       = 8443
+	prometheusPort = 9090
+	jaegerPort     = 16686
+)
+
+// cliSecret holds the certificate with which this machine calls services.
+const cliSecret = "cli-tls"
+
+// session is a connection to a sandbox that is up. It opens what it needs when it is first used.
+type session struct {
+	name       string
+	folders    sandbox.Folders
+	cluster    cluster.Cluster
+	client     *kube.Client
+	workloads  kube.Workloads
+	prometheus *observe.Prometheus
+	jaeger     *observe.Jaeger
+	links      []*link
+	conns      []*grpc.ClientConn
+}
+
+// openSession connects to a sandbox; an error when it is not up.
+func openSession(ctx context.Context, w world, g *globals) (*session, error) {
+	folders, err := w.folders()
+	if err != nil {
+		return nil, err
+	}
+	c, err := sandbox.Open(ctx, folders, g.name)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kube.Connect(c.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{name: g.name, folders: folders, cluster: c, client: client}
+	s.workloads = kube.Workloads{Client: client, Namespace: charts.ShopNamespace}
+	if s.prometheus, err = observe.NewPrometheus("http://prometheus", s.link(charts.SystemNamespace, "prometheus", prometheusPort).httpClient()); err != nil {
+		return nil, err
+	}
+	s.jaeger = observe.NewJaeger("http://jaeger", s.link(charts.SystemNamespace, "jaeger", jaegerPort).httpClient())
+	return s, nil
+}
+
+func (s *session) close() {
+	for _, c := range s.conns {
+		_ = c.Close()
+	}
+	for _, l := range s.links {
+		l.close()
+	}
+}
+
+func (s *session) link(namespace, release string, port int) *link {
+	l := &link{client: s.client, namespace: namespace, release: release, port: port}
+	s.links = append(s.links, l)
+	return l
+}
+
+// dial connects to a service over mutual TLS, through a port-forward.
+func (s *session) dial(ctx context.Context, release string) (*grpc.ClientConn, error) {
+	return s.dialThrough(ctx, release, s.link(charts.ShopNamespace, release, grpcPort).dial)
+}
+
+func (s *session) dialThrough(ctx context.Context, release string, dial func(context.Context) (net.Conn, error)) (*grpc.ClientConn, error) {
+	identity, err := s.client.Identity(ctx, charts.ShopNamespace, cliSecret)
+	if err != nil {
+		return nil, err
+	}
+	identity.ServerName = release + "." + charts.ShopNamespace + ".svc"
+	conn, err := grpc.NewClient("passthrough:///"+release, grpc.WithTransportCredentials(credentials.NewTLS(identity)), grpc.WithNoProxy(),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) }))
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", release, err)
+	}
+	s.conns = append(s.conns, conn)
+	return conn, nil
+}
+
+// target is the world as a scenario may change it.
+func (s *session) target(ctx context.Context) (scenarios.Target, error) {
+	conn, err := s.dial(ctx, "loadgen")
+	if err != nil {
+		return scenarios.Target{}, err
+	}
+	rpc := loadgenv1.NewLoadGeneratorClient(conn)
+	return scenarios.Target{Loads: loads{rpc}, Workloads: s.workloads, Breakers: breakers{rpc}}, nil
+}
+
+// firstCall proves that a call through mutual TLS succeeds.
+func firstCall(ctx context.Context, client *kube.Client) error {
+	s := &session{client: client}
+	defer s.close()
+	conn, err := s.dial(ctx, "userservice")
+	if err != nil {
+		return fmt.Errorf("making the first call: %w", err)
+	}
+	_, err = userv1.NewUserServiceClient(conn).GetUser(ctx, &userv1.GetUserRequest{UserId: "u-1"}, grpc.WaitForReady(true))
+	if err != nil {
+		return fmt.Errorf("making the first call: %w\ntry: sandbox logs userservice", err)
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+package cluster
+
+import (
+	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+)
+
+const cgroupV1Patch = `kind: KubeletConfiguration
+failCgroupV1: false
+`
+
+const userNamespacePatch = `kind: KubeletConfiguration
+featureGates:
+  KubeletInUserNamespace: true
+`
+
+// restartPatch keeps a scenario's repeated kills quick: the kubelet's own back-off grows to five minutes.
+const restartPatch = `kind: KubeletConfiguration
+crashLoopBackOff:
+  maxContainerRestartPeriod: 5s
+`
+
+const preflightPatch = `kind: InitConfiguration
+nodeRegistration:
+  ignorePreflightErrors: [all]
+`
+
+const oomPatch = `[plugins."io.containerd.grpc.v1.cri"]
+  restrict_oom_score_adj = true
+`
+
+// config is a one-node cluster, with what this host needs and no more.
+func config(name string, h Host) *v1alpha4.Cluster {
+	c := &v1alpha4.Cluster{
+		TypeMeta:             v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
+		Name:                 name,
+		KubeadmConfigPatches: []string{restartPatch},
+	}
+	if h.CgroupV1 {
+		c.KubeadmConfigPatches = append(c.KubeadmConfigPatches, cgroupV1Patch, preflightPatch)
+	}
+	if h.NoResources {
+		c.KubeadmConfigPatches = append(c.KubeadmConfigPatches, userNamespacePatch)
+		c.ContainerdConfigPatches = append(c.ContainerdConfigPatches, oomPatch)
+	}
+	return c
+}

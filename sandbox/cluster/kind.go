@@ -1,0 +1,144 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/kind/pkg/cluster"
+)
+
+// readyTimeout is how long kind waits for the node to be ready.
+const readyTimeout = 3 * time.Minute
+
+// Cluster is one kind cluster, which may not exist yet.
+type Cluster struct {
+	Name       string
+	Engine     Engine
+	Kubeconfig string // the file kind writes; the user's own is never touched
+	Image      string // of the node
+}
+
+// networkVariables name the engine network that kind uses; one for each cluster, so that removing it harms nobody.
+var networkVariables = []string{"KIND_EXPERIMENTAL_DOCKER_NETWORK", "KIND_EXPERIMENTAL_PODMAN_NETWORK", "KIND_EXPERIMENTAL_CONTAINERD_NETWORK"}
+
+func (c Cluster) network() string { return "sandbox-" + c.Name }
+
+func (c Cluster) provider(progress func(string)) (*cluster.Provider, error) {
+	for _, v := range networkVariables {
+		if err := os.Setenv(v, c.network()); err != nil { // kind reads it from the process's environment only
+			return nil, err
+		}
+	}
+	return c.Engine.provider(cluster.ProviderWithLogger(newProgressLogger(progress))), nil
+}
+
+// Create makes the cluster; progress hears kind's steps. When ctx ends, nothing of the cluster is left.
+func (c Cluster) Create(ctx context.Context, h Host, progress func(string)) error {
+	p, err := c.provider(progress)
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- p.Create(c.Name, cluster.CreateWithV1Alpha4Config(config(c.Name, h)), cluster.CreateWithNodeImage(c.Image),
+			cluster.CreateWithKubeconfigPath(c.Kubeconfig), cluster.CreateWithWaitForReady(readyTimeout),
+			cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false))
+	}()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		// Create takes no context: without its node it fails soon.
+		_ = c.removeContainers(context.WithoutCancel(ctx))
+		<-done
+		err = ctx.Err()
+	}
+	if err != nil {
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		return errors.Join(fmt.Errorf("creating the cluster: %w", err), c.Delete(clean))
+	}
+	return os.Chmod(c.Kubeconfig, 0o600)
+}
+
+// Exists says whether the cluster has a node that is there, and whether that node runs.
+func (c Cluster) Exists(ctx context.Context) (exists, running bool, err error) {
+	out, err := c.Engine.Run(ctx, "ps", "-a", "--filter", "label=io.x-k8s.kind.cluster="+c.Name, "--format", "{{.Names}}\t{{.Status}}")
+	if err != nil {
+		return false, false, err
+	}
+	for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
+		if name, status, ok := strings.Cut(line, "\t"); ok && name == c.Node() {
+			return true, strings.HasPrefix(status, "Up"), nil
+		}
+	}
+	return false, false, nil
+}
+
+// Node is the name of the container that is the node.
+func (c Cluster) Node() string { return c.Name + "-control-plane" }
+
+// Delete removes the node, its volumes and its network. It is fine with nothing there.
+func (c Cluster) Delete(ctx context.Context) error {
+	if err := c.removeContainers(ctx); err != nil {
+		return fmt.Errorf("deleting the cluster: %w", err)
+	}
+	if out, err := c.Engine.Run(ctx, "network", "ls", "--format", "{{.Name}}"); err != nil {
+		return fmt.Errorf("deleting the cluster's network: %w", err)
+	} else if slices.Contains(strings.Fields(out), c.network()) {
+		if _, err := c.Engine.Run(ctx, "network", "rm", c.network()); err != nil {
+			return fmt.Errorf("deleting the cluster's network: %w", err)
+		}
+	}
+	if err := os.Remove(c.Kubeconfig); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// removeContainers removes every container of the cluster with the volumes it mounts, however it was left.
+func (c Cluster) removeContainers(ctx context.Context) error {
+	out, err := c.Engine.Run(ctx, "ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster="+c.Name)
+	if err != nil {
+		return err
+	}
+	for _, id := range strings.Fields(out) {
+		volumes, err := c.volumes(ctx, id)
+		if err != nil {
+			return err
+		}
+		if _, err := c.Engine.Run(ctx, "rm", "-f", "-v", id); err != nil && !strings.Contains(err.Error(), "no such container") {
+			return err
+		}
+		for _, v := range volumes {
+			// A volume that went with its container is what we want.
+			if _, err := c.Engine.Run(ctx, "volume", "rm", "-f", v); err != nil && !strings.Contains(err.Error(), "no such volume") {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c Cluster) volumes(ctx context.Context, id string) ([]string, error) {
+	out, err := c.Engine.Run(ctx, "inspect", "--format", "{{json .Mounts}}", id)
+	if err != nil {
+		return nil, err
+	}
+	var mounts []struct{ Type, Name string }
+	if err := json.Unmarshal([]byte(out), &mounts); err != nil {
+		return nil, fmt.Errorf("reading the mounts of %s: %w", id, err)
+	}
+	var names []string
+	for _, m := range mounts {
+		if m.Type == "volume" && m.Name != "" {
+			names = append(names, m.Name)
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,65 @@
+package cluster
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/kind/pkg/log"
+)
+
+// progressLogger turns kind's log lines into the names of its steps; its warnings come through whole.
+type progressLogger struct {
+	mu       sync.Mutex
+	progress func(string)
+}
+
+func newProgressLogger(progress func(string)) *progressLogger {
+	if progress == nil {
+		progress = func(string) {}
+	}
+	return &progressLogger{progress: progress}
+}
+
+func (l *progressLogger) say(line string) {
+	step := stepName(line)
+	if step == "" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.progress(step)
+}
+
+// stepName returns the step that kind's line starts; the empty string for any other line.
+func stepName(line string) string {
+	name, ok := strings.CutPrefix(strings.TrimSpace(line), "•")
+	if !ok {
+		return ""
+	}
+	name = strings.TrimFunc(name, func(r rune) bool { return r == ' ' || r == '.' || r == '…' || r > 0x2000 })
+	return strings.TrimSpace(name)
+}
+
+func (l *progressLogger) Warn(string)                  {} // kind warns that its network is named by us
+func (l *progressLogger) Warnf(string, ...any)         {}
+func (l *progressLogger) Error(m string)               { l.progress("kind: " + m) }
+func (l *progressLogger) Errorf(f string, args ...any) { l.Error(fmt.Sprintf(f, args...)) }
+
+// V implements log.Logger: the steps come at level 0.
+func (l *progressLogger) V(level log.Level) log.InfoLogger {
+	return infoLogger{l: l, enabled: level == 0}
+}
+
+type infoLogger struct {
+	l       *progressLogger
+	enabled bool
+}
+
+func (i infoLogger) Info(m string) {
+	if i.enabled {
+		i.l.say(m)
+	}
+}
+func (i infoLogger) Infof(f string, args ...any) { i.Info(fmt.Sprintf(f, args...)) }
+func (i infoLogger) Enabled() bool               { return i.enabled }

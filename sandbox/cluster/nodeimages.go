@@ -1,0 +1,67 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// HasImage says whether the engine holds ref with the given config digest ("sha256:…").
+func (e Engine) HasImage(ctx context.Context, ref, config string) bool {
+	out, err := e.Run(ctx, "image", "inspect", "--format", "{{.Id}}", ref)
+	return err == nil && strings.TrimPrefix(strings.TrimSpace(out), "sha256:") == strings.TrimPrefix(config, "sha256:")
+}
+
+// LoadImage loads an archive, which write produces, into the engine.
+func (e Engine) LoadImage(ctx context.Context, write func(io.Writer) error) error {
+	return stream(write, func(r io.Reader) error {
+		_, err := e.RunWith(ctx, r, "load")
+		return err
+	})
+}
+
+// NodeImages lists the images in the node's containerd with their manifest digests, and the blobs it holds.
+func (c Cluster) NodeImages(ctx context.Context) (images map[string]string, blobs map[string]bool, err error) {
+	const ctr = "ctr -n k8s.io "
+	out, err := c.Engine.Run(ctx, "exec", c.Node(), "sh", "-c", ctr+"images ls | awk 'NR>1 {print $1, $3}'; echo; "+ctr+"content ls -q")
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing the node's images: %w", err)
+	}
+	images, blobs = map[string]string{}, map[string]bool{}
+	for s := bufio.NewScanner(strings.NewReader(out)); s.Scan(); {
+		switch words := strings.Fields(s.Text()); len(words) {
+		case 2:
+			images[words[0]] = words[1]
+		case 1:
+			blobs[words[0]] = true
+		}
+	}
+	return images, blobs, nil
+}
+
+// LoadIntoNode imports an OCI archive, which write produces, into the node's containerd.
+func (c Cluster) LoadIntoNode(ctx context.Context, write func(io.Writer) error) error {
+	return stream(write, func(r io.Reader) error {
+		_, err := c.Engine.RunWith(ctx, r, "exec", "-i", c.Node(), "ctr", "-n", "k8s.io", "images", "import", "--no-unpack", "-")
+		return err
+	})
+}
+
+// stream connects what write writes to what read reads; a failure to write counts before what it caused in the reader.
+func stream(write func(io.Writer) error, read func(io.Reader) error) error {
+	r, w := io.Pipe()
+	written := make(chan error, 1)
+	go func() {
+		err := write(w)
+		w.CloseWithError(err)
+		written <- err
+	}()
+	readErr := read(r)
+	r.CloseWithError(io.ErrClosedPipe)
+	if err := <-written; err != nil && err != io.ErrClosedPipe {
+		return err
+	}
+	return readErr
+}

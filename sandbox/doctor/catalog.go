@@ -1,0 +1,9 @@
+package doctor
+
+import "slices"
+
+// All are the checks, in the order in which one defect explains the next.
+func All() []Check {
+	return slices.Concat(engineChecks(), kernelChecks(), resourceChecks(), networkChecks(), sourceChecks(), fileChecks(),
+		clusterChecks(), certificateChecks(), platformChecks())
+}

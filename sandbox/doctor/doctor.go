@@ -1,0 +1,115 @@
+// Package doctor checks whether a machine and a sandbox are fit: checks as data, each with its remedy.
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Outcome is what a check found.
+type Outcome string
+
+// The outcomes. Warn is a defect that the sandbox works in spite of; Skip says nothing about fitness.
+const (
+	Pass Outcome = "pass"
+	Warn Outcome = "warn"
+	Fail Outcome = "fail"
+	Skip Outcome = "skip"
+)
+
+// Result is a check's finding. Fix is never empty beside Fail and Warn: a command, a flag or a value.
+type Result struct {
+	Outcome Outcome
+	Message string
+	Fix     string
+}
+
+// Check is one question about the machine or the sandbox.
+type Check struct {
+	ID       string // stable, in kebab case
+	Category string
+	About    string // what is asked, and why
+	Run      func(ctx context.Context, w World) Result
+}
+
+// Report is a check's finding as machines read it; its field names are a contract.
+type Report struct {
+	ID       string  `json:"id"`
+	Category string  `json:"category"`
+	Result   Outcome `json:"result"`
+	Message  string  `json:"message"`
+	Fix      string  `json:"fix"`
+}
+
+// Document is the output of sandbox doctor -o json.
+type Document struct {
+	Checks []Report `json:"checks"`
+}
+
+// patience bounds one check, so that one dead address does not hold up the others.
+const patience = 15 * time.Second
+
+// Run runs All in their order, and tells observer, which may be nil, of each as it ends. After ctx has ended the rest is
+// skipped.
+func Run(ctx context.Context, w World, observer func(Report)) []Report {
+	return run(ctx, All(), w, observer)
+}
+
+func run(ctx context.Context, checks []Check, w World, observer func(Report)) []Report {
+	reports := make([]Report, 0, len(checks))
+	for _, c := range checks {
+		res := skip("interrupted")
+		if ctx.Err() == nil {
+			res = c.attempt(ctx, w)
+		}
+		r := Report{c.ID, c.Category, res.Outcome, res.Message, res.Fix}
+		reports = append(reports, r)
+		if observer != nil {
+			observer(r)
+		}
+	}
+	return reports
+}
+
+// attempt runs one check. A check that panics has failed; the others still run.
+func (c Check) attempt(ctx context.Context, w World) (res Result) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			res = fail("report this as a bug of sandbox", "the check itself broke: %v", p)
+		}
+	}()
+	return c.Run(ctx, w)
+}
+
+// Worst is the gravest outcome: Fail, then Warn, then Pass.
+func Worst(reports []Report) Outcome {
+	worst := Pass
+	for _, r := range reports {
+		switch {
+		case r.Result == Fail:
+			return Fail
+		case r.Result == Warn:
+			worst = Warn
+		}
+	}
+	return worst
+}
+
+func pass(format string, args ...any) Result {
+	return Result{Outcome: Pass, Message: fmt.Sprintf(format, args...)}
+}
+
+func skip(format string, args ...any) Result {
+	return Result{Outcome: Skip, Message: fmt.Sprintf(format, args...)}
+}
+
+func warn(fix, format string, args ...any) Result {
+	return Result{Warn, fmt.Sprintf(format, args...), fix}
+}
+
+func fail(fix, format string, args ...any) Result {
+	return Result{Fail, fmt.Sprintf(format, args...), fix}
+}

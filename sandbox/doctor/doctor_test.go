@@ -1,0 +1,144 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestAFitWorldPassesEveryCheck(t *testing.T) {
+	for _, r := range Run(t.Context(), fit().World, nil) {
+		if r.Result != Pass || r.Message == "" || r.Fix != "" {
+			t.Errorf("%s: %s %q, fix %q; want pass with a message", r.ID, r.Result, r.Message, r.Fix)
+		}
+	}
+}
+
+func TestEveryFaultIsFoundAndHasItsFix(t *testing.T) {
+	checks := map[string]Check{}
+	for _, c := range All() {
+		checks[c.ID] = c
+	}
+	tried := map[string]bool{}
+	for _, f := range faults {
+		t.Run(f.check+"/"+f.about, func(t *testing.T) {
+			c, ok := checks[f.check]
+			if !ok {
+				t.Fatal("there is no such check")
+			}
+			tried[f.check] = true
+			p := fit()
+			f.harm(p)
+			got := c.Run(t.Context(), p.World)
+			if got.Outcome != f.want || got.Message == "" || !strings.Contains(got.Fix, f.fix) {
+				t.Errorf("got %s %q, fix %q; want %s with %q in the fix", got.Outcome, got.Message, got.Fix, f.want, f.fix)
+			}
+		})
+	}
+	for id := range checks {
+		if !tried[id] {
+			t.Errorf("no fault shows that %s can fail: add a row", id)
+		}
+	}
+}
+
+// TestNoFaultLeavesAnyCheckWithoutFix runs all checks in every unfit world, since one defect shows in several.
+func TestNoFaultLeavesAnyCheckWithoutFix(t *testing.T) {
+	for _, f := range faults {
+		p := fit()
+		f.harm(p)
+		for _, r := range Run(t.Context(), p.World, nil) {
+			if (r.Result == Fail || r.Result == Warn) && r.Fix == "" {
+				t.Errorf("%s, %s: %s says %s %q without a fix", f.check, f.about, r.ID, r.Result, r.Message)
+			}
+		}
+	}
+}
+
+func TestSkips(t *testing.T) {
+	p := fit()
+	p.Cluster, p.FromSource, p.EngineProbe, p.CacheIntact = nil, false, nil, nil
+	p.CacheDir, p.EngineStorage, p.Kubeconfig, p.Registry = "", "", "", ""
+	delete(p.programs, "go")
+	p.files = nil
+	skipped := 0
+	for _, r := range Run(t.Context(), p.World, nil) {
+		if r.Result == Skip {
+			skipped++
+		}
+		ofCluster := r.Category == cluster || r.Category == platform || r.Category == certificates && r.ID != "clock"
+		if ofCluster && (r.Result != Skip || r.Message != "no cluster; sandbox up") {
+			t.Errorf("%s: %s %q; want it skipped for want of a cluster", r.ID, r.Result, r.Message)
+		}
+		if r.Result == Skip && r.Message == "" {
+			t.Errorf("%s is skipped without a reason", r.ID)
+		}
+	}
+	if skipped < 24 {
+		t.Errorf("%d checks skipped, want what cannot be known skipped", skipped)
+	}
+}
+
+func TestCatalog(t *testing.T) {
+	all := All()
+	if len(all) < 25 {
+		t.Errorf("%d checks", len(all))
+	}
+	seen := map[string]bool{}
+	kebab := regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+	for _, c := range all {
+		if seen[c.ID] || !kebab.MatchString(c.ID) || c.Category == "" || c.About == "" {
+			t.Errorf("check %q of %q about %q: ids are unique and in kebab case, and nothing is empty", c.ID, c.Category, c.About)
+		}
+		seen[c.ID] = true
+	}
+}
+
+func TestRunOutlivesItsChecks(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var told []string
+	reports := run(ctx, []Check{
+		{"broken", "c", "a", func(context.Context, World) Result { panic("oh") }},
+		{"last", "c", "a", func(context.Context, World) Result { cancel(); return pass("well") }},
+		{"late", "c", "a", func(context.Context, World) Result { return pass("well") }},
+	}, World{}, func(r Report) { told = append(told, r.ID+" "+string(r.Result)) })
+	if got, want := strings.Join(told, ", "), "broken fail, last pass, late skip"; got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
+	if reports[0].Fix == "" || Worst(reports) != Fail || Worst(reports[1:]) != Pass {
+		t.Errorf("reports %+v", reports)
+	}
+}
+
+func TestDocumentKeepsItsShape(t *testing.T) {
+	got, err := json.Marshal(Document{[]Report{{"ports", "network", Fail, "no port", "ip link set lo up"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"checks":[{"id":"ports","category":"network","result":"fail","message":"no port","fix":"ip link set lo up"}]}`
+	if string(got) != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+func TestHostWorldIsWhole(t *testing.T) {
+	w := HostWorld(os.Getenv)
+	w.Reach = func(context.Context, string) error { return nil } // tests stay at home
+	w.CacheDir = filepath.Join(t.TempDir(), "not", "yet")
+	for _, r := range Run(t.Context(), w, nil) {
+		if strings.Contains(r.Message, "the check itself broke") {
+			t.Errorf("%s: %s", r.ID, r.Message)
+		}
+		if r.ID == "cache-writable" && r.Result != Pass || r.ID == "disk-cache" && r.Result == Skip {
+			t.Errorf("%s: %s %s", r.ID, r.Result, r.Message)
+		}
+		t.Logf("%-20s %-4s %s", r.ID, r.Result, r.Message)
+	}
+	if _, err := w.Exec(t.Context(), "go", "no-such-command"); err == nil || !strings.Contains(err.Error(), "no-such-command") {
+		t.Errorf("what the program said is lost: %v", err)
+	}
+}

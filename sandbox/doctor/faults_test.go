@@ -1,0 +1,134 @@
+package doctor
+
+import (
+	"context"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// fault is one way a world can be unfit, and what its check must make of it.
+type fault struct {
+	check string
+	about string
+	harm  func(p *place)
+	want  Outcome
+	fix   string // part of the remedy
+}
+
+var faults = []fault{
+	{"engine-present", "no engine", func(p *place) { p.Engine = "" }, Fail, "apt-get install podman"},
+	{"engine-present", "the chosen engine is not there", func(p *place) { p.Engine = "docker" }, Fail, "install"},
+	{"engine-version", "an old engine", func(p *place) { p.said["podman"] = "3.4.4" }, Fail, "4.0 or newer"},
+	{"engine-version", "a stopped daemon", func(p *place) { delete(p.said, "podman") }, Fail, "podman version"},
+	{"engine-works", "no privileged containers", func(p *place) { p.EngineProbe = func(context.Context) error { return errBroken } }, Fail, "--privileged"},
+	{"engine-runc", "podman on cgroup v1 without runc", func(p *place) {
+		delete(p.files, "sys/fs/cgroup/cgroup.controllers")
+		delete(p.programs, "runc")
+	}, Fail, "apt-get install runc"},
+	{"privilege", "rootless without user ids", func(p *place) {
+		p.Getuid = func() int { return 1000 }
+		p.write("etc/subuid", "other:100000:65536\n")
+	}, Fail, "usermod --add-subuids"},
+	{"privilege", "rootless on cgroup v1", func(p *place) {
+		p.Getuid = func() int { return 1000 }
+		delete(p.files, "sys/fs/cgroup/cgroup.controllers")
+	}, Fail, "as root"},
+	{"privilege", "a user without the docker daemon", func(p *place) { p.Engine, p.Getuid = "docker", func() int { return 1000 } }, Fail, "systemctl start docker"},
+	{"cap-sys-resource", "root in a container", func(p *place) { p.write("proc/self/status", "CapEff:\t00000000a80425fb\n") }, Warn, "private configuration"},
+	{"cgroup-version", "hybrid", func(p *place) {
+		delete(p.files, "sys/fs/cgroup/cgroup.controllers")
+		p.write("sys/fs/cgroup/unified/cgroup.procs", "")
+	}, Warn, "systemd.unified_cgroup_hierarchy=1"},
+	{"inotify-instances", "few", func(p *place) { p.write("proc/sys/fs/inotify/max_user_instances", "64\n") }, Fail, "sysctl -w fs.inotify.max_user_instances=512"},
+	{"inotify-watches", "few", func(p *place) { p.write("proc/sys/fs/inotify/max_user_watches", "8191\n") }, Fail, "sysctl -w fs.inotify.max_user_watches=524288"},
+	{"ip-forward", "off", func(p *place) { p.write("proc/sys/net/ipv4/ip_forward", "0\n") }, Fail, "sysctl -w net.ipv4.ip_forward=1"},
+	{"kernel-modules", "missing", func(p *place) { delete(p.files, "lib/modules/6.12/modules.dep") }, Fail, "mkdir -p /lib/modules"},
+	{"overlayfs", "missing", func(p *place) { p.write("proc/filesystems", "\text4\n") }, Warn, "modprobe overlay"},
+	{"memory-total", "3 GB", func(p *place) { p.write("proc/meminfo", "MemTotal: 3000000 kB\n") }, Fail, "--context"},
+	{"memory-total", "a container that may use 2 GB", func(p *place) { p.write("sys/fs/cgroup/memory.max", "2000000000\n") }, Fail, "--context"},
+	{"memory-available", "1 GB", func(p *place) { p.write("proc/meminfo", "MemAvailable: 1000000 kB\n") }, Warn, "close programs"},
+	{"disk-cache", "full", func(p *place) { p.DiskFree = func(string) (uint64, error) { return gigabyte, nil } }, Fail, "rm -r /home/dev/.cache/sandbox"},
+	{"disk-cache", "unknown", func(p *place) { p.DiskFree = func(string) (uint64, error) { return 0, errBroken } }, Warn, "df -h"},
+	{"disk-engine", "full", func(p *place) { p.DiskFree = func(string) (uint64, error) { return gigabyte, nil } }, Fail, "podman system prune"},
+	{"open-files", "too few", func(p *place) { p.Nofile = func() (uint64, error) { return 1024, nil } }, Fail, "limits.conf"},
+	{"open-files", "few", func(p *place) { p.Nofile = func() (uint64, error) { return 8192, nil } }, Warn, "limits.conf"},
+	{"ports", "no loopback", func(p *place) { p.Listen = func(string) error { return errBroken } }, Fail, "ip link set lo up"},
+	{"registry", "out of reach", func(p *place) { p.Reach = func(context.Context, string) error { return errBroken } }, Warn, "HTTPS_PROXY"},
+	{"go-proxy", "out of reach", func(p *place) { p.Reach = func(context.Context, string) error { return errBroken } }, Warn, "GOPROXY"},
+	{"proxy-env", "a proxy for everything", func(p *place) { p.env["HTTP_PROXY"] = "http://proxy:3128" }, Warn, "export NO_PROXY=localhost,127.0.0.1,10.96.0.0/16"},
+	{"proxy-env", "a proxy for some of the cluster", func(p *place) {
+		p.env["https_proxy"], p.env["no_proxy"] = "http://proxy:3128", "localhost, 127.0.0.1,svc,10.96.0.0/16"
+	}, Warn, "svc,10.96.0.0/16,10.244.0.0/16,.cluster.local"},
+	{"proxy-env", "two proxies", func(p *place) { p.env["HTTP_PROXY"], p.env["http_proxy"] = "a", "b" }, Warn, "export http_proxy=$HTTP_PROXY"},
+	{"programs", "one is missing", func(p *place) { p.Binaries = []string{"tar", "rsync"} }, Fail, "apt-get install rsync"},
+	{"go-toolchain", "missing, and needed", func(p *place) { delete(p.programs, "go") }, Fail, "go.dev/dl"},
+	{"go-toolchain", "old", func(p *place) { p.said["go"] = "go1.22.2" }, Warn, "GOTOOLCHAIN=auto"},
+	{"go-toolchain", "broken", func(p *place) { delete(p.said, "go") }, Warn, "go env GOVERSION"},
+	{"debootstrap", "missing, and needed", func(p *place) { delete(p.programs, "debootstrap") }, Fail, "apt-get install debootstrap"},
+	{"clock", "an empty battery", func(p *place) { p.Now = func() time.Time { return time.Unix(0, 0) } }, Fail, "timedatectl"},
+	{"clock", "behind the certificates", func(p *place) { p.Now = func() time.Time { return noon.Add(-2 * time.Hour) } }, Fail, "timedatectl"},
+	{"cache-writable", "another user's", func(p *place) { p.Writable = func(string) error { return errBroken } }, Fail, "chown"},
+	{"cache-intact", "damaged", func(p *place) { p.CacheIntact = func(context.Context) error { return errBroken } }, Fail, "rm -r /home/dev/.cache/sandbox"},
+	{"kubeconfig-mode", "open to all", func(p *place) { p.files["home/dev/.sandbox/kubeconfig"].Mode = 0o644 }, Fail, "chmod 600 /home/dev/.sandbox/kubeconfig"},
+	{"node-ready", "not ready", func(p *place) {
+		p.Cluster.Nodes = func(context.Context) ([]Node, error) { return []Node{{Name: "n", Why: "no CNI"}}, nil }
+	}, Fail, "kubectl describe node n"},
+	{"node-ready", "none", func(p *place) { p.Cluster.Nodes = func(context.Context) ([]Node, error) { return nil, nil } }, Fail, "sandbox up"},
+	{"node-ready", "no answer", func(p *place) { p.Cluster.Nodes = func(context.Context) ([]Node, error) { return nil, errBroken } }, Fail, "sandbox status"},
+	{"kube-system", "a pending pod", func(p *place) { p.Cluster.Pods = podsAre(telemetry.Pod{Name: "coredns-1", Phase: "Pending"}) }, Fail, "-n kube-system describe pod coredns-1"},
+	{"kube-system", "no pods", func(p *place) { p.Cluster.Pods = podsAre() }, Fail, "sandbox up"},
+	{"releases-deployed", "half installed", func(p *place) {
+		p.Cluster.Releases = func(context.Context) ([]Release, error) {
+			return []Release{{Name: "a", Deployed: true}, {Name: "b", Why: "timed out"}}, nil
+		}
+	}, Fail, "continues"},
+	{"releases-deployed", "nothing installed", func(p *place) { p.Cluster.Releases = func(context.Context) ([]Release, error) { return nil, nil } }, Fail, "sandbox up"},
+	{"pods-ready", "a crashing pod", func(p *place) {
+		p.Cluster.Pods = podsAre(telemetry.Pod{Name: "userservice-1", Release: "userservice", Phase: "CrashLoopBackOff"})
+	}, Fail, "sandbox logs userservice"},
+	{"pod-restarts", "many", func(p *place) { p.Cluster.Pods = podsAre(telemetry.Pod{Name: "u-1", Ready: true, Restarts: 9}) }, Warn, "sandbox logs u-1"},
+	{"certificates-ready", "not ready", func(p *place) { p.Cluster.Certificates = certificatesAre(Certificate{Namespace: "shop", Name: "u"}) }, Fail, "-n shop describe certificate u"},
+	{"certificates-ready", "none", func(p *place) { p.Cluster.Certificates = certificatesAre() }, Fail, "sandbox up"},
+	{"certificates-expiry", "expired", func(p *place) { p.Now = func() time.Time { return noon.Add(2 * time.Hour) } }, Fail, "delete secret"},
+	{"certificates-expiry", "about to expire", func(p *place) { p.Now = func() time.Time { return noon.Add(56 * time.Minute) } }, Warn, "cert-manager"},
+	{"targets-up", "one down", func(p *place) {
+		p.Cluster.Targets = func(context.Context) (int, int, []string, error) { return 1, 2, []string{"shop: refused"}, nil }
+	}, Fail, "sandbox status"},
+	{"targets-up", "none", func(p *place) {
+		p.Cluster.Targets = func(context.Context) (int, int, []string, error) { return 0, 0, nil, nil }
+	}, Fail, "labels"},
+	{"loadgen-calling", "silent", func(p *place) { p.Cluster.CallRate = func(context.Context) (float64, error) { return 0, nil } }, Fail, "sandbox logs loadgen"},
+	{"loadgen-calling", "never called", func(p *place) { p.Cluster.CallRate = func(context.Context) (float64, error) { return math.NaN(), nil } }, Fail, "sandbox logs loadgen"},
+	{"traces-services", "loadgen is not among them", func(p *place) { p.Cluster.Services = func(context.Context) ([]string, error) { return nil, nil } }, Warn, "sandbox logs loadgen"},
+	{"traces-arriving", "none", func(p *place) { p.Cluster.Traces = func(context.Context, string) (int, error) { return 0, nil } }, Warn, "sandbox doctor again"},
+	{"breakers-closed", "one open", func(p *place) {
+		p.Cluster.Breakers = func(context.Context) ([]telemetry.Breaker, error) {
+			return []telemetry.Breaker{{Caller: "a", Callee: "b", Method: "M", State: telemetry.Open}}, nil
+		}
+	}, Warn, "sandbox watch"},
+}
+
+// TestUnansweredChecks has every question to the cluster fail.
+func TestUnansweredChecks(t *testing.T) {
+	p := fit()
+	p.Cluster = &Cluster{
+		Nodes:        func(context.Context) ([]Node, error) { return nil, errBroken },
+		Releases:     func(context.Context) ([]Release, error) { return nil, errBroken },
+		Pods:         func(context.Context, string) ([]telemetry.Pod, error) { return nil, errBroken },
+		Certificates: func(context.Context) ([]Certificate, error) { return nil, errBroken },
+		Targets:      func(context.Context) (int, int, []string, error) { return 0, 0, nil, errBroken },
+		Services:     func(context.Context) ([]string, error) { return nil, errBroken },
+		Traces:       func(context.Context, string) (int, error) { return 0, errBroken },
+		CallRate:     func(context.Context) (float64, error) { return 0, errBroken },
+		Breakers:     func(context.Context) ([]telemetry.Breaker, error) { return nil, errBroken },
+	}
+	for _, r := range Run(t.Context(), p.World, nil) {
+		ofCluster := r.Category == cluster || r.Category == platform || r.Category == certificates && r.ID != "clock"
+		if ofCluster && (r.Result != Fail || r.Fix == "") {
+			t.Errorf("%s: %s %q, fix %q; want fail with a fix", r.ID, r.Result, r.Message, r.Fix)
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+)
+
+const files = "files"
+
+func fileChecks() []Check {
+	return []Check{
+		{"cache-writable", files, "images are kept for the next time", cacheWritable},
+		{"cache-intact", files, "a damaged image fails late and oddly", cacheIntact},
+		{"kubeconfig-mode", files, "the file holds the key of the cluster's administrator", kubeconfigMode},
+	}
+}
+
+func cacheWritable(_ context.Context, w World) Result {
+	if w.CacheDir == "" {
+		return skip("no image cache is set")
+	}
+	if err := w.Writable(w.CacheDir); err != nil {
+		return fail("sudo chown -R $(id -u) "+w.CacheDir, "the image cache cannot be written: %v", err)
+	}
+	return pass("%s can be written", w.CacheDir)
+}
+
+func cacheIntact(ctx context.Context, w World) Result {
+	if w.CacheIntact == nil {
+		return skip("no image cache to compare")
+	}
+	if err := w.CacheIntact(ctx); err != nil {
+		return fail("rm -r "+w.CacheDir+"; sandbox up fills it again", "the image cache is damaged: %v", err)
+	}
+	return pass("every cached image has its digest")
+}
+
+func kubeconfigMode(_ context.Context, w World) Result {
+	if w.Kubeconfig == "" {
+		return skip("no kubeconfig yet; sandbox up")
+	}
+	info, err := w.Stat(w.Kubeconfig)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return skip("no kubeconfig yet; sandbox up")
+	case err != nil:
+		return fail("sudo chown $(id -u) "+w.Kubeconfig, "the kubeconfig cannot be looked at: %v", err)
+	case info.Mode().Perm()&0o077 != 0:
+		return fail("chmod 600 "+w.Kubeconfig, "%s has mode %04o: others may take over the cluster", w.Kubeconfig, info.Mode().Perm())
+	}
+	return pass("%s has mode %04o", w.Kubeconfig, info.Mode().Perm())
+}

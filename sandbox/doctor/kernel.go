@@ -1,0 +1,95 @@
+package doctor
+
+import (
+	"context"
+	"strconv"
+	"strings"
+)
+
+const kernel = "kernel"
+
+func kernelChecks() []Check {
+	return []Check{
+		{"cgroup-version", kernel, "Kubernetes drops cgroup v1", cgroups},
+		{"inotify-instances", kernel, "every kubelet, containerd and controller watches files",
+			atLeast("fs.inotify.max_user_instances", 128, 512)},
+		{"inotify-watches", kernel, "every kubelet, containerd and controller watches files",
+			atLeast("fs.inotify.max_user_watches", 8192, 524288)},
+		{"ip-forward", kernel, "pods are reached through the node", atLeast("net.ipv4.ip_forward", 1, 1)},
+		{"kernel-modules", kernel, "the node mounts /lib/modules", modules},
+		{"overlayfs", kernel, "without it images are copied, not layered", overlay},
+	}
+}
+
+func cgroupVersion(w World) string {
+	if _, err := w.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		return "v2"
+	}
+	if _, err := w.Stat("/sys/fs/cgroup/unified"); err == nil {
+		return "v1 (hybrid)"
+	}
+	return "v1"
+}
+
+func cgroups(_ context.Context, w World) Result {
+	if v := cgroupVersion(w); v != "v2" {
+		return warn("nothing, sandbox up tells kubelet to accept it; or boot with systemd.unified_cgroup_hierarchy=1",
+			"cgroup %s, which Kubernetes supports only on request", v)
+	}
+	return pass("cgroup v2")
+}
+
+// atLeast checks a kernel setting against what is needed, and recommends a value with room.
+func atLeast(setting string, need, recommended int) func(context.Context, World) Result {
+	return func(_ context.Context, w World) Result {
+		path := "/proc/sys/" + strings.ReplaceAll(setting, ".", "/")
+		b, err := w.ReadFile(path)
+		if err != nil {
+			return skip("%s is not known: %v", setting, err)
+		}
+		have, err := strconv.Atoi(strings.TrimSpace(string(b)))
+		if err != nil {
+			return skip("%s is not a number: %q", setting, b)
+		}
+		if have < need {
+			return fail("sudo sysctl -w "+setting+"="+strconv.Itoa(recommended), "%s is %d, and %d is needed", setting, have, need)
+		}
+		return pass("%s is %d", setting, have)
+	}
+}
+
+func modules(_ context.Context, w World) Result {
+	if _, err := w.Stat("/lib/modules"); err != nil {
+		return fail("sudo mkdir -p /lib/modules", "/lib/modules is missing, so the node cannot mount it")
+	}
+	return pass("/lib/modules exists")
+}
+
+func overlay(_ context.Context, w World) Result {
+	b, err := w.ReadFile("/proc/filesystems")
+	if err != nil {
+		return skip("the kernel's file systems are not known: %v", err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 0 && f[len(f)-1] == "overlay" {
+			return pass("the kernel has overlayfs")
+		}
+	}
+	return warn("sudo modprobe overlay", "the kernel shows no overlayfs: images take more time and disk")
+}
+
+// field is the first word after key in a file of lines such as /proc/meminfo; empty if there is none.
+func field(w World, path, key string) string {
+	b, err := w.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, key); ok {
+			if f := strings.Fields(rest); len(f) > 0 {
+				return f[0]
+			}
+		}
+	}
+	return ""
+}

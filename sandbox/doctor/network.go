@@ -1,0 +1,97 @@
+package doctor
+
+import (
+	"context"
+	"strings"
+)
+
+const network = "network"
+
+func networkChecks() []Check {
+	return []Check{
+		{"ports", network, "port-forwards listen on the loopback address", ports},
+		{"registry", network, "images that are not here are pulled", registry},
+		{"go-proxy", network, "images that cannot be pulled are built from Go source", goProxy},
+		{"proxy-env", network, "a proxy must not get what is meant for the cluster", proxyEnv},
+	}
+}
+
+func ports(_ context.Context, w World) Result {
+	if err := w.Listen("127.0.0.1:0"); err != nil {
+		return fail("sudo ip link set lo up, and let processes listen on 127.0.0.1", "no port can be opened on 127.0.0.1: %v", err)
+	}
+	return pass("ports can be opened on 127.0.0.1; none is fixed")
+}
+
+func registry(ctx context.Context, w World) Result {
+	if w.Registry == "" {
+		return skip("no registry is set")
+	}
+	if err := w.Reach(ctx, w.Registry); err != nil {
+		return warn("sandbox images lists what is here already; else set HTTPS_PROXY, or let sandbox up build from source",
+			"%s does not answer: %v", w.Registry, err)
+	}
+	return pass("%s answers", w.Registry)
+}
+
+func goProxy(ctx context.Context, w World) Result {
+	setting := w.Getenv("GOPROXY")
+	if setting == "" {
+		setting = "https://proxy.golang.org"
+	}
+	first := strings.FieldsFunc(setting, func(r rune) bool { return r == ',' || r == '|' })
+	if len(first) == 0 || !strings.HasPrefix(first[0], "http") {
+		return skip("GOPROXY is %s: modules do not come from a proxy", setting)
+	}
+	if err := w.Reach(ctx, first[0]); err != nil {
+		return warn("set GOPROXY to a proxy that answers here; it is needed only to build images from source", "%s does not answer: %v", first[0], err)
+	}
+	return pass("%s answers", first[0])
+}
+
+// unproxied are the addresses that never go through a proxy: this host, and kind's services and pods.
+var unproxied = []string{"localhost", "127.0.0.1", "10.96.0.0/16", "10.244.0.0/16", ".svc", ".cluster.local"}
+
+func proxyEnv(_ context.Context, w World) Result {
+	proxies := map[string]bool{}
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
+		upper, lower := w.Getenv(name), w.Getenv(strings.ToLower(name))
+		if upper != "" && lower != "" && upper != lower {
+			return warn("export "+strings.ToLower(name)+"=$"+name, "%s and %s differ, and programs disagree on which counts", name, strings.ToLower(name))
+		}
+		if upper+lower != "" {
+			proxies[name] = true
+		}
+	}
+	if len(proxies) == 0 {
+		return pass("no proxy is set")
+	}
+	except := w.Getenv("NO_PROXY")
+	if except == "" {
+		except = w.Getenv("no_proxy")
+	}
+	var missing []string
+	if strings.TrimSpace(except) != "*" {
+		missing = absent(unproxied, strings.Split(except, ","))
+	}
+	if len(missing) > 0 {
+		return warn("export NO_PROXY="+strings.TrimPrefix(except+",", ",")+strings.Join(missing, ","),
+			"a proxy is set, and NO_PROXY lacks %s", strings.Join(missing, ", "))
+	}
+	return pass("a proxy is set, and NO_PROXY spares the cluster")
+}
+
+// absent are the wanted addresses that no entry covers; a leading dot makes no difference.
+func absent(wanted, entries []string) []string {
+	have := map[string]bool{}
+	for _, e := range entries {
+		have[strings.TrimPrefix(strings.TrimSpace(e), ".")] = true
+	}
+	var missing []string
+	for _, a := range wanted {
+		if !have[strings.TrimPrefix(a, ".")] {
+			missing = append(missing, a)
+		}
+	}
+	return missing
+}

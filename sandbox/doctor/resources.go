@@ -1,0 +1,108 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+const resources = "resources"
+
+// What the sandbox needs, in bytes and open files.
+const (
+	gigabyte        = 1_000_000_000
+	memoryTotal     = 4 * gigabyte
+	memoryAvailable = 2 * gigabyte // what all of the sandbox takes
+	diskFree        = 10 * gigabyte
+	filesNeeded     = 4096
+	filesWanted     = 65536
+)
+
+func resourceChecks() []Check {
+	return []Check{
+		{"memory-total", resources, "the platform and the machine's own work share it", totalMemory},
+		{"memory-available", resources, "the platform takes 2 GB", availableMemory},
+		{"disk-cache", resources, "images are kept on disk", diskFor("image cache", func(w World) (string, string) {
+			return w.CacheDir, "rm -r " + w.CacheDir + "; sandbox up fills it again"
+		})},
+		{"disk-engine", resources, "the engine keeps the node and its images", diskFor("engine's storage", func(w World) (string, string) { return w.EngineStorage, w.Engine + " system prune" })},
+		{"open-files", resources, "containerd and the API server hold many files open", openFiles},
+	}
+}
+
+func totalMemory(_ context.Context, w World) Result {
+	total, ok := kilobytes(w, "MemTotal:")
+	if !ok {
+		return skip("the memory is not known: /proc/meminfo does not tell")
+	}
+	what := "memory"
+	if limit, ok := memoryLimit(w); ok && limit < total {
+		total, what = limit, "memory allowed by the cgroup"
+	}
+	if total < memoryTotal {
+		return fail("give the machine 4 GB or more, or use another cluster: sandbox up --context NAME", "%s of %s, and %s are needed", size(total), what, size(memoryTotal))
+	}
+	return pass("%s of %s", size(total), what)
+}
+
+func availableMemory(_ context.Context, w World) Result {
+	available, ok := kilobytes(w, "MemAvailable:")
+	if !ok {
+		return skip("the free memory is not known: /proc/meminfo does not tell")
+	}
+	if available < memoryAvailable {
+		return warn("close programs, until free shows 2 GB available", "%s of memory available, and the sandbox takes %s", size(available), size(memoryAvailable))
+	}
+	return pass("%s of memory available", size(available))
+}
+
+// kilobytes reads a line of /proc/meminfo, in bytes.
+func kilobytes(w World, key string) (uint64, bool) {
+	kib, err := strconv.ParseUint(field(w, "/proc/meminfo", key), 10, 64)
+	return kib * 1024, err == nil
+}
+
+// memoryLimit is the cgroup's limit, where this runs in a container that has one.
+func memoryLimit(w World) (uint64, bool) {
+	for _, path := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		if b, err := w.ReadFile(path); err == nil {
+			limit, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
+			return limit, err == nil // "max" is none
+		}
+	}
+	return 0, false
+}
+
+// diskFor checks the space where place says, which also says how to make some.
+func diskFor(what string, place func(World) (dir, fix string)) func(context.Context, World) Result {
+	return func(_ context.Context, w World) Result {
+		dir, fix := place(w)
+		if dir == "" {
+			return skip("the %s has no place yet", what)
+		}
+		free, err := w.DiskFree(dir)
+		if err != nil {
+			return warn("df -h "+dir, "the disk space for the %s is not known: %v", what, err)
+		}
+		if free < diskFree {
+			return fail(fix, "%s free for the %s in %s, and %s are needed", size(free), what, dir, size(diskFree))
+		}
+		return pass("%s free for the %s", size(free), what)
+	}
+}
+
+func openFiles(_ context.Context, w World) Result {
+	hard, err := w.Nofile()
+	switch {
+	case err != nil:
+		return skip("the limit of open files is not known: %v", err)
+	case hard < filesNeeded:
+		return fail("raise nofile in /etc/security/limits.conf to 65536, and log in again", "a process may open %d files, and %d are needed", hard, filesNeeded)
+	case hard < filesWanted:
+		return warn("raise nofile in /etc/security/limits.conf to 65536, and log in again", "a process may open %d files; under load %d are better", hard, filesWanted)
+	}
+	return pass("a process may open %d files", hard)
+}
+
+func size(bytes uint64) string { return fmt.Sprintf("%.1f GB", float64(bytes)/gigabyte) }

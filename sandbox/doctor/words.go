@@ -1,0 +1,42 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// named bounds how many culprits a message lists.
+const named = 3
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// describe names the first pods that are not ready, of total.
+func describe(bad []telemetry.Pod, total int) string {
+	var names []string
+	for _, p := range bad {
+		names = append(names, p.Name+" ("+p.Phase+")")
+	}
+	return fmt.Sprintf("%d of %s not ready: %s", len(bad), count(total, "pod"), some(names))
+}
+
+func some(names []string) string {
+	if more := len(names) - named; more > 0 {
+		return strings.Join(names[:named], ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// releaseOf is what sandbox logs takes: a pod's release, or its name where it is of none.
+func releaseOf(p telemetry.Pod) string {
+	if p.Release != "" {
+		return p.Release
+	}
+	return p.Name
+}

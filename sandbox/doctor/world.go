@@ -1,0 +1,71 @@
+package doctor
+
+import (
+	"context"
+	"io/fs"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// World is all that checks may look at. HostWorld fills in what the machine can tell; the rest is set by who knows it.
+type World struct {
+	ReadFile func(path string) ([]byte, error)
+	Stat     func(path string) (fs.FileInfo, error)
+	LookPath func(program string) (string, error)
+	Getenv   func(name string) string
+	Getuid   func() int
+	DiskFree func(path string) (bytes uint64, err error) // of the nearest directory that exists
+	Nofile   func() (hard uint64, err error)             // open files per process
+	Exec     func(ctx context.Context, program string, args ...string) (stdout string, err error)
+	Reach    func(ctx context.Context, url string) error // nil for any HTTP answer, through the proxy of the environment
+	Listen   func(address string) error                  // binds it and lets go
+	Writable func(dir string) error                      // makes dir and a file in it, and removes the file
+	Now      func() time.Time
+
+	Engine        string                          // docker or podman; empty where none was found
+	EngineProbe   func(ctx context.Context) error // runs a privileged container; nil skips the check
+	EngineStorage string                          // where the engine keeps images; empty skips the check
+	CacheDir      string                          // of images; empty skips its checks
+	CacheIntact   func(ctx context.Context) error // compares the cached images with their digests; nil skips the check
+	Kubeconfig    string                          // the sandbox's own file; empty skips the check
+	Registry      string                          // URL
+	Binaries      []string                        // programs that sandbox calls beside the engine
+	FromSource    bool                            // images will be built from source
+	Cluster       *Cluster                        // nil where there is none
+}
+
+// Cluster is what the sandbox's cluster can be asked. A check whose function is nil is skipped.
+type Cluster struct {
+	Nodes        func(ctx context.Context) ([]Node, error)
+	Releases     func(ctx context.Context) ([]Release, error)
+	Pods         func(ctx context.Context, namespace string) ([]telemetry.Pod, error) // of all namespaces if it is empty
+	Certificates func(ctx context.Context) ([]Certificate, error)
+	Targets      func(ctx context.Context) (up, total int, down []string, err error)
+	Services     func(ctx context.Context) ([]string, error)                      // that have sent spans
+	Traces       func(ctx context.Context, service string) (count int, err error) // of late
+	CallRate     func(ctx context.Context) (perSecond float64, err error)         // of loadgen's calls
+	Breakers     func(ctx context.Context) ([]telemetry.Breaker, error)
+}
+
+// Node is a node of the cluster.
+type Node struct {
+	Name  string
+	Ready bool
+	Why   string // it is not ready
+}
+
+// Release is a Helm release, and what became of it.
+type Release struct {
+	Name, Namespace string
+	Deployed        bool
+	Why             string // it is not deployed
+}
+
+// Certificate is a cert-manager certificate.
+type Certificate struct {
+	Namespace, Name     string
+	NotBefore, NotAfter time.Time // zero when not issued
+	Ready               bool
+	Why                 string // it is not ready
+}

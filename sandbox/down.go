@@ -1,0 +1,93 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+)
+
+// DownOptions say which sandbox goes.
+type DownOptions struct {
+	Name    string
+	Engine  string // asked only when the sandbox does not remember its own
+	Folders Folders
+	Observe func(Progress)
+}
+
+// Down removes the sandbox: container, volume, network, kubeconfig, state and lock. It is fine with nothing there.
+// It reports whether there was something.
+func Down(ctx context.Context, o DownOptions) (bool, error) {
+	if err := CheckName(o.Name); err != nil {
+		return false, err
+	}
+	unlock, err := lock(o.Folders, o.Name, "down")
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	if _, err := PrepareEngines(o.Folders); err != nil {
+		return false, err
+	}
+	rec := newRecorder(o.Observe)
+	found := false
+	err = rec.step(ctx, "cluster", func(ctx context.Context, _ func(string)) error {
+		found, err = removeCluster(ctx, o)
+		return err
+	})
+	if err != nil {
+		return found, err
+	}
+	return found, os.RemoveAll(o.Folders.of(o.Name))
+}
+
+func removeCluster(ctx context.Context, o DownOptions) (bool, error) {
+	s, err := readState(o.Folders, o.Name)
+	if err != nil {
+		s = state{} // a damaged state must not keep anything alive
+	}
+	if s.Engine == "" {
+		s.Engine = o.Engine
+	}
+	if s.Engine == "" {
+		return false, nil // no `up` of this name ever chose an engine
+	}
+	c := clusterOf(o.Folders, o.Name, s)
+	exists, _, err := c.Exists(ctx)
+	if err != nil {
+		return false, fmt.Errorf("looking for the cluster: %w\ntry: sandbox doctor", err)
+	}
+	return exists, c.Delete(ctx)
+}
+
+// Open returns the cluster of a sandbox that is up.
+func Open(ctx context.Context, f Folders, name string) (cluster.Cluster, error) {
+	if err := CheckName(name); err != nil {
+		return cluster.Cluster{}, err
+	}
+	s, err := readState(f, name)
+	if err != nil {
+		return cluster.Cluster{}, err
+	}
+	if _, err := os.Stat(f.Kubeconfig(name)); s.Engine == "" || s.Created.IsZero() || errors.Is(err, fs.ErrNotExist) {
+		return cluster.Cluster{}, &NotUpError{Name: name}
+	}
+	if _, err := PrepareEngines(f); err != nil {
+		return cluster.Cluster{}, err
+	}
+	return clusterOf(f, name, s), nil
+}
+
+// NotUpError says that there is no such sandbox.
+type NotUpError struct{ Name string }
+
+func (e *NotUpError) Error() string {
+	try := "sandbox up"
+	if e.Name != DefaultName {
+		try += " --name " + e.Name
+	}
+	return "sandbox " + e.Name + " is not up\ntry: " + try
+}

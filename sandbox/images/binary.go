@@ -1,0 +1,110 @@
+package images
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// Binary is one static Go program.
+type Binary struct {
+	Module  string   // folder below the recipes; empty for this project itself
+	Package string   // import path, or a path relative to the module
+	Tags    []string // build tags
+	Stamp   []string // variables set by the linker, "path.name=value"
+	Alone   bool     // built outside the shared workspace, because its versions clash
+	Sources []string // for this project's own programs: the folders that decide the result
+}
+
+// Name is the file name of the program.
+func (b Binary) Name() string {
+	if b.Package == "." {
+		return b.Module
+	}
+	return path.Base(b.Package)
+}
+
+func (b Binary) files() []string {
+	switch {
+	case b.Module == "":
+		return append([]string{"go.mod", "go.sum"}, b.Sources...)
+	case b.Alone:
+		return []string{recipesFolder + "/" + b.Module}
+	}
+	return []string{recipesFolder + "/" + b.Module, recipesFolder + "/go.work", recipesFolder + "/go.work.sum"}
+}
+
+// compile builds b into folder and returns the path of the file.
+func (w *Workshop) compile(ctx context.Context, b Binary, folder string) (string, error) {
+	w.Doing("compiling " + b.Name())
+	out := filepath.Join(folder, b.Name())
+	args := []string{"build", "-trimpath", "-ldflags", ldflags(b.Stamp), "-o", out}
+	if len(b.Tags) > 0 {
+		args = append(args, "-tags", strings.Join(b.Tags, ","))
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, b.Package)...)
+	cmd.Dir = w.SourceTree
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false", "GOWORK=off")
+	if b.Module != "" {
+		cmd.Dir = filepath.Join(w.SourceTree, recipesFolder, b.Module)
+		if !b.Alone {
+			cmd.Env = append(cmd.Env, "GOWORK="+filepath.Join(w.SourceTree, recipesFolder, "go.work"))
+		}
+	}
+	if err := w.run(cmd); err != nil {
+		return "", fmt.Errorf("compiling %s: %w", b.Name(), err)
+	}
+	return out, nil
+}
+
+func ldflags(stamp []string) string {
+	flags := "-s -w"
+	for _, s := range stamp {
+		flags += " -X " + s
+	}
+	return flags
+}
+
+// run runs cmd with its output in the workshop's log; the error ends with the log's tail.
+func (w *Workshop) run(cmd *exec.Cmd) error {
+	var tail tailBuffer
+	cmd.Stdout, cmd.Stderr = &tail, &tail
+	err := cmd.Run()
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("%w\ntry: sandbox up --setup", err)
+	}
+	return fmt.Errorf("%w\n%s", err, tail.String())
+}
+
+// tailBuffer keeps the last lines written to it.
+type tailBuffer struct{ buf bytes.Buffer }
+
+const tailBytes = 4 << 10
+
+func (t *tailBuffer) Write(p []byte) (int, error) {
+	n, err := t.buf.Write(p)
+	if extra := t.buf.Len() - 2*tailBytes; extra > 0 {
+		t.buf.Next(extra)
+	}
+	return n, err
+}
+
+func (t *tailBuffer) String() string {
+	b := t.buf.Bytes()
+	if len(b) > tailBytes {
+		b = b[len(b)-tailBytes:]
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			b = b[i+1:]
+		}
+	}
+	return strings.TrimRight(string(b), "\n")
+}

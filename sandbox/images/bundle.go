@@ -1,0 +1,137 @@
+package images
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Save writes images, and other files under the names that Load is to give them, as one zstd archive.
+// Blobs are compared with their digests on the way.
+func (c *Cache) Save(w io.Writer, all []Ready, files map[string]string) error {
+	z, err := zstd.NewWriter(w)
+	if err != nil {
+		return err
+	}
+	tw := tar.NewWriter(z)
+	written := map[v1.Hash]bool{}
+	for _, r := range all {
+		if err := c.saveImage(tw, r, written); err != nil {
+			return fmt.Errorf("saving %s: %w", r.Ref, err)
+		}
+	}
+	for name, from := range files {
+		if err := addFile(tw, "files/"+name, from, 0o644); err != nil {
+			return fmt.Errorf("saving %s: %w", name, err)
+		}
+	}
+	if err := tw.Close(); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+func (c *Cache) saveImage(tw *tar.Writer, r Ready, written map[v1.Hash]bool) error {
+	if err := c.Verify(r.Image); err != nil {
+		return err
+	}
+	for _, h := range c.blobsOf(r.Entry) {
+		if written[h] {
+			continue
+		}
+		written[h] = true
+		if err := addFile(tw, blobName(h), c.blob(h), 0o644); err != nil {
+			return err
+		}
+	}
+	e := r.Entry
+	e.Key = bundleKey(e.Ref)
+	data, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return addStream(tw, "entries/"+e.Key+".json", int64(len(data)), strings.NewReader(string(data)))
+}
+
+// Load reads an archive that Save wrote into the cache, and its other files into folder. An entry counts only once all of
+// its blobs are there, so that an interrupted Load leaves nothing half made.
+func (c *Cache) Load(r io.Reader, folder string) ([]Entry, error) {
+	z, err := zstd.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	unlock, err := c.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var entries []Entry
+	for tr := tar.NewReader(z); ; {
+		hdr, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return entries, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the bundle: %w\ntry: write it again with `sandbox images save`", err)
+		}
+		e, err := c.loadFile(hdr.Name, tr, folder)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s of the bundle: %w", hdr.Name, err)
+		}
+		if e != nil {
+			entries = append(entries, *e)
+		}
+	}
+}
+
+func (c *Cache) loadFile(name string, r io.Reader, folder string) (*Entry, error) {
+	kind, rest, _ := strings.Cut(name, "/")
+	if !fs.ValidPath(rest) || !slices.Contains([]string{"blobs", "entries", "files"}, kind) {
+		return nil, errors.New("a bundle has no such file")
+	}
+	switch kind {
+	case "blobs":
+		return nil, writeStream(filepath.Join(c.dir, name), r)
+	case "files":
+		return nil, writeStream(filepath.Join(folder, rest), r)
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	var e Entry
+	if err := json.Unmarshal(data, &e); err != nil {
+		return nil, err
+	}
+	return &e, replaceFile(c.entryFile(e.Key), data)
+}
+
+func writeStream(path string, r io.Reader) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = io.Copy(f, r)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

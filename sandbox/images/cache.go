@@ -1,0 +1,228 @@
+package images
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+)
+
+// Cache keeps images in an OCI layout, with one entry a recipe key. Layers are shared between entries.
+type Cache struct{ dir string }
+
+// Entry says what a key led to.
+type Entry struct {
+	Ref     string        `json:"ref"`
+	Key     string        `json:"key"`
+	Origin  Origin        `json:"origin"`
+	Digest  string        `json:"digest"`
+	Size    int64         `json:"size"` // bytes of all layers, as stored
+	Took    time.Duration `json:"tookNanoseconds"`
+	Created time.Time     `json:"created"`
+}
+
+// OpenCache opens the cache in dir, making it where it is missing.
+func OpenCache(dir string) (*Cache, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "entries"), 0o755); err != nil {
+		return nil, fmt.Errorf("opening the image cache: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "oci-layout")); errors.Is(err, fs.ErrNotExist) {
+		if err := os.WriteFile(filepath.Join(dir, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`), 0o644); err != nil {
+			return nil, fmt.Errorf("opening the image cache: %w", err)
+		}
+	}
+	return &Cache{dir: dir}, nil
+}
+
+// ErrCorrupt is in the chain of every error about a cache entry that is damaged.
+var ErrCorrupt = errors.New("the cached image is damaged")
+
+func (c *Cache) entryFile(key string) string { return filepath.Join(c.dir, "entries", key+".json") }
+
+// Get returns the entry and image of a key; fs.ErrNotExist when there is none, ErrCorrupt when a part is missing or was cut short.
+// Content is compared with its digest when it is read out; see Verify.
+func (c *Cache) Get(key string) (Entry, v1.Image, error) {
+	data, err := os.ReadFile(c.entryFile(key))
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	var e Entry
+	if err := json.Unmarshal(data, &e); err != nil {
+		return Entry{}, nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	digest, err := v1.NewHash(e.Digest)
+	if err != nil {
+		return Entry{}, nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	img, err := c.image(digest)
+	if err != nil {
+		return Entry{}, nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return e, img, nil
+}
+
+func (c *Cache) image(digest v1.Hash) (v1.Image, error) {
+	raw, err := os.ReadFile(c.blob(digest))
+	if err != nil {
+		return nil, err
+	}
+	if got, _, err := v1.SHA256(bytes.NewReader(raw)); err != nil || got != digest {
+		return nil, fmt.Errorf("manifest %s has digest %s", digest, got)
+	}
+	manifest, err := v1.ParseManifest(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range append([]v1.Descriptor{manifest.Config}, manifest.Layers...) {
+		info, err := os.Stat(c.blob(part.Digest))
+		if err != nil {
+			return nil, err
+		}
+		if info.Size() != part.Size {
+			return nil, fmt.Errorf("blob %s has %d bytes instead of %d", part.Digest, info.Size(), part.Size)
+		}
+	}
+	return cachedImage(c, raw, manifest)
+}
+
+func (c *Cache) blob(h v1.Hash) string { return filepath.Join(c.dir, "blobs", h.Algorithm, h.Hex) }
+
+// Verify reads all of an image and compares it with its digests.
+func (c *Cache) Verify(img v1.Image) error {
+	if err := validate.Image(img); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return nil
+}
+
+// Put stores an image under a key, and drops what the same reference led to before.
+func (c *Cache) Put(e Entry, img v1.Image) (Entry, v1.Image, error) {
+	unlock, err := c.lock()
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	defer unlock()
+	if err := layout.Path(c.dir).WriteImage(img); err != nil {
+		return Entry{}, nil, fmt.Errorf("writing %s to the image cache: %w", e.Ref, err)
+	}
+	digest, err := img.Digest()
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	manifest, err := img.Manifest()
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	e.Digest, e.Size = digest.String(), 0
+	for _, l := range manifest.Layers {
+		e.Size += l.Size
+	}
+	data, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	if err := replaceFile(c.entryFile(e.Key), data); err != nil {
+		return Entry{}, nil, err
+	}
+	if err := c.drop(e); err != nil {
+		return Entry{}, nil, err
+	}
+	return c.Get(e.Key)
+}
+
+// Remove forgets an entry, so that the next look-up makes it anew. Its damaged blobs go with it.
+func (c *Cache) Remove(key string) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if e, err := c.entry(c.entryFile(key)); err == nil {
+		c.removeDamaged(e)
+	}
+	if err := os.Remove(c.entryFile(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return c.sweep()
+}
+
+// removeDamaged deletes the blobs of e that do not have their digest, so that rewriting them is not skipped as "already there".
+func (c *Cache) removeDamaged(e Entry) {
+	for _, h := range c.blobsOf(e) {
+		f, err := os.Open(c.blob(h))
+		if err != nil {
+			continue
+		}
+		got, _, err := v1.SHA256(f)
+		f.Close()
+		if err != nil || got != h {
+			os.Remove(c.blob(h))
+		}
+	}
+}
+
+// Entries lists what is in the cache.
+func (c *Cache) Entries() ([]Entry, error) {
+	files, err := filepath.Glob(filepath.Join(c.dir, "entries", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var all []Entry
+	for _, f := range files {
+		if e, err := c.entry(f); err == nil {
+			all = append(all, e)
+		}
+	}
+	return all, nil
+}
+
+func (c *Cache) entry(file string) (Entry, error) {
+	var e Entry
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return e, err
+	}
+	return e, json.Unmarshal(data, &e)
+}
+
+// lock keeps a second process from sweeping what this one is writing.
+func (c *Cache) lock() (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(c.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+// replaceFile writes data so that a reader, or a kill, sees the old file or the new one.
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

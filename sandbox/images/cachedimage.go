@@ -1,0 +1,77 @@
+package images
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// cached is an image in the cache; a blob that does not have its digest fails to read with ErrCorrupt.
+type cached struct {
+	cache    *Cache
+	raw      []byte
+	manifest *v1.Manifest
+}
+
+func cachedImage(c *Cache, raw []byte, m *v1.Manifest) (v1.Image, error) {
+	return partial.CompressedToImage(cached{cache: c, raw: raw, manifest: m})
+}
+
+func (i cached) MediaType() (types.MediaType, error) { return i.manifest.MediaType, nil }
+func (i cached) RawManifest() ([]byte, error)        { return i.raw, nil }
+func (i cached) RawConfigFile() ([]byte, error) {
+	return os.ReadFile(i.cache.blob(i.manifest.Config.Digest))
+}
+
+func (i cached) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
+	for _, l := range i.manifest.Layers {
+		if l.Digest == h {
+			return cachedLayer{cache: i.cache, descriptor: l}, nil
+		}
+	}
+	return nil, fmt.Errorf("layer %s is not in the image", h)
+}
+
+type cachedLayer struct {
+	cache      *Cache
+	descriptor v1.Descriptor
+}
+
+func (l cachedLayer) Digest() (v1.Hash, error)            { return l.descriptor.Digest, nil }
+func (l cachedLayer) Size() (int64, error)                { return l.descriptor.Size, nil }
+func (l cachedLayer) MediaType() (types.MediaType, error) { return l.descriptor.MediaType, nil }
+
+func (l cachedLayer) Compressed() (io.ReadCloser, error) {
+	f, err := os.Open(l.cache.blob(l.descriptor.Digest))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return &checkedFile{f: f, want: l.descriptor.Digest, hash: sha256.New()}, nil
+}
+
+// checkedFile is a blob that fails at its end when what was read does not have its digest.
+type checkedFile struct {
+	f    *os.File
+	want v1.Hash
+	hash hash.Hash
+}
+
+func (c *checkedFile) Read(p []byte) (int, error) {
+	n, err := c.f.Read(p)
+	c.hash.Write(p[:n])
+	if err == io.EOF {
+		if got := hex.EncodeToString(c.hash.Sum(nil)); got != c.want.Hex {
+			return n, fmt.Errorf("%w: blob %s has digest sha256:%s", ErrCorrupt, c.want, got)
+		}
+	}
+	return n, err
+}
+
+func (c *checkedFile) Close() error { return c.f.Close() }

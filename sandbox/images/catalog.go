@@ -1,0 +1,88 @@
+package images
+
+import (
+	"fmt"
+	"time"
+)
+
+// The versions of everything that is not ours. CoreDNS, etcd and pause are what kubeadm of this Kubernetes asks for.
+const (
+	KubernetesVersion  = "v1.37.2"
+	ContainerdVersion  = "v2.4.2"
+	EtcdTag            = "3.7.0-0"
+	CoreDNSVersion     = "v1.14.6"
+	PauseTag           = "3.10"
+	CertManagerVersion = "v1.21.2"
+	PrometheusVersion  = "v3.16.0"
+	JaegerVersion      = "2.13.0"
+	DebianSuite        = "bookworm" // trixie's systemd refuses cgroup v1
+	ServiceTag         = "dev"
+)
+
+// NodeRef is the image a kind node is made from.
+const NodeRef = "kindest/node:" + KubernetesVersion
+
+// All returns the catalog in order of need.
+func All() []Image {
+	certManager := func(part string) Image {
+		ref := fmt.Sprintf("quay.io/jetstack/cert-manager-%s:%s", part, CertManagerVersion)
+		return Image{
+			Ref: ref, Pull: ref, Purpose: "certificates: " + part, Licence: "Apache-2.0", Stage: ForFirstCall, Typical: 2 * time.Minute,
+			Recipe: Program{
+				Binary:     Binary{Module: "certmanager", Package: "."},
+				Entrypoint: []string{"/certmanager", part}, User: "1000",
+			},
+		}
+	}
+	return []Image{
+		{
+			Ref: NodeRef, Pull: NodeRef, Purpose: "the Kubernetes node", Licence: "Apache-2.0", Stage: ForCluster, Typical: 11 * time.Minute,
+			Recipe: Node{Suite: DebianSuite, Kubernetes: KubernetesVersion},
+		},
+		certManager("controller"), certManager("webhook"), certManager("cainjector"),
+		service("userservice", "user profiles over gRPC"),
+		service("loadgen", "load on the other services"),
+		{
+			Ref: "docker.io/prom/prometheus:" + PrometheusVersion, Pull: "docker.io/prom/prometheus:" + PrometheusVersion,
+			Purpose: "metrics", Licence: "Apache-2.0", Stage: ForViewing, Typical: 4 * time.Minute,
+			Recipe: Program{
+				Binary: Binary{
+					Module: "prometheus", Package: "github.com/prometheus/prometheus/cmd/prometheus",
+					Tags: []string{"remove_all_sd", "enable_kubernetes_sd", "enable_dns_sd"},
+				},
+				Entrypoint: []string{"/prometheus"}, User: "65534",
+			},
+		},
+		{
+			Ref: "docker.io/jaegertracing/jaeger:" + JaegerVersion, Pull: "docker.io/jaegertracing/jaeger:" + JaegerVersion,
+			Purpose: "traces", Licence: "Apache-2.0", Stage: ForViewing, Typical: 4 * time.Minute,
+			Recipe: Program{
+				Binary:     Binary{Module: "jaeger", Package: "github.com/jaegertracing/jaeger/cmd/jaeger", Alone: true},
+				Entrypoint: []string{"/jaeger"}, User: "10001",
+			},
+		},
+	}
+}
+
+// ServiceRef is the image name of one of the project's own programs.
+func ServiceRef(name string) string { return "sandbox.local/" + name + ":" + ServiceTag }
+
+func service(name, purpose string) Image {
+	return Image{
+		Ref: ServiceRef(name), Purpose: purpose, Licence: "Apache-2.0", Stage: ForFirstCall, Typical: 30 * time.Second,
+		Recipe: Program{
+			Binary:     Binary{Package: "./cmd/" + name, Sources: []string{"services", "cmd/" + name}},
+			Entrypoint: []string{"/" + name}, User: "65532:65532",
+		},
+	}
+}
+
+// Find returns the catalog's entry for a reference.
+func Find(ref string) (Image, bool) {
+	for _, i := range All() {
+		if i.Ref == ref {
+			return i, true
+		}
+	}
+	return Image{}, false
+}

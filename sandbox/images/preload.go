@@ -1,0 +1,97 @@
+package images
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// named is an image with the reference it is to be known by.
+type named struct {
+	ref   string
+	image v1.Image
+}
+
+// preloadConfig starts containerd for its content store alone: no runtime, no network, no mounts.
+const preloadConfig = `version = 3
+root = %q
+state = %q
+disabled_plugins = ["io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images", "io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri",
+  "io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp"]
+[grpc]
+address = %q
+`
+
+// preload imports the control plane's images into the node's containerd, by running that containerd on the host
+// against the node's folder. So a node image is made without any container engine.
+func (n Node) preload(ctx context.Context, w *Workshop, root, bin string) error {
+	all, err := n.inner(w, root, bin)
+	if err != nil {
+		return err
+	}
+	run, err := os.MkdirTemp("", "ctrd") // short: a socket's path has at most 107 bytes
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(run)
+	socket, config := filepath.Join(run, "s"), filepath.Join(run, "config.toml")
+	text := fmt.Sprintf(preloadConfig, filepath.Join(root, "var/lib/containerd"), filepath.Join(run, "state"), socket)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return err
+	}
+	stop, err := w.startContainerd(ctx, filepath.Join(bin, "containerd"), config, socket)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, i := range all {
+		archive := filepath.Join(w.Scratch, "inner.tar")
+		if err := writeArchive(archive, i, nil); err != nil {
+			return err
+		}
+		cmd := exec.CommandContext(ctx, filepath.Join(bin, "ctr"), "-a", socket, "-n", "k8s.io", "images", "import", "--no-unpack", archive)
+		if err := w.run(cmd); err != nil {
+			return fmt.Errorf("importing %s: %w", i.ref, err)
+		}
+	}
+	return nil
+}
+
+// startContainerd starts containerd and waits for its socket; stop ends it and waits for its end.
+func (w *Workshop) startContainerd(ctx context.Context, program, config, socket string) (stop func(), err error) {
+	var tail tailBuffer
+	cmd := exec.Command(program, "--config", config)
+	cmd.Stdout, cmd.Stderr = &tail, &tail
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	stop = func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		<-ended
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if conn, err := net.Dial("unix", socket); err == nil {
+			return stop, conn.Close()
+		}
+		select {
+		case err := <-ended:
+			return nil, fmt.Errorf("containerd ended: %w\n%s", err, tail.String())
+		case <-ctx.Done():
+			stop()
+			return nil, fmt.Errorf("waiting for containerd: %w\n%s", ctx.Err(), tail.String())
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package images
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// Recipe builds one image from source.
+type Recipe interface {
+	// Sources lists the files and folders, relative to the source tree, whose content decides what Build makes.
+	Sources() []string
+	// Needs names the programs that Build runs, beside the Go toolchain.
+	Needs() []string
+	// Build makes the image; it reports what it is doing through the workshop.
+	Build(ctx context.Context, w *Workshop) (v1.Image, error)
+}
+
+// recipesFolder holds the nested modules that pin what is built from other projects.
+const recipesFolder = "sandbox/images/recipes"
+
+// Key is the address of what a recipe makes: equal keys mean equal images.
+// It covers the recipe's own values, the files it names, and the toolchain.
+func Key(r Recipe, sourceTree, goVersion string) (string, error) {
+	h := sha256.New()
+	values, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(h, "%T\n%s\n%s\n", r, values, goVersion)
+	for _, s := range slices.Sorted(slices.Values(r.Sources())) {
+		if err := hashTree(h, sourceTree, s); err != nil {
+			return "", fmt.Errorf("reading recipe source %s: %w", s, err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func hashTree(h io.Writer, root, name string) error {
+	return filepath.WalkDir(filepath.Join(root, name), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, ".md") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		fmt.Fprintf(h, "%s %x\n", rel, sha256.Sum256(data))
+		return err
+	})
+}

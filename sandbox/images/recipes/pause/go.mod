@@ -1,0 +1,3 @@
+module sandbox.dev/recipes/pause
+
+go 1.26.0

@@ -1,0 +1,184 @@
+package images
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// Event tells an observer what happens to one image.
+type Event struct {
+	Ref     string
+	Doing   string        // empty once the image is there
+	Typical time.Duration // of a cold build; zero for a pull
+	Done    *Ready
+}
+
+// Ready is an image that is there.
+type Ready struct {
+	Entry
+	Image v1.Image
+	How   Origin // how it came to be this time
+}
+
+// Store finds, pulls or builds images, in that order.
+type Store struct {
+	Cache      *Cache
+	Registry   *Registry
+	Mode       Mode
+	SourceTree string      // a checkout of this project; empty when there is none
+	Observe    func(Event) // may be nil
+}
+
+// Get returns the image, making it if need be.
+func (s *Store) Get(ctx context.Context, i Image) (Ready, error) {
+	keys := []string{pullKey(i.Ref), bundleKey(i.Ref)}
+	var buildKey string
+	if s.SourceTree != "" {
+		var err error
+		if buildKey, err = Key(i.Recipe, s.SourceTree, goVersion()); err != nil {
+			return Ready{}, fmt.Errorf("preparing %s: %w", i.Ref, err)
+		}
+		keys = append([]string{buildKey}, keys...) // what this very tree makes comes first
+	}
+	for _, k := range keys {
+		if r, ok, err := s.find(k); err != nil {
+			return Ready{}, fmt.Errorf("preparing %s: %w", i.Ref, err)
+		} else if ok {
+			s.observe(Event{Ref: i.Ref, Done: &r})
+			return r, nil
+		}
+	}
+	r, err := s.pullOrBuild(ctx, i, buildKey)
+	if err != nil {
+		return Ready{}, fmt.Errorf("preparing %s: %w", i.Ref, err)
+	}
+	s.observe(Event{Ref: i.Ref, Done: &r})
+	return r, nil
+}
+
+// Renew forgets what is cached of an image, because it proved damaged, and makes it anew.
+func (s *Store) Renew(ctx context.Context, i Image, r Ready) (Ready, error) {
+	if err := s.Cache.Remove(r.Key); err != nil {
+		return Ready{}, fmt.Errorf("forgetting the damaged %s: %w", i.Ref, err)
+	}
+	return s.Get(ctx, i)
+}
+
+// find looks a key up; a damaged entry is forgotten and counts as missing.
+func (s *Store) find(key string) (Ready, bool, error) {
+	e, img, err := s.Cache.Get(key)
+	switch {
+	case err == nil:
+		return Ready{Entry: e, Image: img, How: Present}, true, nil
+	case errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrCorrupt):
+		return Ready{}, false, nil
+	case errors.Is(err, ErrCorrupt):
+		return Ready{}, false, s.Cache.Remove(key)
+	}
+	return Ready{}, false, err
+}
+
+func (s *Store) pullOrBuild(ctx context.Context, i Image, buildKey string) (Ready, error) {
+	var pullErr error
+	if i.Pull != "" && s.Mode != Source {
+		s.observe(Event{Ref: i.Ref, Doing: "pulling"})
+		started := time.Now()
+		img, err := s.Registry.Image(ctx, i.Pull)
+		if err == nil {
+			r, err := s.put(i, pullKey(i.Ref), Pulled, img, started)
+			if err == nil {
+				return r, nil
+			}
+			pullErr = err
+		} else {
+			pullErr = err
+		}
+	}
+	if ctx.Err() != nil {
+		return Ready{}, ctx.Err()
+	}
+	if i.Pull != "" && s.Mode == Pull {
+		return Ready{}, fmt.Errorf("%w\ntry: --images auto, which builds what cannot be pulled", pullErr)
+	}
+	if s.SourceTree == "" {
+		return Ready{}, errors.Join(pullErr, errors.New("building it needs a checkout of this project\ntry: run from the project's folder, or name it with --source"))
+	}
+	return s.build(ctx, i, buildKey)
+}
+
+func (s *Store) build(ctx context.Context, i Image, key string) (Ready, error) {
+	for _, program := range append([]string{"go"}, i.Recipe.Needs()...) {
+		if _, err := exec.LookPath(program); err != nil {
+			return Ready{}, fmt.Errorf("building it needs %s\ntry: sandbox up --setup", program)
+		}
+	}
+	scratch, err := os.MkdirTemp(s.Cache.dir, "build-")
+	if err != nil {
+		return Ready{}, err
+	}
+	defer os.RemoveAll(scratch)
+	started := time.Now()
+	w := &Workshop{SourceTree: s.SourceTree, Scratch: scratch, Doing: func(what string) {
+		s.observe(Event{Ref: i.Ref, Doing: what, Typical: i.Typical})
+	}}
+	img, err := i.Recipe.Build(ctx, w)
+	if err != nil {
+		return Ready{}, err
+	}
+	return s.put(i, key, Built, img, started)
+}
+
+func (s *Store) put(i Image, key string, how Origin, img v1.Image, started time.Time) (Ready, error) {
+	e := Entry{Ref: i.Ref, Key: key, Origin: how, Took: time.Since(started), Created: started.UTC()}
+	e, img, err := s.Cache.Put(e, img)
+	return Ready{Entry: e, Image: img, How: how}, err
+}
+
+func (s *Store) observe(e Event) {
+	if s.Observe != nil {
+		s.Observe(e)
+	}
+}
+
+// pullKey is the key of what a reference led to when it was pulled.
+func pullKey(ref string) string {
+	sum := sha256.Sum256([]byte("pull " + ref))
+	return hex.EncodeToString(sum[:])
+}
+
+// bundleKey is the key of what a bundle brought for a reference.
+func bundleKey(ref string) string {
+	sum := sha256.Sum256([]byte("bundle " + ref))
+	return hex.EncodeToString(sum[:])
+}
+
+// RemoveLeftovers deletes the scratch folders of builds that were killed.
+func (c *Cache) RemoveLeftovers() error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	old, err := filepath.Glob(filepath.Join(c.dir, "build-*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range old {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > time.Hour {
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package kube
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+var certificateResource = schema.GroupVersionResource{Group: "cert-manager.io", Version: "v1", Resource: "certificates"}
+
+// Certificate is one cert-manager Certificate.
+type Certificate struct {
+	Namespace, Name string
+	Ready           bool
+	Why             string // the condition's message when it is not ready
+	NotBefore       time.Time
+	NotAfter        time.Time
+}
+
+// Certificates lists the certificates of every namespace.
+func (c *Client) Certificates(ctx context.Context) ([]Certificate, error) {
+	list, err := c.Dynamic.Resource(certificateResource).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing certificates: %w", err)
+	}
+	var all []Certificate
+	for _, item := range list.Items {
+		all = append(all, certificate(item))
+	}
+	return all, nil
+}
+
+func certificate(u unstructured.Unstructured) Certificate {
+	cert := Certificate{Namespace: u.GetNamespace(), Name: u.GetName(), Why: "not issued yet"}
+	conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+	for _, c := range conditions {
+		condition, ok := c.(map[string]any)
+		if !ok || condition["type"] != "Ready" {
+			continue
+		}
+		cert.Ready = condition["status"] == "True"
+		cert.Why, _ = condition["message"].(string)
+	}
+	if cert.Ready {
+		cert.Why = ""
+	}
+	cert.NotBefore, cert.NotAfter = moment(u, "notBefore"), moment(u, "notAfter")
+	return cert
+}
+
+// moment reads a time of the status; zero when there is none.
+func moment(u unstructured.Unstructured, field string) time.Time {
+	text, _, _ := unstructured.NestedString(u.Object, "status", field)
+	t, _ := time.Parse(time.RFC3339, text)
+	return t
+}
+
+// Renew asks cert-manager to issue a certificate anew now, as `cmctl renew` does.
+func (c *Client) Renew(ctx context.Context, namespace, name string) error {
+	resource := c.Dynamic.Resource(certificateResource).Namespace(namespace)
+	u, err := resource.Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("renewing certificate %s: %w", name, err)
+	}
+	conditions, _, err := unstructured.NestedSlice(u.Object, "status", "conditions")
+	if err != nil {
+		return fmt.Errorf("renewing certificate %s: %w", name, err)
+	}
+	conditions = append(conditions, map[string]any{
+		"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "renewal asked for by sandbox",
+		"lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
+	})
+	if err := unstructured.SetNestedSlice(u.Object, conditions, "status", "conditions"); err != nil {
+		return err
+	}
+	if _, err := resource.UpdateStatus(ctx, u, metav1.UpdateOptions{}); err != nil {
+		return fmt.Errorf("renewing certificate %s: %w", name, err)
+	}
+	return nil
+}
+
+// Identity returns the TLS settings of a client that has the certificate in a Secret: its key pair, and the CA it trusts.
+func (c *Client) Identity(ctx context.Context, namespace, secret string) (*tls.Config, error) {
+	s, err := c.Kube.CoreV1().Secrets(namespace).Get(ctx, secret, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate in secret %s: %w", secret, err)
+	}
+	pair, err := tls.X509KeyPair(s.Data["tls.crt"], s.Data["tls.key"])
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate in secret %s: %w", secret, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(s.Data["ca.crt"]) {
+		return nil, errors.New("reading the certificate in secret " + secret + ": ca.crt has no certificate")
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}, RootCAs: pool}, nil
+}

@@ -1,0 +1,108 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+)
+
+// Forward is a port of a pod on this machine's loopback.
+type Forward struct {
+	Address string // "127.0.0.1:port"
+	Pod     string
+	stop    chan struct{}
+	ended   chan error
+}
+
+// Forward opens a port of one ready pod of a release. It lasts until Close, or until the pod is gone: see Ended.
+func (c *Client) Forward(ctx context.Context, namespace, release string, port int) (*Forward, error) {
+	pod, err := c.readyPod(ctx, namespace, release)
+	if err != nil {
+		return nil, err
+	}
+	return c.ForwardPod(ctx, namespace, pod, port)
+}
+
+// ForwardPod opens a port of one pod.
+func (c *Client) ForwardPod(ctx context.Context, namespace, pod string, port int) (*Forward, error) {
+	transport, upgrader, err := spdy.RoundTripperFor(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	url := c.Kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward").URL()
+	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
+	f := &Forward{Pod: pod, stop: make(chan struct{}), ended: make(chan error, 1)}
+	ready := make(chan struct{})
+	pf, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, f.stop, ready, io.Discard, io.Discard)
+	if err != nil {
+		return nil, err
+	}
+	go func() { f.ended <- pf.ForwardPorts() }()
+	select {
+	case <-ready:
+	case err := <-f.ended:
+		return nil, fmt.Errorf("forwarding port %d of pod %s: %w", port, pod, err)
+	case <-ctx.Done():
+		f.Close()
+		return nil, ctx.Err()
+	}
+	ports, err := pf.GetPorts()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	f.Address = fmt.Sprintf("127.0.0.1:%d", ports[0].Local)
+	return f, nil
+}
+
+// Close ends the forwarding and waits for its end.
+func (f *Forward) Close() {
+	close(f.stop)
+	f.ended <- <-f.ended
+}
+
+// Ended says whether the forwarding is over, because its pod is gone.
+func (f *Forward) Ended() bool {
+	select {
+	case err := <-f.ended:
+		f.ended <- err
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *Client) readyPod(ctx context.Context, namespace, release string) (string, error) {
+	pods, err := c.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: ReleaseLabel + "=" + release})
+	if err != nil {
+		return "", fmt.Errorf("finding a pod of %s: %w", release, err)
+	}
+	var names []string
+	for i := range pods.Items {
+		if p := &pods.Items[i]; p.DeletionTimestamp == nil && isReady(p) {
+			names = append(names, p.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "", fmt.Errorf("finding a pod of %s: none of %d is ready\ntry: sandbox status", release, len(pods.Items))
+	}
+	slices.SortFunc(names, strings.Compare)
+	return names[0], nil
+}
+
+func isReady(p *corev1.Pod) bool {
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}

@@ -1,0 +1,108 @@
+package observe
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// breakerStates is what the values of sandbox_breaker_state mean.
+var breakerStates = map[float64]telemetry.BreakerState{0: telemetry.Closed, 1: telemetry.Open, 2: telemetry.HalfOpen}
+
+// badness orders the states, for a caller whose pods disagree.
+var badness = map[telemetry.BreakerState]int{telemetry.Closed: 0, telemetry.HalfOpen: 1, telemetry.Open: 2}
+
+type breakerKey struct{ caller, callee, method model.LabelValue }
+
+// breakerGroup is one breaker in all pods of its caller.
+type breakerGroup struct {
+	worst       telemetry.Breaker
+	pods, alike int // alike are the pods in the worst state
+}
+
+// Breakers is every breaker, once for all pods of its caller: in the worst state that one of them is in, with the number of
+// such pods as the reason where they disagree. A state that was left between two scrapes is not seen here; the event
+// stream has those.
+func (p *Prometheus) Breakers(ctx context.Context) ([]telemetry.Breaker, error) {
+	states, err := p.vector(ctx, "asking Prometheus for breaker states", "sandbox_breaker_state")
+	if err != nil {
+		return nil, err
+	}
+	sinces, err := p.vector(ctx, "asking Prometheus for breaker times", "sandbox_breaker_since_seconds")
+	if err != nil {
+		return nil, err
+	}
+	since := make(map[model.Fingerprint]time.Time, len(sinces))
+	for _, s := range sinces {
+		since[sameSeries(s.Metric)] = unix(float64(s.Value))
+	}
+	groups := map[breakerKey]*breakerGroup{}
+	for _, s := range states {
+		k := breakerKey{s.Metric["service"], s.Metric["callee"], s.Metric["method"]}
+		state, ok := breakerStates[float64(s.Value)]
+		if !ok {
+			return nil, &failure{"asking Prometheus for breaker states",
+				fmt.Errorf("%s reports the unknown state %v", k.caller, s.Value), "sandbox up, so that services and sandbox are of one version"}
+		}
+		g := groups[k]
+		if g == nil {
+			g = &breakerGroup{}
+			groups[k] = g
+		}
+		g.add(telemetry.Breaker{Caller: string(k.caller), Callee: string(k.callee), Method: string(k.method),
+			State: state, Since: since[sameSeries(s.Metric)]})
+	}
+	list := make([]telemetry.Breaker, 0, len(groups))
+	for _, g := range groups {
+		list = append(list, g.breaker())
+	}
+	slices.SortFunc(list, func(a, b telemetry.Breaker) int {
+		return cmp.Or(cmp.Compare(a.Caller, b.Caller), cmp.Compare(a.Callee, b.Callee), cmp.Compare(a.Method, b.Method))
+	})
+	return list, nil
+}
+
+// add counts one pod's breaker in. Among equal states the one entered last is kept: it is the news.
+func (g *breakerGroup) add(b telemetry.Breaker) {
+	g.pods++
+	switch now, before := badness[b.State], badness[g.worst.State]; {
+	case g.pods == 1 || now > before:
+		g.worst, g.alike = b, 1
+	case now == before:
+		g.alike++
+		if b.Since.After(g.worst.Since) {
+			g.worst = b
+		}
+	}
+}
+
+func (g *breakerGroup) breaker() telemetry.Breaker {
+	b := g.worst
+	if g.alike < g.pods {
+		b.Reason = fmt.Sprintf("in %d of %d pods", g.alike, g.pods)
+	}
+	return b
+}
+
+// sameSeries is equal for two metrics of one breaker in one pod.
+func sameSeries(m model.Metric) model.Fingerprint {
+	m = m.Clone()
+	delete(m, model.MetricNameLabel)
+	return m.Fingerprint()
+}
+
+// unix reads seconds since 1970; anything that is no such time is not known.
+func unix(s float64) time.Time {
+	if math.IsNaN(s) || math.IsInf(s, 0) || s <= 0 {
+		return time.Time{}
+	}
+	whole, part := math.Modf(s)
+	return time.Unix(int64(whole), int64(part*1e9))
+}

@@ -1,0 +1,89 @@
+package observe
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// NotFailures are the gRPC codes that do not count as errors of the callee: success, three answers that speak of the
+// request rather than of the service, and a caller that went away. A deadline that passed does count.
+const NotFailures = "OK|NotFound|InvalidArgument|AlreadyExists|Canceled"
+
+// The series an edge is made of. service is the caller: scraping sets it from the pod's app.kubernetes.io/name.
+const (
+	edgeLabels = "service, callee, grpc_service, grpc_method"
+	known      = `service!="", callee!=""` // a client without a callee is not one of the platform's calls
+)
+
+type edgeQuery struct {
+	about string
+	query string // with the window as its one verb
+	set   func(e *telemetry.Edge, v float64)
+}
+
+// edgeQueries are the fields of an edge. The first decides which edges there are.
+var edgeQueries = []edgeQuery{
+	{"call rates", "sum by (" + edgeLabels + ") (rate(grpc_client_handled_total{" + known + "}[%s]))",
+		func(e *telemetry.Edge, v float64) { e.Rate = v }},
+	{"failure rates", "sum by (" + edgeLabels + ") (rate(grpc_client_handled_total{" + known + `, grpc_code!~"` + NotFailures + `"}[%s]))`,
+		func(e *telemetry.Edge, v float64) {
+			if e.Rate > 0 {
+				e.Errors = min(v/e.Rate, 1)
+			}
+		}},
+	{"median latencies", quantileQuery("0.5"), func(e *telemetry.Edge, v float64) { e.P50 = seconds(v) }},
+	{"99th percentile latencies", quantileQuery("0.99"), func(e *telemetry.Edge, v float64) { e.P99 = seconds(v) }},
+}
+
+func quantileQuery(q string) string {
+	return "histogram_quantile(" + q + ", sum by (le, " + edgeLabels + ") (rate(grpc_client_handling_seconds_bucket{" + known + "}[%s])))"
+}
+
+type edgeKey struct{ caller, callee, service, method model.LabelValue }
+
+// Edges is every method as its callers saw it over the last window, which should hold at least two scrapes. The method is
+// written package.Service/Method. A value that nobody has measured is zero.
+func (p *Prometheus) Edges(ctx context.Context, window time.Duration) ([]telemetry.Edge, error) {
+	if window <= 0 {
+		return nil, &failure{"asking Prometheus for call rates", fmt.Errorf("a window of %s holds no scrapes", window), "a window of 10s"}
+	}
+	edges := map[edgeKey]*telemetry.Edge{}
+	for i, q := range edgeQueries {
+		series, err := p.vector(ctx, "asking Prometheus for "+q.about, fmt.Sprintf(q.query, model.Duration(window)))
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range series {
+			v := float64(s.Value)
+			if math.IsNaN(v) || math.IsInf(v, 0) { // a quantile of no calls
+				v = 0
+			}
+			k := edgeKey{s.Metric["service"], s.Metric["callee"], s.Metric["grpc_service"], s.Metric["grpc_method"]}
+			if i == 0 {
+				edges[k] = &telemetry.Edge{Caller: string(k.caller), Callee: string(k.callee),
+					Method: string(k.service) + "/" + string(k.method)}
+			}
+			if e := edges[k]; e != nil {
+				q.set(e, v)
+			}
+		}
+	}
+	list := make([]telemetry.Edge, 0, len(edges))
+	for _, e := range edges {
+		list = append(list, *e)
+	}
+	slices.SortFunc(list, func(a, b telemetry.Edge) int {
+		return cmp.Or(cmp.Compare(a.Caller, b.Caller), cmp.Compare(a.Callee, b.Callee), cmp.Compare(a.Method, b.Method))
+	})
+	return list, nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,0 +1,94 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/api"
+	"github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+)
+
+// Prometheus asks one Prometheus server.
+type Prometheus struct {
+	base string
+	api  v1.API
+}
+
+// NewPrometheus asks the server at base, a URL without the /api part. A nil client is http.DefaultClient.
+func NewPrometheus(base string, client *http.Client) (*Prometheus, error) {
+	if client == nil {
+		client = http.DefaultClient
+	}
+	c, err := api.NewClient(api.Config{Address: base, Client: client})
+	if err != nil {
+		return nil, fmt.Errorf("reading the address of Prometheus %q: %w\ntry: http://127.0.0.1:9090", base, err)
+	}
+	return &Prometheus{base: base, api: v1.NewAPI(c)}, nil
+}
+
+// Value is the one number that query yields now; ErrNoData where it yields none, or NaN.
+func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
+	doing := fmt.Sprintf("asking Prometheus for %s", query)
+	value, _, _, err := p.api.Query(ctx, query, time.Time{})
+	if err != nil {
+		return 0, explain(doing, "prometheus", p.base, err)
+	}
+	var n float64
+	switch v := value.(type) {
+	case *model.Scalar:
+		n = float64(v.Value)
+	case model.Vector:
+		switch len(v) {
+		case 0:
+			return 0, explain(doing, "prometheus", p.base, ErrNoData)
+		case 1:
+			n = float64(v[0].Value)
+		default:
+			return 0, &failure{doing, fmt.Errorf("%d series match, and one number was asked for", len(v)), "sum(…) or another aggregation around the query"}
+		}
+	default:
+		return 0, &failure{doing, fmt.Errorf("the answer is a %s, not a number", value.Type()), "an instant query, without a range at its end"}
+	}
+	if math.IsNaN(n) {
+		return 0, explain(doing, "prometheus", p.base, ErrNoData)
+	}
+	return n, nil
+}
+
+// vector is every series that query yields now; none is no error.
+func (p *Prometheus) vector(ctx context.Context, doing, query string) (model.Vector, error) {
+	value, _, _, err := p.api.Query(ctx, query, time.Time{})
+	if err != nil {
+		return nil, explain(doing, "prometheus", p.base, err)
+	}
+	v, ok := value.(model.Vector)
+	if !ok {
+		return nil, explain(doing, "prometheus", p.base, fmt.Errorf("%w: a %s for %s", errMalformed, value.Type(), query))
+	}
+	return v, nil
+}
+
+// TargetsUp counts the scrape targets, and names those that are down with the error of their last scrape.
+func (p *Prometheus) TargetsUp(ctx context.Context) (up, total int, down []string, err error) {
+	const doing = "asking Prometheus for its targets"
+	targets, err := p.api.Targets(ctx)
+	if err != nil {
+		return 0, 0, nil, explain(doing, "prometheus", p.base, err)
+	}
+	for _, t := range targets.Active {
+		total++
+		switch t.Health {
+		case v1.HealthGood:
+			up++
+		case v1.HealthBad:
+			down = append(down, fmt.Sprintf("%s %s: %s", t.ScrapePool, t.ScrapeURL, t.LastError))
+		default:
+			down = append(down, fmt.Sprintf("%s %s: not scraped yet", t.ScrapePool, t.ScrapeURL))
+		}
+	}
+	return up, total, down, nil
+}

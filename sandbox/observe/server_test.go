@@ -1,0 +1,89 @@
+package observe
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// answering serves h until the test ends.
+func answering(t *testing.T, h http.HandlerFunc) *httptest.Server {
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// prometheus serves each query that holds a key with that key's result; a query without one yields nothing.
+func prometheus(t *testing.T, results map[string]string) *Prometheus {
+	s := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		result := `{"resultType":"vector","result":[]}`
+		for part, res := range results {
+			if strings.Contains(r.FormValue("query"), part) {
+				result = res
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"status":"success","data":%s}`, result)
+	})
+	return client(t, s.URL, time.Second)
+}
+
+func client(t *testing.T, base string, timeout time.Duration) *Prometheus {
+	p, err := NewPrometheus(base, &http.Client{Timeout: timeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func vector(samples ...string) string {
+	return `{"resultType":"vector","result":[` + strings.Join(samples, ",") + `]}`
+}
+
+func sample(labels, value string) string {
+	return `{"metric":{` + labels + `},"value":[1772366400.123,"` + value + `"]}`
+}
+
+// breakage is one way a server can fail, and what the error must say.
+type breakage struct {
+	name  string
+	serve http.HandlerFunc
+	says  string
+}
+
+func breakages(release string) []breakage {
+	return []breakage{
+		{"malformed JSON", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"status":"succ`) }, "does not speak like " + release},
+		{"a page of something else", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, "<html>404 page not found</html>")
+		}, "does not speak like " + release},
+		{"not ready", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, "Service Unavailable")
+		}, "sandbox logs " + release},
+		{"silent", func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the client has gone
+			select {
+			case <-r.Context().Done():
+			case <-time.After(5 * time.Second):
+			}
+		}, "whether " + release + " is ready"},
+	}
+}
+
+// remedied checks that err names the remedy on a line of its own.
+func remedied(t *testing.T, err error, says string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	cause, remedy, ok := strings.Cut(err.Error(), "\ntry: ")
+	if !ok || cause == "" || !strings.Contains(remedy, says) {
+		t.Errorf("error %q does not say to try %q", err, says)
+	}
+}

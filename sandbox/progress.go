@@ -1,0 +1,67 @@
+package sandbox
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Progress is one thing an observer of `up` or `down` hears.
+type Progress struct {
+	Step    string        // the step's name
+	Doing   string        // what it does now; empty when it starts or ends
+	Typical time.Duration // how long Doing usually takes; zero when not known
+	Note    string        // a line to keep
+	Done    bool
+	Err     error
+	Took    time.Duration // with Done
+}
+
+// Took is one row of the table of seconds.
+type Took struct {
+	Step    string
+	Start   time.Duration // since the beginning
+	Seconds time.Duration
+}
+
+// recorder runs steps, tells the observer, and keeps how long each took.
+type recorder struct {
+	observe func(Progress)
+	begun   time.Time
+	mu      sync.Mutex
+	rows    []Took
+}
+
+func newRecorder(observe func(Progress)) *recorder {
+	if observe == nil {
+		observe = func(Progress) {}
+	}
+	return &recorder{observe: observe, begun: time.Now()}
+}
+
+func (r *recorder) tell(p Progress) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.observe(p)
+}
+
+// step runs do under a name; doing tells what it is at.
+func (r *recorder) step(ctx context.Context, name string, do func(ctx context.Context, doing func(string)) error) error {
+	r.tell(Progress{Step: name})
+	started := time.Now()
+	err := do(ctx, func(what string) { r.tell(Progress{Step: name, Doing: what}) })
+	took := time.Since(started)
+	r.mu.Lock()
+	r.rows = append(r.rows, Took{Step: name, Start: started.Sub(r.begun), Seconds: took})
+	r.observe(Progress{Step: name, Done: true, Err: err, Took: took})
+	r.mu.Unlock()
+	return err
+}
+
+func (r *recorder) note(step, text string) { r.tell(Progress{Step: step, Note: text}) }
+
+func (r *recorder) table() []Took {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]Took(nil), r.rows...)
+}

@@ -1,0 +1,81 @@
+package release
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+)
+
+// CertManagerChart is cert-manager's own chart. It comes out of cert-manager's module, whose checksum this project's recipes
+// pin, and is kept in cacheDir for machines that have no module proxy.
+func CertManagerChart(ctx context.Context, cacheDir, sourceTree, version string) (*chart.Chart, error) {
+	file := ChartFile(cacheDir, version)
+	c, err := loader.LoadFile(file)
+	if err == nil {
+		return c, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(file); err != nil { // cut short by a kill
+			return nil, fmt.Errorf("removing a damaged chart: %w", err)
+		}
+	}
+	if sourceTree == "" {
+		return nil, errors.New("loading cert-manager's chart: not cached, and fetching it needs a checkout of this project\ntry: run from the project's folder, or name it with --source")
+	}
+	dir, err := moduleFolder(ctx, filepath.Join(sourceTree, "sandbox/images/recipes/certmanager"), "github.com/cert-manager/cert-manager")
+	if err != nil {
+		return nil, fmt.Errorf("loading cert-manager's chart: %w", err)
+	}
+	c, err = loader.LoadDir(filepath.Join(dir, "deploy/charts/cert-manager"))
+	if err != nil {
+		return nil, fmt.Errorf("loading cert-manager's chart: %w", err)
+	}
+	c.Metadata.Version, c.Metadata.AppVersion = version, version // the module has placeholders
+	return c, keep(c, file)
+}
+
+// ChartFile is where cert-manager's chart is kept.
+func ChartFile(cacheDir, version string) string {
+	return filepath.Join(cacheDir, "charts", "cert-manager-"+version+".tgz")
+}
+
+// keep writes a chart so that a reader, or a kill, sees all of it or nothing.
+func keep(c *chart.Chart, file string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	scratch, err := os.MkdirTemp(filepath.Dir(file), ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	saved, err := chartutil.Save(c, scratch)
+	if err != nil {
+		return fmt.Errorf("keeping chart %s: %w", c.Name(), err)
+	}
+	return os.Rename(saved, file)
+}
+
+// moduleFolder is where the Go toolchain keeps a module at the version that the go.mod in dir pins; it is downloaded if need be.
+func moduleFolder(ctx context.Context, dir, module string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off")
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("downloading module %s: %w: %s", module, err, out)
+	}
+	var found struct{ Dir string }
+	if err := json.Unmarshal(out, &found); err != nil {
+		return "", fmt.Errorf("downloading module %s: %w", module, err)
+	}
+	return found.Dir, nil
+}

@@ -1,0 +1,216 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox/images"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+	"github.com/grpc-sandbox/sandbox/sandbox/release"
+)
+
+const (
+	readyTimeout = 4 * time.Minute
+	readyPoll    = 200 * time.Millisecond
+)
+
+// imageOf returns the catalog's reference of a component, by the last part of its repository's name.
+func imageOf(component string) string {
+	for _, i := range images.All() {
+		repository, _, _ := strings.Cut(i.Ref[strings.LastIndex(i.Ref, "/")+1:], ":")
+		if repository == component {
+			return i.Ref
+		}
+	}
+	return ""
+}
+
+// Releases is the catalog of releases with the images of this sandbox.
+func Releases() []charts.Release { return charts.All(imageOf) }
+
+// installReleases installs everything, as parallel as the needs allow, and makes the first call as soon as it can be made.
+func (u *up) installReleases(ctx context.Context, _ func(string)) error {
+	all := Releases()
+	if err := u.makeNamespaces(ctx, all); err != nil {
+		return err
+	}
+	u.loader = newLoader(u)
+	var nodes []release.Node
+	var beforeFirst []string
+	for _, r := range all {
+		nodes = append(nodes, release.Node{Name: r.Name, Needs: r.Needs, Do: func(ctx context.Context) error {
+			return u.rec.step(ctx, r.Name, func(ctx context.Context, doing func(string)) error { return u.installRelease(ctx, r, doing) })
+		}})
+		if r.FirstCall {
+			beforeFirst = append(beforeFirst, r.Name)
+		}
+	}
+	if u.o.FirstCall != nil {
+		nodes = append(nodes, release.Node{Name: "first call", Needs: beforeFirst, Do: func(ctx context.Context) error {
+			return u.rec.step(ctx, "first call", u.firstCall)
+		}})
+	}
+	return release.InOrder(ctx, nodes)
+}
+
+func (u *up) makeNamespaces(ctx context.Context, all []charts.Release) error {
+	var made []string
+	for _, r := range all {
+		if slices.Contains(made, r.Namespace) {
+			continue
+		}
+		made = append(made, r.Namespace)
+		if err := u.client.EnsureNamespace(ctx, r.Namespace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *up) firstCall(ctx context.Context, _ func(string)) error {
+	if err := u.o.FirstCall(ctx, u.client); err != nil {
+		return err
+	}
+	u.rec.mu.Lock()
+	defer u.rec.mu.Unlock()
+	u.result.First = time.Since(u.rec.begun)
+	return nil
+}
+
+func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(string)) error {
+	values := map[string]any{}
+	for k, v := range r.Values {
+		values[k] = v
+	}
+	for _, ref := range r.Images {
+		digest, err := u.loader.load(ctx, ref, doing)
+		if err != nil {
+			return err
+		}
+		if r.Chart == "grpcservice" {
+			values["imageDigest"] = digest // the tag stays; a new digest restarts the pods
+		}
+	}
+	c, err := u.chart(ctx, r.Chart)
+	if err != nil {
+		return err
+	}
+	doing("installing")
+	outcome, err := release.Apply(ctx, u.cluster.Kubeconfig, release.Spec{Name: r.Name, Namespace: r.Namespace, Chart: c, Values: values})
+	if err != nil {
+		return err
+	}
+	if outcome == release.Repaired || outcome == release.Upgraded {
+		u.rec.note(r.Name, string(outcome))
+	}
+	doing("waiting until it is ready")
+	return waitReady(ctx, u.client, r)
+}
+
+func (u *up) chart(ctx context.Context, name string) (*chart.Chart, error) {
+	if name == charts.CertManager {
+		return release.CertManagerChart(ctx, u.o.Folders.Cache, u.o.SourceTree, images.CertManagerVersion)
+	}
+	return charts.Load(name)
+}
+
+// waitReady waits for a release and says why it is not ready when it does not become so.
+func waitReady(ctx context.Context, c *kube.Client, r charts.Release) error {
+	var why string
+	err := wait.PollUntilContextTimeout(ctx, readyPoll, readyTimeout, true, func(ctx context.Context) (bool, error) {
+		var err error
+		why, err = NotReadyReason(ctx, c, r)
+		if err != nil {
+			why = err.Error()
+		}
+		return why == "", nil
+	})
+	if err == nil {
+		return nil
+	}
+	if why == "" || ctx.Err() != nil {
+		return fmt.Errorf("waiting for %s: %w", r.Name, err)
+	}
+	return fmt.Errorf("waiting for %s: %w\ntry: sandbox logs %s", r.Name, errors.New(why), r.Name)
+}
+
+// NotReadyReason says what a release lacks; empty when it is ready.
+func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (string, error) {
+	if r.Selector == "" { // it has certificates instead of pods
+		return missingCertificate(ctx, c)
+	}
+	lacking, err := c.NotReady(ctx, r.Namespace, r.Selector)
+	if err != nil {
+		return "", err
+	}
+	var reasons []string
+	for _, n := range lacking {
+		reasons = append(reasons, n.String())
+	}
+	return strings.Join(reasons, "; "), nil
+}
+
+func missingCertificate(ctx context.Context, c *kube.Client) (string, error) {
+	all, err := c.Certificates(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, cert := range all {
+		if !cert.Ready {
+			return "certificate " + cert.Name + ": " + cert.Why, nil
+		}
+	}
+	if len(all) == 0 {
+		return "no certificate is there", nil
+	}
+	return "", nil
+}
+
+// loader loads images into the node, once each, skipping what is there.
+type loader struct {
+	up    *up
+	once  sync.Once
+	err   error
+	have  map[string]string
+	blobs map[string]bool
+}
+
+func newLoader(u *up) *loader { return &loader{up: u} }
+
+// load makes sure that the node holds an image, and returns its digest.
+func (l *loader) load(ctx context.Context, ref string, doing func(string)) (string, error) {
+	doing("waiting for image " + ref)
+	r, err := l.up.prep.Wait(ctx, ref)
+	if err != nil {
+		return "", err
+	}
+	l.once.Do(func() { l.have, l.blobs, l.err = l.up.cluster.NodeImages(ctx) })
+	if l.err != nil {
+		return "", l.err
+	}
+	if l.have[ref] == r.Digest {
+		return r.Digest, nil
+	}
+	doing("loading image " + ref)
+	err = l.into(ctx, r)
+	if errors.Is(err, images.ErrCorrupt) {
+		l.up.rec.note(ref, "the cached image is damaged; making it anew")
+		i, _ := images.Find(ref)
+		if r, err = l.up.store.Renew(ctx, i, r); err == nil {
+			err = l.into(ctx, r)
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("loading %s into the node: %w", ref, err)
+	}
+	return r.Digest, nil
+}

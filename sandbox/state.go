@@ -1,0 +1,48 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// state is what a sandbox remembers between commands. It is written before the world is changed, so that a command that was
+// killed leaves a trace of what it was doing.
+type state struct {
+	Engine  string    `json:"engine"`
+	Created time.Time `json:"created,omitzero"` // zero while the cluster is only half made
+}
+
+func readState(f Folders, name string) (state, error) {
+	var s state
+	data, err := os.ReadFile(filepath.Join(f.of(name), "state.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		return s, fmt.Errorf("reading the state of sandbox %s: %w\ntry: sandbox down --name %[1]s", name, err)
+	}
+	return s, nil
+}
+
+func writeState(f Folders, name string, s state) error {
+	if err := os.MkdirAll(f.of(name), 0o700); err != nil {
+		return err
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(f.of(name), "state.json")
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}

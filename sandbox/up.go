@@ -1,0 +1,122 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/images"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+)
+
+// UpOptions say what `up` is to make.
+type UpOptions struct {
+	Name       string
+	Engine     string // empty: the first that works
+	Images     images.Mode
+	SourceTree string
+	Folders    Folders
+	Observe    func(Progress)
+	// FirstCall makes one real call through mutual TLS; nil leaves the step out.
+	FirstCall func(ctx context.Context, c *kube.Client) error
+}
+
+// UpResult says what `up` did.
+type UpResult struct {
+	Steps  []Took
+	First  time.Duration // from the start to the first successful call
+	Total  time.Duration
+	Images []images.Ready
+}
+
+// up is one run of `up`; its methods are the steps, in steps.go.
+type up struct {
+	o       UpOptions
+	rec     *recorder
+	host    cluster.Host
+	state   state
+	cluster cluster.Cluster
+	store   *images.Store
+	prep    *images.Preparation
+	client  *kube.Client
+	loader  *loader
+	result  UpResult
+}
+
+// Up brings the sandbox up, or completes or repairs what is there. It may be run any number of times.
+func Up(ctx context.Context, o UpOptions) (UpResult, error) {
+	if err := CheckName(o.Name); err != nil {
+		return UpResult{}, err
+	}
+	unlock, err := lock(o.Folders, o.Name, "up")
+	if err != nil {
+		return UpResult{}, err
+	}
+	defer unlock()
+	u := &up{o: o, rec: newRecorder(o.Observe)}
+	err = u.run(ctx)
+	u.result.Steps, u.result.Total = u.rec.table(), time.Since(u.rec.begun)
+	return u.result, err
+}
+
+func (u *up) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := u.openStore(); err != nil {
+		return err
+	}
+	// Images are made in the background, in order of need; each step waits for those it uses.
+	u.prep = u.store.Prepare(ctx, images.All())
+	defer u.prep.Stop()
+	for _, s := range u.steps() {
+		if err := u.rec.step(ctx, s.name, s.do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *up) openStore() error {
+	cache, err := images.OpenCache(u.o.Folders.Images())
+	if err != nil {
+		return err
+	}
+	if err := cache.RemoveLeftovers(); err != nil {
+		return fmt.Errorf("cleaning the image cache: %w", err)
+	}
+	u.store = &images.Store{
+		Cache: cache, Registry: images.NewRegistry(), Mode: u.o.Images, SourceTree: u.o.SourceTree,
+		Observe: func(e images.Event) {
+			if e.Doing != "" {
+				u.rec.tell(Progress{Step: "image " + e.Ref, Doing: e.Doing, Typical: e.Typical})
+			} else if e.Done != nil {
+				u.imageReady(*e.Done)
+			}
+		},
+	}
+	return nil
+}
+
+func (u *up) imageReady(r images.Ready) {
+	u.rec.mu.Lock()
+	defer u.rec.mu.Unlock()
+	u.result.Images = append(u.result.Images, r)
+	if r.How != images.Present {
+		u.rec.observe(Progress{Step: "image " + r.Ref, Done: true, Took: r.Took})
+	}
+}
+
+// podmanFolder is where podman's private settings lie; every sandbox shares them.
+func (f Folders) podmanFolder() string { return f.Config + "/podman" }
+
+// PrepareEngines inspects the host and points podman at settings that work on it. Every command that drives an engine
+// calls it first.
+func PrepareEngines(f Folders) (cluster.Host, error) {
+	host, err := cluster.InspectHost()
+	if err != nil {
+		return host, err
+	}
+	return host, host.PreparePodman(f.podmanFolder(), os.Setenv)
+}

@@ -1,0 +1,83 @@
+package scenarios
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Action is one thing a step does to the world.
+type Action interface {
+	String() string
+	// resolve finds the targets and what undoes the action; it reads the world and changes nothing.
+	resolve(ctx context.Context, s *stage) (deed, error)
+}
+
+// A changer is an action whose release is compared, after clean-up, with what it was before.
+type changer interface{ changes() (release string) }
+
+// A deed is an action with its targets found: what it will do and what undoes it, both known before it is done.
+type deed struct {
+	detail string // for the timeline and the plan
+	touch  Touch
+	undo   any                         // written to the journal as JSON; nil when nothing has to be put back
+	do     func(context.Context) error // nil when there is only time to pass
+	hold   time.Duration               // how long the step lasts after do
+	revert bool                        // undo when hold is over
+	undone func()                      // told when the undo has been done; may be nil
+}
+
+// Touch is how much of the world a step changes.
+type Touch struct {
+	Pods   int   `json:"pods"`
+	OfPods int   `json:"ofPods"`
+	Share  Share `json:"share"` // of the scenario's intended calls, counting direct calls only
+}
+
+// ActionKind is an entry of the catalog of actions.
+type ActionKind struct {
+	Name     string
+	Doc      string
+	Fields   []Field
+	Disturbs bool // recovery is timed from the first step that does
+	decode   func(object) Action
+	undo     func(context.Context, Target, json.RawMessage) error // nil: nothing to put back
+}
+
+// Undoable says whether heal, clean-up and Undo put anything back.
+func (k ActionKind) Undoable() bool { return k.undo != nil }
+
+// Actions lists every action a step can do.
+func Actions() []ActionKind {
+	return []ActionKind{killPodKind(), scaleKind(), setRateKind(), healKind(), waitKind()}
+}
+
+func actionNames() []string {
+	var names []string
+	for _, k := range Actions() {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+func actionKind(name string) ActionKind {
+	for _, k := range Actions() {
+		if k.Name == name {
+			return k
+		}
+	}
+	return ActionKind{}
+}
+
+func undoable(kind string) bool { return actionKind(kind).Undoable() }
+
+// undoOf binds an undo to the form in which its data was journalled.
+func undoOf[T any](undo func(context.Context, Target, T) error) func(context.Context, Target, json.RawMessage) error {
+	return func(ctx context.Context, t Target, data json.RawMessage) error {
+		var v T
+		if err := json.Unmarshal(data, &v); err != nil {
+			return err
+		}
+		return undo(ctx, t, v)
+	}
+}

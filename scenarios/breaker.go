@@ -1,0 +1,127 @@
+package scenarios
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+type breaker struct {
+	From, To, Method string
+	Trace            []telemetry.BreakerState // exactly these, from the start of the run
+	Visits           []telemetry.BreakerState // these in this order, with any others between
+	State            telemetry.BreakerState   // this one now
+}
+
+func breakerKind() ExpectationKind {
+	return ExpectationKind{
+		Name: "breaker",
+		Doc: "What a caller's circuit breakers did, from the events they sent. Give one of trace, visits and state. " +
+			"trace and visits must be true of every breaker on the path that changed at all, or of all of them when none did; " +
+			"state is that of the worst one (open, then half-open, then closed).",
+		Fields: []Field{
+			{"from", "text", true, "loadgen", "the caller, whose breaker it is"},
+			{"to", "text", true, "userservice", "the callee"},
+			{"method", "method", false, "user.v1.UserService/GetUser", "only this method's breaker; all unless given"},
+			{"trace", "list of states", false, "[closed, open, half-open, closed]", "exactly these states since the run began, the first being the state at its start"},
+			{"visits", "list of states", false, "[closed, open, half-open, closed]", "these states in this order, with any others between; for a breaker that probes more than once"},
+			{"state", "state", false, "closed", "the state at the moment of asking"},
+		},
+		decode: decodeBreaker,
+	}
+}
+
+func decodeBreaker(o object) Expectation {
+	x := breaker{
+		From: o.text("from"), To: o.text("to"), Method: o.text("method"),
+		Trace: o.states("trace"), Visits: o.states("visits"), State: o.state("state"),
+	}
+	given := 0
+	for _, name := range []string{"trace", "visits", "state"} {
+		if o.has(name) {
+			given++
+		}
+	}
+	if given != 1 {
+		o.problem("try: state: closed", "want one of trace, visits and state, got %d", given)
+	}
+	return x
+}
+
+func (x breaker) String() string {
+	path := x.From + " → " + x.To
+	if x.Method != "" {
+		path += " " + x.Method
+	}
+	switch {
+	case x.State != "":
+		return "breaker state " + path
+	case len(x.Visits) > 0:
+		return "breaker visits " + path
+	default:
+		return "breaker trace " + path
+	}
+}
+
+func (x breaker) check(e evidence) Finding {
+	f := Finding{Name: x.String(), Comparison: "=", Unit: "state"}
+	on := x.on(e.trails)
+	if x.State != "" {
+		f.Limit.Text = string(x.State)
+		if len(on) == 0 {
+			return f.unknown("no breaker on this path was reported")
+		}
+		worst := slices.MaxFunc(on, func(a, b trail) int { return severity(a.now()) - severity(b.now()) })
+		f.Observed.Text = string(worst.now())
+		return f.held(worst.now() == x.State)
+	}
+	want, matches := x.Trace, slices.Equal[[]telemetry.BreakerState]
+	if len(x.Visits) > 0 {
+		want, matches, f.Comparison = x.Visits, visits, "visits"
+	}
+	f.Unit, f.Limit.Text = "states", arrows(want)
+	if len(on) == 0 {
+		return f.unknown("no breaker on this path was reported")
+	}
+	if slices.ContainsFunc(on, trail.changed) {
+		on = slices.DeleteFunc(on, func(t trail) bool { return !t.changed() })
+	}
+	shown, held := on[0], true
+	for _, t := range on {
+		if !matches(t.states(), want) && held {
+			shown, held = t, false
+		}
+	}
+	f.Observed.Text = arrows(shown.states())
+	if len(on) > 1 {
+		f.Note = fmt.Sprintf("shown: %s, one of %d", shown.Method, len(on))
+	}
+	if slices.ContainsFunc(on, func(t trail) bool { return t.Gap }) {
+		f.Note = "the events do not join up: one was missed, or several processes share this caller's name"
+		held = held && len(x.Trace) == 0
+	}
+	return f.held(held)
+}
+
+// on selects the trails of the path; the slice is the caller's own.
+func (x breaker) on(trails []trail) []trail {
+	var out []trail
+	for _, t := range trails {
+		if t.From == x.From && t.To == x.To && (x.Method == "" || t.Method == x.Method) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func severity(s telemetry.BreakerState) int {
+	switch s {
+	case telemetry.Open:
+		return 2
+	case telemetry.HalfOpen:
+		return 1
+	default:
+		return 0
+	}
+}

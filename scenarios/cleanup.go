@@ -1,0 +1,109 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	oneUndo  = 15 * time.Second // so that one call that hangs does not use up the others' time
+	tryAgain = time.Second
+)
+
+// cleanup undoes what is not yet undone, the latest first, with a context of its own, then checks.
+func (r *run) cleanup(ctx context.Context) error {
+	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Cleanup)
+	defer cancel()
+	failed := r.undoAll(fresh)
+	for len(failed) > 0 && pause(fresh, r.Clock, tryAgain) == nil {
+		failed = r.undoAll(fresh)
+	}
+	// The check has a limit of its own: undoing may have used up the other.
+	checking, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Settle+oneUndo)
+	defer cancel()
+	residue := append(failed, r.residue(checking)...)
+	r.report.Cleanup.Residue = append(r.report.Cleanup.Residue, residue...)
+	err := r.journal.finish(len(failed) == 0)
+	if len(residue) > 0 {
+		for _, left := range residue {
+			r.log.note("phase", "residue", left)
+		}
+		err = errors.Join(err, &HintError{fmt.Errorf("cleaning up: left behind: %s", strings.Join(residue, "; ")), "sandbox status, then run again: the next run first undoes what is left"})
+	}
+	return err
+}
+
+// undoAll tries every entry even when one fails, and describes the ones that did.
+func (r *run) undoAll(ctx context.Context) []string {
+	var failed []string
+	for _, a := range slices.Backward(r.done) {
+		if a.undone {
+			continue
+		}
+		if err := r.undoOne(ctx, a); err != nil {
+			failed = append(failed, fmt.Sprintf("not undone: %s: %s", a.Detail, err))
+		}
+	}
+	return failed
+}
+
+func (r *run) undoOne(ctx context.Context, a *done) error {
+	ctx, cancel := context.WithTimeout(ctx, oneUndo)
+	defer cancel()
+	if a.Kind == loadStart {
+		err := r.stopLoad(ctx, a)
+		if errors.Is(err, ErrNoLoad) {
+			return r.putAway(a)
+		}
+		return err
+	}
+	if err := undoFor(a.Kind)(ctx, r.target, a.Undo); err != nil {
+		return err
+	}
+	r.log.note("step", a.Step, "undone: "+a.Detail)
+	return r.putAway(a)
+}
+
+// residue waits for the world to look as it did before, and names what still does not.
+func (r *run) residue(ctx context.Context) []string {
+	limit := r.Clock.Now().Add(r.Settle)
+	for {
+		left := r.differences(ctx)
+		if len(left) == 0 || !r.Clock.Now().Before(limit) || pause(ctx, r.Clock, pulse) != nil {
+			return left
+		}
+	}
+}
+
+func (r *run) differences(ctx context.Context) []string {
+	var left []string
+	for _, a := range r.done {
+		if a.Kind != loadStart {
+			continue
+		}
+		name := a.undo.(loadStop).Load
+		if _, err := r.target.Loads.Read(ctx, name); err == nil {
+			left = append(left, fmt.Sprintf("load %s still runs", name))
+		} else if !errors.Is(err, ErrNoLoad) {
+			left = append(left, fmt.Sprintf("load %s: not known whether it runs: %s", name, err))
+		}
+	}
+	for _, release := range slices.Sorted(maps.Keys(r.before)) {
+		was := r.before[release]
+		is, err := r.countOf(ctx, release)
+		switch {
+		case err != nil:
+			left = append(left, err.Error())
+		case is.replicas != was.replicas:
+			left = append(left, fmt.Sprintf("%s wants %d replicas, before the run it wanted %d", release, is.replicas, was.replicas))
+		case is.ready < was.ready:
+			left = append(left, fmt.Sprintf("%s has %d ready pods, before the run it had %d", release, is.ready, was.ready))
+		}
+	}
+	return left
+}

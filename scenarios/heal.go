@@ -1,0 +1,28 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+)
+
+type heal struct{ Step string }
+
+func healKind() ActionKind {
+	return ActionKind{
+		Name: "heal",
+		Doc:  "Undoes an earlier step before the run is over. Recovery is then timed from here.",
+		Fields: []Field{
+			{"step", "step", true, "take it down", "the name of an earlier step that can be undone"},
+		},
+		decode: func(o object) Action { return heal{o.refer("step", anEarlierStep)} },
+	}
+}
+
+func (a heal) String() string { return fmt.Sprintf("undo %q", a.Step) }
+
+func (a heal) resolve(_ context.Context, s *stage) (deed, error) {
+	return deed{
+		detail: a.String(),
+		do:     func(ctx context.Context) error { return s.heal(ctx, a.Step) },
+	}, nil
+}

@@ -1,0 +1,80 @@
+package scenarios
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+type killPod struct {
+	Release string
+	Count   int
+	Grace   time.Duration
+}
+
+func killPodKind() ActionKind {
+	return ActionKind{
+		Name: "killPod",
+		Doc:  "Deletes ready pods, chosen by the seed. Nothing has to be undone: Kubernetes replaces them.",
+		Fields: []Field{
+			{"release", "text", true, "userservice", "whose pods"},
+			{"count", "whole number", false, "1", "how many; 1 unless given"},
+			{"gracePeriod", "duration", false, "0s", "what a pod gets to finish its calls; 0s, a crash, unless given"},
+		},
+		Disturbs: true,
+		decode: func(o object) Action {
+			return killPod{o.text("release"), o.whole("count", 1, 1), o.duration("gracePeriod", 0)}
+		},
+	}
+}
+
+func (a killPod) String() string { return fmt.Sprintf("kill %d of %s", a.Count, a.Release) }
+
+func (a killPod) changes() string { return a.Release }
+
+func (a killPod) resolve(ctx context.Context, s *stage) (deed, error) {
+	ready, err := s.readyPods(ctx, a.Release)
+	if err != nil {
+		return deed{}, err
+	}
+	total := len(ready)
+	if n, ok := s.assumed[a.Release]; ok {
+		total = n
+	}
+	if total < a.Count {
+		return deed{}, &HintError{
+			fmt.Errorf("killing %d pods of %s: %d ready", a.Count, a.Release, total),
+			"sandbox status, then lower count or raise the replicas of " + a.Release,
+		}
+	}
+	victims := choose(s.random(), ready, min(a.Count, len(ready)))
+	return deed{
+		detail: fmt.Sprintf("kill %s (%d of %d ready pods of %s, grace %s)", strings.Join(victims, ", "), a.Count, total, a.Release, a.Grace),
+		touch:  Touch{a.Count, total, s.shareTo(a.Release) * Share(a.Count) / Share(total)},
+		do: func(ctx context.Context) error {
+			for _, pod := range victims {
+				if err := s.target.Workloads.Kill(ctx, pod, a.Grace); err != nil {
+					return fmt.Errorf("killing pod %s: %w", pod, err)
+				}
+			}
+			return nil
+		},
+	}, nil
+}
+
+// choose picks n names; the order in which the pods are listed does not matter.
+func choose(r *rand.Rand, pods []telemetry.Pod, n int) []string {
+	sorted := slices.SortedFunc(slices.Values(pods), func(a, b telemetry.Pod) int { return cmp.Compare(a.Name, b.Name) })
+	names := make([]string, 0, n)
+	for _, i := range r.Perm(len(sorted))[:n] {
+		names = append(names, sorted[i].Name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,69 @@
+package scenarios
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+)
+
+//go:embed library/*.yaml
+var library embed.FS
+
+// UnknownError is a name that is neither a file nor a built-in scenario.
+type UnknownError struct{ Name, Remedy string }
+
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("finding scenario %q: no file and no built-in scenario has this name", e.Name)
+}
+
+// Hint is the remedy.
+func (e *UnknownError) Hint() string { return e.Remedy }
+
+// Builtin returns the scenarios that come with the program, by name.
+func Builtin() []Scenario {
+	files, _ := fs.Glob(library, "library/*.yaml") // the pattern is a constant, and sound
+	var out []Scenario
+	for _, file := range files {
+		sc, err := builtin(file)
+		if err != nil {
+			panic("a built-in scenario is wrong, which its test would have shown: " + err.Error())
+		}
+		out = append(out, sc)
+	}
+	return out
+}
+
+func builtin(file string) (Scenario, error) {
+	data, err := library.ReadFile(file)
+	if err != nil {
+		return Scenario{}, err
+	}
+	return Parse(path.Base(file), data)
+}
+
+// Load reads a scenario by its path, or by the name of a built-in one. What looks like a path (it has a slash, or ends in .yaml or
+// .yml) is only looked for on disk.
+func Load(nameOrPath string) (Scenario, error) {
+	if !strings.ContainsAny(nameOrPath, `/\`) && !strings.HasSuffix(nameOrPath, ".yaml") && !strings.HasSuffix(nameOrPath, ".yml") {
+		var names []string
+		for _, sc := range Builtin() {
+			if sc.Name == nameOrPath {
+				return sc, nil
+			}
+			names = append(names, sc.Name)
+		}
+		return Scenario{}, &UnknownError{nameOrPath, suggest(nameOrPath, names)}
+	}
+	data, err := os.ReadFile(nameOrPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Scenario{}, &UnknownError{nameOrPath, "check the path, or use a built-in one: sandbox scenarios"}
+	}
+	if err != nil {
+		return Scenario{}, fmt.Errorf("reading the scenario: %w", err)
+	}
+	return Parse(nameOrPath, data)
+}

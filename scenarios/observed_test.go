@@ -1,0 +1,172 @@
+package scenarios
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// walked is a trail whose states are a second apart.
+func walked(method string, states ...telemetry.BreakerState) trail {
+	t := trail{From: "a", To: "b", Method: method}
+	for i, s := range states {
+		t.Visits = append(t.Visits, visit{s, epoch.Add(time.Duration(i) * time.Second)})
+	}
+	return t
+}
+
+func TestBreakerExpectation(t *testing.T) {
+	const c, o, h = telemetry.Closed, telemetry.Open, telemetry.HalfOpen
+	once := []telemetry.BreakerState{c, o, h, c}
+	gap := walked("m", once...)
+	gap.Gap = true
+	for _, tc := range []struct {
+		sentence string
+		x        breaker
+		trails   []trail
+		held     bool
+		observed string
+	}{
+		{"the same states are the trace", breaker{Trace: once}, []trail{walked("m", once...)}, true, "closed → open → half-open → closed"},
+		{"more states are another trace", breaker{Trace: once}, []trail{walked("m", c, o, h, o, h, c)}, false, "closed → open → half-open → open → half-open → closed"},
+		{"more states still visit", breaker{Visits: once}, []trail{walked("m", c, o, h, o, h, c)}, true, "closed → open → half-open → open → half-open → closed"},
+		{"visits in another order do not count", breaker{Visits: once}, []trail{walked("m", h, c, o)}, false, "half-open → closed → open"},
+		{"a breaker that never changed does not spoil another's trace", breaker{Trace: once}, []trail{walked("idle", c), walked("m", once...)}, true, "closed → open → half-open → closed"},
+		{"one that changed spoils a trace of none", breaker{Trace: once[:1]}, []trail{walked("idle", c), walked("m", c, o)}, false, "closed → open"},
+		{"all that changed must match", breaker{Trace: once}, []trail{walked("m", once...), walked("n", c, o)}, false, "closed → open"},
+		{"only the named method is looked at", breaker{Method: "m", Trace: once}, []trail{walked("m", once...), walked("n", c, o)}, true, "closed → open → half-open → closed"},
+		{"no breaker is not a pass", breaker{Trace: once[:1]}, nil, false, "unknown"},
+		{"no breaker has no state", breaker{State: c}, nil, false, "unknown"},
+		{"a missed change is not an exact trace", breaker{Trace: once}, []trail{gap}, false, "closed → open → half-open → closed"},
+		{"a missed change does not unsee visits", breaker{Visits: once}, []trail{gap}, true, "closed → open → half-open → closed"},
+		{"the worst breaker is the path's state", breaker{State: c}, []trail{walked("m", c), walked("n", c, o, h)}, false, "half-open"},
+		{"open is worse than half-open", breaker{State: o}, []trail{walked("m", c, o), walked("n", c, o, h)}, true, "open"},
+	} {
+		t.Run(tc.sentence, func(t *testing.T) {
+			tc.x.From, tc.x.To = "a", "b"
+			other := trail{From: "a", To: "elsewhere", Visits: []visit{{o, epoch}}}
+			f := tc.x.check(evidence{trails: append(tc.trails, other)})
+			if f.Held() != tc.held || f.Observed.Text != tc.observed {
+				t.Errorf("held %t, observed %q (%s)", f.Held(), f.Observed.Text, f.Note)
+			}
+		})
+	}
+}
+
+func TestNothingObservedNeverHolds(t *testing.T) {
+	e := evidence{loads: map[string]LoadReading{}, ready: func(string) (int, error) { return 3, errors.New("no route") }}
+	for _, x := range []Expectation{availability{"l", 0}, latency{"l", 0.5, time.Hour}, sent{"l", 0}, ready{"r", 0}, breaker{State: telemetry.Closed}} {
+		if f := x.check(e); f.Held() || f.Observed.Text != "unknown" || f.Note == "" {
+			t.Errorf("%s: %+v", x, f)
+		}
+	}
+}
+
+func TestAvailabilityIsJudgedUnroundedAndShownRoundedDown(t *testing.T) {
+	for _, tc := range []struct {
+		ok, failed int64
+		limit      Share
+		held       bool
+		shown      float64
+	}{
+		{995, 5, 0.995, true, 99.5},
+		{9949, 51, 0.995, false, 99.49},
+		{9_999_999, 1, 1, false, 99.9999},
+		{0, 10, 0.5, false, 0},
+	} {
+		f := availability{"l", tc.limit}.check(evidence{loads: map[string]LoadReading{"l": {Sent: tc.ok + tc.failed, OK: tc.ok, Errors: map[string]int64{"Internal": tc.failed}}}})
+		if f.Held() != tc.held || f.Observed.Number != tc.shown {
+			t.Errorf("%d of %d: held %t, shown %v", tc.ok, tc.ok+tc.failed, f.Held(), f.Observed.Number)
+		}
+	}
+	if got, known := (LoadReading{Sent: 5}).Availability(); got != 0 || !known {
+		t.Error("calls of which none is answered are not available")
+	}
+}
+
+func TestSubIsWhatHappenedBetween(t *testing.T) {
+	early, late := hdrhistogram.New(1, 1e6, 3), hdrhistogram.New(1, 1e6, 3)
+	for _, h := range []*hdrhistogram.Histogram{early, late} {
+		_ = h.RecordValues(100, 50)
+	}
+	_ = late.RecordValues(9000, 3)
+	a := LoadReading{Intended: 55, Sent: 53, OK: 50, Errors: map[string]int64{"Internal": 2}, Latency: early}
+	b := LoadReading{Intended: 60, Sent: 58, OK: 51, Errors: map[string]int64{"Internal": 2, "Unavailable": 4}, Latency: late}
+	d := b.Sub(a)
+	if d.Intended != 5 || d.Sent != 5 || d.OK != 1 || !maps.Equal(d.Errors, map[string]int64{"Unavailable": 4}) {
+		t.Errorf("%+v", d)
+	}
+	if d.Latency.TotalCount() != 3 || d.Latency.ValueAtQuantile(1) < 8990 {
+		t.Errorf("%d values", d.Latency.TotalCount())
+	}
+	if len(b.Errors) != 2 || late.TotalCount() != 53 {
+		t.Error("the reading itself was changed")
+	}
+	if e := (LoadReading{Sent: 10, OK: 7, Errors: map[string]int64{"Internal": 1}}).unanswered().Errors; e["Unanswered"] != 2 {
+		t.Errorf("%v", e)
+	}
+}
+
+func TestListedChangeIsNotCountedTwice(t *testing.T) {
+	since := epoch.Add(time.Minute)
+	for _, tc := range []struct {
+		sentence string
+		since    time.Time
+		change   BreakerChange
+		want     []telemetry.BreakerState
+	}{
+		{"older than the list", since, BreakerChange{At: epoch, Old: "half-open", New: "closed"}, []telemetry.BreakerState{"open"}},
+		{"the listed one itself", since, BreakerChange{At: since, Old: "closed", New: "open"}, []telemetry.BreakerState{"open"}},
+		{"the listed one, its time not known", time.Time{}, BreakerChange{At: since, Old: "closed", New: "open"}, []telemetry.BreakerState{"open"}},
+		{"the next one", since, BreakerChange{At: since.Add(1), Old: "open", New: "half-open"}, []telemetry.BreakerState{"open", "half-open"}},
+	} {
+		t.Run(tc.sentence, func(t *testing.T) {
+			w := newWorld()
+			w.breaker.State, w.breaker.Since = telemetry.Open, tc.since
+			watch, _, err := watchBreakers(t.Context(), w, wallClock{}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := tc.change
+			c.From, c.To, c.Method = w.breaker.Caller, w.breaker.Callee, w.breaker.Method
+			watch.add(c)
+			if got := watch.snapshot()[0]; !slices.Equal(got.states(), tc.want) || got.Gap {
+				t.Errorf("%v, gap %t", got.states(), got.Gap)
+			}
+		})
+	}
+}
+
+func TestReportFieldsAreTheContract(t *testing.T) {
+	var got map[string]json.RawMessage
+	data, err := json.Marshal(Report{})
+	if err == nil {
+		err = json.Unmarshal(data, &got)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"scenario", "seed", "result", "startedAt", "steps", "timeline", "expectations", "recovery", "load", "cleanup"} {
+		if _, ok := got[name]; !ok {
+			t.Errorf("the report has lost %q", name)
+		}
+	}
+	r := recovery([]trail{walked("m", "closed", "open", "half-open", "open", "closed")}, epoch.Add(500*time.Millisecond), epoch.Add(time.Minute))
+	want := Recovery{DetectSeconds: new(0.5), OpenSeconds: new(2.0), HalfOpenSeconds: new(1.0)}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(Recovery{}, recovery(nil, epoch, epoch)); diff != "" {
+		t.Error(diff)
+	}
+}

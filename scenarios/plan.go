@@ -1,0 +1,92 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+)
+
+// counts are a release's pods: how many are wanted and how many are ready.
+type counts struct{ replicas, ready int }
+
+// plan resolves every target as the world is now, and changes nothing.
+func (r *run) plan(ctx context.Context) error {
+	look := newStage(r.Scenario, r.target)
+	look.assumed = map[string]int{}
+	for i, s := range r.Steps {
+		report := StepReport{Name: s.Name, Action: s.Kind, Result: "planned"}
+		if s.Action != nil {
+			if err := r.count(ctx, s.Action); err != nil {
+				return err
+			}
+			look.step = i
+			d, err := s.Action.resolve(ctx, look)
+			if err != nil {
+				return fmt.Errorf("planning step %q: %w", s.Name, err)
+			}
+			report.Detail, report.Touches = d.detail, d.touch
+		}
+		if s.WaitFor != nil {
+			report.Detail = joined(report.Detail, s.WaitFor.String())
+		}
+		r.report.Steps = append(r.report.Steps, report)
+	}
+	return nil
+}
+
+// count remembers what a release was before the run changed it.
+func (r *run) count(ctx context.Context, a Action) error {
+	c, ok := a.(changer)
+	if !ok {
+		return nil
+	}
+	release := c.changes()
+	if _, known := r.before[release]; known {
+		return nil
+	}
+	n, err := r.countOf(ctx, release)
+	if err != nil {
+		return err
+	}
+	r.before[release] = n
+	return nil
+}
+
+func (r *run) countOf(ctx context.Context, release string) (counts, error) {
+	replicas, err := r.target.Workloads.Replicas(ctx, release)
+	if err != nil {
+		return counts{}, fmt.Errorf("reading replicas of %s: %w", release, err)
+	}
+	pods, err := r.target.Workloads.Pods(ctx, release)
+	if err != nil {
+		return counts{}, fmt.Errorf("listing pods of %s: %w", release, err)
+	}
+	return counts{replicas, countReady(pods)}, nil
+}
+
+// settle gives releases that were just put back the time to get ready; the plan judges whether they did.
+func (r *run) settle(ctx context.Context) error {
+	limit := r.Clock.Now().Add(r.Settle)
+	for _, s := range r.Steps {
+		c, ok := s.Action.(changer)
+		for ok {
+			n, err := r.countOf(ctx, c.changes())
+			if err != nil {
+				return err
+			}
+			if n.ready >= n.replicas || !r.Clock.Now().Before(limit) {
+				break
+			}
+			if err := pause(ctx, r.Clock, pulse); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func joined(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + ", then " + b
+}

@@ -1,0 +1,90 @@
+package scenarios
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Problem is one mistake in a scenario file, and what mends it.
+type Problem struct {
+	File    string
+	Line    int
+	Path    string // spec.steps[0].killPod.count; empty for the file as a whole
+	Message string
+	Remedy  string
+}
+
+func (p Problem) String() string {
+	at := fmt.Sprintf("%s:%d: ", p.File, p.Line)
+	if p.Path != "" {
+		at += p.Path + ": "
+	}
+	if p.Remedy == "" {
+		return at + p.Message
+	}
+	return at + p.Message + "\n  " + p.Remedy
+}
+
+// FileError holds every problem of a scenario file, in the order of its lines.
+type FileError struct{ Problems []Problem }
+
+func (e *FileError) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func newFileError(problems []Problem) *FileError {
+	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	return &FileError{problems}
+}
+
+// suggest names the nearest valid word if one is near, and always the valid ones.
+func suggest(got string, valid []string) string {
+	list := "valid here: " + strings.Join(valid, ", ")
+	if len(valid) == 0 {
+		list = "valid here: nothing"
+	}
+	if near, ok := nearest(got, valid); ok {
+		return fmt.Sprintf("did you mean %q? %s", near, list)
+	}
+	return list
+}
+
+func nearest(got string, valid []string) (string, bool) {
+	best, least := "", 1+max(1, min(3, len(got)/2))
+	for _, v := range valid {
+		if d := edits(strings.ToLower(got), strings.ToLower(v)); d < least {
+			best, least = v, d
+		}
+	}
+	return best, best != ""
+}
+
+// edits is the Levenshtein distance, capped for words nobody would have typed by mistake.
+func edits(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

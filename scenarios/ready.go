@@ -1,0 +1,32 @@
+package scenarios
+
+import "fmt"
+
+type ready struct {
+	Release  string
+	Replicas int
+}
+
+func readyKind() ExpectationKind {
+	return ExpectationKind{
+		Name: "ready",
+		Doc:  "At least this many pods of a release are ready at the moment of asking.",
+		Fields: []Field{
+			{"release", "text", true, "userservice", "whose pods"},
+			{"replicas", "whole number", true, "3", "the least that holds"},
+		},
+		decode: func(o object) Expectation { return ready{o.text("release"), o.whole("replicas", 0, 0)} },
+	}
+}
+
+func (x ready) String() string { return "ready pods of " + x.Release }
+
+func (x ready) check(e evidence) Finding {
+	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: float64(x.Replicas)}, Unit: "pods"}
+	n, err := e.ready(x.Release)
+	if err != nil {
+		return f.unknown(fmt.Sprintf("listing pods of %s: %s", x.Release, err))
+	}
+	f.Observed.Number = float64(n)
+	return f.held(n >= x.Replicas)
+}

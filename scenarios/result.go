@@ -1,0 +1,53 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+)
+
+// Result is how a run ended.
+type Result string
+
+// The results of a run; Planned is a dry run's.
+const (
+	Pass    Result = "pass"
+	Fail    Result = "fail"
+	Aborted Result = "aborted"
+	Error   Result = "error"
+	Planned Result = "planned"
+)
+
+// The exit codes of a program that runs scenarios.
+const (
+	exitDone        = 0
+	exitNotHeld     = 1
+	exitBadFile     = 2
+	exitUnfit       = 3
+	exitAborted     = 4
+	exitInterrupted = 130
+)
+
+// ExitCode maps what Parse, Load or Run returned to the program's exit code. A bad file or an unknown scenario is 2,
+// an interruption 130.
+func ExitCode(result Result, err error) int {
+	var file *FileError
+	var unknown *UnknownError
+	switch {
+	case errors.As(err, &file), errors.As(err, &unknown):
+		return exitBadFile
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case err != nil:
+		return exitUnfit
+	}
+	switch result {
+	case Pass, Planned:
+		return exitDone
+	case Fail:
+		return exitNotHeld
+	case Aborted:
+		return exitAborted
+	default:
+		return exitUnfit
+	}
+}

@@ -1,0 +1,69 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+)
+
+type scale struct {
+	Release  string
+	Replicas int
+}
+
+// scaleBack is how many replicas were wanted before.
+type scaleBack struct {
+	Release  string `json:"release"`
+	Replicas int    `json:"replicas"`
+}
+
+func scaleKind() ActionKind {
+	return ActionKind{
+		Name: "scale",
+		Doc:  "Sets how many replicas a release wants. Undoing restores the number it wanted before.",
+		Fields: []Field{
+			{"release", "text", true, "userservice", "what to scale"},
+			{"replicas", "whole number", true, "0", "how many it shall want; 0 takes it down"},
+		},
+		Disturbs: true,
+		decode:   func(o object) Action { return scale{o.text("release"), o.whole("replicas", 0, 0)} },
+		undo: undoOf(func(ctx context.Context, t Target, before scaleBack) error {
+			if err := t.Workloads.Scale(ctx, before.Release, before.Replicas); err != nil {
+				return fmt.Errorf("scaling %s back to %d: %w", before.Release, before.Replicas, err)
+			}
+			return nil
+		}),
+	}
+}
+
+func (a scale) String() string { return fmt.Sprintf("scale %s to %d", a.Release, a.Replicas) }
+
+func (a scale) changes() string { return a.Release }
+
+func (a scale) resolve(ctx context.Context, s *stage) (deed, error) {
+	before, err := s.target.Workloads.Replicas(ctx, a.Release)
+	if err != nil {
+		return deed{}, fmt.Errorf("reading replicas of %s: %w", a.Release, err)
+	}
+	if s.assumed != nil {
+		if n, ok := s.assumed[a.Release]; ok {
+			before = n
+		}
+		s.assumed[a.Release] = a.Replicas
+	}
+	changed := max(a.Replicas-before, before-a.Replicas)
+	touch := Touch{Pods: changed, OfPods: before}
+	if lost := before - a.Replicas; lost > 0 {
+		touch.Share = s.shareTo(a.Release) * Share(lost) / Share(before)
+	}
+	return deed{
+		detail: fmt.Sprintf("scale %s from %d to %d", a.Release, before, a.Replicas),
+		touch:  touch,
+		undo:   scaleBack{a.Release, before},
+		do: func(ctx context.Context) error {
+			if err := s.target.Workloads.Scale(ctx, a.Release, a.Replicas); err != nil {
+				return fmt.Errorf("scaling %s to %d: %w", a.Release, a.Replicas, err)
+			}
+			return nil
+		},
+	}, nil
+}

@@ -1,0 +1,75 @@
+package scenarios
+
+import (
+	"fmt"
+	"time"
+)
+
+// What a scenario file must declare itself to be.
+const (
+	APIVersion = "sandbox.dev/v1alpha1"
+	FileKind   = "Scenario"
+)
+
+// Scenario is a parsed and checked scenario file.
+type Scenario struct {
+	File        string // where it was read from
+	Name        string
+	Description string
+	Seed        uint64 // target choice and load arrivals replay from it
+	Load        []LoadSpec
+	Steady      Steady
+	Steps       []Step
+	Recover     Recover
+	Expect      []Expectation
+	Abort       []AbortRule
+	Source      []byte // the file as written
+}
+
+// LoadSpec is one open-model load: arrivals do not wait for answers.
+type LoadSpec struct {
+	Name string
+	From string // the workload that sends it
+	Call Call
+	Rate Rate
+	Seed uint64
+}
+
+// Call is what every arrival of a load calls.
+type Call struct {
+	Service string
+	Method  string // package.Service/Method
+	Request string // JSON; strings may hold templates such as {{ n 1 1000 }}
+}
+
+// Steady is the baseline that must hold before anything is broken.
+type Steady struct {
+	For    time.Duration
+	Expect []Expectation
+}
+
+// Step waits for After, does its action, then waits for its condition; Action or WaitFor may be nil, not both.
+type Step struct {
+	Name    string
+	After   time.Duration
+	Kind    string // the action's name in the catalog; empty without an action
+	Action  Action
+	WaitFor *WaitFor
+}
+
+// WaitFor is a condition and the time it has to come true.
+type WaitFor struct {
+	Condition Expectation
+	Within    time.Duration
+}
+
+func (w WaitFor) String() string {
+	nothing := evidence{ready: func(string) (int, error) { return 0, nil }}
+	return fmt.Sprintf("wait up to %s for %s %s", w.Within, w.Condition, w.Condition.check(nothing).limit())
+}
+
+// Recover says what must hold again after the last step, and how soon.
+type Recover struct {
+	Within time.Duration
+	Expect []Expectation
+}

@@ -1,0 +1,74 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// A stage is what an action sees of the run.
+type stage struct {
+	target   Target
+	scenario Scenario
+	step     int
+	rates    map[string]Rate                              // of each load, now
+	assumed  map[string]int                               // ready pods a plan expects after the steps so far; nil while running
+	heal     func(ctx context.Context, step string) error // nil in a plan
+}
+
+func newStage(sc Scenario, target Target) *stage {
+	s := &stage{target: target, scenario: sc, rates: map[string]Rate{}}
+	for _, l := range sc.Load {
+		s.rates[l.Name] = l.Rate
+	}
+	return s
+}
+
+// random replays from the scenario's seed, whatever the other steps draw.
+func (s *stage) random() *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d", s.step)
+	return rand.New(rand.NewPCG(s.scenario.Seed, h.Sum64()))
+}
+
+// shareTo is which part of all intended calls goes straight to a release.
+func (s *stage) shareTo(release string) Share {
+	var to, all Rate
+	for _, l := range s.scenario.Load {
+		all += s.rates[l.Name]
+		if l.Call.Service == release {
+			to += s.rates[l.Name]
+		}
+	}
+	if all == 0 {
+		return 0
+	}
+	return Share(to / all)
+}
+
+func (s *stage) readyPods(ctx context.Context, release string) ([]telemetry.Pod, error) {
+	pods, err := s.target.Workloads.Pods(ctx, release)
+	if err != nil {
+		return nil, fmt.Errorf("listing pods of %s: %w", release, err)
+	}
+	var ready []telemetry.Pod
+	for _, p := range pods {
+		if p.Ready {
+			ready = append(ready, p)
+		}
+	}
+	return ready, nil
+}
+
+func countReady(pods []telemetry.Pod) int {
+	n := 0
+	for _, p := range pods {
+		if p.Ready {
+			n++
+		}
+	}
+	return n
+}

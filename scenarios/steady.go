@@ -1,0 +1,116 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// unhealthyError is a baseline that did not hold.
+type unhealthyError struct{ findings []Finding }
+
+func (e *unhealthyError) Error() string {
+	var why []string
+	for _, f := range e.findings {
+		if !f.Held() {
+			why = append(why, fmt.Sprintf("%s %s, wanted %s", f.Name, f.observed(), f.limit()))
+		}
+	}
+	return "the world was not healthy before anything was broken, so nothing was: " + strings.Join(why, "; ")
+}
+
+// steady starts the loads and measures the baseline.
+func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop context.CancelCauseFunc) error {
+	if err := r.startLoads(ctx); err != nil {
+		return err
+	}
+	sampling, rest := context.WithCancel(ctx)
+	r.rest = rest
+	background.Go(func() { r.sampler.run(sampling, stop) })
+
+	from, err := r.readLoads(ctx)
+	if err != nil {
+		return err
+	}
+	if err := pause(ctx, r.Clock, r.Steady.For); err != nil {
+		return err
+	}
+	to, err := r.readLoads(ctx)
+	if err != nil {
+		return err
+	}
+	e := r.evidence(ctx)
+	for name, reading := range to {
+		e.loads[name] = reading.Sub(from[name])
+	}
+	findings := check("steady", r.Steady.Expect, e)
+	r.report.Expectations = append(r.report.Expectations, findings...)
+	if !allHeld(findings) {
+		return &unhealthyError{findings}
+	}
+	return nil
+}
+
+func (r *run) startLoads(ctx context.Context) error {
+	for _, l := range r.Load {
+		detail := fmt.Sprintf("%s from %s to %s at %s", l.Name, l.From, l.Call.Method, l.Rate)
+		d := deed{detail: detail, undo: loadStop{l.Name}}
+		if _, err := r.intend(loadStart, "", d); err != nil {
+			return err
+		}
+		if err := r.target.Loads.Start(ctx, l); err != nil {
+			return fmt.Errorf("starting load %s: %w", l.Name, err)
+		}
+		r.log.note("load", l.Name, "start: "+detail)
+		base, err := r.target.Loads.Read(ctx, l.Name)
+		if err != nil {
+			return fmt.Errorf("reading load %s: %w", l.Name, err)
+		}
+		r.base[l.Name] = base
+	}
+	return nil
+}
+
+func (r *run) readLoads(ctx context.Context) (map[string]LoadReading, error) {
+	out := map[string]LoadReading{}
+	for _, l := range r.Load {
+		reading, err := r.target.Loads.Read(ctx, l.Name)
+		if err != nil {
+			return nil, fmt.Errorf("reading load %s: %w", l.Name, err)
+		}
+		out[l.Name] = reading
+	}
+	return out, nil
+}
+
+// evidence holds what can be seen now; loads are the caller's to fill in, over the window it judges.
+func (r *run) evidence(ctx context.Context) evidence {
+	e := evidence{loads: map[string]LoadReading{}}
+	// A list that fails leaves the breakers known from events; an expectation about any other then says that it is not known.
+	_ = r.watch.refresh(ctx)
+	e.trails = r.watch.snapshot()
+	e.ready = func(release string) (int, error) {
+		pods, err := r.target.Workloads.Pods(ctx, release)
+		return countReady(pods), err
+	}
+	return e
+}
+
+func check(phase string, expectations []Expectation, e evidence) []Finding {
+	out := make([]Finding, len(expectations))
+	for i, x := range expectations {
+		out[i] = x.check(e)
+		out[i].Phase = phase
+	}
+	return out
+}
+
+func allHeld(findings []Finding) bool {
+	for _, f := range findings {
+		if !f.Held() {
+			return false
+		}
+	}
+	return true
+}

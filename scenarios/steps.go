@@ -1,0 +1,154 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// done is a journalled deed.
+type done struct {
+	deed
+	entry
+	undone bool
+}
+
+// steps does the steps in order; one whose condition does not come true is the last.
+func (r *run) steps(ctx context.Context) error {
+	for i, s := range r.Steps {
+		report := &r.report.Steps[i]
+		if err := pause(ctx, r.Clock, s.After); err != nil {
+			return err
+		}
+		report.StartedAt = new(r.Clock.Now())
+		held, err := r.step(ctx, i, s, report)
+		if err != nil {
+			report.Result = "failed"
+			if ctx.Err() != nil {
+				report.Result = "interrupted"
+			}
+			return fmt.Errorf("doing step %q: %w", s.Name, err)
+		}
+		report.Result = "done"
+		if !held {
+			report.Result = "failed"
+			r.cutShort = true
+			r.log.note("step", s.Name, "its condition did not come true: the steps after it are left out")
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r *run) step(ctx context.Context, i int, s Step, report *StepReport) (held bool, err error) {
+	if s.Action != nil {
+		r.stage.step = i
+		d, err := s.Action.resolve(ctx, r.stage)
+		if err != nil {
+			return false, err
+		}
+		report.Detail, report.Touches = d.detail, d.touch
+		if err := r.act(ctx, s, d); err != nil {
+			return false, err
+		}
+	}
+	if s.WaitFor == nil {
+		return true, nil
+	}
+	w := s.WaitFor.String()
+	if s.Action != nil {
+		report.Detail += ", then " + w
+	}
+	r.log.note("step", s.Name, w)
+	findings, err := r.await(ctx, "steps", s.WaitFor.Within, []Expectation{s.WaitFor.Condition})
+	r.report.Expectations = append(r.report.Expectations, findings...)
+	return allHeld(findings), err
+}
+
+// act journals a deed, does it, and lets it last.
+func (r *run) act(ctx context.Context, s Step, d deed) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	a, err := r.intend(s.Kind, s.Name, d)
+	if err != nil {
+		return err
+	}
+	r.log.note("step", s.Name, d.detail)
+	if actionKind(s.Kind).Disturbs && r.fault.IsZero() {
+		r.fault = r.Clock.Now()
+	}
+	if d.do != nil {
+		if err := d.do(ctx); err != nil {
+			return err
+		}
+	}
+	if err := pause(ctx, r.Clock, d.hold); err != nil {
+		return err
+	}
+	if d.revert {
+		return r.putBack(ctx, a)
+	}
+	return nil
+}
+
+func (r *run) intend(kind, step string, d deed) (*done, error) {
+	e, err := r.journal.intend(r.Clock.Now(), kind, step, d.detail, d.undo)
+	if err != nil {
+		return nil, err
+	}
+	a := &done{deed: d, entry: e, undone: d.undo == nil}
+	r.done = append(r.done, a)
+	return a, nil
+}
+
+// heal puts an earlier step back; one that is back already stays so.
+func (r *run) heal(ctx context.Context, step string) error {
+	for i := len(r.done) - 1; i >= 0; i-- {
+		if a := r.done[i]; a.Step == step && !a.undone {
+			return r.putBack(ctx, a)
+		}
+	}
+	return nil
+}
+
+// putBack undoes one deed, once, and times recovery from there.
+func (r *run) putBack(ctx context.Context, a *done) error {
+	if err := undoFor(a.Kind)(ctx, r.target, a.Undo); err != nil {
+		return err
+	}
+	r.healed = r.Clock.Now()
+	r.log.note("step", a.Step, "undone: "+a.Detail)
+	return r.putAway(a)
+}
+
+// putAway records that a deed is undone.
+func (r *run) putAway(a *done) error {
+	a.undone = true
+	if a.deed.undone != nil {
+		a.deed.undone()
+	}
+	r.report.Cleanup.Undone = append(r.report.Cleanup.Undone, a.Detail)
+	return r.journal.undone(r.Clock.Now(), a.Number)
+}
+
+// trailing is the window over which a condition that is being waited for sees the loads.
+const trailing = 2 * time.Second
+
+// await looks every pulse until all expectations hold at the same moment; it returns the last findings.
+func (r *run) await(ctx context.Context, phase string, within time.Duration, expectations []Expectation) ([]Finding, error) {
+	limit := r.Clock.Now().Add(within)
+	for {
+		e := r.evidence(ctx)
+		for _, l := range r.Load {
+			e.loads[l.Name], _ = r.sampler.over(l.Name, trailing)
+		}
+		findings := check(phase, expectations, e)
+		if allHeld(findings) || !r.Clock.Now().Before(limit) {
+			return findings, nil
+		}
+		if err := pause(ctx, r.Clock, pulse); err != nil {
+			return findings, err
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// A breakerWatch follows the breakers from the start of a run.
+type breakerWatch struct {
+	source Breakers
+	clock  Clock
+	tell   func(BreakerChange)
+
+	mu     sync.Mutex
+	trails []trail
+	listed int // the first so many trails come from the list made at the start
+	seq    uint64
+}
+
+// watchBreakers subscribes before it lists, so that no change falls between; run must then be called.
+func watchBreakers(ctx context.Context, source Breakers, clock Clock, tell func(BreakerChange)) (*breakerWatch, <-chan BreakerChange, error) {
+	w := &breakerWatch{source: source, clock: clock, tell: tell}
+	events, err := source.Events(ctx, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("subscribing to breaker events: %w", err)
+	}
+	if err := w.refresh(ctx); err != nil {
+		return nil, nil, err
+	}
+	w.listed = len(w.trails)
+	return w, events, nil
+}
+
+// refresh learns of breakers that have not changed yet, and so have sent no event.
+func (w *breakerWatch) refresh(ctx context.Context) error {
+	listed, err := w.source.Breakers(ctx)
+	if err != nil {
+		return fmt.Errorf("listing breakers: %w", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	atStart := w.listed == 0 && w.seq == 0 && len(w.trails) == 0
+	for _, b := range listed {
+		// One that is new and has changed already has an event on its way, which says what it was before.
+		fresh := b.State == telemetry.Closed && b.Reason == ""
+		if (atStart || fresh) && w.find(b.Caller, b.Callee, b.Method) < 0 {
+			w.trails = append(w.trails, trail{From: b.Caller, To: b.Callee, Method: b.Method, Visits: []visit{{b.State, b.Since}}})
+		}
+	}
+	return nil
+}
+
+func (w *breakerWatch) find(from, to, method string) int {
+	return slices.IndexFunc(w.trails, func(t trail) bool { return t.From == from && t.To == to && t.Method == method })
+}
+
+// run records changes until ctx ends, and subscribes again when the connection is lost.
+func (w *breakerWatch) run(ctx context.Context, events <-chan BreakerChange) {
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case c, ok := <-events:
+			if ok {
+				if w.add(c) {
+					w.tell(c)
+				}
+				continue
+			}
+		}
+		if pause(ctx, w.clock, pulse) != nil {
+			return
+		}
+		w.mu.Lock()
+		after := w.seq
+		w.mu.Unlock()
+		again, err := w.source.Events(ctx, after)
+		if err == nil {
+			events = again
+		}
+	}
+}
+
+// add says whether the change was news: one that the first listing included is not.
+func (w *breakerWatch) add(c BreakerChange) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seq = max(w.seq, c.Seq)
+	i := w.find(c.From, c.To, c.Method)
+	if i < 0 {
+		w.trails = append(w.trails, trail{From: c.From, To: c.To, Method: c.Method, Visits: []visit{{c.Old, c.At}}})
+		i = len(w.trails) - 1
+	}
+	t := &w.trails[i]
+	last := t.Visits[len(t.Visits)-1]
+	if len(t.Visits) == 1 && i < w.listed && last.includes(c) {
+		return false
+	}
+	t.Gap = t.Gap || last.State != c.Old
+	t.Visits = append(t.Visits, visit{c.New, c.At})
+	return true
+}
+
+// includes says whether a listed state already takes the change into account. Both times come from the breaker's own clock.
+func (v visit) includes(c BreakerChange) bool {
+	if v.At.IsZero() {
+		return v.State == c.New
+	}
+	return !c.At.After(v.At)
+}
+
+// snapshot copies the trails; a breaker's last state is as of its last event.
+func (w *breakerWatch) snapshot() []trail {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := slices.Clone(w.trails)
+	for i := range out {
+		out[i].Visits = slices.Clone(out[i].Visits)
+	}
+	return out
+}
+
+func breakerEvent(c BreakerChange) telemetry.Event {
+	e := telemetry.Event{
+		At: c.At, Kind: "breaker",
+		Subject: fmt.Sprintf("%s→%s %s", c.From, c.To, c.Method),
+		Detail:  fmt.Sprintf("%s→%s", c.Old, c.New),
+	}
+	if c.Reason != "" {
+		e.Detail += ": " + c.Reason
+	}
+	return e
+}

@@ -1,0 +1,143 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// A world is a fake of all three parts of a Target: calls fail while no pod of their service is ready.
+type world struct {
+	mu       sync.Mutex
+	replicas map[string]int
+	pods     map[string][]telemetry.Pod
+	readyAt  map[string]time.Time // of pods that are starting
+	born     int
+	loads    map[string]*fakeLoad
+	breaker  telemetry.Breaker
+	changed  time.Time
+	changes  []BreakerChange
+	subs     []chan BreakerChange
+	log      []string // every change made to the world, in order
+
+	// What a test may set before it starts the world.
+	startup  time.Duration     // of a new pod
+	latency  time.Duration     // of a call
+	failures float64           // share of calls that fail anyway
+	unsent   float64           // share of arrivals that the generator drops
+	broken   map[string]error  // by method name
+	hook     func(call string) // told of every change before it is made
+	trip     bool              // whether the breaker works
+	stuck    bool              // pods that are killed are not replaced
+}
+
+type fakeLoad struct {
+	spec  LoadSpec
+	carry float64
+	LoadReading
+}
+
+const tick = 50 * time.Millisecond
+
+func newWorld() *world {
+	w := &world{
+		replicas: map[string]int{}, pods: map[string][]telemetry.Pod{}, readyAt: map[string]time.Time{},
+		loads: map[string]*fakeLoad{}, broken: map[string]error{}, startup: 2 * time.Second, latency: 8 * time.Millisecond, trip: true,
+		breaker: telemetry.Breaker{Caller: "loadgen", Callee: "userservice", Method: "user.v1.UserService/GetUser", State: telemetry.Closed},
+	}
+	w.replicas["userservice"] = 3
+	w.converge("userservice", true)
+	return w
+}
+
+func (w *world) target() Target { return Target{Loads: w, Workloads: w, Breakers: w} }
+
+// run lets time pass in the world until ctx ends.
+func (w *world) run(ctx context.Context) {
+	time.Sleep(tick / 7) // never at the same moment as the engine, so that the order is always the same
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			w.mu.Lock()
+			w.pass()
+			w.mu.Unlock()
+		}
+	}
+}
+
+// pass is one tick: pods start, calls are made, the breaker looks at the pods.
+func (w *world) pass() {
+	now := time.Now()
+	for release := range w.replicas {
+		for i, p := range w.pods[release] {
+			w.pods[release][i].Ready = p.Ready || now.After(w.readyAt[p.Name])
+		}
+		w.converge(release, false)
+	}
+	up := countReady(w.pods["userservice"])
+	for _, name := range slices.Sorted(maps.Keys(w.loads)) {
+		w.loads[name].call(w, up > 0)
+	}
+	inState := now.Sub(w.changed)
+	switch s := w.breaker.State; {
+	case !w.trip:
+	case s == telemetry.Closed && up == 0 && len(w.loads) > 0:
+		w.change(telemetry.Open, "26.0% of 31 calls failed")
+	case s == telemetry.Open && inState >= 3*time.Second:
+		w.change(telemetry.HalfOpen, "time to probe")
+	case s == telemetry.HalfOpen && inState >= 500*time.Millisecond && up > 0:
+		w.change(telemetry.Closed, "probes succeeded")
+	case s == telemetry.HalfOpen && inState >= 500*time.Millisecond:
+		w.change(telemetry.Open, "a probe failed")
+	}
+}
+
+func (l *fakeLoad) call(w *world, up bool) {
+	due := float64(l.spec.Rate)*tick.Seconds() + l.carry
+	n := int64(math.Floor(due + 1e-9))
+	l.carry = due - float64(n)
+	l.Intended += n
+	l.Sent = int64(float64(l.Intended) * (1 - w.unsent))
+	finished := l.Sent - l.OK - l.Failed()
+	failed := finished
+	if up {
+		failed = int64(float64(l.Sent)*w.failures) - l.Errors["Internal"]
+		l.Errors["Internal"] += failed
+	} else {
+		l.Errors["Unavailable"] += failed
+	}
+	l.OK += finished - failed
+	_ = l.Latency.RecordValues(w.latency.Microseconds(), finished)
+}
+
+func (w *world) change(to telemetry.BreakerState, why string) {
+	b := w.breaker
+	c := BreakerChange{uint64(len(w.changes)) + 1, time.Now(), b.Caller, b.Callee, b.Method, b.State, to, why}
+	w.breaker.State, w.breaker.Since, w.breaker.Reason, w.changed = to, c.At, why, c.At
+	w.changes = append(w.changes, c)
+	for _, s := range w.subs {
+		s <- c
+	}
+}
+
+func (w *world) converge(release string, ready bool) {
+	for len(w.pods[release]) > w.replicas[release] {
+		w.pods[release] = w.pods[release][1:]
+	}
+	for len(w.pods[release]) < w.replicas[release] && !(w.stuck && w.born >= 3) {
+		w.born++
+		name := fmt.Sprintf("%s-%d", release, w.born)
+		w.readyAt[name] = time.Now().Add(w.startup)
+		w.pods[release] = append(w.pods[release], telemetry.Pod{Name: name, Release: release, Ready: ready})
+	}
+}

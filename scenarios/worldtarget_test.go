@@ -1,0 +1,157 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// touch records a change, and fails it when the test wants that.
+func (w *world) touch(ctx context.Context, method, format string, args ...any) error {
+	call := fmt.Sprintf(format, args...)
+	if w.hook != nil {
+		w.hook(call)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.broken[method]; err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w.log = append(w.log, call)
+	return nil
+}
+
+func (w *world) Start(ctx context.Context, l LoadSpec) error {
+	if err := w.touch(ctx, "Start", "start %s", l.Name); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.loads[l.Name] = &fakeLoad{spec: l, LoadReading: LoadReading{Errors: map[string]int64{}, Latency: hdrhistogram.New(1, 60_000_000, 3)}}
+	return nil
+}
+
+func (w *world) SetRate(ctx context.Context, name string, rate Rate) error {
+	if err := w.touch(ctx, "SetRate", "rate %s %s", name, rate); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.loads[name] == nil {
+		return ErrNoLoad
+	}
+	w.loads[name].spec.Rate = rate
+	return nil
+}
+
+func (w *world) Read(ctx context.Context, name string) (LoadReading, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.broken["Read"]; err != nil {
+		return LoadReading{}, err
+	}
+	l := w.loads[name]
+	if l == nil {
+		return LoadReading{}, ErrNoLoad
+	}
+	r := l.LoadReading
+	r.At, r.Errors, r.Latency = time.Now(), maps.Clone(r.Errors), hdrhistogram.Import(r.Latency.Export())
+	return r, ctx.Err()
+}
+
+func (w *world) Stop(ctx context.Context, name string) (LoadReading, error) {
+	if err := w.touch(ctx, "Stop", "stop %s", name); err != nil {
+		return LoadReading{}, err
+	}
+	r, err := w.Read(ctx, name)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.loads, name)
+	return r, err
+}
+
+func (w *world) Pods(ctx context.Context, release string) ([]telemetry.Pod, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.broken["Pods"]; err != nil {
+		return nil, err
+	}
+	return slices.Clone(w.pods[release]), ctx.Err()
+}
+
+func (w *world) Kill(ctx context.Context, pod string, _ time.Duration) error {
+	if err := w.touch(ctx, "Kill", "kill %s", pod); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for release := range w.pods {
+		w.pods[release] = slices.DeleteFunc(w.pods[release], func(p telemetry.Pod) bool { return p.Name == pod })
+	}
+	return nil
+}
+
+func (w *world) Replicas(_ context.Context, release string) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, ok := w.replicas[release]
+	if !ok {
+		return 0, fmt.Errorf("no release %q", release)
+	}
+	return n, nil
+}
+
+func (w *world) Scale(ctx context.Context, release string, n int) error {
+	if err := w.touch(ctx, "Scale", "scale %s %d", release, n); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.replicas[release] = n
+	w.converge(release, false)
+	return nil
+}
+
+func (w *world) Breakers(context.Context) ([]telemetry.Breaker, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return []telemetry.Breaker{w.breaker}, nil
+}
+
+func (w *world) Events(ctx context.Context, after uint64) (<-chan BreakerChange, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := make(chan BreakerChange, 1000)
+	for _, c := range w.changes {
+		if after > 0 && c.Seq > after {
+			out <- c
+		}
+	}
+	w.subs = append(w.subs, out)
+	return out, nil
+}
+
+// hangUp closes every subscription, as a lost connection does.
+func (w *world) hangUp() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.subs {
+		close(s)
+	}
+	w.subs = nil
+}
+
+func (w *world) did() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.log)
+}

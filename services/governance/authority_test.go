@@ -1,0 +1,111 @@
+package governance
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// authority is a certificate authority that lives as long as a test.
+type authority struct {
+	t    *testing.T
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pem  []byte
+	last int64
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{t: t, key: newKey(t), last: 1}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"},
+		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, a.key.Public(), a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.cert, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	a.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return a
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// issue makes the three files for a DNS name. Each has the next serial number and expires a second later than the one before.
+func (a *authority) issue(name string) identityFiles {
+	a.t.Helper()
+	a.last++
+	key := newKey(a.t)
+	template := &x509.Certificate{SerialNumber: big.NewInt(a.last), DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Minute), NotAfter: a.cert.NotAfter.Add(time.Duration(a.last) * time.Second),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return identityFiles{
+		cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		key:  pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER}),
+		ca:   a.pem,
+	}
+}
+
+// mount writes the files as the kubelet writes a Secret: into a new folder, then the link ..data moves over in one step.
+func mount(t *testing.T, dir string, f identityFiles) {
+	t.Helper()
+	version, err := os.MkdirTemp(dir, "..v")
+	must(t, err)
+	for name, data := range map[string][]byte{"tls.crt": f.cert, "tls.key": f.key, "ca.crt": f.ca} {
+		must(t, os.WriteFile(filepath.Join(version, name), data, 0o600))
+		if link := filepath.Join(dir, name); !exists(link) {
+			must(t, os.Symlink(filepath.Join("..data", name), link))
+		}
+	}
+	next := filepath.Join(dir, "..next")
+	must(t, os.Symlink(filepath.Base(version), next))
+	must(t, os.Rename(next, filepath.Join(dir, "..data")))
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// identity mounts the files in a folder of their own.
+func identity(t *testing.T, f identityFiles, metrics *Metrics) (*Identity, string) {
+	t.Helper()
+	dir := t.TempDir()
+	mount(t, dir, f)
+	id, err := NewIdentity(IdentityConfig{Dir: dir, Every: 10 * time.Millisecond, Log: quiet, Metrics: metrics})
+	must(t, err)
+	return id, dir
+}

@@ -1,0 +1,215 @@
+package governance
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+func TestWhatCountsAsAFailure(t *testing.T) {
+	failures := []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown, codes.DataLoss, codes.ResourceExhausted}
+	for c := codes.OK; c <= codes.Unauthenticated; c++ {
+		if got, want := IsFailure(c), slices.Contains(failures, c); got != want {
+			t.Errorf("IsFailure(%s) = %v", c, got)
+		}
+	}
+	if codeOf(context.DeadlineExceeded) != codes.DeadlineExceeded || codeOf(context.Canceled) != codes.Canceled {
+		t.Error("a bare context error has the wrong code")
+	}
+}
+
+// rig drives the breaker of one method by hand.
+type rig struct {
+	t        *testing.T
+	metrics  *Metrics
+	events   *Events
+	breakers *Breakers
+}
+
+func newRig(t *testing.T) *rig {
+	r := &rig{t: t, metrics: NewMetrics(), events: NewEvents(0)}
+	r.breakers = NewBreakers("caller", BreakerConfig{}, r.metrics, r.events)
+	return r
+}
+
+func (r *rig) begin() func(error) {
+	r.t.Helper()
+	done, err := r.breakers.allow("callee", "/s.S/M")
+	if err != nil {
+		r.t.Fatalf("refused: %v", err)
+	}
+	return done
+}
+
+func (r *rig) calls(n int, code codes.Code) {
+	r.t.Helper()
+	for range n {
+		r.begin()(status.Error(code, "chosen")) // nil for OK
+	}
+}
+
+func (r *rig) refused(code codes.Code, reason string) {
+	r.t.Helper()
+	if _, err := r.breakers.allow("callee", "/s.S/M"); status.Code(err) != code || RefusalReason(err) != reason {
+		r.t.Errorf("got %v (reason %q), want %s (reason %q)", err, RefusalReason(err), code, reason)
+	}
+}
+
+func (r *rig) state(state, reason string) {
+	r.t.Helper()
+	all := r.breakers.Snapshot()
+	if len(all) != 1 || all[0].State != state || all[0].Reason != reason || all[0].Caller != "caller" || all[0].Method != "s.S/M" {
+		r.t.Errorf("got %+v, want %s (%s)", all, state, reason)
+	}
+	if got := metric(r.t, r.metrics, "sandbox_breaker_state", "callee", "callee", "method", "s.S/M"); got != stateNumber(state) {
+		r.t.Errorf("the gauge says %v, want %v", got, stateNumber(state))
+	}
+}
+
+func TestBreakerTrips(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		do     func(*rig)
+		state  string
+		reason string
+	}{
+		{"a quarter of 20 calls opens it", func(r *rig) { r.calls(15, codes.OK); r.calls(5, codes.Unavailable) },
+			StateOpen, "25.0% of 20 calls failed"},
+		{"less than a quarter does not", func(r *rig) { r.calls(30, codes.OK); r.calls(9, codes.Internal) }, StateClosed, ""},
+		{"the share is exact", func(r *rig) { r.calls(23, codes.OK); r.calls(8, codes.Unknown) }, StateOpen, "25.8% of 31 calls failed"},
+		{"fewer than 20 calls never do", func(r *rig) { r.calls(19, codes.Unavailable) }, StateClosed, ""},
+		{"refusals the caller earned never do", func(r *rig) { r.calls(100, codes.NotFound) }, StateClosed, ""},
+		{"calls given up count neither way", func(r *rig) { r.calls(100, codes.Canceled); r.calls(19, codes.Unavailable) }, StateClosed, ""},
+		{"failures leave the window after 10 s", func(r *rig) {
+			r.calls(15, codes.Unavailable)
+			time.Sleep(11 * time.Second)
+			r.calls(18, codes.OK)
+			r.calls(4, codes.Unavailable)
+		}, StateClosed, ""},
+		{"the window rolls, it does not start anew every 10 s", func(r *rig) {
+			r.calls(1, codes.OK)
+			time.Sleep(9 * time.Second)
+			r.calls(10, codes.Unavailable)
+			time.Sleep(2 * time.Second)
+			r.calls(10, codes.Unavailable)
+		}, StateOpen, "100.0% of 20 calls failed"},
+		{"failures 5 s old still count", func(r *rig) {
+			r.calls(15, codes.Unavailable)
+			time.Sleep(5 * time.Second)
+			r.calls(1, codes.OK)
+			r.calls(4, codes.Unavailable)
+		}, StateOpen, "95.0% of 20 calls failed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				c.do(r)
+				r.state(c.state, c.reason)
+			})
+		})
+	}
+}
+
+func TestBreakerRecovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.calls(20, codes.DeadlineExceeded)
+		r.state(StateOpen, "100.0% of 20 calls failed")
+		opened := time.Now()
+		r.refused(codes.Unavailable, ReasonBreakerOpen)
+		time.Sleep(4999 * time.Millisecond)
+		r.refused(codes.Unavailable, ReasonBreakerOpen)
+
+		time.Sleep(2 * time.Millisecond)
+		r.begin()(status.Error(codes.Unavailable, "chosen"))
+		r.state(StateOpen, "a probe failed with UNAVAILABLE")
+
+		time.Sleep(5001 * time.Millisecond)
+		var probes []func(error)
+		for range 5 {
+			probes = append(probes, r.begin())
+		}
+		r.state(StateHalfOpen, "5s have passed since it opened")
+		r.refused(codes.Unavailable, ReasonBreakerOpen)
+		probes[0](status.Error(codes.Canceled, "given up"))
+		probes[0] = r.begin() // a call given up gives its slot back
+		for _, done := range probes {
+			done(nil)
+		}
+		r.state(StateClosed, "5 probes in a row succeeded")
+
+		if got := metric(t, r.metrics, "sandbox_breaker_since_seconds"); got != unixSeconds(time.Now()) {
+			t.Errorf("closed since %v, want now", got)
+		}
+		if got := metric(t, r.metrics, "sandbox_breaker_rejected_total", "callee", "callee"); got != 3 {
+			t.Errorf("%v calls rejected, want 3", got)
+		}
+		var trace []string
+		kept, _, _ := r.events.After(0)
+		for _, e := range kept {
+			trace = append(trace, e.Labels["from"]+">"+e.Labels["to"])
+			if e.Kind != KindBreaker || e.Subject != "callee/s.S/M" {
+				t.Errorf("event %+v", e)
+			}
+		}
+		if want := []string{"closed>open", "open>half-open", "half-open>open", "open>half-open", "half-open>closed"}; !slices.Equal(trace, want) {
+			t.Errorf("events %v, want %v", trace, want)
+		}
+		if kept[0].Detail != "open: 100.0% of 20 calls failed" || !kept[0].Time.Equal(opened) {
+			t.Errorf("first event %+v", kept[0])
+		}
+		for _, row := range []struct {
+			from, to, reason string
+			want             float64
+		}{
+			{StateClosed, StateOpen, "failure_ratio", 1}, {StateOpen, StateHalfOpen, "open_time_over", 2},
+			{StateHalfOpen, StateOpen, "probe_failed", 1}, {StateHalfOpen, StateClosed, "probes_succeeded", 1},
+		} {
+			if got := metric(t, r.metrics, "sandbox_breaker_transitions_total", "from", row.from, "to", row.to, "reason", row.reason); got != row.want {
+				t.Errorf("%v transitions %+v", got, row)
+			}
+		}
+	})
+}
+
+func TestAtMost100CallsAtOnce(t *testing.T) {
+	r := newRig(t)
+	var open []func(error)
+	for range 100 {
+		open = append(open, r.begin())
+	}
+	r.refused(codes.ResourceExhausted, ReasonTooManyCalls)
+	open[0](nil)
+	open[0] = r.begin() // the place is free again
+	for range 18 {
+		r.refused(codes.ResourceExhausted, ReasonTooManyCalls)
+	}
+	if got := metric(t, r.metrics, "sandbox_concurrency_rejected_total", "callee", "callee", "method", "s.S/M"); got != 19 {
+		t.Errorf("%v rejected, want 19", got)
+	}
+	// 1 success and 19 refusals: they count as failures.
+	r.state(StateOpen, "95.0% of 20 calls failed")
+	for _, done := range open {
+		done(nil)
+	}
+}
+
+func TestEachMethodHasItsBreaker(t *testing.T) {
+	r := newRig(t)
+	r.calls(20, codes.Unavailable)
+	for _, other := range []struct{ callee, method string }{{"callee", "/s.S/Other"}, {"other", "/s.S/M"}} {
+		done, err := r.breakers.allow(other.callee, other.method)
+		if err != nil {
+			t.Fatalf("%+v: %v", other, err)
+		}
+		done(nil)
+	}
+	if got := len(r.breakers.Snapshot()); got != 3 {
+		t.Errorf("%d breakers, want 3", got)
+	}
+}

@@ -1,0 +1,9 @@
+package governance
+
+import (
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/grpc/codes"
+)
+
+// codeName is the name in the protocol: DEADLINE_EXCEEDED, not DeadlineExceeded.
+func codeName(c codes.Code) string { return code.Code(c).String() }

@@ -1,0 +1,72 @@
+package governance
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+)
+
+// Config is what a program reads from its environment. The README lists the keys, units and defaults.
+type Config struct {
+	Service, Pod                         string
+	ListenAddr, HealthAddr, MetricsAddr  string
+	TLSDir                               string // plaintext when "off", for a laptop without a cluster
+	OTLPEndpoint                         string
+	TraceRatio                           float64
+	LogLevel                             slog.Level
+	DrainDelay, DrainLimit               time.Duration
+	MaxConcurrent                        int64 // see BreakerConfig
+	MaxConnectionAge, MaxConnectionGrace time.Duration
+
+	// Ready is told the addresses once all three listen; for tests that listen on port 0.
+	Ready func(Addresses)
+}
+
+// Addresses are where a running program listens.
+type Addresses struct{ Service, Health, Metrics string }
+
+// ConfigFromEnv reads the configuration; an error names the key and a value that would do.
+func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
+	text := func(key, fallback string) string {
+		if v := getenv(key); v != "" {
+			return v
+		}
+		return fallback
+	}
+	cfg := Config{
+		Service:      text("SERVICE_NAME", service),
+		Pod:          text("POD_NAME", service),
+		ListenAddr:   text("LISTEN_ADDR", ":8443"),
+		HealthAddr:   text("HEALTH_ADDR", ":8081"),
+		MetricsAddr:  text("METRICS_ADDR", ":9464"),
+		TLSDir:       text("TLS_DIR", "/etc/sandbox/tls"),
+		OTLPEndpoint: getenv("OTEL_EXPORTER_OTLP_ENDPOINT"),
+	}
+	if err := cfg.LogLevel.UnmarshalText([]byte(text("LOG_LEVEL", "info"))); err != nil {
+		return Config{}, fmt.Errorf("reading LOG_LEVEL: %w; try: debug, info, warn or error", err)
+	}
+	ratio, err := strconv.ParseFloat(text("TRACE_RATIO", "1"), 64)
+	if err != nil || ratio < 0 || ratio > 1 {
+		return Config{}, fmt.Errorf("reading TRACE_RATIO: %q is not a number from 0 to 1; try: 0.1", getenv("TRACE_RATIO"))
+	}
+	cfg.TraceRatio = ratio
+	cfg.MaxConcurrent, err = strconv.ParseInt(text("MAX_CONCURRENT", "100"), 10, 64)
+	if err != nil || cfg.MaxConcurrent < 1 {
+		return Config{}, fmt.Errorf("reading MAX_CONCURRENT: %q is not a number of calls; try: 100", getenv("MAX_CONCURRENT"))
+	}
+	for _, d := range []struct {
+		key, fallback string
+		into          *time.Duration
+	}{
+		{"DRAIN_DELAY", "3s", &cfg.DrainDelay},
+		{"DRAIN_LIMIT", "15s", &cfg.DrainLimit},
+		{"MAX_CONNECTION_AGE", "30s", &cfg.MaxConnectionAge},
+		{"MAX_CONNECTION_GRACE", "10s", &cfg.MaxConnectionGrace},
+	} {
+		if *d.into, err = time.ParseDuration(text(d.key, d.fallback)); err != nil || *d.into < 0 {
+			return Config{}, fmt.Errorf("reading %s: %q is not a duration; try: %s", d.key, getenv(d.key), d.fallback)
+		}
+	}
+	return cfg, nil
+}

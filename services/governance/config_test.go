@@ -1,0 +1,48 @@
+package governance
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestConfigFromEnv(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		env  map[string]string
+		says string
+		ok   func(Config) bool
+	}{
+		{"an empty environment gives the defaults", nil, "", func(c Config) bool {
+			return c.Service == "userservice" && c.Pod == "userservice" && c.ListenAddr == ":8443" && c.HealthAddr == ":8081" &&
+				c.MetricsAddr == ":9464" && c.TLSDir == "/etc/sandbox/tls" && c.TraceRatio == 1 && c.LogLevel == slog.LevelInfo &&
+				c.DrainDelay == 3*time.Second && c.MaxConnectionAge == 30*time.Second && c.OTLPEndpoint == "" && c.MaxConcurrent == 100
+		}},
+		{"every key is read", map[string]string{"SERVICE_NAME": "a", "POD_NAME": "b", "LISTEN_ADDR": ":1", "HEALTH_ADDR": ":2",
+			"METRICS_ADDR": ":3", "TLS_DIR": "off", "OTEL_EXPORTER_OTLP_ENDPOINT": "x:4317", "LOG_LEVEL": "debug", "TRACE_RATIO": "0.1",
+			"DRAIN_DELAY": "1s", "DRAIN_LIMIT": "2s", "MAX_CONNECTION_AGE": "3s", "MAX_CONNECTION_GRACE": "4s", "MAX_CONCURRENT": "7"}, "", func(c Config) bool {
+			return c.Service == "a" && c.Pod == "b" && c.ListenAddr == ":1" && c.HealthAddr == ":2" && c.MetricsAddr == ":3" &&
+				c.TLSDir == "off" && c.OTLPEndpoint == "x:4317" && c.LogLevel == slog.LevelDebug && c.TraceRatio == 0.1 &&
+				c.DrainDelay == time.Second && c.DrainLimit == 2*time.Second && c.MaxConnectionAge == 3*time.Second && c.MaxConnectionGrace == 4*time.Second && c.MaxConcurrent == 7
+		}},
+		{"an unknown level", map[string]string{"LOG_LEVEL": "loud"}, "try: debug, info, warn or error", nil},
+		{"no call at once", map[string]string{"MAX_CONCURRENT": "0"}, "MAX_CONCURRENT", nil},
+		{"a ratio over 1", map[string]string{"TRACE_RATIO": "2"}, "TRACE_RATIO", nil},
+		{"a duration without a unit", map[string]string{"DRAIN_DELAY": "3"}, `DRAIN_DELAY: "3" is not a duration; try: 3s`, nil},
+		{"a duration that went by", map[string]string{"DRAIN_LIMIT": "-1s"}, "DRAIN_LIMIT", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := ConfigFromEnv("userservice", func(key string) string { return c.env[key] })
+			if c.says == "" {
+				if err != nil || !c.ok(got) {
+					t.Errorf("got %+v, %v", got, err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v, want %q", err, c.says)
+			}
+		})
+	}
+}

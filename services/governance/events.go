@@ -1,0 +1,114 @@
+package governance
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+)
+
+// Kinds of events.
+const (
+	KindBreaker     = "breaker"
+	KindLoad        = "load"
+	KindCertificate = "certificate"
+	KindLifecycle   = "lifecycle"
+	// KindMissed tells a reader how many events were overwritten before it came for them.
+	KindMissed = "missed"
+)
+
+// Event is one thing that happened in this process. Seq counts from 1 in each boot.
+type Event struct {
+	Seq     uint64
+	Time    time.Time
+	Kind    string
+	Subject string
+	Detail  string
+	Boot    string
+	Labels  map[string]string
+}
+
+// Events keeps the latest events in a ring. Adding never waits for a reader; a reader that is too slow is told what it missed.
+type Events struct {
+	boot string
+
+	mu      sync.Mutex
+	ring    []Event
+	last    uint64
+	changed chan struct{}
+}
+
+// NewEvents keeps the latest size events; 0 means 1024.
+func NewEvents(size int) *Events {
+	if size <= 0 {
+		size = 1024
+	}
+	return &Events{boot: rand.Text(), ring: make([]Event, size), changed: make(chan struct{})}
+}
+
+// Boot is the id of this run of the process.
+func (e *Events) Boot() string { return e.boot }
+
+// Add gives the event its number, its boot, and its time unless it has one.
+func (e *Events) Add(ev Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.last++
+	ev.Seq, ev.Boot, ev.Labels = e.last, e.boot, maps.Clone(ev.Labels)
+	if ev.Time.IsZero() {
+		ev.Time = time.Now()
+	}
+	e.ring[(e.last-1)%uint64(len(e.ring))] = ev
+	close(e.changed)
+	e.changed = make(chan struct{})
+}
+
+// After returns the kept events with a greater number than seq, how many such events are no longer kept, and a channel that closes
+// at the next Add. A seq this boot has not reached comes from another boot and counts as 0.
+func (e *Events) After(seq uint64) (kept []Event, missed uint64, changed <-chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if seq > e.last {
+		seq = 0
+	}
+	first := seq + 1
+	if size := uint64(len(e.ring)); e.last >= size && first < e.last-size+1 {
+		missed = e.last - size + 1 - first
+		first += missed
+	}
+	for n := first; n <= e.last; n++ {
+		kept = append(kept, e.ring[(n-1)%uint64(len(e.ring))])
+	}
+	return kept, missed, e.changed
+}
+
+// Watch hands every event after seq to send, in order, until ctx ends or send fails. Where events were lost it sends one of
+// KindMissed with the number of the last lost event.
+func (e *Events) Watch(ctx context.Context, seq uint64, send func(Event) error) error {
+	for {
+		kept, missed, changed := e.After(seq)
+		if missed > 0 {
+			gap := Event{Seq: kept[0].Seq - 1, Time: time.Now(), Kind: KindMissed, Boot: e.boot,
+				Detail: fmt.Sprintf("%d events were overwritten before they could be sent", missed)}
+			if err := send(gap); err != nil {
+				return err
+			}
+		}
+		for _, ev := range kept {
+			if err := send(ev); err != nil {
+				return err
+			}
+			seq = ev.Seq
+		}
+		if len(kept) > 0 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-changed:
+		}
+	}
+}

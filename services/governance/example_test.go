@@ -1,0 +1,63 @@
+package governance_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/grpc-sandbox/sandbox/services/governance"
+)
+
+// The whole of a program: read the environment, register services, serve until told to stop.
+func ExampleRun() {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	env := map[string]string{"TLS_DIR": "off", "LISTEN_ADDR": "127.0.0.1:0", "HEALTH_ADDR": "127.0.0.1:0", "METRICS_ADDR": "127.0.0.1:0",
+		"LOG_LEVEL": "error", "DRAIN_DELAY": "0s"}
+	cfg, err := governance.ConfigFromEnv("greeter", func(key string) string { return env[key] })
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	cfg.Ready = func(at governance.Addresses) {
+		defer stop()
+		conn, err := grpc.NewClient(at.Health, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer conn.Close()
+		answer, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{})
+		fmt.Println(answer.GetStatus(), err)
+	}
+	err = governance.Run(ctx, os.Stderr, cfg, func(p *governance.Process, s *grpc.Server) error {
+		// greeterv1.RegisterGreeterServer(s, greeter{})
+		_, err := p.Dial("dns:///userservice-headless.shop.svc:8443", "userservice", "userservice.shop.svc")
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// SERVING <nil>
+	// <nil>
+}
+
+// A connection of one's own: calls get a deadline, metrics and a breaker.
+func ExampleDial() {
+	metrics, events := governance.NewMetrics(), governance.NewEvents(0)
+	conn, err := governance.Dial("dns:///userservice-headless.shop.svc:8443", governance.ClientConfig{
+		Callee:   "userservice",
+		Metrics:  metrics,
+		Breakers: governance.NewBreakers("orderservice", governance.BreakerConfig{MaxConcurrent: 50}, metrics, events),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	fmt.Println(conn.Target())
+	// Output: dns:///userservice-headless.shop.svc:8443
+}

@@ -1,0 +1,162 @@
+package governance
+
+import (
+	"context"
+	"crypto/tls"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+)
+
+func TestAnIdentityThatCannotBeUsedIsRefused(t *testing.T) {
+	good := newAuthority(t).issue(serverDNS)
+	other := newAuthority(t).issue(serverDNS)
+	for _, c := range []struct {
+		name  string
+		files identityFiles
+		says  string
+	}{
+		{"the key belongs to another certificate", identityFiles{good.cert, other.key, good.ca}, "pairing tls.crt with tls.key"},
+		{"the authority is no certificate", identityFiles{good.cert, good.key, []byte("x")}, "reading ca.crt"},
+		{"the certificate is cut short", identityFiles{good.cert[:40], good.key, good.ca}, "pairing tls.crt with tls.key"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			mount(t, dir, c.files)
+			if _, err := NewIdentity(IdentityConfig{Dir: dir}); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v, want %q", err, c.says)
+			}
+		})
+	}
+	if _, err := NewIdentity(IdentityConfig{Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "tls.crt") {
+		t.Errorf("an empty folder gives %v", err)
+	}
+}
+
+// watch follows the files until the test ends.
+func watch(t *testing.T, id *Identity) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { _ = id.Watch(ctx) })
+	t.Cleanup(func() { cancel(); done.Wait() })
+}
+
+func serial(id *Identity) string { return id.current.Load().pair.Leaf.SerialNumber.String() }
+
+func TestRotatingUnderLoadFailsNoCall(t *testing.T) {
+	ca := newAuthority(t)
+	metrics := NewMetrics()
+	server, dir := identity(t, ca.issue(serverDNS), metrics)
+	client, clientDir := identity(t, ca.issue("loadgen.shop.svc"), nil)
+	watch(t, server)
+	watch(t, client)
+	// Connections live for 30 ms, so that every certificate is really used for handshakes.
+	stub := wire(t, fake{}, ServerConfig{Identity: server, MaxAge: 30 * time.Millisecond, MaxAgeGrace: time.Second},
+		ClientConfig{Identity: client, ServerName: serverDNS, Timeout: 10 * time.Second})
+
+	stop := make(chan struct{})
+	var calls, failed atomic.Int64
+	var load sync.WaitGroup
+	for range 4 {
+		load.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Millisecond):
+				}
+				calls.Add(1)
+				if _, err := stub.UnaryCall(context.Background(), &testv1.SimpleRequest{}); err != nil {
+					failed.Add(1)
+					t.Log(err)
+				}
+			}
+		})
+	}
+	for range 3 {
+		mount(t, dir, ca.issue(serverDNS))
+		want := ca.last
+		mount(t, clientDir, ca.issue("loadgen.shop.svc"))
+		eventually(t, "the new server certificate is in use", func() bool { return server.current.Load().pair.Leaf.SerialNumber.Int64() == want })
+		before := calls.Load()
+		eventually(t, "a hundred calls later", func() bool { return calls.Load() >= before+100 })
+		if got := metric(t, metrics, "sandbox_certificate_expiry_timestamp_seconds"); got != float64(ca.cert.NotAfter.Unix()+want) {
+			t.Errorf("the metric says it expires at %v, want %v", got, ca.cert.NotAfter.Unix()+want)
+		}
+	}
+	close(stop)
+	load.Wait()
+	if failed.Load() != 0 {
+		t.Errorf("%d of %d calls failed", failed.Load(), calls.Load())
+	}
+	if got := metric(t, metrics, "sandbox_certificate_reloads_total"); got != 3 {
+		t.Errorf("%v reloads, want 3", got)
+	}
+}
+
+func TestAHalfWrittenPairKeepsTheLastGoodOne(t *testing.T) {
+	ca := newAuthority(t)
+	metrics, events := NewMetrics(), NewEvents(0)
+	id, dir := identity(t, ca.issue(serverDNS), metrics)
+	id.cfg.Events = events
+	before := serial(id)
+	watch(t, id)
+
+	next := ca.issue(serverDNS)
+	must(t, os.WriteFile(filepath.Join(dir, "tls.crt"), next.cert, 0o600)) // the key comes later
+	eventually(t, "the refusal is counted", func() bool { return metric(t, metrics, "sandbox_certificate_reload_errors_total") == 1 })
+	time.Sleep(50 * time.Millisecond)
+	if got := metric(t, metrics, "sandbox_certificate_reload_errors_total"); got != 1 {
+		t.Errorf("the same files were refused %v times, want once", got)
+	}
+	if serial(id) != before {
+		t.Error("it no longer shows the last good certificate")
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "tls.key"), next.key, 0o600))
+	eventually(t, "the complete pair is in use", func() bool { return serial(id) != before })
+	kept, _, _ := events.After(0)
+	if len(kept) != 2 || !strings.HasPrefix(kept[0].Detail, "kept the last good one") || !strings.HasPrefix(kept[1].Detail, "reloaded, expires") {
+		t.Errorf("events %+v", kept)
+	}
+}
+
+func TestANewAuthorityIsFollowedByBothEnds(t *testing.T) {
+	before, after := newAuthority(t), newAuthority(t)
+	server, serverDir := identity(t, before.issue(serverDNS), nil)
+	client, clientDir := identity(t, before.issue("loadgen.shop.svc"), nil)
+	watch(t, server)
+	watch(t, client)
+	call := func() codes.Code {
+		stub := wire(t, fake{}, ServerConfig{Identity: server}, ClientConfig{Identity: client, ServerName: serverDNS})
+		_, err := stub.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		return status.Code(err)
+	}
+	if got := call(); got != codes.OK {
+		t.Fatal("before:", got)
+	}
+	old := client.current.Load().pair
+	mount(t, serverDir, after.issue(serverDNS))
+	eventually(t, "the server uses the new authority", func() bool { return server.current.Load().pair.Leaf.CheckSignatureFrom(after.cert) == nil })
+	if got := call(); got != codes.Unavailable {
+		t.Error("a client that trusts only the old authority got", got)
+	}
+	mount(t, clientDir, after.issue("loadgen.shop.svc"))
+	eventually(t, "the client uses the new authority", func() bool { return client.current.Load().pair.Leaf.CheckSignatureFrom(after.cert) == nil })
+	if got := call(); got != codes.OK {
+		t.Error("after:", got)
+	}
+	// The old client certificate is no longer good, though the server never restarted.
+	config := client.ClientTLS(serverDNS)
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &old, nil }
+	if stubborn := handshake(t, server, config); stubborn == nil {
+		t.Error("the old client certificate was accepted")
+	}
+}

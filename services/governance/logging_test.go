@@ -1,0 +1,49 @@
+package governance
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+func TestWhatIsLoggedAboutACall(t *testing.T) {
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}})
+	ctx := trace.ContextWithSpanContext(t.Context(), span)
+	for _, c := range []struct {
+		name  string
+		level slog.Level
+		err   error
+		want  string // level of the line; none when empty
+	}{
+		{"a success is not worth a line", slog.LevelInfo, nil, ""},
+		{"unless all calls are wanted", slog.LevelDebug, nil, "DEBUG"},
+		{"a failure always is", slog.LevelInfo, status.Error(codes.Internal, "chosen"), "ERROR"},
+		{"a refusal the caller earned is not", slog.LevelInfo, status.Error(codes.NotFound, "chosen"), ""},
+		{"nor each call an open breaker refuses", slog.LevelInfo, refusal(codes.Unavailable, ReasonBreakerOpen, "open"), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out bytes.Buffer
+			logCall(ctx, NewLog(&out, c.level).With("service", "a"), "served", "/s.S/M", time.Now(), c.err)
+			if c.want == "" {
+				if out.Len() > 0 {
+					t.Errorf("logged %s", &out)
+				}
+				return
+			}
+			var line map[string]any
+			if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+				t.Fatal(err, out.String())
+			}
+			if line["level"] != c.want || line["trace_id"] != span.TraceID().String() || line["method"] != "/s.S/M" ||
+				line["code"] != codeName(codeOf(c.err)) || line["service"] != "a" {
+				t.Errorf("logged %s", &out)
+			}
+		})
+	}
+}

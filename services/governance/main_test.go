@@ -1,0 +1,124 @@
+package governance
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/test/bufconn"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fake is a service whose answers each test chooses.
+type fake struct {
+	testv1.UnimplementedTestServiceServer
+	unary  func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error)
+	stream func(grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) error
+}
+
+func (f fake) UnaryCall(ctx context.Context, req *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+	if f.unary == nil {
+		return &testv1.SimpleResponse{}, nil
+	}
+	return f.unary(ctx, req)
+}
+
+func (f fake) FullDuplexCall(s grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) error {
+	return f.stream(s)
+}
+
+const (
+	unaryMethod  = "grpc.testing.TestService/UnaryCall"
+	streamMethod = "grpc.testing.TestService/FullDuplexCall"
+)
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// wire joins a server and a client in memory and ends both with the test.
+func wire(t *testing.T, service fake, server ServerConfig, client ClientConfig) testv1.TestServiceClient {
+	t.Helper()
+	server.Log, client.Log = quiet, quiet
+	pipe := bufconn.Listen(1 << 20)
+	s := Server(server)
+	testv1.RegisterTestServiceServer(s, service)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(pipe) }()
+	if client.Callee == "" {
+		client.Callee = "callee"
+	}
+	client.Options = append(client.Options, grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+		return pipe.DialContext(ctx)
+	}))
+	conn, err := Dial("passthrough:///pipe", client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = conn.Close()
+		s.Stop()
+		if err := <-served; err != nil {
+			t.Error("serving:", err)
+		}
+	})
+	return testv1.NewTestServiceClient(conn)
+}
+
+// metric sums the series of a metric that carry all these labels, given as name, value, name, value …
+// A histogram counts its observations.
+func metric(t *testing.T, m *Metrics, name string, labels ...string) float64 {
+	t.Helper()
+	var sum float64
+	for _, series := range allSeries(t, m, name, labels...) {
+		sum += series.GetCounter().GetValue() + series.GetGauge().GetValue() + float64(series.GetHistogram().GetSampleCount())
+	}
+	return sum
+}
+
+func allSeries(t *testing.T, m *Metrics, name string, labels ...string) (found []*dto.Metric) {
+	t.Helper()
+	families, err := m.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, series := range f.GetMetric() {
+			if f.GetName() == name && carries(series, labels) {
+				found = append(found, series)
+			}
+		}
+	}
+	return found
+}
+
+func carries(series *dto.Metric, labels []string) bool {
+	has := map[string]string{}
+	for _, l := range series.GetLabel() {
+		has[l.GetName()] = l.GetValue()
+	}
+	for i := 0; i < len(labels); i += 2 {
+		if has[labels[i]] != labels[i+1] {
+			return false
+		}
+	}
+	return true
+}
+
+// eventually waits for something another goroutine will do.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		if holds() {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("never came true:", what)
+}

@@ -1,0 +1,42 @@
+package governance
+
+import (
+	"context"
+	"log/slog"
+
+	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+)
+
+// Process holds what all parts of one program share.
+type Process struct {
+	Config   Config
+	Log      *slog.Logger
+	Metrics  *Metrics
+	Events   *Events
+	Breakers *Breakers
+	Identity *Identity // nil in plaintext
+	Tracing  trace.TracerProvider
+	// Stopping closes when the program is told to stop, before the drain: long streams should end then.
+	Stopping <-chan struct{}
+
+	ctx    context.Context
+	group  *errgroup.Group
+	work   []func(context.Context) error
+	closes []func() error
+}
+
+// Go runs work beside the server, from the moment that listens. Its context ends when the program is told to stop; its error stops the
+// program. Call it while registering.
+func (p *Process) Go(work func(ctx context.Context) error) { p.work = append(p.work, work) }
+
+// Dial connects to another service with everything this process shares. Run closes the connection. Call it while registering.
+func (p *Process) Dial(target, callee, serverName string) (*grpc.ClientConn, error) {
+	conn, err := Dial(target, ClientConfig{Callee: callee, ServerName: serverName, Identity: p.Identity, Breakers: p.Breakers,
+		Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log})
+	if err == nil {
+		p.closes = append(p.closes, conn.Close)
+	}
+	return conn, err
+}

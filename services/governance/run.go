@@ -1,0 +1,131 @@
+package governance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// shutdownLimit bounds each of the last steps: sending the last spans, ending the last scrape.
+const shutdownLimit = 2 * time.Second
+
+// Run serves what register registers until ctx ends, then drains. Logs go to w. It returns nil after a clean drain.
+func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *grpc.Server) error) (err error) {
+	log := NewLog(w, cfg.LogLevel).With("service", cfg.Service, "pod", cfg.Pod)
+	reportTraceErrors(log)
+	tracing, err := NewTracing(ctx, TracingConfig{Service: cfg.Service, Pod: cfg.Pod, Endpoint: cfg.OTLPEndpoint, Ratio: cfg.TraceRatio, Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+		defer cancel()
+		if err := tracing.Shutdown(last); err != nil {
+			log.Debug("sending the last traces", "error", err)
+		}
+	}()
+	group, groupCtx := errgroup.WithContext(ctx)
+	p := &Process{Config: cfg, Log: log, Metrics: NewMetrics(), Events: NewEvents(0), Tracing: tracing, Stopping: groupCtx.Done(),
+		ctx: groupCtx, group: group}
+	p.Breakers = NewBreakers(cfg.Service, BreakerConfig{MaxConcurrent: cfg.MaxConcurrent}, p.Metrics, p.Events)
+	defer func() { err = errors.Join(err, p.close()) }()
+	if cfg.TLSDir != "off" {
+		p.Identity, err = NewIdentity(IdentityConfig{Dir: cfg.TLSDir, Log: log, Metrics: p.Metrics, Events: p.Events})
+		if err != nil {
+			return fmt.Errorf("%w; try: mount the certificate's Secret there, or TLS_DIR=off for plaintext", err)
+		}
+	}
+	return p.serve(register)
+}
+
+func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error) {
+	cfg := p.Config
+	// Nothing waits for the listeners of a program that fails before it serves, so they are closed here.
+	var listeners []net.Listener
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	}()
+	for _, addr := range []string{cfg.ListenAddr, cfg.HealthAddr, cfg.MetricsAddr} {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return fmt.Errorf("listening: %w", err)
+		}
+		listeners = append(listeners, l)
+	}
+	probe := health.NewServer()
+	server := Server(ServerConfig{Pod: cfg.Pod, Identity: p.Identity, MaxAge: cfg.MaxConnectionAge, MaxAgeGrace: cfg.MaxConnectionGrace,
+		Health: probe, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log})
+	healthServer := HealthServer(probe)
+	scrape := &http.Server{Handler: MetricsHandler(p.Metrics), ReadHeaderTimeout: 5 * time.Second}
+	if err := register(p, server); err != nil {
+		return err
+	}
+	for name := range server.GetServiceInfo() {
+		probe.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
+	}
+
+	if p.Identity != nil {
+		p.Go(p.Identity.Watch)
+	}
+	for _, work := range p.work {
+		p.group.Go(func() error { return work(p.ctx) })
+	}
+	p.group.Go(func() error { return naming("serving", server.Serve(listeners[0])) })
+	p.group.Go(func() error { return naming("serving health", healthServer.Serve(listeners[1])) })
+	p.group.Go(func() error {
+		if err := scrape.Serve(listeners[2]); !errors.Is(err, http.ErrServerClosed) {
+			return naming("serving metrics", err)
+		}
+		return nil
+	})
+	p.group.Go(func() error {
+		<-p.ctx.Done()
+		p.Log.Info("draining", "delay", cfg.DrainDelay.String(), "limit", cfg.DrainLimit.String())
+		p.Events.Add(Event{Kind: KindLifecycle, Subject: cfg.Service, Detail: "draining"})
+		Drain(context.WithoutCancel(p.ctx), server, probe, cfg.DrainDelay, cfg.DrainLimit)
+		healthServer.Stop()
+		last, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), shutdownLimit)
+		defer cancel()
+		return naming("stopping metrics", scrape.Shutdown(last))
+	})
+	p.Log.Info("serving", "address", listeners[0].Addr().String(), "health", listeners[1].Addr().String(), "metrics", listeners[2].Addr().String())
+	p.Events.Add(Event{Kind: KindLifecycle, Subject: cfg.Service, Detail: "serving"})
+	if cfg.Ready != nil {
+		cfg.Ready(Addresses{listeners[0].Addr().String(), listeners[1].Addr().String(), listeners[2].Addr().String()})
+	}
+	return p.group.Wait()
+}
+
+func naming(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func (p *Process) close() error {
+	var all []error
+	for _, c := range p.closes {
+		all = append(all, c())
+	}
+	return errors.Join(all...)
+}
+
+// MetricsHandler serves /metrics; OpenMetrics, because only that format carries exemplars.
+func MetricsHandler(m *Metrics) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{EnableOpenMetrics: true, Registry: m.Registry}))
+	return mux
+}

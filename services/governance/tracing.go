@@ -1,0 +1,79 @@
+package governance
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+)
+
+// TracingConfig says where spans go.
+type TracingConfig struct {
+	Service  string
+	Pod      string
+	Endpoint string  // OTLP gRPC: host:port, or a URL; spans are made and dropped when empty
+	Ratio    float64 // share of new traces kept, 0 to 1; a trace begun elsewhere follows its beginning
+	Log      *slog.Logger
+}
+
+// NewTracing never waits for the collector: spans are sent in batches behind the calls, and dropped when there is nobody to take them.
+// Call Shutdown on the result.
+func NewTracing(ctx context.Context, cfg TracingConfig) (*sdktrace.TracerProvider, error) {
+	options := []sdktrace.TracerProviderOption{
+		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(cfg.Ratio))),
+		sdktrace.WithResource(resource.NewSchemaless(
+			attribute.String("service.name", cfg.Service),
+			attribute.String("service.instance.id", cfg.Pod),
+			attribute.String("k8s.pod.name", cfg.Pod))),
+	}
+	if cfg.Endpoint != "" {
+		exporter, err := otlptracegrpc.New(ctx, exporterOptions(cfg.Endpoint)...)
+		if err != nil {
+			return nil, fmt.Errorf("making the trace exporter for %s: %w", cfg.Endpoint, err)
+		}
+		options = append(options, sdktrace.WithBatcher(exporter, sdktrace.WithBatchTimeout(time.Second), sdktrace.WithExportTimeout(3*time.Second)))
+	}
+	return sdktrace.NewTracerProvider(options...), nil
+}
+
+func exporterOptions(endpoint string) []otlptracegrpc.Option {
+	// An outage of the collector costs its spans, not memory and retries here.
+	options := []otlptracegrpc.Option{otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: false}), otlptracegrpc.WithTimeout(3 * time.Second)}
+	if strings.Contains(endpoint, "://") {
+		return append(options, otlptracegrpc.WithEndpointURL(endpoint))
+	}
+	return append(options, otlptracegrpc.WithEndpoint(endpoint), otlptracegrpc.WithInsecure())
+}
+
+// reportTraceErrors sends what OpenTelemetry could not do to the log; it is process-wide, so only Run calls it.
+func reportTraceErrors(log *slog.Logger) {
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Debug("exporting traces", "error", err) }))
+}
+
+// rootSpanUnary begins a trace for a call made outside of any. The client span of otelgrpc comes into being too late for the
+// interceptors, and metrics want its trace id as exemplar.
+func rootSpanUnary(tracing trace.TracerProvider, callee string) grpc.UnaryClientInterceptor {
+	tracer := tracing.Tracer("github.com/grpc-sandbox/sandbox/services/governance")
+	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if trace.SpanContextFromContext(ctx).IsValid() {
+			return invoke(ctx, method, req, reply, cc, opts...)
+		}
+		ctx, span := tracer.Start(ctx, "call "+callee, trace.WithAttributes(attribute.String("callee", callee), attribute.String("rpc.method", method)))
+		defer span.End()
+		err := invoke(ctx, method, req, reply, cc, opts...)
+		if err != nil {
+			span.SetStatus(codes.Error, codeName(codeOf(err)))
+		}
+		return err
+	}
+}

@@ -1,0 +1,52 @@
+package loadgen
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// method is a unary method of a service linked into this program.
+type method struct {
+	path          string // /user.v1.UserService/GetUser
+	input, output protoreflect.MessageDescriptor
+}
+
+// findMethod reads "user.v1.UserService/GetUser".
+func findMethod(name string) (*method, error) {
+	service, rpc, ok := strings.Cut(strings.TrimPrefix(name, "/"), "/")
+	if !ok {
+		return nil, fmt.Errorf("method %q has no slash; try: user.v1.UserService/GetUser", name)
+	}
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
+	sd, isService := found.(protoreflect.ServiceDescriptor)
+	if err != nil || !isService {
+		return nil, fmt.Errorf("service %q is not linked into this program", service)
+	}
+	md := sd.Methods().ByName(protoreflect.Name(rpc))
+	switch {
+	case md == nil:
+		return nil, fmt.Errorf("service %s has no method %q", service, rpc)
+	case md.IsStreamingClient() || md.IsStreamingServer():
+		return nil, fmt.Errorf("method %s streams; only unary methods can be called", name)
+	}
+	return &method{path: "/" + service + "/" + rpc, input: md.Input(), output: md.Output()}, nil
+}
+
+func (m *method) request(json string) (*dynamicpb.Message, error) {
+	msg := dynamicpb.NewMessage(m.input)
+	if err := protojson.Unmarshal([]byte(json), msg); err != nil {
+		return nil, fmt.Errorf("reading the request as %s: %w", m.input.FullName(), err)
+	}
+	return msg, nil
+}
+
+func (m *method) invoke(ctx context.Context, conn grpc.ClientConnInterface, request *dynamicpb.Message) error {
+	return conn.Invoke(ctx, m.path, request, dynamicpb.NewMessage(m.output))
+}

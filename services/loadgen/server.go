@@ -1,0 +1,168 @@
+package loadgen
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+)
+
+// Server implements loadgen.v1.LoadGenerator.
+type Server struct {
+	loadgenv1.UnimplementedLoadGeneratorServer
+	loads    *loads
+	conns    map[string]grpc.ClientConnInterface // by target; fixed
+	events   *governance.Events
+	breakers *governance.Breakers
+	stopping <-chan struct{}
+}
+
+// StartLoad checks that the first request can be made before anything runs.
+func (s *Server) StartLoad(_ context.Context, req *loadgenv1.StartLoadRequest) (*loadgenv1.LoadStats, error) {
+	if req.GetName() == "" {
+		return nil, status.Error(codes.InvalidArgument, "a load needs a name")
+	}
+	conn, ok := s.conns[req.GetTarget()]
+	if !ok {
+		return nil, status.Errorf(codes.InvalidArgument, "target %q is not in TARGETS of the load generator", req.GetTarget())
+	}
+	if err := checkRate(req.GetRate()); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	send, err := newCall(conn, req)
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	l, err := s.loads.start(req.GetName(), req.GetTarget(), req.GetMethod(), Pace(req.GetRate()), send)
+	if err != nil {
+		return nil, asStatus(req.GetName(), err)
+	}
+	s.event(req.GetName(), "started")
+	return l.stats()
+}
+
+func newCall(conn grpc.ClientConnInterface, req *loadgenv1.StartLoadRequest) (call, error) {
+	m, err := findMethod(req.GetMethod())
+	if err != nil {
+		return nil, err
+	}
+	text := req.GetRequestJson()
+	if text == "" {
+		text = "{}"
+	}
+	template, err := ParseTemplate(text)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := m.request(template.Render(req.GetSeed(), 0)); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, n int64) error {
+		msg, err := m.request(template.Render(req.GetSeed(), n))
+		if err != nil {
+			return status.Error(codes.InvalidArgument, err.Error())
+		}
+		return m.invoke(ctx, conn, msg)
+	}, nil
+}
+
+// SetRate changes the rate of a running load.
+func (s *Server) SetRate(_ context.Context, req *loadgenv1.SetRateRequest) (*loadgenv1.LoadStats, error) {
+	if err := checkRate(req.GetRate()); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	l, err := s.loads.get(req.GetName())
+	if err != nil {
+		return nil, asStatus(req.GetName(), err)
+	}
+	l.setRate(Pace(req.GetRate()))
+	s.event(req.GetName(), "rate changed")
+	return l.stats()
+}
+
+// GetLoad reads a running load.
+func (s *Server) GetLoad(_ context.Context, req *loadgenv1.GetLoadRequest) (*loadgenv1.LoadStats, error) {
+	l, err := s.loads.get(req.GetName())
+	if err != nil {
+		return nil, asStatus(req.GetName(), err)
+	}
+	return l.stats()
+}
+
+// StopLoad waits for the calls in flight.
+func (s *Server) StopLoad(ctx context.Context, req *loadgenv1.StopLoadRequest) (*loadgenv1.LoadStats, error) {
+	l, err := s.loads.stop(ctx, req.GetName())
+	if err != nil {
+		return nil, asStatus(req.GetName(), err)
+	}
+	s.event(req.GetName(), "stopped")
+	return l.stats()
+}
+
+// ListLoads lists the running loads by name.
+func (s *Server) ListLoads(context.Context, *loadgenv1.ListLoadsRequest) (*loadgenv1.ListLoadsResponse, error) {
+	out := &loadgenv1.ListLoadsResponse{}
+	for _, l := range s.loads.list() {
+		stats, err := l.stats()
+		if err != nil {
+			return nil, err
+		}
+		out.Loads = append(out.Loads, stats)
+	}
+	return out, nil
+}
+
+// Breakers lists the circuit breakers of this process.
+func (s *Server) Breakers(context.Context, *loadgenv1.BreakersRequest) (*loadgenv1.BreakersResponse, error) {
+	out := &loadgenv1.BreakersResponse{}
+	for _, b := range s.breakers.Snapshot() {
+		out.Breakers = append(out.Breakers, &loadgenv1.Breaker{Caller: b.Caller, Callee: b.Callee, Method: b.Method,
+			State: b.State, Since: timestamppb.New(b.Since), Reason: b.Reason})
+	}
+	return out, nil
+}
+
+// WatchEvents ends with UNAVAILABLE when the process is told to stop.
+func (s *Server) WatchEvents(req *loadgenv1.WatchEventsRequest, stream grpc.ServerStreamingServer[loadgenv1.Event]) error {
+	ctx, cancel := context.WithCancelCause(stream.Context())
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel(nil) // before the wait
+	watching.Go(func() {
+		select {
+		case <-s.stopping:
+			cancel(status.Error(codes.Unavailable, errStopping.Error()))
+		case <-ctx.Done():
+		}
+	})
+	return s.events.Watch(ctx, req.GetAfterSeq(), func(e governance.Event) error {
+		return stream.Send(&loadgenv1.Event{Seq: e.Seq, Time: timestamppb.New(e.Time), Kind: e.Kind, Subject: e.Subject,
+			Detail: e.Detail, BootId: e.Boot, Labels: e.Labels})
+	})
+}
+
+func (s *Server) event(load, detail string) {
+	s.events.Add(governance.Event{Kind: governance.KindLoad, Subject: load, Detail: detail})
+}
+
+func asStatus(name string, err error) error {
+	code := codes.Internal
+	switch {
+	case errors.Is(err, errNoSuchLoad):
+		code = codes.NotFound
+	case errors.Is(err, errNameTaken):
+		code = codes.AlreadyExists
+	case errors.Is(err, errStopping):
+		code = codes.Unavailable
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return status.FromContextError(err).Err()
+	}
+	return status.Errorf(code, "load %q: %v", name, err)
+}

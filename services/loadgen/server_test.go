@@ -1,0 +1,175 @@
+package loadgen
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+	"github.com/grpc-sandbox/sandbox/services/user"
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// program runs a service until stop, and ends with the test at the latest.
+func program(t *testing.T, name string, register func(*governance.Process, *grpc.Server) error) (address string, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan governance.Addresses, 1), make(chan error, 1)
+	cfg := governance.Config{Service: name, Pod: name, ListenAddr: "127.0.0.1:0", HealthAddr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0",
+		TLSDir: "off", DrainLimit: 5 * time.Second, Ready: func(a governance.Addresses) { ready <- a }}
+	go func() { ended <- governance.Run(ctx, io.Discard, cfg, register) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("%s ended with %v", name, err)
+		}
+	})
+	select {
+	case a := <-ready:
+		return a.Service, cancel
+	case <-time.After(10 * time.Second):
+		t.Fatal(name, "does not listen")
+		return "", nil
+	}
+}
+
+// generator runs a load generator against a real user service.
+func generator(t *testing.T, background float64) (client loadgenv1.LoadGeneratorClient, stopUsers, stop func()) {
+	t.Helper()
+	users, stopUsers := program(t, "userservice", func(_ *governance.Process, s *grpc.Server) error {
+		userv1.RegisterUserServiceServer(s, user.Service{})
+		return nil
+	})
+	cfg := Config{Targets: map[string]Target{"userservice": {Name: "userservice", Address: users}}, BackgroundTarget: "userservice",
+		BackgroundRate: background}
+	address, stop := program(t, "loadgen", func(p *governance.Process, s *grpc.Server) error { return Register(p, s, cfg) })
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return loadgenv1.NewLoadGeneratorClient(conn), stopUsers, stop
+}
+
+func request(change func(*loadgenv1.StartLoadRequest)) *loadgenv1.StartLoadRequest {
+	r := &loadgenv1.StartLoadRequest{Name: "browse", Target: "userservice", Method: "user.v1.UserService/GetUser",
+		RequestJson: `{"userId":"u-{{ n 1 2000 }}"}`, Rate: 100, Seed: 42}
+	if change != nil {
+		change(r)
+	}
+	return r
+}
+
+func TestStartLoadRefusesWhatCannotBeCalled(t *testing.T) {
+	client, _, _ := generator(t, 0)
+	for _, c := range []struct {
+		name   string
+		change func(*loadgenv1.StartLoadRequest)
+	}{
+		{"no name", func(r *loadgenv1.StartLoadRequest) { r.Name = "" }},
+		{"an unknown target", func(r *loadgenv1.StartLoadRequest) { r.Target = "orderservice" }},
+		{"an unknown service", func(r *loadgenv1.StartLoadRequest) { r.Method = "user.v1.Nobody/GetUser" }},
+		{"a message in place of a service", func(r *loadgenv1.StartLoadRequest) { r.Method = "user.v1.User/GetUser" }},
+		{"an unknown method", func(r *loadgenv1.StartLoadRequest) { r.Method = "user.v1.UserService/Nothing" }},
+		{"a method that streams", func(r *loadgenv1.StartLoadRequest) { r.Method = "user.v1.UserService/Chat" }},
+		{"a method without a slash", func(r *loadgenv1.StartLoadRequest) { r.Method = "GetUser" }},
+		{"a field the request does not have", func(r *loadgenv1.StartLoadRequest) { r.RequestJson = `{"nobody":1}` }},
+		{"an unknown place", func(r *loadgenv1.StartLoadRequest) { r.RequestJson = `{"userId":"{{ uuid }}"}` }},
+		{"a rate below zero", func(r *loadgenv1.StartLoadRequest) { r.Rate = -1 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := client.StartLoad(t.Context(), request(c.change)); status.Code(err) != codes.InvalidArgument {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	list, err := client.ListLoads(t.Context(), &loadgenv1.ListLoadsRequest{})
+	if err != nil || len(list.GetLoads()) != 0 {
+		t.Errorf("loads %v, %v", list, err)
+	}
+}
+
+func TestALoadFromStartToStop(t *testing.T) {
+	client, _, _ := generator(t, 10)
+	ctx := t.Context()
+	if _, err := client.StartLoad(ctx, request(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.StartLoad(ctx, request(nil)); status.Code(err) != codes.AlreadyExists {
+		t.Error("a taken name got", err)
+	}
+	time.Sleep(500 * time.Millisecond)
+	list, err := client.ListLoads(ctx, &loadgenv1.ListLoadsRequest{})
+	if err != nil || len(list.GetLoads()) != 2 || list.GetLoads()[0].GetName() != Background || list.GetLoads()[1].GetName() != "browse" {
+		t.Errorf("loads %v, %v", list, err)
+	}
+	if got, err := client.SetRate(ctx, &loadgenv1.SetRateRequest{Name: "browse", Rate: 150}); err != nil || got.GetRate() != 150 {
+		t.Errorf("after setting the rate: %v, %v", got, err)
+	}
+	last, err := client.StopLoad(ctx, &loadgenv1.StopLoadRequest{Name: "browse"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addsUp(t, last)
+	// Half of u-1 … u-2000 exist. A slow machine may have too much in flight at times, which is for the breaker's tests to judge.
+	if last.GetOk() == 0 || last.GetErrors()["NOT_FOUND"] == 0 {
+		t.Errorf("got %v", last)
+	}
+	if _, err := client.GetLoad(ctx, &loadgenv1.GetLoadRequest{Name: "browse"}); status.Code(err) != codes.NotFound {
+		t.Error("a stopped load got", err)
+	}
+	breakers, err := client.Breakers(ctx, &loadgenv1.BreakersRequest{})
+	if err != nil || len(breakers.GetBreakers()) != 1 {
+		t.Fatalf("breakers %v, %v", breakers, err)
+	}
+	if b := breakers.GetBreakers()[0]; b.GetCaller() != "loadgen" || b.GetCallee() != "userservice" ||
+		b.GetMethod() != "user.v1.UserService/GetUser" || b.GetState() != governance.StateClosed {
+		t.Errorf("breaker %v", b)
+	}
+}
+
+func TestADeadTargetOpensTheBreakerAndTheEventSaysSo(t *testing.T) {
+	client, stopUsers, stop := generator(t, 0)
+	events, err := client.WatchEvents(t.Context(), &loadgenv1.WatchEventsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopUsers()
+	if _, err := client.StartLoad(t.Context(), request(nil)); err != nil {
+		t.Fatal(err)
+	}
+	var started bool
+	for {
+		e, err := events.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		started = started || e.GetKind() == governance.KindLoad && e.GetSubject() == "browse" && e.GetDetail() == "started"
+		if e.GetKind() == governance.KindBreaker {
+			if l := e.GetLabels(); l["callee"] != "userservice" || l["to"] != governance.StateOpen || e.GetBootId() == "" || !started {
+				t.Errorf("event %v (load started: %v)", e, started)
+			}
+			break
+		}
+	}
+	stop() // running loads and an open stream must not hold the program up until its drain limit of 5 s
+	stopped := time.Now()
+	for {
+		if _, err := events.Recv(); err != nil {
+			if status.Code(err) != codes.Unavailable || time.Since(stopped) > 3*time.Second {
+				t.Errorf("the stream ended after %s with %v", time.Since(stopped), err)
+			}
+			return
+		}
+	}
+}

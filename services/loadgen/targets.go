@@ -1,0 +1,84 @@
+package loadgen
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Target is a service that can be loaded.
+type Target struct {
+	Name       string // userservice
+	Address    string // dns:///userservice-headless.shop.svc:8443
+	ServerName string // userservice.shop.svc: the name its certificate carries
+}
+
+// Config is what the load generator reads from its environment beside governance.Config.
+type Config struct {
+	Targets          map[string]Target
+	BackgroundTarget string
+	BackgroundRate   float64 // calls per second; none when 0
+}
+
+const defaultTargets = "userservice=dns:///userservice-headless.shop.svc:8443"
+
+// ConfigFromEnv reads TARGETS, BACKGROUND_TARGET and BACKGROUND_RATE.
+func ConfigFromEnv(getenv func(string) string) (Config, error) {
+	text := func(key, fallback string) string {
+		if v := getenv(key); v != "" {
+			return v
+		}
+		return fallback
+	}
+	targets, err := parseTargets(text("TARGETS", defaultTargets))
+	if err != nil {
+		return Config{}, err
+	}
+	rate, err := parseRate(text("BACKGROUND_RATE", "20"))
+	if err != nil {
+		return Config{}, fmt.Errorf("reading BACKGROUND_RATE: %w; try: 20", err)
+	}
+	cfg := Config{Targets: targets, BackgroundTarget: text("BACKGROUND_TARGET", "userservice"), BackgroundRate: rate}
+	if _, known := targets[cfg.BackgroundTarget]; !known && rate > 0 {
+		return Config{}, fmt.Errorf("reading BACKGROUND_TARGET: %q is not in TARGETS; try: BACKGROUND_RATE=0", cfg.BackgroundTarget)
+	}
+	return cfg, nil
+}
+
+func parseTargets(list string) (map[string]Target, error) {
+	targets := map[string]Target{}
+	for item := range strings.SplitSeq(list, ",") {
+		name, address, ok := strings.Cut(strings.TrimSpace(item), "=")
+		if !ok || name == "" || address == "" {
+			return nil, fmt.Errorf("reading TARGETS: %q is no name=address; try: %s", item, defaultTargets)
+		}
+		targets[name] = Target{Name: name, Address: address, ServerName: serverName(name, address)}
+	}
+	return targets, nil
+}
+
+// serverName is <name>.<namespace>.svc for an address in a cluster, else the host itself.
+func serverName(name, address string) string {
+	endpoint := address
+	if u, err := url.Parse(address); err == nil && u.Scheme != "" && strings.HasPrefix(u.Path, "/") {
+		endpoint = strings.TrimPrefix(u.Path, "/")
+	}
+	host, _, err := net.SplitHostPort(endpoint)
+	if err != nil {
+		host = endpoint
+	}
+	if labels := strings.Split(host, "."); len(labels) >= 3 && labels[2] == "svc" {
+		return name + "." + labels[1] + ".svc"
+	}
+	return host
+}
+
+func parseRate(text string) (float64, error) {
+	rate, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number of calls per second", text)
+	}
+	return rate, checkRate(rate)
+}

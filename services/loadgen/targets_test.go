@@ -1,0 +1,50 @@
+package loadgen
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTheServerNameComesFromTheAddress(t *testing.T) {
+	for _, c := range []struct{ address, want string }{
+		{"dns:///userservice-headless.shop.svc:8443", "userservice.shop.svc"},
+		{"dns:///userservice-headless.shop.svc.cluster.local:8443", "userservice.shop.svc"},
+		{"dns://10.96.0.10/userservice-headless.shop.svc:8443", "userservice.shop.svc"},
+		{"userservice.prod.svc:8443", "userservice.prod.svc"},
+		{"localhost:8443", "localhost"},
+		{"127.0.0.1:8443", "127.0.0.1"},
+		{"users.example.com", "users.example.com"},
+	} {
+		if got := serverName("userservice", c.address); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.address, got, c.want)
+		}
+	}
+}
+
+func TestConfigFromEnv(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		env  map[string]string
+		says string
+	}{
+		{"an empty environment loads userservice", nil, ""},
+		{"several targets", map[string]string{"TARGETS": "userservice=a:1, orderservice=dns:///o.shop.svc:1"}, ""},
+		{"a target without an address", map[string]string{"TARGETS": "userservice"}, `"userservice" is no name=address`},
+		{"a rate that is no number", map[string]string{"BACKGROUND_RATE": "fast"}, `"fast" is not a number`},
+		{"a rate below zero", map[string]string{"BACKGROUND_RATE": "-1"}, "a rate of -1/s"},
+		{"a rate that is not a number on purpose", map[string]string{"BACKGROUND_RATE": "NaN"}, "a rate of NaN/s"},
+		{"a background target nobody named", map[string]string{"BACKGROUND_TARGET": "x"}, `"x" is not in TARGETS; try: BACKGROUND_RATE=0`},
+		{"which does not matter without background", map[string]string{"TARGETS": "x=y:1", "BACKGROUND_RATE": "0"}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ConfigFromEnv(func(key string) string { return c.env[key] })
+			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v, want %q", err, c.says)
+			}
+		})
+	}
+	cfg, err := ConfigFromEnv(func(string) string { return "" })
+	if err != nil || cfg.BackgroundRate != 20 || cfg.BackgroundTarget != "userservice" || cfg.Targets["userservice"].ServerName != "userservice.shop.svc" {
+		t.Errorf("the defaults are %+v, %v", cfg, err)
+	}
+}

@@ -1,0 +1,60 @@
+package loadgen
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Template is a text with places for numbers: {{ n 1 1000 }} is a whole number from 1 to 1000, both included, each as likely.
+type Template struct {
+	texts  []string // one more than ranges
+	ranges []span
+}
+
+type span struct{ from, to int64 }
+
+var (
+	place     = regexp.MustCompile(`\{\{.*?\}\}`)
+	numberSay = regexp.MustCompile(`^\{\{\s*n\s+(-?\d+)\s+(-?\d+)\s*\}\}$`)
+)
+
+// ParseTemplate fails on a place it does not know.
+func ParseTemplate(text string) (*Template, error) {
+	t := &Template{}
+	end := 0
+	for _, at := range place.FindAllStringIndex(text, -1) {
+		say := text[at[0]:at[1]]
+		match := numberSay.FindStringSubmatch(say)
+		if match == nil {
+			return nil, fmt.Errorf("reading the template: %s is unknown; try: {{ n 1 1000 }}", say)
+		}
+		from, err1 := strconv.ParseInt(match[1], 10, 64)
+		to, err2 := strconv.ParseInt(match[2], 10, 64)
+		if err1 != nil || err2 != nil || from > to || to-from < 0 || to-from+1 <= 0 {
+			return nil, fmt.Errorf("reading the template: %s names no range; try: {{ n 1 1000 }}", say)
+		}
+		t.texts = append(t.texts, text[end:at[0]])
+		t.ranges = append(t.ranges, span{from, to})
+		end = at[1]
+	}
+	t.texts = append(t.texts, text[end:])
+	return t, nil
+}
+
+// Render fills the places for arrival n of a load with this seed: the same arguments give the same text, whatever was rendered before.
+func (t *Template) Render(seed, n int64) string {
+	if len(t.ranges) == 0 {
+		return t.texts[0]
+	}
+	random := rand.New(rand.NewPCG(uint64(seed), uint64(n))) //nolint:gosec // repeatable on purpose
+	var b strings.Builder
+	for i, r := range t.ranges {
+		b.WriteString(t.texts[i])
+		b.WriteString(strconv.FormatInt(r.from+random.Int64N(r.to-r.from+1), 10))
+	}
+	b.WriteString(t.texts[len(t.ranges)])
+	return b.String()
+}

@@ -1,0 +1,119 @@
+package tui
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/charmbracelet/bubbles/key"
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/lipgloss"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// alarming is the share of failed calls from which a row is drawn as bad.
+const alarming = 0.01
+
+type callOrder struct {
+	name    string
+	compare func(a, b telemetry.Edge) int
+}
+
+// callOrders are the orders that the sort key goes through. Ties, and values nobody has measured, fall back to the name.
+var callOrders = []callOrder{
+	{"name", byCallName},
+	{"rate", func(a, b telemetry.Edge) int { return cmp.Or(cmp.Compare(b.Rate, a.Rate), byCallName(a, b)) }},
+	{"errors", func(a, b telemetry.Edge) int { return cmp.Or(cmp.Compare(b.Errors, a.Errors), byCallName(a, b)) }},
+	{"p99", func(a, b telemetry.Edge) int { return cmp.Or(cmp.Compare(b.P99, a.P99), byCallName(a, b)) }},
+}
+
+func byCallName(a, b telemetry.Edge) int {
+	return cmp.Or(cmp.Compare(a.Caller, b.Caller), cmp.Compare(a.Callee, b.Callee), cmp.Compare(a.Method, b.Method))
+}
+
+type callsModel struct {
+	frame
+	sort  key.Binding
+	order int
+}
+
+func newCalls(s Styles) panel {
+	return callsModel{
+		frame: newFrame("Calls", "the first call rates", s),
+		sort:  key.NewBinding(key.WithKeys("s"), key.WithHelp("s", "sort calls")),
+	}
+}
+
+func (m callsModel) Update(msg tea.Msg) panel {
+	if k, ok := msg.(tea.KeyMsg); ok && key.Matches(k, m.sort) {
+		m.order = (m.order + 1) % len(callOrders)
+		m.offset = 0
+	}
+	m.frame = m.update(msg)
+	m.frame = m.clamped(m.content())
+	return m
+}
+
+func (m callsModel) SetSize(width, height int) panel {
+	m.frame = m.resized(width, height)
+	m.frame = m.clamped(m.content())
+	return m
+}
+
+func (m callsModel) Keys() []key.Binding { return []key.Binding{m.keys.Up, m.sort} }
+
+func (m callsModel) View() string { return m.view(m.content()) }
+
+func (m callsModel) content() content {
+	edges := slices.SortedFunc(slices.Values(m.scene.snap.Edges), callOrders[m.order].compare)
+	columns := []column{
+		{title: "CALLER → CALLEE METHOD", fit: fit},
+		{title: "CALLS/S", width: 7, fit: fitRight},
+		{title: "ERRORS", width: 6, fit: fitRight},
+		{title: "P50", width: 6, fit: fitRight},
+		{title: "P99", width: 6, fit: fitRight},
+	}
+	history := 0
+	switch {
+	case m.width >= 100:
+		history = remembered
+	case m.width >= 70:
+		history = 10
+	}
+	if history > 0 {
+		columns = append(columns, column{title: "RATE", width: history, fit: fit})
+	}
+	rows := make([][]cell, 0, len(edges))
+	for _, e := range edges {
+		row := []cell{
+			{callName(e.Caller, e.Callee, e.Method), m.styles.Plain},
+			{rate(e.Rate), m.styles.Plain},
+			{percent(e.Errors), m.errorStyle(e.Errors)},
+			{latency(e.P50), m.styles.Plain},
+			{latency(e.P99), m.styles.Plain},
+		}
+		if history > 0 {
+			row = append(row, cell{sparkline(m.scene.history[idOf(e)], history), m.styles.Good})
+		}
+		rows = append(rows, row)
+	}
+	head, lines := grid(columns, rows, m.width)
+	c := content{fixed: []string{m.styles.Faint.Render(head)}, lines: lines,
+		empty: "No calls yet. Start load with: sandbox run pod-kill"}
+	if len(edges) > 0 {
+		c.badge = fmt.Sprintf("%d, by %s", len(edges), callOrders[m.order].name)
+	}
+	return c
+}
+
+func (m callsModel) errorStyle(share float64) lipgloss.Style {
+	switch {
+	case share >= alarming:
+		return m.styles.Bad
+	case share > 0:
+		return m.styles.Warn
+	default:
+		return m.styles.Plain
+	}
+}

@@ -1,0 +1,50 @@
+package tui
+
+import (
+	"sync"
+	"time"
+)
+
+// inflight counts the commands under way, so that leaving the screen can wait for them.
+type inflight struct {
+	mu     sync.Mutex
+	count  int
+	closed bool
+	idle   chan struct{}
+}
+
+func newInflight() *inflight { return &inflight{idle: make(chan struct{})} }
+
+// start reports whether a command may still begin; if so, finish must follow.
+func (f *inflight) start() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return false
+	}
+	f.count++
+	return true
+}
+
+func (f *inflight) finish() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.count--; f.closed && f.count == 0 {
+		close(f.idle)
+	}
+}
+
+// drain lets no more commands begin, and waits for those under way, but not for ever. It is called once.
+func (f *inflight) drain(within time.Duration) {
+	f.mu.Lock()
+	f.closed = true
+	busy := f.count > 0
+	f.mu.Unlock()
+	if !busy {
+		return
+	}
+	select {
+	case <-f.idle:
+	case <-time.After(within):
+	}
+}

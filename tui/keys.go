@@ -1,0 +1,29 @@
+package tui
+
+import "github.com/charmbracelet/bubbles/key"
+
+// KeyMap is the keys of the whole screen; a panel adds its own.
+type KeyMap struct {
+	Quit, Next, Pause, Help key.Binding
+	panel                   []key.Binding // of the focused panel
+}
+
+// NewKeyMap returns the screen's keys.
+func NewKeyMap() KeyMap {
+	return KeyMap{
+		Quit:  key.NewBinding(key.WithKeys("q", "ctrl+c"), key.WithHelp("q", "quit")),
+		Next:  key.NewBinding(key.WithKeys("tab"), key.WithHelp("tab", "next panel")),
+		Pause: key.NewBinding(key.WithKeys("p"), key.WithHelp("p", "pause")),
+		Help:  key.NewBinding(key.WithKeys("?"), key.WithHelp("?", "help")),
+	}
+}
+
+// ShortHelp is the footer.
+func (k KeyMap) ShortHelp() []key.Binding {
+	return append([]key.Binding{k.Quit, k.Help, k.Next, k.Pause}, k.panel...)
+}
+
+// FullHelp is the footer after the help key, in columns.
+func (k KeyMap) FullHelp() [][]key.Binding {
+	return [][]key.Binding{{k.Quit, k.Next, k.Pause, k.Help}, k.panel}
+}

@@ -1,0 +1,131 @@
+package tui
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+func TestKeys(t *testing.T) {
+	wide := tea.WindowSizeMsg{Width: 120, Height: 40}
+	for _, tt := range []struct {
+		name   string
+		msgs   []tea.Msg
+		has    string
+		hasNot string
+	}{
+		{"the first panel has the focus", []tea.Msg{wide}, "▶ Calls", "▶ Breakers"},
+		{"tab moves the focus on", []tea.Msg{wide, press("tab")}, "▶ Breakers", "▶ Calls"},
+		{"tab comes round", []tea.Msg{wide, press("tab"), press("tab"), press("tab"), press("tab")}, "▶ Calls", "▶ Scenario"},
+		{"s sorts by the next column", []tea.Msg{wide, arrives(calm()), press("s")}, "4, by rate", "by name"},
+		{"s is of no use outside the calls", []tea.Msg{wide, arrives(calm()), press("tab"), press("s")}, "4, by name", "by rate"},
+		{"down scrolls the focused panel", []tea.Msg{wide, arrives(crowd()), press("tab"), press("tab"), press("down")}, "2-8 of 50", "1-7 of 50"},
+		{"up stops at the top", []tea.Msg{wide, arrives(crowd()), press("tab"), press("tab"), press("up")}, "1-7 of 50", ""},
+		{"? shows the keys in full", []tea.Msg{wide, press("?")}, "q   quit", "•"},
+		{"? again folds them", []tea.Msg{wide, press("?"), press("?")}, "q quit •", ""},
+		{"p freezes the data", []tea.Msg{wide, arrives(calm()), press("p"), arrives(tripped()), tickMsg(noon.Add(9 * time.Second))},
+			"paused · data 9s old", "○ open"},
+		{"p goes on", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), readMsg{round: 2, at: noon, snap: tripped()}}, "○ open", "paused"},
+		{"an answer from before the pause is not shown", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), arrives(tripped())}, "● closed", "○ open"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := screen(plainStyles(), tt.msgs...).View()
+			if !strings.Contains(got, tt.has) {
+				t.Errorf("%q is not in\n%s", tt.has, got)
+			}
+			if tt.hasNot != "" && strings.Contains(got, tt.hasNot) {
+				t.Errorf("%q is in\n%s", tt.hasNot, got)
+			}
+		})
+	}
+}
+
+func TestScrollStopsAtTheEnd(t *testing.T) {
+	msgs := []tea.Msg{arrives(crowd()), press("tab"), press("tab")}
+	for range 500 {
+		msgs = append(msgs, press("down"))
+	}
+	got := screen(plainStyles(), append(msgs, press("up"))...).View()
+	if !strings.Contains(got, "47-49 of 50") {
+		t.Errorf("one up from the end is not seen in\n%s", got)
+	}
+}
+
+func TestLeaving(t *testing.T) {
+	running, over := calm(), calm()
+	running.Run = &telemetry.Run{Phase: "steps", Started: noon.Add(-time.Minute)}
+	over.Run = &telemetry.Run{Phase: "done", Started: noon.Add(-time.Minute)}
+	fresh := calm()
+	fresh.Run = &telemetry.Run{Phase: "done", Started: noon.Add(time.Second)}
+	for _, tt := range []struct {
+		name         string
+		exitWhenDone bool
+		before       []tea.Msg
+		last         tea.Msg
+		leaves       bool
+	}{
+		{"q leaves", false, nil, press("q"), true},
+		{"ctrl+c leaves", false, nil, press("ctrl+c"), true},
+		{"the end of the watched run leaves", true, []tea.Msg{arrives(running)}, arrives(over), true},
+		{"a run that began and ended between two reads leaves", true, nil, arrives(fresh), true},
+		{"an earlier run's end does not", true, nil, arrives(over), false},
+		{"a run's end does not, unless asked", false, []tea.Msg{arrives(running)}, arrives(over), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newModel(Options{ExitWhenDone: tt.exitWhenDone}, idleWorld(), plainStyles(), noon)
+			_, cmd := told(m, tt.before...).Update(tt.last)
+			leaves := false
+			if cmd != nil {
+				_, leaves = cmd().(tea.QuitMsg)
+			}
+			if leaves != tt.leaves {
+				t.Errorf("leaves: %v, want %v", leaves, tt.leaves)
+			}
+		})
+	}
+}
+
+func TestPhases(t *testing.T) {
+	base := health{staleAfter: 3 * time.Second}
+	broken := errors.New("refused")
+	for _, tt := range []struct {
+		name  string
+		h     health
+		after time.Duration
+		want  phase
+	}{
+		{"nothing yet", base, 0, loading},
+		{"never anything but errors", base.failed(broken), 0, failed},
+		{"fresh", base.ok(noon), time.Second, ready},
+		{"no answer for long", base.ok(noon), 4 * time.Second, stale},
+		{"an error after data", base.ok(noon).failed(broken), 0, stale},
+		{"data after an error", base.failed(broken).ok(noon), 0, ready},
+	} {
+		if got := tt.h.phase(noon.Add(tt.after)); got != tt.want {
+			t.Errorf("%s: phase %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestFailuresBackOff(t *testing.T) {
+	var waits []time.Duration
+	w := idleWorld()
+	w.due = func(_ int, d time.Duration) tea.Cmd { waits = append(waits, d); return nil }
+	m := newModel(Options{Refresh: 500 * time.Millisecond}, w, plainStyles(), noon)
+	for range 6 {
+		m = told(m, fails(noon, "refused"))
+	}
+	told(m, arrives(calm()))
+	ms := time.Millisecond
+	want := []time.Duration{1000 * ms, 2000 * ms, 4000 * ms, 8000 * ms, 10_000 * ms, 10_000 * ms, 500 * ms}
+	for i := range want {
+		if waits[i] != want[i] {
+			t.Fatalf("waits %v, want %v", waits, want)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package tui
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// tape is an output that may be read while it is written.
+type tape struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (t *tape) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.Write(p)
+}
+
+func (t *tape) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.String()
+}
+
+func TestRunLeavesOnQ(t *testing.T) {
+	in, keys := io.Pipe()
+	defer keys.Close()
+	var out tape
+	feed := FeedFunc(func(context.Context) (telemetry.Snapshot, error) {
+		go func() { _, _ = keys.Write([]byte("q")) }()
+		return calm(), nil
+	})
+	if err := Run(t.Context(), feed, Options{In: in, Out: &out, NoColor: true, Now: func() time.Time { return noon }}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "\x1b[3") {
+		t.Error("colour in spite of NoColor")
+	}
+	in.Close()
+}
+
+func TestRunSurvivesItsFeed(t *testing.T) {
+	var out tape
+	reads := 0
+	feed := FeedFunc(func(context.Context) (telemetry.Snapshot, error) {
+		switch reads++; reads {
+		case 1:
+			panic("broken feed")
+		case 2:
+			return telemetry.Snapshot{}, errors.New("refused")
+		case 3:
+			return telemetry.Snapshot{Run: &telemetry.Run{Phase: "steps"}}, nil
+		}
+		return telemetry.Snapshot{Run: &telemetry.Run{Phase: "done"}}, nil
+	})
+	if err := Run(t.Context(), feed, Options{Out: &out, Refresh: 30 * time.Millisecond, ExitWhenDone: true}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "the feed panicked: broken feed") {
+		t.Errorf("the first failure was not shown: %q", out.String())
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	feed := FeedFunc(func(ctx context.Context) (telemetry.Snapshot, error) {
+		cancel()
+		<-ctx.Done()
+		return telemetry.Snapshot{}, ctx.Err()
+	})
+	if err := Run(ctx, feed, Options{Out: io.Discard}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestRunNeedsAnOutput(t *testing.T) {
+	if err := Run(t.Context(), FeedFunc(nil), Options{}); err == nil {
+		t.Fatal("no error")
+	}
+}

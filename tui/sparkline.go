@@ -1,0 +1,55 @@
+package tui
+
+import (
+	"math"
+	"strings"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+var bars = []rune("▁▂▃▄▅▆▇█")
+
+// sparkline draws the last width values, the newest on the right, scaled to the largest of them.
+func sparkline(values []float64, width int) string {
+	values = values[max(0, len(values)-width):]
+	top := 0.0
+	for _, v := range values {
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			top = max(top, v)
+		}
+	}
+	var b strings.Builder
+	b.WriteString(strings.Repeat(" ", max(0, width-len(values))))
+	for _, v := range values {
+		switch {
+		case math.IsNaN(v) || math.IsInf(v, 0):
+			b.WriteByte(' ')
+		case v <= 0 || top == 0:
+			b.WriteRune(bars[0])
+		default:
+			b.WriteRune(bars[int(math.Round(v/top*float64(len(bars)-1)))])
+		}
+	}
+	return b.String()
+}
+
+// remembered is how many rates an edge keeps: the widest sparkline there is.
+const remembered = 24
+
+type edgeID struct{ caller, callee, method string }
+
+func idOf(e telemetry.Edge) edgeID { return edgeID{e.Caller, e.Callee, e.Method} }
+
+// rates is what each edge's rate has been, the oldest first.
+type rates map[edgeID][]float64
+
+// with adds one snapshot's rates. Edges that are gone are forgotten.
+func (r rates) with(edges []telemetry.Edge) rates {
+	next := make(rates, len(edges))
+	for _, e := range edges {
+		old := r[idOf(e)]
+		old = old[max(0, len(old)-remembered+1):]
+		next[idOf(e)] = append(append(make([]float64, 0, len(old)+1), old...), e.Rate)
+	}
+	return next
+}

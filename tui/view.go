@@ -1,0 +1,55 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+)
+
+// View draws the screen, never larger than its window.
+func (m Model) View() string {
+	w, h := m.size.width, m.size.height
+	switch {
+	case m.exiting:
+		return ""
+	case w < smallestWidth || h < smallestHeight:
+		return m.tooSmall()
+	}
+	lines := m.header()
+	lines = append(lines, m.body()...)
+	lines = append(lines, m.footer()...)
+	return strings.Join(block(lines, w, h), "\n")
+}
+
+func (m Model) header() []string { return header(m.styles, m.scene, m.opts.Name, m.size.width) }
+
+func (m Model) footer() []string { return strings.Split(m.help.View(m.keys), "\n") }
+
+func (m Model) bodyHeight() int { return m.size.height - len(m.header()) - len(m.footer()) }
+
+func (m Model) body() []string {
+	var left, right []string
+	two := m.size.width >= twoColumns
+	for i, p := range m.panels {
+		view := p.View()
+		switch {
+		case view == "":
+		case two && m.slots[i].right:
+			right = append(right, view)
+		default:
+			left = append(left, view)
+		}
+	}
+	body := strings.Join(left, "\n")
+	if two {
+		body = lipgloss.JoinHorizontal(lipgloss.Top, body, strings.Repeat(" ", gutter), strings.Join(right, "\n"))
+	}
+	return strings.Split(body, "\n")
+}
+
+func (m Model) tooSmall() string {
+	w, h := max(m.size.width, 0), max(m.size.height, 0)
+	said := fmt.Sprintf("window too small: %d×%d. Make it at least %d×%d; q quits.", w, h, smallestWidth, smallestHeight)
+	return strings.Join(block(wrap(said, max(w, 1), max(h, 1)), w, h), "\n")
+}
