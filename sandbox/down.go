@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
+	"slices"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 )
@@ -45,22 +47,42 @@ func Down(ctx context.Context, o DownOptions) (bool, error) {
 }
 
 func removeCluster(ctx context.Context, o DownOptions) (bool, error) {
-	s, err := readState(o.Folders, o.Name)
-	if err != nil {
-		s = state{} // a damaged state must not keep anything alive
+	s, damaged := readState(o.Folders, o.Name)
+	engines := []string{s.Engine}
+	switch {
+	case damaged != nil && o.Engine == "":
+		engines = installedEngines() // a damaged state must not keep anything alive: look everywhere
+	case damaged != nil || s.Engine == "":
+		engines = []string{o.Engine}
 	}
-	if s.Engine == "" {
-		s.Engine = o.Engine
+	found, answered := false, false
+	var refusals []error
+	for _, name := range engines {
+		if name == "" {
+			return false, nil // no `up` of this name ever chose an engine
+		}
+		c := clusterOf(o.Folders, o.Name, state{Engine: name})
+		exists, _, err := c.Exists(ctx)
+		if err != nil {
+			refusals = append(refusals, err)
+			continue
+		}
+		found, answered = found || exists, true
+		if err := c.Delete(ctx); err != nil {
+			return found, err
+		}
 	}
-	if s.Engine == "" {
-		return false, nil // no `up` of this name ever chose an engine
+	if !answered && len(refusals) > 0 {
+		return false, fmt.Errorf("looking for the cluster: %w\ntry: sandbox doctor", errors.Join(refusals...))
 	}
-	c := clusterOf(o.Folders, o.Name, s)
-	exists, _, err := c.Exists(ctx)
-	if err != nil {
-		return false, fmt.Errorf("looking for the cluster: %w\ntry: sandbox doctor", err)
-	}
-	return exists, c.Delete(ctx)
+	return found, nil
+}
+
+func installedEngines() []string {
+	return slices.DeleteFunc(cluster.EngineNames(), func(name string) bool {
+		_, err := exec.LookPath(name)
+		return err != nil
+	})
 }
 
 // Open returns the cluster of a sandbox that is up.

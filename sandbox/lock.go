@@ -31,6 +31,9 @@ func lock(f Folders, name, verb string) (unlock func(), err error) {
 		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 			holder, _ := io.ReadAll(file)
 			file.Close()
+			if len(holder) == 0 { // it has the lock, and is about to say who it is
+				holder = []byte("another command")
+			}
 			if errors.Is(err, syscall.EWOULDBLOCK) {
 				return nil, &LockedError{Name: name, Holder: string(holder)}
 			}

@@ -156,6 +156,12 @@ func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (stri
 	for _, n := range lacking {
 		reasons = append(reasons, n.String())
 	}
+	if len(reasons) == 0 && r.Chart == charts.CertManager {
+		// Its pods are ready before its webhook is trusted.
+		if err := c.CanIssue(ctx); err != nil {
+			reasons = append(reasons, err.Error())
+		}
+	}
 	return strings.Join(reasons, "; "), nil
 }
 

@@ -97,7 +97,7 @@ func (u *up) loadIntoEngine(ctx context.Context, r images.Ready, doing func(stri
 		return nil
 	}
 	doing("loading it into " + u.cluster.Engine.Name)
-	return u.cluster.Engine.LoadImage(ctx, func(w io.Writer) error { return writeDockerArchive(w, r.Ref, r.Image) })
+	return u.cluster.Engine.LoadImage(ctx, r.Ref, func(w io.Writer) error { return writeDockerArchive(w, r.Ref, r.Image) })
 }
 
 // writeDockerArchive writes the archive that every engine's `load` reads.

@@ -108,8 +108,8 @@ func (u *up) imageReady(r images.Ready) {
 	}
 }
 
-// podmanFolder is where podman's private settings lie; every sandbox shares them.
-func (f Folders) podmanFolder() string { return f.Config + "/podman" }
+// podmanFolder is where podman's private settings lie; every sandbox shares them. No sandbox can have its name.
+func (f Folders) podmanFolder() string { return f.Config + "/.podman" }
 
 // PrepareEngines inspects the host and points podman at settings that work on it. Every command that drives an engine
 // calls it first.

@@ -26,7 +26,7 @@ func (r *run) cleanup(ctx context.Context) error {
 	// The check has a limit of its own: undoing may have used up the other.
 	checking, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Settle+oneUndo)
 	defer cancel()
-	residue := append(failed, r.residue(checking)...)
+	residue := slices.Concat(failed, r.residue(checking))
 	r.report.Cleanup.Residue = append(r.report.Cleanup.Residue, residue...)
 	err := r.journal.finish(len(failed) == 0)
 	if len(residue) > 0 {

@@ -79,7 +79,8 @@ func (s *sampler) sample(ctx context.Context) error {
 func (s *sampler) record(name string, r LoadReading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	past := append(s.past[name], r)
+	past := s.past[name]
+	past = append(past, r)
 	for len(past) > 1 && !past[1].At.After(r.At.Add(-s.keep)) {
 		past = past[1:]
 	}

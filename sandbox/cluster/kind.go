@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sigs.k8s.io/kind/pkg/cluster"
+	"sigs.k8s.io/kind/pkg/exec"
 )
 
 // readyTimeout is how long kind waits for the node to be ready.
@@ -61,9 +62,18 @@ func (c Cluster) Create(ctx context.Context, h Host, progress func(string)) erro
 	if err != nil {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		return errors.Join(fmt.Errorf("creating the cluster: %w", err), c.Delete(clean))
+		return errors.Join(fmt.Errorf("creating the cluster: %w%s", err, said(err)), c.Delete(clean))
 	}
 	return os.Chmod(c.Kubeconfig, 0o600)
+}
+
+// said is what the command that failed inside kind printed; kind's error has only its exit code.
+func said(err error) string {
+	run := exec.RunErrorForError(err)
+	if run == nil || len(run.Output) == 0 {
+		return ""
+	}
+	return "\n" + strings.TrimSpace(string(run.Output))
 }
 
 // Exists says whether the cluster has a node that is there, and whether that node runs.
@@ -112,17 +122,22 @@ func (c Cluster) removeContainers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := c.Engine.Run(ctx, "rm", "-f", "-v", id); err != nil && !strings.Contains(err.Error(), "no such container") {
+		if _, err := c.Engine.Run(ctx, "rm", "-f", "-v", id); err != nil && !gone(err, "container") {
 			return err
 		}
 		for _, v := range volumes {
 			// A volume that went with its container is what we want.
-			if _, err := c.Engine.Run(ctx, "volume", "rm", "-f", v); err != nil && !strings.Contains(err.Error(), "no such volume") {
+			if _, err := c.Engine.Run(ctx, "volume", "rm", "-f", v); err != nil && !gone(err, "volume") {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// gone says whether an engine refused because there is no such thing; docker and podman differ in the capital.
+func gone(err error, thing string) bool {
+	return strings.Contains(strings.ToLower(err.Error()), "no such "+thing)
 }
 
 func (c Cluster) volumes(ctx context.Context, id string) ([]string, error) {

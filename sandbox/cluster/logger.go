@@ -22,13 +22,16 @@ func newProgressLogger(progress func(string)) *progressLogger {
 }
 
 func (l *progressLogger) say(line string) {
-	step := stepName(line)
-	if step == "" {
-		return
+	if step := stepName(line); step != "" {
+		l.tell(step)
 	}
+}
+
+// tell keeps kind's goroutines from talking at the same time.
+func (l *progressLogger) tell(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.progress(step)
+	l.progress(what)
 }
 
 // stepName returns the step that kind's line starts; the empty string for any other line.
@@ -43,7 +46,7 @@ func stepName(line string) string {
 
 func (l *progressLogger) Warn(string)                  {} // kind warns that its network is named by us
 func (l *progressLogger) Warnf(string, ...any)         {}
-func (l *progressLogger) Error(m string)               { l.progress("kind: " + m) }
+func (l *progressLogger) Error(m string)               { l.tell("kind: " + m) }
 func (l *progressLogger) Errorf(f string, args ...any) { l.Error(fmt.Sprintf(f, args...)) }
 
 // V implements log.Logger: the steps come at level 0.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -14,12 +15,22 @@ func (e Engine) HasImage(ctx context.Context, ref, config string) bool {
 	return err == nil && strings.TrimPrefix(strings.TrimSpace(out), "sha256:") == strings.TrimPrefix(config, "sha256:")
 }
 
-// LoadImage loads an archive, which write produces, into the engine.
-func (e Engine) LoadImage(ctx context.Context, write func(io.Writer) error) error {
-	return stream(write, func(r io.Reader) error {
+// LoadImage loads an archive of ref ("docker.io/…"), which write produces, into the engine.
+func (e Engine) LoadImage(ctx context.Context, ref string, write func(io.Writer) error) error {
+	err := stream(write, func(r io.Reader) error {
 		_, err := e.RunWith(ctx, r, "load")
 		return err
 	})
+	if err != nil || e.Name != "podman" {
+		return err
+	}
+	// A Docker archive leaves Docker's own registry out of names; Podman reads such a name as a local one.
+	local := "localhost/" + strings.TrimPrefix(ref, "docker.io/")
+	if _, err := e.Run(ctx, "tag", local, ref); err != nil {
+		return err
+	}
+	_, err = e.Run(ctx, "untag", local, local) // one argument would take every name away
+	return err
 }
 
 // NodeImages lists the images in the node's containerd with their manifest digests, and the blobs it holds.
@@ -60,7 +71,7 @@ func stream(write func(io.Writer) error, read func(io.Reader) error) error {
 	}()
 	readErr := read(r)
 	r.CloseWithError(io.ErrClosedPipe)
-	if err := <-written; err != nil && err != io.ErrClosedPipe {
+	if err := <-written; err != nil && !errors.Is(err, io.ErrClosedPipe) {
 		return err
 	}
 	return readErr

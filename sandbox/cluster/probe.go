@@ -16,7 +16,7 @@ const probeImage = "sandbox.local/probe:1"
 
 const probeTimeout = 60 * time.Second
 
-// Probe runs a real privileged container with the engine: that an engine answers does not mean that it works.
+// Probe runs a real privileged container, with a network, with the engine: that an engine answers does not mean that it works.
 func (e Engine) Probe(ctx context.Context) error {
 	if _, err := exec.LookPath(e.Name); err != nil {
 		return fmt.Errorf("%s is not installed", e.Name)
@@ -42,7 +42,7 @@ func (e Engine) Probe(ctx context.Context) error {
 		return err
 	}
 	defer func() { _, _ = e.Run(context.WithoutCancel(ctx), "rmi", "-f", probeImage) }()
-	_, err = e.Run(ctx, "run", "--rm", "--privileged", "--network=none", probeImage, "/probe")
+	_, err = e.Run(ctx, "run", "--rm", "--privileged", "--network=bridge", probeImage, "/probe")
 	return err
 }
 

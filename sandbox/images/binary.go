@@ -37,7 +37,8 @@ func (b Binary) files() []string {
 	case b.Alone:
 		return []string{recipesFolder + "/" + b.Module}
 	}
-	return []string{recipesFolder + "/" + b.Module, recipesFolder + "/go.work", recipesFolder + "/go.work.sum"}
+	// Not go.work.sum: it only verifies what go.mod and go.work decide, and the go command adds lines to it as it goes.
+	return []string{recipesFolder + "/" + b.Module, recipesFolder + "/go.work"}
 }
 
 // compile builds b into folder and returns the path of the file.

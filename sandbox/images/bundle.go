@@ -114,6 +114,9 @@ func (c *Cache) loadFile(name string, r io.Reader, folder string) (*Entry, error
 	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, err
 	}
+	if rest != e.Key+".json" { // the key names a file: it must not lead elsewhere
+		return nil, errors.New("the entry is not the one that it is named for")
+	}
 	return &e, replaceFile(c.entryFile(e.Key), data)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,7 +14,6 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
 // Cache keeps images in an OCI layout, with one entry a recipe key. Layers are shared between entries.
@@ -96,10 +96,44 @@ func (c *Cache) image(digest v1.Hash) (v1.Image, error) {
 
 func (c *Cache) blob(h v1.Hash) string { return filepath.Join(c.dir, "blobs", h.Algorithm, h.Hex) }
 
-// Verify reads all of an image and compares it with its digests.
+// Verify reads all of an image and compares it with its digests. It takes layers that are not compressed, as ours are.
 func (c *Cache) Verify(img v1.Image) error {
-	if err := validate.Image(img); err != nil {
+	manifest, err := img.Manifest()
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	config, err := img.RawConfigFile()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if err := compare(bytes.NewReader(config), manifest.Config); err != nil {
+		return err
+	}
+	for _, part := range manifest.Layers {
+		layer, err := img.LayerByDigest(part.Digest)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		r, err := layer.Compressed()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		err = compare(r, part)
+		r.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compare(r io.Reader, want v1.Descriptor) error {
+	got, size, err := v1.SHA256(r)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if got != want.Digest || size != want.Size {
+		return fmt.Errorf("%w: blob %s has digest %s and %d bytes", ErrCorrupt, want.Digest, got, size)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -26,8 +27,13 @@ func cachedImage(c *Cache, raw []byte, m *v1.Manifest) (v1.Image, error) {
 
 func (i cached) MediaType() (types.MediaType, error) { return i.manifest.MediaType, nil }
 func (i cached) RawManifest() ([]byte, error)        { return i.raw, nil }
+
 func (i cached) RawConfigFile() ([]byte, error) {
-	return os.ReadFile(i.cache.blob(i.manifest.Config.Digest))
+	config, err := os.ReadFile(i.cache.blob(i.manifest.Config.Digest))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return config, compare(bytes.NewReader(config), i.manifest.Config)
 }
 
 func (i cached) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {

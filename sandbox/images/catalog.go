@@ -20,7 +20,7 @@ const (
 )
 
 // NodeRef is the image a kind node is made from.
-const NodeRef = "kindest/node:" + KubernetesVersion
+const NodeRef = "docker.io/kindest/node:" + KubernetesVersion
 
 // All returns the catalog in order of need.
 func All() []Image {

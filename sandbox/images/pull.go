@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -13,7 +14,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // dialTimeout bounds how long an offline machine waits before it knows that it is offline.
@@ -37,6 +37,9 @@ func NewRegistry() *Registry {
 	return &Registry{transport: t}
 }
 
+// Offline says whether a pull has found no network.
+func (r *Registry) Offline() bool { return r.offline.Load() }
+
 // Image fetches the manifest of ref for this machine's architecture; layers follow as they are read.
 func (r *Registry) Image(ctx context.Context, ref string) (v1.Image, error) {
 	if r.offline.Load() {
@@ -48,8 +51,8 @@ func (r *Registry) Image(ctx context.Context, ref string) (v1.Image, error) {
 	}
 	img, err := remote.Image(parsed, remote.WithContext(ctx), remote.WithTransport(r.transport), remote.WithRetryPredicate(never),
 		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}))
-	var answered *transport.Error
-	if err != nil && !errors.As(err, &answered) && ctx.Err() == nil {
+	var unanswered *url.Error // what the HTTP client says of a request that got no answer
+	if errors.As(err, &unanswered) && ctx.Err() == nil {
 		r.offline.Store(true)
 		return nil, fmt.Errorf("%w: %w", ErrOffline, err)
 	}

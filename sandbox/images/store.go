@@ -51,7 +51,7 @@ func (s *Store) Get(ctx context.Context, i Image) (Ready, error) {
 		keys = append([]string{buildKey}, keys...) // what this very tree makes comes first
 	}
 	for _, k := range keys {
-		if r, ok, err := s.find(k); err != nil {
+		if r, ok, err := s.find(k, i.Ref); err != nil {
 			return Ready{}, fmt.Errorf("preparing %s: %w", i.Ref, err)
 		} else if ok {
 			s.observe(Event{Ref: i.Ref, Done: &r})
@@ -75,10 +75,11 @@ func (s *Store) Renew(ctx context.Context, i Image, r Ready) (Ready, error) {
 }
 
 // find looks a key up; a damaged entry is forgotten and counts as missing.
-func (s *Store) find(key string) (Ready, bool, error) {
+func (s *Store) find(key, ref string) (Ready, bool, error) {
 	e, img, err := s.Cache.Get(key)
 	switch {
 	case err == nil:
+		e.Ref = ref
 		return Ready{Entry: e, Image: img, How: Present}, true, nil
 	case errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrCorrupt):
 		return Ready{}, false, nil
@@ -89,8 +90,8 @@ func (s *Store) find(key string) (Ready, bool, error) {
 }
 
 func (s *Store) pullOrBuild(ctx context.Context, i Image, buildKey string) (Ready, error) {
-	var pullErr error
-	if i.Pull != "" && s.Mode != Source {
+	pullErr := ErrOffline
+	if i.Pull != "" && s.Mode != Source && !s.Registry.Offline() {
 		s.observe(Event{Ref: i.Ref, Doing: "pulling"})
 		started := time.Now()
 		img, err := s.Registry.Image(ctx, i.Pull)

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,6 +63,20 @@ func moment(u unstructured.Unstructured, field string) time.Time {
 	return t
 }
 
+// CanIssue says whether cert-manager's webhook lets a new issuer pass; nothing is made.
+func (c *Client) CanIssue(ctx context.Context) error {
+	probe := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer", "metadata": map[string]any{"name": "sandbox-probe"},
+		"spec": map[string]any{"selfSigned": map[string]any{}},
+	}}
+	_, err := c.Dynamic.Resource(certificateResource.GroupVersion().WithResource("clusterissuers")).
+		Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	if err != nil {
+		return fmt.Errorf("asking cert-manager's webhook: %w", err)
+	}
+	return nil
+}
+
 // Renew asks cert-manager to issue a certificate anew now, as `cmctl renew` does.
 func (c *Client) Renew(ctx context.Context, namespace, name string) error {
 	resource := c.Dynamic.Resource(certificateResource).Namespace(namespace)
@@ -73,6 +88,10 @@ func (c *Client) Renew(ctx context.Context, namespace, name string) error {
 	if err != nil {
 		return fmt.Errorf("renewing certificate %s: %w", name, err)
 	}
+	conditions = slices.DeleteFunc(conditions, func(c any) bool { // a type may be there once only
+		old, ok := c.(map[string]any)
+		return ok && old["type"] == "Issuing"
+	})
 	conditions = append(conditions, map[string]any{
 		"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "renewal asked for by sandbox",
 		"lastTransitionTime": time.Now().UTC().Format(time.RFC3339),

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -54,9 +55,9 @@ func describe(p *corev1.Pod) telemetry.Pod {
 	return t
 }
 
-// Kill deletes a pod; zero grace kills its processes at once.
+// Kill deletes a pod; zero grace kills its processes at once. Kubernetes counts whole seconds: a part of one counts as one.
 func (w Workloads) Kill(ctx context.Context, pod string, grace time.Duration) error {
-	seconds := int64(grace.Seconds())
+	seconds := int64(math.Ceil(grace.Seconds()))
 	if err := w.Client.Kube.CoreV1().Pods(w.Namespace).Delete(ctx, pod, metav1.DeleteOptions{GracePeriodSeconds: &seconds}); err != nil {
 		return fmt.Errorf("killing pod %s: %w", pod, err)
 	}

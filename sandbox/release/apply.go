@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 )
 
@@ -68,7 +70,7 @@ func apply(ctx context.Context, cfg *action.Configuration, s Spec) (Outcome, err
 	}
 	switch status := last.Info.Status; {
 	case status == release.StatusUninstalling || status == release.StatusUninstalled:
-		if _, err := cfg.Releases.Delete(s.Name, last.Version); err != nil {
+		if err := forget(cfg, s.Name); err != nil {
 			return "", err
 		}
 		return Repaired, install(ctx, cfg, s, print)
@@ -92,6 +94,20 @@ func apply(ctx context.Context, cfg *action.Configuration, s Spec) (Outcome, err
 		return Repaired, upgrade(ctx, cfg, s, print)
 	}
 	return Unchanged, nil
+}
+
+// forget deletes every record of a release: Helm installs nothing under a name that has one.
+func forget(cfg *action.Configuration, name string) error {
+	all, err := cfg.Releases.History(name)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if _, err := cfg.Releases.Delete(name, r.Version); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func install(ctx context.Context, cfg *action.Configuration, s Spec, print string) error {
@@ -121,8 +137,10 @@ func objectsThere(cfg *action.Configuration, manifest string) (bool, error) {
 		return false, nil //nolint:nilerr // a kind that the cluster no longer knows means that its CRD is gone: repair
 	}
 	for _, info := range list {
-		if info.Get() != nil {
+		if err := info.Get(); apierrors.IsNotFound(err) {
 			return false, nil
+		} else if err != nil {
+			return false, err
 		}
 	}
 	return true, nil
@@ -144,9 +162,12 @@ func fingerprint(s Spec) (string, error) {
 
 func hashChart(w io.Writer, c *chart.Chart) error {
 	fmt.Fprintln(w, c.Metadata.Name, c.Metadata.Version, c.Metadata.AppVersion)
-	for _, f := range c.Templates {
-		fmt.Fprintf(w, "%s %x\n", f.Name, sha256.Sum256(f.Data))
+	var files []string
+	for _, f := range slices.Concat(c.Templates, c.Files) {
+		files = append(files, fmt.Sprintf("%s %x\n", f.Name, sha256.Sum256(f.Data)))
 	}
+	slices.Sort(files)
+	fmt.Fprint(w, strings.Join(files, ""))
 	values, err := json.Marshal(c.Values)
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ func TestWatchNeverBlocksTheProducerAndNamesTheGap(t *testing.T) {
 }
 
 func TestTwoBootsDiffer(t *testing.T) {
-	if NewEvents(1).Boot() == NewEvents(1).Boot() {
+	if first, second := NewEvents(1).Boot(), NewEvents(1).Boot(); first == second {
 		t.Error("both have the same id")
 	}
 }

@@ -1,0 +1,179 @@
+package cluster
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestExists(t *testing.T) {
+	for _, c := range []struct {
+		sentence, body  string
+		exists, running bool
+	}{
+		{"nothing printed is no cluster", "true", false, false},
+		{"a node that is up runs", `printf 'one-control-plane\tUp 3 minutes\n'`, true, true},
+		{"a node that ended is there but does not run", `printf 'one-control-plane\tExited (137) 2 hours ago\n'`, true, false},
+		{"a node that was only created does not run", `printf 'one-control-plane\tCreated\n'`, true, false},
+		{"another container of the cluster is not the node", `printf 'one-worker\tUp 3 minutes\n'`, false, false},
+		{"the node is found among others", `printf 'one-worker\tUp 1 minute\none-control-plane\tUp 1 minute\n'`, true, true},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			e, calls := fakeEngine(t, c.body)
+			exists, running, err := Cluster{Name: "one", Engine: e}.Exists(t.Context())
+			if err != nil || exists != c.exists || running != c.running {
+				t.Errorf("exists %v, running %v: %v", exists, running, err)
+			}
+			if got := calls()[0]; got != "ps -a --filter label=io.x-k8s.kind.cluster=one --format {{.Names}}\t{{.Status}}" {
+				t.Errorf("called %q", got)
+			}
+		})
+	}
+	e, _ := fakeEngine(t, `echo "cannot connect" >&2; exit 1`)
+	_, _, err := Cluster{Name: "one", Engine: e}.Exists(t.Context())
+	wantError(t, err, "running fakeengine ps", "cannot connect")
+}
+
+// twoContainers answers as an engine with a node, whose mounts are a volume and a folder, and a worker without mounts.
+const twoContainers = `case "$1 $2" in
+"ps -aq") printf 'aaa\nbbb\n';;
+"inspect --format") [ "$4" = aaa ] && echo '[{"Type":"volume","Name":"vvv"},{"Type":"bind","Source":"/lib/modules"}]' || echo '[]';;
+"network ls") printf 'bridge\nsandbox-one\n';;
+esac`
+
+func TestDelete(t *testing.T) {
+	const inspect = "inspect --format {{json .Mounts}} "
+	ps := "ps -aq --filter label=io.x-k8s.kind.cluster=one"
+	for _, c := range []struct {
+		sentence, body string
+		calls          []string
+		fails          string
+	}{
+		{"containers, their volumes and the network go", twoContainers, []string{
+			ps, inspect + "aaa", "rm -f -v aaa", "volume rm -f vvv", inspect + "bbb", "rm -f -v bbb", "network ls --format {{.Name}}", "network rm sandbox-one",
+		}, ""},
+		{"nothing there is fine", "true", []string{ps, "network ls --format {{.Name}}"}, ""},
+		{"a network of a similar name stays", `[ "$1" = network ] && echo sandbox-one-more || true`, []string{ps, "network ls --format {{.Name}}"}, ""},
+		{"a container that went by itself is fine with podman", `[ "$1" = rm ] && { echo "Error: no such container aaa" >&2; exit 1; }
+` + twoContainers, nil, ""},
+		{"a container that went by itself is fine with docker", `[ "$1" = rm ] && { echo "Error response from daemon: No such container: aaa" >&2; exit 1; }
+` + twoContainers, nil, ""},
+		{"a volume that went with its container is fine", `[ "$1" = volume ] && { echo "Error: no such volume vvv" >&2; exit 1; }
+` + twoContainers, nil, ""},
+		{"a container that cannot be removed is an error", `[ "$1" = rm ] && { echo "device busy" >&2; exit 1; }
+` + twoContainers, nil, "deleting the cluster: running fakeengine rm: exit status 1: device busy"},
+		{"a volume in use is an error", `[ "$1" = volume ] && { echo "volume is in use" >&2; exit 1; }
+` + twoContainers, nil, "volume is in use"},
+		{"a network in use is an error", `[ "$1 $2" = "network rm" ] && { echo "has active endpoints" >&2; exit 1; }
+` + twoContainers, nil, "deleting the cluster's network: running fakeengine network: exit status 1: has active endpoints"},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			e, calls := fakeEngine(t, c.body)
+			kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+			if err := os.WriteFile(kubeconfig, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err := Cluster{Name: "one", Engine: e, Kubeconfig: kubeconfig}.Delete(t.Context())
+			if c.fails != "" {
+				wantError(t, err, c.fails)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(kubeconfig); !os.IsNotExist(err) {
+				t.Errorf("the kubeconfig is still there: %v", err)
+			}
+			got := calls()
+			if c.calls == nil { // the failure must not have ended the work
+				if last := got[len(got)-1]; last != "network rm sandbox-one" {
+					t.Errorf("it ended with %q", last)
+				}
+			} else if diff := cmp.Diff(c.calls, got); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNodeImages(t *testing.T) {
+	e, calls := fakeEngine(t, `printf 'docker.io/a:1 sha256:111\nsandbox.local/b:dev sha256:222\n\nsha256:111\nsha256:333\n'`)
+	c := Cluster{Name: "one", Engine: e}
+	images, blobs, err := c.NodeImages(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"docker.io/a:1": "sha256:111", "sandbox.local/b:dev": "sha256:222"}, images); diff != "" {
+		t.Errorf("images (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]bool{"sha256:111": true, "sha256:333": true}, blobs); diff != "" {
+		t.Errorf("blobs (-want +got):\n%s", diff)
+	}
+	if got := calls()[0]; got[:len("exec one-control-plane sh -c ")] != "exec one-control-plane sh -c " {
+		t.Errorf("called %q", got)
+	}
+	e, _ = fakeEngine(t, `echo "not running" >&2; exit 1`)
+	_, _, err = Cluster{Name: "one", Engine: e}.NodeImages(t.Context())
+	wantError(t, err, "listing the node's images", "not running")
+}
+
+func TestEveryClusterHasItsOwnNetwork(t *testing.T) {
+	for _, v := range networkVariables {
+		t.Setenv(v, "before")
+	}
+	if _, err := (Cluster{Name: "one", Engine: Engine{Name: "podman"}}).provider(nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range networkVariables {
+		if got := os.Getenv(v); got != "sandbox-one" {
+			t.Errorf("%s is %q", v, got)
+		}
+	}
+}
+
+func TestConfig(t *testing.T) {
+	for _, c := range []struct {
+		sentence            string
+		host                Host
+		kubeadm, containerd []string
+	}{
+		{"an ordinary host needs only quick restarts", Host{}, []string{restartPatch}, nil},
+		{"cgroup v1 must be allowed", Host{CgroupV1: true}, []string{restartPatch, cgroupV1Patch, preflightPatch}, nil},
+		{"a host that cannot raise limits does not ask for it", Host{NoResources: true}, []string{restartPatch, userNamespacePatch}, []string{oomPatch}},
+		{"both at once", Host{CgroupV1: true, NoResources: true}, []string{restartPatch, cgroupV1Patch, preflightPatch, userNamespacePatch}, []string{oomPatch}},
+	} {
+		got := config("one", c.host)
+		if got.Name != "one" || !slices.Equal(got.KubeadmConfigPatches, c.kubeadm) || !slices.Equal(got.ContainerdConfigPatches, c.containerd) {
+			t.Errorf("%s: got %+v", c.sentence, got)
+		}
+	}
+}
+
+func TestProgress(t *testing.T) {
+	for _, c := range []struct{ sentence, line, want string }{
+		{"a step that starts, with its picture", " • Ensuring node image (kindest/node:v1.37.2) 🖼  ...\n", "Ensuring node image (kindest/node:v1.37.2)"},
+		{"a step that starts, with a picture of two characters", " • Starting control-plane 🕹️  ...\n", "Starting control-plane"},
+		{"a step that starts, plain", " • Writing configuration …", "Writing configuration"},
+		{"a step that ended is not told", " ✓ Preparing nodes 📦\n", ""},
+		{"a step that failed is not told; its error is", " ✗ Preparing nodes 📦\n", ""},
+		{"anything else is not told", "Creating cluster \"one\" ...\n", ""},
+		{"nothing is not told", "", ""},
+	} {
+		if got := stepName(c.line); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.sentence, got, c.want)
+		}
+	}
+	var heard []string
+	l := newProgressLogger(func(s string) { heard = append(heard, s) })
+	l.V(0).Infof(" • Preparing %s", "nodes")
+	l.V(1).Info(" • too deep")
+	l.Warn("our network")
+	l.Errorf("broken: %d", 1)
+	if want := []string{"Preparing nodes", "kind: broken: 1"}; !slices.Equal(heard, want) {
+		t.Errorf("heard %q, want %q", heard, want)
+	}
+	newProgressLogger(nil).V(0).Info(" • nobody listens") // must not panic
+}

@@ -1,0 +1,269 @@
+package images
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// wantError checks an error's chain and that its text has all the parts.
+func wantError(t *testing.T, err, is error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	if is != nil && !errors.Is(err, is) {
+		t.Errorf("error %q is not %q", err, is)
+	}
+	for _, p := range parts {
+		if !strings.Contains(err.Error(), p) {
+			t.Errorf("error %q does not say %q", err, p)
+		}
+	}
+}
+
+func readAll(t *testing.T, img v1.Image) error {
+	t.Helper()
+	layers, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range layers {
+		r, err := l.Compressed()
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, r)
+		r.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestCacheKeepsWhatWasPut(t *testing.T) {
+	dir := t.TempDir()
+	c, err := OpenCache(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := imageOf(t, "one", "two")
+	want, _ := put(t, c, "ref:1", "key", img)
+	again, err := OpenCache(dir) // another process
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, kept, err := again.Get("key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != want || got.Digest != digestOf(t, img) || got.Ref != "ref:1" || got.Origin != Built {
+		t.Errorf("entry %+v, want %+v", got, want)
+	}
+	m, _ := img.Manifest()
+	if size := m.Layers[0].Size + m.Layers[1].Size; got.Size != size {
+		t.Errorf("size %d, want the %d bytes of both layers", got.Size, size)
+	}
+	if digestOf(t, kept) != digestOf(t, img) {
+		t.Error("another image came back")
+	}
+	if err := again.Verify(kept); err != nil {
+		t.Errorf("the image that came back is not valid: %v", err)
+	}
+}
+
+func TestCacheWithoutAnEntry(t *testing.T) {
+	c := newCache(t)
+	if _, _, err := c.Get("key"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorrupt) {
+		t.Errorf("a missing entry is not there, and not damaged: %v", err)
+	}
+	if err := c.Remove("key"); err != nil {
+		t.Errorf("removing what is not there is fine: %v", err)
+	}
+}
+
+func TestRemoveForgetsEntryAndBlobs(t *testing.T) {
+	c := newCache(t)
+	_, img := put(t, c, "ref:1", "key", imageOf(t, "one"))
+	blob := layerFile(t, c, img, 0)
+	if !exists(blob) {
+		t.Fatal("the layer was never there")
+	}
+	if err := c.Remove("key"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Get("key"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the entry is still there: %v", err)
+	}
+	if exists(blob) {
+		t.Error("the layer that nobody needs is still there")
+	}
+}
+
+func TestDamage(t *testing.T) {
+	truncate := func(t *testing.T, path string) {
+		if err := os.Truncate(path, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func(t *testing.T, path string) {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	layer := func(c *Cache, m *v1.Manifest, _ Entry) string { return c.blob(m.Layers[0].Digest) }
+	config := func(c *Cache, m *v1.Manifest, _ Entry) string { return c.blob(m.Config.Digest) }
+	manifest := func(c *Cache, _ *v1.Manifest, e Entry) string {
+		return filepath.Join(c.dir, "blobs", "sha256", strings.TrimPrefix(e.Digest, "sha256:"))
+	}
+	entry := func(c *Cache, _ *v1.Manifest, e Entry) string { return c.entryFile(e.Key) }
+	for _, c := range []struct {
+		sentence string
+		part     func(*Cache, *v1.Manifest, Entry) string
+		damage   func(*testing.T, string)
+	}{
+		{"a layer that was cut short is found", layer, truncate},
+		{"a layer that is gone is found", layer, remove},
+		{"a byte flipped in a layer is found when it is read", layer, flip},
+		{"a config that was cut short is found", config, truncate},
+		{"a config that is gone is found", config, remove},
+		{"a byte flipped in a config is found", config, flip},
+		{"a manifest that was cut short is found", manifest, truncate},
+		{"a manifest that is gone is found", manifest, remove},
+		{"a byte flipped in a manifest is found", manifest, flip},
+		{"an entry that was cut short is found", entry, truncate},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			cache := newCache(t)
+			e, img := put(t, cache, "ref:1", "key", imageOf(t, "one", "two"))
+			m, err := img.Manifest()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.damage(t, c.part(cache, m, e))
+			_, damaged, err := cache.Get("key")
+			if err == nil {
+				err = WriteArchive(io.Discard, "ref:1", damaged, nil)
+			}
+			wantError(t, err, ErrCorrupt)
+
+			if err := cache.Remove("key"); err != nil {
+				t.Fatal(err)
+			}
+			_, mended := put(t, cache, "ref:1", "key", imageOf(t, "one", "two"))
+			if err := cache.Verify(mended); err != nil {
+				t.Errorf("made anew, it is still damaged: %v", err)
+			}
+		})
+	}
+}
+
+func TestVerifyFindsAFlippedByte(t *testing.T) {
+	c := newCache(t)
+	_, img := put(t, c, "ref:1", "key", imageOf(t, "one"))
+	flip(t, layerFile(t, c, img, 0))
+	wantError(t, c.Verify(img), ErrCorrupt)
+}
+
+func TestPutReplacesWhatTheReferenceLedTo(t *testing.T) {
+	c := newCache(t)
+	_, old := put(t, c, "ref:1", "old", imageOf(t, "shared", "old"))
+	_, other := put(t, c, "ref:2", "other", imageOf(t, "shared", "other"))
+	shared, dropped := layerFile(t, c, old, 0), layerFile(t, c, old, 1)
+	oldDigest, _ := v1.NewHash(digestOf(t, old))
+	put(t, c, "ref:1", "new", imageOf(t, "new"))
+	if _, _, err := c.Get("old"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the older entry of the reference is still there: %v", err)
+	}
+	for path, want := range map[string]bool{shared: true, layerFile(t, c, other, 1): true, dropped: false, c.blob(oldDigest): false} {
+		if exists(path) != want {
+			t.Errorf("blob %s is there: %v, want %v", filepath.Base(path), !want, want)
+		}
+	}
+	for _, key := range []string{"new", "other"} {
+		if _, img, err := c.Get(key); err != nil || c.Verify(img) != nil {
+			t.Errorf("%s did not survive: %v", key, err)
+		}
+	}
+}
+
+func TestConcurrentPuts(t *testing.T) {
+	dir := t.TempDir()
+	var all sync.WaitGroup
+	for n := range 8 {
+		img := imageOf(t, "shared", fmt.Sprint("own", n))
+		all.Go(func() {
+			c, err := OpenCache(dir) // each like a process of its own
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for round := range 3 { // every later round sweeps
+				if _, _, err := c.Put(Entry{Ref: fmt.Sprint("ref:", n), Key: fmt.Sprintf("key-%d-%d", n, round)}, img); err != nil {
+					t.Errorf("putting image %d: %v", n, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	c, err := OpenCache(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := c.Entries()
+	if err != nil || len(entries) != 8 {
+		t.Fatalf("%d entries (%v), want one for each of 8 references", len(entries), err)
+	}
+	for _, e := range entries {
+		_, img, err := c.Get(e.Key)
+		if err != nil {
+			t.Errorf("%s: %v", e.Key, err)
+		} else if err := c.Verify(img); err != nil {
+			t.Errorf("%s: %v", e.Key, err)
+		}
+	}
+}
+
+func TestRemoveLeftovers(t *testing.T) {
+	c := newCache(t)
+	old, fresh := filepath.Join(c.dir, "build-1"), filepath.Join(c.dir, "build-2")
+	write(t, filepath.Join(old, "x"), "x")
+	write(t, filepath.Join(fresh, "x"), "x")
+	past := time.Now().Add(-2 * time.Hour)
+	if err := os.Chtimes(old, past, past); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.RemoveLeftovers(); err != nil {
+		t.Fatal(err)
+	}
+	if exists(old) || !exists(fresh) {
+		t.Errorf("the killed build's folder is there: %v; the running build's folder is there: %v", exists(old), exists(fresh))
+	}
+}
+
+func TestADamagedBlobThatAnotherImageSharesIsMadeAnewToo(t *testing.T) {
+	c := newCache(t)
+	_, one := put(t, c, "ref:1", "one", imageOf(t, "shared", "one"))
+	put(t, c, "ref:2", "two", imageOf(t, "shared", "two"))
+	flip(t, layerFile(t, c, one, 0))
+	if err := c.Remove("one"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Get("two"); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("the other image lacks a layer, and does not say so: %v", err)
+	}
+	_, one = put(t, c, "ref:1", "one", imageOf(t, "shared", "one"))
+	if err := c.Verify(one); err != nil {
+		t.Errorf("made anew, it has the damaged layer again: %v", err)
+	}
+}

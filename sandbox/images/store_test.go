@@ -1,0 +1,322 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+// counter is a transport that counts; base nil is a machine without network.
+type counter struct {
+	base  http.RoundTripper
+	calls atomic.Int64
+}
+
+func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.calls.Add(1)
+	if c.base == nil {
+		return nil, errors.New("no route to host")
+	}
+	return c.base.RoundTrip(r)
+}
+
+// registryWith serves images under the given repository names and returns its host.
+func registryWith(t *testing.T, images map[string]v1.Image) (host string) {
+	t.Helper()
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	host = strings.TrimPrefix(server.URL, "http://")
+	for repository, img := range images {
+		ref, err := name.ParseReference(host + "/" + repository)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := remote.Write(ref, img); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return host
+}
+
+// shop is a store with one image to get, and what happened while getting it.
+type shop struct {
+	store  Store
+	image  Image
+	net    *counter
+	builds int
+	events []string
+}
+
+func newShop(t *testing.T, pull string, network bool) *shop {
+	t.Helper()
+	s := &shop{net: &counter{}}
+	if network {
+		s.net.base = http.DefaultTransport
+	}
+	tree := t.TempDir()
+	write(t, filepath.Join(tree, "main.go"), "package main")
+	s.store = Store{
+		Cache: newCache(t), Registry: &Registry{transport: s.net}, Mode: Auto, SourceTree: tree,
+		Observe: func(e Event) {
+			what := e.Doing
+			if e.Done != nil {
+				what = string(e.Done.How)
+			}
+			s.events = append(s.events, what)
+		},
+	}
+	s.image = Image{Ref: "example.org/thing:1", Pull: pull, Recipe: fakeRecipe{
+		files: []string{"main.go"},
+		build: func(_ context.Context, w *Workshop) (v1.Image, error) {
+			s.builds++
+			w.Doing("building")
+			return layersOf(w.Scratch, "built")
+		},
+	}}
+	return s
+}
+
+func TestGet(t *testing.T) {
+	host := registryWith(t, map[string]v1.Image{"there:1": imageOf(t, "pulled")})
+	there, missing := host+"/there:1", host+"/missing:1"
+	for _, c := range []struct {
+		sentence string
+		pull     string
+		network  bool
+		change   func(*shop)
+		events   []string
+		fails    []string // parts of the error
+	}{
+		{"what a registry has is pulled", there, true, nil, []string{"pulling", "pulled"}, nil},
+		{"what a registry lacks is built", missing, true, nil, []string{"pulling", "building", "built"}, nil},
+		{"without a network it is built", there, false, nil, []string{"pulling", "building", "built"}, nil},
+		{"what exists only as source is built without a try to pull", "", true, nil, []string{"building", "built"}, nil},
+		{"mode source does not pull", there, true, func(s *shop) { s.store.Mode = Source }, []string{"building", "built"}, nil},
+		{"mode pull pulls", there, true, func(s *shop) { s.store.Mode = Pull }, []string{"pulling", "pulled"}, nil},
+		{"mode pull does not build, and says how to", missing, true, func(s *shop) { s.store.Mode = Pull }, []string{"pulling"},
+			[]string{"preparing example.org/thing:1", "try: --images auto"}},
+		{"mode pull builds what exists only as source", "", true, func(s *shop) { s.store.Mode = Pull }, []string{"building", "built"}, nil},
+		{"without a checkout, what can be pulled is pulled", there, true, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling", "pulled"}, nil},
+		{"without a checkout, what cannot be pulled says both reasons", there, false, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling"},
+			[]string{ErrOffline.Error(), "needs a checkout", "try: run from the project's folder, or name it with --source"}},
+		{"a program that building needs is named with its remedy", "", true, func(s *shop) {
+			r := s.image.Recipe.(fakeRecipe)
+			r.needs = []string{"no-such-program"}
+			s.image.Recipe = r
+		}, nil, []string{"building it needs no-such-program", "try: sandbox up --setup"}},
+		{"a build that fails says why", "", true, func(s *shop) {
+			s.image.Recipe = fakeRecipe{build: func(context.Context, *Workshop) (v1.Image, error) { return nil, errors.New("does not compile") }}
+		}, nil, []string{"preparing example.org/thing:1", "does not compile"}},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			s := newShop(t, c.pull, c.network)
+			if c.change != nil {
+				c.change(s)
+			}
+			r, err := s.store.Get(t.Context(), s.image)
+			if !slices.Equal(s.events, c.events) {
+				t.Errorf("heard %v, want %v", s.events, c.events)
+			}
+			if leftovers, _ := filepath.Glob(filepath.Join(s.store.Cache.dir, "build-*")); len(leftovers) != 0 {
+				t.Errorf("the build left %v", leftovers)
+			}
+			if c.fails != nil {
+				wantError(t, err, nil, c.fails...)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Ref != s.image.Ref || string(r.How) != c.events[len(c.events)-1] || r.Origin != r.How || r.Digest != digestOf(t, r.Image) {
+				t.Errorf("got %+v", r)
+			}
+			if err := s.store.Cache.Verify(r.Image); err != nil {
+				t.Error(err)
+			}
+			calls, builds := s.net.calls.Load(), s.builds
+			again, err := s.store.Get(t.Context(), s.image)
+			if err != nil || again.How != Present || again.Origin != r.Origin || again.Digest != r.Digest {
+				t.Errorf("the second time it comes from the cache: %+v, %v", again.Entry, err)
+			}
+			if s.net.calls.Load() != calls || s.builds != builds {
+				t.Error("the second time it was pulled or built again")
+			}
+		})
+	}
+}
+
+func TestGetRebuildsWhenASourceChanges(t *testing.T) {
+	s := newShop(t, "", false)
+	first, err := s.store.Get(t.Context(), s.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(s.store.SourceTree, "main.go"), "package main // changed")
+	second, err := s.store.Get(t.Context(), s.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.builds != 2 || second.Key == first.Key || second.How != Built {
+		t.Errorf("%d builds, second %s", s.builds, second.How)
+	}
+	if entries, _ := s.store.Cache.Entries(); len(entries) != 1 {
+		t.Errorf("%d entries, want the new one only", len(entries))
+	}
+}
+
+func TestGetMakesADamagedImageAnew(t *testing.T) {
+	s := newShop(t, "", false)
+	r, err := s.store.Get(t.Context(), s.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, layerFile(t, s.store.Cache, r.Image, 0), "cut short")
+	r, err = s.store.Get(t.Context(), s.image)
+	if err != nil || r.How != Built || s.builds != 2 {
+		t.Fatalf("%s after %d builds: %v", r.How, s.builds, err)
+	}
+	if err := s.store.Cache.Verify(r.Image); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRenew(t *testing.T) {
+	s := newShop(t, "", false)
+	r, err := s.store.Get(t.Context(), s.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flip(t, layerFile(t, s.store.Cache, r.Image, 0))
+	wantError(t, readAll(t, r.Image), ErrCorrupt)
+	renewed, err := s.store.Renew(t.Context(), s.image, r)
+	if err != nil || renewed.How != Built || s.builds != 2 {
+		t.Fatalf("%s after %d builds: %v", renewed.How, s.builds, err)
+	}
+	if err := readAll(t, renewed.Image); err != nil {
+		t.Errorf("renewed, it still cannot be read: %v", err)
+	}
+}
+
+func TestOfflineIsNoticedOnce(t *testing.T) {
+	net := &counter{}
+	r := &Registry{transport: net}
+	_, err := r.Image(t.Context(), "example.org/a:1")
+	wantError(t, err, ErrOffline, "no route to host")
+	first := net.calls.Load()
+	if first == 0 {
+		t.Fatal("the first pull did not try")
+	}
+	_, err = r.Image(t.Context(), "example.org/b:1")
+	wantError(t, err, ErrOffline)
+	if net.calls.Load() != first {
+		t.Error("the second pull tried again")
+	}
+}
+
+func TestARefusalDoesNotMeanOffline(t *testing.T) {
+	host := registryWith(t, map[string]v1.Image{"there:1": imageOf(t, "pulled")})
+	elsewhere, err := name.ParseReference(host + "/elsewhere:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{
+		Add: imageOf(t, "other"), Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "plan9", Architecture: "mips"}},
+	})
+	if err := remote.WriteIndex(elsewhere, index); err != nil {
+		t.Fatal(err)
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		sentence, ref string
+		ctx           context.Context
+	}{
+		{"a registry that lacks an image is there", host + "/missing:1", t.Context()},
+		{"a registry that lacks our architecture is there", elsewhere.String(), t.Context()},
+		{"a user who interrupts is not offline", host + "/there:1", canceled},
+		{"a reference that cannot be read says nothing about the network", "NOT A REF", t.Context()},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			r := &Registry{transport: http.DefaultTransport}
+			if _, err := r.Image(c.ctx, c.ref); err == nil || errors.Is(err, ErrOffline) {
+				t.Errorf("got %v", err)
+			}
+			if _, err := r.Image(t.Context(), host+"/there:1"); err != nil {
+				t.Errorf("the next pull fails: %v", err)
+			}
+		})
+	}
+}
+
+func TestPreparationGoesInOrderOfNeed(t *testing.T) {
+	s := newShop(t, "", false)
+	var order []string
+	one := func(ref string, stage Stage, err error) Image {
+		return Image{Ref: ref, Stage: stage, Recipe: fakeRecipe{Value: ref, build: func(_ context.Context, w *Workshop) (v1.Image, error) {
+			order = append(order, ref)
+			if err != nil {
+				return nil, err
+			}
+			return layersOf(w.Scratch, ref)
+		}}}
+	}
+	p := s.store.Prepare(t.Context(), []Image{
+		one("view", ForViewing, nil), one("call1", ForFirstCall, errors.New("broken")), one("cluster", ForCluster, nil), one("call2", ForFirstCall, nil),
+	})
+	defer p.Stop()
+	r, err := p.Wait(t.Context(), "view") // the last one
+	if err != nil || r.Ref != "view" {
+		t.Fatalf("%s: %v", r.Ref, err)
+	}
+	if want := []string{"cluster", "call1", "call2", "view"}; !slices.Equal(order, want) {
+		t.Errorf("made in order %v, want %v", order, want)
+	}
+	_, err = p.Wait(t.Context(), "call1")
+	wantError(t, err, nil, "broken")
+	var unknown *UnknownError
+	if _, err := p.Wait(t.Context(), "other"); !errors.As(err, &unknown) || unknown.Ref != "other" || !strings.Contains(err.Error(), "try: sandbox images list") {
+		t.Errorf("an unknown image: %v", err)
+	}
+}
+
+func TestPreparationStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t, "", false)
+		ended := false
+		s.image.Recipe = fakeRecipe{build: func(ctx context.Context, _ *Workshop) (v1.Image, error) {
+			<-ctx.Done()
+			ended = true
+			return nil, ctx.Err()
+		}}
+		p := s.store.Prepare(t.Context(), []Image{s.image})
+		impatient, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := p.Wait(impatient, s.image.Ref); !errors.Is(err, context.Canceled) {
+			t.Errorf("who gives up waiting hears so: %v", err)
+		}
+		synctest.Wait()
+		p.Stop()
+		if !ended {
+			t.Error("Stop did not wait for the build's end")
+		}
+		if _, err := p.Wait(t.Context(), s.image.Ref); !errors.Is(err, context.Canceled) {
+			t.Errorf("after Stop: %v", err)
+		}
+	})
+}

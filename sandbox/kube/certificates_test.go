@@ -1,0 +1,162 @@
+package kube
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes/fake"
+)
+
+func certificateWith(status map[string]any) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": map[string]any{"namespace": "shop", "name": "thing"}, "status": status,
+	}}
+}
+
+func condition(kind, status, message string) map[string]any {
+	return map[string]any{"type": kind, "status": status, "message": message}
+}
+
+func dynamicWith(objects ...runtime.Object) *Client {
+	kinds := map[schema.GroupVersionResource]string{certificateResource: "CertificateList"}
+	return &Client{Dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, objects...)}
+}
+
+func TestCertificates(t *testing.T) {
+	for _, c := range []struct {
+		sentence string
+		status   map[string]any
+		want     Certificate
+	}{
+		{"one that is issued has an end and no complaint", map[string]any{"conditions": []any{condition("Ready", "True", "up to date")}, "notAfter": "2030-01-02T03:04:05Z"},
+			Certificate{Ready: true, NotAfter: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}},
+		{"one that is not issued says why", map[string]any{"conditions": []any{condition("Ready", "False", "issuer not ready")}}, Certificate{Why: "issuer not ready"}},
+		{"one that nobody has looked at yet says so", map[string]any{}, Certificate{Why: "not issued yet"}},
+		{"only the condition Ready counts", map[string]any{"conditions": []any{condition("Issuing", "True", "renewing"), condition("Ready", "True", "")}}, Certificate{Ready: true}},
+		{"another condition alone is not ready", map[string]any{"conditions": []any{condition("Issuing", "True", "renewing")}}, Certificate{Why: "not issued yet"}},
+		{"a condition that cannot be read is passed over", map[string]any{"conditions": []any{"odd"}}, Certificate{Why: "not issued yet"}},
+	} {
+		got, err := dynamicWith(certificateWith(c.status)).Certificates(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.want.Namespace, c.want.Name = "shop", "thing"
+		if diff := cmp.Diff([]Certificate{c.want}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.sentence, diff)
+		}
+	}
+}
+
+func TestRenew(t *testing.T) {
+	for _, c := range []struct {
+		sentence   string
+		conditions []any
+	}{
+		{"a certificate that is ready stays ready while it is renewed", []any{condition("Ready", "True", "")}},
+		{"an earlier try that failed is replaced, because a type may be there once only", []any{condition("Issuing", "False", "failed"), condition("Ready", "True", "")}},
+		{"a certificate without conditions gets its first", nil},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			status := map[string]any{}
+			if c.conditions != nil {
+				status["conditions"] = c.conditions
+			}
+			client := dynamicWith(certificateWith(status))
+			if err := client.Renew(t.Context(), "shop", "thing"); err != nil {
+				t.Fatal(err)
+			}
+			u, err := client.Dynamic.Resource(certificateResource).Namespace("shop").Get(t.Context(), "thing", metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+			seen := map[any]any{}
+			for _, one := range conditions {
+				condition := one.(map[string]any)
+				seen[condition["type"]] = condition["status"]
+				if condition["type"] == "Issuing" && condition["reason"] != "ManuallyTriggered" {
+					t.Errorf("reason %v", condition["reason"])
+				}
+			}
+			want := map[any]any{"Issuing": "True"}
+			if c.conditions != nil {
+				want["Ready"] = "True"
+			}
+			if diff := cmp.Diff(want, seen); diff != "" || len(conditions) != len(want) {
+				t.Errorf("%d conditions (-want +got):\n%s", len(conditions), diff)
+			}
+		})
+	}
+	wantError(t, dynamicWith().Renew(t.Context(), "shop", "missing"), "renewing certificate missing", "not found")
+}
+
+// pair makes a certificate that signs itself, and its key.
+func pair(t *testing.T) (cert, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
+}
+
+func TestIdentity(t *testing.T) {
+	cert, key := pair(t)
+	_, otherKey := pair(t)
+	for _, c := range []struct {
+		sentence string
+		data     map[string][]byte
+		fails    string
+	}{
+		{"a whole secret is an identity", map[string][]byte{"tls.crt": cert, "tls.key": key, "ca.crt": cert}, ""},
+		{"a secret without a key pair", map[string][]byte{"ca.crt": cert}, "reading the certificate in secret cli-tls"},
+		{"a key that is not the certificate's", map[string][]byte{"tls.crt": cert, "tls.key": otherKey, "ca.crt": cert}, "does not match"},
+		{"a secret without a CA", map[string][]byte{"tls.crt": cert, "tls.key": key}, "secret cli-tls: ca.crt has no certificate"},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cli-tls"}, Data: c.data}
+			got, err := (&Client{Kube: fake.NewClientset(secret)}).Identity(t.Context(), "shop", "cli-tls")
+			if c.fails != "" {
+				wantError(t, err, c.fails)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			own, err := x509.ParseCertificate(got.Certificates[0].Certificate[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := own.Verify(x509.VerifyOptions{Roots: got.RootCAs, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+				t.Errorf("the CA is not trusted: %v", err)
+			}
+			if got.InsecureSkipVerify || got.MinVersion < 0x0304 {
+				t.Errorf("skips verification %v, lowest version %x", got.InsecureSkipVerify, got.MinVersion)
+			}
+		})
+	}
+	_, err := (&Client{Kube: fake.NewClientset()}).Identity(t.Context(), "shop", "gone")
+	wantError(t, err, "reading the certificate in secret gone", "not found")
+}

@@ -1,0 +1,35 @@
+package release
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCertManagerChartWithoutACheckout(t *testing.T) {
+	for _, c := range []struct{ sentence, kept string }{
+		{"a chart that is not kept needs a checkout", ""},
+		{"a chart that was cut short counts as not kept", "not an archive"},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			cache := t.TempDir()
+			file := ChartFile(cache, "v1")
+			if c.kept != "" {
+				if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, []byte(c.kept), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := CertManagerChart(t.Context(), cache, "", "v1")
+			if err == nil || !strings.Contains(err.Error(), "\ntry: run from the project's folder, or name it with --source") {
+				t.Errorf("got %v", err)
+			}
+			if _, err := os.Stat(file); !os.IsNotExist(err) {
+				t.Errorf("the damaged chart is still there: %v", err)
+			}
+		})
+	}
+}
