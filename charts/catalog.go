@@ -79,12 +79,13 @@ func All(image func(component string) string) []Release {
 		values["image"] = image(name)
 		return Release{
 			Name: name, Namespace: ShopNamespace, Chart: "grpcservice", Needs: needs, Images: []string{image(name)}, Values: values,
-			FirstCall: true, Selector: "app.kubernetes.io/name=" + name,
+			FirstCall: name == "userservice", Selector: "app.kubernetes.io/name=" + name,
 		}
 	}
 	system := func(name string) Release {
 		return Release{
-			Name: name, Namespace: SystemNamespace, Chart: name, Images: []string{image(name)}, Values: map[string]any{"image": image(name)},
+			// What only a viewer needs must not hold up the first call.
+			Name: name, Namespace: SystemNamespace, Chart: name, Needs: []string{"userservice"}, Images: []string{image(name)}, Values: map[string]any{"image": image(name)},
 			Selector: "app.kubernetes.io/name=" + name,
 		}
 	}
@@ -104,7 +105,8 @@ func All(image func(component string) string) []Release {
 		},
 		{Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Values: map[string]any{"namespace": ShopNamespace}},
 		service("userservice", []string{"pki"}, map[string]any{"replicas": 3, "minAvailable": 2}),
-		service("loadgen", []string{"pki"}, map[string]any{
+		// After userservice, or its breaker would begin open: nobody to call yet.
+		service("loadgen", []string{"pki", "userservice"}, map[string]any{
 			"env": map[string]any{"TARGETS": "userservice=dns:///userservice-headless." + ShopNamespace + ".svc:8443", "BACKGROUND_TARGET": "userservice"},
 		}),
 		system("prometheus"),

@@ -187,7 +187,8 @@ type loader struct {
 	once  sync.Once
 	err   error
 	have  map[string]string
-	blobs map[string]bool
+	mu    sync.Mutex
+	blobs map[string]bool // in the node; see into
 }
 
 func newLoader(u *up) *loader { return &loader{up: u} }

@@ -122,6 +122,7 @@ func (c Cluster) removeContainers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		_, _ = c.Engine.Run(ctx, "kill", id) // rm alone gives systemd ten seconds to stop; one that has stopped cannot be killed
 		if _, err := c.Engine.Run(ctx, "rm", "-f", "-v", id); err != nil && !gone(err, "container") {
 			return err
 		}
