@@ -53,7 +53,7 @@ func TestDelete(t *testing.T) {
 		fails          string
 	}{
 		{"containers, their volumes and the network go", twoContainers, []string{
-			ps, inspect + "aaa", "rm -f -v aaa", "volume rm -f vvv", inspect + "bbb", "rm -f -v bbb", "network ls --format {{.Name}}", "network rm sandbox-one",
+			ps, inspect + "aaa", "kill aaa", "rm -f -v aaa", "volume rm -f vvv", inspect + "bbb", "kill bbb", "rm -f -v bbb", "network ls --format {{.Name}}", "network rm sandbox-one",
 		}, ""},
 		{"nothing there is fine", "true", []string{ps, "network ls --format {{.Name}}"}, ""},
 		{"a network of a similar name stays", `[ "$1" = network ] && echo sandbox-one-more || true`, []string{ps, "network ls --format {{.Name}}"}, ""},
