@@ -79,7 +79,7 @@ func All(image func(component string) string) []Release {
 		values["image"] = image(name)
 		return Release{
 			Name: name, Namespace: ShopNamespace, Chart: "grpcservice", Needs: needs, Images: []string{image(name)}, Values: values,
-			FirstCall: name == "userservice", Selector: "app.kubernetes.io/name=" + name,
+			Selector: "app.kubernetes.io/name=" + name,
 		}
 	}
 	system := func(name string) Release {
@@ -90,6 +90,9 @@ func All(image func(component string) string) []Release {
 		}
 	}
 	certParts := []string{image("cert-manager-controller"), image("cert-manager-webhook"), image("cert-manager-cainjector")}
+	// The first call goes to userservice.
+	users := service("userservice", []string{"pki"}, map[string]any{"replicas": 3, "minAvailable": 2})
+	users.FirstCall = true
 	return []Release{
 		{
 			Name: "cert-manager", Namespace: CertNamespace, Chart: CertManager, Images: certParts, FirstCall: true,
@@ -104,7 +107,7 @@ func All(image func(component string) string) []Release {
 			},
 		},
 		{Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Values: map[string]any{"namespace": ShopNamespace}},
-		service("userservice", []string{"pki"}, map[string]any{"replicas": 3, "minAvailable": 2}),
+		users,
 		// After userservice, or its breaker would begin open: nobody to call yet.
 		service("loadgen", []string{"pki", "userservice"}, map[string]any{
 			"env": map[string]any{"TARGETS": "userservice=dns:///userservice-headless." + ShopNamespace + ".svc:8443", "BACKGROUND_TARGET": "userservice"},

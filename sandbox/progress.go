@@ -19,9 +19,9 @@ type Progress struct {
 
 // Took is one row of the table of seconds.
 type Took struct {
-	Step    string
-	Start   time.Duration // since the beginning
-	Seconds time.Duration
+	Step  string
+	Start time.Duration // since the beginning
+	Took  time.Duration
 }
 
 // recorder runs steps, tells the observer, and keeps how long each took.
@@ -52,7 +52,7 @@ func (r *recorder) step(ctx context.Context, name string, do func(ctx context.Co
 	err := do(ctx, func(what string) { r.tell(Progress{Step: name, Doing: what}) })
 	took := time.Since(started)
 	r.mu.Lock()
-	r.rows = append(r.rows, Took{Step: name, Start: started.Sub(r.begun), Seconds: took})
+	r.rows = append(r.rows, Took{Step: name, Start: started.Sub(r.begun), Took: took})
 	r.observe(Progress{Step: name, Done: true, Err: err, Took: took})
 	r.mu.Unlock()
 	return err

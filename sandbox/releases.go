@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -179,45 +178,4 @@ func missingCertificate(ctx context.Context, c *kube.Client) (string, error) {
 		return "no certificate is there", nil
 	}
 	return "", nil
-}
-
-// loader loads images into the node, once each, skipping what is there.
-type loader struct {
-	up    *up
-	once  sync.Once
-	err   error
-	have  map[string]string
-	mu    sync.Mutex
-	blobs map[string]bool // in the node; see into
-}
-
-func newLoader(u *up) *loader { return &loader{up: u} }
-
-// load makes sure that the node holds an image, and returns its digest.
-func (l *loader) load(ctx context.Context, ref string, doing func(string)) (string, error) {
-	doing("waiting for image " + ref)
-	r, err := l.up.prep.Wait(ctx, ref)
-	if err != nil {
-		return "", err
-	}
-	l.once.Do(func() { l.have, l.blobs, l.err = l.up.cluster.NodeImages(ctx) })
-	if l.err != nil {
-		return "", l.err
-	}
-	if l.have[ref] == r.Digest {
-		return r.Digest, nil
-	}
-	doing("loading image " + ref)
-	err = l.into(ctx, r)
-	if errors.Is(err, images.ErrCorrupt) {
-		l.up.rec.note(ref, "the cached image is damaged; making it anew")
-		i, _ := images.Find(ref)
-		if r, err = l.up.store.Renew(ctx, i, r); err == nil {
-			err = l.into(ctx, r)
-		}
-	}
-	if err != nil {
-		return "", fmt.Errorf("loading %s into the node: %w", ref, err)
-	}
-	return r.Digest, nil
 }

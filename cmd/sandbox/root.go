@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
 
 	"github.com/grpc-sandbox/sandbox/sandbox"
 )
@@ -49,6 +51,7 @@ func usageError(format string, args ...any) error {
 
 // run carries out one command line and returns the exit code.
 func run(ctx context.Context, args []string, w world) int {
+	klog.SetLogger(logr.Discard()) // client-go logs what it also returns as errors
 	root := newRoot(w)
 	root.SetArgs(args)
 	root.SetIn(w.stdin)

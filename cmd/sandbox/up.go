@@ -107,7 +107,7 @@ func printSteps(out io.Writer, r sandbox.UpResult) {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\nSTEP\tFROM\tSECONDS")
 	for _, s := range r.Steps {
-		fmt.Fprintf(t, "%s\t%.1f\t%.1f\n", s.Step, s.Start.Seconds(), s.Seconds.Seconds())
+		fmt.Fprintf(t, "%s\t%.1f\t%.1f\n", s.Step, s.Start.Seconds(), s.Took.Seconds())
 	}
 	if r.First > 0 {
 		fmt.Fprintf(t, "first successful call\t\t%.1f\n", r.First.Seconds())

@@ -56,7 +56,7 @@ func (c Cluster) Create(ctx context.Context, h Host, progress func(string)) erro
 	case <-ctx.Done():
 		// Create takes no context: without its node it fails soon.
 		_ = c.removeContainers(context.WithoutCancel(ctx))
-		<-done
+		<-done //nolint:errcheck // that it failed is what we made happen
 		err = ctx.Err()
 	}
 	if err != nil {
