@@ -283,7 +283,7 @@ func TestRecorder(t *testing.T) {
 		if err := r.step(t.Context(), "two", func(context.Context, func(string)) error { <-time.After(time.Second); return failed }); !errors.Is(err, failed) {
 			t.Errorf("the step's error is lost: %v", err)
 		}
-		rows := []Took{{Step: "one", Start: 0, Took: 2 * time.Second}, {Step: "two", Start: 2 * time.Second, Seconds: time.Second}}
+		rows := []Took{{Step: "one", Start: 0, Took: 2 * time.Second}, {Step: "two", Start: 2 * time.Second, Took: time.Second}}
 		if diff := cmp.Diff(rows, r.table()); diff != "" {
 			t.Errorf("rows (-want +got):\n%s", diff)
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/prometheus/client_golang/api/prometheus/v1"
+	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 )
 
 // ErrNoData is returned where a question has an answer, but nothing has been measured yet.
