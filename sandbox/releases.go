@@ -126,12 +126,14 @@ func (u *up) chart(ctx context.Context, name string) (*chart.Chart, error) {
 func waitReady(ctx context.Context, c *kube.Client, r charts.Release) error {
 	var why string
 	err := wait.PollUntilContextTimeout(ctx, readyPoll, readyTimeout, true, func(ctx context.Context) (bool, error) {
-		var err error
-		why, err = NotReadyReason(ctx, c, r)
-		if err != nil {
+		now, err := NotReadyReason(ctx, c, r)
+		switch {
+		case err == nil:
+			why = now
+		case why == "": // a call that the limit cut off must not hide the reason found before it
 			why = err.Error()
 		}
-		return why == "", nil
+		return err == nil && now == "", nil
 	})
 	if err == nil {
 		return nil
@@ -139,7 +141,15 @@ func waitReady(ctx context.Context, c *kube.Client, r charts.Release) error {
 	if why == "" || ctx.Err() != nil {
 		return fmt.Errorf("waiting for %s: %w", r.Name, err)
 	}
-	return fmt.Errorf("waiting for %s: %w\ntry: sandbox logs %s", r.Name, errors.New(why), r.Name)
+	return fmt.Errorf("waiting for %s: %w\ntry: sandbox logs %s", r.Name, errors.New(why), whoseLog(r))
+}
+
+// whoseLog names the release whose log tells more: one without pods is worked on by cert-manager.
+func whoseLog(r charts.Release) string {
+	if r.Selector == "" {
+		return charts.CertManager
+	}
+	return r.Name
 }
 
 // NotReadyReason says what a release lacks; empty when it is ready.
