@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -30,6 +32,7 @@ type recorder struct {
 	begun   time.Time
 	mu      sync.Mutex
 	rows    []Took
+	waits   []Took // spells in which others worked; see waiting
 }
 
 func newRecorder(observe func(Progress)) *recorder {
@@ -64,4 +67,30 @@ func (r *recorder) table() []Took {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]Took(nil), r.rows...)
+}
+
+// waiting runs do, in which kind or a workload works and the sandbox itself only waits.
+func (r *recorder) waiting(do func() error) error {
+	started := time.Now()
+	err := do()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waits = append(r.waits, Took{Start: started.Sub(r.begun), Took: time.Since(started)})
+	return err
+}
+
+// own is what is left of total when every spell of waiting is taken away, however they overlap.
+func (r *recorder) own(total time.Duration) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slices.SortFunc(r.waits, func(a, b Took) int { return cmp.Compare(a.Start, b.Start) })
+	own, covered := total, time.Duration(0)
+	for _, w := range r.waits {
+		end := min(w.Start+w.Took, total)
+		if from := max(w.Start, covered); from < end {
+			own -= end - from
+			covered = end
+		}
+	}
+	return own
 }

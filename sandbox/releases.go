@@ -112,7 +112,7 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 		u.rec.note(r.Name, string(outcome))
 	}
 	doing("waiting until it is ready")
-	return waitReady(ctx, u.client, r)
+	return u.rec.waiting(func() error { return waitReady(ctx, u.client, r) })
 }
 
 func (u *up) chart(ctx context.Context, name string) (*chart.Chart, error) {

@@ -132,7 +132,7 @@ func (u *up) createCluster(ctx context.Context, doing func(string)) error {
 	if err := u.cluster.Delete(ctx); err != nil {
 		return err
 	}
-	if err := u.cluster.Create(ctx, u.host, doing); err != nil {
+	if err := u.rec.waiting(func() error { return u.cluster.Create(ctx, u.host, doing) }); err != nil {
 		return err
 	}
 	u.state.Created = time.Now().UTC()

@@ -28,6 +28,7 @@ type UpResult struct {
 	Steps  []Took
 	First  time.Duration // from the start to the first successful call
 	Total  time.Duration
+	Own    time.Duration // of Total: neither kind nor a workload that starts was working
 	Images []images.Ready
 }
 
@@ -58,6 +59,7 @@ func Up(ctx context.Context, o UpOptions) (UpResult, error) {
 	u := &up{o: o, rec: newRecorder(o.Observe)}
 	err = u.run(ctx)
 	u.result.Steps, u.result.Total = u.rec.table(), time.Since(u.rec.begun)
+	u.result.Own = u.rec.own(u.result.Total)
 	return u.result, err
 }
 

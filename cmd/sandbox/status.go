@@ -11,6 +11,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 	"github.com/grpc-sandbox/sandbox/sandbox/release"
 )
@@ -23,6 +24,7 @@ type statusDocument struct {
 	Ready             bool            `json:"ready"`
 	Releases          []releaseStatus `json:"releases"`
 	Images            []imageStatus   `json:"images"`
+	Memory            cluster.Memory  `json:"memory"`
 }
 
 type releaseStatus struct {
@@ -88,6 +90,9 @@ func (s *session) status(ctx context.Context) (statusDocument, error) {
 		doc.Ready = doc.Ready && one.Ready
 		doc.Releases = append(doc.Releases, one)
 	}
+	if doc.Memory, err = s.cluster.Memory(ctx); err != nil {
+		return doc, err
+	}
 	cache, err := images.OpenCache(s.folders.Images())
 	if err != nil {
 		return doc, err
@@ -126,7 +131,8 @@ func (s *session) releaseStatus(ctx context.Context, r charts.Release) (releaseS
 
 func (d statusDocument) writeTable(out io.Writer) error {
 	word := map[bool]string{true: "ready", false: "not ready"}
-	fmt.Fprintf(out, "%s on %s, Kubernetes %s: %s\n\n", d.Name, d.Engine, d.KubernetesVersion, word[d.Ready])
+	fmt.Fprintf(out, "%s on %s, Kubernetes %s: %s\n", d.Name, d.Engine, d.KubernetesVersion, word[d.Ready])
+	fmt.Fprintf(out, "memory of the node: working set %.2f GB, with idle page cache %.2f GB\n\n", gigabytes(d.Memory.WorkingSet), gigabytes(d.Memory.Usage))
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "RELEASE\tNAMESPACE\tVERSION\tSTATE\tWHY")
 	for _, r := range d.Releases {
@@ -134,6 +140,8 @@ func (d statusDocument) writeTable(out io.Writer) error {
 	}
 	return t.Flush()
 }
+
+func gigabytes(bytes int64) float64 { return float64(bytes) / 1e9 }
 
 func writeJSON(out io.Writer, v any) error {
 	e := json.NewEncoder(out)

@@ -33,12 +33,17 @@ func newUp(w world, g *globals) *cobra.Command {
 	flags.BoolVar(&f.yes, "yes", false, "with --setup: do not ask")
 	flags.StringVar(&f.images, "images", string(images.Auto), "how images come to be: auto, pull or source")
 	flags.StringVar(&f.bundle, "bundle", "", "take images from a file that `sandbox images save` wrote")
+	outputFlag(cmd, g)
 	flags.BoolVar(&f.exportKubeconfig, "export-kubeconfig", false, "also merge the cluster into your own kubeconfig")
 	return cmd
 }
 
 func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	mode, err := imageMode(f.images)
+	if err != nil {
+		return err
+	}
+	asJSON, err := g.asJSON()
 	if err != nil {
 		return err
 	}
@@ -77,6 +82,9 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 		}
 	}
 	printSteps(w.stderr, result)
+	if asJSON {
+		return writeJSON(w.stdout, newUpDocument(g.name, result))
+	}
 	fmt.Fprintf(w.stdout, "sandbox %s is up\n", g.name)
 	fmt.Fprintf(w.stderr, "\nnext: sandbox run pod-kill · sandbox watch · sandbox status\nkubectl: export KUBECONFIG=%s\n", folders.Kubeconfig(g.name))
 	return nil
@@ -113,5 +121,39 @@ func printSteps(out io.Writer, r sandbox.UpResult) {
 		fmt.Fprintf(t, "first successful call\t\t%.1f\n", r.First.Seconds())
 	}
 	fmt.Fprintf(t, "all\t\t%.1f\n", r.Total.Round(100*time.Millisecond).Seconds())
+	fmt.Fprintf(t, "of it neither kind nor a starting workload\t\t%.1f\n", r.Own.Seconds())
 	t.Flush()
+}
+
+// upDocument is what `up -o json` prints. Add fields; never rename one.
+type upDocument struct {
+	Name      string    `json:"name"`
+	Steps     []upStep  `json:"steps"`
+	Images    []upImage `json:"images"`
+	FirstCall float64   `json:"firstCallSeconds"` // 0 when none was made
+	Total     float64   `json:"totalSeconds"`
+	Own       float64   `json:"ownSeconds"` // of the total: neither kind nor a starting workload was working
+}
+
+type upStep struct {
+	Name  string  `json:"name"`
+	Start float64 `json:"startSeconds"`
+	Took  float64 `json:"seconds"`
+}
+
+type upImage struct {
+	Ref   string        `json:"ref"`
+	How   images.Origin `json:"how"`
+	Built float64       `json:"madeInSeconds"` // when it was made, which may be long ago
+}
+
+func newUpDocument(name string, r sandbox.UpResult) upDocument {
+	doc := upDocument{Name: name, FirstCall: r.First.Seconds(), Total: r.Total.Seconds(), Own: r.Own.Seconds()}
+	for _, s := range r.Steps {
+		doc.Steps = append(doc.Steps, upStep{s.Step, s.Start.Seconds(), s.Took.Seconds()})
+	}
+	for _, i := range r.Images {
+		doc.Images = append(doc.Images, upImage{i.Ref, i.How, i.Took.Seconds()})
+	}
+	return doc
 }

@@ -218,18 +218,20 @@ func TestHasImage(t *testing.T) {
 }
 
 func TestPodmanGetsTheWholeName(t *testing.T) {
+	const ref = "docker.io/kindest/node:v1"
+	tagged := []string{"load", "tag localhost/kindest/node:v1 " + ref, "untag localhost/kindest/node:v1 localhost/kindest/node:v1"}
 	for _, c := range []struct {
-		sentence, engine, ref string
-		calls                 []string
+		sentence, engine, said string
+		calls                  []string
 	}{
-		{"podman reads a name of Docker's registry as a local one", "podman", "docker.io/kindest/node:v1", []string{
-			"load", "tag localhost/kindest/node:v1 docker.io/kindest/node:v1", "untag localhost/kindest/node:v1 localhost/kindest/node:v1",
-		}},
-		{"docker has the name already", "docker", "docker.io/kindest/node:v1", []string{"load"}},
+		{"podman may read a name of Docker's registry as a local one", "podman", "Loaded image: localhost/kindest/node:v1", tagged},
+		{"older versions say it in other words", "podman", "Loaded image(s): localhost/kindest/node:v1", tagged},
+		{"podman may know the name", "podman", "Loaded image: " + ref, []string{"load"}},
+		{"docker has the name already", "docker", "Loaded image: kindest/node:v1", []string{"load"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
-			e, calls := fakeEngineNamed(t, c.engine, `[ "$1" = load ] && cat > /dev/null; true`)
-			if err := e.LoadImage(t.Context(), c.ref, func(w io.Writer) error { _, err := io.WriteString(w, "x"); return err }); err != nil {
+			e, calls := fakeEngineNamed(t, c.engine, `if [ "$1" = load ]; then cat >/dev/null; echo "`+c.said+`"; fi`)
+			if err := e.LoadImage(t.Context(), ref, func(w io.Writer) error { _, err := io.WriteString(w, "x"); return err }); err != nil {
 				t.Fatal(err)
 			}
 			if got := calls(); !slices.Equal(got, c.calls) {

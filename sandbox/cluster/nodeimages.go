@@ -17,20 +17,35 @@ func (e Engine) HasImage(ctx context.Context, ref, config string) bool {
 
 // LoadImage loads an archive of ref ("docker.io/…"), which write produces, into the engine.
 func (e Engine) LoadImage(ctx context.Context, ref string, write func(io.Writer) error) error {
-	err := stream(write, func(r io.Reader) error {
-		_, err := e.RunWith(ctx, r, "load")
+	var said string
+	err := stream(write, func(r io.Reader) (err error) {
+		said, err = e.RunWith(ctx, r, "load")
 		return err
 	})
 	if err != nil || e.Name != "podman" {
 		return err
 	}
-	// A Docker archive leaves Docker's own registry out of names; Podman reads such a name as a local one.
-	local := "localhost/" + strings.TrimPrefix(ref, "docker.io/")
-	if _, err := e.Run(ctx, "tag", local, ref); err != nil {
+	// A Docker archive leaves Docker's own registry out of names. Podman puts it back, or reads such a name as a local one:
+	// its settings decide.
+	got := loadedName(said)
+	if got == "" || got == ref {
+		return nil
+	}
+	if _, err := e.Run(ctx, "tag", got, ref); err != nil {
 		return err
 	}
-	_, err = e.Run(ctx, "untag", local, local) // one argument would take every name away
+	_, err = e.Run(ctx, "untag", got, got) // one argument would take every name away
 	return err
+}
+
+// loadedName finds the name in "Loaded image: NAME", which older versions write "Loaded image(s): NAME"; empty when nothing says it.
+func loadedName(said string) string {
+	for line := range strings.Lines(said) {
+		if what, name, ok := strings.Cut(line, ": "); ok && strings.HasPrefix(what, "Loaded image") {
+			return strings.TrimSpace(name)
+		}
+	}
+	return ""
 }
 
 // NodeImages lists the images in the node's containerd with their manifest digests, and the blobs it holds.

@@ -41,6 +41,15 @@ func (b Binary) files() []string {
 	return []string{recipesFolder + "/" + b.Module, recipesFolder + "/go.work"}
 }
 
+// codeOf names files of this package: a recipe's image changes when the code that makes it does.
+func codeOf(names ...string) []string {
+	var files []string
+	for _, name := range names {
+		files = append(files, "sandbox/images/"+name+".go")
+	}
+	return files
+}
+
 // compile builds b into folder and returns the path of the file.
 func (w *Workshop) compile(ctx context.Context, b Binary, folder string) (string, error) {
 	w.Doing("compiling " + b.Name())

@@ -31,8 +31,12 @@ func (w *Workshop) debootstrap(ctx context.Context, suite, root string, packages
 
 // hostMirror reads the host's own package source below etcApt, in either of apt's two formats; debianMirror when there is none.
 func hostMirror(etcApt string) string {
-	lists, _ := filepath.Glob(filepath.Join(etcApt, "sources.list.d", "*"))
-	for _, file := range append([]string{filepath.Join(etcApt, "sources.list")}, lists...) {
+	files := []string{filepath.Join(etcApt, "sources.list")}
+	for _, ending := range []string{"*.list", "*.sources"} { // apt reads no others: editors and upgrades leave .save and .bak
+		found, _ := filepath.Glob(filepath.Join(etcApt, "sources.list.d", ending))
+		files = append(files, found...)
+	}
+	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			continue

@@ -22,9 +22,9 @@ type Node struct {
 // nodeEntrypoint is what kind expects to run in a node.
 var nodeEntrypoint = []string{"/usr/local/bin/entrypoint", "/sbin/init"}
 
-// Sources implements Recipe.
+// Sources implements Recipe: the code below lays the node out, so it counts too.
 func (n Node) Sources() []string {
-	files := []string{recipesFolder + "/kindnode"}
+	files := append(codeOf("node", "nodelayout", "preload", "debian", "binary", "layer"), recipesFolder+"/kindnode")
 	for _, b := range n.binaries() {
 		files = append(files, b.files()...)
 	}

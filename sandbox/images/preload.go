@@ -50,15 +50,30 @@ func (n Node) preload(ctx context.Context, w *Workshop, root, bin string) error 
 		return err
 	}
 	defer stop()
+	there := map[string]bool{} // the images share layers; containerd takes one that it has from its own store
 	for _, i := range all {
 		archive := filepath.Join(w.Scratch, "inner.tar")
-		if err := writeArchive(archive, i, nil); err != nil {
+		if err := writeArchive(archive, i, there); err != nil {
 			return err
 		}
 		cmd := exec.CommandContext(ctx, filepath.Join(bin, "ctr"), "-a", socket, "-n", "k8s.io", "images", "import", "--no-unpack", archive)
 		if err := w.run(cmd); err != nil {
 			return fmt.Errorf("importing %s: %w", i.ref, err)
 		}
+		if err := addDigests(there, i.image); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addDigests(to map[string]bool, img v1.Image) error {
+	manifest, err := img.Manifest()
+	if err != nil {
+		return err
+	}
+	for _, l := range manifest.Layers {
+		to[l.Digest.String()] = true
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ type Program struct {
 }
 
 // Sources implements Recipe.
-func (p Program) Sources() []string { return p.Binary.files() }
+func (p Program) Sources() []string { return append(codeOf("program", "binary", "layer"), p.Binary.files()...) }
 
 // Needs implements Recipe.
 func (p Program) Needs() []string { return nil }

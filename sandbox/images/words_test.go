@@ -22,6 +22,7 @@ func TestHostMirror(t *testing.T) {
 		{"the second of several URIs is read", map[string]string{"sources.list.d/debian.sources": "URIs: http://security.debian.org/debian-security http://mirror.example/debian\n"}, "http://mirror.example/debian"},
 		{"the security archive is ignored", map[string]string{"sources.list": security}, debianMirror},
 		{"the archive after the security archive is found", map[string]string{"sources.list": security + "deb http://mirror.example/debian bookworm main\n"}, "http://mirror.example/debian"},
+		{"a file that apt does not read is ignored", map[string]string{"sources.list.d/debian.sources.save": "URIs: http://old.example/debian/\n"}, debianMirror},
 		{"a source for other packages is ignored", map[string]string{"sources.list.d/docker.list": "deb https://download.docker.example/linux bookworm stable\n"}, debianMirror},
 		{"sources of source code are ignored", map[string]string{"sources.list": "deb-src http://mirror.example/debian bookworm main\n"}, debianMirror},
 		{"a line that is commented out is ignored", map[string]string{"sources.list": "#deb http://mirror.example/debian bookworm main\n# deb http://mirror.example/debian x\n"}, debianMirror},

@@ -1,0 +1,74 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+	"github.com/grpc-sandbox/sandbox/sandbox/observe"
+)
+
+func connect(t *testing.T) *kube.Client {
+	t.Helper()
+	c, err := kube.Connect(world.GetKubeconfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// forward opens a port of a release on this machine until the test ends.
+func forward(ctx context.Context, t *testing.T, c *kube.Client, namespace, release string, port int) string {
+	t.Helper()
+	f, err := c.Forward(ctx, namespace, release, port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	return f.Address
+}
+
+// identity is the certificate that the command line calls services with, for calls to release.
+func identity(ctx context.Context, t *testing.T, c *kube.Client, release string) *tls.Config {
+	t.Helper()
+	config, err := c.Identity(ctx, charts.ShopNamespace, "cli-tls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.ServerName = release + "." + charts.ShopNamespace + ".svc"
+	return config
+}
+
+func dial(t *testing.T, address string, creds credentials.TransportCredentials) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(creds), grpc.WithNoProxy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// dialService connects to a service over mutual TLS.
+func dialService(ctx context.Context, t *testing.T, c *kube.Client, release string) *grpc.ClientConn {
+	t.Helper()
+	address := forward(ctx, t, c, charts.ShopNamespace, release, 8443)
+	return dial(t, address, credentials.NewTLS(identity(ctx, t, c, release)))
+}
+
+func prometheus(ctx context.Context, t *testing.T, c *kube.Client) *observe.Prometheus {
+	t.Helper()
+	p, err := observe.NewPrometheus("http://"+forward(ctx, t, c, charts.SystemNamespace, "prometheus", 9090), http.DefaultClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

@@ -1,0 +1,143 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/images"
+)
+
+// moments are when `up` is stopped, in the order in which it gets there: what it has just said. Each `up` completes what the
+// one before left, so the next moment proves that the last was survived.
+var moments = []string{
+	locked, "✓ engine", "… node image: loading it into", "… cluster: Preparing nodes", "… cluster: Starting control-plane", "✓ cluster",
+	"… cert-manager: loading image", "… cert-manager: installing", "… cert-manager: waiting until it is ready", "… pki: installing",
+	"… userservice: installing", "… userservice: waiting until it is ready", "… loadgen: installing", "… prometheus: installing", "… jaeger: installing",
+}
+
+// locked is the moment before `up` has said anything: it has just taken the lock.
+const locked = "its lock"
+
+func TestUpAfterItWasStoppedInEveryStep(t *testing.T) {
+	for _, row := range []struct {
+		by     string
+		signal os.Signal
+		code   int // -1: it never got to end
+	}{{"kill -9", syscall.SIGKILL, -1}, {"Ctrl-C", os.Interrupt, 130}} {
+		feature(t, row.by, func(ctx context.Context, t *testing.T) {
+			removeAll(ctx, t)
+			for _, m := range moments {
+				if code := stopAt(ctx, t, m, row.signal); code != row.code {
+					t.Errorf("stopped by %s after %q: exit code %d, want %d", row.by, m, code, row.code)
+				}
+			}
+			if err := world.must(ctx, "up"); err != nil {
+				t.Fatal(err)
+			}
+			if !ready(ctx, t) {
+				t.Error("up ended well, and status calls the sandbox not ready")
+			}
+		})
+	}
+}
+
+// removeAll takes the sandbox away, and the node's image from the engine, so that `up` has every step to do.
+func removeAll(ctx context.Context, t *testing.T) {
+	t.Helper()
+	if err := world.must(ctx, "down"); err != nil {
+		t.Fatal(err)
+	}
+	engine := engineOfTheTest(ctx, t)
+	if out, err := exec.CommandContext(ctx, engine, "rmi", "-f", images.NodeRef).CombinedOutput(); err != nil {
+		t.Logf("removing the node's image: %v\n%s", err, out) // another sandbox of this machine may be using it
+	}
+}
+
+func engineOfTheTest(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"docker", "podman", "nerdctl"} {
+		if exec.CommandContext(ctx, name, "image", "inspect", images.NodeRef).Run() == nil {
+			return name
+		}
+	}
+	t.Fatal("no engine has the node's image")
+	return ""
+}
+
+// stopAt runs `up` until it has said what, sends it a signal, and returns its exit code.
+func stopAt(ctx context.Context, t *testing.T, what string, signal os.Signal) int {
+	t.Helper()
+	cmd := world.command(ctx, "up")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd.Stderr = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if what == locked {
+		awaitLock(ctx, t)
+		_ = cmd.Process.Signal(signal)
+	}
+	said, reached := []string(nil), what == locked
+	// The pipe ends with the last process that has it, and one that was killed may leave a child behind: the exit ends the reading.
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(r); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case line, open := <-lines:
+			if !open {
+				lines = nil
+				continue
+			}
+			said = append(said, line)
+			if !reached && strings.Contains(line, what) {
+				reached = true
+				_ = cmd.Process.Signal(signal)
+			}
+		case err := <-ended:
+			go func() { // let the reader end
+				for range lines { //nolint:revive // nothing is left to do with them
+				}
+			}()
+			code, err := exitCode(err)
+			if err != nil || !reached {
+				t.Fatalf("up ended with %d, %v, before %q:\n%s", code, err, what, strings.Join(said, "\n"))
+			}
+			return code
+		}
+	}
+}
+
+func awaitLock(ctx context.Context, t *testing.T) {
+	t.Helper()
+	config := filepath.Dir(filepath.Dir(world.GetKubeconfig()))
+	err := wait.PollUntilContextTimeout(ctx, time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		_, err := os.Stat(filepath.Join(config, world.name+".lock"))
+		return err == nil, nil
+	})
+	if err != nil {
+		t.Fatalf("up never took its lock: %v", err)
+	}
+}

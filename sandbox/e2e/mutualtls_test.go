@@ -1,0 +1,80 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"net/url"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+)
+
+func TestServicesRefuseWhoeverTheyCannotTrust(t *testing.T) {
+	feature(t, "mutual TLS", func(ctx context.Context, t *testing.T) {
+		c := connect(t)
+		address := forward(ctx, t, c, charts.ShopNamespace, "userservice", 8443)
+		trusted := identity(ctx, t, c, "userservice")
+		nameless := trusted.Clone()
+		nameless.Certificates = nil
+		stranger := trusted.Clone()
+		stranger.Certificates = []tls.Certificate{selfSigned(t, trusted.Certificates[0])}
+		call := func(creds credentials.TransportCredentials) error {
+			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+			defer cancel()
+			_, err := userv1.NewUserServiceClient(dial(t, address, creds)).GetUser(ctx, &userv1.GetUserRequest{UserId: "u-1"})
+			return err
+		}
+		for _, row := range []struct {
+			who   string
+			creds credentials.TransportCredentials
+		}{
+			{"plaintext", insecure.NewCredentials()},
+			{"no client certificate", credentials.NewTLS(nameless)},
+			{"a certificate of another CA with the same names", credentials.NewTLS(stranger)},
+		} {
+			if err := call(row.creds); err == nil {
+				t.Errorf("%s: the call was answered", row.who)
+			}
+			// The way is open, so the refusal was the server's.
+			if err := call(credentials.NewTLS(trusted)); err != nil {
+				t.Errorf("after %s, a trusted client: %v", row.who, err)
+			}
+		}
+	})
+}
+
+// selfSigned is a certificate with the names of another one that nobody vouches for.
+func selfSigned(t *testing.T, like tls.Certificate) tls.Certificate {
+	t.Helper()
+	names, err := x509.ParseCertificate(like.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: names.Subject.CommonName}, DNSNames: names.DNSNames,
+		URIs: append([]*url.URL(nil), names.URIs...), NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}

@@ -1,0 +1,97 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox/observe"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+)
+
+func TestJaegerHasTheWholeCall(t *testing.T) {
+	feature(t, "a trace from loadgen to userservice", func(ctx context.Context, t *testing.T) {
+		jaeger := observe.NewJaeger("http://"+forward(ctx, t, connect(t), charts.SystemNamespace, "jaeger", 16686), http.DefaultClient)
+		begun := time.Now()
+		var seen []observe.Trace
+		err := wait.PollUntilContextTimeout(ctx, time.Second, time.Minute, true, func(ctx context.Context) (bool, error) {
+			var err error
+			seen, err = jaeger.Traces(ctx, "userservice", begun.Add(-time.Minute), 20)
+			return err == nil && hasCall(seen, "loadgen", "userservice"), nil
+		})
+		if err != nil {
+			t.Fatalf("no trace has a span of userservice below one of loadgen: %+v", seen)
+		}
+	})
+}
+
+// hasCall says whether a span of callee has a parent of caller.
+func hasCall(traces []observe.Trace, caller, callee string) bool {
+	for _, trace := range traces {
+		service := map[string]string{}
+		for _, s := range trace.Spans {
+			service[s.ID] = s.Service
+		}
+		for _, s := range trace.Spans {
+			if s.Service == callee && service[s.ParentID] == caller {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func TestPrometheusAgreesWithTheLoadGenerator(t *testing.T) {
+	feature(t, "call rate within 2 %", func(ctx context.Context, t *testing.T) {
+		c := connect(t)
+		metrics := prometheus(ctx, t, c)
+		loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, t, c, "loadgen"))
+		_, before := answered(ctx, t, loads, 0)
+		_, err := loads.StartLoad(ctx, &loadgenv1.StartLoadRequest{Name: "counted", Target: "userservice",
+			Method: "user.v1.UserService/GetUser", RequestJson: `{"userId":"u-2"}`, Rate: 100, Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun, first := answered(ctx, t, loads, before+500) // a few scrapes have seen the new load
+		ended, last := answered(ctx, t, loads, first+3000)
+		window := ended.Sub(begun)
+		got, err := metrics.Value(ctx, fmt.Sprintf(`sum(rate(grpc_client_handled_total{grpc_method="GetUser"}[%dms]))`, window.Milliseconds()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := loads.StopLoad(ctx, &loadgenv1.StopLoadRequest{Name: "counted"}); err != nil {
+			t.Fatal(err)
+		}
+		want := float64(last-first) / window.Seconds()
+		t.Logf("over %s: Prometheus %.2f/s, loadgen's own count %.2f/s", window, got, want)
+		if math.Abs(got-want) > 0.02*want {
+			t.Errorf("Prometheus says %.2f/s, the load generator counted %.2f/s", got, want)
+		}
+	})
+}
+
+// answered waits until the loads of the generator have had at least n answers, and says when and how many.
+func answered(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorClient, n int64) (time.Time, int64) {
+	t.Helper()
+	var ok int64
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		all, err := loads.ListLoads(ctx, &loadgenv1.ListLoadsRequest{})
+		ok = 0
+		for _, l := range all.GetLoads() {
+			ok += l.GetOk()
+		}
+		return ok >= n, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Now(), ok
+}

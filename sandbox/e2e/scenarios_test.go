@@ -1,0 +1,75 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestScenariosHoldAndLeaveNothing(t *testing.T) {
+	for _, scenario := range []string{"pod-kill", "load-burst", "breaker-trip"} {
+		feature(t, scenario, func(ctx context.Context, t *testing.T) {
+			report, code := runScenario(ctx, t, scenario)
+			if len(report.Cleanup.Residue) != 0 {
+				t.Errorf("left behind: %v", report.Cleanup.Residue)
+			}
+			judged := 0
+			for _, e := range report.Expectations {
+				if strings.Contains(e.Name, "latency") {
+					continue // it depends on how quiet the machine is; what was lost does not
+				}
+				judged++
+				if e.Result != "pass" {
+					t.Errorf("%s: %s", e.Name, e.Result)
+				}
+			}
+			if judged < 3 || code > 1 {
+				t.Errorf("judged %d expectations and ended with %d: %+v", judged, code, report)
+			}
+		})
+	}
+}
+
+func TestImpossibleLimitFailsTheRun(t *testing.T) {
+	feature(t, "impossible limit", func(ctx context.Context, t *testing.T) {
+		source, code, err := world.run(ctx, "scenarios", "show", "pod-kill")
+		if err != nil || code != 0 {
+			t.Fatalf("show ended with %d, %v", code, err)
+		}
+		file := filepath.Join(t.TempDir(), "impossible.yaml")
+		impossible := strings.Replace(source, "atMost: 250ms", "atMost: 1us", 1)
+		if impossible == source {
+			t.Fatal("the scenario has no limit of 250ms to make impossible")
+		}
+		if err := os.WriteFile(file, []byte(impossible), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if report, code := runScenario(ctx, t, file); code != 1 || report.Result != "fail" {
+			t.Fatalf("run ended with %d, %s; want 1, fail", code, report.Result)
+		}
+	})
+}
+
+type report struct {
+	Result       string
+	Expectations []struct{ Name, Result string }
+	Cleanup      struct{ Residue []any }
+}
+
+func runScenario(ctx context.Context, t *testing.T, scenario string) (report, int) {
+	t.Helper()
+	out, code, err := world.run(ctx, "run", scenario, "-o", "json")
+	var r report
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &r)
+	}
+	if err != nil {
+		t.Fatalf("run ended with %d, %v: %s", code, err, out)
+	}
+	return r, code
+}

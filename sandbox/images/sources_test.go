@@ -1,0 +1,29 @@
+package images
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestEveryRecipeNamesSourcesThatAreThere(t *testing.T) {
+	for _, i := range All() {
+		for _, s := range i.Recipe.Sources() {
+			if _, err := os.Stat(filepath.Join("../..", s)); err != nil {
+				t.Errorf("%s: %v", i.Ref, err)
+			}
+		}
+	}
+}
+
+func TestTheCodeThatMakesAnImageCounts(t *testing.T) {
+	for _, i := range All() {
+		found := map[string]bool{}
+		for _, s := range i.Recipe.Sources() {
+			found[s] = true
+		}
+		if !found["sandbox/images/binary.go"] {
+			t.Errorf("%s would not be made anew when the compiler's flags change", i.Ref)
+		}
+	}
+}
