@@ -37,6 +37,8 @@ func newProgressScreen(w world) *progressScreen {
 	}
 	if s.live {
 		s.stopped.Go(s.animate)
+	} else {
+		s.stopped.Go(s.remind)
 	}
 	return s
 }
