@@ -22,22 +22,11 @@ func TestRenewalDropsNoCall(t *testing.T) {
 	feature(t, "renewal under load", func(ctx context.Context, t *testing.T) {
 		c := connect(t)
 		loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, t, c, "loadgen"))
-		_, err := loads.StartLoad(ctx, &loadgenv1.StartLoadRequest{Name: "renewal", Target: "userservice",
-			Method: "user.v1.UserService/GetUser", RequestJson: `{"userId":"u-1"}`, Rate: 100, Seed: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, service := range []string{"userservice", "loadgen"} {
-			renew(ctx, t, c, service)
-		}
-		got, err := loads.StopLoad(ctx, &loadgenv1.StopLoadRequest{Name: "renewal"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.GetSent() < 100 || got.GetOk() != got.GetIntended() || len(got.GetErrors()) != 0 {
-			t.Errorf("of %d calls that were due %d were answered; errors %v", got.GetIntended(), got.GetOk(), got.GetErrors())
-		}
-		t.Logf("%d calls answered over the renewal", got.GetOk())
+		underLoad(ctx, t, loads, "renewal", 100, func() {
+			for _, service := range []string{"userservice", "loadgen"} {
+				renew(ctx, t, c, service)
+			}
+		})
 	})
 }
 

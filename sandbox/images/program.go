@@ -23,7 +23,9 @@ type Program struct {
 }
 
 // Sources implements Recipe.
-func (p Program) Sources() []string { return append(codeOf("program", "binary", "layer"), p.Binary.files()...) }
+func (p Program) Sources() []string {
+	return append(codeOf("program", "binary", "layer"), p.Binary.files()...)
+}
 
 // Needs implements Recipe.
 func (p Program) Needs() []string { return nil }

@@ -1,0 +1,116 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+)
+
+func TestRollingRestartDropsNoCall(t *testing.T) {
+	feature(t, "rolling restart at 200 calls/s", func(ctx context.Context, t *testing.T) {
+		c := connect(t)
+		loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, t, c, "loadgen"))
+		underLoad(ctx, t, loads, "rollout", 200, func() { restart(ctx, t, c, "userservice") })
+	})
+}
+
+// restart does what `kubectl rollout restart` does, and waits for its end.
+func restart(ctx context.Context, t *testing.T, c *kube.Client, deployment string) {
+	t.Helper()
+	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{
+		"annotations": map[string]string{"kubectl.kubernetes.io/restartedAt": time.Now().Format(time.RFC3339)}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deployments := c.Kube.AppsV1().Deployments(charts.ShopNamespace)
+	if _, err := deployments.Patch(ctx, deployment, types.StrategicMergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var d *appsv1.Deployment
+	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 3*time.Minute, true, func(ctx context.Context) (bool, error) {
+		var err error
+		d, err = deployments.Get(ctx, deployment, metav1.GetOptions{})
+		return err == nil && rolledOut(d), err
+	})
+	if err != nil {
+		t.Fatalf("restarting %s: %v: %+v", deployment, err, d.Status)
+	}
+}
+
+// rolledOut says whether a deployment runs nothing but ready pods of its newest template.
+func rolledOut(d *appsv1.Deployment) bool {
+	s := d.Status
+	return s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == *d.Spec.Replicas && s.Replicas == s.UpdatedReplicas && s.AvailableReplicas == s.Replicas
+}
+
+func TestNewReplicaTakesItsShare(t *testing.T) {
+	feature(t, "a fourth replica gets a fair share within 15 s", func(ctx context.Context, t *testing.T) {
+		c := connect(t)
+		metrics := prometheus(ctx, t, c)
+		workloads := kube.Workloads{Client: c, Namespace: charts.ShopNamespace}
+		before, err := workloads.Pods(ctx, "userservice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		known := map[string]bool{}
+		for _, p := range before {
+			known[p.Name] = true
+		}
+		loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, t, c, "loadgen"))
+		defer func() {
+			if err := workloads.Scale(context.WithoutCancel(ctx), "userservice", len(before)); err != nil {
+				t.Error(err)
+			}
+		}()
+		underLoad(ctx, t, loads, "share", 100, func() {
+			if err := workloads.Scale(ctx, "userservice", len(before)+1); err != nil {
+				t.Fatal(err)
+			}
+			added := awaitNewPod(ctx, t, workloads, known)
+			ready := time.Now()
+			fair := 120.0 / float64(len(before)+1) // the background's 20/s come on top
+			var got float64
+			err := wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+				var err error
+				got, err = metrics.Value(ctx, fmt.Sprintf(`sum(rate(grpc_server_handled_total{pod=%q,grpc_method="GetUser"}[3s]))`, added))
+				return err == nil && got >= 0.7*fair, nil
+			})
+			if took := time.Since(ready); err != nil || took > 15*time.Second {
+				t.Errorf("%s had %.1f calls/s of its fair %.1f after %s", added, got, fair, took.Round(time.Second))
+			} else {
+				t.Logf("%s had its share %s after it was ready", added, took.Round(100*time.Millisecond))
+			}
+		})
+	})
+}
+
+func awaitNewPod(ctx context.Context, t *testing.T, w kube.Workloads, known map[string]bool) string {
+	t.Helper()
+	added := ""
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		pods, err := w.Pods(ctx, "userservice")
+		for _, p := range pods {
+			if !known[p.Name] && p.Ready {
+				added = p.Name
+			}
+		}
+		return added != "", err
+	})
+	if err != nil {
+		t.Fatalf("no new pod became ready: %v", err)
+	}
+	return added
+}
