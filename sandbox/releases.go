@@ -157,9 +157,12 @@ func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (stri
 	if r.Selector == "" { // it has certificates instead of pods
 		return missingCertificate(ctx, c)
 	}
-	lacking, err := c.NotReady(ctx, r.Namespace, r.Selector)
+	lacking, of, err := c.NotReady(ctx, r.Namespace, r.Selector)
 	if err != nil {
 		return "", err
+	}
+	if of == 0 {
+		return "its deployments are gone", nil
 	}
 	var reasons []string
 	for _, n := range lacking {

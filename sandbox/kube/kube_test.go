@@ -101,16 +101,16 @@ func TestNotReady(t *testing.T) {
 		}, ""},
 	} {
 		client := &Client{Kube: fake.NewClientset(deployment(c.change))}
-		got, err := client.NotReady(t.Context(), "shop", ReleaseLabel+"=thing")
-		if err != nil {
-			t.Fatal(err)
+		got, of, err := client.NotReady(t.Context(), "shop", ReleaseLabel+"=thing")
+		if err != nil || of != 1 {
+			t.Fatalf("%s: %d deployments, %v", c.sentence, of, err)
 		}
 		if text := join(got); text != c.want {
 			t.Errorf("%s: got %q, want %q", c.sentence, text, c.want)
 		}
 	}
 	lacking := deployment(func(d *appsv1.Deployment) { d.Status.ReadyReplicas = 0 })
-	if got, err := (&Client{Kube: fake.NewClientset(lacking)}).NotReady(t.Context(), "shop", ReleaseLabel+"=other"); err != nil || len(got) != 0 {
+	if got, of, err := (&Client{Kube: fake.NewClientset(lacking)}).NotReady(t.Context(), "shop", ReleaseLabel+"=other"); err != nil || len(got) != 0 || of != 0 {
 		t.Errorf("another release is not asked for: %v, %v", got, err)
 	}
 }
@@ -169,7 +169,7 @@ func TestWhy(t *testing.T) {
 		t.Run(c.sentence, func(t *testing.T) {
 			lacking := deployment(func(d *appsv1.Deployment) { d.Status.ReadyReplicas = 1 })
 			k := fake.NewClientset(append(c.objects, lacking)...)
-			got, err := (&Client{Kube: k}).NotReady(t.Context(), "shop", "")
+			got, _, err := (&Client{Kube: k}).NotReady(t.Context(), "shop", "")
 			if err != nil || len(got) != 1 || got[0].Ready != 1 || got[0].Want != 3 || got[0].Why != c.want {
 				t.Errorf("got %+v, %v; want why %q", got, err, c.want)
 			}

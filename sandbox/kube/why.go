@@ -27,13 +27,12 @@ func (n NotReady) String() string {
 	return s
 }
 
-// NotReady lists the deployments with a label selector that lack pods. Nothing matching is an empty list.
-func (c *Client) NotReady(ctx context.Context, namespace, selector string) ([]NotReady, error) {
+// NotReady lists the deployments with a label selector that lack pods, and says how many there are in all.
+func (c *Client) NotReady(ctx context.Context, namespace, selector string) (lacking []NotReady, of int, err error) {
 	list, err := c.Kube.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var all []NotReady
 	for i := range list.Items {
 		d := &list.Items[i]
 		want := int32(1)
@@ -44,11 +43,11 @@ func (c *Client) NotReady(ctx context.Context, namespace, selector string) ([]No
 		if s.ObservedGeneration >= d.Generation && s.ReadyReplicas >= want && s.UpdatedReplicas >= want && s.Replicas == s.UpdatedReplicas {
 			continue
 		}
-		all = append(all, NotReady{
+		lacking = append(lacking, NotReady{
 			Deployment: d.Name, Ready: s.ReadyReplicas, Want: want, Why: c.why(ctx, namespace, labels.Set(d.Spec.Selector.MatchLabels).String()),
 		})
 	}
-	return all, nil
+	return lacking, len(list.Items), nil
 }
 
 // why looks for the first pod that has something to say.
