@@ -20,10 +20,14 @@ import (
 )
 
 func TestRollingRestartDropsNoCall(t *testing.T) {
-	feature(t, "rolling restart at 200 calls/s", func(ctx context.Context, t *testing.T) {
+	// Two in a row: after the first, no address that the caller resolved before is left.
+	feature(t, "two rolling restarts at 200 calls/s", func(ctx context.Context, t *testing.T) {
 		c := connect(t)
 		loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, t, c, "loadgen"))
-		underLoad(ctx, t, loads, "rollout", 200, func() { restart(ctx, t, c, "userservice") })
+		underLoad(ctx, t, loads, "rollout", 200, func() {
+			restart(ctx, t, c, "userservice")
+			restart(ctx, t, c, "userservice")
+		})
 	})
 }
 
@@ -61,27 +65,24 @@ func TestNewReplicaTakesItsShare(t *testing.T) {
 		c := connect(t)
 		metrics := prometheus(ctx, t, c)
 		workloads := kube.Workloads{Client: c, Namespace: charts.ShopNamespace}
-		before, err := workloads.Pods(ctx, "userservice")
+		replicas, err := workloads.Replicas(ctx, "userservice")
 		if err != nil {
 			t.Fatal(err)
 		}
-		known := map[string]bool{}
-		for _, p := range before {
-			known[p.Name] = true
-		}
+		known := settled(ctx, t, workloads, replicas)
 		loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, t, c, "loadgen"))
 		defer func() {
-			if err := workloads.Scale(context.WithoutCancel(ctx), "userservice", len(before)); err != nil {
+			if err := workloads.Scale(context.WithoutCancel(ctx), "userservice", replicas); err != nil {
 				t.Error(err)
 			}
 		}()
 		underLoad(ctx, t, loads, "share", 100, func() {
-			if err := workloads.Scale(ctx, "userservice", len(before)+1); err != nil {
+			if err := workloads.Scale(ctx, "userservice", replicas+1); err != nil {
 				t.Fatal(err)
 			}
 			added := awaitNewPod(ctx, t, workloads, known)
 			ready := time.Now()
-			fair := 120.0 / float64(len(before)+1) // the background's 20/s come on top
+			fair := 120.0 / float64(replicas+1) // the background's 20/s come on top
 			var got float64
 			err := wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 				var err error
@@ -95,6 +96,24 @@ func TestNewReplicaTakesItsShare(t *testing.T) {
 			}
 		})
 	})
+}
+
+// settled waits until there are no pods but the wanted ones, and names them.
+func settled(ctx context.Context, t *testing.T, w kube.Workloads, replicas int) map[string]bool {
+	t.Helper()
+	known := map[string]bool{}
+	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		pods, err := w.Pods(ctx, "userservice")
+		clear(known)
+		for _, p := range pods {
+			known[p.Name] = true
+		}
+		return len(pods) == replicas, err
+	})
+	if err != nil {
+		t.Fatalf("pods of userservice: %v, want %d: %v", known, replicas, err)
+	}
+	return known
 }
 
 func awaitNewPod(ctx context.Context, t *testing.T, w kube.Workloads, known map[string]bool) string {
