@@ -206,13 +206,21 @@ func (c *clientCall) open(desc *grpc.StreamDesc, cc *grpc.ClientConn, method str
 			return nil, err
 		}
 	}
-	stream, err := open(c.ctx, desc, cc, method, append(opts, grpc.OnFinish(c.end))...)
+	ctx, cancel := c.ctx, context.CancelFunc(nil)
+	if cut != nil {
+		ctx, cancel = context.WithCancel(ctx)
+		opts = append(opts, grpc.OnFinish(func(error) { cancel() }))
+	}
+	stream, err := open(ctx, desc, cc, method, append(opts, grpc.OnFinish(c.end))...)
 	if err != nil {
+		if cancel != nil {
+			cancel()
+		}
 		return nil, err
 	}
 	counted := &countedClientStream{ClientStream: stream, metrics: c.method.metrics}
 	if cut != nil {
-		return &cutClientStream{ClientStream: counted, call: c, left: cut.counter()}, nil
+		return &cutClientStream{ClientStream: counted, call: c, left: cut.counter(), cancel: cancel}, nil
 	}
 	return counted, nil
 }

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"context"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -9,8 +10,9 @@ import (
 // cutClientStream breaks after so many messages, whichever way they go.
 type cutClientStream struct {
 	grpc.ClientStream
-	call *clientCall
-	left *atomic.Int32
+	call   *clientCall
+	left   *atomic.Int32
+	cancel context.CancelFunc // of the stream underneath
 }
 
 func (s *cutClientStream) SendMsg(m any) error {
@@ -21,6 +23,9 @@ func (s *cutClientStream) SendMsg(m any) error {
 }
 
 func (s *cutClientStream) RecvMsg(m any) error {
+	if s.left.Load() < 0 {
+		return errCut()
+	}
 	if err := s.ClientStream.RecvMsg(m); err != nil {
 		return err
 	}
@@ -33,6 +38,7 @@ func (s *cutClientStream) count() error {
 	}
 	err := errCut()
 	s.call.end(err) // the breaker must see what the caller sees
+	s.cancel()
 	return err
 }
 

@@ -63,7 +63,6 @@ func TestAPolicyIsReadWhole(t *testing.T) {
 	}
 }
 
-
 func TestABrokenPolicyIsRefusedWithLineAndField(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"an unknown field", "client:\n- breaker:\n    failureRato: 0.5\n",
