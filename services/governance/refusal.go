@@ -1,6 +1,8 @@
 package governance
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -65,4 +67,23 @@ func RetryDelay(err error) (time.Duration, bool) {
 		}
 	}
 	return 0, false
+}
+
+// InvalidArgument is the error of a request whose fields are wrong: it has a BadRequest with a violation for each field.
+func InvalidArgument(violations map[string]string) error {
+	bad, text := &errdetails.BadRequest{}, ""
+	for _, field := range slices.Sorted(maps.Keys(violations)) {
+		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: field, Description: violations[field]})
+		if text != "" {
+			text += "; "
+		}
+		text += field + " " + violations[field]
+	}
+	return detailed(codes.InvalidArgument, text, bad)
+}
+
+// RetryAfter is the error of a service that could not do a call now and may be asked again after a while. reason is for machines:
+// POOL_FULL.
+func RetryAfter(code codes.Code, reason, message string, after time.Duration) error {
+	return refuse(code, reason, message, withRetry(after))
 }

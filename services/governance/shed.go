@@ -24,6 +24,14 @@ type shedding struct {
 	limiter adaptivelimiter.AdaptiveLimiter[any] // nil: nothing is shed
 }
 
+// The limit compares how long calls take now, over a window, with how long they took over the latest so many windows. With the library's
+// own memory of 10 windows it gets used to an overload: in the simulation of shed_test.go it then rises until nothing is answered in time,
+// after 90 s. With 600 windows, two minutes, it stays; the price is that a callee that became slower for good is taken for an overload so long.
+const (
+	shedWindow = 200 * time.Millisecond
+	shedMemory = 600
+)
+
 type limits struct{ min, max, initial uint }
 
 func shedLimits(p *policyv1.Shed) limits {
@@ -56,7 +64,7 @@ func (s *shedder) follow(p *policyv1.Shed) *shedding {
 			initial = min(want.max, max(want.min, uint(now.limiter.Limit())))
 		}
 		next.limiter = adaptivelimiter.NewBuilder[any]().WithLimits(want.min, want.max, initial).
-			WithRecentWindow(200*time.Millisecond, 5*time.Second, 20).
+			WithRecentWindow(shedWindow, 5*time.Second, 20).WithBaselineWindow(shedMemory).
 			OnLimitChanged(func(e adaptivelimiter.LimitChangedEvent) { s.metrics.shedLimit.Set(float64(e.NewLimit)) }).Build()
 		s.metrics.shedLimit.Set(float64(initial))
 	}
