@@ -21,11 +21,15 @@ const (
 	countedLeastRequest = "sandbox_least_request"
 )
 
-func balancerName(leastRequest bool) string {
+// leastRequestChoices is how many replicas are compared for each call. gRPC may draw the same one twice: of its default, 2, one of three
+// replicas that hangs would still get a ninth of the calls; of 4, an eighty-first.
+const leastRequestChoices = 4
+
+func balancerConfig(leastRequest bool) map[string]any {
 	if leastRequest {
-		return countedLeastRequest
+		return map[string]any{countedLeastRequest: map[string]int{"choiceCount": leastRequestChoices}}
 	}
-	return countedRoundRobin
+	return map[string]any{countedRoundRobin: struct{}{}}
 }
 
 func init() { // gRPC lets balancers be registered at no other time

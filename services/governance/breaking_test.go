@@ -111,7 +111,7 @@ func TestAStreamHoldsItsSlotWhileItLives(t *testing.T) {
 func TestAStreamThatCannotOpenGivesItsSlotBackOnce(t *testing.T) {
 	breakers := halfOpenForStreams(t, "callee")
 	failed := errors.New("chosen")
-	intercept := newClient(ClientConfig{Callee: "callee", Breakers: breakers}.withDefaults()).stream
+	intercept := newClient(ClientConfig{Callee: "callee", Breakers: breakers, Log: quiet}.withDefaults()).stream
 	_, err := intercept(t.Context(), &grpc.StreamDesc{}, nil, "/"+streamMethod,
 		func(_ context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 			for _, o := range opts {
@@ -136,7 +136,7 @@ func TestAPanicFurtherInGivesItsPlaceBack(t *testing.T) {
 	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
 	func() {
 		defer func() { _ = recover() }()
-		_ = newClient(ClientConfig{Callee: "callee", Breakers: breakers}.withDefaults()).unary(t.Context(), "/"+unaryMethod, nil, nil, nil,
+		_ = newClient(ClientConfig{Callee: "callee", Breakers: breakers, Log: quiet}.withDefaults()).unary(t.Context(), "/"+unaryMethod, nil, nil, nil,
 			func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { panic("chosen") })
 	}()
 	if got := breakers.of(edge{"callee", unaryMethod}).inFlight.Load(); got != 0 {

@@ -16,9 +16,9 @@ import (
 
 // serviceConfig is what grpc-go reads: load balancing, retries and their budget. Its field names are gRPC's.
 type serviceConfig struct {
-	LoadBalancing []map[string]struct{} `json:"loadBalancingConfig"`
-	Methods       []methodConfig        `json:"methodConfig,omitempty"`
-	Throttling    *retryThrottling      `json:"retryThrottling,omitempty"`
+	LoadBalancing []map[string]any `json:"loadBalancingConfig"`
+	Methods       []methodConfig   `json:"methodConfig,omitempty"`
+	Throttling    *retryThrottling `json:"retryThrottling,omitempty"`
 }
 
 type methodConfig struct {
@@ -48,7 +48,7 @@ type retryThrottling struct {
 // linked into this program.
 func serviceConfigFor(policy *compiled, callee string, methods []string) string {
 	conn := policy.connection(callee)
-	config := serviceConfig{LoadBalancing: []map[string]struct{}{{balancerName(conn.GetLeastRequest()): {}}}}
+	config := serviceConfig{LoadBalancing: []map[string]any{balancerConfig(conn.GetLeastRequest())}}
 	at := map[*policyv1.Retry]int{}
 	for _, method := range methods {
 		retry := policy.client(callee, method).retry

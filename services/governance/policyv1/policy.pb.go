@@ -1121,7 +1121,7 @@ type Connection struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Callee      string                 `protobuf:"bytes,1,opt,name=callee,proto3" json:"callee,omitempty"`
 	RetryBudget *RetryBudget           `protobuf:"bytes,2,opt,name=retry_budget,json=retryBudget,proto3" json:"retry_budget,omitempty"`
-	// Send each call to the one of two random replicas that has fewer calls in flight; otherwise in turn.
+	// Send each call to the one of four random replicas that has the fewest calls in flight; otherwise in turn.
 	LeastRequest  bool    `protobuf:"varint,3,opt,name=least_request,json=leastRequest,proto3" json:"least_request,omitempty"`
 	Tuning        *Tuning `protobuf:"bytes,4,opt,name=tuning,proto3" json:"tuning,omitempty"`
 	unknownFields protoimpl.UnknownFields
