@@ -28,6 +28,7 @@ func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int 
 	if err != nil {
 		return fail(stderr, err)
 	}
+	cfg.Control = []string{"loadgen.v1.LoadGenerator/*"} // a fault here could not be taken back
 	load, err := loadgen.ConfigFromEnv(getenv)
 	if err != nil {
 		return fail(stderr, err)

@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -49,14 +50,20 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// issue makes the three files for a DNS name. Each has the next serial number and expires a second later than the one before.
-func (a *authority) issue(name string) identityFiles {
+// issue makes the three files for a DNS name, and SPIFFE identities. Each has the next serial number and expires a second later than the
+// one before.
+func (a *authority) issue(name string, spiffe ...string) identityFiles {
 	a.t.Helper()
 	a.last++
 	key := newKey(a.t)
 	template := &x509.Certificate{SerialNumber: big.NewInt(a.last), DNSNames: []string{name},
 		NotBefore: time.Now().Add(-time.Minute), NotAfter: a.cert.NotAfter.Add(time.Duration(a.last) * time.Second),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	for _, id := range spiffe {
+		uri, err := url.Parse(id)
+		must(a.t, err)
+		template.URIs = append(template.URIs, uri)
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {
 		a.t.Fatal(err)

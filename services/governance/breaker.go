@@ -6,160 +6,197 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
-// ReasonBreakerOpen is the ErrorInfo reason of a call the breaker refused; ReasonTooManyCalls of one over MaxConcurrent.
+// breakerState is the state of a breaker: its zero value is closed.
+type breakerState uint64
+
 const (
-	ReasonBreakerOpen  = "BREAKER_OPEN"
-	ReasonTooManyCalls = "TOO_MANY_CALLS"
-	errorDomain        = "sandbox.dev"
+	closed breakerState = iota
+	open
+	halfOpen
 )
 
-// BreakerConfig says when a breaker opens. A zero field means the default named beside it.
-type BreakerConfig struct {
-	FailureRatio  float64       // 0.25: share of finished calls in the window that failed
-	MinCalls      uint32        // 20: finished calls in the window below which it never opens
-	Window        time.Duration // 10s, rolling, in buckets of a tenth
-	Open          time.Duration // 5s: how long it refuses every call
-	Probes        uint32        // 5: calls let through when half-open; all must succeed
-	MaxConcurrent int64         // 100: calls at once; one more is refused with RESOURCE_EXHAUSTED and counts as a failure
-}
+func (s breakerState) String() string { return [...]string{StateClosed, StateOpen, StateHalfOpen}[s] }
 
-func (c BreakerConfig) withDefaults() BreakerConfig {
-	orDefault(&c.FailureRatio, 0.25)
-	orDefault(&c.MinCalls, 20)
-	orDefault(&c.Window, 10*time.Second)
-	orDefault(&c.Open, 5*time.Second)
-	orDefault(&c.Probes, 5)
-	orDefault(&c.MaxConcurrent, 100)
-	return c
-}
-
-func orDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
-// transition is one change of state, as gobreaker reported it.
+// transition is one change of state.
 type transition struct {
-	from, to, reason string
-	at               time.Time
+	from, to string
+	reason   string // with its numbers
+	class    string // without them, for a label
+	at       time.Time
 }
 
-// breaker guards one method of one callee.
+// breaker guards one method of one callee. Its settings may change at any time; what it has counted stays.
 type breaker struct {
-	cfg      BreakerConfig
-	inFlight atomic.Int64
-	steps    *gobreaker.TwoStepCircuitBreaker[struct{}]
+	now      func() time.Duration // monotonic, from any origin
 	publish  func(transition)
+	settings atomic.Pointer[BreakerConfig]
+	inFlight atomic.Int64
+	word     atomic.Uint64 // generation<<2 | state: what a call is let in by, without the lock
 
-	// Both are only touched in gobreaker's callbacks, so under gobreaker's lock.
-	lastCode codes.Code
-	tripped  string
-
-	queue   sync.Mutex // pending
-	pending []transition
-	flush   sync.Mutex // keeps publications in order; taken before queue
+	mu        sync.Mutex
+	counts    window
+	origin    time.Duration // when this generation began; the window counts from it
+	latest    time.Duration // what now said last
+	admitted  uint32        // half-open: probes let in and not given back
+	succeeded uint32
+	lastProbe time.Duration // age at which the latest probe was let in
+	pending   []transition
+	flush     sync.Mutex // keeps publications in order; taken before mu
 }
 
-func newBreaker(cfg BreakerConfig, publish func(transition)) *breaker {
-	b := &breaker{cfg: cfg.withDefaults(), publish: publish}
-	b.steps = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-		MaxRequests:   b.cfg.Probes,
-		Interval:      b.cfg.Window,
-		BucketPeriod:  b.cfg.Window / 10,
-		Timeout:       b.cfg.Open,
-		ReadyToTrip:   b.readyToTrip,
-		OnStateChange: b.changed,
-		IsSuccessful: func(err error) bool {
-			b.lastCode = codeOf(err)
-			return !IsFailure(b.lastCode)
-		},
-		// A call its own caller gave up says nothing about the callee; in half-open its slot comes back.
-		IsExcluded: func(err error) bool { return codeOf(err) == codes.Canceled },
-	})
+// ticket says under which generation a call was let in: an outcome of an earlier one counts no more.
+type ticket uint64
+
+func newBreaker(cfg BreakerConfig, now func() time.Duration, publish func(transition)) *breaker {
+	b := &breaker{now: now, publish: publish}
+	cfg = cfg.withDefaults()
+	b.settings.Store(&cfg)
+	b.origin = now()
+	b.latest = b.origin
+	b.counts.resize(0, cfg.Window)
 	return b
 }
 
-func (b *breaker) readyToTrip(n gobreaker.Counts) bool {
-	finished := n.TotalSuccesses + n.TotalFailures
-	if finished < b.cfg.MinCalls || float64(n.TotalFailures) < b.cfg.FailureRatio*float64(finished) {
-		return false
+func (b *breaker) state() breakerState { return breakerState(b.word.Load() & 3) }
+
+// configure takes new settings into use.
+func (b *breaker) configure(cfg BreakerConfig) {
+	cfg = cfg.withDefaults()
+	b.mu.Lock()
+	if old := b.settings.Load(); old.Window != cfg.Window {
+		b.counts.resize(b.age(), cfg.Window)
 	}
-	b.tripped = fmt.Sprintf("%.1f%% of %d calls failed", 100*float64(n.TotalFailures)/float64(finished), finished)
-	return true
+	b.settings.Store(&cfg)
+	if cfg.Disabled && b.state() != closed {
+		b.become(closed, "disabled", "the policy disabled it")
+	}
+	b.unlockAndPublish()
 }
 
-// changed runs under gobreaker's lock, so it only takes note.
-func (b *breaker) changed(_ string, from, to gobreaker.State) {
-	t := transition{from: from.String(), to: to.String(), at: time.Now()}
-	switch {
-	case to == gobreaker.StateHalfOpen:
-		t.reason = fmt.Sprintf("%s have passed since it opened", b.cfg.Open)
-	case to == gobreaker.StateClosed:
-		t.reason = fmt.Sprintf("%d probes in a row succeeded", b.cfg.Probes)
-	case from == gobreaker.StateHalfOpen:
-		t.reason = fmt.Sprintf("a probe failed with %s", codeName(b.lastCode))
-	default:
-		t.reason = b.tripped
+// age is the time since the generation began. While a clock jumps back, it stands still.
+func (b *breaker) age() time.Duration {
+	now := b.now()
+	if now < b.latest {
+		b.origin -= b.latest - now
 	}
-	b.queue.Lock()
-	b.pending = append(b.pending, t)
-	b.queue.Unlock()
+	b.latest = now
+	return now - b.origin
 }
 
-func (b *breaker) publishPending() {
+// allow lets a call in, or returns the error to give the caller. done must follow exactly once with the ticket.
+func (b *breaker) allow() (ticket, error) {
+	cfg := b.settings.Load()
+	word := b.word.Load()
+	if breakerState(word&3) != closed && !cfg.Disabled {
+		var err error
+		if word, err = b.admitProbe(cfg); err != nil {
+			return 0, err
+		}
+	}
+	if b.inFlight.Add(1) > cfg.MaxConcurrent {
+		err := refuse(codes.ResourceExhausted, ReasonTooManyCalls, fmt.Sprintf("%d calls are already in flight", cfg.MaxConcurrent),
+			withQuota("calls in flight", cfg.MaxConcurrent))
+		b.done(ticket(word), err)
+		return 0, err
+	}
+	return ticket(word), nil
+}
+
+// admitProbe decides about a call while the breaker is not closed.
+func (b *breaker) admitProbe(cfg *BreakerConfig) (word uint64, err error) {
+	b.mu.Lock()
+	age := b.age()
+	if b.state() == open && age > cfg.Open {
+		b.become(halfOpen, "open_time_over", fmt.Sprintf("%s have passed since it opened", cfg.Open))
+		age = 0
+	}
+	if b.state() == halfOpen && b.admitted >= cfg.Probes && age-b.lastProbe > cfg.Window {
+		// Probes that say nothing for so long were abandoned: their outcomes count no more, and their slots come back.
+		b.newGeneration(halfOpen)
+		age = 0
+	}
+	switch b.state() {
+	case open:
+		err = refuse(codes.Unavailable, ReasonBreakerOpen, "circuit breaker is open", withRetry(cfg.Open-age+1))
+	case halfOpen:
+		if b.admitted >= cfg.Probes {
+			err = refuse(codes.Unavailable, ReasonBreakerOpen, "circuit breaker is half-open and all its probes are out")
+		} else {
+			b.admitted++
+			b.lastProbe = age
+		}
+	}
+	word = b.word.Load()
+	b.unlockAndPublish()
+	return word, err
+}
+
+// done counts the outcome of a call that was let in.
+func (b *breaker) done(t ticket, err error) {
+	b.inFlight.Add(-1)
+	code := codeOf(err)
+	b.mu.Lock()
+	if uint64(t) != b.word.Load() {
+		b.mu.Unlock()
+		return
+	}
+	cfg := b.settings.Load()
+	switch state := b.state(); {
+	case code == codes.Canceled: // says nothing about the callee
+		if state == halfOpen {
+			b.admitted--
+		}
+	case state == halfOpen && IsFailure(code):
+		b.become(open, "probe_failed", "a probe failed with "+codeName(code))
+	case state == halfOpen:
+		if b.succeeded++; b.succeeded >= cfg.Probes {
+			b.become(closed, "probes_succeeded", fmt.Sprintf("%d probes in a row succeeded", b.succeeded))
+		}
+	case state == closed:
+		b.counts.add(b.age(), !IsFailure(code))
+		if IsFailure(code) && !cfg.Disabled && b.tooManyFailed(cfg) {
+			b.become(open, "failure_ratio", fmt.Sprintf("%.1f%% of %d calls failed",
+				100*float64(b.counts.failed)/float64(b.counts.ok+b.counts.failed), b.counts.ok+b.counts.failed))
+		}
+	}
+	b.unlockAndPublish()
+}
+
+func (b *breaker) tooManyFailed(cfg *BreakerConfig) bool {
+	finished := b.counts.ok + b.counts.failed
+	return finished >= cfg.MinCalls && float64(b.counts.failed) >= cfg.FailureRatio*float64(finished)
+}
+
+func (b *breaker) become(to breakerState, class, reason string) {
+	b.pending = append(b.pending, transition{from: b.state().String(), to: to.String(), class: class, reason: reason, at: time.Now()})
+	b.newGeneration(to)
+}
+
+func (b *breaker) newGeneration(state breakerState) {
+	generation := b.word.Load() >> 2
+	b.origin, b.admitted, b.succeeded, b.lastProbe = b.latest, 0, 0, 0
+	b.counts = window{}
+	b.counts.resize(0, b.settings.Load().Window)
+	b.word.Store((generation+1)<<2 | uint64(state))
+}
+
+// unlockAndPublish publishes outside of the lock, in order.
+func (b *breaker) unlockAndPublish() {
+	waiting := len(b.pending) > 0
+	b.mu.Unlock()
+	if !waiting {
+		return
+	}
 	b.flush.Lock()
 	defer b.flush.Unlock()
-	b.queue.Lock()
+	b.mu.Lock()
 	pending := b.pending
 	b.pending = nil
-	b.queue.Unlock()
+	b.mu.Unlock()
 	for _, t := range pending {
 		b.publish(t)
 	}
-}
-
-// allow returns done, which must be called exactly once with the outcome, or the error to give the caller.
-func (b *breaker) allow() (done func(error), err error) {
-	defer b.publishPending()
-	report, err := b.steps.Allow()
-	if err != nil {
-		return nil, refusal(codes.Unavailable, ReasonBreakerOpen, "circuit "+err.Error())
-	}
-	if b.inFlight.Add(1) > b.cfg.MaxConcurrent {
-		b.inFlight.Add(-1)
-		err := refusal(codes.ResourceExhausted, ReasonTooManyCalls, fmt.Sprintf("%d calls are already in flight", b.cfg.MaxConcurrent))
-		report(err)
-		return nil, err
-	}
-	return func(err error) {
-		b.inFlight.Add(-1)
-		report(err)
-		b.publishPending()
-	}, nil
-}
-
-func refusal(code codes.Code, reason, message string) error {
-	st := status.New(code, message)
-	if detailed, err := st.WithDetails(&errdetails.ErrorInfo{Reason: reason, Domain: errorDomain}); err == nil {
-		st = detailed
-	}
-	return st.Err()
-}
-
-// RefusalReason returns the ErrorInfo reason when governance refused the call before it reached the wire, else "".
-func RefusalReason(err error) string {
-	for _, d := range status.Convert(err).Details() {
-		if info, ok := d.(*errdetails.ErrorInfo); ok && info.GetDomain() == errorDomain {
-			return info.GetReason()
-		}
-	}
-	return ""
 }

@@ -23,6 +23,13 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 	}
 }
 
+// begin lets a call in and returns what ends it.
+func begin(b *Breakers, callee, method string) (done func(error), err error) {
+	m := b.of(edge{callee, bare(method)})
+	t, err := m.allow(nil)
+	return func(err error) { m.done(t, err) }, err
+}
+
 // rig drives the breaker of one method by hand.
 type rig struct {
 	t        *testing.T
@@ -39,7 +46,7 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) begin() func(error) {
 	r.t.Helper()
-	done, err := r.breakers.allow("callee", "/s.S/M")
+	done, err := begin(r.breakers, "callee", "/s.S/M")
 	if err != nil {
 		r.t.Fatalf("refused: %v", err)
 	}
@@ -55,7 +62,7 @@ func (r *rig) calls(n int, code codes.Code) {
 
 func (r *rig) refused(code codes.Code, reason string) {
 	r.t.Helper()
-	if _, err := r.breakers.allow("callee", "/s.S/M"); status.Code(err) != code || RefusalReason(err) != reason {
+	if _, err := begin(r.breakers, "callee", "/s.S/M"); status.Code(err) != code || RefusalReason(err) != reason {
 		r.t.Errorf("got %v (reason %q), want %s (reason %q)", err, RefusalReason(err), code, reason)
 	}
 }
@@ -203,7 +210,7 @@ func TestEachMethodHasItsBreaker(t *testing.T) {
 	r := newRig(t)
 	r.calls(20, codes.Unavailable)
 	for _, other := range []struct{ callee, method string }{{"callee", "/s.S/Other"}, {"other", "/s.S/M"}} {
-		done, err := r.breakers.allow(other.callee, other.method)
+		done, err := begin(r.breakers, other.callee, other.method)
 		if err != nil {
 			t.Fatalf("%+v: %v", other, err)
 		}

@@ -5,9 +5,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
 // States of a breaker.
@@ -24,24 +28,31 @@ type BreakerState struct {
 	Since                  time.Time
 }
 
-type breakerKey struct{ callee, method string }
-
 // Breakers holds the breakers of a process, one per callee and method, made when first called.
 type Breakers struct {
 	caller  string
 	cfg     BreakerConfig
 	metrics *Metrics
 	events  *Events
+	origin  time.Time
+	all     lookup[edge, *methodBreaker]
 
 	mu     sync.Mutex
-	all    map[breakerKey]*breaker
-	states map[breakerKey]BreakerState
+	states map[edge]BreakerState
 }
 
-// NewBreakers reports to metrics and events; either may be nil.
+// methodBreaker is a breaker with what reports its refusals.
+type methodBreaker struct {
+	*breaker
+	follows                     atomic.Pointer[policyv1.Breaker]
+	changing                    sync.Mutex
+	base                        BreakerConfig
+	rejectedOpen, rejectedCount prometheus.Counter // nil without metrics
+}
+
+// NewBreakers reports to metrics and events; either may be nil. A policy may change what cfg says, method by method.
 func NewBreakers(caller string, cfg BreakerConfig, metrics *Metrics, events *Events) *Breakers {
-	return &Breakers{caller: caller, cfg: cfg, metrics: metrics, events: events,
-		all: map[breakerKey]*breaker{}, states: map[breakerKey]BreakerState{}}
+	return &Breakers{caller: caller, cfg: cfg, metrics: metrics, events: events, origin: time.Now(), states: map[edge]BreakerState{}}
 }
 
 // Snapshot lists them by callee and method.
@@ -58,47 +69,62 @@ func (b *Breakers) Snapshot() []BreakerState {
 	return list
 }
 
-// allow asks the breaker of the method; see breaker.allow.
-func (b *Breakers) allow(callee, fullMethod string) (func(error), error) {
-	key := breakerKey{callee, strings.TrimPrefix(fullMethod, "/")}
-	done, err := b.of(key).allow()
-	if err != nil && b.metrics != nil {
+func (b *Breakers) of(e edge) *methodBreaker { return b.all.of(e, b.make) }
+
+// since is a clock that no change of the wall's can move.
+func (b *Breakers) since() time.Duration { return time.Since(b.origin) }
+
+func (b *Breakers) make(e edge) *methodBreaker {
+	m := &methodBreaker{base: b.cfg, breaker: newBreaker(b.cfg, b.since, func(t transition) { b.record(e, t) })}
+	state := BreakerState{Caller: b.caller, Callee: e.callee, Method: e.method, State: StateClosed, Since: time.Now()}
+	b.mu.Lock()
+	b.states[e] = state
+	b.mu.Unlock()
+	if b.metrics != nil {
+		b.metrics.newBreaker(state)
+		m.rejectedOpen = b.metrics.breakerRejected.WithLabelValues(e.callee, e.method)
+		m.rejectedCount = b.metrics.concurrencyRejected.WithLabelValues(e.callee, e.method)
+	}
+	return m
+}
+
+// allow asks the breaker as the policy wants it; see breaker.allow.
+func (m *methodBreaker) allow(policy *policyv1.Breaker) (ticket, error) {
+	if m.follows.Load() != policy {
+		m.follow(policy)
+	}
+	t, err := m.breaker.allow()
+	if err != nil && m.rejectedOpen != nil {
 		if codeOf(err) == codes.ResourceExhausted {
-			b.metrics.concurrencyRejected.WithLabelValues(key.callee, key.method).Inc()
+			m.rejectedCount.Inc()
 		} else {
-			b.metrics.breakerRejected.WithLabelValues(key.callee, key.method).Inc()
+			m.rejectedOpen.Inc()
 		}
 	}
-	return done, err
+	return t, err
 }
 
-func (b *Breakers) of(key breakerKey) *breaker {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	br, ok := b.all[key]
-	if !ok {
-		br = newBreaker(b.cfg, func(t transition) { b.record(key, t) })
-		b.all[key] = br
-		b.states[key] = BreakerState{Caller: b.caller, Callee: key.callee, Method: key.method, State: StateClosed, Since: time.Now()}
-		if b.metrics != nil {
-			b.metrics.newBreaker(b.states[key])
-		}
+func (m *methodBreaker) follow(policy *policyv1.Breaker) {
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	if m.follows.Load() != policy {
+		m.configure(m.base.under(policy))
+		m.follows.Store(policy)
 	}
-	return br
 }
 
-func (b *Breakers) record(key breakerKey, t transition) {
+func (b *Breakers) record(e edge, t transition) {
 	b.mu.Lock()
-	state := b.states[key]
+	state := b.states[e]
 	state.State, state.Reason, state.Since = t.to, t.reason, t.at
-	b.states[key] = state
+	b.states[e] = state
 	b.mu.Unlock()
 	if b.metrics != nil {
 		b.metrics.breakerChanged(state, t)
 	}
 	if b.events != nil {
-		b.events.Add(Event{Time: t.at, Kind: KindBreaker, Subject: key.callee + "/" + key.method, Detail: t.to + ": " + t.reason,
-			Labels: map[string]string{"caller": b.caller, "callee": key.callee, "method": key.method,
+		b.events.Add(Event{Time: t.at, Kind: KindBreaker, Subject: e.callee + "/" + e.method, Detail: t.to + ": " + t.reason,
+			Labels: map[string]string{"caller": b.caller, "callee": e.callee, "method": e.method,
 				"from": t.from, "to": t.to, "reason": t.reason}})
 	}
 }

@@ -44,7 +44,7 @@ func TestAnOpenBreakerKeepsCallsOffTheWire(t *testing.T) {
 // halfOpenForStreams returns breakers with one probe, ready to be tried.
 func halfOpenForStreams(t *testing.T, callee string) *Breakers {
 	b := NewBreakers("c", BreakerConfig{MinCalls: 1, Open: time.Millisecond, Probes: 1}, nil, nil)
-	done, err := b.allow(callee, "/"+streamMethod)
+	done, err := begin(b, callee, "/"+streamMethod)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestAStreamGivesItsHalfOpenSlotBack(t *testing.T) {
 			}
 			c.use(cancel, s)
 			eventually(t, "the slot is free", func() bool {
-				done, err := breakers.allow("callee", "/"+streamMethod)
+				done, err := begin(breakers, "callee", "/"+streamMethod)
 				if err == nil {
 					done(nil)
 				}
@@ -111,7 +111,7 @@ func TestAStreamHoldsItsSlotWhileItLives(t *testing.T) {
 func TestAStreamThatCannotOpenGivesItsSlotBackOnce(t *testing.T) {
 	breakers := halfOpenForStreams(t, "callee")
 	failed := errors.New("chosen")
-	intercept := breakStream(breakers, "callee")
+	intercept := newClient(ClientConfig{Callee: "callee", Breakers: breakers, Log: quiet}.withDefaults()).stream
 	_, err := intercept(t.Context(), &grpc.StreamDesc{}, nil, "/"+streamMethod,
 		func(_ context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 			for _, o := range opts {
@@ -124,7 +124,7 @@ func TestAStreamThatCannotOpenGivesItsSlotBackOnce(t *testing.T) {
 	if !errors.Is(err, failed) {
 		t.Fatal("got", err)
 	}
-	if got := breakers.of(breakerKey{"callee", streamMethod}).inFlight.Load(); got != 0 {
+	if got := breakers.of(edge{"callee", streamMethod}).inFlight.Load(); got != 0 {
 		t.Errorf("%d calls in flight, want 0", got)
 	}
 	if got := breakers.Snapshot()[0]; got.State != StateOpen || got.Reason != "a probe failed with UNKNOWN" {
@@ -136,10 +136,10 @@ func TestAPanicFurtherInGivesItsPlaceBack(t *testing.T) {
 	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
 	func() {
 		defer func() { _ = recover() }()
-		_ = breakUnary(breakers, "callee")(t.Context(), "/"+unaryMethod, nil, nil, nil,
+		_ = newClient(ClientConfig{Callee: "callee", Breakers: breakers, Log: quiet}.withDefaults()).unary(t.Context(), "/"+unaryMethod, nil, nil, nil,
 			func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { panic("chosen") })
 	}()
-	if got := breakers.of(breakerKey{"callee", unaryMethod}).inFlight.Load(); got != 0 {
+	if got := breakers.of(edge{"callee", unaryMethod}).inFlight.Load(); got != 0 {
 		t.Errorf("%d calls in flight, want 0", got)
 	}
 }

@@ -12,6 +12,7 @@ type Config struct {
 	Service, Pod                         string
 	ListenAddr, HealthAddr, MetricsAddr  string
 	TLSDir                               string // plaintext when "off", for a laptop without a cluster
+	PolicyFile                           string // the defaults when empty; see PolicyFile
 	OTLPEndpoint                         string
 	TraceRatio                           float64
 	LogLevel                             slog.Level
@@ -19,6 +20,8 @@ type Config struct {
 	MaxConcurrent                        int64 // see BreakerConfig
 	MaxConnectionAge, MaxConnectionGrace time.Duration
 
+	// Control are patterns of the methods by which the program itself is controlled: no policy and no fault touches them.
+	Control []string
 	// Ready is told the addresses once all three listen; for tests that listen on port 0.
 	Ready func(Addresses)
 }
@@ -41,6 +44,7 @@ func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
 		HealthAddr:   text("HEALTH_ADDR", ":8081"),
 		MetricsAddr:  text("METRICS_ADDR", ":9464"),
 		TLSDir:       text("TLS_DIR", "/etc/sandbox/tls"),
+		PolicyFile:   getenv("POLICY_FILE"),
 		OTLPEndpoint: getenv("OTEL_EXPORTER_OTLP_ENDPOINT"),
 	}
 	if err := cfg.LogLevel.UnmarshalText([]byte(text("LOG_LEVEL", "info"))); err != nil {

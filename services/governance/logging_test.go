@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"testing"
-	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
@@ -25,11 +24,11 @@ func TestWhatIsLoggedAboutACall(t *testing.T) {
 		{"unless all calls are wanted", slog.LevelDebug, nil, "DEBUG"},
 		{"a failure always is", slog.LevelInfo, status.Error(codes.Internal, "chosen"), "ERROR"},
 		{"a refusal the caller earned is not", slog.LevelInfo, status.Error(codes.NotFound, "chosen"), ""},
-		{"nor each call an open breaker refuses", slog.LevelInfo, refusal(codes.Unavailable, ReasonBreakerOpen, "open"), ""},
+		{"nor each call an open breaker refuses", slog.LevelInfo, refuse(codes.Unavailable, ReasonBreakerOpen, "open"), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
-			logCall(ctx, NewLog(&out, c.level).With("service", "a"), "served", "/s.S/M", time.Now(), c.err)
+			logCall(ctx, NewLog(&out, c.level).With("service", "a"), "served", "/s.S/M", 0, c.err)
 			if c.want == "" {
 				if out.Len() > 0 {
 					t.Errorf("logged %s", &out)

@@ -46,6 +46,12 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 func wire(t *testing.T, service fake, server ServerConfig, client ClientConfig) testv1.TestServiceClient {
 	t.Helper()
 	server.Log, client.Log = quiet, quiet
+	return wireWith(t, service, server, client)
+}
+
+// wireWith is wire with logs of the test's own.
+func wireWith(t *testing.T, service testv1.TestServiceServer, server ServerConfig, client ClientConfig) testv1.TestServiceClient {
+	t.Helper()
 	pipe := bufconn.Listen(1 << 20)
 	s := Server(server)
 	testv1.RegisterTestServiceServer(s, service)
@@ -118,7 +124,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 		if holds() {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(time.Millisecond)
 	}
 	t.Fatal("never came true:", what)
 }

@@ -2,9 +2,7 @@ package governance
 
 import (
 	"context"
-	"time"
 
-	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.opentelemetry.io/otel/trace"
@@ -17,14 +15,30 @@ var latencyBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25
 type Metrics struct {
 	Registry *prometheus.Registry
 
-	server *grpcprom.ServerMetrics
-	client *grpcprom.ClientMetrics
+	server, client callVecs
 
 	breakerState        *prometheus.GaugeVec
 	breakerSince        *prometheus.GaugeVec
 	breakerTransitions  *prometheus.CounterVec
 	breakerRejected     *prometheus.CounterVec
 	concurrencyRejected *prometheus.CounterVec
+
+	attempts    *prometheus.CounterVec
+	budget      *prometheus.GaugeVec
+	withheld    *prometheus.CounterVec
+	fallbacks   *prometheus.CounterVec
+	refused     *prometheus.CounterVec
+	inFlight    *prometheus.GaugeVec
+	queued      *prometheus.CounterVec
+	shedLimit   prometheus.Gauge
+	shedCalls   prometheus.Gauge
+	shedRefused *prometheus.CounterVec
+	faults      *prometheus.CounterVec
+
+	policyErrors    prometheus.Counter
+	policyReloads   prometheus.Counter
+	policyUnmatched prometheus.Gauge
+	policyInfo      *prometheus.GaugeVec
 
 	panics           *prometheus.CounterVec
 	deadlineRefused  *prometheus.CounterVec
@@ -35,76 +49,62 @@ type Metrics struct {
 
 // NewMetrics makes a registry of its own, so that two in one program do not collide.
 func NewMetrics() *Metrics {
-	edge := []string{"callee", "method"}
-	counter := func(name, what string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: what}, labels)
+	m := &Metrics{Registry: prometheus.NewRegistry(), server: newCallVecs("server"), client: newCallVecs("client", "callee")}
+	counters := func(name, what string, labels ...string) *prometheus.CounterVec {
+		return register(m, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sandbox_" + name, Help: what}, labels))
 	}
-	gauge := func(name, what string, labels ...string) *prometheus.GaugeVec {
-		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: what}, labels)
+	gauges := func(name, what string, labels ...string) *prometheus.GaugeVec {
+		return register(m, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sandbox_" + name, Help: what}, labels))
 	}
-	m := &Metrics{
-		Registry: prometheus.NewRegistry(),
-		server:   grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram(grpcprom.WithHistogramBuckets(latencyBuckets))),
-		client: grpcprom.NewClientMetrics(grpcprom.WithClientContextLabels("callee"),
-			grpcprom.WithClientHandlingTimeHistogram(grpcprom.WithHistogramBuckets(latencyBuckets))),
-		breakerState:        gauge("sandbox_breaker_state", "0 closed, 1 open, 2 half-open.", edge...),
-		breakerSince:        gauge("sandbox_breaker_since_seconds", "Unix time at which the breaker entered its state.", edge...),
-		breakerTransitions:  counter("sandbox_breaker_transitions_total", "Changes of state.", "callee", "method", "from", "to", "reason"),
-		breakerRejected:     counter("sandbox_breaker_rejected_total", "Calls an open or half-open breaker refused.", edge...),
-		concurrencyRejected: counter("sandbox_concurrency_rejected_total", "Calls refused because too many were in flight.", edge...),
-		panics:              counter("sandbox_panics_total", "Panics in handlers, answered with INTERNAL.", "method"),
-		deadlineRefused:     counter("sandbox_deadline_refused_total", "Calls refused because their deadline had passed on arrival.", "method"),
-		certExpiry: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sandbox_certificate_expiry_timestamp_seconds",
-			Help: "Unix time at which the certificate in use expires."}),
-		certReloads: prometheus.NewCounter(prometheus.CounterOpts{Name: "sandbox_certificate_reloads_total",
-			Help: "Changed certificates taken into use."}),
-		certReloadErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "sandbox_certificate_reload_errors_total",
-			Help: "Changed certificates that could not be used; the last good one stays."}),
+	counter := func(name, what string) prometheus.Counter {
+		return register(m, prometheus.NewCounter(prometheus.CounterOpts{Name: "sandbox_" + name, Help: what}))
 	}
-	m.Registry.MustRegister(m.server, m.client, m.breakerState, m.breakerSince, m.breakerTransitions, m.breakerRejected,
-		m.concurrencyRejected, m.panics, m.deadlineRefused, m.certExpiry, m.certReloads, m.certReloadErrors,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	gauge := func(name, what string) prometheus.Gauge {
+		return register(m, prometheus.NewGauge(prometheus.GaugeOpts{Name: "sandbox_" + name, Help: what}))
+	}
+	m.breakerState = gauges("breaker_state", "0 closed, 1 open, 2 half-open.", "callee", "method")
+	m.breakerSince = gauges("breaker_since_seconds", "Unix time at which the breaker entered its state.", "callee", "method")
+	m.breakerTransitions = counters("breaker_transitions_total", "Changes of state.", "callee", "method", "from", "to", "reason")
+	m.breakerRejected = counters("breaker_rejected_total", "Calls an open or half-open breaker refused.", "callee", "method")
+	m.concurrencyRejected = counters("concurrency_rejected_total", "Calls refused because too many were in flight.", "callee", "method")
+
+	m.attempts = counters("attempts_total", "Attempts to reach a server; the first of a call, or a retry.", "callee", "method", "kind")
+	m.budget = gauges("retry_budget_tokens", "Tokens left; there are no retries at half of the full budget or below.", "callee")
+	m.withheld = counters("retry_withheld_total", "Failed attempts that were not retried because the budget was spent.", "callee", "method")
+	m.fallbacks = counters("fallbacks_total", "Calls answered by a fallback.", "callee", "method", "code")
+	m.refused = counters("refused_total", "Calls refused on arrival.", "method", "reason")
+	m.inFlight = gauges("bulkhead_in_flight", "Calls being served.", "method")
+	m.queued = counters("rate_queued_seconds_total", "Seconds that calls waited in leaky buckets.", "method")
+	m.shedLimit = gauge("shed_limit", "Calls at once that the adaptive limit allows now.")
+	m.shedCalls = gauge("shed_in_flight", "Calls that the adaptive limit counts now.")
+	m.shedRefused = counters("shed_refused_total", "Calls shed.", "method", "priority")
+	m.faults = counters("faults_injected_total", "Faults injected on purpose.", "side", "method", "fault", "kind")
+
+	m.policyErrors = counter("policy_errors_total", "Changed policies that could not be used; the last good one stays.")
+	m.policyReloads = counter("policy_reloads_total", "Policies taken into force.")
+	m.policyUnmatched = gauge("policy_unmatched_patterns", "Patterns of the policy that match no method of this process.")
+	m.policyInfo = gauges("policy_info", "1 for the version in force.", "version")
+
+	m.panics = counters("panics_total", "Panics in handlers, answered with INTERNAL.", "method")
+	m.deadlineRefused = counters("deadline_refused_total", "Calls refused because their deadline had passed on arrival.", "method")
+	m.certExpiry = gauge("certificate_expiry_timestamp_seconds", "Unix time at which the certificate in use expires.")
+	m.certReloads = counter("certificate_reloads_total", "Changed certificates taken into use.")
+	m.certReloadErrors = counter("certificate_reload_errors_total", "Changed certificates that could not be used; the last good one stays.")
+
+	m.Registry.MustRegister(append(m.server.collectors(), m.client.collectors()...)...)
+	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-func stateNumber(state string) float64 {
-	switch state {
-	case StateOpen:
-		return 1
-	case StateHalfOpen:
-		return 2
-	default:
-		return 0
-	}
+func register[C prometheus.Collector](m *Metrics, c C) C {
+	m.Registry.MustRegister(c)
+	return c
 }
 
-func unixSeconds(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }
-
-func (m *Metrics) newBreaker(s BreakerState) {
-	m.breakerState.WithLabelValues(s.Callee, s.Method).Set(stateNumber(s.State))
-	m.breakerSince.WithLabelValues(s.Callee, s.Method).Set(unixSeconds(s.Since))
-	m.breakerRejected.WithLabelValues(s.Callee, s.Method)
-	m.concurrencyRejected.WithLabelValues(s.Callee, s.Method)
-}
-
-func (m *Metrics) breakerChanged(s BreakerState, t transition) {
-	m.breakerState.WithLabelValues(s.Callee, s.Method).Set(stateNumber(s.State))
-	m.breakerSince.WithLabelValues(s.Callee, s.Method).Set(unixSeconds(s.Since))
-	m.breakerTransitions.WithLabelValues(s.Callee, s.Method, t.from, t.to, reasonClass(t)).Inc()
-}
-
-// reasonClass keeps the label to a handful of values; the numbers are in the event.
-func reasonClass(t transition) string {
-	switch {
-	case t.to == StateHalfOpen:
-		return "open_time_over"
-	case t.to == StateClosed:
-		return "probes_succeeded"
-	case t.from == StateHalfOpen:
-		return "probe_failed"
-	default:
-		return "failure_ratio"
-	}
+func (m *Metrics) policyApplied(version string) {
+	m.policyReloads.Inc()
+	m.policyInfo.Reset()
+	m.policyInfo.WithLabelValues(version).Set(1)
 }
 
 // exemplar links a measurement to the trace it belongs to, when that trace is kept.
@@ -113,10 +113,4 @@ func exemplar(ctx context.Context) prometheus.Labels {
 		return prometheus.Labels{"trace_id": span.TraceID().String()}
 	}
 	return nil
-}
-
-func calleeLabel(callee string) grpcprom.Option {
-	return grpcprom.WithLabelsFromContext(func(context.Context) prometheus.Labels {
-		return prometheus.Labels{"callee": callee}
-	})
 }

@@ -16,10 +16,13 @@ type Process struct {
 	Metrics  *Metrics
 	Events   *Events
 	Breakers *Breakers
+	Policy   *Policy
 	Identity *Identity // nil in plaintext
 	Tracing  trace.TracerProvider
 	// Stopping closes when the program is told to stop, before the drain: long streams should end then.
 	Stopping <-chan struct{}
+
+	policyFile *PolicyFile // nil without one
 
 	ctx    context.Context
 	group  *errgroup.Group
@@ -32,9 +35,9 @@ type Process struct {
 func (p *Process) Go(work func(ctx context.Context) error) { p.work = append(p.work, work) }
 
 // Dial connects to another service with everything this process shares. Run closes the connection. Call it while registering.
-func (p *Process) Dial(target, callee, serverName string) (*grpc.ClientConn, error) {
+func (p *Process) Dial(target, callee, serverName string, fallbacks ...Fallback) (*grpc.ClientConn, error) {
 	conn, err := Dial(target, ClientConfig{Callee: callee, ServerName: serverName, Identity: p.Identity, Breakers: p.Breakers,
-		Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log})
+		Policy: p.Policy, Fallbacks: fallbacks, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log})
 	if err == nil {
 		p.closes = append(p.closes, conn.Close)
 	}

@@ -45,7 +45,34 @@ func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *
 			return fmt.Errorf("%w; try: mount the certificate's Secret there, or TLS_DIR=off for plaintext", err)
 		}
 	}
+	if err := p.readPolicy(); err != nil {
+		return err
+	}
 	return p.serve(register)
+}
+
+// readPolicy refuses to start with a broken policy: nobody would know which one is in force.
+func (p *Process) readPolicy() error {
+	p.Policy = &Policy{}
+	p.Policy.Exempt(p.Config.Control...)
+	if p.Config.PolicyFile == "" {
+		return nil
+	}
+	p.policyFile = &PolicyFile{Path: p.Config.PolicyFile, Policy: p.Policy, Log: p.Log, Metrics: p.Metrics, Events: p.Events}
+	if err := p.policyFile.Load(); err != nil {
+		return fmt.Errorf("%w; try: mend the file, or unset POLICY_FILE for the defaults", err)
+	}
+	return nil
+}
+
+// served are the methods of a server, as package.Service/Method.
+func served(s *grpc.Server) (methods []string) {
+	for service, info := range s.GetServiceInfo() {
+		for _, m := range info.Methods {
+			methods = append(methods, service+"/"+m.Name)
+		}
+	}
+	return methods
 }
 
 func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error) {
@@ -65,7 +92,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 		listeners = append(listeners, l)
 	}
 	probe := health.NewServer()
-	server := Server(ServerConfig{Pod: cfg.Pod, Identity: p.Identity, MaxAge: cfg.MaxConnectionAge, MaxAgeGrace: cfg.MaxConnectionGrace,
+	server := Server(ServerConfig{Pod: cfg.Pod, Identity: p.Identity, Policy: p.Policy, MaxAge: cfg.MaxConnectionAge, MaxAgeGrace: cfg.MaxConnectionGrace,
 		Health: probe, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log})
 	healthServer := HealthServer(probe)
 	scrape := &http.Server{Handler: MetricsHandler(p.Metrics), ReadHeaderTimeout: 5 * time.Second}
@@ -78,6 +105,11 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 
 	if p.Identity != nil {
 		p.Go(p.Identity.Watch)
+	}
+	if p.policyFile != nil {
+		methods := served(server)
+		p.policyFile.Methods = func() (served, called []string) { return methods, linkedMethods() }
+		p.Go(p.policyFile.Watch)
 	}
 	for _, work := range p.work {
 		p.group.Go(func() error { return work(p.ctx) })

@@ -3,27 +3,23 @@ package governance
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
-	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
-	"google.golang.org/grpc/stats"
 )
 
 // ServerConfig describes a server. The zero value of each field means what stands beside it.
 type ServerConfig struct {
-	Pod         string               // sent in x-serving-pod
+	Pod         string               // sent in x-serving-pod; no such header
 	Identity    *Identity            // plaintext when nil
+	Policy      *Policy              // the defaults when nil
 	MaxAge      time.Duration        // 30s: connections are closed so that callers look at DNS again and find new replicas
 	MaxAgeGrace time.Duration        // 10s more for the calls on them
 	Health      *health.Server       // no health service when nil
@@ -31,6 +27,8 @@ type ServerConfig struct {
 	Tracing     trace.TracerProvider // no spans when nil
 	Log         *slog.Logger         // slog.Default()
 	Options     []grpc.ServerOption  // applied last
+
+	random func() float64 // for tests
 }
 
 func (c ServerConfig) withDefaults() ServerConfig {
@@ -39,11 +37,11 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics()
 	}
-	if c.Tracing == nil {
-		c.Tracing = noop.NewTracerProvider()
-	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.random == nil {
+		c.random = rand.Float64
 	}
 	return c
 }
@@ -55,31 +53,18 @@ func Server(cfg ServerConfig) *grpc.Server {
 	if cfg.Identity != nil {
 		transport = credentials.NewTLS(cfg.Identity.ServerTLS())
 	}
-	// From the outside in: metrics see every call; recovery is innermost, so that all others see its INTERNAL.
-	s := grpc.NewServer(append([]grpc.ServerOption{
+	governed := newServer(cfg)
+	options := append([]grpc.ServerOption{
 		grpc.Creds(transport),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: cfg.MaxAge, MaxConnectionAgeGrace: cfg.MaxAgeGrace,
-			Time: 10 * time.Second, Timeout: 3 * time.Second}),
-		grpc.StatsHandler(otelgrpc.NewServerHandler(otelgrpc.WithTracerProvider(cfg.Tracing),
-			otelgrpc.WithPropagators(propagation.TraceContext{}),
-			otelgrpc.WithFilter(func(call *stats.RPCTagInfo) bool { return !isHealth(call.FullMethodName) }))),
-		grpc.ChainUnaryInterceptor(
-			cfg.Metrics.server.UnaryServerInterceptor(grpcprom.WithExemplarFromContext(exemplar)),
-			logServerUnary(cfg.Log), podUnary(cfg.Pod), lateUnary(cfg.Metrics), recoverUnary(cfg.Log, cfg.Metrics)),
-		grpc.ChainStreamInterceptor(
-			cfg.Metrics.server.StreamServerInterceptor(grpcprom.WithExemplarFromContext(exemplar)),
-			logServerStream(cfg.Log), podStream(cfg.Pod), lateStream(cfg.Metrics), recoverStream(cfg.Log, cfg.Metrics)),
-	}, cfg.Options...)...)
+		grpc.ChainUnaryInterceptor(governed.unary),
+		grpc.ChainStreamInterceptor(governed.streaming),
+	}, tuningOf(cfg.Policy.load().source.GetTuning()).server(cfg.MaxAge, cfg.MaxAgeGrace)...)
+	s := grpc.NewServer(append(options, cfg.Options...)...)
 	if cfg.Health != nil {
 		healthv1.RegisterHealthServer(s, cfg.Health)
 	}
 	reflection.Register(s)
 	return s
-}
-
-func isHealth(fullMethod string) bool {
-	return fullMethod == healthv1.Health_Check_FullMethodName || fullMethod == healthv1.Health_Watch_FullMethodName
 }
 
 // HealthServer answers health checks alone, in plaintext: the kubelet has no client certificate to show.

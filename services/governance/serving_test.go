@@ -51,7 +51,8 @@ func TestWorkNobodyWaitsForIsRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			metrics, worked := NewMetrics(), false
-			_, err := lateUnary(metrics)(c.ctx, nil, &grpc.UnaryServerInfo{FullMethod: "/m"}, func(context.Context, any) (any, error) {
+			s := newServer(ServerConfig{Metrics: metrics, Log: quiet}.withDefaults())
+			_, err := s.unary(c.ctx, nil, &grpc.UnaryServerInfo{FullMethod: "/s/m"}, func(context.Context, any) (any, error) {
 				worked = true
 				return nil, nil
 			})
@@ -59,7 +60,7 @@ func TestWorkNobodyWaitsForIsRefused(t *testing.T) {
 				t.Errorf("unary: %v, worked %v", err, worked)
 			}
 			worked = false
-			err = lateStream(metrics)(nil, streamIn{ctx: c.ctx}, &grpc.StreamServerInfo{FullMethod: "/m"}, func(any, grpc.ServerStream) error {
+			err = s.streaming(nil, streamIn{ctx: c.ctx}, &grpc.StreamServerInfo{FullMethod: "/s/m"}, func(any, grpc.ServerStream) error {
 				worked = true
 				return nil
 			})
@@ -67,7 +68,7 @@ func TestWorkNobodyWaitsForIsRefused(t *testing.T) {
 				t.Errorf("stream: %v, worked %v", err, worked)
 			}
 			refused := map[bool]float64{true: 0, false: 2}[c.works]
-			if got := metric(t, metrics, "sandbox_deadline_refused_total", "method", "/m"); got != refused {
+			if got := metric(t, metrics, "sandbox_deadline_refused_total", "method", "s/m"); got != refused {
 				t.Errorf("%v refused, want %v", got, refused)
 			}
 		})
@@ -99,7 +100,7 @@ func TestAPanicBecomesInternal(t *testing.T) {
 		if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s answered %v", method, err)
 		}
-		if got := metric(t, metrics, "sandbox_panics_total", "method", "/grpc.testing.TestService/"+method); got != 1 {
+		if got := metric(t, metrics, "sandbox_panics_total", "method", "grpc.testing.TestService/"+method); got != 1 {
 			t.Errorf("%s: %v panics, want 1", method, got)
 		}
 		if got := metric(t, metrics, "grpc_server_handled_total", "grpc_method", method, "grpc_code", "Internal"); got != 1 {

@@ -9,12 +9,9 @@ import (
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
-	"google.golang.org/grpc"
 )
 
 // TracingConfig says where spans go.
@@ -58,22 +55,4 @@ func exporterOptions(endpoint string) []otlptracegrpc.Option {
 // reportTraceErrors sends what OpenTelemetry could not do to the log; it is process-wide, so only Run calls it.
 func reportTraceErrors(log *slog.Logger) {
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Debug("exporting traces", "error", err) }))
-}
-
-// rootSpanUnary begins a trace for a call made outside of any. The client span of otelgrpc comes into being too late for the
-// interceptors, and metrics want its trace id as exemplar.
-func rootSpanUnary(tracing trace.TracerProvider, callee string) grpc.UnaryClientInterceptor {
-	tracer := tracing.Tracer("github.com/grpc-sandbox/sandbox/services/governance")
-	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-		if trace.SpanContextFromContext(ctx).IsValid() {
-			return invoke(ctx, method, req, reply, cc, opts...)
-		}
-		ctx, span := tracer.Start(ctx, "call "+callee, trace.WithAttributes(attribute.String("callee", callee), attribute.String("rpc.method", method)))
-		defer span.End()
-		err := invoke(ctx, method, req, reply, cc, opts...)
-		if err != nil {
-			span.SetStatus(codes.Error, codeName(codeOf(err)))
-		}
-		return err
-	}
 }

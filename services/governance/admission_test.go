@@ -1,0 +1,327 @@
+package governance
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// serving is a governed server without a wire: calls go straight into its interceptors.
+type serving struct {
+	t       *testing.T
+	policy  *Policy
+	metrics *Metrics
+	server  *server
+}
+
+func newServing(t *testing.T, text string) *serving {
+	t.Helper()
+	s := &serving{t: t, policy: policy(t, text), metrics: NewMetrics()}
+	s.server = newServer(ServerConfig{Policy: s.policy, Metrics: s.metrics, Log: quiet}.withDefaults())
+	return s
+}
+
+// call is served at once by work, unary and streaming alike.
+func (s *serving) call(ctx context.Context, streaming bool, method string, work func(context.Context) error) error {
+	if streaming {
+		return s.server.streaming(nil, streamIn{ctx: ctx}, &grpc.StreamServerInfo{FullMethod: "/" + method, IsServerStream: true},
+			func(_ any, stream grpc.ServerStream) error { return work(stream.Context()) })
+	}
+	_, err := s.server.unary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: "/" + method}, func(ctx context.Context, _ any) (any, error) {
+		return nil, work(ctx)
+	})
+	return err
+}
+
+func fine(context.Context) error { return nil }
+
+// both runs a test for unary and for streaming calls, in a bubble of time.
+func both(t *testing.T, test func(t *testing.T, streaming bool)) {
+	for _, streaming := range []bool{false, true} {
+		t.Run(map[bool]string{false: "unary", true: "streaming"}[streaming], func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, streaming) })
+		})
+	}
+}
+
+func (s *serving) refused(err error, code codes.Code, reason string, times float64) {
+	s.t.Helper()
+	if status.Code(err) != code || RefusalReason(err) != reason {
+		s.t.Errorf("got %v (reason %q), want %s (%s)", err, RefusalReason(err), code, reason)
+	}
+	if got := metric(s.t, s.metrics, "sandbox_refused_total", "reason", reason); got != times {
+		s.t.Errorf("%v counted, want %v", got, times)
+	}
+}
+
+func TestWhatIsLeftIsPassedOnLessAMargin(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		given      time.Duration // 0: none
+		want       time.Duration
+		wantStream time.Duration
+	}{
+		{"10 ms are kept back", "", time.Second, 990 * time.Millisecond, 990 * time.Millisecond},
+		{"but never more than a tenth", "", 20 * time.Millisecond, 18 * time.Millisecond, 18 * time.Millisecond},
+		{"the policy says how much", "server: [{deadline: {margin: 50ms}}]", time.Second, 950 * time.Millisecond, 950 * time.Millisecond},
+		{"which may be nothing", "server: [{deadline: {margin: 0s}}]", time.Second, time.Second, time.Second},
+		{"a call without a deadline is given one", "", 0, 10 * time.Second, time.Hour},
+		{"which the policy says", "server: [{deadline: {timeout: 3s, streamTimeout: 4s}}]", 0, 3 * time.Second, 4 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			both(t, func(t *testing.T, streaming bool) {
+				ctx, cancel := t.Context(), context.CancelFunc(func() {})
+				if c.given > 0 {
+					ctx, cancel = context.WithTimeout(ctx, c.given)
+				}
+				defer cancel()
+				var left time.Duration
+				must(t, newServing(t, c.text).call(ctx, streaming, "a.B/C", func(ctx context.Context) error {
+					at, _ := ctx.Deadline()
+					left = time.Until(at)
+					return nil
+				}))
+				want := c.want
+				if streaming {
+					want = c.wantStream
+				}
+				if left != want {
+					t.Errorf("the handler has %s, want %s", left, want)
+				}
+			})
+		})
+	}
+}
+
+func TestACallWithoutADeadlineCanBeRefused(t *testing.T) {
+	both(t, func(t *testing.T, streaming bool) {
+		s := newServing(t, "server: [{method: 'a.B/*', deadline: {required: true}}]")
+		err := s.call(t.Context(), streaming, "a.B/C", fine)
+		s.refused(err, codes.InvalidArgument, ReasonDeadlineRequired, 1)
+		if v := detail[*errdetails.BadRequest](err).GetFieldViolations(); len(v) != 1 || v[0].GetField() != "grpc-timeout" {
+			t.Errorf("violations %v", v)
+		}
+		must(t, s.call(t.Context(), streaming, "x.Y/Z", fine))
+	})
+}
+
+// detail is the first detail of that type, or nil.
+func detail[T any](err error) (found T) {
+	for _, d := range status.Convert(err).Details() {
+		if v, ok := d.(T); ok {
+			return v
+		}
+	}
+	return found
+}
+
+func TestABulkheadIsFullAtItsLimit(t *testing.T) {
+	both(t, func(t *testing.T, streaming bool) {
+		s := newServing(t, "server: [{method: 'a.B/*', bulkhead: {maxConcurrent: 3}}]")
+		release := make(chan struct{})
+		var calls sync.WaitGroup
+		occupy := func(n int) {
+			for range n {
+				calls.Go(func() {
+					if err := s.call(t.Context(), streaming, "a.B/C", func(context.Context) error { <-release; return nil }); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			synctest.Wait()
+		}
+		occupy(3)
+		if got := metric(t, s.metrics, "sandbox_bulkhead_in_flight", "method", "a.B/C"); got != 3 {
+			t.Errorf("%v in flight, want 3", got)
+		}
+		began := time.Now()
+		err := s.call(t.Context(), streaming, "a.B/C", fine)
+		s.refused(err, codes.ResourceExhausted, ReasonBulkheadFull, 1)
+		if took := time.Since(began); took != 0 {
+			t.Error("it waited", took)
+		}
+		if v := detail[*errdetails.QuotaFailure](err).GetViolations(); len(v) != 1 || v[0].GetQuotaValue() != 3 || v[0].GetSubject() != "a.B/C at once" {
+			t.Errorf("violations %v", v)
+		}
+		must(t, s.call(t.Context(), streaming, "a.B/Other", fine)) // each method has its own
+		// A change of policy knows the calls in flight.
+		change(t, s.policy, "server: [{bulkhead: {maxConcurrent: 4}}]")
+		occupy(1)
+		s.refused(s.call(t.Context(), streaming, "a.B/C", fine), codes.ResourceExhausted, ReasonBulkheadFull, 2)
+		change(t, s.policy, "")
+		must(t, s.call(t.Context(), streaming, "a.B/C", fine))
+		close(release)
+		calls.Wait()
+		change(t, s.policy, "server: [{bulkhead: {maxConcurrent: 1}}]")
+		must(t, s.call(t.Context(), streaming, "a.B/C", fine))
+		func() { // a panic gives its place back
+			_ = s.call(t.Context(), streaming, "a.B/C", func(context.Context) error { panic("chosen") })
+		}()
+		must(t, s.call(t.Context(), streaming, "a.B/C", fine))
+	})
+}
+
+func TestATokenBucketNamesTheExactWait(t *testing.T) {
+	for _, rate := range []float64{0.3, 1, 3, 7, 99.9, 1e4} {
+		both(t, func(t *testing.T, streaming bool) {
+			s := newServing(t, fmt.Sprintf("server: [{rate: {limits: [{tokenBucket: {rate: %g, burst: 3}}]}}]", rate))
+			for range 3 {
+				must(t, s.call(t.Context(), streaming, "a.B/C", fine))
+			}
+			for i := range 20 {
+				err := s.call(t.Context(), streaming, "a.B/C", fine)
+				s.refused(err, codes.ResourceExhausted, ReasonRateLimited, float64(2*i+1))
+				after, _ := RetryDelay(err)
+				if after <= 0 || after.Seconds() > 1/rate+1e-6 {
+					t.Fatalf("at %g/s it says to wait %s", rate, after)
+				}
+				if v := detail[*errdetails.QuotaFailure](err).GetViolations(); len(v) != 1 || v[0].GetSubject() != "a.B/C" {
+					t.Errorf("violations %v", v)
+				}
+				time.Sleep(after - time.Microsecond)
+				if err := s.call(t.Context(), streaming, "a.B/C", fine); err == nil {
+					t.Fatalf("at %g/s a microsecond less than %s is enough", rate, after)
+				}
+				time.Sleep(time.Microsecond)
+				if err := s.call(t.Context(), streaming, "a.B/C", fine); err != nil {
+					t.Fatalf("at %g/s waiting %s is not enough: %v", rate, after, err)
+				}
+			}
+		})
+	}
+}
+
+func TestALeakyBucketSpacesCalls(t *testing.T) {
+	both(t, func(t *testing.T, streaming bool) {
+		s := newServing(t, "server: [{rate: {limits: [{leakyBucket: {rate: 10, queue: 3}}]}}]")
+		began := time.Now()
+		var mu sync.Mutex
+		var served []time.Duration
+		var refused []error
+		var calls sync.WaitGroup
+		for range 6 {
+			calls.Go(func() {
+				err := s.call(t.Context(), streaming, "a.B/C", func(context.Context) error {
+					mu.Lock()
+					defer mu.Unlock()
+					served = append(served, time.Since(began))
+					return nil
+				})
+				if err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					refused = append(refused, err)
+				}
+			})
+		}
+		calls.Wait()
+		if len(served) != 4 || len(refused) != 2 {
+			t.Fatalf("%d served, %d refused, want 4 and 2", len(served), len(refused))
+		}
+		for i, at := range served {
+			if want := time.Duration(i) * 100 * time.Millisecond; (at - want).Abs() > time.Microsecond {
+				t.Errorf("call %d was served after %s, want %s", i, at, want)
+			}
+		}
+		if after, _ := RetryDelay(refused[0]); (after - 100*time.Millisecond).Abs() > time.Microsecond {
+			t.Errorf("refused for %s, want 100ms", after)
+		}
+		// Who gives up while waiting is told so.
+		must(t, s.call(t.Context(), streaming, "a.B/C", fine))
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if err := s.call(ctx, streaming, "a.B/C", fine); status.Code(err) != codes.DeadlineExceeded {
+			t.Error("got", err)
+		}
+	})
+}
+
+func TestLimitsOutliveAPolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServing(t, "server: [{rate: {limits: [{tokenBucket: {rate: 1, burst: 10}}]}}]")
+		for range 10 {
+			must(t, s.call(t.Context(), false, "a.B/C", fine))
+		}
+		change(t, s.policy, "version: same")
+		change(t, s.policy, "server: [{rate: {limits: [{tokenBucket: {rate: 2, burst: 20}}]}}]")
+		// No call came in between, so the limiter never left; its tokens are still spent.
+		s.refused(s.call(t.Context(), false, "a.B/C", fine), codes.ResourceExhausted, ReasonRateLimited, 1)
+		time.Sleep(500 * time.Millisecond)
+		must(t, s.call(t.Context(), false, "a.B/C", fine)) // at the new rate
+		change(t, s.policy, "server: [{rate: {limits: [{leakyBucket: {rate: 1}}, {tokenBucket: {rate: 2, burst: 20}}]}}]")
+		s.refused(s.call(t.Context(), false, "a.B/C", fine), codes.ResourceExhausted, ReasonRateLimited, 2)
+	})
+}
+
+// A limit that refuses must not cost the tokens of another.
+func TestSeveralLimitsAgreeOrTakeNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServing(t, "server: [{rate: {limits: [{tokenBucket: {rate: 1, burst: 5}}, {perCaller: true, tokenBucket: {rate: 1, burst: 1}}]}}]")
+		limits := s.server.rule(s.server.method("/a.B/C", unaryKind)).limits
+		take := func(caller string, want bool, after time.Duration) {
+			t.Helper()
+			_, refusedFor := takeAll(time.Now(), limits, caller)
+			if (refusedFor == 0) != want || math.Abs((refusedFor-after).Seconds()) > 1e-6 {
+				t.Errorf("%s: refused for %s, want %s", caller, refusedFor, after)
+			}
+		}
+		take("a", true, 0)
+		for range 10 {
+			take("a", false, time.Second)
+		}
+		for _, caller := range []string{"b", "c", "d", "e"} {
+			take(caller, true, 0)
+		}
+		take("f", false, time.Second)
+	})
+}
+
+func TestStrangersCannotFillTheMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newRateLimit(parsed(t, "server: [{rate: {limits: [{perCaller: true, tokenBucket: {rate: 1}}]}}]").GetServer()[0].GetRate().GetLimits()[0])
+		spend := func(caller string) bool {
+			_, refused := takeAll(time.Now(), []*rateLimit{l}, caller)
+			return refused == 0
+		}
+		for i := range maxCallers {
+			spend(fmt.Sprint("stranger ", i))
+		}
+		if first, second := spend("one more"), spend("another"); !first || second {
+			t.Error("newcomers do not share one bucket:", first, second)
+		}
+		time.Sleep(2 * time.Second) // all buckets are full again, and forgotten
+		if !spend("one more") || !spend("another") || len(l.callers) > 2 {
+			t.Errorf("%d callers remembered", len(l.callers))
+		}
+	})
+}
+
+func TestHealthIsNeverRefused(t *testing.T) {
+	both(t, func(t *testing.T, streaming bool) {
+		s := newServing(t, `
+server: [{method: '*/*', deadline: {required: true}, bulkhead: {maxConcurrent: 1}, callers: {allow: [nobody]}, rate: {limits: [{tokenBucket: {rate: 0.001}}]}}]
+serverFaults: [{abort: {code: UNAVAILABLE}}]
+`)
+		s.policy.Exempt("fault.v1.Control/*")
+		for _, method := range []string{"grpc.health.v1.Health/Check", "grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "fault.v1.Control/Heal"} {
+			for range 3 {
+				if err := s.call(t.Context(), streaming, method, fine); err != nil {
+					t.Errorf("%s: %v", method, err)
+				}
+			}
+		}
+		if err := s.call(t.Context(), streaming, "a.B/C", fine); err == nil || !strings.Contains(err.Error(), "may not call") {
+			t.Error("all others are refused, but this one got", err)
+		}
+	})
+}

@@ -1,0 +1,134 @@
+package governance
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/balancer/leastrequest"
+	"google.golang.org/grpc/balancer/roundrobin"
+	"google.golang.org/grpc/serviceconfig"
+	"google.golang.org/grpc/status"
+)
+
+// Interceptors see a call once; a picker sees every attempt. These two policies are gRPC's own, with attempts counted.
+const (
+	countedRoundRobin   = "sandbox_round_robin"
+	countedLeastRequest = "sandbox_least_request"
+)
+
+// leastRequestChoices is how many replicas are compared for each call. gRPC may draw the same one twice: of its default, 2, one of three
+// replicas that hangs would still get a ninth of the calls; of 4, an eighty-first.
+const leastRequestChoices = 4
+
+func balancerConfig(leastRequest bool) map[string]any {
+	if leastRequest {
+		return map[string]any{countedLeastRequest: map[string]int{"choiceCount": leastRequestChoices}}
+	}
+	return map[string]any{countedRoundRobin: struct{}{}}
+}
+
+func init() { // gRPC lets balancers be registered at no other time
+	balancer.Register(countedBuilder{countedRoundRobin, balancer.Get(roundrobin.Name)})
+	balancer.Register(countedBuilder{countedLeastRequest, balancer.Get(leastrequest.Name)})
+}
+
+type countedBuilder struct {
+	name string
+	balancer.Builder
+}
+
+func (b countedBuilder) Name() string { return b.name }
+
+func (b countedBuilder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
+	return b.Builder.Build(countedConn{cc}, opts)
+}
+
+func (b countedBuilder) ParseConfig(text json.RawMessage) (serviceconfig.LoadBalancingConfig, error) {
+	if parser, ok := b.Builder.(balancer.ConfigParser); ok {
+		return parser.ParseConfig(text)
+	}
+	return nil, nil
+}
+
+type countedConn struct{ balancer.ClientConn }
+
+func (c countedConn) UpdateState(s balancer.State) {
+	s.Picker = countedPicker{s.Picker}
+	c.ClientConn.UpdateState(s)
+}
+
+type countedPicker struct{ balancer.Picker }
+
+func (p countedPicker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
+	result, err := p.Picker.Pick(info)
+	if err == nil {
+		if call, ok := info.Ctx.Value(clientCallKey{}).(*clientCall); ok {
+			call.attempt(&result)
+		}
+	}
+	return result, err
+}
+
+// attempt counts one, and where there is a budget follows what it is spent on.
+func (c *clientCall) attempt(result *balancer.PickResult) {
+	n := c.attempts.Add(1)
+	if n == 1 {
+		c.method.first.Inc()
+	} else {
+		c.method.retries.Inc()
+		c.span.AddEvent("retry", trace.WithAttributes(attribute.Int("attempt", int(n))))
+	}
+	if c.rule.retry == nil {
+		return
+	}
+	before := result.Done
+	result.Done = func(done balancer.DoneInfo) {
+		if before != nil {
+			before(done)
+		}
+		c.client.budget.spend(c, n, done.Err)
+	}
+}
+
+// retryBudget repeats the sums of grpc-go's, which shows its tokens to nobody (gRFC A6).
+type retryBudget struct {
+	cfg   ClientConfig
+	gauge prometheus.Gauge
+
+	mu                 sync.Mutex
+	tokens, max, ratio float64
+}
+
+func newRetryBudget(cfg ClientConfig) *retryBudget {
+	return &retryBudget{cfg: cfg, gauge: cfg.Metrics.budget.WithLabelValues(cfg.Callee)}
+}
+
+// reset fills it up: grpc-go does so whenever a service config comes in.
+func (b *retryBudget) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.max, b.ratio = budgetOf(b.cfg.Policy.load().connection(b.cfg.Callee))
+	b.tokens = b.max
+	b.gauge.Set(b.tokens)
+}
+
+func (b *retryBudget) spend(c *clientCall, attempt int32, err error) {
+	retriable := slices.Contains(retryPolicyFor(c.rule.retry).Codes, codeName(status.Code(err)))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err == nil:
+		b.tokens = min(b.max, b.tokens+b.ratio)
+	case retriable:
+		b.tokens = max(0, b.tokens-1)
+		if b.tokens <= b.max/2 && attempt < int32(c.rule.retry.GetMaxAttempts()) {
+			b.cfg.Metrics.withheld.WithLabelValues(c.method.callee, c.method.method).Inc()
+		}
+	}
+	b.gauge.Set(b.tokens)
+}

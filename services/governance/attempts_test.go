@@ -1,0 +1,195 @@
+package governance
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+)
+
+const retried = "client: [{method: 'grpc.testing.TestService/*', retry: {idempotent: true, maxAttempts: 3, initialBackoff: 1ms}}]"
+
+// flaky fails as long as more calls are to fail.
+type flaky struct {
+	fails, served atomic.Int64
+	code          codes.Code
+}
+
+func (f *flaky) fake() fake {
+	answer := func() error {
+		f.served.Add(1)
+		if f.fails.Add(-1) >= 0 {
+			return status.Error(f.code, "chosen")
+		}
+		return nil
+	}
+	return fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+		return &testv1.SimpleResponse{}, answer()
+	}, stream: func(grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) error {
+		return answer()
+	}}
+}
+
+func TestOnlyWhatIsSafeIsRetried(t *testing.T) {
+	for _, c := range []struct {
+		name, text      string
+		code            codes.Code
+		fails, attempts int64
+		want            codes.Code
+	}{
+		{"an unreachable callee", retried, codes.Unavailable, 2, 3, codes.OK},
+		{"at most so many times", retried, codes.Unavailable, 3, 3, codes.Unavailable},
+		{"another code", retried, codes.Internal, 1, 1, codes.Internal},
+		{"another method", strings.ReplaceAll(retried, "TestService/*", "TestService/Empty*"), codes.Unavailable, 1, 1, codes.Unavailable},
+		{"another callee", strings.ReplaceAll(retried, "{method", "{callee: other, method"), codes.Unavailable, 1, 1, codes.Unavailable},
+		{"no policy", "", codes.Unavailable, 1, 1, codes.Unavailable},
+		{"a code of the policy", strings.ReplaceAll(retried, "maxAttempts", "codes: [ABORTED], maxAttempts"), codes.Aborted, 1, 2, codes.OK},
+		{"a code not of the policy", strings.ReplaceAll(retried, "maxAttempts", "codes: [ABORTED], maxAttempts"), codes.Unavailable, 1, 1, codes.Unavailable},
+	} {
+		for _, streaming := range []bool{false, true} {
+			t.Run(c.name+map[bool]string{true: ", streaming"}[streaming], func(t *testing.T) {
+				metrics := NewMetrics()
+				breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
+				f := &flaky{code: c.code}
+				f.fails.Store(c.fails)
+				client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Metrics: metrics, Policy: policy(t, c.text), Breakers: breakers})
+				method, err := "UnaryCall", error(nil)
+				if streaming {
+					method = "FullDuplexCall"
+					s, openErr := client.FullDuplexCall(t.Context())
+					must(t, openErr)
+					_, err = s.Recv()
+					err = endOf(err)
+				} else {
+					_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+				}
+				if status.Code(err) != c.want || f.served.Load() != c.attempts {
+					t.Errorf("%d attempts, %v; want %d, %s", f.served.Load(), err, c.attempts, c.want)
+				}
+				for kind, want := range map[string]float64{"first": 1, "retry": float64(c.attempts - 1)} {
+					if got := metric(t, metrics, "sandbox_attempts_total", "kind", kind); got != want {
+						t.Errorf("%v %s attempts counted, want %v", got, kind, want)
+					}
+				}
+				// A call is one call, however many attempts it took; so it is for the breaker.
+				eventually(t, "one call is counted", func() bool {
+					return metric(t, metrics, "grpc_client_handled_total", "grpc_method", method, "grpc_code", c.want.String()) == 1
+				})
+				b := breakers.of(edge{"callee", "grpc.testing.TestService/" + method})
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				if got := b.counts.ok + b.counts.failed; got != 1 {
+					t.Errorf("the breaker counts %d calls", got)
+				}
+			})
+		}
+	}
+}
+
+func TestRetriesStopWhenTheBudgetIsSpent(t *testing.T) {
+	metrics := NewMetrics()
+	f := &flaky{code: codes.Unavailable}
+	f.fails.Store(1000)
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Metrics: metrics,
+		Policy: policy(t, retried+"\nconnections: [{retryBudget: {maxTokens: 10, tokenRatio: 0.5}}]")})
+	call := func() { _, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{}) }
+	for range 100 {
+		call()
+	}
+	// 10 tokens, and retries while more than 5 are left: two of the first call, which is then out of attempts, and one of the second.
+	if got := f.served.Load(); got != 103 {
+		t.Errorf("100 calls made %d attempts, want 103", got)
+	}
+	spent := f.served.Load()
+	if got := metric(t, metrics, "sandbox_attempts_total", "kind", "retry"); got != float64(spent-100) {
+		t.Errorf("%v retries counted, want %d", got, spent-100)
+	}
+	if got := metric(t, metrics, "sandbox_retry_budget_tokens", "callee", "callee"); got != 0 {
+		t.Errorf("%v tokens left, want 0", got)
+	}
+	if got := metric(t, metrics, "sandbox_retry_withheld_total"); got < 90 {
+		t.Errorf("%v withheld, want nearly all", got)
+	}
+	// Successes fill it again: 12 of them give 6 tokens, and a failure is retried.
+	f.fails.Store(0)
+	for range 14 {
+		call()
+	}
+	if got := metric(t, metrics, "sandbox_retry_budget_tokens", "callee", "callee"); got != 7 {
+		t.Errorf("%v tokens left, want 7", got)
+	}
+	f.fails.Store(1)
+	f.served.Store(0)
+	call()
+	if got := f.served.Load(); got != 2 {
+		t.Errorf("%d attempts, want 2", got)
+	}
+}
+
+func TestAnOpenConnectionFollowsThePolicy(t *testing.T) {
+	f := &flaky{code: codes.Unavailable}
+	p := policy(t, "")
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Policy: p})
+	attempts := func() int64 {
+		f.served.Store(0)
+		f.fails.Store(1)
+		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		return f.served.Load()
+	}
+	for _, step := range []struct {
+		text string
+		want int64
+	}{{"", 1}, {retried, 2}, {"", 1}, {retried, 2}} {
+		change(t, p, step.text)
+		eventually(t, "the connection knows "+step.text, func() bool { return attempts() == step.want })
+	}
+}
+
+// A rate limit tells grpc-go how long to wait, so its retry is in time.
+func TestARetryWaitsAsLongAsTheLimitSays(t *testing.T) {
+	p := policy(t, `
+server: [{rate: {limits: [{tokenBucket: {rate: 5, burst: 1}}]}}]
+client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 1ms, codes: [RESOURCE_EXHAUSTED]}}]
+`)
+	client := wire(t, fake{}, ServerConfig{Policy: p}, ClientConfig{Policy: p})
+	began := time.Now()
+	for range 2 {
+		if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(began); took < 150*time.Millisecond {
+		t.Errorf("the second call took %s, want 200ms", took)
+	}
+}
+
+func TestBackOffIsJittered(t *testing.T) {
+	var mu sync.Mutex
+	waits := map[time.Duration]bool{}
+	var last time.Time
+	client := wire(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !last.IsZero() {
+			waits[time.Since(last).Round(2*time.Millisecond)] = true
+		}
+		last = time.Now()
+		return nil, errDown
+	}}, ServerConfig{}, ClientConfig{Policy: policy(t, strings.ReplaceAll(retried, "1ms", "40ms")+"\nconnections: [{retryBudget: {maxTokens: 100}}]")})
+	for range 6 {
+		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		mu.Lock()
+		last = time.Time{}
+		mu.Unlock()
+	}
+	if len(waits) < 3 {
+		t.Errorf("waits are all alike: %v", waits)
+	}
+}

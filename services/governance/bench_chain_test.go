@@ -1,0 +1,126 @@
+package governance
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/test/bufconn"
+)
+
+// benchClient joins the two in memory.
+func benchClient(b *testing.B, s *grpc.Server, dial func(...grpc.DialOption) (*grpc.ClientConn, error)) testv1.TestServiceClient {
+	b.Helper()
+	pipe := bufconn.Listen(1 << 20)
+	testv1.RegisterTestServiceServer(s, echo)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(pipe) }()
+	conn, err := dial(grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) }))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = conn.Close()
+		s.Stop()
+		<-served
+	})
+	return testv1.NewTestServiceClient(conn)
+}
+
+// chain is a way to join client and server.
+type chain struct {
+	name string
+	join func(*testing.B) testv1.TestServiceClient
+}
+
+// chains are compared with the first.
+func chains() []chain {
+	return []chain{
+		{"bare grpc-go", func(b *testing.B) testv1.TestServiceClient {
+			window, conn := grpc.WithInitialWindowSize(1<<20), grpc.WithInitialConnWindowSize(1<<20) // as ours, or we would look better than we are
+			return benchClient(b, grpc.NewServer(grpc.InitialWindowSize(1<<20), grpc.InitialConnWindowSize(1<<20)), func(o ...grpc.DialOption) (*grpc.ClientConn, error) {
+				return grpc.NewClient("passthrough:///pipe", append(o, window, conn, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+			})
+		}},
+		{"governed, nobody traces", func(b *testing.B) testv1.TestServiceClient { return governedClient(b, "", nil) }},
+		{"governed, trace not sampled", func(b *testing.B) testv1.TestServiceClient {
+			return governedClient(b, "", sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())))
+		}},
+		{"governed, every part of the policy", func(b *testing.B) testv1.TestServiceClient {
+			return governedClient(b, everyPart, sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())))
+		}},
+		{"governed, every call traced", func(b *testing.B) testv1.TestServiceClient {
+			return governedClient(b, "", sdktrace.NewTracerProvider())
+		}},
+	}
+}
+
+// everyPart limits a lot and refuses nothing.
+const everyPart = `
+server:
+- bulkhead: {maxConcurrent: 1000}
+  rate: {limits: [{tokenBucket: {rate: 1e8, burst: 100000}}]}
+  priority: high
+client:
+- retry: {idempotent: true, maxAttempts: 3}
+shed: {minLimit: 100, initialLimit: 100}
+`
+
+func governedClient(b *testing.B, text string, tracing trace.TracerProvider) testv1.TestServiceClient {
+	metrics, p := NewMetrics(), policy(b, text)
+	return benchClient(b, Server(ServerConfig{Pod: "pod-0", Metrics: metrics, Log: quiet, Policy: p, Tracing: tracing}), func(o ...grpc.DialOption) (*grpc.ClientConn, error) {
+		return Dial("passthrough:///pipe", ClientConfig{Callee: "callee", Metrics: metrics, Log: quiet, Policy: p, Tracing: tracing,
+			Breakers: NewBreakers("c", BreakerConfig{}, metrics, nil), Options: o})
+	})
+}
+
+func (c chain) unary(b *testing.B) {
+	client := c.join(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second) // as every caller in production has
+		if _, err := client.UnaryCall(ctx, &testv1.SimpleRequest{}); err != nil {
+			b.Fatal(err)
+		}
+		cancel()
+	}
+}
+
+// message is one there and one back.
+func (c chain) message(b *testing.B) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s, err := c.join(b).FullDuplexCall(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	msg := &testv1.StreamingOutputCallRequest{}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Send(msg); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := s.Recv(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	_ = s.CloseSend()
+}
+
+func BenchmarkUnary(b *testing.B) {
+	for _, c := range chains() {
+		b.Run(c.name, c.unary)
+	}
+}
+
+func BenchmarkStreamMessage(b *testing.B) {
+	for _, c := range chains() {
+		b.Run(c.name, c.message)
+	}
+}

@@ -1,0 +1,125 @@
+package governance
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"google.golang.org/grpc/codes"
+)
+
+// shared runs op in n goroutines, b.N times in all.
+func shared(b *testing.B, n int, op func()) {
+	b.Helper()
+	b.ReportAllocs()
+	var all sync.WaitGroup
+	b.ResetTimer()
+	for i := range n {
+		all.Go(func() {
+			for range (b.N + i) / n {
+				op()
+			}
+		})
+	}
+	all.Wait()
+}
+
+// breakerOps let one call in and count that it went well.
+func breakerOps() []struct {
+	name string
+	op   func() func()
+} {
+	return []struct {
+		name string
+		op   func() func()
+	}{
+		{"this package", func() func() {
+			m := NewBreakers("c", BreakerConfig{}, NewMetrics(), nil).of(edge{"callee", "a.B/C"})
+			return func() {
+				t, _ := m.allow(nil)
+				m.done(t, nil)
+			}
+		}},
+		{"sony/gobreaker", func() func() {
+			cb := oracle(BreakerConfig{})
+			return func() {
+				done, _ := cb.Allow()
+				done(nil)
+			}
+		}},
+		{"failsafe-go", func() func() {
+			cb := circuitbreaker.NewBuilder[any]().WithFailureRateThreshold(0.25, 20, 10*time.Second).Build()
+			return func() {
+				cb.TryAcquirePermit()
+				cb.RecordSuccess()
+			}
+		}},
+	}
+}
+
+func BenchmarkBreaker(b *testing.B) {
+	for _, n := range []int{1, 2, 8} {
+		for _, c := range breakerOps() {
+			b.Run(fmt.Sprintf("%d goroutines/%s", n, c.name), func(b *testing.B) { shared(b, n, c.op()) })
+		}
+	}
+}
+
+// limiterOp is one decision of a method's limit, from the policy to the token.
+func limiterOp(b testing.TB, text, caller string) func() {
+	p := policy(b, text)
+	var rates rateLimits
+	limits := rates.follow(time.Now(), p.load().server("a.B/C").limits)
+	return func() {
+		if _, refused := takeAll(time.Now(), limits, caller); refused > 0 {
+			b.Fatal("refused")
+		}
+	}
+}
+
+const (
+	perMethodLimit = "server: [{rate: {limits: [{tokenBucket: {rate: 1e9, burst: 1000000000}}]}}]"
+	perCallerLimit = "server: [{rate: {limits: [{perCaller: true, tokenBucket: {rate: 1e9, burst: 1000000000}}]}}]"
+)
+
+func benchLimiter(text string) func(*testing.B) {
+	return func(b *testing.B) { shared(b, 1, limiterOp(b, text, orders)) }
+}
+
+func BenchmarkLimiter(b *testing.B) {
+	b.Run("per method", benchLimiter(perMethodLimit))
+	b.Run("per caller", benchLimiter(perCallerLimit))
+}
+
+// benchNoFaults is what an empty injector costs a call: to find the method's rule, and that it has no faults.
+func benchNoFaults(b *testing.B) {
+	p := policy(b, "")
+	c := newClient(ClientConfig{Callee: "callee", Policy: p, Log: quiet}.withDefaults())
+	m := c.method("/a.B/C", unaryKind)
+	shared(b, 1, func() {
+		if len(m.rule(p).faults) > 0 {
+			b.Fatal("there are faults")
+		}
+	})
+}
+
+func BenchmarkNoFaults(b *testing.B) { benchNoFaults(b) }
+
+func benchShed(b *testing.B) {
+	p := policy(b, "shed: {}")
+	s := shedder{metrics: NewMetrics()}
+	now := s.follow(p.load().source.GetShed())
+	shared(b, 1, func() {
+		if permit, ok := now.admit(2); ok {
+			permit.Record()
+		}
+	})
+}
+
+func BenchmarkShed(b *testing.B) { benchShed(b) }
+
+func BenchmarkRefusal(b *testing.B) {
+	shared(b, 1, func() { _ = refuse(codes.Unavailable, ReasonBreakerOpen, "open", withRetry(time.Second)) })
+}

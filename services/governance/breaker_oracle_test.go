@@ -1,0 +1,277 @@
+package governance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// oracle is the library that this breaker replaced, with the same settings.
+func oracle(cfg BreakerConfig) *gobreaker.TwoStepCircuitBreaker[struct{}] {
+	cfg = cfg.withDefaults()
+	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		MaxRequests: cfg.Probes, Interval: cfg.Window, BucketPeriod: cfg.Window / windowBuckets, Timeout: cfg.Open,
+		ReadyToTrip: func(n gobreaker.Counts) bool {
+			finished := n.TotalSuccesses + n.TotalFailures
+			return finished >= cfg.MinCalls && float64(n.TotalFailures) >= cfg.FailureRatio*float64(finished)
+		},
+		IsSuccessful: func(err error) bool { return !IsFailure(codeOf(err)) },
+		IsExcluded:   func(err error) bool { return codeOf(err) == codes.Canceled },
+	})
+}
+
+// Random calls, outcomes and pauses: both must let the same calls in and be in the same state after every step.
+func TestTheBreakerDecidesAsGobreakerDoes(t *testing.T) {
+	for seed := range uint64(200) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 7))
+			cfg := BreakerConfig{FailureRatio: 0.1 + 0.8*random.Float64(), MinCalls: uint32(1 + random.IntN(20)), Window: 10 * time.Second,
+				Open: time.Duration(1+random.IntN(8)) * time.Second, Probes: uint32(1 + random.IntN(5)), MaxConcurrent: 1 << 30}
+			theirs, origin := oracle(cfg), time.Now()
+			ours := newBreaker(cfg, func() time.Duration { return time.Since(origin) }, func(transition) {})
+			badness := random.Float64()
+			type open struct {
+				theirs func(error)
+				ours   ticket
+			}
+			var probes []open // calls that are still out; only in half-open, where it matters
+			end := func(o open, err error) {
+				o.theirs(err)
+				ours.done(o.ours, err)
+			}
+			for step := range 400 {
+				if random.IntN(4) == 0 {
+					time.Sleep(time.Duration(random.Int64N(int64(2 * time.Second))))
+				}
+				report, theirErr := theirs.Allow()
+				ticket, ourErr := ours.allow()
+				if (theirErr == nil) != (ourErr == nil) {
+					t.Fatalf("seed %d step %d: gobreaker says %v, we say %v", seed, step, theirErr, ourErr)
+				}
+				outcome := func() error {
+					switch x := random.Float64(); {
+					case x < 0.1:
+						return status.Error(codes.Canceled, "given up")
+					case x < badness:
+						return status.Error(codes.Unavailable, "chosen")
+					default:
+						return nil
+					}
+				}
+				if ourErr == nil {
+					probes = append(probes, open{report, ticket})
+				}
+				if ours.state() != halfOpen || len(probes) > 3 || random.IntN(2) == 0 {
+					for _, p := range probes {
+						end(p, outcome())
+					}
+					probes = nil
+				}
+				if got, want := ours.state().String(), theirs.State().String(); got != want && !(got == StateOpen && want == StateHalfOpen) {
+					// Asking gobreaker for its state makes it half-open when the time is over; ours waits for the next call.
+					t.Fatalf("seed %d step %d: gobreaker is %s, we are %s", seed, step, want, got)
+				}
+			}
+		})
+	}
+}
+
+// clocked is a breaker whose clock the test moves at will.
+type clocked struct {
+	*breaker
+	t   *testing.T
+	now time.Duration
+}
+
+func newClocked(t *testing.T, cfg BreakerConfig) *clocked {
+	c := &clocked{t: t, now: time.Hour}
+	c.breaker = newBreaker(cfg, func() time.Duration { return c.now }, func(transition) {})
+	return c
+}
+
+func (c *clocked) calls(n int, err error) {
+	c.t.Helper()
+	for range n {
+		ticket, refusal := c.allow()
+		if refusal != nil {
+			c.t.Fatal("refused:", refusal)
+		}
+		c.done(ticket, err)
+	}
+}
+
+func (c *clocked) is(want breakerState, when string) {
+	c.t.Helper()
+	if got := c.state(); got != want {
+		c.t.Errorf("%s it is %s, want %s", when, got, want)
+	}
+}
+
+var errDown = status.Error(codes.Unavailable, "chosen")
+
+func TestAClockThatJumpsDoesNoHarm(t *testing.T) {
+	c := newClocked(t, BreakerConfig{})
+	c.calls(15, nil)
+	c.calls(4, errDown)
+	c.now -= 50 * time.Minute
+	c.calls(1, errDown)
+	c.is(open, "a jump back keeps the window: after 5 failures of 20")
+
+	c.now += 4 * time.Second
+	if _, err := c.allow(); RefusalReason(err) != ReasonBreakerOpen {
+		t.Error("4 s after it opened:", err)
+	}
+	c.now -= 5 * time.Minute // and not open for 5 minutes more
+	if _, err := c.allow(); RefusalReason(err) != ReasonBreakerOpen {
+		t.Error("after a jump back:", err)
+	}
+	c.now += 1500 * time.Millisecond
+	c.calls(5, nil)
+	c.is(closed, "5.5 s of open time in all, then 5 probes:")
+
+	c.calls(15, errDown)
+	c.now += 1000 * time.Hour
+	c.calls(19, errDown)
+	c.is(closed, "a jump ahead empties the window: after 19 more failures")
+	c.calls(1, errDown)
+	c.is(open, "after the 20th")
+}
+
+func TestAnAbandonedProbeGivesItsSlotBack(t *testing.T) {
+	c := newClocked(t, BreakerConfig{Probes: 2})
+	c.calls(20, errDown)
+	c.now += 6 * time.Second
+	var abandoned []ticket
+	for range 2 { // both probes are streams that nobody reads, cancels or ends
+		probe, err := c.allow()
+		must(t, err)
+		abandoned = append(abandoned, probe)
+	}
+	c.now += 10 * time.Second
+	if _, err := c.allow(); RefusalReason(err) != ReasonBreakerOpen {
+		t.Error("within a window the slots are taken:", err)
+	}
+	c.now += time.Millisecond
+	c.calls(1, nil)
+	for _, late := range abandoned {
+		c.done(late, errDown) // counts no more
+	}
+	c.is(halfOpen, "after late failures of abandoned probes")
+	c.calls(1, nil)
+	c.is(closed, "after two new probes")
+	if got := c.inFlight.Load(); got != 0 {
+		t.Errorf("%d calls in flight, want 0", got)
+	}
+}
+
+func TestNewSettingsKeepWhatWasMeasured(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change BreakerConfig
+		more   int // failures until it opens, of 20 successes and 10 failures measured
+	}{
+		{"a lower ratio", BreakerConfig{FailureRatio: 0.35, MinCalls: 31}, 1},
+		{"a lower least number of calls", BreakerConfig{FailureRatio: 0.5, MinCalls: 10}, 10},
+		{"a longer window", BreakerConfig{FailureRatio: 0.35, Window: time.Minute}, 1},
+		{"a shorter window that all of it fits in", BreakerConfig{FailureRatio: 0.35, Window: 5 * time.Second}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newClocked(t, BreakerConfig{FailureRatio: 0.9})
+			b.now += 3 * time.Second
+			b.calls(20, nil)
+			b.now += time.Second
+			b.calls(10, errDown)
+			b.configure(c.change)
+			b.calls(c.more-1, errDown)
+			b.is(closed, fmt.Sprintf("after %d more", c.more-1))
+			b.calls(1, errDown)
+			b.is(open, fmt.Sprintf("after %d more", c.more))
+		})
+	}
+	t.Run("a shorter window that some of it is too old for", func(t *testing.T) {
+		b := newClocked(t, BreakerConfig{FailureRatio: 0.9})
+		b.calls(20, nil)
+		b.now += 8 * time.Second
+		b.calls(10, errDown)
+		b.configure(BreakerConfig{Window: time.Second, MinCalls: 11})
+		b.calls(1, errDown)
+		b.is(open, "with 11 failures of 11")
+	})
+	t.Run("disabled and enabled again", func(t *testing.T) {
+		b := newClocked(t, BreakerConfig{})
+		b.calls(20, errDown)
+		b.is(open, "after 20 failures")
+		b.configure(BreakerConfig{Disabled: true})
+		b.is(closed, "when disabled")
+		b.calls(100, errDown)
+		b.is(closed, "however many calls fail")
+		b.configure(BreakerConfig{})
+		b.calls(1, errDown)
+		b.is(open, "with the next failure, when enabled again")
+	})
+}
+
+func TestARefusalSaysWhenToComeBack(t *testing.T) {
+	c := newClocked(t, BreakerConfig{})
+	c.calls(20, errDown)
+	c.now += 1200 * time.Millisecond
+	_, err := c.allow()
+	after, ok := RetryDelay(err)
+	if !ok || status.Code(err) != codes.Unavailable {
+		t.Fatal("got", err)
+	}
+	c.now += after - 1
+	if _, err := c.allow(); err == nil {
+		t.Error("let in too early")
+	}
+	c.now++
+	if _, err := c.allow(); err != nil {
+		t.Error("refused after the time it named:", err)
+	}
+}
+
+// The window of a breaker and the calls in flight outlive any number of policies.
+func TestAPolicyChangeKeepsTheBreakersWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := policy(t, "version: lenient\nclient: [{breaker: {failureRatio: 0.9}}]")
+		breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
+		c := newClient(ClientConfig{Callee: "callee", Breakers: breakers, Policy: p, Log: quiet}.withDefaults())
+		call := func(err error) error {
+			return c.unary(t.Context(), "/a.B/C", nil, nil, nil, answering(err))
+		}
+		for range 15 {
+			must(t, call(nil))
+		}
+		for range 10 {
+			if err := call(errDown); !errors.Is(err, errDown) {
+				t.Fatal(err)
+			}
+		}
+		change(t, p, "version: strict\nclient: [{breaker: {failureRatio: 0.4}}]")
+		if err := call(errDown); !errors.Is(err, errDown) {
+			t.Fatal("the first call under the new policy:", err)
+		}
+		if err := call(nil); RefusalReason(err) != ReasonBreakerOpen {
+			t.Error("11 failures of 26 under a limit of 40 %:", err)
+		}
+		change(t, p, "client: [{method: 'a.B/*', breaker: {open: 1s}}]")
+		time.Sleep(1001 * time.Millisecond)
+		if err := call(nil); err != nil {
+			t.Error("after the new open time:", err)
+		}
+	})
+}
+
+// answering is a callee that gives this answer.
+func answering(err error) func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+	return func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return err }
+}

@@ -1,0 +1,89 @@
+package governance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+)
+
+const (
+	orders  = "spiffe://sandbox.local/ns/shop/sa/orderservice"
+	users   = "spiffe://sandbox.local/ns/shop/sa/userservice"
+	visitor = "spiffe://sandbox.local/ns/elsewhere/sa/orderservice"
+)
+
+func TestOnlyListedCallersAreServed(t *testing.T) {
+	ca := newAuthority(t)
+	self, _ := identity(t, ca.issue("callee", users), nil)
+	for _, c := range []struct {
+		name, caller, text string
+		want               codes.Code
+	}{
+		{"nothing is listed", visitor, "", codes.OK},
+		{"the very one", orders, "server: [{callers: {allow: ['" + orders + "']}}]", codes.OK},
+		{"one of its namespace", orders, "server: [{callers: {allow: ['spiffe://sandbox.local/ns/shop/sa/*']}}]", codes.OK},
+		{"one of another namespace", visitor, "server: [{callers: {allow: ['spiffe://sandbox.local/ns/shop/sa/*']}}]", codes.PermissionDenied},
+		{"a star covers no slash", orders, "server: [{callers: {allow: ['spiffe://sandbox.local/*']}}]", codes.PermissionDenied},
+		{"nobody", orders, "server: [{callers: {}}]", codes.PermissionDenied},
+		{"another method's list", visitor, "server: [{method: 'a.B/*', callers: {allow: ['" + orders + "']}}]", codes.OK},
+		{"no SPIFFE identity: the DNS name counts", "", "server: [{callers: {allow: [client.shop.svc]}}]", codes.OK},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var ids []string
+			if c.caller != "" {
+				ids = append(ids, c.caller)
+			}
+			id, _ := identity(t, ca.issue("client.shop.svc", ids...), nil)
+			var log bytes.Buffer
+			metrics := NewMetrics()
+			var seen string
+			client := wireWith(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+				seen = Caller(ctx)
+				return &testv1.SimpleResponse{}, nil
+			}, stream: func(grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) error {
+				return nil
+			}}, ServerConfig{Identity: self, Policy: policy(t, c.text), Metrics: metrics, Log: NewLog(&log, slog.LevelInfo)},
+				ClientConfig{Identity: id, Callee: "callee", Log: quiet})
+			_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+			if status.Code(err) != c.want {
+				t.Error("unary:", err)
+			}
+			stream, openErr := client.FullDuplexCall(t.Context())
+			must(t, openErr)
+			if _, err := stream.Recv(); c.want == codes.OK != (status.Code(err) != codes.PermissionDenied) {
+				t.Error("streaming:", err)
+			}
+			if c.want == codes.OK {
+				if want := c.caller; want != "" && seen != want {
+					t.Errorf("the handler sees %q, want %q", seen, want)
+				}
+				return
+			}
+			if RefusalReason(err) != ReasonCallerNotAllowed || metric(t, metrics, "sandbox_refused_total", "reason", ReasonCallerNotAllowed) != 2 {
+				t.Error("not counted:", err)
+			}
+			var line struct{ Msg, Caller, Server, Method string }
+			must(t, json.NewDecoder(&log).Decode(&line))
+			if line.Msg != "refused a caller" || line.Caller != c.caller || line.Server != users || line.Method != unaryMethod {
+				t.Errorf("logged %+v", line)
+			}
+		})
+	}
+}
+
+func TestPlaintextHasNoIdentity(t *testing.T) {
+	client := wire(t, fake{}, ServerConfig{Policy: policy(t, "server: [{callers: {allow: ['*', '*/*']}}]")}, ClientConfig{})
+	if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); status.Code(err) != codes.PermissionDenied {
+		t.Error("a list was open to nobody in particular:", err)
+	}
+	if got := Caller(t.Context()); got != "" {
+		t.Errorf("a context of no call has the caller %q", got)
+	}
+}

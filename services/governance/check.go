@@ -1,0 +1,163 @@
+package governance
+
+import (
+	"fmt"
+	"math"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// checker collects what is wrong with a policy, each with the path of its field as a file writes it: client[1].breaker.failureRatio.
+type checker struct{ problems []PolicyProblem }
+
+func check(p *policyv1.EffectivePolicy) []PolicyProblem {
+	c := &checker{}
+	for i, r := range p.GetServer() {
+		c.server(fmt.Sprintf("server[%d].", i), r)
+	}
+	for i, r := range p.GetClient() {
+		c.client(fmt.Sprintf("client[%d].", i), r)
+	}
+	for i, f := range p.GetServerFaults() {
+		c.fault(fmt.Sprintf("serverFaults[%d].", i), f)
+	}
+	for i, f := range p.GetClientFaults() {
+		c.fault(fmt.Sprintf("clientFaults[%d].", i), f)
+	}
+	for i, conn := range p.GetConnections() {
+		at := fmt.Sprintf("connections[%d].", i)
+		c.pattern(at+"callee", conn.GetCallee())
+		c.tuning(at+"tuning.", conn.GetTuning())
+		if b := conn.GetRetryBudget(); b != nil {
+			c.want(b.GetMaxTokens() <= 1000, at+"retryBudget.maxTokens", "must be at most 1000")
+			c.want(inRange(b.GetTokenRatio(), 0, 1000), at+"retryBudget.tokenRatio", "must be from 0 to 1000")
+		}
+	}
+	if s := p.GetShed(); s != nil {
+		limits := shedLimits(s)
+		c.want(limits.min <= limits.initial && limits.initial <= limits.max, "shed",
+			fmt.Sprintf("needs minLimit <= initialLimit <= maxLimit, and they are %d, %d and %d", limits.min, limits.initial, limits.max))
+	}
+	c.tuning("tuning.", p.GetTuning())
+	return c.problems
+}
+
+func (c *checker) want(holds bool, field, why string) {
+	if !holds {
+		c.problems = append(c.problems, PolicyProblem{Field: field, Why: why})
+	}
+}
+
+func (c *checker) pattern(field, pattern string) {
+	_, err := path.Match(pattern, "")
+	c.want(err == nil, field, fmt.Sprintf("%q is not a pattern; try: user.v1.UserService/Get*", pattern))
+	if strings.HasSuffix(field, "method") && pattern != "" {
+		c.want(strings.Count(pattern, "/") == 1 && !strings.HasPrefix(pattern, "/"), field,
+			fmt.Sprintf("%q can match no method, which is written package.Service/Method; try: */*", pattern))
+	}
+}
+
+func (c *checker) duration(field string, d *durationpb.Duration, least time.Duration) {
+	if d == nil {
+		return
+	}
+	c.want(d.CheckValid() == nil && d.AsDuration() >= least && d.AsDuration() < math.MaxInt64/2, field, fmt.Sprintf("must be at least %s", least))
+}
+
+func (c *checker) server(at string, r *policyv1.ServerRule) {
+	c.pattern(at+"method", r.GetMethod())
+	if d := r.GetDeadline(); d != nil {
+		c.duration(at+"deadline.timeout", d.GetTimeout(), time.Millisecond)
+		c.duration(at+"deadline.streamTimeout", d.GetStreamTimeout(), time.Millisecond)
+		c.duration(at+"deadline.margin", d.GetMargin(), 0)
+	}
+	for i, l := range r.GetRate().GetLimits() {
+		field := fmt.Sprintf("%srate.limits[%d]", at, i)
+		switch a := l.GetAlgorithm().(type) {
+		case *policyv1.RateLimit_TokenBucket:
+			c.want(inRange(a.TokenBucket.GetRate(), 1e-6, 1e9), field+".tokenBucket.rate", "must be a number of calls per second above 0")
+		case *policyv1.RateLimit_LeakyBucket:
+			c.want(inRange(a.LeakyBucket.GetRate(), 1e-6, 1e9), field+".leakyBucket.rate", "must be a number of calls per second above 0")
+		default:
+			c.want(false, field, "says neither tokenBucket nor leakyBucket")
+		}
+	}
+	for i, a := range r.GetCallers().GetAllow() {
+		field := fmt.Sprintf("%scallers.allow[%d]", at, i)
+		c.pattern(field, a)
+		c.want(a != "", field, "is empty; try: spiffe://sandbox.local/ns/shop/sa/*")
+	}
+}
+
+func (c *checker) client(at string, r *policyv1.ClientRule) {
+	c.pattern(at+"callee", r.GetCallee())
+	c.pattern(at+"method", r.GetMethod())
+	if d := r.GetDeadline(); d != nil {
+		c.duration(at+"deadline.timeout", d.GetTimeout(), time.Millisecond)
+		c.duration(at+"deadline.streamTimeout", d.GetStreamTimeout(), time.Millisecond)
+	}
+	if b := r.GetBreaker(); b != nil {
+		c.want(inRange(b.GetFailureRatio(), 0, 1), at+"breaker.failureRatio", "must be a share from 0 (the default, 0.25) to 1")
+		c.duration(at+"breaker.window", b.GetWindow(), 10*time.Millisecond)
+		c.duration(at+"breaker.open", b.GetOpen(), time.Millisecond)
+	}
+	if t := r.GetRetry(); t != nil && t.GetMaxAttempts() != 1 {
+		c.retry(at+"retry.", t)
+	}
+}
+
+// safeToRetry are the codes that say that the work was not done, or may be done again.
+var safeToRetry = []codes.Code{codes.Unavailable, codes.ResourceExhausted, codes.Aborted}
+
+func (c *checker) retry(at string, t *policyv1.Retry) {
+	c.want(t.GetIdempotent(), at+"idempotent", "must be true: retry only methods that may be called twice")
+	c.want(t.GetMaxAttempts() >= 2 && t.GetMaxAttempts() <= 5, at+"maxAttempts", "must be from 2 to 5, or 1 for no retries")
+	for i, name := range t.GetCodes() {
+		code, known := codeNamed(name)
+		c.want(known && slices.Contains(safeToRetry, code), fmt.Sprintf("%scodes[%d]", at, i),
+			fmt.Sprintf("%q is not UNAVAILABLE, RESOURCE_EXHAUSTED or ABORTED", name))
+	}
+	c.duration(at+"initialBackoff", t.GetInitialBackoff(), time.Microsecond)
+	c.duration(at+"maxBackoff", t.GetMaxBackoff(), time.Microsecond)
+	c.want(t.GetMultiplier() == 0 || inRange(t.GetMultiplier(), 1, 100), at+"multiplier", "must be from 1 to 100")
+}
+
+func (c *checker) fault(at string, f *policyv1.Fault) {
+	c.pattern(at+"callee", f.GetCallee())
+	c.pattern(at+"method", f.GetMethod())
+	c.want(inRange(f.GetPercent(), 0, 100), at+"percent", "must be from 0 (the default, 100) to 100")
+	switch k := f.GetKind().(type) {
+	case *policyv1.Fault_Delay:
+		c.duration(at+"delay.fixed", k.Delay.GetFixed(), 0)
+		c.duration(at+"delay.jitter", k.Delay.GetJitter(), 0)
+	case *policyv1.Fault_Abort:
+		code, known := codeNamed(k.Abort.GetCode())
+		c.want(known && code != codes.OK, at+"abort.code", fmt.Sprintf("%q is not a gRPC error code; try: UNAVAILABLE", k.Abort.GetCode()))
+	case nil:
+		c.want(false, strings.TrimSuffix(at, "."), "says none of delay, abort, hang and cut")
+	}
+}
+
+func (c *checker) tuning(at string, t *policyv1.Tuning) {
+	const window, most = 64 << 10, math.MaxInt32
+	for _, w := range []struct {
+		field       string
+		value, from uint32
+	}{
+		{"maxMessageBytes", t.GetMaxMessageBytes(), 1}, {"streamWindowBytes", t.GetStreamWindowBytes(), window},
+		{"connectionWindowBytes", t.GetConnectionWindowBytes(), window}, {"maxMetadataBytes", t.GetMaxMetadataBytes(), 1024},
+	} {
+		c.want(w.value == 0 || w.value >= w.from && w.value <= most, at+w.field, fmt.Sprintf("must be from %d to %d bytes", w.from, most))
+	}
+	c.duration(at+"keepaliveTime", t.GetKeepaliveTime(), 10*time.Second)
+	c.duration(at+"keepaliveTimeout", t.GetKeepaliveTimeout(), time.Millisecond)
+}
+
+func inRange(x, least, most float64) bool { return x >= least && x <= most } // false for NaN

@@ -1,0 +1,132 @@
+package governance
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// compiled is a policy that never changes. What it says about a method is worked out at the method's first call.
+type compiled struct {
+	source  *policyv1.EffectivePolicy
+	exempt  []string // beside alwaysExempt
+	servers lookup[string, *serverRule]
+	clients lookup[edge, *clientRule]
+}
+
+// edge is a method of a callee. Method has no leading slash.
+type edge struct{ callee, method string }
+
+// serverRule is what is enforced for one method served.
+type serverRule struct {
+	deadlineRequired       bool
+	timeout, streamTimeout time.Duration
+	margin                 time.Duration
+	maxConcurrent          int64 // 0: no limit
+	limits                 []*policyv1.RateLimit
+	priority               policyv1.Priority
+	callers                []string // nil: all
+	exempt                 bool     // health, reflection, control: nothing here applies
+	faults                 []*fault
+}
+
+// clientRule is what is enforced for one method called.
+type clientRule struct {
+	timeout, streamTimeout time.Duration
+	breaker                *policyv1.Breaker // may be nil
+	retry                  *policyv1.Retry   // nil: no retries
+	noFallback             bool
+	faults                 []*fault
+}
+
+func compile(p *policyv1.EffectivePolicy, exempt ...string) *compiled {
+	return &compiled{source: p, exempt: exempt}
+}
+
+func (c *compiled) server(method string) *serverRule { return c.servers.of(method, c.serverRule) }
+
+func (c *compiled) client(callee, method string) *clientRule {
+	return c.clients.of(edge{callee, method}, c.clientRule)
+}
+
+func (c *compiled) serverRule(method string) *serverRule {
+	r := &serverRule{timeout: 10 * time.Second, streamTimeout: time.Hour, margin: 10 * time.Millisecond,
+		priority: policyv1.Priority_PRIORITY_NORMAL, exempt: c.isExempt(method)}
+	if r.exempt {
+		return r
+	}
+	for _, rule := range c.source.GetServer() {
+		if !matches(rule.GetMethod(), method) {
+			continue
+		}
+		if d := rule.GetDeadline(); d != nil {
+			r.deadlineRequired = d.GetRequired()
+			r.timeout = duration(d.GetTimeout(), 10*time.Second)
+			r.streamTimeout = duration(d.GetStreamTimeout(), time.Hour)
+			r.margin = duration(d.GetMargin(), 10*time.Millisecond)
+		}
+		if b := rule.GetBulkhead(); b != nil {
+			r.maxConcurrent = int64(b.GetMaxConcurrent())
+		}
+		if l := rule.GetRate(); l != nil {
+			r.limits = l.GetLimits()
+		}
+		if p := rule.GetPriority(); p != policyv1.Priority_PRIORITY_UNSPECIFIED {
+			r.priority = p
+		}
+		if a := rule.GetCallers(); a != nil {
+			r.callers = append([]string{}, a.GetAllow()...)
+		}
+	}
+	r.faults = faultsFor(c.source.GetServerFaults(), "", method)
+	return r
+}
+
+func (c *compiled) clientRule(e edge) *clientRule {
+	r := &clientRule{streamTimeout: time.Hour}
+	for _, rule := range c.source.GetClient() {
+		if !matches(rule.GetCallee(), e.callee) || !matches(rule.GetMethod(), e.method) {
+			continue
+		}
+		if d := rule.GetDeadline(); d != nil {
+			r.timeout = duration(d.GetTimeout(), 0)
+			r.streamTimeout = duration(d.GetStreamTimeout(), time.Hour)
+		}
+		if b := rule.GetBreaker(); b != nil {
+			r.breaker = b
+		}
+		if t := rule.GetRetry(); t != nil {
+			r.retry = t
+			if t.GetMaxAttempts() == 1 {
+				r.retry = nil
+			}
+		}
+		if f := rule.GetFallback(); f != nil {
+			r.noFallback = f.GetDisabled()
+		}
+	}
+	if !c.isExempt(e.method) {
+		r.faults = faultsFor(c.source.GetClientFaults(), e.callee, e.method)
+	}
+	return r
+}
+
+// connection is what the last matching entry says; never nil.
+func (c *compiled) connection(callee string) *policyv1.Connection {
+	found := &policyv1.Connection{}
+	for _, conn := range c.source.GetConnections() {
+		if matches(conn.GetCallee(), callee) {
+			found = conn
+		}
+	}
+	return found
+}
+
+func duration(d *durationpb.Duration, fallback time.Duration) time.Duration {
+	if d == nil {
+		return fallback
+	}
+	return d.AsDuration()
+}

@@ -1,0 +1,124 @@
+package governance_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/grpc-sandbox/sandbox/services/governance"
+)
+
+// users is a service that is down.
+type users struct {
+	testv1.UnimplementedTestServiceServer
+}
+
+func (users) UnaryCall(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+	return nil, status.Error(codes.Unavailable, "the database is away")
+}
+
+// inMemory serves users, and returns how to reach it.
+func inMemory(policy *governance.Policy) (dialer grpc.DialOption, stop func()) {
+	pipe := bufconn.Listen(1 << 20)
+	s := governance.Server(governance.ServerConfig{Policy: policy, Log: governance.NewLog(nowhere{}, nil)})
+	testv1.RegisterTestServiceServer(s, users{})
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(pipe) }()
+	return grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) }), func() {
+		s.Stop()
+		<-served
+	}
+}
+
+// A policy says what is enforced, and can be replaced while calls go on.
+func ExamplePolicy() {
+	first, err := governance.ParsePolicy([]byte(`
+version: calm
+client:
+- method: user.v1.UserService/Get*
+  deadline: {timeout: 300ms}
+  retry: {idempotent: true, maxAttempts: 3}
+`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	policy, err := governance.NewPolicy(first)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("in force:", policy.Version())
+	_, err = governance.ParsePolicy([]byte("version: broken\nclient:\n- breaker:\n    failureRatio: 25\n"))
+	fmt.Println(err)
+	fmt.Println("in force:", policy.Version())
+	// Output:
+	// in force: calm
+	// reading the policy: line 4: client[0].breaker.failureRatio: must be a share from 0 (the default, 0.25) to 1
+	// in force: calm
+}
+
+// An order is still taken when the user's profile can only be had from a cache; the answer says so.
+func ExampleFallbackTo() {
+	dialer, stop := inMemory(nil)
+	defer stop()
+	cached := governance.FallbackTo("grpc.testing.TestService/UnaryCall",
+		func(_ context.Context, _ *testv1.SimpleRequest, cause error) (*testv1.SimpleResponse, error) {
+			return &testv1.SimpleResponse{Username: "Ada, as of yesterday"}, nil
+		})
+	quiet := governance.NewLog(nowhere{}, nil)
+	conn, err := governance.Dial("passthrough:///users", governance.ClientConfig{Callee: "userservice", Log: quiet,
+		Fallbacks: []governance.Fallback{cached}, Options: []grpc.DialOption{dialer}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	var header metadata.MD
+	answer, err := testv1.NewTestServiceClient(conn).UnaryCall(context.Background(), &testv1.SimpleRequest{}, grpc.Header(&header))
+	fmt.Println(answer.GetUsername(), err)
+	fmt.Println(header.Get(governance.FallbackHeader))
+	// Output:
+	// Ada, as of yesterday <nil>
+	// [userservice/grpc.testing.TestService/UnaryCall UNAVAILABLE]
+}
+
+// A refusal says why, and after how long another try would succeed.
+func ExampleRetryDelay() {
+	text, err := governance.ParsePolicy([]byte("server: [{rate: {limits: [{tokenBucket: {rate: 0.001, burst: 1}}]}}]"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	policy, err := governance.NewPolicy(text)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	dialer, stop := inMemory(policy)
+	defer stop()
+	conn, err := governance.Dial("passthrough:///users", governance.ClientConfig{Callee: "userservice", Log: governance.NewLog(nowhere{}, nil),
+		Options: []grpc.DialOption{dialer}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	client := testv1.NewTestServiceClient(conn)
+	_, _ = client.UnaryCall(context.Background(), &testv1.SimpleRequest{})
+	_, err = client.UnaryCall(context.Background(), &testv1.SimpleRequest{})
+	after, _ := governance.RetryDelay(err)
+	fmt.Println(status.Code(err), governance.RefusalReason(err), after.Minutes() > 16)
+	// Output: ResourceExhausted RATE_LIMITED true
+}
+
+type nowhere struct{}
+
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }

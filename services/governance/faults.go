@@ -1,0 +1,137 @@
+package governance
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// fault is one fault of the policy, ready to strike. A method that has none carries an empty list, and pays nothing.
+type fault struct {
+	name, kind    string
+	share         float64 // of the calls it meets
+	metadata      map[string]string
+	fixed, jitter time.Duration
+	abort         error // nil unless it aborts
+	after         int32 // messages before the cut
+}
+
+func faultsFor(all []*policyv1.Fault, callee, method string) (list []*fault) {
+	for _, f := range all {
+		if matches(f.GetCallee(), callee) && matches(f.GetMethod(), method) {
+			list = append(list, newFault(f))
+		}
+	}
+	return list
+}
+
+func newFault(p *policyv1.Fault) *fault {
+	f := &fault{name: p.GetName(), share: p.GetPercent() / 100, metadata: map[string]string{}}
+	orDefault(&f.share, 1)
+	for key, value := range p.GetMetadata() {
+		f.metadata[strings.ToLower(key)] = value // as gRPC writes them
+	}
+	switch k := p.GetKind().(type) {
+	case *policyv1.Fault_Delay:
+		f.kind, f.fixed, f.jitter = "delay", k.Delay.GetFixed().AsDuration(), k.Delay.GetJitter().AsDuration()
+	case *policyv1.Fault_Abort:
+		code, _ := codeNamed(k.Abort.GetCode())
+		message := k.Abort.GetMessage()
+		orDefault(&message, "a fault was injected")
+		f.kind, f.abort = "abort", refuse(code, ReasonFaultInjected, message)
+	case *policyv1.Fault_Hang:
+		f.kind = "hang"
+	case *policyv1.Fault_Cut:
+		f.kind, f.after = "cut", int32(min(k.Cut.GetAfterMessages(), 1<<30))
+	}
+	return f
+}
+
+// meets says whether the call is one of those the fault is for. get returns the values of a header.
+func (f *fault) meets(get func(string) []string, random func() float64) bool {
+	for key, want := range f.metadata {
+		if !contains(get(key), want) {
+			return false
+		}
+	}
+	return f.share >= 1 || random() < f.share
+}
+
+func contains(values []string, want string) bool {
+	for _, v := range values {
+		if v == want {
+			return true
+		}
+	}
+	return false
+}
+
+// strike lets the faults happen in their order, and returns the one that will cut the call later, or the error that ends it now.
+func strike(ctx context.Context, faults []*fault, get func(string) []string, random func() float64, note func(*fault)) (cut *fault, err error) {
+	for _, f := range faults {
+		if !f.meets(get, random) {
+			continue
+		}
+		note(f)
+		switch f.kind {
+		case "delay":
+			err = wait(ctx, f.fixed+time.Duration(random()*float64(f.jitter)))
+		case "abort":
+			return nil, f.abort
+		case "hang":
+			<-ctx.Done()
+			err = status.FromContextError(ctx.Err()).Err()
+		case "cut":
+			cut = f
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return cut, nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+func errCut() error {
+	return refuse(codes.Unavailable, ReasonFaultInjected, "a fault cut the connection")
+}
+
+// counter counts the messages down until the cut.
+func (f *fault) counter() *atomic.Int32 {
+	left := &atomic.Int32{}
+	left.Store(f.after)
+	return left
+}
+
+func (c *client) inject(call *clientCall) (cut *fault, err error) {
+	md, _ := metadata.FromOutgoingContext(call.ctx)
+	return strike(call.ctx, call.rule.faults, md.Get, rand.Float64, func(f *fault) {
+		noteFault(call.ctx, c.cfg.Metrics, "client", call.method.method, f)
+	})
+}
+
+func noteFault(ctx context.Context, metrics *Metrics, side, method string, f *fault) {
+	metrics.faults.WithLabelValues(side, method, f.name, f.kind).Inc()
+	trace.SpanFromContext(ctx).AddEvent("fault injected", trace.WithAttributes(
+		attribute.String("fault", f.name), attribute.String("kind", f.kind), attribute.String("side", side)))
+}

@@ -1,0 +1,163 @@
+package governance
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// echo answers, and streams back what it gets.
+var echo = fake{stream: func(s grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) error {
+	for {
+		if _, err := s.Recv(); err != nil {
+			return endOf(err)
+		}
+		if err := s.Send(&testv1.StreamingOutputCallResponse{}); err != nil {
+			return err
+		}
+	}
+}}
+
+func endOf(err error) error {
+	if status.Code(err) == codes.Unknown { // io.EOF: the client has sent all
+		return nil
+	}
+	return err
+}
+
+func TestFaultsStrike(t *testing.T) {
+	for _, side := range []string{"server", "client"} {
+		for _, c := range []struct {
+			name, fault string
+			deadline    time.Duration
+			want        codes.Code
+			took        time.Duration
+			echoed      int // messages of a stream that came back before its end
+		}{
+			{"delay", "{delay: {fixed: 100ms}}", 10 * time.Second, codes.OK, 100 * time.Millisecond, 5},
+			{"delay longer than the deadline", "{delay: {fixed: 3s}}", 200 * time.Millisecond, codes.DeadlineExceeded, 200 * time.Millisecond, 0},
+			{"abort", "{abort: {code: DATA_LOSS, message: chosen}}", 10 * time.Second, codes.DataLoss, 0, 0},
+			{"hang", "{hang: }", 200 * time.Millisecond, codes.DeadlineExceeded, 200 * time.Millisecond, 0},
+			{"cut", "{cut: {afterMessages: 4}}", 10 * time.Second, codes.Unavailable, 0, 2},
+			{"another method", "{method: 'a.B/*', abort: {code: DATA_LOSS}}", 10 * time.Second, codes.OK, 0, 5},
+			{"metadata that the call has", "{metadata: {X-Test: 'yes'}, abort: {code: DATA_LOSS}}", 10 * time.Second, codes.DataLoss, 0, 0},
+			{"metadata that it has not", "{metadata: {x-test: 'yes', x-more: 'yes'}, abort: {code: DATA_LOSS}}", 10 * time.Second, codes.OK, 0, 5},
+		} {
+			for _, streaming := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s on the %s, streaming %v", c.name, side, streaming), func(t *testing.T) {
+					metrics := NewMetrics()
+					breakers := NewBreakers("c", BreakerConfig{MinCalls: 1, FailureRatio: 1}, nil, nil)
+					p := policy(t, side+"Faults: ["+strings.Replace(c.fault, "{", "{name: chosen, ", 1)+"]")
+					client := wire(t, echo, ServerConfig{Policy: p, Metrics: metrics}, ClientConfig{Policy: p, Metrics: metrics, Breakers: breakers})
+					ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "x-test", "yes"), c.deadline)
+					defer cancel()
+					began := time.Now()
+					echoed, err := 5, error(nil)
+					if streaming {
+						echoed, err = echoes(ctx, client)
+					} else {
+						_, err = client.UnaryCall(ctx, &testv1.SimpleRequest{})
+					}
+					took := time.Since(began)
+					if status.Code(err) != c.want || streaming && echoed != c.echoed {
+						t.Errorf("%d echoes, %v; want %d, %s", echoed, err, c.echoed, c.want)
+					}
+					if took < c.took-50*time.Millisecond {
+						t.Errorf("it took %s, want %s", took, c.took)
+					}
+					struck := 1.0
+					if strings.Contains(c.name, "another") || strings.Contains(c.name, "has not") {
+						struck = 0
+					}
+					if got := metric(t, metrics, "sandbox_faults_injected_total", "side", side, "fault", "chosen"); got != struck {
+						t.Errorf("%v faults counted, want %v", got, struck)
+					}
+					// The breaker sees what the caller sees, on whichever side the fault is.
+					wantState := StateClosed
+					if IsFailure(c.want) {
+						wantState = StateOpen
+					}
+					eventually(t, "the breaker is "+wantState, func() bool { return breakers.Snapshot()[0].State == wantState })
+				})
+			}
+		}
+	}
+}
+
+// echoes sends five messages and counts what comes back.
+func echoes(ctx context.Context, client testv1.TestServiceClient) (n int, err error) {
+	s, err := client.FullDuplexCall(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for ; n < 5; n++ {
+		_ = s.Send(&testv1.StreamingOutputCallRequest{}) // Recv tells what is wrong
+		if _, err := s.Recv(); err != nil {
+			return n, err
+		}
+	}
+	_ = s.CloseSend()
+	_, err = s.Recv()
+	return n, endOf(err)
+}
+
+func TestAFaultMeetsItsShareOfCalls(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	s := newServing(t, "serverFaults: [{name: a, percent: 10, abort: {code: UNAVAILABLE}}, {name: b, percent: 100, delay: {}}]")
+	s.server.cfg.random = random.Float64
+	var failed int
+	for range 10000 {
+		if err := s.call(t.Context(), false, "a.B/C", fine); err != nil {
+			failed++
+		}
+	}
+	if failed < 900 || failed > 1100 {
+		t.Errorf("%d of 10000 calls failed, want a tenth", failed)
+	}
+}
+
+func TestJitterStaysWithinItsBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServing(t, "serverFaults: [{delay: {fixed: 100ms, jitter: 50ms}}]")
+		var shortest, longest time.Duration = time.Hour, 0
+		for range 1000 {
+			began := time.Now()
+			must(t, s.call(t.Context(), false, "a.B/C", fine))
+			took := time.Since(began)
+			shortest, longest = min(shortest, took), max(longest, took)
+		}
+		if shortest < 100*time.Millisecond || longest > 150*time.Millisecond || longest-shortest < 40*time.Millisecond {
+			t.Errorf("from %s to %s", shortest, longest)
+		}
+	})
+}
+
+func TestAFaultCanBeTakenBack(t *testing.T) {
+	s := newServing(t, "serverFaults: [{abort: {code: UNAVAILABLE}}]")
+	if err := s.call(t.Context(), false, "a.B/C", fine); RefusalReason(err) != ReasonFaultInjected {
+		t.Error("got", err)
+	}
+	change(t, s.policy, "")
+	must(t, s.call(t.Context(), false, "a.B/C", fine))
+}
+
+func TestNoFaultsCostNothing(t *testing.T) {
+	r := policy(t, "").load().server("a.B/C")
+	if got := testing.AllocsPerRun(100, func() {
+		if len(r.faults) > 0 {
+			t.Error("there are faults")
+		}
+	}); got != 0 {
+		t.Errorf("%v allocations", got)
+	}
+}

@@ -1,0 +1,161 @@
+package governance
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// KindPolicy is the kind of events about policies.
+const KindPolicy = "policy"
+
+// PolicyFile keeps a Policy the same as a file.
+type PolicyFile struct {
+	Path    string
+	Every   time.Duration // how often it is read again; 1s when zero
+	Policy  *Policy
+	Log     *slog.Logger // slog.Default() when nil
+	Metrics *Metrics     // may be nil
+	Events  *Events      // may be nil
+	// Methods lists what the process serves and may call, so that a pattern that matches none of them is reported. May be nil.
+	Methods func() (served, called []string)
+
+	last [sha256.Size]byte
+}
+
+// Load reads the file once, and fails when it cannot be used. Watch follows it later.
+func (f *PolicyFile) Load() error {
+	orDefault(&f.Every, time.Second)
+	if f.Log == nil {
+		f.Log = slog.Default()
+	}
+	text, err := readPolicy(f.Path)
+	if err != nil {
+		return err
+	}
+	f.last = sha256.Sum256(text)
+	return f.use(text)
+}
+
+// Watch takes changed content into use until ctx ends. It compares content and not times, because a ConfigMap changes by a symlink. A file
+// that is broken or gone leaves the last good policy in force; an event, a metric and the log say so, once.
+func (f *PolicyFile) Watch(ctx context.Context) error {
+	f.ReportUnmatched()
+	ticker := time.NewTicker(f.Every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			f.reload()
+		}
+	}
+}
+
+func (f *PolicyFile) reload() {
+	text, err := readPolicy(f.Path)
+	digest := sha256.Sum256(text)
+	if err != nil {
+		digest = sha256.Sum256([]byte(err.Error()))
+	}
+	if digest == f.last {
+		return
+	}
+	f.last = digest
+	if err == nil {
+		err = f.use(text)
+	}
+	if err == nil {
+		f.ReportUnmatched()
+		return
+	}
+	f.Log.Error("keeping the last good policy", "file", f.Path, "version", f.Policy.Version(), "error", err)
+	f.event("kept the last good one: "+err.Error(), "kept")
+	if f.Metrics != nil {
+		f.Metrics.policyErrors.Inc()
+	}
+}
+
+func (f *PolicyFile) use(text []byte) error {
+	p, err := ParsePolicy(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	before := f.Policy.Version()
+	if err := f.Policy.Set(p); err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	f.Log.Info("policy in force", "file", f.Path, "version", p.GetVersion(), "before", before)
+	f.event(fmt.Sprintf("version %q in force", p.GetVersion()), "applied")
+	if f.Metrics != nil {
+		f.Metrics.policyApplied(p.GetVersion())
+	}
+	return nil
+}
+
+func (f *PolicyFile) event(detail, result string) {
+	if f.Events != nil {
+		f.Events.Add(Event{Kind: KindPolicy, Subject: filepath.Base(f.Path), Detail: detail,
+			Labels: map[string]string{"result": result, "version": f.Policy.Version()}})
+	}
+}
+
+// ReportUnmatched says which patterns match no method of this process. They are no error: one file may serve several programs.
+func (f *PolicyFile) ReportUnmatched() {
+	if f.Methods == nil {
+		return
+	}
+	served, called := f.Methods()
+	unmatched := unmatchedPatterns(f.Policy.load().source, served, called)
+	if f.Metrics != nil {
+		f.Metrics.policyUnmatched.Set(float64(len(unmatched)))
+	}
+	for _, pattern := range unmatched {
+		f.Log.Warn("a pattern of the policy matches no method of this process", "file", f.Path, "pattern", pattern)
+		f.event("no method matches "+pattern, "unmatched")
+	}
+}
+
+// unmatchedPatterns returns them as field: pattern.
+func unmatchedPatterns(p *policyv1.EffectivePolicy, served, called []string) (unmatched []string) {
+	look := func(field, pattern string, methods []string) {
+		if !slices.ContainsFunc(methods, func(m string) bool { return matches(pattern, m) }) {
+			unmatched = append(unmatched, field+": "+pattern)
+		}
+	}
+	for i, r := range p.GetServer() {
+		look(fmt.Sprintf("server[%d].method", i), r.GetMethod(), served)
+	}
+	for i, r := range p.GetClient() {
+		look(fmt.Sprintf("client[%d].method", i), r.GetMethod(), called)
+	}
+	for i, f := range p.GetServerFaults() {
+		look(fmt.Sprintf("serverFaults[%d].method", i), f.GetMethod(), served)
+	}
+	for i, f := range p.GetClientFaults() {
+		look(fmt.Sprintf("clientFaults[%d].method", i), f.GetMethod(), called)
+	}
+	return unmatched
+}
+
+func readPolicy(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the policy: %w", err)
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxPolicyBytes+1))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, fmt.Errorf("reading the policy: %w", err)
+	}
+	return text, nil
+}

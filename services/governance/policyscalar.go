@@ -1,0 +1,74 @@
+package governance
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+func isDuration(fd protoreflect.FieldDescriptor) bool {
+	return fd.Message() != nil && fd.Message().FullName() == "google.protobuf.Duration"
+}
+
+// scalar reads one value of the field's type.
+func (r *policyReader) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at string) (protoreflect.Value, bool) {
+	none := protoreflect.Value{}
+	if n.Kind != yaml.ScalarNode {
+		r.wrong(n, at, "must be a single value")
+		return none, false
+	}
+	if isDuration(fd) {
+		d, err := time.ParseDuration(n.Value)
+		if err != nil {
+			r.wrong(n, at, "%q is not a duration; try: 250ms", n.Value)
+			return none, false
+		}
+		return protoreflect.ValueOfMessage(durationpb.New(d).ProtoReflect()), true
+	}
+	switch fd.Kind() {
+	case protoreflect.BoolKind:
+		if n.Tag != "!!bool" {
+			r.wrong(n, at, "%q is not true or false", n.Value)
+			return none, false
+		}
+		return protoreflect.ValueOfBool(n.Value == "true" || n.Value == "True" || n.Value == "TRUE"), true
+	case protoreflect.Uint32Kind:
+		v, err := strconv.ParseUint(n.Value, 10, 32)
+		if err != nil {
+			r.wrong(n, at, "%q is not a whole number from 0", n.Value)
+			return none, false
+		}
+		return protoreflect.ValueOfUint32(uint32(v)), true
+	case protoreflect.DoubleKind:
+		v, err := strconv.ParseFloat(n.Value, 64)
+		if err != nil {
+			r.wrong(n, at, "%q is not a number", n.Value)
+			return none, false
+		}
+		return protoreflect.ValueOfFloat64(v), true
+	case protoreflect.EnumKind:
+		return r.enum(fd.Enum(), n, at)
+	default: // strings: the proto has no other kinds, and its test says so
+		return protoreflect.ValueOfString(n.Value), true
+	}
+}
+
+// enum reads "low" and "PRIORITY_LOW" alike.
+func (r *policyReader) enum(d protoreflect.EnumDescriptor, n *yaml.Node, at string) (protoreflect.Value, bool) {
+	prefix := strings.TrimSuffix(string(d.Values().Get(0).Name()), "UNSPECIFIED")
+	var known []string
+	for i := 1; i < d.Values().Len(); i++ {
+		v := d.Values().Get(i)
+		short := strings.ToLower(strings.TrimPrefix(string(v.Name()), prefix))
+		if n.Value == short || n.Value == string(v.Name()) {
+			return protoreflect.ValueOfEnum(v.Number()), true
+		}
+		known = append(known, short)
+	}
+	r.wrong(n, at, "%q is unknown; try: %s", n.Value, strings.Join(known, ", "))
+	return protoreflect.Value{}, false
+}

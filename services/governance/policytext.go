@@ -1,0 +1,181 @@
+package governance
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// maxPolicyBytes bounds what a mounted file can make us read; a ConfigMap holds no more.
+const maxPolicyBytes = 1 << 20
+
+// ParsePolicy reads YAML or JSON. Fields are written as in the proto's JSON form, durations as 250ms or 1m30s, enums without their prefix
+// in lower case. What is unknown, doubled or out of range is an error; a *PolicyError names the lines and fields.
+func ParsePolicy(text []byte) (*policyv1.EffectivePolicy, error) {
+	if len(text) > maxPolicyBytes {
+		return nil, &PolicyError{Problems: []PolicyProblem{{Field: "file", Why: fmt.Sprintf("has %d bytes, more than %d", len(text), maxPolicyBytes)}}}
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var document, more yaml.Node
+	p := &policyv1.EffectivePolicy{}
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return p, nil // nothing but comments: the defaults
+	case err != nil:
+		return nil, syntaxError(err)
+	}
+	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, &PolicyError{Problems: []PolicyProblem{{Line: more.Line, Field: "file", Why: "holds more than one document"}}}
+	}
+	r := &policyReader{lines: map[string]int{}}
+	r.message(p.ProtoReflect(), document.Content[0], "")
+	if len(r.problems) == 0 {
+		for _, problem := range check(p) {
+			problem.Line = r.lineOf(problem.Field)
+			r.problems = append(r.problems, problem)
+		}
+	}
+	if len(r.problems) > 0 {
+		return nil, &PolicyError{Problems: r.problems}
+	}
+	return p, nil
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
+
+func syntaxError(err error) error {
+	problem := PolicyProblem{Field: "file", Why: strings.TrimPrefix(err.Error(), "yaml: ")}
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		problem.Line, _ = strconv.Atoi(m[1])
+		problem.Why = strings.TrimPrefix(err.Error(), m[0])
+	}
+	return &PolicyError{Problems: []PolicyProblem{problem}}
+}
+
+// policyReader fills a message from a YAML tree and notes on which line each field stands.
+type policyReader struct {
+	lines    map[string]int
+	problems []PolicyProblem
+}
+
+func (r *policyReader) wrong(n *yaml.Node, field, why string, args ...any) {
+	if field == "" {
+		field = "file"
+	}
+	r.problems = append(r.problems, PolicyProblem{Line: n.Line, Field: field, Why: fmt.Sprintf(why, args...)})
+}
+
+// lineOf is the line of a field, or of the nearest one around it.
+func (r *policyReader) lineOf(field string) int {
+	for field != "" {
+		if line, ok := r.lines[field]; ok {
+			return line
+		}
+		field = field[:max(0, strings.LastIndexAny(field, ".["))]
+	}
+	return 1
+}
+
+func (r *policyReader) message(m protoreflect.Message, n *yaml.Node, at string) {
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		return // "hang:" with nothing behind it
+	}
+	if n.Kind != yaml.MappingNode {
+		r.wrong(n, at, "must be a group of fields")
+		return
+	}
+	seen := map[protoreflect.Name]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		name := key.Value
+		if at != "" {
+			name = at + "." + key.Value
+		}
+		r.lines[name] = key.Line
+		fd := m.Descriptor().Fields().ByJSONName(key.Value)
+		if fd == nil {
+			fd = m.Descriptor().Fields().ByName(protoreflect.Name(key.Value))
+		}
+		switch {
+		case fd == nil:
+			r.wrong(key, name, "is unknown; try: %s", fieldNames(m.Descriptor()))
+		case seen[fd.Name()]:
+			r.wrong(key, name, "stands here a second time")
+		case fd.ContainingOneof() != nil && m.WhichOneof(fd.ContainingOneof()) != nil:
+			r.wrong(key, name, "cannot be together with %s", m.WhichOneof(fd.ContainingOneof()).JSONName())
+		default:
+			seen[fd.Name()] = true
+			r.field(m, fd, value, name)
+		}
+	}
+}
+
+func (r *policyReader) field(m protoreflect.Message, fd protoreflect.FieldDescriptor, n *yaml.Node, at string) {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		r.wrong(n, at, "is an alias; write it out")
+	case fd.IsMap():
+		r.strings(m.Mutable(fd).Map(), n, at)
+	case fd.IsList():
+		if n.Kind != yaml.SequenceNode {
+			r.wrong(n, at, "must be a list")
+			return
+		}
+		list := m.Mutable(fd).List()
+		for i, item := range n.Content {
+			r.item(list, fd, item, fmt.Sprintf("%s[%d]", at, i))
+		}
+	case isDuration(fd) || fd.Message() == nil:
+		if v, ok := r.scalar(fd, n, at); ok {
+			m.Set(fd, v)
+		}
+	default:
+		r.message(m.Mutable(fd).Message(), n, at)
+	}
+}
+
+func (r *policyReader) item(list protoreflect.List, fd protoreflect.FieldDescriptor, n *yaml.Node, at string) {
+	r.lines[at] = n.Line
+	switch {
+	case n.Kind == yaml.AliasNode:
+		r.wrong(n, at, "is an alias; write it out")
+	case fd.Message() != nil:
+		r.message(list.AppendMutable().Message(), n, at)
+	default:
+		if v, ok := r.scalar(fd, n, at); ok {
+			list.Append(v)
+		}
+	}
+}
+
+func (r *policyReader) strings(m protoreflect.Map, n *yaml.Node, at string) {
+	if n.Kind != yaml.MappingNode {
+		r.wrong(n, at, "must be a group of names and values")
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if value.Kind != yaml.ScalarNode {
+			r.wrong(value, at+"."+key.Value, "must be text")
+			continue
+		}
+		m.Set(protoreflect.ValueOfString(key.Value).MapKey(), protoreflect.ValueOfString(value.Value))
+	}
+}
+
+func fieldNames(d protoreflect.MessageDescriptor) string {
+	var names []string
+	for i := range d.Fields().Len() {
+		names = append(names, d.Fields().Get(i).JSONName())
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,215 @@
+package governance
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// policy makes one from YAML.
+func policy(t testing.TB, text string) *Policy {
+	t.Helper()
+	p, err := NewPolicy(parsed(t, text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func parsed(t testing.TB, text string) *policyv1.EffectivePolicy {
+	t.Helper()
+	p, err := ParsePolicy([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// change puts another policy in force.
+func change(t testing.TB, p *Policy, text string) {
+	t.Helper()
+	if err := p.Set(parsed(t, text)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAPolicyIsReadWhole(t *testing.T) {
+	text, err := os.ReadFile("testdata/policy.yaml")
+	must(t, err)
+	p := parsed(t, string(text))
+	r := compile(p).server("user.v1.UserService/GetUser")
+	if r.timeout != 2*time.Second || r.margin != 20*time.Millisecond || r.maxConcurrent != 50 || len(r.limits) != 2 ||
+		r.priority != policyv1.Priority_PRIORITY_HIGH || len(r.callers) != 2 || len(r.faults) != 1 {
+		t.Errorf("served: %+v", r)
+	}
+	c := compile(p).client("userservice", "user.v1.UserService/GetUser")
+	if c.timeout != 300*time.Millisecond || c.breaker.GetFailureRatio() != 0.5 || c.retry.GetMaxAttempts() != 3 || len(c.faults) != 3 {
+		t.Errorf("called: %+v", c)
+	}
+	// The same in JSON, as the control plane will send it, means the same.
+	again, err := protojson.Marshal(p)
+	must(t, err)
+	if back := parsed(t, string(again)); !proto.Equal(back, p) {
+		t.Errorf("JSON gives %v", back)
+	}
+}
+
+func TestABrokenPolicyIsRefusedWithLineAndField(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"an unknown field", "client:\n- breaker:\n    failureRato: 0.5\n",
+			"line 3: client[0].breaker.failureRato: is unknown; try: disabled, failureRatio, minCalls, window, open, probes, maxConcurrent"},
+		{"an unknown section", "servers: []", "line 1: servers: is unknown; try: version,"},
+		{"a value of the wrong type", "client:\n- breaker: {minCalls: many}\n", `line 2: client[0].breaker.minCalls: "many" is not a whole number from 0`},
+		{"a number that does not fit", "client:\n- breaker: {minCalls: 4294967296}\n", "line 2: client[0].breaker.minCalls"},
+		{"a duration without a unit", "client:\n- deadline:\n    timeout: 5\n", `line 3: client[0].deadline.timeout: "5" is not a duration; try: 250ms`},
+		{"a negative duration", "client:\n- deadline:\n    timeout: -5s\n", "line 3: client[0].deadline.timeout: must be at least 1ms"},
+		{"a ratio above 1", "client:\n- breaker:\n    open: 1s\n    failureRatio: 25\n", "line 4: client[0].breaker.failureRatio: must be a share"},
+		{"not a number", "client: [{breaker: {failureRatio: .nan}}]", `line 1: client[0].breaker.failureRatio: ".nan" is not a number`},
+		{"NaN", "client: [{breaker: {failureRatio: NaN}}]", "line 1: client[0].breaker.failureRatio: must be a share"},
+		{"a broken pattern", "server:\n- method: 'user.v1.UserService/[a'\n", `line 2: server[0].method: "user.v1.UserService/[a" is not a pattern`},
+		{"a pattern no method can match", "server:\n- method: GetUser\n", `line 2: server[0].method: "GetUser" can match no method`},
+		{"retries of what may not be called twice", "client:\n- retry:\n    maxAttempts: 3\n", "line 2: client[0].retry.idempotent: must be true"},
+		{"retries of a code that is not safe", "client:\n- retry:\n    idempotent: true\n    maxAttempts: 3\n    codes: [UNAVAILABLE, INTERNAL]\n",
+			`line 5: client[0].retry.codes[1]: "INTERNAL" is not`},
+		{"more attempts than gRPC makes", "client: [{retry: {idempotent: true, maxAttempts: 6}}]", "client[0].retry.maxAttempts: must be from 2 to 5"},
+		{"a limit without an algorithm", "server:\n- rate:\n    limits:\n    - perCaller: true\n", "line 4: server[0].rate.limits[0]: says neither"},
+		{"a limit with two", "server:\n- rate:\n    limits:\n    - tokenBucket: {rate: 1}\n      leakyBucket: {rate: 1}\n",
+			"line 5: server[0].rate.limits[0].leakyBucket: cannot be together with tokenBucket"},
+		{"a rate of nothing", "server:\n- rate: {limits: [{tokenBucket: {}}]}\n", "line 2: server[0].rate.limits[0].tokenBucket.rate: must be"},
+		{"an unknown priority", "server: [{priority: urgent}]", `line 1: server[0].priority: "urgent" is unknown; try: low, normal, high, critical`},
+		{"a fault of no kind", "serverFaults:\n- name: x\n", "line 2: serverFaults[0]: says none of"},
+		{"a fault with a code that is none", "clientFaults:\n- abort: {code: OK}\n", `line 2: clientFaults[0].abort.code: "OK" is not`},
+		{"an empty identity", "server: [{callers: {allow: ['']}}]", "line 1: server[0].callers.allow[0]: is empty"},
+		{"a field twice", "version: a\nversion: b\n", "line 2"},
+		{"text where a group belongs", "client:\n- breaker: open\n", "line 2: client[0].breaker: must be a group of fields"},
+		{"a group where a list belongs", "client: {}", "line 1: client: must be a list"},
+		{"no group at all", "hello", "line 1: file: must be a group of fields"},
+		{"broken YAML", "client:\n\t- x", "line 2: file:"},
+		{"two documents", "version: a\n---\nversion: b\n", "file: holds more than one document"},
+		{"aliases", "server: &x [{method: '*/*'}]\nclient: *x\n", "line 2: client: is an alias"},
+		{"limits that contradict each other", "shed: {minLimit: 30}", "line 1: shed: needs minLimit <= initialLimit <= maxLimit, and they are 30, 20 and 200"},
+		{"a window gRPC ignores", "tuning: {streamWindowBytes: 1000}", "line 1: tuning.streamWindowBytes: must be from 65536"},
+		{"too much", strings.Repeat("#", maxPolicyBytes+1), "file: has 1048577 bytes"},
+		{"all mistakes at once", "client:\n- breaker: {failureRatio: 2}\n- breaker: {failureRatio: 3}\n", "line 3: client[1].breaker.failureRatio"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ParsePolicy([]byte(c.text))
+			var broken *PolicyError
+			if !errors.As(err, &broken) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got  %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestAnEmptyFileMeansTheDefaults(t *testing.T) {
+	for _, text := range []string{"", "# nothing yet\n", "{}", "---\n"} {
+		if p := parsed(t, text); !proto.Equal(p, &policyv1.EffectivePolicy{}) {
+			t.Errorf("%q gives %v", text, p)
+		}
+	}
+}
+
+// The reader knows these kinds of fields; a new kind in the proto needs a case there.
+func TestTheReaderKnowsEveryKindOfField(t *testing.T) {
+	seen := map[protoreflect.FullName]bool{}
+	var look func(d protoreflect.MessageDescriptor)
+	look = func(d protoreflect.MessageDescriptor) {
+		if seen[d.FullName()] {
+			return
+		}
+		seen[d.FullName()] = true
+		for i := range d.Fields().Len() {
+			fd := d.Fields().Get(i)
+			switch {
+			case fd.IsMap():
+				if fd.MapKey().Kind() != protoreflect.StringKind || fd.MapValue().Kind() != protoreflect.StringKind {
+					t.Error(fd.FullName(), "is a map of other things than text")
+				}
+			case isDuration(fd):
+			case fd.Message() != nil:
+				look(fd.Message())
+			default:
+				switch fd.Kind() {
+				case protoreflect.BoolKind, protoreflect.Uint32Kind, protoreflect.DoubleKind, protoreflect.EnumKind, protoreflect.StringKind:
+				default:
+					t.Error(fd.FullName(), "is of kind", fd.Kind())
+				}
+			}
+		}
+	}
+	look((&policyv1.EffectivePolicy{}).ProtoReflect().Descriptor())
+}
+
+func TestTheLastRuleCounts(t *testing.T) {
+	p := compile(parsed(t, `
+client:
+- method: "*/*"
+  deadline: {timeout: 1s}
+  breaker: {minCalls: 7}
+- callee: user*
+  method: user.v1.UserService/*
+  deadline: {timeout: 2s}
+- callee: userservice
+  method: user.v1.UserService/Get?ser
+  retry: {idempotent: true, maxAttempts: 3}
+- callee: userservice
+  method: user.v1.UserService/Chat
+  retry: {maxAttempts: 1}
+`))
+	for _, c := range []struct {
+		callee, method string
+		timeout        time.Duration
+		retries        bool
+	}{
+		{"userservice", "user.v1.UserService/GetUser", 2 * time.Second, true},
+		{"userservice", "user.v1.UserService/Chat", 2 * time.Second, false},
+		{"orders", "user.v1.UserService/GetUser", time.Second, false},
+		{"orders", "order.v1.OrderService/CreateOrder", time.Second, false},
+	} {
+		r := p.client(c.callee, c.method)
+		if r.timeout != c.timeout || (r.retry != nil) != c.retries || r.breaker.GetMinCalls() != 7 {
+			t.Errorf("%s %s: %+v", c.callee, c.method, r)
+		}
+	}
+}
+
+func FuzzParsePolicy(f *testing.F) {
+	text, err := os.ReadFile("testdata/policy.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	for _, seed := range []string{"", "{}", "client: [{breaker: {failureRatio: 0.5}}]", "a: &a [*a]", "server:\n- rate: {limits: [{leakyBucket: {rate: 1e-9}}]}"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := ParsePolicy(text)
+		if err != nil {
+			var broken *PolicyError
+			if !errors.As(err, &broken) || len(broken.Problems) == 0 {
+				t.Fatalf("an error that names nothing: %v", err)
+			}
+			return
+		}
+		// What was accepted can be enforced, and written and read again.
+		c := compile(p)
+		_ = fmt.Sprint(c.server("a.B/C"), c.client("x", "a.B/C"), serviceConfigFor(c, "x", []string{"a.B/C"}))
+		again, err := protojson.Marshal(p)
+		if err != nil {
+			t.Skip("text that is no UTF-8 cannot be JSON")
+		}
+		if back, err := ParsePolicy(again); err != nil || !proto.Equal(back, p) {
+			t.Fatalf("%s\nbecomes %v (%v)", again, back, err)
+		}
+	})
+}

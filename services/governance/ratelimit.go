@@ -1,0 +1,125 @@
+package governance
+
+import (
+	"sync"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// maxCallers bounds what strangers can make us remember. Above it, callers whose buckets are full are forgotten; if none is, newcomers
+// share one bucket.
+const maxCallers = 4096
+
+// rateLimit is one limit of one method: one bucket, or one for each caller.
+type rateLimit struct {
+	perCaller bool
+
+	mu      sync.Mutex
+	pace    pace
+	shared  *bucket
+	callers map[string]*bucket
+}
+
+func newRateLimit(p *policyv1.RateLimit) *rateLimit {
+	l := &rateLimit{perCaller: p.GetPerCaller(), pace: paceOf(p), callers: map[string]*bucket{}}
+	l.shared = newBucket(l.pace)
+	return l
+}
+
+// sameKind says whether the limit can follow p and keep its buckets.
+func (l *rateLimit) sameKind(p *policyv1.RateLimit) bool {
+	return l.perCaller == p.GetPerCaller() && l.pace.leaky == (p.GetLeakyBucket() != nil)
+}
+
+func (l *rateLimit) follow(now time.Time, p *policyv1.RateLimit) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pace == paceOf(p) {
+		return
+	}
+	l.pace = paceOf(p)
+	l.shared.follow(now, l.pace)
+	for _, b := range l.callers {
+		b.follow(now, l.pace)
+	}
+}
+
+// bucketOf returns the caller's bucket and the present pace.
+func (l *rateLimit) bucketOf(now time.Time, caller string) (*bucket, pace) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.perCaller {
+		return l.shared, l.pace
+	}
+	b, known := l.callers[caller]
+	if known {
+		return b, l.pace
+	}
+	if len(l.callers) >= maxCallers {
+		for name, b := range l.callers {
+			if b.full(now, l.pace) {
+				delete(l.callers, name)
+			}
+		}
+		if len(l.callers) >= maxCallers {
+			return l.shared, l.pace
+		}
+	}
+	b = newBucket(l.pace)
+	l.callers[caller] = b
+	return b, l.pace
+}
+
+// rateLimits are all limits of one method. They follow the policy and keep their buckets while their kind stays the same.
+type rateLimits struct {
+	mu  sync.Mutex
+	all []*rateLimit
+}
+
+func (r *rateLimits) follow(now time.Time, policy []*policyv1.RateLimit) []*rateLimit {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.all
+	next := make([]*rateLimit, 0, len(policy))
+	for _, p := range policy {
+		kept := -1
+		for i, l := range old {
+			if l != nil && l.sameKind(p) {
+				kept = i
+				break
+			}
+		}
+		if kept < 0 {
+			next = append(next, newRateLimit(p))
+			continue
+		}
+		old[kept].follow(now, p)
+		next = append(next, old[kept])
+		old[kept] = nil
+	}
+	r.all = next
+	return append([]*rateLimit{}, next...)
+}
+
+// takeAll takes a token from every limit, or from none and says after how long all of them would agree.
+func takeAll(now time.Time, limits []*rateLimit, caller string) (turn, refusedFor time.Duration) {
+	if len(limits) > 1 {
+		for _, l := range limits {
+			b, pace := l.bucketOf(now, caller)
+			refusedFor = max(refusedFor, b.room(now, pace))
+		}
+		if refusedFor > 0 {
+			return 0, refusedFor
+		}
+	}
+	for _, l := range limits {
+		b, pace := l.bucketOf(now, caller)
+		t, refused := b.take(now, pace)
+		if refused > 0 {
+			return 0, refused
+		}
+		turn = max(turn, t)
+	}
+	return turn, 0
+}

@@ -1,0 +1,92 @@
+package governance
+
+import (
+	"net/url"
+	"sync"
+
+	"google.golang.org/grpc/resolver"
+)
+
+// governedResolver hands the addresses of gRPC's own resolver on with the policy's service config, and again when the policy changes:
+// so that retries follow it on connections that are open already.
+func (c *client) resolver(target string) resolver.Builder {
+	scheme := "dns"
+	if u, err := url.Parse(target); err == nil && resolver.Get(u.Scheme) != nil {
+		scheme = u.Scheme
+	}
+	builder := governedBuilder{resolver.Get(scheme), c}
+	if overrider, ok := builder.Builder.(resolver.AuthorityOverrider); ok {
+		return overridingBuilder{builder, overrider}
+	}
+	return builder
+}
+
+type governedBuilder struct {
+	resolver.Builder
+	client *client
+}
+
+type overridingBuilder struct {
+	governedBuilder
+	resolver.AuthorityOverrider
+}
+
+func (b governedBuilder) Build(target resolver.Target, cc resolver.ClientConn, opts resolver.BuildOptions) (resolver.Resolver, error) {
+	opts.DisableServiceConfig = true // no look-up of TXT records: the policy says it all
+	conn := &governedConn{ClientConn: cc, client: b.client}
+	inner, err := b.Builder.Build(target, conn, opts)
+	if err != nil {
+		return nil, err
+	}
+	cancel := func() {}
+	if b.client.cfg.Policy != nil {
+		cancel = b.client.cfg.Policy.changed.subscribe(conn.again)
+	}
+	return governedResolver{inner, cancel}, nil
+}
+
+type governedResolver struct {
+	resolver.Resolver
+	cancel func()
+}
+
+func (r governedResolver) Close() {
+	r.cancel()
+	r.Resolver.Close()
+}
+
+type governedConn struct {
+	resolver.ClientConn
+	client *client
+
+	mu    sync.Mutex
+	state *resolver.State
+	sent  string
+}
+
+func (c *governedConn) UpdateState(s resolver.State) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state = &s
+	return c.send(c.client.serviceConfig())
+}
+
+func (c *governedConn) again() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if config := c.client.serviceConfig(); c.state != nil && config != c.sent {
+		_ = c.send(config) // the addresses are as good as they were
+	}
+}
+
+func (c *governedConn) send(config string) error {
+	c.sent = config
+	c.client.budget.reset()
+	s := *c.state
+	s.ServiceConfig = c.ParseServiceConfig(config)
+	return c.ClientConn.UpdateState(s)
+}
+
+func (c *client) serviceConfig() string {
+	return serviceConfigFor(c.cfg.Policy.load(), c.cfg.Callee, linkedMethods())
+}

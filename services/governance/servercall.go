@@ -1,0 +1,211 @@
+package governance
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+)
+
+// PodHeader is the response header that names the pod that served a call, failed ones too.
+const PodHeader = "x-serving-pod"
+
+// server governs the calls a server receives.
+type server struct {
+	cfg     ServerConfig
+	tracer  *tracer
+	pod     metadata.MD
+	shed    shedder
+	methods lookup[string, *serverMethod]
+}
+
+// serverMethod is all that is known about one method served: what the policy says now, and what goes on whatever the policy says.
+type serverMethod struct {
+	name     string
+	metrics  *callMetrics
+	span     []trace.SpanStartOption
+	gauge    prometheus.Gauge
+	inFlight atomic.Int64
+	rates    rateLimits
+	ruled    atomic.Pointer[serverRuled]
+}
+
+type serverRuled struct {
+	policy *compiled
+	rule   *serverRule
+	limits []*rateLimit
+	shed   *shedding
+}
+
+func newServer(cfg ServerConfig) *server {
+	return &server{cfg: cfg, tracer: newTracer(cfg.Tracing), pod: metadata.Pairs(PodHeader, cfg.Pod), shed: shedder{metrics: cfg.Metrics}}
+}
+
+func (s *server) method(fullMethod, kind string) *serverMethod {
+	return s.methods.of(fullMethod, func(fullMethod string) *serverMethod {
+		name := bare(fullMethod)
+		return &serverMethod{name: name, metrics: s.cfg.Metrics.server.method(kind, name), span: spanOptions(trace.SpanKindServer, name),
+			gauge: s.cfg.Metrics.inFlight.WithLabelValues(name)}
+	})
+}
+
+func (s *server) rule(m *serverMethod) *serverRuled {
+	policy := s.cfg.Policy.load()
+	if r := m.ruled.Load(); r != nil && r.policy == policy {
+		return r
+	}
+	r := &serverRuled{policy: policy, rule: policy.server(m.name), shed: s.shed.follow(policy.source.GetShed())}
+	r.limits = m.rates.follow(time.Now(), r.rule.limits)
+	m.ruled.Store(r)
+	return r
+}
+
+// serverCall is one call from its arrival to its end.
+type serverCall struct {
+	*serverRuled
+	server  *server
+	method  *serverMethod
+	ctx     context.Context
+	cancel  context.CancelFunc // nil unless the deadline is ours
+	span    trace.Span
+	started time.Time
+	stream  bool
+	counted bool // in the bulkhead
+	permit  adaptivelimiter.Permit
+}
+
+func (s *server) begin(ctx context.Context, fullMethod, kind string) *serverCall {
+	m := s.method(fullMethod, kind)
+	c := &serverCall{serverRuled: s.rule(m), server: s, method: m, started: time.Now(), stream: kind != unaryKind}
+	m.metrics.started.Inc()
+	c.ctx, c.span = ctx, noSpan
+	if !c.rule.exempt {
+		c.ctx, c.span = s.tracer.server(ctx, m.name, m.span)
+	}
+	return c
+}
+
+func (c *serverCall) end(err error) {
+	if c.counted {
+		c.method.inFlight.Add(-1)
+		c.method.gauge.Dec()
+	}
+	code := codeOf(err)
+	c.release(code)
+	took := time.Since(c.started)
+	c.method.metrics.finish(c.ctx, code, took)
+	logCall(c.ctx, c.server.cfg.Log, "served", c.method.name, took, err)
+	endSpan(c.span, code, err)
+	if c.cancel != nil {
+		c.cancel()
+	}
+}
+
+// release gives the permit back. A call cut short says nothing about how fast we are.
+func (c *serverCall) release(code codes.Code) {
+	switch {
+	case c.permit == nil:
+	case code == codes.Canceled:
+		c.permit.Drop()
+	default:
+		c.permit.Record()
+	}
+}
+
+func (s *server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (reply any, err error) {
+	c := s.begin(ctx, info.FullMethod, unaryKind)
+	c.method.metrics.received.Inc()
+	if s.cfg.Pod != "" {
+		_ = grpc.SetHeader(ctx, s.pod) // fails only outside of a call
+	}
+	if err = c.admit(); err == nil {
+		reply, err = c.handle(req, handle)
+	}
+	if err == nil {
+		c.method.metrics.sent.Inc()
+	}
+	c.end(err)
+	return reply, err
+}
+
+func (c *serverCall) handle(req any, handle grpc.UnaryHandler) (reply any, err error) {
+	defer recovered(c.ctx, c.server.cfg.Log, c.server.cfg.Metrics, c.method.name, &err)
+	if len(c.rule.faults) == 0 {
+		return handle(c.ctx, req)
+	}
+	cut, err := c.inject()
+	if err != nil {
+		return nil, err
+	}
+	reply, err = handle(c.ctx, req)
+	if err == nil && cut != nil {
+		return nil, errCut()
+	}
+	return reply, err
+}
+
+func (s *server) streaming(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	c := s.begin(stream.Context(), info.FullMethod, callKind(info.IsClientStream, info.IsServerStream))
+	if s.cfg.Pod != "" {
+		_ = stream.SetHeader(s.pod)
+	}
+	err := c.admit()
+	if err == nil {
+		err = c.handleStream(srv, stream, handle)
+	}
+	c.end(err)
+	return err
+}
+
+func (c *serverCall) handleStream(srv any, stream grpc.ServerStream, handle grpc.StreamHandler) (err error) {
+	defer recovered(c.ctx, c.server.cfg.Log, c.server.cfg.Metrics, c.method.name, &err)
+	var counted grpc.ServerStream = &countedServerStream{ServerStream: stream, ctx: c.ctx, metrics: c.method.metrics}
+	if len(c.rule.faults) > 0 {
+		cut, err := c.inject()
+		if err != nil {
+			return err
+		}
+		if cut != nil {
+			counted = &cutServerStream{ServerStream: counted, left: cut.counter()}
+		}
+	}
+	return handle(srv, counted)
+}
+
+func (c *serverCall) inject() (cut *fault, err error) {
+	get := func(key string) []string { return metadata.ValueFromIncomingContext(c.ctx, key) }
+	return strike(c.ctx, c.rule.faults, get, c.server.cfg.random, func(f *fault) {
+		noteFault(c.ctx, c.server.cfg.Metrics, "server", c.method.name, f)
+	})
+}
+
+// countedServerStream counts messages, and has the call's own context.
+type countedServerStream struct {
+	grpc.ServerStream
+	ctx     context.Context
+	metrics *callMetrics
+}
+
+func (s *countedServerStream) Context() context.Context { return s.ctx }
+
+func (s *countedServerStream) SendMsg(m any) error {
+	err := s.ServerStream.SendMsg(m)
+	if err == nil {
+		s.metrics.sent.Inc()
+	}
+	return err
+}
+
+func (s *countedServerStream) RecvMsg(m any) error {
+	err := s.ServerStream.RecvMsg(m)
+	if err == nil {
+		s.metrics.received.Inc()
+	}
+	return err
+}

@@ -1,0 +1,109 @@
+package governance
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// serviceConfig is what grpc-go reads: load balancing, retries and their budget. Its field names are gRPC's.
+type serviceConfig struct {
+	LoadBalancing []map[string]any `json:"loadBalancingConfig"`
+	Methods       []methodConfig   `json:"methodConfig,omitempty"`
+	Throttling    *retryThrottling `json:"retryThrottling,omitempty"`
+}
+
+type methodConfig struct {
+	Names []methodName `json:"name"`
+	Retry retryPolicy  `json:"retryPolicy"`
+}
+
+type methodName struct {
+	Service string `json:"service"`
+	Method  string `json:"method"`
+}
+
+type retryPolicy struct {
+	MaxAttempts       uint32   `json:"maxAttempts"`
+	InitialBackoff    string   `json:"initialBackoff"`
+	MaxBackoff        string   `json:"maxBackoff"`
+	BackoffMultiplier float64  `json:"backoffMultiplier"`
+	Codes             []string `json:"retryableStatusCodes"`
+}
+
+type retryThrottling struct {
+	MaxTokens  float64 `json:"maxTokens"`
+	TokenRatio float64 `json:"tokenRatio"`
+}
+
+// serviceConfigFor writes a policy as the service config of a connection. gRPC knows no patterns, so they are matched against the methods
+// linked into this program.
+func serviceConfigFor(policy *compiled, callee string, methods []string) string {
+	conn := policy.connection(callee)
+	config := serviceConfig{LoadBalancing: []map[string]any{balancerConfig(conn.GetLeastRequest())}}
+	at := map[*policyv1.Retry]int{}
+	for _, method := range methods {
+		retry := policy.client(callee, method).retry
+		if retry == nil {
+			continue
+		}
+		if _, known := at[retry]; !known {
+			at[retry] = len(config.Methods)
+			config.Methods = append(config.Methods, methodConfig{Retry: retryPolicyFor(retry)})
+		}
+		m := &config.Methods[at[retry]]
+		service, name, _ := strings.Cut(method, "/")
+		m.Names = append(m.Names, methodName{service, name})
+	}
+	if len(config.Methods) > 0 {
+		tokens, ratio := budgetOf(conn)
+		config.Throttling = &retryThrottling{tokens, ratio}
+	}
+	text, err := json.Marshal(config)
+	if err != nil {
+		panic(err) // strings and numbers that check let through
+	}
+	return string(text)
+}
+
+func retryPolicyFor(r *policyv1.Retry) retryPolicy {
+	p := retryPolicy{MaxAttempts: r.GetMaxAttempts(), BackoffMultiplier: r.GetMultiplier(), Codes: r.GetCodes(),
+		InitialBackoff: seconds(duration(r.GetInitialBackoff(), 50*time.Millisecond)), MaxBackoff: seconds(duration(r.GetMaxBackoff(), time.Second))}
+	orDefault(&p.BackoffMultiplier, 2)
+	if len(p.Codes) == 0 {
+		p.Codes = []string{"UNAVAILABLE"}
+	}
+	return p
+}
+
+func budgetOf(c *policyv1.Connection) (tokens, ratio float64) {
+	tokens, ratio = float64(c.GetRetryBudget().GetMaxTokens()), c.GetRetryBudget().GetTokenRatio()
+	orDefault(&tokens, 10)
+	orDefault(&ratio, 0.1)
+	return tokens, ratio
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.9fs", d.Seconds()) }
+
+// linkedMethods are all methods whose proto is linked into this program, as package.Service/Method.
+var linkedMethods = sync.OnceValue(func() (methods []string) {
+	protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {
+		for i := range file.Services().Len() {
+			service := file.Services().Get(i)
+			for j := range service.Methods().Len() {
+				methods = append(methods, string(service.FullName())+"/"+string(service.Methods().Get(j).Name()))
+			}
+		}
+		return true
+	})
+	slices.Sort(methods)
+	return methods
+})

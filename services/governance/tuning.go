@@ -1,0 +1,56 @@
+package governance
+
+import (
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// tuning is policyv1.Tuning with its defaults filled in.
+type tuning struct {
+	message                    int
+	streamWindow, connWindow   int32
+	metadata                   uint32
+	gzip                       bool
+	keepalive, keepaliveAnswer time.Duration
+}
+
+func tuningOf(p *policyv1.Tuning) tuning {
+	t := tuning{message: int(p.GetMaxMessageBytes()), streamWindow: int32(p.GetStreamWindowBytes()), connWindow: int32(p.GetConnectionWindowBytes()),
+		metadata: p.GetMaxMetadataBytes(), gzip: p.GetGzip(),
+		keepalive: duration(p.GetKeepaliveTime(), 10*time.Second), keepaliveAnswer: duration(p.GetKeepaliveTimeout(), 3*time.Second)}
+	orDefault(&t.message, 16<<20)
+	orDefault(&t.streamWindow, 1<<20)
+	orDefault(&t.connWindow, 1<<20)
+	orDefault(&t.metadata, 16<<10)
+	return t
+}
+
+// A window that is set switches grpc-go's estimate of it off, and one without the other leaves that at 64 KiB: so both are.
+func (t tuning) server(maxAge, maxAgeGrace time.Duration) []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(t.message), grpc.MaxSendMsgSize(t.message),
+		grpc.InitialWindowSize(t.streamWindow), grpc.InitialConnWindowSize(t.connWindow),
+		grpc.MaxHeaderListSize(t.metadata),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: maxAge, MaxConnectionAgeGrace: maxAgeGrace,
+			Time: t.keepalive, Timeout: t.keepaliveAnswer}),
+	}
+}
+
+func (t tuning) client() []grpc.DialOption {
+	calls := []grpc.CallOption{grpc.MaxCallRecvMsgSize(t.message), grpc.MaxCallSendMsgSize(t.message)}
+	if t.gzip {
+		calls = append(calls, grpc.UseCompressor(gzip.Name))
+	}
+	return []grpc.DialOption{
+		grpc.WithDefaultCallOptions(calls...),
+		grpc.WithInitialWindowSize(t.streamWindow), grpc.WithInitialConnWindowSize(t.connWindow),
+		grpc.WithMaxHeaderListSize(t.metadata),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: t.keepalive, Timeout: t.keepaliveAnswer, PermitWithoutStream: true}),
+	}
+}
