@@ -12,7 +12,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 )
 
-//go:embed all:pki all:prometheus all:jaeger all:grpcservice
+//go:embed all:pki all:postgres all:prometheus all:jaeger all:grpcservice
 var files embed.FS
 
 // The namespaces that releases live in.
@@ -89,6 +89,11 @@ func All(image func(component string) string) []Release {
 			Selector: "app.kubernetes.io/name=" + name,
 		}
 	}
+	database := Release{
+		// userservice serves the users it computes without it, so the first call does not wait for it.
+		Name: "postgres", Namespace: ShopNamespace, Chart: "postgres", Needs: []string{"pki", "userservice"}, Images: []string{image("postgres")},
+		Values: map[string]any{"image": image("postgres")}, Selector: "app.kubernetes.io/name=postgres",
+	}
 	certParts := []string{image("cert-manager-controller"), image("cert-manager-webhook"), image("cert-manager-cainjector")}
 	// The first call goes to userservice.
 	users := service("userservice", []string{"pki"}, map[string]any{"replicas": 3, "minAvailable": 2})
@@ -108,6 +113,7 @@ func All(image func(component string) string) []Release {
 		},
 		{Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Values: map[string]any{"namespace": ShopNamespace}},
 		users,
+		database,
 		// After userservice, or its breaker would begin open: nobody to call yet.
 		service("loadgen", []string{"pki", "userservice"}, map[string]any{
 			"env": map[string]any{"TARGETS": "userservice=dns:///userservice-headless." + ShopNamespace + ".svc:8443", "BACKGROUND_TARGET": "userservice"},

@@ -15,7 +15,8 @@ const (
 	CertManagerVersion = "v1.21.2"
 	PrometheusVersion  = "v3.16.0"
 	JaegerVersion      = "2.13.0"
-	DebianSuite        = "bookworm" // trixie's systemd refuses cgroup v1
+	PostgresTag        = "15-bookworm" // Debian has no older 15 than its newest, so neither does the tag
+	DebianSuite        = "bookworm"    // trixie's systemd refuses cgroup v1
 	ServiceTag         = "dev"
 )
 
@@ -42,6 +43,11 @@ func All() []Image {
 		certManager("controller"), certManager("webhook"), certManager("cainjector"),
 		service("userservice", "user profiles over gRPC"),
 		service("loadgen", "load on the other services"),
+		{
+			Ref: "docker.io/library/postgres:" + PostgresTag, Pull: "docker.io/library/postgres:" + PostgresTag,
+			Purpose: "the shop's database", Licence: "PostgreSQL", Stage: ForShop, Typical: time.Minute,
+			Recipe: Debian{Suite: DebianSuite, Folder: "postgres", User: "postgres", Number: 999, Path: "/usr/lib/postgresql/15/bin"},
+		},
 		{
 			Ref: "docker.io/prom/prometheus:" + PrometheusVersion, Pull: "docker.io/prom/prometheus:" + PrometheusVersion,
 			Purpose: "metrics", Licence: "Apache-2.0", Stage: ForViewing, Typical: 4 * time.Minute,
