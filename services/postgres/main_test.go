@@ -9,12 +9,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/postgres"
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
+	"github.com/grpc-sandbox/sandbox/services/refusal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Stopping(m)) }
@@ -74,13 +74,8 @@ func count(t *testing.T, db *postgres.DB) (n int) {
 
 // reason is the code and the reason of a refusal.
 func reason(err error) (codes.Code, string) {
-	st := status.Convert(postgres.Status(err))
-	for _, d := range st.Details() {
-		if info, ok := d.(*errdetails.ErrorInfo); ok {
-			return st.Code(), info.GetReason()
-		}
-	}
-	return st.Code(), ""
+	err = postgres.Status(err)
+	return status.Code(err), refusal.Reason(err)
 }
 
 var errOurs = errors.New("ours")

@@ -21,7 +21,7 @@ import (
 func TestKilledMidTransaction(t *testing.T) {
 	server := pgtest.Start(t)
 	cfg := server.Config(t, "shop", "userservice", "users")
-	cfg.Migrations = migrations
+	cfg.Migrations, cfg.Acquire, cfg.Work = migrations, 0, 0
 	var told atomic.Int32
 	cfg.OnReady = func(bool) { told.Add(1) }
 	db := open(t, cfg)

@@ -8,11 +8,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/protoadapt"
-	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/grpc-sandbox/sandbox/services/refusal"
 )
 
 // The reasons in the ErrorInfo of a refusal.
@@ -32,7 +31,8 @@ func Status(err error) error {
 	case errors.As(err, &carrier):
 		return carrier.GRPCStatus().Err()
 	case errors.Is(err, errPoolFull):
-		return refusal(codes.ResourceExhausted, ReasonPoolFull, "every connection to the database is in use; try again", 100*time.Millisecond)
+		return refusal.New(codes.ResourceExhausted, ReasonPoolFull, "every connection to the database is in use; try again",
+			refusal.After(100*time.Millisecond))
 	case errors.Is(err, errAway):
 		return away()
 	case errors.Is(err, context.Canceled):
@@ -53,7 +53,7 @@ func isScan(err error) bool {
 }
 
 func away() error {
-	return refusal(codes.Unavailable, ReasonAway, "the database is away; try again", time.Second)
+	return refusal.New(codes.Unavailable, ReasonAway, "the database is away; try again", refusal.After(time.Second))
 }
 
 // answered reads the code of a statement that PostgreSQL refused; see its appendix A.
@@ -80,16 +80,4 @@ func lost(err error) bool {
 func IsDuplicate(err error, constraint string) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && e.Code == "23505" && e.ConstraintName == constraint
-}
-
-func refusal(code codes.Code, reason, message string, retry time.Duration) error {
-	st := status.New(code, message)
-	detailed, err := st.WithDetails([]protoadapt.MessageV1{
-		&errdetails.ErrorInfo{Reason: reason, Domain: "sandbox.dev"},
-		&errdetails.RetryInfo{RetryDelay: durationpb.New(retry)},
-	}...)
-	if err != nil {
-		return st.Err()
-	}
-	return detailed.Err()
 }
