@@ -72,6 +72,15 @@ func Ours() []string {
 // CertManager is the name of the one chart that is not ours.
 const CertManager = "cert-manager"
 
+// targets is what the load generator may call: each service by its name, at its headless address.
+func targets(services ...string) string {
+	var all []string
+	for _, s := range services {
+		all = append(all, s+"=dns:///"+s+"-headless."+ShopNamespace+".svc:8443")
+	}
+	return strings.Join(all, ",")
+}
+
 // All returns the catalog. Image references come in as functions of a service's or component's name, so that they are
 // written in one place only.
 func All(image func(component string) string) []Release {
@@ -116,8 +125,11 @@ func All(image func(component string) string) []Release {
 		database,
 		// After userservice, or its breaker would begin open: nobody to call yet.
 		service("loadgen", []string{"pki", "userservice"}, map[string]any{
-			"env": map[string]any{"TARGETS": "userservice=dns:///userservice-headless." + ShopNamespace + ".svc:8443", "BACKGROUND_TARGET": "userservice"},
+			"env": map[string]any{"TARGETS": targets("userservice", "orderservice"), "BACKGROUND_TARGET": "userservice"},
 		}),
+		service("inventoryservice", []string{"postgres"}, map[string]any{}),
+		service("paymentservice", []string{"postgres"}, map[string]any{}),
+		service("orderservice", []string{"inventoryservice", "paymentservice"}, map[string]any{}),
 		system("prometheus"),
 		system("jaeger"),
 	}

@@ -27,6 +27,7 @@ type Config struct {
 	Connect    time.Duration        // 2s: how long a new connection may take
 	Work       time.Duration        // 3s: how long a transaction may take, all of its statements
 	Every      time.Duration        // 1s: how often the database is asked whether it is there
+	Needed     bool                 // Run lets the program's readiness follow the database
 	OnReady    func(bool)           // told whenever that changes, from one goroutine; may be nil
 	Tracing    trace.TracerProvider // no spans when nil
 	Log        *slog.Logger         // slog.Default()
