@@ -12,7 +12,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 )
 
-//go:embed all:pki all:prometheus all:jaeger all:grpcservice
+//go:embed all:pki all:postgres all:prometheus all:jaeger all:grpcservice
 var files embed.FS
 
 // The namespaces that releases live in.
@@ -72,6 +72,15 @@ func Ours() []string {
 // CertManager is the name of the one chart that is not ours.
 const CertManager = "cert-manager"
 
+// targets is what the load generator may call: each service by its name, at its headless address.
+func targets(services ...string) string {
+	var all []string
+	for _, s := range services {
+		all = append(all, s+"=dns:///"+s+"-headless."+ShopNamespace+".svc:8443")
+	}
+	return strings.Join(all, ",")
+}
+
 // All returns the catalog. Image references come in as functions of a service's or component's name, so that they are
 // written in one place only.
 func All(image func(component string) string) []Release {
@@ -88,6 +97,11 @@ func All(image func(component string) string) []Release {
 			Name: name, Namespace: SystemNamespace, Chart: name, Needs: []string{"userservice"}, Images: []string{image(name)}, Values: map[string]any{"image": image(name)},
 			Selector: "app.kubernetes.io/name=" + name,
 		}
+	}
+	database := Release{
+		// userservice serves the users it computes without it, so the first call does not wait for it.
+		Name: "postgres", Namespace: ShopNamespace, Chart: "postgres", Needs: []string{"pki", "userservice"}, Images: []string{image("postgres")},
+		Values: map[string]any{"image": image("postgres")}, Selector: "app.kubernetes.io/name=postgres",
 	}
 	certParts := []string{image("cert-manager-controller"), image("cert-manager-webhook"), image("cert-manager-cainjector")}
 	// The first call goes to userservice.
@@ -108,10 +122,14 @@ func All(image func(component string) string) []Release {
 		},
 		{Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Values: map[string]any{"namespace": ShopNamespace}},
 		users,
+		database,
 		// After userservice, or its breaker would begin open: nobody to call yet.
 		service("loadgen", []string{"pki", "userservice"}, map[string]any{
-			"env": map[string]any{"TARGETS": "userservice=dns:///userservice-headless." + ShopNamespace + ".svc:8443", "BACKGROUND_TARGET": "userservice"},
+			"env": map[string]any{"TARGETS": targets("userservice", "orderservice"), "BACKGROUND_TARGET": "userservice"},
 		}),
+		service("inventoryservice", []string{"postgres"}, map[string]any{}),
+		service("paymentservice", []string{"postgres"}, map[string]any{}),
+		service("orderservice", []string{"inventoryservice", "paymentservice"}, map[string]any{}),
 		system("prometheus"),
 		system("jaeger"),
 	}

@@ -13,7 +13,8 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/loadgen"
-	_ "github.com/grpc-sandbox/sandbox/services/user/userv1" // callable, because linked
+	_ "github.com/grpc-sandbox/sandbox/services/order/orderv1" // callable, because linked
+	_ "github.com/grpc-sandbox/sandbox/services/user/userv1"   // callable, because linked
 )
 
 func main() {

@@ -9,11 +9,9 @@ import (
 	"os/signal"
 	"syscall"
 
-	"google.golang.org/grpc"
-
 	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/postgres"
 	"github.com/grpc-sandbox/sandbox/services/user"
-	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
 func main() {
@@ -25,15 +23,21 @@ func main() {
 
 func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int {
 	cfg, err := governance.ConfigFromEnv("userservice", getenv)
-	if err == nil {
-		err = governance.Run(ctx, stderr, cfg, func(_ *governance.Process, s *grpc.Server) error {
-			userv1.RegisterUserServiceServer(s, user.Service{})
-			return nil
-		})
-	}
 	if err != nil {
-		fmt.Fprintln(stderr, "userservice:", err)
-		return 1
+		return fail(stderr, err)
+	}
+	database, err := postgres.ConfigFromEnv("users", getenv)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	database.Migrations = user.Migrations()
+	if err := postgres.Run(ctx, stderr, cfg, database, user.Register); err != nil {
+		return fail(stderr, err)
 	}
 	return 0
+}
+
+func fail(stderr io.Writer, err error) int {
+	fmt.Fprintln(stderr, "userservice:", err)
+	return 1
 }

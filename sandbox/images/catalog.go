@@ -15,7 +15,8 @@ const (
 	CertManagerVersion = "v1.21.2"
 	PrometheusVersion  = "v3.16.0"
 	JaegerVersion      = "2.13.0"
-	DebianSuite        = "bookworm" // trixie's systemd refuses cgroup v1
+	PostgresTag        = "15-bookworm" // Debian has no older 15 than its newest, so neither does the tag
+	DebianSuite        = "bookworm"    // trixie's systemd refuses cgroup v1
 	ServiceTag         = "dev"
 )
 
@@ -40,8 +41,16 @@ func All() []Image {
 			Recipe: Node{Suite: DebianSuite, Kubernetes: KubernetesVersion},
 		},
 		certManager("controller"), certManager("webhook"), certManager("cainjector"),
-		service("userservice", "user profiles over gRPC"),
-		service("loadgen", "load on the other services"),
+		service("userservice", "users and chat over gRPC", ForFirstCall),
+		service("loadgen", "load on the other services", ForFirstCall),
+		{
+			Ref: "docker.io/library/postgres:" + PostgresTag, Pull: "docker.io/library/postgres:" + PostgresTag,
+			Purpose: "the shop's database", Licence: "PostgreSQL", Stage: ForShop, Typical: time.Minute,
+			Recipe: Debian{Suite: DebianSuite, Folder: "postgres", User: "postgres", Number: 999, Path: "/usr/lib/postgresql/15/bin"},
+		},
+		service("inventoryservice", "stock and its reservation", ForShop),
+		service("paymentservice", "payments for orders", ForShop),
+		service("orderservice", "orders, a saga over the others", ForShop),
 		{
 			Ref: "docker.io/prom/prometheus:" + PrometheusVersion, Pull: "docker.io/prom/prometheus:" + PrometheusVersion,
 			Purpose: "metrics", Licence: "Apache-2.0", Stage: ForViewing, Typical: 4 * time.Minute,
@@ -67,9 +76,9 @@ func All() []Image {
 // ServiceRef is the image name of one of the project's own programs.
 func ServiceRef(name string) string { return "sandbox.local/" + name + ":" + ServiceTag }
 
-func service(name, purpose string) Image {
+func service(name, purpose string, stage Stage) Image {
 	return Image{
-		Ref: ServiceRef(name), Purpose: purpose, Licence: "Apache-2.0", Stage: ForFirstCall, Typical: 30 * time.Second,
+		Ref: ServiceRef(name), Purpose: purpose, Licence: "Apache-2.0", Stage: stage, Typical: 30 * time.Second,
 		Recipe: Program{
 			Binary:     Binary{Package: "./cmd/" + name, Sources: []string{"services", "cmd/" + name}},
 			Entrypoint: []string{"/" + name}, User: "65532:65532",

@@ -12,10 +12,11 @@ type Stage int
 const (
 	ForCluster   Stage = iota // the node itself
 	ForFirstCall              // what the first mutual-TLS call waits for
+	ForShop                   // what the rest of the shop waits for
 	ForViewing                // what only a viewer waits for
 )
 
-func (s Stage) String() string { return [...]string{"cluster", "first call", "viewing"}[s] }
+func (s Stage) String() string { return [...]string{"cluster", "first call", "shop", "viewing"}[s] }
 
 // Image is one entry of the catalog.
 type Image struct {

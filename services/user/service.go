@@ -1,4 +1,4 @@
-// Package user serves users that are computed, not stored.
+// Package user serves users, those that are computed and those that are stored, and lets them chat.
 package user
 
 import (
@@ -6,41 +6,62 @@ import (
 	"regexp"
 	"strconv"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+	"github.com/grpc-sandbox/sandbox/services/refusal"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// Service implements user.v1.UserService.
+// Service implements user.v1.UserService. Its zero value knows the computed users, and no more.
 type Service struct {
 	userv1.UnimplementedUserServiceServer
+	store *store
+	rooms *rooms
+}
+
+// Register adds the service with its database to a program.
+func Register(p *governance.Process, s *grpc.Server, db *postgres.DB) error {
+	r := newRooms(db, p.Log, p.Stopping)
+	p.Go(r.run)
+	userv1.RegisterUserServiceServer(s, Service{store: &store{db}, rooms: r})
+	return nil
 }
 
 var wellFormed = regexp.MustCompile(`^u-([1-9][0-9]{0,17})$`)
 
 // GetUser answers INVALID_ARGUMENT for a malformed id and NOT_FOUND for one nobody has.
-func (Service) GetUser(_ context.Context, req *userv1.GetUserRequest) (*userv1.GetUserResponse, error) {
-	id := req.GetUserId()
-	match := wellFormed.FindStringSubmatch(id)
-	if match == nil {
-		return nil, malformed(id)
+func (s Service) GetUser(ctx context.Context, req *userv1.GetUserRequest) (*userv1.GetUserResponse, error) {
+	n, ok := number(req.GetUserId())
+	if !ok {
+		return nil, refusal.Field("user_id", `must be "u-" and a whole number from 1, without leading zeros; try: u-42`)
 	}
-	n, err := strconv.Atoi(match[1])
-	if err != nil || n > Count {
-		return nil, status.Errorf(codes.NotFound, "no user %s: there are u-1 to u-%d", id, Count)
+	if n <= Count {
+		return &userv1.GetUserResponse{User: person(int(n))}, nil
 	}
-	return &userv1.GetUserResponse{User: person(n)}, nil
+	if s.store == nil {
+		return nil, notFound(n)
+	}
+	found, err := s.store.get(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return &userv1.GetUserResponse{User: found}, nil
 }
 
-func malformed(id string) error {
-	st := status.Newf(codes.InvalidArgument, "user_id %q is malformed: write u-42", id)
-	detailed, err := st.WithDetails(&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
-		{Field: "user_id", Description: `must be "u-" and a whole number from 1, without leading zeros`},
-	}})
-	if err != nil {
-		return st.Err()
+// number reads "u-42".
+func number(id string) (int64, bool) {
+	match := wellFormed.FindStringSubmatch(id)
+	if match == nil {
+		return 0, false
 	}
-	return detailed.Err()
+	n, err := strconv.ParseInt(match[1], 10, 64)
+	return n, err == nil
+}
+
+func notFound(n int64) error {
+	return status.Errorf(codes.NotFound, "no user u-%d: there are u-1 to u-%d, and those created", n, Count)
 }

@@ -7,8 +7,10 @@
 package userv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -179,12 +181,17 @@ func (x *GetUserResponse) GetUser() *User {
 }
 
 type CreateUserRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Email         string                 `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
-	Age           int32                  `protobuf:"varint,3,opt,name=age,proto3" json:"age,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Email string                 `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	// In years.
+	Age int32 `protobuf:"varint,3,opt,name=age,proto3" json:"age,omitempty"`
+	// As in GetUserRequest; when empty, the service picks one.
+	UserId string `protobuf:"bytes,4,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Repeating a request with its key gives the same answer again. A key that came with another request is INVALID_ARGUMENT.
+	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CreateUserRequest) Reset() {
@@ -238,6 +245,20 @@ func (x *CreateUserRequest) GetAge() int32 {
 	return 0
 }
 
+func (x *CreateUserRequest) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *CreateUserRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
 type CreateUserResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          *User                  `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
@@ -283,9 +304,21 @@ func (x *CreateUserResponse) GetUser() *User {
 }
 
 type ChatMessage struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	UserId        string                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	UserId string                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Empty in the message that joins.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// The message that joins names the room; later ones may leave it empty.
+	Room string `protobuf:"bytes,3,opt,name=room,proto3" json:"room,omitempty"`
+	// 1, 2, 3 … in each room; given by the server.
+	Id int64 `protobuf:"varint,4,opt,name=id,proto3" json:"id,omitempty"`
+	// In the message that joins: receive what came after this id, from the beginning when 0, and only what is new when not set.
+	AfterId *int64 `protobuf:"varint,5,opt,name=after_id,json=afterId,proto3,oneof" json:"after_id,omitempty"`
+	// Chosen by who speaks, unique for the user and the room: a message that is sent again with its key, after the stream broke, is said
+	// once. Without one each message is new.
+	Key string `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
+	// When it was said; given by the server.
+	Time          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=time,proto3" json:"time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -334,11 +367,46 @@ func (x *ChatMessage) GetText() string {
 	return ""
 }
 
+func (x *ChatMessage) GetRoom() string {
+	if x != nil {
+		return x.Room
+	}
+	return ""
+}
+
+func (x *ChatMessage) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *ChatMessage) GetAfterId() int64 {
+	if x != nil && x.AfterId != nil {
+		return *x.AfterId
+	}
+	return 0
+}
+
+func (x *ChatMessage) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *ChatMessage) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
 var File_user_v1_user_proto protoreflect.FileDescriptor
 
 const file_user_v1_user_proto_rawDesc = "" +
 	"\n" +
-	"\x12user/v1/user.proto\x12\auser.v1\"[\n" +
+	"\x12user/v1/user.proto\x12\auser.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"[\n" +
 	"\x04User\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -347,16 +415,26 @@ const file_user_v1_user_proto_rawDesc = "" +
 	"\x0eGetUserRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\"4\n" +
 	"\x0fGetUserResponse\x12!\n" +
-	"\x04user\x18\x01 \x01(\v2\r.user.v1.UserR\x04user\"O\n" +
-	"\x11CreateUserRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05email\x18\x02 \x01(\tR\x05email\x12\x10\n" +
-	"\x03age\x18\x03 \x01(\x05R\x03age\"7\n" +
+	"\x04user\x18\x01 \x01(\v2\r.user.v1.UserR\x04user\"\xdd\x01\n" +
+	"\x11CreateUserRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\x04name\x12 \n" +
+	"\x05email\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x18\xfe\x01`\x01R\x05email\x12\x1c\n" +
+	"\x03age\x18\x03 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x96\x01(\x01R\x03age\x127\n" +
+	"\auser_id\x18\x04 \x01(\tB\x1e\xbaH\x1b\xd8\x01\x01r\x162\x14^u-[1-9][0-9]{0,17}$R\x06userId\x120\n" +
+	"\x0fidempotency_key\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18dR\x0eidempotencyKey\"7\n" +
 	"\x12CreateUserResponse\x12!\n" +
-	"\x04user\x18\x01 \x01(\v2\r.user.v1.UserR\x04user\":\n" +
-	"\vChatMessage\x12\x17\n" +
-	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text2\xca\x01\n" +
+	"\x04user\x18\x01 \x01(\v2\r.user.v1.UserR\x04user\"\xfd\x01\n" +
+	"\vChatMessage\x12\"\n" +
+	"\auser_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\x06userId\x12\x1c\n" +
+	"\x04text\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x04text\x12\x1b\n" +
+	"\x04room\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18dR\x04room\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\x03R\x02id\x12'\n" +
+	"\bafter_id\x18\x05 \x01(\x03B\a\xbaH\x04\"\x02(\x00H\x00R\aafterId\x88\x01\x01\x12\x19\n" +
+	"\x03key\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18dR\x03key\x12.\n" +
+	"\x04time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04timeB\v\n" +
+	"\t_after_id2\xca\x01\n" +
 	"\vUserService\x12<\n" +
 	"\aGetUser\x12\x17.user.v1.GetUserRequest\x1a\x18.user.v1.GetUserResponse\x12E\n" +
 	"\n" +
@@ -377,27 +455,29 @@ func file_user_v1_user_proto_rawDescGZIP() []byte {
 
 var file_user_v1_user_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_user_v1_user_proto_goTypes = []any{
-	(*User)(nil),               // 0: user.v1.User
-	(*GetUserRequest)(nil),     // 1: user.v1.GetUserRequest
-	(*GetUserResponse)(nil),    // 2: user.v1.GetUserResponse
-	(*CreateUserRequest)(nil),  // 3: user.v1.CreateUserRequest
-	(*CreateUserResponse)(nil), // 4: user.v1.CreateUserResponse
-	(*ChatMessage)(nil),        // 5: user.v1.ChatMessage
+	(*User)(nil),                  // 0: user.v1.User
+	(*GetUserRequest)(nil),        // 1: user.v1.GetUserRequest
+	(*GetUserResponse)(nil),       // 2: user.v1.GetUserResponse
+	(*CreateUserRequest)(nil),     // 3: user.v1.CreateUserRequest
+	(*CreateUserResponse)(nil),    // 4: user.v1.CreateUserResponse
+	(*ChatMessage)(nil),           // 5: user.v1.ChatMessage
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 }
 var file_user_v1_user_proto_depIdxs = []int32{
 	0, // 0: user.v1.GetUserResponse.user:type_name -> user.v1.User
 	0, // 1: user.v1.CreateUserResponse.user:type_name -> user.v1.User
-	1, // 2: user.v1.UserService.GetUser:input_type -> user.v1.GetUserRequest
-	3, // 3: user.v1.UserService.CreateUser:input_type -> user.v1.CreateUserRequest
-	5, // 4: user.v1.UserService.Chat:input_type -> user.v1.ChatMessage
-	2, // 5: user.v1.UserService.GetUser:output_type -> user.v1.GetUserResponse
-	4, // 6: user.v1.UserService.CreateUser:output_type -> user.v1.CreateUserResponse
-	5, // 7: user.v1.UserService.Chat:output_type -> user.v1.ChatMessage
-	5, // [5:8] is the sub-list for method output_type
-	2, // [2:5] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	6, // 2: user.v1.ChatMessage.time:type_name -> google.protobuf.Timestamp
+	1, // 3: user.v1.UserService.GetUser:input_type -> user.v1.GetUserRequest
+	3, // 4: user.v1.UserService.CreateUser:input_type -> user.v1.CreateUserRequest
+	5, // 5: user.v1.UserService.Chat:input_type -> user.v1.ChatMessage
+	2, // 6: user.v1.UserService.GetUser:output_type -> user.v1.GetUserResponse
+	4, // 7: user.v1.UserService.CreateUser:output_type -> user.v1.CreateUserResponse
+	5, // 8: user.v1.UserService.Chat:output_type -> user.v1.ChatMessage
+	6, // [6:9] is the sub-list for method output_type
+	3, // [3:6] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_user_v1_user_proto_init() }
@@ -405,6 +485,7 @@ func file_user_v1_user_proto_init() {
 	if File_user_v1_user_proto != nil {
 		return
 	}
+	file_user_v1_user_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

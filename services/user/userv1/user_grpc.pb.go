@@ -28,13 +28,16 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// UserService knows the users u-1 to u-1000.
+// UserService knows the users u-1 to u-1000 from the beginning, and those that are created.
 type UserServiceClient interface {
-	// GetUser answers NOT_FOUND for a well-formed id nobody has, and INVALID_ARGUMENT for a malformed one.
+	// GetUser answers NOT_FOUND for a well-formed id nobody has, and INVALID_ARGUMENT for a malformed one. The users from the beginning
+	// are computed: they are answered while the database is away.
 	GetUser(ctx context.Context, in *GetUserRequest, opts ...grpc.CallOption) (*GetUserResponse, error)
-	// CreateUser is UNIMPLEMENTED for now.
+	// CreateUser answers ALREADY_EXISTS for an id or an email that somebody has.
 	CreateUser(ctx context.Context, in *CreateUserRequest, opts ...grpc.CallOption) (*CreateUserResponse, error)
-	// Chat is UNIMPLEMENTED for now.
+	// Chat joins one room with the first message, says what the later ones say, and receives what everybody in the room says, oneself
+	// included: each message once, in the order of their ids. It ends with RESOURCE_EXHAUSTED when messages come faster than they are
+	// read, and with UNAVAILABLE when the server or the database goes away; join again after the last id seen, and nothing is lost.
 	Chat(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ChatMessage, ChatMessage], error)
 }
 
@@ -83,13 +86,16 @@ type UserService_ChatClient = grpc.BidiStreamingClient[ChatMessage, ChatMessage]
 // All implementations must embed UnimplementedUserServiceServer
 // for forward compatibility.
 //
-// UserService knows the users u-1 to u-1000.
+// UserService knows the users u-1 to u-1000 from the beginning, and those that are created.
 type UserServiceServer interface {
-	// GetUser answers NOT_FOUND for a well-formed id nobody has, and INVALID_ARGUMENT for a malformed one.
+	// GetUser answers NOT_FOUND for a well-formed id nobody has, and INVALID_ARGUMENT for a malformed one. The users from the beginning
+	// are computed: they are answered while the database is away.
 	GetUser(context.Context, *GetUserRequest) (*GetUserResponse, error)
-	// CreateUser is UNIMPLEMENTED for now.
+	// CreateUser answers ALREADY_EXISTS for an id or an email that somebody has.
 	CreateUser(context.Context, *CreateUserRequest) (*CreateUserResponse, error)
-	// Chat is UNIMPLEMENTED for now.
+	// Chat joins one room with the first message, says what the later ones say, and receives what everybody in the room says, oneself
+	// included: each message once, in the order of their ids. It ends with RESOURCE_EXHAUSTED when messages come faster than they are
+	// read, and with UNAVAILABLE when the server or the database goes away; join again after the last id seen, and nothing is lost.
 	Chat(grpc.BidiStreamingServer[ChatMessage, ChatMessage]) error
 	mustEmbedUnimplementedUserServiceServer()
 }

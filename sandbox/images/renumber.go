@@ -1,0 +1,82 @@
+package images
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// renumber gives a user of the system in root, its group of the same name, and what they own, a number: packages take the next free one.
+func renumber(root, user string, number int) error {
+	uid, err := renumberIn(filepath.Join(root, "etc/passwd"), user, number, 2, 3)
+	if err != nil {
+		return err
+	}
+	gid, err := renumberIn(filepath.Join(root, "etc/group"), user, number, 2)
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || (int(stat.Uid) != uid && int(stat.Gid) != gid) {
+			return nil
+		}
+		newUID, newGID := int(stat.Uid), int(stat.Gid)
+		if newUID == uid {
+			newUID = number
+		}
+		if newGID == gid {
+			newGID = number
+		}
+		if err := os.Lchown(path, newUID, newGID); err != nil {
+			return err
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return nil
+		}
+		return os.Chmod(path, info.Mode()) // changing the owner drops the set-id bits
+	})
+}
+
+// renumberIn writes number into these fields of the line of name, and returns what the first of them was.
+func renumberIn(file, name string, number int, fields ...int) (int, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	was := -1
+	lines := strings.Split(string(data), "\n")
+	for i, line := range lines {
+		parts := strings.Split(line, ":")
+		if len(parts) <= fields[len(fields)-1] {
+			continue
+		}
+		switch {
+		case parts[0] == name:
+			if was, err = strconv.Atoi(parts[fields[0]]); err != nil {
+				return 0, fmt.Errorf("reading %s: %w", file, err)
+			}
+			for _, f := range fields {
+				parts[f] = strconv.Itoa(number)
+			}
+			lines[i] = strings.Join(parts, ":")
+		case parts[fields[0]] == strconv.Itoa(number):
+			return 0, fmt.Errorf("%s has the number %d already", parts[0], number)
+		}
+	}
+	if was < 0 {
+		return 0, fmt.Errorf("nobody is called %s in %s", name, file)
+	}
+	return was, os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o644)
+}

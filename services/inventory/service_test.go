@@ -1,0 +1,164 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
+	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
+	"github.com/grpc-sandbox/sandbox/services/refusal"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Stopping(m)) }
+
+func service(t *testing.T) inventoryv1.InventoryServiceClient {
+	t.Helper()
+	server := pgtest.Shared(t)
+	cfg := server.Config(t, server.Database(t), "inventoryservice", "inventory")
+	cfg.Migrations = Migrations()
+	client := inventoryv1.NewInventoryServiceClient(pgtest.Serve(t, "inventoryservice", cfg, Register).Conn)
+	pgtest.Eventually(t, "the database is there", func() bool {
+		_, err := client.GetStock(t.Context(), &inventoryv1.GetStockRequest{Sku: "sku-1"})
+		return err == nil
+	})
+	return client
+}
+
+// world is one service with short words for its calls.
+type world struct {
+	t      *testing.T
+	client inventoryv1.InventoryServiceClient
+}
+
+func (w world) reserve(order string, lines ...*inventoryv1.Line) (int64, error) {
+	got, err := w.client.Reserve(w.t.Context(), &inventoryv1.ReserveRequest{OrderId: order, Lines: lines})
+	return got.GetTotalCents(), err
+}
+
+func (w world) release(order string) error {
+	_, err := w.client.Release(w.t.Context(), &inventoryv1.ReleaseRequest{OrderId: order})
+	return err
+}
+
+func (w world) commit(order string) error {
+	_, err := w.client.Commit(w.t.Context(), &inventoryv1.CommitRequest{OrderId: order})
+	return err
+}
+
+// stock is "available/reserved/sold".
+func (w world) stock(sku string) string {
+	got, err := w.client.GetStock(w.t.Context(), &inventoryv1.GetStockRequest{Sku: sku})
+	if err != nil {
+		w.t.Error(err)
+	}
+	return fmt.Sprintf("%d/%d/%d", got.GetAvailable(), got.GetReserved(), got.GetSold())
+}
+
+func line(sku string, quantity int32) *inventoryv1.Line {
+	return &inventoryv1.Line{Sku: sku, Quantity: quantity}
+}
+
+func TestTheLifeOfAReservation(t *testing.T) {
+	w := world{t, service(t)}
+	step := func(what string, err error, code codes.Code, reason, sku100 string) {
+		t.Helper()
+		if status.Code(err) != code || refusal.Reason(err) != reason {
+			t.Errorf("%s: got %v", what, err)
+		}
+		if got := w.stock("sku-100"); got != sku100 {
+			t.Errorf("%s: the stock is %s, want %s", what, got, sku100)
+		}
+	}
+	total, err := w.reserve("a", line("sku-100", 10), line("sku-1", 2), line("sku-100", 20))
+	step("reserve, two lines of one sku", err, codes.OK, "", "70/30/0")
+	if total != 30*10_000+2*100 {
+		t.Errorf("it costs %d", total)
+	}
+	again, err := w.reserve("a", line("sku-100", 10), line("sku-1", 2), line("sku-100", 20))
+	step("reserve again", err, codes.OK, "", "70/30/0")
+	if again != total {
+		t.Errorf("it costs %d now", again)
+	}
+	_, err = w.reserve("b", line("sku-1", 1), line("sku-100", 71))
+	step("reserve more than there is", err, codes.FailedPrecondition, ReasonOutOfStock, "70/30/0")
+	if got := w.stock("sku-1"); got != "9999998/2/0" {
+		t.Errorf("a refused order keeps a line: %s", got)
+	}
+	_, err = w.reserve("c", line("sku-101", 1))
+	step("reserve what nobody sells", err, codes.NotFound, "", "70/30/0")
+	step("commit", w.commit("a"), codes.OK, "", "70/0/30")
+	step("commit again", w.commit("a"), codes.OK, "", "70/0/30")
+	step("release what is sold", w.release("a"), codes.FailedPrecondition, ReasonCommitted, "70/0/30")
+	_, err = w.reserve("d", line("sku-100", 5))
+	step("reserve another", err, codes.OK, "", "65/5/30")
+	step("release", w.release("d"), codes.OK, "", "70/0/30")
+	step("release again", w.release("d"), codes.OK, "", "70/0/30")
+	step("commit what was released", w.commit("d"), codes.FailedPrecondition, ReasonReleased, "70/0/30")
+	step("release what was never reserved", w.release("late"), codes.OK, "", "70/0/30")
+	_, err = w.reserve("late", line("sku-100", 5))
+	step("a reservation that comes after its release", err, codes.FailedPrecondition, ReasonReleased, "70/0/30")
+	step("commit what nobody knows", w.commit("unknown"), codes.FailedPrecondition, ReasonNotReserved, "70/0/30")
+	_, err = w.reserve("e")
+	step("reserve nothing", err, codes.InvalidArgument, "", "70/0/30")
+}
+
+// TestManyAtOnce: the last pieces are sold once, lines in any order do not lock each other up, and one order is reserved once.
+func TestManyAtOnce(t *testing.T) {
+	w := world{t, service(t)}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	refusals := 0
+	for i := range 30 {
+		all.Go(func() {
+			lines := []*inventoryv1.Line{line("sku-100", 5), line("sku-1", 1), line("sku-2", 1)}
+			if i%2 == 0 {
+				lines[0], lines[2] = lines[2], lines[0]
+			}
+			order := fmt.Sprintf("order %d", i/2) // each twice
+			_, err := w.reserve(order, lines...)
+			if err == nil && i%3 == 0 {
+				err = w.release(order)
+			}
+			if reason := refusal.Reason(err); err != nil && reason != ReasonOutOfStock && reason != ReasonReleased {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				refusals++
+			}
+		})
+	}
+	all.Wait()
+	held := map[string]inventoryv1.ReservationState{}
+	stream, err := w.client.ListReservations(t.Context(), &inventoryv1.ListReservationsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		r, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		held[r.GetOrderId()] = r.GetState()
+	}
+	n := 0
+	for _, state := range held {
+		if state == inventoryv1.ReservationState_RESERVATION_STATE_RESERVED {
+			n++
+		}
+	}
+	if got, want := w.stock("sku-100"), fmt.Sprintf("%d/%d/0", 100-5*n, 5*n); got != want {
+		t.Errorf("the stock is %s with %d reservations, want %s (%d refusals)", got, n, want, refusals)
+	}
+}

@@ -1,0 +1,66 @@
+package order
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
+	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
+)
+
+func TestJudge(t *testing.T) {
+	type holding struct {
+		stock inventoryv1.ReservationState
+		money paymentv1.PaymentState
+		cents int64
+	}
+	const (
+		none      = 0
+		reserves  = inventoryv1.ReservationState_RESERVATION_STATE_RESERVED
+		sold      = inventoryv1.ReservationState_RESERVATION_STATE_COMMITTED
+		gone      = inventoryv1.ReservationState_RESERVATION_STATE_RELEASED
+		paid      = paymentv1.PaymentState_PAYMENT_STATE_CHARGED
+		paidBack  = paymentv1.PaymentState_PAYMENT_STATE_REFUNDED
+		wholeCost = 500
+	)
+	for _, c := range []struct {
+		sentence  string
+		state     state // empty: no order
+		holding   holding
+		violation string
+	}{
+		{"confirmed, sold and paid", confirmed, holding{sold, paid, wholeCost}, ""},
+		{"confirmed, and not sold", confirmed, holding{reserves, paid, wholeCost}, "its stock is RESERVATION_STATE_RESERVED"},
+		{"confirmed, and not paid", confirmed, holding{sold, none, 0}, "its payment is PAYMENT_STATE_UNSPECIFIED"},
+		{"confirmed, and paid back", confirmed, holding{sold, paidBack, wholeCost}, "its payment is PAYMENT_STATE_REFUNDED"},
+		{"confirmed, and paid with another amount", confirmed, holding{sold, paid, 499}, "over 499"},
+		{"cancelled, and nothing held", cancelled, holding{gone, paidBack, wholeCost}, ""},
+		{"cancelled before anything was held", cancelled, holding{none, none, 0}, ""},
+		{"cancelled, and stock is held", cancelled, holding{reserves, paidBack, 0}, "its stock is RESERVATION_STATE_RESERVED"},
+		{"cancelled, and money is held", cancelled, holding{gone, paid, 1}, "its payment is PAYMENT_STATE_CHARGED"},
+		{"in flight, whatever is held", charged, holding{reserves, paid, wholeCost}, ""},
+		{"no order, and stock is held", "", holding{sold, none, 0}, "stock is held for o, which is no order"},
+		{"no order, and money is held", "", holding{none, paid, 5}, "money is held for o, which is no order"},
+		{"no order, and only the mark of a release", "", holding{gone, paidBack, 0}, ""},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			a := audit{orders: map[string]*order{}, known: func(string) bool { return false }}
+			if c.state != "" {
+				a.orders["o"] = &order{id: "o", state: c.state, total: wholeCost}
+			}
+			var stock []*inventoryv1.Reservation
+			if c.holding.stock != none {
+				stock = append(stock, &inventoryv1.Reservation{OrderId: "o", State: c.holding.stock, TotalCents: wholeCost})
+			}
+			var money []*paymentv1.Payment
+			if c.holding.money != none {
+				money = append(money, &paymentv1.Payment{OrderId: "o", State: c.holding.money, AmountCents: c.holding.cents})
+			}
+			got := a.judge(stock, money)
+			said := strings.Join(got.GetViolations(), "\n")
+			if (c.violation == "") != (said == "") || !strings.Contains(said, c.violation) || got.GetConsistent() != (c.violation == "") {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}

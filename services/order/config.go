@@ -1,0 +1,56 @@
+package order
+
+import (
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Config says where the other services are. The zero value of each field means what stands beside it.
+type Config struct {
+	Users, Inventory, Payment string        // dns:///<service>-headless.shop.svc:8443
+	Lease                     time.Duration // 10s: how long an order belongs to its worker after each step
+	Limit                     time.Duration // 4s: how long a caller waits at most, and then again for undoing; shorter than Lease
+	Every                     time.Duration // 1s: how often unfinished orders are looked for
+	At                        func(string)  // told each point where a crash must do no harm; for tests
+}
+
+// ConfigFromEnv reads USERS_ADDR, INVENTORY_ADDR and PAYMENT_ADDR.
+func ConfigFromEnv(getenv func(string) string) Config {
+	return Config{Users: getenv("USERS_ADDR"), Inventory: getenv("INVENTORY_ADDR"), Payment: getenv("PAYMENT_ADDR")}
+}
+
+func (c Config) withDefaults() Config {
+	for _, d := range []struct {
+		address *string
+		service string
+	}{{&c.Users, "userservice"}, {&c.Inventory, "inventoryservice"}, {&c.Payment, "paymentservice"}} {
+		if *d.address == "" {
+			*d.address = "dns:///" + d.service + "-headless.shop.svc:8443"
+		}
+	}
+	for _, d := range []struct {
+		value    *time.Duration
+		fallback time.Duration
+	}{{&c.Lease, 10 * time.Second}, {&c.Limit, 4 * time.Second}, {&c.Every, time.Second}} {
+		if *d.value == 0 {
+			*d.value = d.fallback
+		}
+	}
+	if c.At == nil {
+		c.At = func(string) {}
+	}
+	return c
+}
+
+// serverName is the name in a service's certificate: its host's, without the mark of a headless Service.
+func serverName(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Scheme != "" && strings.HasPrefix(u.Path, "/") {
+		address = strings.TrimPrefix(u.Path, "/")
+	}
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		address = host
+	}
+	return strings.Replace(address, "-headless.", ".", 1)
+}

@@ -1,0 +1,137 @@
+package order
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/trace/noop"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
+	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
+	"github.com/grpc-sandbox/sandbox/services/payment"
+	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
+	"github.com/grpc-sandbox/sandbox/services/refusal"
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+)
+
+// flaky breaks one call: before it is made, or after, so that the answer is lost.
+type flaky struct {
+	inventoryv1.InventoryServiceClient
+	paymentv1.PaymentServiceClient
+	call  string
+	after bool
+}
+
+func broken[T any](f *flaky, call string, make func() (T, error)) (T, error) {
+	var none T
+	if f.call != call {
+		return make()
+	}
+	f.call = ""
+	if f.after {
+		_, _ = make()
+	}
+	return none, status.Error(codes.Unavailable, "the connection broke")
+}
+
+func (f *flaky) Reserve(ctx context.Context, r *inventoryv1.ReserveRequest, o ...grpc.CallOption) (*inventoryv1.ReserveResponse, error) {
+	return broken(f, "reserve", func() (*inventoryv1.ReserveResponse, error) { return f.InventoryServiceClient.Reserve(ctx, r, o...) })
+}
+
+func (f *flaky) Release(ctx context.Context, r *inventoryv1.ReleaseRequest, o ...grpc.CallOption) (*inventoryv1.ReleaseResponse, error) {
+	return broken(f, "release", func() (*inventoryv1.ReleaseResponse, error) { return f.InventoryServiceClient.Release(ctx, r, o...) })
+}
+
+func (f *flaky) Commit(ctx context.Context, r *inventoryv1.CommitRequest, o ...grpc.CallOption) (*inventoryv1.CommitResponse, error) {
+	return broken(f, "commit", func() (*inventoryv1.CommitResponse, error) { return f.InventoryServiceClient.Commit(ctx, r, o...) })
+}
+
+func (f *flaky) Charge(ctx context.Context, r *paymentv1.ChargeRequest, o ...grpc.CallOption) (*paymentv1.ChargeResponse, error) {
+	return broken(f, "charge", func() (*paymentv1.ChargeResponse, error) { return f.PaymentServiceClient.Charge(ctx, r, o...) })
+}
+
+func (f *flaky) Refund(ctx context.Context, r *paymentv1.RefundRequest, o ...grpc.CallOption) (*paymentv1.RefundResponse, error) {
+	return broken(f, "refund", func() (*paymentv1.RefundResponse, error) { return f.PaymentServiceClient.Refund(ctx, r, o...) })
+}
+
+type direct struct{ *Service }
+
+func (d direct) Audit(ctx context.Context, r *orderv1.AuditRequest, _ ...grpc.CallOption) (*orderv1.AuditResponse, error) {
+	return d.Service.Audit(ctx, r)
+}
+
+// TestEveryCallBreaks breaks each call of the saga both ways.
+func TestEveryCallBreaks(t *testing.T) {
+	server := pgtest.Shared(t)
+	s := openShop(t, server, server.Database(t))
+	db, err := postgres.Open(s.orders(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- db.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	f := &flaky{InventoryServiceClient: s.inventory(), PaymentServiceClient: s.payment()}
+	st := &store{db: db, lease: testLease}
+	sg := &saga{store: st, inventory: f, payment: f, log: slog.New(slog.DiscardHandler), limit: 20 * time.Second, at: func(string) {}}
+	service := &Service{store: st, saga: sg, users: userv1.NewUserServiceClient(s.conns["users"]), limit: 20 * time.Second}
+	pgtest.Eventually(t, "the shop is open", func() bool {
+		_, err := service.Audit(ctx, nil)
+		return err == nil
+	})
+	recover := &recovery{saga: sg, tracer: noop.NewTracerProvider().Tracer("")}
+	for _, c := range []struct {
+		call     string
+		declined bool
+		code     codes.Code
+		state    orderv1.OrderState // of the answer
+	}{
+		{"reserve", false, codes.Unavailable, 0},
+		{"charge", false, codes.Unavailable, 0},
+		{"commit", false, codes.OK, orderv1.OrderState_ORDER_STATE_CHARGED},
+		{"refund", true, codes.FailedPrecondition, 0},
+		{"release", true, codes.FailedPrecondition, 0},
+	} {
+		for _, after := range []bool{false, true} {
+			name := c.call + " is lost"
+			if after {
+				name = "the answer of " + name
+			}
+			t.Run(name, func(t *testing.T) {
+				r := request(name, "sku-2", 1)
+				if c.declined {
+					r.Lines[0] = &orderv1.OrderLine{Sku: "sku-99", Quantity: 1000}
+				}
+				f.call, f.after = c.call, after
+				got, err := service.CreateOrder(ctx, r)
+				if status.Code(err) != c.code || got.GetOrder().GetState() != c.state {
+					t.Errorf("got %v, %v", got, err)
+				}
+				if f.call != "" {
+					t.Error("the call was never made")
+				}
+				recover.sweep(ctx)
+				settled(t, direct{service})
+				got, err = service.CreateOrder(ctx, r)
+				if c.declined && refusal.Reason(err) != payment.ReasonDeclined || !c.declined && got.GetOrder().GetState() != orderv1.OrderState_ORDER_STATE_CONFIRMED {
+					t.Errorf("asked again, it answers %v, %v", got, err)
+				}
+				settled(t, direct{service})
+			})
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package order
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/inventory"
+	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
+	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
+	"github.com/grpc-sandbox/sandbox/services/payment"
+	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
+	"github.com/grpc-sandbox/sandbox/services/user"
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+)
+
+func TestMain(m *testing.M) {
+	if point := os.Getenv("ORDER_CRASH_AT"); point != "" {
+		os.Exit(crashAt(point))
+	}
+	goleak.VerifyTestMain(pgtest.Stopping(m))
+}
+
+// crashAt is an orderservice in a process of its own that kills itself at a point.
+func crashAt(point string) int {
+	id, err := governance.NewIdentity(governance.IdentityConfig{Dir: os.Getenv("ORDER_TLS")})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	cfg := Config{Users: os.Getenv("USERS_ADDR"), Inventory: os.Getenv("INVENTORY_ADDR"), Payment: os.Getenv("PAYMENT_ADDR"), Lease: testLease,
+		Limit: time.Minute, Every: time.Hour, At: func(at string) {
+			if at == point {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			}
+		}}
+	database := postgres.Config{Addr: os.Getenv("ORDER_DB"), Database: os.Getenv("ORDER_DB_NAME"), Role: "orders",
+		TLS: id.ClientTLS(pgtest.ServerName), Acquire: 10 * time.Second, Work: 20 * time.Second}
+	program := governance.Config{Service: "orderservice", ListenAddr: "127.0.0.1:0", HealthAddr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", TLSDir: "off",
+		Ready: func(a governance.Addresses) { fmt.Println(a.Service) }}
+	if err := postgres.Run(context.Background(), os.Stderr, program, database, Register(cfg)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	return 1
+}
+
+// testLease is short, so that recovery is quick; it is longer than any step takes.
+const testLease = 3 * time.Second
+
+// shop is the three other services, and the parts of an orderservice to put together.
+type shop struct {
+	server   *pgtest.Server
+	database string
+	cfg      Config
+	conns    map[string]*grpc.ClientConn
+}
+
+func openShop(t *testing.T, server *pgtest.Server, database string) shop {
+	t.Helper()
+	s := shop{server: server, database: database, conns: map[string]*grpc.ClientConn{}}
+	serve := func(name, role string, cfg postgres.Config, register func(*governance.Process, *grpc.Server, *postgres.DB) error) string {
+		p := pgtest.Serve(t, name, cfg, register)
+		s.conns[role] = p.Conn
+		return p.Address
+	}
+	users, stock, payments := server.Config(t, database, "userservice", "users"), server.Config(t, database, "inventoryservice", "inventory"),
+		server.Config(t, database, "paymentservice", "payments")
+	users.Migrations, stock.Migrations, payments.Migrations = user.Migrations(), inventory.Migrations(), payment.Migrations()
+	s.cfg = Config{
+		Users:     serve("userservice", "users", users, user.Register),
+		Inventory: serve("inventoryservice", "inventory", stock, inventory.Register),
+		Payment:   serve("paymentservice", "payments", payments, payment.Register),
+		Lease:     testLease, Limit: 20 * time.Second, Every: 100 * time.Millisecond,
+	}
+	return s
+}
+
+func (s shop) orders(t *testing.T) postgres.Config {
+	cfg := s.server.Config(t, s.database, "orderservice", "orders")
+	cfg.Migrations = Migrations()
+	return cfg
+}
+
+// serve runs an orderservice and waits until the whole shop is open.
+func (s shop) serve(t *testing.T) orderv1.OrderServiceClient {
+	t.Helper()
+	client := orderv1.NewOrderServiceClient(pgtest.Serve(t, "orderservice", s.orders(t), Register(s.cfg)).Conn)
+	s.wait(t, client)
+	return client
+}
+
+func (s shop) wait(t *testing.T, client orderv1.OrderServiceClient) {
+	t.Helper()
+	pgtest.Eventually(t, "the shop is open", func() bool {
+		_, err1 := client.Audit(t.Context(), &orderv1.AuditRequest{})
+		_, err2 := userv1.NewUserServiceClient(s.conns["users"]).GetUser(t.Context(), &userv1.GetUserRequest{UserId: "u-9999"})
+		return err1 == nil && status.Code(err2) == codes.NotFound
+	})
+}
+
+func (s shop) inventory() inventoryv1.InventoryServiceClient {
+	return inventoryv1.NewInventoryServiceClient(s.conns["inventory"])
+}
+
+func (s shop) payment() paymentv1.PaymentServiceClient {
+	return paymentv1.NewPaymentServiceClient(s.conns["payments"])
+}
+
+func request(key, sku string, quantity int32) *orderv1.CreateOrderRequest {
+	return &orderv1.CreateOrderRequest{UserId: "u-42", IdempotencyKey: key, Lines: []*orderv1.OrderLine{{Sku: sku, Quantity: quantity}, {Sku: "sku-1", Quantity: 1}}}
+}
+
+// settled waits until no order is in flight, and fails on a violation.
+func settled(t *testing.T, client interface {
+	Audit(context.Context, *orderv1.AuditRequest, ...grpc.CallOption) (*orderv1.AuditResponse, error)
+}) *orderv1.AuditResponse {
+	t.Helper()
+	var last *orderv1.AuditResponse
+	pgtest.Eventually(t, "no order is in flight", func() bool {
+		got, err := client.Audit(t.Context(), &orderv1.AuditRequest{})
+		if err != nil {
+			return false
+		}
+		last = got
+		if len(got.GetViolations()) > 0 {
+			t.Fatal(got.GetViolations())
+		}
+		return got.GetInFlight() == 0
+	})
+	if !last.GetConsistent() {
+		t.Error("inconsistent:", last)
+	}
+	return last
+}

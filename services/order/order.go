@@ -1,0 +1,117 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
+	"github.com/grpc-sandbox/sandbox/services/refusal"
+)
+
+// state is where an order is in its saga.
+type state string
+
+const (
+	pending    state = "pending"
+	reserved   state = "reserved"
+	charged    state = "charged"
+	confirmed  state = "confirmed"
+	cancelling state = "cancelling"
+	cancelled  state = "cancelled"
+)
+
+var protoStates = map[state]orderv1.OrderState{
+	pending:    orderv1.OrderState_ORDER_STATE_PENDING,
+	reserved:   orderv1.OrderState_ORDER_STATE_RESERVED,
+	charged:    orderv1.OrderState_ORDER_STATE_CHARGED,
+	confirmed:  orderv1.OrderState_ORDER_STATE_CONFIRMED,
+	cancelling: orderv1.OrderState_ORDER_STATE_CANCELLING,
+	cancelled:  orderv1.OrderState_ORDER_STATE_CANCELLED,
+}
+
+// order is a row of orders.
+type order struct {
+	number       int64
+	id           string
+	userID, name string
+	lines        []line
+	total        int64 // cents; 0 until stock is reserved
+	state        state
+	failure      failure
+	owner        string // proves that this worker has the lease
+	created      time.Time
+}
+
+type line struct {
+	SKU      string `json:"sku"`
+	Quantity int32  `json:"quantity"`
+}
+
+// failure is why an order was cancelled.
+type failure struct {
+	code            codes.Code
+	reason, message string
+	again           bool // the same request may succeed later
+}
+
+func (f failure) err() error {
+	if f.reason == "" {
+		return status.Error(f.code, f.message)
+	}
+	return refusal.New(f.code, f.reason, f.message)
+}
+
+// ReasonUndone is the reason of an order that failed in a way that may be different next time.
+const ReasonUndone = "ORDER_UNDONE"
+
+// failureOf reads the answer of a step. A refusal stands; anything else may be different next time, or may even have been done. Its own
+// reason stays inside: that our breaker to another service is open must not look like a caller's breaker.
+func failureOf(err error) failure {
+	st := status.Convert(err)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		st = status.New(codes.DeadlineExceeded, "the deadline passed")
+	case errors.Is(err, context.Canceled):
+		st = status.New(codes.Canceled, "the caller gave up")
+	}
+	if stands(st.Code()) {
+		return failure{code: st.Code(), reason: refusal.Reason(err), message: st.Message()}
+	}
+	return failure{code: st.Code(), reason: ReasonUndone, message: st.Message(), again: true}
+}
+
+func stands(code codes.Code) bool {
+	switch code {
+	case codes.FailedPrecondition, codes.NotFound, codes.InvalidArgument, codes.AlreadyExists, codes.OutOfRange, codes.PermissionDenied, codes.Unimplemented:
+		return true
+	default:
+		return false
+	}
+}
+
+// answer is what a caller gets: UNAVAILABLE when it may be tried again, unless the caller's own time was up.
+func (f failure) answer() error {
+	if f.again && f.code != codes.DeadlineExceeded && f.code != codes.Canceled {
+		f.code = codes.Unavailable
+	}
+	return f.err()
+}
+
+func (o *order) proto() *orderv1.Order {
+	p := &orderv1.Order{OrderId: o.id, UserId: o.userID, UserName: o.name, TotalCents: o.total, State: protoStates[o.state], CreateTime: timestamppb.New(o.created)}
+	for _, l := range o.lines {
+		p.Lines = append(p.Lines, &orderv1.OrderLine{Sku: l.SKU, Quantity: l.Quantity})
+	}
+	if o.state == cancelling || o.state == cancelled {
+		p.Reason = o.failure.reason
+		if p.Reason == "" {
+			p.Reason = o.failure.code.String()
+		}
+	}
+	return p
+}

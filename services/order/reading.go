@@ -1,0 +1,82 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+	"github.com/grpc-sandbox/sandbox/services/refusal"
+	"github.com/grpc-sandbox/sandbox/services/validation"
+)
+
+const defaultPage = 50
+
+// GetOrder reads one order, in whatever state it is.
+func (s *Service) GetOrder(ctx context.Context, req *orderv1.GetOrderRequest) (*orderv1.GetOrderResponse, error) {
+	o, err := s.store.get(ctx, req.GetOrderId())
+	if err != nil {
+		return nil, err
+	}
+	return &orderv1.GetOrderResponse{Order: o.proto()}, nil
+}
+
+// ListOrders lists the newest first. A page token is the number of the last order of the page before.
+func (s *Service) ListOrders(ctx context.Context, req *orderv1.ListOrdersRequest) (*orderv1.ListOrdersResponse, error) {
+	if err := validation.Check(req); err != nil {
+		return nil, err
+	}
+	var before int64
+	if token := req.GetPageToken(); token != "" {
+		var err error
+		if before, err = strconv.ParseInt(token, 10, 64); err != nil || before < 1 {
+			return nil, refusal.Field("page_token", "is not from an answer before")
+		}
+	}
+	size := int(req.GetPageSize())
+	if size == 0 {
+		size = defaultPage
+	}
+	page, err := s.store.page(ctx, req.GetUserId(), before, size)
+	if err != nil {
+		return nil, err
+	}
+	out := &orderv1.ListOrdersResponse{}
+	for _, o := range page {
+		out.Orders = append(out.Orders, o.proto())
+	}
+	if len(page) == size {
+		out.NextPageToken = strconv.FormatInt(page[len(page)-1].number, 10)
+	}
+	return out, nil
+}
+
+func (s *store) get(ctx context.Context, id string) (o *order, err error) {
+	err = s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		o, err = one(ctx, conn, "SELECT "+columns+" FROM orders WHERE order_id = $1", id)
+		return err
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, status.Errorf(codes.NotFound, "no order %q", id)
+	}
+	return o, postgres.Status(err)
+}
+
+// page is the newest orders below a number; of everybody when user is empty, from the newest when before is 0.
+func (s *store) page(ctx context.Context, user string, before int64, size int) (page []*order, err error) {
+	err = s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, "SELECT "+columns+` FROM orders
+			WHERE ($1 = '' OR user_id = $1) AND ($2 = 0 OR number < $2) ORDER BY number DESC LIMIT $3`, user, before, size)
+		if err != nil {
+			return err
+		}
+		page, err = pgx.CollectRows(rows, scan)
+		return err
+	})
+	return page, postgres.Status(err)
+}

@@ -1,0 +1,110 @@
+// Package order sells: a saga over users, inventory and payments whose every step survives a crash.
+package order
+
+import (
+	"context"
+	"crypto/sha256"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
+	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
+	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+	"github.com/grpc-sandbox/sandbox/services/validation"
+)
+
+// Service implements order.v1.OrderService.
+type Service struct {
+	orderv1.UnimplementedOrderServiceServer
+	store *store
+	saga  *saga
+	users userv1.UserServiceClient
+	limit time.Duration
+}
+
+// Register adds the service with its database, its connections and its recovery to a program.
+func Register(cfg Config) func(*governance.Process, *grpc.Server, *postgres.DB) error {
+	cfg = cfg.withDefaults()
+	return func(p *governance.Process, s *grpc.Server, db *postgres.DB) error {
+		var conns []*grpc.ClientConn
+		for _, callee := range []struct{ name, address string }{
+			{"userservice", cfg.Users}, {"inventoryservice", cfg.Inventory}, {"paymentservice", cfg.Payment},
+		} {
+			conn, err := p.Dial(callee.address, callee.name, serverName(callee.address))
+			if err != nil {
+				return err
+			}
+			conns = append(conns, conn)
+		}
+		st := &store{db: db, lease: cfg.Lease}
+		sg := &saga{store: st, inventory: inventoryv1.NewInventoryServiceClient(conns[1]), payment: paymentv1.NewPaymentServiceClient(conns[2]),
+			log: p.Log, limit: cfg.Limit, at: cfg.At}
+		p.Go((&recovery{saga: sg, every: cfg.Every, tracer: p.Tracing.Tracer("github.com/grpc-sandbox/sandbox/services/order")}).run)
+		orderv1.RegisterOrderServiceServer(s, &Service{store: st, saga: sg, users: userv1.NewUserServiceClient(conns[0]), limit: cfg.Limit})
+		return nil
+	}
+}
+
+// CreateOrder answers when the order is confirmed, or undone.
+func (s *Service) CreateOrder(ctx context.Context, req *orderv1.CreateOrderRequest) (*orderv1.CreateOrderResponse, error) {
+	if err := validation.Check(req); err != nil {
+		return nil, err
+	}
+	ctx, done := context.WithTimeout(ctx, s.limit)
+	defer done()
+	found, err := s.users.GetUser(ctx, &userv1.GetUserRequest{UserId: req.GetUserId()})
+	if err != nil {
+		return nil, failureOf(err).answer()
+	}
+	n, err := newOrderOf(req, found.GetUser().GetName())
+	if err != nil {
+		return nil, err
+	}
+	const attempts = 2 // the first may only finish what an earlier request left
+	for range attempts {
+		o, err := s.store.begin(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		s.saga.at("begun")
+		left := o.state == cancelling
+		err = s.saga.run(ctx, o)
+		if o.state == charged || err != nil && o.state == cancelling {
+			s.leave(ctx, o)
+		}
+		switch {
+		case o.state == confirmed || o.state == charged:
+			return &orderv1.CreateOrderResponse{Order: o.proto()}, nil
+		case o.state == cancelled && left && o.failure.again:
+			continue
+		case o.state == cancelled || o.state == cancelling:
+			return nil, o.failure.answer()
+		}
+		return nil, err
+	}
+	return nil, interrupted.err()
+}
+
+// leave lets recovery go on with an order at once.
+func (s *Service) leave(ctx context.Context, o *order) {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), s.limit)
+	defer done()
+	if err := s.store.giveUp(ctx, o); err != nil {
+		s.saga.log.WarnContext(ctx, "an order waits for its lease to run out", "order", o.id, "error", err)
+	}
+}
+
+func newOrderOf(req *orderv1.CreateOrderRequest, name string) (newOrder, error) {
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
+	sum := sha256.Sum256(data)
+	n := newOrder{userID: req.GetUserId(), name: name, key: req.GetIdempotencyKey(), digest: sum[:]}
+	for _, l := range req.GetLines() {
+		n.lines = append(n.lines, line{SKU: l.GetSku(), Quantity: l.GetQuantity()})
+	}
+	return n, err
+}

@@ -1,0 +1,155 @@
+package order
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/grpc/codes"
+
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+	"github.com/grpc-sandbox/sandbox/services/refusal"
+)
+
+// store keeps orders. Its errors are those a caller gets.
+type store struct {
+	db    *postgres.DB
+	lease time.Duration
+}
+
+// ReasonInProgress is the reason of ABORTED: the same request is being worked on.
+const ReasonInProgress = "ORDER_IN_PROGRESS"
+
+// errTaken: somebody else works on the order now, because this worker was too slow.
+var errTaken = refusal.New(codes.Aborted, "ORDER_TAKEN_OVER", "another worker has taken the order over; try again", refusal.After(time.Second))
+
+type newOrder struct {
+	userID, name string
+	lines        []line
+	key          string // none when empty
+	digest       []byte
+}
+
+const columns = "number, order_id, user_id, user_name, lines, total_cents, state, code, reason, message, again, owner, created"
+
+func scan(row pgx.CollectableRow) (*order, error) {
+	o := &order{}
+	var code int
+	err := row.Scan(&o.number, &o.id, &o.userID, &o.name, &o.lines, &o.total, &o.state, &code, &o.failure.reason, &o.failure.message, &o.failure.again, &o.owner, &o.created)
+	o.failure.code = codes.Code(code) //nolint:gosec // written by move
+	return o, err
+}
+
+func one(ctx context.Context, tx interface {
+	Query(context.Context, string, ...any) (pgx.Rows, error)
+}, sql string, args ...any) (*order, error) {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectExactlyOneRow(rows, scan)
+}
+
+// begin makes an order for this worker; or finds the one that its key made, takes it if it is not finished, and nobody works on it.
+func (s *store) begin(ctx context.Context, n newOrder) (o *order, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if n.key != "" {
+			if o, err = s.known(ctx, tx, n); o != nil || err != nil {
+				return err
+			}
+		}
+		o, err = one(ctx, tx, `
+			INSERT INTO orders (order_id, user_id, user_name, lines, state, idempotency_key, request_digest, owner, lease)
+			VALUES ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8, now() + $9) RETURNING `+columns,
+			"o-"+rand.Text(), n.userID, n.name, n.lines, pending, n.key, n.digest, rand.Text(), s.lease)
+		return err
+	})
+	if err != nil {
+		return nil, postgres.Status(err)
+	}
+	return o, nil
+}
+
+// known is the order of a key; nil when there is none, or only one that failed in a way that may be different now.
+func (s *store) known(ctx context.Context, tx pgx.Tx, n newOrder) (*order, error) {
+	// Two requests with one key take turns.
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", n.key); err != nil {
+		return nil, err
+	}
+	var digest []byte
+	var id string
+	var free bool
+	err := tx.QueryRow(ctx, "SELECT order_id, request_digest, lease < now() FROM orders WHERE idempotency_key = $1 ORDER BY number DESC LIMIT 1 FOR UPDATE", n.key).
+		Scan(&id, &digest, &free)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !bytes.Equal(digest, n.digest):
+		return nil, refusal.Field("idempotency_key", "came with another request before")
+	}
+	o, err := one(ctx, tx, "SELECT "+columns+" FROM orders WHERE order_id = $1", id)
+	switch {
+	case err != nil:
+		return nil, err
+	case o.state == cancelled && o.failure.again:
+		return nil, nil
+	case o.state == confirmed || o.state == cancelled:
+		return o, nil
+	case !free:
+		return nil, refusal.New(codes.Aborted, ReasonInProgress, "the order is being worked on; try again", refusal.After(time.Second))
+	}
+	return one(ctx, tx, "UPDATE orders SET owner = $2, lease = now() + $3 WHERE order_id = $1 RETURNING "+columns, id, rand.Text(), s.lease)
+}
+
+// move stores a new state of an order that this worker still has; a finished order is given up.
+func (s *store) move(ctx context.Context, o *order, to state) error {
+	lease := s.lease
+	if to == confirmed || to == cancelled {
+		lease = 0
+	}
+	f := o.failure
+	err := s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		done, err := tx.Exec(ctx, `
+			UPDATE orders SET state = $4, total_cents = $5, code = $6, reason = $7, message = $8, again = $9, lease = now() + $10
+			WHERE order_id = $1 AND owner = $2 AND state = $3`,
+			o.id, o.owner, o.state, to, o.total, int(f.code), f.reason, f.message, f.again, lease)
+		if err == nil && done.RowsAffected() != 1 {
+			return errTaken
+		}
+		return err
+	})
+	if err != nil {
+		return postgres.Status(err)
+	}
+	o.state = to
+	return nil
+}
+
+// giveUp lets others work on an order soon.
+func (s *store) giveUp(ctx context.Context, o *order) error {
+	return postgres.Status(s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "UPDATE orders SET lease = now() WHERE order_id = $1 AND owner = $2", o.id, o.owner)
+		return err
+	}))
+}
+
+// takeUnfinished takes orders whose lease ran out.
+func (s *store) takeUnfinished(ctx context.Context, most int) (all []*order, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			UPDATE orders SET owner = $1, lease = now() + $2 WHERE number IN (
+				SELECT number FROM orders WHERE state NOT IN ('confirmed', 'cancelled') AND lease < now() ORDER BY lease LIMIT $3 FOR UPDATE SKIP LOCKED)
+			RETURNING `+columns, rand.Text(), s.lease, most)
+		if err != nil {
+			return err
+		}
+		all, err = pgx.CollectRows(rows, scan)
+		return err
+	})
+	return all, postgres.Status(err)
+}

@@ -1,0 +1,189 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"google.golang.org/grpc/codes"
+
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
+)
+
+func TestReplicasMigrateOnce(t *testing.T) {
+	server := pgtest.Shared(t)
+	name := server.Database(t)
+	var replicas []*postgres.DB
+	for range 3 {
+		cfg := server.Config(t, name, "userservice", "users")
+		cfg.Migrations = migrations
+		replicas = append(replicas, open(t, cfg))
+	}
+	for i, db := range replicas {
+		eventually(t, "every replica is ready", db.Ready)
+		if err := insert(t.Context(), db, i, string(rune('a'+i))); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := count(t, replicas[0]); n != 3 {
+		t.Errorf("there are %d notes", n)
+	}
+}
+
+func TestABrokenMigrationStopsTheProgram(t *testing.T) {
+	server := pgtest.Shared(t)
+	cfg := server.Config(t, server.Database(t), "userservice", "users")
+	cfg.Migrations = fstest.MapFS{"1_bad.sql": {Data: []byte("-- +goose Up\nCREATE TABEL x ();\n")}}
+	db, err := postgres.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Run(t.Context()); err == nil {
+		t.Error("it went on")
+	}
+	if code, why := reason(insert(t.Context(), db, 1, "x")); code != codes.Unavailable || why != postgres.ReasonAway {
+		t.Errorf("a call before the migrations got %s %s", code, why)
+	}
+}
+
+func TestOnlyACertificateOpensARole(t *testing.T) {
+	server := pgtest.Shared(t)
+	name := server.Database(t)
+	for _, c := range []struct {
+		sentence      string
+		service, role string
+		plain, ready  bool
+	}{
+		{"a service opens its own role", "orderservice", "orders", false, true},
+		{"a service does not open the role of another", "orderservice", "payments", false, false},
+		{"a certificate of a service that has no role opens none", "loadgen", "users", false, false},
+		{"plaintext opens nothing", "userservice", "users", true, false},
+		{"a service does not open the owner's role", "userservice", "postgres", false, false},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			cfg := server.Config(t, name, c.service, c.role)
+			if c.plain {
+				cfg.TLS = nil
+			}
+			db, err := postgres.Open(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			err = db.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error { return conn.Ping(ctx) })
+			if (err == nil) != c.ready {
+				t.Errorf("got %v", err)
+			}
+			if code, _ := reason(err); !c.ready && code != codes.Unavailable {
+				t.Errorf("a caller gets %s", code)
+			}
+		})
+	}
+}
+
+func TestARoleSeesItsOwnSchemaOnly(t *testing.T) {
+	server := pgtest.Shared(t)
+	name := server.Database(t)
+	cfg := server.Config(t, name, "userservice", "users")
+	cfg.Migrations = migrations
+	eventually(t, "ready", open(t, cfg).Ready)
+	other := open(t, server.Config(t, name, "orderservice", "orders"))
+	err := other.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SELECT * FROM users.notes")
+		return err
+	})
+	if code, _ := reason(err); err == nil || code != codes.Internal {
+		t.Errorf("reading another's schema gave %v", err)
+	}
+}
+
+func TestAFullPoolIsToldSoon(t *testing.T) {
+	server := pgtest.Shared(t)
+	cfg := server.Config(t, server.Database(t), "userservice", "users")
+	cfg.MaxConns, cfg.Acquire = 2, 50*time.Millisecond
+	db := open(t, cfg)
+	eventually(t, "ready", db.Ready)
+	release := make(chan struct{})
+	var holding, held sync.WaitGroup
+	for range 2 {
+		holding.Add(1)
+		held.Go(func() {
+			err := db.Conn(context.Background(), func(context.Context, *pgx.Conn) error {
+				holding.Done()
+				<-release
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	holding.Wait()
+	begun := time.Now()
+	code, why := reason(db.Conn(t.Context(), func(context.Context, *pgx.Conn) error { return nil }))
+	if code != codes.ResourceExhausted || why != postgres.ReasonPoolFull || time.Since(begun) > 2*time.Second {
+		t.Errorf("got %s %s after %s", code, why, time.Since(begun))
+	}
+	if !db.Ready() {
+		t.Error("a busy database counts as away")
+	}
+	close(release)
+	held.Wait()
+	if err := db.Conn(t.Context(), func(context.Context, *pgx.Conn) error { return errOurs }); !errors.Is(err, errOurs) {
+		t.Errorf("after that, got %v", err)
+	}
+}
+
+func TestAServerThatNeverAnswersIsGivenUp(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	db := open(t, postgres.Config{Addr: silent.Addr().String(), Database: "shop", Role: "users", Acquire: 100 * time.Millisecond, Connect: 200 * time.Millisecond})
+	begun := time.Now()
+	code, why := reason(db.Conn(t.Context(), func(context.Context, *pgx.Conn) error { return nil }))
+	if code != codes.Unavailable || why != postgres.ReasonAway || time.Since(begun) > 2*time.Second {
+		t.Errorf("got %s %s after %s", code, why, time.Since(begun))
+	}
+}
+
+func TestEveryQueryInsideATraceHasASpan(t *testing.T) {
+	server := pgtest.Shared(t)
+	spans := tracetest.NewSpanRecorder()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+	cfg := server.Config(t, server.Database(t), "userservice", "users")
+	cfg.Tracing, cfg.Migrations = provider, migrations
+	db := open(t, cfg)
+	eventually(t, "ready", db.Ready)
+	if n := len(spans.Ended()); n != 0 {
+		t.Errorf("what the service does by itself made %d spans", n)
+	}
+	ctx, parent := provider.Tracer("test").Start(t.Context(), "call")
+	if err := insert(ctx, db, 1, "x"); err != nil {
+		t.Fatal(err)
+	}
+	parent.End()
+	var names []string
+	for _, s := range spans.Ended() {
+		if s.SpanContext().TraceID() != parent.SpanContext().TraceID() {
+			t.Errorf("%s is outside the trace", s.Name())
+		}
+		names = append(names, s.Name())
+	}
+	for _, want := range []string{"pool.acquire", "BEGIN", "INSERT", "COMMIT"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no span %s among %q", want, names)
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	listenRetry = 200 * time.Millisecond
+	listenQuiet = 5 * time.Second // after this long without a word, the server is asked whether it is still there
+)
+
+// Listen calls heard with the payload of each notification on channel, until ctx ends. It has a connection of its own. Whenever that is new,
+// it calls heard with an empty payload: what came before was not heard.
+func (db *DB) Listen(ctx context.Context, channel string, heard func(payload string)) error {
+	for ctx.Err() == nil {
+		if err := db.listenOnce(ctx, channel, heard); err != nil && ctx.Err() == nil {
+			db.cfg.Log.Debug("listening to the database", "channel", channel, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(listenRetry):
+		}
+	}
+	return nil
+}
+
+func (db *DB) listenOnce(ctx context.Context, channel string, heard func(string)) error {
+	cc, err := db.cfg.conn()
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.ConnectConfig(ctx, cc)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(last) // it may be broken
+	}()
+	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+		return fmt.Errorf("listening on %s: %w", channel, err)
+	}
+	heard("")
+	for {
+		quiet, cancel := context.WithTimeout(ctx, listenQuiet)
+		n, err := conn.WaitForNotification(quiet)
+		cancel()
+		switch {
+		case err == nil:
+			heard(n.Payload)
+		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+			if err := ask(ctx, conn); err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}
+
+func ask(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, listenQuiet)
+	defer cancel()
+	return conn.Ping(ctx)
+}

@@ -1,0 +1,125 @@
+package postgres_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/grpc/codes"
+
+	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
+)
+
+// TestKilledMidTransaction: writers go on while the server is killed and comes back.
+func TestKilledMidTransaction(t *testing.T) {
+	server := pgtest.Start(t)
+	cfg := server.Config(t, "shop", "userservice", "users")
+	cfg.Migrations, cfg.Acquire, cfg.Work = migrations, 0, 0
+	var told atomic.Int32
+	cfg.OnReady = func(bool) { told.Add(1) }
+	db := open(t, cfg)
+	eventually(t, "ready", db.Ready)
+
+	ctx, stop := context.WithCancel(t.Context())
+	var acknowledged sync.Map
+	var writing sync.WaitGroup
+	var failed atomic.Int64
+	for w := range 4 {
+		writing.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				id := w*1_000_000 + i
+				begun := time.Now()
+				err := insert(context.Background(), db, id, fmt.Sprint(id))
+				if took := time.Since(begun); took > 5*time.Second {
+					t.Errorf("a call took %s", took)
+				}
+				if err == nil {
+					acknowledged.Store(id, true)
+					continue
+				}
+				failed.Add(1)
+				if code, why := reason(err); code != codes.Unavailable || why != postgres.ReasonAway {
+					t.Errorf("a caller got %s %s: %v", code, why, err)
+				}
+			}
+		})
+	}
+	time.Sleep(200 * time.Millisecond)
+	server.Kill()
+	eventually(t, "it is seen to be away", func() bool { return !db.Ready() })
+	if err := server.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is seen to be back", db.Ready)
+	time.Sleep(200 * time.Millisecond)
+	stop()
+	writing.Wait()
+
+	there := map[int]bool{}
+	err := db.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, "SELECT id FROM notes")
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[int])
+		for _, id := range ids {
+			there[id] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := 0
+	acknowledged.Range(func(id, _ any) bool {
+		kept++
+		if !there[id.(int)] {
+			t.Errorf("%d was acknowledged and is lost", id)
+		}
+		return true
+	})
+	if kept == 0 || failed.Load() == 0 || told.Load() != 3 {
+		t.Errorf("%d acknowledged, %d failed, readiness changed %d times", kept, failed.Load(), told.Load())
+	}
+}
+
+// TestRenewedCertificates: both sides take new certificates into use without a restart.
+func TestRenewedCertificates(t *testing.T) {
+	server := pgtest.Start(t)
+	dir := server.TLSFolder(t, "userservice")
+	identity, err := governance.NewIdentity(governance.IdentityConfig{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial := func() string {
+		var seen string
+		cfg := server.Config(t, "shop", "userservice", "users")
+		cfg.TLS = identity.ClientTLS(pgtest.ServerName)
+		verify := cfg.TLS.VerifyConnection
+		cfg.TLS.VerifyConnection = func(cs tls.ConnectionState) error {
+			seen = cs.PeerCertificates[0].SerialNumber.String()
+			return verify(cs)
+		}
+		db, err := postgres.Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if err := db.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error { return conn.Ping(ctx) }); err != nil {
+			t.Fatal(err)
+		}
+		return seen
+	}
+	before := serial()
+	if err := server.Renew(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the server shows its new certificate", func() bool { return serial() != before })
+}

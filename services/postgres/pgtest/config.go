@@ -1,0 +1,67 @@
+package pgtest
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+)
+
+// ServerName is the name in the server's certificate.
+const ServerName = "postgres.shop.svc"
+
+// Database makes a new database with every role and schema.
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	shared.Lock()
+	s.database++
+	name := fmt.Sprintf("test%d", s.database)
+	shared.Unlock()
+	if err := s.script(t.Context(), []string{"DATABASE=" + name}, "database"); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// Config is that of a service whose certificate maps to role.
+func (s *Server) Config(t testing.TB, database, service, role string) postgres.Config {
+	t.Helper()
+	files, err := s.ca.issue(service, service+".shop.svc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(files.cert, files.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return postgres.Config{Addr: s.Addr(), Database: database, Role: role, Every: 50 * time.Millisecond,
+		Acquire: 10 * time.Second, Work: 20 * time.Second, // a machine that is busy is not what most tests are about
+		TLS: &tls.Config{MinVersion: tls.VersionTLS13, ServerName: ServerName, RootCAs: s.ca.pool(), Certificates: []tls.Certificate{pair}},
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+}
+
+// Addr is where it listens.
+func (s *Server) Addr() string { return "127.0.0.1:" + s.port }
+
+// TLSFolder makes a folder with the certificate of a service, as a Secret is mounted.
+func (s *Server) TLSFolder(t testing.TB, service string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "tls")
+	files, err := s.ca.issue(service, service+".shop.svc")
+	if err == nil {
+		err = os.Mkdir(dir, 0o700)
+	}
+	if err == nil {
+		err = files.write(dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

@@ -1,0 +1,233 @@
+// Package pgtest runs a private PostgreSQL for a test, with the very script and settings of the chart.
+package pgtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Require is the variable that makes a missing PostgreSQL a failure instead of a skipped test.
+const Require = "SANDBOX_REQUIRE_POSTGRES"
+
+// Server is one PostgreSQL with its own certificate authority. Its folder is data, settings, socket and certificate.
+type Server struct {
+	folder   string
+	port     string
+	owner    *syscall.Credential // nil: the test's own user
+	bin      string
+	ca       *authority
+	running  *exec.Cmd
+	database int
+}
+
+// Start makes a server that ends with the test.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	s, err := start(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.remove)
+	return s
+}
+
+func start(t testing.TB) (*Server, error) {
+	bin := binaries()
+	if bin == "" {
+		const missing = "no PostgreSQL on this machine; try: apt-get install postgresql"
+		if os.Getenv(Require) != "" { //nolint:forbidigo // a test's own switch
+			t.Fatal(missing)
+		}
+		t.Skip(missing)
+	}
+	folder, err := os.MkdirTemp("", "pgtest-") // not t.TempDir: the path of a socket must be short, and another user must reach it
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{folder: folder, bin: bin}
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	if err := s.script(context.Background(), nil, "init"); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	if err := s.Resume(context.Background()); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	return s, nil
+}
+
+// binaries is the folder of initdb and the others: where the one in PATH really lies, or where Debian puts it.
+func binaries() string {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			return filepath.Dir(path)
+		}
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) == 0 {
+		return ""
+	}
+	return filepath.Dir(found[len(found)-1])
+}
+
+func (s *Server) prepare() error {
+	var err error
+	if s.ca, err = newAuthority(); err != nil {
+		return err
+	}
+	if os.Getuid() == 0 { // the server refuses to run as root
+		if s.owner, err = somebody(); err != nil {
+			return err
+		}
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	_, s.port, err = net.SplitHostPort(listener.Addr().String())
+	if err := errors.Join(err, listener.Close()); err != nil {
+		return err
+	}
+	for _, dir := range []string{"", "settings", "socket", "tls"} {
+		if err := os.MkdirAll(filepath.Join(s.folder, dir), 0o700); err != nil {
+			return err
+		}
+	}
+	_, here, _, _ := runtime.Caller(0)
+	settings := filepath.Join(filepath.Dir(here), "../../../charts/postgres/files")
+	if err := os.CopyFS(filepath.Join(s.folder, "settings"), os.DirFS(settings)); err != nil {
+		return err
+	}
+	return s.Renew()
+}
+
+// Renew gives the server a new certificate; it takes effect within a second.
+func (s *Server) Renew() error {
+	files, err := s.ca.issue("postgres", ServerName)
+	if err != nil {
+		return err
+	}
+	if err := files.write(filepath.Join(s.folder, "tls")); err != nil {
+		return err
+	}
+	if s.owner == nil {
+		return nil
+	}
+	return filepath.WalkDir(s.folder, func(path string, _ os.DirEntry, err error) error {
+		if err != nil || strings.HasPrefix(path, filepath.Join(s.folder, "main")) {
+			return err
+		}
+		return os.Lchown(path, int(s.owner.Uid), int(s.owner.Gid))
+	})
+}
+
+// somebody is a user who is not root.
+func somebody() (*syscall.Credential, error) {
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, errors.Join(err1, err2)
+	}
+	return nil, errors.New("running PostgreSQL as root: there is no user postgres or nobody")
+}
+
+func (s *Server) command(ctx context.Context, env []string, do string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "sh", filepath.Join(s.folder, "settings/postgres.sh"), do)
+	cmd.Dir = s.folder
+	cmd.Env = append([]string{"PATH=" + s.bin + ":/usr/bin:/bin", "PGDATA=" + filepath.Join(s.folder, "main"), "PGPORT=" + s.port,
+		"PGHOST=" + filepath.Join(s.folder, "socket"), "SETTINGS=" + filepath.Join(s.folder, "settings"),
+		"TLS_DIR=" + filepath.Join(s.folder, "tls"), "TLS_EVERY=0.2"}, env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner, Setpgid: true}
+	return cmd
+}
+
+func (s *Server) script(ctx context.Context, env []string, do string) error {
+	out, err := s.command(ctx, env, do).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("running postgres.sh %s: %w\n%s", do, err, out)
+	}
+	return nil
+}
+
+// Resume starts a server that was killed, and waits until it answers.
+func (s *Server) Resume(ctx context.Context) error {
+	log, err := os.Create(filepath.Join(s.folder, "log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	s.running = s.command(context.WithoutCancel(ctx), nil, "serve")
+	s.running.Stdout, s.running.Stderr = log, log
+	if err := s.running.Start(); err != nil {
+		return err
+	}
+	limit := time.Now().Add(20 * time.Second)
+	for {
+		ask := exec.CommandContext(ctx, filepath.Join(s.bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", s.port)
+		err := ask.Run()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(limit) || ctx.Err() != nil {
+			s.Kill()
+			said, _ := os.ReadFile(log.Name())
+			return fmt.Errorf("asking PostgreSQL whether it is there: %w\n%s", err, said)
+		}
+		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // a test's own wait
+	}
+}
+
+// Kill ends every process of the server at once, as a killed pod's.
+func (s *Server) Kill() {
+	if s.running == nil {
+		return
+	}
+	pid := s.running.Process.Pid
+	family := append([]int{pid}, childrenOf(pid)...)
+	for _, p := range family {
+		_ = syscall.Kill(p, syscall.SIGKILL)
+	}
+	_ = s.running.Wait() // it was killed
+	s.running = nil
+}
+
+func (s *Server) remove() {
+	s.Kill()
+	_ = os.RemoveAll(s.folder)
+}
+
+// childrenOf reads the process table.
+func childrenOf(parent int) []int {
+	var children []int
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range stats {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err == nil && len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
+			children = append(children, pid)
+		}
+	}
+	return children
+}

@@ -1,0 +1,278 @@
+package user
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
+	"github.com/grpc-sandbox/sandbox/services/refusal"
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+)
+
+// join opens a stream in a room; after < 0 means only what is new.
+func join(ctx context.Context, t *testing.T, client userv1.UserServiceClient, user, room string, after int64) userv1.UserService_ChatClient {
+	t.Helper()
+	stream, err := client.Chat(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := &userv1.ChatMessage{UserId: user, Room: room}
+	if after >= 0 {
+		first.AfterId = proto.Int64(after)
+	}
+	if err := stream.Send(first); err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+func say(t *testing.T, stream userv1.UserService_ChatClient, text, key string) {
+	t.Helper()
+	if err := stream.Send(&userv1.ChatMessage{Text: text, Key: key}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// read receives messages up to an id and fails when one is missing or out of order.
+func read(t *testing.T, stream userv1.UserService_ChatClient, after, upTo int64) (texts []string) {
+	t.Helper()
+	for next := after + 1; next <= upTo; next++ {
+		m, err := stream.Recv()
+		if err != nil {
+			t.Fatalf("waiting for %d: %v", next, err)
+		}
+		if m.GetId() != next {
+			t.Fatalf("got %d, want %d", m.GetId(), next)
+		}
+		texts = append(texts, m.GetText())
+	}
+	return texts
+}
+
+func TestEverybodyInEveryReplicaReadsTheSame(t *testing.T) {
+	server := pgtest.Shared(t)
+	database := server.Database(t)
+	var clients []userv1.UserServiceClient
+	for range 3 {
+		c, _ := replica(t, server, database)
+		clients = append(clients, c)
+	}
+	const each = 20
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var mu sync.Mutex
+	var heard []string
+	var all sync.WaitGroup
+	for i, client := range clients {
+		speaker := join(ctx, t, client, fmt.Sprint("speaker", i), "hall", 0)
+		listener := join(ctx, t, client, fmt.Sprint("listener", i), "hall", 0)
+		other := join(ctx, t, client, fmt.Sprint("other", i), "other", 0)
+		all.Go(func() {
+			for n := range each {
+				say(t, speaker, fmt.Sprint(i, " says ", n), "")
+			}
+			read(t, speaker, 0, 3*each)
+		})
+		all.Go(func() {
+			texts := strings.Join(read(t, listener, 0, 3*each), "\n")
+			mu.Lock()
+			defer mu.Unlock()
+			heard = append(heard, texts)
+		})
+		all.Go(func() {
+			_ = other.CloseSend()
+			if m, err := other.Recv(); !errors.Is(err, io.EOF) {
+				t.Errorf("in another room one hears %v, %v", m, err)
+			}
+		})
+	}
+	all.Wait()
+	for _, texts := range heard {
+		if texts != heard[0] {
+			t.Error("two listeners heard different things")
+		}
+	}
+	for i := range clients { // what one says stays in order
+		before := -1
+		for n := range each {
+			at := strings.Index(heard[0]+"\n", fmt.Sprint(i, " says ", n, "\n"))
+			if at <= before {
+				t.Errorf("%d of speaker %d is at %d after %d", n, i, at, before)
+			}
+			before = at
+		}
+	}
+}
+
+func TestJoining(t *testing.T) {
+	server := pgtest.Shared(t)
+	client, _ := replica(t, server, server.Database(t))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ada := join(ctx, t, client, "ada", "room", -1)
+	for i := range 250 { // more than two pages
+		say(t, ada, fmt.Sprint(i), "")
+	}
+	_ = ada.CloseSend()
+	read(t, ada, 0, 250)
+	if _, err := ada.Recv(); !errors.Is(err, io.EOF) {
+		t.Errorf("after all was said, the stream ended with %v", err)
+	}
+	read(t, join(ctx, t, client, "bob", "room", 0), 0, 250)
+	read(t, join(ctx, t, client, "bob", "room", 249), 249, 250)
+	late := join(ctx, t, client, "bob", "room", -1)
+	say(t, late, "new", "")
+	read(t, late, 250, 251)
+	for _, c := range []struct {
+		sentence string
+		messages []*userv1.ChatMessage
+		code     codes.Code
+	}{
+		{"no room", []*userv1.ChatMessage{{UserId: "ada"}}, codes.InvalidArgument},
+		{"nobody", []*userv1.ChatMessage{{Room: "room"}}, codes.InvalidArgument},
+		{"a text at once", []*userv1.ChatMessage{{UserId: "ada", Room: "room", Text: "x"}}, codes.InvalidArgument},
+		{"an id of the future", []*userv1.ChatMessage{{UserId: "ada", Room: "room", AfterId: proto.Int64(9999)}}, codes.OutOfRange},
+		{"a message without a text", []*userv1.ChatMessage{{UserId: "ada", Room: "room"}, {}}, codes.InvalidArgument},
+		{"a second room", []*userv1.ChatMessage{{UserId: "ada", Room: "room"}, {Room: "other", Text: "x"}}, codes.InvalidArgument},
+		{"a text without end", []*userv1.ChatMessage{{UserId: "ada", Room: "room"}, {Text: strings.Repeat("x", 4001)}}, codes.InvalidArgument},
+	} {
+		stream, err := client.Chat(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range c.messages {
+			_ = stream.Send(m)
+		}
+		if _, err := stream.Recv(); status.Code(err) != c.code {
+			t.Errorf("%s: got %v", c.sentence, err)
+		}
+	}
+}
+
+func TestAMessageSentAgainIsSaidOnce(t *testing.T) {
+	server := pgtest.Shared(t)
+	client, _ := replica(t, server, server.Database(t))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ada := join(ctx, t, client, "ada", "room", 0)
+	for _, key := range []string{"1", "2", "1", "2", "3"} {
+		say(t, ada, "text "+key, key)
+	}
+	bob := join(ctx, t, client, "bob", "room", 0)
+	say(t, bob, "bob's", "1")
+	_ = ada.CloseSend()
+	if got := read(t, ada, 0, 3); len(got) != 3 {
+		t.Errorf("got %q", got)
+	}
+	read(t, bob, 0, 4)
+}
+
+// TestASlowReader holds up nobody, is told so, and loses nothing.
+func TestASlowReader(t *testing.T) {
+	server := pgtest.Shared(t)
+	client, _ := replica(t, server, server.Database(t))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	slow := join(ctx, t, client, "slow", "room", 0)
+	ada := join(ctx, t, client, "ada", "room", 0)
+	say(t, ada, "first", "")
+	read(t, ada, 0, 1)
+	first, err := slow.Recv() // it follows now
+	if err != nil {
+		t.Fatal(err)
+	}
+	const said = 500
+	text := strings.Repeat("x", 4000)
+	go func() {
+		for range said {
+			if ada.Send(&userv1.ChatMessage{Text: text}) != nil {
+				return
+			}
+		}
+	}()
+	read(t, ada, 1, said+1)
+	seen := first.GetId()
+	for {
+		m, err := slow.Recv()
+		if err != nil {
+			if status.Code(err) != codes.ResourceExhausted || refusal.Reason(err) != ReasonSlowReader {
+				t.Fatalf("after %d it got %v", seen, err)
+			}
+			break
+		}
+		if m.GetId() != seen+1 {
+			t.Fatalf("%d came after %d", m.GetId(), seen)
+		}
+		seen = m.GetId()
+	}
+	if seen > said {
+		t.Errorf("it was told only after it had read %d", seen)
+	}
+	read(t, join(ctx, t, client, "slow", "room", seen), seen, said+1)
+}
+
+// TestTheDatabaseGoesAway: those who listen notice nothing but silence, those who speak are told, and join again.
+func TestTheDatabaseGoesAway(t *testing.T) {
+	server := pgtest.Start(t)
+	client, _ := replica(t, server, "shop")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	listener := join(ctx, t, client, "listener", "room", 0)
+	ada := join(ctx, t, client, "ada", "room", 0)
+	say(t, ada, "one", "1")
+	read(t, ada, 0, 1)
+	read(t, listener, 0, 1)
+	server.Kill()
+	say(t, ada, "two", "2")
+	begun := time.Now()
+	for {
+		_, err := ada.Recv()
+		if err == nil {
+			continue
+		}
+		if status.Code(err) != codes.Unavailable || time.Since(begun) > 5*time.Second {
+			t.Errorf("a speaker got %v after %s", err, time.Since(begun))
+		}
+		break
+	}
+	if _, err := client.CreateUser(ctx, &userv1.CreateUserRequest{Name: "N", Email: "n@example.org", Age: 1}); status.Code(err) != codes.Unavailable {
+		t.Errorf("creating a user gave %v", err)
+	}
+	if _, err := client.GetUser(ctx, &userv1.GetUserRequest{UserId: "u-1"}); err != nil {
+		t.Errorf("a computed user needs the database: %v", err)
+	}
+	if err := server.Resume(ctx); err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Eventually(t, "speaking works again", func() bool {
+		ada = join(ctx, t, client, "ada", "room", 1)
+		say(t, ada, "two", "2")
+		m, err := ada.Recv()
+		return err == nil && m.GetId() == 2
+	})
+	if got := read(t, listener, 1, 2); got[0] != "two" {
+		t.Errorf("the listener heard %q", got)
+	}
+}
+
+func TestAReplicaThatStopsSaysSo(t *testing.T) {
+	server := pgtest.Shared(t)
+	client, p := replica(t, server, server.Database(t))
+	stream := join(t.Context(), t, client, "ada", "room", 0)
+	say(t, stream, "x", "")
+	read(t, stream, 0, 1)
+	go p.Stop()
+	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,85 @@
+package user
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+)
+
+// chatChannel carries the name of a room in which something was said.
+const chatChannel = "chat"
+
+// messages keeps what was said. Its errors are those a caller gets.
+type messages struct{ db *postgres.DB }
+
+// say stores a message and returns its id; one that was said before with its key is not said again.
+func (m messages) say(ctx context.Context, said *userv1.ChatMessage) (int64, error) {
+	var id int64
+	err := m.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `
+			INSERT INTO rooms AS r (room, last_id) VALUES ($1, 1)
+			ON CONFLICT (room) DO UPDATE SET last_id = r.last_id + 1 RETURNING last_id`, said.GetRoom()).Scan(&id)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "INSERT INTO messages (room, id, user_id, text, key) VALUES ($1, $2, $3, $4, nullif($5, ''))",
+			said.GetRoom(), id, said.GetUserId(), said.GetText(), said.GetKey())
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "SELECT pg_notify($1, $2)", chatChannel, said.GetRoom())
+		return err
+	})
+	if postgres.IsDuplicate(err, "messages_key") {
+		return m.saidBefore(ctx, said)
+	}
+	return id, postgres.Status(err)
+}
+
+func (m messages) saidBefore(ctx context.Context, said *userv1.ChatMessage) (id int64, err error) {
+	err = m.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, "SELECT id FROM messages WHERE room = $1 AND user_id = $2 AND key = $3", said.GetRoom(), said.GetUserId(), said.GetKey()).Scan(&id)
+	})
+	return id, postgres.Status(err)
+}
+
+// newest is the id of the last message in a room; 0 when there is none.
+func (m messages) newest(ctx context.Context, room string) (id int64, err error) {
+	err = m.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, "SELECT last_id FROM rooms WHERE room = $1", room).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return id, postgres.Status(err)
+}
+
+// pageSize is how many messages are read at once.
+const pageSize = 100
+
+// since is the first page of what was said after an id.
+func (m messages) since(ctx context.Context, room string, after int64) (page []*userv1.ChatMessage, err error) {
+	err = m.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, "SELECT id, user_id, text, coalesce(key, ''), said FROM messages WHERE room = $1 AND id > $2 ORDER BY id LIMIT $3",
+			room, after, pageSize)
+		if err != nil {
+			return err
+		}
+		page, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*userv1.ChatMessage, error) {
+			said := &userv1.ChatMessage{Room: room}
+			var at time.Time
+			err := row.Scan(&said.Id, &said.UserId, &said.Text, &said.Key, &at)
+			said.Time = timestamppb.New(at)
+			return said, err
+		})
+		return err
+	})
+	return page, postgres.Status(err)
+}
