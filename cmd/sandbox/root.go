@@ -7,12 +7,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 )
 
 // world is what a verb may touch of the process it runs in.
@@ -20,6 +23,7 @@ type world struct {
 	stdin          *os.File
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	getuid         func() int
 }
 
 // The exit codes.
@@ -59,17 +63,18 @@ func run(ctx context.Context, args []string, w world) int {
 	root.SetErr(w.stderr)
 	err := root.ExecuteContext(ctx)
 	var coded *codedError
+	said := errors.As(err, &coded) && (coded.err == nil || coded.code == exitInterrupted)
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &coded):
+	case ctx.Err() != nil && !said: // whatever the interruption made of it
+		fmt.Fprintln(w.stderr, "sandbox: interrupted:", err)
+		return exitInterrupted
+	case coded != nil:
 		if coded.err != nil {
 			fmt.Fprintln(w.stderr, "sandbox:", coded.err)
 		}
 		return coded.code
-	case ctx.Err() != nil:
-		fmt.Fprintln(w.stderr, "sandbox: interrupted:", err)
-		return exitInterrupted
 	}
 	fmt.Fprintln(w.stderr, "sandbox:", err)
 	return exitEnvironment
@@ -83,6 +88,17 @@ type globals struct {
 	output string
 }
 
+// check refuses values that every verb would stumble over later, each in its own way.
+func (g *globals) check() error {
+	if err := sandbox.CheckName(g.name); err != nil {
+		return &codedError{exitUsage, err}
+	}
+	if engines := cluster.EngineNames(); g.engine != "" && !slices.Contains(engines, g.engine) {
+		return usageError("--engine %q is none of %s\ntry: --engine %s", g.engine, strings.Join(engines, ", "), engines[0])
+	}
+	return nil
+}
+
 func newRoot(w world) *cobra.Command {
 	g := &globals{}
 	root := &cobra.Command{
@@ -92,6 +108,9 @@ func newRoot(w world) *cobra.Command {
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return g.check()
+		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%w\ntry: %s --help", err, cmd.CommandPath())
@@ -104,10 +123,30 @@ func newRoot(w world) *cobra.Command {
 		newUp(w, g), newDown(w, g), newStatus(w, g), newDoctor(w, g), newRun(w, g), newWatch(w, g), newScenarios(w, g),
 		newCall(w, g), newOpen(w, g), newImages(w, g), newLogs(w, g), newVersion(w),
 	)
-	for _, c := range root.Commands() {
-		badArgsAreUsage(c)
-	}
+	addHelp(root)
+	completeWords(root)
+	badArgsAreUsage(root)
 	return root
+}
+
+// addHelp adds cobra's own commands early, so that their wrong arguments are treated as those of ours.
+func addHelp(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		case "help":
+			c.Args = func(cmd *cobra.Command, topic []string) error {
+				found, rest, err := root.Find(topic)
+				if err == nil && len(rest) > 0 {
+					err = fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath())
+				}
+				return err
+			}
+		}
+	}
 }
 
 // badArgsAreUsage makes wrong arguments of c and its subcommands exit with code 2 and a pointer to the help.

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"sandbox": main})
+}
+
+// TestScripts runs the real program in folders of its own: no cluster, engine, root or network, and none of the user's files.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "json": isJSON, "fifo": fifo, "read-fifo": readFIFO, "write-fifo": writeFIFO,
+			"cluster": startCluster, "unchanged": unchanged,
+		},
+		Setup: func(e *testscript.Env) error {
+			sandbox, err := findSandbox(e.Getenv("PATH"))
+			if err != nil {
+				return err
+			}
+			home := filepath.Join(e.WorkDir, "home")
+			bin := filepath.Join(e.WorkDir, "bin") // a script puts its engines here
+			e.Values[fakeClusterKey{}] = &fakeClusters{}
+			e.Setenv("HOME", home)
+			e.Setenv("PATH", bin+string(os.PathListSeparator)+sandbox)
+			// Whatever asks the network hears at once that there is none.
+			for _, proxy := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
+				e.Setenv(proxy, "http://127.0.0.1:1")
+			}
+			return os.MkdirAll(home, 0o755)
+		},
+	})
+}
+
+// findSandbox is the folder that testscript.Main put the program into, which holds nothing else.
+func findSandbox(path string) (string, error) {
+	for _, dir := range filepath.SplitList(path) {
+		if _, err := os.Stat(filepath.Join(dir, "sandbox")); err == nil {
+			return dir, nil
+		}
+	}
+	return "", os.ErrNotExist
+}
+
+// exits runs a program that must end with an exit code: exits CODE PROGRAM [ARG…].
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARG…]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got, err = exit.ExitCode(), nil
+	}
+	ts.Check(err)
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// isJSON checks that a file is one JSON object, and nothing else, with some fields: json FILE [FIELD…].
+func isJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: json FILE [FIELD…]")
+	}
+	var doc map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &doc))
+	for _, field := range args[1:] {
+		if _, ok := doc[field]; !ok {
+			ts.Fatalf("%s has no field %s", args[0], field)
+		}
+	}
+}
+
+// fifo makes files by which a script and a program that it started wait for each other: fifo FILE….
+func fifo(ts *testscript.TestScript, neg bool, files []string) {
+	if neg || len(files) == 0 {
+		ts.Fatalf("usage: fifo FILE…")
+	}
+	for _, f := range files {
+		ts.Check(syscall.Mkfifo(ts.MkAbs(f), 0o600))
+	}
+}
+
+// readFIFO waits until somebody writes a line, and keeps it: read-fifo FILE VARIABLE.
+func readFIFO(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: read-fifo FILE VARIABLE")
+	}
+	ts.Setenv(args[1], strings.TrimSpace(ts.ReadFile(args[0])))
+}
+
+// writeFIFO waits until somebody reads, and lets them go on: write-fifo FILE.
+func writeFIFO(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: write-fifo FILE")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("go on\n"), 0o600))
+}
