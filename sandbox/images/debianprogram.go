@@ -24,7 +24,9 @@ type Debian struct {
 }
 
 // Sources implements Recipe.
-func (d Debian) Sources() []string { return []string{recipesFolder + "/" + d.Folder} }
+func (d Debian) Sources() []string {
+	return append(codeOf("debianprogram", "renumber", "debian", "layer"), recipesFolder+"/"+d.Folder)
+}
 
 // Needs implements Recipe.
 func (d Debian) Needs() []string { return []string{"debootstrap"} }

@@ -43,6 +43,7 @@ func (c ClientConfig) withDefaults() ClientConfig {
 
 // Dial connects when the first call needs it. target is dns:///<service>-headless.<namespace>.svc:<port> in a cluster.
 func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
+	lookUpSoon()
 	if cfg.Callee == "" {
 		return nil, errors.New("dialing: the configuration names no callee")
 	}

@@ -1,0 +1,235 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+	"github.com/grpc-sandbox/sandbox/sandbox/observe"
+	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
+)
+
+// shop calls OrderService over a port-forward that is opened anew when its pod dies.
+type shop struct {
+	client *kube.Client
+	creds  credentials.TransportCredentials
+
+	mu    sync.Mutex
+	conn  *grpc.ClientConn
+	close []func()
+}
+
+func openShop(ctx context.Context, t *testing.T) *shop {
+	t.Helper()
+	c := connect(t)
+	s := &shop{client: c, creds: credentials.NewTLS(identity(ctx, t, c, "orderservice"))}
+	t.Cleanup(func() {
+		for _, c := range s.close {
+			c()
+		}
+	})
+	return s
+}
+
+func (s *shop) orders(ctx context.Context) (orderv1.OrderServiceClient, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		f, err := s.client.Forward(ctx, charts.ShopNamespace, "orderservice", 8443)
+		if err != nil {
+			return nil, err
+		}
+		s.close = append(s.close, f.Close)
+		s.conn, err = grpc.NewClient("passthrough:///"+f.Address, grpc.WithTransportCredentials(s.creds), grpc.WithNoProxy())
+		if err != nil {
+			return nil, err
+		}
+		s.close = append(s.close, closing(s.conn))
+	}
+	return orderv1.NewOrderServiceClient(s.conn), nil
+}
+
+func closing(c *grpc.ClientConn) func() { return func() { _ = c.Close() } }
+
+// lost forgets a connection that did not answer.
+func (s *shop) lost() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = nil
+}
+
+// buy places one order, with one key over all its tries, and returns it once it was acknowledged.
+func (s *shop) buy(ctx context.Context, key string) (*orderv1.Order, error) {
+	var order *orderv1.Order
+	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		orders, err := s.orders(ctx)
+		if err != nil {
+			return false, nil //nolint:nilerr // no pod is ready yet
+		}
+		call, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		got, err := orders.CreateOrder(call, &orderv1.CreateOrderRequest{UserId: "u-7", IdempotencyKey: key,
+			Lines: []*orderv1.OrderLine{{Sku: "sku-3", Quantity: 2}}})
+		switch status.Code(err) {
+		case codes.OK:
+			order = got.GetOrder()
+			return true, nil
+		case codes.InvalidArgument, codes.NotFound, codes.PermissionDenied, codes.Unimplemented, codes.Unknown, codes.Internal:
+			return false, err // nothing of it comes from a pod that was killed
+		}
+		s.lost()
+		return false, nil
+	})
+	return order, err
+}
+
+func TestKilledPodsLeaveTheShopConsistent(t *testing.T) {
+	feature(t, "kill -9 of every part of the shop while it sells", func(ctx context.Context, t *testing.T) {
+		s := openShop(ctx, t)
+		selling, stop := context.WithCancel(ctx)
+		acknowledged := map[string]orderv1.OrderState{}
+		sold := make(chan error, 1)
+		go func() {
+			run := time.Now().UnixNano()
+			for i := 0; ; i++ {
+				order, err := s.buy(ctx, fmt.Sprintf("e2e-%d-%d", run, i))
+				if err != nil {
+					sold <- fmt.Errorf("order %d: %w", i, err)
+					return
+				}
+				acknowledged[order.GetOrderId()] = order.GetState()
+				if selling.Err() != nil {
+					sold <- nil
+					return
+				}
+			}
+		}()
+		workloads := kube.Workloads{Client: s.client, Namespace: charts.ShopNamespace}
+		for _, victim := range []string{"orderservice", "inventoryservice", "paymentservice", "postgres", "userservice"} {
+			killOne(ctx, t, workloads, victim)
+		}
+		stop()
+		if err := <-sold; err != nil {
+			t.Fatal(err)
+		}
+		if len(acknowledged) < 10 {
+			t.Errorf("only %d orders were acknowledged meanwhile", len(acknowledged))
+		}
+		checkBooks(ctx, t, s, acknowledged)
+	})
+}
+
+// killOne kills a pod of a release as kill -9 would, and waits until the release is whole again.
+func killOne(ctx context.Context, t *testing.T, w kube.Workloads, release string) {
+	t.Helper()
+	before, err := w.Pods(ctx, release)
+	if err != nil || len(before) == 0 {
+		t.Fatalf("pods of %s: %v, %v", release, before, err)
+	}
+	if err := w.Kill(ctx, before[0].Name, 0); err != nil {
+		t.Fatal(err)
+	}
+	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		now, err := w.Pods(ctx, release)
+		ready := 0
+		for _, p := range now {
+			if p.Ready && p.Name != before[0].Name {
+				ready++
+			}
+		}
+		return ready >= len(before), err
+	})
+	if err != nil {
+		t.Fatalf("%s did not come back: %v", release, err)
+	}
+}
+
+// checkBooks waits until nothing is in flight, and compares orders, stock and money.
+func checkBooks(ctx context.Context, t *testing.T, s *shop, acknowledged map[string]orderv1.OrderState) {
+	t.Helper()
+	var audit *orderv1.AuditResponse
+	err := wait.PollUntilContextTimeout(ctx, time.Second, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		orders, err := s.orders(ctx)
+		if err == nil {
+			audit, err = orders.Audit(ctx, &orderv1.AuditRequest{})
+		}
+		if err != nil {
+			s.lost()
+			return false, nil
+		}
+		return audit.GetInFlight() == 0, nil
+	})
+	if err != nil {
+		t.Fatalf("orders stay in flight: %v, %v", audit, err)
+	}
+	if !audit.GetConsistent() || audit.GetOrderedCents() != audit.GetChargedCents() {
+		t.Errorf("orders, stock and money do not agree: %v", audit)
+	}
+	orders, err := s.orders(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, state := range acknowledged {
+		got, err := orders.GetOrder(ctx, &orderv1.GetOrderRequest{OrderId: id})
+		if now := got.GetOrder().GetState(); err != nil || (state == orderv1.OrderState_ORDER_STATE_CONFIRMED && now != state) {
+			t.Errorf("order %s was acknowledged as %s and is now %s, %v", id, state, now, err)
+		}
+	}
+	t.Logf("%d orders acknowledged; %v", len(acknowledged), audit)
+}
+
+func TestOneTraceShowsAllOfAnOrder(t *testing.T) {
+	feature(t, "every hop and every query of CreateOrder in one trace", func(ctx context.Context, t *testing.T) {
+		s := openShop(ctx, t)
+		jaeger := observe.NewJaeger("http://"+forward(ctx, t, s.client, charts.SystemNamespace, "jaeger", 16686), http.DefaultClient)
+		begun := time.Now()
+		if _, err := s.buy(ctx, fmt.Sprintf("trace-%d", begun.UnixNano())); err != nil {
+			t.Fatal(err)
+		}
+		var lacking []string
+		err := wait.PollUntilContextTimeout(ctx, time.Second, time.Minute, true, func(ctx context.Context) (bool, error) {
+			traces, err := jaeger.Traces(ctx, "orderservice", begun.Add(-time.Second), 50)
+			for _, trace := range traces {
+				if lacking = lacks(trace); len(lacking) == 0 {
+					return true, nil
+				}
+			}
+			return false, err
+		})
+		if err != nil {
+			t.Errorf("no trace shows all of an order; the last one lacks %v", lacking)
+		}
+	})
+}
+
+// lacks names what a trace of CreateOrder should show and does not.
+func lacks(trace observe.Trace) []string {
+	var missing []string
+	for _, want := range []struct{ service, operation string }{
+		{"orderservice", "CreateOrder"}, {"userservice", "GetUser"}, {"inventoryservice", "Reserve"}, {"paymentservice", "Charge"},
+		{"inventoryservice", "Commit"}, {"orderservice", "INSERT"}, {"inventoryservice", "UPDATE"}, {"paymentservice", "INSERT"},
+	} {
+		found := false
+		for _, s := range trace.Spans {
+			found = found || s.Service == want.service && strings.Contains(s.Operation, want.operation)
+		}
+		if !found {
+			missing = append(missing, want.service+" "+want.operation)
+		}
+	}
+	return missing
+}
