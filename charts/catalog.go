@@ -81,6 +81,15 @@ func targets(services ...string) string {
 	return strings.Join(all, ",")
 }
 
+// calledBy is a policy that lets in only these services, and whoever has the command line's certificate.
+func calledBy(services ...string) map[string]any {
+	var allow []any
+	for _, s := range append(services, "cli") {
+		allow = append(allow, "spiffe://sandbox.local/ns/"+ShopNamespace+"/sa/"+s)
+	}
+	return map[string]any{"version": "callers-1", "server": []any{map[string]any{"method": "*/*", "callers": map[string]any{"allow": allow}}}}
+}
+
 // All returns the catalog. Image references come in as functions of a service's or component's name, so that they are
 // written in one place only.
 func All(image func(component string) string) []Release {
@@ -127,9 +136,15 @@ func All(image func(component string) string) []Release {
 		service("loadgen", []string{"pki", "userservice"}, map[string]any{
 			"env": map[string]any{"TARGETS": targets("userservice", "orderservice"), "BACKGROUND_TARGET": "userservice"},
 		}),
-		service("inventoryservice", []string{"postgres"}, map[string]any{}),
-		service("paymentservice", []string{"postgres"}, map[string]any{}),
-		service("orderservice", []string{"inventoryservice", "paymentservice"}, map[string]any{}),
+		service("inventoryservice", []string{"postgres"}, map[string]any{"policy": calledBy("orderservice")}),
+		service("paymentservice", []string{"postgres"}, map[string]any{"policy": calledBy("orderservice")}),
+		service("orderservice", []string{"inventoryservice", "paymentservice"}, map[string]any{"policy": map[string]any{
+			"version": "order-1",
+			"client": []any{map[string]any{ // reads may be tried again; writes are repeated by the saga, under their key
+				"callee": "userservice", "method": "user.v1.UserService/GetUser",
+				"retry": map[string]any{"idempotent": true, "maxAttempts": 3, "codes": []any{"UNAVAILABLE"}},
+			}},
+		}}),
 		system("prometheus"),
 		system("jaeger"),
 	}

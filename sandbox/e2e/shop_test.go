@@ -20,6 +20,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/sandbox/observe"
+	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 )
 
@@ -232,4 +233,22 @@ func lacks(trace observe.Trace) []string {
 		}
 	}
 	return missing
+}
+
+func TestOnlyOrderServiceMovesStock(t *testing.T) {
+	feature(t, "callers by identity", func(ctx context.Context, t *testing.T) {
+		c := connect(t)
+		for caller, want := range map[string]codes.Code{"orderservice": codes.OK, "userservice": codes.PermissionDenied} {
+			config, err := c.Identity(ctx, charts.ShopNamespace, caller+"-tls")
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.ServerName = "inventoryservice." + charts.ShopNamespace + ".svc"
+			address := forward(ctx, t, c, charts.ShopNamespace, "inventoryservice", 8443)
+			stock := inventoryv1.NewInventoryServiceClient(dial(t, address, credentials.NewTLS(config)))
+			if _, err := stock.GetStock(ctx, &inventoryv1.GetStockRequest{Sku: "sku-3"}); status.Code(err) != want {
+				t.Errorf("%s asks for stock: %v, want %s", caller, err, want)
+			}
+		}
+	})
 }
