@@ -46,7 +46,8 @@ func All() []Image {
 		{
 			Ref: "docker.io/library/postgres:" + PostgresTag, Pull: "docker.io/library/postgres:" + PostgresTag,
 			Purpose: "the shop's database", Licence: "PostgreSQL", Stage: ForShop, Typical: time.Minute,
-			Recipe: Debian{Suite: DebianSuite, Folder: "postgres", User: "postgres", Number: 999, Path: "/usr/lib/postgresql/15/bin"},
+			// As in the upstream image: at SIGTERM the server would wait until every client is gone.
+			Recipe: Debian{Suite: DebianSuite, Folder: "postgres", User: "postgres", Number: 999, Path: "/usr/lib/postgresql/15/bin", Stop: "SIGINT"},
 		},
 		service("inventoryservice", "stock and its reservation", ForShop),
 		service("paymentservice", "payments for orders", ForShop),

@@ -21,6 +21,7 @@ type Debian struct {
 	User   string // the package's own user …
 	Number int    // … gets this number, as user and as group, so that charts can name it
 	Path   string // where the program is, before all else
+	Stop   string // the signal that ends it; SIGTERM when empty
 }
 
 // Sources implements Recipe.
@@ -59,7 +60,7 @@ func (d Debian) Build(ctx context.Context, w *Workshop) (v1.Image, error) {
 		return nil, err
 	}
 	return assemble(v1.Config{
-		User: fmt.Sprintf("%d:%d", d.Number, d.Number), WorkingDir: "/",
+		User: fmt.Sprintf("%d:%d", d.Number, d.Number), WorkingDir: "/", StopSignal: d.Stop,
 		Env: []string{"PATH=" + d.Path + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"},
 	}, layer)
 }

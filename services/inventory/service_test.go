@@ -20,15 +20,21 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Stopping(m)) }
 
 func service(t *testing.T) inventoryv1.InventoryServiceClient {
 	t.Helper()
+	return inventoryv1.NewInventoryServiceClient(program(t).Conn)
+}
+
+func program(t *testing.T) pgtest.Program {
+	t.Helper()
 	server := pgtest.Shared(t)
 	cfg := server.Config(t, server.Database(t), "inventoryservice", "inventory")
 	cfg.Migrations = Migrations()
-	client := inventoryv1.NewInventoryServiceClient(pgtest.Serve(t, "inventoryservice", cfg, Register).Conn)
+	p := pgtest.Serve(t, "inventoryservice", cfg, Register)
+	client := inventoryv1.NewInventoryServiceClient(p.Conn)
 	pgtest.Eventually(t, "the database is there", func() bool {
 		_, err := client.GetStock(t.Context(), &inventoryv1.GetStockRequest{Sku: "sku-1"})
 		return err == nil
 	})
-	return client
+	return p
 }
 
 // world is one service with short words for its calls.

@@ -29,14 +29,14 @@ type flaky struct {
 	after bool
 }
 
-func broken[T any](f *flaky, call string, make func() (T, error)) (T, error) {
+func broken[T any](f *flaky, call string, do func() (T, error)) (T, error) {
 	var none T
 	if f.call != call {
-		return make()
+		return do()
 	}
 	f.call = ""
 	if f.after {
-		_, _ = make()
+		_, _ = do()
 	}
 	return none, status.Error(codes.Unavailable, "the connection broke")
 }
@@ -93,7 +93,7 @@ func TestEveryCallBreaks(t *testing.T) {
 		_, err := service.Audit(ctx, nil)
 		return err == nil
 	})
-	recover := &recovery{saga: sg, tracer: noop.NewTracerProvider().Tracer("")}
+	rest := &recovery{saga: sg, tracer: noop.NewTracerProvider().Tracer("")}
 	for _, c := range []struct {
 		call     string
 		declined bool
@@ -124,7 +124,7 @@ func TestEveryCallBreaks(t *testing.T) {
 				if f.call != "" {
 					t.Error("the call was never made")
 				}
-				recover.sweep(ctx)
+				rest.sweep(ctx)
 				settled(t, direct{service})
 				got, err = service.CreateOrder(ctx, r)
 				if c.declined && refusal.Reason(err) != payment.ReasonDeclined || !c.declined && got.GetOrder().GetState() != orderv1.OrderState_ORDER_STATE_CONFIRMED {

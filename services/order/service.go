@@ -57,11 +57,11 @@ func (s *Service) CreateOrder(ctx context.Context, req *orderv1.CreateOrderReque
 	}
 	ctx, done := context.WithTimeout(ctx, s.limit)
 	defer done()
-	found, err := s.users.GetUser(ctx, &userv1.GetUserRequest{UserId: req.GetUserId()})
+	name, err := buyer(ctx, s.users, req.GetUserId())
 	if err != nil {
-		return nil, failureOf(err).answer()
+		return nil, err
 	}
-	n, err := newOrderOf(req, found.GetUser().GetName())
+	n, err := newOrderOf(req, name)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +88,15 @@ func (s *Service) CreateOrder(ctx context.Context, req *orderv1.CreateOrderReque
 		return nil, err
 	}
 	return nil, interrupted.err()
+}
+
+// buyer is the name of a user.
+func buyer(ctx context.Context, users userv1.UserServiceClient, id string) (string, error) {
+	found, err := users.GetUser(ctx, &userv1.GetUserRequest{UserId: id})
+	if err != nil {
+		return "", failureOf(err).answer()
+	}
+	return found.GetUser().GetName(), nil
 }
 
 // leave lets recovery go on with an order at once.

@@ -16,11 +16,21 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Stopping(m)) }
 
-func TestTheLifeOfAPayment(t *testing.T) {
+func program(t *testing.T) pgtest.Program {
+	t.Helper()
 	server := pgtest.Shared(t)
 	cfg := server.Config(t, server.Database(t), "paymentservice", "payments")
 	cfg.Migrations = Migrations()
-	client := paymentv1.NewPaymentServiceClient(pgtest.Serve(t, "paymentservice", cfg, Register).Conn)
+	p := pgtest.Serve(t, "paymentservice", cfg, Register)
+	pgtest.Eventually(t, "the database is there", func() bool {
+		_, err := paymentv1.NewPaymentServiceClient(p.Conn).Refund(t.Context(), &paymentv1.RefundRequest{OrderId: "ping"})
+		return err == nil
+	})
+	return p
+}
+
+func TestTheLifeOfAPayment(t *testing.T) {
+	client := paymentv1.NewPaymentServiceClient(program(t).Conn)
 	charge := func(order string, amount int64) error {
 		_, err := client.Charge(t.Context(), &paymentv1.ChargeRequest{OrderId: order, UserId: "u-1", AmountCents: amount})
 		return err
@@ -29,7 +39,6 @@ func TestTheLifeOfAPayment(t *testing.T) {
 		_, err := client.Refund(t.Context(), &paymentv1.RefundRequest{OrderId: order})
 		return err
 	}
-	pgtest.Eventually(t, "the database is there", func() bool { return refund("ping") == nil })
 	for _, c := range []struct {
 		sentence string
 		err      error

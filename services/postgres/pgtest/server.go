@@ -179,9 +179,9 @@ func (s *Server) Resume(ctx context.Context) error {
 	if err := s.running.Start(); err != nil {
 		return err
 	}
-	limit := time.Now().Add(20 * time.Second)
+	limit := time.Now().Add(90 * time.Second) // a machine may be very busy
 	for {
-		ask := exec.CommandContext(ctx, filepath.Join(s.bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", s.port)
+		ask := exec.CommandContext(ctx, filepath.Join(s.bin, "pg_isready"), "-q", "-t", "15", "-h", "127.0.0.1", "-p", s.port)
 		err := ask.Run()
 		if err == nil {
 			return nil

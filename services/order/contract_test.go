@@ -1,0 +1,129 @@
+package order
+
+import (
+	"flag"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/contracts"
+	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
+	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
+	"github.com/grpc-sandbox/sandbox/services/refusal"
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+)
+
+var update = flag.Bool("update", false, "rewrite the contracts")
+
+// expectation is an interaction, the code of ours that makes the call, and what that code makes of the answer.
+type expectation struct {
+	contracts.Interaction
+	use  func(grpc.ClientConnInterface) error
+	code codes.Code
+}
+
+func keep(t *testing.T, provider string, all []expectation) {
+	t.Helper()
+	c := contracts.Contract{Consumer: "orderservice", Provider: provider}
+	for _, e := range all {
+		t.Run(e.Name, func(t *testing.T) {
+			contracts.Play(t, e.Interaction, func(conn grpc.ClientConnInterface) {
+				if err := e.use(conn); status.Code(err) != e.code || refusal.Reason(err) != e.Reason {
+					t.Errorf("our own code makes of it %v", err)
+				}
+			})
+		})
+		c.Interactions = append(c.Interactions, e.Interaction)
+	}
+	c.Keep(t, *update)
+}
+
+func TestWhatWeExpectOfUserService(t *testing.T) {
+	ask := func(id string) func(grpc.ClientConnInterface) error {
+		return func(conn grpc.ClientConnInterface) error {
+			name, err := buyer(t.Context(), userv1.NewUserServiceClient(conn), id)
+			if err == nil && name == "" {
+				t.Error("a user without a name")
+			}
+			return err
+		}
+	}
+	const method = "user.v1.UserService/GetUser"
+	keep(t, "userservice", []expectation{
+		{contracts.Interaction{Name: "a user", Method: method, Code: "OK",
+			Script: []contracts.Move{contracts.Sent(&userv1.GetUserRequest{UserId: "u-42"}), contracts.Received(&userv1.GetUserResponse{User: &userv1.User{UserId: "u-42", Name: "Somebody"}})},
+			Match:  map[string]contracts.Matcher{"user.name": {Regex: `\S.*`}}}, ask("u-42"), codes.OK},
+		{contracts.Interaction{Name: "nobody", Method: method, Code: "NOT_FOUND",
+			Script: []contracts.Move{contracts.Sent(&userv1.GetUserRequest{UserId: "u-999999999"})}}, ask("u-999999999"), codes.NotFound},
+		{contracts.Interaction{Name: "a malformed id", Method: method, Code: "INVALID_ARGUMENT",
+			Script: []contracts.Move{contracts.Sent(&userv1.GetUserRequest{UserId: "42"})}}, ask("42"), codes.InvalidArgument},
+	})
+}
+
+func TestWhatWeExpectOfInventoryService(t *testing.T) {
+	o := &order{id: "o-1", lines: []line{{SKU: "sku-2", Quantity: 3}}}
+	with := func(do func(*saga) error) func(grpc.ClientConnInterface) error {
+		return func(conn grpc.ClientConnInterface) error {
+			return do(&saga{inventory: inventoryv1.NewInventoryServiceClient(conn)})
+		}
+	}
+	reserve := with(func(s *saga) error {
+		err := s.reserve(t.Context(), o)
+		if err == nil && o.total != 600 {
+			t.Errorf("it costs %d", o.total)
+		}
+		return err
+	})
+	commit, release := with(func(s *saga) error { return s.commit(t.Context(), o) }), with(func(s *saga) error { return s.release(t.Context(), o) })
+	list := with(func(s *saga) error {
+		all, err := collect(s.inventory.ListReservations(t.Context(), &inventoryv1.ListReservationsRequest{}))
+		if len(all) != 1 || all[0].GetTotalCents() != 600 {
+			t.Errorf("read %v", all)
+		}
+		return err
+	})
+	const service = "inventory.v1.InventoryService/"
+	sent := contracts.Sent(&inventoryv1.ReserveRequest{OrderId: "o-1", Lines: []*inventoryv1.Line{{Sku: "sku-2", Quantity: 3}}})
+	cost := contracts.Received(&inventoryv1.ReserveResponse{TotalCents: 600})
+	id := contracts.Sent(&inventoryv1.CommitRequest{OrderId: "o-1"})
+	nothing := contracts.Received(&inventoryv1.CommitResponse{})
+	keep(t, "inventoryservice", []expectation{
+		{contracts.Interaction{Name: "reserve", State: "nothing", Method: service + "Reserve", Script: []contracts.Move{sent, cost}, Code: "OK"}, reserve, codes.OK},
+		{contracts.Interaction{Name: "reserve again", State: "o-1 is reserved", Method: service + "Reserve", Script: []contracts.Move{sent, cost}, Code: "OK"}, reserve, codes.OK},
+		{contracts.Interaction{Name: "reserve after the release", State: "o-1 is released", Method: service + "Reserve", Script: []contracts.Move{sent},
+			Code: "FAILED_PRECONDITION", Reason: "ORDER_RELEASED"}, reserve, codes.FailedPrecondition},
+		{contracts.Interaction{Name: "commit", State: "o-1 is reserved", Method: service + "Commit", Script: []contracts.Move{id, nothing}, Code: "OK"}, commit, codes.OK},
+		{contracts.Interaction{Name: "release", State: "o-1 is reserved", Method: service + "Release", Script: []contracts.Move{id, nothing}, Code: "OK"}, release, codes.OK},
+		{contracts.Interaction{Name: "release what was never reserved", State: "nothing", Method: service + "Release", Script: []contracts.Move{id, nothing}, Code: "OK"}, release, codes.OK},
+		{contracts.Interaction{Name: "list", State: "o-1 is reserved", Method: service + "ListReservations", Code: "OK", Script: []contracts.Move{
+			contracts.Sent(&inventoryv1.ListReservationsRequest{}),
+			contracts.Received(&inventoryv1.Reservation{OrderId: "o-1", State: inventoryv1.ReservationState_RESERVATION_STATE_RESERVED, TotalCents: 600})}}, list, codes.OK},
+	})
+}
+
+func TestWhatWeExpectOfPaymentService(t *testing.T) {
+	with := func(total int64, do func(*saga, *order) error) func(grpc.ClientConnInterface) error {
+		return func(conn grpc.ClientConnInterface) error {
+			return do(&saga{payment: paymentv1.NewPaymentServiceClient(conn)}, &order{id: "o-1", userID: "u-42", total: total})
+		}
+	}
+	charge := func(s *saga, o *order) error { return s.charge(t.Context(), o) }
+	refund := func(s *saga, o *order) error { return s.refund(t.Context(), o) }
+	const service = "payment.v1.PaymentService/"
+	sent := func(cents int64) contracts.Move {
+		return contracts.Sent(&paymentv1.ChargeRequest{OrderId: "o-1", UserId: "u-42", AmountCents: cents})
+	}
+	nothing := contracts.Received(&paymentv1.ChargeResponse{})
+	keep(t, "paymentservice", []expectation{
+		{contracts.Interaction{Name: "charge", State: "nothing", Method: service + "Charge", Script: []contracts.Move{sent(600), nothing}, Code: "OK"}, with(600, charge), codes.OK},
+		{contracts.Interaction{Name: "charge again", State: "o-1 is charged", Method: service + "Charge", Script: []contracts.Move{sent(600), nothing}, Code: "OK"}, with(600, charge), codes.OK},
+		{contracts.Interaction{Name: "charge too much", State: "nothing", Method: service + "Charge", Script: []contracts.Move{sent(1_000_001)},
+			Code: "FAILED_PRECONDITION", Reason: "PAYMENT_DECLINED"}, with(1_000_001, charge), codes.FailedPrecondition},
+		{contracts.Interaction{Name: "refund", State: "o-1 is charged", Method: service + "Refund",
+			Script: []contracts.Move{contracts.Sent(&paymentv1.RefundRequest{OrderId: "o-1"}), nothing}, Code: "OK"}, with(600, refund), codes.OK},
+		{contracts.Interaction{Name: "charge after the refund", State: "o-1 is refunded", Method: service + "Charge", Script: []contracts.Move{sent(600)},
+			Code: "FAILED_PRECONDITION", Reason: "ORDER_REFUNDED"}, with(600, charge), codes.FailedPrecondition},
+	})
+}
