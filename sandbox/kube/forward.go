@@ -18,8 +18,9 @@ import (
 type Forward struct {
 	Address string // "127.0.0.1:port"
 	Pod     string
-	stop    chan struct{}
-	ended   chan error
+	stop    context.CancelFunc
+	ended   chan struct{} // closed at the end; err is set before
+	err     error
 }
 
 // Forward opens a port of one ready pod of a release. It lasts until Close, or until the pod is gone: see Ended.
@@ -39,17 +40,19 @@ func (c *Client) ForwardPod(ctx context.Context, namespace, pod string, port int
 	}
 	url := c.Kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward").URL()
 	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
-	f := &Forward{Pod: pod, stop: make(chan struct{}), ended: make(chan error, 1)}
+	open, stop := context.WithCancel(context.WithoutCancel(ctx)) // ctx ends the opening only
 	ready := make(chan struct{})
-	pf, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, f.stop, ready, io.Discard, io.Discard)
+	pf, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, open.Done(), ready, io.Discard, io.Discard)
 	if err != nil {
+		stop()
 		return nil, err
 	}
-	go func() { f.ended <- pf.ForwardPorts() }()
+	f := startForward(pod, stop, pf.ForwardPorts)
 	select {
 	case <-ready:
-	case err := <-f.ended:
-		return nil, fmt.Errorf("forwarding port %d of pod %s: %w", port, pod, err)
+	case <-f.ended:
+		stop()
+		return nil, fmt.Errorf("forwarding port %d of pod %s: %w", port, pod, f.err)
 	case <-ctx.Done():
 		f.Close()
 		return nil, ctx.Err()
@@ -63,17 +66,26 @@ func (c *Client) ForwardPod(ctx context.Context, namespace, pod string, port int
 	return f, nil
 }
 
-// Close ends the forwarding and waits for its end.
+// startForward runs forward, which ends soon after stop was called.
+func startForward(pod string, stop context.CancelFunc, forward func() error) *Forward {
+	f := &Forward{Pod: pod, stop: stop, ended: make(chan struct{})}
+	go func() {
+		defer close(f.ended)
+		f.err = forward()
+	}()
+	return f
+}
+
+// Close ends the forwarding and waits for its end. It may be called again.
 func (f *Forward) Close() {
-	close(f.stop)
-	f.ended <- <-f.ended
+	f.stop()
+	<-f.ended
 }
 
 // Ended says whether the forwarding is over, because its pod is gone.
 func (f *Forward) Ended() bool {
 	select {
-	case err := <-f.ended:
-		f.ended <- err
+	case <-f.ended:
 		return true
 	default:
 		return false
