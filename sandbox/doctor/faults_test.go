@@ -58,6 +58,10 @@ var faults = []fault{
 	{"ports", "no loopback", func(p *place) { p.Listen = func(string) error { return errBroken } }, Fail, "ip link set lo up"},
 	{"registry", "out of reach", func(p *place) { p.Reach = func(context.Context, string) error { return errBroken } }, Warn, "HTTPS_PROXY"},
 	{"go-proxy", "out of reach", func(p *place) { p.Reach = func(context.Context, string) error { return errBroken } }, Warn, "GOPROXY"},
+	{"go-proxy", "go does not say", func(p *place) {
+		delete(p.said, "go env GOPROXY")
+		delete(p.said, "go")
+	}, Warn, "go env GOPROXY"},
 	{"proxy-env", "a proxy for everything", func(p *place) { p.env["HTTP_PROXY"] = "http://proxy:3128" }, Warn, "export NO_PROXY=localhost,127.0.0.1,10.96.0.0/16"},
 	{"proxy-env", "a proxy for some of the cluster", func(p *place) {
 		p.env["https_proxy"], p.env["no_proxy"] = "http://proxy:3128", "localhost, 127.0.0.1,svc,10.96.0.0/16"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 	"testing/fstest"
 	"time"
 
@@ -21,7 +22,7 @@ type place struct {
 	files    fstest.MapFS // without the leading slash
 	programs map[string]bool
 	env      map[string]string
-	said     map[string]string // by program
+	said     map[string]string // by command line, or by program for every other line of it
 }
 
 func (p *place) write(path, text string) {
@@ -34,7 +35,7 @@ func fit() *place {
 		files:    fstest.MapFS{},
 		programs: map[string]bool{"podman": true, "runc": true, "go": true, "debootstrap": true, "tar": true},
 		env:      map[string]string{"USER": "dev"},
-		said:     map[string]string{"podman": "5.4.2\n", "docker": "28.0.1\n", "go": "go1.26.7\n"},
+		said:     map[string]string{"podman": "5.4.2\n", "docker": "28.0.1\n", "go": "go1.26.7\n", "go env GOPROXY": "https://modules.example.org,direct\n"},
 	}
 	for path, text := range map[string]string{
 		"sys/fs/cgroup/cgroup.controllers":       "cpu memory",
@@ -64,7 +65,10 @@ func fit() *place {
 		Getuid:   func() int { return 0 },
 		DiskFree: func(string) (uint64, error) { return 80 * gigabyte, nil },
 		Nofile:   func() (uint64, error) { return 1048576, nil },
-		Exec: func(_ context.Context, program string, _ ...string) (string, error) {
+		Exec: func(_ context.Context, program string, args ...string) (string, error) {
+			if out, ok := p.said[strings.Join(append([]string{program}, args...), " ")]; ok {
+				return out, nil
+			}
 			if out, ok := p.said[program]; ok {
 				return out, nil
 			}

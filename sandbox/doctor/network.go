@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"net/url"
 	"strings"
 )
 
@@ -35,18 +36,24 @@ func registry(ctx context.Context, w World) Result {
 }
 
 func goProxy(ctx context.Context, w World) Result {
-	setting := w.Getenv("GOPROXY")
-	if setting == "" {
-		setting = "https://proxy.golang.org"
+	if _, err := w.LookPath("go"); err != nil {
+		return skip("no Go; it is needed only to build images from source")
 	}
-	first := strings.FieldsFunc(setting, func(r rune) bool { return r == ',' || r == '|' })
-	if len(first) == 0 || !strings.HasPrefix(first[0], "http") {
+	out, err := w.Exec(ctx, "go", "env", "GOPROXY") // Go's own default and the user's `go env -w` count, not the environment alone
+	if err != nil {
+		return warn("see: go env GOPROXY", "go does not tell its module proxy: %v", err)
+	}
+	setting := strings.TrimSpace(out)
+	first, _, _ := strings.Cut(strings.ReplaceAll(setting, "|", ","), ",")
+	address, err := url.Parse(first)
+	if err != nil || !strings.HasPrefix(address.Scheme, "http") {
 		return skip("GOPROXY is %s: modules do not come from a proxy", setting)
 	}
-	if err := w.Reach(ctx, first[0]); err != nil {
-		return warn("set GOPROXY to a proxy that answers here; it is needed only to build images from source", "%s does not answer: %v", first[0], err)
+	if err := w.Reach(ctx, first); err != nil {
+		return warn("go env -w GOPROXY=ADDRESS, one that answers here; it is needed only to build images from source",
+			"%s does not answer: %v", address.Redacted(), err)
 	}
-	return pass("%s answers", first[0])
+	return pass("%s answers", address.Redacted())
 }
 
 // unproxied are the addresses that never go through a proxy: this host, and kind's services and pods.
