@@ -28,7 +28,7 @@ type Took struct {
 
 // recorder runs steps, tells the observer, and keeps how long each took.
 type recorder struct {
-	observe func(Progress)
+	observe func(Progress) // never called under mu
 	begun   time.Time
 	mu      sync.Mutex
 	rows    []Took
@@ -42,26 +42,20 @@ func newRecorder(observe func(Progress)) *recorder {
 	return &recorder{observe: observe, begun: time.Now()}
 }
 
-func (r *recorder) tell(p Progress) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.observe(p)
-}
-
 // step runs do under a name; doing tells what it is at.
 func (r *recorder) step(ctx context.Context, name string, do func(ctx context.Context, doing func(string)) error) error {
-	r.tell(Progress{Step: name})
+	r.observe(Progress{Step: name})
 	started := time.Now()
-	err := do(ctx, func(what string) { r.tell(Progress{Step: name, Doing: what}) })
+	err := do(ctx, func(what string) { r.observe(Progress{Step: name, Doing: what}) })
 	took := time.Since(started)
 	r.mu.Lock()
 	r.rows = append(r.rows, Took{Step: name, Start: started.Sub(r.begun), Took: took})
-	r.observe(Progress{Step: name, Done: true, Err: err, Took: took})
 	r.mu.Unlock()
+	r.observe(Progress{Step: name, Done: true, Err: err, Took: took})
 	return err
 }
 
-func (r *recorder) note(step, text string) { r.tell(Progress{Step: step, Note: text}) }
+func (r *recorder) note(step, text string) { r.observe(Progress{Step: step, Note: text}) }
 
 func (r *recorder) table() []Took {
 	r.mu.Lock()

@@ -270,7 +270,14 @@ func TestRecorder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failed := errors.New("broken")
 		var heard []Progress
-		r := newRecorder(func(p Progress) { heard = append(heard, p) })
+		var r *recorder
+		r = newRecorder(func(p Progress) {
+			if !r.mu.TryLock() {
+				t.Fatal("the observer is called under the recorder's lock, and would wait for ever if it asked something")
+			}
+			r.mu.Unlock()
+			heard = append(heard, p)
+		})
 		err := r.step(t.Context(), "one", func(_ context.Context, doing func(string)) error {
 			<-time.After(2 * time.Second) // the test's own clock
 			doing("half")

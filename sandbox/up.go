@@ -18,7 +18,7 @@ type UpOptions struct {
 	Images     images.Mode
 	SourceTree string
 	Folders    Folders
-	Observe    func(Progress)
+	Observe    func(Progress) // may be nil; called from several goroutines at once
 	// FirstCall makes one real call through mutual TLS; nil leaves the step out.
 	FirstCall func(ctx context.Context, c *kube.Client) error
 }
@@ -92,7 +92,7 @@ func (u *up) openStore() error {
 		Cache: cache, Registry: images.NewRegistry(), Mode: u.o.Images, SourceTree: u.o.SourceTree,
 		Observe: func(e images.Event) {
 			if e.Doing != "" {
-				u.rec.tell(Progress{Step: "image " + e.Ref, Doing: e.Doing, Typical: e.Typical})
+				u.rec.observe(Progress{Step: "image " + e.Ref, Doing: e.Doing, Typical: e.Typical})
 			} else if e.Done != nil {
 				u.imageReady(*e.Done)
 			}
@@ -103,8 +103,8 @@ func (u *up) openStore() error {
 
 func (u *up) imageReady(r images.Ready) {
 	u.rec.mu.Lock()
-	defer u.rec.mu.Unlock()
 	u.result.Images = append(u.result.Images, r)
+	u.rec.mu.Unlock()
 	if r.How != images.Present {
 		u.rec.observe(Progress{Step: "image " + r.Ref, Done: true, Took: r.Took})
 	}
