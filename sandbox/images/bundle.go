@@ -2,6 +2,7 @@ package images
 
 import (
 	"archive/tar"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,8 +64,9 @@ func (c *Cache) saveImage(tw *tar.Writer, r Ready, written map[v1.Hash]bool) err
 	return addStream(tw, "entries/"+e.Key+".json", int64(len(data)), strings.NewReader(string(data)))
 }
 
-// Load reads an archive that Save wrote into the cache, and its other files into folder. An entry counts only once all of
-// its blobs are there, so that an interrupted Load leaves nothing half made.
+// Load reads an archive that Save wrote into the cache, and its other files into folder. Each image takes the place of what the
+// cache had for its reference. An entry counts only once all of its blobs are there and have their digests, so that an
+// interrupted Load leaves nothing half made.
 func (c *Cache) Load(r io.Reader, folder string) ([]Entry, error) {
 	z, err := zstd.NewReader(r)
 	if err != nil {
@@ -76,8 +78,22 @@ func (c *Cache) Load(r io.Reader, folder string) ([]Entry, error) {
 		return nil, err
 	}
 	defer unlock()
+	entries, err := c.loadFiles(tar.NewReader(z), folder)
+	if err != nil {
+		return nil, errors.Join(err, c.sweep())
+	}
+	// Only now: what no entry needs yet may have been what the next one brought.
+	for _, e := range entries {
+		if err := c.drop(e); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+func (c *Cache) loadFiles(tr *tar.Reader, folder string) ([]Entry, error) {
 	var entries []Entry
-	for tr := tar.NewReader(z); ; {
+	for {
 		hdr, err := tr.Next()
 		if errors.Is(err, io.EOF) {
 			return entries, nil
@@ -87,7 +103,7 @@ func (c *Cache) Load(r io.Reader, folder string) ([]Entry, error) {
 		}
 		e, err := c.loadFile(hdr.Name, tr, folder)
 		if err != nil {
-			return nil, fmt.Errorf("reading %s of the bundle: %w", hdr.Name, err)
+			return nil, fmt.Errorf("reading %s of the bundle: %w\ntry: write it again with `sandbox images save`", hdr.Name, err)
 		}
 		if e != nil {
 			entries = append(entries, *e)
@@ -102,7 +118,11 @@ func (c *Cache) loadFile(name string, r io.Reader, folder string) (*Entry, error
 	}
 	switch kind {
 	case "blobs":
-		return nil, writeStream(filepath.Join(c.dir, name), r)
+		digest, err := v1.NewHash(strings.Replace(rest, "/", ":", 1))
+		if err != nil {
+			return nil, err
+		}
+		return nil, c.loadBlob(digest, r)
 	case "files":
 		return nil, writeStream(filepath.Join(folder, rest), r)
 	}
@@ -114,12 +134,26 @@ func (c *Cache) loadFile(name string, r io.Reader, folder string) (*Entry, error
 	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, err
 	}
-	if rest != e.Key+".json" { // the key names a file: it must not lead elsewhere
+	if e.Key != bundleKey(e.Ref) || rest != e.Key+".json" { // the key names a file: it must not lead elsewhere
 		return nil, errors.New("the entry is not the one that it is named for")
+	}
+	digest, err := v1.NewHash(e.Digest)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.image(digest); err != nil {
+		return nil, fmt.Errorf("the bundle lacks a part of %s: %w", e.Ref, err)
 	}
 	return &e, replaceFile(c.entryFile(e.Key), data)
 }
 
+// loadBlob keeps a blob that has its digest.
+func (c *Cache) loadBlob(digest v1.Hash, r io.Reader) error {
+	whole := &checkedReader{ReadCloser: io.NopCloser(r), want: digest, hash: sha256.New()}
+	return writeStream(c.blob(digest), whole)
+}
+
+// writeStream writes a file that is there only once all of r was read.
 func writeStream(path string, r io.Reader) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err

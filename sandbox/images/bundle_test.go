@@ -3,6 +3,7 @@ package images
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -76,6 +79,137 @@ func TestABundleThatWasCutShortLeavesNoHalfImage(t *testing.T) {
 	if entries, err := to.Entries(); err != nil || len(entries) != 0 {
 		t.Errorf("entries %v, %v", entries, err)
 	}
+}
+
+// rebundle writes a bundle anew with each of its files as change makes it; nil leaves a file out.
+func rebundle(t *testing.T, bundle []byte, change func(name string, data []byte) []byte) []byte {
+	t.Helper()
+	in, err := zstd.NewReader(bytes.NewReader(bundle))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	var out bytes.Buffer
+	z, err := zstd.NewWriter(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tw := tar.NewWriter(z)
+	for tr := tar.NewReader(in); ; {
+		hdr, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data = change(hdr.Name, data); data == nil {
+			continue
+		}
+		if err := addStream(tw, hdr.Name, int64(len(data)), bytes.NewReader(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(tw.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestABundleIsCheckedAsItIsRead(t *testing.T) {
+	from := newCache(t)
+	all := twoReady(t, from)[:1]
+	layer, err := filepath.Rel(from.dir, layerFile(t, from, all[0].Image, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		sentence string
+		change   func(name string, data []byte) []byte
+		says     string
+	}{
+		{"a layer with another content", func(name string, data []byte) []byte {
+			if name == layer {
+				data[len(data)/2] ^= 0xff
+			}
+			return data
+		}, "reading " + layer + " of the bundle"},
+		{"a layer that is not there", func(name string, data []byte) []byte {
+			if name == layer {
+				return nil
+			}
+			return data
+		}, "lacks a part of example.org/one:1"},
+		{"an entry for another reference's key", func(name string, data []byte) []byte {
+			if strings.HasPrefix(name, "entries/") {
+				return bytes.Replace(data, []byte("example.org/one:1"), []byte("example.org/two:1"), 1)
+			}
+			return data
+		}, "not the one that it is named for"},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			to := newCache(t)
+			bundle := rebundle(t, save(t, from, all, nil), c.change)
+			_, err := to.Load(bytes.NewReader(bundle), t.TempDir())
+			wantError(t, err, nil, c.says, "\ntry: write it again with `sandbox images save`")
+			if entries, err := to.Entries(); err != nil || len(entries) != 0 {
+				t.Errorf("entries %v, %v", entries, err)
+			}
+			if exists(filepath.Join(to.dir, layer)) {
+				t.Error("the layer is there")
+			}
+		})
+	}
+}
+
+func TestABundlesImageTakesThePlaceOfWhatWasThere(t *testing.T) {
+	from, to := newCache(t), newCache(t)
+	all := twoReady(t, from)
+	_, old := put(t, to, all[0].Ref, "built before", imageOf(t, "shared", "old"))
+	_, other := put(t, to, "example.org/other:1", "other", imageOf(t, "other"))
+	if _, err := to.Load(bytes.NewReader(save(t, from, all, nil)), t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := to.Entries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, e := range entries {
+		if got[e.Ref] != "" {
+			t.Errorf("%s is there twice", e.Ref)
+		}
+		got[e.Ref] = e.Digest
+	}
+	want := map[string]string{all[0].Ref: all[0].Digest, all[1].Ref: all[1].Digest, "example.org/other:1": digestOf(t, other)}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("images (-want +got):\n%s", diff)
+	}
+	if exists(layerFile(t, to, old, 1)) {
+		t.Error("the old image's own layer is still there")
+	}
+	for _, r := range all {
+		img, err := to.image(hashOf(t, r.Digest))
+		if err == nil {
+			err = to.Verify(img)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", r.Ref, err)
+		}
+	}
+}
+
+func hashOf(t *testing.T, digest string) v1.Hash {
+	t.Helper()
+	h, err := v1.NewHash(digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
 
 func TestABundleCannotWriteElsewhere(t *testing.T) {

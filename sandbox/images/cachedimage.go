@@ -59,18 +59,18 @@ func (l cachedLayer) Compressed() (io.ReadCloser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	return &checkedFile{f: f, want: l.descriptor.Digest, hash: sha256.New()}, nil
+	return &checkedReader{ReadCloser: f, want: l.descriptor.Digest, hash: sha256.New()}, nil
 }
 
-// checkedFile is a blob that fails at its end when what was read does not have its digest.
-type checkedFile struct {
-	f    *os.File
+// checkedReader is a blob that fails at its end when what was read does not have its digest.
+type checkedReader struct {
+	io.ReadCloser
 	want v1.Hash
 	hash hash.Hash
 }
 
-func (c *checkedFile) Read(p []byte) (int, error) {
-	n, err := c.f.Read(p)
+func (c *checkedReader) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
 	c.hash.Write(p[:n])
 	if err == io.EOF {
 		if got := hex.EncodeToString(c.hash.Sum(nil)); got != c.want.Hex {
@@ -79,5 +79,3 @@ func (c *checkedFile) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-func (c *checkedFile) Close() error { return c.f.Close() }

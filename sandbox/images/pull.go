@@ -34,7 +34,9 @@ func NewRegistry() *Registry {
 	t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
 	t.TLSHandshakeTimeout = dialTimeout
 	t.ResponseHeaderTimeout = 20 * time.Second
-	return &Registry{transport: t}
+	r := &Registry{}
+	r.transport = impatient{next: t, limit: stallTimeout, stalled: func() { r.offline.Store(true) }}
+	return r
 }
 
 // Offline says whether a pull has found no network.

@@ -1,0 +1,56 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// stallTimeout is how long a download may bring nothing: whoever waits for it holds the lock of the image cache.
+const stallTimeout = 30 * time.Second
+
+var errStalled = errors.New("the registry stopped sending")
+
+// impatient ends every response whose body brings nothing for limit, and says so to stalled.
+type impatient struct {
+	next    http.RoundTripper
+	limit   time.Duration
+	stalled func()
+}
+
+func (i impatient) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(req.Context())
+	resp, err := i.next.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = &impatientBody{ReadCloser: resp.Body, cancel: cancel, transport: i}
+	return resp, nil
+}
+
+type impatientBody struct {
+	io.ReadCloser
+	cancel    context.CancelFunc // of the request, which ends a Read that waits
+	transport impatient
+	late      bool // cancel was called for a Read
+}
+
+func (b *impatientBody) Read(p []byte) (int, error) {
+	limit := time.AfterFunc(b.transport.limit, b.cancel)
+	n, err := b.ReadCloser.Read(p)
+	b.late = b.late || !limit.Stop()
+	if b.late && err != nil && !errors.Is(err, io.EOF) {
+		b.transport.stalled()
+		return n, fmt.Errorf("%w: nothing came for %s", errStalled, b.transport.limit)
+	}
+	return n, err
+}
+
+func (b *impatientBody) Close() error {
+	b.cancel()
+	return b.ReadCloser.Close()
+}
