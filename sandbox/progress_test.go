@@ -1,11 +1,60 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
+
+func TestRecorder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failed := errors.New("broken")
+		var heard []Progress
+		var r *recorder
+		r = newRecorder(func(p Progress) {
+			if !r.mu.TryLock() {
+				t.Fatal("the observer is called under the recorder's lock, and would wait for ever if it asked something")
+			}
+			r.mu.Unlock()
+			heard = append(heard, p)
+		})
+		err := r.step(t.Context(), "one", func(_ context.Context, doing func(string)) error {
+			<-time.After(2 * time.Second) // the test's own clock
+			doing("half")
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		r.note("one", "by the way")
+		if err := r.step(t.Context(), "two", func(context.Context, func(string)) error { <-time.After(time.Second); return failed }); !errors.Is(err, failed) {
+			t.Errorf("the step's error is lost: %v", err)
+		}
+		rows := []Took{{Step: "one", Start: 0, Took: 2 * time.Second}, {Step: "two", Start: 2 * time.Second, Took: time.Second}}
+		if diff := cmp.Diff(rows, r.table()); diff != "" {
+			t.Errorf("rows (-want +got):\n%s", diff)
+		}
+		want := []Progress{
+			{Step: "one"}, {Step: "one", Doing: "half"}, {Step: "one", Done: true, Took: 2 * time.Second}, {Step: "one", Note: "by the way"},
+			{Step: "two"}, {Step: "two", Done: true, Err: failed, Took: time.Second},
+		}
+		if !slices.Equal(want, heard) {
+			t.Errorf("heard %+v, want %+v", heard, want)
+		}
+		r.table()[0].Step = "changed"
+		if r.table()[0].Step != "one" {
+			t.Error("a reader may change the recorder's rows")
+		}
+		if err := newRecorder(nil).step(t.Context(), "unheard", func(_ context.Context, doing func(string)) error { doing("x"); return nil }); err != nil {
+			t.Errorf("without an observer: %v", err)
+		}
+	})
+}
 
 func TestOwnTimeLeavesOutEveryWaitOnce(t *testing.T) {
 	const s = time.Second

@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/grpc-sandbox/sandbox/internal/fixture"
 )
 
-// fakeEngine puts a program into PATH that records its arguments, one call a line, and then runs body.
+// fakeEngine is a program that notes its arguments, one call a line, and then runs body.
 func fakeEngine(t *testing.T, body string) (Engine, func() []string) {
 	t.Helper()
 	return fakeEngineNamed(t, "fakeengine", body)
@@ -19,31 +19,13 @@ func fakeEngine(t *testing.T, body string) (Engine, func() []string) {
 
 func fakeEngineNamed(t *testing.T, name, body string) (Engine, func() []string) {
 	t.Helper()
-	dir := t.TempDir()
-	calls := filepath.Join(dir, "calls")
-	script := "#!/bin/sh\necho \"$*\" >> '" + calls + "'\n" + body + "\n"
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	calls := fixture.Programs(t, map[string]string{name: body})
 	return Engine{Name: name}, func() []string {
-		data, err := os.ReadFile(calls)
-		if err != nil {
-			t.Fatal(err)
+		var all []string
+		for _, c := range calls() {
+			all = append(all, strings.TrimPrefix(c, name+" "))
 		}
-		return strings.Split(strings.TrimSpace(string(data)), "\n")
-	}
-}
-
-func wantError(t *testing.T, err error, parts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatal("no error")
-	}
-	for _, p := range parts {
-		if !strings.Contains(err.Error(), p) {
-			t.Errorf("error %q does not say %q", err, p)
-		}
+		return all
 	}
 }
 
@@ -73,7 +55,7 @@ func TestChoose(t *testing.T) {
 		t.Run(c.sentence, func(t *testing.T) {
 			got, err := Choose(t.Context(), c.forced, func(_ context.Context, e Engine) error { return c.probes[e.Name] })
 			if c.fails != nil {
-				wantError(t, err, c.fails...)
+				fixture.WantError(t, err, c.fails...)
 				if !errors.Is(err, ErrNoEngine) {
 					t.Errorf("%v is not ErrNoEngine", err)
 				}
@@ -134,7 +116,7 @@ func TestProbe(t *testing.T) {
 			e, calls := fakeEngine(t, c.body)
 			err := e.Probe(t.Context())
 			if c.fails != "" {
-				wantError(t, err, "running fakeengine ", c.fails)
+				fixture.WantError(t, err, "running fakeengine ", c.fails)
 			} else if err != nil {
 				t.Error(err)
 			}
@@ -143,7 +125,7 @@ func TestProbe(t *testing.T) {
 			}
 		})
 	}
-	wantError(t, Engine{Name: "no-such-engine"}.Probe(t.Context()), "no-such-engine is not installed")
+	fixture.WantError(t, Engine{Name: "no-such-engine"}.Probe(t.Context()), "no-such-engine is not installed")
 }
 
 func TestStream(t *testing.T) {
@@ -185,7 +167,7 @@ func TestLoadImageSendsTheArchive(t *testing.T) {
 	if err := e.LoadImage(t.Context(), "docker.io/a:1", send("archive")); err != nil {
 		t.Error(err)
 	}
-	wantError(t, e.LoadImage(t.Context(), "docker.io/a:1", send("other")), "running fakeengine load", "bad archive")
+	fixture.WantError(t, e.LoadImage(t.Context(), "docker.io/a:1", send("other")), "running fakeengine load", "bad archive")
 	c := Cluster{Name: "one", Engine: e}
 	if err := c.LoadIntoNode(t.Context(), send("archive")); err != nil {
 		t.Error(err)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/grpc-sandbox/sandbox/internal/fixture"
 )
 
 func TestExitProgramRuns(t *testing.T) {
@@ -115,7 +117,7 @@ func TestEnsureModulesFolder(t *testing.T) {
 	}
 	blocked := "/proc/no/modules"
 	_, err := EnsureModulesFolder(blocked)
-	wantError(t, err, "making "+blocked, fmt.Sprintf("\ntry: sudo mkdir -p %s", blocked))
+	fixture.WantError(t, err, "making "+blocked, fmt.Sprintf("\ntry: sudo mkdir -p %s", blocked))
 }
 
 func TestInspectHostReadsThisMachine(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/grpc-sandbox/sandbox/internal/fixture"
 )
 
 func TestExists(t *testing.T) {
@@ -34,7 +36,7 @@ func TestExists(t *testing.T) {
 	}
 	e, _ := fakeEngine(t, `echo "cannot connect" >&2; exit 1`)
 	_, _, err := Cluster{Name: "one", Engine: e}.Exists(t.Context())
-	wantError(t, err, "running fakeengine ps", "cannot connect")
+	fixture.WantError(t, err, "running fakeengine ps", "cannot connect")
 }
 
 // twoContainers answers as an engine with a node, whose mounts are a volume and a folder, and a worker without mounts.
@@ -78,7 +80,7 @@ func TestDelete(t *testing.T) {
 			}
 			err := Cluster{Name: "one", Engine: e, Kubeconfig: kubeconfig}.Delete(t.Context())
 			if c.fails != "" {
-				wantError(t, err, c.fails)
+				fixture.WantError(t, err, c.fails)
 				return
 			}
 			if err != nil {
@@ -117,7 +119,7 @@ func TestNodeImages(t *testing.T) {
 	}
 	e, _ = fakeEngine(t, `echo "not running" >&2; exit 1`)
 	_, _, err = Cluster{Name: "one", Engine: e}.NodeImages(t.Context())
-	wantError(t, err, "listing the node's images", "not running")
+	fixture.WantError(t, err, "listing the node's images", "not running")
 }
 
 func TestEveryClusterHasItsOwnNetwork(t *testing.T) {

@@ -18,6 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/grpc-sandbox/sandbox/internal/fixture"
 )
 
 func certificateWith(status map[string]any) *unstructured.Unstructured {
@@ -100,7 +102,7 @@ func TestRenew(t *testing.T) {
 			}
 		})
 	}
-	wantError(t, dynamicWith().Renew(t.Context(), "shop", "missing"), "renewing certificate missing", "not found")
+	fixture.WantError(t, dynamicWith().Renew(t.Context(), "shop", "missing"), "renewing certificate missing", "not found")
 }
 
 // pair makes a certificate that signs itself, and its key.
@@ -139,7 +141,7 @@ func TestIdentity(t *testing.T) {
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cli-tls"}, Data: c.data}
 			got, err := (&Client{Kube: fake.NewClientset(secret)}).Identity(t.Context(), "shop", "cli-tls")
 			if c.fails != "" {
-				wantError(t, err, c.fails)
+				fixture.WantError(t, err, c.fails)
 				return
 			}
 			if err != nil {
@@ -158,5 +160,5 @@ func TestIdentity(t *testing.T) {
 		})
 	}
 	_, err := (&Client{Kube: fake.NewClientset()}).Identity(t.Context(), "shop", "gone")
-	wantError(t, err, "reading the certificate in secret gone", "not found")
+	fixture.WantError(t, err, "reading the certificate in secret gone", "not found")
 }

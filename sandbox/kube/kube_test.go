@@ -21,20 +21,9 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
+	"github.com/grpc-sandbox/sandbox/internal/fixture"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
-
-func wantError(t *testing.T, err error, parts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatal("no error")
-	}
-	for _, p := range parts {
-		if !strings.Contains(err.Error(), p) {
-			t.Errorf("error %q does not say %q", err, p)
-		}
-	}
-}
 
 func pod(name string, change func(*corev1.Pod)) *corev1.Pod {
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: map[string]string{ReleaseLabel: "thing"}}}
@@ -239,7 +228,7 @@ func TestKill(t *testing.T) {
 		if s := deletion.DeleteOptions.GracePeriodSeconds; s == nil || *s != c.seconds || deletion.Name != "a" || deletion.Namespace != "shop" {
 			t.Errorf("%s: deleted with %+v", c.sentence, deletion)
 		}
-		wantError(t, w.Kill(t.Context(), "a", 0), "killing pod a", "not found")
+		fixture.WantError(t, w.Kill(t.Context(), "a", 0), "killing pod a", "not found")
 	}
 }
 
@@ -270,7 +259,7 @@ func TestScale(t *testing.T) {
 	if want := `shop/thing/scale {"spec":{"replicas":5}}`; patched != want {
 		t.Errorf("patched %s, want %s", patched, want)
 	}
-	wantError(t, w.Scale(t.Context(), "missing", 5), "scaling missing to 5", "no such deployment")
+	fixture.WantError(t, w.Scale(t.Context(), "missing", 5), "scaling missing to 5", "no such deployment")
 }
 
 func TestReadyPod(t *testing.T) {
@@ -305,7 +294,7 @@ func TestEnsureNamespace(t *testing.T) {
 		t.Errorf("labels %v, %v", ns.Labels, err)
 	}
 	k.PrependReactor("create", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("forbidden") })
-	wantError(t, c.EnsureNamespace(t.Context(), "other"), "making namespace other", "forbidden")
+	fixture.WantError(t, c.EnsureNamespace(t.Context(), "other"), "making namespace other", "forbidden")
 }
 
 // connect returns a client of an API server that answers with handle.
@@ -345,7 +334,7 @@ func TestWaitForAPI(t *testing.T) {
 	never := connect(t, func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "etcd is down", http.StatusInternalServerError)
 	})
-	wantError(t, never.WaitForAPI(t.Context(), 300*time.Millisecond), "waiting for the cluster to answer", "etcd is down", "\ntry: sandbox doctor")
+	fixture.WantError(t, never.WaitForAPI(t.Context(), 300*time.Millisecond), "waiting for the cluster to answer", "etcd is down", "\ntry: sandbox doctor")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := never.WaitForAPI(ended, time.Minute); !errors.Is(err, context.Canceled) {
@@ -368,5 +357,5 @@ func TestLogs(t *testing.T) {
 func TestConnectNamesTheFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	_, err := Connect(file)
-	wantError(t, err, "reading "+file)
+	fixture.WantError(t, err, "reading "+file)
 }

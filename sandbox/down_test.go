@@ -1,0 +1,125 @@
+package sandbox
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/grpc-sandbox/sandbox/internal/fixture"
+)
+
+func TestDown(t *testing.T) {
+	const (
+		with = `case "$1 $2" in
+"ps -a") printf 'one-control-plane\tUp 1 minute\n';;
+"ps -aq") echo aaa;;
+"inspect --format") echo '[]';;
+esac`
+		without = "true"
+		dead    = `echo "cannot connect" >&2; exit 1`
+	)
+	remembered := `{"engine":"podman","created":"2030-01-02T03:04:05Z"}`
+	for _, c := range []struct {
+		sentence string
+		state    string
+		engine   string // --engine
+		engines  map[string]string
+		found    bool
+		removes  []string
+		fails    string
+	}{
+		{"the engine that the sandbox remembers is asked, and no other", remembered, "docker", map[string]string{"docker": with, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
+		{"nothing there is fine", "", "", map[string]string{"docker": with}, false, nil, ""},
+		{"without a memory, the engine that was named is asked", "", "docker", map[string]string{"docker": with}, true, []string{"docker rm -f -v aaa"}, ""},
+		{"a damaged state keeps nothing alive, whichever engine has it", "{", "", map[string]string{"docker": dead, "podman": with, "nerdctl": without}, true, []string{"podman rm -f -v aaa"}, ""},
+		{"a damaged state with an engine named asks that one", "{", "podman", map[string]string{"docker": with, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
+		{"an engine that does not answer is an error", remembered, "", map[string]string{"podman": dead}, false, nil, "cannot connect\ntry: sandbox doctor"},
+		{"a damaged state with no engine that answers is an error", "{", "", map[string]string{"docker": dead}, false, nil, "cannot connect\ntry: sandbox doctor"},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			f := newFolders(t)
+			if c.state != "" {
+				fixture.Write(t, filepath.Join(f.Config, "one", "state.json"), c.state, 0o600)
+			}
+			calls := fixture.Programs(t, c.engines)
+			found, err := Down(t.Context(), DownOptions{Name: "one", Engine: c.engine, Folders: f})
+			_, left := os.Stat(filepath.Join(f.Config, "one"))
+			if c.fails != "" {
+				fixture.WantError(t, err, c.fails)
+				if c.state != "" && left != nil {
+					t.Errorf("what the sandbox remembers is gone, so the next `down` would find nothing: %v", left)
+				}
+				return
+			}
+			if err != nil || found != c.found {
+				t.Fatalf("found %v, %v", found, err)
+			}
+			var removed []string
+			for _, line := range calls() {
+				if strings.Contains(line, " rm -f -v ") {
+					removed = append(removed, line)
+				}
+			}
+			if !slices.Equal(removed, c.removes) {
+				t.Errorf("removed %q, want %q", removed, c.removes)
+			}
+			if !os.IsNotExist(left) {
+				t.Errorf("the sandbox's folder is still there: %v", left)
+			}
+			if again, err := Down(t.Context(), DownOptions{Name: "one", Folders: f}); err != nil || again {
+				t.Errorf("the second time: %v, %v", again, err)
+			}
+		})
+	}
+}
+
+func TestDownRefuses(t *testing.T) {
+	f := newFolders(t)
+	_, err := Down(t.Context(), DownOptions{Name: "../x", Folders: f})
+	fixture.WantError(t, err, "--name")
+	unlock, err := lock(f, "one", "up")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	_, err = Down(t.Context(), DownOptions{Name: "one", Folders: f})
+	fixture.WantError(t, err, "is being changed by `sandbox up`")
+}
+
+func TestOpen(t *testing.T) {
+	const made = `{"engine":"podman","created":"2030-01-02T03:04:05Z"}`
+	for _, c := range []struct {
+		sentence, name, state string
+		kubeconfig            bool
+		fails                 string
+	}{
+		{"a sandbox that is up", "one", made, true, ""},
+		{"one that never was", "one", "", false, "sandbox one is not up\ntry: sandbox up --name one"},
+		{"the default one that never was", DefaultName, "", false, "is not up\ntry: sandbox up"},
+		{"one that is half made", "one", `{"engine":"podman"}`, true, "is not up"},
+		{"one without its kubeconfig", "one", made, false, "is not up"},
+		{"one with a damaged state", "one", "{", true, "try: sandbox down --name one"},
+		{"a name that cannot be", "One", "", false, "--name"},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			f := newFolders(t)
+			t.Setenv("CONTAINERS_CONF", "")
+			if c.state != "" {
+				fixture.Write(t, filepath.Join(f.Config, c.name, "state.json"), c.state, 0o600)
+			}
+			if c.kubeconfig {
+				fixture.Write(t, f.Kubeconfig(c.name), "", 0o600)
+			}
+			got, err := Open(t.Context(), f, c.name)
+			if c.fails != "" {
+				fixture.WantError(t, err, c.fails)
+				return
+			}
+			if err != nil || got.Name != "one" || got.Engine.Name != "podman" || got.Kubeconfig != f.Kubeconfig("one") {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,36 @@
+package sandbox
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/fixture"
+)
+
+func TestState(t *testing.T) {
+	f := newFolders(t)
+	if s, err := readState(f, "one"); err != nil || s != (state{}) {
+		t.Errorf("without a file it is empty: %+v, %v", s, err)
+	}
+	for _, c := range []struct {
+		sentence string
+		state    state
+	}{
+		{"a cluster that is half made has no time", state{Engine: "podman"}},
+		{"a cluster that is made has one", state{Engine: "docker", Created: time.Date(2030, 1, 2, 3, 4, 5, 6, time.UTC)}},
+	} {
+		if err := writeState(f, "one", c.state); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readState(f, "one"); err != nil || got != c.state {
+			t.Errorf("%s: got %+v, %v", c.sentence, got, err)
+		}
+	}
+	if other, err := readState(f, "two"); err != nil || other != (state{}) {
+		t.Errorf("another sandbox has a state of its own: %+v, %v", other, err)
+	}
+	fixture.Write(t, filepath.Join(f.Config, "one", "state.json"), `{"engine":"pod`, 0o600)
+	_, err := readState(f, "one")
+	fixture.WantError(t, err, "reading the state of sandbox one", "\ntry: sandbox down --name one")
+}
