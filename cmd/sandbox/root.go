@@ -104,10 +104,29 @@ func newRoot(w world) *cobra.Command {
 		newUp(w, g), newDown(w, g), newStatus(w, g), newDoctor(w, g), newRun(w, g), newWatch(w, g), newScenarios(w, g),
 		newCall(w, g), newOpen(w, g), newImages(w, g), newLogs(w, g), newVersion(w),
 	)
-	for _, c := range root.Commands() {
-		badArgsAreUsage(c)
-	}
+	addHelp(root)
+	badArgsAreUsage(root)
 	return root
+}
+
+// addHelp adds cobra's own commands early, so that their wrong arguments are treated as those of ours.
+func addHelp(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		case "help":
+			c.Args = func(cmd *cobra.Command, topic []string) error {
+				found, rest, err := root.Find(topic)
+				if err == nil && len(rest) > 0 {
+					err = fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath())
+				}
+				return err
+			}
+		}
+	}
 }
 
 // badArgsAreUsage makes wrong arguments of c and its subcommands exit with code 2 and a pointer to the help.
