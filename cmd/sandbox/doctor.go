@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -38,14 +39,32 @@ func newDoctor(w world, g *globals) *cobra.Command {
 			} else {
 				err = printReports(w, reports)
 			}
-			if err == nil && doctor.Worst(reports) == doctor.Fail {
-				return &codedError{code: exitEnvironment, err: errors.New("a check failed\ntry: the fix printed beside it")}
+			if err != nil {
+				return err
 			}
-			return err
+			return unfit(reports)
 		},
 	}
 	outputFlag(cmd, g)
 	return cmd
+}
+
+// unfit names the checks that failed, and the first thing to do about them.
+func unfit(reports []doctor.Report) error {
+	var failed []string
+	fix := ""
+	for _, r := range reports {
+		if r.Result != doctor.Fail {
+			continue
+		}
+		if failed = append(failed, r.ID); fix == "" {
+			fix = r.Fix
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return &codedError{code: exitEnvironment, err: fmt.Errorf("not fit: %s\ntry: %s", strings.Join(failed, ", "), fix)}
 }
 
 func printReports(w world, reports []doctor.Report) error {
@@ -70,11 +89,12 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 	if _, err := sandbox.PrepareEngines(folders); err != nil {
 		return patient, nil, err
 	}
-	choice, err := cluster.Choose(ctx, g.engine, func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) })
-	patient.EngineProbe = func(context.Context) error { return err }
-	if err == nil {
+	choice, refused := cluster.Choose(ctx, g.engine, func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) })
+	patient.EngineProbe = func(context.Context) error { return refused }
+	if refused == nil {
 		patient.Engine = choice.Engine.Name
 	}
+	patient.SetUp = g.command("up --setup")
 	patient.CacheDir, patient.Registry = folders.Images(), "https://registry.k8s.io/v2/"
 	patient.FromSource = sourceTree(g) != ""
 	patient.CacheIntact = func(context.Context) error { return cacheIntact(folders) }

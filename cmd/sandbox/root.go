@@ -20,6 +20,7 @@ type world struct {
 	stdin          *os.File
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	getuid         func() int
 }
 
 // The exit codes.
@@ -59,17 +60,18 @@ func run(ctx context.Context, args []string, w world) int {
 	root.SetErr(w.stderr)
 	err := root.ExecuteContext(ctx)
 	var coded *codedError
+	said := errors.As(err, &coded) && (coded.err == nil || coded.code == exitInterrupted)
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &coded):
+	case ctx.Err() != nil && !said: // whatever the interruption made of it
+		fmt.Fprintln(w.stderr, "sandbox: interrupted:", err)
+		return exitInterrupted
+	case coded != nil:
 		if coded.err != nil {
 			fmt.Fprintln(w.stderr, "sandbox:", coded.err)
 		}
 		return coded.code
-	case ctx.Err() != nil:
-		fmt.Fprintln(w.stderr, "sandbox: interrupted:", err)
-		return exitInterrupted
 	}
 	fmt.Fprintln(w.stderr, "sandbox:", err)
 	return exitEnvironment

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -15,9 +17,14 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 )
 
+// setUpEngine is the engine that --setup installs, and enginePackages are what it needs to run a node.
+const setUpEngine = "podman"
+
+var enginePackages = []string{setUpEngine, "runc", "netavark", "aardvark-dns", "iptables"}
+
 // setUp installs an engine that works and what building images needs, with the system's package manager.
-func setUp(ctx context.Context, w world, yes bool) error {
-	packages, err := missingPackages(ctx, w)
+func setUp(ctx context.Context, w world, g *globals, yes bool) error {
+	packages, err := missingPackages(ctx, w, g)
 	if err != nil {
 		return err
 	}
@@ -25,28 +32,39 @@ func setUp(ctx context.Context, w world, yes bool) error {
 		fmt.Fprintln(w.stderr, "set-up: nothing is missing")
 		return nil
 	}
-	const how = "apt-get install --no-install-recommends"
-	fmt.Fprintf(w.stderr, "set-up: will run `%s %s`\n", how, strings.Join(packages, " "))
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return &codedError{exitEnvironment, fmt.Errorf("this system has no apt-get\ntry: install %s yourself, then run `sandbox up`", strings.Join(packages, ", "))}
+	m := machine{apt: has("apt-get"), root: w.getuid() == 0, terminal: w.stdin != nil && term.IsTerminal(int(w.stdin.Fd()))}
+	fmt.Fprintf(w.stderr, "set-up: will run `%s`\n", aptCommand("", packages))
+	if err := m.permits(packages); err != nil {
+		return err
 	}
-	if os.Getuid() != 0 {
-		return &codedError{exitEnvironment, fmt.Errorf("installing packages needs root\ntry: sudo %s %s", how, strings.Join(packages, " "))}
-	}
-	if !yes && term.IsTerminal(int(w.stdin.Fd())) && !confirmed(w) {
+	if m.terminal && !yes && !confirmed(w.stdin, w.stderr) {
 		return &codedError{exitEnvironment, errors.New("not installed, as you said\ntry: install the packages above yourself, then run `sandbox up`")}
 	}
 	return install(ctx, w, packages)
 }
 
-func confirmed(w world) bool {
-	fmt.Fprint(w.stderr, "go on? [y/N] ")
-	answer, _ := bufio.NewReader(w.stdin).ReadString('\n')
+// machine is what installing packages depends on.
+type machine struct{ apt, root, terminal bool }
+
+// permits says why packages cannot be installed here, and who can.
+func (m machine) permits(packages []string) error {
+	switch {
+	case !m.apt:
+		return &codedError{exitEnvironment, fmt.Errorf("this system has no apt-get\ntry: install %s yourself, then run `sandbox up`", strings.Join(packages, ", "))}
+	case !m.root:
+		return &codedError{exitEnvironment, fmt.Errorf("installing packages needs root\ntry: %s", aptCommand("sudo ", packages))}
+	}
+	return nil
+}
+
+func confirmed(in io.Reader, out io.Writer) bool {
+	fmt.Fprint(out, "go on? [y/N] ")
+	answer, _ := bufio.NewReader(in).ReadString('\n')
 	return strings.EqualFold(strings.TrimSpace(answer), "y")
 }
 
-// missingPackages names what this machine lacks: Podman, when no engine works, and debootstrap.
-func missingPackages(ctx context.Context, w world) ([]string, error) {
+// missingPackages names what this machine lacks.
+func missingPackages(ctx context.Context, w world, g *globals) ([]string, error) {
 	folders, err := w.folders()
 	if err != nil {
 		return nil, err
@@ -54,20 +72,67 @@ func missingPackages(ctx context.Context, w world) ([]string, error) {
 	if _, err := sandbox.PrepareEngines(folders); err != nil {
 		return nil, err
 	}
-	var packages []string
-	choice, err := cluster.Choose(ctx, "", func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) })
-	switch {
-	case errors.Is(err, cluster.ErrNoEngine):
-		packages = append(packages, "podman", "runc", "netavark", "aardvark-dns", "iptables")
-	case err != nil:
-		return nil, err
-	case choice.Why != "":
+	choice, err := cluster.Choose(ctx, g.engine, func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) })
+	if errors.Is(err, cluster.ErrNoEngine) && g.engine != "" && g.engine != setUpEngine {
+		return nil, noEngine(err, g, false)
+	}
+	if choice.Why != "" {
 		fmt.Fprintln(w.stderr, "set-up:", choice.Why)
 	}
-	if _, err := exec.LookPath("debootstrap"); err != nil {
+	return lacking(err, has)
+}
+
+// lacking names the packages of an engine, when engine says that none works, and debootstrap, when there is none.
+func lacking(engine error, has func(program string) bool) ([]string, error) {
+	var packages []string
+	if errors.Is(engine, cluster.ErrNoEngine) {
+		packages = slices.Clone(enginePackages)
+	} else if engine != nil {
+		return nil, engine
+	}
+	if !has("debootstrap") {
 		packages = append(packages, "debootstrap")
 	}
 	return packages, nil
+}
+
+func has(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
+}
+
+// noEngine adds the command that gives this machine an engine to an error that says that none works; other errors stay as they are.
+// After --setup did what it can, only the machine itself can be at fault.
+func noEngine(err error, g *globals, afterSetup bool) error {
+	switch {
+	case !errors.Is(err, cluster.ErrNoEngine):
+		return err
+	case afterSetup:
+		return fmt.Errorf("%w\ntry: sandbox doctor", err)
+	case g.engine != "" && g.engine != setUpEngine:
+		return fmt.Errorf("%w\ntry: %s --engine %s", err, g.command("up --setup"), setUpEngine)
+	}
+	command := g.command("up --setup")
+	if g.engine != "" {
+		command += " --engine " + g.engine
+	}
+	packages, err2 := lacking(err, has)
+	if err2 != nil || !has("apt-get") {
+		return fmt.Errorf("%w\ntry: %s", err, command)
+	}
+	return fmt.Errorf("%w\ntry: %s\nwhich runs: %s", err, command, aptCommand("", packages))
+}
+
+// command is a command line for the sandbox that is meant.
+func (g *globals) command(verb string) string {
+	if g.name == sandbox.DefaultName {
+		return "sandbox " + verb
+	}
+	return "sandbox " + verb + " --name " + g.name
+}
+
+func aptCommand(sudo string, packages []string) string {
+	return fmt.Sprintf("%[1]sapt-get update && %[1]sapt-get install --no-install-recommends %s", sudo, strings.Join(packages, " "))
 }
 
 func install(ctx context.Context, w world, packages []string) error {

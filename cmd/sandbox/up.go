@@ -55,7 +55,7 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 		return err
 	}
 	if f.setup {
-		if err := setUp(cmd.Context(), w, f.yes); err != nil {
+		if err := setUp(cmd.Context(), w, g, f.yes); err != nil {
 			return err
 		}
 		if f.onlySetup {
@@ -74,7 +74,7 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	})
 	screen.close()
 	if err != nil {
-		return err
+		return noEngine(err, g, f.setup)
 	}
 	if f.exportKubeconfig {
 		if err := exportKubeconfig(cmd.Context(), folders, g.name, w); err != nil {

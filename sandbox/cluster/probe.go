@@ -70,7 +70,7 @@ func Choose(ctx context.Context, forced string, probe func(context.Context, Engi
 		}
 		refusals = append(refusals, oneLine(n, err))
 	}
-	return Choice{}, fmt.Errorf("%w: %s\ntry: sandbox up --setup", ErrNoEngine, strings.Join(refusals, "; "))
+	return Choice{}, fmt.Errorf("%w: %s", ErrNoEngine, strings.Join(refusals, "; "))
 }
 
 // why says what was wrong with the engines before the chosen one; one that is not installed is not worth a word.

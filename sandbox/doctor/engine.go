@@ -19,15 +19,20 @@ func engineChecks() []Check {
 	}
 }
 
-const installEngine = "install podman or docker, for example: apt-get install podman"
+func installEngine(w World) string {
+	if w.SetUp != "" {
+		return w.SetUp
+	}
+	return "install podman or docker, for example: apt-get install podman"
+}
 
 func enginePresent(_ context.Context, w World) Result {
 	if w.Engine == "" {
-		return fail(installEngine, "neither docker nor podman was found")
+		return fail(installEngine(w), "neither docker nor podman was found")
 	}
 	path, err := w.LookPath(w.Engine)
 	if err != nil {
-		return fail(installEngine, "%s was chosen, but is not in PATH", w.Engine)
+		return fail(installEngine(w), "%s was chosen, but is not in PATH", w.Engine)
 	}
 	return pass("%s at %s", w.Engine, path)
 }

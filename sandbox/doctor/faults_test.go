@@ -20,6 +20,7 @@ type fault struct {
 
 var faults = []fault{
 	{"engine-present", "no engine", func(p *place) { p.Engine = "" }, Fail, "apt-get install podman"},
+	{"engine-present", "no engine, and a command that installs one", func(p *place) { p.Engine, p.SetUp = "", "sandbox up --setup" }, Fail, "sandbox up --setup"},
 	{"engine-present", "the chosen engine is not there", func(p *place) { p.Engine = "docker" }, Fail, "install"},
 	{"engine-version", "an old engine", func(p *place) { p.said["podman"] = "3.4.4" }, Fail, "4.0 or newer"},
 	{"engine-version", "a stopped daemon", func(p *place) { delete(p.said, "podman") }, Fail, "podman version"},

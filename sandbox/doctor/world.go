@@ -25,6 +25,7 @@ type World struct {
 
 	Engine        string                          // docker or podman; empty where none was found
 	EngineProbe   func(ctx context.Context) error // runs a privileged container; nil skips the check
+	SetUp         string                          // the command that installs an engine; empty where there is none
 	EngineStorage string                          // where the engine keeps images; empty skips the check
 	CacheDir      string                          // of images; empty skips its checks
 	CacheIntact   func(ctx context.Context) error // compares the cached images with their digests; nil skips the check
