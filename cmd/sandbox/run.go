@@ -104,7 +104,7 @@ func (s *session) run(ctx context.Context, w world, f runFlags, scenario scenari
 
 // present prints the report and keeps it in files.
 func (s *session) present(w world, f runFlags, r scenarios.Report, asJSON bool) error {
-	if r.Result != scenarios.Planned {
+	if !f.dryRun {
 		dir := f.report
 		if dir == "" {
 			dir = filepath.Join(s.folders.Journal(s.name), "..", "reports", r.Scenario+"-"+time.Now().UTC().Format("20060102T150405"))

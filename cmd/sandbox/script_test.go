@@ -21,7 +21,9 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "cluster": startCluster, "unchanged": unchanged,
+		},
 		Setup: func(e *testscript.Env) error {
 			sandbox, err := findSandbox(e.Getenv("PATH"))
 			if err != nil {
@@ -29,6 +31,7 @@ func TestScripts(t *testing.T) {
 			}
 			home := filepath.Join(e.WorkDir, "home")
 			bin := filepath.Join(e.WorkDir, "bin") // a script puts its engines here
+			e.Values[fakeClusterKey{}] = &fakeClusters{}
 			e.Setenv("HOME", home)
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+sandbox)
 			// Whatever asks the network hears at once that there is none.
