@@ -63,7 +63,7 @@ func Load(nameOrPath string) (Scenario, error) {
 		return Scenario{}, &UnknownError{nameOrPath, "check the path, or use a built-in one: sandbox scenarios"}
 	}
 	if err != nil {
-		return Scenario{}, fmt.Errorf("reading the scenario: %w", err)
+		return Scenario{}, &HintError{fmt.Errorf("reading the scenario: %w", err), "sandbox run with a file that can be read, such as one that `sandbox scenarios show pod-kill` printed"}
 	}
 	return Parse(nameOrPath, data)
 }

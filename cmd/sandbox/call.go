@@ -12,7 +12,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
@@ -26,8 +25,17 @@ func newCall(w world, g *globals) *cobra.Command {
 		Short:   "Call a service over mutual TLS; prints the response, and the serving pod on stderr",
 		Example: `  sandbox call user.v1.UserService/GetUser '{"userId":"u-1"}'`,
 		Args:    cobra.RangeArgs(1, 2),
+		ValidArgsFunction: completeFirst(func() []string {
+			var names []string
+			for _, c := range callables() {
+				for _, m := range c.unary() {
+					names = append(names, string(c.FullName())+"/"+string(m.Name()))
+				}
+			}
+			return names
+		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			method, err := findMethod(args[0])
+			method, home, err := findMethod(args[0])
 			if err != nil {
 				return err
 			}
@@ -38,7 +46,7 @@ func newCall(w world, g *globals) *cobra.Command {
 				}
 			}
 			if release == "" {
-				release = strings.ToLower(string(method.Parent().Name()))
+				release = home
 			}
 			s, err := openSession(cmd.Context(), w, g)
 			if err != nil {
@@ -50,15 +58,12 @@ func newCall(w world, g *globals) *cobra.Command {
 			return s.call(ctx, w, release, method, request)
 		},
 	}
-	cmd.Flags().StringVar(&release, "to", "", "release to call (default: the service's name in lower case)")
+	cmd.Flags().StringVar(&release, "to", "", "release to call (default: the one that serves METHOD)")
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "deadline of the call")
 	return cmd
 }
 
 func (s *session) call(ctx context.Context, w world, release string, method protoreflect.MethodDescriptor, request *dynamicpb.Message) error {
-	if release == "loadgenerator" {
-		release = "loadgen"
-	}
 	conn, err := s.dial(ctx, release)
 	if err != nil {
 		return err
@@ -81,44 +86,34 @@ func (s *session) call(ctx context.Context, w world, release string, method prot
 	return err
 }
 
-// findMethod looks a unary method up among the services that this program is built with.
-func findMethod(name string) (protoreflect.MethodDescriptor, error) {
+// findMethod looks a unary method up in the catalog, and the release that serves it.
+func findMethod(name string) (protoreflect.MethodDescriptor, string, error) {
 	service, method, ok := strings.Cut(strings.TrimPrefix(name, "/"), "/")
 	if !ok {
-		return nil, usageError("%q is no method\ntry: sandbox call user.v1.UserService/GetUser '{\"userId\":\"u-1\"}'", name)
+		return nil, "", usageError("%q is no method\ntry: sandbox call user.v1.UserService/GetUser '{\"userId\":\"u-1\"}'", name)
 	}
-	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
-	descriptor, isService := found.(protoreflect.ServiceDescriptor)
-	if err != nil || !isService {
-		return nil, usageError("%q is no service of the sandbox\ntry: one of %s", service, strings.Join(serviceNames(), ", "))
-	}
-	m := descriptor.Methods().ByName(protoreflect.Name(method))
-	switch {
-	case m == nil:
-		return nil, usageError("%s has no method %q\ntry: one of %s", service, method, strings.Join(methodNames(descriptor), ", "))
-	case m.IsStreamingClient() || m.IsStreamingServer():
-		return nil, usageError("%s is a stream, and `call` makes one call with one answer\ntry: a unary method", name)
-	}
-	return m, nil
-}
-
-func serviceNames() []string {
-	var names []string
-	protoregistry.GlobalFiles.RangeFiles(func(f protoreflect.FileDescriptor) bool {
-		for i := range f.Services().Len() {
-			if strings.HasPrefix(f.Path(), "user/") || strings.HasPrefix(f.Path(), "loadgen/") {
-				names = append(names, string(f.Services().Get(i).FullName()))
-			}
+	var services []string
+	for _, c := range callables() {
+		services = append(services, string(c.FullName()))
+		if c.FullName() == protoreflect.FullName(service) {
+			m, err := c.method(method)
+			return m, c.release, err
 		}
-		return true
-	})
-	return names
+	}
+	return nil, "", usageError("%q is no service of the sandbox\ntry: one of %s", service, strings.Join(services, ", "))
 }
 
-func methodNames(s protoreflect.ServiceDescriptor) []string {
+func (c callable) method(name string) (protoreflect.MethodDescriptor, error) {
 	var names []string
-	for i := range s.Methods().Len() {
-		names = append(names, string(s.Methods().Get(i).Name()))
+	for _, m := range c.unary() {
+		names = append(names, string(m.Name()))
 	}
-	return names
+	switch m := c.Methods().ByName(protoreflect.Name(name)); {
+	case m == nil:
+		return nil, usageError("%s has no method %q\ntry: one of %s", c.FullName(), name, strings.Join(names, ", "))
+	case isStream(m):
+		return nil, usageError("%s/%s is a stream, and `call` makes one call with one answer\ntry: one of %s", c.FullName(), name, strings.Join(names, ", "))
+	default:
+		return m, nil
+	}
 }

@@ -14,9 +14,6 @@ func newDown(w world, g *globals) *cobra.Command {
 		Short: "Remove the sandbox: container, volume, network, kubeconfig",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := sandbox.CheckName(g.name); err != nil {
-				return &codedError{exitUsage, err}
-			}
 			folders, err := w.folders()
 			if err != nil {
 				return err

@@ -83,7 +83,7 @@ func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.URL.Path == "/api/v1/namespaces/shop/secrets/"+cliSecret {
-		answer(w, c.secret)
+		writeAnswer(w, c.secret)
 		return
 	}
 	name := filepath.Join(c.folder, filepath.FromSlash(r.URL.Path))
@@ -99,10 +99,10 @@ func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
 	}
-	answer(w, data)
+	writeAnswer(w, data)
 }
 
-func answer(w http.ResponseWriter, data []byte) {
+func writeAnswer(w http.ResponseWriter, data []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(data)
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/grpc-sandbox/sandbox/sandbox"
 )
@@ -15,26 +17,47 @@ func exportKubeconfig(_ context.Context, f sandbox.Folders, name string, w world
 	if err != nil {
 		return fmt.Errorf("exporting the kubeconfig: %w", err)
 	}
-	paths := clientcmd.NewDefaultPathOptions()
+	paths := clientcmd.NewDefaultPathOptions() // with KUBECONFIG, as kubectl reads it
+	if home := w.getenv("HOME"); home != "" {
+		paths.GlobalFile = filepath.Join(home, clientcmd.RecommendedHomeDir, clientcmd.RecommendedFileName)
+	}
 	users, err := paths.GetStartingConfig()
 	if err != nil {
-		return fmt.Errorf("exporting the kubeconfig: %w", err)
+		return fmt.Errorf("exporting the kubeconfig: %w\ntry: mend that file, or name another: KUBECONFIG=FILE sandbox up --export-kubeconfig", err)
 	}
-	for k, v := range own.Clusters {
-		users.Clusters[k] = v
-	}
-	for k, v := range own.AuthInfos {
-		users.AuthInfos[k] = v
-	}
-	for k, v := range own.Contexts {
-		users.Contexts[k] = v
-	}
-	if users.CurrentContext == "" {
-		users.CurrentContext = own.CurrentContext
-	}
+	mergeKubeconfig(users, own)
 	if err := clientcmd.ModifyConfig(paths, *users, true); err != nil {
 		return fmt.Errorf("exporting the kubeconfig: %w", err)
 	}
 	fmt.Fprintf(w.stderr, "kubectl: context %s is in %s\n", own.CurrentContext, paths.GetDefaultFilename())
 	return nil
+}
+
+// mergeKubeconfig puts own into users; the user's current context stays when there is one. What is new has no file yet, and so
+// goes to the user's default one: with the file that it was read from, it would be written back to there.
+func mergeKubeconfig(users, own *api.Config) {
+	for name, c := range own.Clusters {
+		c, old := c.DeepCopy(), users.Clusters[name]
+		if c.LocationOfOrigin = ""; old != nil {
+			c.LocationOfOrigin = old.LocationOfOrigin
+		}
+		users.Clusters[name] = c
+	}
+	for name, a := range own.AuthInfos {
+		a, old := a.DeepCopy(), users.AuthInfos[name]
+		if a.LocationOfOrigin = ""; old != nil {
+			a.LocationOfOrigin = old.LocationOfOrigin
+		}
+		users.AuthInfos[name] = a
+	}
+	for name, c := range own.Contexts {
+		c, old := c.DeepCopy(), users.Contexts[name]
+		if c.LocationOfOrigin = ""; old != nil {
+			c.LocationOfOrigin = old.LocationOfOrigin
+		}
+		users.Contexts[name] = c
+	}
+	if users.CurrentContext == "" {
+		users.CurrentContext = own.CurrentContext
+	}
 }

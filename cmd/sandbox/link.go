@@ -11,38 +11,53 @@ import (
 
 // link dials one port of a release from this machine, over a port-forward that is opened anew whenever its pod is gone.
 type link struct {
-	client             *kube.Client
-	namespace, release string
-	port               int
+	open func(ctx context.Context) (address string, t tunnel, err error)
 
 	mu      sync.Mutex
-	forward *kube.Forward
+	address string
+	tunnel  tunnel // nil before the first dial
+}
+
+// tunnel is a port-forward that is open, until it has ended.
+type tunnel interface {
+	Ended() bool
+	Close()
+}
+
+func newLink(client *kube.Client, namespace, release string, port int) *link {
+	return &link{open: func(ctx context.Context) (string, tunnel, error) {
+		f, err := client.Forward(ctx, namespace, release, port)
+		if err != nil {
+			return "", nil, err
+		}
+		return f.Address, f, nil
+	}}
 }
 
 func (l *link) dial(ctx context.Context) (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.forward != nil && l.forward.Ended() {
-		l.forward.Close()
-		l.forward = nil
+	if l.tunnel != nil && l.tunnel.Ended() {
+		l.tunnel.Close()
+		l.tunnel = nil
 	}
-	if l.forward == nil {
-		f, err := l.client.Forward(ctx, l.namespace, l.release, l.port)
+	if l.tunnel == nil {
+		address, t, err := l.open(ctx)
 		if err != nil {
 			return nil, err
 		}
-		l.forward = f
+		l.address, l.tunnel = address, t
 	}
 	var d net.Dialer
-	return d.DialContext(ctx, "tcp", l.forward.Address)
+	return d.DialContext(ctx, "tcp", l.address)
 }
 
 func (l *link) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.forward != nil {
-		l.forward.Close()
-		l.forward = nil
+	if l.tunnel != nil {
+		l.tunnel.Close()
+		l.tunnel = nil
 	}
 }
 

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -97,7 +95,7 @@ func (b breakers) Events(ctx context.Context, after uint64) (<-chan scenarios.Br
 		defer close(changes)
 		for {
 			e, err := stream.Recv()
-			if errors.Is(err, io.EOF) || err != nil {
+			if err != nil {
 				return
 			}
 			if e.GetKind() != "breaker" || (after == 0 && e.GetTime().AsTime().Before(from)) {

@@ -17,6 +17,10 @@ func newLogs(w world, g *globals) *cobra.Command {
 		Use:   "logs RELEASE",
 		Short: "Print the last log lines of a release's pods",
 		Args:  cobra.ExactArgs(1),
+		ValidArgsFunction: completeFirst(func() []string {
+			_, names := findLogged("")
+			return names
+		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := findRelease(args[0])
 			if err != nil {
@@ -48,15 +52,23 @@ func newLogs(w world, g *globals) *cobra.Command {
 }
 
 func findRelease(name string) (charts.Release, error) {
-	var names []string
+	r, names := findLogged(name)
+	if r == nil {
+		return charts.Release{}, usageError("%q is no release with pods\ntry: one of %s", name, strings.Join(names, ", "))
+	}
+	return *r, nil
+}
+
+// findLogged looks a release up among those with pods, and names them all.
+func findLogged(name string) (found *charts.Release, names []string) {
 	for _, r := range sandbox.Releases() {
 		if r.Selector == "" {
 			continue
 		}
 		if r.Name == name {
-			return r, nil
+			found = &r
 		}
 		names = append(names, r.Name)
 	}
-	return charts.Release{}, usageError("%q is no release with pods\ntry: one of %s", name, strings.Join(names, ", "))
+	return found, names
 }

@@ -7,12 +7,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 )
 
 // world is what a verb may touch of the process it runs in.
@@ -85,6 +88,17 @@ type globals struct {
 	output string
 }
 
+// check refuses values that every verb would stumble over later, each in its own way.
+func (g *globals) check() error {
+	if err := sandbox.CheckName(g.name); err != nil {
+		return &codedError{exitUsage, err}
+	}
+	if engines := cluster.EngineNames(); g.engine != "" && !slices.Contains(engines, g.engine) {
+		return usageError("--engine %q is none of %s\ntry: --engine %s", g.engine, strings.Join(engines, ", "), engines[0])
+	}
+	return nil
+}
+
 func newRoot(w world) *cobra.Command {
 	g := &globals{}
 	root := &cobra.Command{
@@ -94,6 +108,9 @@ func newRoot(w world) *cobra.Command {
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return g.check()
+		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%w\ntry: %s --help", err, cmd.CommandPath())
@@ -107,6 +124,7 @@ func newRoot(w world) *cobra.Command {
 		newCall(w, g), newOpen(w, g), newImages(w, g), newLogs(w, g), newVersion(w),
 	)
 	addHelp(root)
+	completeWords(root)
 	badArgsAreUsage(root)
 	return root
 }

@@ -28,12 +28,11 @@ func newRun(w world, g *globals) *cobra.Command {
 		Long:  "Run a built-in scenario or a file. Exit code: 0 every expectation held, 1 one did not, 2 a bad file, 4 aborted by a limit.",
 		Args:  cobra.ExactArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return runScenario(cmd.Context(), w, g, f, args[0]) },
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			var names []string
-			for _, s := range scenarios.Builtin() {
-				names = append(names, s.Name+"\t"+s.Description)
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return names, cobra.ShellCompDirectiveDefault
+			return scenarioNames(), cobra.ShellCompDirectiveDefault // a file will do too
 		},
 	}
 	flags := cmd.Flags()

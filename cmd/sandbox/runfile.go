@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,7 +40,7 @@ func readRun(f sandbox.Folders, name string) (*telemetry.Run, error) {
 	}
 	var r telemetry.Run
 	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the last run from %s: %w\ntry: remove that file", runFile(f, name), err)
 	}
 	return &r, nil
 }

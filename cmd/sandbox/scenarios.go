@@ -42,6 +42,7 @@ func newScenarios(w world, g *globals) *cobra.Command {
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "show NAME", Short: "Print a built-in scenario's file, to start your own from", Args: cobra.ExactArgs(1),
+			ValidArgsFunction: completeFirst(scenarioNames),
 			RunE: func(_ *cobra.Command, args []string) error {
 				s, err := scenarios.Load(args[0])
 				if err != nil {
@@ -60,4 +61,13 @@ func newScenarios(w world, g *globals) *cobra.Command {
 		},
 	)
 	return cmd
+}
+
+// scenarioNames are the built-in scenarios as a shell offers them, each with what it does.
+func scenarioNames() []string {
+	var names []string
+	for _, s := range scenarios.Builtin() {
+		names = append(names, s.Name+"\t"+s.Description)
+	}
+	return names
 }

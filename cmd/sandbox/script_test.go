@@ -1,11 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,7 +25,8 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "cluster": startCluster, "unchanged": unchanged,
+			"exits": exits, "json": isJSON, "fifo": fifo, "read-fifo": readFIFO, "write-fifo": writeFIFO,
+			"cluster": startCluster, "unchanged": unchanged,
 		},
 		Setup: func(e *testscript.Env) error {
 			sandbox, err := findSandbox(e.Getenv("PATH"))
@@ -70,4 +74,44 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// isJSON checks that a file is one JSON object, and nothing else, with some fields: json FILE [FIELD…].
+func isJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: json FILE [FIELD…]")
+	}
+	var doc map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &doc))
+	for _, field := range args[1:] {
+		if _, ok := doc[field]; !ok {
+			ts.Fatalf("%s has no field %s", args[0], field)
+		}
+	}
+}
+
+// fifo makes files by which a script and a program that it started wait for each other: fifo FILE….
+func fifo(ts *testscript.TestScript, neg bool, files []string) {
+	if neg || len(files) == 0 {
+		ts.Fatalf("usage: fifo FILE…")
+	}
+	for _, f := range files {
+		ts.Check(syscall.Mkfifo(ts.MkAbs(f), 0o600))
+	}
+}
+
+// readFIFO waits until somebody writes a line, and keeps it: read-fifo FILE VARIABLE.
+func readFIFO(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: read-fifo FILE VARIABLE")
+	}
+	ts.Setenv(args[1], strings.TrimSpace(ts.ReadFile(args[0])))
+}
+
+// writeFIFO waits until somebody reads, and lets them go on: write-fifo FILE.
+func writeFIFO(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: write-fifo FILE")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("go on\n"), 0o600))
 }

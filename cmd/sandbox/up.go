@@ -47,9 +47,6 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := sandbox.CheckName(g.name); err != nil {
-		return &codedError{exitUsage, err}
-	}
 	folders, err := w.folders()
 	if err != nil {
 		return err

@@ -74,7 +74,7 @@ func (s *session) close() {
 }
 
 func (s *session) link(namespace, release string, port int) *link {
-	l := &link{client: s.client, namespace: namespace, release: release, port: port}
+	l := newLink(s.client, namespace, release, port)
 	s.links = append(s.links, l)
 	return l
 }

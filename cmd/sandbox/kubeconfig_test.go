@@ -1,0 +1,97 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/grpc-sandbox/sandbox/internal/fixture"
+	"github.com/grpc-sandbox/sandbox/sandbox"
+)
+
+func kubeconfigOf(name, server string) *api.Config {
+	c := api.NewConfig()
+	c.Clusters[name] = &api.Cluster{Server: server}
+	c.AuthInfos[name] = &api.AuthInfo{Token: name}
+	c.Contexts[name] = &api.Context{Cluster: name, AuthInfo: name}
+	c.CurrentContext = name
+	return c
+}
+
+func TestMergeKubeconfig(t *testing.T) {
+	own := kubeconfigOf("kind-sandbox", "https://127.0.0.1:6443")
+	for _, c := range []struct {
+		sentence, current string
+		users             *api.Config
+		contexts          int
+	}{
+		{"where there is none, ours is the current one", "kind-sandbox", api.NewConfig(), 1},
+		{"the user's current one stays", "work", kubeconfigOf("work", "https://work.test"), 2},
+		{"ours of an earlier cluster is replaced", "kind-sandbox", kubeconfigOf("kind-sandbox", "https://127.0.0.1:1"), 1},
+	} {
+		mergeKubeconfig(c.users, own)
+		if c.users.CurrentContext != c.current || len(c.users.Contexts) != c.contexts || len(c.users.AuthInfos) != c.contexts {
+			t.Errorf("%s: %+v", c.sentence, c.users)
+		}
+		if got := c.users.Clusters["kind-sandbox"].Server; got != "https://127.0.0.1:6443" {
+			t.Errorf("%s: our cluster is at %s", c.sentence, got)
+		}
+	}
+}
+
+func TestExportKubeconfig(t *testing.T) {
+	for _, c := range []struct {
+		sentence string
+		variable bool // KUBECONFIG is set
+	}{{"into HOME", false}, {"into the file of KUBECONFIG", true}} {
+		t.Run(c.sentence, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, ".kube", "config")
+			t.Setenv("KUBECONFIG", "")
+			if c.variable {
+				file = filepath.Join(dir, "mine")
+				t.Setenv("KUBECONFIG", file)
+			}
+			if err := clientcmd.WriteToFile(*kubeconfigOf("work", "https://work.test"), file); err != nil {
+				t.Fatal(err)
+			}
+			f := sandbox.Folders{Config: filepath.Join(dir, "config")}
+			if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:6443"), f.Kubeconfig("sandbox")); err != nil {
+				t.Fatal(err)
+			}
+			var said strings.Builder
+			w := world{stderr: &said, getenv: func(name string) string { return map[string]string{"HOME": dir}[name] }}
+			for range 2 {
+				if err := exportKubeconfig(t.Context(), f, "sandbox", w); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := clientcmd.LoadFromFile(file)
+			if err != nil || got.CurrentContext != "work" || got.Contexts["kind-sandbox"] == nil || got.Clusters["work"] == nil {
+				t.Errorf("%s holds %+v, %v", file, got, err)
+			}
+			if !strings.Contains(said.String(), "kubectl: context kind-sandbox is in "+file+"\n") {
+				t.Errorf("it says %q", said.String())
+			}
+			if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("its mode is %v, %v", info.Mode(), err)
+			}
+		})
+	}
+	broken := t.TempDir()
+	t.Setenv("KUBECONFIG", filepath.Join(broken, "config"))
+	fixture.Write(t, filepath.Join(broken, "config"), "[", 0o600)
+	f := sandbox.Folders{Config: broken}
+	if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:6443"), f.Kubeconfig("sandbox")); err != nil {
+		t.Fatal(err)
+	}
+	fixture.WantError(t, exportKubeconfig(t.Context(), f, "sandbox", world{getenv: func(string) string { return "" }}), broken, "\ntry: mend that file")
+	err := exportKubeconfig(t.Context(), sandbox.Folders{Config: t.TempDir()}, "sandbox", world{getenv: func(string) string { return "" }})
+	if !errorSays(err, "exporting the kubeconfig: ") {
+		t.Errorf("without a sandbox: %v", err)
+	}
+}

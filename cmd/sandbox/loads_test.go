@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+)
+
+// fakeLoadgen answers every call with the same numbers or the same error, and keeps what it was asked.
+type fakeLoadgen struct {
+	loadgenv1.LoadGeneratorClient
+	asked  any
+	stats  *loadgenv1.LoadStats
+	err    error
+	events []*loadgenv1.Event
+}
+
+func (f *fakeLoadgen) StartLoad(_ context.Context, r *loadgenv1.StartLoadRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	f.asked = r
+	return f.stats, f.err
+}
+
+func (f *fakeLoadgen) SetRate(_ context.Context, r *loadgenv1.SetRateRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	f.asked = r
+	return f.stats, f.err
+}
+
+func (f *fakeLoadgen) GetLoad(context.Context, *loadgenv1.GetLoadRequest, ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	return f.stats, f.err
+}
+
+func (f *fakeLoadgen) StopLoad(context.Context, *loadgenv1.StopLoadRequest, ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	return f.stats, f.err
+}
+
+func (f *fakeLoadgen) Breakers(context.Context, *loadgenv1.BreakersRequest, ...grpc.CallOption) (*loadgenv1.BreakersResponse, error) {
+	return &loadgenv1.BreakersResponse{Breakers: []*loadgenv1.Breaker{{
+		Caller: "loadgen", Callee: "userservice", Method: "GetUser", State: "half-open", Since: timestamppb.New(noon), Reason: "5 s are over",
+	}}}, f.err
+}
+
+func (f *fakeLoadgen) WatchEvents(context.Context, *loadgenv1.WatchEventsRequest, ...grpc.CallOption) (grpc.ServerStreamingClient[loadgenv1.Event], error) {
+	return &eventStream{events: f.events}, f.err
+}
+
+type eventStream struct {
+	grpc.ClientStream
+	events []*loadgenv1.Event
+}
+
+func (s *eventStream) Recv() (*loadgenv1.Event, error) {
+	if len(s.events) == 0 {
+		return nil, io.EOF
+	}
+	e := s.events[0]
+	s.events = s.events[1:]
+	return e, nil
+}
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func TestALoadIsAskedForAsTheScenarioSays(t *testing.T) {
+	f := &fakeLoadgen{}
+	spec := scenarios.LoadSpec{Name: "browse", Rate: 120, Seed: 42}
+	spec.Call.Service, spec.Call.Method, spec.Call.Request = "userservice", "user.v1.UserService/GetUser", `{"userId":"u-1"}`
+	if err := (loads{f}).Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	var want any = &loadgenv1.StartLoadRequest{
+		Name: "browse", Target: "userservice", Method: "user.v1.UserService/GetUser", RequestJson: `{"userId":"u-1"}`, Rate: 120, Seed: 42,
+	}
+	if diff := cmp.Diff(want, f.asked, protocmp.Transform()); diff != "" {
+		t.Errorf("start (-want +got)\n%s", diff)
+	}
+	if err := (loads{f}).SetRate(t.Context(), "browse", 7); err != nil {
+		t.Fatal(err)
+	}
+	want = &loadgenv1.SetRateRequest{Name: "browse", Rate: 7}
+	if diff := cmp.Diff(want, f.asked, protocmp.Transform()); diff != "" {
+		t.Errorf("set rate (-want +got)\n%s", diff)
+	}
+}
+
+func TestTheNumbersOfALoad(t *testing.T) {
+	h := hdrhistogram.New(1, 10_000_000, 3)
+	if err := h.RecordValues(1500, 98); err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeLoadgen{stats: &loadgenv1.LoadStats{
+		Name: "browse", Intended: 101, Sent: 100, Ok: 98, Errors: map[string]int64{"UNAVAILABLE": 2}, LatencyHistogram: encoded,
+	}}
+	for doing, read := range map[string]func(context.Context, string) (scenarios.LoadReading, error){"read": loads{f}.Read, "stop": loads{f}.Stop} {
+		got, err := read(t.Context(), "browse")
+		if err != nil {
+			t.Fatalf("%s: %v", doing, err)
+		}
+		if got.Intended != 101 || got.Sent != 100 || got.OK != 98 || got.Errors["UNAVAILABLE"] != 2 || got.Latency.TotalCount() != 98 {
+			t.Errorf("%s: %+v", doing, got)
+		}
+	}
+	f.stats.LatencyHistogram = []byte("no histogram")
+	if _, err := (loads{f}).Read(t.Context(), "browse"); err == nil || !errorSays(err, "reading load browse: its histogram: ") {
+		t.Errorf("a broken histogram: %v", err)
+	}
+}
+
+func TestOnlyALoadThatIsGoneIsNoLoad(t *testing.T) {
+	for _, c := range []struct {
+		code codes.Code
+		gone bool
+	}{{codes.NotFound, true}, {codes.Unavailable, false}, {codes.AlreadyExists, false}} {
+		l := loads{&fakeLoadgen{err: status.Error(c.code, "as it is")}}
+		_, read := l.Read(t.Context(), "browse")
+		_, stop := l.Stop(t.Context(), "browse")
+		for doing, err := range map[string]error{
+			"starting": l.Start(t.Context(), scenarios.LoadSpec{Name: "browse"}), "changing": l.SetRate(t.Context(), "browse", 1), "reading": read, "stopping": stop,
+		} {
+			if errors.Is(err, scenarios.ErrNoLoad) != c.gone || !errorSays(err, doing+" load browse: ") {
+				t.Errorf("%s, %s: %v", doing, c.code, err)
+			}
+		}
+	}
+}
+
+func TestBreakersAreReadWithAllTheyTell(t *testing.T) {
+	got, err := breakers{&fakeLoadgen{}}.Breakers(t.Context())
+	want := []telemetry.Breaker{{Caller: "loadgen", Callee: "userservice", Method: "GetUser", State: telemetry.HalfOpen, Since: noon, Reason: "5 s are over"}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if _, err := (breakers{&fakeLoadgen{err: io.ErrUnexpectedEOF}}).Breakers(t.Context()); !errorSays(err, "reading breakers: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhichEventsAreBreakerChanges(t *testing.T) {
+	for _, c := range []struct {
+		sentence string
+		after    uint64
+		want     []uint64
+	}{
+		{"from the start: what was before is history", 0, []uint64{3}},
+		{"after an event: all that followed, however old", 1, []uint64{2, 3}},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				event := func(seq uint64, kind string, at time.Time) *loadgenv1.Event {
+					return &loadgenv1.Event{Seq: seq, Kind: kind, Time: timestamppb.New(at), Labels: map[string]string{
+						"caller": "loadgen", "callee": "userservice", "method": "GetUser", "from": "closed", "to": "open", "reason": "25 % failed",
+					}}
+				}
+				now := time.Now()
+				f := &fakeLoadgen{events: []*loadgenv1.Event{event(2, "breaker", now.Add(-time.Minute)), event(3, "breaker", now.Add(time.Second)), event(4, "load", now.Add(time.Second))}}
+				changes, err := breakers{f}.Events(t.Context(), c.after)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []uint64
+				for change := range changes {
+					got = append(got, change.Seq)
+					want := scenarios.BreakerChange{
+						Seq: change.Seq, At: change.At, From: "loadgen", To: "userservice", Method: "GetUser", Old: telemetry.Closed, New: telemetry.Open, Reason: "25 % failed",
+					}
+					if change != want {
+						t.Errorf("got %+v, want %+v", change, want)
+					}
+				}
+				if diff := cmp.Diff(c.want, got); diff != "" {
+					t.Errorf("(-want +got)\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestTheStreamOfEventsEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		f := &fakeLoadgen{events: []*loadgenv1.Event{{Seq: 1, Kind: "breaker"}, {Seq: 2, Kind: "breaker"}}}
+		changes, err := breakers{f}.Events(ctx, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel() // nobody reads
+		synctest.Wait()
+		if _, more := <-changes; more {
+			t.Error("it is not closed")
+		}
+	})
+}

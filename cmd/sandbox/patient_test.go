@@ -1,0 +1,70 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+	"github.com/grpc-sandbox/sandbox/sandbox/observe"
+)
+
+func TestWhatTheDoctorHearsOfNodes(t *testing.T) {
+	node := func(name string, c ...corev1.NodeCondition) *corev1.Node {
+		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: corev1.NodeStatus{Conditions: c}}
+	}
+	s := &session{client: &kube.Client{Kube: fake.NewClientset(
+		node("a", corev1.NodeCondition{Type: "DiskPressure", Status: "False"}, corev1.NodeCondition{Type: "Ready", Status: "True", Message: "kubelet is posting ready status"}),
+		node("b", corev1.NodeCondition{Type: "Ready", Status: "False", Message: "the network plugin is not ready"}),
+		node("c"),
+	)}}
+	got, err := s.nodes(t.Context())
+	want := []doctor.Node{{Name: "a", Ready: true, Why: "kubelet is posting ready status"}, {Name: "b", Why: "the network plugin is not ready"}, {Name: "c"}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
+type answer func(*http.Request) (*http.Response, error)
+
+func (a answer) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
+
+func TestNoCallsIsARateOfNothing(t *testing.T) {
+	for _, c := range []struct {
+		sentence, result string
+		status           int
+		want             float64
+		fails            bool
+	}{
+		{"calls", `[{"metric":{},"value":[1,"19.5"]}]`, 200, 19.5, false},
+		{"no data yet", `[]`, 200, 0, false},
+		{"Prometheus does not answer", `[]`, 500, 0, true},
+	} {
+		asked := ""
+		client := &http.Client{Transport: answer(func(r *http.Request) (*http.Response, error) {
+			form, _ := io.ReadAll(r.Body)
+			asked = string(form)
+			body := `{"status":"success","data":{"resultType":"vector","result":` + c.result + `}}`
+			return &http.Response{StatusCode: c.status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+		})}
+		p, err := observe.NewPrometheus("http://prometheus", client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &session{prometheus: p, jaeger: observe.NewJaeger("http://jaeger", client)}
+		got, err := s.patient().CallRate(t.Context())
+		if got != c.want || (err != nil) != c.fails {
+			t.Errorf("%s: %v, %v", c.sentence, got, err)
+		}
+		if !strings.Contains(asked, "grpc_client_handled_total") {
+			t.Errorf("%s: it asked %q", c.sentence, asked)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/grpc-sandbox/sandbox/internal/fixture"
+	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+)
+
+func TestWhichPackagesAreMissing(t *testing.T) {
+	none := fmt.Errorf("%w: docker is not installed", cluster.ErrNoEngine)
+	for _, c := range []struct {
+		sentence    string
+		engine      error
+		debootstrap bool
+		want        []string
+	}{
+		{"all is there", nil, true, nil},
+		{"an engine works", nil, false, []string{"debootstrap"}},
+		{"no engine works", none, true, []string{"podman", "runc", "netavark", "aardvark-dns", "iptables"}},
+		{"nothing is there", none, false, []string{"podman", "runc", "netavark", "aardvark-dns", "iptables", "debootstrap"}},
+	} {
+		got, err := lacking(c.engine, func(program string) bool { return program == "debootstrap" && c.debootstrap })
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, %v; want %v", c.sentence, got, err, c.want)
+		}
+	}
+	if got, err := lacking(context.Canceled, func(string) bool { return false }); !errors.Is(err, context.Canceled) || got != nil {
+		t.Errorf("interrupted, it would install %v, %v", got, err)
+	}
+}
+
+func TestWhoMayInstall(t *testing.T) {
+	for _, c := range []struct {
+		sentence string
+		machine  machine
+		says     []string // nothing: it may
+	}{
+		{"root on a system with apt may", machine{apt: true, root: true}, nil},
+		{"a user gets the command for root", machine{apt: true},
+			[]string{"needs root", "\ntry: sudo apt-get update && sudo apt-get install --no-install-recommends podman debootstrap"}},
+		{"a system without apt gets the names", machine{root: true}, []string{"no apt-get", "\ntry: install podman, debootstrap yourself"}},
+	} {
+		err := c.machine.permits([]string{"podman", "debootstrap"})
+		if c.says == nil {
+			if err != nil {
+				t.Errorf("%s: %v", c.sentence, err)
+			}
+			continue
+		}
+		fixture.WantError(t, err, c.says...)
+		var coded *codedError
+		if !errors.As(err, &coded) || coded.code != exitEnvironment {
+			t.Errorf("%s: %v does not exit with %d", c.sentence, err, exitEnvironment)
+		}
+	}
+}
+
+func TestOnlyYesIsYes(t *testing.T) {
+	for answer, want := range map[string]bool{"y\n": true, "Y\n": true, " y \n": true, "n\n": false, "\n": false, "": false, "yes please\n": false} {
+		var out strings.Builder
+		if got := confirmed(strings.NewReader(answer), &out); got != want || out.String() != "go on? [y/N] " {
+			t.Errorf("%q is taken for %v after %q", answer, got, out.String())
+		}
+	}
+}
+
+func TestTheCommandThatGivesAnEngine(t *testing.T) {
+	none := fmt.Errorf("%w: docker is not installed", cluster.ErrNoEngine)
+	fixture.Programs(t, map[string]string{"apt-get": ""})
+	const packages = "\nwhich runs: apt-get update && apt-get install --no-install-recommends podman runc netavark aardvark-dns iptables debootstrap"
+	for _, c := range []struct {
+		sentence, name, engine string
+		afterSetup             bool
+		want                   string
+	}{
+		{"the plain one", sandbox.DefaultName, "", false, "try: sandbox up --setup" + packages},
+		{"the same sandbox", "blue", "", false, "try: sandbox up --setup --name blue" + packages},
+		{"the same engine, which set-up can install", "blue", "podman", false, "try: sandbox up --setup --name blue --engine podman" + packages},
+		{"an engine that set-up cannot install", sandbox.DefaultName, "docker", false, "try: sandbox up --setup --engine podman"},
+		{"set-up has been tried", sandbox.DefaultName, "", true, "try: sandbox doctor"},
+	} {
+		err := noEngine(none, &globals{name: c.name, engine: c.engine}, c.afterSetup)
+		if !errors.Is(err, cluster.ErrNoEngine) || err.Error() != none.Error()+"\n"+c.want {
+			t.Errorf("%s: got %v", c.sentence, err)
+		}
+	}
+	other := errors.New("the disk is full")
+	if err := noEngine(other, &globals{}, false); err != other {
+		t.Errorf("another error became %v", err)
+	}
+}
+
+func TestInstalling(t *testing.T) {
+	for _, c := range []struct {
+		sentence, body string
+		calls          []string
+		fails          []string
+	}{
+		{"the lists are fetched first, and nobody is asked", "", []string{"apt-get update", "apt-get install --yes --no-install-recommends podman debootstrap"}, nil},
+		{"nothing asks back", `[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 1`, []string{"apt-get update", "apt-get install --yes --no-install-recommends podman debootstrap"}, nil},
+		{"what apt-get said is told, and nothing more is tried", "echo no route to the mirror; exit 100", []string{"apt-get update"}, []string{"running apt-get update", "no route to the mirror"}},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			calls := fixture.Programs(t, map[string]string{"apt-get": c.body})
+			var said strings.Builder
+			err := install(t.Context(), world{stderr: &said}, []string{"podman", "debootstrap"})
+			if c.fails != nil {
+				fixture.WantError(t, err, c.fails...)
+			} else if err != nil || !strings.HasSuffix(said.String(), "set-up: done\n") {
+				t.Errorf("%v after %q", err, said.String())
+			}
+			if got := calls(); !slices.Equal(got, c.calls) {
+				t.Errorf("called %q, want %q", got, c.calls)
+			}
+		})
+	}
+}
