@@ -55,7 +55,11 @@ func newCall(w world, g *globals) *cobra.Command {
 			defer s.close()
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			return s.call(ctx, w, release, method, request)
+			conn, err := s.dial(ctx, release)
+			if err != nil {
+				return err
+			}
+			return invoke(ctx, w, conn, method, request)
 		},
 	}
 	cmd.Flags().StringVar(&release, "to", "", "release to call (default: the one that serves METHOD)")
@@ -63,15 +67,12 @@ func newCall(w world, g *globals) *cobra.Command {
 	return cmd
 }
 
-func (s *session) call(ctx context.Context, w world, release string, method protoreflect.MethodDescriptor, request *dynamicpb.Message) error {
-	conn, err := s.dial(ctx, release)
-	if err != nil {
-		return err
-	}
+// invoke makes one call; an answer that is an error counts as an expectation that did not hold.
+func invoke(ctx context.Context, w world, conn grpc.ClientConnInterface, method protoreflect.MethodDescriptor, request *dynamicpb.Message) error {
 	response := dynamicpb.NewMessage(method.Output())
 	var header metadata.MD
 	full := fmt.Sprintf("/%s/%s", method.Parent().FullName(), method.Name())
-	err = conn.Invoke(ctx, full, request, response, grpc.Header(&header))
+	err := conn.Invoke(ctx, full, request, response, grpc.Header(&header))
 	if pods := header.Get(servingPodHeader); len(pods) > 0 {
 		fmt.Fprintln(w.stderr, "served by", pods[0])
 	}

@@ -31,11 +31,16 @@ type runningStep struct {
 }
 
 func newProgressScreen(w world) *progressScreen {
-	s := &progressScreen{out: w.stderr, stop: make(chan struct{})}
+	live := false
 	if f, ok := w.stderr.(interface{ Fd() uintptr }); ok && w.getenv("TERM") != "dumb" {
-		s.live = term.IsTerminal(int(f.Fd()))
+		live = term.IsTerminal(int(f.Fd()))
 	}
-	if s.live {
+	return startProgressScreen(w.stderr, live)
+}
+
+func startProgressScreen(out io.Writer, live bool) *progressScreen {
+	s := &progressScreen{out: out, live: live, stop: make(chan struct{})}
+	if live {
 		s.stopped.Go(s.animate)
 	} else {
 		s.stopped.Go(s.remind)
@@ -156,9 +161,10 @@ func (s *progressScreen) width() int {
 	return 80
 }
 
+// clip leaves the last column free: some terminals go to the next line when it is written.
 func clip(line string, width int) string {
 	if r := []rune(line); len(r) > width-1 {
-		return string(r[:width-2]) + "…"
+		return string(r[:max(0, width-2)]) + "…"
 	}
 	return line
 }

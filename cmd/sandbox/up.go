@@ -47,6 +47,9 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.onlySetup && !f.setup {
+		return usageError("--only-setup goes with --setup\ntry: %s --only-setup", g.command("up --setup"))
+	}
 	folders, err := w.folders()
 	if err != nil {
 		return err
@@ -145,7 +148,7 @@ type upImage struct {
 }
 
 func newUpDocument(name string, r sandbox.UpResult) upDocument {
-	doc := upDocument{Name: name, FirstCall: r.First.Seconds(), Total: r.Total.Seconds(), Own: r.Own.Seconds()}
+	doc := upDocument{Name: name, Steps: []upStep{}, Images: []upImage{}, FirstCall: r.First.Seconds(), Total: r.Total.Seconds(), Own: r.Own.Seconds()}
 	for _, s := range r.Steps {
 		doc.Steps = append(doc.Steps, upStep{s.Step, s.Start.Seconds(), s.Took.Seconds()})
 	}

@@ -46,9 +46,13 @@ func (s *session) watch(ctx context.Context, w world, out *os.File, untilDone bo
 	if err != nil {
 		return err
 	}
-	err = tui.Run(ctx, feed, tui.Options{In: w.stdin, Out: out, Name: s.name, NoColor: w.getenv("NO_COLOR") != "", ExitWhenDone: untilDone})
+	err = tui.Run(ctx, feed, screenOptions(w, out, s.name, untilDone))
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("showing the screen: %w", err)
 	}
 	return nil
+}
+
+func screenOptions(w world, out *os.File, name string, untilDone bool) tui.Options {
+	return tui.Options{In: w.stdin, Out: out, Name: name, NoColor: w.getenv("NO_COLOR") != "", ExitWhenDone: untilDone}
 }

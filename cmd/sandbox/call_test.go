@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/grpc-sandbox/sandbox/internal/fixture"
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+)
+
+// people is a UserService with one user.
+type people struct {
+	userv1.UnimplementedUserServiceServer
+}
+
+func (people) GetUser(ctx context.Context, r *userv1.GetUserRequest) (*userv1.GetUserResponse, error) {
+	if err := grpc.SetHeader(ctx, metadata.Pairs(servingPodHeader, "userservice-1")); err != nil {
+		return nil, err
+	}
+	if r.GetUserId() != "u-1" {
+		return nil, status.Error(codes.NotFound, "no such user")
+	}
+	return &userv1.GetUserResponse{User: &userv1.User{UserId: "u-1", Name: "Ada"}}, nil
+}
+
+func TestCall(t *testing.T) {
+	pipe := bufconn.Listen(1 << 16)
+	server := grpc.NewServer()
+	userv1.RegisterUserServiceServer(server, people{})
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(pipe) }()
+	defer func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}()
+	conn, err := grpc.NewClient("passthrough:///userservice", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	method, _, err := findMethod("user.v1.UserService/GetUser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := func(id string) (stdout, stderr string, err error) {
+		var out, talk strings.Builder
+		request := dynamicpb.NewMessage(method.Input())
+		if err := protojson.Unmarshal([]byte(`{"userId":"`+id+`"}`), request); err != nil {
+			t.Fatal(err)
+		}
+		err = invoke(t.Context(), world{stdout: &out, stderr: &talk}, conn, method, request)
+		return out.String(), talk.String(), err
+	}
+
+	stdout, stderr, err := call("u-1")
+	if err != nil || stderr != "served by userservice-1\n" {
+		t.Errorf("%v, with the talk %q", err, stderr)
+	}
+	var got map[string]any
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+		t.Errorf("the response is no JSON: %v", err)
+	}
+	want := map[string]any{"user": map[string]any{"userId": "u-1", "name": "Ada", "email": "", "age": 0.0}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the response, fields without a value too (-want +got)\n%s", diff)
+	}
+
+	stdout, stderr, err = call("u-2")
+	var coded *codedError
+	if !errors.As(err, &coded) || coded.code != exitNotHeld || stdout != "" || stderr != "served by userservice-1\n" {
+		t.Errorf("an error is %v, printed %q, with the talk %q", err, stdout, stderr)
+	}
+	fixture.WantError(t, err, "NotFound: no such user")
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/grpc-sandbox/sandbox/internal/fixture"
+	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
+)
+
+// runIn runs a command line in this process, in folders of its own.
+func runIn(ctx context.Context, t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, talk strings.Builder
+	env := map[string]string{"HOME": t.TempDir()}
+	code = run(ctx, args, world{stdout: &out, stderr: &talk, getenv: func(name string) string { return env[name] }, getuid: func() int { return 1000 }})
+	return code, out.String(), talk.String()
+}
+
+func TestAnInterruptedCommandEndsWith130(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, args := range [][]string{
+		{"up", "--images", "source"}, {"up", "--setup", "--only-setup"}, {"down", "--engine", "podman"},
+	} {
+		fixture.Programs(t, map[string]string{"podman": "exit 0"})
+		code, stdout, stderr := runIn(ctx, t, args...)
+		if code != exitInterrupted || stdout != "" || !strings.Contains(stderr, "sandbox: interrupted: ") {
+			t.Errorf("%v ended with %d, said %q and printed %q", args, code, stderr, stdout)
+		}
+	}
+}
+
+func TestSetUpByAUserSaysWhatRootMustRun(t *testing.T) {
+	calls := fixture.Programs(t, map[string]string{"podman": "exit 0", "apt-get": ""})
+	code, _, stderr := runIn(t.Context(), t, "up", "--setup", "--yes")
+	if code != exitEnvironment || !strings.Contains(stderr, "\ntry: sudo apt-get update && sudo apt-get install --no-install-recommends debootstrap\n") {
+		t.Errorf("ended with %d and said %q", code, stderr)
+	}
+	for _, c := range calls() {
+		if strings.HasPrefix(c, "apt-get") {
+			t.Errorf("it called %s", c)
+		}
+	}
+}
+
+func TestWhereFilesLie(t *testing.T) {
+	for _, c := range []struct {
+		sentence string
+		env      map[string]string
+		want     sandbox.Folders
+		fails    string
+	}{
+		{"below HOME", map[string]string{"HOME": "/h"}, sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/h/.cache/sandbox"}, ""},
+		{"where XDG says", map[string]string{"XDG_CONFIG_HOME": "/c", "XDG_CACHE_HOME": "/k"}, sandbox.Folders{Config: "/c/sandbox", Cache: "/k/sandbox"}, ""},
+		{"each on its own", map[string]string{"HOME": "/h", "XDG_CACHE_HOME": "/k"}, sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/k/sandbox"}, ""},
+		{"nowhere", nil, sandbox.Folders{}, "neither XDG_CONFIG_HOME nor HOME is set\ntry: "},
+	} {
+		got, err := world{getenv: func(name string) string { return c.env[name] }}.folders()
+		if c.fails != "" {
+			fixture.WantError(t, err, c.fails)
+			continue
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got)\n%s", c.sentence, err, diff)
+		}
+	}
+}
+
+func TestTheDoctorsVerdictNamesWhatFailed(t *testing.T) {
+	fit := []doctor.Report{{ID: "a", Result: doctor.Pass}, {ID: "b", Result: doctor.Warn, Fix: "never mind"}, {ID: "c", Result: doctor.Skip}}
+	if err := unfit(fit); err != nil {
+		t.Errorf("a fit machine: %v", err)
+	}
+	err := unfit(append(fit, doctor.Report{ID: "d", Result: doctor.Fail, Fix: "do this"}, doctor.Report{ID: "e", Result: doctor.Fail, Fix: "do that"}))
+	var coded *codedError
+	if !errors.As(err, &coded) || coded.code != exitEnvironment || err.Error() != "not fit: d, e\ntry: do this" {
+		t.Errorf("got %v", err)
+	}
+}
