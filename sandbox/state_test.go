@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/grpc-sandbox/sandbox/internal/fixture"
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
 func TestState(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/grpc-sandbox/sandbox/internal/fixture"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
 // runIn runs a command line in this process, in folders of its own.

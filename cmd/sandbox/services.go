@@ -3,7 +3,10 @@ package main
 import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
+	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
@@ -17,6 +20,9 @@ type served struct {
 func catalog() []served {
 	return []served{
 		{"userservice", []protoreflect.FileDescriptor{userv1.File_user_v1_user_proto}},
+		{"orderservice", []protoreflect.FileDescriptor{orderv1.File_order_v1_order_proto}},
+		{"inventoryservice", []protoreflect.FileDescriptor{inventoryv1.File_inventory_v1_inventory_proto}},
+		{"paymentservice", []protoreflect.FileDescriptor{paymentv1.File_payment_v1_payment_proto}},
 		{"loadgen", []protoreflect.FileDescriptor{loadgenv1.File_loadgen_v1_loadgen_proto}},
 	}
 }

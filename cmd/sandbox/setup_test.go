@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/grpc-sandbox/sandbox/internal/fixture"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
 func TestWhichPackagesAreMissing(t *testing.T) {

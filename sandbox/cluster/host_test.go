@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/grpc-sandbox/sandbox/internal/fixture"
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
 func TestExitProgramRuns(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 
-	"github.com/grpc-sandbox/sandbox/internal/fixture"
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
 func certificateWith(status map[string]any) *unstructured.Unstructured {
