@@ -23,7 +23,8 @@ import (
 var moments = []string{
 	locked, "✓ engine", "… node image: loading it into", "… cluster: Preparing nodes", "… cluster: Starting control-plane", "✓ cluster",
 	"… cert-manager: loading image", "… cert-manager: installing", "… cert-manager: waiting until it is ready", "… pki: installing",
-	"… userservice: installing", "… userservice: waiting until it is ready", "… loadgen: installing", "… prometheus: installing", "… jaeger: installing",
+	"… userservice: installing", "… userservice: waiting until it is ready", "… loadgen: installing", "… postgres: waiting until it is ready", "… prometheus: installing", "… jaeger: installing",
+	"… orderservice: installing",
 }
 
 // locked is the moment before `up` has said anything: it has just taken the lock.
