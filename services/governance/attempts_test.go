@@ -59,7 +59,7 @@ func TestOnlyWhatIsSafeIsRetried(t *testing.T) {
 				breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
 				f := &flaky{code: c.code}
 				f.fails.Store(c.fails)
-				client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Metrics: metrics, Policy: policy(t, c.text), Breakers: breakers})
+				client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: policy(t, c.text), Breakers: breakers})
 				method, err := "UnaryCall", error(nil)
 				if streaming {
 					method = "FullDuplexCall"
@@ -97,7 +97,7 @@ func TestRetriesStopWhenTheBudgetIsSpent(t *testing.T) {
 	metrics := NewMetrics()
 	f := &flaky{code: codes.Unavailable}
 	f.fails.Store(1000)
-	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Metrics: metrics,
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics,
 		Policy: policy(t, retried+"\nconnections: [{retryBudget: {maxTokens: 10, tokenRatio: 0.5}}]")})
 	call := func() { _, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{}) }
 	for range 100 {
@@ -136,7 +136,7 @@ func TestRetriesStopWhenTheBudgetIsSpent(t *testing.T) {
 func TestAnOpenConnectionFollowsThePolicy(t *testing.T) {
 	f := &flaky{code: codes.Unavailable}
 	p := policy(t, "")
-	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Policy: p})
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Policy: p})
 	attempts := func() int64 {
 		f.served.Store(0)
 		f.fails.Store(1)
@@ -158,7 +158,7 @@ func TestARetryWaitsAsLongAsTheLimitSays(t *testing.T) {
 server: [{rate: {limits: [{tokenBucket: {rate: 5, burst: 1}}]}}]
 client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 1ms, codes: [RESOURCE_EXHAUSTED]}}]
 `)
-	client := wire(t, fake{}, ServerConfig{Policy: p}, ClientConfig{Policy: p})
+	client := wire(t, fake{}, ServerConfig{Policy: p}, ClientConfig{Timeout: time.Minute, Policy: p})
 	began := time.Now()
 	for range 2 {
 		if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
@@ -182,7 +182,7 @@ func TestBackOffIsJittered(t *testing.T) {
 		}
 		last = time.Now()
 		return nil, errDown
-	}}, ServerConfig{}, ClientConfig{Policy: policy(t, strings.ReplaceAll(retried, "1ms", "40ms")+"\nconnections: [{retryBudget: {maxTokens: 100}}]")})
+	}}, ServerConfig{}, ClientConfig{Timeout: time.Minute, Policy: policy(t, strings.ReplaceAll(retried, "1ms", "40ms")+"\nconnections: [{retryBudget: {maxTokens: 100}}]")})
 	for range 6 {
 		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 		mu.Lock()

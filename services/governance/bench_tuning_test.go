@@ -48,7 +48,7 @@ func linked(b *testing.B, tuning string, roundTrip time.Duration) testv1.TestSer
 	b.Cleanup(func() {
 		_ = conn.Close()
 		s.Stop()
-		<-served
+		_ = <-served
 	})
 	return testv1.NewTestServiceClient(conn)
 }

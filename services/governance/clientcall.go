@@ -27,7 +27,7 @@ type clientMethod struct {
 	metrics  *callMetrics
 	breaker  *methodBreaker // nil: none
 	fallback *Fallback      // nil: none
-	span     []trace.SpanStartOption
+	span     spanOf
 	first    prometheus.Counter
 	retries  prometheus.Counter
 	ruled    atomic.Pointer[clientRuled]
@@ -46,7 +46,7 @@ func (c *client) method(fullMethod, kind string) *clientMethod {
 	return c.methods.of(fullMethod, func(fullMethod string) *clientMethod {
 		e := edge{c.cfg.Callee, bare(fullMethod)}
 		m := &clientMethod{edge: e, metrics: c.cfg.Metrics.client.method(kind, e.method, e.callee),
-			span:    spanOptions(trace.SpanKindClient, e.method, attribute.String("callee", e.callee)),
+			span:    newSpanOf(trace.SpanKindClient, e.method, attribute.String("callee", e.callee)),
 			first:   c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "first"),
 			retries: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "retry")}
 		if c.cfg.Breakers != nil {
@@ -93,7 +93,7 @@ func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall
 	m := c.method(fullMethod, kind)
 	call := &clientCall{client: c, method: m, rule: m.rule(c.cfg.Policy), started: time.Now()}
 	m.metrics.started.Inc()
-	ctx, call.span = c.tracer.client(ctx, m.method, m.span)
+	ctx, call.span = c.tracer.client(ctx, m.span)
 	if _, has := ctx.Deadline(); !has {
 		timeout := call.rule.streamTimeout
 		if kind == unaryKind {

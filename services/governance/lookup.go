@@ -32,11 +32,3 @@ func (l *lookup[K, V]) of(key K, make func(K) V) V {
 	l.known.Store(&next)
 	return v
 }
-
-// all is a snapshot; do not change it.
-func (l *lookup[K, V]) all() map[K]V {
-	if known := l.known.Load(); known != nil {
-		return *known
-	}
-	return nil
-}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"runtime/debug"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -22,18 +21,4 @@ func recovered(ctx context.Context, log *slog.Logger, metrics *Metrics, method s
 	log.ErrorContext(ctx, "recovered from a panic", "method", method, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	metrics.panics.WithLabelValues(method).Inc()
 	*err = errPanicked
-}
-
-func recoverUnary(log *slog.Logger, metrics *Metrics) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (reply any, err error) {
-		defer recovered(ctx, log, metrics, info.FullMethod, &err)
-		return handle(ctx, req)
-	}
-}
-
-func recoverStream(log *slog.Logger, metrics *Metrics) grpc.StreamServerInterceptor {
-	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
-		defer recovered(stream.Context(), log, metrics, info.FullMethod, &err)
-		return handle(srv, stream)
-	}
 }

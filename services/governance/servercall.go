@@ -29,7 +29,7 @@ type server struct {
 type serverMethod struct {
 	name     string
 	metrics  *callMetrics
-	span     []trace.SpanStartOption
+	span     spanOf
 	gauge    prometheus.Gauge
 	inFlight atomic.Int64
 	rates    rateLimits
@@ -50,7 +50,7 @@ func newServer(cfg ServerConfig) *server {
 func (s *server) method(fullMethod, kind string) *serverMethod {
 	return s.methods.of(fullMethod, func(fullMethod string) *serverMethod {
 		name := bare(fullMethod)
-		return &serverMethod{name: name, metrics: s.cfg.Metrics.server.method(kind, name), span: spanOptions(trace.SpanKindServer, name),
+		return &serverMethod{name: name, metrics: s.cfg.Metrics.server.method(kind, name), span: newSpanOf(trace.SpanKindServer, name),
 			gauge: s.cfg.Metrics.inFlight.WithLabelValues(name)}
 	})
 }
@@ -86,7 +86,7 @@ func (s *server) begin(ctx context.Context, fullMethod, kind string) *serverCall
 	m.metrics.started.Inc()
 	c.ctx, c.span = ctx, noSpan
 	if !c.rule.exempt {
-		c.ctx, c.span = s.tracer.server(ctx, m.name, m.span)
+		c.ctx, c.span = s.tracer.server(ctx, m.span)
 	}
 	return c
 }

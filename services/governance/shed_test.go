@@ -73,7 +73,7 @@ func TestAtTwiceTheCapacityThroughputStays(t *testing.T) {
 		return goodput, p99
 	}
 	peak, _ := run("shed: {maxLimit: 1000}", 950, 20*time.Second)
-	over, p99 := run("shed: {maxLimit: 1000}", 2000, time.Minute)
+	over, p99 := run("shed: {maxLimit: 1000}", 2000, 30*time.Second)
 	bare, _ := run("", 2000, 10*time.Second)
 	t.Logf("peak %.0f/s; at 2000/s with shedding %.0f/s (%.0f %% of the peak) and p99 %s, without %.0f/s", peak, over, 100*over/peak, p99, bare)
 	if over < 0.9*peak {

@@ -24,19 +24,34 @@ func newTracer(provider trace.TracerProvider) *tracer {
 	return &tracer{provider.Tracer(scope)}
 }
 
-// spanOptions are worked out once per method.
-func spanOptions(kind trace.SpanKind, method string, more ...attribute.KeyValue) []trace.SpanStartOption {
+// spanOf is what all spans of a method have in common.
+type spanOf struct {
+	method     string
+	kind       []trace.SpanStartOption
+	attributes []attribute.KeyValue
+}
+
+func newSpanOf(kind trace.SpanKind, method string, more ...attribute.KeyValue) spanOf {
 	service, name, _ := strings.Cut(method, "/")
-	return []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(append([]attribute.KeyValue{
-		attribute.String("rpc.system", "grpc"), attribute.String("rpc.service", service), attribute.String("rpc.method", name)}, more...)...)}
+	return spanOf{method, []trace.SpanStartOption{trace.WithSpanKind(kind)}, append([]attribute.KeyValue{
+		attribute.String("rpc.system", "grpc"), attribute.String("rpc.service", service), attribute.String("rpc.method", name)}, more...)}
+}
+
+// start sets attributes only where they are kept: at the start, they would be copied for every call.
+func (t *tracer) start(ctx context.Context, s spanOf) (context.Context, trace.Span) {
+	ctx, span := t.Start(ctx, s.method, s.kind...)
+	if span.IsRecording() {
+		span.SetAttributes(s.attributes...)
+	}
+	return ctx, span
 }
 
 // client starts the span of a call made and sends its identity along.
-func (t *tracer) client(ctx context.Context, method string, options []trace.SpanStartOption) (context.Context, trace.Span) {
+func (t *tracer) client(ctx context.Context, s spanOf) (context.Context, trace.Span) {
 	if t == nil {
 		return ctx, noSpan
 	}
-	ctx, span := t.Start(ctx, method, options...)
+	ctx, span := t.start(ctx, s)
 	var wire traceHeaders
 	propagation.TraceContext{}.Inject(ctx, &wire)
 	if wire.parent != "" {
@@ -49,7 +64,7 @@ func (t *tracer) client(ctx context.Context, method string, options []trace.Span
 }
 
 // server starts the span of a call received, below the caller's.
-func (t *tracer) server(ctx context.Context, method string, options []trace.SpanStartOption) (context.Context, trace.Span) {
+func (t *tracer) server(ctx context.Context, s spanOf) (context.Context, trace.Span) {
 	if t == nil {
 		return ctx, noSpan
 	}
@@ -60,7 +75,7 @@ func (t *tracer) server(ctx context.Context, method string, options []trace.Span
 		}
 		ctx = propagation.TraceContext{}.Extract(ctx, &wire)
 	}
-	return t.Start(ctx, method, options...)
+	return t.start(ctx, s)
 }
 
 var noSpan = trace.SpanFromContext(context.Background())
