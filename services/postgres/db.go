@@ -54,7 +54,7 @@ func (db *DB) Run(ctx context.Context) error {
 	for {
 		err := db.check(ctx)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // told to stop
+			return nil // told to stop
 		}
 		if fatal := new(migrationError); errors.As(err, &fatal) {
 			return err

@@ -12,7 +12,7 @@ import (
 // newTracer makes a span of each query inside a trace. What a service does by itself, such as asking whether the database is there, begins
 // none: a trace a second would bury all others.
 func newTracer(provider trace.TracerProvider) *otelpgx.Tracer {
-	return otelpgx.NewTracer(otelpgx.WithTracerProvider(insideOnly{provider: provider}), otelpgx.WithTrimSQLInSpanName())
+	return otelpgx.NewTracer(otelpgx.WithTracerProvider(insideOnly{provider: provider}))
 }
 
 type insideOnly struct {
