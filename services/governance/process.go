@@ -23,6 +23,7 @@ type Process struct {
 	Stopping <-chan struct{}
 
 	policyFile *PolicyFile // nil without one
+	readiness  readiness
 
 	ctx    context.Context
 	group  *errgroup.Group

@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
-	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
 // shutdownLimit bounds each of the last steps: sending the last spans, ending the last scrape.
@@ -99,9 +100,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	if err := register(p, server); err != nil {
 		return err
 	}
-	for name := range server.GetServiceInfo() {
-		probe.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
-	}
+	p.readiness.serve(probe, slices.Collect(maps.Keys(server.GetServiceInfo())))
 
 	if p.Identity != nil {
 		p.Go(p.Identity.Watch)

@@ -19,6 +19,14 @@ import (
 // running starts a program on free ports, in plaintext unless dir says otherwise.
 func running(t *testing.T, service fake, change func(*Config)) (at Addresses, stop context.CancelFunc, ended <-chan error) {
 	t.Helper()
+	return program(t, change, func(_ *Process, s *grpc.Server) error {
+		testv1.RegisterTestServiceServer(s, service)
+		return nil
+	})
+}
+
+func program(t *testing.T, change func(*Config), register func(*Process, *grpc.Server) error) (at Addresses, stop context.CancelFunc, ended <-chan error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan Addresses, 1), make(chan error, 1)
 	cfg := Config{Service: "test", Pod: "test-0", ListenAddr: "127.0.0.1:0", HealthAddr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0",
@@ -26,12 +34,7 @@ func running(t *testing.T, service fake, change func(*Config)) (at Addresses, st
 	if change != nil {
 		change(&cfg)
 	}
-	go func() {
-		done <- Run(ctx, io.Discard, cfg, func(_ *Process, s *grpc.Server) error {
-			testv1.RegisterTestServiceServer(s, service)
-			return nil
-		})
-	}()
+	go func() { done <- Run(ctx, io.Discard, cfg, register) }()
 	t.Cleanup(cancel)
 	select {
 	case at = <-ready:

@@ -23,9 +23,9 @@ func Run(ctx context.Context, w io.Writer, cfg governance.Config, database Confi
 			database.TLS = p.Identity.ClientTLS(host(database.Addr))
 		}
 		database.Log, database.Tracing = p.Log, p.Tracing
-		if h, ok := any(p).(readiness); ok && database.Needed {
-			h.SetReady(false)
-			database.OnReady = h.SetReady
+		if database.Needed {
+			p.SetReady(false)
+			database.OnReady = p.SetReady
 		}
 		var err error
 		if db, err = Open(database); err != nil {
@@ -35,6 +35,3 @@ func Run(ctx context.Context, w io.Writer, cfg governance.Config, database Confi
 		return register(p, s, db)
 	})
 }
-
-// readiness is what a Process that lets its parts say whether it is ready has.
-type readiness interface{ SetReady(ready bool) }
