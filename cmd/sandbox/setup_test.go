@@ -92,7 +92,7 @@ func TestTheCommandThatGivesAnEngine(t *testing.T) {
 		}
 	}
 	other := errors.New("the disk is full")
-	if err := noEngine(other, &globals{}, false); err != other {
+	if err := noEngine(other, &globals{}, false); !errors.Is(err, other) || err.Error() != other.Error() {
 		t.Errorf("another error became %v", err)
 	}
 }
