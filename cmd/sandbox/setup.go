@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,10 +24,13 @@ const setUpEngine = "podman"
 var enginePackages = []string{setUpEngine, "runc", "netavark", "aardvark-dns", "iptables"}
 
 // setUp installs an engine that works and what building images needs, with the system's package manager.
-func setUp(ctx context.Context, w world, g *globals, yes bool) error {
+func setUp(ctx context.Context, w world, g *globals, f upFlags) error {
 	packages, err := missingPackages(ctx, w, g)
 	if err != nil {
 		return err
+	}
+	if f.forTests && !hasPostgres() {
+		packages = append(packages, "postgresql")
 	}
 	if len(packages) == 0 {
 		fmt.Fprintln(w.stderr, "set-up: nothing is missing")
@@ -37,7 +41,7 @@ func setUp(ctx context.Context, w world, g *globals, yes bool) error {
 	if err := m.permits(packages); err != nil {
 		return err
 	}
-	if m.terminal && !yes && !confirmed(w.stdin, w.stderr) {
+	if m.terminal && !f.yes && !confirmed(w.stdin, w.stderr) {
 		return &codedError{exitEnvironment, errors.New("not installed, as you said\ntry: install the packages above yourself, then run `sandbox up`")}
 	}
 	return install(ctx, w, packages)
@@ -94,6 +98,12 @@ func lacking(engine error, has func(program string) bool) ([]string, error) {
 		packages = append(packages, "debootstrap")
 	}
 	return packages, nil
+}
+
+// hasPostgres says whether the tests will find a server; Debian keeps its programs out of PATH.
+func hasPostgres() bool {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	return len(found) > 0 || has("initdb")
 }
 
 func has(program string) bool {

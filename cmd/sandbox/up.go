@@ -15,6 +15,7 @@ import (
 
 type upFlags struct {
 	setup, onlySetup, yes bool
+	forTests              bool
 	images, bundle        string
 	exportKubeconfig      bool
 }
@@ -30,6 +31,7 @@ func newUp(w world, g *globals) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.setup, "setup", false, "install what is missing with the system's package manager; asks first on a terminal")
 	flags.BoolVar(&f.onlySetup, "only-setup", false, "with --setup: install what is missing and stop")
+	flags.BoolVar(&f.forTests, "for-tests", false, "with --setup: also install what this project's own tests need, a PostgreSQL server")
 	flags.BoolVar(&f.yes, "yes", false, "with --setup: do not ask")
 	flags.StringVar(&f.images, "images", string(images.Auto), "how images come to be: auto, pull or source")
 	flags.StringVar(&f.bundle, "bundle", "", "take images from a file that `sandbox images save` wrote")
@@ -47,15 +49,17 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.onlySetup && !f.setup {
-		return usageError("--only-setup goes with --setup\ntry: %s --only-setup", g.command("up --setup"))
+	for flag, given := range map[string]bool{"--only-setup": f.onlySetup, "--for-tests": f.forTests} {
+		if given && !f.setup {
+			return usageError("%s goes with --setup\ntry: %s %[1]s", flag, g.command("up --setup"))
+		}
 	}
 	folders, err := w.folders()
 	if err != nil {
 		return err
 	}
 	if f.setup {
-		if err := setUp(cmd.Context(), w, g, f.yes); err != nil {
+		if err := setUp(cmd.Context(), w, g, f); err != nil {
 			return err
 		}
 		if f.onlySetup {
