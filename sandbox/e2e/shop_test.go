@@ -102,36 +102,74 @@ func TestKilledPodsLeaveTheShopConsistent(t *testing.T) {
 	feature(t, "kill -9 of every part of the shop while it sells", func(ctx context.Context, t *testing.T) {
 		s := openShop(ctx, t)
 		selling, stop := context.WithCancel(ctx)
-		acknowledged := map[string]orderv1.OrderState{}
+		defer stop()
+		var till register
 		sold := make(chan error, 1)
-		go func() {
-			run := time.Now().UnixNano()
-			for i := 0; ; i++ {
-				order, err := s.buy(ctx, fmt.Sprintf("e2e-%d-%d", run, i))
-				if err != nil {
-					sold <- fmt.Errorf("order %d: %w", i, err)
-					return
-				}
-				acknowledged[order.GetOrderId()] = order.GetState()
-				if selling.Err() != nil {
-					sold <- nil
-					return
-				}
-			}
-		}()
+		go func() { sold <- s.sell(ctx, selling.Done(), &till) }()
 		workloads := kube.Workloads{Client: s.client, Namespace: charts.ShopNamespace}
+		till.awaitMore(ctx, t, "before anything was killed")
 		for _, victim := range []string{"orderservice", "inventoryservice", "paymentservice", "postgres", "userservice"} {
 			killOne(ctx, t, workloads, victim)
+			till.awaitMore(ctx, t, "after the kill of "+victim)
 		}
 		stop()
 		if err := <-sold; err != nil {
 			t.Fatal(err)
 		}
-		if len(acknowledged) < 10 {
-			t.Errorf("only %d orders were acknowledged meanwhile", len(acknowledged))
-		}
+		acknowledged := till.orders
 		checkBooks(ctx, t, s, acknowledged)
 	})
+}
+
+// register keeps the orders that were acknowledged.
+type register struct {
+	mu     sync.Mutex
+	orders map[string]orderv1.OrderState
+}
+
+func (r *register) add(o *orderv1.Order) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.orders == nil {
+		r.orders = map[string]orderv1.OrderState{}
+	}
+	r.orders[o.GetOrderId()] = o.GetState()
+}
+
+func (r *register) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.orders)
+}
+
+// awaitMore waits until the shop has sold again.
+func (r *register) awaitMore(ctx context.Context, t *testing.T, when string) {
+	t.Helper()
+	before, begun := r.count(), time.Now()
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 2*time.Minute, true, func(context.Context) (bool, error) {
+		return r.count() >= before+3, nil
+	})
+	if err != nil {
+		t.Fatalf("%s the shop sold nothing for %s", when, time.Since(begun).Round(time.Second))
+	}
+	t.Logf("sold again %s %s", time.Since(begun).Round(100*time.Millisecond), when)
+}
+
+// sell places one order after the other until told to stop, each until it is acknowledged.
+func (s *shop) sell(ctx context.Context, stopped <-chan struct{}, to *register) error {
+	run := time.Now().UnixNano()
+	for i := 0; ; i++ {
+		order, err := s.buy(ctx, fmt.Sprintf("e2e-%d-%d", run, i))
+		if err != nil {
+			return fmt.Errorf("order %d: %w", i, err)
+		}
+		to.add(order)
+		select {
+		case <-stopped:
+			return nil
+		default:
+		}
+	}
 }
 
 // killOne kills a pod of a release as kill -9 would, and waits until the release is whole again.

@@ -8,8 +8,8 @@ import (
 )
 
 // lookupsApart is how soon a name may be looked up again after a connection failed. By grpc-go's own 30 s, a rolling restart that takes
-// less leaves a caller with addresses of dead pods only. Not sooner: each look-up fills the retry budget.
-const lookupsApart = 5 * time.Second
+// less leaves a caller with addresses of dead pods only. Each look-up fills the retry budget, so in an outage it also is how often that refills.
+const lookupsApart = time.Second
 
 // lookUpSoon is for the whole process, as grpc-go has it.
 var lookUpSoon = sync.OnceFunc(func() { dns.SetMinResolutionInterval(lookupsApart) })
