@@ -119,7 +119,7 @@ func stopAt(ctx context.Context, t *testing.T, what string, signal os.Signal) in
 			}
 		case err := <-ended:
 			go func() { // let the reader end
-				for range lines { //nolint:revive // nothing is left to do with them
+				for range lines {
 				}
 			}()
 			code, err := exitCode(err)

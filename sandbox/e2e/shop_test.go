@@ -79,7 +79,7 @@ func (s *shop) buy(ctx context.Context, key string) (*orderv1.Order, error) {
 	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
 		orders, err := s.orders(ctx)
 		if err != nil {
-			return false, nil //nolint:nilerr // no pod is ready yet
+			return false, nil // no pod is ready yet
 		}
 		call, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
@@ -197,20 +197,24 @@ func killOne(ctx context.Context, t *testing.T, w kube.Workloads, release string
 	}
 }
 
+func (s *shop) audit(ctx context.Context) (*orderv1.AuditResponse, error) {
+	orders, err := s.orders(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return orders.Audit(ctx, &orderv1.AuditRequest{})
+}
+
 // checkBooks waits until nothing is in flight, and compares orders, stock and money.
 func checkBooks(ctx context.Context, t *testing.T, s *shop, acknowledged map[string]orderv1.OrderState) {
 	t.Helper()
 	var audit *orderv1.AuditResponse
 	err := wait.PollUntilContextTimeout(ctx, time.Second, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
-		orders, err := s.orders(ctx)
-		if err == nil {
-			audit, err = orders.Audit(ctx, &orderv1.AuditRequest{})
-		}
-		if err != nil {
+		var err error
+		if audit, err = s.audit(ctx); err != nil {
 			s.lost()
-			return false, nil
 		}
-		return audit.GetInFlight() == 0, nil
+		return err == nil && audit.GetInFlight() == 0, nil
 	})
 	if err != nil {
 		t.Fatalf("orders stay in flight: %v, %v", audit, err)

@@ -28,7 +28,7 @@ func benchClient(b *testing.B, s *grpc.Server, dial func(...grpc.DialOption) (*g
 	b.Cleanup(func() {
 		_ = conn.Close()
 		s.Stop()
-		_ = <-served
+		<-served //nolint:errcheck // it was told to end
 	})
 	return testv1.NewTestServiceClient(conn)
 }

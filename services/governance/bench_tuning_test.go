@@ -48,7 +48,7 @@ func linked(b *testing.B, tuning string, roundTrip time.Duration) testv1.TestSer
 	b.Cleanup(func() {
 		_ = conn.Close()
 		s.Stop()
-		_ = <-served
+		<-served //nolint:errcheck // it was told to end
 	})
 	return testv1.NewTestServiceClient(conn)
 }

@@ -33,7 +33,7 @@ func inMemory(policy *governance.Policy) (dialer grpc.DialOption, stop func()) {
 	go func() { served <- s.Serve(pipe) }()
 	return grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) }), func() {
 		s.Stop()
-		_ = <-served
+		<-served //nolint:errcheck // it was told to end
 	}
 }
 
