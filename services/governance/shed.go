@@ -57,6 +57,10 @@ func (s *shedder) follow(p *policyv1.Shed) *shedding {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// Others may have come first: two limiters would each count half of the calls.
+	if now = s.present.Load(); now != nil && now.limits == want && (now.limiter != nil) == (p != nil) {
+		return now
+	}
 	next := &shedding{limits: want}
 	if p != nil {
 		initial := want.initial
