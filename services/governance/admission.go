@@ -7,12 +7,12 @@ import (
 	"strconv"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // admit decides about a call before any work is done for it, the cheapest question first. What it takes, end gives back.
@@ -45,7 +45,7 @@ func (c *serverCall) admit() error {
 }
 
 func (c *serverCall) refused(err error) error {
-	if reason := RefusalReason(err); reason != "" {
+	if reason := refusal.Reason(err); reason != "" {
 		c.server.cfg.Metrics.refused.WithLabelValues(c.method.name, reason).Inc()
 	}
 	return err
@@ -59,7 +59,7 @@ func (c *serverCall) allowed() error {
 	}
 	self := c.server.cfg.Identity.Name()
 	c.server.cfg.Log.WarnContext(c.ctx, "refused a caller", "method", c.method.name, "caller", caller, "server", self)
-	return refuse(codes.PermissionDenied, ReasonCallerNotAllowed, fmt.Sprintf("%q may not call %s of %q", caller, c.method.name, self))
+	return refusal.New(codes.PermissionDenied, ReasonCallerNotAllowed, fmt.Sprintf("%q may not call %s of %q", caller, c.method.name, self))
 }
 
 // deadline refuses work nobody waits for any more, and sees that what is called in turn has a deadline that leaves time to answer.
@@ -70,7 +70,7 @@ func (c *serverCall) deadline() error {
 	at, has := c.ctx.Deadline()
 	if !has {
 		if c.rule.deadlineRequired {
-			return refuse(codes.InvalidArgument, ReasonDeadlineRequired, "the call has no deadline", badRequest("grpc-timeout", "must be set"))
+			return refusal.New(codes.InvalidArgument, ReasonDeadlineRequired, "the call has no deadline", refusal.Violation("grpc-timeout", "must be set"))
 		}
 		timeout := c.rule.timeout
 		if c.stream {
@@ -82,7 +82,7 @@ func (c *serverCall) deadline() error {
 	left := time.Until(at)
 	if left <= 0 {
 		c.server.cfg.Metrics.deadlineRefused.WithLabelValues(c.method.name).Inc()
-		return refuse(codes.DeadlineExceeded, ReasonDeadlinePassed, "the deadline passed before work began")
+		return refusal.New(codes.DeadlineExceeded, ReasonDeadlinePassed, "the deadline passed before work began")
 	}
 	if margin := min(c.rule.margin, left/10); margin > 0 {
 		c.ctx, c.cancel = context.WithDeadline(c.ctx, at.Add(-margin))
@@ -97,8 +97,8 @@ func (c *serverCall) takeTurn() error {
 		// Clients of gRPC that retry wait this long by themselves.
 		pushback := strconv.FormatInt(int64(math.Ceil(float64(refusedFor)/float64(time.Millisecond))), 10)
 		_ = grpc.SetTrailer(c.ctx, metadata.Pairs("grpc-retry-pushback-ms", pushback))
-		return refuse(codes.ResourceExhausted, ReasonRateLimited, "too many calls of "+c.method.name, withRetry(refusedFor),
-			withQuota(c.method.name, int64(c.rateInForce())))
+		return refusal.New(codes.ResourceExhausted, ReasonRateLimited, "too many calls of "+c.method.name, refusal.After(refusedFor),
+			refusal.Quota(c.method.name, int64(c.rateInForce())))
 	}
 	if turn > 0 {
 		c.server.cfg.Metrics.queued.WithLabelValues(c.method.name).Add(turn.Seconds())
@@ -130,8 +130,8 @@ func (c *serverCall) enter() error {
 	most := c.rule.maxConcurrent
 	if now := c.method.inFlight.Add(1); most > 0 && now > most {
 		c.method.inFlight.Add(-1)
-		return refuse(codes.ResourceExhausted, ReasonBulkheadFull, fmt.Sprintf("%d calls of %s are being served", most, c.method.name),
-			withQuota(c.method.name+" at once", most))
+		return refusal.New(codes.ResourceExhausted, ReasonBulkheadFull, fmt.Sprintf("%d calls of %s are being served", most, c.method.name),
+			refusal.Quota(c.method.name+" at once", most))
 	}
 	c.counted = true
 	c.method.gauge.Inc()
@@ -146,7 +146,7 @@ func (c *serverCall) shedOrServe() error {
 	}
 	if !ok {
 		c.server.cfg.Metrics.shedRefused.WithLabelValues(c.method.name, priorityName(c.rule.priority)).Inc()
-		return refuse(codes.ResourceExhausted, ReasonOverloaded, "the server is at its limit", withRetry(shedRetry))
+		return refusal.New(codes.ResourceExhausted, ReasonOverloaded, "the server is at its limit", refusal.After(shedRetry))
 	}
 	if permit != nil && c.stream {
 		permit.Drop()
@@ -170,8 +170,4 @@ func priorityName(p policyv1.Priority) string {
 	default:
 		return "normal"
 	}
-}
-
-func badRequest(field, description string) *errdetails.BadRequest {
-	return &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: description}}}
 }

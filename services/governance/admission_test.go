@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // serving is a governed server without a wire: calls go straight into its interceptors.
@@ -56,8 +58,8 @@ func both(t *testing.T, test func(t *testing.T, streaming bool)) {
 
 func (s *serving) refused(err error, code codes.Code, reason string, times float64) {
 	s.t.Helper()
-	if status.Code(err) != code || RefusalReason(err) != reason {
-		s.t.Errorf("got %v (reason %q), want %s (%s)", err, RefusalReason(err), code, reason)
+	if status.Code(err) != code || refusal.Reason(err) != reason {
+		s.t.Errorf("got %v (reason %q), want %s (%s)", err, refusal.Reason(err), code, reason)
 	}
 	if got := metric(s.t, s.metrics, "sandbox_refused_total", "reason", reason); got != times {
 		s.t.Errorf("%v counted, want %v", got, times)
@@ -181,7 +183,7 @@ func TestATokenBucketNamesTheExactWait(t *testing.T) {
 			for i := range 20 {
 				err := s.call(t.Context(), streaming, "a.B/C", fine)
 				s.refused(err, codes.ResourceExhausted, ReasonRateLimited, float64(2*i+1))
-				after, _ := RetryDelay(err)
+				after, _ := refusal.RetryDelay(err)
 				if after <= 0 || after.Seconds() > 1/rate+1e-6 {
 					t.Fatalf("at %g/s it says to wait %s", rate, after)
 				}
@@ -233,7 +235,7 @@ func TestALeakyBucketSpacesCalls(t *testing.T) {
 				t.Errorf("call %d was served after %s, want %s", i, at, want)
 			}
 		}
-		if after, _ := RetryDelay(refused[0]); (after - 100*time.Millisecond).Abs() > time.Microsecond {
+		if after, _ := refusal.RetryDelay(refused[0]); (after - 100*time.Millisecond).Abs() > time.Microsecond {
 			t.Errorf("refused for %s, want 100ms", after)
 		}
 		// Who gives up while waiting is told so.

@@ -119,14 +119,3 @@ func TestNothingForeseenIsUnknown(t *testing.T) {
 		}
 	}
 }
-
-func TestErrorsForServicesCarryTheirDetails(t *testing.T) {
-	err := InvalidArgument(map[string]string{"email": "must have an @", "age": "must be at least 18"})
-	if status.Code(err) != codes.InvalidArgument || err.Error() != "rpc error: code = InvalidArgument desc = age must be at least 18; email must have an @" {
-		t.Error("got", err)
-	}
-	err = RetryAfter(codes.Unavailable, "POOL_FULL", "no connection to the database is free", 2*time.Second)
-	if after, ok := RetryDelay(err); status.Code(err) != codes.Unavailable || !ok || after != 2*time.Second || RefusalReason(err) != "POOL_FULL" {
-		t.Error("got", err)
-	}
-}

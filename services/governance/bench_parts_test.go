@@ -8,6 +8,8 @@ import (
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"google.golang.org/grpc/codes"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // shared runs op in n goroutines, b.N times in all.
@@ -110,7 +112,7 @@ func BenchmarkNoFaults(b *testing.B) { benchNoFaults(b) }
 func benchShed(b *testing.B) {
 	p := policy(b, "shed: {}")
 	s := shedder{metrics: NewMetrics()}
-	now := s.follow(p.load().source.GetShed())
+	now := s.follow(p)
 	shared(b, 1, func() {
 		if permit, ok := now.admit(2); ok {
 			permit.Record()
@@ -121,5 +123,5 @@ func benchShed(b *testing.B) {
 func BenchmarkShed(b *testing.B) { benchShed(b) }
 
 func BenchmarkRefusal(b *testing.B) {
-	shared(b, 1, func() { _ = refuse(codes.Unavailable, ReasonBreakerOpen, "open", withRetry(time.Second)) })
+	shared(b, 1, func() { _ = refusal.New(codes.Unavailable, ReasonBreakerOpen, "open", refusal.After(time.Second)) })
 }

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // oracle is the library that this breaker replaced, with the same settings.
@@ -127,11 +129,11 @@ func TestAClockThatJumpsDoesNoHarm(t *testing.T) {
 	c.is(open, "a jump back keeps the window: after 5 failures of 20")
 
 	c.now += 4 * time.Second
-	if _, err := c.allow(); RefusalReason(err) != ReasonBreakerOpen {
+	if _, err := c.allow(); refusal.Reason(err) != ReasonBreakerOpen {
 		t.Error("4 s after it opened:", err)
 	}
 	c.now -= 5 * time.Minute // and not open for 5 minutes more
-	if _, err := c.allow(); RefusalReason(err) != ReasonBreakerOpen {
+	if _, err := c.allow(); refusal.Reason(err) != ReasonBreakerOpen {
 		t.Error("after a jump back:", err)
 	}
 	c.now += 1500 * time.Millisecond
@@ -157,7 +159,7 @@ func TestAnAbandonedProbeGivesItsSlotBack(t *testing.T) {
 		abandoned = append(abandoned, probe)
 	}
 	c.now += 10 * time.Second
-	if _, err := c.allow(); RefusalReason(err) != ReasonBreakerOpen {
+	if _, err := c.allow(); refusal.Reason(err) != ReasonBreakerOpen {
 		t.Error("within a window the slots are taken:", err)
 	}
 	c.now += time.Millisecond
@@ -225,7 +227,7 @@ func TestARefusalSaysWhenToComeBack(t *testing.T) {
 	c.calls(20, errDown)
 	c.now += 1200 * time.Millisecond
 	_, err := c.allow()
-	after, ok := RetryDelay(err)
+	after, ok := refusal.RetryDelay(err)
 	if !ok || status.Code(err) != codes.Unavailable {
 		t.Fatal("got", err)
 	}
@@ -260,7 +262,7 @@ func TestAPolicyChangeKeepsTheBreakersWindow(t *testing.T) {
 		if err := call(errDown); !errors.Is(err, errDown) {
 			t.Fatal("the first call under the new policy:", err)
 		}
-		if err := call(nil); RefusalReason(err) != ReasonBreakerOpen {
+		if err := call(nil); refusal.Reason(err) != ReasonBreakerOpen {
 			t.Error("11 failures of 26 under a limit of 40 %:", err)
 		}
 		change(t, p, "client: [{method: 'a.B/*', breaker: {open: 1s}}]")

@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 func TestWhatCountsAsAFailure(t *testing.T) {
@@ -62,8 +64,8 @@ func (r *rig) calls(n int, code codes.Code) {
 
 func (r *rig) refused(code codes.Code, reason string) {
 	r.t.Helper()
-	if _, err := begin(r.breakers, "callee", "/s.S/M"); status.Code(err) != code || RefusalReason(err) != reason {
-		r.t.Errorf("got %v (reason %q), want %s (reason %q)", err, RefusalReason(err), code, reason)
+	if _, err := begin(r.breakers, "callee", "/s.S/M"); status.Code(err) != code || refusal.Reason(err) != reason {
+		r.t.Errorf("got %v (reason %q), want %s (reason %q)", err, refusal.Reason(err), code, reason)
 	}
 }
 

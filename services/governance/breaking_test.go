@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 func TestAnOpenBreakerKeepsCallsOffTheWire(t *testing.T) {
@@ -21,12 +23,12 @@ func TestAnOpenBreakerKeepsCallsOffTheWire(t *testing.T) {
 		return nil, status.Error(codes.Unavailable, "chosen")
 	}}, ServerConfig{}, ClientConfig{Callee: "userservice", Metrics: metrics, Breakers: NewBreakers("c", BreakerConfig{}, metrics, nil)})
 	for range 20 {
-		if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); RefusalReason(err) != "" {
+		if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); refusal.Reason(err) != "" {
 			t.Fatal("refused too early:", err)
 		}
 	}
 	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
-	if status.Code(err) != codes.Unavailable || RefusalReason(err) != ReasonBreakerOpen {
+	if status.Code(err) != codes.Unavailable || refusal.Reason(err) != ReasonBreakerOpen {
 		t.Error("got", err)
 	}
 	if served.Load() != 20 {
@@ -103,7 +105,7 @@ func TestAStreamHoldsItsSlotWhileItLives(t *testing.T) {
 	if _, err := client.FullDuplexCall(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.FullDuplexCall(ctx); RefusalReason(err) != ReasonBreakerOpen {
+	if _, err := client.FullDuplexCall(ctx); refusal.Reason(err) != ReasonBreakerOpen {
 		t.Error("a second probe got", err)
 	}
 }

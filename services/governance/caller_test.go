@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 const (
@@ -66,7 +68,7 @@ func TestOnlyListedCallersAreServed(t *testing.T) {
 				}
 				return
 			}
-			if RefusalReason(err) != ReasonCallerNotAllowed || metric(t, metrics, "sandbox_refused_total", "reason", ReasonCallerNotAllowed) != 2 {
+			if refusal.Reason(err) != ReasonCallerNotAllowed || metric(t, metrics, "sandbox_refused_total", "reason", ReasonCallerNotAllowed) != 2 {
 				t.Error("not counted:", err)
 			}
 			var line struct{ Msg, Caller, Server, Method string }

@@ -23,6 +23,8 @@ import (
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // The library that callmetrics.go replaced, in one chain with it: both must count the same, by the same names and labels.
@@ -136,7 +138,7 @@ func TestOneTraceHoldsBothSidesAndSaysWhatWasRefused(t *testing.T) {
 	spans.Reset()
 	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 	refused := spans.GetSpans()
-	if RefusalReason(err) != ReasonBreakerOpen || len(refused) != 1 || len(refused[0].Events) != 1 || refused[0].Events[0].Name != "refused" ||
+	if refusal.Reason(err) != ReasonBreakerOpen || len(refused) != 1 || len(refused[0].Events) != 1 || refused[0].Events[0].Name != "refused" ||
 		refused[0].Events[0].Attributes[0].Value.AsString() != ReasonBreakerOpen {
 		t.Errorf("%v: spans %+v", err, refused)
 	}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // users is a service that is down.
@@ -114,8 +115,8 @@ func ExampleRetryDelay() {
 	client := testv1.NewTestServiceClient(conn)
 	_, _ = client.UnaryCall(context.Background(), &testv1.SimpleRequest{})
 	_, err = client.UnaryCall(context.Background(), &testv1.SimpleRequest{})
-	after, _ := governance.RetryDelay(err)
-	fmt.Println(status.Code(err), governance.RefusalReason(err), after.Minutes() > 16)
+	after, _ := refusal.RetryDelay(err)
+	fmt.Println(status.Code(err), refusal.Reason(err), after.Minutes() > 16)
 	// Output: ResourceExhausted RATE_LIMITED true
 }
 

@@ -11,6 +11,8 @@ import (
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 func cached(_ context.Context, _ *testv1.SimpleRequest, _ error) (*testv1.SimpleResponse, error) {
@@ -89,7 +91,7 @@ func TestAStreamThatCannotOpenFallsBack(t *testing.T) {
 	breakers := NewBreakers("c", BreakerConfig{MinCalls: 1, FailureRatio: 1}, nil, nil)
 	client := wire(t, failing(codes.Unavailable), ServerConfig{}, ClientConfig{Callee: "users", Breakers: breakers, Fallbacks: []Fallback{
 		FallbackToStream("/"+streamMethod, func(_ context.Context, cause error) ([]*testv1.StreamingOutputCallResponse, error) {
-			if RefusalReason(cause) != ReasonBreakerOpen {
+			if refusal.Reason(cause) != ReasonBreakerOpen {
 				t.Error("the cause is", cause)
 			}
 			return []*testv1.StreamingOutputCallResponse{{Payload: &testv1.Payload{Body: []byte("1")}}, {Payload: &testv1.Payload{Body: []byte("2")}}}, nil

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // fault is one fault of the policy, ready to strike. A method that has none carries an empty list, and pays nothing.
@@ -48,7 +49,7 @@ func newFault(p *policyv1.Fault) *fault {
 		code, _ := codeNamed(k.Abort.GetCode())
 		message := k.Abort.GetMessage()
 		orDefault(&message, "a fault was injected")
-		f.kind, f.abort = "abort", refuse(code, ReasonFaultInjected, message)
+		f.kind, f.abort = "abort", refusal.New(code, ReasonFaultInjected, message)
 	case *policyv1.Fault_Hang:
 		f.kind = "hang"
 	case *policyv1.Fault_Cut:
@@ -113,7 +114,7 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 func errCut() error {
-	return refuse(codes.Unavailable, ReasonFaultInjected, "a fault cut the connection")
+	return refusal.New(codes.Unavailable, ReasonFaultInjected, "a fault cut the connection")
 }
 
 // counter counts the messages down until the cut.

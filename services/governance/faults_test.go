@@ -14,6 +14,8 @@ import (
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // echo answers, and streams back what it gets.
@@ -144,7 +146,7 @@ func TestJitterStaysWithinItsBounds(t *testing.T) {
 
 func TestAFaultCanBeTakenBack(t *testing.T) {
 	s := newServing(t, "serverFaults: [{abort: {code: UNAVAILABLE}}]")
-	if err := s.call(t.Context(), false, "a.B/C", fine); RefusalReason(err) != ReasonFaultInjected {
+	if err := s.call(t.Context(), false, "a.B/C", fine); refusal.Reason(err) != ReasonFaultInjected {
 		t.Error("got", err)
 	}
 	change(t, s.policy, "")

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // NewLog writes JSON lines that carry the trace_id of their context.
@@ -33,7 +35,7 @@ func (h tracedHandler) WithGroup(name string) slog.Handler {
 // logCall writes failures as errors and all else at debug. A refusal by policy is no news after the first: events and metrics told.
 func logCall(ctx context.Context, log *slog.Logger, message, method string, took time.Duration, err error) {
 	level, code := slog.LevelDebug, codeOf(err)
-	if IsFailure(code) && RefusalReason(err) == "" {
+	if IsFailure(code) && refusal.Reason(err) == "" {
 		level = slog.LevelError
 	}
 	if !log.Enabled(ctx, level) {

@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 func TestWhatIsLoggedAboutACall(t *testing.T) {
@@ -24,7 +26,7 @@ func TestWhatIsLoggedAboutACall(t *testing.T) {
 		{"unless all calls are wanted", slog.LevelDebug, nil, "DEBUG"},
 		{"a failure always is", slog.LevelInfo, status.Error(codes.Internal, "chosen"), "ERROR"},
 		{"a refusal the caller earned is not", slog.LevelInfo, status.Error(codes.NotFound, "chosen"), ""},
-		{"nor each call an open breaker refuses", slog.LevelInfo, refuse(codes.Unavailable, ReasonBreakerOpen, "open"), ""},
+		{"nor each call an open breaker refuses", slog.LevelInfo, refusal.New(codes.Unavailable, ReasonBreakerOpen, "open"), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -60,7 +60,7 @@ func (s *server) rule(m *serverMethod) *serverRuled {
 	if r := m.ruled.Load(); r != nil && r.policy == policy {
 		return r
 	}
-	r := &serverRuled{policy: policy, rule: policy.server(m.name), shed: s.shed.follow(policy.source.GetShed())}
+	r := &serverRuled{policy: policy, rule: policy.server(m.name), shed: s.shed.follow(s.cfg.Policy)}
 	r.limits = m.rates.follow(time.Now(), r.rule.limits)
 	m.ruled.Store(r)
 	return r

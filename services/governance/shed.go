@@ -3,7 +3,6 @@ package governance
 import (
 	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
@@ -15,8 +14,8 @@ import (
 // adaptive limiter. Priority is the share of that limit a method may fill.
 type shedder struct {
 	metrics *Metrics
-	present atomic.Pointer[shedding]
 	mu      sync.Mutex
+	present *shedding // nil before the first
 }
 
 type shedding struct {
@@ -42,23 +41,20 @@ func shedLimits(p *policyv1.Shed) limits {
 	return l
 }
 
-// follow returns what the policy wants now. New bounds start from the limit learnt under the old ones.
-func (s *shedder) follow(p *policyv1.Shed) *shedding {
-	now := s.present.Load()
+// follow returns what the policy wants now. New bounds start from the limit learnt under the old ones. There is one limiter at a time,
+// whoever comes first: two would each count half of the calls.
+func (s *shedder) follow(policy *Policy) *shedding {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, p := s.present, policy.load().source.GetShed()
 	if p == nil && (now == nil || now.limiter == nil) {
 		return nil
 	}
 	var want limits
 	if p != nil {
 		want = shedLimits(p)
-		if now != nil && now.limits == want {
-			return now
-		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	// Others may have come first: two limiters would each count half of the calls.
-	if now = s.present.Load(); now != nil && now.limits == want && (now.limiter != nil) == (p != nil) {
+	if now != nil && now.limits == want {
 		return now
 	}
 	next := &shedding{limits: want}
@@ -72,7 +68,7 @@ func (s *shedder) follow(p *policyv1.Shed) *shedding {
 			OnLimitChanged(func(e adaptivelimiter.LimitChangedEvent) { s.metrics.shedLimit.Set(float64(e.NewLimit)) }).Build()
 		s.metrics.shedLimit.Set(float64(initial))
 	}
-	s.present.Store(next)
+	s.present = next
 	return next
 }
 

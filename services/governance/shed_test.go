@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // workshop is a server that can do so many calls at once, and makes the others queue, first come first served, until their callers give up.
@@ -124,7 +125,7 @@ server: [{method: a.B/Low, priority: low}, {method: a.B/High, priority: high}, {
 				shed++
 				err := s.call(t.Context(), streaming, method, fine)
 				s.refused(err, codes.ResourceExhausted, ReasonOverloaded, shed)
-				if _, ok := RetryDelay(err); !ok {
+				if _, ok := refusal.RetryDelay(err); !ok {
 					t.Error("it does not say when to come back")
 				}
 			}
@@ -162,14 +163,44 @@ func TestAStreamHoldsNoPlaceOfTheAdaptiveLimit(t *testing.T) {
 
 func TestTheLearntLimitOutlivesAPolicy(t *testing.T) {
 	s := shedder{metrics: NewMetrics()}
-	first := s.follow(&policyv1.Shed{InitialLimit: 50})
-	if again := s.follow(&policyv1.Shed{InitialLimit: 50}); again != first {
+	follow := func(p *policyv1.Shed) *shedding { return s.follow(shedBy(t, p)) }
+	first := follow(&policyv1.Shed{InitialLimit: 50})
+	if again := follow(&policyv1.Shed{InitialLimit: 50}); again != first {
 		t.Error("the same policy makes another limiter")
 	}
-	if next := s.follow(&policyv1.Shed{InitialLimit: 20, MaxLimit: 300}); next.limiter.Limit() != 50 {
+	if next := follow(&policyv1.Shed{InitialLimit: 20, MaxLimit: 300}); next.limiter.Limit() != 50 {
 		t.Errorf("other bounds start at %d, not at what was learnt", next.limiter.Limit())
 	}
-	if next := s.follow(&policyv1.Shed{MaxLimit: 30}); next.limiter.Limit() != 30 {
+	if next := follow(&policyv1.Shed{MaxLimit: 30}); next.limiter.Limit() != 30 {
 		t.Errorf("a lower bound starts at %d", next.limiter.Limit())
+	}
+}
+
+func shedBy(t *testing.T, p *policyv1.Shed) *Policy {
+	t.Helper()
+	policy, err := NewPolicy(&policyv1.EffectivePolicy{Shed: p})
+	must(t, err)
+	return policy
+}
+
+func TestManyFirstCallsShareOneLimiter(t *testing.T) {
+	for range 50 {
+		s, policy := shedder{metrics: NewMetrics()}, shedBy(t, &policyv1.Shed{})
+		got := make([]*shedding, 16)
+		start := make(chan struct{})
+		var calls sync.WaitGroup
+		for i := range got {
+			calls.Go(func() {
+				<-start
+				got[i] = s.follow(policy)
+			})
+		}
+		close(start)
+		calls.Wait()
+		for _, one := range got {
+			if one != got[0] {
+				t.Fatal("calls that come at the same time are counted apart")
+			}
+		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 const scope = "github.com/grpc-sandbox/sandbox/services/governance"
@@ -88,7 +90,7 @@ func endSpan(span trace.Span, code codes.Code, err error) {
 	span.SetAttributes(attribute.Int("rpc.grpc.status_code", int(code)))
 	if err != nil {
 		span.SetStatus(otelcodes.Error, codeName(code))
-		if reason := RefusalReason(err); reason != "" {
+		if reason := refusal.Reason(err); reason != "" {
 			span.AddEvent("refused", trace.WithAttributes(attribute.String("reason", reason), attribute.String("message", err.Error())))
 		}
 	}

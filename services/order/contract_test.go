@@ -9,9 +9,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/contracts"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
 	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
-	"github.com/grpc-sandbox/sandbox/services/refusal"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 

@@ -12,10 +12,10 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 	"github.com/grpc-sandbox/sandbox/services/payment"
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
-	"github.com/grpc-sandbox/sandbox/services/refusal"
 )
 
 // TestKilledAtEveryStep kills an orderservice at each point; another one finishes what it left, and the caller, who asks again with the

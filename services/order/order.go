@@ -9,8 +9,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
-	"github.com/grpc-sandbox/sandbox/services/refusal"
 )
 
 // state is where an order is in its saga.

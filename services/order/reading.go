@@ -9,9 +9,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 	"github.com/grpc-sandbox/sandbox/services/postgres"
-	"github.com/grpc-sandbox/sandbox/services/refusal"
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 

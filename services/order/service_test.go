@@ -8,11 +8,11 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/inventory"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 	"github.com/grpc-sandbox/sandbox/services/payment"
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
-	"github.com/grpc-sandbox/sandbox/services/refusal"
 )
 
 func TestCreateOrder(t *testing.T) {

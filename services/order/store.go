@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/grpc/codes"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/postgres"
-	"github.com/grpc-sandbox/sandbox/services/refusal"
 )
 
 // store keeps orders. Its errors are those a caller gets.

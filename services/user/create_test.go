@@ -9,8 +9,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
-	"github.com/grpc-sandbox/sandbox/services/refusal"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 

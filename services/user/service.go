@@ -11,8 +11,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/postgres"
-	"github.com/grpc-sandbox/sandbox/services/refusal"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/grpc-sandbox/sandbox/services/refusal"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // Check returns INVALID_ARGUMENT with a violation for each field that breaks its rule.
@@ -28,5 +28,5 @@ func Check(message proto.Message) error {
 		violations = append(violations, &errdetails.BadRequest_FieldViolation{
 			Field: protovalidate.FieldPathString(v.Proto.GetField()), Description: v.Proto.GetMessage(), Reason: v.Proto.GetRuleId()})
 	}
-	return refusal.Fields(violations)
+	return refusal.Fields(violations...)
 }

@@ -1,0 +1,14 @@
+package governance
+
+// The ErrorInfo reasons of calls that governance refused. The README says what each means.
+const (
+	ReasonBreakerOpen      = "BREAKER_OPEN"
+	ReasonTooManyCalls     = "TOO_MANY_CALLS"
+	ReasonDeadlineRequired = "DEADLINE_REQUIRED"
+	ReasonDeadlinePassed   = "DEADLINE_PASSED"
+	ReasonBulkheadFull     = "BULKHEAD_FULL"
+	ReasonRateLimited      = "RATE_LIMITED"
+	ReasonOverloaded       = "OVERLOADED"
+	ReasonCallerNotAllowed = "CALLER_NOT_ALLOWED"
+	ReasonFaultInjected    = "FAULT_INJECTED"
+)

@@ -1,0 +1,78 @@
+// Package refusal makes and reads the errors by which a service refuses a call: a code, a sentence, and details that a program can read.
+package refusal
+
+import (
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// Domain is in the ErrorInfo of every refusal.
+const Domain = "sandbox.dev"
+
+// New is an error with a reason in its ErrorInfo: UPPER_SNAKE_CASE, one for each thing a caller may want to tell apart.
+func New(code codes.Code, reason, message string, more ...protoadapt.MessageV1) error {
+	return detailed(code, message, append([]protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: reason, Domain: Domain}}, more...)...)
+}
+
+// Fields is INVALID_ARGUMENT for fields; the first is in the message too.
+func Fields(violations ...*errdetails.BadRequest_FieldViolation) error {
+	message := "the request is malformed"
+	if len(violations) > 0 {
+		message = violations[0].GetField() + ": " + violations[0].GetDescription()
+	}
+	return detailed(codes.InvalidArgument, message, &errdetails.BadRequest{FieldViolations: violations})
+}
+
+// Field is INVALID_ARGUMENT for one field.
+func Field(name, description string) error {
+	return Fields(&errdetails.BadRequest_FieldViolation{Field: name, Description: description})
+}
+
+func detailed(code codes.Code, message string, details ...protoadapt.MessageV1) error {
+	st := status.New(code, message)
+	if with, err := st.WithDetails(details...); err == nil {
+		st = with
+	}
+	return st.Err()
+}
+
+// After is the detail that says when to try again.
+func After(d time.Duration) protoadapt.MessageV1 {
+	return &errdetails.RetryInfo{RetryDelay: durationpb.New(d)}
+}
+
+// Quota is the detail that says which limit was reached.
+func Quota(subject string, limit int64) protoadapt.MessageV1 {
+	return &errdetails.QuotaFailure{Violations: []*errdetails.QuotaFailure_Violation{{Subject: subject,
+		Description: "the limit has been reached", QuotaValue: limit}}}
+}
+
+// Violation is the detail that says what is wrong with one field.
+func Violation(field, description string) protoadapt.MessageV1 {
+	return &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: description}}}
+}
+
+// Reason reads the reason of a refusal; empty for any other error.
+func Reason(err error) string {
+	for _, d := range status.Convert(err).Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok && info.GetDomain() == Domain {
+			return info.GetReason()
+		}
+	}
+	return ""
+}
+
+// RetryDelay is how long an error asks its caller to wait before another try.
+func RetryDelay(err error) (time.Duration, bool) {
+	for _, d := range status.Convert(err).Details() {
+		if info, ok := d.(*errdetails.RetryInfo); ok {
+			return info.GetRetryDelay().AsDuration(), true
+		}
+	}
+	return 0, false
+}
