@@ -3,13 +3,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/inventory"
 	"github.com/grpc-sandbox/sandbox/services/postgres"
 )
@@ -22,22 +20,7 @@ func main() {
 }
 
 func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int {
-	cfg, err := governance.ConfigFromEnv("inventoryservice", getenv)
-	if err != nil {
-		return fail(stderr, err)
-	}
-	database, err := postgres.ConfigFromEnv("inventory", getenv)
-	if err != nil {
-		return fail(stderr, err)
-	}
-	database.Migrations, database.Needed = inventory.Migrations(), true
-	if err := postgres.Run(ctx, stderr, cfg, database, inventory.Register); err != nil {
-		return fail(stderr, err)
-	}
-	return 0
-}
-
-func fail(stderr io.Writer, err error) int {
-	fmt.Fprintln(stderr, "inventoryservice:", err)
-	return 1
+	return postgres.Program{
+		Service: "inventoryservice", Role: "inventory", Migrations: inventory.Migrations(), Needed: true, Register: inventory.Register,
+	}.Main(ctx, stderr, getenv)
 }

@@ -3,13 +3,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/order"
 	"github.com/grpc-sandbox/sandbox/services/postgres"
 )
@@ -22,22 +20,7 @@ func main() {
 }
 
 func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int {
-	cfg, err := governance.ConfigFromEnv("orderservice", getenv)
-	if err != nil {
-		return fail(stderr, err)
-	}
-	database, err := postgres.ConfigFromEnv("orders", getenv)
-	if err != nil {
-		return fail(stderr, err)
-	}
-	database.Migrations, database.Needed = order.Migrations(), true
-	if err := postgres.Run(ctx, stderr, cfg, database, order.Register(order.ConfigFromEnv(getenv))); err != nil {
-		return fail(stderr, err)
-	}
-	return 0
-}
-
-func fail(stderr io.Writer, err error) int {
-	fmt.Fprintln(stderr, "orderservice:", err)
-	return 1
+	return postgres.Program{
+		Service: "orderservice", Role: "orders", Migrations: order.Migrations(), Needed: true, Register: order.Register(order.ConfigFromEnv(getenv)),
+	}.Main(ctx, stderr, getenv)
 }

@@ -3,13 +3,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/payment"
 	"github.com/grpc-sandbox/sandbox/services/postgres"
 )
@@ -22,22 +20,7 @@ func main() {
 }
 
 func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int {
-	cfg, err := governance.ConfigFromEnv("paymentservice", getenv)
-	if err != nil {
-		return fail(stderr, err)
-	}
-	database, err := postgres.ConfigFromEnv("payments", getenv)
-	if err != nil {
-		return fail(stderr, err)
-	}
-	database.Migrations, database.Needed = payment.Migrations(), true
-	if err := postgres.Run(ctx, stderr, cfg, database, payment.Register); err != nil {
-		return fail(stderr, err)
-	}
-	return 0
-}
-
-func fail(stderr io.Writer, err error) int {
-	fmt.Fprintln(stderr, "paymentservice:", err)
-	return 1
+	return postgres.Program{
+		Service: "paymentservice", Role: "payments", Migrations: payment.Migrations(), Needed: true, Register: payment.Register,
+	}.Main(ctx, stderr, getenv)
 }

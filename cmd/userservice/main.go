@@ -3,13 +3,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/postgres"
 	"github.com/grpc-sandbox/sandbox/services/user"
 )
@@ -22,22 +20,7 @@ func main() {
 }
 
 func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int {
-	cfg, err := governance.ConfigFromEnv("userservice", getenv)
-	if err != nil {
-		return fail(stderr, err)
-	}
-	database, err := postgres.ConfigFromEnv("users", getenv)
-	if err != nil {
-		return fail(stderr, err)
-	}
-	database.Migrations = user.Migrations()
-	if err := postgres.Run(ctx, stderr, cfg, database, user.Register); err != nil {
-		return fail(stderr, err)
-	}
-	return 0
-}
-
-func fail(stderr io.Writer, err error) int {
-	fmt.Fprintln(stderr, "userservice:", err)
-	return 1
+	return postgres.Program{
+		Service: "userservice", Role: "users", Migrations: user.Migrations(), Register: user.Register,
+	}.Main(ctx, stderr, getenv)
 }

@@ -2,12 +2,45 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"io/fs"
 
 	"google.golang.org/grpc"
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
 )
+
+// Program is a service that keeps state, for its main.
+type Program struct {
+	Service    string // its name
+	Role       string // at the database
+	Migrations fs.FS  // files of goose at its root
+	Needed     bool   // its readiness follows the database
+	Register   func(*governance.Process, *grpc.Server, *DB) error
+}
+
+// Main runs the program as its environment says until ctx ends. It returns the exit code, and says on stderr what stopped it.
+func (p Program) Main(ctx context.Context, stderr io.Writer, getenv func(string) string) int {
+	if err := p.run(ctx, stderr, getenv); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", p.Service, err)
+		return 1
+	}
+	return 0
+}
+
+func (p Program) run(ctx context.Context, stderr io.Writer, getenv func(string) string) error {
+	cfg, err := governance.ConfigFromEnv(p.Service, getenv)
+	if err != nil {
+		return err
+	}
+	database, err := ConfigFromEnv(p.Role, getenv)
+	if err != nil {
+		return err
+	}
+	database.Migrations, database.Needed = p.Migrations, p.Needed
+	return Run(ctx, stderr, cfg, database, p.Register)
+}
 
 // Run is governance.Run for a program that keeps state: the database follows the program's certificate, log and traces, and is closed
 // after the drain, when no call needs it any more.
