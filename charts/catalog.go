@@ -81,11 +81,14 @@ func targets(services ...string) string {
 	return strings.Join(all, ",")
 }
 
+// trustDomain is that of every identity the sandbox gives.
+const trustDomain = "sandbox.local"
+
 // calledBy is a policy that lets in only these services, and whoever has the command line's certificate.
 func calledBy(services ...string) map[string]any {
 	var allow []any
 	for _, s := range append(services, "cli") {
-		allow = append(allow, "spiffe://sandbox.local/ns/"+ShopNamespace+"/sa/"+s)
+		allow = append(allow, "spiffe://"+trustDomain+"/ns/"+ShopNamespace+"/sa/"+s)
 	}
 	return map[string]any{"version": "callers-1", "server": []any{map[string]any{"method": "*/*", "callers": map[string]any{"allow": allow}}}}
 }
@@ -129,7 +132,7 @@ func All(image func(component string) string) []Release {
 				"webhook": map[string]any{"readinessProbe": map[string]any{"initialDelaySeconds": 0, "periodSeconds": 1}},
 			},
 		},
-		{Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Values: map[string]any{"namespace": ShopNamespace}},
+		{Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Values: map[string]any{"namespace": ShopNamespace, "trustDomain": trustDomain}},
 		users,
 		database,
 		// After userservice, or its breaker would begin open: nobody to call yet.

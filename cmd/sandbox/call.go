@@ -13,10 +13,6 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
-
-	_ "github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1" // callable, because linked
-	_ "github.com/grpc-sandbox/sandbox/services/order/orderv1"         // callable, because linked
-	_ "github.com/grpc-sandbox/sandbox/services/payment/paymentv1"     // callable, because linked
 )
 
 const servingPodHeader = "x-serving-pod"

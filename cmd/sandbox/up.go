@@ -49,9 +49,9 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	if err != nil {
 		return err
 	}
-	for flag, given := range map[string]bool{"--only-setup": f.onlySetup, "--for-tests": f.forTests} {
-		if given && !f.setup {
-			return usageError("%s goes with --setup\ntry: %s %[1]s", flag, g.command("up --setup"))
+	for _, flag := range []string{"only-setup", "for-tests"} {
+		if cmd.Flags().Changed(flag) && !f.setup {
+			return usageError("--%s goes with --setup\ntry: %s --%[1]s", flag, g.command("up --setup"))
 		}
 	}
 	folders, err := w.folders()

@@ -221,4 +221,8 @@ func TestPodmanGetsTheWholeName(t *testing.T) {
 			}
 		})
 	}
+	e, _ := fakeEngineNamed(t, "podman", "cat >/dev/null")
+	if err := e.LoadImage(t.Context(), ref, func(io.Writer) error { return nil }); err == nil || !strings.Contains(err.Error(), ref) {
+		t.Errorf("an image that got no name: %v", err)
+	}
 }

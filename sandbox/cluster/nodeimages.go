@@ -28,8 +28,11 @@ func (e Engine) LoadImage(ctx context.Context, ref string, write func(io.Writer)
 	// A Docker archive leaves Docker's own registry out of names. Podman puts it back, or reads such a name as a local one:
 	// its settings decide.
 	got := loadedName(said)
-	if got == "" || got == ref {
+	switch got {
+	case ref:
 		return nil
+	case "":
+		return fmt.Errorf("loading %s: podman does not say under which name: %q", ref, said)
 	}
 	if _, err := e.Run(ctx, "tag", got, ref); err != nil {
 		return err
