@@ -52,7 +52,7 @@ func TestOnlyListedCallersAreServed(t *testing.T) {
 			}, stream: func(grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) error {
 				return nil
 			}}, ServerConfig{Identity: self, Policy: policy(t, c.text), Metrics: metrics, Log: NewLog(&log, slog.LevelInfo)},
-				ClientConfig{Identity: id, Callee: "callee", Log: quiet})
+				ClientConfig{Identity: id, Callee: "callee", ServerName: "callee", Log: quiet})
 			_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 			if status.Code(err) != c.want {
 				t.Error("unary:", err)

@@ -17,7 +17,7 @@ import (
 // ClientConfig describes one connection. Callee is required; the zero value of the others means what stands beside them.
 type ClientConfig struct {
 	Callee     string               // the short name of the service called, in metrics, breakers and policies
-	ServerName string               // the DNS name its certificate must carry; Callee when empty
+	ServerName string               // the DNS name its certificate must carry; the host of the target when empty
 	Identity   *Identity            // plaintext when nil
 	Timeout    time.Duration        // deadline of a unary call that has none, where the policy names none; 1s
 	Policy     *Policy              // the defaults when nil
@@ -30,7 +30,6 @@ type ClientConfig struct {
 }
 
 func (c ClientConfig) withDefaults() ClientConfig {
-	orDefault(&c.ServerName, c.Callee)
 	orDefault(&c.Timeout, time.Second)
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics()
@@ -48,6 +47,7 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 		return nil, errors.New("dialing: the configuration names no callee")
 	}
 	cfg = cfg.withDefaults()
+	orDefault(&cfg.ServerName, hostOf(target))
 	transport := insecure.NewCredentials()
 	if cfg.Identity != nil {
 		transport = credentials.NewTLS(cfg.Identity.ClientTLS(cfg.ServerName))

@@ -36,7 +36,7 @@ func ExampleRun() {
 	}
 	err = governance.Run(ctx, os.Stderr, cfg, func(p *governance.Process, s *grpc.Server) error {
 		// greeterv1.RegisterGreeterServer(s, greeter{})
-		_, err := p.Dial("dns:///userservice-headless.shop.svc:8443", "userservice", "userservice.shop.svc")
+		_, err := p.Dial("dns:///userservice-headless.shop.svc:8443", "userservice")
 		return err
 	})
 	fmt.Println(err)

@@ -36,8 +36,8 @@ type Process struct {
 func (p *Process) Go(work func(ctx context.Context) error) { p.work = append(p.work, work) }
 
 // Dial connects to another service with everything this process shares. Run closes the connection. Call it while registering.
-func (p *Process) Dial(target, callee, serverName string, fallbacks ...Fallback) (*grpc.ClientConn, error) {
-	conn, err := Dial(target, ClientConfig{Callee: callee, ServerName: serverName, Identity: p.Identity, Breakers: p.Breakers,
+func (p *Process) Dial(target, callee string, fallbacks ...Fallback) (*grpc.ClientConn, error) {
+	conn, err := Dial(target, ClientConfig{Callee: callee, Identity: p.Identity, Breakers: p.Breakers,
 		Policy: p.Policy, Fallbacks: fallbacks, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log})
 	if err == nil {
 		p.closes = append(p.closes, conn.Close)

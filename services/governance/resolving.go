@@ -1,7 +1,9 @@
 package governance
 
 import (
+	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +17,17 @@ const lookupsApart = time.Second
 
 // lookUpSoon is for the whole process, as grpc-go has it.
 var lookUpSoon = sync.OnceFunc(func() { dns.SetMinResolutionInterval(lookupsApart) })
+
+// hostOf is the host that a target names: dns:///userservice-headless.shop.svc:8443 leads to userservice-headless.shop.svc.
+func hostOf(target string) string {
+	if u, err := url.Parse(target); err == nil && u.Scheme != "" && strings.HasPrefix(u.Path, "/") {
+		target = strings.TrimPrefix(u.Path, "/")
+	}
+	if host, _, err := net.SplitHostPort(target); err == nil {
+		return host
+	}
+	return target
+}
 
 // governedResolver hands the addresses of gRPC's own resolver on with the policy's service config, and again when the policy changes:
 // so that retries follow it on connections that are open already.

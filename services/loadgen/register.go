@@ -19,7 +19,7 @@ func Register(p *governance.Process, s *grpc.Server, cfg Config) error {
 	server := &Server{loads: newLoads(p.Metrics.Registry), conns: map[string]grpc.ClientConnInterface{}, events: p.Events,
 		breakers: p.Breakers, stopping: p.Stopping}
 	for name, t := range cfg.Targets {
-		conn, err := p.Dial(t.Address, t.Name, t.ServerName)
+		conn, err := p.Dial(t.Address, t.Name)
 		if err != nil {
 			return err
 		}

@@ -2,17 +2,14 @@ package loadgen
 
 import (
 	"fmt"
-	"net"
-	"net/url"
 	"strconv"
 	"strings"
 )
 
 // Target is a service that can be loaded.
 type Target struct {
-	Name       string // userservice
-	Address    string // dns:///userservice-headless.shop.svc:8443
-	ServerName string // userservice.shop.svc: the name its certificate carries
+	Name    string // userservice
+	Address string // dns:///userservice-headless.shop.svc:8443; its certificate must carry the host
 }
 
 // Config is what the load generator reads from its environment beside governance.Config.
@@ -54,25 +51,9 @@ func parseTargets(list string) (map[string]Target, error) {
 		if !ok || name == "" || address == "" {
 			return nil, fmt.Errorf("reading TARGETS: %q is no name=address; try: %s", item, defaultTargets)
 		}
-		targets[name] = Target{Name: name, Address: address, ServerName: serverName(name, address)}
+		targets[name] = Target{Name: name, Address: address}
 	}
 	return targets, nil
-}
-
-// serverName is <name>.<namespace>.svc for an address in a cluster, else the host itself.
-func serverName(name, address string) string {
-	endpoint := address
-	if u, err := url.Parse(address); err == nil && u.Scheme != "" && strings.HasPrefix(u.Path, "/") {
-		endpoint = strings.TrimPrefix(u.Path, "/")
-	}
-	host, _, err := net.SplitHostPort(endpoint)
-	if err != nil {
-		host = endpoint
-	}
-	if labels := strings.Split(host, "."); len(labels) >= 3 && labels[2] == "svc" {
-		return name + "." + labels[1] + ".svc"
-	}
-	return host
 }
 
 func parseRate(text string) (float64, error) {

@@ -5,22 +5,6 @@ import (
 	"testing"
 )
 
-func TestTheServerNameComesFromTheAddress(t *testing.T) {
-	for _, c := range []struct{ address, want string }{
-		{"dns:///userservice-headless.shop.svc:8443", "userservice.shop.svc"},
-		{"dns:///userservice-headless.shop.svc.cluster.local:8443", "userservice.shop.svc"},
-		{"dns://10.96.0.10/userservice-headless.shop.svc:8443", "userservice.shop.svc"},
-		{"userservice.prod.svc:8443", "userservice.prod.svc"},
-		{"localhost:8443", "localhost"},
-		{"127.0.0.1:8443", "127.0.0.1"},
-		{"users.example.com", "users.example.com"},
-	} {
-		if got := serverName("userservice", c.address); got != c.want {
-			t.Errorf("%s: got %q, want %q", c.address, got, c.want)
-		}
-	}
-}
-
 func TestConfigFromEnv(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -44,7 +28,7 @@ func TestConfigFromEnv(t *testing.T) {
 		})
 	}
 	cfg, err := ConfigFromEnv(func(string) string { return "" })
-	if err != nil || cfg.BackgroundRate != 20 || cfg.BackgroundTarget != "userservice" || cfg.Targets["userservice"].ServerName != "userservice.shop.svc" {
+	if err != nil || cfg.BackgroundRate != 20 || cfg.BackgroundTarget != "userservice" || cfg.Targets["userservice"].Address != defaultTargets[len("userservice="):] {
 		t.Errorf("the defaults are %+v, %v", cfg, err)
 	}
 }

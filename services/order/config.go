@@ -1,9 +1,6 @@
 package order
 
 import (
-	"net"
-	"net/url"
-	"strings"
 	"time"
 )
 
@@ -42,15 +39,4 @@ func (c Config) withDefaults() Config {
 		c.At = func(string) {}
 	}
 	return c
-}
-
-// serverName is the name in a service's certificate: its host's, without the mark of a headless Service.
-func serverName(address string) string {
-	if u, err := url.Parse(address); err == nil && u.Scheme != "" && strings.HasPrefix(u.Path, "/") {
-		address = strings.TrimPrefix(u.Path, "/")
-	}
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		address = host
-	}
-	return strings.Replace(address, "-headless.", ".", 1)
 }

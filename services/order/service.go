@@ -35,7 +35,7 @@ func Register(cfg Config) func(*governance.Process, *grpc.Server, *postgres.DB) 
 		for _, callee := range []struct{ name, address string }{
 			{"userservice", cfg.Users}, {"inventoryservice", cfg.Inventory}, {"paymentservice", cfg.Payment},
 		} {
-			conn, err := p.Dial(callee.address, callee.name, serverName(callee.address))
+			conn, err := p.Dial(callee.address, callee.name)
 			if err != nil {
 				return err
 			}

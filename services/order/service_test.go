@@ -101,15 +101,3 @@ func TestListOrders(t *testing.T) {
 		}
 	}
 }
-
-func TestServerName(t *testing.T) {
-	for address, want := range map[string]string{
-		"dns:///userservice-headless.shop.svc:8443": "userservice.shop.svc",
-		"userservice.shop.svc:8443":                 "userservice.shop.svc",
-		"127.0.0.1:1":                               "127.0.0.1",
-	} {
-		if got := serverName(address); got != want {
-			t.Errorf("%s: got %s", address, got)
-		}
-	}
-}
