@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"k8s.io/apimachinery/pkg/util/wait"
 
@@ -239,22 +240,21 @@ func TestOneTraceShowsAllOfAnOrder(t *testing.T) {
 	feature(t, "every hop and every query of CreateOrder in one trace", func(ctx context.Context, t *testing.T) {
 		s := openShop(ctx, t)
 		jaeger := observe.NewJaeger("http://"+forward(ctx, t, s.client, charts.SystemNamespace, "jaeger", 16686), http.DefaultClient)
-		begun := time.Now()
-		if _, err := s.buy(ctx, fmt.Sprintf("trace-%d", begun.UnixNano())); err != nil {
+		id := fmt.Sprintf("%032x", time.Now().UnixNano())
+		traced := metadata.AppendToOutgoingContext(ctx, "traceparent", "00-"+id+"-00000000000000aa-01")
+		if _, err := s.buy(traced, "trace-"+id); err != nil {
 			t.Fatal(err)
 		}
-		var lacking []string
+		var missing []string
+		var asked error
 		err := wait.PollUntilContextTimeout(ctx, time.Second, time.Minute, true, func(ctx context.Context) (bool, error) {
-			traces, err := jaeger.Traces(ctx, "orderservice", begun.Add(-time.Second), 50)
-			for _, trace := range traces {
-				if lacking = lacks(trace); len(lacking) == 0 {
-					return true, nil
-				}
-			}
-			return false, err
+			var trace observe.Trace
+			trace, asked = jaeger.Trace(ctx, id)
+			missing = lacks(trace)
+			return len(missing) == 0, nil // spans arrive service by service
 		})
 		if err != nil {
-			t.Errorf("no trace shows all of an order; the last one lacks %v", lacking)
+			t.Errorf("the trace of an order lacks %v; %v", missing, asked)
 		}
 	})
 }

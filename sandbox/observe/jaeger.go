@@ -69,6 +69,19 @@ func (j *Jaeger) Traces(ctx context.Context, service string, since time.Time, li
 	return traces, nil
 }
 
+// Trace is what has arrived so far of the trace with an id, in hexadecimal. One of which nothing has arrived is an error.
+func (j *Jaeger) Trace(ctx context.Context, id string) (Trace, error) {
+	var found []jaegerTrace
+	doing := "asking Jaeger for trace " + id
+	if err := j.get(ctx, doing, "/api/traces/"+url.PathEscape(id), nil, &found); err != nil {
+		return Trace{}, err
+	}
+	if len(found) == 0 {
+		return Trace{}, fmt.Errorf("%s: nothing of it has arrived", doing)
+	}
+	return found[0].trace(), nil
+}
+
 // jaegerTrace is a trace as Jaeger's HTTP API writes it; times are in microseconds.
 type jaegerTrace struct {
 	TraceID string `json:"traceID"`

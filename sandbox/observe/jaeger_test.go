@@ -39,6 +39,31 @@ func TestTraces(t *testing.T) {
 	}
 }
 
+func TestTraceByID(t *testing.T) {
+	s := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/api/traces/4bf9":
+			fmt.Fprint(w, `{"data":[{"traceID":"4bf9","spans":[{"spanID":"00f0","operationName":"CreateOrder","processID":"p1"}],
+				"processes":{"p1":{"serviceName":"orderservice"}}}]}`)
+		case "/api/traces/e0":
+			fmt.Fprint(w, `{"data":[]}`)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}`)
+		}
+	})
+	j := NewJaeger(s.URL, nil)
+	got, err := j.Trace(t.Context(), "4bf9")
+	if err != nil || len(got.Spans) != 1 || got.Spans[0].Service != "orderservice" {
+		t.Errorf("trace 4bf9: %+v, %v", got, err)
+	}
+	for _, id := range []string{"e0", "beef"} {
+		if got, err := j.Trace(t.Context(), id); err == nil {
+			t.Errorf("trace %s, of which nothing has arrived: %+v", id, got)
+		}
+	}
+}
+
 func TestServices(t *testing.T) {
 	for _, tt := range []struct {
 		name, body string
