@@ -5,44 +5,118 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"sync"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
-// loader loads images into the node, once each, skipping what is there.
-type loader struct {
-	up    *up
-	once  sync.Once
-	err   error
-	have  map[string]string
-	mu    sync.Mutex
-	blobs map[string]bool // in the node; see into
+// node is where a loader puts images.
+type node interface {
+	NodeImages(ctx context.Context) (digests map[string]string, blobs map[string]bool, err error)
+	LoadIntoNode(ctx context.Context, write func(io.Writer) error) error
 }
 
-func newLoader(u *up) *loader { return &loader{up: u} }
+// loader loads images into the node in the background, one after another in order of need, skipping what is there: kind and the workloads
+// leave time for it while they start.
+type loader struct {
+	node  node
+	wait  func(ctx context.Context, ref string) (images.Ready, error)           // until the image is made
+	renew func(ctx context.Context, damaged images.Ready) (images.Ready, error) // makes it anew
+	refs  []string
+	slots map[string]*loading
 
-// load makes sure that the node holds an image, and returns its digest.
+	once   sync.Once
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu    sync.Mutex // one image goes in at a time
+	have  map[string]string
+	blobs map[string]bool // in the node: images share layers
+	sent  int             // images
+}
+
+// loading is one image on its way.
+type loading struct {
+	ended  chan struct{}
+	digest string
+	err    error
+}
+
+func newLoader(n node, refs []string) *loader {
+	l := &loader{node: n, refs: refs, slots: map[string]*loading{}}
+	for _, ref := range refs {
+		l.slots[ref] = &loading{ended: make(chan struct{})}
+	}
+	return l
+}
+
+// begin starts loading; the node's containerd must run. Only the first call does anything.
+func (l *loader) begin(ctx context.Context) {
+	l.once.Do(func() {
+		ctx, l.cancel = context.WithCancel(ctx)
+		l.done.Go(func() {
+			for _, ref := range l.refs {
+				slot := l.slots[ref]
+				slot.digest, slot.err = l.one(ctx, ref)
+				close(slot.ended)
+			}
+		})
+	})
+}
+
+// stop ends what is under way and waits for its end.
+func (l *loader) stop() {
+	l.once.Do(func() {}) // nothing begins any more
+	if l.cancel != nil {
+		l.cancel()
+	}
+	l.done.Wait()
+}
+
+// load waits until the node holds an image, and returns its digest. What failed in the background is tried once more.
 func (l *loader) load(ctx context.Context, ref string, doing func(string)) (string, error) {
 	doing("waiting for image " + ref)
-	r, err := l.up.prep.Wait(ctx, ref)
+	slot := l.slots[ref]
+	if slot == nil {
+		return "", &images.UnknownError{Ref: ref}
+	}
+	select {
+	case <-slot.ended:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if slot.err == nil {
+		return slot.digest, nil
+	}
+	doing("loading image " + ref)
+	return l.one(ctx, ref)
+}
+
+// loaded is how many images went into the node.
+func (l *loader) loaded() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sent
+}
+
+func (l *loader) one(ctx context.Context, ref string) (string, error) {
+	r, err := l.wait(ctx, ref)
 	if err != nil {
 		return "", err
 	}
-	l.once.Do(func() { l.have, l.blobs, l.err = l.up.cluster.NodeImages(ctx) })
-	if l.err != nil {
-		return "", l.err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.have == nil {
+		if l.have, l.blobs, err = l.node.NodeImages(ctx); err != nil {
+			return "", err
+		}
 	}
 	if l.have[ref] == r.Digest {
 		return r.Digest, nil
 	}
-	doing("loading image " + ref)
 	err = l.into(ctx, r)
 	if errors.Is(err, images.ErrCorrupt) {
-		l.up.rec.note(ref, "the cached image is damaged; making it anew")
-		i, _ := images.Find(ref)
-		if r, err = l.up.store.Renew(ctx, i, r); err == nil {
+		if r, err = l.renew(ctx, r); err == nil {
 			err = l.into(ctx, r)
 		}
 	}
@@ -52,12 +126,9 @@ func (l *loader) load(ctx context.Context, ref string, doing func(string)) (stri
 	return r.Digest, nil
 }
 
-// into sends what the node lacks of an image, and remembers what it sent: images share layers.
+// into sends what the node lacks of an image, and remembers what it sent.
 func (l *loader) into(ctx context.Context, r images.Ready) error {
-	l.mu.Lock()
-	have := maps.Clone(l.blobs)
-	l.mu.Unlock()
-	err := l.up.cluster.LoadIntoNode(ctx, func(w io.Writer) error { return images.WriteArchive(w, r.Ref, r.Image, have) })
+	err := l.node.LoadIntoNode(ctx, func(w io.Writer) error { return images.WriteArchive(w, r.Ref, r.Image, l.blobs) })
 	if err != nil {
 		return err
 	}
@@ -65,8 +136,6 @@ func (l *loader) into(ctx context.Context, r images.Ready) error {
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, layer := range layers {
 		digest, err := layer.Digest()
 		if err != nil {
@@ -74,5 +143,7 @@ func (l *loader) into(ctx context.Context, r images.Ready) error {
 		}
 		l.blobs[digest.String()] = true
 	}
+	l.have[r.Ref] = r.Digest
+	l.sent++
 	return nil
 }

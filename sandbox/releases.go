@@ -42,7 +42,6 @@ func (u *up) installReleases(ctx context.Context, _ func(string)) error {
 	if err := u.makeNamespaces(ctx, all); err != nil {
 		return err
 	}
-	u.loader = newLoader(u)
 	var nodes []release.Node
 	var beforeFirst []string
 	for _, r := range all {

@@ -29,6 +29,7 @@ func (u *up) steps() []step {
 		{"cluster", u.createCluster},
 		{"connection", u.connect},
 		{"releases", u.installReleases},
+		{"memory", u.forgetImages},
 	}
 }
 
@@ -97,7 +98,7 @@ func (u *up) loadIntoEngine(ctx context.Context, r images.Ready, doing func(stri
 		return nil
 	}
 	doing("loading it into " + u.cluster.Engine.Name)
-	return u.cluster.Engine.LoadImage(ctx, r.Ref, func(w io.Writer) error { return writeDockerArchive(w, r.Ref, r.Image) })
+	return u.cluster.Engine.ReplaceImage(ctx, r.Ref, func(w io.Writer) error { return writeDockerArchive(w, r.Ref, r.Image) })
 }
 
 // writeDockerArchive writes the archive that every engine's `load` reads.
@@ -132,7 +133,13 @@ func (u *up) createCluster(ctx context.Context, doing func(string)) error {
 	if err := u.cluster.Delete(ctx); err != nil {
 		return err
 	}
-	if err := u.rec.waiting(func() error { return u.cluster.Create(ctx, u.host, doing) }); err != nil {
+	hear := func(what string) {
+		if what == cluster.StartingControlPlane {
+			u.loader.begin(ctx)
+		}
+		doing(what)
+	}
+	if err := u.rec.waiting(func() error { return u.cluster.Create(ctx, u.host, hear) }); err != nil {
 		return err
 	}
 	u.state.Created = time.Now().UTC()
@@ -145,5 +152,17 @@ func (u *up) connect(ctx context.Context, _ func(string)) error {
 	if u.client, err = kube.Connect(u.cluster.Kubeconfig); err != nil {
 		return err
 	}
-	return u.client.WaitForAPI(ctx, 2*time.Minute)
+	if err := u.client.WaitForAPI(ctx, 2*time.Minute); err != nil {
+		return err
+	}
+	u.loader.begin(ctx) // where the node was there before
+	return nil
+}
+
+// forgetImages leaves the node the memory it needs: all images that went in have been unpacked.
+func (u *up) forgetImages(ctx context.Context, _ func(string)) error {
+	if u.loader.loaded() == 0 {
+		return nil
+	}
+	return u.cluster.ForgetImages(ctx)
 }

@@ -72,12 +72,32 @@ func (u *up) run(ctx context.Context) error {
 	// Images are made in the background, in order of need; each step waits for those it uses.
 	u.prep = u.store.Prepare(ctx, images.All())
 	defer u.prep.Stop()
+	u.loader = u.newLoader()
+	defer u.loader.stop()
 	for _, s := range u.steps() {
 		if err := u.rec.step(ctx, s.name, s.do); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// newLoader is told of the cluster by the step that chooses the engine.
+func (u *up) newLoader() *loader {
+	var refs []string
+	for _, i := range images.All() {
+		if i.Stage != images.ForCluster {
+			refs = append(refs, i.Ref)
+		}
+	}
+	l := newLoader(&u.cluster, refs)
+	l.wait = u.prep.Wait
+	l.renew = func(ctx context.Context, damaged images.Ready) (images.Ready, error) {
+		u.rec.note(damaged.Ref, "the cached image is damaged; making it anew")
+		i, _ := images.Find(damaged.Ref)
+		return u.store.Renew(ctx, i, damaged)
+	}
+	return l
 }
 
 func (u *up) openStore() error {

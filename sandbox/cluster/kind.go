@@ -17,6 +17,10 @@ import (
 // readyTimeout is how long kind waits for the node to be ready.
 const readyTimeout = 3 * time.Minute
 
+// StartingControlPlane is the step of Create, as its progress names it, from whose beginning on the node's containerd takes images: kind
+// starts it anew while it writes the configuration, and not after.
+const StartingControlPlane = "Starting control-plane"
+
 // Cluster is one kind cluster, which may not exist yet.
 type Cluster struct {
 	Name       string

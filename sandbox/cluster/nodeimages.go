@@ -11,8 +11,29 @@ import (
 
 // HasImage says whether the engine holds ref with the given config digest ("sha256:…").
 func (e Engine) HasImage(ctx context.Context, ref, config string) bool {
+	id := e.imageID(ctx, ref)
+	return id != "" && id == strings.TrimPrefix(config, "sha256:")
+}
+
+// imageID is empty where the engine has no such image.
+func (e Engine) imageID(ctx context.Context, ref string) string {
 	out, err := e.Run(ctx, "image", "inspect", "--format", "{{.Id}}", ref)
-	return err == nil && strings.TrimPrefix(strings.TrimSpace(out), "sha256:") == strings.TrimPrefix(config, "sha256:")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimPrefix(strings.TrimSpace(out), "sha256:")
+}
+
+// ReplaceImage loads an image as LoadImage does, and removes the one that had its name before, unless a container still needs that.
+func (e Engine) ReplaceImage(ctx context.Context, ref string, write func(io.Writer) error) error {
+	old := e.imageID(ctx, ref)
+	if err := e.LoadImage(ctx, ref, write); err != nil {
+		return err
+	}
+	if old != "" && old != e.imageID(ctx, ref) {
+		_, _ = e.Run(ctx, "rmi", old) // refused while it is in use; then it only takes room
+	}
+	return nil
 }
 
 // LoadImage loads an archive of ref ("docker.io/…"), which write produces, into the engine.

@@ -22,7 +22,7 @@ import (
 // one before left, so the next moment proves that the last was survived.
 var moments = []string{
 	locked, "✓ engine", "… node image: loading it into", "… cluster: Preparing nodes", "… cluster: Starting control-plane", "✓ cluster",
-	"… cert-manager: loading image", "… cert-manager: installing", "… cert-manager: waiting until it is ready", "… pki: installing",
+	"… cert-manager: waiting for image", "… cert-manager: installing", "… cert-manager: waiting until it is ready", "… pki: installing",
 	"… userservice: installing", "… userservice: waiting until it is ready", "… loadgen: installing", "… postgres: waiting until it is ready", "… prometheus: installing", "… jaeger: installing",
 	"… orderservice: installing",
 }

@@ -24,7 +24,7 @@ var nodeEntrypoint = []string{"/usr/local/bin/entrypoint", "/sbin/init"}
 
 // Sources implements Recipe: the code below lays the node out, so it counts too.
 func (n Node) Sources() []string {
-	files := append(codeOf("node", "nodelayout", "preload", "debian", "binary", "layer"), recipesFolder+"/kindnode")
+	files := append(codeOf("node", "nodelayout", "nodeproxy", "preload", "debian", "binary", "layer"), recipesFolder+"/kindnode")
 	for _, b := range n.binaries() {
 		files = append(files, b.files()...)
 	}
@@ -101,7 +101,7 @@ func (n Node) Build(ctx context.Context, w *Workshop) (v1.Image, error) {
 }
 
 // inner are the images that kubeadm starts from, each made of one of the node's own binaries.
-func (n Node) inner(w *Workshop, root, bin string) ([]named, error) {
+func (n Node) inner(ctx context.Context, w *Workshop, root, bin string) ([]named, error) {
 	var all []named
 	kube, err := writeLayer(filepath.Join(w.Scratch, "kube.tar"), func(tw *tar.Writer) error {
 		return addFile(tw, "usr/local/bin/kube", filepath.Join(bin, "kube"), 0o755)
@@ -124,8 +124,11 @@ func (n Node) inner(w *Workshop, root, bin string) ([]named, error) {
 			return nil, err
 		}
 	}
-	// kube-proxy needs iptables, conntrack and nft: it stands on the node's Debian.
-	debian, err := writeLayer(filepath.Join(w.Scratch, "debian.tar"), func(tw *tar.Writer) error { return addFolder(tw, root) })
+	programs, err := w.proxyFiles(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	debian, err := writeLayer(filepath.Join(w.Scratch, "debian.tar"), func(tw *tar.Writer) error { return addListed(tw, root, programs) })
 	if err != nil {
 		return nil, err
 	}

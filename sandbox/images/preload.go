@@ -31,7 +31,7 @@ address = %q
 // preload imports the control plane's images into the node's containerd, by running that containerd on the host
 // against the node's folder. So a node image is made without any container engine.
 func (n Node) preload(ctx context.Context, w *Workshop, root, bin string) error {
-	all, err := n.inner(w, root, bin)
+	all, err := n.inner(ctx, w, root, bin)
 	if err != nil {
 		return err
 	}
