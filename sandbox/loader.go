@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
@@ -22,12 +23,15 @@ type loader struct {
 	node  node
 	wait  func(ctx context.Context, ref string) (images.Ready, error)           // until the image is made
 	renew func(ctx context.Context, damaged images.Ready) (images.Ready, error) // makes it anew
-	refs  []string
+	first []string                                                              // may go in while kind still works
+	rest  []string
 	slots map[string]*loading
 
 	once   sync.Once
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+	whole  sync.Once
+	quiet  chan struct{} // closed once kind has ended
 
 	mu    sync.Mutex // one image goes in at a time
 	have  map[string]string
@@ -42,26 +46,42 @@ type loading struct {
 	err    error
 }
 
-func newLoader(n node, refs []string) *loader {
-	l := &loader{node: n, refs: refs, slots: map[string]*loading{}}
-	for _, ref := range refs {
+func newLoader(n node, first, rest []string) *loader {
+	l := &loader{node: n, first: first, rest: rest, slots: map[string]*loading{}, quiet: make(chan struct{})}
+	for _, ref := range slices.Concat(first, rest) {
 		l.slots[ref] = &loading{ended: make(chan struct{})}
 	}
 	return l
 }
 
-// begin starts loading; the node's containerd must run. Only the first call does anything.
+// begin starts loading what the first call needs: kind leaves little time, and more would delay it. The node's containerd must run. Only the
+// first call does anything.
 func (l *loader) begin(ctx context.Context) {
 	l.once.Do(func() {
 		ctx, l.cancel = context.WithCancel(ctx)
 		l.done.Go(func() {
-			for _, ref := range l.refs {
-				slot := l.slots[ref]
-				slot.digest, slot.err = l.one(ctx, ref)
-				close(slot.ended)
+			l.all(ctx, l.first)
+			select {
+			case <-l.quiet:
+				l.all(ctx, l.rest)
+			case <-ctx.Done():
 			}
 		})
 	})
+}
+
+// goOn starts loading everything.
+func (l *loader) goOn(ctx context.Context) {
+	l.begin(ctx)
+	l.whole.Do(func() { close(l.quiet) })
+}
+
+func (l *loader) all(ctx context.Context, refs []string) {
+	for _, ref := range refs {
+		slot := l.slots[ref]
+		slot.digest, slot.err = l.one(ctx, ref)
+		close(slot.ended)
+	}
 }
 
 // stop ends what is under way and waits for its end.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -64,7 +65,7 @@ func TestLoader(t *testing.T) {
 		{"what failed in the background is tried once more", fakeNode{digests: map[string]string{}, refuse: 3}, 3, false},
 		{"and then reported", fakeNode{digests: map[string]string{}, refuse: 6}, 0, true},
 	} {
-		l := newLoader(&c.node, []string{"a", "b", "c"})
+		l := newLoader(&c.node, []string{"a"}, []string{"b", "c"})
 		var mu sync.Mutex
 		var order []string
 		l.wait = func(_ context.Context, ref string) (images.Ready, error) {
@@ -76,7 +77,8 @@ func TestLoader(t *testing.T) {
 			return images.Ready{Entry: images.Entry{Ref: ref, Digest: digest}, Image: img}, nil
 		}
 		l.begin(t.Context())
-		l.begin(t.Context()) // twice is once
+		l.goOn(t.Context()) // begins nothing twice
+		l.goOn(t.Context())
 		failed := false
 		for _, ref := range []string{"a", "b", "c"} {
 			got, err := l.load(t.Context(), ref, func(string) {})
@@ -95,25 +97,32 @@ func TestLoader(t *testing.T) {
 	}
 }
 
-func TestLoaderNeedsNobodyToWait(t *testing.T) {
+func TestOnlyTheFirstImagesGoInWhileKindWorks(t *testing.T) {
 	img, digest := randomImage(t)
 	n := &fakeNode{digests: map[string]string{}}
-	l := newLoader(n, []string{"a", "b"})
-	l.wait = func(_ context.Context, ref string) (images.Ready, error) {
-		return images.Ready{Entry: images.Entry{Ref: ref, Digest: digest}, Image: img}, nil
-	}
-	l.begin(t.Context())
-	<-l.slots["b"].ended
-	l.stop()
-	if diff := cmp.Diff(map[string]string{"a": digest, "b": digest}, n.digests); diff != "" {
-		t.Errorf("in the node (-want +got):\n%s", diff)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := newLoader(n, []string{"a"}, []string{"b"})
+		l.wait = func(_ context.Context, ref string) (images.Ready, error) {
+			return images.Ready{Entry: images.Entry{Ref: ref, Digest: digest}, Image: img}, nil
+		}
+		l.begin(t.Context())
+		synctest.Wait()
+		if diff := cmp.Diff(map[string]string{"a": digest}, n.digests); diff != "" {
+			t.Errorf("while kind works (-want +got):\n%s", diff)
+		}
+		l.goOn(t.Context())
+		synctest.Wait() // nobody asks for them
+		if diff := cmp.Diff(map[string]string{"a": digest, "b": digest}, n.digests); diff != "" {
+			t.Errorf("after kind (-want +got):\n%s", diff)
+		}
+		l.stop()
+	})
 }
 
 func TestDamagedImageIsMadeAnew(t *testing.T) {
 	img, digest := randomImage(t)
 	n := &fakeNode{digests: map[string]string{}}
-	l := newLoader(n, []string{"a"})
+	l := newLoader(n, []string{"a"}, nil)
 	l.wait = func(_ context.Context, ref string) (images.Ready, error) {
 		return images.Ready{Entry: images.Entry{Ref: ref, Digest: "sha256:damaged"}, Image: damaged{img}}, nil
 	}

@@ -155,7 +155,7 @@ func (u *up) connect(ctx context.Context, _ func(string)) error {
 	if err := u.client.WaitForAPI(ctx, 2*time.Minute); err != nil {
 		return err
 	}
-	u.loader.begin(ctx) // where the node was there before
+	u.loader.goOn(ctx)
 	return nil
 }
 

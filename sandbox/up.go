@@ -84,13 +84,17 @@ func (u *up) run(ctx context.Context) error {
 
 // newLoader is told of the cluster by the step that chooses the engine.
 func (u *up) newLoader() *loader {
-	var refs []string
+	var first, rest []string
 	for _, i := range images.All() {
-		if i.Stage != images.ForCluster {
-			refs = append(refs, i.Ref)
+		switch i.Stage {
+		case images.ForCluster: // the engine's
+		case images.ForFirstCall:
+			first = append(first, i.Ref)
+		default:
+			rest = append(rest, i.Ref)
 		}
 	}
-	l := newLoader(&u.cluster, refs)
+	l := newLoader(&u.cluster, first, rest)
 	l.wait = u.prep.Wait
 	l.renew = func(ctx context.Context, damaged images.Ready) (images.Ready, error) {
 		u.rec.note(damaged.Ref, "the cached image is damaged; making it anew")
