@@ -35,7 +35,6 @@ type run struct {
 	sampler *sampler
 	watch   *breakerWatch
 	rest    func()                 // stops sampling; what was sampled stays
-	base    map[string]LoadReading // right after each start
 	final   map[string]LoadReading // from start to stop
 
 	fault, healed time.Time
@@ -90,7 +89,7 @@ func newRun(sc Scenario, target Target, opts Options) *run {
 	}
 	r := &run{
 		Scenario: sc, Options: opts, target: target, stage: newStage(sc, target), log: newTimeline(opts.Clock, sc.Name),
-		before: map[string]counts{}, base: map[string]LoadReading{}, final: map[string]LoadReading{},
+		before: map[string]counts{}, final: map[string]LoadReading{},
 		sampler: newSampler(sc, target.Loads, opts.Clock), rest: func() {},
 	}
 	r.stage.heal = r.heal

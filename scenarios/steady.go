@@ -63,11 +63,6 @@ func (r *run) startLoads(ctx context.Context) error {
 			return fmt.Errorf("starting load %s: %w", l.Name, err)
 		}
 		r.log.note("load", l.Name, "start: "+detail)
-		base, err := r.target.Loads.Read(ctx, l.Name)
-		if err != nil {
-			return fmt.Errorf("reading load %s: %w", l.Name, err)
-		}
-		r.base[l.Name] = base
 	}
 	return nil
 }

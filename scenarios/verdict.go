@@ -53,7 +53,7 @@ func (r *run) stopLoad(ctx context.Context, a *done) error {
 	if err != nil {
 		return fmt.Errorf("stopping load %s: %w", l.Load, err)
 	}
-	r.final[l.Load] = last.Sub(r.base[l.Load]).unanswered()
+	r.final[l.Load] = last.unanswered() // it began with the run, so that nothing was in flight before
 	r.log.note("load", l.Load, "stop")
 	return r.putAway(a)
 }
