@@ -118,7 +118,7 @@ func (b *retryBudget) reset() {
 }
 
 func (b *retryBudget) spend(c *clientCall, attempt int32, err error) {
-	retriable := slices.Contains(retryPolicyFor(c.rule.retry).Codes, codeName(status.Code(err)))
+	retriable := slices.Contains(retriableCodes(c.rule.retry), codeName(status.Code(err)))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {

@@ -75,13 +75,20 @@ func serviceConfigFor(policy *compiled, callee string, methods []string) string 
 }
 
 func retryPolicyFor(r *policyv1.Retry) retryPolicy {
-	p := retryPolicy{MaxAttempts: r.GetMaxAttempts(), BackoffMultiplier: r.GetMultiplier(), Codes: r.GetCodes(),
+	p := retryPolicy{MaxAttempts: r.GetMaxAttempts(), BackoffMultiplier: r.GetMultiplier(), Codes: retriableCodes(r),
 		InitialBackoff: seconds(duration(r.GetInitialBackoff(), 50*time.Millisecond)), MaxBackoff: seconds(duration(r.GetMaxBackoff(), time.Second))}
 	orDefault(&p.BackoffMultiplier, 2)
-	if len(p.Codes) == 0 {
-		p.Codes = []string{"UNAVAILABLE"}
-	}
 	return p
+}
+
+// retriableByDefault is what a policy that names no code retries.
+var retriableByDefault = []string{"UNAVAILABLE"}
+
+func retriableCodes(r *policyv1.Retry) []string {
+	if len(r.GetCodes()) == 0 {
+		return retriableByDefault
+	}
+	return r.GetCodes()
 }
 
 func budgetOf(c *policyv1.Connection) (tokens, ratio float64) {
