@@ -22,6 +22,9 @@ func (f Folders) of(name string) string { return filepath.Join(f.Config, name) }
 // Kubeconfig is the file that a sandbox's own kubeconfig is in.
 func (f Folders) Kubeconfig(name string) string { return filepath.Join(f.of(name), "kubeconfig") }
 
+// Exported is the file that lists into which of the user's own kubeconfig files a sandbox was exported.
+func (f Folders) Exported(name string) string { return filepath.Join(f.of(name), "exported") }
+
 // Journal is the folder of the scenario runs of a sandbox.
 func (f Folders) Journal(name string) string { return filepath.Join(f.of(name), "runs") }
 

@@ -121,8 +121,7 @@ func (u *up) createCluster(ctx context.Context, doing func(string)) error {
 		return nil
 	case exists && !u.state.Created.IsZero():
 		doing("starting the stopped node")
-		_, err := u.cluster.Engine.Run(ctx, "start", u.cluster.Node())
-		return err
+		return u.cluster.Start(ctx)
 	case exists:
 		u.rec.note("cluster", "removing a cluster that an interrupted `up` left half made")
 	}

@@ -96,7 +96,11 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 	}
 	patient.SetUp = g.command("up --setup")
 	patient.CacheDir, patient.Registry = folders.Images(), "https://registry.k8s.io/v2/"
-	patient.FromSource = sourceTree(g) != ""
+	tree, err := sourceTree(g)
+	if err != nil {
+		return patient, nil, err
+	}
+	patient.FromSource = tree != ""
 	patient.CacheIntact = func(context.Context) error { return cacheIntact(folders) }
 	s, err := openSession(ctx, w, g)
 	var notUp *sandbox.NotUpError

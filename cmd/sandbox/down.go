@@ -11,10 +11,14 @@ import (
 func newDown(w world, g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
-		Short: "Remove the sandbox: container, volume, network, kubeconfig",
+		Short: "Remove the sandbox: container, volume, network, kubeconfig, and what --export-kubeconfig wrote",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			folders, err := w.folders()
+			if err != nil {
+				return err
+			}
+			files, err := exported(folders, g.name) // read now: its place goes with the sandbox
 			if err != nil {
 				return err
 			}
@@ -22,6 +26,9 @@ func newDown(w world, g *globals) *cobra.Command {
 			found, err := sandbox.Down(cmd.Context(), sandbox.DownOptions{Name: g.name, Engine: g.engine, Folders: folders, Observe: screen.observe})
 			screen.close()
 			if err != nil {
+				return err
+			}
+			if err := forgetKubeconfig(files, g.name); err != nil {
 				return err
 			}
 			if found {

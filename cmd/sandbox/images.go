@@ -97,13 +97,17 @@ func makeImages(ctx context.Context, w world, g *globals, mode images.Mode) ([]i
 	if err != nil {
 		return nil, err
 	}
+	tree, err := sourceTree(g)
+	if err != nil {
+		return nil, err
+	}
 	cache, err := images.OpenCache(folders.Images())
 	if err != nil {
 		return nil, err
 	}
 	screen := newProgressScreen(w)
 	defer screen.close()
-	store := &images.Store{Cache: cache, Registry: images.NewRegistry(), Mode: mode, SourceTree: sourceTree(g), Observe: func(e images.Event) {
+	store := &images.Store{Cache: cache, Registry: images.NewRegistry(), Mode: mode, SourceTree: tree, Observe: func(e images.Event) {
 		if e.Done != nil {
 			screen.observe(sandbox.Progress{Step: e.Ref, Done: true, Took: e.Done.Took})
 			return
@@ -139,7 +143,11 @@ func saveBundle(ctx context.Context, w world, g *globals, file string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := release.CertManagerChart(ctx, folders.Cache, sourceTree(g), images.CertManagerVersion); err != nil {
+	tree, err := sourceTree(g)
+	if err != nil {
+		return err
+	}
+	if _, err := release.CertManagerChart(ctx, folders.Cache, tree, images.CertManagerVersion); err != nil {
 		return err
 	}
 	chart := release.ChartFile(folders.Cache, images.CertManagerVersion)

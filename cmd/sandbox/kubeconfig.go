@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
@@ -26,6 +30,10 @@ func exportKubeconfig(_ context.Context, f sandbox.Folders, name string, w world
 		return fmt.Errorf("exporting the kubeconfig: %w\ntry: mend that file, or name another: KUBECONFIG=FILE sandbox up --export-kubeconfig", err)
 	}
 	mergeKubeconfig(users, own)
+	// Noted first: what a kill leaves half done, `down` undoes too.
+	if err := os.WriteFile(f.Exported(name), []byte(strings.Join(paths.GetLoadingPrecedence(), "\n")), 0o600); err != nil {
+		return fmt.Errorf("exporting the kubeconfig: %w", err)
+	}
 	if err := clientcmd.ModifyConfig(paths, *users, true); err != nil {
 		return fmt.Errorf("exporting the kubeconfig: %w", err)
 	}
@@ -60,4 +68,38 @@ func mergeKubeconfig(users, own *api.Config) {
 	if users.CurrentContext == "" {
 		users.CurrentContext = own.CurrentContext
 	}
+}
+
+// exported are the user's kubeconfig files that may hold a sandbox's entries; none when it was never exported.
+func exported(f sandbox.Folders, name string) ([]string, error) {
+	data, err := os.ReadFile(f.Exported(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return strings.FieldsFunc(string(data), func(r rune) bool { return r == '\n' }), err
+}
+
+// forgetKubeconfig takes a sandbox's entries out of the user's kubeconfig files.
+func forgetKubeconfig(files []string, name string) error {
+	entry := "kind-" + name
+	for _, file := range files {
+		path := &clientcmd.PathOptions{GlobalFile: file, LoadingRules: clientcmd.NewDefaultClientConfigLoadingRules()}
+		users, err := path.GetStartingConfig()
+		if err != nil {
+			return fmt.Errorf("taking %s out of %s: %w\ntry: kubectl config delete-context %[1]s", entry, file, err)
+		}
+		if users.Contexts[entry] == nil && users.Clusters[entry] == nil && users.AuthInfos[entry] == nil {
+			continue
+		}
+		delete(users.Contexts, entry)
+		delete(users.Clusters, entry)
+		delete(users.AuthInfos, entry)
+		if users.CurrentContext == entry {
+			users.CurrentContext = ""
+		}
+		if err := clientcmd.ModifyConfig(path, *users, false); err != nil {
+			return fmt.Errorf("taking %s out of %s: %w\ntry: kubectl config delete-context %[1]s", entry, file, err)
+		}
+	}
+	return nil
 }

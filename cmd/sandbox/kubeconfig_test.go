@@ -43,6 +43,22 @@ func TestMergeKubeconfig(t *testing.T) {
 	}
 }
 
+func TestForgetKubeconfig(t *testing.T) {
+	if files, err := exported(sandbox.Folders{Config: t.TempDir()}, "sandbox"); len(files) > 0 || err != nil {
+		t.Errorf("never exported: %q, %v", files, err)
+	}
+	file := filepath.Join(t.TempDir(), "config")
+	if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:1"), file); err != nil {
+		t.Fatal(err)
+	}
+	if err := forgetKubeconfig([]string{filepath.Join(t.TempDir(), "gone"), file}, "sandbox"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := clientcmd.LoadFromFile(file); err != nil || got.CurrentContext != "" {
+		t.Errorf("the context that is gone is still the current one: %+v, %v", got, err)
+	}
+}
+
 func TestExportKubeconfig(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
@@ -79,6 +95,19 @@ func TestExportKubeconfig(t *testing.T) {
 			}
 			if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("its mode is %v, %v", info.Mode(), err)
+			}
+			files, err := exported(f, "sandbox")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // twice is fine
+				if err := forgetKubeconfig(files, "sandbox"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err = clientcmd.LoadFromFile(file)
+			if err != nil || got.CurrentContext != "work" || len(got.Contexts) != 1 || len(got.Clusters) != 1 || len(got.AuthInfos) != 1 {
+				t.Errorf("after it was taken out, %s holds %+v, %v", file, got, err)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -58,6 +59,10 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	if err != nil {
 		return err
 	}
+	tree, err := sourceTree(g)
+	if err != nil {
+		return err
+	}
 	if f.setup {
 		if err := setUp(cmd.Context(), w, g, f); err != nil {
 			return err
@@ -73,7 +78,7 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	}
 	screen := newProgressScreen(w)
 	result, err := sandbox.Up(cmd.Context(), sandbox.UpOptions{
-		Name: g.name, Engine: g.engine, Images: mode, SourceTree: sourceTree(g), Folders: folders, Observe: screen.observe,
+		Name: g.name, Engine: g.engine, Images: mode, SourceTree: tree, Folders: folders, Observe: screen.observe,
 		FirstCall: firstCall,
 	})
 	screen.close()
@@ -102,16 +107,24 @@ func imageMode(s string) (images.Mode, error) {
 	return "", usageError("--images %q is none of auto, pull, source\ntry: --images auto", s)
 }
 
-// sourceTree is the checkout that images are built from: the one named, or the one the working folder lies in.
-func sourceTree(g *globals) string {
+// sourceTree is the checkout that images are built from: the one named, or the one the working folder lies in. It is empty where there is none.
+func sourceTree(g *globals) (string, error) {
 	if g.source != "" {
-		return g.source
+		folder, err := filepath.Abs(g.source)
+		if err != nil {
+			return "", err
+		}
+		tree := sandbox.FindSourceTree(folder)
+		if tree == "" {
+			return "", usageError("--source %s: no checkout of this project is there\ntry: --source FOLDER, the one that holds its go.mod", g.source)
+		}
+		return tree, nil
 	}
 	here, err := os.Getwd()
 	if err != nil {
-		return ""
+		return "", nil //nolint:nilerr // a working folder that is gone lies in no checkout
 	}
-	return sandbox.FindSourceTree(here)
+	return sandbox.FindSourceTree(here), nil
 }
 
 // printSteps prints the seconds of each step; steps below "releases" overlap.

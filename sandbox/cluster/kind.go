@@ -88,10 +88,24 @@ func (c Cluster) Exists(ctx context.Context) (exists, running bool, err error) {
 	}
 	for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
 		if name, status, ok := strings.Cut(line, "\t"); ok && name == c.Node() {
-			return true, strings.HasPrefix(status, "Up"), nil
+			return true, strings.HasPrefix(status, "Up") && !strings.Contains(status, "(Paused)"), nil
 		}
 	}
 	return false, false, nil
+}
+
+// Start lets a node run that was stopped or paused.
+func (c Cluster) Start(ctx context.Context) error {
+	status, err := c.Engine.Run(ctx, "inspect", "--format", "{{.State.Status}}", c.Node())
+	if err != nil {
+		return err
+	}
+	verb := "start"
+	if strings.TrimSpace(status) == "paused" {
+		verb = "unpause"
+	}
+	_, err = c.Engine.Run(ctx, verb, c.Node())
+	return err
 }
 
 // Node is the name of the container that is the node.

@@ -20,6 +20,8 @@ func TestExists(t *testing.T) {
 		{"a node that is up runs", `printf 'one-control-plane\tUp 3 minutes\n'`, true, true},
 		{"a node that ended is there but does not run", `printf 'one-control-plane\tExited (137) 2 hours ago\n'`, true, false},
 		{"a node that was only created does not run", `printf 'one-control-plane\tCreated\n'`, true, false},
+		{"a node that podman paused does not run", `printf 'one-control-plane\tPaused\n'`, true, false},
+		{"a node that docker paused does not run", `printf 'one-control-plane\tUp 3 minutes (Paused)\n'`, true, false},
 		{"another container of the cluster is not the node", `printf 'one-worker\tUp 3 minutes\n'`, false, false},
 		{"the node is found among others", `printf 'one-worker\tUp 1 minute\none-control-plane\tUp 1 minute\n'`, true, true},
 	} {
@@ -37,6 +39,18 @@ func TestExists(t *testing.T) {
 	e, _ := fakeEngine(t, `echo "cannot connect" >&2; exit 1`)
 	_, _, err := Cluster{Name: "one", Engine: e}.Exists(t.Context())
 	fixture.WantError(t, err, "running fakeengine ps", "cannot connect")
+}
+
+func TestStart(t *testing.T) {
+	for status, verb := range map[string]string{"exited": "start", "created": "start", "paused": "unpause"} {
+		e, calls := fakeEngine(t, `[ "$1" = inspect ] && echo `+status+` || true`)
+		if err := (Cluster{Name: "one", Engine: e}).Start(t.Context()); err != nil {
+			t.Errorf("%s: %v", status, err)
+		}
+		if got := calls(); got[len(got)-1] != verb+" one-control-plane" {
+			t.Errorf("a node that is %s: %q", status, got)
+		}
+	}
 }
 
 // twoContainers answers as an engine with a node, whose mounts are a volume and a folder, and a worker without mounts.

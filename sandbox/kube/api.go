@@ -16,8 +16,11 @@ import (
 func (c *Client) WaitForAPI(ctx context.Context, limit time.Duration) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
-		_, last = c.Kube.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
-		return last == nil, nil
+		_, err := c.Kube.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+		if ctx.Err() == nil { // a question that the limit cut off must not hide the answer before it
+			last = err
+		}
+		return err == nil, nil
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for the cluster to answer: %w\ntry: sandbox doctor", errors.Join(err, last))

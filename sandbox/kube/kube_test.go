@@ -331,14 +331,21 @@ func TestWaitForAPI(t *testing.T) {
 	if err := c.WaitForAPI(t.Context(), time.Minute); err != nil || asked != 3 {
 		t.Errorf("asked %d times: %v", asked, err)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	asked = 0
 	never := connect(t, func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked == 3 {
+			cancel()
+		}
 		http.Error(w, "etcd is down", http.StatusInternalServerError)
 	})
-	fixture.WantError(t, never.WaitForAPI(t.Context(), 300*time.Millisecond), "waiting for the cluster to answer", "etcd is down", "\ntry: sandbox doctor")
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := never.WaitForAPI(ended, time.Minute); !errors.Is(err, context.Canceled) {
+	err := never.WaitForAPI(ctx, time.Minute)
+	fixture.WantError(t, err, "waiting for the cluster to answer", "etcd is down", "\ntry: sandbox doctor")
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
+	}
+	if err := never.WaitForAPI(t.Context(), time.Nanosecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("after its limit: %v", err)
 	}
 }
 
