@@ -60,20 +60,23 @@ func (b governedBuilder) Build(target resolver.Target, cc resolver.ClientConn, o
 	if err != nil {
 		return nil, err
 	}
+	conn.lookUpBy(inner)
 	cancel := func() {}
 	if b.client.cfg.Policy != nil {
 		cancel = b.client.cfg.Policy.changed.subscribe(conn.again)
 	}
-	return governedResolver{inner, cancel}, nil
+	return governedResolver{inner, conn, cancel}, nil
 }
 
 type governedResolver struct {
 	resolver.Resolver
+	conn   *governedConn
 	cancel func()
 }
 
 func (r governedResolver) Close() {
 	r.cancel()
+	r.conn.lookUpBy(nil)
 	r.Resolver.Close()
 }
 
@@ -84,13 +87,55 @@ type governedConn struct {
 	mu    sync.Mutex
 	state *resolver.State
 	sent  string
+
+	lookup   sync.Mutex // never held while the connection is told anything
+	resolver resolver.Resolver
+	next     *time.Timer // of the look-up after one that found nobody
 }
 
+// UpdateState hands on what was found. Nobody at all is no error here: after one, gRPC's own resolver waits longer each time, up to two
+// minutes, and a caller would notice as late that the callee's pods are back.
 func (c *governedConn) UpdateState(s resolver.State) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.state = &s
-	return c.send(c.client.serviceConfig())
+	err := c.send(c.client.serviceConfig())
+	c.mu.Unlock()
+	nobody := len(s.Addresses) == 0 && len(s.Endpoints) == 0
+	c.lookUpAgain(nobody)
+	if nobody {
+		return nil
+	}
+	return err
+}
+
+func (c *governedConn) lookUpAgain(soon bool) {
+	c.lookup.Lock()
+	defer c.lookup.Unlock()
+	if c.next != nil {
+		c.next.Stop()
+		c.next = nil
+	}
+	if soon {
+		c.next = time.AfterFunc(lookupsApart, c.lookUpNow)
+	}
+}
+
+func (c *governedConn) lookUpNow() {
+	c.lookup.Lock()
+	defer c.lookup.Unlock()
+	if c.resolver != nil {
+		c.resolver.ResolveNow(resolver.ResolveNowOptions{})
+	}
+}
+
+// lookUpBy names the resolver to ask; nil ends it.
+func (c *governedConn) lookUpBy(r resolver.Resolver) {
+	c.lookup.Lock()
+	defer c.lookup.Unlock()
+	c.resolver = r
+	if r == nil && c.next != nil {
+		c.next.Stop()
+	}
 }
 
 func (c *governedConn) again() {
