@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
@@ -25,7 +24,6 @@ type loader struct {
 	renew func(ctx context.Context, damaged images.Ready) (images.Ready, error) // makes it anew
 	first []string                                                              // may go in while kind still works
 	rest  []string
-	slots map[string]*loading
 
 	once   sync.Once
 	cancel context.CancelFunc
@@ -39,19 +37,8 @@ type loader struct {
 	sent  int             // images
 }
 
-// loading is one image on its way.
-type loading struct {
-	ended  chan struct{}
-	digest string
-	err    error
-}
-
 func newLoader(n node, first, rest []string) *loader {
-	l := &loader{node: n, first: first, rest: rest, slots: map[string]*loading{}, quiet: make(chan struct{})}
-	for _, ref := range slices.Concat(first, rest) {
-		l.slots[ref] = &loading{ended: make(chan struct{})}
-	}
-	return l
+	return &loader{node: n, first: first, rest: rest, quiet: make(chan struct{})}
 }
 
 // begin starts loading what the first call needs: kind leaves little time, and more would delay it. The node's containerd must run. Only the
@@ -76,11 +63,10 @@ func (l *loader) goOn(ctx context.Context) {
 	l.whole.Do(func() { close(l.quiet) })
 }
 
+// all leaves what fails to the release that needs it: load tries again, and reports.
 func (l *loader) all(ctx context.Context, refs []string) {
 	for _, ref := range refs {
-		slot := l.slots[ref]
-		slot.digest, slot.err = l.one(ctx, ref)
-		close(slot.ended)
+		_, _ = l.load(ctx, ref)
 	}
 }
 
@@ -93,25 +79,6 @@ func (l *loader) stop() {
 	l.done.Wait()
 }
 
-// load waits until the node holds an image, and returns its digest. What failed in the background is tried once more.
-func (l *loader) load(ctx context.Context, ref string, doing func(string)) (string, error) {
-	doing("waiting for image " + ref)
-	slot := l.slots[ref]
-	if slot == nil {
-		return "", &images.UnknownError{Ref: ref}
-	}
-	select {
-	case <-slot.ended:
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-	if slot.err == nil {
-		return slot.digest, nil
-	}
-	doing("loading image " + ref)
-	return l.one(ctx, ref)
-}
-
 // loaded is how many images went into the node.
 func (l *loader) loaded() int {
 	l.mu.Lock()
@@ -119,7 +86,8 @@ func (l *loader) loaded() int {
 	return l.sent
 }
 
-func (l *loader) one(ctx context.Context, ref string) (string, error) {
+// load makes sure that the node holds an image, once it is made, and returns its digest.
+func (l *loader) load(ctx context.Context, ref string) (string, error) {
 	r, err := l.wait(ctx, ref)
 	if err != nil {
 		return "", err

@@ -90,7 +90,8 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 		values[k] = v
 	}
 	for _, ref := range r.Images {
-		digest, err := u.loader.load(ctx, ref, doing)
+		doing("waiting for image " + ref)
+		digest, err := u.loader.load(ctx, ref)
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // Preparation makes images one after another in the background, in order of need; whoever needs one waits for that one.
-// One at a time, because a compilation uses every core by itself.
+// One at a time, because a compilation uses every core by itself; what is in the cache waits for none.
 type Preparation struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -30,13 +30,25 @@ func (s *Store) Prepare(ctx context.Context, all []Image) *Preparation {
 		p.slots[i.Ref] = &slot{ready: make(chan struct{})}
 	}
 	p.done.Go(func() {
+		var missing []Image
 		for _, i := range ordered {
-			slot := p.slots[i.Ref]
-			slot.value, slot.err = s.Get(ctx, i)
-			close(slot.ready)
+			if _, _, err := s.present(i); err != nil {
+				missing = append(missing, i)
+				continue
+			}
+			p.make(ctx, s, i)
+		}
+		for _, i := range missing {
+			p.make(ctx, s, i)
 		}
 	})
 	return p
+}
+
+func (p *Preparation) make(ctx context.Context, s *Store, i Image) {
+	slot := p.slots[i.Ref]
+	slot.value, slot.err = s.Get(ctx, i)
+	close(slot.ready)
 }
 
 // Wait returns the image once it is there.

@@ -41,29 +41,41 @@ type Store struct {
 
 // Get returns the image, making it if need be.
 func (s *Store) Get(ctx context.Context, i Image) (Ready, error) {
+	r, buildKey, err := s.present(i)
+	if errors.Is(err, errMissing) {
+		if r, err = s.pullOrBuild(ctx, i, buildKey); err != nil {
+			err = fmt.Errorf("preparing %s: %w", i.Ref, err)
+		}
+	}
+	if err != nil {
+		return Ready{}, err
+	}
+	s.observe(Event{Ref: i.Ref, Done: &r})
+	return r, nil
+}
+
+// errMissing says that an image has to be made.
+var errMissing = errors.New("not in the cache")
+
+// present looks for an image in the cache. buildKey is the key of what this source tree makes; empty without one.
+func (s *Store) present(i Image) (r Ready, buildKey string, err error) {
 	keys := []string{pullKey(i.Ref), bundleKey(i.Ref)}
-	var buildKey string
 	if s.SourceTree != "" {
-		var err error
 		if buildKey, err = Key(i.Recipe, s.SourceTree, goVersion()); err != nil {
-			return Ready{}, fmt.Errorf("preparing %s: %w", i.Ref, err)
+			return Ready{}, "", fmt.Errorf("preparing %s: %w", i.Ref, err)
 		}
 		keys = append([]string{buildKey}, keys...) // what this very tree makes comes first
 	}
 	for _, k := range keys {
-		if r, ok, err := s.find(k, i.Ref); err != nil {
-			return Ready{}, fmt.Errorf("preparing %s: %w", i.Ref, err)
-		} else if ok {
-			s.observe(Event{Ref: i.Ref, Done: &r})
-			return r, nil
+		r, ok, err := s.find(k, i.Ref)
+		if err != nil {
+			return Ready{}, "", fmt.Errorf("preparing %s: %w", i.Ref, err)
+		}
+		if ok {
+			return r, buildKey, nil
 		}
 	}
-	r, err := s.pullOrBuild(ctx, i, buildKey)
-	if err != nil {
-		return Ready{}, fmt.Errorf("preparing %s: %w", i.Ref, err)
-	}
-	s.observe(Event{Ref: i.Ref, Done: &r})
-	return r, nil
+	return Ready{}, buildKey, errMissing
 }
 
 // Renew forgets what is cached of an image, because it proved damaged, and makes it anew.

@@ -295,6 +295,25 @@ func TestPreparationGoesInOrderOfNeed(t *testing.T) {
 	}
 }
 
+func TestWhatIsInTheCacheWaitsForNothing(t *testing.T) {
+	s := newShop(t, "", false)
+	made := Image{Ref: "made", Stage: ForViewing, Recipe: fakeRecipe{Value: "made", build: func(_ context.Context, w *Workshop) (v1.Image, error) {
+		return layersOf(w.Scratch, "made")
+	}}}
+	if _, err := s.store.Get(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+	slow := Image{Ref: "slow", Stage: ForCluster, Recipe: fakeRecipe{Value: "slow", build: func(ctx context.Context, _ *Workshop) (v1.Image, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}}
+	p := s.store.Prepare(t.Context(), []Image{slow, made})
+	defer p.Stop()
+	if r, err := p.Wait(t.Context(), "made"); err != nil || r.How != Present {
+		t.Errorf("%+v, %v", r.Entry, err)
+	}
+}
+
 func TestPreparationStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShop(t, "", false)
