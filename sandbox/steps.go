@@ -46,7 +46,7 @@ func (u *up) chooseEngine(ctx context.Context, _ func(string)) error {
 		return fmt.Errorf("sandbox %s runs on %s, not on %s\ntry: sandbox down --name %[1]s", u.o.Name, u.state.Engine, u.o.Engine)
 	}
 	if u.state.Engine == "" {
-		choice, err := cluster.Choose(ctx, u.o.Engine, func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) })
+		choice, err := cluster.Choose(ctx, u.o.Engine, newProbed(u.o.Folders).works)
 		if err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func (u *up) createCluster(ctx context.Context, doing func(string)) error {
 		doing(what)
 	}
 	if err := u.rec.waiting(func() error { return u.cluster.Create(ctx, u.host, hear) }); err != nil {
-		return err
+		return errors.Join(err, newProbed(u.o.Folders).forget(u.cluster.Engine))
 	}
 	u.state.Created = time.Now().UTC()
 	return writeState(u.o.Folders, u.o.Name, u.state)

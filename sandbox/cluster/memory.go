@@ -34,10 +34,10 @@ func (c Cluster) Memory(ctx context.Context) (Memory, error) {
 const largeFiles = `find /var/lib/containerd/io.containerd.content.v1.content /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs ` +
 	`-type f -size +1M -exec dd if={} iflag=nocache count=0 status=none ';'`
 
-// ForgetImages gives back the page cache of the images' files, which containerd read and wrote once to unpack them and the node would be
-// charged for until something else wants the memory. What running programs have mapped stays.
+// ForgetImages lets the node give back the page cache of the images' files, which containerd read and wrote once to unpack them and the node
+// would be charged for until something else wants the memory. What running programs have mapped stays. It does not wait for the end.
 func (c Cluster) ForgetImages(ctx context.Context) error {
-	if _, err := c.Engine.Run(ctx, "exec", c.Node(), "sh", "-c", largeFiles); err != nil {
+	if _, err := c.Engine.Run(ctx, "exec", "-d", c.Node(), "sh", "-c", largeFiles); err != nil {
 		return fmt.Errorf("giving back the page cache of images: %w", err)
 	}
 	return nil
