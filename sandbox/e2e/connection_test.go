@@ -16,7 +16,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/observe"
 )
 
-func connect(t *testing.T) *kube.Client {
+func connect(t testing.TB) *kube.Client {
 	t.Helper()
 	c, err := kube.Connect(world.GetKubeconfig())
 	if err != nil {
@@ -26,7 +26,7 @@ func connect(t *testing.T) *kube.Client {
 }
 
 // forward opens a port of a release on this machine until the test ends.
-func forward(ctx context.Context, t *testing.T, c *kube.Client, namespace, release string, port int) string {
+func forward(ctx context.Context, t testing.TB, c *kube.Client, namespace, release string, port int) string {
 	t.Helper()
 	f, err := c.Forward(ctx, namespace, release, port)
 	if err != nil {
@@ -37,7 +37,7 @@ func forward(ctx context.Context, t *testing.T, c *kube.Client, namespace, relea
 }
 
 // identity is the certificate that the command line calls services with, for calls to release.
-func identity(ctx context.Context, t *testing.T, c *kube.Client, release string) *tls.Config {
+func identity(ctx context.Context, t testing.TB, c *kube.Client, release string) *tls.Config {
 	t.Helper()
 	config, err := c.Identity(ctx, charts.ShopNamespace, "cli-tls")
 	if err != nil {
@@ -47,7 +47,7 @@ func identity(ctx context.Context, t *testing.T, c *kube.Client, release string)
 	return config
 }
 
-func dial(t *testing.T, address string, creds credentials.TransportCredentials) *grpc.ClientConn {
+func dial(t testing.TB, address string, creds credentials.TransportCredentials) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(creds), grpc.WithNoProxy())
 	if err != nil {
@@ -58,13 +58,13 @@ func dial(t *testing.T, address string, creds credentials.TransportCredentials) 
 }
 
 // dialService connects to a service over mutual TLS.
-func dialService(ctx context.Context, t *testing.T, c *kube.Client, release string) *grpc.ClientConn {
+func dialService(ctx context.Context, t testing.TB, c *kube.Client, release string) *grpc.ClientConn {
 	t.Helper()
 	address := forward(ctx, t, c, charts.ShopNamespace, release, 8443)
 	return dial(t, address, credentials.NewTLS(identity(ctx, t, c, release)))
 }
 
-func prometheus(ctx context.Context, t *testing.T, c *kube.Client) *observe.Prometheus {
+func prometheus(ctx context.Context, t testing.TB, c *kube.Client) *observe.Prometheus {
 	t.Helper()
 	p, err := observe.NewPrometheus("http://"+forward(ctx, t, c, charts.SystemNamespace, "prometheus", 9090), http.DefaultClient)
 	if err != nil {
