@@ -31,7 +31,9 @@ type loader struct {
 	whole  sync.Once
 	quiet  chan struct{} // closed once kind has ended
 
-	mu    sync.Mutex // one image goes in at a time
+	turn sync.Mutex // one image goes in at a time
+
+	mu    sync.Mutex // never held while one does
 	have  map[string]string
 	blobs map[string]bool // in the node: images share layers
 	sent  int             // images
@@ -92,14 +94,15 @@ func (l *loader) load(ctx context.Context, ref string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.have == nil {
-		if l.have, l.blobs, err = l.node.NodeImages(ctx); err != nil {
-			return "", err
-		}
+	if l.has(r) { // what is there waits for no turn
+		return r.Digest, nil
 	}
-	if l.have[ref] == r.Digest {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	if err := l.look(ctx); err != nil {
+		return "", err
+	}
+	if l.has(r) {
 		return r.Digest, nil
 	}
 	err = l.into(ctx, r)
@@ -114,6 +117,24 @@ func (l *loader) load(ctx context.Context, ref string) (string, error) {
 	return r.Digest, nil
 }
 
+func (l *loader) has(r images.Ready) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.have[r.Ref] == r.Digest
+}
+
+// look asks the node once what it holds.
+func (l *loader) look(ctx context.Context) error {
+	if l.have != nil { // only written in a turn
+		return nil
+	}
+	have, blobs, err := l.node.NodeImages(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.have, l.blobs = have, blobs
+	return err
+}
+
 // into sends what the node lacks of an image, and remembers what it sent.
 func (l *loader) into(ctx context.Context, r images.Ready) error {
 	err := l.node.LoadIntoNode(ctx, func(w io.Writer) error { return images.WriteArchive(w, r.Ref, r.Image, l.blobs) })
@@ -124,6 +145,8 @@ func (l *loader) into(ctx context.Context, r images.Ready) error {
 	if err != nil {
 		return err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, layer := range layers {
 		digest, err := layer.Digest()
 		if err != nil {

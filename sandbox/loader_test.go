@@ -115,6 +115,45 @@ func TestAnImageThatIsMadeDoesNotWaitForOneThatIsNot(t *testing.T) {
 	}
 }
 
+func TestWhatIsInTheNodeWaitsForNoOther(t *testing.T) {
+	img, digest := randomImage(t)
+	synctest.Test(t, func(t *testing.T) {
+		n := &stuckNode{}
+		l := newLoader(n, []string{"first"}, []string{"big"})
+		l.wait = func(_ context.Context, ref string) (images.Ready, error) {
+			return images.Ready{Entry: images.Entry{Ref: ref, Digest: digest}, Image: img}, nil
+		}
+		l.goOn(t.Context())
+		synctest.Wait()
+		if !n.stuck {
+			t.Fatal("the big image is not under way")
+		}
+		if got, err := l.load(t.Context(), "first"); err != nil || got != digest {
+			t.Errorf("%s, %v", got, err)
+		}
+		l.stop()
+	})
+}
+
+// stuckNode takes one image; the next one goes in for ever.
+type stuckNode struct {
+	fakeNode
+	stuck bool
+}
+
+func (n *stuckNode) NodeImages(context.Context) (map[string]string, map[string]bool, error) {
+	return map[string]string{}, map[string]bool{}, nil
+}
+
+func (n *stuckNode) LoadIntoNode(ctx context.Context, write func(io.Writer) error) error {
+	if n.sent == 1 {
+		n.stuck = true
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return n.fakeNode.LoadIntoNode(ctx, write)
+}
+
 func TestOnlyTheFirstImagesGoInWhileKindWorks(t *testing.T) {
 	img, digest := randomImage(t)
 	n := &fakeNode{digests: map[string]string{}}

@@ -19,6 +19,16 @@ crashLoopBackOff:
   maxContainerRestartPeriod: 5s
 `
 
+// etcdPatch spares etcd to wait for the disk at each write, which it does behind everything else that a starting cluster writes. A stop or a kill
+// of the node loses nothing by it; a machine that loses power may lose the cluster, which `sandbox down` and `up` make anew.
+const etcdPatch = `kind: ClusterConfiguration
+etcd:
+  local:
+    extraArgs:
+    - name: unsafe-no-fsync
+      value: "true"
+`
+
 const preflightPatch = `kind: InitConfiguration
 nodeRegistration:
   ignorePreflightErrors: [all]
@@ -33,7 +43,7 @@ func config(name string, h Host) *v1alpha4.Cluster {
 	c := &v1alpha4.Cluster{
 		TypeMeta:             v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
 		Name:                 name,
-		KubeadmConfigPatches: []string{restartPatch},
+		KubeadmConfigPatches: []string{restartPatch, etcdPatch},
 	}
 	if h.CgroupV1 {
 		c.KubeadmConfigPatches = append(c.KubeadmConfigPatches, cgroupV1Patch, preflightPatch)
