@@ -7,11 +7,14 @@ import (
 	"google.golang.org/grpc"
 )
 
+// Holds says whether a provider may hold something after an interaction.
+func Holds(providerName string) bool { return providers()[providerName].held != nil }
+
 // TakeBack ends what a run left at a provider: stock reserved and money charged for orders that nobody placed. It looks again afterwards, and
 // returns how many orders it was. It may be called for any run, at any time after it.
 func TakeBack(ctx context.Context, conn grpc.ClientConnInterface, providerName, run string) (int, error) {
 	p := providers()[providerName]
-	if p.held == nil {
+	if !Holds(providerName) {
 		return 0, nil
 	}
 	left := func() ([]string, error) {
