@@ -28,6 +28,9 @@ func (f Folders) Exported(name string) string { return filepath.Join(f.of(name),
 // Journal is the folder of the scenario runs of a sandbox.
 func (f Folders) Journal(name string) string { return filepath.Join(f.of(name), "runs") }
 
+// Contracts is the folder of the notes about contract runs of a sandbox that are under way.
+func (f Folders) Contracts(name string) string { return filepath.Join(f.of(name), "contracts") }
+
 // Images is the folder of the image cache.
 func (f Folders) Images() string { return filepath.Join(f.Cache, "images") }
 

@@ -82,7 +82,7 @@ func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this cluster only answers", http.StatusForbidden)
 		return
 	}
-	if r.URL.Path == "/api/v1/namespaces/shop/secrets/"+cliSecret {
+	if r.URL.Path == "/api/v1/namespaces/shop/secrets/"+cliAccount+"-tls" {
 		writeAnswer(w, c.secret)
 		return
 	}
@@ -144,7 +144,7 @@ func certificateSecret() ([]byte, error) {
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	return json.Marshal(corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: cliSecret},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: cliAccount + "-tls"},
 		Data: map[string][]byte{
 			"tls.crt": certificate, "ca.crt": certificate, "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
 		},

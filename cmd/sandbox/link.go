@@ -35,6 +35,16 @@ func newLink(client *kube.Client, namespace, release string, port int) *link {
 }
 
 func (l *link) dial(ctx context.Context) (net.Conn, error) {
+	address, err := l.reach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", address)
+}
+
+// reach sees to it that there is a way to the release, and returns where it begins.
+func (l *link) reach(ctx context.Context) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.tunnel != nil && l.tunnel.Ended() {
@@ -44,12 +54,11 @@ func (l *link) dial(ctx context.Context) (net.Conn, error) {
 	if l.tunnel == nil {
 		address, t, err := l.open(ctx)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		l.address, l.tunnel = address, t
 	}
-	var d net.Dialer
-	return d.DialContext(ctx, "tcp", l.address)
+	return l.address, nil
 }
 
 func (l *link) close() {

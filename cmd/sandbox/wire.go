@@ -25,8 +25,8 @@ const (
 	jaegerPort     = 16686
 )
 
-// cliSecret holds the certificate with which this machine calls services.
-const cliSecret = "cli-tls"
+// cliAccount is whom services take this machine for. The certificate of an account is in the Secret <account>-tls.
+const cliAccount = "cli"
 
 // session is a connection to a sandbox that is up. It opens what it needs when it is first used.
 type session struct {
@@ -81,11 +81,20 @@ func (s *session) link(namespace, release string, port int) *link {
 
 // dial connects to a service over mutual TLS, through a port-forward.
 func (s *session) dial(ctx context.Context, release string) (*grpc.ClientConn, error) {
-	return s.dialThrough(ctx, release, s.link(charts.ShopNamespace, release, grpcPort).dial)
+	return s.dialThrough(ctx, cliAccount, release, s.link(charts.ShopNamespace, release, grpcPort).dial)
 }
 
-func (s *session) dialThrough(ctx context.Context, release string, dial func(context.Context) (net.Conn, error)) (*grpc.ClientConn, error) {
-	identity, err := s.client.Identity(ctx, charts.ShopNamespace, cliSecret)
+// reachAs is dial with the certificate of an account. It fails at once when no pod of the release is ready.
+func (s *session) reachAs(ctx context.Context, account, release string) (*grpc.ClientConn, error) {
+	l := s.link(charts.ShopNamespace, release, grpcPort)
+	if _, err := l.reach(ctx); err != nil {
+		return nil, err
+	}
+	return s.dialThrough(ctx, account, release, l.dial)
+}
+
+func (s *session) dialThrough(ctx context.Context, account, release string, dial func(context.Context) (net.Conn, error)) (*grpc.ClientConn, error) {
+	identity, err := s.client.Identity(ctx, charts.ShopNamespace, account+"-tls")
 	if err != nil {
 		return nil, err
 	}
@@ -117,9 +126,14 @@ func firstCall(ctx context.Context, client *kube.Client) error {
 	if err != nil {
 		return fmt.Errorf("making the first call: %w", err)
 	}
-	_, err = userv1.NewUserServiceClient(conn).GetUser(ctx, &userv1.GetUserRequest{UserId: "u-1"}, grpc.WaitForReady(true))
-	if err != nil {
+	if err := firstUser(ctx, conn); err != nil {
 		return fmt.Errorf("making the first call: %w\ntry: sandbox logs userservice", err)
 	}
 	return nil
+}
+
+// firstUser asks for a user who has been there from the beginning.
+func firstUser(ctx context.Context, conn grpc.ClientConnInterface) error {
+	_, err := userv1.NewUserServiceClient(conn).GetUser(ctx, &userv1.GetUserRequest{UserId: "u-1"}, grpc.WaitForReady(true))
+	return err
 }

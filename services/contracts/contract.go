@@ -1,26 +1,26 @@
-// Package contracts records what a consumer expects of a provider, in the consumer's tests, and replays it in the provider's.
+// Package contracts says what each consumer expects of a provider: recorded by the consumer's tests, replayed in the provider's, and against
+// services that run.
 package contracts
 
-import (
-	"encoding/json"
-	"fmt"
-	"os"
-	"path/filepath"
-	"runtime"
-	"testing"
-)
+import "encoding/json"
 
 // Contract is what one consumer expects of one provider.
 type Contract struct {
-	Consumer     string        `json:"consumer"`
-	Provider     string        `json:"provider"`
-	Interactions []Interaction `json:"interactions"`
+	Consumer string `json:"consumer"`
+	Provider string `json:"provider"`
+	// Fresh are examples of what must be new each time, such as the id of an order, by the name that states know it by. Each replay of an
+	// interaction puts a value of its own wherever the example is.
+	Fresh        map[string]string `json:"fresh,omitempty"`
+	Interactions []Interaction     `json:"interactions"`
 }
+
+// Name is that of the contract's file, without its ending.
+func (c Contract) Name() string { return c.Consumer + "__" + c.Provider }
 
 // Interaction is one call: unary ones send once and receive once, streams follow their script.
 type Interaction struct {
 	Name     string             `json:"name"`
-	State    string             `json:"state,omitempty"` // what the provider must have before; its tests know how
+	State    string             `json:"state,omitempty"` // what the provider must have before, one of states.go; any when empty
 	Method   string             `json:"method"`          // user.v1.UserService/GetUser
 	Metadata map[string]string  `json:"metadata,omitempty"`
 	Script   []Move             `json:"script"`
@@ -34,6 +34,9 @@ type Interaction struct {
 type Move struct {
 	Send    json.RawMessage `json:"send,omitempty"`
 	Receive json.RawMessage `json:"receive,omitempty"`
+	// Among is a field: the message that has it equal to the example's counts, and others may come before and after it. The next message
+	// counts when empty.
+	Among string `json:"among,omitempty"`
 }
 
 // Matcher loosens what is expected at a path. Exactly one is set.
@@ -41,42 +44,4 @@ type Matcher struct {
 	Type  bool   `json:"type,omitempty"`  // the same type as the example
 	Regex string `json:"regex,omitempty"` // a text that it matches, whole
 	Each  bool   `json:"each,omitempty"`  // at least one element, each like the first of the example
-}
-
-// file is where the contract of a pair is kept.
-func file(consumer, provider string) string {
-	_, here, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(here), consumer+"__"+provider+".json")
-}
-
-// Load reads the contract of a pair.
-func Load(consumer, provider string) (Contract, error) {
-	var c Contract
-	data, err := os.ReadFile(file(consumer, provider))
-	if err == nil {
-		err = json.Unmarshal(data, &c)
-	}
-	if err != nil {
-		return Contract{}, fmt.Errorf("reading the contract of %s with %s: %w", consumer, provider, err)
-	}
-	return c, nil
-}
-
-// Keep compares the contract with its file; update writes it anew.
-func (c Contract) Keep(t testing.TB, update bool) {
-	t.Helper()
-	data, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := file(c.Consumer, c.Provider)
-	if update {
-		if err := os.WriteFile(name, append(data, '\n'), 0o644); err != nil { //nolint:gosec // a file of the tree
-			t.Fatal(err)
-		}
-	}
-	kept, err := os.ReadFile(name)
-	if err != nil || string(kept) != string(data)+"\n" {
-		t.Errorf("%s does not say what %s expects of %s now (%v); after a look at it, run this test with -update", filepath.Base(name), c.Consumer, c.Provider, err)
-	}
 }

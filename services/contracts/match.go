@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// mismatches compares what was received with the example, both as JSON; each names a path.
-func mismatches(example, got json.RawMessage, rules map[string]Matcher) ([]string, error) {
+// mismatches compares what was received with the example, both as JSON.
+func mismatches(example, got json.RawMessage, rules map[string]Matcher) ([]Problem, error) {
 	var want, have any
 	if err := json.Unmarshal(example, &want); err != nil {
 		return nil, fmt.Errorf("reading the example: %w", err)
@@ -26,11 +26,11 @@ func mismatches(example, got json.RawMessage, rules map[string]Matcher) ([]strin
 
 type matching struct {
 	rules map[string]Matcher
-	found []string
+	found []Problem
 }
 
 func (m *matching) miss(path, format string, args ...any) {
-	m.found = append(m.found, strings.TrimPrefix(path, ".")+": "+fmt.Sprintf(format, args...))
+	m.found = append(m.found, Problem{strings.TrimPrefix(path, "."), fmt.Sprintf(format, args...)})
 }
 
 // compare takes the path for readers, and the same with [*] for every index, by which rules are found.

@@ -17,13 +17,13 @@ import (
 
 // admit decides about a call before any work is done for it, the cheapest question first. What it takes, end gives back.
 func (c *serverCall) admit() error {
-	if c.rule.exempt {
-		return nil
-	}
 	if c.rule.callers != nil {
 		if err := c.allowed(); err != nil {
 			return c.refused(err)
 		}
+	}
+	if c.rule.exempt {
+		return nil
 	}
 	if err := c.deadline(); err != nil {
 		return c.refused(err)

@@ -315,7 +315,7 @@ server: [{method: '*/*', deadline: {required: true}, bulkhead: {maxConcurrent: 1
 serverFaults: [{abort: {code: UNAVAILABLE}}]
 `)
 		s.policy.Exempt("fault.v1.Control/*")
-		for _, method := range []string{"grpc.health.v1.Health/Check", "grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "fault.v1.Control/Heal"} {
+		for _, method := range []string{"grpc.health.v1.Health/Check", "fault.v1.Control/Heal"} {
 			for range 3 {
 				if err := s.call(t.Context(), streaming, method, fine); err != nil {
 					t.Errorf("%s: %v", method, err)
@@ -326,4 +326,27 @@ serverFaults: [{abort: {code: UNAVAILABLE}}]
 			t.Error("all others are refused, but this one got", err)
 		}
 	})
+}
+
+func TestReflectionIsRefusedToCallersOnly(t *testing.T) {
+	const reflection = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+	const others = "deadline: {required: true}, bulkhead: {maxConcurrent: 1}, rate: {limits: [{tokenBucket: {rate: 0.001}}]}"
+	const faults = "\nserverFaults: [{abort: {code: UNAVAILABLE}}]"
+	for _, c := range []struct{ sentence, policy, wants string }{
+		{"no limit and no fault holds for it", "server: [{method: '*/*', " + others + "}]" + faults, ""},
+		{"a list for all methods holds for it", "server: [{method: '*/*', callers: {allow: [nobody]}}]", "may not call " + reflection},
+		{"a list for another method does not", "server: [{method: 'a.B/*', callers: {allow: [nobody]}}]", ""},
+		{"a list of its own holds", "server: [{method: 'grpc.reflection.*/*', callers: {allow: [nobody]}}]", "may not call " + reflection},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			both(t, func(t *testing.T, streaming bool) {
+				s := newServing(t, c.policy)
+				for range 3 {
+					if err := s.call(t.Context(), streaming, reflection, fine); (err == nil) != (c.wants == "") || err != nil && !strings.Contains(err.Error(), c.wants) {
+						t.Error(err)
+					}
+				}
+			})
+		})
+	}
 }

@@ -28,7 +28,7 @@ type serverRule struct {
 	limits                 []*policyv1.RateLimit
 	priority               policyv1.Priority
 	callers                []string // nil: all
-	exempt                 bool     // health, reflection, control: nothing here applies
+	exempt                 bool     // health, reflection, control: nothing here applies but, to some, callers
 	faults                 []*fault
 }
 
@@ -54,6 +54,9 @@ func (c *compiled) client(callee, method string) *clientRule {
 func (c *compiled) serverRule(method string) *serverRule {
 	r := &serverRule{timeout: 10 * time.Second, streamTimeout: time.Hour, margin: 10 * time.Millisecond,
 		priority: policyv1.Priority_PRIORITY_NORMAL, exempt: c.isExempt(method)}
+	if !r.exempt || matchesAny(guarded, method) {
+		r.callers = c.callers(method)
+	}
 	if r.exempt {
 		return r
 	}
@@ -76,12 +79,19 @@ func (c *compiled) serverRule(method string) *serverRule {
 		if p := rule.GetPriority(); p != policyv1.Priority_PRIORITY_UNSPECIFIED {
 			r.priority = p
 		}
-		if a := rule.GetCallers(); a != nil {
-			r.callers = append([]string{}, a.GetAllow()...)
-		}
 	}
 	r.faults = faultsFor(c.source.GetServerFaults(), "", method)
 	return r
+}
+
+// callers are those whom the last list for the method names; nil without a list.
+func (c *compiled) callers(method string) (allowed []string) {
+	for _, rule := range c.source.GetServer() {
+		if a := rule.GetCallers(); a != nil && matches(rule.GetMethod(), method) {
+			allowed = append([]string{}, a.GetAllow()...)
+		}
+	}
+	return allowed
 }
 
 func (c *compiled) clientRule(e edge) *clientRule {

@@ -26,9 +26,12 @@ func matchesAny(patterns []string, name string) bool {
 // bare is a method as policies, metrics and events write it: package.Service/Method.
 func bare(fullMethod string) string { return strings.TrimPrefix(fullMethod, "/") }
 
-// alwaysExempt are the methods that no part of a policy ever touches: without health the platform kills the pod before anybody sees the
+// alwaysExempt are the methods that no limit, deadline or fault ever touches: without health the platform kills the pod before anybody sees the
 // fault, and without control nobody can take it back.
 var alwaysExempt = []string{"grpc.health.v1.Health/*", "grpc.reflection.*/*", "grpc.channelz.*/*", "envoy.service.*/*"}
+
+// guarded are those of them that tell about the process, and that no platform needs: lists of callers hold for them too.
+var guarded = []string{"grpc.reflection.*/*", "grpc.channelz.*/*"}
 
 func (c *compiled) isExempt(method string) bool {
 	return matchesAny(alwaysExempt, method) || matchesAny(c.exempt, method)

@@ -26,8 +26,8 @@ func NewPolicy(p *policyv1.EffectivePolicy) (*Policy, error) {
 	return policy, nil
 }
 
-// Exempt names methods, by pattern, that no policy may touch: those by which the process itself is controlled. Health and reflection are
-// exempt always. Call it before the process serves.
+// Exempt names methods, by pattern, that no policy may touch: those by which the process itself is controlled. Health is
+// exempt always, and reflection from all but lists of callers. Call it before the process serves.
 func (p *Policy) Exempt(patterns ...string) {
 	p.exempt = append(p.exempt, patterns...)
 	p.current.Store(compile(p.load().source, p.exempt...))

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/contracts"
+	"github.com/grpc-sandbox/sandbox/services/contracts/contracttest"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
 	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
@@ -24,12 +25,15 @@ type expectation struct {
 	code codes.Code
 }
 
-func keep(t *testing.T, provider string, all []expectation) {
+// ofAnOrder is what must be new each time a contract is replayed: nobody can sell, charge or release one order for ever.
+var ofAnOrder = map[string]string{"order": "o-1"}
+
+func keep(t *testing.T, provider string, fresh map[string]string, all []expectation) {
 	t.Helper()
-	c := contracts.Contract{Consumer: "orderservice", Provider: provider}
+	c := contracts.Contract{Consumer: "orderservice", Provider: provider, Fresh: fresh}
 	for _, e := range all {
 		t.Run(e.Name, func(t *testing.T) {
-			contracts.Play(t, e.Interaction, func(conn grpc.ClientConnInterface) {
+			contracttest.Play(t, e.Interaction, func(conn grpc.ClientConnInterface) {
 				if err := e.use(conn); status.Code(err) != e.code || refusal.Reason(err) != e.Reason {
 					t.Errorf("our own code makes of it %v", err)
 				}
@@ -37,7 +41,7 @@ func keep(t *testing.T, provider string, all []expectation) {
 		})
 		c.Interactions = append(c.Interactions, e.Interaction)
 	}
-	c.Keep(t, *update)
+	contracttest.Keep(t, c, *update)
 }
 
 func TestWhatWeExpectOfUserService(t *testing.T) {
@@ -51,7 +55,7 @@ func TestWhatWeExpectOfUserService(t *testing.T) {
 		}
 	}
 	const method = "user.v1.UserService/GetUser"
-	keep(t, "userservice", []expectation{
+	keep(t, "userservice", nil, []expectation{
 		{contracts.Interaction{Name: "a user", Method: method, Code: "OK",
 			Script: []contracts.Move{contracts.Sent(&userv1.GetUserRequest{UserId: "u-42"}), contracts.Received(&userv1.GetUserResponse{User: &userv1.User{UserId: "u-42", Name: "Somebody"}})},
 			Match:  map[string]contracts.Matcher{"user.name": {Regex: `\S.*`}}}, ask("u-42"), codes.OK},
@@ -89,17 +93,18 @@ func TestWhatWeExpectOfInventoryService(t *testing.T) {
 	cost := contracts.Received(&inventoryv1.ReserveResponse{TotalCents: 600})
 	id := contracts.Sent(&inventoryv1.CommitRequest{OrderId: "o-1"})
 	nothing := contracts.Received(&inventoryv1.CommitResponse{})
-	keep(t, "inventoryservice", []expectation{
-		{contracts.Interaction{Name: "reserve", State: "nothing", Method: service + "Reserve", Script: []contracts.Move{sent, cost}, Code: "OK"}, reserve, codes.OK},
-		{contracts.Interaction{Name: "reserve again", State: "o-1 is reserved", Method: service + "Reserve", Script: []contracts.Move{sent, cost}, Code: "OK"}, reserve, codes.OK},
-		{contracts.Interaction{Name: "reserve after the release", State: "o-1 is released", Method: service + "Reserve", Script: []contracts.Move{sent},
+	keep(t, "inventoryservice", ofAnOrder, []expectation{
+		{contracts.Interaction{Name: "reserve", Method: service + "Reserve", Script: []contracts.Move{sent, cost}, Code: "OK"}, reserve, codes.OK},
+		{contracts.Interaction{Name: "reserve again", State: "the order is reserved", Method: service + "Reserve", Script: []contracts.Move{sent, cost}, Code: "OK"}, reserve, codes.OK},
+		{contracts.Interaction{Name: "reserve after the release", State: "the order is released", Method: service + "Reserve", Script: []contracts.Move{sent},
 			Code: "FAILED_PRECONDITION", Reason: "ORDER_RELEASED"}, reserve, codes.FailedPrecondition},
-		{contracts.Interaction{Name: "commit", State: "o-1 is reserved", Method: service + "Commit", Script: []contracts.Move{id, nothing}, Code: "OK"}, commit, codes.OK},
-		{contracts.Interaction{Name: "release", State: "o-1 is reserved", Method: service + "Release", Script: []contracts.Move{id, nothing}, Code: "OK"}, release, codes.OK},
-		{contracts.Interaction{Name: "release what was never reserved", State: "nothing", Method: service + "Release", Script: []contracts.Move{id, nothing}, Code: "OK"}, release, codes.OK},
-		{contracts.Interaction{Name: "list", State: "o-1 is reserved", Method: service + "ListReservations", Code: "OK", Script: []contracts.Move{
+		{contracts.Interaction{Name: "commit", State: "the order is reserved", Method: service + "Commit", Script: []contracts.Move{id, nothing}, Code: "OK"}, commit, codes.OK},
+		{contracts.Interaction{Name: "commit again", State: "the order is sold", Method: service + "Commit", Script: []contracts.Move{id, nothing}, Code: "OK"}, commit, codes.OK},
+		{contracts.Interaction{Name: "release", State: "the order is reserved", Method: service + "Release", Script: []contracts.Move{id, nothing}, Code: "OK"}, release, codes.OK},
+		{contracts.Interaction{Name: "release what was never reserved", Method: service + "Release", Script: []contracts.Move{id, nothing}, Code: "OK"}, release, codes.OK},
+		{contracts.Interaction{Name: "list", State: "the order is reserved", Method: service + "ListReservations", Code: "OK", Script: []contracts.Move{
 			contracts.Sent(&inventoryv1.ListReservationsRequest{}),
-			contracts.Received(&inventoryv1.Reservation{OrderId: "o-1", State: inventoryv1.ReservationState_RESERVATION_STATE_RESERVED, TotalCents: 600})}}, list, codes.OK},
+			contracts.Among("orderId", &inventoryv1.Reservation{OrderId: "o-1", State: inventoryv1.ReservationState_RESERVATION_STATE_RESERVED, TotalCents: 600})}}, list, codes.OK},
 	})
 }
 
@@ -111,19 +116,30 @@ func TestWhatWeExpectOfPaymentService(t *testing.T) {
 	}
 	charge := func(s *saga, o *order) error { return s.charge(t.Context(), o) }
 	refund := func(s *saga, o *order) error { return s.refund(t.Context(), o) }
+	list := func(s *saga, _ *order) error {
+		all, err := collect(s.payment.ListPayments(t.Context(), &paymentv1.ListPaymentsRequest{}))
+		if len(all) != 1 || all[0].GetAmountCents() != 600 {
+			t.Errorf("read %v", all)
+		}
+		return err
+	}
 	const service = "payment.v1.PaymentService/"
 	sent := func(cents int64) contracts.Move {
 		return contracts.Sent(&paymentv1.ChargeRequest{OrderId: "o-1", UserId: "u-42", AmountCents: cents})
 	}
 	nothing := contracts.Received(&paymentv1.ChargeResponse{})
-	keep(t, "paymentservice", []expectation{
-		{contracts.Interaction{Name: "charge", State: "nothing", Method: service + "Charge", Script: []contracts.Move{sent(600), nothing}, Code: "OK"}, with(600, charge), codes.OK},
-		{contracts.Interaction{Name: "charge again", State: "o-1 is charged", Method: service + "Charge", Script: []contracts.Move{sent(600), nothing}, Code: "OK"}, with(600, charge), codes.OK},
-		{contracts.Interaction{Name: "charge too much", State: "nothing", Method: service + "Charge", Script: []contracts.Move{sent(1_000_001)},
+	keep(t, "paymentservice", ofAnOrder, []expectation{
+		{contracts.Interaction{Name: "charge", Method: service + "Charge", Script: []contracts.Move{sent(600), nothing}, Code: "OK"}, with(600, charge), codes.OK},
+		{contracts.Interaction{Name: "charge again", State: "the order is charged", Method: service + "Charge", Script: []contracts.Move{sent(600), nothing}, Code: "OK"}, with(600, charge), codes.OK},
+		{contracts.Interaction{Name: "charge too much", Method: service + "Charge", Script: []contracts.Move{sent(1_000_001)},
 			Code: "FAILED_PRECONDITION", Reason: "PAYMENT_DECLINED"}, with(1_000_001, charge), codes.FailedPrecondition},
-		{contracts.Interaction{Name: "refund", State: "o-1 is charged", Method: service + "Refund",
+		{contracts.Interaction{Name: "refund", State: "the order is charged", Method: service + "Refund",
 			Script: []contracts.Move{contracts.Sent(&paymentv1.RefundRequest{OrderId: "o-1"}), nothing}, Code: "OK"}, with(600, refund), codes.OK},
-		{contracts.Interaction{Name: "charge after the refund", State: "o-1 is refunded", Method: service + "Charge", Script: []contracts.Move{sent(600)},
+		{contracts.Interaction{Name: "charge after the refund", State: "the order is refunded", Method: service + "Charge", Script: []contracts.Move{sent(600)},
 			Code: "FAILED_PRECONDITION", Reason: "ORDER_REFUNDED"}, with(600, charge), codes.FailedPrecondition},
+		{contracts.Interaction{Name: "list", State: "the order is charged", Method: service + "ListPayments", Code: "OK", Script: []contracts.Move{
+			contracts.Sent(&paymentv1.ListPaymentsRequest{}),
+			contracts.Among("orderId", &paymentv1.Payment{OrderId: "o-1", UserId: "u-42", AmountCents: 600, State: paymentv1.PaymentState_PAYMENT_STATE_CHARGED})}},
+			with(600, list), codes.OK},
 	})
 }

@@ -1,36 +1,36 @@
-package contracts
+package contracttest
 
 import (
 	"context"
 	"net"
+	"sync"
 	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
-
-	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// serve joins a provider in memory; it ends with the test.
-func serve(t *testing.T, p provider) *grpc.ClientConn {
+// Serve runs a server in memory until stop, which waits for its calls, or until the test ends.
+func Serve(t testing.TB, register func(*grpc.Server), options ...grpc.ServerOption) (conn *grpc.ClientConn, stop func()) {
 	t.Helper()
-	pipe := bufconn.Listen(1 << 16)
-	server := grpc.NewServer()
-	userv1.RegisterUserServiceServer(server, p)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(pipe) }()
+	pipe := bufconn.Listen(1 << 20)
+	server := grpc.NewServer(options...)
+	register(server)
 	conn, err := grpc.NewClient("passthrough:///pipe", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(pipe) }()
+	stop = sync.OnceFunc(func() {
 		_ = conn.Close()
-		server.Stop()
+		server.GracefulStop()
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
 	})
-	return conn
+	t.Cleanup(stop)
+	return conn, stop
 }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grpc-sandbox/sandbox/services/contracts"
+)
+
+func newContracts(w world, g *globals) *cobra.Command {
+	cmd := &cobra.Command{Use: "contracts", Short: "Check what services expect of each other against those that run", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	list := &cobra.Command{Use: "list", Short: "List every contract with its interactions", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return listContracts(w, g) }}
+	outputFlag(list, g)
+	cmd.AddCommand(list, newVerify(w, g))
+	return cmd
+}
+
+// contractDocument is a contract in `contracts list -o json`. Add fields; never rename one.
+type contractDocument struct {
+	Consumer     string                `json:"consumer"`
+	Provider     string                `json:"provider"`
+	Interactions []interactionDocument `json:"interactions"`
+}
+
+type interactionDocument struct {
+	Name   string `json:"name"`
+	State  string `json:"state"`
+	Method string `json:"method"`
+	Code   string `json:"code"`
+	Reason string `json:"reason"`
+}
+
+func listContracts(w world, g *globals) error {
+	asJSON, err := g.asJSON()
+	if err != nil {
+		return err
+	}
+	all, err := contracts.All()
+	if err != nil {
+		return err
+	}
+	docs := []contractDocument{}
+	for _, c := range all {
+		doc := contractDocument{Consumer: c.Consumer, Provider: c.Provider}
+		for _, i := range c.Interactions {
+			doc.Interactions = append(doc.Interactions, interactionDocument{i.Name, i.State, i.Method, i.Code, i.Reason})
+		}
+		docs = append(docs, doc)
+	}
+	if asJSON {
+		return writeJSON(w.stdout, map[string]any{"contracts": docs})
+	}
+	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "CONSUMER\tPROVIDER\tINTERACTION\tWHEN\tMETHOD\tENDS WITH")
+	for _, c := range docs {
+		for _, i := range c.Interactions {
+			_, method, _ := strings.Cut(i.Method, "/")
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Consumer, c.Provider, i.Name, i.State, method, strings.TrimSpace(i.Code+" "+i.Reason))
+		}
+	}
+	return t.Flush()
+}
+
+// selection is what to verify: contracts, and the providers whose descriptors to compare.
+type selection struct {
+	contracts []contracts.Contract
+	providers []served
+}
+
+// selectContracts takes contracts and providers by name; all of them without a name.
+func selectContracts(all []contracts.Contract, names []string) (selection, error) {
+	var s selection
+	known, used := contractNames(all), map[string]bool{}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return s, usageError("%q is neither a contract nor a provider\ntry: one of %s", name, strings.Join(known, ", "))
+		}
+		used[name] = true
+	}
+	providers := map[string]bool{}
+	for _, c := range all {
+		if len(used) == 0 || used[c.Name()] || used[c.Provider] {
+			s.contracts = append(s.contracts, c)
+			providers[c.Provider] = true
+		}
+	}
+	for _, p := range catalog() {
+		if len(used) == 0 || used[p.release] || providers[p.release] {
+			s.providers = append(s.providers, p)
+		}
+	}
+	return s, nil
+}
+
+// contractNames are the contracts, and the releases that provide something.
+func contractNames(all []contracts.Contract) []string {
+	var names []string
+	for _, c := range all {
+		names = append(names, c.Name())
+	}
+	for _, p := range catalog() {
+		names = append(names, p.release)
+	}
+	return names
+}

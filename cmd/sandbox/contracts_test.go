@@ -1,0 +1,60 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
+	"github.com/grpc-sandbox/sandbox/services/contracts"
+)
+
+func TestSelectingContracts(t *testing.T) {
+	all := []contracts.Contract{{Consumer: "cli", Provider: "userservice"}, {Consumer: "orderservice", Provider: "userservice"}, {Consumer: "orderservice", Provider: "paymentservice"}}
+	for _, c := range []struct{ sentence, names, contracts, providers string }{
+		{"all", "", "cli__userservice orderservice__userservice orderservice__paymentservice", "userservice orderservice inventoryservice paymentservice loadgen"},
+		{"one contract", "orderservice__userservice", "orderservice__userservice", "userservice"},
+		{"all of a provider", "userservice", "cli__userservice orderservice__userservice", "userservice"},
+		{"a provider of whom nobody expects anything", "loadgen", "", "loadgen"},
+		{"a contract and a provider, in the order of the catalogs", "loadgen orderservice__paymentservice", "orderservice__paymentservice", "paymentservice loadgen"},
+	} {
+		s, err := selectContracts(all, strings.Fields(c.names))
+		if err != nil {
+			t.Errorf("%s: %v", c.sentence, err)
+		}
+		var names, providers []string
+		for _, c := range s.contracts {
+			names = append(names, c.Name())
+		}
+		for _, p := range s.providers {
+			providers = append(providers, p.release)
+		}
+		if got, also := strings.Join(names, " "), strings.Join(providers, " "); got != c.contracts || also != c.providers {
+			t.Errorf("%s: got %q of %q", c.sentence, got, also)
+		}
+	}
+	_, err := selectContracts(all, []string{"nobody"})
+	fixture.WantError(t, err, `"nobody" is neither a contract nor a provider`, "\ntry: one of cli__userservice, ", "loadgen")
+}
+
+// TestEveryConsumerHasACertificate: a contract is replayed with its consumer's.
+func TestEveryConsumerHasACertificate(t *testing.T) {
+	all, err := contracts.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pki, err := charts.Load("pki")
+	if err != nil {
+		t.Fatal(err)
+	}
+	workloads, _ := pki.Values["workloads"].([]any)
+	for _, c := range all {
+		if !slices.Contains(workloads, any(c.Consumer)) {
+			t.Errorf("%s is no workload of charts/pki/values.yaml", c.Consumer)
+		}
+		if s, _ := selectContracts(all, []string{c.Name()}); len(s.providers) != 1 {
+			t.Errorf("%s is not in catalog() of services.go", c.Provider)
+		}
+	}
+}

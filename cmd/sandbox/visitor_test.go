@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/grpc-sandbox/sandbox/services/contracts/contracttest"
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+)
+
+// hall is a room whose streams break just after they have stored a message, as often as it is told.
+type hall struct {
+	userv1.UnimplementedUserServiceServer
+
+	mu     sync.Mutex
+	breaks int
+	ends   error
+	said   []*userv1.ChatMessage
+}
+
+func (h *hall) Chat(stream grpc.BidiStreamingServer[userv1.ChatMessage, userv1.ChatMessage]) error {
+	join, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	cursor := len(h.stored(nil))
+	if join.AfterId != nil {
+		cursor = int(join.GetAfterId())
+	}
+	for {
+		m, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		m.UserId = join.GetUserId()
+		said := h.stored(m)
+		if h.breaksNow() {
+			return h.ends
+		}
+		for ; cursor < len(said); cursor++ {
+			if err := stream.Send(said[cursor]); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// stored stores a message that has a key nobody used before.
+func (h *hall) stored(m *userv1.ChatMessage) []*userv1.ChatMessage {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if m != nil && !slices.ContainsFunc(h.said, func(s *userv1.ChatMessage) bool { return s.GetKey() == m.GetKey() }) {
+		m.Id = int64(len(h.said) + 1)
+		h.said = append(h.said, m)
+	}
+	return slices.Clone(h.said)
+}
+
+func (h *hall) breaksNow() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.breaks--
+	return h.breaks >= 0
+}
+
+func TestAVisitorLosesNothingWhenStreamsBreak(t *testing.T) {
+	for _, c := range []struct {
+		sentence string
+		hall     *hall
+		want     string // of the error; none when empty
+		rejoins  int
+	}{
+		{"no stream breaks", &hall{}, "", 0},
+		{"two streams break", &hall{breaks: 2, ends: status.Error(codes.Unavailable, "going")}, "", 2},
+		{"it was too slow", &hall{breaks: 1, ends: status.Error(codes.ResourceExhausted, "too slow")}, "", 1},
+		{"the room will not have it", &hall{breaks: 1, ends: status.Error(codes.InvalidArgument, "too long")}, "too long", 0},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			t.Parallel()
+			conn, _ := contracttest.Serve(t, func(s *grpc.Server) { userv1.RegisterUserServiceServer(s, c.hall) })
+			var heard []string
+			rejoins := 0
+			v := &visitor{client: userv1.NewUserServiceClient(conn), room: "hall", name: "ada", key: strconv.Itoa, after: new(int64),
+				hear: func(m *userv1.ChatMessage) error { heard = append(heard, m.GetText()); return nil }, lost: func(error) { rejoins++ }}
+			err := v.visit(t.Context(), typed(strings.NewReader("one\n\n two \nthree\nfour")))
+			if c.want != "" {
+				if !errorSays(err, c.want) {
+					t.Errorf("it ended with %v", err)
+				}
+				return
+			}
+			if want := []string{"one", "two", "three", "four"}; err != nil || !slices.Equal(heard, want) || rejoins != c.rejoins {
+				t.Errorf("it heard %q, joined again %d times, and ended with %v", heard, rejoins, err)
+			}
+			if len(c.hall.stored(nil)) != 4 {
+				t.Errorf("the room stored %v", c.hall.said)
+			}
+		})
+	}
+}
+
+func TestWhatIsHeardIsPrinted(t *testing.T) {
+	m := &userv1.ChatMessage{Room: "hall", UserId: "eve", Text: "clear\x1b[2J", Id: 7, Time: timestamppb.Now()}
+	for asJSON, want := range map[bool][]string{false: {"  eve  clear\uFFFD[2J\n"}, true: {`"eve"`, `"7"`, `\u001b`}} {
+		var out strings.Builder
+		if err := printing(&out, asJSON)(m); err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range want {
+			if !strings.Contains(out.String(), part) || strings.Contains(out.String(), "\x1b") || strings.Count(out.String(), "\n") != 1 {
+				t.Errorf("as JSON %v: printed %q, want %q", asJSON, out.String(), part)
+			}
+		}
+	}
+}
+
+func TestKeysAreNobodyElses(t *testing.T) {
+	mine, yours := newKeys(), newKeys()
+	if mine(1) == yours(1) || mine(1) == mine(2) || mine(1) != mine(1) || !strings.HasSuffix(mine(1), fmt.Sprint("-", 1)) {
+		t.Errorf("%s %s %s", mine(1), mine(2), yours(1))
+	}
+}

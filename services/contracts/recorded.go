@@ -1,0 +1,47 @@
+package contracts
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+)
+
+//go:embed *.json
+var recorded embed.FS
+
+// All returns every contract of the tree, by the names of their files.
+func All() ([]Contract, error) {
+	names, err := fs.Glob(recorded, "*.json")
+	if err != nil {
+		return nil, err
+	}
+	var all []Contract
+	for _, name := range names {
+		c, err := read(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// Load returns the contract of a pair.
+func Load(consumer, provider string) (Contract, error) {
+	return read(Contract{Consumer: consumer, Provider: provider}.Name() + ".json")
+}
+
+func read(name string) (c Contract, err error) {
+	data, err := recorded.ReadFile(name)
+	if err == nil {
+		strict := json.NewDecoder(bytes.NewReader(data))
+		strict.DisallowUnknownFields() // what nobody knows, nobody checks
+		err = strict.Decode(&c)
+	}
+	if err != nil {
+		return Contract{}, fmt.Errorf("reading the contract %s: %w", name, err)
+	}
+	return c, nil
+}

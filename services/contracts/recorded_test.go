@@ -1,0 +1,65 @@
+package contracts
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"testing"
+)
+
+// TestEveryContractCanBeReplayed by somebody who has nothing but the file.
+func TestEveryContractCanBeReplayed(t *testing.T) {
+	all, err := All()
+	if err != nil || len(all) == 0 {
+		t.Fatal(all, err)
+	}
+	for _, c := range all {
+		if loaded, err := Load(c.Consumer, c.Provider); err != nil || len(loaded.Interactions) != len(c.Interactions) {
+			t.Errorf("%s is not in the file of its name: %v", c.Name(), err)
+		}
+		for name, example := range c.Fresh {
+			if text, _ := json.Marshal(c.Interactions); !bytes.Contains(text, []byte(`"`+example+`"`)) {
+				t.Errorf("%s has no %s, whose example is %s", c.Name(), name, example)
+			}
+		}
+		p, seen := providers()[c.Provider], map[string]bool{}
+		for _, i := range c.Interactions {
+			complain := func(format string, args ...any) {
+				t.Errorf("%s, %q: %s", c.Name(), i.Name, fmt.Sprintf(format, args...))
+			}
+			if seen[i.Name] {
+				complain("there are two of this name")
+			}
+			seen[i.Name] = true
+			if _, known := p.states[i.State]; i.State != "" && !known {
+				complain("nobody knows the state %q", i.State)
+			}
+			m, err := find(i.Method)
+			if err != nil {
+				complain("%v", err)
+				continue
+			}
+			if _, err := codeNumber(i.Code); err != nil {
+				complain("%v", err)
+			}
+			for _, move := range i.Script {
+				d, text := m.Input(), move.Send
+				if text == nil {
+					d, text = m.Output(), move.Receive
+				}
+				if _, err := parse(d, text); err != nil {
+					complain("%v", err)
+				}
+				if move.Among != "" && fieldOf(move.Receive, move.Among) == "nothing" {
+					complain("a message is to be found by %s, which the example does not have", move.Among)
+				}
+			}
+		}
+	}
+}
+
+func TestAContractThatIsNotThere(t *testing.T) {
+	if _, err := Load("nobody", "userservice"); err == nil {
+		t.Error("it was read")
+	}
+}

@@ -1,0 +1,29 @@
+package contracts
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+)
+
+func users() provider {
+	return provider{states: map[string]state{
+		"hello was said in the room": {prepare: func(ctx context.Context, conn grpc.ClientConnInterface, v Values) error {
+			stream, err := userv1.NewUserServiceClient(conn).Chat(ctx)
+			if err != nil {
+				return err
+			}
+			for _, m := range []*userv1.ChatMessage{{Room: v["room"], UserId: "ada", AfterId: proto.Int64(0)}, {Text: "hello", Key: "1"}} {
+				if err := stream.Send(m); err != nil {
+					break // what ended it, receiving says
+				}
+			}
+			_ = stream.CloseSend() // its error comes again when receiving
+			_, err = drain(stream)
+			return err
+		}},
+	}}
+}
