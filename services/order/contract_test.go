@@ -43,7 +43,7 @@ func keep(t *testing.T, provider string, all []expectation) {
 func TestWhatWeExpectOfUserService(t *testing.T) {
 	ask := func(id string) func(grpc.ClientConnInterface) error {
 		return func(conn grpc.ClientConnInterface) error {
-			name, err := buyer(t.Context(), userv1.NewUserServiceClient(conn), id)
+			name, err := buyers{userv1.NewUserServiceClient(conn), room(t, 1)}.name(t.Context(), id)
 			if err == nil && name == "" {
 				t.Error("a user without a name")
 			}

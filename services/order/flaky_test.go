@@ -88,7 +88,7 @@ func TestEveryCallBreaks(t *testing.T) {
 	f := &flaky{InventoryServiceClient: s.inventory(), PaymentServiceClient: s.payment()}
 	st := &store{db: db, lease: testLease}
 	sg := &saga{store: st, inventory: f, payment: f, log: slog.New(slog.DiscardHandler), limit: 20 * time.Second, at: func(string) {}}
-	service := &Service{store: st, saga: sg, users: userv1.NewUserServiceClient(s.conns["users"]), limit: 20 * time.Second}
+	service := &Service{store: st, saga: sg, buyers: buyers{userv1.NewUserServiceClient(s.conns["users"]), room(t, 1)}, limit: 20 * time.Second}
 	pgtest.Eventually(t, "the shop is open", func() bool {
 		_, err := service.Audit(ctx, nil)
 		return err == nil
