@@ -79,6 +79,7 @@ func says(code codes.Code) func(context.Context) error {
 }
 
 func TestAnOrderOfAKnownUserNeedsNoUserService(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Shared(t)
 	s := openShop(t, server, server.Database(t))
 	users := &people{answer: knows}

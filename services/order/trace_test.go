@@ -23,6 +23,7 @@ import (
 
 // TestOneTraceOfAnOrder: every hop and every query of CreateOrder is in one trace, and the log carries its id.
 func TestOneTraceOfAnOrder(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Shared(t)
 	spans := tracetest.NewSpanRecorder()
 	var log lockedBuffer
