@@ -79,7 +79,7 @@ func openShop(t *testing.T, server *pgtest.Server, database string) shop {
 		server.Config(t, database, "paymentservice", "payments")
 	users.Migrations, stock.Migrations, payments.Migrations = user.Migrations(), inventory.Migrations(), payment.Migrations()
 	s.cfg = Config{
-		Users:     serve("userservice", "users", users, user.Register),
+		Users:     serve("userservice", "users", users, user.Register(user.Config{})),
 		Inventory: serve("inventoryservice", "inventory", stock, inventory.Register),
 		Payment:   serve("paymentservice", "payments", payments, payment.Register),
 		Lease:     testLease, Limit: 20 * time.Second, Every: 50 * time.Millisecond,
