@@ -41,7 +41,7 @@ func (s *Server) Config(t testing.TB, database, service, role string) postgres.C
 		t.Fatal(err)
 	}
 	return postgres.Config{Addr: s.Addr(), Database: database, Role: role, Every: 50 * time.Millisecond,
-		Acquire: 10 * time.Second, Work: 20 * time.Second, // a machine that is busy is not what most tests are about
+		Acquire: 10 * time.Second, Connect: 10 * time.Second, Work: 20 * time.Second, // a machine that is busy is not what most tests are about
 		TLS: &tls.Config{MinVersion: tls.VersionTLS13, ServerName: ServerName, RootCAs: s.ca.pool(), Certificates: []tls.Certificate{pair}},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
