@@ -78,7 +78,12 @@ func TestWhatWeExpectOfInventoryService(t *testing.T) {
 	})
 	commit, release := with(func(s *saga) error { return s.commit(t.Context(), o) }), with(func(s *saga) error { return s.release(t.Context(), o) })
 	list := with(func(s *saga) error {
-		all, err := collect(s.inventory.ListReservations(t.Context(), &inventoryv1.ListReservationsRequest{}))
+		var all []*inventoryv1.Reservation
+		stream, err := s.inventory.ListReservations(t.Context(), &inventoryv1.ListReservationsRequest{AfterOrderId: "o-0", UntilOrderId: "o-1"})
+		err = each(stream, err, func(r *inventoryv1.Reservation) error {
+			all = append(all, r)
+			return nil
+		})
 		if len(all) != 1 || all[0].GetTotalCents() != 600 {
 			t.Errorf("read %v", all)
 		}
@@ -98,7 +103,7 @@ func TestWhatWeExpectOfInventoryService(t *testing.T) {
 		{contracts.Interaction{Name: "release", State: "o-1 is reserved", Method: service + "Release", Script: []contracts.Move{id, nothing}, Code: "OK"}, release, codes.OK},
 		{contracts.Interaction{Name: "release what was never reserved", State: "nothing", Method: service + "Release", Script: []contracts.Move{id, nothing}, Code: "OK"}, release, codes.OK},
 		{contracts.Interaction{Name: "list", State: "o-1 is reserved", Method: service + "ListReservations", Code: "OK", Script: []contracts.Move{
-			contracts.Sent(&inventoryv1.ListReservationsRequest{}),
+			contracts.Sent(&inventoryv1.ListReservationsRequest{AfterOrderId: "o-0", UntilOrderId: "o-1"}),
 			contracts.Received(&inventoryv1.Reservation{OrderId: "o-1", State: inventoryv1.ReservationState_RESERVATION_STATE_RESERVED, TotalCents: 600})}}, list, codes.OK},
 	})
 }
