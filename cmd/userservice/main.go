@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -20,7 +21,12 @@ func main() {
 }
 
 func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int {
+	cfg, err := user.ConfigFromEnv(getenv)
+	if err != nil {
+		fmt.Fprintln(stderr, "userservice:", err)
+		return 1
+	}
 	return postgres.Program{
-		Service: "userservice", Role: "users", Migrations: user.Migrations(), Register: user.Register,
+		Service: "userservice", Role: "users", Migrations: user.Migrations(), Register: user.Register(cfg),
 	}.Main(ctx, stderr, getenv)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func TestABadEnvironmentIsExplainedOnce(t *testing.T) {
-	for key, value := range map[string]string{"DRAIN_DELAY": "3", "DATABASE_ADDR": "x"} {
+	for key, value := range map[string]string{"DRAIN_DELAY": "3", "DATABASE_ADDR": "x", "CHAT_KEEP": "0"} {
 		var stderr bytes.Buffer
 		env := map[string]string{key: value}
 		if code := run(t.Context(), &stderr, func(key string) string { return env[key] }); code != 1 {

@@ -47,7 +47,7 @@ func keep(t *testing.T, provider string, fresh map[string]string, all []expectat
 func TestWhatWeExpectOfUserService(t *testing.T) {
 	ask := func(id string) func(grpc.ClientConnInterface) error {
 		return func(conn grpc.ClientConnInterface) error {
-			name, err := buyer(t.Context(), userv1.NewUserServiceClient(conn), id)
+			name, err := buyers{userv1.NewUserServiceClient(conn), room(t, 1)}.name(t.Context(), id)
 			if err == nil && name == "" {
 				t.Error("a user without a name")
 			}
@@ -82,7 +82,7 @@ func TestWhatWeExpectOfInventoryService(t *testing.T) {
 	})
 	commit, release := with(func(s *saga) error { return s.commit(t.Context(), o) }), with(func(s *saga) error { return s.release(t.Context(), o) })
 	list := with(func(s *saga) error {
-		all, err := collect(s.inventory.ListReservations(t.Context(), &inventoryv1.ListReservationsRequest{}))
+		all, err := collect(s.inventory.ListReservations(t.Context(), &inventoryv1.ListReservationsRequest{AfterOrderId: "a", UntilOrderId: "o-1"}))
 		if len(all) != 1 || all[0].GetTotalCents() != 600 {
 			t.Errorf("read %v", all)
 		}
@@ -103,7 +103,7 @@ func TestWhatWeExpectOfInventoryService(t *testing.T) {
 		{contracts.Interaction{Name: "release", State: "the order is reserved", Method: service + "Release", Script: []contracts.Move{id, nothing}, Code: "OK"}, release, codes.OK},
 		{contracts.Interaction{Name: "release what was never reserved", Method: service + "Release", Script: []contracts.Move{id, nothing}, Code: "OK"}, release, codes.OK},
 		{contracts.Interaction{Name: "list", State: "the order is reserved", Method: service + "ListReservations", Code: "OK", Script: []contracts.Move{
-			contracts.Sent(&inventoryv1.ListReservationsRequest{}),
+			contracts.Sent(&inventoryv1.ListReservationsRequest{AfterOrderId: "a", UntilOrderId: "o-1"}),
 			contracts.Among("orderId", &inventoryv1.Reservation{OrderId: "o-1", State: inventoryv1.ReservationState_RESERVATION_STATE_RESERVED, TotalCents: 600})}}, list, codes.OK},
 	})
 }
@@ -117,7 +117,7 @@ func TestWhatWeExpectOfPaymentService(t *testing.T) {
 	charge := func(s *saga, o *order) error { return s.charge(t.Context(), o) }
 	refund := func(s *saga, o *order) error { return s.refund(t.Context(), o) }
 	list := func(s *saga, _ *order) error {
-		all, err := collect(s.payment.ListPayments(t.Context(), &paymentv1.ListPaymentsRequest{}))
+		all, err := collect(s.payment.ListPayments(t.Context(), &paymentv1.ListPaymentsRequest{AfterOrderId: "a", UntilOrderId: "o-1"}))
 		if len(all) != 1 || all[0].GetAmountCents() != 600 {
 			t.Errorf("read %v", all)
 		}
@@ -138,8 +138,17 @@ func TestWhatWeExpectOfPaymentService(t *testing.T) {
 		{contracts.Interaction{Name: "charge after the refund", State: "the order is refunded", Method: service + "Charge", Script: []contracts.Move{sent(600)},
 			Code: "FAILED_PRECONDITION", Reason: "ORDER_REFUNDED"}, with(600, charge), codes.FailedPrecondition},
 		{contracts.Interaction{Name: "list", State: "the order is charged", Method: service + "ListPayments", Code: "OK", Script: []contracts.Move{
-			contracts.Sent(&paymentv1.ListPaymentsRequest{}),
+			contracts.Sent(&paymentv1.ListPaymentsRequest{AfterOrderId: "a", UntilOrderId: "o-1"}),
 			contracts.Among("orderId", &paymentv1.Payment{OrderId: "o-1", UserId: "u-42", AmountCents: 600, State: paymentv1.PaymentState_PAYMENT_STATE_CHARGED})}},
 			with(600, list), codes.OK},
 	})
+}
+
+// collect reads a stream to its end, as the audit does.
+func collect[T any](stream grpc.ServerStreamingClient[T], err error) (all []*T, _ error) {
+	err = each(stream, err, func(one *T) error {
+		all = append(all, one)
+		return nil
+	})
+	return all, err
 }

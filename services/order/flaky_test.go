@@ -16,7 +16,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 	"github.com/grpc-sandbox/sandbox/services/payment"
 	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
-	"github.com/grpc-sandbox/sandbox/services/postgres"
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
@@ -69,26 +68,15 @@ func (d direct) Audit(ctx context.Context, r *orderv1.AuditRequest, _ ...grpc.Ca
 
 // TestEveryCallBreaks breaks each call of the saga both ways.
 func TestEveryCallBreaks(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Shared(t)
 	s := openShop(t, server, server.Database(t))
-	db, err := postgres.Open(s.orders(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- db.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	db := open(t, s.orders(t))
+	ctx := t.Context()
 	f := &flaky{InventoryServiceClient: s.inventory(), PaymentServiceClient: s.payment()}
 	st := &store{db: db, lease: testLease}
 	sg := &saga{store: st, inventory: f, payment: f, log: slog.New(slog.DiscardHandler), limit: 20 * time.Second, at: func(string) {}}
-	service := &Service{store: st, saga: sg, users: userv1.NewUserServiceClient(s.conns["users"]), limit: 20 * time.Second}
+	service := &Service{store: st, saga: sg, buyers: buyers{userv1.NewUserServiceClient(s.conns["users"]), room(t, 1)}, limit: 20 * time.Second}
 	pgtest.Eventually(t, "the shop is open", func() bool {
 		_, err := service.Audit(ctx, nil)
 		return err == nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -46,7 +47,7 @@ func crashAt(point string) int {
 			}
 		}}
 	database := postgres.Config{Addr: os.Getenv("ORDER_DB"), Database: os.Getenv("ORDER_DB_NAME"), Role: "orders",
-		TLS: id.ClientTLS(pgtest.ServerName), Acquire: 10 * time.Second, Work: 20 * time.Second}
+		TLS: id.ClientTLS(pgtest.ServerName), Acquire: 10 * time.Second, Connect: 10 * time.Second, Work: 20 * time.Second}
 	program := governance.Config{Service: "orderservice", ListenAddr: "127.0.0.1:0", HealthAddr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", TLSDir: "off",
 		Ready: func(a governance.Addresses) { fmt.Println(a.Service) }}
 	if err := postgres.Run(context.Background(), os.Stderr, program, database, Register(cfg)); err != nil {
@@ -55,8 +56,8 @@ func crashAt(point string) int {
 	return 1
 }
 
-// testLease is short, so that recovery is quick; it is longer than any step takes.
-const testLease = 3 * time.Second
+// testLease is longer than any test: what needs it to run out calls expire.
+const testLease = time.Hour
 
 // shop is the three other services, and the parts of an orderservice to put together.
 type shop struct {
@@ -78,10 +79,10 @@ func openShop(t *testing.T, server *pgtest.Server, database string) shop {
 		server.Config(t, database, "paymentservice", "payments")
 	users.Migrations, stock.Migrations, payments.Migrations = user.Migrations(), inventory.Migrations(), payment.Migrations()
 	s.cfg = Config{
-		Users:     serve("userservice", "users", users, user.Register),
+		Users:     serve("userservice", "users", users, user.Register(user.Config{})),
 		Inventory: serve("inventoryservice", "inventory", stock, inventory.Register),
 		Payment:   serve("paymentservice", "payments", payments, payment.Register),
-		Lease:     testLease, Limit: 20 * time.Second, Every: 100 * time.Millisecond,
+		Lease:     testLease, Limit: 20 * time.Second, Every: 50 * time.Millisecond,
 	}
 	return s
 }
@@ -115,6 +116,49 @@ func (s shop) inventory() inventoryv1.InventoryServiceClient {
 
 func (s shop) payment() paymentv1.PaymentServiceClient {
 	return paymentv1.NewPaymentServiceClient(s.conns["payments"])
+}
+
+// expire lets the leases of all orders run out.
+func (s shop) expire(t *testing.T) {
+	t.Helper()
+	s.sql(t, "UPDATE orders SET lease = now() - interval '1 second'")
+}
+
+// sql changes what orderservice keeps.
+func (s shop) sql(t *testing.T, statement string) {
+	t.Helper()
+	db, err := postgres.Open(s.server.Config(t, s.database, "orderservice", "orders"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.Tx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, statement)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// open runs a database until the test ends.
+func open(t *testing.T, cfg postgres.Config) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- db.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error("the database's work ended with", err)
+		}
+		db.Close()
+	})
+	return db
 }
 
 func request(key, sku string, quantity int32) *orderv1.CreateOrderRequest {

@@ -16,14 +16,18 @@ import (
 
 // TestTheDatabaseIsKilledUnderLoad: nothing acknowledged is lost, and all agrees afterwards.
 func TestTheDatabaseIsKilledUnderLoad(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t)
-	client := openShop(t, server, "shop").serve(t)
+	shop := openShop(t, server, "shop")
+	shop.cfg.Lease = time.Second // what a worker could not even give up is taken over after that
+	client := shop.serve(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var mu sync.Mutex
 	acknowledged := map[string]string{} // order by key
 	failed := 0
 	var buying sync.WaitGroup
-	for b := range 4 {
+	const buyers = 4
+	for b := range buyers {
 		buying.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				key := fmt.Sprintf("%d-%d", b, i)
@@ -50,15 +54,27 @@ func TestTheDatabaseIsKilledUnderLoad(t *testing.T) {
 			}
 		})
 	}
+	more := func(what string, of func() int) {
+		t.Helper()
+		mu.Lock()
+		before := of()
+		mu.Unlock()
+		pgtest.Eventually(t, what, func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return of() >= before+2*buyers
+		})
+	}
+	sold, refused := func() int { return len(acknowledged) }, func() int { return failed }
 	for range 2 {
-		time.Sleep(time.Second)
+		more("it sells", sold)
 		server.Kill()
-		time.Sleep(300 * time.Millisecond)
+		more("it refuses", refused)
 		if err := server.Resume(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
-	time.Sleep(time.Second)
+	more("it sells again", sold)
 	stop()
 	buying.Wait()
 	audit := settled(t, client)

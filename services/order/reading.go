@@ -80,3 +80,16 @@ func (s *store) page(ctx context.Context, user string, before int64, size int) (
 	})
 	return page, postgres.Status(err)
 }
+
+// following is the orders after an id, in the order of their ids.
+func (s *store) following(ctx context.Context, id string, size int) (page []*order, err error) {
+	err = s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, "SELECT "+columns+" FROM orders WHERE order_id > $1 ORDER BY order_id LIMIT $2", id, size)
+		if err != nil {
+			return err
+		}
+		page, err = pgx.CollectRows(rows, scan)
+		return err
+	})
+	return page, postgres.Status(err)
+}

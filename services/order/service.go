@@ -21,21 +21,30 @@ import (
 // Service implements order.v1.OrderService.
 type Service struct {
 	orderv1.UnimplementedOrderServiceServer
-	store *store
-	saga  *saga
-	users userv1.UserServiceClient
-	limit time.Duration
+	store  *store
+	saga   *saga
+	buyers buyers
+	limit  time.Duration
 }
 
 // Register adds the service with its database, its connections and its recovery to a program.
 func Register(cfg Config) func(*governance.Process, *grpc.Server, *postgres.DB) error {
 	cfg = cfg.withDefaults()
 	return func(p *governance.Process, s *grpc.Server, db *postgres.DB) error {
+		known, err := newProfiles(cfg.Profiles, cfg.ProfileAge)
+		if err != nil {
+			return err
+		}
 		var conns []*grpc.ClientConn
-		for _, callee := range []struct{ name, address string }{
-			{"userservice", cfg.Users}, {"inventoryservice", cfg.Inventory}, {"paymentservice", cfg.Payment},
+		for _, callee := range []struct {
+			name, address string
+			fallbacks     []governance.Fallback
+		}{
+			{"userservice", cfg.Users, []governance.Fallback{governance.FallbackTo(userv1.UserService_GetUser_FullMethodName, known.standIn)}},
+			{"inventoryservice", cfg.Inventory, nil},
+			{"paymentservice", cfg.Payment, nil},
 		} {
-			conn, err := p.Dial(callee.address, callee.name)
+			conn, err := p.Dial(callee.address, callee.name, callee.fallbacks...)
 			if err != nil {
 				return err
 			}
@@ -45,7 +54,7 @@ func Register(cfg Config) func(*governance.Process, *grpc.Server, *postgres.DB) 
 		sg := &saga{store: st, inventory: inventoryv1.NewInventoryServiceClient(conns[1]), payment: paymentv1.NewPaymentServiceClient(conns[2]),
 			log: p.Log, limit: cfg.Limit, at: cfg.At}
 		p.Go((&recovery{saga: sg, every: cfg.Every, tracer: p.Tracing.Tracer("github.com/grpc-sandbox/sandbox/services/order")}).run)
-		orderv1.RegisterOrderServiceServer(s, &Service{store: st, saga: sg, users: userv1.NewUserServiceClient(conns[0]), limit: cfg.Limit})
+		orderv1.RegisterOrderServiceServer(s, &Service{store: st, saga: sg, buyers: buyers{userv1.NewUserServiceClient(conns[0]), known}, limit: cfg.Limit})
 		return nil
 	}
 }
@@ -57,7 +66,7 @@ func (s *Service) CreateOrder(ctx context.Context, req *orderv1.CreateOrderReque
 	}
 	ctx, done := context.WithTimeout(ctx, s.limit)
 	defer done()
-	name, err := buyer(ctx, s.users, req.GetUserId())
+	name, err := s.buyers.name(ctx, req.GetUserId())
 	if err != nil {
 		return nil, err
 	}
@@ -88,15 +97,6 @@ func (s *Service) CreateOrder(ctx context.Context, req *orderv1.CreateOrderReque
 		return nil, err
 	}
 	return nil, interrupted.err()
-}
-
-// buyer is the name of a user.
-func buyer(ctx context.Context, users userv1.UserServiceClient, id string) (string, error) {
-	found, err := users.GetUser(ctx, &userv1.GetUserRequest{UserId: id})
-	if err != nil {
-		return "", failureOf(err).answer()
-	}
-	return found.GetUser().GetName(), nil
 }
 
 // leave lets recovery go on with an order at once.

@@ -16,6 +16,7 @@ import (
 )
 
 func TestCreateOrder(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Shared(t)
 	client := openShop(t, server, server.Database(t)).serve(t)
 	changed := request("k", "sku-2", 4)
@@ -64,6 +65,7 @@ func TestCreateOrder(t *testing.T) {
 }
 
 func TestListOrders(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Shared(t)
 	client := openShop(t, server, server.Database(t)).serve(t)
 	for i := range 7 {

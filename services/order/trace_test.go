@@ -23,6 +23,7 @@ import (
 
 // TestOneTraceOfAnOrder: every hop and every query of CreateOrder is in one trace, and the log carries its id.
 func TestOneTraceOfAnOrder(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Shared(t)
 	spans := tracetest.NewSpanRecorder()
 	var log lockedBuffer
@@ -50,7 +51,7 @@ func TestOneTraceOfAnOrder(t *testing.T) {
 		s.conns[role] = p.Conn
 		return p.Address
 	}
-	s.cfg = Config{Users: serve("userservice", "users", user.Register), Inventory: serve("inventoryservice", "inventory", inventory.Register),
+	s.cfg = Config{Users: serve("userservice", "users", user.Register(user.Config{})), Inventory: serve("inventoryservice", "inventory", inventory.Register),
 		Payment: serve("paymentservice", "payments", payment.Register), Limit: 20 * time.Second}
 	serve("orderservice", "orders", Register(s.cfg))
 	client := orderv1.NewOrderServiceClient(s.conns["orders"])

@@ -30,7 +30,7 @@ func TestKilledMidTransaction(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var acknowledged sync.Map
 	var writing sync.WaitGroup
-	var failed atomic.Int64
+	var kept, failed atomic.Int64
 	for w := range 4 {
 		writing.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
@@ -42,6 +42,7 @@ func TestKilledMidTransaction(t *testing.T) {
 				}
 				if err == nil {
 					acknowledged.Store(id, true)
+					kept.Add(1)
 					continue
 				}
 				failed.Add(1)
@@ -51,14 +52,15 @@ func TestKilledMidTransaction(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(200 * time.Millisecond)
+	eventually(t, "it is written to", func() bool { return kept.Load() > 0 })
 	server.Kill()
-	eventually(t, "it is seen to be away", func() bool { return !db.Ready() })
+	eventually(t, "it is seen to be away", func() bool { return !db.Ready() && failed.Load() > 0 })
 	if err := server.Resume(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "it is seen to be back", db.Ready)
-	time.Sleep(200 * time.Millisecond)
+	before := kept.Load()
+	eventually(t, "it is written to again", func() bool { return kept.Load() > before })
 	stop()
 	writing.Wait()
 
@@ -77,16 +79,14 @@ func TestKilledMidTransaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := 0
 	acknowledged.Range(func(id, _ any) bool {
-		kept++
 		if !there[id.(int)] {
 			t.Errorf("%d was acknowledged and is lost", id)
 		}
 		return true
 	})
-	if kept == 0 || failed.Load() == 0 || told.Load() != 3 {
-		t.Errorf("%d acknowledged, %d failed, readiness changed %d times", kept, failed.Load(), told.Load())
+	if told.Load() != 3 {
+		t.Errorf("readiness changed %d times", told.Load())
 	}
 }
 

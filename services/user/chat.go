@@ -81,16 +81,20 @@ func checkJoin(join *userv1.ChatMessage) error {
 	return nil
 }
 
-// startingPoint is the id after which to read.
+// startingPoint is the id after which to read. Whether all after it is kept is seen while reading.
 func (r *rooms) startingPoint(ctx context.Context, join *userv1.ChatMessage) (int64, error) {
-	newest, err := r.messages.newest(ctx, join.GetRoom())
+	pruned, newest, err := r.messages.bounds(ctx, join.GetRoom())
 	if err != nil || join.AfterId == nil {
 		return newest, err
 	}
-	if join.GetAfterId() > newest {
+	switch after := join.GetAfterId(); {
+	case after == 0:
+		return pruned, nil
+	case after > newest:
 		return 0, status.Errorf(codes.OutOfRange, "after_id: the newest message of the room is %d", newest)
+	default:
+		return after, nil
 	}
-	return join.GetAfterId(), nil
 }
 
 func slowReader() error {

@@ -16,9 +16,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Stopping(m)) }
 // replica runs one userservice; it is there once the database is.
 func replica(t *testing.T, server *pgtest.Server, database string) (userv1.UserServiceClient, pgtest.Program) {
 	t.Helper()
+	return replicaWith(t, server, database, Config{})
+}
+
+func replicaWith(t *testing.T, server *pgtest.Server, database string, chat Config) (userv1.UserServiceClient, pgtest.Program) {
+	t.Helper()
 	cfg := server.Config(t, database, "userservice", "users")
 	cfg.Migrations = Migrations()
-	p := pgtest.Serve(t, "userservice", cfg, Register)
+	p := pgtest.Serve(t, "userservice", cfg, Register(chat))
 	client := userv1.NewUserServiceClient(p.Conn)
 	pgtest.Eventually(t, "the database is there", func() bool {
 		_, err := client.GetUser(t.Context(), &userv1.GetUserRequest{UserId: "u-999999"})

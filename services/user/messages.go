@@ -49,16 +49,16 @@ func (m messages) saidBefore(ctx context.Context, said *userv1.ChatMessage) (id 
 	return id, postgres.Status(err)
 }
 
-// newest is the id of the last message in a room; 0 when there is none.
-func (m messages) newest(ctx context.Context, room string) (id int64, err error) {
+// bounds are the id up to which messages of a room are no longer kept, and that of the last message; both are 0 when there was none.
+func (m messages) bounds(ctx context.Context, room string) (pruned, newest int64, err error) {
 	err = m.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		err := conn.QueryRow(ctx, "SELECT last_id FROM rooms WHERE room = $1", room).Scan(&id)
+		err := conn.QueryRow(ctx, "SELECT pruned, last_id FROM rooms WHERE room = $1", room).Scan(&pruned, &newest)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
 		return err
 	})
-	return id, postgres.Status(err)
+	return pruned, newest, postgres.Status(err)
 }
 
 // pageSize is how many messages are read at once.

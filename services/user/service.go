@@ -23,12 +23,16 @@ type Service struct {
 	rooms *rooms
 }
 
-// Register adds the service with its database to a program.
-func Register(p *governance.Process, s *grpc.Server, db *postgres.DB) error {
-	r := newRooms(db, p.Log, p.Stopping)
-	p.Go(r.run)
-	userv1.RegisterUserServiceServer(s, Service{store: &store{db}, rooms: r})
-	return nil
+// Register adds the service with its database and its pruning to a program.
+func Register(cfg Config) func(*governance.Process, *grpc.Server, *postgres.DB) error {
+	cfg = cfg.withDefaults()
+	return func(p *governance.Process, s *grpc.Server, db *postgres.DB) error {
+		r := newRooms(db, p.Log, p.Stopping)
+		p.Go(r.run)
+		p.Go(pruning{messages: r.messages, keep: cfg.Keep, every: cfg.Every, log: p.Log}.run)
+		userv1.RegisterUserServiceServer(s, Service{store: &store{db}, rooms: r})
+		return nil
+	}
 }
 
 var wellFormed = regexp.MustCompile(`^u-([1-9][0-9]{0,17})$`)

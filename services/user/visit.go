@@ -135,11 +135,23 @@ func (v *visit) pass(m *userv1.ChatMessage) error {
 		return nil
 	}
 	if m.GetId() != v.cursor+1 {
-		return status.Error(codes.Internal, fmt.Sprintf("message %d came after %d", m.GetId(), v.cursor))
+		return v.missed(m.GetId())
 	}
 	if err := v.stream.Send(m); err != nil {
 		return err
 	}
 	v.cursor = m.GetId()
 	return nil
+}
+
+// missed says why an id does not follow the last one sent: a reader may be so far behind that what it has not read was pruned.
+func (v *visit) missed(id int64) error {
+	pruned, _, err := v.rooms.messages.bounds(v.stream.Context(), v.join.GetRoom())
+	switch {
+	case err != nil:
+		return err
+	case v.cursor < pruned:
+		return errPruned(pruned)
+	}
+	return status.Error(codes.Internal, fmt.Sprintf("message %d came after %d", id, v.cursor))
 }

@@ -1,14 +1,13 @@
 #!/bin/sh
-# init:     make the data folder where there is none, and what is missing of database, roles and schemas.
-# serve:    run the server.
-# database: on a running server, make what is missing of database, roles and schemas.
+# init:  make the data folder where there is none, and what is missing of database, roles and schemas.
+# serve: run the server.
 # Each may run any number of times. Environment: PGDATA; PGHOST, the socket's folder; SETTINGS, the folder of this file; TLS_DIR.
 set -eu
 
 settings="-c config_file=$SETTINGS/postgresql.conf -c hba_file=$SETTINGS/pg_hba.conf -c ident_file=$SETTINGS/pg_ident.conf
 -c unix_socket_directories=$PGHOST
 -c ssl_cert_file=$TLS_DIR/tls.crt -c ssl_key_file=$TLS_DIR/tls.key -c ssl_ca_file=$TLS_DIR/ca.crt"
-database="${DATABASE:-shop}"
+database=shop
 
 # PostgreSQL sees a second server on one folder by process id and shared memory; pods share neither. This lock is the kernel's, and lasts as
 # long as any process of the server.
@@ -65,9 +64,8 @@ serve() {
 case "$1" in
 init) init ;;
 serve) serve ;;
-database) make_database ;;
 *)
-  echo "postgres.sh: $1 is none of init, serve, database" >&2
+  echo "postgres.sh: $1 is neither init nor serve" >&2
   exit 2
   ;;
 esac

@@ -507,7 +507,11 @@ func (x *GetStockResponse) GetSold() int64 {
 }
 
 type ListReservationsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only those of orders after this one, by id; from the first when empty.
+	AfterOrderId string `protobuf:"bytes,1,opt,name=after_order_id,json=afterOrderId,proto3" json:"after_order_id,omitempty"`
+	// Only those of orders up to this one; to the last when empty.
+	UntilOrderId  string `protobuf:"bytes,2,opt,name=until_order_id,json=untilOrderId,proto3" json:"until_order_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -540,6 +544,20 @@ func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ListReservationsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationsRequest) Descriptor() ([]byte, []int) {
 	return file_inventory_v1_inventory_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListReservationsRequest) GetAfterOrderId() string {
+	if x != nil {
+		return x.AfterOrderId
+	}
+	return ""
+}
+
+func (x *ListReservationsRequest) GetUntilOrderId() string {
+	if x != nil {
+		return x.UntilOrderId
+	}
+	return ""
 }
 
 type Reservation struct {
@@ -632,8 +650,10 @@ const file_inventory_v1_inventory_proto_rawDesc = "" +
 	"priceCents\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x1a\n" +
 	"\breserved\x18\x04 \x01(\x03R\breserved\x12\x12\n" +
-	"\x04sold\x18\x05 \x01(\x03R\x04sold\"\x19\n" +
-	"\x17ListReservationsRequest\"\x7f\n" +
+	"\x04sold\x18\x05 \x01(\x03R\x04sold\"w\n" +
+	"\x17ListReservationsRequest\x12-\n" +
+	"\x0eafter_order_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18dR\fafterOrderId\x12-\n" +
+	"\x0euntil_order_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18dR\funtilOrderId\"\x7f\n" +
 	"\vReservation\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x124\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1e.inventory.v1.ReservationStateR\x05state\x12\x1f\n" +

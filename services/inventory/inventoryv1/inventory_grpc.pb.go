@@ -41,7 +41,7 @@ type InventoryServiceClient interface {
 	// Commit sells what was reserved. FAILED_PRECONDITION: ORDER_RELEASED, or NOT_RESERVED.
 	Commit(ctx context.Context, in *CommitRequest, opts ...grpc.CallOption) (*CommitResponse, error)
 	GetStock(ctx context.Context, in *GetStockRequest, opts ...grpc.CallOption) (*GetStockResponse, error)
-	// ListReservations lists all of them, for audits.
+	// ListReservations lists them by the ids of their orders, for audits.
 	ListReservations(ctx context.Context, in *ListReservationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Reservation], error)
 }
 
@@ -127,7 +127,7 @@ type InventoryServiceServer interface {
 	// Commit sells what was reserved. FAILED_PRECONDITION: ORDER_RELEASED, or NOT_RESERVED.
 	Commit(context.Context, *CommitRequest) (*CommitResponse, error)
 	GetStock(context.Context, *GetStockRequest) (*GetStockResponse, error)
-	// ListReservations lists all of them, for audits.
+	// ListReservations lists them by the ids of their orders, for audits.
 	ListReservations(*ListReservationsRequest, grpc.ServerStreamingServer[Reservation]) error
 	mustEmbedUnimplementedInventoryServiceServer()
 }

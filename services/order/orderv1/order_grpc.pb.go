@@ -33,7 +33,8 @@ const (
 type OrderServiceClient interface {
 	// CreateOrder answers with a confirmed order; or a charged one, when only the last step, which cannot be refused any more, is still to
 	// be done. Or with an error, and what was done is undone: FAILED_PRECONDITION with the reason OUT_OF_STOCK or PAYMENT_DECLINED,
-	// NOT_FOUND for an unknown user or sku, and UNAVAILABLE or ABORTED when it may be tried again with the same key.
+	// NOT_FOUND for an unknown user or sku, and UNAVAILABLE or ABORTED when it may be tried again with the same key. While UserService
+	// cannot answer, an order of a user whom this replica knows goes on; the response header x-fallback says so.
 	CreateOrder(ctx context.Context, in *CreateOrderRequest, opts ...grpc.CallOption) (*CreateOrderResponse, error)
 	GetOrder(ctx context.Context, in *GetOrderRequest, opts ...grpc.CallOption) (*GetOrderResponse, error)
 	// ListOrders lists the newest first.
@@ -98,7 +99,8 @@ func (c *orderServiceClient) Audit(ctx context.Context, in *AuditRequest, opts .
 type OrderServiceServer interface {
 	// CreateOrder answers with a confirmed order; or a charged one, when only the last step, which cannot be refused any more, is still to
 	// be done. Or with an error, and what was done is undone: FAILED_PRECONDITION with the reason OUT_OF_STOCK or PAYMENT_DECLINED,
-	// NOT_FOUND for an unknown user or sku, and UNAVAILABLE or ABORTED when it may be tried again with the same key.
+	// NOT_FOUND for an unknown user or sku, and UNAVAILABLE or ABORTED when it may be tried again with the same key. While UserService
+	// cannot answer, an order of a user whom this replica knows goes on; the response header x-fallback says so.
 	CreateOrder(context.Context, *CreateOrderRequest) (*CreateOrderResponse, error)
 	GetOrder(context.Context, *GetOrderRequest) (*GetOrderResponse, error)
 	// ListOrders lists the newest first.

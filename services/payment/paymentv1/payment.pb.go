@@ -248,7 +248,11 @@ func (*RefundResponse) Descriptor() ([]byte, []int) {
 }
 
 type ListPaymentsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only those of orders after this one, by id; from the first when empty.
+	AfterOrderId string `protobuf:"bytes,1,opt,name=after_order_id,json=afterOrderId,proto3" json:"after_order_id,omitempty"`
+	// Only those of orders up to this one; to the last when empty.
+	UntilOrderId  string `protobuf:"bytes,2,opt,name=until_order_id,json=untilOrderId,proto3" json:"until_order_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -281,6 +285,20 @@ func (x *ListPaymentsRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ListPaymentsRequest.ProtoReflect.Descriptor instead.
 func (*ListPaymentsRequest) Descriptor() ([]byte, []int) {
 	return file_payment_v1_payment_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListPaymentsRequest) GetAfterOrderId() string {
+	if x != nil {
+		return x.AfterOrderId
+	}
+	return ""
+}
+
+func (x *ListPaymentsRequest) GetUntilOrderId() string {
+	if x != nil {
+		return x.UntilOrderId
+	}
+	return ""
 }
 
 type Payment struct {
@@ -364,8 +382,10 @@ const file_payment_v1_payment_proto_rawDesc = "" +
 	"\x0eChargeResponse\"5\n" +
 	"\rRefundRequest\x12$\n" +
 	"\border_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\aorderId\"\x10\n" +
-	"\x0eRefundResponse\"\x15\n" +
-	"\x13ListPaymentsRequest\"\x90\x01\n" +
+	"\x0eRefundResponse\"s\n" +
+	"\x13ListPaymentsRequest\x12-\n" +
+	"\x0eafter_order_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18dR\fafterOrderId\x12-\n" +
+	"\x0euntil_order_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18dR\funtilOrderId\"\x90\x01\n" +
 	"\aPayment\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\tR\x06userId\x12!\n" +

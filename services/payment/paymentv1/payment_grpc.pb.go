@@ -35,7 +35,7 @@ type PaymentServiceClient interface {
 	Charge(ctx context.Context, in *ChargeRequest, opts ...grpc.CallOption) (*ChargeResponse, error)
 	// Refund gives back what was charged, and lets nothing be charged for the order any more.
 	Refund(ctx context.Context, in *RefundRequest, opts ...grpc.CallOption) (*RefundResponse, error)
-	// ListPayments lists all of them, for audits.
+	// ListPayments lists them by the ids of their orders, for audits.
 	ListPayments(ctx context.Context, in *ListPaymentsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Payment], error)
 }
 
@@ -97,7 +97,7 @@ type PaymentServiceServer interface {
 	Charge(context.Context, *ChargeRequest) (*ChargeResponse, error)
 	// Refund gives back what was charged, and lets nothing be charged for the order any more.
 	Refund(context.Context, *RefundRequest) (*RefundResponse, error)
-	// ListPayments lists all of them, for audits.
+	// ListPayments lists them by the ids of their orders, for audits.
 	ListPayments(*ListPaymentsRequest, grpc.ServerStreamingServer[Payment]) error
 	mustEmbedUnimplementedPaymentServiceServer()
 }

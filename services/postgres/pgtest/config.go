@@ -16,14 +16,14 @@ import (
 // ServerName is the name in the server's certificate.
 const ServerName = "postgres.shop.svc"
 
-// Database makes a new database with every role and schema.
+// Database copies the database that the chart's script makes, with every role and schema, and who may connect.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
-	shared.Lock()
-	s.database++
-	name := fmt.Sprintf("test%d", s.database)
-	shared.Unlock()
-	if err := s.script(t.Context(), []string{"DATABASE=" + name}, "database"); err != nil {
+	name := fmt.Sprintf("test%d", s.databases.Add(1))
+	err := run(s.command(t.Context(), filepath.Join(s.bin, "psql"), "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres",
+		"-c", "CREATE DATABASE "+name+" TEMPLATE shop",
+		"-c", "UPDATE pg_database SET datacl = (SELECT datacl FROM pg_database WHERE datname = 'shop') WHERE datname = '"+name+"'"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return name
@@ -41,7 +41,7 @@ func (s *Server) Config(t testing.TB, database, service, role string) postgres.C
 		t.Fatal(err)
 	}
 	return postgres.Config{Addr: s.Addr(), Database: database, Role: role, Every: 50 * time.Millisecond,
-		Acquire: 10 * time.Second, Work: 20 * time.Second, // a machine that is busy is not what most tests are about
+		Acquire: 10 * time.Second, Connect: 10 * time.Second, Work: 20 * time.Second, // a machine that is busy is not what most tests are about
 		TLS: &tls.Config{MinVersion: tls.VersionTLS13, ServerName: ServerName, RootCAs: s.ca.pool(), Certificates: []tls.Certificate{pair}},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }

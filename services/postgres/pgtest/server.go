@@ -1,4 +1,4 @@
-// Package pgtest runs a private PostgreSQL for a test, with the very script and settings of the chart.
+// Package pgtest runs a private PostgreSQL for a test, with the very script of the chart, and its settings but for inTests.
 package pgtest
 
 import (
@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,13 +25,13 @@ const Require = "SANDBOX_REQUIRE_POSTGRES"
 
 // Server is one PostgreSQL with its own certificate authority. Its folder is data, settings, socket and certificate.
 type Server struct {
-	folder   string
-	port     string
-	owner    *syscall.Credential // nil: the test's own user
-	bin      string
-	ca       *authority
-	running  *exec.Cmd
-	database int
+	folder    string
+	port      string
+	owner     *syscall.Credential // nil: the test's own user
+	bin       string
+	ca        *authority
+	running   *exec.Cmd
+	databases atomic.Int64
 }
 
 // Start makes a server that ends with the test.
@@ -58,14 +59,10 @@ func start(t testing.TB) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{folder: folder, bin: bin}
-	if err := s.prepare(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(folder))
-	}
-	if err := s.script(context.Background(), nil, "init"); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(folder))
-	}
-	if err := s.Resume(context.Background()); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(folder))
+	for _, step := range []func(context.Context) error{s.prepare, s.fill, s.Resume} {
+		if err := step(context.Background()); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(folder))
+		}
 	}
 	return s, nil
 }
@@ -84,7 +81,10 @@ func binaries() string {
 	return filepath.Dir(found[len(found)-1])
 }
 
-func (s *Server) prepare() error {
+// inTests is what differs from the chart's settings: it is processes that are killed here, never a machine, and many tests share a server.
+const inTests = "\nfsync = off\nmax_connections = 300\n"
+
+func (s *Server) prepare(context.Context) error {
 	var err error
 	if s.ca, err = newAuthority(); err != nil {
 		return err
@@ -112,10 +112,15 @@ func (s *Server) prepare() error {
 	if err := os.CopyFS(filepath.Join(s.folder, "settings"), os.DirFS(settings)); err != nil {
 		return err
 	}
-	return s.Renew()
+	file, err := os.OpenFile(filepath.Join(s.folder, "settings/postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(inTests)
+	return errors.Join(err, file.Close(), s.Renew())
 }
 
-// Renew gives the server a new certificate; it takes effect within a second.
+// Renew gives the server a new certificate; it takes effect when the script looks next, each second.
 func (s *Server) Renew() error {
 	files, err := s.ca.issue("postgres", ServerName)
 	if err != nil {
@@ -149,20 +154,25 @@ func somebody() (*syscall.Credential, error) {
 	return nil, errors.New("running PostgreSQL as root: there is no user postgres or nobody")
 }
 
-func (s *Server) command(ctx context.Context, env []string, do string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "sh", filepath.Join(s.folder, "settings/postgres.sh"), do)
+// command runs as the server's own user.
+func (s *Server) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = s.folder
-	cmd.Env = append([]string{"PATH=" + s.bin + ":/usr/bin:/bin", "PGDATA=" + filepath.Join(s.folder, "main"), "PGPORT=" + s.port,
+	cmd.Env = []string{"PATH=" + s.bin + ":/usr/bin:/bin", "PGDATA=" + filepath.Join(s.folder, "main"), "PGPORT=" + s.port,
 		"PGHOST=" + filepath.Join(s.folder, "socket"), "SETTINGS=" + filepath.Join(s.folder, "settings"),
-		"TLS_DIR=" + filepath.Join(s.folder, "tls"), "TLS_EVERY=0.2"}, env...)
+		"TLS_DIR=" + filepath.Join(s.folder, "tls"), "TLS_EVERY=1"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner, Setpgid: true}
 	return cmd
 }
 
-func (s *Server) script(ctx context.Context, env []string, do string) error {
-	out, err := s.command(ctx, env, do).CombinedOutput()
+func (s *Server) script(ctx context.Context, do string) *exec.Cmd {
+	return s.command(ctx, "sh", filepath.Join(s.folder, "settings/postgres.sh"), do)
+}
+
+func run(cmd *exec.Cmd) error {
+	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("running postgres.sh %s: %w\n%s", do, err, out)
+		return fmt.Errorf("running %s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
 	}
 	return nil
 }
@@ -174,7 +184,7 @@ func (s *Server) Resume(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	s.running = s.command(context.WithoutCancel(ctx), nil, "serve")
+	s.running = s.script(context.WithoutCancel(ctx), "serve")
 	s.running.Stdout, s.running.Stderr = log, log
 	if err := s.running.Start(); err != nil {
 		return err

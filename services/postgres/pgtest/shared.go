@@ -32,6 +32,7 @@ type stopping struct{ *testing.M }
 
 func (s stopping) Run() int {
 	code := s.M.Run()
+	forgetFilled()
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server != nil {

@@ -312,10 +312,12 @@ type ChatMessage struct {
 	Room string `protobuf:"bytes,3,opt,name=room,proto3" json:"room,omitempty"`
 	// 1, 2, 3 … in each room; given by the server.
 	Id int64 `protobuf:"varint,4,opt,name=id,proto3" json:"id,omitempty"`
-	// In the message that joins: receive what came after this id, from the beginning when 0, and only what is new when not set.
+	// In the message that joins: receive what came after this id, all that is kept when 0, and only what is new when not set. When some of
+	// what came after it is no longer kept, the stream ends with OUT_OF_RANGE and the reason MESSAGES_PRUNED; so it does for a reader who
+	// falls that far behind. OUT_OF_RANGE without a reason: the room has no such id yet.
 	AfterId *int64 `protobuf:"varint,5,opt,name=after_id,json=afterId,proto3,oneof" json:"after_id,omitempty"`
 	// Chosen by who speaks, unique for the user and the room: a message that is sent again with its key, after the stream broke, is said
-	// once. Without one each message is new.
+	// once, as long as it is kept. Without one each message is new.
 	Key string `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
 	// When it was said; given by the server.
 	Time          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=time,proto3" json:"time,omitempty"`

@@ -37,7 +37,8 @@ type UserServiceClient interface {
 	CreateUser(ctx context.Context, in *CreateUserRequest, opts ...grpc.CallOption) (*CreateUserResponse, error)
 	// Chat joins one room with the first message, says what the later ones say, and receives what everybody in the room says, oneself
 	// included: each message once, in the order of their ids. It ends with RESOURCE_EXHAUSTED when messages come faster than they are
-	// read, and with UNAVAILABLE when the server or the database goes away; join again after the last id seen, and nothing is lost.
+	// read, and with UNAVAILABLE when the server or the database goes away; join again after the last id seen, and nothing is lost, as long
+	// as it is kept: a room keeps its newest messages, 10,000 if the server was not told otherwise (CHAT_KEEP).
 	Chat(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ChatMessage, ChatMessage], error)
 }
 
@@ -95,7 +96,8 @@ type UserServiceServer interface {
 	CreateUser(context.Context, *CreateUserRequest) (*CreateUserResponse, error)
 	// Chat joins one room with the first message, says what the later ones say, and receives what everybody in the room says, oneself
 	// included: each message once, in the order of their ids. It ends with RESOURCE_EXHAUSTED when messages come faster than they are
-	// read, and with UNAVAILABLE when the server or the database goes away; join again after the last id seen, and nothing is lost.
+	// read, and with UNAVAILABLE when the server or the database goes away; join again after the last id seen, and nothing is lost, as long
+	// as it is kept: a room keeps its newest messages, 10,000 if the server was not told otherwise (CHAT_KEEP).
 	Chat(grpc.BidiStreamingServer[ChatMessage, ChatMessage]) error
 	mustEmbedUnimplementedUserServiceServer()
 }

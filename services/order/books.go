@@ -1,0 +1,121 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
+	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
+	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
+)
+
+// auditPage is how many orders, and what belongs to them, are held at once.
+const auditPage = 500
+
+// Audit reads page after page, and of each its orders first, then stock and money: what an order has once it is finished does not change
+// any more, so what is read later must agree. A holding of an order that was not read is of one begun meanwhile, if there is such an order.
+func (s *Service) Audit(ctx context.Context, _ *orderv1.AuditRequest) (*orderv1.AuditResponse, error) {
+	return books{orders: s.store, stock: s.saga.inventory, money: s.saga.payment, page: auditPage}.audit(ctx)
+}
+
+// books are all that is compared, each in the order of order ids.
+type books struct {
+	orders orderList
+	stock  inventoryv1.InventoryServiceClient
+	money  paymentv1.PaymentServiceClient
+	page   int
+}
+
+type orderList interface {
+	following(ctx context.Context, id string, size int) ([]*order, error)
+	get(ctx context.Context, id string) (*order, error)
+}
+
+func (b books) audit(ctx context.Context) (*orderv1.AuditResponse, error) {
+	var a audit
+	after := ""
+	for {
+		orders, err := b.orders.following(ctx, after, b.page)
+		if err != nil {
+			return nil, err
+		}
+		until := "" // the last page answers for all that is beyond it, too
+		if len(orders) == b.page {
+			until = orders[len(orders)-1].id
+		}
+		if err := b.compare(ctx, &a, orders, after, until); err != nil {
+			return nil, err
+		}
+		if until == "" {
+			return a.answer(), nil
+		}
+		after = until
+	}
+}
+
+// compare judges a page with what is held for the orders between two ids.
+func (b books) compare(ctx context.Context, a *audit, orders []*order, after, until string) error {
+	page := make(map[string]*holdings, len(orders))
+	for _, o := range orders {
+		page[o.id] = &holdings{}
+	}
+	reservations, err := b.stock.ListReservations(ctx, &inventoryv1.ListReservationsRequest{AfterOrderId: after, UntilOrderId: until})
+	err = each(reservations, err, func(r *inventoryv1.Reservation) error {
+		if of := page[r.GetOrderId()]; of != nil {
+			of.stock = r
+			return nil
+		}
+		return b.stray(ctx, a, r.GetOrderId(), "stock", r.GetState() != inventoryv1.ReservationState_RESERVATION_STATE_RELEASED)
+	})
+	if err != nil {
+		return fmt.Errorf("listing reservations: %w", err)
+	}
+	payments, err := b.money.ListPayments(ctx, &paymentv1.ListPaymentsRequest{AfterOrderId: after, UntilOrderId: until})
+	err = each(payments, err, func(p *paymentv1.Payment) error {
+		if of := page[p.GetOrderId()]; of != nil {
+			of.money = p
+			return nil
+		}
+		return b.stray(ctx, a, p.GetOrderId(), "money", p.GetState() == paymentv1.PaymentState_PAYMENT_STATE_CHARGED)
+	})
+	if err != nil {
+		return fmt.Errorf("listing payments: %w", err)
+	}
+	for _, o := range orders {
+		a.order(o, *page[o.id])
+	}
+	return nil
+}
+
+// each hands over all that a stream brings, one by one.
+func each[T any](stream grpc.ServerStreamingClient[T], err error, use func(*T) error) error {
+	for err == nil {
+		var item *T
+		if item, err = stream.Recv(); err == nil {
+			err = use(item)
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// stray finds what is held for no order.
+func (b books) stray(ctx context.Context, a *audit, id, what string, held bool) error {
+	if !held {
+		return nil
+	}
+	_, err := b.orders.get(ctx, id)
+	if status.Code(err) == codes.NotFound {
+		a.violation("%s is held for %s, which is no order", what, id)
+		return nil
+	}
+	return err
+}

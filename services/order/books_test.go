@@ -1,0 +1,238 @@
+package order
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
+	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
+	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
+)
+
+// shelf is books in memory: the order of each id is confirmed over a cent, and where something is held, that is a cent too.
+type shelf struct {
+	inventoryv1.InventoryServiceClient
+	paymentv1.PaymentServiceClient
+	orders, held []string // ids in order
+	name         string   // of every buyer
+	late         error    // of asking for an order that was not read
+	turn         func()   // told each page
+	asked        []string
+}
+
+func (s *shelf) following(_ context.Context, after string, size int) (page []*order, err error) {
+	s.asked = append(s.asked, fmt.Sprintf("%d orders from %s", size, after))
+	s.turn()
+	for _, id := range between(s.orders, after, "") {
+		if len(page) == size {
+			break
+		}
+		page = append(page, &order{id: id, name: strings.Clone(s.name), total: 1, state: confirmed})
+	}
+	return page, nil
+}
+
+func (s *shelf) get(context.Context, string) (*order, error) { return nil, s.late }
+
+func (s *shelf) ListReservations(_ context.Context, r *inventoryv1.ListReservationsRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[inventoryv1.Reservation], error) {
+	s.asked = append(s.asked, fmt.Sprintf("stock from %s to %s", r.GetAfterOrderId(), r.GetUntilOrderId()))
+	return &listing[inventoryv1.Reservation]{ids: between(s.held, r.GetAfterOrderId(), r.GetUntilOrderId()), item: func(id string) *inventoryv1.Reservation {
+		return &inventoryv1.Reservation{OrderId: id, State: inventoryv1.ReservationState_RESERVATION_STATE_COMMITTED, TotalCents: 1}
+	}}, nil
+}
+
+func (s *shelf) ListPayments(_ context.Context, r *paymentv1.ListPaymentsRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[paymentv1.Payment], error) {
+	s.asked = append(s.asked, fmt.Sprintf("money from %s to %s", r.GetAfterOrderId(), r.GetUntilOrderId()))
+	return &listing[paymentv1.Payment]{ids: between(s.held, r.GetAfterOrderId(), r.GetUntilOrderId()), item: func(id string) *paymentv1.Payment {
+		return &paymentv1.Payment{OrderId: id, State: paymentv1.PaymentState_PAYMENT_STATE_CHARGED, AmountCents: 1}
+	}}, nil
+}
+
+// between are the ids after one, up to another.
+func between(ids []string, after, until string) []string {
+	first, found := slices.BinarySearch(ids, after)
+	if found {
+		first++
+	}
+	last := len(ids)
+	if until != "" {
+		if last, found = slices.BinarySearch(ids, until); found {
+			last++
+		}
+	}
+	return ids[first:last]
+}
+
+// listing is a stream in memory.
+type listing[T any] struct {
+	grpc.ClientStream
+	ids  []string
+	item func(id string) *T
+}
+
+func (l *listing[T]) Recv() (*T, error) {
+	if len(l.ids) == 0 {
+		return nil, io.EOF
+	}
+	id := l.ids[0]
+	l.ids = l.ids[1:]
+	return l.item(id), nil
+}
+
+func TestBooksAreReadPageByPage(t *testing.T) {
+	const noOrder = ", which is no order"
+	nobody := status.Error(codes.NotFound, "no such order")
+	for _, c := range []struct {
+		sentence     string
+		orders, held string
+		late         error
+		asked        string
+		confirmed    int64
+		violations   []string
+		code         codes.Code
+	}{
+		{"no orders", "", "", nobody, "2 orders from ; stock from  to ; money from  to ", 0, nil, codes.OK},
+		{"a page that is not full is the last", "b", "b", nobody, "2 orders from ; stock from  to ; money from  to ", 1, nil, codes.OK},
+		{"orders are read before what is held for them, and what is held up to the last of them", "bdf", "bdf", nobody,
+			"2 orders from ; stock from  to d; money from  to d; 2 orders from d; stock from d to ; money from d to ", 3, nil, codes.OK},
+		{"after a full page there is another one, even if nothing is on it", "bd", "bd", nobody,
+			"2 orders from ; stock from  to d; money from  to d; 2 orders from d; stock from d to ; money from d to ", 2, nil, codes.OK},
+		{"nothing is held for an order of the second page", "bdf", "bd", nobody,
+			"2 orders from ; stock from  to d; money from  to d; 2 orders from d; stock from d to ; money from d to ", 3, []string{"f is confirmed", "f is confirmed"}, codes.OK},
+		{"something is held before, between and after all orders", "bdf", "abcdefg", nobody,
+			"2 orders from ; stock from  to d; money from  to d; 2 orders from d; stock from d to ; money from d to ", 3,
+			[]string{"stock is held for a" + noOrder, "stock is held for c" + noOrder, "money is held for a" + noOrder, "money is held for c" + noOrder,
+				"stock is held for e" + noOrder, "stock is held for g" + noOrder, "money is held for e" + noOrder, "money is held for g" + noOrder}, codes.OK},
+		{"an order was begun meanwhile", "b", "bc", nil, "2 orders from ; stock from  to ; money from  to ", 1, nil, codes.OK},
+		{"nobody can say whether an order was", "b", "bc", status.Error(codes.Unavailable, "away"), "2 orders from ; stock from  to ", 0, nil, codes.Unavailable},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			s := &shelf{orders: strings.Split(c.orders, ""), held: strings.Split(c.held, ""), late: c.late, turn: func() {}}
+			got, err := books{orders: s, stock: s, money: s, page: 2}.audit(t.Context())
+			if asked := strings.Join(s.asked, "; "); asked != c.asked {
+				t.Errorf("it read %s\nwant    %s", asked, c.asked)
+			}
+			if status.Code(err) != c.code || got.GetConfirmed() != c.confirmed || got.GetConsistent() != (err == nil && c.violations == nil) {
+				t.Errorf("got %v, %v", got, err)
+			}
+			if !slices.EqualFunc(got.GetViolations(), c.violations, strings.HasPrefix) {
+				t.Errorf("it found %q", got.GetViolations())
+			}
+		})
+	}
+}
+
+func TestAnAuditHoldsOnePage(t *testing.T) {
+	const many, page, each = 1000, 10, 64 << 10
+	s := &shelf{name: strings.Repeat("x", each)}
+	for i := range many {
+		s.orders = append(s.orders, fmt.Sprintf("o-%04d", i))
+	}
+	s.held = s.orders
+	var most, first uint64
+	s.turn = func() {
+		if len(s.asked)%(3*10) != 1 { // each tenth page is enough
+			return
+		}
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if first == 0 {
+			first = m.HeapAlloc
+		}
+		most = max(most, m.HeapAlloc-min(first, m.HeapAlloc))
+	}
+	got, err := books{orders: s, stock: s, money: s, page: page}.audit(t.Context())
+	if err != nil || !got.GetConsistent() || got.GetConfirmed() != many {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if limit := uint64(many / 4 * each); most > limit {
+		t.Errorf("it held %d KiB of %d", most>>10, many*each>>10)
+	}
+}
+
+// TestAuditOfManyOrders finds what does not agree on the first page, on the last, and in between.
+func TestAuditOfManyOrders(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	s := openShop(t, server, server.Database(t))
+	client := s.serve(t)
+	const many = 7 * auditPage / 2
+	var orders, stock, money [][]any
+	want := &orderv1.AuditResponse{Consistent: true}
+	for i := range many {
+		id, cents := fmt.Sprintf("o-%05d", i), int64(100+i)
+		row := func(state state) {
+			orders = append(orders, []any{id, "u-1", "Ada", "[]", cents, string(state), []byte("x"), "nobody", time.Now()})
+		}
+		switch i % 10 {
+		case 0:
+			row(cancelled)
+			stock = append(stock, []any{id, "released", cents})
+			money = append(money, []any{id, "u-1", cents, "refunded"})
+			want.Cancelled++
+		default:
+			row(confirmed)
+			stock = append(stock, []any{id, "committed", cents})
+			money = append(money, []any{id, "u-1", cents, "charged"})
+			want.Confirmed++
+			want.OrderedCents += cents
+			want.ChargedCents += cents
+		}
+	}
+	slices.Reverse(orders) // the order in which they were placed is not that of their ids
+	s.copy(t, "orderservice", "orders", "orders", []string{"order_id", "user_id", "user_name", "lines", "total_cents", "state", "request_digest", "owner", "lease"}, orders)
+	s.copy(t, "inventoryservice", "inventory", "reservations", []string{"order_id", "state", "total_cents"}, stock)
+	s.copy(t, "paymentservice", "payments", "payments", []string{"order_id", "user_id", "amount_cents", "state"}, money)
+	if got := settled(t, client); got.String() != want.String() {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	s.copy(t, "inventoryservice", "inventory", "reservations", []string{"order_id", "state", "total_cents"}, [][]any{{"o-", "reserved", 1}, {"p", "committed", 1}})
+	s.copy(t, "paymentservice", "payments", "payments", []string{"order_id", "user_id", "amount_cents", "state"}, [][]any{{"o-00700x", "u-1", 1, "charged"}})
+	s.sql(t, "UPDATE orders SET total_cents = 1 WHERE order_id IN ('o-00001', 'o-00701', 'o-01749')")
+	got, err := client.Audit(t.Context(), &orderv1.AuditRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"stock is held for o-,", "o-00001 is confirmed over 1 cents, and its stock", "o-00001 is confirmed over 1 cents, and its payment",
+		"money is held for o-00700x,", "o-00701 is confirmed over 1 cents, and its stock", "o-00701 is confirmed over 1 cents, and its payment",
+		"stock is held for p,", "o-01749 is confirmed over 1 cents, and its stock", "o-01749 is confirmed over 1 cents, and its payment"} {
+		if len(got.Violations) == 0 || !strings.HasPrefix(got.Violations[0], want) {
+			t.Fatalf("it found %q, want %s …", got.GetViolations(), want)
+		}
+		got.Violations = got.Violations[1:]
+	}
+	if len(got.Violations) > 0 || got.GetConsistent() {
+		t.Errorf("it found more: %v", got)
+	}
+}
+
+// copy fills a table of a service.
+func (s shop) copy(t *testing.T, service, role, table string, columns []string, rows [][]any) {
+	t.Helper()
+	db, err := postgres.Open(s.server.Config(t, s.database, service, role))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.Tx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromRows(rows))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

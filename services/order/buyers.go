@@ -1,0 +1,46 @@
+package order
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+)
+
+// buyers asks who buys. Its connection falls back on what is known of them, so that an order of a known user goes on while UserService is
+// away; governance marks the answer of such an order.
+type buyers struct {
+	users userv1.UserServiceClient
+	known *profiles
+}
+
+// name of a user. UserService gets half of the time that is left: it may keep silent, and the rest of the order needs time too.
+func (b buyers) name(ctx context.Context, id string) (string, error) {
+	asking := ctx
+	if end, has := ctx.Deadline(); has {
+		var done context.CancelFunc
+		asking, done = context.WithTimeout(ctx, time.Until(end)/2)
+		defer done()
+	}
+	var header metadata.MD
+	found, err := b.users.GetUser(asking, &userv1.GetUserRequest{UserId: id}, grpc.Header(&header))
+	if err == nil {
+		if fresh := len(header.Get(governance.FallbackHeader)) == 0; fresh {
+			b.known.remember(found.GetUser())
+		}
+		return found.GetUser().GetName(), nil
+	}
+	f := failureOf(err)
+	switch {
+	case f.code == codes.NotFound:
+		b.known.forget(id)
+	case f.code == codes.DeadlineExceeded && ctx.Err() == nil: // of our patience, not of the caller's
+		f.code = codes.Unavailable
+	}
+	return "", f.answer()
+}

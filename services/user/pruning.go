@@ -1,0 +1,87 @@
+package user
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/grpc/codes"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+)
+
+// ReasonPruned is the reason of OUT_OF_RANGE in a chat: messages after the id last seen are no longer kept.
+const ReasonPruned = "MESSAGES_PRUNED"
+
+// pruning keeps rooms bounded. Each replica does it: whoever comes second finds nothing to do.
+type pruning struct {
+	messages messages
+	keep     int64
+	every    time.Duration
+	log      *slog.Logger
+}
+
+func (p pruning) run(ctx context.Context) error {
+	ticker := time.NewTicker(p.every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		deleted, err := p.messages.prune(ctx, p.keep)
+		if err != nil {
+			p.log.DebugContext(ctx, "pruning rooms", "error", err)
+		}
+		if deleted > 0 {
+			p.log.InfoContext(ctx, "pruned rooms", "messages", deleted)
+		}
+	}
+}
+
+// pruneAtOnce is how many messages go in one transaction: who speaks in their room waits that long.
+const pruneAtOnce = 1000
+
+// prune deletes what is older than the newest of each room, and says how much that was, also when it could not go on.
+func (m messages) prune(ctx context.Context, keep int64) (deleted int64, err error) {
+	for {
+		some, err := m.pruneSome(ctx, keep)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return deleted, nil
+		}
+		if err != nil {
+			return deleted, postgres.Status(err)
+		}
+		deleted += some
+	}
+}
+
+// pruneSome ends with pgx.ErrNoRows when no room has too many. The condition stands twice because the inner one is not asked again when
+// another replica had the room locked, and pruned it.
+func (m messages) pruneSome(ctx context.Context, keep int64) (deleted int64, err error) {
+	err = m.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var room string
+		var upTo int64
+		err := tx.QueryRow(ctx, `
+			UPDATE rooms SET pruned = least(last_id - $1, pruned + $2)
+			WHERE room = (SELECT room FROM rooms WHERE last_id - pruned > $1 LIMIT 1) AND last_id - pruned > $1
+			RETURNING room, pruned`, keep, pruneAtOnce).Scan(&room, &upTo)
+		if err != nil {
+			return err
+		}
+		gone, err := tx.Exec(ctx, "DELETE FROM messages WHERE room = $1 AND id <= $2", room, upTo)
+		deleted = gone.RowsAffected()
+		return err
+	})
+	return deleted, err
+}
+
+func errPruned(upTo int64) error {
+	return refusal.New(codes.OutOfRange, ReasonPruned,
+		fmt.Sprintf("after_id: the messages up to %d are no longer kept; join again after 0 for all that are", upTo))
+}
