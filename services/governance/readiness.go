@@ -7,6 +7,10 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
+// Liveness is the service that health says is serving for as long as the program is, ready or not: to restart a program does not bring back what
+// it waits for.
+const Liveness = "liveness"
+
 // readiness is what health answers, for the program as a whole and for each of its services.
 type readiness struct {
 	mu       sync.Mutex
@@ -33,6 +37,7 @@ func (r *readiness) serve(probe *health.Server, services []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.probe, r.services = probe, append([]string{""}, services...)
+	r.probe.SetServingStatus(Liveness, healthv1.HealthCheckResponse_SERVING)
 	r.tell()
 }
 

@@ -14,20 +14,21 @@ func TestReadiness(t *testing.T) {
 		sentence string
 		do       func(p *Process, serve func(), drain func())
 		want     healthv1.HealthCheckResponse_ServingStatus
+		alive    healthv1.HealthCheckResponse_ServingStatus
 	}{
-		{"who says nothing is ready", func(_ *Process, serve, _ func()) { serve() }, up},
-		{"what was said while registering holds", func(p *Process, serve, _ func()) { p.SetReady(false); serve() }, down},
-		{"it may become ready later", func(p *Process, serve, _ func()) { p.SetReady(false); serve(); p.SetReady(true) }, up},
-		{"and lose it again", func(p *Process, serve, _ func()) { serve(); p.SetReady(false) }, down},
-		{"a drain is not taken back", func(p *Process, serve, drain func()) { serve(); p.SetReady(false); drain(); p.SetReady(true) }, down},
+		{"who says nothing is ready", func(_ *Process, serve, _ func()) { serve() }, up, up},
+		{"what was said while registering holds", func(p *Process, serve, _ func()) { p.SetReady(false); serve() }, down, up},
+		{"it may become ready later", func(p *Process, serve, _ func()) { p.SetReady(false); serve(); p.SetReady(true) }, up, up},
+		{"and lose it again", func(p *Process, serve, _ func()) { serve(); p.SetReady(false) }, down, up},
+		{"a drain is not taken back", func(p *Process, serve, drain func()) { serve(); p.SetReady(false); drain(); p.SetReady(true) }, down, down},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			p, probe := &Process{}, health.NewServer()
 			c.do(p, func() { p.readiness.serve(probe, []string{"a.v1.A"}) }, probe.Shutdown)
-			for _, name := range []string{"", "a.v1.A"} {
+			for name, want := range map[string]healthv1.HealthCheckResponse_ServingStatus{"": c.want, "a.v1.A": c.want, Liveness: c.alive} {
 				got, err := probe.Check(t.Context(), &healthv1.HealthCheckRequest{Service: name})
-				if err != nil || got.GetStatus() != c.want {
-					t.Errorf("%q: %s, %v; want %s", name, got.GetStatus(), err, c.want)
+				if err != nil || got.GetStatus() != want {
+					t.Errorf("%q: %s, %v; want %s", name, got.GetStatus(), err, want)
 				}
 			}
 		})
