@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
@@ -28,8 +29,9 @@ type visitor struct {
 	lost       func(error) // told why a stream broke, before the next one
 	after      *int64      // the id of the last message heard; before that, nil to hear what is new only
 
-	said   int
-	silent bool // no line will come
+	said    int
+	silent  bool // no line will come
+	seeking bool // what comes before our own first word is not new
 
 	mu      sync.Mutex
 	unheard []*userv1.ChatMessage // said and not heard yet: with their keys they may be said again
@@ -39,11 +41,8 @@ type visitor struct {
 func (v *visitor) visit(ctx context.Context, lines <-chan string) error {
 	for {
 		err := v.stay(ctx, lines)
-		switch {
-		case err == nil || ctx.Err() != nil || !mayReturn(err):
+		if err == nil || ctx.Err() != nil || !mayReturn(err) {
 			return err
-		case v.silent && len(v.unheard) == 0:
-			return nil // it broke when nothing was left to say or to hear
 		}
 		v.lost(err)
 		select {
@@ -67,8 +66,12 @@ func (v *visitor) stay(ctx context.Context, lines <-chan string) error {
 	if err != nil {
 		return err
 	}
+	after := v.after
+	if after == nil && len(v.unheard) > 0 { // somewhere in the room, if it was stored before the stream broke
+		after, v.seeking = proto.Int64(0), true
+	}
 	// What is wrong with sending, listening says.
-	_ = stream.Send(&userv1.ChatMessage{Room: v.room, UserId: v.name, AfterId: v.after})
+	_ = stream.Send(&userv1.ChatMessage{Room: v.room, UserId: v.name, AfterId: after})
 	for _, m := range v.unheard {
 		_ = stream.Send(m)
 	}
@@ -111,17 +114,24 @@ func (v *visitor) listen(stream grpc.BidiStreamingClient[userv1.ChatMessage, use
 		if err != nil {
 			return err
 		}
-		v.heard(m)
+		if !v.isNew(m) {
+			continue
+		}
 		if err := v.hear(m); err != nil {
 			return err
 		}
 	}
 }
 
-func (v *visitor) heard(m *userv1.ChatMessage) {
+// isNew takes a message off those that are not heard yet.
+func (v *visitor) isNew(m *userv1.ChatMessage) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	id := m.GetId()
-	v.after = &id
+	before := len(v.unheard)
 	v.unheard = slices.DeleteFunc(v.unheard, func(u *userv1.ChatMessage) bool { return m.GetUserId() == v.name && m.GetKey() == u.GetKey() })
+	if v.seeking && len(v.unheard) == before {
+		return false
+	}
+	v.seeking, v.after = false, proto.Int64(m.GetId())
+	return true
 }

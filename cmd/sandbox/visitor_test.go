@@ -19,14 +19,16 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// hall is a room whose streams break just after they have stored a message, as often as it is told.
+// hall is a room whose streams break just after they have stored some of the messages received.
 type hall struct {
 	userv1.UnimplementedUserServiceServer
 
-	mu     sync.Mutex
-	breaks int
-	ends   error
-	said   []*userv1.ChatMessage
+	breaksAt []int // counted over all streams
+	ends     error
+
+	mu       sync.Mutex
+	received int
+	said     []*userv1.ChatMessage
 }
 
 func (h *hall) Chat(stream grpc.BidiStreamingServer[userv1.ChatMessage, userv1.ChatMessage]) error {
@@ -73,8 +75,8 @@ func (h *hall) stored(m *userv1.ChatMessage) []*userv1.ChatMessage {
 func (h *hall) breaksNow() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.breaks--
-	return h.breaks >= 0
+	h.received++
+	return slices.Contains(h.breaksAt, h.received)
 }
 
 func TestAVisitorLosesNothingWhenStreamsBreak(t *testing.T) {
@@ -85,17 +87,22 @@ func TestAVisitorLosesNothingWhenStreamsBreak(t *testing.T) {
 		rejoins  int
 	}{
 		{"no stream breaks", &hall{}, "", 0},
-		{"two streams break", &hall{breaks: 2, ends: status.Error(codes.Unavailable, "going")}, "", 2},
-		{"it was too slow", &hall{breaks: 1, ends: status.Error(codes.ResourceExhausted, "too slow")}, "", 1},
-		{"the room will not have it", &hall{breaks: 1, ends: status.Error(codes.InvalidArgument, "too long")}, "too long", 0},
+		{"two streams break before anything was heard", &hall{breaksAt: []int{1, 2}, ends: status.Error(codes.Unavailable, "going")}, "", 2},
+		{"a stream breaks when something was heard", &hall{breaksAt: []int{2}, ends: status.Error(codes.Unavailable, "going")}, "", 1},
+		{"it was too slow", &hall{breaksAt: []int{3}, ends: status.Error(codes.ResourceExhausted, "too slow")}, "", 1},
+		{"a stream breaks when only what is new is wanted", &hall{breaksAt: []int{1}, ends: status.Error(codes.Unavailable, "going"), said: []*userv1.ChatMessage{{Id: 1, UserId: "bob", Key: "old"}}}, "", 1},
+		{"the room will not have it", &hall{breaksAt: []int{1}, ends: status.Error(codes.InvalidArgument, "too long")}, "too long", 0},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			t.Parallel()
 			conn, _ := contracttest.Serve(t, func(s *grpc.Server) { userv1.RegisterUserServiceServer(s, c.hall) })
 			var heard []string
-			rejoins := 0
+			rejoins, before := 0, len(c.hall.said)
 			v := &visitor{client: userv1.NewUserServiceClient(conn), room: "hall", name: "ada", key: strconv.Itoa, after: new(int64),
 				hear: func(m *userv1.ChatMessage) error { heard = append(heard, m.GetText()); return nil }, lost: func(error) { rejoins++ }}
+			if before > 0 {
+				v.after = nil
+			}
 			err := v.visit(t.Context(), typed(strings.NewReader("one\n\n two \nthree\nfour")))
 			if c.want != "" {
 				if !errorSays(err, c.want) {
@@ -106,7 +113,7 @@ func TestAVisitorLosesNothingWhenStreamsBreak(t *testing.T) {
 			if want := []string{"one", "two", "three", "four"}; err != nil || !slices.Equal(heard, want) || rejoins != c.rejoins {
 				t.Errorf("it heard %q, joined again %d times, and ended with %v", heard, rejoins, err)
 			}
-			if len(c.hall.stored(nil)) != 4 {
+			if len(c.hall.stored(nil)) != 4+before {
 				t.Errorf("the room stored %v", c.hall.said)
 			}
 		})

@@ -9,7 +9,7 @@ type Contract struct {
 	Consumer string `json:"consumer"`
 	Provider string `json:"provider"`
 	// Fresh are examples of what must be new each time, such as the id of an order, by the name that states know it by. Each replay of an
-	// interaction puts a value of its own wherever the example is.
+	// interaction puts a value of its own wherever a message has the example.
 	Fresh        map[string]string `json:"fresh,omitempty"`
 	Interactions []Interaction     `json:"interactions"`
 }

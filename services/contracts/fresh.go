@@ -23,7 +23,7 @@ func (r *Replayer) fresh(examples map[string]string) Values {
 	return v
 }
 
-// with puts values in the place of examples, wherever a text is one of them.
+// with puts values in the place of examples, wherever a text of a message is one of them.
 func (i Interaction) with(examples map[string]string, v Values) Interaction {
 	byExample := map[string]string{}
 	for name, example := range examples {
@@ -32,12 +32,6 @@ func (i Interaction) with(examples map[string]string, v Values) Interaction {
 	i.Script = slices.Clone(i.Script)
 	for n, move := range i.Script {
 		i.Script[n].Send, i.Script[n].Receive = replacing(move.Send, byExample), replacing(move.Receive, byExample)
-	}
-	i.Metadata = maps.Clone(i.Metadata)
-	for key, text := range i.Metadata {
-		if value, is := byExample[text]; is {
-			i.Metadata[key] = value
-		}
 	}
 	return i
 }

@@ -33,14 +33,18 @@ func Load(consumer, provider string) (Contract, error) {
 	return read(Contract{Consumer: consumer, Provider: provider}.Name() + ".json")
 }
 
-func read(name string) (c Contract, err error) {
+func read(name string) (Contract, error) {
 	data, err := recorded.ReadFile(name)
-	if err == nil {
-		strict := json.NewDecoder(bytes.NewReader(data))
-		strict.DisallowUnknownFields() // what nobody knows, nobody checks
-		err = strict.Decode(&c)
-	}
 	if err != nil {
+		return Contract{}, fmt.Errorf("reading the contract %s: %w", name, err)
+	}
+	return parseContract(name, data)
+}
+
+func parseContract(name string, data []byte) (c Contract, err error) {
+	strict := json.NewDecoder(bytes.NewReader(data))
+	strict.DisallowUnknownFields() // what nobody knows, nobody checks
+	if err := strict.Decode(&c); err != nil {
 		return Contract{}, fmt.Errorf("reading the contract %s: %w", name, err)
 	}
 	return c, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -58,8 +59,16 @@ func TestEveryContractCanBeReplayed(t *testing.T) {
 	}
 }
 
-func TestAContractThatIsNotThere(t *testing.T) {
-	if _, err := Load("nobody", "userservice"); err == nil {
-		t.Error("it was read")
+func TestContractsThatCannotBeRead(t *testing.T) {
+	if _, err := Load("nobody", "userservice"); err == nil || !strings.Contains(err.Error(), "reading the contract nobody__userservice.json: ") {
+		t.Errorf("one that is not there: %v", err)
+	}
+	for text, want := range map[string]string{
+		`{"consumer":"a","interactions":[{"name":"b","matchers":{}}]}`: `unknown field "matchers"`,
+		`{"consumer":`: "unexpected EOF",
+	} {
+		if _, err := parseContract("a__b.json", []byte(text)); err == nil || !strings.Contains(err.Error(), "reading the contract a__b.json: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
