@@ -65,7 +65,7 @@ nothing is lost or said twice.`,
 // leaving makes Ctrl-C a good end, and any other error one that the service answered.
 func leaving(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // whoever leaves is told nothing of what leaving broke
 	}
 	return &codedError{exitNotHeld, fmt.Errorf("%s: %s", status.Code(err), status.Convert(err).Message())}
 }

@@ -137,7 +137,8 @@ func TestWhatIsHeardIsPrinted(t *testing.T) {
 
 func TestKeysAreNobodyElses(t *testing.T) {
 	mine, yours := newKeys(), newKeys()
-	if mine(1) == yours(1) || mine(1) == mine(2) || mine(1) != mine(1) || !strings.HasSuffix(mine(1), fmt.Sprint("-", 1)) {
+	first := mine(1)
+	if first == yours(1) || first == mine(2) || first != mine(1) || !strings.HasSuffix(mine(1), fmt.Sprint("-", 1)) {
 		t.Errorf("%s %s %s", mine(1), mine(2), yours(1))
 	}
 }

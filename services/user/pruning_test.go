@@ -28,7 +28,7 @@ func TestARoomKeepsItsNewestMessages(t *testing.T) {
 	defer cancel()
 	first := func(after int64) (int64, error) {
 		stream := join(ctx, t, client, "bob", "room0", after)
-		defer stream.CloseSend()
+		defer func() { _ = stream.CloseSend() }()
 		m, err := stream.Recv()
 		return m.GetId(), err
 	}
