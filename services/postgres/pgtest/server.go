@@ -211,6 +211,7 @@ func (s *Server) Kill() {
 		return
 	}
 	pid := s.running.Process.Pid
+	freeze(pid) // or it makes one process more while we count, which then holds the server's lock
 	family := append([]int{pid}, childrenOf(pid)...)
 	for _, p := range family {
 		_ = syscall.Kill(p, syscall.SIGKILL)
@@ -224,16 +225,38 @@ func (s *Server) remove() {
 	_ = os.RemoveAll(s.folder)
 }
 
+// freeze stops a process, and waits until it stands still.
+func freeze(pid int) {
+	if syscall.Kill(pid, syscall.SIGSTOP) != nil {
+		return // it has ended
+	}
+	for {
+		fields, err := stat(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || len(fields) == 0 || strings.ContainsAny(fields[0], "TZX") { // stopped, or ended
+			return
+		}
+		time.Sleep(time.Millisecond) //nolint:forbidigo // a test's own wait
+	}
+}
+
+// stat is what follows the name in a process's line: its state, its parent …
+func stat(file string) ([]string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:])), nil
+}
+
 // childrenOf reads the process table.
 func childrenOf(parent int) []int {
 	var children []int
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range stats {
-		data, err := os.ReadFile(file)
+		fields, err := stat(file)
 		if err != nil {
 			continue // it ended meanwhile
 		}
-		fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 		if err == nil && len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
 			children = append(children, pid)
