@@ -49,7 +49,7 @@ func (r *replica) start(t *testing.T) {
 	r.stop = sync.OnceFunc(func() {
 		cut.cut()
 		s.Stop()
-		<-served // it says that its listener was closed
+		<-served //nolint:errcheck // it says that its listener was closed
 	})
 }
 
