@@ -99,12 +99,12 @@ func TestRenewedCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	serial := func() string {
-		var seen string
+		var seen atomic.Value // the pool may open a second connection beside the first
 		cfg := server.Config(t, "shop", "userservice", "users")
 		cfg.TLS = identity.ClientTLS(pgtest.ServerName)
 		verify := cfg.TLS.VerifyConnection
 		cfg.TLS.VerifyConnection = func(cs tls.ConnectionState) error {
-			seen = cs.PeerCertificates[0].SerialNumber.String()
+			seen.Store(cs.PeerCertificates[0].SerialNumber.String())
 			return verify(cs)
 		}
 		db, err := postgres.Open(cfg)
@@ -115,7 +115,7 @@ func TestRenewedCertificates(t *testing.T) {
 		if err := db.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error { return conn.Ping(ctx) }); err != nil {
 			t.Fatal(err)
 		}
-		return seen
+		return seen.Load().(string)
 	}
 	before := serial()
 	if err := server.Renew(); err != nil {
