@@ -48,11 +48,7 @@ func verify(ctx context.Context, t *testing.T, names ...string) (verified, int) 
 func TestContractsHoldInAShopThatSells(t *testing.T) {
 	feature(t, "contracts verify, twice, while the shop sells", func(ctx context.Context, t *testing.T) {
 		s := openShop(ctx, t)
-		selling, stop := context.WithCancel(ctx)
-		defer stop()
-		var till register
-		sold := make(chan error, 1)
-		go func() { sold <- s.sell(ctx, selling.Done(), &till) }()
+		till, closing := s.keepSelling(ctx, t)
 		till.awaitMore(ctx, t, "before anything was verified")
 		for range 2 {
 			v, code := verify(ctx, t)
@@ -70,10 +66,7 @@ func TestContractsHoldInAShopThatSells(t *testing.T) {
 			}
 		}
 		till.awaitMore(ctx, t, "after all was verified")
-		stop()
-		if err := <-sold; err != nil {
-			t.Fatal(err)
-		}
+		closing()
 		checkBooks(ctx, t, s, till.orders)
 	})
 }

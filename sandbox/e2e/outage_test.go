@@ -35,11 +35,7 @@ func TestTheDatabaseIsKilledAndAwayForHalfAMinute(t *testing.T) {
 		workloads := kube.Workloads{Client: s.client, Namespace: charts.ShopNamespace}
 		hotline := orderv1.NewOrderServiceClient(dialService(ctx, t, s.client, "orderservice")) // to one pod, ready or not
 		restarts := restartsOf(ctx, t, workloads)
-		selling, stop := context.WithCancel(ctx)
-		defer stop()
-		var till register
-		sold := make(chan error, 1)
-		go func() { sold <- s.sell(ctx, selling.Done(), &till) }()
+		till, closing := s.keepSelling(ctx, t)
 		till.awaitMore(ctx, t, "before the database was killed")
 
 		back := takeAway(ctx, t, workloads, "postgres")
@@ -48,7 +44,7 @@ func TestTheDatabaseIsKilledAndAwayForHalfAMinute(t *testing.T) {
 		answered := make(chan answers, 1)
 		outage, over := context.WithCancel(ctx)
 		defer over()
-		go func() { answered <- ask(outage, hotline, &till) }()
+		go func() { answered <- ask(outage, hotline, till) }()
 		for _, service := range needDatabase {
 			await(ctx, t, service+" is not ready, and nobody is sent there", func(ctx context.Context) (bool, error) {
 				ready, endpoints, err := serving(ctx, workloads, service)
@@ -73,10 +69,7 @@ func TestTheDatabaseIsKilledAndAwayForHalfAMinute(t *testing.T) {
 			})
 		}
 		till.awaitMore(ctx, t, "after the database came back")
-		stop()
-		if err := <-sold; err != nil {
-			t.Fatal(err)
-		}
+		closing()
 		checkBooks(ctx, t, s, till.orders)
 		if now := restartsOf(ctx, t, workloads); now != restarts {
 			t.Errorf("containers of the shop were restarted %d times: a restart brings no database back", now-restarts)

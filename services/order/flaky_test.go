@@ -71,7 +71,7 @@ func TestEveryCallBreaks(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
 	s := openShop(t, server, server.Database(t))
-	db := open(t, s.orders(t))
+	db := pgtest.Open(t, s.orders(t))
 	ctx := t.Context()
 	f := &flaky{InventoryServiceClient: s.inventory(), PaymentServiceClient: s.payment()}
 	st := &store{db: db, lease: testLease}

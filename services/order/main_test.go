@@ -141,26 +141,6 @@ func (s shop) sql(t *testing.T, statement string) {
 	}
 }
 
-// open runs a database until the test ends.
-func open(t *testing.T, cfg postgres.Config) *postgres.DB {
-	t.Helper()
-	db, err := postgres.Open(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- db.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error("the database's work ended with", err)
-		}
-		db.Close()
-	})
-	return db
-}
-
 func request(key, sku string, quantity int32) *orderv1.CreateOrderRequest {
 	return &orderv1.CreateOrderRequest{UserId: "u-42", IdempotencyKey: key, Lines: []*orderv1.OrderLine{{Sku: sku, Quantity: quantity}, {Sku: "sku-1", Quantity: 1}}}
 }

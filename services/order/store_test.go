@@ -16,7 +16,7 @@ func TestALease(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
 	s := shop{server: server, database: server.Database(t)}
-	db := open(t, s.orders(t))
+	db := pgtest.Open(t, s.orders(t))
 	pgtest.Eventually(t, "the database is there", db.Ready)
 	long, short := &store{db: db, lease: time.Hour}, &store{db: db, lease: time.Millisecond}
 	ctx := t.Context()

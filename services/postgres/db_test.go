@@ -26,10 +26,10 @@ func TestReplicasMigrateOnce(t *testing.T) {
 	for range 3 {
 		cfg := server.Config(t, name, "userservice", "users")
 		cfg.Migrations = migrations
-		replicas = append(replicas, open(t, cfg))
+		replicas = append(replicas, pgtest.Open(t, cfg))
 	}
 	for i, db := range replicas {
-		eventually(t, "every replica is ready", db.Ready)
+		pgtest.Eventually(t, "every replica is ready", db.Ready)
 		if err := insert(t.Context(), db, i, string(rune('a'+i))); err != nil {
 			t.Error(err)
 		}
@@ -96,8 +96,8 @@ func TestARoleSeesItsOwnSchemaOnly(t *testing.T) {
 	name := server.Database(t)
 	cfg := server.Config(t, name, "userservice", "users")
 	cfg.Migrations = migrations
-	eventually(t, "ready", open(t, cfg).Ready)
-	other := open(t, server.Config(t, name, "orderservice", "orders"))
+	pgtest.Eventually(t, "ready", pgtest.Open(t, cfg).Ready)
+	other := pgtest.Open(t, server.Config(t, name, "orderservice", "orders"))
 	err := other.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "SELECT * FROM users.notes")
 		return err
@@ -111,8 +111,8 @@ func TestAFullPoolIsToldSoon(t *testing.T) {
 	server := pgtest.Shared(t)
 	cfg := server.Config(t, server.Database(t), "userservice", "users")
 	cfg.MaxConns, cfg.Acquire = 2, 50*time.Millisecond
-	db := open(t, cfg)
-	eventually(t, "ready", db.Ready)
+	db := pgtest.Open(t, cfg)
+	pgtest.Eventually(t, "ready", db.Ready)
 	release := make(chan struct{})
 	var holding, held sync.WaitGroup
 	for range 2 {
@@ -150,7 +150,7 @@ func TestAServerThatNeverAnswersIsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	db := open(t, postgres.Config{Addr: silent.Addr().String(), Database: "shop", Role: "users", Acquire: 100 * time.Millisecond, Connect: 200 * time.Millisecond})
+	db := pgtest.Open(t, postgres.Config{Addr: silent.Addr().String(), Database: "shop", Role: "users", Acquire: 100 * time.Millisecond, Connect: 200 * time.Millisecond})
 	begun := time.Now()
 	code, why := reason(db.Conn(t.Context(), func(context.Context, *pgx.Conn) error { return nil }))
 	if code != codes.Unavailable || why != postgres.ReasonAway || time.Since(begun) > 2*time.Second {
@@ -164,8 +164,8 @@ func TestEveryQueryInsideATraceHasASpan(t *testing.T) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 	cfg := server.Config(t, server.Database(t), "userservice", "users")
 	cfg.Tracing, cfg.Migrations = provider, migrations
-	db := open(t, cfg)
-	eventually(t, "ready", db.Ready)
+	db := pgtest.Open(t, cfg)
+	pgtest.Eventually(t, "ready", db.Ready)
 	if n := len(spans.Ended()); n != 0 {
 		t.Errorf("what the service does by itself made %d spans", n)
 	}

@@ -24,8 +24,8 @@ func TestKilledMidTransaction(t *testing.T) {
 	cfg.Migrations, cfg.Acquire, cfg.Work = migrations, 0, 0
 	var told atomic.Int32
 	cfg.OnReady = func(bool) { told.Add(1) }
-	db := open(t, cfg)
-	eventually(t, "ready", db.Ready)
+	db := pgtest.Open(t, cfg)
+	pgtest.Eventually(t, "ready", db.Ready)
 
 	ctx, stop := context.WithCancel(t.Context())
 	var acknowledged sync.Map
@@ -52,15 +52,15 @@ func TestKilledMidTransaction(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "it is written to", func() bool { return kept.Load() > 0 })
+	pgtest.Eventually(t, "it is written to", func() bool { return kept.Load() > 0 })
 	server.Kill()
-	eventually(t, "it is seen to be away", func() bool { return !db.Ready() && failed.Load() > 0 })
+	pgtest.Eventually(t, "it is seen to be away", func() bool { return !db.Ready() && failed.Load() > 0 })
 	if err := server.Resume(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is seen to be back", db.Ready)
+	pgtest.Eventually(t, "it is seen to be back", db.Ready)
 	before := kept.Load()
-	eventually(t, "it is written to again", func() bool { return kept.Load() > before })
+	pgtest.Eventually(t, "it is written to again", func() bool { return kept.Load() > before })
 	stop()
 	writing.Wait()
 
@@ -121,5 +121,5 @@ func TestRenewedCertificates(t *testing.T) {
 	if err := server.Renew(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the server shows its new certificate", func() bool { return serial() != before })
+	pgtest.Eventually(t, "the server shows its new certificate", func() bool { return serial() != before })
 }

@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
-	"github.com/grpc-sandbox/sandbox/services/postgres"
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
@@ -68,20 +67,7 @@ func filled(t *testing.T, server *pgtest.Server, database string, sizes ...int) 
 	t.Helper()
 	cfg := server.Config(t, database, "userservice", "users")
 	cfg.Migrations = Migrations()
-	db, err := postgres.Open(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- db.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		db.Close()
-	})
+	db := pgtest.Open(t, cfg)
 	pgtest.Eventually(t, "the database is there", db.Ready)
 	m = messages{db}
 	for i, size := range sizes {

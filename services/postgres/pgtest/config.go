@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -44,6 +45,26 @@ func (s *Server) Config(t testing.TB, database, service, role string) postgres.C
 		Acquire: 10 * time.Second, Connect: 10 * time.Second, Work: 20 * time.Second, // a machine that is busy is not what most tests are about
 		TLS: &tls.Config{MinVersion: tls.VersionTLS13, ServerName: ServerName, RootCAs: s.ca.pool(), Certificates: []tls.Certificate{pair}},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+}
+
+// Open runs a database until the test ends.
+func Open(t testing.TB, cfg postgres.Config) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- db.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error("the database's work ended with", err)
+		}
+		db.Close()
+	})
+	return db
 }
 
 // Addr is where it listens.
