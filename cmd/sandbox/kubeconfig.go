@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -31,7 +32,7 @@ func exportKubeconfig(_ context.Context, f sandbox.Folders, name string, w world
 	}
 	mergeKubeconfig(users, own)
 	// Noted first: what a kill leaves half done, `down` undoes too.
-	if err := os.WriteFile(f.Exported(name), []byte(strings.Join(paths.GetLoadingPrecedence(), "\n")), 0o600); err != nil {
+	if err := noteExport(f, name, paths.GetLoadingPrecedence()); err != nil {
 		return fmt.Errorf("exporting the kubeconfig: %w", err)
 	}
 	if err := clientcmd.ModifyConfig(paths, *users, true); err != nil {
@@ -68,6 +69,23 @@ func mergeKubeconfig(users, own *api.Config) {
 	if users.CurrentContext == "" {
 		users.CurrentContext = own.CurrentContext
 	}
+}
+
+// noteExport adds files to those that exported lists.
+func noteExport(f sandbox.Folders, name string, files []string) error {
+	all, err := exported(f, name)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if file, err = filepath.Abs(file); err != nil { // KUBECONFIG may count from a folder that `down` is not in
+			return err
+		}
+		if !slices.Contains(all, file) {
+			all = append(all, file)
+		}
+	}
+	return os.WriteFile(f.Exported(name), []byte(strings.Join(all, "\n")), 0o600)
 }
 
 // exported are the user's kubeconfig files that may hold a sandbox's entries; none when it was never exported.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +42,25 @@ func TestMergeKubeconfig(t *testing.T) {
 		if got := c.users.Clusters["kind-sandbox"].Server; got != "https://127.0.0.1:6443" {
 			t.Errorf("%s: our cluster is at %s", c.sentence, got)
 		}
+	}
+}
+
+func TestEveryExportIsRemembered(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	f := sandbox.Folders{Config: filepath.Join(dir, "config")}
+	if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:1"), f.Kubeconfig("sandbox")); err != nil {
+		t.Fatal(err)
+	}
+	for _, variable := range []string{"mine", "other", "mine"} { // counted from here
+		t.Setenv("KUBECONFIG", variable)
+		if err := exportKubeconfig(t.Context(), f, "sandbox", world{stderr: io.Discard, getenv: os.Getenv}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := exported(f, "sandbox")
+	if want := []string{filepath.Join(dir, "mine"), filepath.Join(dir, "other")}; err != nil || !slices.Equal(files, want) {
+		t.Errorf("exported into %q, %v; want %q", files, err, want)
 	}
 }
 
