@@ -20,6 +20,11 @@ type slot struct {
 	err   error
 }
 
+func (s *slot) end(r Ready, err error) {
+	s.value, s.err = r, err
+	close(s.ready)
+}
+
 // Prepare starts making all images. Stop must be called.
 func (s *Store) Prepare(ctx context.Context, all []Image) *Preparation {
 	ctx, cancel := context.WithCancel(ctx)
@@ -32,23 +37,19 @@ func (s *Store) Prepare(ctx context.Context, all []Image) *Preparation {
 	p.done.Go(func() {
 		var missing []Image
 		for _, i := range ordered {
-			if _, _, err := s.present(i); err != nil {
+			r, _, err := s.present(i)
+			if err != nil {
 				missing = append(missing, i)
 				continue
 			}
-			p.make(ctx, s, i)
+			s.observe(Event{Ref: i.Ref, Done: &r})
+			p.slots[i.Ref].end(r, nil)
 		}
 		for _, i := range missing {
-			p.make(ctx, s, i)
+			p.slots[i.Ref].end(s.Get(ctx, i))
 		}
 	})
 	return p
-}
-
-func (p *Preparation) make(ctx context.Context, s *Store, i Image) {
-	slot := p.slots[i.Ref]
-	slot.value, slot.err = s.Get(ctx, i)
-	close(slot.ready)
 }
 
 // Wait returns the image once it is there.
