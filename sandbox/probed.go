@@ -37,10 +37,10 @@ func (p probed) works(ctx context.Context, e cluster.Engine) error {
 	if err := p.probe(ctx, e); err != nil || p.boot == "" {
 		return err
 	}
-	if err := os.MkdirAll(p.folder, 0o700); err != nil {
-		return err
+	if os.MkdirAll(p.folder, 0o700) == nil {
+		_ = os.WriteFile(p.file(e), []byte(p.boot), 0o600) // what cannot be remembered is probed again, and works all the same
 	}
-	return os.WriteFile(p.file(e), []byte(p.boot), 0o600)
+	return nil
 }
 
 // forget makes the next `up` probe an engine again.

@@ -3,9 +3,11 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
 func TestAnEngineIsProbedOnceABoot(t *testing.T) {
@@ -50,5 +52,14 @@ func TestAnEngineIsProbedOnceABoot(t *testing.T) {
 	}
 	if err := since("tuesday").forget(cluster.Engine{Name: "docker"}); err != nil {
 		t.Errorf("forgetting what is not known: %v", err)
+	}
+}
+
+func TestAnEngineThatCannotBeRememberedWorks(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "no folder")
+	fixture.Write(t, file, "", 0o600)
+	p := probed{folder: file, boot: "monday", probe: func(context.Context, cluster.Engine) error { return nil }}
+	if err := p.works(t.Context(), cluster.Engine{Name: "podman"}); err != nil {
+		t.Error(err)
 	}
 }
