@@ -1,6 +1,15 @@
 package governance
 
-import "testing"
+import (
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/serviceconfig"
+)
 
 func TestTheServerNameComesFromTheTarget(t *testing.T) {
 	for target, want := range map[string]string{
@@ -16,4 +25,100 @@ func TestTheServerNameComesFromTheTarget(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", target, got, want)
 		}
 	}
+}
+
+// names is a resolver that finds what it is told to, whenever it is asked.
+type names struct {
+	conn resolver.ClientConn
+
+	mu      sync.Mutex
+	found   []string
+	asked   int
+	refused error // what the connection made of the last answer
+}
+
+func (n *names) find(addresses ...string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.found = addresses
+}
+
+func (n *names) seen() (asked int, refused error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.asked, n.refused
+}
+
+func (n *names) Scheme() string { return "names" }
+func (n *names) Close()         {}
+
+func (n *names) Build(_ resolver.Target, conn resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
+	n.conn = conn
+	n.answer()
+	return n, nil
+}
+
+func (n *names) ResolveNow(resolver.ResolveNowOptions) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.asked++
+	go n.answer() // as gRPC's own does: never in the caller's goroutine
+}
+
+func (n *names) answer() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var s resolver.State
+	for _, address := range n.found {
+		s.Endpoints = append(s.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: address}}})
+	}
+	n.refused = n.conn.UpdateState(s)
+}
+
+// pickyConn refuses an answer without addresses, as balancers do.
+type pickyConn struct{ resolver.ClientConn }
+
+func (pickyConn) ParseServiceConfig(string) *serviceconfig.ParseResult { return nil }
+func (pickyConn) UpdateState(s resolver.State) error {
+	if len(s.Endpoints) == 0 {
+		return errors.New("bad resolver state")
+	}
+	return nil
+}
+
+func TestACalleeThatHadNoPodIsFoundWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &names{}
+		m := NewMetrics()
+		c := newClient(ClientConfig{Callee: "callee", Metrics: m, Log: quiet})
+		r, err := governedBuilder{n, c}.Build(resolver.Target{}, pickyConn{}, resolver.BuildOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5*time.Minute + time.Millisecond)
+		synctest.Wait()
+		asked, refused := n.seen()
+		if refused != nil {
+			t.Errorf("the resolver is told %v, and will wait longer each time", refused)
+		}
+		if asked != 300 {
+			t.Errorf("asked %d times in five minutes, want once a second", asked)
+		}
+		n.find("10.0.0.1:8443")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		asked, _ = n.seen()
+		time.Sleep(time.Minute)
+		if now, _ := n.seen(); now != asked {
+			t.Error("it asks on after somebody was found")
+		}
+		n.find()
+		go n.answer()
+		synctest.Wait()
+		r.Close()
+		time.Sleep(time.Minute)
+		if now, _ := n.seen(); now != asked {
+			t.Error("it asks on after it was closed")
+		}
+	})
 }
