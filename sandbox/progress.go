@@ -57,10 +57,11 @@ func (r *recorder) step(ctx context.Context, name string, do func(ctx context.Co
 
 func (r *recorder) note(step, text string) { r.observe(Progress{Step: step, Note: text}) }
 
+// table is every step by its beginning.
 func (r *recorder) table() []Took {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]Took(nil), r.rows...)
+	return slices.SortedStableFunc(slices.Values(r.rows), func(a, b Took) int { return cmp.Compare(a.Start, b.Start) })
 }
 
 // waiting runs do, in which kind or a workload works and the sandbox itself only waits.

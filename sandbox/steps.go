@@ -16,23 +16,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
-type step struct {
-	name string
-	do   func(ctx context.Context, doing func(string)) error
-}
-
-// steps is what `up` does, from top to bottom. Each step may run twice.
-func (u *up) steps() []step {
-	return []step{
-		{"engine", u.chooseEngine},
-		{"node image", u.loadNodeImage},
-		{"cluster", u.createCluster},
-		{"connection", u.connect},
-		{"releases", u.installReleases},
-		{"memory", u.forgetImages},
-	}
-}
-
 // chooseEngine takes the engine that the sandbox already has, or the first that works.
 func (u *up) chooseEngine(ctx context.Context, _ func(string)) error {
 	var err error
@@ -110,8 +93,27 @@ func writeDockerArchive(w io.Writer, ref string, img v1.Image) error {
 	return tarball.Write(tag, img, w)
 }
 
-// createCluster makes the cluster, completes one that a kill left half made, or starts one that was stopped.
-func (u *up) createCluster(ctx context.Context, doing func(string)) error {
+// createAndInstall begins to install as soon as the API server answers: kind still waits for its node to be ready.
+func (u *up) createAndInstall(ctx context.Context) error {
+	return overlapping(ctx,
+		func(ctx context.Context, answers func()) error {
+			err := u.step("cluster", func(ctx context.Context, doing func(string)) error { return u.createCluster(ctx, doing, answers) })(ctx)
+			if err == nil {
+				u.loader.goOn(ctx)
+			}
+			return err
+		},
+		func(ctx context.Context) error {
+			if err := u.step("connection", u.connect)(ctx); err != nil {
+				return err
+			}
+			return u.step("releases", u.installReleases)(ctx)
+		})
+}
+
+// createCluster makes the cluster, completes one that a kill left half made, or starts one that was stopped. It may call answers as soon as the
+// API server does.
+func (u *up) createCluster(ctx context.Context, doing func(string), answers func()) error {
 	exists, running, err := u.cluster.Exists(ctx)
 	if err != nil {
 		return err
@@ -132,13 +134,8 @@ func (u *up) createCluster(ctx context.Context, doing func(string)) error {
 	if err := u.cluster.Delete(ctx); err != nil {
 		return err
 	}
-	hear := func(what string) {
-		if what == cluster.StartingControlPlane {
-			u.loader.begin(ctx)
-		}
-		doing(what)
-	}
-	if err := u.rec.waiting(func() error { return u.cluster.Create(ctx, u.host, hear) }); err != nil {
+	heard := cluster.Heard{Step: doing, TakesImages: func() { u.loader.begin(ctx) }, Answers: answers}
+	if err := u.rec.waiting(func() error { return u.cluster.Create(ctx, u.host, heard) }); err != nil {
 		return errors.Join(err, newProbed(u.o.Folders).forget(u.cluster.Engine))
 	}
 	u.state.Created = time.Now().UTC()
@@ -151,11 +148,7 @@ func (u *up) connect(ctx context.Context, _ func(string)) error {
 	if u.client, err = kube.Connect(u.cluster.Kubeconfig); err != nil {
 		return err
 	}
-	if err := u.client.WaitForAPI(ctx, 2*time.Minute); err != nil {
-		return err
-	}
-	u.loader.goOn(ctx)
-	return nil
+	return u.client.WaitForAPI(ctx, 2*time.Minute)
 }
 
 // forgetImages leaves the node the memory it needs: all images that went in have been unpacked.

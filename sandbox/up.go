@@ -74,12 +74,22 @@ func (u *up) run(ctx context.Context) error {
 	defer u.prep.Stop()
 	u.loader = u.newLoader()
 	defer u.loader.stop()
-	for _, s := range u.steps() {
-		if err := u.rec.step(ctx, s.name, s.do); err != nil {
+	steps := []func(context.Context) error{ // each may run twice
+		u.step("engine", u.chooseEngine),
+		u.step("node image", u.loadNodeImage),
+		u.createAndInstall,
+		u.step("memory", u.forgetImages),
+	}
+	for _, do := range steps {
+		if err := do(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (u *up) step(name string, do func(ctx context.Context, doing func(string)) error) func(context.Context) error {
+	return func(ctx context.Context) error { return u.rec.step(ctx, name, do) }
 }
 
 // newLoader is told of the cluster by the step that chooses the engine.

@@ -17,9 +17,18 @@ import (
 // readyTimeout is how long kind waits for the node to be ready.
 const readyTimeout = 3 * time.Minute
 
-// StartingControlPlane is the step of Create, as its progress names it, from whose beginning on the node's containerd takes images: kind
-// starts it anew while it writes the configuration, and not after.
-const StartingControlPlane = "Starting control-plane"
+// kind's steps whose beginning says something about the node. A kind that names them differently costs time, and nothing else.
+const (
+	startingControlPlane = "Starting control-plane" // containerd was started anew for the last time
+	installingCNI        = "Installing CNI"         // the API server answers
+)
+
+// Heard is what Create tells while it works; each function may be nil. They are called one at a time, and kind waits for them.
+type Heard struct {
+	Step        func(name string) // kind's steps
+	TakesImages func()            // the node's containerd does, from now on
+	Answers     func()            // the API server does, and the kubeconfig is written
+}
 
 // Cluster is one kind cluster, which may not exist yet.
 type Cluster struct {
@@ -43,15 +52,16 @@ func (c Cluster) provider(progress func(string)) (*cluster.Provider, error) {
 	return c.Engine.provider(cluster.ProviderWithLogger(newProgressLogger(progress))), nil
 }
 
-// Create makes the cluster; progress hears kind's steps. When ctx ends, nothing of the cluster is left.
-func (c Cluster) Create(ctx context.Context, h Host, progress func(string)) error {
-	p, err := c.provider(progress)
+// Create makes the cluster. When ctx ends, nothing of the cluster is left.
+func (c Cluster) Create(ctx context.Context, host Host, heard Heard) error {
+	var p *cluster.Provider
+	p, err := c.provider(heard.progress(func() error { return p.ExportKubeConfig(c.Name, c.Kubeconfig, false) }))
 	if err != nil {
 		return err
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- p.Create(c.Name, cluster.CreateWithV1Alpha4Config(config(c.Name, h)), cluster.CreateWithNodeImage(c.Image),
+		done <- p.Create(c.Name, cluster.CreateWithV1Alpha4Config(config(c.Name, host)), cluster.CreateWithNodeImage(c.Image),
 			cluster.CreateWithKubeconfigPath(c.Kubeconfig), cluster.CreateWithWaitForReady(readyTimeout),
 			cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false))
 	}()
@@ -69,6 +79,21 @@ func (c Cluster) Create(ctx context.Context, h Host, progress func(string)) erro
 		return errors.Join(fmt.Errorf("creating the cluster: %w%s", err, said(err)), c.Delete(clean))
 	}
 	return os.Chmod(c.Kubeconfig, 0o600)
+}
+
+// progress makes of kind's steps what Heard tells; export writes the kubeconfig. Where that fails, kind does it at its end, or says why not.
+func (h Heard) progress(export func() error) func(step string) {
+	return func(step string) {
+		if h.Step != nil {
+			h.Step(step)
+		}
+		switch {
+		case step == startingControlPlane && h.TakesImages != nil:
+			h.TakesImages()
+		case step == installingCNI && h.Answers != nil && export() == nil:
+			h.Answers()
+		}
+	}
 }
 
 // said is what the command that failed inside kind printed; kind's error has only its exit code.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +40,33 @@ func TestExists(t *testing.T) {
 	e, _ := fakeEngine(t, `echo "cannot connect" >&2; exit 1`)
 	_, _, err := Cluster{Name: "one", Engine: e}.Exists(t.Context())
 	fixture.WantError(t, err, "running fakeengine ps", "cannot connect")
+}
+
+func TestWhatCreateTellsOfKindsSteps(t *testing.T) {
+	for _, c := range []struct {
+		sentence string
+		export   error
+		want     []string
+	}{
+		{"the API server answers once its kubeconfig is written", nil,
+			[]string{"Preparing nodes", "Starting control-plane", "takes images", "Installing CNI", "answers", "Waiting"}},
+		{"without a kubeconfig nobody can ask it", errors.New("no node"),
+			[]string{"Preparing nodes", "Starting control-plane", "takes images", "Installing CNI", "Waiting"}},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			var told []string
+			tell := func(what string) func() { return func() { told = append(told, what) } }
+			heard := Heard{Step: func(s string) { told = append(told, s) }, TakesImages: tell("takes images"), Answers: tell("answers")}
+			log := newProgressLogger(heard.progress(func() error { return c.export }))
+			for _, line := range []string{" • Preparing nodes 📦 ", " • Starting control-plane 🕹️  ...", " ✓ Starting control-plane", " • Installing CNI 🔌  ...", " • Waiting ⏳"} {
+				log.say(line)
+			}
+			if diff := cmp.Diff(c.want, told); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
+			}
+		})
+	}
+	Heard{}.progress(func() error { return nil })(installingCNI) // nobody need listen
 }
 
 func TestStart(t *testing.T) {

@@ -18,7 +18,11 @@ const chatChannel = "chat"
 // messages keeps what was said. Its errors are those a caller gets.
 type messages struct{ db *postgres.DB }
 
-// say stores a message and returns its id; one that was said before with its key is not said again.
+// errSaid takes back the transaction of a message that was said before.
+var errSaid = errors.New("said before")
+
+// say stores a message and returns its id; one that was said before with its key is not said again. All of it holds the room's row, so that
+// nobody prunes the earlier message meanwhile.
 func (m messages) say(ctx context.Context, said *userv1.ChatMessage) (int64, error) {
 	var id int64
 	err := m.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -28,24 +32,26 @@ func (m messages) say(ctx context.Context, said *userv1.ChatMessage) (int64, err
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "INSERT INTO messages (room, id, user_id, text, key) VALUES ($1, $2, $3, $4, nullif($5, ''))",
-			said.GetRoom(), id, said.GetUserId(), said.GetText(), said.GetKey())
+		stored, err := tx.Exec(ctx, `
+			INSERT INTO messages (room, id, user_id, text, key) VALUES ($1, $2, $3, $4, nullif($5, ''))
+			ON CONFLICT (room, user_id, key) DO NOTHING`, said.GetRoom(), id, said.GetUserId(), said.GetText(), said.GetKey())
 		if err != nil {
 			return err
+		}
+		if stored.RowsAffected() == 0 {
+			err := tx.QueryRow(ctx, "SELECT id FROM messages WHERE room = $1 AND user_id = $2 AND key = $3",
+				said.GetRoom(), said.GetUserId(), said.GetKey()).Scan(&id)
+			if err != nil {
+				return err
+			}
+			return errSaid
 		}
 		_, err = tx.Exec(ctx, "SELECT pg_notify($1, $2)", chatChannel, said.GetRoom())
 		return err
 	})
-	if postgres.IsDuplicate(err, "messages_key") {
-		return m.saidBefore(ctx, said)
+	if errors.Is(err, errSaid) {
+		return id, nil
 	}
-	return id, postgres.Status(err)
-}
-
-func (m messages) saidBefore(ctx context.Context, said *userv1.ChatMessage) (id int64, err error) {
-	err = m.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, "SELECT id FROM messages WHERE room = $1 AND user_id = $2 AND key = $3", said.GetRoom(), said.GetUserId(), said.GetKey()).Scan(&id)
-	})
 	return id, postgres.Status(err)
 }
 

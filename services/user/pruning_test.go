@@ -148,6 +148,40 @@ func TestAnyNumberOfReplicasPrune(t *testing.T) {
 	}
 }
 
+// TestAMessageIsRepeatedWhileItIsPruned keeps a room of one message, which everybody repeats while it goes.
+func TestAMessageIsRepeatedWhileItIsPruned(t *testing.T) {
+	server := pgtest.Shared(t)
+	m, all := filled(t, server, server.Database(t), 1)
+	ctx, enough := context.WithCancel(t.Context())
+	var busy sync.WaitGroup
+	busy.Go(func() {
+		for ctx.Err() == nil {
+			if _, err := m.prune(ctx, 1); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 200 {
+		said := &userv1.ChatMessage{Room: all[0].name, UserId: "ada", Text: "x", Key: "one key"}
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				if _, err := m.say(t.Context(), said); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Go(func() { // what makes the other one too old
+			if _, err := m.say(t.Context(), &userv1.ChatMessage{Room: all[0].name, UserId: "bob", Text: "y"}); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+	}
+	enough()
+	busy.Wait()
+}
+
 // TestAReplicaThatKeepsMore does not take back what another one, which keeps less, pruned at the same moment.
 func TestAReplicaThatKeepsMore(t *testing.T) {
 	server := pgtest.Shared(t)
