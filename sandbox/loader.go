@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
@@ -17,21 +18,21 @@ type node interface {
 }
 
 // loader loads images into the node in the background, one after another in order of need, skipping what is there: kind and the workloads
-// leave time for it while they start.
+// leave time for it while they start. An image that a release waits for goes in before those that are needed later.
 type loader struct {
 	node  node
 	wait  func(ctx context.Context, ref string) (images.Ready, error)           // until the image is made
 	renew func(ctx context.Context, damaged images.Ready) (images.Ready, error) // makes it anew
-	first []string                                                              // may go in while kind still works
+	first []string                                                              // what the first call needs: may go in while kind still works
 	rest  []string
 
 	once   sync.Once
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	whole  sync.Once
-	quiet  chan struct{} // closed once kind has ended
+	quiet  chan struct{} // closed once the rest may go in
 
-	turn sync.Mutex // one image goes in at a time
+	turns turns // one image goes in at a time, in the order of first and rest
 
 	mu    sync.Mutex // never held while one does
 	have  map[string]string
@@ -43,8 +44,7 @@ func newLoader(n node, first, rest []string) *loader {
 	return &loader{node: n, first: first, rest: rest, quiet: make(chan struct{})}
 }
 
-// begin starts loading what the first call needs: kind leaves little time, and more would delay it. The node's containerd must run. Only the
-// first call does anything.
+// begin starts loading what the first call needs; more would delay it. The node's containerd must run. Who begins twice begins once.
 func (l *loader) begin(ctx context.Context) {
 	l.once.Do(func() {
 		ctx, l.cancel = context.WithCancel(ctx)
@@ -59,7 +59,7 @@ func (l *loader) begin(ctx context.Context) {
 	})
 }
 
-// goOn starts loading everything.
+// goOn starts loading the rest too.
 func (l *loader) goOn(ctx context.Context) {
 	l.begin(ctx)
 	l.whole.Do(func() { close(l.quiet) })
@@ -97,8 +97,10 @@ func (l *loader) load(ctx context.Context, ref string) (string, error) {
 	if l.has(r) { // what is there waits for no turn
 		return r.Digest, nil
 	}
-	l.turn.Lock()
-	defer l.turn.Unlock()
+	if err := l.turns.take(ctx, slices.Index(slices.Concat(l.first, l.rest), ref)); err != nil {
+		return "", err
+	}
+	defer l.turns.give()
 	if err := l.look(ctx); err != nil {
 		return "", err
 	}

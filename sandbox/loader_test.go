@@ -197,3 +197,42 @@ func TestDamagedImageIsMadeAnew(t *testing.T) {
 type damaged struct{ v1.Image }
 
 func (damaged) Layers() ([]v1.Layer, error) { return nil, images.ErrCorrupt }
+
+// gatedNode takes an image when it is let.
+type gatedNode struct {
+	fakeNode
+	gate chan struct{}
+}
+
+func (n *gatedNode) LoadIntoNode(ctx context.Context, write func(io.Writer) error) error {
+	<-n.gate
+	return n.fakeNode.LoadIntoNode(ctx, write)
+}
+
+func TestOfImagesThatAreWaitedForTheOneNeededSoonestGoesFirst(t *testing.T) {
+	img, digest := randomImage(t)
+	synctest.Test(t, func(t *testing.T) {
+		n := &gatedNode{fakeNode{digests: map[string]string{}}, make(chan struct{})}
+		l := newLoader(n, []string{"call"}, []string{"shop", "view", "later"})
+		l.wait = func(_ context.Context, ref string) (images.Ready, error) {
+			return images.Ready{Entry: images.Entry{Ref: ref, Digest: digest}, Image: img}, nil
+		}
+		var went []string
+		for _, ref := range []string{"view", "later", "shop", "call"} {
+			go func() {
+				if _, err := l.load(t.Context(), ref); err != nil {
+					t.Error(err)
+				}
+				went = append(went, ref)
+			}()
+			synctest.Wait() // the first of them has the turn
+		}
+		for range 4 {
+			n.gate <- struct{}{}
+			synctest.Wait()
+		}
+		if diff := cmp.Diff([]string{"view", "call", "shop", "later"}, went); diff != "" {
+			t.Errorf("went in (-want +got):\n%s", diff)
+		}
+	})
+}

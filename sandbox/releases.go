@@ -78,6 +78,7 @@ func (u *up) firstCall(ctx context.Context, _ func(string)) error {
 	if err := u.o.FirstCall(ctx, u.client); err != nil {
 		return err
 	}
+	u.loader.goOn(ctx) // not sooner: on few cores it would delay the call
 	u.rec.mu.Lock()
 	defer u.rec.mu.Unlock()
 	u.result.First = time.Since(u.rec.begun)

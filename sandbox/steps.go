@@ -98,7 +98,7 @@ func (u *up) createAndInstall(ctx context.Context) error {
 	return overlapping(ctx,
 		func(ctx context.Context, answers func()) error {
 			err := u.step("cluster", func(ctx context.Context, doing func(string)) error { return u.createCluster(ctx, doing, answers) })(ctx)
-			if err == nil {
+			if err == nil && u.o.FirstCall == nil {
 				u.loader.goOn(ctx)
 			}
 			return err

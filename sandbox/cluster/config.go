@@ -29,6 +29,11 @@ etcd:
       value: "true"
 `
 
+// keysPatch lets kubeadm make elliptic keys: making RSA ones, and each handshake with them, costs a starting node seconds of its processor.
+const keysPatch = `kind: ClusterConfiguration
+encryptionAlgorithm: ECDSA-P256
+`
+
 const preflightPatch = `kind: InitConfiguration
 nodeRegistration:
   ignorePreflightErrors: [all]
@@ -43,7 +48,7 @@ func config(name string, h Host) *v1alpha4.Cluster {
 	c := &v1alpha4.Cluster{
 		TypeMeta:             v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
 		Name:                 name,
-		KubeadmConfigPatches: []string{restartPatch, etcdPatch},
+		KubeadmConfigPatches: []string{restartPatch, etcdPatch, keysPatch},
 	}
 	if h.CgroupV1 {
 		c.KubeadmConfigPatches = append(c.KubeadmConfigPatches, cgroupV1Patch, preflightPatch)

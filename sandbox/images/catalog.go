@@ -37,7 +37,7 @@ func All() []Image {
 	}
 	return []Image{
 		{
-			Ref: NodeRef, Pull: NodeRef, Purpose: "the Kubernetes node", Licence: "Apache-2.0", Stage: ForCluster, Typical: 11 * time.Minute,
+			Ref: NodeRef, Pull: NodeRef, Purpose: "the Kubernetes node", Licence: "Apache-2.0", Stage: ForCluster, Typical: 15 * time.Minute,
 			Recipe: Node{Suite: DebianSuite, Kubernetes: KubernetesVersion},
 		},
 		certManager("controller"), certManager("webhook"), certManager("cainjector"),
@@ -45,7 +45,7 @@ func All() []Image {
 		service("loadgen", "load on the other services", ForFirstCall),
 		{
 			Ref: "docker.io/library/postgres:" + PostgresTag, Pull: "docker.io/library/postgres:" + PostgresTag,
-			Purpose: "the shop's database", Licence: "PostgreSQL", Stage: ForShop, Typical: time.Minute,
+			Purpose: "the shop's database", Licence: "PostgreSQL", Stage: ForShop, Typical: 2 * time.Minute,
 			// As in the upstream image: at SIGTERM the server would wait until every client is gone.
 			Recipe: Debian{Suite: DebianSuite, Folder: "postgres", User: "postgres", Number: 999, Path: "/usr/lib/postgresql/15/bin", Stop: "SIGINT"},
 		},
@@ -65,7 +65,7 @@ func All() []Image {
 		},
 		{
 			Ref: "docker.io/jaegertracing/jaeger:" + JaegerVersion, Pull: "docker.io/jaegertracing/jaeger:" + JaegerVersion,
-			Purpose: "traces", Licence: "Apache-2.0", Stage: ForViewing, Typical: 4 * time.Minute,
+			Purpose: "traces", Licence: "Apache-2.0", Stage: ForViewing, Typical: 14 * time.Minute,
 			Recipe: Program{
 				Binary:     Binary{Module: "jaeger", Package: "github.com/jaegertracing/jaeger/cmd/jaeger", Alone: true},
 				Entrypoint: []string{"/jaeger"}, User: "10001",
