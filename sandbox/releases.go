@@ -50,6 +50,7 @@ func (u *up) installReleases(ctx context.Context, _ func(string)) error {
 		}})
 		if r.FirstCall {
 			beforeFirst = append(beforeFirst, r.Name)
+			u.applying.Add(1)
 		}
 	}
 	if u.o.FirstCall != nil {
@@ -78,7 +79,6 @@ func (u *up) firstCall(ctx context.Context, _ func(string)) error {
 	if err := u.o.FirstCall(ctx, u.client); err != nil {
 		return err
 	}
-	u.loader.goOn(ctx) // not sooner: on few cores it would delay the call
 	u.rec.mu.Lock()
 	defer u.rec.mu.Unlock()
 	u.result.First = time.Since(u.rec.begun)
@@ -111,6 +111,9 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 	}
 	if outcome == release.Repaired || outcome == release.Upgraded {
 		u.rec.note(r.Name, string(outcome))
+	}
+	if r.FirstCall && u.applying.Add(-1) == 0 { // not sooner: on few cores it would delay the first call
+		u.loader.goOn(ctx)
 	}
 	doing("waiting until it is ready")
 	return u.rec.waiting(func() error { return waitReady(ctx, u.client, r) })

@@ -97,11 +97,7 @@ func writeDockerArchive(w io.Writer, ref string, img v1.Image) error {
 func (u *up) createAndInstall(ctx context.Context) error {
 	return overlapping(ctx,
 		func(ctx context.Context, answers func()) error {
-			err := u.step("cluster", func(ctx context.Context, doing func(string)) error { return u.createCluster(ctx, doing, answers) })(ctx)
-			if err == nil && u.o.FirstCall == nil {
-				u.loader.goOn(ctx)
-			}
-			return err
+			return u.step("cluster", func(ctx context.Context, doing func(string)) error { return u.createCluster(ctx, doing, answers) })(ctx)
 		},
 		func(ctx context.Context) error {
 			if err := u.step("connection", u.connect)(ctx); err != nil {

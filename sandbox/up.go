@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
@@ -44,6 +45,8 @@ type up struct {
 	client  *kube.Client
 	loader  *loader
 	result  UpResult
+
+	applying atomic.Int32 // releases that the first call needs and that are not yet applied
 }
 
 // Up brings the sandbox up, or completes or repairs what is there. It may be run any number of times.
