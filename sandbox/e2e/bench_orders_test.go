@@ -47,6 +47,9 @@ func BenchmarkCreateOrder(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	if last.GetOk()*100 < last.GetIntended()*95 { // what refused calls took says nothing of orders
+		b.Fatalf("of %d orders that were due %d were confirmed; errors %v", last.GetIntended(), last.GetOk(), last.GetErrors())
+	}
 	latency, err := hdr.Decode(last.GetLatencyHistogram())
 	if err != nil {
 		b.Fatal(err)
