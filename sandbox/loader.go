@@ -30,7 +30,7 @@ type loader struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	whole  sync.Once
-	quiet  chan struct{} // closed once the rest may go in
+	more   chan struct{} // closed once the rest may go in
 
 	turns turns // one image goes in at a time, in the order of first and rest
 
@@ -41,7 +41,7 @@ type loader struct {
 }
 
 func newLoader(n node, first, rest []string) *loader {
-	return &loader{node: n, first: first, rest: rest, quiet: make(chan struct{})}
+	return &loader{node: n, first: first, rest: rest, more: make(chan struct{})}
 }
 
 // begin starts loading what the first call needs; more would delay it. The node's containerd must run. Who begins twice begins once.
@@ -51,7 +51,7 @@ func (l *loader) begin(ctx context.Context) {
 		l.done.Go(func() {
 			l.all(ctx, l.first)
 			select {
-			case <-l.quiet:
+			case <-l.more:
 				l.all(ctx, l.rest)
 			case <-ctx.Done():
 			}
@@ -62,7 +62,7 @@ func (l *loader) begin(ctx context.Context) {
 // goOn starts loading the rest too.
 func (l *loader) goOn(ctx context.Context) {
 	l.begin(ctx)
-	l.whole.Do(func() { close(l.quiet) })
+	l.whole.Do(func() { close(l.more) })
 }
 
 // all leaves what fails to the release that needs it: load tries again, and reports.

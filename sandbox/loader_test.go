@@ -154,7 +154,7 @@ func (n *stuckNode) LoadIntoNode(ctx context.Context, write func(io.Writer) erro
 	return n.fakeNode.LoadIntoNode(ctx, write)
 }
 
-func TestOnlyTheFirstImagesGoInWhileKindWorks(t *testing.T) {
+func TestTheRestGoesInOnlyWhenTold(t *testing.T) {
 	img, digest := randomImage(t)
 	n := &fakeNode{digests: map[string]string{}}
 	synctest.Test(t, func(t *testing.T) {
@@ -165,12 +165,12 @@ func TestOnlyTheFirstImagesGoInWhileKindWorks(t *testing.T) {
 		l.begin(t.Context())
 		synctest.Wait()
 		if diff := cmp.Diff(map[string]string{"a": digest}, n.digests); diff != "" {
-			t.Errorf("while kind works (-want +got):\n%s", diff)
+			t.Errorf("before (-want +got):\n%s", diff)
 		}
 		l.goOn(t.Context())
 		synctest.Wait() // nobody asks for them
 		if diff := cmp.Diff(map[string]string{"a": digest, "b": digest}, n.digests); diff != "" {
-			t.Errorf("after kind (-want +got):\n%s", diff)
+			t.Errorf("afterwards (-want +got):\n%s", diff)
 		}
 		l.stop()
 	})

@@ -97,13 +97,13 @@ func writeDockerArchive(w io.Writer, ref string, img v1.Image) error {
 func (u *up) createAndInstall(ctx context.Context) error {
 	return overlapping(ctx,
 		func(ctx context.Context, answers func()) error {
-			return u.step("cluster", func(ctx context.Context, doing func(string)) error { return u.createCluster(ctx, doing, answers) })(ctx)
+			return u.rec.step(ctx, "cluster", func(ctx context.Context, doing func(string)) error { return u.createCluster(ctx, doing, answers) })
 		},
 		func(ctx context.Context) error {
-			if err := u.step("connection", u.connect)(ctx); err != nil {
+			if err := u.rec.step(ctx, "connection", u.connect); err != nil {
 				return err
 			}
-			return u.step("releases", u.installReleases)(ctx)
+			return u.rec.step(ctx, "releases", u.installReleases)
 		})
 }
 
