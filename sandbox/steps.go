@@ -93,7 +93,7 @@ func writeDockerArchive(w io.Writer, ref string, img v1.Image) error {
 	return tarball.Write(tag, img, w)
 }
 
-// createAndInstall begins to install as soon as the API server answers: kind still waits for its node to be ready.
+// createAndInstall begins to install as soon as the API server answers: kind and the node are not ready yet.
 func (u *up) createAndInstall(ctx context.Context) error {
 	return overlapping(ctx,
 		func(ctx context.Context, answers func()) error {
@@ -135,8 +135,19 @@ func (u *up) createCluster(ctx context.Context, doing func(string), answers func
 		return errors.Join(err, newProbed(u.o.Folders).forget(u.cluster.Engine))
 	}
 	u.state.Created = time.Now().UTC()
-	return writeState(u.o.Folders, u.o.Name, u.state)
+	if err := writeState(u.o.Folders, u.o.Name, u.state); err != nil {
+		return err
+	}
+	doing("waiting until the node is ready")
+	client, err := kube.Connect(u.cluster.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	return u.rec.waiting(func() error { return client.WaitForNodes(ctx, nodeTimeout) })
 }
+
+// nodeTimeout is how long a node may take until it is ready.
+const nodeTimeout = 3 * time.Minute
 
 // connect waits until the API server answers.
 func (u *up) connect(ctx context.Context, _ func(string)) error {

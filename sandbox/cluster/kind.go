@@ -14,9 +14,6 @@ import (
 	"sigs.k8s.io/kind/pkg/exec"
 )
 
-// readyTimeout is how long kind waits for the node to be ready.
-const readyTimeout = 3 * time.Minute
-
 // kind's steps whose beginning says something about the node. A kind that names them differently costs time, and nothing else.
 const (
 	startingControlPlane = "Starting control-plane" // containerd was started anew for the last time
@@ -52,7 +49,8 @@ func (c Cluster) provider(progress func(string)) (*cluster.Provider, error) {
 	return c.Engine.provider(cluster.ProviderWithLogger(newProgressLogger(progress))), nil
 }
 
-// Create makes the cluster. When ctx ends, nothing of the cluster is left.
+// Create makes the cluster, whose node need not be ready yet: kind would wait for it where nobody can stop it, and end well when it is not. When
+// ctx ends, nothing of the cluster is left.
 func (c Cluster) Create(ctx context.Context, host Host, heard Heard) error {
 	var p *cluster.Provider
 	p, err := c.provider(heard.progress(func() error { return p.ExportKubeConfig(c.Name, c.Kubeconfig, false) }))
@@ -62,7 +60,7 @@ func (c Cluster) Create(ctx context.Context, host Host, heard Heard) error {
 	done := make(chan error, 1)
 	go func() {
 		done <- p.Create(c.Name, cluster.CreateWithV1Alpha4Config(config(c.Name, host)), cluster.CreateWithNodeImage(c.Image),
-			cluster.CreateWithKubeconfigPath(c.Kubeconfig), cluster.CreateWithWaitForReady(readyTimeout),
+			cluster.CreateWithKubeconfigPath(c.Kubeconfig), cluster.CreateWithWaitForReady(0),
 			cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false))
 	}()
 	select {

@@ -21,7 +21,7 @@ import (
 // moments are when `up` is stopped, in the order in which it gets there: what it has just said. Each `up` completes what the
 // one before left, so the next moment proves that the last was survived.
 var moments = []string{
-	locked, "✓ engine", "… node image: loading it into", "… cluster: Preparing nodes", "… cluster: Starting control-plane", "✓ cluster",
+	locked, "✓ engine", "… node image: loading it into", "… cluster: Preparing nodes", "… cluster: Starting control-plane", "… cluster: Installing StorageClass", "… cluster: waiting until the node", "✓ cluster",
 	"… cert-manager: waiting for image", "… cert-manager: installing", "… cert-manager: waiting until it is ready", "… pki: installing",
 	"… userservice: installing", "… userservice: waiting until it is ready", "… loadgen: installing", "… postgres: waiting until it is ready", "… prometheus: installing", "… jaeger: installing",
 	"… orderservice: installing",

@@ -1,0 +1,55 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+// WaitForNodes waits until there is a node and each is ready, and says what the last look found when that does not come.
+func (c *Client) WaitForNodes(ctx context.Context, limit time.Duration) error {
+	why := errors.New("nobody answered")
+	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
+		nodes, err := c.Kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+		if ctx.Err() != nil { // a look that the limit cut off must not hide the one before it
+			return false, nil
+		}
+		if err == nil {
+			err = notReadyNodes(nodes.Items)
+		}
+		why = err
+		return err == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the node: %w\ntry: sandbox doctor", errors.Join(err, why))
+	}
+	return nil
+}
+
+func notReadyNodes(nodes []corev1.Node) error {
+	if len(nodes) == 0 {
+		return errors.New("there is none")
+	}
+	var lacking []string
+	for _, n := range nodes {
+		status, message := corev1.ConditionUnknown, "it has not told how it is"
+		for _, c := range n.Status.Conditions {
+			if c.Type == corev1.NodeReady {
+				status, message = c.Status, c.Message
+			}
+		}
+		if status != corev1.ConditionTrue {
+			lacking = append(lacking, n.Name+": "+message)
+		}
+	}
+	if len(lacking) > 0 {
+		return errors.New(strings.Join(lacking, "; "))
+	}
+	return nil
+}
