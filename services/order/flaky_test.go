@@ -66,22 +66,55 @@ func (d direct) Audit(ctx context.Context, r *orderv1.AuditRequest, _ ...grpc.Ca
 	return d.Service.Audit(ctx, r)
 }
 
-// TestEveryCallBreaks breaks each call of the saga both ways.
-func TestEveryCallBreaks(t *testing.T) {
-	t.Parallel()
+// counter is an orderservice without a program around it: each part can be reached.
+type counter struct {
+	*Service
+	flaky *flaky
+	rest  *recovery
+}
+
+func openCounter(t *testing.T) counter {
+	t.Helper()
 	server := pgtest.Shared(t)
 	s := openShop(t, server, server.Database(t))
-	db := pgtest.Open(t, s.orders(t))
-	ctx := t.Context()
 	f := &flaky{InventoryServiceClient: s.inventory(), PaymentServiceClient: s.payment()}
-	st := &store{db: db, lease: testLease}
+	st := &store{db: pgtest.Open(t, s.orders(t)), lease: testLease}
 	sg := &saga{store: st, inventory: f, payment: f, log: slog.New(slog.DiscardHandler), limit: 20 * time.Second, at: func(string) {}}
 	service := &Service{store: st, saga: sg, buyers: buyers{userv1.NewUserServiceClient(s.conns["users"]), room(t, 1)}, limit: 20 * time.Second}
 	pgtest.Eventually(t, "the shop is open", func() bool {
-		_, err := service.Audit(ctx, nil)
+		_, err := service.Audit(t.Context(), nil)
 		return err == nil
 	})
-	rest := &recovery{saga: sg, tracer: noop.NewTracerProvider().Tracer("")}
+	return counter{service, f, &recovery{saga: sg, tracer: noop.NewTracerProvider().Tracer("")}}
+}
+
+// TestACallerGoesAway at each point: the order is finished at the next sweep, without its lease running out.
+func TestACallerGoesAway(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	for _, point := range []string{"begun", "after reserve", "reserved", "after charge", "charged", "after commit"} {
+		t.Run(point, func(t *testing.T) {
+			ctx, goAway := context.WithCancel(t.Context())
+			defer goAway()
+			c.saga.at = func(at string) {
+				if at == point {
+					goAway()
+				}
+			}
+			if got, err := c.CreateOrder(ctx, request(point, "sku-2", 1)); err == nil && got.GetOrder().GetState() != orderv1.OrderState_ORDER_STATE_CHARGED || ctx.Err() == nil {
+				t.Errorf("got %v, %v; gone: %v", got, err, ctx.Err())
+			}
+			c.rest.sweep(t.Context())
+			settled(t, direct{c.Service})
+		})
+	}
+}
+
+// TestEveryCallBreaks breaks each call of the saga both ways.
+func TestEveryCallBreaks(t *testing.T) {
+	t.Parallel()
+	ctx, at := t.Context(), openCounter(t)
+	service, f, rest := at.Service, at.flaky, at.rest
 	for _, c := range []struct {
 		call     string
 		declined bool

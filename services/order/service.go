@@ -83,7 +83,7 @@ func (s *Service) CreateOrder(ctx context.Context, req *orderv1.CreateOrderReque
 		s.saga.at("begun")
 		left := o.state == cancelling
 		err = s.saga.run(ctx, o)
-		if o.state == charged || err != nil && o.state == cancelling {
+		if err != nil {
 			s.leave(ctx, o)
 		}
 		switch {
@@ -99,7 +99,7 @@ func (s *Service) CreateOrder(ctx context.Context, req *orderv1.CreateOrderReque
 	return nil, interrupted.err()
 }
 
-// leave lets recovery go on with an order at once.
+// leave lets recovery go on with an order at once. Where it is finished already, or somebody else's, that changes nothing.
 func (s *Service) leave(ctx context.Context, o *order) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), s.limit)
 	defer done()
