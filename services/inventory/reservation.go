@@ -17,100 +17,122 @@ const (
 	released  = "released"
 )
 
-func reserve(ctx context.Context, tx pgx.Tx, order string, lines []*inventoryv1.Line) (int64, error) {
-	state, total, err := enter(ctx, tx, order, reserved)
-	switch {
-	case err != nil:
-		return 0, err
-	case state == released:
-		return 0, refused(ReasonReleased, "order "+order+" was released")
-	case state != "":
-		return total, nil
-	}
+// Each change of a reservation is one statement, so one round trip and one transaction. It changes nothing, and gives no row, when it cannot
+// be made; why is read afterwards. All of them lock rows of stock in the order of their skus, or two could wait for each other.
+
+// takeAll moves the wanted pieces from available to reserved, all or none, and returns what they cost.
+const takeAll = `
+	WITH wanted AS (SELECT * FROM unnest($2::text[], $3::bigint[]) AS w (sku, quantity)),
+	held AS (SELECT sku, price_cents, quantity FROM stock JOIN wanted USING (sku) WHERE available >= quantity ORDER BY sku FOR UPDATE OF stock),
+	entered AS (
+		INSERT INTO reservations (order_id, state, total_cents)
+		SELECT $1, 'reserved', sum(price_cents * quantity) FROM held HAVING count(*) = (SELECT count(*) FROM wanted)
+		ON CONFLICT DO NOTHING RETURNING order_id, total_cents),
+	listed AS (INSERT INTO reservation_lines SELECT order_id, sku, quantity FROM entered, held),
+	taken AS (
+		UPDATE stock s SET available = s.available - h.quantity, reserved = s.reserved + h.quantity FROM entered, held h WHERE s.sku = h.sku)
+	SELECT total_cents FROM entered`
+
+// lacking is the first wanted sku that there is not enough of; available is null when nobody sells it.
+const lacking = `
+	SELECT sku, quantity, available FROM unnest($1::text[], $2::bigint[]) AS w (sku, quantity) LEFT JOIN stock USING (sku)
+	WHERE available IS NULL OR available < quantity ORDER BY sku LIMIT 1`
+
+func reserve(ctx context.Context, conn *pgx.Conn, order string, lines []*inventoryv1.Line) (int64, error) {
+	var skus []string
+	var quantities []int64
 	for _, l := range lines {
-		price, err := take(ctx, tx, l)
-		if err != nil {
-			return 0, err
-		}
-		total += price * int64(l.GetQuantity())
-		if _, err := tx.Exec(ctx, "INSERT INTO reservation_lines VALUES ($1, $2, $3)", order, l.GetSku(), l.GetQuantity()); err != nil {
-			return 0, err
-		}
+		skus, quantities = append(skus, l.GetSku()), append(quantities, int64(l.GetQuantity()))
 	}
-	_, err = tx.Exec(ctx, "UPDATE reservations SET total_cents = $2 WHERE order_id = $1", order, total)
-	return total, err
+	for {
+		var total int64
+		err := conn.QueryRow(ctx, takeAll, order, skus, quantities).Scan(&total)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return total, err
+		}
+		state, total, err := read(ctx, conn, order)
+		switch {
+		case err != nil:
+			return 0, err
+		case state == released:
+			return 0, refused(ReasonReleased, "order "+order+" was released")
+		case state != "":
+			return total, nil
+		}
+		if err := enough(ctx, conn, skus, quantities); err != nil {
+			return 0, err
+		}
+		// Somebody else gave pieces back in between.
+	}
 }
 
-// take moves pieces from available to reserved and returns the price of one.
-func take(ctx context.Context, tx pgx.Tx, l *inventoryv1.Line) (price int64, err error) {
-	err = tx.QueryRow(ctx, "UPDATE stock SET available = available - $2, reserved = reserved + $2 WHERE sku = $1 AND available >= $2 RETURNING price_cents",
-		l.GetSku(), l.GetQuantity()).Scan(&price)
-	if !errors.Is(err, pgx.ErrNoRows) {
-		return price, err
-	}
-	var available int64
-	err = tx.QueryRow(ctx, "SELECT available FROM stock WHERE sku = $1", l.GetSku()).Scan(&available)
+func enough(ctx context.Context, conn *pgx.Conn, skus []string, quantities []int64) error {
+	var sku string
+	var wanted int64
+	var available *int64
+	err := conn.QueryRow(ctx, lacking, skus, quantities).Scan(&sku, &wanted, &available)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return 0, unknownSKU(l.GetSku())
+		return nil
 	case err != nil:
-		return 0, err
-	}
-	return 0, refused(ReasonOutOfStock, fmt.Sprintf("%d of %s are wanted and %d there", l.GetQuantity(), l.GetSku(), available))
-}
-
-func release(ctx context.Context, tx pgx.Tx, order string) error {
-	state, _, err := enter(ctx, tx, order, released)
-	switch {
-	case err != nil || state == "" || state == released:
 		return err
-	case state == committed:
-		return refused(ReasonCommitted, "order "+order+" is sold")
+	case available == nil:
+		return unknownSKU(sku)
 	}
-	return move(ctx, tx, order, released, "available = s.available + l.quantity, reserved = s.reserved - l.quantity")
+	return refused(ReasonOutOfStock, fmt.Sprintf("%d of %s are wanted and %d there", wanted, sku, *available))
 }
 
-func commit(ctx context.Context, tx pgx.Tx, order string) error {
-	state, _, err := locked(ctx, tx, order)
+func release(ctx context.Context, conn *pgx.Conn, order string) error {
+	for {
+		done, err := end(ctx, conn, order, released, "available = s.available + h.quantity, reserved = s.reserved - h.quantity")
+		if done || err != nil {
+			return err
+		}
+		made, err := conn.Exec(ctx, "INSERT INTO reservations (order_id, state) VALUES ($1, $2) ON CONFLICT DO NOTHING", order, released)
+		if err != nil || made.RowsAffected() == 1 {
+			return err
+		}
+		state, _, err := read(ctx, conn, order)
+		switch {
+		case err != nil || state == released:
+			return err
+		case state == committed:
+			return refused(ReasonCommitted, "order "+order+" is sold")
+		}
+		// It was reserved in between.
+	}
+}
+
+func commit(ctx context.Context, conn *pgx.Conn, order string) error {
+	done, err := end(ctx, conn, order, committed, "reserved = s.reserved - h.quantity, sold = s.sold + h.quantity")
+	if done || err != nil {
+		return err
+	}
+	state, _, err := read(ctx, conn, order)
 	switch {
 	case err != nil || state == committed:
 		return err
-	case state == "":
-		return refused(ReasonNotReserved, "nothing is reserved for order "+order)
 	case state == released:
 		return refused(ReasonReleased, "order "+order+" was released")
 	}
-	return move(ctx, tx, order, committed, "reserved = s.reserved - l.quantity, sold = s.sold + l.quantity")
+	return refused(ReasonNotReserved, "nothing is reserved for order "+order)
 }
 
-// enter makes a new row in a state, and returns an empty state; or locks the row that is there, and returns its state.
-func enter(ctx context.Context, tx pgx.Tx, order, state string) (before string, total int64, err error) {
-	made, err := tx.Exec(ctx, "INSERT INTO reservations (order_id, state) VALUES ($1, $2) ON CONFLICT DO NOTHING", order, state)
-	if err != nil || made.RowsAffected() == 1 {
-		return "", 0, err
-	}
-	return locked(ctx, tx, order)
+// end ends a reservation, if it is one: set says what becomes of the stock s of each line h.
+func end(ctx context.Context, conn *pgx.Conn, order, state, set string) (bool, error) {
+	done, err := conn.Exec(ctx, `
+		WITH ended AS (UPDATE reservations SET state = $2 WHERE order_id = $1 AND state = 'reserved' RETURNING order_id),
+		held AS (
+			SELECT sku, quantity FROM ended JOIN reservation_lines USING (order_id) JOIN stock USING (sku) ORDER BY sku FOR UPDATE OF stock)
+		UPDATE stock s SET `+set+" FROM held h WHERE s.sku = h.sku", order, state)
+	return err == nil && done.RowsAffected() > 0, err // a reservation has a line at least
 }
 
-// locked returns an empty state when there is no row.
-func locked(ctx context.Context, tx pgx.Tx, order string) (state string, total int64, err error) {
-	err = tx.QueryRow(ctx, "SELECT state, total_cents FROM reservations WHERE order_id = $1 FOR UPDATE", order).Scan(&state, &total)
+// read returns an empty state when there is no reservation.
+func read(ctx context.Context, conn *pgx.Conn, order string) (state string, total int64, err error) {
+	err = conn.QueryRow(ctx, "SELECT state, total_cents FROM reservations WHERE order_id = $1", order).Scan(&state, &total)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", 0, nil
 	}
 	return state, total, err
-}
-
-// move ends a reservation: set says what becomes of the stock s of each line l. Rows are locked in the order of their skus, as by reserve.
-func move(ctx context.Context, tx pgx.Tx, order, state, set string) error {
-	for _, statement := range []string{
-		"SELECT FROM stock WHERE sku IN (SELECT sku FROM reservation_lines WHERE order_id = $1) ORDER BY sku FOR UPDATE",
-		"UPDATE stock s SET " + set + " FROM reservation_lines l WHERE l.order_id = $1 AND l.sku = s.sku",
-	} {
-		if _, err := tx.Exec(ctx, statement, order); err != nil {
-			return err
-		}
-	}
-	_, err := tx.Exec(ctx, "UPDATE reservations SET state = $2 WHERE order_id = $1", order, state)
-	return err
 }

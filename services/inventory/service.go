@@ -46,9 +46,9 @@ func (s Service) Reserve(ctx context.Context, req *inventoryv1.ReserveRequest) (
 	}
 	lines := merged(req.GetLines())
 	var total int64
-	err := s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err := s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		var err error
-		total, err = reserve(ctx, tx, req.GetOrderId(), lines)
+		total, err = reserve(ctx, conn, req.GetOrderId(), lines)
 		return err
 	})
 	if err != nil {
@@ -62,7 +62,7 @@ func (s Service) Release(ctx context.Context, req *inventoryv1.ReleaseRequest) (
 	if err := validation.Check(req); err != nil {
 		return nil, err
 	}
-	err := s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error { return release(ctx, tx, req.GetOrderId()) })
+	err := s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error { return release(ctx, conn, req.GetOrderId()) })
 	if err != nil {
 		return nil, postgres.Status(err)
 	}
@@ -74,7 +74,7 @@ func (s Service) Commit(ctx context.Context, req *inventoryv1.CommitRequest) (*i
 	if err := validation.Check(req); err != nil {
 		return nil, err
 	}
-	err := s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error { return commit(ctx, tx, req.GetOrderId()) })
+	err := s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error { return commit(ctx, conn, req.GetOrderId()) })
 	if err != nil {
 		return nil, postgres.Status(err)
 	}

@@ -67,7 +67,7 @@ type shop struct {
 	conns    map[string]*grpc.ClientConn
 }
 
-func openShop(t *testing.T, server *pgtest.Server, database string) shop {
+func openShop(t testing.TB, server *pgtest.Server, database string) shop {
 	t.Helper()
 	s := shop{server: server, database: database, conns: map[string]*grpc.ClientConn{}}
 	serve := func(name, role string, cfg postgres.Config, register func(*governance.Process, *grpc.Server, *postgres.DB) error) string {
@@ -87,21 +87,21 @@ func openShop(t *testing.T, server *pgtest.Server, database string) shop {
 	return s
 }
 
-func (s shop) orders(t *testing.T) postgres.Config {
+func (s shop) orders(t testing.TB) postgres.Config {
 	cfg := s.server.Config(t, s.database, "orderservice", "orders")
 	cfg.Migrations = Migrations()
 	return cfg
 }
 
 // serve runs an orderservice and waits until the whole shop is open.
-func (s shop) serve(t *testing.T) orderv1.OrderServiceClient {
+func (s shop) serve(t testing.TB) orderv1.OrderServiceClient {
 	t.Helper()
 	client := orderv1.NewOrderServiceClient(pgtest.Serve(t, "orderservice", s.orders(t), Register(s.cfg)).Conn)
 	s.wait(t, client)
 	return client
 }
 
-func (s shop) wait(t *testing.T, client orderv1.OrderServiceClient) {
+func (s shop) wait(t testing.TB, client orderv1.OrderServiceClient) {
 	t.Helper()
 	pgtest.Eventually(t, "the shop is open", func() bool {
 		_, err1 := client.Audit(t.Context(), &orderv1.AuditRequest{})

@@ -43,10 +43,13 @@ func scan(row pgx.CollectableRow) (*order, error) {
 	return o, err
 }
 
-func one(ctx context.Context, tx interface {
-	Query(context.Context, string, ...any) (pgx.Rows, error)
-}, sql string, args ...any) (*order, error) {
-	rows, err := tx.Query(ctx, sql, args...)
+// querier is a connection, or a transaction on it.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func one(ctx context.Context, q querier, sql string, args ...any) (*order, error) {
+	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -55,22 +58,30 @@ func one(ctx context.Context, tx interface {
 
 // begin makes an order for this worker; or finds the one that its key made, takes it if it is not finished, and nobody works on it.
 func (s *store) begin(ctx context.Context, n newOrder) (o *order, err error) {
-	err = s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		if n.key != "" {
-			if o, err = s.known(ctx, tx, n); o != nil || err != nil {
-				return err
+	if n.key == "" {
+		err = s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			o, err = s.insert(ctx, conn, n)
+			return err
+		})
+	} else {
+		err = s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+			if o, err = s.known(ctx, tx, n); o == nil && err == nil {
+				o, err = s.insert(ctx, tx, n)
 			}
-		}
-		o, err = one(ctx, tx, `
-			INSERT INTO orders (order_id, user_id, user_name, lines, state, idempotency_key, request_digest, owner, lease)
-			VALUES ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8, now() + $9) RETURNING `+columns,
-			"o-"+rand.Text(), n.userID, n.name, n.lines, pending, n.key, n.digest, rand.Text(), s.lease)
-		return err
-	})
+			return err
+		})
+	}
 	if err != nil {
 		return nil, postgres.Status(err)
 	}
 	return o, nil
+}
+
+func (s *store) insert(ctx context.Context, q querier, n newOrder) (*order, error) {
+	return one(ctx, q, `
+		INSERT INTO orders (order_id, user_id, user_name, lines, state, idempotency_key, request_digest, owner, lease)
+		VALUES ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8, now() + $9) RETURNING `+columns,
+		"o-"+rand.Text(), n.userID, n.name, n.lines, pending, n.key, n.digest, rand.Text(), s.lease)
 }
 
 // known is the order of a key; nil when there is none, or only one that failed in a way that may be different now.
@@ -113,8 +124,8 @@ func (s *store) move(ctx context.Context, o *order, to state) error {
 		lease = 0
 	}
 	f := o.failure
-	err := s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		done, err := tx.Exec(ctx, `
+	err := s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		done, err := conn.Exec(ctx, `
 			UPDATE orders SET state = $4, total_cents = $5, code = $6, reason = $7, message = $8, again = $9, lease = now() + $10
 			WHERE order_id = $1 AND owner = $2 AND state = $3`,
 			o.id, o.owner, o.state, to, o.total, int(f.code), f.reason, f.message, f.again, lease)
