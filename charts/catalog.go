@@ -137,12 +137,20 @@ func All(image func(component string) string) []Release {
 		database,
 		// After userservice, or its breaker would begin open: nobody to call yet.
 		service("loadgen", []string{"pki", "userservice"}, map[string]any{
-			"env": map[string]any{"TARGETS": targets("userservice", "orderservice"), "BACKGROUND_TARGET": "userservice"},
+			// On a busy node calls must wait for the services that are measured, not for who measures them.
+			"resources": map[string]any{"requests": map[string]any{"cpu": "150m"}},
+			"env":       map[string]any{"TARGETS": targets("userservice", "orderservice"), "BACKGROUND_TARGET": "userservice"},
 		}),
 		service("inventoryservice", []string{"postgres"}, map[string]any{"policy": calledBy("orderservice")}),
 		service("paymentservice", []string{"postgres"}, map[string]any{"policy": calledBy("orderservice")}),
 		service("orderservice", []string{"inventoryservice", "paymentservice"}, map[string]any{"policy": map[string]any{
-			"version": "order-1",
+			"version": "order-2",
+			// More orders than two cores have time for are refused at once, and the others stay quick. Forty may always wait: a node that
+			// starts a pod stands still for a third of a second.
+			"shed": map[string]any{"minLimit": 40, "initialLimit": 40, "maxLimit": 200},
+			"server": []any{
+				map[string]any{"method": "order.v1.OrderService/Audit", "bulkhead": map[string]any{"maxConcurrent": 4}}, // reads every order there is
+			},
 			"client": []any{map[string]any{ // reads may be tried again; writes are repeated by the saga, under their key
 				"callee": "userservice", "method": "user.v1.UserService/GetUser",
 				"retry": map[string]any{"idempotent": true, "maxAttempts": 3, "codes": []any{"UNAVAILABLE"}},

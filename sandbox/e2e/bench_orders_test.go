@@ -42,6 +42,7 @@ func BenchmarkCreateOrder(b *testing.B) {
 	if last.GetOk()*100 < last.GetIntended()*95 { // what refused calls took says nothing of orders
 		b.Fatalf("of %d orders that were due %d were confirmed; errors %v", last.GetIntended(), last.GetOk(), last.GetErrors())
 	}
+	b.Logf("%d of %d orders confirmed; errors %v", last.GetOk(), last.GetIntended(), last.GetErrors())
 	latency, err := hdr.Decode(last.GetLatencyHistogram())
 	if err != nil {
 		b.Fatal(err)
