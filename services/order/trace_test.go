@@ -83,6 +83,11 @@ func TestOneTraceOfAnOrder(t *testing.T) {
 			t.Errorf("no span %q among\n%s", want, names[id])
 		}
 	}
+	for _, unwanted := range []string{"client BEGIN", "client COMMIT"} { // each step is one statement; as many again would go around it
+		if strings.Contains(names[id], unwanted) {
+			t.Errorf("a span %q among\n%s", unwanted, names[id])
+		}
+	}
 	if !strings.Contains(log.String(), id) {
 		t.Errorf("the log does not carry %s:\n%s", id, log.String())
 	}
