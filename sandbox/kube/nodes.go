@@ -17,13 +17,12 @@ func (c *Client) WaitForNodes(ctx context.Context, limit time.Duration) error {
 	why := errors.New("nobody answered")
 	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
 		nodes, err := c.Kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-		if ctx.Err() != nil { // a look that the limit cut off must not hide the one before it
-			return false, nil
-		}
 		if err == nil {
 			err = notReadyNodes(nodes.Items)
 		}
-		why = err
+		if ctx.Err() == nil { // a look that the limit cut off must not hide the one before it
+			why = err
+		}
 		return err == nil, nil
 	})
 	if err != nil {
