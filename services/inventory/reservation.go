@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
 )
 
@@ -18,12 +20,16 @@ const (
 )
 
 // Each change of a reservation is one statement, so one round trip and one transaction. It changes nothing, and gives no row, when it cannot
-// be made; why is read afterwards. All of them lock rows of stock in the order of their skus, or two could wait for each other.
+// be made; why is read afterwards. All of them lock rows of stock first, in the order of their skus, and then the order's own: otherwise two
+// could wait for each other.
 
-// takeAll moves the wanted pieces from available to reserved, all or none, and returns what they cost.
+// takeAll moves the wanted pieces from available to reserved, all or none, and returns what they cost. An order that is there already needs
+// no stock; one that is made at the same time is found by the conflict.
 const takeAll = `
 	WITH wanted AS (SELECT * FROM unnest($2::text[], $3::bigint[]) AS w (sku, quantity)),
-	held AS (SELECT sku, price_cents, quantity FROM stock JOIN wanted USING (sku) WHERE available >= quantity ORDER BY sku FOR UPDATE OF stock),
+	held AS (
+		SELECT sku, price_cents, quantity FROM stock JOIN wanted USING (sku)
+		WHERE available >= quantity AND NOT EXISTS (SELECT FROM reservations WHERE order_id = $1) ORDER BY sku FOR UPDATE OF stock),
 	entered AS (
 		INSERT INTO reservations (order_id, state, total_cents)
 		SELECT $1, 'reserved', sum(price_cents * quantity) FROM held HAVING count(*) = (SELECT count(*) FROM wanted)
@@ -50,14 +56,16 @@ func reserve(ctx context.Context, conn *pgx.Conn, order string, lines []*invento
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return total, err
 		}
-		state, total, err := read(ctx, conn, order)
+		there, err := read(ctx, conn, order)
 		switch {
 		case err != nil:
 			return 0, err
-		case state == released:
+		case there.state == released:
 			return 0, refused(ReasonReleased, "order "+order+" was released")
-		case state != "":
-			return total, nil
+		case there.state != "" && !(slices.Equal(there.skus, skus) && slices.Equal(there.quantities, quantities)):
+			return 0, refusal.Field("order_id", "came with other lines before")
+		case there.state != "":
+			return there.total, nil
 		}
 		if err := enough(ctx, conn, skus, quantities); err != nil {
 			return 0, err
@@ -92,11 +100,11 @@ func release(ctx context.Context, conn *pgx.Conn, order string) error {
 		if err != nil || made.RowsAffected() == 1 {
 			return err
 		}
-		state, _, err := read(ctx, conn, order)
+		there, err := read(ctx, conn, order)
 		switch {
-		case err != nil || state == released:
+		case err != nil || there.state == released:
 			return err
-		case state == committed:
+		case there.state == committed:
 			return refused(ReasonCommitted, "order "+order+" is sold")
 		}
 		// It was reserved in between.
@@ -108,31 +116,42 @@ func commit(ctx context.Context, conn *pgx.Conn, order string) error {
 	if done || err != nil {
 		return err
 	}
-	state, _, err := read(ctx, conn, order)
+	there, err := read(ctx, conn, order)
 	switch {
-	case err != nil || state == committed:
+	case err != nil || there.state == committed:
 		return err
-	case state == released:
+	case there.state == released:
 		return refused(ReasonReleased, "order "+order+" was released")
 	}
 	return refused(ReasonNotReserved, "nothing is reserved for order "+order)
 }
 
-// end ends a reservation, if it is one: set says what becomes of the stock s of each line h.
+// end ends a reservation, if it is one: set says what becomes of the stock s of each line h. To count the lines locks all of their stock.
 func end(ctx context.Context, conn *pgx.Conn, order, state, set string) (bool, error) {
 	done, err := conn.Exec(ctx, `
-		WITH ended AS (UPDATE reservations SET state = $2 WHERE order_id = $1 AND state = 'reserved' RETURNING order_id),
-		held AS (
-			SELECT sku, quantity FROM ended JOIN reservation_lines USING (order_id) JOIN stock USING (sku) ORDER BY sku FOR UPDATE OF stock)
-		UPDATE stock s SET `+set+" FROM held h WHERE s.sku = h.sku", order, state)
-	return err == nil && done.RowsAffected() > 0, err // a reservation has a line at least
+		WITH held AS (
+			SELECT sku, quantity FROM reservation_lines JOIN stock USING (sku) WHERE order_id = $1 ORDER BY sku FOR UPDATE OF stock),
+		ended AS (
+			UPDATE reservations SET state = $2 WHERE order_id = $1 AND state = 'reserved' AND (SELECT count(*) FROM held) > 0 RETURNING order_id)
+		UPDATE stock s SET `+set+" FROM held h, ended WHERE s.sku = h.sku", order, state)
+	return err == nil && done.RowsAffected() > 0, err
 }
 
-// read returns an empty state when there is no reservation.
-func read(ctx context.Context, conn *pgx.Conn, order string) (state string, total int64, err error) {
-	err = conn.QueryRow(ctx, "SELECT state, total_cents FROM reservations WHERE order_id = $1", order).Scan(&state, &total)
+// reservation is what is kept of an order; without a state when nothing is.
+type reservation struct {
+	state      string
+	total      int64
+	skus       []string // in order
+	quantities []int64
+}
+
+func read(ctx context.Context, conn *pgx.Conn, order string) (r reservation, err error) {
+	err = conn.QueryRow(ctx, `
+		SELECT state, total_cents, ARRAY(SELECT sku FROM reservation_lines WHERE order_id = $1 ORDER BY sku),
+			ARRAY(SELECT quantity FROM reservation_lines WHERE order_id = $1 ORDER BY sku)
+		FROM reservations WHERE order_id = $1`, order).Scan(&r.state, &r.total, &r.skus, &r.quantities)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return "", 0, nil
+		return reservation{}, nil
 	}
-	return state, total, err
+	return r, err
 }

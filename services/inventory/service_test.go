@@ -1,10 +1,7 @@
 package inventory
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -92,6 +89,8 @@ func TestTheLifeOfAReservation(t *testing.T) {
 	if again != total {
 		t.Errorf("it costs %d now", again)
 	}
+	_, err = w.reserve("a", line("sku-100", 30), line("sku-1", 3))
+	step("reserve again, with other lines", err, codes.InvalidArgument, "", "70/30/0")
 	_, err = w.reserve("b", line("sku-1", 1), line("sku-100", 71))
 	step("reserve more than there is", err, codes.FailedPrecondition, ReasonOutOfStock, "70/30/0")
 	if got := w.stock("sku-1"); got != "9999998/2/0" {
@@ -113,58 +112,4 @@ func TestTheLifeOfAReservation(t *testing.T) {
 	step("commit what nobody knows", w.commit("unknown"), codes.FailedPrecondition, ReasonNotReserved, "70/0/30")
 	_, err = w.reserve("e")
 	step("reserve nothing", err, codes.InvalidArgument, "", "70/0/30")
-}
-
-// TestManyAtOnce: the last pieces are sold once, lines in any order do not lock each other up, and one order is reserved once.
-func TestManyAtOnce(t *testing.T) {
-	w := world{t, service(t)}
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	refusals := 0
-	for i := range 30 {
-		all.Go(func() {
-			lines := []*inventoryv1.Line{line("sku-100", 5), line("sku-1", 1), line("sku-2", 1)}
-			if i%2 == 0 {
-				lines[0], lines[2] = lines[2], lines[0]
-			}
-			order := fmt.Sprintf("order %d", i/2) // each twice
-			_, err := w.reserve(order, lines...)
-			if err == nil && i%3 == 0 {
-				err = w.release(order)
-			}
-			if reason := refusal.Reason(err); err != nil && reason != ReasonOutOfStock && reason != ReasonReleased {
-				t.Error(err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				refusals++
-			}
-		})
-	}
-	all.Wait()
-	held := map[string]inventoryv1.ReservationState{}
-	stream, err := w.client.ListReservations(t.Context(), &inventoryv1.ListReservationsRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		r, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		held[r.GetOrderId()] = r.GetState()
-	}
-	n := 0
-	for _, state := range held {
-		if state == inventoryv1.ReservationState_RESERVATION_STATE_RESERVED {
-			n++
-		}
-	}
-	if got, want := w.stock("sku-100"), fmt.Sprintf("%d/%d/0", 100-5*n, 5*n); got != want {
-		t.Errorf("the stock is %s with %d reservations, want %s (%d refusals)", got, n, want, refusals)
-	}
 }

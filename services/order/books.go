@@ -39,6 +39,13 @@ type orderList interface {
 
 func (b books) audit(ctx context.Context) (*orderv1.AuditResponse, error) {
 	var a audit
+	counters, err := b.stock.AuditStock(ctx, &inventoryv1.AuditStockRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("auditing stock: %w", err)
+	}
+	for _, v := range counters.GetViolations() {
+		a.violation("%s", v)
+	}
 	after := ""
 	for {
 		orders, err := b.orders.following(ctx, after, b.page)

@@ -29,6 +29,7 @@ type shelf struct {
 	orders, held []string // ids in order
 	name         string   // of every buyer
 	late         error    // of asking for an order that was not read
+	miscounted   []string // what the audit of stock says
 	turn         func()   // told each page
 	asked        []string
 }
@@ -46,6 +47,10 @@ func (s *shelf) following(_ context.Context, after string, size int) (page []*or
 }
 
 func (s *shelf) get(context.Context, string) (*order, error) { return nil, s.late }
+
+func (s *shelf) AuditStock(context.Context, *inventoryv1.AuditStockRequest, ...grpc.CallOption) (*inventoryv1.AuditStockResponse, error) {
+	return &inventoryv1.AuditStockResponse{Violations: s.miscounted}, nil
+}
 
 func (s *shelf) ListReservations(_ context.Context, r *inventoryv1.ListReservationsRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[inventoryv1.Reservation], error) {
 	s.asked = append(s.asked, fmt.Sprintf("stock from %s to %s", r.GetAfterOrderId(), r.GetUntilOrderId()))
@@ -132,6 +137,14 @@ func TestBooksAreReadPageByPage(t *testing.T) {
 				t.Errorf("it found %q", got.GetViolations())
 			}
 		})
+	}
+}
+
+func TestAMiscountedSkuIsAViolation(t *testing.T) {
+	s := &shelf{miscounted: []string{"sku-7 has 4 reserved"}, turn: func() {}}
+	got, err := books{orders: s, stock: s, money: s, page: 2}.audit(t.Context())
+	if err != nil || got.GetConsistent() || !slices.Equal(got.GetViolations(), s.miscounted) {
+		t.Errorf("got %v, %v", got, err)
 	}
 }
 

@@ -26,6 +26,7 @@ type flaky struct {
 	paymentv1.PaymentServiceClient
 	call  string
 	after bool
+	code  codes.Code // UNAVAILABLE when OK
 }
 
 func broken[T any](f *flaky, call string, do func() (T, error)) (T, error) {
@@ -36,6 +37,9 @@ func broken[T any](f *flaky, call string, do func() (T, error)) (T, error) {
 	f.call = ""
 	if f.after {
 		_, _ = do()
+	}
+	if f.code != codes.OK {
+		return none, status.Error(f.code, "it was refused")
 	}
 	return none, status.Error(codes.Unavailable, "the connection broke")
 }
@@ -154,5 +158,74 @@ func TestEveryCallBreaks(t *testing.T) {
 				settled(t, direct{service})
 			})
 		}
+	}
+}
+
+// TestAChargedOrderIsNeverTakenBack: its caller was told that it is sold, so whatever commit answers, it is only tried again.
+func TestAChargedOrderIsNeverTakenBack(t *testing.T) {
+	t.Parallel()
+	for _, code := range []codes.Code{codes.PermissionDenied, codes.FailedPrecondition, codes.Unimplemented, codes.Unavailable} {
+		t.Run(code.String(), func(t *testing.T) {
+			t.Parallel()
+			c := openCounter(t)
+			c.flaky.call, c.flaky.code = "commit", code
+			got, err := c.CreateOrder(t.Context(), request("k", "sku-2", 1))
+			if err != nil || got.GetOrder().GetState() != orderv1.OrderState_ORDER_STATE_CHARGED {
+				t.Fatalf("got %v, %v", got, err)
+			}
+			c.flaky.call = "commit"
+			c.rest.sweep(t.Context())
+			if now, err := c.Service.Audit(t.Context(), nil); err != nil || now.GetInFlight() != 1 || now.GetCancelled() != 0 {
+				t.Errorf("after a recovery that was refused: %v, %v", now, err)
+			}
+			if err := c.store.giveUp(t.Context(), c.only(t)); err != nil {
+				t.Fatal(err)
+			}
+			c.rest.sweep(t.Context())
+			if now := settled(t, direct{c.Service}); now.GetConfirmed() != 1 {
+				t.Errorf("the audit says %v", now)
+			}
+		})
+	}
+}
+
+// only is the one order there is.
+func (c counter) only(t *testing.T) *order {
+	t.Helper()
+	all, err := c.store.following(t.Context(), "", 2)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("there are %d orders, %v", len(all), err)
+	}
+	return all[0]
+}
+
+// TestWhoseTimeWasUp: a caller who has time left may try again, and is told so.
+func TestWhoseTimeWasUp(t *testing.T) {
+	t.Parallel()
+	const short = 50 * time.Millisecond
+	for _, c := range []struct {
+		sentence       string
+		limit, patient time.Duration
+		code           codes.Code
+	}{
+		{"our limit", short, time.Minute, codes.Unavailable},
+		{"the caller's deadline", time.Minute, short, codes.DeadlineExceeded},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			t.Parallel()
+			at := openCounter(t)
+			at.saga.at = func(point string) {
+				if point == "before reserve" {
+					time.Sleep(2 * short) // what the step takes
+				}
+			}
+			at.Service.limit = c.limit
+			ctx, done := context.WithTimeout(t.Context(), c.patient)
+			defer done()
+			if got, err := at.CreateOrder(ctx, request("", "sku-2", 1)); status.Code(err) != c.code {
+				t.Errorf("got %v, %v", got, err)
+			}
+			settled(t, direct{at.Service})
+		})
 	}
 }

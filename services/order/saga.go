@@ -61,7 +61,7 @@ func (s *saga) run(ctx context.Context, o *order) error {
 			if err := s.move(ctx, o, step.to); err != nil {
 				return err
 			}
-		case o.state == charged && !stands(failureOf(err).code):
+		case o.state == charged: // its caller may have been told that it is sold
 			return err
 		default:
 			s.log.InfoContext(ctx, "cancelling", "order", o.id, "step", step.name, "error", err)

@@ -7,9 +7,12 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
@@ -64,8 +67,16 @@ func (s *Service) CreateOrder(ctx context.Context, req *orderv1.CreateOrderReque
 	if err := validation.Check(req); err != nil {
 		return nil, err
 	}
-	ctx, done := context.WithTimeout(ctx, s.limit)
+	limited, done := context.WithTimeout(ctx, s.limit)
 	defer done()
+	answer, err := s.create(limited, req)
+	if status.Code(err) == codes.DeadlineExceeded && ctx.Err() == nil { // the limit was ours, and not the caller's
+		err = refusal.New(codes.Unavailable, ReasonUndone, status.Convert(err).Message(), refusal.After(time.Second))
+	}
+	return answer, err
+}
+
+func (s *Service) create(ctx context.Context, req *orderv1.CreateOrderRequest) (*orderv1.CreateOrderResponse, error) {
 	name, err := s.buyers.name(ctx, req.GetUserId())
 	if err != nil {
 		return nil, err

@@ -56,41 +56,57 @@ func TestOneTraceOfAnOrder(t *testing.T) {
 	serve("orderservice", "orders", Register(s.cfg))
 	client := orderv1.NewOrderServiceClient(s.conns["orders"])
 	s.wait(t, client)
-	spans.Reset()
-	if _, err := client.CreateOrder(t.Context(), request("", "sku-99", 1000)); err == nil { // declined, so that it is undone too
-		t.Fatal("it was not declined")
+	for _, c := range []struct {
+		sentence string
+		quantity int32
+		want     []string
+	}{
+		{"sold", 1, []string{
+			"server order.v1.OrderService/CreateOrder", "client user.v1.UserService/GetUser", "server user.v1.UserService/GetUser",
+			"client inventory.v1.InventoryService/Reserve", "server inventory.v1.InventoryService/Reserve",
+			"client payment.v1.PaymentService/Charge", "server payment.v1.PaymentService/Charge",
+			"client inventory.v1.InventoryService/Commit", "server inventory.v1.InventoryService/Commit",
+		}},
+		{"declined, and undone", 1000, []string{
+			"client payment.v1.PaymentService/Charge", "server payment.v1.PaymentService/Refund", "server inventory.v1.InventoryService/Release",
+		}},
+	} {
+		spans.Reset()
+		if _, err := client.CreateOrder(t.Context(), request("", "sku-99", c.quantity)); (err == nil) != (c.quantity == 1) {
+			t.Fatalf("%s: got %v", c.sentence, err)
+		}
+		id, names := traceOf(t, spans, "order.v1.OrderService/CreateOrder")
+		for _, want := range c.want {
+			if !strings.Contains(names, want) {
+				t.Errorf("%s: no span %q among\n%s", c.sentence, want, names)
+			}
+		}
+		// Each step is one statement: as many again would go around it.
+		if steps := strings.Count(names, "client pool.acquire"); steps != 7 || strings.Contains(names, "client BEGIN") || strings.Contains(names, "client COMMIT") {
+			t.Errorf("%s: it took a connection %d times, want 7 and no transaction among\n%s", c.sentence, steps, names)
+		}
+		if c.quantity > 1 && !strings.Contains(log.String(), id) { // only what goes wrong is logged
+			t.Errorf("the log does not carry %s:\n%s", id, log.String())
+		}
 	}
-	var id string
-	names := map[string]string{} // by trace
+}
+
+// traceOf is the trace of the call whose server span has that name, with the kind and name of each of its spans.
+func traceOf(t *testing.T, spans *tracetest.SpanRecorder, call string) (id, names string) {
+	t.Helper()
 	pgtest.Eventually(t, "the span of the call ended", func() bool {
-		clear(names)
+		byTrace := map[string]string{}
 		for _, span := range spans.Ended() {
 			trace := span.SpanContext().TraceID().String()
-			names[trace] += span.SpanKind().String() + " " + span.Name() + "\n"
-			if strings.HasPrefix(span.Name(), "order.v1.OrderService/CreateOrder") {
+			byTrace[trace] += span.SpanKind().String() + " " + span.Name() + "\n"
+			if strings.HasPrefix(span.Name(), call) {
 				id = trace
 			}
 		}
+		names = byTrace[id]
 		return id != ""
 	})
-	for _, want := range []string{
-		"server order.v1.OrderService/CreateOrder", "client user.v1.UserService/GetUser", "server user.v1.UserService/GetUser",
-		"client inventory.v1.InventoryService/Reserve", "server inventory.v1.InventoryService/Reserve",
-		"client payment.v1.PaymentService/Charge", "server payment.v1.PaymentService/Charge", "server payment.v1.PaymentService/Refund",
-		"client INSERT", "client UPDATE",
-	} {
-		if !strings.Contains(names[id], want) {
-			t.Errorf("no span %q among\n%s", want, names[id])
-		}
-	}
-	for _, unwanted := range []string{"client BEGIN", "client COMMIT"} { // each step is one statement; as many again would go around it
-		if strings.Contains(names[id], unwanted) {
-			t.Errorf("a span %q among\n%s", unwanted, names[id])
-		}
-	}
-	if !strings.Contains(log.String(), id) {
-		t.Errorf("the log does not carry %s:\n%s", id, log.String())
-	}
+	return id, names
 }
 
 type lockedBuffer struct {

@@ -620,6 +620,87 @@ func (x *Reservation) GetTotalCents() int64 {
 	return 0
 }
 
+type AuditStockRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditStockRequest) Reset() {
+	*x = AuditStockRequest{}
+	mi := &file_inventory_v1_inventory_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditStockRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditStockRequest) ProtoMessage() {}
+
+func (x *AuditStockRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_inventory_v1_inventory_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditStockRequest.ProtoReflect.Descriptor instead.
+func (*AuditStockRequest) Descriptor() ([]byte, []int) {
+	return file_inventory_v1_inventory_proto_rawDescGZIP(), []int{11}
+}
+
+type AuditStockResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each names a sku and what does not agree.
+	Violations    []string `protobuf:"bytes,1,rep,name=violations,proto3" json:"violations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditStockResponse) Reset() {
+	*x = AuditStockResponse{}
+	mi := &file_inventory_v1_inventory_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditStockResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditStockResponse) ProtoMessage() {}
+
+func (x *AuditStockResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_inventory_v1_inventory_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditStockResponse.ProtoReflect.Descriptor instead.
+func (*AuditStockResponse) Descriptor() ([]byte, []int) {
+	return file_inventory_v1_inventory_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AuditStockResponse) GetViolations() []string {
+	if x != nil {
+		return x.Violations
+	}
+	return nil
+}
+
 var File_inventory_v1_inventory_proto protoreflect.FileDescriptor
 
 const file_inventory_v1_inventory_proto_rawDesc = "" +
@@ -658,18 +739,25 @@ const file_inventory_v1_inventory_proto_rawDesc = "" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x124\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1e.inventory.v1.ReservationStateR\x05state\x12\x1f\n" +
 	"\vtotal_cents\x18\x03 \x01(\x03R\n" +
-	"totalCents*\x96\x01\n" +
+	"totalCents\"\x13\n" +
+	"\x11AuditStockRequest\"4\n" +
+	"\x12AuditStockResponse\x12\x1e\n" +
+	"\n" +
+	"violations\x18\x01 \x03(\tR\n" +
+	"violations*\x96\x01\n" +
 	"\x10ReservationState\x12!\n" +
 	"\x1dRESERVATION_STATE_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aRESERVATION_STATE_RESERVED\x10\x01\x12\x1f\n" +
 	"\x1bRESERVATION_STATE_COMMITTED\x10\x02\x12\x1e\n" +
-	"\x1aRESERVATION_STATE_RELEASED\x10\x032\x8a\x03\n" +
+	"\x1aRESERVATION_STATE_RELEASED\x10\x032\xdb\x03\n" +
 	"\x10InventoryService\x12F\n" +
 	"\aReserve\x12\x1c.inventory.v1.ReserveRequest\x1a\x1d.inventory.v1.ReserveResponse\x12F\n" +
 	"\aRelease\x12\x1c.inventory.v1.ReleaseRequest\x1a\x1d.inventory.v1.ReleaseResponse\x12C\n" +
 	"\x06Commit\x12\x1b.inventory.v1.CommitRequest\x1a\x1c.inventory.v1.CommitResponse\x12I\n" +
 	"\bGetStock\x12\x1d.inventory.v1.GetStockRequest\x1a\x1e.inventory.v1.GetStockResponse\x12V\n" +
-	"\x10ListReservations\x12%.inventory.v1.ListReservationsRequest\x1a\x19.inventory.v1.Reservation0\x01B@Z>github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1b\x06proto3"
+	"\x10ListReservations\x12%.inventory.v1.ListReservationsRequest\x1a\x19.inventory.v1.Reservation0\x01\x12O\n" +
+	"\n" +
+	"AuditStock\x12\x1f.inventory.v1.AuditStockRequest\x1a .inventory.v1.AuditStockResponseB@Z>github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1b\x06proto3"
 
 var (
 	file_inventory_v1_inventory_proto_rawDescOnce sync.Once
@@ -684,7 +772,7 @@ func file_inventory_v1_inventory_proto_rawDescGZIP() []byte {
 }
 
 var file_inventory_v1_inventory_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_inventory_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_inventory_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_inventory_v1_inventory_proto_goTypes = []any{
 	(ReservationState)(0),           // 0: inventory.v1.ReservationState
 	(*Line)(nil),                    // 1: inventory.v1.Line
@@ -698,6 +786,8 @@ var file_inventory_v1_inventory_proto_goTypes = []any{
 	(*GetStockResponse)(nil),        // 9: inventory.v1.GetStockResponse
 	(*ListReservationsRequest)(nil), // 10: inventory.v1.ListReservationsRequest
 	(*Reservation)(nil),             // 11: inventory.v1.Reservation
+	(*AuditStockRequest)(nil),       // 12: inventory.v1.AuditStockRequest
+	(*AuditStockResponse)(nil),      // 13: inventory.v1.AuditStockResponse
 }
 var file_inventory_v1_inventory_proto_depIdxs = []int32{
 	1,  // 0: inventory.v1.ReserveRequest.lines:type_name -> inventory.v1.Line
@@ -707,13 +797,15 @@ var file_inventory_v1_inventory_proto_depIdxs = []int32{
 	6,  // 4: inventory.v1.InventoryService.Commit:input_type -> inventory.v1.CommitRequest
 	8,  // 5: inventory.v1.InventoryService.GetStock:input_type -> inventory.v1.GetStockRequest
 	10, // 6: inventory.v1.InventoryService.ListReservations:input_type -> inventory.v1.ListReservationsRequest
-	3,  // 7: inventory.v1.InventoryService.Reserve:output_type -> inventory.v1.ReserveResponse
-	5,  // 8: inventory.v1.InventoryService.Release:output_type -> inventory.v1.ReleaseResponse
-	7,  // 9: inventory.v1.InventoryService.Commit:output_type -> inventory.v1.CommitResponse
-	9,  // 10: inventory.v1.InventoryService.GetStock:output_type -> inventory.v1.GetStockResponse
-	11, // 11: inventory.v1.InventoryService.ListReservations:output_type -> inventory.v1.Reservation
-	7,  // [7:12] is the sub-list for method output_type
-	2,  // [2:7] is the sub-list for method input_type
+	12, // 7: inventory.v1.InventoryService.AuditStock:input_type -> inventory.v1.AuditStockRequest
+	3,  // 8: inventory.v1.InventoryService.Reserve:output_type -> inventory.v1.ReserveResponse
+	5,  // 9: inventory.v1.InventoryService.Release:output_type -> inventory.v1.ReleaseResponse
+	7,  // 10: inventory.v1.InventoryService.Commit:output_type -> inventory.v1.CommitResponse
+	9,  // 11: inventory.v1.InventoryService.GetStock:output_type -> inventory.v1.GetStockResponse
+	11, // 12: inventory.v1.InventoryService.ListReservations:output_type -> inventory.v1.Reservation
+	13, // 13: inventory.v1.InventoryService.AuditStock:output_type -> inventory.v1.AuditStockResponse
+	8,  // [8:14] is the sub-list for method output_type
+	2,  // [2:8] is the sub-list for method input_type
 	2,  // [2:2] is the sub-list for extension type_name
 	2,  // [2:2] is the sub-list for extension extendee
 	0,  // [0:2] is the sub-list for field type_name
@@ -730,7 +822,7 @@ func file_inventory_v1_inventory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_inventory_v1_inventory_proto_rawDesc), len(file_inventory_v1_inventory_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

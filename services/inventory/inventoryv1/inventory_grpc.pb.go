@@ -24,6 +24,7 @@ const (
 	InventoryService_Commit_FullMethodName           = "/inventory.v1.InventoryService/Commit"
 	InventoryService_GetStock_FullMethodName         = "/inventory.v1.InventoryService/GetStock"
 	InventoryService_ListReservations_FullMethodName = "/inventory.v1.InventoryService/ListReservations"
+	InventoryService_AuditStock_FullMethodName       = "/inventory.v1.InventoryService/AuditStock"
 )
 
 // InventoryServiceClient is the client API for InventoryService service.
@@ -33,7 +34,7 @@ const (
 // InventoryService keeps stock. Each call may be repeated: its order_id makes the repetition do nothing more.
 type InventoryServiceClient interface {
 	// Reserve takes all lines or none. FAILED_PRECONDITION: OUT_OF_STOCK, or ORDER_RELEASED when the order was released, even before.
-	// NOT_FOUND for a sku that nobody sells.
+	// NOT_FOUND for a sku that nobody sells, INVALID_ARGUMENT for an order that came with other lines before.
 	Reserve(ctx context.Context, in *ReserveRequest, opts ...grpc.CallOption) (*ReserveResponse, error)
 	// Release gives back what was reserved, and lets nothing be reserved for the order any more. FAILED_PRECONDITION
 	// ORDER_COMMITTED once it is sold.
@@ -43,6 +44,8 @@ type InventoryServiceClient interface {
 	GetStock(ctx context.Context, in *GetStockRequest, opts ...grpc.CallOption) (*GetStockResponse, error)
 	// ListReservations lists them by the ids of their orders, for audits.
 	ListReservations(ctx context.Context, in *ListReservationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Reservation], error)
+	// AuditStock compares what each sku has reserved and sold with the lines of all reservations, at one moment.
+	AuditStock(ctx context.Context, in *AuditStockRequest, opts ...grpc.CallOption) (*AuditStockResponse, error)
 }
 
 type inventoryServiceClient struct {
@@ -112,6 +115,16 @@ func (c *inventoryServiceClient) ListReservations(ctx context.Context, in *ListR
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type InventoryService_ListReservationsClient = grpc.ServerStreamingClient[Reservation]
 
+func (c *inventoryServiceClient) AuditStock(ctx context.Context, in *AuditStockRequest, opts ...grpc.CallOption) (*AuditStockResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AuditStockResponse)
+	err := c.cc.Invoke(ctx, InventoryService_AuditStock_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // InventoryServiceServer is the server API for InventoryService service.
 // All implementations must embed UnimplementedInventoryServiceServer
 // for forward compatibility.
@@ -119,7 +132,7 @@ type InventoryService_ListReservationsClient = grpc.ServerStreamingClient[Reserv
 // InventoryService keeps stock. Each call may be repeated: its order_id makes the repetition do nothing more.
 type InventoryServiceServer interface {
 	// Reserve takes all lines or none. FAILED_PRECONDITION: OUT_OF_STOCK, or ORDER_RELEASED when the order was released, even before.
-	// NOT_FOUND for a sku that nobody sells.
+	// NOT_FOUND for a sku that nobody sells, INVALID_ARGUMENT for an order that came with other lines before.
 	Reserve(context.Context, *ReserveRequest) (*ReserveResponse, error)
 	// Release gives back what was reserved, and lets nothing be reserved for the order any more. FAILED_PRECONDITION
 	// ORDER_COMMITTED once it is sold.
@@ -129,6 +142,8 @@ type InventoryServiceServer interface {
 	GetStock(context.Context, *GetStockRequest) (*GetStockResponse, error)
 	// ListReservations lists them by the ids of their orders, for audits.
 	ListReservations(*ListReservationsRequest, grpc.ServerStreamingServer[Reservation]) error
+	// AuditStock compares what each sku has reserved and sold with the lines of all reservations, at one moment.
+	AuditStock(context.Context, *AuditStockRequest) (*AuditStockResponse, error)
 	mustEmbedUnimplementedInventoryServiceServer()
 }
 
@@ -153,6 +168,9 @@ func (UnimplementedInventoryServiceServer) GetStock(context.Context, *GetStockRe
 }
 func (UnimplementedInventoryServiceServer) ListReservations(*ListReservationsRequest, grpc.ServerStreamingServer[Reservation]) error {
 	return status.Error(codes.Unimplemented, "method ListReservations not implemented")
+}
+func (UnimplementedInventoryServiceServer) AuditStock(context.Context, *AuditStockRequest) (*AuditStockResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AuditStock not implemented")
 }
 func (UnimplementedInventoryServiceServer) mustEmbedUnimplementedInventoryServiceServer() {}
 func (UnimplementedInventoryServiceServer) testEmbeddedByValue()                          {}
@@ -258,6 +276,24 @@ func _InventoryService_ListReservations_Handler(srv interface{}, stream grpc.Ser
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type InventoryService_ListReservationsServer = grpc.ServerStreamingServer[Reservation]
 
+func _InventoryService_AuditStock_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AuditStockRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InventoryServiceServer).AuditStock(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InventoryService_AuditStock_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InventoryServiceServer).AuditStock(ctx, req.(*AuditStockRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // InventoryService_ServiceDesc is the grpc.ServiceDesc for InventoryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -280,6 +316,10 @@ var InventoryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetStock",
 			Handler:    _InventoryService_GetStock_Handler,
+		},
+		{
+			MethodName: "AuditStock",
+			Handler:    _InventoryService_AuditStock_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

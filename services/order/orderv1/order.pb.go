@@ -591,7 +591,7 @@ type AuditResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Stock, money and orders agree.
 	Consistent bool `protobuf:"varint,1,opt,name=consistent,proto3" json:"consistent,omitempty"`
-	// Each names an order and what does not agree; at most 100.
+	// Each names an order, or a sku, and what does not agree; at most 100.
 	Violations []string `protobuf:"bytes,2,rep,name=violations,proto3" json:"violations,omitempty"`
 	Confirmed  int64    `protobuf:"varint,3,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
 	Cancelled  int64    `protobuf:"varint,4,opt,name=cancelled,proto3" json:"cancelled,omitempty"`

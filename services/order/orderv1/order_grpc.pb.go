@@ -39,7 +39,8 @@ type OrderServiceClient interface {
 	GetOrder(ctx context.Context, in *GetOrderRequest, opts ...grpc.CallOption) (*GetOrderResponse, error)
 	// ListOrders lists the newest first.
 	ListOrders(ctx context.Context, in *ListOrdersRequest, opts ...grpc.CallOption) (*ListOrdersResponse, error)
-	// Audit compares all orders with stock and money. What is in flight is counted, not judged.
+	// Audit compares all orders with stock and money, and the counters of stock with what is reserved and sold. An order in flight is counted,
+	// not judged.
 	Audit(ctx context.Context, in *AuditRequest, opts ...grpc.CallOption) (*AuditResponse, error)
 }
 
@@ -105,7 +106,8 @@ type OrderServiceServer interface {
 	GetOrder(context.Context, *GetOrderRequest) (*GetOrderResponse, error)
 	// ListOrders lists the newest first.
 	ListOrders(context.Context, *ListOrdersRequest) (*ListOrdersResponse, error)
-	// Audit compares all orders with stock and money. What is in flight is counted, not judged.
+	// Audit compares all orders with stock and money, and the counters of stock with what is reserved and sold. An order in flight is counted,
+	// not judged.
 	Audit(context.Context, *AuditRequest) (*AuditResponse, error)
 	mustEmbedUnimplementedOrderServiceServer()
 }

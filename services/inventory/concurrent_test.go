@@ -1,0 +1,182 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
+	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
+	"github.com/grpc-sandbox/sandbox/services/postgres"
+	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
+)
+
+// audited fails where the counters of stock and the lines of reservations do not agree.
+func (w world) audited() {
+	w.t.Helper()
+	got, err := w.client.AuditStock(w.t.Context(), &inventoryv1.AuditStockRequest{})
+	if err != nil || len(got.GetViolations()) > 0 {
+		w.t.Error(got.GetViolations(), err)
+	}
+}
+
+// TestManyAtOnce: the last pieces are sold once, lines in any order do not lock each other up, and one order is reserved once.
+func TestManyAtOnce(t *testing.T) {
+	w := world{t, service(t)}
+	var all sync.WaitGroup
+	for i := range 60 {
+		all.Go(func() {
+			lines := []*inventoryv1.Line{line("sku-100", 5), line("sku-1", 1), line("sku-2", 1)}
+			if i%2 == 0 {
+				lines[0], lines[2] = lines[2], lines[0]
+			}
+			order := fmt.Sprintf("order %d", i/3) // each three times
+			_, err := w.reserve(order, lines...)
+			switch {
+			case err == nil && i%4 == 0:
+				err = w.release(order)
+			case err == nil && i%4 == 1:
+				err = w.commit(order)
+			}
+			switch reason := refusal.Reason(err); {
+			case err == nil, reason == ReasonOutOfStock, reason == ReasonReleased, reason == ReasonCommitted:
+			default:
+				t.Error(err)
+			}
+			w.audited()
+		})
+	}
+	all.Wait()
+	for _, sku := range []string{"sku-1", "sku-2", "sku-100"} {
+		t.Log(sku, w.stock(sku))
+	}
+	w.audited()
+}
+
+// TestCallsForOneOrderWaitForNoneOfTheirOwn: while one of its skus is held by another order, an order is reserved again, released and sold;
+// none of these may hold what another of them waits for.
+func TestCallsForOneOrderWaitForNoneOfTheirOwn(t *testing.T) {
+	server := pgtest.Shared(t)
+	cfg := server.Config(t, server.Database(t), "inventoryservice", "inventory")
+	cfg.Migrations = Migrations()
+	db := pgtest.Open(t, cfg)
+	s := Service{db: db}
+	pgtest.Eventually(t, "the database is there", db.Ready)
+	for round := range 20 {
+		order := fmt.Sprintf("order %d", round)
+		lines := []*inventoryv1.Line{line("sku-1", 1), line("sku-2", 1)}
+		reserve := func() error {
+			_, err := s.Reserve(t.Context(), &inventoryv1.ReserveRequest{OrderId: order, Lines: lines})
+			return err
+		}
+		if round%2 == 0 { // or all of them meet an order that is not there yet
+			if err := reserve(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		calls := []func() error{
+			reserve, reserve,
+			func() error {
+				_, err := s.Release(t.Context(), &inventoryv1.ReleaseRequest{OrderId: order})
+				return err
+			},
+			func() error {
+				_, err := s.Commit(t.Context(), &inventoryv1.CommitRequest{OrderId: order})
+				return err
+			},
+		}
+		var all sync.WaitGroup
+		holding(t, db, "sku-1", func() {
+			for i := range calls {
+				all.Go(func() {
+					if err := calls[(i+round)%len(calls)](); err != nil && status.Code(err) != codes.FailedPrecondition {
+						t.Errorf("round %d: %v", round, err)
+					}
+				})
+			}
+			waiting(t, db)
+		})
+		all.Wait() // a deadlock would end with ABORTED
+	}
+	if got, err := s.AuditStock(t.Context(), &inventoryv1.AuditStockRequest{}); err != nil || len(got.GetViolations()) > 0 {
+		t.Error(got.GetViolations(), err)
+	}
+}
+
+// holding does something while a transaction holds a sku.
+func holding(t *testing.T, db *postgres.DB, sku string, do func()) {
+	t.Helper()
+	err := db.Tx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT FROM stock WHERE sku = $1 FOR UPDATE", sku); err != nil {
+			return err
+		}
+		do()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waiting returns when somebody waits for a lock.
+func waiting(t *testing.T, db *postgres.DB) {
+	t.Helper()
+	pgtest.Eventually(t, "somebody waits", func() bool {
+		var n int
+		err := db.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
+			return conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").Scan(&n)
+		})
+		return err == nil && n > 0
+	})
+}
+
+// TestAnAuditNamesTheSku: pieces that no line knows of are found, and so are lines that no piece is held for.
+func TestAnAuditNamesTheSku(t *testing.T) {
+	server := pgtest.Shared(t)
+	cfg := server.Config(t, server.Database(t), "inventoryservice", "inventory")
+	cfg.Migrations = Migrations()
+	db := pgtest.Open(t, cfg)
+	s := Service{db: db}
+	pgtest.Eventually(t, "the database is there", db.Ready)
+	for _, order := range []string{"reserved", "sold"} {
+		if _, err := s.Reserve(t.Context(), &inventoryv1.ReserveRequest{OrderId: order, Lines: []*inventoryv1.Line{line("sku-7", 3), line("sku-8", 1)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Commit(t.Context(), &inventoryv1.CommitRequest{OrderId: "sold"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ statement, want string }{
+		{"SELECT", ""},
+		{"UPDATE stock SET reserved = reserved + 1 WHERE sku = 'sku-7'", "sku-7 has 4 reserved and 3 sold, and its lines add up to 3 and 3"},
+		{"UPDATE stock SET sold = 0 WHERE sku = 'sku-8'", "sku-8 has 1 reserved and 0 sold, and its lines add up to 1 and 1"},
+		{"UPDATE stock SET sold = 1 WHERE sku = 'sku-9'", "sku-9 has 0 reserved and 1 sold, and its lines add up to 0 and 0"},
+		{"DELETE FROM reservation_lines WHERE order_id = 'reserved' AND sku = 'sku-7'", "sku-7 has 3 reserved and 3 sold, and its lines add up to 0 and 3"},
+	} {
+		undo := errors.New("undo")
+		err := db.Tx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, c.statement); err != nil {
+				return err
+			}
+			rows, err := tx.Query(ctx, disagreeing)
+			if err != nil {
+				return err
+			}
+			got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil || strings.Join(got, "\n") != c.want {
+				t.Errorf("after %q it says %q, %v", c.statement, got, err)
+			}
+			return undo
+		})
+		if !errors.Is(err, undo) {
+			t.Error(err)
+		}
+	}
+}
