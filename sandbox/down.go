@@ -18,6 +18,7 @@ type DownOptions struct {
 	Engine  string // asked only when the sandbox does not remember its own
 	Folders Folders
 	Observe func(Progress)
+	Forget  func() error // undoes what was written elsewhere, before the note of it goes with the sandbox; its error keeps nothing up; may be nil
 }
 
 // Down removes the sandbox: container, volume, network, kubeconfig, state and lock. It is fine with nothing there.
@@ -43,7 +44,11 @@ func Down(ctx context.Context, o DownOptions) (bool, error) {
 	if err != nil {
 		return found, err
 	}
-	return found, os.RemoveAll(o.Folders.of(o.Name))
+	var kept error
+	if o.Forget != nil {
+		kept = o.Forget()
+	}
+	return found, errors.Join(kept, os.RemoveAll(o.Folders.of(o.Name)))
 }
 
 func removeCluster(ctx context.Context, o DownOptions) (bool, error) {

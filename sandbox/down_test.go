@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,5 +123,23 @@ func TestOpen(t *testing.T) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
+	}
+}
+
+func TestDownForgetsBeforeItsNoteGoes(t *testing.T) {
+	f := newFolders(t)
+	note := f.Exported("one")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(note), 0o700), os.WriteFile(note, []byte("/users/config"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Down(t.Context(), DownOptions{Name: "one", Folders: f, Forget: func() error {
+		if _, err := os.Stat(note); err != nil {
+			t.Error("the note is gone already:", err)
+		}
+		return errors.New("it cannot be written")
+	}})
+	fixture.WantError(t, err, "it cannot be written")
+	if _, err := os.Stat(filepath.Dir(note)); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("what could not be forgotten kept the sandbox's folder:", err)
 	}
 }

@@ -149,11 +149,17 @@ func (u *up) createCluster(ctx context.Context, doing func(string), answers func
 // nodeTimeout is how long a node may take until it is ready.
 const nodeTimeout = 3 * time.Minute
 
-// connect waits until the API server answers.
+// connect waits until the API server answers. A kubeconfig that somebody deleted or damaged is written anew.
 func (u *up) connect(ctx context.Context, _ func(string)) error {
 	var err error
 	if u.client, err = kube.Connect(u.cluster.Kubeconfig); err != nil {
-		return err
+		u.rec.note("connection", "writing the kubeconfig anew")
+		if err := u.cluster.WriteKubeconfig(); err != nil {
+			return err
+		}
+		if u.client, err = kube.Connect(u.cluster.Kubeconfig); err != nil {
+			return err
+		}
 	}
 	return u.client.WaitForAPI(ctx, 2*time.Minute)
 }

@@ -4,17 +4,19 @@ import "github.com/charmbracelet/bubbles/key"
 
 // KeyMap is the keys of the whole screen; a panel adds its own.
 type KeyMap struct {
-	Quit, Next, Pause, Help key.Binding
-	panel                   []key.Binding // of the focused panel
+	Quit, Interrupt, Next, Pause, Help key.Binding
+	panel                              []key.Binding // of the focused panel
 }
 
 // NewKeyMap returns the screen's keys.
 func NewKeyMap() KeyMap {
 	return KeyMap{
-		Quit:  key.NewBinding(key.WithKeys("q", "ctrl+c"), key.WithHelp("q", "quit")),
-		Next:  key.NewBinding(key.WithKeys("tab"), key.WithHelp("tab", "next panel")),
-		Pause: key.NewBinding(key.WithKeys("p"), key.WithHelp("p", "pause")),
-		Help:  key.NewBinding(key.WithKeys("?"), key.WithHelp("?", "help")),
+		Quit: key.NewBinding(key.WithKeys("q"), key.WithHelp("q", "quit")),
+		// The terminal is raw, so it makes no signal of it.
+		Interrupt: key.NewBinding(key.WithKeys("ctrl+c")),
+		Next:      key.NewBinding(key.WithKeys("tab"), key.WithHelp("tab", "next panel")),
+		Pause:     key.NewBinding(key.WithKeys("p"), key.WithHelp("p", "pause")),
+		Help:      key.NewBinding(key.WithKeys("?"), key.WithHelp("?", "help")),
 	}
 }
 

@@ -116,6 +116,9 @@ func (m Model) received(msg readMsg) (Model, tea.Cmd) {
 
 func (m Model) pressed(msg tea.KeyMsg) (Model, tea.Cmd) {
 	switch {
+	case key.Matches(msg, m.keys.Interrupt):
+		m.exiting = true
+		return m, tea.Interrupt
 	case key.Matches(msg, m.keys.Quit):
 		m.exiting = true
 		return m, tea.Quit

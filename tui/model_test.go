@@ -70,7 +70,6 @@ func TestLeaving(t *testing.T) {
 		leaves       bool
 	}{
 		{"q leaves", false, nil, press("q"), true},
-		{"ctrl+c leaves", false, nil, press("ctrl+c"), true},
 		{"the end of the watched run leaves", true, []tea.Msg{arrives(running)}, arrives(over), true},
 		{"a run that began and ended between two reads leaves", true, nil, arrives(fresh), true},
 		{"an earlier run's end does not", true, nil, arrives(over), false},

@@ -30,6 +30,9 @@ const (
 	leaveWithin    = time.Second     // how long a feed that ignores its context may hold up the exit
 )
 
+// ErrInterrupted says that the user left with Ctrl-C.
+var ErrInterrupted = errors.New("interrupted")
+
 // Run shows the screen until the user leaves it, the watched run is done, or ctx ends, whose error it then returns.
 func Run(ctx context.Context, feed Feed, opts Options) error {
 	if opts.Out == nil {
@@ -56,6 +59,8 @@ func Run(ctx context.Context, feed Feed, opts Options) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, tea.ErrInterrupted):
+		return ErrInterrupted
 	case err != nil:
 		return fmt.Errorf("showing the screen: %w", err)
 	}

@@ -35,21 +35,31 @@ func (t *tape) String() string {
 	return t.b.String()
 }
 
-func TestRunLeavesOnQ(t *testing.T) {
-	in, keys := io.Pipe()
-	defer keys.Close()
-	var out tape
-	feed := FeedFunc(func(context.Context) (telemetry.Snapshot, error) {
-		go func() { _, _ = keys.Write([]byte("q")) }()
-		return calm(), nil
-	})
-	if err := Run(t.Context(), feed, Options{In: in, Out: &out, NoColor: true, Now: func() time.Time { return noon }}); err != nil {
-		t.Fatal(err)
+func TestRunLeavesOnAKey(t *testing.T) {
+	for _, c := range []struct {
+		sentence, key string
+		want          error
+	}{
+		{"q", "q", nil},
+		{"ctrl+c, and says so", "\x03", ErrInterrupted},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			in, keys := io.Pipe()
+			defer keys.Close()
+			var out tape
+			feed := FeedFunc(func(context.Context) (telemetry.Snapshot, error) {
+				go func() { _, _ = keys.Write([]byte(c.key)) }()
+				return calm(), nil
+			})
+			if err := Run(t.Context(), feed, Options{In: in, Out: &out, NoColor: true, Now: func() time.Time { return noon }}); !errors.Is(err, c.want) {
+				t.Fatalf("got %v", err)
+			}
+			if strings.Contains(out.String(), "\x1b[3") {
+				t.Error("colour in spite of NoColor")
+			}
+			in.Close()
+		})
 	}
-	if strings.Contains(out.String(), "\x1b[3") {
-		t.Error("colour in spite of NoColor")
-	}
-	in.Close()
 }
 
 func TestRunSurvivesItsFeed(t *testing.T) {

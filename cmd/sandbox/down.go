@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -18,17 +19,14 @@ func newDown(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			files, err := exported(folders, g.name) // read now: its place goes with the sandbox
-			if err != nil {
-				return err
+			forget := func() error {
+				files, err := exported(folders, g.name)
+				return errors.Join(err, forgetKubeconfig(files, g.name))
 			}
 			screen := newProgressScreen(w)
-			found, err := sandbox.Down(cmd.Context(), sandbox.DownOptions{Name: g.name, Engine: g.engine, Folders: folders, Observe: screen.observe})
+			found, err := sandbox.Down(cmd.Context(), sandbox.DownOptions{Name: g.name, Engine: g.engine, Folders: folders, Observe: screen.observe, Forget: forget})
 			screen.close()
 			if err != nil {
-				return err
-			}
-			if err := forgetKubeconfig(files, g.name); err != nil {
 				return err
 			}
 			if found {

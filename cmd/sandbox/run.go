@@ -13,6 +13,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/tui"
 )
 
 type runFlags struct {
@@ -75,12 +76,14 @@ func runScenario(ctx context.Context, w world, g *globals, f runFlags, name stri
 	return nil
 }
 
-// run carries the scenario out, with the screen beside it when one is given; leaving the screen does not stop the run.
+// run carries the scenario out, with the screen beside it when one is given. To leave the screen does not stop the run; Ctrl-C does.
 func (s *session) run(ctx context.Context, w world, f runFlags, scenario scenarios.Scenario, screen *os.File) (scenarios.Report, error) {
 	target, err := s.target(ctx)
 	if err != nil {
 		return scenarios.Report{}, err
 	}
+	ctx, interrupt := context.WithCancel(ctx)
+	defer interrupt()
 	told := newRunTeller(w, screen == nil)
 	options := scenarios.Options{Journal: s.folders.Journal(s.name), DryRun: f.dryRun, Observer: func(r telemetry.Run) {
 		told.tell(r)
@@ -90,11 +93,7 @@ func (s *session) run(ctx context.Context, w world, f runFlags, scenario scenari
 	}}
 	var watching sync.WaitGroup
 	if screen != nil && !f.dryRun {
-		watching.Go(func() {
-			if err := s.watch(ctx, w, screen, true); err != nil {
-				fmt.Fprintln(w.stderr, "sandbox:", err)
-			}
-		})
+		watching.Go(func() { told.screenLeft(s.watch(ctx, w, screen, true), interrupt) })
 	}
 	report, err := scenarios.Run(ctx, scenario, target, options)
 	watching.Wait()
@@ -160,6 +159,18 @@ type runTeller struct {
 }
 
 func newRunTeller(w world, on bool) *runTeller { return &runTeller{w: w, on: on} }
+
+// screenLeft tells the rest of a run whose screen is gone, for whatever reason.
+func (t *runTeller) screenLeft(err error, interrupt func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.on = true
+	if errors.Is(err, tui.ErrInterrupted) {
+		interrupt()
+	} else if err != nil {
+		fmt.Fprintln(t.w.stderr, "sandbox:", err)
+	}
+}
 
 func (t *runTeller) tell(r telemetry.Run) {
 	t.mu.Lock()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/tui"
 )
 
 func TestARunIsReadAsItWasWritten(t *testing.T) {
@@ -68,5 +70,30 @@ func TestTheTimelineIsToldOnce(t *testing.T) {
 	newRunTeller(world{stderr: &out}, false).tell(r)
 	if out.Len() > 0 {
 		t.Errorf("under the screen it prints %q", out.String())
+	}
+}
+
+func TestARunWithoutItsScreenIsTold(t *testing.T) {
+	r := telemetry.Run{Started: noon, Timeline: []telemetry.Event{{At: noon.Add(1500e6), Kind: "step", Subject: "kill one", Detail: "userservice-1"}}}
+	const told = "     1.5 s  step     kill one  userservice-1\n"
+	for _, c := range []struct {
+		sentence    string
+		left        error
+		interrupted bool
+		want        string
+	}{
+		{"who quits the screen sees the run go on", nil, false, told},
+		{"Ctrl-C stops the run too", tui.ErrInterrupted, true, told},
+		{"a screen that broke says why", errors.New("no feed"), false, "sandbox: no feed\n" + told},
+	} {
+		var out strings.Builder
+		teller := newRunTeller(world{stderr: &out}, false)
+		teller.tell(r)
+		interrupted := false
+		teller.screenLeft(c.left, func() { interrupted = true })
+		teller.tell(r)
+		if out.String() != c.want || interrupted != c.interrupted {
+			t.Errorf("%s: interrupted %v, told %q", c.sentence, interrupted, out.String())
+		}
 	}
 }

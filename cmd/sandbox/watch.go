@@ -27,7 +27,10 @@ func newWatch(w world, g *globals) *cobra.Command {
 				return err
 			}
 			defer s.close()
-			return s.watch(cmd.Context(), w, out, false)
+			if err := s.watch(cmd.Context(), w, out, false); !errors.Is(err, tui.ErrInterrupted) {
+				return err
+			}
+			return nil // to look is all that was asked for
 		},
 	}
 }
@@ -40,17 +43,20 @@ func terminal(w world) (*os.File, error) {
 	return nil, usageError("the screen needs a terminal, and standard output is none\ntry: sandbox status -o json")
 }
 
-// watch shows the screen until the user leaves it, or until the scenario is done.
+// watch shows the screen until the user leaves it, or until the scenario is done. tui.ErrInterrupted: by Ctrl-C.
 func (s *session) watch(ctx context.Context, w world, out *os.File, untilDone bool) error {
 	feed, err := newFeed(ctx, s)
 	if err != nil {
 		return err
 	}
 	err = tui.Run(ctx, feed, screenOptions(w, out, s.name, untilDone))
-	if err != nil && !errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil
+	case err != nil && !errors.Is(err, tui.ErrInterrupted):
 		return fmt.Errorf("showing the screen: %w", err)
 	}
-	return nil
+	return err
 }
 
 func screenOptions(w world, out *os.File, name string, untilDone bool) tui.Options {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -126,6 +127,13 @@ func firstCall(ctx context.Context, client *kube.Client) error {
 	if err != nil {
 		return fmt.Errorf("making the first call: %w", err)
 	}
+	return firstAnswer(ctx, conn, time.Minute)
+}
+
+// firstAnswer gives pods that are ready some time: their certificates may be newer than this machine's clock. Where none answers, gRPC tells why.
+func firstAnswer(ctx context.Context, conn grpc.ClientConnInterface, limit time.Duration) error {
+	ctx, done := context.WithTimeout(ctx, limit)
+	defer done()
 	if err := firstUser(ctx, conn); err != nil {
 		return fmt.Errorf("making the first call: %w\ntry: sandbox logs userservice", err)
 	}

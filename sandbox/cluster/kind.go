@@ -66,15 +66,39 @@ func (c Cluster) Create(ctx context.Context, host Host, heard Heard) error {
 	select {
 	case err = <-done:
 	case <-ctx.Done():
-		// Create takes no context: without its node it fails soon.
-		_ = c.removeContainers(context.WithoutCancel(ctx))
-		<-done //nolint:errcheck // that it failed is what we made happen
+		c.takeAway(context.WithoutCancel(ctx), done)
 		err = ctx.Err()
 	}
 	if err != nil {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		return errors.Join(fmt.Errorf("creating the cluster: %w%s", err, said(err)), c.Delete(clean))
+	}
+	return os.Chmod(c.Kubeconfig, 0o600)
+}
+
+// takeAway removes the node from under kind, again and again until kind has failed: it takes no context, and may only be about to make the node.
+func (c Cluster) takeAway(ctx context.Context, done <-chan error) {
+	again := time.NewTicker(500 * time.Millisecond)
+	defer again.Stop()
+	for {
+		_ = c.removeContainers(ctx)
+		select {
+		case <-done: // that it failed is what we made happen
+			return
+		case <-again.C:
+		}
+	}
+}
+
+// WriteKubeconfig writes the file of a cluster that is there anew.
+func (c Cluster) WriteKubeconfig() error {
+	p, err := c.provider(func(string) {})
+	if err != nil {
+		return err
+	}
+	if err := p.ExportKubeConfig(c.Name, c.Kubeconfig, false); err != nil {
+		return fmt.Errorf("writing the kubeconfig: %w", err)
 	}
 	return os.Chmod(c.Kubeconfig, 0o600)
 }

@@ -84,10 +84,10 @@ func TestNotReady(t *testing.T) {
 		{"a pod is still an old one", func(d *appsv1.Deployment) { d.Status.UpdatedReplicas = 2 }, "thing has 3 of 3 pods ready"},
 		{"an old pod is still there beside the new ones", func(d *appsv1.Deployment) { d.Status.Replicas = 4 }, "thing has 3 of 3 pods ready"},
 		{"no number of replicas means one", func(d *appsv1.Deployment) { d.Spec.Replicas, d.Status.ReadyReplicas = nil, 0 }, "thing has 0 of 1 pods ready"},
-		{"none wanted, none lacking", func(d *appsv1.Deployment) {
+		{"a deployment of no pods serves nobody", func(d *appsv1.Deployment) {
 			none := int32(0)
 			d.Spec.Replicas, d.Status = &none, appsv1.DeploymentStatus{ObservedGeneration: 2}
-		}, ""},
+		}, "thing has 0 of 0 pods ready: somebody scaled it to 0"},
 	} {
 		client := &Client{Kube: fake.NewClientset(deployment(c.change))}
 		got, of, err := client.NotReady(t.Context(), "shop", ReleaseLabel+"=thing")
@@ -162,7 +162,10 @@ func TestWhy(t *testing.T) {
 			if err != nil || len(got) != 1 || got[0].Ready != 1 || got[0].Want != 3 || got[0].Why != c.want {
 				t.Errorf("got %+v, %v; want why %q", got, err, c.want)
 			}
-			for _, a := range k.Actions() { // the fake does not filter events
+			for _, a := range k.Actions() { // the fake does not filter events, and has one log for all containers
+				if of, ok := a.(clienttesting.GenericAction); ok && a.GetSubresource() == "log" && of.GetValue().(*corev1.PodLogOptions).Container != "main" {
+					t.Errorf("asked for the log of %+v", of.GetValue())
+				}
 				if list, ok := a.(clienttesting.ListAction); ok && a.GetResource().Resource == "events" {
 					fields := list.GetListRestrictions().Fields.String()
 					if !strings.Contains(fields, "involvedObject.name=") || !strings.Contains(fields, "type=Warning") {

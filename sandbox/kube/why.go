@@ -40,6 +40,10 @@ func (c *Client) NotReady(ctx context.Context, namespace, selector string) (lack
 			want = *d.Spec.Replicas
 		}
 		s := d.Status
+		if want == 0 { // no chart of ours asks for that
+			lacking = append(lacking, NotReady{Deployment: d.Name, Why: "somebody scaled it to 0"})
+			continue
+		}
 		if s.ObservedGeneration >= d.Generation && s.ReadyReplicas >= want && s.UpdatedReplicas >= want && s.Replicas == s.UpdatedReplicas {
 			continue
 		}
@@ -71,10 +75,10 @@ func (c *Client) why(ctx context.Context, namespace, selector string) string {
 func (c *Client) podTrouble(ctx context.Context, p *corev1.Pod) string {
 	for _, s := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
 		if w := s.State.Waiting; w != nil && w.Reason != "" && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
-			return withLog(strings.TrimSpace(w.Reason+" "+w.Message), c.lastLine(ctx, p))
+			return withLog(strings.TrimSpace(w.Reason+" "+w.Message), c.lastLine(ctx, p, s.Name))
 		}
 		if t := s.State.Terminated; t != nil && t.ExitCode != 0 {
-			return withLog(fmt.Sprintf("container %s ended with exit code %d", s.Name, t.ExitCode), c.lastLine(ctx, p))
+			return withLog(fmt.Sprintf("container %s ended with exit code %d", s.Name, t.ExitCode), c.lastLine(ctx, p, s.Name))
 		}
 	}
 	for _, cond := range p.Status.Conditions {
@@ -92,10 +96,10 @@ func withLog(reason, line string) string {
 	return reason + "; last log line: " + line
 }
 
-func (c *Client) lastLine(ctx context.Context, p *corev1.Pod) string {
+func (c *Client) lastLine(ctx context.Context, p *corev1.Pod, container string) string {
 	one := int64(1)
 	for _, previous := range []bool{false, true} {
-		raw, err := c.Kube.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{TailLines: &one, Previous: previous}).DoRaw(ctx)
+		raw, err := c.Kube.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{Container: container, TailLines: &one, Previous: previous}).DoRaw(ctx)
 		if line := strings.TrimSpace(string(raw)); err == nil && line != "" {
 			return line
 		}

@@ -17,7 +17,6 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 )
 
@@ -37,7 +36,7 @@ const (
 	Unchanged Outcome = "unchanged"
 	Installed Outcome = "installed"
 	Upgraded  Outcome = "upgraded"
-	Repaired  Outcome = "repaired" // a half-made release, or one whose objects were gone
+	Repaired  Outcome = "repaired" // a half-made release, or one whose objects somebody deleted or changed
 )
 
 // fingerprintLabel is on every release record: equal fingerprints mean equal chart and values.
@@ -86,11 +85,11 @@ func apply(ctx context.Context, cfg *action.Configuration, s Spec) (Outcome, err
 	case last.Labels[fingerprintLabel] != print:
 		return Upgraded, upgrade(ctx, cfg, s, print)
 	}
-	whole, err := objectsThere(cfg, last.Manifest)
+	asMade, err := asInstalled(cfg, last.Manifest)
 	if err != nil {
 		return "", err
 	}
-	if !whole {
+	if !asMade {
 		return Repaired, upgrade(ctx, cfg, s, print)
 	}
 	return Unchanged, nil
@@ -132,22 +131,6 @@ func upgrade(ctx context.Context, cfg *action.Configuration, s Spec, print strin
 	u.DisableOpenAPIValidation = true
 	_, err := u.RunWithContext(ctx, s.Name, s.Chart, s.Values)
 	return err
-}
-
-// objectsThere says whether every object of a manifest is in the cluster.
-func objectsThere(cfg *action.Configuration, manifest string) (bool, error) {
-	list, err := cfg.KubeClient.Build(strings.NewReader(manifest), false)
-	if err != nil {
-		return false, nil //nolint:nilerr // a kind that the cluster no longer knows means that its CRD is gone: repair
-	}
-	for _, info := range list {
-		if err := info.Get(); apierrors.IsNotFound(err) {
-			return false, nil
-		} else if err != nil {
-			return false, err
-		}
-	}
-	return true, nil
 }
 
 // fingerprint covers the chart's files and the values; the order of neither matters.

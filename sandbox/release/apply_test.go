@@ -17,9 +17,11 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage"
 	"helm.sh/helm/v3/pkg/storage/driver"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 	restfake "k8s.io/client-go/rest/fake"
@@ -182,12 +184,17 @@ func TestApplyReportsWhatTheClusterSays(t *testing.T) {
 
 // answering is a cluster that answers every question for one object with the same status code.
 func answering(code int) kube.ResourceList {
-	body := `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","code":500}`
+	return answeringWith(code, `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"shop"}}`, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a"}})
+}
+
+// answeringWith is an object of a manifest, and what the cluster says of it.
+func answeringWith(code int, body string, wanted runtime.Object) kube.ResourceList {
 	switch code {
 	case http.StatusOK:
-		body = `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"shop"}}`
 	case http.StatusNotFound:
 		body = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`
+	default:
+		body = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","code":500}`
 	}
 	gv := schema.GroupVersion{Version: "v1"}
 	client := &restfake.RESTClient{
@@ -197,12 +204,19 @@ func answering(code int) kube.ResourceList {
 		}),
 	}
 	return kube.ResourceList{{
-		Client: client, Namespace: "shop", Name: "a", Object: &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a"}},
+		Client: client, Namespace: "shop", Name: "a", Object: wanted,
 		Mapping: &meta.RESTMapping{Resource: gv.WithResource("configmaps"), GroupVersionKind: gv.WithKind("ConfigMap"), Scope: meta.RESTScopeNamespace},
 	}}
 }
 
-func TestObjectsThere(t *testing.T) {
+func TestAsInstalled(t *testing.T) {
+	config := func(data map[string]string) runtime.Object {
+		return &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: "a"}, Data: data}
+	}
+	scaled := func(to int32) runtime.Object {
+		return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: appsv1.DeploymentSpec{Replicas: &to}}
+	}
+	const three = `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"a"},"spec":{"replicas":3,"minReadySeconds":1}}`
 	for _, c := range []struct {
 		sentence string
 		list     kube.ResourceList
@@ -215,10 +229,15 @@ func TestObjectsThere(t *testing.T) {
 		{"of two objects one is missing", append(answering(http.StatusOK), answering(http.StatusNotFound)...), nil, false, false},
 		{"a kind that is gone with its definition is missing", nil, errors.New("no matches for kind"), false, false},
 		{"a cluster that does not answer says nothing about the object", answering(http.StatusInternalServerError), nil, false, true},
+		{"a deployment of as many pods as it was made with", answeringWith(http.StatusOK, three, scaled(3)), nil, true, false},
+		{"a deployment that somebody scaled", answeringWith(http.StatusOK, three, scaled(2)), nil, false, false},
+		{"a deployment whose number nobody gave", answeringWith(http.StatusOK, three, &appsv1.Deployment{}), nil, true, false},
+		{"a config map as it was made", answeringWith(http.StatusOK, `{"kind":"ConfigMap","apiVersion":"v1","data":{"k":"v"}}`, config(map[string]string{"k": "v"})), nil, true, false},
+		{"a config map that somebody edited", answeringWith(http.StatusOK, `{"kind":"ConfigMap","apiVersion":"v1","data":{"k":"w"}}`, config(map[string]string{"k": "v"})), nil, false, false},
 	} {
 		w := newWorld()
 		w.kube.DummyResources, w.kube.BuildError = c.list, c.build
-		whole, err := objectsThere(w.cfg, "")
+		whole, err := asInstalled(w.cfg, "")
 		if whole != c.whole || (err != nil) != c.fails {
 			t.Errorf("%s: got %v, %v", c.sentence, whole, err)
 		}
