@@ -6,6 +6,8 @@ import (
 	"context"
 	"io"
 	"log"
+	"maps"
+	"os"
 	"testing"
 
 	"helm.sh/helm/v3/pkg/action"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
 // Deleted by hand means two things: `helm uninstall`, which takes the record too, and `kubectl delete`, which leaves it.
@@ -33,6 +36,53 @@ func TestUpRepairsEveryReleaseDeletedByHand(t *testing.T) {
 			repair(ctx, t)
 		})
 	}
+}
+
+// TestUpUndoesWhatWasChangedByHand: scaled away, edited, and the kubeconfig deleted.
+func TestUpUndoesWhatWasChangedByHand(t *testing.T) {
+	feature(t, "scaled to 0", func(ctx context.Context, t *testing.T) {
+		workloads := kube.Workloads{Client: connect(t), Namespace: charts.ShopNamespace}
+		before, err := workloads.Replicas(ctx, "userservice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := workloads.Scale(ctx, "userservice", 0); err != nil {
+			t.Fatal(err)
+		}
+		repair(ctx, t)
+		if now, err := workloads.Replicas(ctx, "userservice"); err != nil || now != before {
+			t.Errorf("userservice has %d replicas, %v; want %d", now, err, before)
+		}
+	})
+	feature(t, "an edited policy", func(ctx context.Context, t *testing.T) {
+		policies := connect(t).Kube.CoreV1().ConfigMaps(charts.ShopNamespace)
+		before, err := policies.Get(ctx, "orderservice-policy", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		edited := before.DeepCopy()
+		edited.Data["policy.yaml"] = "version: edited\n"
+		if _, err := policies.Update(ctx, edited, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := world.must(ctx, "up"); err != nil {
+			t.Fatal(err)
+		}
+		now, err := policies.Get(ctx, "orderservice-policy", metav1.GetOptions{})
+		if err != nil || !maps.Equal(now.Data, before.Data) {
+			t.Errorf("the policy is %v, %v", now.Data, err)
+		}
+	})
+	feature(t, "a deleted kubeconfig", func(ctx context.Context, t *testing.T) {
+		if err := os.Remove(world.GetKubeconfig()); err != nil {
+			t.Fatal(err)
+		}
+		repair(ctx, t)
+		info, err := os.Stat(world.GetKubeconfig())
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the kubeconfig is %v, %v", info, err)
+		}
+	})
 }
 
 func uninstall(t *testing.T, r charts.Release) {

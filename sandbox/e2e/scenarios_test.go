@@ -36,23 +36,29 @@ func TestScenariosHoldAndLeaveNothing(t *testing.T) {
 }
 
 func TestImpossibleLimitFailsTheRun(t *testing.T) {
-	feature(t, "impossible limit", func(ctx context.Context, t *testing.T) {
-		source, code, err := world.run(ctx, "scenarios", "show", "pod-kill")
-		if err != nil || code != 0 {
-			t.Fatalf("show ended with %d, %v", code, err)
-		}
-		file := filepath.Join(t.TempDir(), "impossible.yaml")
-		impossible := strings.Replace(source, "atMost: 250ms", "atMost: 1us", 1)
-		if impossible == source {
-			t.Fatal("the scenario has no limit of 250ms to make impossible")
-		}
-		if err := os.WriteFile(file, []byte(impossible), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if report, code := runScenario(ctx, t, file); code != 1 || report.Result != "fail" {
-			t.Fatalf("run ended with %d, %s; want 1, fail", code, report.Result)
-		}
-	})
+	for scenario, limit := range map[string][2]string{
+		"pod-kill":     {"atMost: 250ms", "atMost: 1us"},
+		"load-burst":   {"atMost: 250ms", "atMost: 1us"},
+		"breaker-trip": {"visits: [closed, open, half-open, closed]", "trace: [closed]"},
+	} {
+		feature(t, "impossible limit of "+scenario, func(ctx context.Context, t *testing.T) {
+			source, code, err := world.run(ctx, "scenarios", "show", scenario)
+			if err != nil || code != 0 {
+				t.Fatalf("show ended with %d, %v", code, err)
+			}
+			file := filepath.Join(t.TempDir(), "impossible.yaml")
+			impossible := strings.Replace(source, limit[0], limit[1], 1)
+			if impossible == source {
+				t.Fatalf("the scenario has no %q to make impossible", limit[0])
+			}
+			if err := os.WriteFile(file, []byte(impossible), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if report, code := runScenario(ctx, t, file); code != 1 || report.Result != "fail" {
+				t.Fatalf("run ended with %d, %s; want 1, fail", code, report.Result)
+			}
+		})
+	}
 }
 
 type report struct {

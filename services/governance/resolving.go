@@ -3,6 +3,7 @@ package governance
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,8 +13,12 @@ import (
 )
 
 // lookupsApart is how soon a name may be looked up again after a connection failed. By grpc-go's own 30 s, a rolling restart that takes
-// less leaves a caller with addresses of dead pods only. Each look-up fills the retry budget, so in an outage it also is how often that refills.
+// less leaves a caller with addresses of dead pods only.
 const lookupsApart = time.Second
+
+// lookupsEvery is how often a name is looked up while all is well: gRPC itself asks only when a connection ends, and a new replica would
+// wait for that.
+const lookupsEvery = 5 * time.Second
 
 // lookUpSoon is for the whole process, as grpc-go has it.
 var lookUpSoon = sync.OnceFunc(func() { dns.SetMinResolutionInterval(lookupsApart) })
@@ -87,43 +92,68 @@ type governedConn struct {
 	mu    sync.Mutex
 	state *resolver.State
 	sent  string
+	taken bool // without an error
 
 	lookup   sync.Mutex // never held while the connection is told anything
 	resolver resolver.Resolver
-	next     *time.Timer // of the look-up after one that found nobody
+	next     *time.Timer // of the next look-up that nobody asks for
+	closed   bool
 }
 
-// UpdateState hands on what was found. Nobody at all is no error here: after one, gRPC's own resolver waits longer each time, up to two
-// minutes, and a caller would notice as late that the callee's pods are back.
+// UpdateState hands on what was found, if it is new: gRPC fills the retry budget with each answer. Nobody at all is no error here: after
+// one, gRPC's own resolver waits longer each time, up to two minutes, and a caller would notice as late that the callee's pods are back.
 func (c *governedConn) UpdateState(s resolver.State) error {
-	c.mu.Lock()
-	c.state = &s
-	err := c.send(c.client.serviceConfig())
-	c.mu.Unlock()
 	nobody := len(s.Addresses) == 0 && len(s.Endpoints) == 0
-	c.lookUpAgain(nobody)
+	err := c.found(s)
 	if nobody {
+		c.lookUpIn(lookupsApart)
 		return nil
 	}
+	c.lookUpIn(lookupsEvery)
 	return err
 }
 
-func (c *governedConn) lookUpAgain(soon bool) {
+func (c *governedConn) found(s resolver.State) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if config := c.client.serviceConfig(); c.taken && config == c.sent && slices.Equal(addressesOf(*c.state), addressesOf(s)) {
+		return nil
+	}
+	c.state = &s
+	return c.send(c.client.serviceConfig())
+}
+
+// addressesOf sorts them: name servers answer in turns.
+func addressesOf(s resolver.State) []string {
+	var all []string
+	for _, e := range s.Endpoints {
+		for _, a := range e.Addresses {
+			all = append(all, a.Addr)
+		}
+	}
+	for _, a := range s.Addresses {
+		all = append(all, a.Addr)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (c *governedConn) lookUpIn(wait time.Duration) {
 	c.lookup.Lock()
 	defer c.lookup.Unlock()
 	if c.next != nil {
 		c.next.Stop()
 		c.next = nil
 	}
-	if soon {
-		c.next = time.AfterFunc(lookupsApart, c.lookUpNow)
+	if !c.closed {
+		c.next = time.AfterFunc(wait, c.lookUpNow)
 	}
 }
 
 func (c *governedConn) lookUpNow() {
 	c.lookup.Lock()
 	defer c.lookup.Unlock()
-	if c.resolver != nil {
+	if c.resolver != nil && !c.closed {
 		c.resolver.ResolveNow(resolver.ResolveNowOptions{})
 	}
 }
@@ -132,8 +162,8 @@ func (c *governedConn) lookUpNow() {
 func (c *governedConn) lookUpBy(r resolver.Resolver) {
 	c.lookup.Lock()
 	defer c.lookup.Unlock()
-	c.resolver = r
-	if r == nil && c.next != nil {
+	c.resolver, c.closed = r, r == nil
+	if c.closed && c.next != nil {
 		c.next.Stop()
 	}
 }
@@ -151,7 +181,9 @@ func (c *governedConn) send(config string) error {
 	c.client.budget.reset()
 	s := *c.state
 	s.ServiceConfig = c.ParseServiceConfig(config)
-	return c.ClientConn.UpdateState(s)
+	err := c.ClientConn.UpdateState(s)
+	c.taken = err == nil
+	return err
 }
 
 func (c *client) serviceConfig() string {

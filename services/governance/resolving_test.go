@@ -75,26 +75,37 @@ func (n *names) answer() {
 	n.refused = n.conn.UpdateState(s)
 }
 
-// pickyConn refuses an answer without addresses, as balancers do.
-type pickyConn struct{ resolver.ClientConn }
+// pickyConn refuses an answer without addresses, as balancers do, and counts the others.
+type pickyConn struct {
+	resolver.ClientConn
+	taken *int
+}
 
 func (pickyConn) ParseServiceConfig(string) *serviceconfig.ParseResult { return nil }
-func (pickyConn) UpdateState(s resolver.State) error {
+func (c pickyConn) UpdateState(s resolver.State) error {
 	if len(s.Endpoints) == 0 {
 		return errors.New("bad resolver state")
 	}
+	*c.taken++
 	return nil
+}
+
+func lookedUp(t *testing.T, n *names) (r resolver.Resolver, taken *int) {
+	t.Helper()
+	taken = new(int)
+	c := newClient(ClientConfig{Callee: "callee", Metrics: NewMetrics(), Log: quiet})
+	r, err := governedBuilder{n, c}.Build(resolver.Target{}, pickyConn{taken: taken}, resolver.BuildOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, taken
 }
 
 func TestACalleeThatHadNoPodIsFoundWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &names{}
-		m := NewMetrics()
-		c := newClient(ClientConfig{Callee: "callee", Metrics: m, Log: quiet})
-		r, err := governedBuilder{n, c}.Build(resolver.Target{}, pickyConn{}, resolver.BuildOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r, taken := lookedUp(t, n)
+		defer r.Close()
 		time.Sleep(5*time.Minute + time.Millisecond)
 		synctest.Wait()
 		asked, refused := n.seen()
@@ -107,16 +118,35 @@ func TestACalleeThatHadNoPodIsFoundWithinASecond(t *testing.T) {
 		n.find("10.0.0.1:8443")
 		time.Sleep(time.Second)
 		synctest.Wait()
-		asked, _ = n.seen()
-		time.Sleep(time.Minute)
-		if now, _ := n.seen(); now != asked {
-			t.Error("it asks on after somebody was found")
+		if *taken != 1 {
+			t.Errorf("the connection was told %d times of the pod", *taken)
 		}
-		n.find()
-		go n.answer()
+	})
+}
+
+// TestANewReplicaIsFoundWithinFiveSeconds although no connection ended; what is as before is not handed on, or each look-up would fill the
+// retry budget.
+func TestANewReplicaIsFoundWithinFiveSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &names{}
+		n.find("10.0.0.1:8443", "10.0.0.2:8443")
+		r, taken := lookedUp(t, n)
+		n.find("10.0.0.2:8443", "10.0.0.1:8443")
+		time.Sleep(time.Minute + time.Millisecond)
 		synctest.Wait()
+		if asked, _ := n.seen(); asked != 12 || *taken != 1 {
+			t.Errorf("in a minute it asked %d times, and told the connection %d times", asked, *taken)
+		}
+		n.find("10.0.0.1:8443", "10.0.0.2:8443", "10.0.0.3:8443")
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if *taken != 2 {
+			t.Errorf("the connection was told %d times, want once more for the new replica", *taken)
+		}
 		r.Close()
+		asked, _ := n.seen()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if now, _ := n.seen(); now != asked {
 			t.Error("it asks on after it was closed")
 		}
