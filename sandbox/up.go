@@ -2,8 +2,8 @@ package sandbox
 
 import (
 	"context"
-	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -123,7 +123,7 @@ func (u *up) openStore() error {
 		return err
 	}
 	if err := cache.RemoveLeftovers(); err != nil {
-		return fmt.Errorf("cleaning the image cache: %w", err)
+		u.rec.note("image cache", strings.ReplaceAll(err.Error(), "\n", "; ")) // it costs room on the disk, and no more
 	}
 	u.store = &images.Store{
 		Cache: cache, Registry: images.NewRegistry(), Mode: u.o.Images, SourceTree: u.o.SourceTree,

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -139,7 +138,7 @@ func (s *Store) build(ctx context.Context, i Image, key string) (Ready, error) {
 	if err != nil {
 		return Ready{}, err
 	}
-	defer os.RemoveAll(scratch)
+	defer removeScratch(scratch) //nolint:errcheck // what stays is a leftover, of which the next `up` tells
 	started := time.Now()
 	w := &Workshop{SourceTree: s.SourceTree, Scratch: scratch, Doing: func(what string) {
 		s.observe(Event{Ref: i.Ref, Doing: what, Typical: i.Typical})
@@ -173,25 +172,4 @@ func pullKey(ref string) string {
 func bundleKey(ref string) string {
 	sum := sha256.Sum256([]byte("bundle " + ref))
 	return hex.EncodeToString(sum[:])
-}
-
-// RemoveLeftovers deletes the scratch folders of builds that were killed.
-func (c *Cache) RemoveLeftovers() error {
-	unlock, err := c.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	old, err := filepath.Glob(filepath.Join(c.dir, "build-*"))
-	if err != nil {
-		return err
-	}
-	for _, dir := range old {
-		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > time.Hour {
-			if err := os.RemoveAll(dir); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
