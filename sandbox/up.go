@@ -127,15 +127,20 @@ func (u *up) openStore() error {
 	}
 	u.store = &images.Store{
 		Cache: cache, Registry: images.NewRegistry(), Mode: u.o.Images, SourceTree: u.o.SourceTree,
-		Observe: func(e images.Event) {
-			if e.Doing != "" {
-				u.rec.observe(Progress{Step: "image " + e.Ref, Doing: e.Doing, Typical: e.Typical})
-			} else if e.Done != nil {
-				u.imageReady(*e.Done)
-			}
-		},
+		Observe: u.imageEvent,
 	}
 	return nil
+}
+
+func (u *up) imageEvent(e images.Event) {
+	switch {
+	case e.Done != nil:
+		u.imageReady(*e.Done)
+	case e.Note != "":
+		u.rec.note("image "+e.Ref, e.Note)
+	default:
+		u.rec.observe(Progress{Step: "image " + e.Ref, Doing: e.Doing, Typical: e.Typical})
+	}
 }
 
 func (u *up) imageReady(r images.Ready) {

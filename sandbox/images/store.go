@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -19,6 +21,7 @@ type Event struct {
 	Ref     string
 	Doing   string        // empty once the image is there
 	Typical time.Duration // of a cold build; zero for a pull
+	Note    string        // a line to keep, in an event that says nothing else
 	Done    *Ready
 }
 
@@ -36,6 +39,8 @@ type Store struct {
 	Mode       Mode
 	SourceTree string      // a checkout of this project; empty when there is none
 	Observe    func(Event) // may be nil
+
+	toldOffline atomic.Bool
 }
 
 // Get returns the image, making it if need be.
@@ -101,31 +106,62 @@ func (s *Store) find(key, ref string) (Ready, bool, error) {
 }
 
 func (s *Store) pullOrBuild(ctx context.Context, i Image, buildKey string) (Ready, error) {
-	pullErr := ErrOffline
-	if i.Pull != "" && s.Mode != Source && !s.Registry.Offline() {
-		s.observe(Event{Ref: i.Ref, Doing: "pulling"})
-		started := time.Now()
-		img, err := s.Registry.Image(ctx, i.Pull)
-		if err == nil {
-			r, err := s.put(i, pullKey(i.Ref), Pulled, img, started)
-			if err == nil {
-				return r, nil
-			}
-			pullErr = err
-		} else {
-			pullErr = err
+	var pullErr error
+	if i.Pull != "" && s.Mode != Source {
+		var r Ready
+		if r, pullErr = s.pull(ctx, i); pullErr == nil {
+			return r, nil
 		}
 	}
 	if ctx.Err() != nil {
 		return Ready{}, ctx.Err()
 	}
-	if i.Pull != "" && s.Mode == Pull {
+	if pullErr != nil && s.Mode == Pull {
 		return Ready{}, fmt.Errorf("%w\ntry: --images auto, which builds what cannot be pulled", pullErr)
 	}
 	if s.SourceTree == "" {
 		return Ready{}, errors.Join(pullErr, errors.New("building it needs a checkout of this project\ntry: run from the project's folder, or name it with --source"))
 	}
-	return s.build(ctx, i, buildKey)
+	if pullErr != nil {
+		s.tellPull(i.Ref, pullErr)
+	}
+	r, err := s.build(ctx, i, buildKey)
+	if err != nil && pullErr != nil {
+		return Ready{}, fmt.Errorf("%w\nand building it instead: %w", pullErr, err)
+	}
+	return r, err
+}
+
+func (s *Store) pull(ctx context.Context, i Image) (Ready, error) {
+	if s.Registry.Offline() {
+		return Ready{}, ErrOffline
+	}
+	s.observe(Event{Ref: i.Ref, Doing: "pulling"})
+	started := time.Now()
+	img, err := s.Registry.Image(ctx, i.Pull)
+	if err != nil {
+		return Ready{}, err
+	}
+	return s.put(i, pullKey(i.Ref), Pulled, img, started)
+}
+
+// tellPull tells why an image is built that could have been pulled; that there is no network it tells once.
+func (s *Store) tellPull(ref string, err error) {
+	if !errors.Is(err, ErrOffline) {
+		s.observe(Event{Ref: ref, Note: "building it from source, because it cannot be pulled: " + short(err)})
+	} else if s.toldOffline.CompareAndSwap(false, true) {
+		s.observe(Event{Ref: ref, Note: "building from source what is missing: " + short(err)})
+	}
+}
+
+// short is the first line of an error, or as much of it as a screen has room for.
+func short(err error) string {
+	const room = 200
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	if r := []rune(line); len(r) > room {
+		line = string(r[:room-1]) + "…"
+	}
+	return line
 }
 
 func (s *Store) build(ctx context.Context, i Image, key string) (Ready, error) {
