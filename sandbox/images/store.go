@@ -63,7 +63,10 @@ var errMissing = errors.New("not in the cache")
 
 // present looks for an image in the cache. buildKey is the key of what this source tree makes; empty without one.
 func (s *Store) present(i Image) (r Ready, buildKey string, err error) {
-	keys := []string{pullKey(i.Ref), bundleKey(i.Ref)}
+	keys := []string{bundleKey(i.Ref)}
+	if i.Pull != "" {
+		keys = append([]string{pullKey(i.Pull)}, keys...)
+	}
 	if s.SourceTree != "" {
 		if buildKey, err = Key(i.Recipe, s.SourceTree, goVersion()); err != nil {
 			return Ready{}, "", fmt.Errorf("preparing %s: %w", i.Ref, err)
@@ -142,7 +145,7 @@ func (s *Store) pull(ctx context.Context, i Image) (Ready, error) {
 	if err != nil {
 		return Ready{}, err
 	}
-	return s.put(i, pullKey(i.Ref), Pulled, img, started)
+	return s.put(i, pullKey(i.Pull), Pulled, img, started)
 }
 
 // tellPull tells why an image is built that could have been pulled; that there is no network it tells once.

@@ -222,6 +222,23 @@ func mustKey(t *testing.T, s *shop) string {
 	return key
 }
 
+func TestWhatIsPulledIsKnownByWhatItWasPulledFrom(t *testing.T) {
+	host := registryWith(t, map[string]v1.Image{"kind:1": imageOf(t, "old"), "kind:2": imageOf(t, "new")})
+	s := newShop(t, host+"/kind:1", true)
+	first, err := s.store.Get(t.Context(), s.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.image.Pull = host + "/kind:2"
+	second, err := s.store.Get(t.Context(), s.image)
+	if err != nil || second.How != Pulled || second.Digest == first.Digest {
+		t.Errorf("%s, %v; want the new one, pulled", second.How, err)
+	}
+	if entries, _ := s.store.Cache.Entries(); len(entries) != 1 {
+		t.Errorf("%d entries, want the new one only", len(entries))
+	}
+}
+
 func TestShort(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\ntry: b": "a", "": "", strings.Repeat("é", 200): strings.Repeat("é", 200), strings.Repeat("é", 201): strings.Repeat("é", 199) + "…",
