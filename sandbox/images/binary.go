@@ -36,8 +36,15 @@ func (b Binary) files() []string {
 		return []string{recipesFolder + "/" + b.Module}
 	}
 	// Not go.work.sum: it only verifies what go.mod and go.work decide, and the go command adds lines to it as it goes.
-	return []string{recipesFolder + "/" + b.Module, recipesFolder + "/go.work"}
+	files := []string{recipesFolder + "/" + b.Module, recipesFolder + "/go.work"}
+	for _, module := range workspace {
+		files = append(files, recipesFolder+"/"+module+"/go.mod")
+	}
+	return files
 }
+
+// workspace is what go.work uses: the highest version that one of its modules asks for is the version for all.
+var workspace = []string{"certmanager", "containerd", "coredns", "etcd", "kube", "pause", "prometheus"}
 
 // codeOf names files of this package: a recipe's image changes when the code that makes it does.
 func codeOf(names ...string) []string {
