@@ -114,7 +114,7 @@ func makeImages(ctx context.Context, w world, g *globals, mode images.Mode) ([]i
 	for _, i := range images.All() {
 		r, err := store.Get(ctx, i)
 		if err != nil {
-			return ready, err
+			return ready, noProgram(err, w)
 		}
 		ready = append(ready, r)
 	}

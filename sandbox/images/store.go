@@ -170,7 +170,7 @@ func short(err error) string {
 func (s *Store) build(ctx context.Context, i Image, key string) (Ready, error) {
 	for _, program := range append([]string{"go"}, i.Recipe.Needs()...) {
 		if _, err := exec.LookPath(program); err != nil {
-			return Ready{}, fmt.Errorf("building it needs %s\ntry: sandbox up --setup", program)
+			return Ready{}, &MissingError{Program: program}
 		}
 	}
 	scratch, err := os.MkdirTemp(s.Cache.dir, "build-")

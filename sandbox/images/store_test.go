@@ -239,6 +239,10 @@ func TestWhatIsPulledIsKnownByWhatItWasPulledFrom(t *testing.T) {
 	}
 }
 
+func TestMissingGoIsNotForSetUp(t *testing.T) {
+	wantError(t, &MissingError{Program: "go"}, nil, "needs go", "\ntry: install Go from https://go.dev/dl")
+}
+
 func TestShort(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\ntry: b": "a", "": "", strings.Repeat("é", 200): strings.Repeat("é", 200), strings.Repeat("é", 201): strings.Repeat("é", 199) + "…",
