@@ -2,8 +2,8 @@ package sandbox
 
 import (
 	"context"
-	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -123,19 +123,24 @@ func (u *up) openStore() error {
 		return err
 	}
 	if err := cache.RemoveLeftovers(); err != nil {
-		return fmt.Errorf("cleaning the image cache: %w", err)
+		u.rec.note("image cache", strings.ReplaceAll(err.Error(), "\n", "; ")) // it costs room on the disk, and no more
 	}
 	u.store = &images.Store{
 		Cache: cache, Registry: images.NewRegistry(), Mode: u.o.Images, SourceTree: u.o.SourceTree,
-		Observe: func(e images.Event) {
-			if e.Doing != "" {
-				u.rec.observe(Progress{Step: "image " + e.Ref, Doing: e.Doing, Typical: e.Typical})
-			} else if e.Done != nil {
-				u.imageReady(*e.Done)
-			}
-		},
+		Observe: u.imageEvent,
 	}
 	return nil
+}
+
+func (u *up) imageEvent(e images.Event) {
+	switch {
+	case e.Done != nil:
+		u.imageReady(*e.Done)
+	case e.Note != "":
+		u.rec.note("image "+e.Ref, e.Note)
+	default:
+		u.rec.observe(Progress{Step: "image " + e.Ref, Doing: e.Doing, Typical: e.Typical})
+	}
 }
 
 func (u *up) imageReady(r images.Ready) {

@@ -108,21 +108,24 @@ func makeImages(ctx context.Context, w world, g *globals, mode images.Mode) ([]i
 	screen := newProgressScreen(w)
 	defer screen.close()
 	store := &images.Store{Cache: cache, Registry: images.NewRegistry(), Mode: mode, SourceTree: tree, Observe: func(e images.Event) {
-		if e.Done != nil {
-			screen.observe(sandbox.Progress{Step: e.Ref, Done: true, Took: e.Done.Took})
-			return
-		}
-		screen.observe(sandbox.Progress{Step: e.Ref, Doing: e.Doing, Typical: e.Typical})
+		screen.observe(imageProgress(e))
 	}}
 	var ready []images.Ready
 	for _, i := range images.All() {
 		r, err := store.Get(ctx, i)
 		if err != nil {
-			return ready, err
+			return ready, noProgram(err, w)
 		}
 		ready = append(ready, r)
 	}
 	return ready, nil
+}
+
+func imageProgress(e images.Event) sandbox.Progress {
+	if e.Done != nil {
+		return sandbox.Progress{Step: e.Ref, Done: true, Took: e.Done.Took}
+	}
+	return sandbox.Progress{Step: e.Ref, Doing: e.Doing, Typical: e.Typical, Note: e.Note}
 }
 
 func printBuilds(w world, ready []images.Ready) error {

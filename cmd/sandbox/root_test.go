@@ -49,6 +49,16 @@ func TestSetUpByAUserSaysWhatRootMustRun(t *testing.T) {
 	}
 }
 
+func TestBuildingWithoutAProgramEndsWith3AndTheCommandThatInstallsIt(t *testing.T) {
+	fixture.Programs(t, map[string]string{"go": "exit 1", "apt-get": ""})
+	code, _, stderr := runIn(t.Context(), t, "images", "build", "--images", "source", "--source", "../..")
+	const want = "building it needs debootstrap, which is not in PATH\ntry: sandbox up --setup\n" +
+		"which runs: sudo apt-get update && sudo apt-get install --no-install-recommends debootstrap\n"
+	if code != exitEnvironment || !strings.HasSuffix(stderr, want) {
+		t.Errorf("ended with %d and said %q", code, stderr)
+	}
+}
+
 func TestWhereFilesLie(t *testing.T) {
 	for _, c := range []struct {
 		sentence string

@@ -16,6 +16,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
 // setUpEngine is the engine that --setup installs, and enginePackages are what it needs to run a node.
@@ -78,7 +79,7 @@ func missingPackages(ctx context.Context, w world, g *globals) ([]string, error)
 	}
 	choice, err := cluster.Choose(ctx, g.engine, func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) })
 	if errors.Is(err, cluster.ErrNoEngine) && g.engine != "" && g.engine != setUpEngine {
-		return nil, noEngine(err, g, false)
+		return nil, noEngine(err, w, g, false)
 	}
 	if choice.Why != "" {
 		fmt.Fprintln(w.stderr, "set-up:", choice.Why)
@@ -113,7 +114,7 @@ func has(program string) bool {
 
 // noEngine adds the command that gives this machine an engine to an error that says that none works; other errors stay as they are.
 // After --setup did what it can, only the machine itself can be at fault.
-func noEngine(err error, g *globals, afterSetup bool) error {
+func noEngine(err error, w world, g *globals, afterSetup bool) error {
 	switch {
 	case !errors.Is(err, cluster.ErrNoEngine):
 		return err
@@ -130,7 +131,28 @@ func noEngine(err error, g *globals, afterSetup bool) error {
 	if err2 != nil || !has("apt-get") {
 		return fmt.Errorf("%w\ntry: %s", err, command)
 	}
-	return fmt.Errorf("%w\ntry: %s\nwhich runs: %s", err, command, aptCommand("", packages))
+	return fmt.Errorf("%w\ntry: %s\nwhich runs: %s", err, command, aptCommand(w.sudo(), packages))
+}
+
+// noProgram adds to an error that says that building an image lacks a program the command by which --setup would install it.
+func noProgram(err error, w world) error {
+	var missing *images.MissingError
+	if !errors.As(err, &missing) || !has("apt-get") {
+		return err
+	}
+	packages, err2 := lacking(nil, has)
+	if err2 != nil || !slices.Contains(packages, missing.Program) {
+		return err
+	}
+	return fmt.Errorf("%w\nwhich runs: %s", err, aptCommand(w.sudo(), packages))
+}
+
+// sudo goes before what only root may do.
+func (w world) sudo() string {
+	if w.getuid() == 0 {
+		return ""
+	}
+	return "sudo "
 }
 
 // command is a command line for the sandbox that is meant.

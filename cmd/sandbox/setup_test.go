@@ -11,6 +11,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
+	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
 func TestWhichPackagesAreMissing(t *testing.T) {
@@ -86,14 +87,52 @@ func TestTheCommandThatGivesAnEngine(t *testing.T) {
 		{"an engine that set-up cannot install", sandbox.DefaultName, "docker", false, "try: sandbox up --setup --engine podman"},
 		{"set-up has been tried", sandbox.DefaultName, "", true, "try: sandbox doctor"},
 	} {
-		err := noEngine(none, &globals{name: c.name, engine: c.engine}, c.afterSetup)
+		err := noEngine(none, root, &globals{name: c.name, engine: c.engine}, c.afterSetup)
 		if !errors.Is(err, cluster.ErrNoEngine) || err.Error() != none.Error()+"\n"+c.want {
 			t.Errorf("%s: got %v", c.sentence, err)
 		}
 	}
+	fixture.WantError(t, noEngine(none, user, &globals{name: sandbox.DefaultName}, false),
+		"\nwhich runs: sudo apt-get update && sudo apt-get install --no-install-recommends podman ")
 	other := errors.New("the disk is full")
-	if err := noEngine(other, &globals{}, false); !errors.Is(err, other) || err.Error() != other.Error() {
+	if err := noEngine(other, root, &globals{}, false); !errors.Is(err, other) || err.Error() != other.Error() {
 		t.Errorf("another error became %v", err)
+	}
+}
+
+var (
+	root = world{getuid: func() int { return 0 }}
+	user = world{getuid: func() int { return 1000 }}
+)
+
+func TestTheCommandThatGivesWhatBuildingNeeds(t *testing.T) {
+	lacks := func(program string) error {
+		return fmt.Errorf("preparing an image: %w", &images.MissingError{Program: program})
+	}
+	other := errors.New("the disk is full")
+	for _, c := range []struct {
+		sentence string
+		apt      bool
+		world    world
+		err      error
+		added    string
+	}{
+		{"root may run it", true, root, lacks("debootstrap"), "\nwhich runs: apt-get update && apt-get install --no-install-recommends debootstrap"},
+		{"a user needs sudo", true, user, lacks("debootstrap"), "\nwhich runs: sudo apt-get update && sudo apt-get install --no-install-recommends debootstrap"},
+		{"set-up does not install Go", true, root, lacks("go"), ""},
+		{"a system without apt has another command", false, root, lacks("debootstrap"), ""},
+		{"another error stays as it is", true, root, other, ""},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			programs := map[string]string{}
+			if c.apt {
+				programs["apt-get"] = ""
+			}
+			fixture.Programs(t, programs)
+			if got := noProgram(c.err, c.world); !errors.Is(got, c.err) || got.Error() != c.err.Error()+c.added {
+				t.Errorf("got %q", got)
+			}
+		})
 	}
 }
 

@@ -83,7 +83,7 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	})
 	screen.close()
 	if err != nil {
-		return noEngine(err, g, f.setup)
+		return noProgram(noEngine(err, w, g, f.setup), w)
 	}
 	if f.exportKubeconfig {
 		if err := exportKubeconfig(cmd.Context(), folders, g.name, w); err != nil {

@@ -1,9 +1,7 @@
 package images
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,8 +36,15 @@ func (b Binary) files() []string {
 		return []string{recipesFolder + "/" + b.Module}
 	}
 	// Not go.work.sum: it only verifies what go.mod and go.work decide, and the go command adds lines to it as it goes.
-	return []string{recipesFolder + "/" + b.Module, recipesFolder + "/go.work"}
+	files := []string{recipesFolder + "/" + b.Module, recipesFolder + "/go.work"}
+	for _, module := range workspace {
+		files = append(files, recipesFolder+"/"+module+"/go.mod")
+	}
+	return files
 }
+
+// workspace is what go.work uses: the highest version that one of its modules asks for is the version for all.
+var workspace = []string{"certmanager", "containerd", "coredns", "etcd", "kube", "pause", "prometheus"}
 
 // codeOf names files of this package: a recipe's image changes when the code that makes it does.
 func codeOf(names ...string) []string {
@@ -79,42 +84,4 @@ func ldflags(stamp []string) string {
 		flags += " -X " + s
 	}
 	return flags
-}
-
-// run runs cmd with its output in the workshop's log; the error ends with the log's tail.
-func (w *Workshop) run(cmd *exec.Cmd) error {
-	var tail tailBuffer
-	cmd.Stdout, cmd.Stderr = &tail, &tail
-	err := cmd.Run()
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, exec.ErrNotFound) {
-		return fmt.Errorf("%w\ntry: sandbox up --setup", err)
-	}
-	return fmt.Errorf("%w\n%s", err, tail.String())
-}
-
-// tailBuffer keeps the last lines written to it.
-type tailBuffer struct{ buf bytes.Buffer }
-
-const tailBytes = 4 << 10
-
-func (t *tailBuffer) Write(p []byte) (int, error) {
-	n, err := t.buf.Write(p)
-	if extra := t.buf.Len() - 2*tailBytes; extra > 0 {
-		t.buf.Next(extra)
-	}
-	return n, err
-}
-
-func (t *tailBuffer) String() string {
-	b := t.buf.Bytes()
-	if len(b) > tailBytes {
-		b = b[len(b)-tailBytes:]
-		if i := bytes.IndexByte(b, '\n'); i >= 0 {
-			b = b[i+1:]
-		}
-	}
-	return strings.TrimRight(string(b), "\n")
 }

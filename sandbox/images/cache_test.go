@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -231,23 +230,6 @@ func TestConcurrentPuts(t *testing.T) {
 		} else if err := c.Verify(img); err != nil {
 			t.Errorf("%s: %v", e.Key, err)
 		}
-	}
-}
-
-func TestRemoveLeftovers(t *testing.T) {
-	c := newCache(t)
-	old, fresh := filepath.Join(c.dir, "build-1"), filepath.Join(c.dir, "build-2")
-	write(t, filepath.Join(old, "x"), "x")
-	write(t, filepath.Join(fresh, "x"), "x")
-	past := time.Now().Add(-2 * time.Hour)
-	if err := os.Chtimes(old, past, past); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.RemoveLeftovers(); err != nil {
-		t.Fatal(err)
-	}
-	if exists(old) || !exists(fresh) {
-		t.Errorf("the killed build's folder is there: %v; the running build's folder is there: %v", exists(old), exists(fresh))
 	}
 }
 

@@ -3,6 +3,8 @@ package images
 import (
 	"fmt"
 	"time"
+
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 )
 
 // The versions of everything that is not ours. CoreDNS, etcd and pause are what kubeadm of this Kubernetes asks for.
@@ -23,6 +25,10 @@ const (
 // NodeRef is the image a kind node is made from.
 const NodeRef = "docker.io/kindest/node:" + KubernetesVersion
 
+// nodePull is the node image that this version of kind was released with. It may have another patch of Kubernetes than what we build: kind
+// publishes its images with its own releases, and not with those of Kubernetes.
+const nodePull = "docker.io/" + defaults.Image
+
 // All returns the catalog in order of need.
 func All() []Image {
 	certManager := func(part string) Image {
@@ -37,7 +43,7 @@ func All() []Image {
 	}
 	return []Image{
 		{
-			Ref: NodeRef, Pull: NodeRef, Purpose: "the Kubernetes node", Licence: "Apache-2.0", Stage: ForCluster, Typical: 15 * time.Minute,
+			Ref: NodeRef, Pull: nodePull, Purpose: "the Kubernetes node", Licence: "Apache-2.0", Stage: ForCluster, Typical: 15 * time.Minute,
 			Recipe: Node{Suite: DebianSuite, Kubernetes: KubernetesVersion},
 		},
 		certManager("controller"), certManager("webhook"), certManager("cainjector"),

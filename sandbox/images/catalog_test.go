@@ -18,7 +18,7 @@ func TestEveryCatalogEntryIsComplete(t *testing.T) {
 			"it has no purpose":                     i.Purpose == "",
 			"it has no licence":                     i.Licence == "",
 			"it does not say how long it takes":     i.Typical <= 0,
-			"it is pulled under another name":       i.Pull != "" && i.Pull != i.Ref,
+			"it is pulled under another name":       i.Pull != "" && i.Pull != i.Ref && i.Ref != NodeRef,
 			"our own program cannot be pulled":      strings.HasPrefix(i.Ref, "sandbox.local/") && i.Pull != "",
 			"its recipe does not say what it reads": i.Recipe != nil && len(i.Recipe.Sources()) == 0,
 			"its stage has no name":                 i.Stage.String() == "",
@@ -31,6 +31,24 @@ func TestEveryCatalogEntryIsComplete(t *testing.T) {
 			t.Errorf("%s: %v", i.Ref, err)
 		}
 		seen[i.Ref] = true
+	}
+}
+
+func TestWhatIsPulledForANodeIsWhatKindPublished(t *testing.T) {
+	node, _ := Find(NodeRef)
+	pull, err := name.ParseReference(node.Pull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := pull.(name.Digest); !ok {
+		t.Errorf("%s has no digest", node.Pull)
+	}
+	ref, err := name.ParseReference(NodeRef)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pull.Context() != ref.Context() {
+		t.Errorf("%s is pulled from %s", ref.Context(), pull.Context())
 	}
 }
 

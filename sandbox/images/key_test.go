@@ -1,9 +1,12 @@
 package images
 
 import (
+	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -70,6 +73,10 @@ func TestKeyOfAMissingSourceNamesIt(t *testing.T) {
 }
 
 func TestBinaryFiles(t *testing.T) {
+	shared := []string{"sandbox/images/recipes/etcd", "sandbox/images/recipes/go.work"}
+	for _, module := range workspace {
+		shared = append(shared, "sandbox/images/recipes/"+module+"/go.mod")
+	}
 	for _, c := range []struct {
 		sentence string
 		binary   Binary
@@ -77,7 +84,7 @@ func TestBinaryFiles(t *testing.T) {
 		files    []string
 	}{
 		{"our own program depends on our module and on what it names", Binary{Package: "./cmd/userservice", Sources: []string{"services"}}, "userservice", []string{"go.mod", "go.sum", "services"}},
-		{"a recipe's program depends on its module and on the workspace", Binary{Module: "etcd", Package: "."}, "etcd", []string{"sandbox/images/recipes/etcd", "sandbox/images/recipes/go.work"}},
+		{"a recipe's program depends on its module, and on the versions that all of the workspace asks for", Binary{Module: "etcd", Package: "."}, "etcd", shared},
 		{"a program built alone does not depend on the workspace", Binary{Module: "jaeger", Package: "example.org/cmd/jaeger", Alone: true}, "jaeger", []string{"sandbox/images/recipes/jaeger"}},
 	} {
 		if got := c.binary.files(); !slices.Equal(got, c.files) {
@@ -86,6 +93,24 @@ func TestBinaryFiles(t *testing.T) {
 		if got := c.binary.Name(); got != c.name {
 			t.Errorf("%s: its name is %q, want %q", c.sentence, got, c.name)
 		}
+	}
+}
+
+func TestTheWorkspaceIsWhatGoWorkUses(t *testing.T) {
+	out, err := exec.Command("go", "work", "edit", "-json", "recipes/go.work").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var work struct{ Use []struct{ DiskPath string } }
+	if err := json.Unmarshal(out, &work); err != nil {
+		t.Fatal(err)
+	}
+	var uses []string
+	for _, u := range work.Use {
+		uses = append(uses, strings.TrimPrefix(u.DiskPath, "./"))
+	}
+	if !slices.Equal(uses, workspace) {
+		t.Errorf("go.work uses %v, the keys cover %v", uses, workspace)
 	}
 }
 

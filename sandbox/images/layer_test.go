@@ -96,10 +96,12 @@ func TestAddFolderKeepsModesAndLinks(t *testing.T) {
 
 func TestLayersAreReproducible(t *testing.T) {
 	var digests []v1.Hash
+	host := t.TempDir()
+	write(t, filepath.Join(host, caBundles[0]), "certificates")
 	for range 2 {
 		root := tree(t) // made at another time in another place
 		layer, err := writeLayer(filepath.Join(t.TempDir(), "layer.tar"), func(tw *tar.Writer) error {
-			if err := addBase(tw); err != nil {
+			if err := addBase(tw, host); err != nil {
 				return err
 			}
 			return addFolder(tw, root)

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -37,7 +36,7 @@ func (p Program) Build(ctx context.Context, w *Workshop) (v1.Image, error) {
 		return nil, err
 	}
 	layer, err := writeLayer(filepath.Join(w.Scratch, "program.tar"), func(tw *tar.Writer) error {
-		if err := addBase(tw); err != nil {
+		if err := addBase(tw, "/"); err != nil {
 			return err
 		}
 		return addFile(tw, p.Binary.Name(), file, 0o755)
@@ -48,18 +47,32 @@ func (p Program) Build(ctx context.Context, w *Workshop) (v1.Image, error) {
 	return assemble(v1.Config{Entrypoint: p.Entrypoint, User: p.User, Env: []string{"PATH=/"}, WorkingDir: "/"}, layer)
 }
 
-// addBase writes what a static program may look for: a world-writable /tmp, and the host's CA certificates where it has some.
-func addBase(tw *tar.Writer) error {
+// addBase writes what a static program may look for: a world-writable /tmp, and the CA certificates of the machine whose root is host.
+func addBase(tw *tar.Writer, host string) error {
+	bundle, err := caBundle(host)
+	if err != nil {
+		return err
+	}
 	for name, mode := range map[string]int64{"tmp/": 0o1777} {
 		if err := tw.WriteHeader(&tar.Header{Name: name, Mode: mode, Typeflag: tar.TypeDir, ModTime: epoch, Format: tar.FormatPAX}); err != nil {
 			return err
 		}
 	}
-	const bundle = "etc/ssl/certs/ca-certificates.crt"
-	if _, err := os.Stat("/" + bundle); errors.Is(err, fs.ErrNotExist) {
-		return nil
+	return addFile(tw, caBundles[0], bundle, 0o644)
+}
+
+// caBundles is where distributions keep the CA certificates, below their root: Debian, Fedora, SUSE, Alpine. In the image they are at the first.
+var caBundles = []string{"etc/ssl/certs/ca-certificates.crt", "etc/pki/tls/certs/ca-bundle.crt", "etc/ssl/ca-bundle.pem", "etc/ssl/cert.pem"}
+
+// caBundle finds the CA certificates of the machine whose root is host. Without any, a program would fail at its first call abroad.
+func caBundle(host string) (string, error) {
+	for _, bundle := range caBundles {
+		file := filepath.Join(host, bundle)
+		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
+			return file, nil
+		}
 	}
-	return addFile(tw, bundle, "/"+bundle, 0o644)
+	return "", errors.New("the image needs CA certificates, and this machine has none\ntry: apt-get install ca-certificates")
 }
 
 // assemble makes an image for this machine's architecture.

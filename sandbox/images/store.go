@@ -9,7 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -20,6 +21,7 @@ type Event struct {
 	Ref     string
 	Doing   string        // empty once the image is there
 	Typical time.Duration // of a cold build; zero for a pull
+	Note    string        // a line to keep, in an event that says nothing else
 	Done    *Ready
 }
 
@@ -37,6 +39,8 @@ type Store struct {
 	Mode       Mode
 	SourceTree string      // a checkout of this project; empty when there is none
 	Observe    func(Event) // may be nil
+
+	toldOffline atomic.Bool
 }
 
 // Get returns the image, making it if need be.
@@ -59,7 +63,10 @@ var errMissing = errors.New("not in the cache")
 
 // present looks for an image in the cache. buildKey is the key of what this source tree makes; empty without one.
 func (s *Store) present(i Image) (r Ready, buildKey string, err error) {
-	keys := []string{pullKey(i.Ref), bundleKey(i.Ref)}
+	keys := []string{bundleKey(i.Ref)}
+	if i.Pull != "" {
+		keys = append([]string{pullKey(i.Pull)}, keys...)
+	}
 	if s.SourceTree != "" {
 		if buildKey, err = Key(i.Recipe, s.SourceTree, goVersion()); err != nil {
 			return Ready{}, "", fmt.Errorf("preparing %s: %w", i.Ref, err)
@@ -102,44 +109,75 @@ func (s *Store) find(key, ref string) (Ready, bool, error) {
 }
 
 func (s *Store) pullOrBuild(ctx context.Context, i Image, buildKey string) (Ready, error) {
-	pullErr := ErrOffline
-	if i.Pull != "" && s.Mode != Source && !s.Registry.Offline() {
-		s.observe(Event{Ref: i.Ref, Doing: "pulling"})
-		started := time.Now()
-		img, err := s.Registry.Image(ctx, i.Pull)
-		if err == nil {
-			r, err := s.put(i, pullKey(i.Ref), Pulled, img, started)
-			if err == nil {
-				return r, nil
-			}
-			pullErr = err
-		} else {
-			pullErr = err
+	var pullErr error
+	if i.Pull != "" && s.Mode != Source {
+		var r Ready
+		if r, pullErr = s.pull(ctx, i); pullErr == nil {
+			return r, nil
 		}
 	}
 	if ctx.Err() != nil {
 		return Ready{}, ctx.Err()
 	}
-	if i.Pull != "" && s.Mode == Pull {
+	if pullErr != nil && s.Mode == Pull {
 		return Ready{}, fmt.Errorf("%w\ntry: --images auto, which builds what cannot be pulled", pullErr)
 	}
 	if s.SourceTree == "" {
 		return Ready{}, errors.Join(pullErr, errors.New("building it needs a checkout of this project\ntry: run from the project's folder, or name it with --source"))
 	}
-	return s.build(ctx, i, buildKey)
+	if pullErr != nil {
+		s.tellPull(i.Ref, pullErr)
+	}
+	r, err := s.build(ctx, i, buildKey)
+	if err != nil && pullErr != nil {
+		return Ready{}, fmt.Errorf("%w\nand building it instead: %w", pullErr, err)
+	}
+	return r, err
+}
+
+func (s *Store) pull(ctx context.Context, i Image) (Ready, error) {
+	if s.Registry.Offline() {
+		return Ready{}, ErrOffline
+	}
+	s.observe(Event{Ref: i.Ref, Doing: "pulling"})
+	started := time.Now()
+	img, err := s.Registry.Image(ctx, i.Pull)
+	if err != nil {
+		return Ready{}, err
+	}
+	return s.put(i, pullKey(i.Pull), Pulled, img, started)
+}
+
+// tellPull tells why an image is built that could have been pulled; that there is no network it tells once.
+func (s *Store) tellPull(ref string, err error) {
+	if !errors.Is(err, ErrOffline) {
+		s.observe(Event{Ref: ref, Note: "building it from source, because it cannot be pulled: " + short(err)})
+	} else if s.toldOffline.CompareAndSwap(false, true) {
+		s.observe(Event{Ref: ref, Note: "building from source what is missing: " + short(err)})
+	}
+}
+
+// short is the first line of an error, or as much of it as a screen has room for.
+func short(err error) string {
+	const room = 200
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	if r := []rune(line); len(r) > room {
+		line = string(r[:room-1]) + "…"
+	}
+	return line
 }
 
 func (s *Store) build(ctx context.Context, i Image, key string) (Ready, error) {
 	for _, program := range append([]string{"go"}, i.Recipe.Needs()...) {
 		if _, err := exec.LookPath(program); err != nil {
-			return Ready{}, fmt.Errorf("building it needs %s\ntry: sandbox up --setup", program)
+			return Ready{}, &MissingError{Program: program}
 		}
 	}
 	scratch, err := os.MkdirTemp(s.Cache.dir, "build-")
 	if err != nil {
 		return Ready{}, err
 	}
-	defer os.RemoveAll(scratch)
+	defer removeScratch(scratch) //nolint:errcheck // what stays is a leftover, of which the next `up` tells
 	started := time.Now()
 	w := &Workshop{SourceTree: s.SourceTree, Scratch: scratch, Doing: func(what string) {
 		s.observe(Event{Ref: i.Ref, Doing: what, Typical: i.Typical})
@@ -173,25 +211,4 @@ func pullKey(ref string) string {
 func bundleKey(ref string) string {
 	sum := sha256.Sum256([]byte("bundle " + ref))
 	return hex.EncodeToString(sum[:])
-}
-
-// RemoveLeftovers deletes the scratch folders of builds that were killed.
-func (c *Cache) RemoveLeftovers() error {
-	unlock, err := c.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	old, err := filepath.Glob(filepath.Join(c.dir, "build-*"))
-	if err != nil {
-		return err
-	}
-	for _, dir := range old {
-		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > time.Hour {
-			if err := os.RemoveAll(dir); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

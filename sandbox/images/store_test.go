@@ -61,6 +61,7 @@ type shop struct {
 	net    *counter
 	builds int
 	events []string
+	notes  []string
 }
 
 func newShop(t *testing.T, pull string, network bool) *shop {
@@ -75,8 +76,12 @@ func newShop(t *testing.T, pull string, network bool) *shop {
 		Cache: newCache(t), Registry: &Registry{transport: s.net}, Mode: Auto, SourceTree: tree,
 		Observe: func(e Event) {
 			what := e.Doing
-			if e.Done != nil {
+			switch {
+			case e.Done != nil:
 				what = string(e.Done.How)
+			case e.Note != "":
+				what = "note"
+				s.notes = append(s.notes, e.Ref+": "+e.Note)
 			}
 			s.events = append(s.events, what)
 		},
@@ -104,8 +109,8 @@ func TestGet(t *testing.T) {
 		fails    []string // parts of the error
 	}{
 		{"what a registry has is pulled", there, true, nil, []string{"pulling", "pulled"}, nil},
-		{"what a registry lacks is built", missing, true, nil, []string{"pulling", "building", "built"}, nil},
-		{"without a network it is built", there, false, nil, []string{"pulling", "building", "built"}, nil},
+		{"what a registry lacks is built", missing, true, nil, []string{"pulling", "note", "building", "built"}, nil},
+		{"without a network it is built", there, false, nil, []string{"pulling", "note", "building", "built"}, nil},
 		{"what exists only as source is built without a try to pull", "", true, nil, []string{"building", "built"}, nil},
 		{"mode source does not pull", there, true, func(s *shop) { s.store.Mode = Source }, []string{"building", "built"}, nil},
 		{"mode pull pulls", there, true, func(s *shop) { s.store.Mode = Pull }, []string{"pulling", "pulled"}, nil},
@@ -123,6 +128,13 @@ func TestGet(t *testing.T) {
 		{"a build that fails says why", "", true, func(s *shop) {
 			s.image.Recipe = fakeRecipe{build: func(context.Context, *Workshop) (v1.Image, error) { return nil, errors.New("does not compile") }}
 		}, nil, []string{"preparing example.org/thing:1", "does not compile"}},
+		{"where pulling and building fail, both say why", missing, true, func(s *shop) {
+			s.image.Recipe = fakeRecipe{build: func(context.Context, *Workshop) (v1.Image, error) {
+				return nil, errors.New("does not compile\ntry: another")
+			}}
+		}, []string{"pulling", "note"}, []string{"preparing example.org/thing:1", "pulling " + missing, "\nand building it instead: does not compile\ntry: another"}},
+		{"without a checkout, what exists only as source does not speak of registries", "", false, func(s *shop) { s.store.SourceTree = "" }, nil,
+			[]string{"preparing example.org/thing:1: building it needs a checkout"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			s := newShop(t, c.pull, c.network)
@@ -158,6 +170,86 @@ func TestGet(t *testing.T) {
 				t.Error("the second time it was pulled or built again")
 			}
 		})
+	}
+}
+
+func TestAPullThatFailsIsTold(t *testing.T) {
+	host := registryWith(t, nil)
+	t.Run("each image that a registry lacks, with the reason", func(t *testing.T) {
+		s := newShop(t, host+"/missing:1", true)
+		for _, ref := range []string{"example.org/a:1", "example.org/b:1"} {
+			s.image.Ref = ref
+			if _, err := s.store.Get(t.Context(), s.image); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.store.Cache.Remove(mustKey(t, s)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(s.notes) != 2 {
+			t.Fatalf("heard %q", s.notes)
+		}
+		for n, ref := range []string{"example.org/a:1", "example.org/b:1"} {
+			if note := s.notes[n]; !strings.HasPrefix(note, ref+": building it from source, because it cannot be pulled: ") || !strings.Contains(note, "NAME_UNKNOWN") ||
+				strings.Contains(note, "\n") {
+				t.Errorf("heard %q", note)
+			}
+		}
+	})
+	t.Run("once, where there is no network", func(t *testing.T) {
+		s := newShop(t, host+"/missing:1", false)
+		for range 2 {
+			if _, err := s.store.Get(t.Context(), s.image); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.store.Cache.Remove(mustKey(t, s)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(s.notes) != 1 || !strings.Contains(s.notes[0], ": building from source what is missing: "+ErrOffline.Error()) ||
+			!strings.Contains(s.notes[0], "no route to host") {
+			t.Errorf("heard %q", s.notes)
+		}
+	})
+}
+
+func mustKey(t *testing.T, s *shop) string {
+	t.Helper()
+	key, err := Key(s.image.Recipe, s.store.SourceTree, goVersion())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func TestWhatIsPulledIsKnownByWhatItWasPulledFrom(t *testing.T) {
+	host := registryWith(t, map[string]v1.Image{"kind:1": imageOf(t, "old"), "kind:2": imageOf(t, "new")})
+	s := newShop(t, host+"/kind:1", true)
+	first, err := s.store.Get(t.Context(), s.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.image.Pull = host + "/kind:2"
+	second, err := s.store.Get(t.Context(), s.image)
+	if err != nil || second.How != Pulled || second.Digest == first.Digest {
+		t.Errorf("%s, %v; want the new one, pulled", second.How, err)
+	}
+	if entries, _ := s.store.Cache.Entries(); len(entries) != 1 {
+		t.Errorf("%d entries, want the new one only", len(entries))
+	}
+}
+
+func TestMissingGoIsNotForSetUp(t *testing.T) {
+	wantError(t, &MissingError{Program: "go"}, nil, "needs go", "\ntry: install Go from https://go.dev/dl")
+}
+
+func TestShort(t *testing.T) {
+	for in, want := range map[string]string{
+		"a\ntry: b": "a", "": "", strings.Repeat("é", 200): strings.Repeat("é", 200), strings.Repeat("é", 201): strings.Repeat("é", 199) + "…",
+	} {
+		if got := short(errors.New(in)); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
 	}
 }
 

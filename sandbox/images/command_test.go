@@ -1,0 +1,85 @@
+package images
+
+import (
+	"context"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestACommandThatIsBrokenOffTidiesUp(t *testing.T) {
+	dir := t.TempDir()
+	ready, tidy := filepath.Join(dir, "ready"), filepath.Join(dir, "tidy")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		// A shell runs its trap once the program that it waits for has ended: all of the group must hear the signal.
+		script := "trap 'echo done > " + tidy + "; exit 143' TERM; echo $$ > " + ready + "; sleep 60"
+		ended <- (&Workshop{}).run(exec.CommandContext(ctx, "sh", "-c", script))
+	}()
+	waitForText(t, ready, "")
+	cancel()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("it says that it succeeded")
+		}
+	case <-time.After(commandGrace / 2):
+		t.Fatal("it goes on")
+	}
+	if !exists(tidy) {
+		t.Error("it was killed before it could tidy up")
+	}
+}
+
+func TestNothingOfACommandThatFailedGoesOn(t *testing.T) {
+	pid := filepath.Join(t.TempDir(), "pid")
+	script := "sleep 60 >/dev/null 2>&1 & echo $! > " + pid + "; exit 3"
+	wantError(t, (&Workshop{}).run(exec.CommandContext(t.Context(), "sh", "-c", script)), nil, "exit status 3")
+	proc := "/proc/" + strings.TrimSpace(waitForText(t, pid, "")) + "/cmdline"
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		if data, err := os.ReadFile(proc); err != nil || len(data) == 0 { // gone, or only its exit code is left
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("its child goes on")
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+// toldTo is the file that the process below, a copy of this one, is to make its command write.
+var toldTo = flag.String("told-to", "", "for TestACommandHearsThatTheSandboxWasKilled itself")
+
+func TestACommandHearsThatTheSandboxWasKilled(t *testing.T) {
+	if *toldTo != "" {
+		script := "trap 'echo heard >> " + *toldTo + "; exit 143' TERM; echo ready > " + *toldTo + "; while :; do sleep 0.05; done"
+		t.Fatal((&Workshop{}).run(exec.CommandContext(t.Context(), "sh", "-c", script)))
+	}
+	said := filepath.Join(t.TempDir(), "said")
+	sandbox := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-told-to="+said)
+	if err := sandbox.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitForText(t, said, "ready")
+	if err := sandbox.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = sandbox.Wait()
+	waitForText(t, said, "heard")
+}
+
+func waitForText(t *testing.T, file, text string) string {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
+		if data, err := os.ReadFile(file); err == nil && strings.HasSuffix(string(data), text+"\n") {
+			return string(data)
+		}
+	}
+	t.Fatalf("%s does not say %q", file, text)
+	return ""
+}

@@ -1,0 +1,43 @@
+package images
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// leftoverAge is when a scratch folder counts as left by a build that was killed; a younger one may be in use by another process.
+const leftoverAge = time.Hour
+
+// RemoveLeftovers deletes the scratch folders of builds that were killed. It goes on after one that stays.
+func (c *Cache) RemoveLeftovers() error { return c.removeLeftovers(removeScratch) }
+
+func (c *Cache) removeLeftovers(remove func(dir string) error) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	dirs, err := filepath.Glob(filepath.Join(c.dir, "build-*"))
+	if err != nil {
+		return err
+	}
+	var stay []string
+	var why []error
+	for _, dir := range dirs {
+		info, err := os.Stat(dir)
+		if err != nil || time.Since(info.ModTime()) <= leftoverAge {
+			continue
+		}
+		if err := remove(dir); err != nil {
+			stay, why = append(stay, dir), append(why, err)
+		}
+	}
+	if len(stay) == 0 {
+		return nil
+	}
+	return fmt.Errorf("removing what a killed build left: %w\ntry: sudo rm -r --one-file-system %s", errors.Join(why...), strings.Join(stay, " "))
+}

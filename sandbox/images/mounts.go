@@ -1,0 +1,62 @@
+package images
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// removeScratch deletes a build's folder. A debootstrap that was killed leaves the kernel's file systems mounted in it: they go first, and
+// where one stays, so does the folder.
+func removeScratch(dir string) error {
+	mountinfo, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	real, err := filepath.EvalSymlinks(dir) // as the kernel names it
+	if err != nil {
+		return err
+	}
+	for _, at := range mountsBelow(string(mountinfo), real) {
+		if err := syscall.Unmount(at, syscall.MNT_DETACH); err != nil {
+			return fmt.Errorf("unmounting %s: %w", at, err)
+		}
+	}
+	return os.RemoveAll(dir)
+}
+
+// mountsBelow lists where something is mounted below dir, the last mounted first; mountinfo is described in proc_pid_mountinfo(5).
+func mountsBelow(mountinfo, dir string) []string {
+	var below []string
+	for line := range strings.Lines(mountinfo) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 {
+			continue
+		}
+		if at := unescape(fields[4]); strings.HasPrefix(at, dir+"/") {
+			below = append(below, at)
+		}
+	}
+	slices.Reverse(below)
+	return below
+}
+
+// unescape undoes how the kernel writes blanks and backslashes: as three octal digits.
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if c, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(c))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
