@@ -159,10 +159,7 @@ func (c *client) unary(ctx context.Context, method string, req, reply any, cc *g
 
 // invoke sends the call, through the faults there are.
 func (c *clientCall) invoke(req, reply any, cc *grpc.ClientConn, method string, invoke grpc.UnaryInvoker, opts []grpc.CallOption) error {
-	if len(c.rule.faults) == 0 {
-		return invoke(c.ctx, method, req, reply, cc, opts...)
-	}
-	cut, err := c.client.inject(c)
+	cut, err := c.inject()
 	if err != nil {
 		return err
 	}
@@ -199,12 +196,9 @@ func (c *clientCall) open(desc *grpc.StreamDesc, cc *grpc.ClientConn, method str
 	if err := c.admit(); err != nil {
 		return nil, err
 	}
-	var cut *fault
-	if len(c.rule.faults) > 0 {
-		var err error
-		if cut, err = c.client.inject(c); err != nil {
-			return nil, err
-		}
+	cut, err := c.inject()
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := c.ctx, context.CancelFunc(nil)
 	if cut != nil {
