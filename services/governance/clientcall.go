@@ -49,7 +49,8 @@ func (c *client) method(fullMethod, kind string) *clientMethod {
 			span:    newSpanOf(trace.SpanKindClient, e.method, attribute.String("callee", e.callee)),
 			first:   c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "first"),
 			retries: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "retry")}
-		if c.cfg.Breakers != nil {
+		// An open breaker would keep back the very calls that ask whether the callee is well, or that make it well.
+		if c.cfg.Breakers != nil && !c.cfg.Policy.load().isExempt(e.method) {
 			m.breaker = c.cfg.Breakers.of(e)
 		}
 		for i, f := range c.cfg.Fallbacks {
