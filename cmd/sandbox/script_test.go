@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,10 +13,25 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sandbox": main})
+	testscript.Main(leakless{m}, map[string]func(){"sandbox": main})
+}
+
+// leakless fails where the tests left a goroutine behind; goleak's own way to run them exits before testscript has cleaned up.
+type leakless struct{ tests *testing.M }
+
+func (l leakless) Run() int {
+	if code := l.tests.Run(); code != 0 {
+		return code
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 // TestScripts runs the real program in folders of its own: no cluster, engine, root or network, and none of the user's files.

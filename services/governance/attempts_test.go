@@ -2,6 +2,7 @@ package governance
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -170,26 +171,29 @@ client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackof
 	}
 }
 
+// gRPC's jitter is a fifth either way. A busy machine only makes waits longer, so those that are too short can be no noise.
 func TestBackOffIsJittered(t *testing.T) {
+	const backOff, calls = 200 * time.Millisecond, 40
 	var mu sync.Mutex
-	waits := map[time.Duration]bool{}
-	var last time.Time
-	client := wire(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+	first, waits := map[int32]time.Time{}, []time.Duration{}
+	client := wire(t, fake{unary: func(_ context.Context, req *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if !last.IsZero() {
-			waits[time.Since(last).Round(2*time.Millisecond)] = true
+		if began, again := first[req.GetResponseSize()]; again {
+			waits = append(waits, time.Since(began))
+		} else {
+			first[req.GetResponseSize()] = time.Now()
 		}
-		last = time.Now()
 		return nil, errDown
-	}}, ServerConfig{}, ClientConfig{Timeout: time.Minute, Policy: policy(t, strings.ReplaceAll(retried, "1ms", "40ms")+"\nconnections: [{retryBudget: {maxTokens: 100}}]")})
-	for range 6 {
-		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
-		mu.Lock()
-		last = time.Time{}
-		mu.Unlock()
+	}}, ServerConfig{}, ClientConfig{Timeout: time.Minute, Policy: policy(t, strings.NewReplacer("1ms", "200ms", "maxAttempts: 3", "maxAttempts: 2").Replace(retried)+
+		"\nconnections: [{retryBudget: {maxTokens: 1000}}]")})
+	var all sync.WaitGroup
+	for n := range int32(calls) {
+		all.Go(func() { _, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{ResponseSize: n}) })
 	}
-	if len(waits) < 3 {
-		t.Errorf("waits are all alike: %v", waits)
+	all.Wait()
+	slices.Sort(waits)
+	if len(waits) != calls || waits[0] < backOff*4/5 || waits[0] >= backOff {
+		t.Errorf("%d of %d calls waited to be made again, want all, the shortest less than %s by at most a fifth: %v", len(waits), calls, backOff, waits)
 	}
 }

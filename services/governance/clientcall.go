@@ -49,7 +49,8 @@ func (c *client) method(fullMethod, kind string) *clientMethod {
 			span:    newSpanOf(trace.SpanKindClient, e.method, attribute.String("callee", e.callee)),
 			first:   c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "first"),
 			retries: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "retry")}
-		if c.cfg.Breakers != nil {
+		// An open breaker would keep back the very calls that ask whether the callee is well, or that make it well.
+		if c.cfg.Breakers != nil && !c.cfg.Policy.load().isExempt(e.method) {
 			m.breaker = c.cfg.Breakers.of(e)
 		}
 		for i, f := range c.cfg.Fallbacks {
@@ -159,10 +160,7 @@ func (c *client) unary(ctx context.Context, method string, req, reply any, cc *g
 
 // invoke sends the call, through the faults there are.
 func (c *clientCall) invoke(req, reply any, cc *grpc.ClientConn, method string, invoke grpc.UnaryInvoker, opts []grpc.CallOption) error {
-	if len(c.rule.faults) == 0 {
-		return invoke(c.ctx, method, req, reply, cc, opts...)
-	}
-	cut, err := c.client.inject(c)
+	cut, err := c.inject()
 	if err != nil {
 		return err
 	}
@@ -199,12 +197,9 @@ func (c *clientCall) open(desc *grpc.StreamDesc, cc *grpc.ClientConn, method str
 	if err := c.admit(); err != nil {
 		return nil, err
 	}
-	var cut *fault
-	if len(c.rule.faults) > 0 {
-		var err error
-		if cut, err = c.client.inject(c); err != nil {
-			return nil, err
-		}
+	cut, err := c.inject()
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := c.ctx, context.CancelFunc(nil)
 	if cut != nil {

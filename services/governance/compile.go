@@ -96,6 +96,9 @@ func (c *compiled) callers(method string) (allowed []string) {
 
 func (c *compiled) clientRule(e edge) *clientRule {
 	r := &clientRule{streamTimeout: time.Hour}
+	if c.isExempt(e.method) {
+		return r
+	}
 	for _, rule := range c.source.GetClient() {
 		if !matches(rule.GetCallee(), e.callee) || !matches(rule.GetMethod(), e.method) {
 			continue
@@ -117,9 +120,7 @@ func (c *compiled) clientRule(e edge) *clientRule {
 			r.noFallback = f.GetDisabled()
 		}
 	}
-	if !c.isExempt(e.method) {
-		r.faults = faultsFor(c.source.GetClientFaults(), e.callee, e.method)
-	}
+	r.faults = faultsFor(c.source.GetClientFaults(), e.callee, e.method)
 	return r
 }
 

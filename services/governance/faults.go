@@ -124,10 +124,13 @@ func (f *fault) counter() *atomic.Int32 {
 	return left
 }
 
-func (c *client) inject(call *clientCall) (cut *fault, err error) {
-	md, _ := metadata.FromOutgoingContext(call.ctx)
-	return strike(call.ctx, call.rule.faults, md.Get, rand.Float64, func(f *fault) {
-		noteFault(call.ctx, c.cfg.Metrics, "client", call.method.method, f)
+func (c *clientCall) inject() (cut *fault, err error) {
+	if len(c.rule.faults) == 0 {
+		return nil, nil // before the metadata is read, which copies it
+	}
+	md, _ := metadata.FromOutgoingContext(c.ctx)
+	return strike(c.ctx, c.rule.faults, md.Get, rand.Float64, func(f *fault) {
+		noteFault(c.ctx, c.client.cfg.Metrics, "client", c.method.method, f)
 	})
 }
 

@@ -26,8 +26,8 @@ func matchesAny(patterns []string, name string) bool {
 // bare is a method as policies, metrics and events write it: package.Service/Method.
 func bare(fullMethod string) string { return strings.TrimPrefix(fullMethod, "/") }
 
-// alwaysExempt are the methods that no limit, deadline or fault ever touches: without health the platform kills the pod before anybody sees the
-// fault, and without control nobody can take it back.
+// alwaysExempt are the methods that no policy, breaker or fault ever touches, served or called: without health the platform kills the pod
+// before anybody sees the fault, and without control nobody can take it back.
 var alwaysExempt = []string{"grpc.health.v1.Health/*", "grpc.reflection.*/*", "grpc.channelz.*/*", "envoy.service.*/*"}
 
 // guarded are those of them that tell about the process, and that no platform needs: lists of callers hold for them too.

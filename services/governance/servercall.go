@@ -136,9 +136,6 @@ func (s *server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 
 func (c *serverCall) handle(req any, handle grpc.UnaryHandler) (reply any, err error) {
 	defer recovered(c.ctx, c.server.cfg.Log, c.server.cfg.Metrics, c.method.name, &err)
-	if len(c.rule.faults) == 0 {
-		return handle(c.ctx, req)
-	}
 	cut, err := c.inject()
 	if err != nil {
 		return nil, err
@@ -166,19 +163,20 @@ func (s *server) streaming(srv any, stream grpc.ServerStream, info *grpc.StreamS
 func (c *serverCall) handleStream(srv any, stream grpc.ServerStream, handle grpc.StreamHandler) (err error) {
 	defer recovered(c.ctx, c.server.cfg.Log, c.server.cfg.Metrics, c.method.name, &err)
 	var counted grpc.ServerStream = &countedServerStream{ServerStream: stream, ctx: c.ctx, metrics: c.method.metrics}
-	if len(c.rule.faults) > 0 {
-		cut, err := c.inject()
-		if err != nil {
-			return err
-		}
-		if cut != nil {
-			counted = &cutServerStream{ServerStream: counted, left: cut.counter()}
-		}
+	cut, err := c.inject()
+	if err != nil {
+		return err
+	}
+	if cut != nil {
+		counted = &cutServerStream{ServerStream: counted, left: cut.counter()}
 	}
 	return handle(srv, counted)
 }
 
 func (c *serverCall) inject() (cut *fault, err error) {
+	if len(c.rule.faults) == 0 {
+		return nil, nil
+	}
 	get := func(key string) []string { return metadata.ValueFromIncomingContext(c.ctx, key) }
 	return strike(c.ctx, c.rule.faults, get, c.server.cfg.random, func(f *fault) {
 		noteFault(c.ctx, c.server.cfg.Metrics, "server", c.method.name, f)

@@ -98,7 +98,8 @@ func partsTable(t *testing.T) string {
 	}{
 		{"rate limit of a method", benchLimiter(perMethodLimit), 150},
 		{"rate limit of a caller", benchLimiter(perCallerLimit), 150},
-		{"no fault injected", benchNoFaults, 20},
+		{"no fault injected, server", benchNoFaults("server"), 20},
+		{"no fault injected, client", benchNoFaults("client"), 20},
 		{"adaptive limit (failsafe-go's)", benchShed, 2000},
 	} {
 		r := best(row.run)[0]
