@@ -10,6 +10,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // client governs the calls of one connection.
@@ -82,7 +84,8 @@ type clientCall struct {
 	span     trace.Span
 	started  time.Time
 	ticket   ticket
-	admitted bool // by the breaker
+	patience time.Duration // of the breaker; 0 for a stream, which may live long
+	admitted bool          // by the breaker
 	ended    atomic.Bool
 	attempts atomic.Int32
 }
@@ -95,13 +98,14 @@ func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall
 	call := &clientCall{client: c, method: m, rule: m.rule(c.cfg.Policy), started: time.Now()}
 	m.metrics.started.Inc()
 	ctx, call.span = c.tracer.client(ctx, m.span)
-	if _, has := ctx.Deadline(); !has {
-		timeout := call.rule.streamTimeout
-		if kind == unaryKind {
-			if timeout = call.rule.timeout; timeout == 0 {
-				timeout = c.cfg.Timeout
-			}
+	timeout := call.rule.streamTimeout
+	if kind == unaryKind {
+		if timeout = call.rule.timeout; timeout == 0 {
+			timeout = c.cfg.Timeout
 		}
+		call.patience = timeout
+	}
+	if _, has := ctx.Deadline(); !has {
 		ctx, call.cancel = context.WithTimeout(ctx, timeout)
 	}
 	call.ctx = context.WithValue(ctx, clientCallKey{}, call)
@@ -123,11 +127,11 @@ func (c *clientCall) end(err error) {
 	if !c.ended.CompareAndSwap(false, true) {
 		return
 	}
-	if c.admitted {
-		c.method.breaker.done(c.ticket, err)
-	}
 	code := codeOf(err)
 	took := time.Since(c.started)
+	if c.admitted {
+		c.method.breaker.done(c.ticket, c.outcome(err, took))
+	}
 	c.method.metrics.finish(c.ctx, code, took)
 	logCall(c.ctx, c.client.log, "called", c.method.method, took, err)
 	endSpan(c.span, code, err)
@@ -135,6 +139,16 @@ func (c *clientCall) end(err error) {
 		c.cancel()
 	}
 }
+
+// outcome is what the breaker hears. A caller may have more time than the method's own, and still a callee that needs it is in trouble.
+func (c *clientCall) outcome(err error, took time.Duration) error {
+	if c.patience > 0 && took > c.patience {
+		return errSlow
+	}
+	return err
+}
+
+var errSlow = status.Error(codes.DeadlineExceeded, "the callee took longer than the method's time-out")
 
 // endPanicked gives back what a panic further in would keep.
 func (c *clientCall) endPanicked() { c.end(errPanicked) }

@@ -833,7 +833,7 @@ func (x *ClientRule) GetFallback() *Fallback {
 
 type ClientDeadline struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Given to a unary call that has none; 1s.
+	// Given to a unary call that has none; 1s. A call that takes longer counts as failed for the breaker, even when its caller has more time.
 	Timeout *durationpb.Duration `protobuf:"bytes,1,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// Given to a stream that has none; 1h.
 	StreamTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=stream_timeout,json=streamTimeout,proto3" json:"stream_timeout,omitempty"`
