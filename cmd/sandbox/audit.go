@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
+)
+
+// auditLimit is how long comparing every order may take.
+const auditLimit = time.Minute
+
+// auditDocument is what `audit -o json` prints. Add fields; never rename one.
+type auditDocument struct {
+	Consistent   bool     `json:"consistent"`
+	Violations   []string `json:"violations"`
+	Confirmed    int64    `json:"confirmed"`
+	Cancelled    int64    `json:"cancelled"`
+	InFlight     int64    `json:"inFlight"`
+	OrderedCents int64    `json:"orderedCents"`
+	ChargedCents int64    `json:"chargedCents"`
+}
+
+func newAudit(w world, g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Say whether orders, stock and money of the shop agree",
+		Long:  "Compare every order with what is reserved, sold and charged for it. Orders in flight are counted, not judged. Exit code 1: something does not agree.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := g.asJSON()
+			if err != nil {
+				return err
+			}
+			s, err := openSession(cmd.Context(), w, g)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			ctx, cancel := context.WithTimeout(cmd.Context(), auditLimit)
+			defer cancel()
+			conn, err := s.dial(ctx, "orderservice")
+			if err != nil {
+				return err
+			}
+			return audit(ctx, w.stdout, orderv1.NewOrderServiceClient(conn), asJSON)
+		},
+	}
+	outputFlag(cmd, g)
+	return cmd
+}
+
+func audit(ctx context.Context, out io.Writer, orders orderv1.OrderServiceClient, asJSON bool) error {
+	got, err := orders.Audit(ctx, &orderv1.AuditRequest{})
+	if err != nil {
+		return fmt.Errorf("asking orderservice for an audit: %w\ntry: sandbox status", err)
+	}
+	doc := auditDocument{
+		Consistent: got.GetConsistent(), Violations: append([]string{}, got.GetViolations()...), Confirmed: got.GetConfirmed(), Cancelled: got.GetCancelled(),
+		InFlight: got.GetInFlight(), OrderedCents: got.GetOrderedCents(), ChargedCents: got.GetChargedCents(),
+	}
+	if asJSON {
+		err = writeJSON(out, doc)
+	} else {
+		_, err = io.WriteString(out, doc.text())
+	}
+	if err == nil && !doc.Consistent {
+		err = &codedError{exitNotHeld, errors.New("orders, stock and money do not agree")}
+	}
+	return err
+}
+
+func (d auditDocument) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "orders   %d confirmed, %d cancelled, %d in flight\n", d.Confirmed, d.Cancelled, d.InFlight)
+	fmt.Fprintf(&b, "money    %d cents ordered, %d charged\n", d.OrderedCents, d.ChargedCents)
+	for _, v := range d.Violations {
+		fmt.Fprintln(&b, "  ✗", v)
+	}
+	if d.Consistent {
+		fmt.Fprintln(&b, "orders, stock and money agree")
+	}
+	return b.String()
+}
