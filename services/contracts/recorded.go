@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 )
 
@@ -46,6 +48,9 @@ func parseContract(name string, data []byte) (c Contract, err error) {
 	strict.DisallowUnknownFields() // what nobody knows, nobody checks
 	if err := strict.Decode(&c); err != nil {
 		return Contract{}, fmt.Errorf("reading the contract %s: %w", name, err)
+	}
+	if _, err := strict.Token(); !errors.Is(err, io.EOF) {
+		return Contract{}, fmt.Errorf("reading the contract %s: something comes after its end", name)
 	}
 	return c, nil
 }

@@ -22,7 +22,9 @@ type calling struct {
 
 func (c *calling) unary(ctx context.Context) error {
 	return c.client.unary(ctx, "/"+c.method, &testv1.SimpleRequest{}, &testv1.SimpleResponse{}, nil,
-		func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error { return c.callee(ctx) })
+		func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+			return c.callee(ctx)
+		})
 }
 
 // opened is a stream of it; it is never ended.

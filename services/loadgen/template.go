@@ -17,7 +17,7 @@ type Template struct {
 type span struct{ from, to int64 }
 
 var (
-	place     = regexp.MustCompile(`\{\{.*?\}\}`)
+	place     = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
 	numberSay = regexp.MustCompile(`^\{\{\s*n\s+(-?\d+)\s+(-?\d+)\s*\}\}$`)
 )
 

@@ -12,6 +12,7 @@ func TestTemplate(t *testing.T) {
 		{"a range of one", `u-{{ n 7 7 }}!`, `u-7!`, ""},
 		{"two places, narrow braces", `{{n 1 1}}{{n 2 2}}`, `12`, ""},
 		{"below zero", `{{ n -3 -3 }}`, `-3`, ""},
+		{"a place on two lines", "{{ n\n4 4 }}", `4`, ""},
 		{"nested JSON is no place", `{"a":{"b":{}}}`, `{"a":{"b":{}}}`, ""},
 		{"an unknown function", `{{ uuid }}`, "", "{{ uuid }} is unknown; try: {{ n 1 1000 }}"},
 		{"a range upside down", `{{ n 2 1 }}`, "", "names no range"},
