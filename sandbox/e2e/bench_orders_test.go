@@ -3,6 +3,9 @@
 package e2e
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,4 +58,34 @@ func BenchmarkCreateOrder(b *testing.B) {
 		b.ReportMetric((selling[r]-atRest[r])/ordersRate*1e6, r+"-µs/order")
 	}
 	b.ReportMetric(0, "ns/op")
+	writeOrdersTable(b, fmt.Sprintf("| confirmed | p50 | p99 |\n|---|---|---|\n| %d of %d | %.1f ms | %.1f ms |\n\n", last.GetOk(), last.GetIntended(),
+		float64(latency.ValueAtQuantile(50))/1e3, float64(latency.ValueAtQuantile(99))/1e3)+processorTable(releases, selling, atRest))
+}
+
+func processorTable(releases []string, selling, atRest map[string]float64) string {
+	table, sum := "| release | processor time for an order |\n|---|---|\n", 0.0
+	for _, r := range releases {
+		each := (selling[r] - atRest[r]) / ordersRate * 1e3
+		sum += each
+		table += fmt.Sprintf("| %s | %.2f ms |\n", r, each)
+	}
+	return table + fmt.Sprintf("| all | %.2f ms |\n", sum)
+}
+
+// writeOrdersTable puts a table into the page of the services.
+func writeOrdersTable(b *testing.B, table string) {
+	b.Helper()
+	const page, begin, end = "../../services/README.md", "<!-- orders: printed by task bench:orders -->\n", "<!-- end of orders -->"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		b.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		b.Fatalf("%s has no place for the table: want %q and %q", page, begin, end)
+	}
+	if err := os.WriteFile(page, []byte(before+begin+table+end+after), 0o644); err != nil {
+		b.Fatal(err)
+	}
 }
