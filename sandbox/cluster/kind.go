@@ -84,7 +84,7 @@ func (c Cluster) takeAway(ctx context.Context, done <-chan error) {
 	for {
 		_ = c.removeContainers(ctx)
 		select {
-		case <-done: // that it failed is what we made happen
+		case <-done: //nolint:errcheck // that it failed is what we made happen
 			return
 		case <-again.C:
 		}
