@@ -22,13 +22,16 @@ func tunings() []struct{ name, text string } {
 	return []struct{ name, text string }{
 		{"windows 64 KiB", "{streamWindowBytes: 65536, connectionWindowBytes: 65536}"},
 		{"windows 1 MiB (the default)", "{}"},
+		{"stream's window 1 MiB, connection's 64 KiB", "{connectionWindowBytes: 65536}"},
+		{"stream's window 64 KiB, connection's 1 MiB", "{streamWindowBytes: 65536}"},
 		{"windows 4 MiB", "{streamWindowBytes: 4194304, connectionWindowBytes: 4194304}"},
+		{"windows 1 MiB, messages up to 4 MiB", "{maxMessageBytes: 4194304}"},
 		{"windows 1 MiB, gzip", "{gzip: true}"},
 	}
 }
 
 // linked joins client and server by a link of that round trip.
-func linked(b *testing.B, tuning string, roundTrip time.Duration) testv1.TestServiceClient {
+func linked(b testing.TB, tuning string, roundTrip time.Duration) testv1.TestServiceClient {
 	b.Helper()
 	p := policy(b, "tuning: "+tuning+"\nconnections: [{tuning: "+tuning+"}]")
 	pipe := bufconn.Listen(8 << 20)
@@ -76,6 +79,16 @@ func benchTransfer(tuning string, roundTrip time.Duration, size int) func(*testi
 			}
 		}
 	}
+}
+
+// tooLarge says whether a message of that size is refused.
+func tooLarge(t *testing.T, tuning string, size int) bool {
+	t.Helper()
+	_, err := linked(t, tuning, 0).UnaryCall(context.Background(), &testv1.SimpleRequest{Payload: &testv1.Payload{Body: text(size)}})
+	if err != nil && status.Code(err) != codes.ResourceExhausted {
+		t.Fatal(err)
+	}
+	return err != nil
 }
 
 func BenchmarkTuning(b *testing.B) {
