@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// BenchmarkUp measures whole commands with warm caches; the steps of each `up` are in the log. Ratios within the run say
-// more than seconds on a machine that is not quiet.
+// BenchmarkUp measures whole commands with warm caches, and fails beyond their limits; the steps of each `up` are in the log. Ratios within the
+// run say more than seconds on a machine that is not quiet.
 func BenchmarkUp(b *testing.B) {
 	timed := func(verb string, args ...string) (time.Duration, string) {
 		started := time.Now()
@@ -54,4 +54,18 @@ func BenchmarkUp(b *testing.B) {
 	b.ReportMetric(status.Memory.WorkingSetBytes/1e6, "working-set-MB")
 	b.ReportMetric(status.Memory.UsageBytes/1e6, "memory-MB")
 	b.ReportMetric(0, "ns/op") // the metrics above say it
+	for _, limit := range []struct {
+		what      string
+		got, most float64
+	}{
+		{"seconds to the first call", first / runs, 60},
+		{"seconds that are neither kind's nor a starting workload's", own / runs, 3},
+		{"seconds of a second up", again.Seconds() / runs, 3},
+		{"seconds of down", down.Seconds() / runs, 10},
+		{"bytes of memory, the whole node", status.Memory.UsageBytes, 2e9},
+	} {
+		if limit.got > limit.most {
+			b.Errorf("%s: %.3g, and the limit on two cores is %.3g", limit.what, limit.got, limit.most)
+		}
+	}
 }
