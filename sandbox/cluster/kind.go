@@ -97,6 +97,9 @@ func (c Cluster) WriteKubeconfig() error {
 	if err != nil {
 		return err
 	}
+	if err := os.Remove(c.Kubeconfig); err != nil && !errors.Is(err, os.ErrNotExist) { // kind would merge into what is there
+		return err
+	}
 	if err := p.ExportKubeConfig(c.Name, c.Kubeconfig, false); err != nil {
 		return fmt.Errorf("writing the kubeconfig: %w", err)
 	}

@@ -39,9 +39,9 @@ func run(m *testing.M) int {
 			return ctx, fmt.Errorf("building the command: %w\n%s", err, out)
 		}
 		return ctx, nil
-	}, noteVolumes, envfuncs.CreateCluster(world, world.name))
+	}, noteUsersKubeconfig, envfuncs.CreateCluster(world, world.name))
 	// Down twice: the second finds nothing.
-	testenv.Finish(envfuncs.DestroyCluster(world.name), envfuncs.DestroyCluster(world.name), nothingIsLeft(world.name))
+	testenv.Finish(usersKubeconfigIsUntouched, noteVolumes(world.name), envfuncs.DestroyCluster(world.name), envfuncs.DestroyCluster(world.name), nothingIsLeft(world.name))
 	return testenv.Run(m)
 }
 

@@ -17,12 +17,47 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 )
 
-// volumesBefore are the engines' volumes that nobody uses, before the tests' cluster was made.
-var volumesBefore []string
+// volumesOfNode are the volumes that the node's container mounts, read while it is there.
+var volumesOfNode []string
 
-func noteVolumes(ctx context.Context, _ *envconf.Config) (context.Context, error) {
+func noteVolumes(name string) env.Func {
+	return func(ctx context.Context, _ *envconf.Config) (context.Context, error) {
+		for _, engine := range enginesThatAnswer(ctx) {
+			volumes, err := engineSays(ctx, engine, "inspect", "--format", `{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}`, name+"-control-plane")
+			if err == nil { // the others do not know the node
+				volumesOfNode = append(volumesOfNode, volumes...)
+			}
+		}
+		if len(volumesOfNode) == 0 {
+			return ctx, errors.New("the node has no volume, which kind gives it")
+		}
+		return ctx, nil
+	}
+}
+
+// usersKubeconfig is the text of the user's own kubeconfig before there was a cluster; empty when there is none.
+var usersKubeconfig string
+
+func readUsersKubeconfig() (string, error) {
+	text, err := os.ReadFile(filepath.Join(os.Getenv("HOME"), ".kube", "config"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(text), err
+}
+
+func noteUsersKubeconfig(ctx context.Context, _ *envconf.Config) (context.Context, error) {
 	var err error
-	volumesBefore, err = unusedVolumes(ctx)
+	usersKubeconfig, err = readUsersKubeconfig()
+	return ctx, err
+}
+
+// usersKubeconfigIsUntouched: neither `up` nor any other command wrote to it.
+func usersKubeconfigIsUntouched(ctx context.Context, _ *envconf.Config) (context.Context, error) {
+	now, err := readUsersKubeconfig()
+	if err == nil && now != usersKubeconfig {
+		err = errors.New("the user's own kubeconfig was changed")
+	}
 	return ctx, err
 }
 
@@ -42,16 +77,16 @@ func nothingIsLeft(name string) env.Func {
 			if err != nil {
 				return ctx, err
 			}
+			volumes, err := engineSays(ctx, engine, "volume", "ls", "-q")
+			if err != nil {
+				return ctx, err
+			}
 			left = append(left, containers...)
+			left = append(left, slices.DeleteFunc(volumes, func(v string) bool { return !slices.Contains(volumesOfNode, v) })...)
 			if slices.Contains(networks, "sandbox-"+name) {
 				left = append(left, "network sandbox-"+name)
 			}
 		}
-		volumes, err := unusedVolumes(ctx)
-		if err != nil {
-			return ctx, err
-		}
-		left = append(left, slices.DeleteFunc(volumes, func(v string) bool { return slices.Contains(volumesBefore, v) })...)
 		folder := filepath.Dir(world.GetKubeconfig())
 		for _, path := range []string{folder, folder + ".lock"} {
 			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -63,17 +98,6 @@ func nothingIsLeft(name string) env.Func {
 		}
 		return ctx, nil
 	}
-}
-
-func unusedVolumes(ctx context.Context) (all []string, err error) {
-	for _, engine := range enginesThatAnswer(ctx) {
-		volumes, err := engineSays(ctx, engine, "volume", "ls", "-q", "--filter", "dangling=true")
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, volumes...)
-	}
-	return all, nil
 }
 
 // enginesThatAnswer are those where the cluster can be.

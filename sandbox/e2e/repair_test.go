@@ -73,7 +73,13 @@ func TestUpUndoesWhatWasChangedByHand(t *testing.T) {
 			t.Errorf("the policy is %v, %v", now.Data, err)
 		}
 	})
-	feature(t, "a deleted kubeconfig", func(ctx context.Context, t *testing.T) {
+	feature(t, "a damaged and a deleted kubeconfig", func(ctx context.Context, t *testing.T) {
+		if err := os.WriteFile(world.GetKubeconfig(), []byte("damaged: ["), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := world.must(ctx, "up"); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.Remove(world.GetKubeconfig()); err != nil {
 			t.Fatal(err)
 		}

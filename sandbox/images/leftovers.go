@@ -39,5 +39,5 @@ func (c *Cache) removeLeftovers(remove func(dir string) error) error {
 	if len(stay) == 0 {
 		return nil
 	}
-	return fmt.Errorf("removing what a killed build left: %w\ntry: sudo rm -r --one-file-system %s", errors.Join(why...), strings.Join(stay, " "))
+	return fmt.Errorf("removing what a killed build left: %w\ntry: unmount as root what `findmnt` shows below it, then sudo rm -r --one-file-system %s", errors.Join(why...), strings.Join(stay, " "))
 }

@@ -87,7 +87,7 @@ func TestALeftoverThatStaysKeepsNoOther(t *testing.T) {
 			return os.ErrPermission
 		}
 		return removeScratch(dir)
-	}), os.ErrPermission, "removing what a killed build left", "\ntry: sudo rm -r --one-file-system "+stuck)
+	}), os.ErrPermission, "removing what a killed build left", "\ntry: unmount as root", "sudo rm -r --one-file-system "+stuck)
 	if exists(gone) {
 		t.Error("the one after it was not removed")
 	}

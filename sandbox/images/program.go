@@ -72,7 +72,7 @@ func caBundle(host string) (string, error) {
 			return file, nil
 		}
 	}
-	return "", errors.New("the image needs CA certificates, and this machine has none\ntry: apt-get install ca-certificates")
+	return "", errors.New("the image needs CA certificates, and this machine has none\ntry: install the package ca-certificates")
 }
 
 // assemble makes an image for this machine's architecture.

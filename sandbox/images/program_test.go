@@ -31,7 +31,7 @@ func TestEveryProgramGetsTheHostsCertificates(t *testing.T) {
 			tw := tar.NewWriter(&layer)
 			err := addBase(tw, host)
 			if c.want == "" {
-				wantError(t, err, nil, "needs CA certificates", "\ntry: apt-get install ca-certificates")
+				wantError(t, err, nil, "needs CA certificates", "\ntry: install the package ca-certificates")
 				return
 			}
 			if err == nil {

@@ -145,7 +145,11 @@ func (s *Store) pull(ctx context.Context, i Image) (Ready, error) {
 	if err != nil {
 		return Ready{}, err
 	}
-	return s.put(i, pullKey(i.Pull), Pulled, img, started)
+	r, err := s.put(i, pullKey(i.Pull), Pulled, img, started)
+	if err == nil && i.Pull != i.Ref {
+		s.observe(Event{Ref: i.Ref, Note: "it is " + i.Pull})
+	}
+	return r, err
 }
 
 // tellPull tells why an image is built that could have been pulled; that there is no network it tells once.

@@ -107,16 +107,17 @@ func TestGet(t *testing.T) {
 		events   []string
 		fails    []string // parts of the error
 	}{
-		{"what a registry has is pulled", there, true, nil, []string{"pulling", "pulled"}, nil},
+		// Of what is pulled under another name than its own, the name is noted.
+		{"what a registry has is pulled", there, true, nil, []string{"pulling", "note", "pulled"}, nil},
 		{"what a registry lacks is built", missing, true, nil, []string{"pulling", "note", "building", "built"}, nil},
 		{"without a network it is built", there, false, nil, []string{"pulling", "note", "building", "built"}, nil},
 		{"what exists only as source is built without a try to pull", "", true, nil, []string{"building", "built"}, nil},
 		{"mode source does not pull", there, true, func(s *shop) { s.store.Mode = Source }, []string{"building", "built"}, nil},
-		{"mode pull pulls", there, true, func(s *shop) { s.store.Mode = Pull }, []string{"pulling", "pulled"}, nil},
+		{"mode pull pulls", there, true, func(s *shop) { s.store.Mode = Pull }, []string{"pulling", "note", "pulled"}, nil},
 		{"mode pull does not build, and says how to", missing, true, func(s *shop) { s.store.Mode = Pull }, []string{"pulling"},
 			[]string{"preparing example.org/thing:1", "try: --images auto"}},
 		{"mode pull builds what exists only as source", "", true, func(s *shop) { s.store.Mode = Pull }, []string{"building", "built"}, nil},
-		{"without a checkout, what can be pulled is pulled", there, true, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling", "pulled"}, nil},
+		{"without a checkout, what can be pulled is pulled", there, true, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling", "note", "pulled"}, nil},
 		{"without a checkout, what cannot be pulled says both reasons", there, false, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling"},
 			[]string{ErrOffline.Error(), "needs a checkout", "try: run from the project's folder, or name it with --source"}},
 		{"a program that building needs is named with its remedy", "", true, func(s *shop) {

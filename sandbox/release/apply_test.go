@@ -233,6 +233,7 @@ func TestAsInstalled(t *testing.T) {
 		{"a deployment that somebody scaled", answeringWith(http.StatusOK, three, scaled(2)), nil, false, false},
 		{"a deployment whose number nobody gave", answeringWith(http.StatusOK, three, &appsv1.Deployment{}), nil, true, false},
 		{"a config map as it was made", answeringWith(http.StatusOK, `{"kind":"ConfigMap","apiVersion":"v1","data":{"k":"v"}}`, config(map[string]string{"k": "v"})), nil, true, false},
+		{"a config map that somebody added to", answeringWith(http.StatusOK, `{"kind":"ConfigMap","apiVersion":"v1","data":{"k":"v","more":"x"}}`, config(map[string]string{"k": "v"})), nil, true, false},
 		{"a config map that somebody edited", answeringWith(http.StatusOK, `{"kind":"ConfigMap","apiVersion":"v1","data":{"k":"w"}}`, config(map[string]string{"k": "v"})), nil, false, false},
 	} {
 		w := newWorld()

@@ -116,11 +116,12 @@ func (c *governedConn) UpdateState(s resolver.State) error {
 func (c *governedConn) found(s resolver.State) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if config := c.client.serviceConfig(); c.taken && config == c.sent && slices.Equal(addressesOf(*c.state), addressesOf(s)) {
+	config, addresses := c.client.serviceConfig(), addressesOf(s)
+	if (c.taken || len(addresses) == 0) && c.state != nil && config == c.sent && slices.Equal(addressesOf(*c.state), addresses) {
 		return nil
 	}
 	c.state = &s
-	return c.send(c.client.serviceConfig())
+	return c.send(config)
 }
 
 // addressesOf sorts them: name servers answer in turns.

@@ -75,36 +75,37 @@ func (n *names) answer() {
 	n.refused = n.conn.UpdateState(s)
 }
 
-// pickyConn refuses an answer without addresses, as balancers do, and counts the others.
+// pickyConn refuses an answer without addresses, as balancers do, and counts both kinds.
 type pickyConn struct {
 	resolver.ClientConn
-	taken *int
+	taken, refused *int
 }
 
 func (pickyConn) ParseServiceConfig(string) *serviceconfig.ParseResult { return nil }
 func (c pickyConn) UpdateState(s resolver.State) error {
 	if len(s.Endpoints) == 0 {
+		*c.refused++
 		return errors.New("bad resolver state")
 	}
 	*c.taken++
 	return nil
 }
 
-func lookedUp(t *testing.T, n *names) (r resolver.Resolver, taken *int) {
+func lookedUp(t *testing.T, n *names) (r resolver.Resolver, taken, refused *int) {
 	t.Helper()
-	taken = new(int)
+	taken, refused = new(int), new(int)
 	c := newClient(ClientConfig{Callee: "callee", Metrics: NewMetrics(), Log: quiet})
-	r, err := governedBuilder{n, c}.Build(resolver.Target{}, pickyConn{taken: taken}, resolver.BuildOptions{})
+	r, err := governedBuilder{n, c}.Build(resolver.Target{}, pickyConn{taken: taken, refused: refused}, resolver.BuildOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, taken
+	return r, taken, refused
 }
 
 func TestACalleeThatHadNoPodIsFoundWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &names{}
-		r, taken := lookedUp(t, n)
+		r, taken, told := lookedUp(t, n)
 		defer r.Close()
 		time.Sleep(5*time.Minute + time.Millisecond)
 		synctest.Wait()
@@ -114,6 +115,9 @@ func TestACalleeThatHadNoPodIsFoundWithinASecond(t *testing.T) {
 		}
 		if asked != 300 {
 			t.Errorf("asked %d times in five minutes, want once a second", asked)
+		}
+		if *told != 1 {
+			t.Errorf("the connection was told %d times that there is nobody, and each fills the retry budget", *told)
 		}
 		n.find("10.0.0.1:8443")
 		time.Sleep(time.Second)
@@ -130,7 +134,7 @@ func TestANewReplicaIsFoundWithinFiveSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &names{}
 		n.find("10.0.0.1:8443", "10.0.0.2:8443")
-		r, taken := lookedUp(t, n)
+		r, taken, _ := lookedUp(t, n)
 		n.find("10.0.0.2:8443", "10.0.0.1:8443")
 		time.Sleep(time.Minute + time.Millisecond)
 		synctest.Wait()

@@ -20,7 +20,7 @@ type buyers struct {
 }
 
 // name of a user. UserService gets half of the time that is left: it may keep silent, and the rest of the order needs time too.
-func (b buyers) name(ctx context.Context, id string) (string, error) {
+func (b buyers) name(ctx, callers context.Context, id string) (string, error) {
 	asking := ctx
 	if end, has := ctx.Deadline(); has {
 		var done context.CancelFunc
@@ -36,11 +36,8 @@ func (b buyers) name(ctx context.Context, id string) (string, error) {
 		return found.GetUser().GetName(), nil
 	}
 	f := failureOf(err)
-	switch {
-	case f.code == codes.NotFound:
+	if f.code == codes.NotFound {
 		b.known.forget(id)
-	case f.code == codes.DeadlineExceeded && ctx.Err() == nil: // of our patience, not of the caller's
-		f.code = codes.Unavailable
 	}
-	return "", f.answer()
+	return "", f.answer(callers)
 }

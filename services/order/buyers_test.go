@@ -180,7 +180,7 @@ func TestASilentUserServiceGetsHalfOfTheTime(t *testing.T) {
 				ctx, done := context.WithTimeout(t.Context(), c.limit)
 				defer done()
 				begun := time.Now()
-				_, err := buyers{asking{answer: c.answer}, room(t, 1)}.name(ctx, "u-1")
+				_, err := buyers{asking{answer: c.answer}, room(t, 1)}.name(ctx, ctx, "u-1")
 				if status.Code(err) != c.code || time.Since(begun) != c.took {
 					t.Errorf("got %v after %s", err, time.Since(begun))
 				}
@@ -227,7 +227,7 @@ func TestWhatIsKnownOfUsers(t *testing.T) {
 		p.now = func() time.Time { return now }
 		for _, e := range c.events {
 			now = now.Add(e.after)
-			_, _ = buyers{e.answer, p}.name(t.Context(), e.user)
+			_, _ = buyers{e.answer, p}.name(t.Context(), t.Context(), e.user)
 		}
 		known := ""
 		for _, id := range []string{"u-1", "u-2", "u-3"} {

@@ -47,7 +47,7 @@ func keep(t *testing.T, provider string, fresh map[string]string, all []expectat
 func TestWhatWeExpectOfUserService(t *testing.T) {
 	ask := func(id string) func(grpc.ClientConnInterface) error {
 		return func(conn grpc.ClientConnInterface) error {
-			name, err := buyers{userv1.NewUserServiceClient(conn), room(t, 1)}.name(t.Context(), id)
+			name, err := buyers{userv1.NewUserServiceClient(conn), room(t, 1)}.name(t.Context(), t.Context(), id)
 			if err == nil && name == "" {
 				t.Error("a user without a name")
 			}

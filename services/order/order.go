@@ -94,9 +94,10 @@ func stands(code codes.Code) bool {
 	}
 }
 
-// answer is what a caller gets: UNAVAILABLE when it may be tried again, unless the caller's own time was up.
-func (f failure) answer() error {
-	if f.again && f.code != codes.DeadlineExceeded && f.code != codes.Canceled {
+// answer is what a caller gets: UNAVAILABLE when it may be tried again, unless it was the caller's own time that was up.
+func (f failure) answer(caller context.Context) error {
+	outOfTime := f.code == codes.DeadlineExceeded || f.code == codes.Canceled
+	if f.again && (!outOfTime || caller.Err() == nil) {
 		f.code = codes.Unavailable
 	}
 	return f.err()

@@ -7,12 +7,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
-	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
@@ -69,15 +66,12 @@ func (s *Service) CreateOrder(ctx context.Context, req *orderv1.CreateOrderReque
 	}
 	limited, done := context.WithTimeout(ctx, s.limit)
 	defer done()
-	answer, err := s.create(limited, req)
-	if status.Code(err) == codes.DeadlineExceeded && ctx.Err() == nil { // the limit was ours, and not the caller's
-		err = refusal.New(codes.Unavailable, ReasonUndone, status.Convert(err).Message(), refusal.After(time.Second))
-	}
-	return answer, err
+	return s.create(limited, ctx, req)
 }
 
-func (s *Service) create(ctx context.Context, req *orderv1.CreateOrderRequest) (*orderv1.CreateOrderResponse, error) {
-	name, err := s.buyers.name(ctx, req.GetUserId())
+// create works within ctx, which is the caller's, or ends sooner.
+func (s *Service) create(ctx, callers context.Context, req *orderv1.CreateOrderRequest) (*orderv1.CreateOrderResponse, error) {
+	name, err := s.buyers.name(ctx, callers, req.GetUserId())
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +97,7 @@ func (s *Service) create(ctx context.Context, req *orderv1.CreateOrderRequest) (
 		case o.state == cancelled && left && o.failure.again:
 			continue
 		case o.state == cancelled || o.state == cancelling:
-			return nil, o.failure.answer()
+			return nil, o.failure.answer(callers)
 		}
 		return nil, err
 	}
