@@ -73,22 +73,26 @@ func TestUpUndoesWhatWasChangedByHand(t *testing.T) {
 			t.Errorf("the policy is %v, %v", now.Data, err)
 		}
 	})
-	feature(t, "a damaged and a deleted kubeconfig", func(ctx context.Context, t *testing.T) {
-		if err := os.WriteFile(world.GetKubeconfig(), []byte("damaged: ["), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := world.must(ctx, "up"); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Remove(world.GetKubeconfig()); err != nil {
-			t.Fatal(err)
-		}
-		repair(ctx, t)
-		info, err := os.Stat(world.GetKubeconfig())
-		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("the kubeconfig is %v, %v", info, err)
-		}
-	})
+	for what, spoil := range map[string]func() error{
+		"a deleted kubeconfig": func() error { return os.Remove(world.GetKubeconfig()) },
+		"a damaged kubeconfig": func() error { return os.WriteFile(world.GetKubeconfig(), []byte("damaged: ["), 0o600) },
+	} {
+		feature(t, what, func(ctx context.Context, t *testing.T) {
+			if err := spoil(); err != nil {
+				t.Fatal(err)
+			}
+			if err := world.must(ctx, "up"); err != nil {
+				t.Fatal(err)
+			}
+			if !ready(ctx, t) {
+				t.Error("up ended well, and status calls the sandbox not ready")
+			}
+			info, err := os.Stat(world.GetKubeconfig())
+			if err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("the kubeconfig is %v, %v", info, err)
+			}
+		})
+	}
 }
 
 func uninstall(t *testing.T, r charts.Release) {
