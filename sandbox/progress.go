@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
 // Progress is one thing an observer of `up` or `down` hears.
@@ -17,6 +19,14 @@ type Progress struct {
 	Done    bool
 	Err     error
 	Took    time.Duration // with Done
+}
+
+// ImageProgress is what happens to an image, as a step of that name.
+func ImageProgress(step string, e images.Event) Progress {
+	if e.Done != nil {
+		return Progress{Step: step, Done: true, Took: e.Done.Took}
+	}
+	return Progress{Step: step, Doing: e.Doing, Typical: e.Typical, Note: e.Note}
 }
 
 // Took is one row of the table of seconds.

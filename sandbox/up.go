@@ -133,23 +133,15 @@ func (u *up) openStore() error {
 }
 
 func (u *up) imageEvent(e images.Event) {
-	switch {
-	case e.Done != nil:
-		u.imageReady(*e.Done)
-	case e.Note != "":
-		u.rec.note("image "+e.Ref, e.Note)
-	default:
-		u.rec.observe(Progress{Step: "image " + e.Ref, Doing: e.Doing, Typical: e.Typical})
+	if e.Done != nil {
+		u.rec.mu.Lock()
+		u.result.Images = append(u.result.Images, *e.Done)
+		u.rec.mu.Unlock()
+		if e.Done.How == images.Present {
+			return
+		}
 	}
-}
-
-func (u *up) imageReady(r images.Ready) {
-	u.rec.mu.Lock()
-	u.result.Images = append(u.result.Images, r)
-	u.rec.mu.Unlock()
-	if r.How != images.Present {
-		u.rec.observe(Progress{Step: "image " + r.Ref, Done: true, Took: r.Took})
-	}
+	u.rec.observe(ImageProgress("image "+e.Ref, e))
 }
 
 // podmanFolder is where podman's private settings lie; every sandbox shares them. No sandbox can have its name.

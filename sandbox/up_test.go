@@ -48,3 +48,19 @@ func TestUpTellsWhatHappensToImages(t *testing.T) {
 		t.Errorf("%d images are ready, want 2", len(u.result.Images))
 	}
 }
+
+func TestImageProgress(t *testing.T) {
+	for _, c := range []struct {
+		sentence string
+		event    images.Event
+		want     Progress
+	}{
+		{"what is done", images.Event{Doing: "compiling", Typical: time.Minute}, Progress{Step: "a", Doing: "compiling", Typical: time.Minute}},
+		{"what is worth keeping", images.Event{Note: "it cannot be pulled"}, Progress{Step: "a", Note: "it cannot be pulled"}},
+		{"that it is there", images.Event{Done: &images.Ready{Entry: images.Entry{Took: time.Second}}}, Progress{Step: "a", Done: true, Took: time.Second}},
+	} {
+		if got := ImageProgress("a", c.event); got != c.want {
+			t.Errorf("%s: got %+v, want %+v", c.sentence, got, c.want)
+		}
+	}
+}

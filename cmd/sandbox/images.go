@@ -108,7 +108,7 @@ func makeImages(ctx context.Context, w world, g *globals, mode images.Mode) ([]i
 	screen := newProgressScreen(w)
 	defer screen.close()
 	store := &images.Store{Cache: cache, Registry: images.NewRegistry(), Mode: mode, SourceTree: tree, Observe: func(e images.Event) {
-		screen.observe(imageProgress(e))
+		screen.observe(sandbox.ImageProgress(e.Ref, e))
 	}}
 	var ready []images.Ready
 	for _, i := range images.All() {
@@ -119,13 +119,6 @@ func makeImages(ctx context.Context, w world, g *globals, mode images.Mode) ([]i
 		ready = append(ready, r)
 	}
 	return ready, nil
-}
-
-func imageProgress(e images.Event) sandbox.Progress {
-	if e.Done != nil {
-		return sandbox.Progress{Step: e.Ref, Done: true, Took: e.Done.Took}
-	}
-	return sandbox.Progress{Step: e.Ref, Doing: e.Doing, Typical: e.Typical, Note: e.Note}
 }
 
 func printBuilds(w world, ready []images.Ready) error {

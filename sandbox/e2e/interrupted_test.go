@@ -15,6 +15,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
@@ -67,7 +68,7 @@ func removeAll(ctx context.Context, t *testing.T) {
 
 func engineOfTheTest(ctx context.Context, t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"docker", "podman", "nerdctl"} {
+	for _, name := range cluster.EngineNames() {
 		if exec.CommandContext(ctx, name, "image", "inspect", images.NodeRef).Run() == nil {
 			return name
 		}

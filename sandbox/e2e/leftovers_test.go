@@ -15,6 +15,8 @@ import (
 
 	"sigs.k8s.io/e2e-framework/pkg/env"
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 )
 
 // volumesOfNode are the volumes that the node's container mounts, read while it is there.
@@ -102,7 +104,7 @@ func nothingIsLeft(name string) env.Func {
 
 // enginesThatAnswer are those where the cluster can be.
 func enginesThatAnswer(ctx context.Context) []string {
-	return slices.DeleteFunc([]string{"docker", "podman", "nerdctl"}, func(name string) bool {
+	return slices.DeleteFunc(cluster.EngineNames(), func(name string) bool {
 		return exec.CommandContext(ctx, name, "ps").Run() != nil
 	})
 }

@@ -103,13 +103,11 @@ type governedConn struct {
 // UpdateState hands on what was found, if it is new: gRPC fills the retry budget with each answer. Nobody at all is no error here: after
 // one, gRPC's own resolver waits longer each time, up to two minutes, and a caller would notice as late that the callee's pods are back.
 func (c *governedConn) UpdateState(s resolver.State) error {
-	nobody := len(s.Addresses) == 0 && len(s.Endpoints) == 0
-	err := c.found(s)
-	if nobody {
-		c.lookUpIn(lookupsApart)
-		return nil
+	err, wait := c.found(s), lookupsEvery
+	if nobody := len(s.Addresses) == 0 && len(s.Endpoints) == 0; nobody {
+		err, wait = nil, lookupsApart
 	}
-	c.lookUpIn(lookupsEvery)
+	c.lookUpIn(wait)
 	return err
 }
 
@@ -154,7 +152,7 @@ func (c *governedConn) lookUpIn(wait time.Duration) {
 func (c *governedConn) lookUpNow() {
 	c.lookup.Lock()
 	defer c.lookup.Unlock()
-	if c.resolver != nil && !c.closed {
+	if c.resolver != nil {
 		c.resolver.ResolveNow(resolver.ResolveNowOptions{})
 	}
 }

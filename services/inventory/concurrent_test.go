@@ -34,7 +34,7 @@ func TestManyAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 60 {
 		all.Go(func() {
-			lines := []*inventoryv1.Line{line("sku-100", 5), line("sku-1", 1), line("sku-2", 1)}
+			lines := []*inventoryv1.Line{line("sku-100", 7), line("sku-1", 1), line("sku-2", 1)} // 140 of 100
 			if i%2 == 0 {
 				lines[0], lines[2] = lines[2], lines[0]
 			}
@@ -55,8 +55,11 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	for _, sku := range []string{"sku-1", "sku-2", "sku-100"} {
-		t.Log(sku, w.stock(sku))
+	for sku, made := range map[string]int64{"sku-1": 10_000_000, "sku-2": 10_000_000, "sku-100": 100} {
+		got, err := w.client.GetStock(t.Context(), &inventoryv1.GetStockRequest{Sku: sku})
+		if err != nil || got.GetAvailable()+got.GetReserved()+got.GetSold() != made || got.GetSold() == 0 {
+			t.Errorf("of %d pieces of %s there are %v, %v", made, sku, got, err)
+		}
 	}
 	w.audited()
 }
