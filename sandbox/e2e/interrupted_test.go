@@ -40,8 +40,8 @@ func TestUpAfterItWasStoppedInEveryStep(t *testing.T) {
 		feature(t, row.by, func(ctx context.Context, t *testing.T) {
 			removeAll(ctx, t)
 			for _, m := range moments {
-				if code := stopAt(ctx, t, m, row.signal); code != row.code {
-					t.Errorf("stopped by %s after %q: exit code %d, want %d", row.by, m, code, row.code)
+				if code, said := stopAt(ctx, t, m, row.signal); code != row.code {
+					t.Errorf("stopped by %s after %q: exit code %d, want %d; it said:\n%s", row.by, m, code, row.code, said)
 				}
 			}
 			if err := world.must(ctx, "up"); err != nil {
@@ -77,8 +77,8 @@ func engineOfTheTest(ctx context.Context, t *testing.T) string {
 	return ""
 }
 
-// stopAt runs `up` until it has said what, sends it a signal, and returns its exit code.
-func stopAt(ctx context.Context, t *testing.T, what string, signal os.Signal) int {
+// stopAt runs `up` until it has said what, sends it a signal, and returns its exit code and all that it said.
+func stopAt(ctx context.Context, t *testing.T, what string, signal os.Signal) (code int, all string) {
 	t.Helper()
 	cmd := world.command(ctx, "up")
 	r, w, err := os.Pipe()
@@ -95,41 +95,28 @@ func stopAt(ctx context.Context, t *testing.T, what string, signal os.Signal) in
 		awaitLock(ctx, t)
 		_ = cmd.Process.Signal(signal)
 	}
-	said, reached := []string(nil), what == locked
-	// The pipe ends with the last process that has it, and one that was killed may leave a child behind: the exit ends the reading.
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		for s := bufio.NewScanner(r); s.Scan(); {
-			lines <- s.Text()
-		}
-	}()
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	for {
-		select {
-		case line, open := <-lines:
-			if !open {
-				lines = nil
-				continue
-			}
-			said = append(said, line)
-			if !reached && strings.Contains(line, what) {
-				reached = true
-				_ = cmd.Process.Signal(signal)
-			}
-		case err := <-ended:
-			go func() { // let the reader end
-				for range lines {
-				}
-			}()
-			code, err := exitCode(err)
-			if err != nil || !reached {
-				t.Fatalf("up ended with %d, %v, before %q:\n%s", code, err, what, strings.Join(said, "\n"))
-			}
-			return code
+	go func() {
+		err := cmd.Wait()
+		// The pipe ends with the last process that has it, and one that was killed may leave a child behind.
+		_ = r.SetReadDeadline(time.Now().Add(time.Second))
+		ended <- err
+	}()
+	var said []string
+	reached := what == locked
+	for s := bufio.NewScanner(r); s.Scan(); {
+		said = append(said, s.Text())
+		if !reached && strings.Contains(s.Text(), what) {
+			reached = true
+			_ = cmd.Process.Signal(signal)
 		}
 	}
+	all = strings.Join(said, "\n")
+	code, err = exitCode(<-ended)
+	if err != nil || !reached {
+		t.Fatalf("up ended with %d, %v, before %q:\n%s", code, err, what, all)
+	}
+	return code, all
 }
 
 func awaitLock(ctx context.Context, t *testing.T) {
