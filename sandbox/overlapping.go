@@ -21,8 +21,8 @@ func overlapping(ctx context.Context, before func(ctx context.Context, ready fun
 		ended <- err
 	}()
 	<-ready
-	var err error
-	if nextCtx.Err() == nil {
+	err := nextCtx.Err()
+	if err == nil {
 		err = next(nextCtx)
 	}
 	if failed := <-ended; failed != nil {

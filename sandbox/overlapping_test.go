@@ -72,3 +72,14 @@ func TestOverlappingIsStoppedWhole(t *testing.T) {
 		}
 	})
 }
+
+func TestOverlappingThatIsStoppedBetweenTheTwoHasNotEndedWell(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := false
+	err := overlapping(ctx,
+		func(context.Context, func()) error { cancel(); return nil },
+		func(context.Context) error { ran = true; return nil })
+	if !errors.Is(err, context.Canceled) || ran {
+		t.Errorf("%v, next ran: %v", err, ran)
+	}
+}
