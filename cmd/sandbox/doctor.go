@@ -34,6 +34,9 @@ func newDoctor(w world, g *globals) *cobra.Command {
 				defer s.close()
 			}
 			reports := doctor.Run(cmd.Context(), patient, nil)
+			if err := cmd.Context().Err(); err != nil {
+				return fmt.Errorf("checking: %w", err) // what is left was skipped
+			}
 			if asJSON {
 				err = writeJSON(w.stdout, doctor.Document{Checks: reports})
 			} else {

@@ -161,7 +161,7 @@ func saveBundle(ctx context.Context, w world, g *globals, file string) error {
 		return fmt.Errorf("saving the bundle: %w", err)
 	}
 	defer os.Remove(part)
-	err = cache.Save(f, ready, map[string]string{name: chart})
+	err = cache.Save(ctx, f, ready, map[string]string{name: chart})
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -175,7 +175,7 @@ func saveBundle(ctx context.Context, w world, g *globals, file string) error {
 	return nil
 }
 
-func loadBundle(file string, folders sandbox.Folders, stderr interface{ Write([]byte) (int, error) }) error {
+func loadBundle(ctx context.Context, file string, folders sandbox.Folders, stderr interface{ Write([]byte) (int, error) }) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return usageError("opening the bundle: %w\ntry: sandbox images save %s", err, file)
@@ -185,7 +185,7 @@ func loadBundle(file string, folders sandbox.Folders, stderr interface{ Write([]
 	if err != nil {
 		return err
 	}
-	entries, err := cache.Load(f, folders.Cache)
+	entries, err := cache.Load(ctx, f, folders.Cache)
 	if err != nil {
 		return fmt.Errorf("loading the bundle %s: %w", file, err)
 	}

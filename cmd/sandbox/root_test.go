@@ -26,7 +26,7 @@ func TestAnInterruptedCommandEndsWith130(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, args := range [][]string{
-		{"up", "--images", "source"}, {"up", "--setup", "--only-setup"}, {"down", "--engine", "podman"},
+		{"up", "--images", "source"}, {"up", "--setup", "--only-setup"}, {"down", "--engine", "podman"}, {"doctor"}, {"images", "build"},
 	} {
 		fixture.Programs(t, map[string]string{"podman": "exit 0"})
 		code, stdout, stderr := runIn(ctx, t, args...)

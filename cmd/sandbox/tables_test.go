@@ -90,7 +90,7 @@ func TestImagesThatAreThereAreListedWithTheirDigest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entry, _, err := cache.Put(images.Entry{Ref: images.NodeRef, Key: "abc", Origin: images.Built}, image)
+	entry, _, err := cache.Put(t.Context(), images.Entry{Ref: images.NodeRef, Key: "abc", Origin: images.Built}, image)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 		}
 	}
 	if f.bundle != "" {
-		if err := loadBundle(f.bundle, folders, w.stderr); err != nil {
+		if err := loadBundle(cmd.Context(), f.bundle, folders, w.stderr); err != nil {
 			return err
 		}
 	}

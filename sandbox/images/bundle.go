@@ -2,6 +2,7 @@ package images
 
 import (
 	"archive/tar"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -19,8 +20,8 @@ import (
 
 // Save writes images, and other files under the names that Load is to give them, as one zstd archive.
 // Blobs are compared with their digests on the way.
-func (c *Cache) Save(w io.Writer, all []Ready, files map[string]string) error {
-	z, err := zstd.NewWriter(w)
+func (c *Cache) Save(ctx context.Context, w io.Writer, all []Ready, files map[string]string) error {
+	z, err := zstd.NewWriter(stoppableWriter(ctx, w))
 	if err != nil {
 		return err
 	}
@@ -67,18 +68,21 @@ func (c *Cache) saveImage(tw *tar.Writer, r Ready, written map[v1.Hash]bool) err
 // Load reads an archive that Save wrote into the cache, and its other files into folder. Each image takes the place of what the
 // cache had for its reference. An entry counts only once all of its blobs are there and have their digests, so that an
 // interrupted Load leaves nothing half made.
-func (c *Cache) Load(r io.Reader, folder string) ([]Entry, error) {
-	z, err := zstd.NewReader(r)
+func (c *Cache) Load(ctx context.Context, r io.Reader, folder string) ([]Entry, error) {
+	z, err := zstd.NewReader(stoppableReader(ctx, r))
 	if err != nil {
 		return nil, err
 	}
 	defer z.Close()
-	unlock, err := c.lock()
+	unlock, err := c.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	entries, err := c.loadFiles(tar.NewReader(z), folder)
+	if ctx.Err() != nil {
+		err = ctx.Err() // the bundle has no part in it
+	}
 	if err != nil {
 		return nil, errors.Join(err, c.sweep())
 	}

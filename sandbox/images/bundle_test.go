@@ -19,7 +19,7 @@ import (
 func save(t *testing.T, c *Cache, all []Ready, files map[string]string) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := c.Save(&b, all, files); err != nil {
+	if err := c.Save(t.Context(), &b, all, files); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -41,7 +41,7 @@ func TestABundleCarriesImagesToAMachineWithNothing(t *testing.T) {
 	write(t, extra, "chart")
 	all := twoReady(t, from)
 	bundle := save(t, from, all, map[string]string{"charts/chart.tgz": extra})
-	entries, err := to.Load(bytes.NewReader(bundle), folder)
+	entries, err := to.Load(t.Context(), bytes.NewReader(bundle), folder)
 	if err != nil || len(entries) != 2 {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}
@@ -68,13 +68,13 @@ func TestADamagedImageIsNotSaved(t *testing.T) {
 	c := newCache(t)
 	all := twoReady(t, c)
 	flip(t, layerFile(t, c, all[1].Image, 1))
-	wantError(t, c.Save(io.Discard, all, nil), ErrCorrupt, "saving example.org/two:1")
+	wantError(t, c.Save(t.Context(), io.Discard, all, nil), ErrCorrupt, "saving example.org/two:1")
 }
 
 func TestABundleThatWasCutShortLeavesNoHalfImage(t *testing.T) {
 	from, to := newCache(t), newCache(t)
 	bundle := save(t, from, twoReady(t, from)[:1], nil)
-	_, err := to.Load(bytes.NewReader(bundle[:len(bundle)/2]), t.TempDir())
+	_, err := to.Load(t.Context(), bytes.NewReader(bundle[:len(bundle)/2]), t.TempDir())
 	wantError(t, err, nil, "bundle", "sandbox images save")
 	if entries, err := to.Entries(); err != nil || len(entries) != 0 {
 		t.Errorf("entries %v, %v", entries, err)
@@ -154,7 +154,7 @@ func TestABundleIsCheckedAsItIsRead(t *testing.T) {
 		t.Run(c.sentence, func(t *testing.T) {
 			to := newCache(t)
 			bundle := rebundle(t, save(t, from, all, nil), c.change)
-			_, err := to.Load(bytes.NewReader(bundle), t.TempDir())
+			_, err := to.Load(t.Context(), bytes.NewReader(bundle), t.TempDir())
 			wantError(t, err, nil, c.says, "\ntry: write it again with `sandbox images save`")
 			if entries, err := to.Entries(); err != nil || len(entries) != 0 {
 				t.Errorf("entries %v, %v", entries, err)
@@ -171,7 +171,7 @@ func TestABundlesImageTakesThePlaceOfWhatWasThere(t *testing.T) {
 	all := twoReady(t, from)
 	_, old := put(t, to, all[0].Ref, "built before", imageOf(t, "shared", "old"))
 	_, other := put(t, to, "example.org/other:1", "other", imageOf(t, "other"))
-	if _, err := to.Load(bytes.NewReader(save(t, from, all, nil)), t.TempDir()); err != nil {
+	if _, err := to.Load(t.Context(), bytes.NewReader(save(t, from, all, nil)), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := to.Entries()
@@ -241,7 +241,7 @@ func TestABundleCannotWriteElsewhere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := cache.Load(&b, filepath.Join(root, "a", "folder")); err == nil {
+			if _, err := cache.Load(t.Context(), &b, filepath.Join(root, "a", "folder")); err == nil {
 				t.Error("no error")
 			}
 			_ = filepath.WalkDir(root, func(path string, _ fs.DirEntry, _ error) error {

@@ -2,6 +2,7 @@ package images
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -139,8 +139,8 @@ func compare(r io.Reader, want v1.Descriptor) error {
 }
 
 // Put stores an image under a key, and drops what the same reference led to before.
-func (c *Cache) Put(e Entry, img v1.Image) (Entry, v1.Image, error) {
-	unlock, err := c.lock()
+func (c *Cache) Put(ctx context.Context, e Entry, img v1.Image) (Entry, v1.Image, error) {
+	unlock, err := c.lock(ctx)
 	if err != nil {
 		return Entry{}, nil, err
 	}
@@ -174,8 +174,8 @@ func (c *Cache) Put(e Entry, img v1.Image) (Entry, v1.Image, error) {
 }
 
 // Remove forgets an entry, so that the next look-up makes it anew. Its damaged blobs go with it.
-func (c *Cache) Remove(key string) error {
-	unlock, err := c.lock()
+func (c *Cache) Remove(ctx context.Context, key string) error {
+	unlock, err := c.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -226,19 +226,6 @@ func (c *Cache) entry(file string) (Entry, error) {
 		return e, err
 	}
 	return e, json.Unmarshal(data, &e)
-}
-
-// lock keeps a second process from sweeping what this one is writing.
-func (c *Cache) lock() (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(c.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return func() { f.Close() }, nil
 }
 
 // replaceFile writes data so that a reader, or a kill, sees the old file or the new one.

@@ -86,7 +86,7 @@ func TestCacheWithoutAnEntry(t *testing.T) {
 	if _, _, err := c.Get("key"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorrupt) {
 		t.Errorf("a missing entry is not there, and not damaged: %v", err)
 	}
-	if err := c.Remove("key"); err != nil {
+	if err := c.Remove(t.Context(), "key"); err != nil {
 		t.Errorf("removing what is not there is fine: %v", err)
 	}
 }
@@ -98,7 +98,7 @@ func TestRemoveForgetsEntryAndBlobs(t *testing.T) {
 	if !exists(blob) {
 		t.Fatal("the layer was never there")
 	}
-	if err := c.Remove("key"); err != nil {
+	if err := c.Remove(t.Context(), "key"); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := c.Get("key"); !errors.Is(err, fs.ErrNotExist) {
@@ -156,7 +156,7 @@ func TestDamage(t *testing.T) {
 			}
 			wantError(t, err, ErrCorrupt)
 
-			if err := cache.Remove("key"); err != nil {
+			if err := cache.Remove(t.Context(), "key"); err != nil {
 				t.Fatal(err)
 			}
 			_, mended := put(t, cache, "ref:1", "key", imageOf(t, "one", "two"))
@@ -208,7 +208,7 @@ func TestConcurrentPuts(t *testing.T) {
 				return
 			}
 			for round := range 3 { // every later round sweeps
-				if _, _, err := c.Put(Entry{Ref: fmt.Sprint("ref:", n), Key: fmt.Sprintf("key-%d-%d", n, round)}, img); err != nil {
+				if _, _, err := c.Put(t.Context(), Entry{Ref: fmt.Sprint("ref:", n), Key: fmt.Sprintf("key-%d-%d", n, round)}, img); err != nil {
 					t.Errorf("putting image %d: %v", n, err)
 				}
 			}
@@ -238,7 +238,7 @@ func TestADamagedBlobThatAnotherImageSharesIsMadeAnewToo(t *testing.T) {
 	_, one := put(t, c, "ref:1", "one", imageOf(t, "shared", "one"))
 	put(t, c, "ref:2", "two", imageOf(t, "shared", "two"))
 	flip(t, layerFile(t, c, one, 0))
-	if err := c.Remove("one"); err != nil {
+	if err := c.Remove(t.Context(), "one"); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := c.Get("two"); !errors.Is(err, ErrCorrupt) {

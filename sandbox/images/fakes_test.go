@@ -62,7 +62,7 @@ func newCache(t *testing.T) *Cache {
 
 func put(t *testing.T, c *Cache, ref, key string, img v1.Image) (Entry, v1.Image) {
 	t.Helper()
-	e, kept, err := c.Put(Entry{Ref: ref, Key: key, Origin: Built}, img)
+	e, kept, err := c.Put(t.Context(), Entry{Ref: ref, Key: key, Origin: Built}, img)
 	if err != nil {
 		t.Fatal(err)
 	}

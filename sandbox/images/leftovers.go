@@ -9,14 +9,19 @@ import (
 	"time"
 )
 
-// leftoverAge is when a scratch folder counts as left by a build that was killed; a younger one may be in use by another process.
+// leftoverAge is when a scratch folder that nobody has locked counts as left by a build that was killed: what the build had started may outlive
+// it for a while.
 const leftoverAge = time.Hour
 
-// RemoveLeftovers deletes the scratch folders of builds that were killed. It goes on after one that stays.
+// RemoveLeftovers deletes the scratch folders of builds that were killed. It goes on after one that stays, and leaves all to a later call while
+// another process writes to the cache.
 func (c *Cache) RemoveLeftovers() error { return c.removeLeftovers(removeScratch) }
 
 func (c *Cache) removeLeftovers(remove func(dir string) error) error {
-	unlock, err := c.lock()
+	unlock, err := c.tryLock()
+	if errors.Is(err, errLocked) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -32,7 +37,15 @@ func (c *Cache) removeLeftovers(remove func(dir string) error) error {
 		if err != nil || time.Since(info.ModTime()) <= leftoverAge {
 			continue
 		}
-		if err := remove(dir); err != nil {
+		unlock, err := lockFolder(dir)
+		if errors.Is(err, errLocked) {
+			continue // a build is at it
+		}
+		if err == nil {
+			err = remove(dir)
+			unlock()
+		}
+		if err != nil {
 			stay, why = append(stay, dir), append(why, err)
 		}
 	}

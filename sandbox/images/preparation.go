@@ -37,7 +37,7 @@ func (s *Store) Prepare(ctx context.Context, all []Image) *Preparation {
 	p.done.Go(func() {
 		var missing []Image
 		for _, i := range ordered {
-			r, _, err := s.present(i)
+			r, _, err := s.present(ctx, i)
 			if err != nil {
 				missing = append(missing, i)
 				continue

@@ -45,7 +45,7 @@ type Store struct {
 
 // Get returns the image, making it if need be.
 func (s *Store) Get(ctx context.Context, i Image) (Ready, error) {
-	r, buildKey, err := s.present(i)
+	r, buildKey, err := s.present(ctx, i)
 	if errors.Is(err, errMissing) {
 		if r, err = s.pullOrBuild(ctx, i, buildKey); err != nil {
 			err = fmt.Errorf("preparing %s: %w", i.Ref, err)
@@ -62,7 +62,7 @@ func (s *Store) Get(ctx context.Context, i Image) (Ready, error) {
 var errMissing = errors.New("not in the cache")
 
 // present looks for an image in the cache. buildKey is the key of what this source tree makes; empty without one.
-func (s *Store) present(i Image) (r Ready, buildKey string, err error) {
+func (s *Store) present(ctx context.Context, i Image) (r Ready, buildKey string, err error) {
 	keys := []string{bundleKey(i.Ref)}
 	if i.Pull != "" {
 		keys = append([]string{pullKey(i.Pull)}, keys...)
@@ -74,7 +74,7 @@ func (s *Store) present(i Image) (r Ready, buildKey string, err error) {
 		keys = append([]string{buildKey}, keys...) // what this very tree makes comes first
 	}
 	for _, k := range keys {
-		r, ok, err := s.find(k, i.Ref)
+		r, ok, err := s.find(ctx, k, i.Ref)
 		if err != nil {
 			return Ready{}, "", fmt.Errorf("preparing %s: %w", i.Ref, err)
 		}
@@ -87,14 +87,14 @@ func (s *Store) present(i Image) (r Ready, buildKey string, err error) {
 
 // Renew forgets what is cached of an image, because it proved damaged, and makes it anew.
 func (s *Store) Renew(ctx context.Context, i Image, r Ready) (Ready, error) {
-	if err := s.Cache.Remove(r.Key); err != nil {
+	if err := s.Cache.Remove(ctx, r.Key); err != nil {
 		return Ready{}, fmt.Errorf("forgetting the damaged %s: %w", i.Ref, err)
 	}
 	return s.Get(ctx, i)
 }
 
 // find looks a key up; a damaged entry is forgotten and counts as missing.
-func (s *Store) find(key, ref string) (Ready, bool, error) {
+func (s *Store) find(ctx context.Context, key, ref string) (Ready, bool, error) {
 	e, img, err := s.Cache.Get(key)
 	switch {
 	case err == nil:
@@ -103,7 +103,7 @@ func (s *Store) find(key, ref string) (Ready, bool, error) {
 	case errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrCorrupt):
 		return Ready{}, false, nil
 	case errors.Is(err, ErrCorrupt):
-		return Ready{}, false, s.Cache.Remove(key)
+		return Ready{}, false, s.Cache.Remove(ctx, key)
 	}
 	return Ready{}, false, err
 }
@@ -145,7 +145,7 @@ func (s *Store) pull(ctx context.Context, i Image) (Ready, error) {
 	if err != nil {
 		return Ready{}, err
 	}
-	r, err := s.put(i, pullKey(i.Pull), Pulled, img, started)
+	r, err := s.put(ctx, i, pullKey(i.Pull), Pulled, img, started)
 	if err == nil && i.Pull != i.Ref {
 		s.observe(Event{Ref: i.Ref, Note: "it is " + i.Pull})
 	}
@@ -182,6 +182,11 @@ func (s *Store) build(ctx context.Context, i Image, key string) (Ready, error) {
 		return Ready{}, err
 	}
 	defer removeScratch(scratch) //nolint:errcheck // what stays is a leftover, of which the next `up` tells
+	unlock, err := lockFolder(scratch)
+	if err != nil {
+		return Ready{}, err
+	}
+	defer unlock()
 	started := time.Now()
 	w := &Workshop{SourceTree: s.SourceTree, Scratch: scratch, Doing: func(what string) {
 		s.observe(Event{Ref: i.Ref, Doing: what, Typical: i.Typical})
@@ -190,12 +195,12 @@ func (s *Store) build(ctx context.Context, i Image, key string) (Ready, error) {
 	if err != nil {
 		return Ready{}, err
 	}
-	return s.put(i, key, Built, img, started)
+	return s.put(ctx, i, key, Built, img, started)
 }
 
-func (s *Store) put(i Image, key string, how Origin, img v1.Image, started time.Time) (Ready, error) {
+func (s *Store) put(ctx context.Context, i Image, key string, how Origin, img v1.Image, started time.Time) (Ready, error) {
 	e := Entry{Ref: i.Ref, Key: key, Origin: how, Took: time.Since(started), Created: started.UTC()}
-	e, img, err := s.Cache.Put(e, img)
+	e, img, err := s.Cache.Put(ctx, e, img)
 	return Ready{Entry: e, Image: img, How: how}, err
 }
 

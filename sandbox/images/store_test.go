@@ -182,7 +182,7 @@ func TestAPullThatFailsIsTold(t *testing.T) {
 			if _, err := s.store.Get(t.Context(), s.image); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.store.Cache.Remove(mustKey(t, s)); err != nil {
+			if err := s.store.Cache.Remove(t.Context(), mustKey(t, s)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -202,7 +202,7 @@ func TestAPullThatFailsIsTold(t *testing.T) {
 			if _, err := s.store.Get(t.Context(), s.image); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.store.Cache.Remove(mustKey(t, s)); err != nil {
+			if err := s.store.Cache.Remove(t.Context(), mustKey(t, s)); err != nil {
 				t.Fatal(err)
 			}
 		}
