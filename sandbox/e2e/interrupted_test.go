@@ -31,6 +31,9 @@ var moments = []string{
 // locked is the moment before `up` has said anything: it has just taken the lock.
 const locked = "its lock"
 
+// lastStep is said when `up` has installed everything: a signal may come too late on a slow machine.
+const lastStep = "✓ releases"
+
 func TestUpAfterItWasStoppedInEveryStep(t *testing.T) {
 	for _, row := range []struct {
 		by     string
@@ -40,7 +43,7 @@ func TestUpAfterItWasStoppedInEveryStep(t *testing.T) {
 		feature(t, row.by, func(ctx context.Context, t *testing.T) {
 			removeAll(ctx, t)
 			for _, m := range moments {
-				if code, said := stopAt(ctx, t, m, row.signal); code != row.code {
+				if code, said := stopAt(ctx, t, m, row.signal); code != row.code && !(code == 0 && strings.Contains(said, lastStep)) {
 					t.Errorf("stopped by %s after %q: exit code %d, want %d; it said:\n%s", row.by, m, code, row.code, said)
 				}
 			}
