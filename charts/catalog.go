@@ -132,7 +132,7 @@ func All(image func(component string) string) []Release {
 				"webhook": map[string]any{"readinessProbe": map[string]any{"initialDelaySeconds": 0, "periodSeconds": 1}},
 			},
 		},
-		{Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Values: map[string]any{"namespace": ShopNamespace, "trustDomain": trustDomain}},
+		{Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Values: map[string]any{"trustDomain": trustDomain}},
 		users,
 		database,
 		// After userservice, or its breaker would begin open: nobody to call yet.

@@ -48,7 +48,8 @@ func TestEveryConsumerHasACertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	workloads, _ := pki.Values["workloads"].([]any)
+	byNamespace, _ := pki.Values["workloads"].(map[string]any)
+	workloads, _ := byNamespace[charts.ShopNamespace].([]any)
 	for _, c := range all {
 		if !slices.Contains(workloads, any(c.Consumer)) {
 			t.Errorf("%s is no workload of charts/pki/values.yaml", c.Consumer)

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -23,38 +25,53 @@ import (
 )
 
 func TestServicesRefuseWhoeverTheyCannotTrust(t *testing.T) {
-	feature(t, "mutual TLS", func(ctx context.Context, t *testing.T) {
-		c := connect(t)
-		trusted := identity(ctx, t, c, "userservice")
-		nameless := trusted.Clone()
-		nameless.Certificates = nil
-		stranger := trusted.Clone()
-		stranger.Certificates = []tls.Certificate{selfSigned(t, trusted.Certificates[0])}
-		call := func(creds credentials.TransportCredentials) error {
-			// A new way each time: the server's reset of a connection ends the forwarding too.
-			address := forward(ctx, t, c, charts.ShopNamespace, "userservice", 8443)
-			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-			defer cancel()
-			_, err := userv1.NewUserServiceClient(dial(t, address, creds)).GetUser(ctx, &userv1.GetUserRequest{UserId: "u-1"})
+	for _, server := range []struct {
+		name, namespace string
+		port            int
+		ask             func(context.Context, *grpc.ClientConn) error
+	}{
+		{"userservice", charts.ShopNamespace, 8443, func(ctx context.Context, conn *grpc.ClientConn) error {
+			_, err := userv1.NewUserServiceClient(conn).GetUser(ctx, &userv1.GetUserRequest{UserId: "u-1"})
 			return err
-		}
-		for _, row := range []struct {
-			who   string
-			creds credentials.TransportCredentials
-		}{
-			{"plaintext", insecure.NewCredentials()},
-			{"no client certificate", credentials.NewTLS(nameless)},
-			{"a certificate of another CA with the same names", credentials.NewTLS(stranger)},
-		} {
-			if err := call(row.creds); err == nil {
-				t.Errorf("%s: the call was answered", row.who)
+		}},
+		{"jaeger", charts.SystemNamespace, 4317, func(ctx context.Context, conn *grpc.ClientConn) error {
+			_, err := collector.NewTraceServiceClient(conn).Export(ctx, &collector.ExportTraceServiceRequest{})
+			return err
+		}},
+	} {
+		feature(t, "mutual TLS with "+server.name, func(ctx context.Context, t *testing.T) {
+			c := connect(t)
+			trusted := identity(ctx, t, c, server.name)
+			trusted.ServerName = server.name + "." + server.namespace + ".svc"
+			nameless := trusted.Clone()
+			nameless.Certificates = nil
+			stranger := trusted.Clone()
+			stranger.Certificates = []tls.Certificate{selfSigned(t, trusted.Certificates[0])}
+			call := func(creds credentials.TransportCredentials) error {
+				// A new way each time: the server's reset of a connection ends the forwarding too.
+				address := forward(ctx, t, c, server.namespace, server.name, server.port)
+				ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+				defer cancel()
+				return server.ask(ctx, dial(t, address, creds))
 			}
-			// The way is open, so the refusal was the server's.
-			if err := call(credentials.NewTLS(trusted)); err != nil {
-				t.Errorf("after %s, a trusted client: %v", row.who, err)
+			for _, row := range []struct {
+				who   string
+				creds credentials.TransportCredentials
+			}{
+				{"plaintext", insecure.NewCredentials()},
+				{"no client certificate", credentials.NewTLS(nameless)},
+				{"a certificate of another CA with the same names", credentials.NewTLS(stranger)},
+			} {
+				if err := call(row.creds); err == nil {
+					t.Errorf("%s: the call was answered", row.who)
+				}
+				// The way is open, so the refusal was the server's.
+				if err := call(credentials.NewTLS(trusted)); err != nil {
+					t.Errorf("after %s, a trusted client: %v", row.who, err)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 // selfSigned is a certificate with the names of another one that nobody vouches for.

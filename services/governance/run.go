@@ -24,10 +24,20 @@ const shutdownLimit = 2 * time.Second
 func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *grpc.Server) error) (err error) {
 	log := NewLog(w, cfg.LogLevel).With("service", cfg.Service, "pod", cfg.Pod)
 	reportTraceErrors(log)
-	tracing, err := NewTracing(ctx, TracingConfig{Service: cfg.Service, Pod: cfg.Pod, Endpoint: cfg.OTLPEndpoint, Ratio: cfg.TraceRatio, Log: log})
+	group, groupCtx := errgroup.WithContext(ctx)
+	p := &Process{Config: cfg, Log: log, Metrics: NewMetrics(), Events: NewEvents(0), Stopping: groupCtx.Done(), ctx: groupCtx, group: group}
+	p.Breakers = NewBreakers(cfg.Service, BreakerConfig{MaxConcurrent: cfg.MaxConcurrent}, p.Metrics, p.Events)
+	if cfg.TLSDir != "off" {
+		p.Identity, err = NewIdentity(IdentityConfig{Dir: cfg.TLSDir, Log: log, Metrics: p.Metrics, Events: p.Events})
+		if err != nil {
+			return fmt.Errorf("%w; try: mount the certificate's Secret there, or TLS_DIR=off for plaintext", err)
+		}
+	}
+	tracing, err := NewTracing(ctx, TracingConfig{Service: cfg.Service, Pod: cfg.Pod, Endpoint: cfg.OTLPEndpoint, Identity: p.Identity, Ratio: cfg.TraceRatio, Log: log})
 	if err != nil {
 		return err
 	}
+	p.Tracing = tracing
 	defer func() {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
 		defer cancel()
@@ -35,17 +45,7 @@ func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *
 			log.Debug("sending the last traces", "error", err)
 		}
 	}()
-	group, groupCtx := errgroup.WithContext(ctx)
-	p := &Process{Config: cfg, Log: log, Metrics: NewMetrics(), Events: NewEvents(0), Tracing: tracing, Stopping: groupCtx.Done(),
-		ctx: groupCtx, group: group}
-	p.Breakers = NewBreakers(cfg.Service, BreakerConfig{MaxConcurrent: cfg.MaxConcurrent}, p.Metrics, p.Events)
 	defer func() { err = errors.Join(err, p.close()) }()
-	if cfg.TLSDir != "off" {
-		p.Identity, err = NewIdentity(IdentityConfig{Dir: cfg.TLSDir, Log: log, Metrics: p.Metrics, Events: p.Events})
-		if err != nil {
-			return fmt.Errorf("%w; try: mount the certificate's Secret there, or TLS_DIR=off for plaintext", err)
-		}
-	}
 	if err := p.readPolicy(); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
@@ -12,14 +13,16 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"google.golang.org/grpc/credentials"
 )
 
 // TracingConfig says where spans go.
 type TracingConfig struct {
 	Service  string
 	Pod      string
-	Endpoint string  // OTLP gRPC: host:port, or a URL; spans are made and dropped when empty
-	Ratio    float64 // share of new traces kept, 0 to 1; a trace begun elsewhere follows its beginning
+	Endpoint string    // OTLP gRPC: host:port, or a URL; spans are made and dropped when empty
+	Identity *Identity // what an https URL is shown and may show; the system's authorities, and no certificate of ours, when nil
+	Ratio    float64   // share of new traces kept, 0 to 1; a trace begun elsewhere follows its beginning
 	Log      *slog.Logger
 }
 
@@ -34,7 +37,7 @@ func NewTracing(ctx context.Context, cfg TracingConfig) (*sdktrace.TracerProvide
 			attribute.String("k8s.pod.name", cfg.Pod))),
 	}
 	if cfg.Endpoint != "" {
-		exporter, err := otlptracegrpc.New(ctx, exporterOptions(cfg.Endpoint)...)
+		exporter, err := otlptracegrpc.New(ctx, exporterOptions(cfg)...)
 		if err != nil {
 			return nil, fmt.Errorf("making the trace exporter for %s: %w", cfg.Endpoint, err)
 		}
@@ -43,13 +46,17 @@ func NewTracing(ctx context.Context, cfg TracingConfig) (*sdktrace.TracerProvide
 	return sdktrace.NewTracerProvider(options...), nil
 }
 
-func exporterOptions(endpoint string) []otlptracegrpc.Option {
+func exporterOptions(cfg TracingConfig) []otlptracegrpc.Option {
 	// An outage of the collector costs its spans, not memory and retries here.
 	options := []otlptracegrpc.Option{otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: false}), otlptracegrpc.WithTimeout(3 * time.Second)}
-	if strings.Contains(endpoint, "://") {
-		return append(options, otlptracegrpc.WithEndpointURL(endpoint))
+	if !strings.Contains(cfg.Endpoint, "://") {
+		return append(options, otlptracegrpc.WithEndpoint(cfg.Endpoint), otlptracegrpc.WithInsecure())
 	}
-	return append(options, otlptracegrpc.WithEndpoint(endpoint), otlptracegrpc.WithInsecure())
+	options = append(options, otlptracegrpc.WithEndpointURL(cfg.Endpoint))
+	if u, err := url.Parse(cfg.Endpoint); err == nil && u.Scheme == "https" && cfg.Identity != nil {
+		options = append(options, otlptracegrpc.WithTLSCredentials(credentials.NewTLS(cfg.Identity.ClientTLS(u.Hostname()))))
+	}
+	return options
 }
 
 // reportTraceErrors sends what OpenTelemetry could not do to the log; it is process-wide, so only Run calls it.
