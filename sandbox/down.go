@@ -60,7 +60,7 @@ func removeCluster(ctx context.Context, o DownOptions) (bool, error) {
 	case damaged != nil || s.Engine == "":
 		engines = []string{o.Engine}
 	}
-	found, answered := false, false
+	found := false
 	var refusals []error
 	for _, name := range engines {
 		if name == "" {
@@ -72,15 +72,19 @@ func removeCluster(ctx context.Context, o DownOptions) (bool, error) {
 			refusals = append(refusals, err)
 			continue
 		}
-		found, answered = found || exists, true
+		found = found || exists
 		if err := c.Delete(ctx); err != nil {
 			return found, err
 		}
 	}
-	if !answered && len(refusals) > 0 {
-		return false, fmt.Errorf("looking for the cluster: %w\ntry: sandbox doctor", errors.Join(refusals...))
+	if found || len(refusals) == 0 {
+		return found, nil
 	}
-	return found, nil
+	try := "sandbox doctor" // the cluster may be there
+	if len(engines) > 1 {
+		try = "sandbox down --name " + o.Name + " --engine ENGINE, with the one that made it"
+	}
+	return false, fmt.Errorf("looking for the cluster: %w\ntry: %s", errors.Join(refusals...), try)
 }
 
 func installedEngines() []string {

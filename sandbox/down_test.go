@@ -38,6 +38,8 @@ esac`
 		{"a damaged state keeps nothing alive, whichever engine has it", "{", "", map[string]string{"docker": dead, "podman": with, "nerdctl": without}, true, []string{"podman rm -f -v aaa"}, ""},
 		{"a damaged state with an engine named asks that one", "{", "podman", map[string]string{"docker": with, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
 		{"an engine that does not answer is an error", remembered, "", map[string]string{"podman": dead}, false, nil, "cannot connect\ntry: sandbox doctor"},
+		{"a damaged state with an engine that does not answer is an error where the others have nothing", "{", "", map[string]string{"docker": without, "podman": dead}, false, nil,
+			"cannot connect\ntry: sandbox down --name one --engine ENGINE, with the one that made it"},
 		{"a damaged state with no engine that answers is an error", "{", "", map[string]string{"docker": dead}, false, nil, "cannot connect\ntry: sandbox doctor"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,37 @@ func TestInterruptInAnyPhaseCleansUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+// asked calls before each look at the pods.
+type asked struct {
+	Workloads
+	before func()
+}
+
+func (a asked) Pods(ctx context.Context, release string) ([]telemetry.Pod, error) {
+	a.before()
+	return a.Workloads.Pods(ctx, release)
+}
+
+func TestInterruptWhileTheVerdictIsReadIsNoVerdict(t *testing.T) {
+	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+		interrupted, stop := context.WithCancel(ctx)
+		defer stop()
+		var phase atomic.Value
+		opts.Observer = func(r telemetry.Run) { phase.Store(r.Phase) }
+		target := w.target()
+		target.Workloads = asked{w, func() {
+			if phase.Load() == "verdict" {
+				stop()
+			}
+		}}
+		sc := scenario(t, "breaker-trip", "  expect:\n    # It", "  expect:\n    - ready: {release: userservice, replicas: 3}\n    # It")
+		report, err := Run(interrupted, sc, target, opts)
+		if ExitCode(report.Result, err) != 130 || report.Result != Error {
+			t.Errorf("result %s, error %v, exit code %d", report.Result, err, ExitCode(report.Result, err))
+		}
+	})
 }
 
 func TestUndoIsInReverseAndOnce(t *testing.T) {

@@ -42,7 +42,11 @@ func (r *run) verdict(ctx context.Context) error {
 	}
 	e := r.evidence(ctx)
 	e.loads = r.final
-	r.report.Expectations = append(r.report.Expectations, check("verdict", r.Expect, e)...)
+	findings := check("verdict", r.Expect, e)
+	if ctx.Err() != nil {
+		return ctx.Err() // what was not read has not failed to hold
+	}
+	r.report.Expectations = append(r.report.Expectations, findings...)
 	return nil
 }
 

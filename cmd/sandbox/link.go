@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -13,10 +14,15 @@ import (
 type link struct {
 	open func(ctx context.Context) (address string, t tunnel, err error)
 
-	mu      sync.Mutex
+	turn   chan struct{} // holds one while somebody has what follows
+	closed chan struct{}
+	once   sync.Once
+
 	address string
 	tunnel  tunnel // nil before the first dial
 }
+
+var errClosed = errors.New("the way to the cluster is closed")
 
 // tunnel is a port-forward that is open, until it has ended.
 type tunnel interface {
@@ -25,13 +31,17 @@ type tunnel interface {
 }
 
 func newLink(client *kube.Client, namespace, release string, port int) *link {
-	return &link{open: func(ctx context.Context) (string, tunnel, error) {
+	return newLinkBy(func(ctx context.Context) (string, tunnel, error) {
 		f, err := client.Forward(ctx, namespace, release, port)
 		if err != nil {
 			return "", nil, err
 		}
 		return f.Address, f, nil
-	}}
+	})
+}
+
+func newLinkBy(open func(ctx context.Context) (address string, t tunnel, err error)) *link {
+	return &link{open: open, turn: make(chan struct{}, 1), closed: make(chan struct{})}
 }
 
 func (l *link) dial(ctx context.Context) (net.Conn, error) {
@@ -45,8 +55,21 @@ func (l *link) dial(ctx context.Context) (net.Conn, error) {
 
 // reach sees to it that there is a way to the release, and returns where it begins.
 func (l *link) reach(ctx context.Context) (string, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	select { // a node that does not answer may hold up who opens; nobody else is to wait longer than he wants
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-l.closed:
+		return "", errClosed
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	select {
+	case <-l.closed: // and both were ready
+		return "", errClosed
+	default:
+	}
+	ctx, cancel := l.untilClosed(ctx)
+	defer cancel()
 	if l.tunnel != nil && l.tunnel.Ended() {
 		l.tunnel.Close()
 		l.tunnel = nil
@@ -61,9 +84,23 @@ func (l *link) reach(ctx context.Context) (string, error) {
 	return l.address, nil
 }
 
+// untilClosed is ctx that ends with the link too.
+func (l *link) untilClosed(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-l.closed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
 func (l *link) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.once.Do(func() { close(l.closed) })
+	l.turn <- struct{}{} // who opens ends soon
+	defer func() { <-l.turn }()
 	if l.tunnel != nil {
 		l.tunnel.Close()
 		l.tunnel = nil

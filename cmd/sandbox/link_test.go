@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 type fakeTunnel struct{ ended, closed bool }
@@ -19,11 +20,11 @@ func TestALinkIsOpenedOnceAndAnewWhenItsPodIsGone(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) }))
 	defer server.Close()
 	var tunnels []*fakeTunnel
-	l := &link{open: func(context.Context) (string, tunnel, error) {
+	l := newLinkBy(func(context.Context) (string, tunnel, error) {
 		f := &fakeTunnel{}
 		tunnels = append(tunnels, f)
 		return server.Listener.Addr().String(), f, nil
-	}}
+	})
 	get := func() {
 		t.Helper()
 		client := l.httpClient()
@@ -56,7 +57,7 @@ func TestALinkIsOpenedOnceAndAnewWhenItsPodIsGone(t *testing.T) {
 
 func TestALinkThatCannotBeOpenedSaysWhyAndTriesAgain(t *testing.T) {
 	tries := 0
-	l := &link{open: func(context.Context) (string, tunnel, error) { tries++; return "", nil, errors.New("no pod is ready") }}
+	l := newLinkBy(func(context.Context) (string, tunnel, error) { tries++; return "", nil, errors.New("no pod is ready") })
 	for range 2 {
 		if _, err := l.dial(t.Context()); err == nil || !strings.Contains(err.Error(), "no pod is ready") {
 			t.Errorf("got %v", err)
@@ -65,5 +66,33 @@ func TestALinkThatCannotBeOpenedSaysWhyAndTriesAgain(t *testing.T) {
 	l.close()
 	if tries != 2 {
 		t.Errorf("it tried %d times", tries)
+	}
+}
+
+// TestALinkThatIsBeingOpenedHoldsUpNobody: a node that is paused takes a connection, and answers nothing.
+func TestALinkThatIsBeingOpenedHoldsUpNobody(t *testing.T) {
+	opening := make(chan struct{})
+	l := newLinkBy(func(ctx context.Context) (string, tunnel, error) {
+		close(opening)
+		<-ctx.Done()
+		return "", nil, ctx.Err()
+	})
+	first := make(chan error, 1)
+	go func() {
+		_, err := l.dial(t.Context())
+		first <- err
+	}()
+	<-opening
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := l.dial(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("whoever comes second waits for the first, and is told %v", err)
+	}
+	l.close()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("closing the link ended the opening with %v", err)
+	}
+	if _, err := l.dial(t.Context()); !errors.Is(err, errClosed) {
+		t.Errorf("once closed it says %v", err)
 	}
 }

@@ -3,13 +3,22 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
+
+// patience is how long stopping may take without a word.
+const patience = time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, func() {
+		stop() // a second Ctrl-C ends the process: what it leaves the next command finds
+		time.AfterFunc(patience, func() { fmt.Fprintln(os.Stderr, "sandbox: stopping; Ctrl-C again ends it at once") })
+	})
 	code := run(ctx, os.Args[1:], world{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, getuid: os.Getuid})
 	stop()
 	os.Exit(code)

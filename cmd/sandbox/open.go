@@ -28,8 +28,12 @@ func newOpen(w world, g *globals) *cobra.Command {
 			defer f.Close()
 			fmt.Fprintf(w.stdout, "http://%s\n", f.Address)
 			fmt.Fprintln(w.stderr, "open until you press Ctrl-C")
-			<-cmd.Context().Done()
-			return nil
+			select {
+			case <-cmd.Context().Done():
+				return nil
+			case <-f.Done():
+				return fmt.Errorf("the way to %s ended: pod %s is gone\ntry: %s", args[0], f.Pod, g.command("open "+args[0]))
+			}
 		},
 	}
 }

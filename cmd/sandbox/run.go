@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios"
-	"github.com/grpc-sandbox/sandbox/tui"
 )
 
 type runFlags struct {
@@ -82,8 +80,6 @@ func (s *session) run(ctx context.Context, w world, f runFlags, scenario scenari
 	if err != nil {
 		return scenarios.Report{}, err
 	}
-	ctx, interrupt := context.WithCancel(ctx)
-	defer interrupt()
 	told := newRunTeller(w, screen == nil)
 	options := scenarios.Options{Journal: s.folders.Journal(s.name), DryRun: f.dryRun, Observer: func(r telemetry.Run) {
 		told.tell(r)
@@ -91,13 +87,13 @@ func (s *session) run(ctx context.Context, w world, f runFlags, scenario scenari
 			fmt.Fprintln(w.stderr, "sandbox: telling other screens:", err)
 		}
 	}}
-	var watching sync.WaitGroup
-	if screen != nil && !f.dryRun {
-		watching.Go(func() { told.screenLeft(s.watch(ctx, w, screen, true), interrupt) })
+	run := func(ctx context.Context) (scenarios.Report, error) {
+		return scenarios.Run(ctx, scenario, target, options)
 	}
-	report, err := scenarios.Run(ctx, scenario, target, options)
-	watching.Wait()
-	return report, err
+	if screen == nil || f.dryRun {
+		return run(ctx)
+	}
+	return told.beside(ctx, func(ctx context.Context) error { return s.watch(ctx, w, screen, true) }, run)
 }
 
 // present prints the report and keeps it in files.
@@ -148,38 +144,4 @@ func withHint(err error) error {
 		return fmt.Errorf("%w\ntry: %s", err, hint.Hint())
 	}
 	return err
-}
-
-// runTeller prints a run's timeline, each line once, as it grows.
-type runTeller struct {
-	w       world
-	on      bool
-	mu      sync.Mutex
-	printed int
-}
-
-func newRunTeller(w world, on bool) *runTeller { return &runTeller{w: w, on: on} }
-
-// screenLeft tells the rest of a run whose screen is gone, for whatever reason.
-func (t *runTeller) screenLeft(err error, interrupt func()) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.on = true
-	if errors.Is(err, tui.ErrInterrupted) {
-		interrupt()
-	} else if err != nil {
-		fmt.Fprintln(t.w.stderr, "sandbox:", err)
-	}
-}
-
-func (t *runTeller) tell(r telemetry.Run) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.on {
-		return
-	}
-	for ; t.printed < len(r.Timeline); t.printed++ {
-		e := r.Timeline[t.printed]
-		fmt.Fprintf(t.w.stderr, "  %6.1f s  %-8s %s  %s\n", e.At.Sub(r.Started).Seconds(), e.Kind, e.Subject, e.Detail)
-	}
 }

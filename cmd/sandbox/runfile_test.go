@@ -1,17 +1,14 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
-	"github.com/grpc-sandbox/sandbox/tui"
 )
 
 func TestARunIsReadAsItWasWritten(t *testing.T) {
@@ -51,49 +48,5 @@ func TestADamagedRunSaysWhichFile(t *testing.T) {
 	}
 	if _, err := readRun(f, "blue"); !errorSays(err, runFile(f, "blue")) || !errorSays(err, "\ntry: ") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestTheTimelineIsToldOnce(t *testing.T) {
-	var out strings.Builder
-	told := newRunTeller(world{stderr: &out}, true)
-	r := telemetry.Run{Started: noon, Timeline: []telemetry.Event{{At: noon.Add(1500e6), Kind: "step", Subject: "kill one", Detail: "userservice-1"}}}
-	told.tell(r)
-	told.tell(r)
-	r.Timeline = append(r.Timeline, telemetry.Event{At: noon.Add(12e9), Kind: "phase", Subject: "recover"})
-	told.tell(r)
-	want := "     1.5 s  step     kill one  userservice-1\n    12.0 s  phase    recover  \n"
-	if out.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
-	}
-	out.Reset()
-	newRunTeller(world{stderr: &out}, false).tell(r)
-	if out.Len() > 0 {
-		t.Errorf("under the screen it prints %q", out.String())
-	}
-}
-
-func TestARunWithoutItsScreenIsTold(t *testing.T) {
-	r := telemetry.Run{Started: noon, Timeline: []telemetry.Event{{At: noon.Add(1500e6), Kind: "step", Subject: "kill one", Detail: "userservice-1"}}}
-	const told = "     1.5 s  step     kill one  userservice-1\n"
-	for _, c := range []struct {
-		sentence    string
-		left        error
-		interrupted bool
-		want        string
-	}{
-		{"who quits the screen sees the run go on", nil, false, told},
-		{"Ctrl-C stops the run too", tui.ErrInterrupted, true, told},
-		{"a screen that broke says why", errors.New("no feed"), false, "sandbox: no feed\n" + told},
-	} {
-		var out strings.Builder
-		teller := newRunTeller(world{stderr: &out}, false)
-		teller.tell(r)
-		interrupted := false
-		teller.screenLeft(c.left, func() { interrupted = true })
-		teller.tell(r)
-		if out.String() != c.want || interrupted != c.interrupted {
-			t.Errorf("%s: interrupted %v, told %q", c.sentence, interrupted, out.String())
-		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "json": isJSON, "fifo": fifo, "read-fifo": readFIFO, "write-fifo": writeFIFO,
-			"cluster": startCluster, "unchanged": unchanged,
+			"cluster": startCluster, "unchanged": unchanged, "interrupt-twice": interruptTwice,
 		},
 		Setup: func(e *testscript.Env) error {
 			sandbox, err := findSandbox(e.Getenv("PATH"))
@@ -130,4 +131,30 @@ func writeFIFO(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: write-fifo FILE")
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("go on\n"), 0o600))
+}
+
+// interruptTwice interrupts a program once it works, and again once it says that this ends it: interrupt-twice FIFO PROGRAM [ARG…]. The
+// program tells by the FIFO that it works.
+func interruptTwice(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: interrupt-twice FIFO PROGRAM [ARG…]")
+	}
+	dir, err := findSandbox(ts.Getenv("PATH"))
+	ts.Check(err)
+	cmd := exec.Command(filepath.Join(dir, args[1]), args[2:]...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH")}
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	ts.ReadFile(args[0])
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		if strings.Contains(lines.Text(), "Ctrl-C again") {
+			ts.Check(cmd.Process.Signal(os.Interrupt))
+		}
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
+		ts.Fatalf("%s ended with %v, and not by the second interrupt", args[1], err)
+	}
 }

@@ -11,10 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/child"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
@@ -42,8 +44,10 @@ func setUp(ctx context.Context, w world, g *globals, f upFlags) error {
 	if err := m.permits(packages); err != nil {
 		return err
 	}
-	if m.terminal && !f.yes && !confirmed(w.stdin, w.stderr) {
-		return &codedError{exitEnvironment, errors.New("not installed, as you said\ntry: install the packages above yourself, then run `sandbox up`")}
+	if m.terminal && !f.yes {
+		if err := confirm(ctx, w.stdin, w.stderr); err != nil {
+			return err
+		}
 	}
 	return install(ctx, w, packages)
 }
@@ -62,10 +66,24 @@ func (m machine) permits(packages []string) error {
 	return nil
 }
 
-func confirmed(in io.Reader, out io.Writer) bool {
+// confirm asks, and returns an error unless the answer is yes. A read cannot be interrupted, so it ends with the process.
+func confirm(ctx context.Context, in io.Reader, out io.Writer) error {
 	fmt.Fprint(out, "go on? [y/N] ")
-	answer, _ := bufio.NewReader(in).ReadString('\n')
-	return strings.EqualFold(strings.TrimSpace(answer), "y")
+	answered := make(chan string, 1)
+	go func() {
+		answer, _ := bufio.NewReader(in).ReadString('\n')
+		answered <- answer
+	}()
+	select {
+	case answer := <-answered:
+		if strings.EqualFold(strings.TrimSpace(answer), "y") {
+			return nil
+		}
+	case <-ctx.Done():
+		fmt.Fprintln(out)
+		return fmt.Errorf("asking: %w", ctx.Err())
+	}
+	return &codedError{exitEnvironment, errors.New("not installed, as you said\ntry: install the packages above yourself, then run `sandbox up`")}
 }
 
 // missingPackages names what this machine lacks.
@@ -167,12 +185,16 @@ func aptCommand(sudo string, packages []string) string {
 	return fmt.Sprintf("%[1]sapt-get update && %[1]sapt-get install --no-install-recommends %s", sudo, strings.Join(packages, " "))
 }
 
+// aptGrace is how long apt may take to end what it is at: a package that is half configured keeps every later one from being installed.
+const aptGrace = time.Minute
+
 func install(ctx context.Context, w world, packages []string) error {
 	for _, args := range [][]string{{"update"}, append([]string{"install", "--yes", "--no-install-recommends"}, packages...)} {
 		var out strings.Builder
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		cmd.Stdout, cmd.Stderr = &out, &out
+		child.InGroup(cmd, aptGrace)
 		fmt.Fprintf(w.stderr, "set-up: apt-get %s …\n", args[0])
 		if err := cmd.Run(); err != nil {
 			return &codedError{exitEnvironment, fmt.Errorf("running apt-get %s: %w\n%s", args[0], err, out.String())}

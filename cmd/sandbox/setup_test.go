@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
@@ -66,9 +68,20 @@ func TestWhoMayInstall(t *testing.T) {
 func TestOnlyYesIsYes(t *testing.T) {
 	for answer, want := range map[string]bool{"y\n": true, "Y\n": true, " y \n": true, "n\n": false, "\n": false, "": false, "yes please\n": false} {
 		var out strings.Builder
-		if got := confirmed(strings.NewReader(answer), &out); got != want || out.String() != "go on? [y/N] " {
-			t.Errorf("%q is taken for %v after %q", answer, got, out.String())
+		err := confirm(t.Context(), strings.NewReader(answer), &out)
+		if (err == nil) != want || out.String() != "go on? [y/N] " {
+			t.Errorf("%q is taken for %v after %q", answer, err, out.String())
 		}
+	}
+}
+
+func TestAQuestionCanBeInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	in, typed := io.Pipe() // nobody answers
+	defer typed.Close()
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if err := confirm(ctx, in, io.Discard); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
 	}
 }
 

@@ -112,9 +112,14 @@ func (v *verifier) compare(ctx context.Context, doc *verifyDocument, p served) e
 	return nil
 }
 
-// takeBack ends what a run has left at the providers of contracts, even after an interruption.
+// takeBackOwn ends what this run has left, even after an interruption.
+func (v *verifier) takeBackOwn(ctx context.Context) error {
+	return v.takeBack(context.WithoutCancel(ctx), v.replayed, v.replayer.Run)
+}
+
+// takeBack ends what a run has left at the providers of contracts.
 func (v *verifier) takeBack(ctx context.Context, all []contracts.Contract, run string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoingLimit)
+	ctx, cancel := context.WithTimeout(ctx, undoingLimit)
 	defer cancel()
 	var failed []error
 	done := map[string]bool{}

@@ -70,7 +70,7 @@ func verifyContracts(ctx context.Context, w world, g *globals, names []string) e
 	}
 	doc, err := v.verify(ctx, chosen)
 	// When it cannot be taken back the note stays, so that the next verify does it.
-	if left := v.takeBack(ctx, v.replayed, v.replayer.Run); left != nil {
+	if left := v.takeBackOwn(ctx); left != nil {
 		err = errors.Join(err, fmt.Errorf("%w\ntry: sandbox contracts verify, which takes it back first", left))
 	} else {
 		err = errors.Join(err, forget())

@@ -160,7 +160,7 @@ the tree      inventoryservice  descriptors   ✓ pass
 	}
 	interrupted, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := v.takeBack(interrupted, v.replayed, "run"); err != nil {
+	if err := v.takeBackOwn(interrupted); err != nil {
 		t.Error(err)
 	}
 	for id, state := range s.shelf.states {

@@ -9,8 +9,11 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/kind/pkg/cluster"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/child"
 )
 
 // Engine is a container engine, driven through its command line as kind drives it.
@@ -22,6 +25,9 @@ var engineNames = []string{"docker", "podman", "nerdctl"}
 // EngineNames lists the engines that --engine takes, in order of preference.
 func EngineNames() []string { return append([]string(nil), engineNames...) }
 
+// engineGrace is how long an engine that is told to end may take; what it started may outlive it, and hold its output.
+const engineGrace = 5 * time.Second
+
 // Run runs the engine and returns what it printed; the error carries what it said.
 func (e Engine) Run(ctx context.Context, args ...string) (string, error) {
 	return e.RunWith(ctx, nil, args...)
@@ -32,6 +38,7 @@ func (e Engine) RunWith(ctx context.Context, stdin io.Reader, args ...string) (s
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, e.Name, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, &stderr
+	child.InGroup(cmd, engineGrace)
 	if err := cmd.Run(); err != nil {
 		return stdout.String(), &commandError{command: e.Name + " " + args[0], said: strings.TrimSpace(stderr.String()), err: err}
 	}

@@ -66,16 +66,21 @@ func (c Cluster) Create(ctx context.Context, host Host, heard Heard) error {
 	select {
 	case err = <-done:
 	case <-ctx.Done():
-		c.takeAway(context.WithoutCancel(ctx), done)
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
+		c.takeAway(clean, done)
+		cancel()
 		err = ctx.Err()
 	}
 	if err != nil {
-		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 		defer cancel()
 		return errors.Join(fmt.Errorf("creating the cluster: %w%s", err, said(err)), c.Delete(clean))
 	}
 	return os.Chmod(c.Kubeconfig, 0o600)
 }
+
+// cleanLimit is how long an engine may take to remove what we made, once we are to end: it may be why we are.
+const cleanLimit = time.Minute
 
 // takeAway removes the node from under kind, again and again until kind has failed: it takes no context, and may only be about to make the node.
 func (c Cluster) takeAway(ctx context.Context, done <-chan error) {
@@ -85,6 +90,8 @@ func (c Cluster) takeAway(ctx context.Context, done <-chan error) {
 		_ = c.removeContainers(ctx)
 		select {
 		case <-done: //nolint:errcheck // that it failed is what we made happen
+			return
+		case <-ctx.Done():
 			return
 		case <-again.C:
 		}

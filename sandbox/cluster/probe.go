@@ -41,7 +41,11 @@ func (e Engine) Probe(ctx context.Context) error {
 	if _, err := e.RunWith(ctx, &archive, "import", "-", probeImage); err != nil {
 		return err
 	}
-	defer func() { _, _ = e.Run(context.WithoutCancel(ctx), "rmi", "-f", probeImage) }()
+	defer func() {
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
+		defer cancel()
+		_, _ = e.Run(clean, "rmi", "-f", probeImage)
+	}()
 	_, err = e.Run(ctx, "run", "--rm", "--privileged", "--network=bridge", probeImage, "/probe")
 	return err
 }

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/child"
 )
 
 // commandGrace is how long a build command that is told to end may take, to unmount what it mounted.
@@ -18,7 +19,7 @@ const commandGrace = 10 * time.Second
 func (w *Workshop) run(cmd *exec.Cmd) error {
 	var tail tailBuffer
 	cmd.Stdout, cmd.Stderr = &tail, &tail
-	inGroup(cmd)
+	child.InGroup(cmd, commandGrace)
 	err := cmd.Run()
 	if err == nil {
 		return nil
@@ -27,27 +28,9 @@ func (w *Workshop) run(cmd *exec.Cmd) error {
 		return fmt.Errorf("%w\ntry: sandbox up --setup", err)
 	}
 	if cmd.Process != nil {
-		_ = signalGroup(cmd.Process, syscall.SIGKILL) // what is left of it
+		_ = child.SignalGroup(cmd.Process, syscall.SIGKILL) // what is left of it
 	}
 	return fmt.Errorf("%w\n%s", err, tail.String())
-}
-
-// inGroup gives cmd a process group of its own, which its context ends by SIGTERM and not by SIGKILL: debootstrap then unmounts what it
-// mounted. Of a sandbox that is killed the group does not hear, so the command itself does.
-func inGroup(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	cmd.WaitDelay = commandGrace
-	if cmd.Cancel != nil { // it has a context
-		cmd.Cancel = func() error { return signalGroup(cmd.Process, syscall.SIGTERM) }
-	}
-}
-
-// signalGroup signals the group that p leads.
-func signalGroup(p *os.Process, s syscall.Signal) error {
-	if err := syscall.Kill(-p.Pid, s); !errors.Is(err, syscall.ESRCH) {
-		return err
-	}
-	return os.ErrProcessDone
 }
 
 // tailBuffer keeps the last lines written to it.

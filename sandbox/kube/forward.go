@@ -54,7 +54,7 @@ func (c *Client) ForwardPod(ctx context.Context, namespace, pod string, port int
 		stop()
 		return nil, fmt.Errorf("forwarding port %d of pod %s: %w", port, pod, f.err)
 	case <-ctx.Done():
-		f.Close()
+		stop() // its end is not waited for: dialling a node that does not answer takes no context
 		return nil, ctx.Err()
 	}
 	ports, err := pf.GetPorts()
@@ -81,6 +81,9 @@ func (f *Forward) Close() {
 	f.stop()
 	<-f.ended
 }
+
+// Done is closed at the end.
+func (f *Forward) Done() <-chan struct{} { return f.ended }
 
 // Ended says whether the forwarding is over, because its pod is gone.
 func (f *Forward) Ended() bool {

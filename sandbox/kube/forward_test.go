@@ -3,9 +3,14 @@ package kube
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 )
 
 func TestAForwardCanBeClosedByEveryoneWhoHoldsIt(t *testing.T) {
@@ -40,4 +45,43 @@ func TestAForwardWhosePodIsGoneHasEndedForEveryAsker(t *testing.T) {
 		}
 		f.Close()
 	})
+}
+
+// TestOpeningAForwardEndsWithItsContext: a node that is paused takes the connection, and answers nothing.
+func TestOpeningAForwardEndsWithItsContext(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := make(chan net.Conn, 1)
+	var accepting sync.WaitGroup
+	accepting.Go(func() {
+		if conn, err := mute.Accept(); err == nil {
+			accepted <- conn
+		}
+	})
+	config := &rest.Config{Host: "http://" + mute.Addr().String()}
+	k, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := (&Client{Kube: k, Config: config}).ForwardPod(ctx, "shop", "a", 8443)
+		ended <- err
+	}()
+	conn := <-accepted
+	cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for a node that does not answer")
+	}
+	conn.Close() // now the dialling ends too
+	mute.Close()
+	accepting.Wait()
 }

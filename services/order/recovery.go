@@ -43,7 +43,9 @@ func (r *recovery) sweep(ctx context.Context) {
 		g.SetLimit(atOnce)
 		for _, o := range left {
 			g.Go(func() error {
-				r.finish(ctx, o)
+				if ctx.Err() == nil { // what is begun is finished; the rest is left to whoever comes after us
+					r.finish(ctx, o)
+				}
 				return nil
 			})
 		}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/tui"
+)
+
+// runTeller prints a run's timeline, each line once, as it grows.
+type runTeller struct {
+	w       world
+	on      bool
+	mu      sync.Mutex
+	printed int
+}
+
+func newRunTeller(w world, on bool) *runTeller { return &runTeller{w: w, on: on} }
+
+// screenLeft tells the rest of a run whose screen is gone, for whatever reason.
+func (t *runTeller) screenLeft(err error, interrupt func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.on = true
+	if errors.Is(err, tui.ErrInterrupted) {
+		interrupt()
+	} else if err != nil {
+		fmt.Fprintln(t.w.stderr, "sandbox:", err)
+	}
+}
+
+func (t *runTeller) tell(r telemetry.Run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.on {
+		return
+	}
+	for ; t.printed < len(r.Timeline); t.printed++ {
+		e := r.Timeline[t.printed]
+		fmt.Fprintf(t.w.stderr, "  %6.1f s  %-8s %s  %s\n", e.At.Sub(r.Started).Seconds(), e.Kind, e.Subject, e.Detail)
+	}
+}
+
+// screenStays is how long a screen may take to show the end of a run that it watched.
+const screenStays = 5 * time.Second
+
+// beside does a run with a screen beside it. A screen that never hears of the run's end, or shows another run than the one that was refused, is
+// taken away.
+func (t *runTeller) beside(ctx context.Context, show func(context.Context) error, run func(context.Context) (scenarios.Report, error)) (scenarios.Report, error) {
+	ctx, interrupt := context.WithCancel(ctx)
+	defer interrupt()
+	screen, leave := context.WithCancel(ctx)
+	defer leave()
+	var watching sync.WaitGroup
+	watching.Go(func() { t.screenLeft(show(screen), interrupt) })
+	report, err := run(ctx)
+	if err != nil {
+		leave()
+	}
+	defer time.AfterFunc(screenStays, leave).Stop()
+	watching.Wait()
+	return report, err
+}
