@@ -103,6 +103,9 @@ func TestRunOutcome(t *testing.T) {
 		{"loads that cannot be read stop the run", "pod-kill", []string{"after: 5s", "after: 60s"},
 			func(w *world) { time.AfterFunc(10*time.Second, func() { w.fail("Read", errors.New("no route")) }) },
 			Error, nil, "reading loads for 10s: no route"},
+		{"loads that answer nothing stop the run too", "pod-kill", []string{"after: 5s", "after: 60s"},
+			func(w *world) { time.AfterFunc(10*time.Second, func() { w.fail("Read", errMute) }) },
+			Error, nil, "reading loads for 10s: context deadline exceeded"},
 	} {
 		t.Run(tc.sentence, func(t *testing.T) {
 			made := func() *world {

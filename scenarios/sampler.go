@@ -66,7 +66,7 @@ func (s *sampler) run(ctx context.Context, stop context.CancelCauseFunc) {
 func (s *sampler) sample(ctx context.Context) error {
 	var failed []error
 	for _, name := range s.names {
-		r, err := s.loads.Read(ctx, name)
+		r, err := s.read(ctx, name)
 		if err != nil {
 			failed = append(failed, err)
 			continue
@@ -74,6 +74,13 @@ func (s *sampler) sample(ctx context.Context) error {
 		s.record(name, r)
 	}
 	return errors.Join(failed...)
+}
+
+// read has a limit: a node that is paused answers nothing.
+func (s *sampler) read(ctx context.Context, name string) (LoadReading, error) {
+	ctx, cancel := context.WithTimeout(ctx, blind)
+	defer cancel()
+	return s.loads.Read(ctx, name)
 }
 
 func (s *sampler) record(name string, r LoadReading) {

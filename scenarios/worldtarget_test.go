@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -53,10 +54,18 @@ func (w *world) SetRate(ctx context.Context, name string, rate Rate) error {
 	return nil
 }
 
+// errMute makes Read answer nothing, as a node that is paused.
+var errMute = errors.New("mute")
+
 func (w *world) Read(ctx context.Context, name string) (LoadReading, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.broken["Read"]; err != nil {
+	if err := w.broken["Read"]; errors.Is(err, errMute) {
+		w.mu.Unlock()
+		<-ctx.Done()
+		w.mu.Lock()
+		return LoadReading{}, ctx.Err()
+	} else if err != nil {
 		return LoadReading{}, err
 	}
 	l := w.loads[name]

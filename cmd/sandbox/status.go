@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/discovery"
 
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox"
@@ -77,7 +78,7 @@ func newStatus(w world, g *globals) *cobra.Command {
 
 func (s *session) status(ctx context.Context) (statusDocument, error) {
 	doc := statusDocument{Name: s.name, Engine: s.cluster.Engine.Name, Ready: true}
-	version, err := s.client.Kube.Discovery().ServerVersion()
+	version, err := discovery.ToDiscoveryInterfaceWithContext(s.client.Kube.Discovery()).ServerVersionWithContext(ctx)
 	if err != nil {
 		return doc, fmt.Errorf("asking the cluster for its version: %w\ntry: sandbox up", err)
 	}
@@ -110,7 +111,7 @@ func (s *session) status(ctx context.Context) (statusDocument, error) {
 
 func (s *session) releaseStatus(ctx context.Context, r charts.Release) (releaseStatus, error) {
 	one := releaseStatus{Name: r.Name, Chart: r.Chart, Namespace: r.Namespace, Why: "not installed"}
-	states, err := release.List(s.cluster.Kubeconfig, r.Namespace)
+	states, err := release.List(ctx, s.cluster.Kubeconfig, r.Namespace)
 	if err != nil {
 		return one, err
 	}

@@ -28,7 +28,7 @@ func (c *Cache) Save(ctx context.Context, w io.Writer, all []Ready, files map[st
 	tw := tar.NewWriter(z)
 	written := map[v1.Hash]bool{}
 	for _, r := range all {
-		if err := c.saveImage(tw, r, written); err != nil {
+		if err := c.saveImage(ctx, tw, r, written); err != nil {
 			return fmt.Errorf("saving %s: %w", r.Ref, err)
 		}
 	}
@@ -43,8 +43,8 @@ func (c *Cache) Save(ctx context.Context, w io.Writer, all []Ready, files map[st
 	return z.Close()
 }
 
-func (c *Cache) saveImage(tw *tar.Writer, r Ready, written map[v1.Hash]bool) error {
-	if err := c.Verify(r.Image); err != nil {
+func (c *Cache) saveImage(ctx context.Context, tw *tar.Writer, r Ready, written map[v1.Hash]bool) error {
+	if err := c.Verify(ctx, r.Image); err != nil {
 		return err
 	}
 	for _, h := range c.blobsOf(r.Entry) {

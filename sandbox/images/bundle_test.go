@@ -58,7 +58,7 @@ func TestABundleCarriesImagesToAMachineWithNothing(t *testing.T) {
 		if got.How != Present || got.Digest != want.Digest || net.calls.Load() != 0 {
 			t.Errorf("%s is %s with digest %s after %d pulls", got.Ref, got.How, got.Digest, net.calls.Load())
 		}
-		if err := to.Verify(got.Image); err != nil {
+		if err := to.Verify(t.Context(), got.Image); err != nil {
 			t.Error(err)
 		}
 	}
@@ -195,7 +195,7 @@ func TestABundlesImageTakesThePlaceOfWhatWasThere(t *testing.T) {
 	for _, r := range all {
 		img, err := to.image(hashOf(t, r.Digest))
 		if err == nil {
-			err = to.Verify(img)
+			err = to.Verify(t.Context(), img)
 		}
 		if err != nil {
 			t.Errorf("%s: %v", r.Ref, err)

@@ -97,7 +97,7 @@ func (c *Cache) image(digest v1.Hash) (v1.Image, error) {
 func (c *Cache) blob(h v1.Hash) string { return filepath.Join(c.dir, "blobs", h.Algorithm, h.Hex) }
 
 // Verify reads all of an image and compares it with its digests. It takes layers that are not compressed, as ours are.
-func (c *Cache) Verify(img v1.Image) error {
+func (c *Cache) Verify(ctx context.Context, img v1.Image) error {
 	manifest, err := img.Manifest()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
@@ -118,8 +118,11 @@ func (c *Cache) Verify(img v1.Image) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
-		err = compare(r, part)
+		err = compare(stoppableReader(ctx, r), part)
 		r.Close()
+		if ctx.Err() != nil {
+			return ctx.Err() // which says nothing about the image
+		}
 		if err != nil {
 			return err
 		}

@@ -76,7 +76,7 @@ func TestCacheKeepsWhatWasPut(t *testing.T) {
 	if digestOf(t, kept) != digestOf(t, img) {
 		t.Error("another image came back")
 	}
-	if err := again.Verify(kept); err != nil {
+	if err := again.Verify(t.Context(), kept); err != nil {
 		t.Errorf("the image that came back is not valid: %v", err)
 	}
 }
@@ -160,7 +160,7 @@ func TestDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, mended := put(t, cache, "ref:1", "key", imageOf(t, "one", "two"))
-			if err := cache.Verify(mended); err != nil {
+			if err := cache.Verify(t.Context(), mended); err != nil {
 				t.Errorf("made anew, it is still damaged: %v", err)
 			}
 		})
@@ -171,7 +171,7 @@ func TestVerifyFindsAFlippedByte(t *testing.T) {
 	c := newCache(t)
 	_, img := put(t, c, "ref:1", "key", imageOf(t, "one"))
 	flip(t, layerFile(t, c, img, 0))
-	wantError(t, c.Verify(img), ErrCorrupt)
+	wantError(t, c.Verify(t.Context(), img), ErrCorrupt)
 }
 
 func TestPutReplacesWhatTheReferenceLedTo(t *testing.T) {
@@ -190,7 +190,7 @@ func TestPutReplacesWhatTheReferenceLedTo(t *testing.T) {
 		}
 	}
 	for _, key := range []string{"new", "other"} {
-		if _, img, err := c.Get(key); err != nil || c.Verify(img) != nil {
+		if _, img, err := c.Get(key); err != nil || c.Verify(t.Context(), img) != nil {
 			t.Errorf("%s did not survive: %v", key, err)
 		}
 	}
@@ -227,7 +227,7 @@ func TestConcurrentPuts(t *testing.T) {
 		_, img, err := c.Get(e.Key)
 		if err != nil {
 			t.Errorf("%s: %v", e.Key, err)
-		} else if err := c.Verify(img); err != nil {
+		} else if err := c.Verify(t.Context(), img); err != nil {
 			t.Errorf("%s: %v", e.Key, err)
 		}
 	}
@@ -245,7 +245,7 @@ func TestADamagedBlobThatAnotherImageSharesIsMadeAnewToo(t *testing.T) {
 		t.Errorf("the other image lacks a layer, and does not say so: %v", err)
 	}
 	_, one = put(t, c, "ref:1", "one", imageOf(t, "shared", "one"))
-	if err := c.Verify(one); err != nil {
+	if err := c.Verify(t.Context(), one); err != nil {
 		t.Errorf("made anew, it has the damaged layer again: %v", err)
 	}
 }

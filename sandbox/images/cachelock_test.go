@@ -115,7 +115,7 @@ func TestABundleIsStoppedInItsMiddle(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries { // what came before the stop is whole
-		if _, img, err := to.Get(e.Key); err != nil || to.Verify(img) != nil {
+		if _, img, err := to.Get(e.Key); err != nil || to.Verify(t.Context(), img) != nil {
 			t.Errorf("%s is half there: %v", e.Ref, err)
 		}
 	}

@@ -126,7 +126,7 @@ func TestAssemble(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := new(Cache).Verify(img); err != nil {
+	if err := new(Cache).Verify(t.Context(), img); err != nil {
 		t.Error(err)
 	}
 	file, err := img.ConfigFile()
@@ -273,7 +273,7 @@ func TestAnArchiveIsAnOCILayout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := new(Cache).Verify(got); err != nil {
+	if err := new(Cache).Verify(t.Context(), got); err != nil {
 		t.Error(err)
 	}
 	if digestOf(t, got) != digestOf(t, img) {

@@ -158,7 +158,7 @@ func TestGet(t *testing.T) {
 			if r.Ref != s.image.Ref || string(r.How) != c.events[len(c.events)-1] || r.Origin != r.How || r.Digest != digestOf(t, r.Image) {
 				t.Errorf("got %+v", r)
 			}
-			if err := s.store.Cache.Verify(r.Image); err != nil {
+			if err := s.store.Cache.Verify(t.Context(), r.Image); err != nil {
 				t.Error(err)
 			}
 			calls, builds := s.net.calls.Load(), s.builds
@@ -283,7 +283,7 @@ func TestGetMakesADamagedImageAnew(t *testing.T) {
 	if err != nil || r.How != Built || s.builds != 2 {
 		t.Fatalf("%s after %d builds: %v", r.How, s.builds, err)
 	}
-	if err := s.store.Cache.Verify(r.Image); err != nil {
+	if err := s.store.Cache.Verify(t.Context(), r.Image); err != nil {
 		t.Error(err)
 	}
 }

@@ -48,7 +48,7 @@ func Apply(ctx context.Context, kubeconfig string, s Spec) (Outcome, error) {
 	if err != nil {
 		return "", fmt.Errorf("applying release %s: %w", s.Name, err)
 	}
-	outcome, err := apply(ctx, cfg, s)
+	outcome, err := until(ctx, func() (Outcome, error) { return apply(ctx, cfg, s) })
 	if err != nil {
 		return "", fmt.Errorf("applying release %s: %w", s.Name, err)
 	}
@@ -181,14 +181,14 @@ type State struct {
 }
 
 // List returns the releases in a namespace, by their newest record.
-func List(kubeconfig, namespace string) ([]State, error) {
+func List(ctx context.Context, kubeconfig, namespace string) ([]State, error) {
 	cfg, err := configuration(kubeconfig, namespace)
 	if err != nil {
 		return nil, err
 	}
 	l := action.NewList(cfg)
 	l.StateMask = action.ListAll
-	found, err := l.Run()
+	found, err := until(ctx, l.Run)
 	if err != nil {
 		return nil, fmt.Errorf("listing releases: %w", err)
 	}
