@@ -96,6 +96,7 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 	patient.EngineProbe = func(context.Context) error { return refused }
 	if refused == nil {
 		patient.Engine = choice.Engine.Name
+		patient.EngineStorage, _ = choice.Engine.Storage(ctx) // one that does not tell is not checked
 	}
 	patient.SetUp = g.command("up --setup")
 	patient.CacheDir, patient.Registry = folders.Images(), "https://registry.k8s.io/v2/"

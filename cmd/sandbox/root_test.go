@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -91,5 +93,24 @@ func TestTheDoctorsVerdictNamesWhatFailed(t *testing.T) {
 	var coded *codedError
 	if !errors.As(err, &coded) || coded.code != exitEnvironment || err.Error() != "not fit: d, e\ntry: do this" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestTheDoctorIsToldAllThatItAsksFor: what is never told is never checked.
+func TestTheDoctorIsToldAllThatItAsksFor(t *testing.T) {
+	fixture.Programs(t, map[string]string{"podman": `[ "$1" != info ] || echo /var/lib/containers`})
+	env := map[string]string{"HOME": t.TempDir()}
+	w := world{stdout: io.Discard, stderr: io.Discard, getenv: func(name string) string { return env[name] }}
+	patient, _, err := doctorWorld(t.Context(), w, &globals{name: sandbox.DefaultName, source: "../.."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := reflect.ValueOf(patient)
+	for i := range all.NumField() {
+		name := all.Type().Field(i).Name
+		ofCluster := name == "Kubeconfig" || name == "Cluster" // there is none
+		if all.Field(i).IsZero() != ofCluster {
+			t.Errorf("%s is %v", name, all.Field(i))
+		}
 	}
 }

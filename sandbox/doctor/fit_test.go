@@ -85,7 +85,6 @@ func fit() *place {
 		CacheIntact:   func(context.Context) error { return nil },
 		Kubeconfig:    "/home/dev/.sandbox/kubeconfig",
 		Registry:      "https://registry.test/v2/",
-		Binaries:      []string{"tar"},
 		FromSource:    true,
 		Cluster:       fitCluster(),
 	}

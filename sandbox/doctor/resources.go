@@ -41,7 +41,7 @@ func totalMemory(_ context.Context, w World) Result {
 		total, what = limit, "memory allowed by the cgroup"
 	}
 	if total < memoryTotal {
-		return fail("give the machine 4 GB or more, or use another cluster: sandbox up --context NAME", "%s of %s, and %s are needed", size(total), what, size(memoryTotal))
+		return fail("give the machine, or the container this runs in, 4 GB or more", "%s of %s, and %s are needed", size(total), what, size(memoryTotal))
 	}
 	return pass("%s of %s", size(total), what)
 }

@@ -12,26 +12,9 @@ const oldestGo = "1.26"
 
 func sourceChecks() []Check {
 	return []Check{
-		{"programs", source, "sandbox calls them beside the engine", programs},
 		{"go-toolchain", source, "images that cannot be pulled are built with Go", goToolchain},
 		{"debootstrap", source, "the node's base system is built with it, when it cannot be pulled", debootstrap},
 	}
-}
-
-func programs(_ context.Context, w World) Result {
-	var missing []string
-	for _, p := range w.Binaries {
-		if _, err := w.LookPath(p); err != nil {
-			missing = append(missing, p)
-		}
-	}
-	if len(missing) > 0 {
-		return fail("apt-get install "+strings.Join(missing, " "), "not in PATH: %s", strings.Join(missing, ", "))
-	}
-	if len(w.Binaries) == 0 {
-		return pass("none are needed beside the engine")
-	}
-	return pass("found %s", strings.Join(w.Binaries, ", "))
 }
 
 func goToolchain(ctx context.Context, w World) Result {

@@ -31,7 +31,6 @@ type World struct {
 	CacheIntact   func(ctx context.Context) error // compares the cached images with their digests; nil skips the check
 	Kubeconfig    string                          // the sandbox's own file; empty skips the check
 	Registry      string                          // URL
-	Binaries      []string                        // programs that sandbox calls beside the engine
 	FromSource    bool                            // images will be built from source
 	Cluster       *Cluster                        // nil where there is none
 }
