@@ -5,7 +5,6 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -53,20 +52,6 @@ func Load(name string) (*chart.Chart, error) {
 		return nil, fmt.Errorf("loading chart %s: %w", name, err)
 	}
 	return c, nil
-}
-
-// Ours lists the charts in this package.
-func Ours() []string {
-	entries, err := files.ReadDir(".")
-	if err != nil {
-		return nil // an embedded root can always be read
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	slices.Sort(names)
-	return names
 }
 
 // CertManager is the name of the one chart that is not ours.

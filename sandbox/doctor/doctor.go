@@ -84,20 +84,6 @@ func (c Check) attempt(ctx context.Context, w World) (res Result) {
 	return c.Run(ctx, w)
 }
 
-// Worst is the gravest outcome: Fail, then Warn, then Pass.
-func Worst(reports []Report) Outcome {
-	worst := Pass
-	for _, r := range reports {
-		switch {
-		case r.Result == Fail:
-			return Fail
-		case r.Result == Warn:
-			worst = Warn
-		}
-	}
-	return worst
-}
-
 func pass(format string, args ...any) Result {
 	return Result{Outcome: Pass, Message: fmt.Sprintf(format, args...)}
 }

@@ -21,7 +21,6 @@ func TestEveryCatalogEntryIsComplete(t *testing.T) {
 			"it is pulled under another name":       i.Pull != "" && i.Pull != i.Ref && i.Ref != NodeRef,
 			"our own program cannot be pulled":      strings.HasPrefix(i.Ref, "sandbox.local/") && i.Pull != "",
 			"its recipe does not say what it reads": i.Recipe != nil && len(i.Recipe.Sources()) == 0,
-			"its stage has no name":                 i.Stage.String() == "",
 		} {
 			if bad {
 				t.Errorf("%s: %s", i.Ref, what)
@@ -59,7 +58,7 @@ func TestCatalogIsInOrderOfNeed(t *testing.T) {
 	}
 	for n := 1; n < len(all); n++ {
 		if all[n].Stage < all[n-1].Stage {
-			t.Errorf("%s (%s) comes after %s (%s)", all[n].Ref, all[n].Stage, all[n-1].Ref, all[n-1].Stage)
+			t.Errorf("%s (%d) comes after %s (%d)", all[n].Ref, all[n].Stage, all[n-1].Ref, all[n-1].Stage)
 		}
 	}
 }

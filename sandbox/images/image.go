@@ -16,8 +16,6 @@ const (
 	ForViewing                // what only a viewer waits for
 )
 
-func (s Stage) String() string { return [...]string{"cluster", "first call", "shop", "viewing"}[s] }
-
 // Image is one entry of the catalog.
 type Image struct {
 	Ref     string // the name that manifests use, whichever way the image came to be
