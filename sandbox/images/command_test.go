@@ -17,11 +17,12 @@ func TestACommandThatIsBrokenOffTidiesUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		// A shell runs its trap once the program that it waits for has ended: all of the group must hear the signal.
-		script := "trap 'echo done > " + tidy + "; exit 143' TERM; echo $$ > " + ready + "; sleep 60"
+		// A shell runs its trap once the program that it waits for has ended: all of the group must hear the signal. So it is that program who
+		// says that it is there.
+		script := "trap 'echo done > " + tidy + "; exit 143' TERM; sh -c 'echo ready > " + ready + "; exec sleep 60'"
 		ended <- (&Workshop{}).run(exec.CommandContext(ctx, "sh", "-c", script))
 	}()
-	waitForText(t, ready, "")
+	waitForText(t, ready, "ready")
 	cancel()
 	select {
 	case err := <-ended:
