@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
@@ -171,29 +172,34 @@ client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackof
 	}
 }
 
-// gRPC's jitter is a fifth either way. A busy machine only makes waits longer, so those that are too short can be no noise.
+// gRPC's jitter is a fifth either way. Time stands still while anything works, so that each wait is what gRPC chose.
 func TestBackOffIsJittered(t *testing.T) {
-	const backOff, calls = 200 * time.Millisecond, 40
-	var mu sync.Mutex
-	first, waits := map[int32]time.Time{}, []time.Duration{}
-	client := wire(t, fake{unary: func(_ context.Context, req *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if began, again := first[req.GetResponseSize()]; again {
-			waits = append(waits, time.Since(began))
-		} else {
-			first[req.GetResponseSize()] = time.Now()
+	synctest.Test(t, func(t *testing.T) {
+		const backOff, calls = 200 * time.Millisecond, 40
+		var mu sync.Mutex
+		first, waits := map[int32]time.Time{}, []time.Duration{}
+		client := wire(t, fake{unary: func(_ context.Context, req *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if began, again := first[req.GetResponseSize()]; again {
+				waits = append(waits, time.Since(began))
+			} else {
+				first[req.GetResponseSize()] = time.Now()
+			}
+			return nil, errDown
+		}}, ServerConfig{}, ClientConfig{Timeout: time.Minute, Policy: policy(t, strings.NewReplacer("1ms", "200ms", "maxAttempts: 3", "maxAttempts: 2").Replace(retried)+
+			"\nconnections: [{retryBudget: {maxTokens: 1000}}]")})
+		var all sync.WaitGroup
+		for n := range int32(calls) {
+			all.Go(func() { _, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{ResponseSize: n}) })
 		}
-		return nil, errDown
-	}}, ServerConfig{}, ClientConfig{Timeout: time.Minute, Policy: policy(t, strings.NewReplacer("1ms", "200ms", "maxAttempts: 3", "maxAttempts: 2").Replace(retried)+
-		"\nconnections: [{retryBudget: {maxTokens: 1000}}]")})
-	var all sync.WaitGroup
-	for n := range int32(calls) {
-		all.Go(func() { _, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{ResponseSize: n}) })
-	}
-	all.Wait()
-	slices.Sort(waits)
-	if len(waits) != calls || waits[0] < backOff*4/5 || waits[0] >= backOff {
-		t.Errorf("%d of %d calls waited to be made again, want all, the shortest less than %s by at most a fifth: %v", len(waits), calls, backOff, waits)
-	}
+		all.Wait()
+		slices.Sort(waits)
+		if len(waits) != calls || waits[0] < backOff*4/5 || waits[calls-1] > backOff*6/5 {
+			t.Fatalf("%d of %d calls waited to be made again, want all, %s and at most a fifth more or less: %v", len(waits), calls, backOff, waits)
+		}
+		if spread := waits[calls-1] - waits[0]; spread < backOff/5 {
+			t.Errorf("the waits differ by %s at most: %v", spread, waits)
+		}
+	})
 }
