@@ -198,34 +198,3 @@ func (c counter) only(t *testing.T) *order {
 	}
 	return all[0]
 }
-
-// TestWhoseTimeWasUp: a caller who has time left may try again, and is told so.
-func TestWhoseTimeWasUp(t *testing.T) {
-	t.Parallel()
-	const short = 50 * time.Millisecond
-	for _, c := range []struct {
-		sentence       string
-		limit, patient time.Duration
-		code           codes.Code
-	}{
-		{"our limit", short, time.Minute, codes.Unavailable},
-		{"the caller's deadline", time.Minute, short, codes.DeadlineExceeded},
-	} {
-		t.Run(c.sentence, func(t *testing.T) {
-			t.Parallel()
-			at := openCounter(t)
-			at.saga.at = func(point string) {
-				if point == "before reserve" {
-					time.Sleep(2 * short) // what the step takes
-				}
-			}
-			at.Service.limit = c.limit
-			ctx, done := context.WithTimeout(t.Context(), c.patient)
-			defer done()
-			if got, err := at.CreateOrder(ctx, request("", "sku-2", 1)); status.Code(err) != c.code {
-				t.Errorf("got %v, %v", got, err)
-			}
-			settled(t, direct{at.Service})
-		})
-	}
-}

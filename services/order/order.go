@@ -96,11 +96,22 @@ func stands(code codes.Code) bool {
 
 // answer is what a caller gets: UNAVAILABLE when it may be tried again, unless it was the caller's own time that was up.
 func (f failure) answer(caller context.Context) error {
-	outOfTime := f.code == codes.DeadlineExceeded || f.code == codes.Canceled
-	if f.again && (!outOfTime || caller.Err() == nil) {
+	if f.again && (!f.outOfTime() || caller.Err() == nil) {
 		f.code = codes.Unavailable
 	}
 	return f.err()
+}
+
+func (f failure) outOfTime() bool {
+	return f.code == codes.DeadlineExceeded || f.code == codes.Canceled
+}
+
+// whoseTime is what a caller gets of the store's error: when time was up, the answer to whose it was. All else stands as the store says it.
+func whoseTime(caller context.Context, err error) error {
+	if f := failureOf(err); f.outOfTime() {
+		return f.answer(caller)
+	}
+	return err
 }
 
 func (o *order) proto() *orderv1.Order {

@@ -83,7 +83,7 @@ func (s *Service) create(ctx, callers context.Context, req *orderv1.CreateOrderR
 	for range attempts {
 		o, err := s.store.begin(ctx, n)
 		if err != nil {
-			return nil, err
+			return nil, whoseTime(callers, err)
 		}
 		s.saga.at("begun")
 		left := o.state == cancelling
@@ -99,7 +99,7 @@ func (s *Service) create(ctx, callers context.Context, req *orderv1.CreateOrderR
 		case o.state == cancelled || o.state == cancelling:
 			return nil, o.failure.answer(callers)
 		}
-		return nil, err
+		return nil, whoseTime(callers, err)
 	}
 	return nil, interrupted.err()
 }
