@@ -95,6 +95,13 @@ func mount(t *testing.T, dir string, f identityFiles) {
 	must(t, os.Rename(next, filepath.Join(dir, "..data")))
 }
 
+// replace writes a file anew in one step, so that nobody reads half of it.
+func replace(t *testing.T, path string, data []byte) {
+	t.Helper()
+	must(t, os.WriteFile(path+".next", data, 0o600))
+	must(t, os.Rename(path+".next", path))
+}
+
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
