@@ -122,8 +122,13 @@ func TestRoundRobinGivesEachReplicaItsTurn(t *testing.T) {
 // One replica hangs. In turn, a third of the calls would hang with it; by least requests, it gets few once some hang.
 func TestLeastRequestAvoidsTheSlowReplica(t *testing.T) {
 	release := make(chan struct{})
+	var hangs atomic.Bool
 	var hung, served atomic.Int64
+	var warmed [3]atomic.Bool
 	all := replicas(t, 3, func(i int) error {
+		if warmed[i].Store(true); !hangs.Load() {
+			return nil
+		}
 		if i == 0 {
 			hung.Add(1)
 			<-release
@@ -134,6 +139,11 @@ func TestLeastRequestAvoidsTheSlowReplica(t *testing.T) {
 	})
 	defer close(release)
 	client := dialAll(t, "connections: [{leastRequest: true}]", all)
+	eventually(t, "all three are connected", func() bool {
+		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		return warmed[0].Load() && warmed[1].Load() && warmed[2].Load()
+	})
+	hangs.Store(true)
 	var calls sync.WaitGroup
 	defer calls.Wait()
 	ctx, cancel := context.WithCancel(t.Context())
