@@ -37,6 +37,7 @@ func endOf(err error) error {
 	return err
 }
 
+// Time stands still while anything works, so that a deadline is only as near as the fault makes it.
 func TestFaultsStrike(t *testing.T) {
 	for _, side := range []string{"server", "client"} {
 		for _, c := range []struct {
@@ -57,39 +58,41 @@ func TestFaultsStrike(t *testing.T) {
 		} {
 			for _, streaming := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s on the %s, streaming %v", c.name, side, streaming), func(t *testing.T) {
-					metrics := NewMetrics()
-					breakers := NewBreakers("c", BreakerConfig{MinCalls: 1, FailureRatio: 1}, nil, nil)
-					p := policy(t, side+"Faults: ["+strings.Replace(c.fault, "{", "{name: chosen, ", 1)+"]")
-					client := wire(t, echo, ServerConfig{Policy: p, Metrics: metrics}, ClientConfig{Policy: p, Metrics: metrics, Breakers: breakers})
-					ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "x-test", "yes"), c.deadline)
-					defer cancel()
-					began := time.Now()
-					echoed, err := 5, error(nil)
-					if streaming {
-						echoed, err = echoes(ctx, client)
-					} else {
-						_, err = client.UnaryCall(ctx, &testv1.SimpleRequest{})
-					}
-					took := time.Since(began)
-					if status.Code(err) != c.want || streaming && echoed != c.echoed {
-						t.Errorf("%d echoes, %v; want %d, %s", echoed, err, c.echoed, c.want)
-					}
-					if took < c.took-50*time.Millisecond {
-						t.Errorf("it took %s, want %s", took, c.took)
-					}
-					struck := 1.0
-					if strings.Contains(c.name, "another") || strings.Contains(c.name, "has not") {
-						struck = 0
-					}
-					if got := metric(t, metrics, "sandbox_faults_injected_total", "side", side, "fault", "chosen"); got != struck {
-						t.Errorf("%v faults counted, want %v", got, struck)
-					}
-					// The breaker sees what the caller sees, on whichever side the fault is.
-					wantState := StateClosed
-					if IsFailure(c.want) {
-						wantState = StateOpen
-					}
-					eventually(t, "the breaker is "+wantState, func() bool { return breakers.Snapshot()[0].State == wantState })
+					synctest.Test(t, func(t *testing.T) {
+						metrics := NewMetrics()
+						breakers := NewBreakers("c", BreakerConfig{MinCalls: 1, FailureRatio: 1}, nil, nil)
+						p := policy(t, side+"Faults: ["+strings.Replace(c.fault, "{", "{name: chosen, ", 1)+"]")
+						client := wire(t, echo, ServerConfig{Policy: p, Metrics: metrics}, ClientConfig{Policy: p, Metrics: metrics, Breakers: breakers})
+						ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "x-test", "yes"), c.deadline)
+						defer cancel()
+						began := time.Now()
+						echoed, err := 5, error(nil)
+						if streaming {
+							echoed, err = echoes(ctx, client)
+						} else {
+							_, err = client.UnaryCall(ctx, &testv1.SimpleRequest{})
+						}
+						took := time.Since(began)
+						if status.Code(err) != c.want || streaming && echoed != c.echoed {
+							t.Errorf("%d echoes, %v; want %d, %s", echoed, err, c.echoed, c.want)
+						}
+						if took > c.took || took < c.took-10*time.Millisecond { // a server keeps so much of a deadline for its answer
+							t.Errorf("it took %s, want %s", took, c.took)
+						}
+						struck := 1.0
+						if strings.Contains(c.name, "another") || strings.Contains(c.name, "has not") {
+							struck = 0
+						}
+						if got := metric(t, metrics, "sandbox_faults_injected_total", "side", side, "fault", "chosen"); got != struck {
+							t.Errorf("%v faults counted, want %v", got, struck)
+						}
+						// The breaker sees what the caller sees, on whichever side the fault is.
+						wantState := StateClosed
+						if IsFailure(c.want) {
+							wantState = StateOpen
+						}
+						eventually(t, "the breaker is "+wantState, func() bool { return breakers.Snapshot()[0].State == wantState })
+					})
 				})
 			}
 		}
