@@ -86,10 +86,10 @@ func TestServices(t *testing.T) {
 func TestJaegerErrorsSayWhatToDo(t *testing.T) {
 	broken := append(breakages("jaeger"), breakage{"an error in the answer", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"data":null,"errors":[{"code":500,"msg":"storage is gone"}]}`)
-	}, "sandbox doctor"})
+	}, "sandbox doctor", 0})
 	for _, b := range broken {
 		t.Run(b.name, func(t *testing.T) {
-			j := NewJaeger(answering(t, b.serve).URL, &http.Client{Timeout: 200 * time.Millisecond})
+			j := NewJaeger(answering(t, b.serve).URL, &http.Client{Timeout: b.limit})
 			_, err := j.Traces(t.Context(), "loadgen", time.Time{}, 1)
 			remedied(t, err, b.says)
 			_, err = j.Services(t.Context())

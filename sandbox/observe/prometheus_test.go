@@ -137,10 +137,10 @@ func TestPrometheusErrorsSayWhatToDo(t *testing.T) {
 	broken := append(breakages("prometheus"), breakage{"a bad query", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprint(w, `{"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": parse error"}`)
-	}, "correct the query"})
+	}, "correct the query", 0})
 	for _, b := range broken {
 		t.Run(b.name, func(t *testing.T) {
-			p := client(t, answering(t, b.serve).URL, 200*time.Millisecond)
+			p := client(t, answering(t, b.serve).URL, b.limit)
 			_, err := p.Value(t.Context(), "up")
 			remedied(t, err, b.says)
 			_, err = p.Edges(t.Context(), time.Second)

@@ -53,26 +53,27 @@ type breakage struct {
 	name  string
 	serve http.HandlerFunc
 	says  string
+	limit time.Duration // how long the client waits; without end when 0
 }
 
 func breakages(release string) []breakage {
 	return []breakage{
-		{"malformed JSON", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"status":"succ`) }, "does not speak like " + release},
+		{"malformed JSON", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"status":"succ`) }, "does not speak like " + release, 0},
 		{"a page of something else", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusNotFound)
 			fmt.Fprint(w, "<html>404 page not found</html>")
-		}, "does not speak like " + release},
+		}, "does not speak like " + release, 0},
 		{"not ready", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			fmt.Fprint(w, "Service Unavailable")
-		}, "sandbox logs " + release},
+		}, "sandbox logs " + release, 0},
 		{"silent", func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the client has gone
 			select {
 			case <-r.Context().Done():
 			case <-time.After(5 * time.Second):
 			}
-		}, "whether " + release + " is ready"},
+		}, "whether " + release + " is ready", 200 * time.Millisecond},
 	}
 }
 
