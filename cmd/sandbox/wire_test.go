@@ -21,7 +21,7 @@ func TestAFirstCallThatNobodyAnswersEndsWithItsReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	err = firstAnswer(t.Context(), conn, 100*time.Millisecond)
+	err = firstAnswer(t.Context(), conn, time.Second)
 	if err == nil || !strings.Contains(err.Error(), "no pod of userservice is ready") || !strings.Contains(err.Error(), "try: sandbox logs userservice") {
 		t.Errorf("got %v", err)
 	}
