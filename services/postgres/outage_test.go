@@ -22,8 +22,13 @@ func TestKilledMidTransaction(t *testing.T) {
 	server := pgtest.Start(t)
 	cfg := server.Config(t, "shop", "userservice", "users")
 	cfg.Migrations, cfg.Acquire, cfg.Work = migrations, 0, 0
-	var told atomic.Int32
-	cfg.OnReady = func(bool) { told.Add(1) }
+	var mu sync.Mutex
+	var told []bool
+	cfg.OnReady = func(is bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, is)
+	}
 	db := pgtest.Open(t, cfg)
 	pgtest.Eventually(t, "ready", db.Ready)
 
@@ -85,9 +90,21 @@ func TestKilledMidTransaction(t *testing.T) {
 		}
 		return true
 	})
-	if told.Load() != 3 {
-		t.Errorf("readiness changed %d times", told.Load())
+	mu.Lock()
+	defer mu.Unlock()
+	// There, away, and there again; a machine that stands still may make more of it, but never the same twice.
+	if !alternates(told) || len(told) < 3 || !told[0] {
+		t.Errorf("it was told to be there: %v", told)
 	}
+}
+
+func alternates(told []bool) bool {
+	for i := 1; i < len(told); i++ {
+		if told[i] == told[i-1] {
+			return false
+		}
+	}
+	return true
 }
 
 // TestRenewedCertificates: both sides take new certificates into use without a restart.
