@@ -58,8 +58,8 @@ func start(t testing.TB) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{folder: folder, bin: bin}
-	for _, step := range []func(context.Context) error{s.prepare, s.fill, s.Resume} {
+	s := &Server{folder: folder, bin: bin, port: "5432"} // only the name of a socket, until it listens
+	for _, step := range []func(context.Context) error{s.prepare, s.fill, s.listen} {
 		if err := step(context.Background()); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(folder))
 		}
@@ -81,8 +81,8 @@ func binaries() string {
 	return filepath.Dir(found[len(found)-1])
 }
 
-// inTests is what differs from the chart's settings: it is processes that are killed here, never a machine, and many tests share a server.
-const inTests = "\nfsync = off\nmax_connections = 300\n"
+// inTests is what differs from the chart's settings: it is processes that are killed here, never a machine, and many tests share a server. With a single address, a port that is taken ends it.
+const inTests = "\nfsync = off\nmax_connections = 300\nlisten_addresses = '127.0.0.1'\n"
 
 func (s *Server) prepare(context.Context) error {
 	var err error
@@ -93,14 +93,6 @@ func (s *Server) prepare(context.Context) error {
 		if s.owner, err = somebody(); err != nil {
 			return err
 		}
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	_, s.port, err = net.SplitHostPort(listener.Addr().String())
-	if err := errors.Join(err, listener.Close()); err != nil {
-		return err
 	}
 	for _, dir := range []string{"", "settings", "socket", "tls"} {
 		if err := os.MkdirAll(filepath.Join(s.folder, dir), 0o700); err != nil {
@@ -177,6 +169,32 @@ func run(cmd *exec.Cmd) error {
 	return nil
 }
 
+// errPortTaken: somebody else listens there.
+var errPortTaken = errors.New("the port of PostgreSQL is taken")
+
+// listen starts the server for the first time. A port that is free now may be another's when the server asks for it, so it asks for a few.
+func (s *Server) listen(ctx context.Context) error {
+	var err error
+	for range 5 {
+		if s.port, err = freePort(); err != nil {
+			return err
+		}
+		if err = s.Resume(ctx); !errors.Is(err, errPortTaken) {
+			return err
+		}
+	}
+	return err
+}
+
+func freePort() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	return port, errors.Join(err, listener.Close())
+}
+
 // Resume starts a server that was killed, and waits until it answers.
 func (s *Server) Resume(ctx context.Context) error {
 	log, err := os.Create(filepath.Join(s.folder, "log"))
@@ -191,14 +209,17 @@ func (s *Server) Resume(ctx context.Context) error {
 	}
 	limit := time.Now().Add(90 * time.Second) // a machine may be very busy
 	for {
-		ask := exec.CommandContext(ctx, filepath.Join(s.bin, "pg_isready"), "-q", "-t", "15", "-h", "127.0.0.1", "-p", s.port)
+		ask := exec.CommandContext(ctx, filepath.Join(s.bin, "pg_isready"), "-q", "-t", "15", "-h", filepath.Join(s.folder, "socket"), "-p", s.port) // nobody else's
 		err := ask.Run()
 		if err == nil {
 			return nil
 		}
-		if time.Now().After(limit) || ctx.Err() != nil {
+		if time.Now().After(limit) || ctx.Err() != nil || hasEnded(s.running.Process.Pid) {
 			s.Kill()
 			said, _ := os.ReadFile(log.Name())
+			if bytes.Contains(said, []byte("Address already in use")) {
+				err = errPortTaken
+			}
 			return fmt.Errorf("asking PostgreSQL whether it is there: %w\n%s", err, said)
 		}
 		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // a test's own wait
@@ -211,8 +232,8 @@ func (s *Server) Kill() {
 		return
 	}
 	pid := s.running.Process.Pid
-	freeze(pid) // or it makes one process more while we count, which then holds the server's lock
-	family := append([]int{pid}, childrenOf(pid)...)
+	freeze(pid)                                            // or it makes one process more while we count, which then holds the server's lock
+	family := append([]int{pid, -pid}, childrenOf(pid)...) // its group has those whose parent ended by itself
 	for _, p := range family {
 		_ = syscall.Kill(p, syscall.SIGKILL)
 	}
@@ -230,13 +251,21 @@ func freeze(pid int) {
 	if syscall.Kill(pid, syscall.SIGSTOP) != nil {
 		return // it has ended
 	}
-	for {
-		fields, err := stat(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil || len(fields) == 0 || strings.ContainsAny(fields[0], "TZX") { // stopped, or ended
-			return
-		}
+	for !strings.ContainsAny(stateOf(pid), "TZX") { // stopped, or ended
 		time.Sleep(time.Millisecond) //nolint:forbidigo // a test's own wait
 	}
+}
+
+// hasEnded says that a process is over, and only its parent has not asked how it ended.
+func hasEnded(pid int) bool { return strings.ContainsAny(stateOf(pid), "ZX") }
+
+// stateOf is the letter of proc(5); X when there is no such process.
+func stateOf(pid int) string {
+	fields, err := stat(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil || len(fields) == 0 {
+		return "X"
+	}
+	return fields[0]
 }
 
 // stat is what follows the name in a process's line: its state, its parent …

@@ -1,0 +1,30 @@
+package pgtest
+
+import (
+	"errors"
+	"net"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(Stopping(m)) }
+
+func TestAPortThatIsTakenIsSeen(t *testing.T) {
+	server := Start(t)
+	server.Kill()
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, server.port, err = net.SplitHostPort(other.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Resume(t.Context()); !errors.Is(err, errPortTaken) {
+		t.Errorf("at a port of somebody else, got %v", err)
+	}
+	if err := server.listen(t.Context()); err != nil {
+		t.Error("at another one:", err)
+	}
+}
