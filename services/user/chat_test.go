@@ -26,14 +26,19 @@ func join(ctx context.Context, t *testing.T, client userv1.UserServiceClient, us
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := &userv1.ChatMessage{UserId: user, Room: room}
-	if after >= 0 {
-		first.AfterId = proto.Int64(after)
-	}
-	if err := stream.Send(first); err != nil {
+	if err := stream.Send(joining(user, room, after)); err != nil {
 		t.Fatal(err)
 	}
 	return stream
+}
+
+// joining is the first message of a stream.
+func joining(user, room string, after int64) *userv1.ChatMessage {
+	m := &userv1.ChatMessage{UserId: user, Room: room}
+	if after >= 0 {
+		m.AfterId = proto.Int64(after)
+	}
+	return m
 }
 
 func say(t *testing.T, stream userv1.UserService_ChatClient, text, key string) {
@@ -255,9 +260,14 @@ func TestTheDatabaseGoesAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	pgtest.Eventually(t, "speaking works again", func() bool {
-		ada = join(ctx, t, client, "ada", "room", 1)
-		say(t, ada, "two", "2")
-		m, err := ada.Recv()
+		again, err := client.Chat(ctx)
+		if err != nil {
+			return false
+		}
+		for _, m := range []*userv1.ChatMessage{joining("ada", "room", 1), {Text: "two", Key: "2"}} {
+			_ = again.Send(m) // Recv tells what is wrong
+		}
+		m, err := again.Recv()
 		return err == nil && m.GetId() == 2
 	})
 	if got := read(t, listener, 1, 2); got[0] != "two" {
