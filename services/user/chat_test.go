@@ -196,16 +196,14 @@ func TestASlowReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const said = 500
+	const said, atOnce = 2 * queueLength, queueLength / 4 // so that Ada is never too slow herself
 	text := strings.Repeat("x", 4000)
-	go func() {
-		for range said {
-			if ada.Send(&userv1.ChatMessage{Text: text}) != nil {
-				return
-			}
+	for id := int64(1); id <= said; id += atOnce {
+		for range atOnce {
+			say(t, ada, text, "")
 		}
-	}()
-	read(t, ada, 1, said+1)
+		read(t, ada, id, id+atOnce)
+	}
 	seen := first.GetId()
 	for {
 		m, err := slow.Recv()
