@@ -12,12 +12,6 @@ type Feed interface {
 	Snapshot(ctx context.Context) (telemetry.Snapshot, error)
 }
 
-// FeedFunc makes a Feed of a function.
-type FeedFunc func(ctx context.Context) (telemetry.Snapshot, error)
-
-// Snapshot calls f.
-func (f FeedFunc) Snapshot(ctx context.Context) (telemetry.Snapshot, error) { return f(ctx) }
-
 // read asks the feed once. A feed that panics is a feed that failed: the screen outlives it.
 func read(ctx context.Context, feed Feed) (snap telemetry.Snapshot, err error) {
 	defer func() {

@@ -47,7 +47,7 @@ func TestRunLeavesOnAKey(t *testing.T) {
 			in, keys := io.Pipe()
 			defer keys.Close()
 			var out tape
-			feed := FeedFunc(func(context.Context) (telemetry.Snapshot, error) {
+			feed := feedFunc(func(context.Context) (telemetry.Snapshot, error) {
 				go func() { _, _ = keys.Write([]byte(c.key)) }()
 				return calm(), nil
 			})
@@ -66,7 +66,7 @@ func TestRunSurvivesItsFeed(t *testing.T) {
 	var out tape
 	reads := 0
 	const shown = "the feed panicked: broken feed"
-	feed := FeedFunc(func(ctx context.Context) (telemetry.Snapshot, error) {
+	feed := feedFunc(func(ctx context.Context) (telemetry.Snapshot, error) {
 		switch reads++; reads {
 		case 1:
 			panic("broken feed")
@@ -94,7 +94,7 @@ func TestRunSurvivesItsFeed(t *testing.T) {
 
 func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	feed := FeedFunc(func(ctx context.Context) (telemetry.Snapshot, error) {
+	feed := feedFunc(func(ctx context.Context) (telemetry.Snapshot, error) {
 		cancel()
 		<-ctx.Done()
 		return telemetry.Snapshot{}, ctx.Err()
@@ -105,7 +105,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 }
 
 func TestRunNeedsAnOutput(t *testing.T) {
-	if err := Run(t.Context(), FeedFunc(nil), Options{}); err == nil {
+	if err := Run(t.Context(), feedFunc(nil), Options{}); err == nil {
 		t.Fatal("no error")
 	}
 }
