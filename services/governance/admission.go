@@ -141,9 +141,6 @@ func (c *serverCall) enter() error {
 // shedOrServe asks the adaptive limit. A stream is let in or not, and then holds no place: how long it lives says nothing.
 func (c *serverCall) shedOrServe() error {
 	permit, ok := c.shed.admit(c.rule.priority)
-	if c.shed.limiter != nil {
-		c.server.cfg.Metrics.shedCalls.Set(float64(c.shed.limiter.Inflight()))
-	}
 	if !ok {
 		c.server.cfg.Metrics.shedRefused.WithLabelValues(c.method.name, priorityName(c.rule.priority)).Inc()
 		return refusal.New(codes.ResourceExhausted, ReasonOverloaded, "the server is at its limit", refusal.After(shedRetry))
@@ -152,7 +149,9 @@ func (c *serverCall) shedOrServe() error {
 		permit.Drop()
 		return nil
 	}
-	c.permit = permit
+	if c.permit = permit; permit != nil {
+		c.server.cfg.Metrics.shedCalls.Inc()
+	}
 	return nil
 }
 

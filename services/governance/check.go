@@ -26,6 +26,7 @@ func check(p *policyv1.EffectivePolicy) []PolicyProblem {
 		c.client(fmt.Sprintf("client[%d].", i), r)
 	}
 	for i, f := range p.GetServerFaults() {
+		c.want(f.GetCallee() == "", fmt.Sprintf("serverFaults[%d].callee", i), "must be empty: a server is called, and calls nobody; try: clientFaults")
 		c.fault(fmt.Sprintf("serverFaults[%d].", i), f)
 	}
 	for i, f := range p.GetClientFaults() {

@@ -39,7 +39,6 @@ func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
 	}
 	cfg := Config{
 		Service:      text("SERVICE_NAME", service),
-		Pod:          text("POD_NAME", service),
 		ListenAddr:   text("LISTEN_ADDR", ":8443"),
 		HealthAddr:   text("HEALTH_ADDR", ":8081"),
 		MetricsAddr:  text("METRICS_ADDR", ":9464"),
@@ -47,6 +46,7 @@ func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
 		PolicyFile:   getenv("POLICY_FILE"),
 		OTLPEndpoint: getenv("OTEL_EXPORTER_OTLP_ENDPOINT"),
 	}
+	cfg.Pod = text("POD_NAME", cfg.Service)
 	if err := cfg.LogLevel.UnmarshalText([]byte(text("LOG_LEVEL", "info"))); err != nil {
 		return Config{}, fmt.Errorf("reading LOG_LEVEL: %w; try: debug, info, warn or error", err)
 	}
@@ -61,15 +61,16 @@ func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
 	}
 	for _, d := range []struct {
 		key, fallback string
+		least         time.Duration
 		into          *time.Duration
 	}{
-		{"DRAIN_DELAY", "3s", &cfg.DrainDelay},
-		{"DRAIN_LIMIT", "15s", &cfg.DrainLimit},
-		{"MAX_CONNECTION_AGE", "30s", &cfg.MaxConnectionAge},
-		{"MAX_CONNECTION_GRACE", "10s", &cfg.MaxConnectionGrace},
+		{"DRAIN_DELAY", "3s", 0, &cfg.DrainDelay},
+		{"DRAIN_LIMIT", "15s", 0, &cfg.DrainLimit},
+		{"MAX_CONNECTION_AGE", "30s", time.Second, &cfg.MaxConnectionAge},
+		{"MAX_CONNECTION_GRACE", "10s", time.Millisecond, &cfg.MaxConnectionGrace},
 	} {
-		if *d.into, err = time.ParseDuration(text(d.key, d.fallback)); err != nil || *d.into < 0 {
-			return Config{}, fmt.Errorf("reading %s: %q is not a duration; try: %s", d.key, getenv(d.key), d.fallback)
+		if *d.into, err = time.ParseDuration(text(d.key, d.fallback)); err != nil || *d.into < d.least {
+			return Config{}, fmt.Errorf("reading %s: %q is not a duration of at least %s; try: %s", d.key, getenv(d.key), d.least, d.fallback)
 		}
 	}
 	return cfg, nil

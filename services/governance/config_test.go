@@ -29,7 +29,10 @@ func TestConfigFromEnv(t *testing.T) {
 		{"an unknown level", map[string]string{"LOG_LEVEL": "loud"}, "try: debug, info, warn or error", nil},
 		{"no call at once", map[string]string{"MAX_CONCURRENT": "0"}, "MAX_CONCURRENT", nil},
 		{"a ratio over 1", map[string]string{"TRACE_RATIO": "2"}, "TRACE_RATIO", nil},
-		{"a duration without a unit", map[string]string{"DRAIN_DELAY": "3"}, `DRAIN_DELAY: "3" is not a duration; try: 3s`, nil},
+		{"a duration without a unit", map[string]string{"DRAIN_DELAY": "3"}, `DRAIN_DELAY: "3" is not a duration of at least 0s; try: 3s`, nil},
+		{"connections that end at once", map[string]string{"MAX_CONNECTION_AGE": "0s"}, `MAX_CONNECTION_AGE: "0s" is not a duration of at least 1s; try: 30s`, nil},
+		{"no grace", map[string]string{"MAX_CONNECTION_GRACE": "0"}, "MAX_CONNECTION_GRACE", nil},
+		{"a pod without a name has the service's", map[string]string{"SERVICE_NAME": "a"}, "", func(c Config) bool { return c.Pod == "a" }},
 		{"a duration that went by", map[string]string{"DRAIN_LIMIT": "-1s"}, "DRAIN_LIMIT", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

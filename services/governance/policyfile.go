@@ -18,6 +18,9 @@ import (
 // KindPolicy is the kind of events about policies.
 const KindPolicy = "policy"
 
+// Known is what the patterns of a policy may match: methods as package.Service/Method, and callees by the names they are dialed with.
+type Known struct{ Served, Called, Callees []string }
+
 // PolicyFile keeps a Policy the same as a file.
 type PolicyFile struct {
 	Path    string
@@ -26,8 +29,8 @@ type PolicyFile struct {
 	Log     *slog.Logger // slog.Default() when nil
 	Metrics *Metrics     // may be nil
 	Events  *Events      // may be nil
-	// Methods lists what the process serves and may call, so that a pattern that matches none of them is reported. May be nil.
-	Methods func() (served, called []string)
+	// Known lists what the process serves and calls, so that a pattern that matches none of it is reported. May be nil.
+	Known func() Known
 
 	last [sha256.Size]byte
 }
@@ -110,40 +113,44 @@ func (f *PolicyFile) event(detail, result string) {
 	}
 }
 
-// ReportUnmatched says which patterns match no method of this process. They are no error: one file may serve several programs.
+// ReportUnmatched says which patterns match nothing that this process serves or calls. They are no error: one file may serve several programs.
 func (f *PolicyFile) ReportUnmatched() {
-	if f.Methods == nil {
+	if f.Known == nil {
 		return
 	}
-	served, called := f.Methods()
-	unmatched := unmatchedPatterns(f.Policy.load().source, served, called)
+	unmatched := unmatchedPatterns(f.Policy.load().source, f.Known())
 	if f.Metrics != nil {
 		f.Metrics.policyUnmatched.Set(float64(len(unmatched)))
 	}
 	for _, pattern := range unmatched {
-		f.Log.Warn("a pattern of the policy matches no method of this process", "file", f.Path, "pattern", pattern)
-		f.event("no method matches "+pattern, "unmatched")
+		f.Log.Warn("a pattern of the policy matches nothing that this process serves or calls", "file", f.Path, "pattern", pattern)
+		f.event("nothing matches "+pattern, "unmatched")
 	}
 }
 
 // unmatchedPatterns returns them as field: pattern.
-func unmatchedPatterns(p *policyv1.EffectivePolicy, served, called []string) (unmatched []string) {
-	look := func(field, pattern string, methods []string) {
-		if !slices.ContainsFunc(methods, func(m string) bool { return matches(pattern, m) }) {
+func unmatchedPatterns(p *policyv1.EffectivePolicy, known Known) (unmatched []string) {
+	look := func(field, pattern string, among []string) {
+		if pattern != "" && !slices.ContainsFunc(among, func(name string) bool { return matches(pattern, name) }) {
 			unmatched = append(unmatched, field+": "+pattern)
 		}
 	}
 	for i, r := range p.GetServer() {
-		look(fmt.Sprintf("server[%d].method", i), r.GetMethod(), served)
+		look(fmt.Sprintf("server[%d].method", i), r.GetMethod(), known.Served)
 	}
 	for i, r := range p.GetClient() {
-		look(fmt.Sprintf("client[%d].method", i), r.GetMethod(), called)
+		look(fmt.Sprintf("client[%d].callee", i), r.GetCallee(), known.Callees)
+		look(fmt.Sprintf("client[%d].method", i), r.GetMethod(), known.Called)
 	}
 	for i, f := range p.GetServerFaults() {
-		look(fmt.Sprintf("serverFaults[%d].method", i), f.GetMethod(), served)
+		look(fmt.Sprintf("serverFaults[%d].method", i), f.GetMethod(), known.Served)
 	}
 	for i, f := range p.GetClientFaults() {
-		look(fmt.Sprintf("clientFaults[%d].method", i), f.GetMethod(), called)
+		look(fmt.Sprintf("clientFaults[%d].callee", i), f.GetCallee(), known.Callees)
+		look(fmt.Sprintf("clientFaults[%d].method", i), f.GetMethod(), known.Called)
+	}
+	for i, c := range p.GetConnections() {
+		look(fmt.Sprintf("connections[%d].callee", i), c.GetCallee(), known.Callees)
 	}
 	return unmatched
 }

@@ -31,7 +31,7 @@ func TestAPolicyFileIsFollowed(t *testing.T) {
 		mountPolicy(t, dir, "version: one\nserver: [{method: 'a.B/C'}]")
 		metrics, events := NewMetrics(), NewEvents(0)
 		f := &PolicyFile{Path: filepath.Join(dir, "policy.yaml"), Policy: &Policy{}, Log: quiet, Metrics: metrics, Events: events,
-			Methods: func() (served, called []string) { return []string{"a.B/C"}, []string{"d.E/F"} }}
+			Known: func() Known { return Known{[]string{"a.B/C"}, []string{"d.E/F"}, []string{"d"}} }}
 		must(t, f.Load())
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
@@ -66,8 +66,8 @@ func TestAPolicyFileIsFollowed(t *testing.T) {
 		must(t, os.Remove(filepath.Join(dir, "policy.yaml")))
 		seen("a file that is gone", "two", 2, 2, 0, "no such file")
 
-		mountPolicy(t, dir, "version: four\nserver: [{method: 'a.B/X*'}]\nclient: [{method: 'd.E/*'}]\nclientFaults: [{method: 'a.B/C', hang: }]")
-		seen("patterns that match nothing", "four", 3, 2, 2, "no method matches clientFaults[0].method: a.B/C")
+		mountPolicy(t, dir, "version: four\nserver: [{method: 'a.B/X*'}]\nclient: [{callee: d, method: 'd.E/*'}, {callee: e}]\nclientFaults: [{method: 'a.B/C', hang: }]\nconnections: [{callee: f}]")
+		seen("patterns that match nothing", "four", 3, 2, 4, "nothing matches connections[0].callee: f")
 		cancel()
 		must(t, <-ended)
 	})
@@ -91,10 +91,11 @@ func (nopWriter) Write(p []byte) (int, error) { return len(p), nil }
 func TestUnmatchedPatternsAreNamed(t *testing.T) {
 	got := unmatchedPatterns(parsed(t, `
 server: [{}, {method: "a.B/C"}, {method: "a.B/D"}]
-client: [{method: "d.E/*"}]
+client: [{method: "d.E/*"}, {callee: userservice}, {callee: usersevice}]
+connections: [{callee: "user*"}, {callee: orders}]
 serverFaults: [{method: "x.Y/*", hang: }]
-`), []string{"a.B/C"}, []string{"a.B/C"})
-	want := []string{"server[2].method: a.B/D", "client[0].method: d.E/*", "serverFaults[0].method: x.Y/*"}
+`), Known{Served: []string{"a.B/C"}, Called: []string{"a.B/C"}, Callees: []string{"userservice"}})
+	want := []string{"server[2].method: a.B/D", "client[0].method: d.E/*", "client[2].callee: usersevice", "serverFaults[0].method: x.Y/*", "connections[1].callee: orders"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

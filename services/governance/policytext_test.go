@@ -86,6 +86,7 @@ func TestABrokenPolicyIsRefusedWithLineAndField(t *testing.T) {
 			"line 5: server[0].rate.limits[0].leakyBucket: cannot be together with tokenBucket"},
 		{"a rate of nothing", "server:\n- rate: {limits: [{tokenBucket: {}}]}\n", "line 2: server[0].rate.limits[0].tokenBucket.rate: must be"},
 		{"an unknown priority", "server: [{priority: urgent}]", `line 1: server[0].priority: "urgent" is unknown; try: low, normal, high, critical`},
+		{"a callee of a server's fault", "serverFaults:\n- callee: a\n  hang: {}\n", "line 2: serverFaults[0].callee: must be empty"},
 		{"a fault of no kind", "serverFaults:\n- name: x\n", "line 2: serverFaults[0]: says none of"},
 		{"a fault with a code that is none", "clientFaults:\n- abort: {code: OK}\n", `line 2: clientFaults[0].abort.code: "OK" is not`},
 		{"an empty identity", "server: [{callers: {allow: ['']}}]", "line 1: server[0].callers.allow[0]: is empty"},

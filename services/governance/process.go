@@ -29,6 +29,8 @@ type Process struct {
 	group  *errgroup.Group
 	work   []func(context.Context) error
 	closes []func() error
+
+	callees []string // whom it dialed
 }
 
 // Go runs work beside the server, from the moment that listens. Its context ends when the program is told to stop; its error stops the
@@ -41,6 +43,7 @@ func (p *Process) Dial(target, callee string, fallbacks ...Fallback) (*grpc.Clie
 		Policy: p.Policy, Fallbacks: fallbacks, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log})
 	if err == nil {
 		p.closes = append(p.closes, conn.Close)
+		p.callees = append(p.callees, callee)
 	}
 	return conn, err
 }

@@ -107,7 +107,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	}
 	if p.policyFile != nil {
 		methods := served(server)
-		p.policyFile.Methods = func() (served, called []string) { return methods, linkedMethods() }
+		p.policyFile.Known = func() Known { return Known{Served: methods, Called: linkedMethods(), Callees: p.callees} }
 		p.Go(p.policyFile.Watch)
 	}
 	for _, work := range p.work {

@@ -51,7 +51,7 @@ func Server(cfg ServerConfig) *grpc.Server {
 	cfg = cfg.withDefaults()
 	transport := insecure.NewCredentials()
 	if cfg.Identity != nil {
-		transport = credentials.NewTLS(cfg.Identity.ServerTLS())
+		transport = newHandshakes(credentials.NewTLS(cfg.Identity.ServerTLS()), cfg.Log)
 	}
 	governed := newServer(cfg)
 	options := append([]grpc.ServerOption{

@@ -109,11 +109,13 @@ func (c *serverCall) end(err error) {
 
 // release gives the permit back. A call cut short says nothing about how fast we are.
 func (c *serverCall) release(code codes.Code) {
-	switch {
-	case c.permit == nil:
-	case code == codes.Canceled:
+	if c.permit == nil {
+		return
+	}
+	c.server.cfg.Metrics.shedCalls.Dec()
+	if code == codes.Canceled {
 		c.permit.Drop()
-	default:
+	} else {
 		c.permit.Record()
 	}
 }

@@ -58,7 +58,9 @@ func (s *shedder) follow(policy *Policy) *shedding {
 		return now
 	}
 	next := &shedding{limits: want}
-	if p != nil {
+	if p == nil {
+		s.metrics.shedLimit.Set(0)
+	} else {
 		initial := want.initial
 		if now != nil && now.limiter != nil {
 			initial = min(want.max, max(want.min, uint(now.limiter.Limit())))

@@ -136,10 +136,18 @@ server: [{method: a.B/Low, priority: low}, {method: a.B/High, priority: high}, {
 		if got := metric(t, s.metrics, "sandbox_shed_limit"); got != 10 {
 			t.Errorf("the limit is %v, want 10", got)
 		}
+		if got := metric(t, s.metrics, "sandbox_shed_in_flight"); got != 10 {
+			t.Errorf("%v calls hold a place, want 10", got)
+		}
 		change(t, s.policy, "")
 		must(t, s.call(t.Context(), streaming, "a.B/Low", fine))
 		close(release)
 		calls.Wait()
+		for _, name := range []string{"sandbox_shed_in_flight", "sandbox_shed_limit"} {
+			if got := metric(t, s.metrics, name); got != 0 {
+				t.Errorf("with no call and nothing to shed %s is %v", name, got)
+			}
+		}
 	})
 }
 

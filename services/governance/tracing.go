@@ -61,5 +61,6 @@ func exporterOptions(cfg TracingConfig) []otlptracegrpc.Option {
 
 // reportTraceErrors sends what OpenTelemetry could not do to the log; it is process-wide, so only Run calls it.
 func reportTraceErrors(log *slog.Logger) {
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Debug("exporting traces", "error", err) }))
+	seldom := newSeldom(log)
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { seldom.warn("spans are lost", "error", err) }))
 }
