@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -146,6 +147,82 @@ func TestListedChangeIsNotCountedTwice(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestNoChangeIsLostWithoutAWord(t *testing.T) {
+	opened := BreakerChange{Seq: 1, Boot: "a", At: epoch.Add(time.Second), Old: telemetry.Closed, New: telemetry.Open}
+	closed := BreakerChange{Seq: 2, Boot: "a", At: epoch.Add(2 * time.Second), Old: telemetry.Open, New: telemetry.Closed}
+	for _, tc := range []struct {
+		sentence string
+		changes  []BreakerChange
+		listed   visit
+		want     []telemetry.BreakerState
+		now      telemetry.BreakerState
+		gap      bool
+	}{
+		{"all are heard", []BreakerChange{opened, closed}, visit{telemetry.Closed, closed.At}, []telemetry.BreakerState{"closed", "open", "closed"}, telemetry.Closed, false},
+		{"the last one is not heard", []BreakerChange{opened}, visit{telemetry.Closed, closed.At}, []telemetry.BreakerState{"closed", "open"}, telemetry.Closed, true},
+		{"none is heard, and it is as before", nil, visit{telemetry.Closed, closed.At}, []telemetry.BreakerState{"closed"}, telemetry.Closed, true},
+		{"some were lost on the way", []BreakerChange{{Seq: 9, Boot: "a", Missed: true}}, visit{telemetry.Closed, epoch}, []telemetry.BreakerState{"closed"}, telemetry.Closed, true},
+	} {
+		t.Run(tc.sentence, func(t *testing.T) {
+			w := newWorld()
+			w.breaker.Since = epoch
+			watch, _, err := watchBreakers(t.Context(), w, wallClock{}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range tc.changes {
+				c.From, c.To, c.Method = w.breaker.Caller, w.breaker.Callee, w.breaker.Method
+				watch.add(c)
+			}
+			w.breaker.State, w.breaker.Since = tc.listed.State, tc.listed.At
+			if err := watch.refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := watch.snapshot()[0]; !slices.Equal(got.states(), tc.want) || got.Gap != tc.gap || got.now() != tc.now {
+				t.Errorf("%v, now %s, gap %t", got.states(), got.now(), got.Gap)
+			}
+		})
+	}
+}
+
+func TestAWatchThatLostItsConnectionHearsWhatHappenedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		w := newWorld()
+		watch, events, err := watchBreakers(ctx, w, wallClock{}, func(BreakerChange) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		happen := func(seq uint64, boot string, from, to telemetry.BreakerState) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.changes = append(w.changes, BreakerChange{Seq: seq, Boot: boot, At: time.Now(), Old: from, New: to,
+				From: w.breaker.Caller, To: w.breaker.Callee, Method: w.breaker.Method})
+		}
+		time.Sleep(time.Second)
+		w.hangUp()
+		happen(1, "a", telemetry.Closed, telemetry.Open)
+		happen(2, "a", telemetry.Open, telemetry.Closed)
+		go watch.run(ctx, events)
+		time.Sleep(2 * pulse)
+		w.hangUp()
+		w.mu.Lock()
+		w.changes = nil // another process, whose numbers begin anew
+		w.mu.Unlock()
+		happen(1, "b", telemetry.Closed, telemetry.Open)
+		time.Sleep(2 * pulse)
+		w.hangUp()
+		happen(2, "b", telemetry.Open, telemetry.HalfOpen)
+		happen(3, "b", telemetry.HalfOpen, telemetry.Closed)
+		time.Sleep(2 * pulse)
+		want := []telemetry.BreakerState{"closed", "open", "closed", "open", "half-open", "closed"}
+		if got := watch.snapshot()[0]; !slices.Equal(got.states(), want) || got.Gap {
+			t.Errorf("%v, gap %t", got.states(), got.Gap)
+		}
+	})
 }
 
 func TestReportFieldsAreTheContract(t *testing.T) {

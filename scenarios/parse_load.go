@@ -11,7 +11,7 @@ import (
 var (
 	loadFields = []Field{
 		{"name", "name", true, "browse", "what expectations call it"},
-		{"from", "text", true, "loadgen", "the workload that sends it"},
+		{"from", "text", true, "loadgen", "the workload that sends it: `loadgen`, the only one"},
 		{"call", "fields", true, "{service: userservice, method: user.v1.UserService/GetUser}", "what every arrival calls"},
 		{"rate", "rate", true, "100/s", "arrivals a second (/s) or a minute (/m); they do not wait for answers"},
 	}
@@ -30,6 +30,9 @@ var (
 	}
 )
 
+// generator is the workload that sends every load.
+const generator = "loadgen"
+
 var methodForm = regexp.MustCompile(`^[A-Za-z_][\w.]*/[A-Za-z_]\w*$`)
 
 func (f *reading) loads(items []node, seed uint64) []LoadSpec {
@@ -41,6 +44,9 @@ func (f *reading) loads(items []node, seed uint64) []LoadSpec {
 			continue
 		}
 		l := LoadSpec{Name: o.name("name"), From: o.text("from"), Rate: o.rate("rate"), Seed: seed + uint64(i)}
+		if l.From != "" && l.From != generator {
+			o.members["from"].problem("from: "+generator, "want %s, the one workload that sends load, got %q", generator, l.From)
+		}
 		unique(names, o, l.Name)
 		if c, ok := o.members["call"]; ok {
 			l.Call = call(c)

@@ -29,7 +29,7 @@ type Scenario struct {
 // LoadSpec is one open-model load: arrivals do not wait for answers.
 type LoadSpec struct {
 	Name string
-	From string // the workload that sends it
+	From string // the workload that sends it: loadgen, the only one
 	Call Call
 	Rate Rate
 	Seed uint64

@@ -33,14 +33,16 @@ type Workloads interface {
 // Breakers tells the state of circuit breakers, and every change of it.
 type Breakers interface {
 	Breakers(ctx context.Context) ([]telemetry.Breaker, error)
-	// Events sends the changes after sequence number after until ctx ends; 0 means from now on.
+	// Events sends the changes after sequence number after until ctx ends; 0 means those since a moment.
 	// A closed channel is taken for a lost connection, and Events is called again.
-	Events(ctx context.Context, after uint64) (<-chan BreakerChange, error)
+	Events(ctx context.Context, since time.Time, after uint64) (<-chan BreakerChange, error)
 }
 
 // BreakerChange is one change of one circuit breaker's state.
 type BreakerChange struct {
-	Seq              uint64
+	Seq              uint64 // counts from 1 in each boot
+	Boot             string
+	Missed           bool // changes before this were lost; nothing else is set
 	At               time.Time
 	From, To, Method string // caller, callee, package.Service/Method
 	Old, New         telemetry.BreakerState

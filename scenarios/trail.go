@@ -11,7 +11,8 @@ import (
 type trail struct {
 	From, To, Method string
 	Visits           []visit
-	Gap              bool // a change did not start from the state before it: one was missed, or two processes share the name
+	Listed           visit // as the breaker was listed last; zero before that
+	Gap              bool  // a change did not start from the state before it: one was missed, or two processes share the name
 }
 
 type visit struct {
@@ -19,7 +20,17 @@ type visit struct {
 	At    time.Time // when it was entered; of the first it may be zero: not known
 }
 
-func (t trail) now() telemetry.BreakerState { return t.Visits[len(t.Visits)-1].State }
+func (t trail) last() visit { return t.Visits[len(t.Visits)-1] }
+
+// overtaken says whether the breaker has changed since the last change that was heard of.
+func (t trail) overtaken() bool { return t.Listed.At.After(t.last().At) }
+
+func (t trail) now() telemetry.BreakerState {
+	if t.overtaken() {
+		return t.Listed.State
+	}
+	return t.last().State
+}
 
 func (t trail) changed() bool { return len(t.Visits) > 1 }
 

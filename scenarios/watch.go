@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
@@ -18,13 +19,15 @@ type breakerWatch struct {
 	mu     sync.Mutex
 	trails []trail
 	listed int // the first so many trails come from the list made at the start
+	since  time.Time
+	boot   string
 	seq    uint64
 }
 
 // watchBreakers subscribes before it lists, so that no change falls between; run must then be called.
 func watchBreakers(ctx context.Context, source Breakers, clock Clock, tell func(BreakerChange)) (*breakerWatch, <-chan BreakerChange, error) {
-	w := &breakerWatch{source: source, clock: clock, tell: tell}
-	events, err := source.Events(ctx, 0)
+	w := &breakerWatch{source: source, clock: clock, tell: tell, since: clock.Now()}
+	events, err := source.Events(ctx, w.since, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("subscribing to breaker events: %w", err)
 	}
@@ -35,7 +38,7 @@ func watchBreakers(ctx context.Context, source Breakers, clock Clock, tell func(
 	return w, events, nil
 }
 
-// refresh learns of breakers that have not changed yet, and so have sent no event.
+// refresh learns of breakers that have not changed yet, and so have sent no event, and in which state the others are.
 func (w *breakerWatch) refresh(ctx context.Context) error {
 	listed, err := w.source.Breakers(ctx)
 	if err != nil {
@@ -47,7 +50,9 @@ func (w *breakerWatch) refresh(ctx context.Context) error {
 	for _, b := range listed {
 		// One that is new and has changed already has an event on its way, which says what it was before.
 		fresh := b.State == telemetry.Closed && b.Reason == ""
-		if (atStart || fresh) && w.find(b.Caller, b.Callee, b.Method) < 0 {
+		if i := w.find(b.Caller, b.Callee, b.Method); i >= 0 {
+			w.trails[i].Listed = visit{b.State, b.Since}
+		} else if atStart || fresh {
 			w.trails = append(w.trails, trail{From: b.Caller, To: b.Callee, Method: b.Method, Visits: []visit{{b.State, b.Since}}})
 		}
 	}
@@ -78,7 +83,7 @@ func (w *breakerWatch) run(ctx context.Context, events <-chan BreakerChange) {
 		w.mu.Lock()
 		after := w.seq
 		w.mu.Unlock()
-		again, err := w.source.Events(ctx, after)
+		again, err := w.source.Events(ctx, w.since, after)
 		if err == nil {
 			events = again
 		}
@@ -89,7 +94,16 @@ func (w *breakerWatch) run(ctx context.Context, events <-chan BreakerChange) {
 func (w *breakerWatch) add(c BreakerChange) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if c.Boot != w.boot { // the numbers of another process
+		w.boot, w.seq = c.Boot, 0
+	}
 	w.seq = max(w.seq, c.Seq)
+	if c.Missed { // of which breaker nobody knows
+		for i := range w.trails {
+			w.trails[i].Gap = true
+		}
+		return false
+	}
 	i := w.find(c.From, c.To, c.Method)
 	if i < 0 {
 		w.trails = append(w.trails, trail{From: c.From, To: c.To, Method: c.Method, Visits: []visit{{c.Old, c.At}}})
@@ -113,13 +127,14 @@ func (v visit) includes(c BreakerChange) bool {
 	return !c.At.After(v.At)
 }
 
-// snapshot copies the trails; a breaker's last state is as of its last event.
+// snapshot copies the trails. One that changed again after its last event, as the last list says, has a gap.
 func (w *breakerWatch) snapshot() []trail {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := slices.Clone(w.trails)
 	for i := range out {
 		out[i].Visits = slices.Clone(out[i].Visits)
+		out[i].Gap = out[i].Gap || out[i].overtaken()
 	}
 	return out
 }

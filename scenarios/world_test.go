@@ -122,7 +122,7 @@ func (l *fakeLoad) call(w *world, up bool) {
 
 func (w *world) change(to telemetry.BreakerState, why string) {
 	b := w.breaker
-	c := BreakerChange{uint64(len(w.changes)) + 1, time.Now(), b.Caller, b.Callee, b.Method, b.State, to, why}
+	c := BreakerChange{Seq: uint64(len(w.changes)) + 1, At: time.Now(), From: b.Caller, To: b.Callee, Method: b.Method, Old: b.State, New: to, Reason: why}
 	w.breaker.State, w.breaker.Since, w.breaker.Reason, w.changed = to, c.At, why, c.At
 	w.changes = append(w.changes, c)
 	for _, s := range w.subs {

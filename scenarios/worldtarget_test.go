@@ -136,12 +136,15 @@ func (w *world) Breakers(context.Context) ([]telemetry.Breaker, error) {
 	return []telemetry.Breaker{w.breaker}, nil
 }
 
-func (w *world) Events(ctx context.Context, after uint64) (<-chan BreakerChange, error) {
+func (w *world) Events(ctx context.Context, since time.Time, after uint64) (<-chan BreakerChange, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := make(chan BreakerChange, 1000)
+	if n := len(w.changes); n == 0 || after > w.changes[n-1].Seq { // a number of another process
+		after = 0
+	}
 	for _, c := range w.changes {
-		if after > 0 && c.Seq > after {
+		if c.Seq > after && !c.At.Before(since) {
 			out <- c
 		}
 	}

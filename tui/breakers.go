@@ -57,7 +57,7 @@ func (m breakersModel) content() content {
 	}
 	head, lines := grid(columns, rows, m.width)
 	c := content{fixed: []string{m.styles.Faint.Render(head)}, lines: lines,
-		empty: "No breakers yet: a caller makes one at its first call under a TrafficPolicy that asks for it."}
+		empty: "No breakers yet: a caller makes one at its first call of a method."}
 	if len(breakers) > 0 {
 		c.badge = fmt.Sprintf("%d of %d not closed", tripped, len(breakers))
 	}

@@ -28,12 +28,20 @@ func newImages(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ready, err := makeImages(cmd.Context(), w, g, m)
-			if err == nil {
-				err = printBuilds(w, ready)
+			asJSON, err := g.asJSON()
+			if err != nil {
+				return err
 			}
-			return err
+			ready, err := makeImages(cmd.Context(), w, g, m)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(w.stdout, map[string]any{"images": upImages(ready)})
+			}
+			return printBuilds(w, ready)
 		}}
+	outputFlag(build, g)
 	build.Flags().StringVar(&mode, "images", string(images.Source), "how images come to be: auto, pull or source")
 	save := &cobra.Command{Use: "save FILE", Short: "Write everything that `up --bundle FILE` needs into one file", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return saveBundle(cmd.Context(), w, g, args[0]) }}

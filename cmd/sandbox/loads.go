@@ -83,38 +83,62 @@ func (b breakers) Breakers(ctx context.Context) ([]telemetry.Breaker, error) {
 	return all, nil
 }
 
-// Events streams breaker changes; after 0 it begins with the next one.
-func (b breakers) Events(ctx context.Context, after uint64) (<-chan scenarios.BreakerChange, error) {
+// Events streams breaker changes; after 0 it begins with the first one that is no older than since.
+func (b breakers) Events(ctx context.Context, since time.Time, after uint64) (<-chan scenarios.BreakerChange, error) {
 	stream, err := b.rpc.WatchEvents(ctx, &loadgenv1.WatchEventsRequest{AfterSeq: after})
 	if err != nil {
 		return nil, fmt.Errorf("watching breakers: %w", err)
 	}
-	from := time.Now()
 	changes := make(chan scenarios.BreakerChange)
 	go func() {
 		defer close(changes)
+		history := after == 0 // what is older than since, or was lost before that, is nobody's business
+		var lost *loadgenv1.Event
 		for {
 			e, err := stream.Recv()
 			if err != nil {
 				return
 			}
-			if e.GetKind() != "breaker" || (after == 0 && e.GetTime().AsTime().Before(from)) {
-				continue
+			if history {
+				if e.GetKind() == kindMissed {
+					lost = e
+					continue
+				}
+				if e.GetTime().AsTime().Before(since) {
+					lost = nil
+					continue
+				}
+				history = false
 			}
-			select {
-			case changes <- change(e):
-			case <-ctx.Done():
-				return
+			for _, one := range []*loadgenv1.Event{lost, e} {
+				if k := one.GetKind(); k != kindBreaker && k != kindMissed {
+					continue
+				}
+				select {
+				case changes <- change(one):
+				case <-ctx.Done():
+					return
+				}
 			}
+			lost = nil
 		}
 	}()
 	return changes, nil
 }
 
+// The kinds of events that tell of breakers, and that may stand for such.
+const (
+	kindBreaker = "breaker"
+	kindMissed  = "missed"
+)
+
 func change(e *loadgenv1.Event) scenarios.BreakerChange {
+	if e.GetKind() == kindMissed {
+		return scenarios.BreakerChange{Seq: e.GetSeq(), Boot: e.GetBootId(), Missed: true}
+	}
 	l := e.GetLabels()
 	return scenarios.BreakerChange{
-		Seq: e.GetSeq(), At: e.GetTime().AsTime(), From: l["caller"], To: l["callee"], Method: l["method"],
+		Seq: e.GetSeq(), Boot: e.GetBootId(), At: e.GetTime().AsTime(), From: l["caller"], To: l["callee"], Method: l["method"],
 		Old: telemetry.BreakerState(l["from"]), New: telemetry.BreakerState(l["to"]), Reason: l["reason"],
 	}
 }

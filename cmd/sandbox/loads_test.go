@@ -153,41 +153,46 @@ func TestBreakersAreReadWithAllTheyTell(t *testing.T) {
 }
 
 func TestWhichEventsAreBreakerChanges(t *testing.T) {
+	event := func(seq uint64, kind string, at time.Duration) *loadgenv1.Event {
+		return &loadgenv1.Event{Seq: seq, Kind: kind, BootId: "boot", Time: timestamppb.New(noon.Add(at)), Labels: map[string]string{
+			"caller": "loadgen", "callee": "userservice", "method": "GetUser", "from": "closed", "to": "open", "reason": "25 % failed",
+		}}
+	}
+	old, new, load := event(2, "breaker", -time.Minute), event(3, "breaker", time.Second), event(4, "load", 2*time.Second)
+	early, late := event(1, "missed", time.Hour), event(9, "missed", time.Hour) // such a one tells when it was sent
 	for _, c := range []struct {
 		sentence string
 		after    uint64
+		events   []*loadgenv1.Event
 		want     []uint64
 	}{
-		{"from the start: what was before is history", 0, []uint64{3}},
-		{"after an event: all that followed, however old", 1, []uint64{2, 3}},
+		{"from the start: what was before is history", 0, []*loadgenv1.Event{old, new, load}, []uint64{3}},
+		{"what was lost of history is history", 0, []*loadgenv1.Event{early, old, new}, []uint64{3}},
+		{"what was lost since the start is told", 0, []*loadgenv1.Event{early, new}, []uint64{1, 3}},
+		{"after an event: all that followed, however old", 1, []*loadgenv1.Event{old, new, load}, []uint64{2, 3}},
+		{"after an event: what was lost", 1, []*loadgenv1.Event{new, load, late}, []uint64{3, 9}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				event := func(seq uint64, kind string, at time.Time) *loadgenv1.Event {
-					return &loadgenv1.Event{Seq: seq, Kind: kind, Time: timestamppb.New(at), Labels: map[string]string{
-						"caller": "loadgen", "callee": "userservice", "method": "GetUser", "from": "closed", "to": "open", "reason": "25 % failed",
-					}}
+			changes, err := breakers{&fakeLoadgen{events: c.events}}.Events(t.Context(), noon, c.after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []uint64
+			for change := range changes {
+				got = append(got, change.Seq)
+				want := scenarios.BreakerChange{
+					Seq: change.Seq, Boot: "boot", At: change.At, From: "loadgen", To: "userservice", Method: "GetUser", Old: telemetry.Closed, New: telemetry.Open, Reason: "25 % failed",
 				}
-				now := time.Now()
-				f := &fakeLoadgen{events: []*loadgenv1.Event{event(2, "breaker", now.Add(-time.Minute)), event(3, "breaker", now.Add(time.Second)), event(4, "load", now.Add(time.Second))}}
-				changes, err := breakers{f}.Events(t.Context(), c.after)
-				if err != nil {
-					t.Fatal(err)
+				if change.Seq == early.GetSeq() || change.Seq == late.GetSeq() {
+					want = scenarios.BreakerChange{Seq: change.Seq, Boot: "boot", Missed: true}
 				}
-				var got []uint64
-				for change := range changes {
-					got = append(got, change.Seq)
-					want := scenarios.BreakerChange{
-						Seq: change.Seq, At: change.At, From: "loadgen", To: "userservice", Method: "GetUser", Old: telemetry.Closed, New: telemetry.Open, Reason: "25 % failed",
-					}
-					if change != want {
-						t.Errorf("got %+v, want %+v", change, want)
-					}
+				if change != want {
+					t.Errorf("got %+v, want %+v", change, want)
 				}
-				if diff := cmp.Diff(c.want, got); diff != "" {
-					t.Errorf("(-want +got)\n%s", diff)
-				}
-			})
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
 		})
 	}
 }
@@ -196,7 +201,7 @@ func TestTheStreamOfEventsEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		f := &fakeLoadgen{events: []*loadgenv1.Event{{Seq: 1, Kind: "breaker"}, {Seq: 2, Kind: "breaker"}}}
-		changes, err := breakers{f}.Events(ctx, 7)
+		changes, err := breakers{f}.Events(ctx, time.Now(), 7)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,7 +50,7 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	if err != nil {
 		return err
 	}
-	for _, flag := range []string{"only-setup", "for-tests"} {
+	for _, flag := range []string{"only-setup", "for-tests", "yes"} {
 		if cmd.Flags().Changed(flag) && !f.setup {
 			return usageError("--%s goes with --setup\ntry: %s --%[1]s", flag, g.command("up --setup"))
 		}
@@ -165,12 +165,17 @@ type upImage struct {
 }
 
 func newUpDocument(name string, r sandbox.UpResult) upDocument {
-	doc := upDocument{Name: name, Steps: []upStep{}, Images: []upImage{}, FirstCall: r.First.Seconds(), Total: r.Total.Seconds(), Own: r.Own.Seconds()}
+	doc := upDocument{Name: name, Steps: []upStep{}, Images: upImages(r.Images), FirstCall: r.First.Seconds(), Total: r.Total.Seconds(), Own: r.Own.Seconds()}
 	for _, s := range r.Steps {
 		doc.Steps = append(doc.Steps, upStep{s.Step, s.Start.Seconds(), s.Took.Seconds()})
 	}
-	for _, i := range r.Images {
-		doc.Images = append(doc.Images, upImage{i.Ref, i.How, i.Took.Seconds()})
-	}
 	return doc
+}
+
+func upImages(all []images.Ready) []upImage {
+	out := []upImage{}
+	for _, i := range all {
+		out = append(out, upImage{i.Ref, i.How, i.Took.Seconds()})
+	}
+	return out
 }

@@ -9,19 +9,29 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
-func newVersion(w world) *cobra.Command {
-	return &cobra.Command{
+func newVersion(w world, g *globals) *cobra.Command {
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the versions of sandbox and of what it runs",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			asJSON, err := g.asJSON()
+			if err != nil {
+				return err
+			}
 			version, goVersion := "unknown", "unknown"
 			if info, ok := debug.ReadBuildInfo(); ok {
 				version, goVersion = info.Main.Version, info.GoVersion
+			}
+			if asJSON {
+				return writeJSON(w.stdout, map[string]string{"sandbox": version, "go": goVersion, "kubernetes": images.KubernetesVersion,
+					"certManager": images.CertManagerVersion, "prometheus": images.PrometheusVersion, "jaeger": images.JaegerVersion})
 			}
 			fmt.Fprintf(w.stdout, "sandbox %s (%s)\nKubernetes %s, cert-manager %s, Prometheus %s, Jaeger %s\n", version, goVersion,
 				images.KubernetesVersion, images.CertManagerVersion, images.PrometheusVersion, images.JaegerVersion)
 			return nil
 		},
 	}
+	outputFlag(cmd, g)
+	return cmd
 }

@@ -103,3 +103,19 @@ func answered(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorCl
 	}
 	return time.Now(), ok
 }
+
+// TestHistogramsAreScrapedNativeToo: the classic ones know a quantile no better than their widest bucket.
+func TestHistogramsAreScrapedNativeToo(t *testing.T) {
+	feature(t, "both kinds of histograms tell p99", func(ctx context.Context, t *testing.T) {
+		metrics := prometheus(ctx, t, connect(t))
+		for _, query := range []string{
+			`histogram_quantile(0.99, sum(rate(grpc_client_handling_seconds[1m])))`,
+			`histogram_quantile(0.99, sum by (le) (rate(grpc_client_handling_seconds_bucket[1m])))`,
+		} {
+			await(ctx, t, "an answer to "+query, func(ctx context.Context) (bool, error) {
+				got, err := metrics.Value(ctx, query)
+				return err == nil && got > 0 && got < 10, nil
+			})
+		}
+	})
+}
