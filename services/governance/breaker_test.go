@@ -1,8 +1,11 @@
 package governance
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,11 +41,13 @@ type rig struct {
 	metrics  *Metrics
 	events   *Events
 	breakers *Breakers
+	log      bytes.Buffer
 }
 
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, metrics: NewMetrics(), events: NewEvents(0)}
 	r.breakers = NewBreakers("caller", BreakerConfig{}, r.metrics, r.events)
+	r.breakers.Log = slog.New(slog.NewTextHandler(&r.log, nil))
 	return r
 }
 
@@ -168,6 +173,9 @@ func TestBreakerRecovers(t *testing.T) {
 		}
 		if want := []string{"closed>open", "open>half-open", "half-open>open", "open>half-open", "half-open>closed"}; !slices.Equal(trace, want) {
 			t.Errorf("events %v, want %v", trace, want)
+		}
+		if told := r.log.String(); strings.Count(told, "\n") != 5 || !strings.Contains(told, `callee=callee method=s.S/M from=closed to=open reason="100.0% of 20 calls failed"`) {
+			t.Errorf("the log tells\n%s", told)
 		}
 		if kept[0].Detail != "open: 100.0% of 20 calls failed" || !kept[0].Time.Equal(opened) {
 			t.Errorf("first event %+v", kept[0])

@@ -2,6 +2,7 @@ package governance
 
 import (
 	"cmp"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,8 @@ type BreakerState struct {
 
 // Breakers holds the breakers of a process, one per callee and method, made when first called.
 type Breakers struct {
+	Log *slog.Logger // hears of every transition; may be nil
+
 	caller  string
 	cfg     BreakerConfig
 	metrics *Metrics
@@ -121,6 +124,9 @@ func (b *Breakers) record(e edge, t transition) {
 	b.mu.Unlock()
 	if b.metrics != nil {
 		b.metrics.breakerChanged(state, t)
+	}
+	if b.Log != nil {
+		b.Log.Warn("breaker", "callee", e.callee, "method", e.method, "from", t.from, "to", t.to, "reason", t.reason)
 	}
 	if b.events != nil {
 		b.events.Add(Event{Time: t.at, Kind: KindBreaker, Subject: e.callee + "/" + e.method, Detail: t.to + ": " + t.reason,

@@ -27,6 +27,7 @@ func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *
 	group, groupCtx := errgroup.WithContext(ctx)
 	p := &Process{Config: cfg, Log: log, Metrics: NewMetrics(), Events: NewEvents(0), Stopping: groupCtx.Done(), ctx: groupCtx, group: group}
 	p.Breakers = NewBreakers(cfg.Service, BreakerConfig{MaxConcurrent: cfg.MaxConcurrent}, p.Metrics, p.Events)
+	p.Breakers.Log = log
 	if cfg.TLSDir != "off" {
 		p.Identity, err = NewIdentity(IdentityConfig{Dir: cfg.TLSDir, Log: log, Metrics: p.Metrics, Events: p.Events})
 		if err != nil {
