@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"math/big"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,12 @@ func TestServicesRefuseWhoeverTheyCannotTrust(t *testing.T) {
 				// The way is open, so the refusal was the server's.
 				if err := call(credentials.NewTLS(trusted)); err != nil {
 					t.Errorf("after %s, a trusted client: %v", row.who, err)
+				}
+			}
+			if server.namespace == charts.ShopNamespace {
+				told, code, err := world.run(ctx, "logs", server.name, "--lines", "200")
+				if err != nil || code != 0 || !strings.Contains(told, "refused a connection") {
+					t.Errorf("the log of %s tells of no refusal: %d, %v", server.name, code, err)
 				}
 			}
 		})
