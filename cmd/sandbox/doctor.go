@@ -105,7 +105,7 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 		return patient, nil, err
 	}
 	patient.FromSource = tree != ""
-	patient.CacheIntact = func(context.Context) error { return cacheIntact(folders) }
+	patient.CacheIntact = func(ctx context.Context) error { return cacheIntact(ctx, folders) }
 	s, err := openSession(ctx, w, g)
 	var notUp *sandbox.NotUpError
 	if errors.As(err, &notUp) {
@@ -119,21 +119,12 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 	return patient, s, nil
 }
 
-func cacheIntact(f sandbox.Folders) error {
+func cacheIntact(ctx context.Context, f sandbox.Folders) error {
 	cache, err := images.OpenCache(f.Images())
 	if err != nil {
 		return err
 	}
-	entries, err := cache.Entries()
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if _, _, err := cache.Get(e.Key); err != nil {
-			return fmt.Errorf("%s: %w", e.Ref, err)
-		}
-	}
-	return nil
+	return cache.VerifyAll(ctx)
 }
 
 // tracesWindow is how recent a trace must be to show that traces arrive.

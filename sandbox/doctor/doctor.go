@@ -50,6 +50,16 @@ type Document struct {
 // patience bounds one check, so that one dead address does not hold up the others.
 const patience = 15 * time.Second
 
+// longer are the checks that patience would cut off while they work.
+var longer = map[string]time.Duration{"cache-intact": 2 * time.Minute} // it reads more than a gigabyte, perhaps from a slow disk
+
+func (c Check) patience() time.Duration {
+	if d, ok := longer[c.ID]; ok {
+		return d
+	}
+	return patience
+}
+
 // Run runs All in their order, and tells observer, which may be nil, of each as it ends. After ctx has ended the rest is
 // skipped.
 func Run(ctx context.Context, w World, observer func(Report)) []Report {
@@ -74,7 +84,7 @@ func run(ctx context.Context, checks []Check, w World, observer func(Report)) []
 
 // attempt runs one check. A check that panics has failed; the others still run.
 func (c Check) attempt(ctx context.Context, w World) (res Result) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience())
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestAFitWorldPassesEveryCheck(t *testing.T) {
@@ -111,6 +113,32 @@ func TestRunOutlivesItsChecks(t *testing.T) {
 	}
 	if reports[0].Fix == "" {
 		t.Errorf("reports %+v", reports)
+	}
+}
+
+func TestACheckThatReadsAllImagesHasTimeForIt(t *testing.T) {
+	for _, c := range All() {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			c.Run = func(ctx context.Context, _ World) Result { <-ctx.Done(); return pass("well") }
+			c.attempt(t.Context(), World{})
+			want := patience
+			if c.ID == "cache-intact" {
+				want = 2 * time.Minute
+			}
+			if took := time.Since(began); took != want {
+				t.Errorf("%s is cut off after %s, want %s", c.ID, took, want)
+			}
+		})
+	}
+}
+
+func TestImagesThatCouldNotBeReadInTimeAreNotCalledDamaged(t *testing.T) {
+	p := fit()
+	ctx, cancel := context.WithCancel(t.Context())
+	p.CacheIntact = func(ctx context.Context) error { cancel(); return ctx.Err() }
+	if got := cacheIntact(ctx, p.World); got.Outcome != Warn || got.Fix == "" {
+		t.Errorf("%s %q, fix %q", got.Outcome, got.Message, got.Fix)
 	}
 }
 

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -150,6 +151,7 @@ func TestDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.damage(t, c.part(cache, m, e))
+			wantError(t, cache.VerifyAll(t.Context()), ErrCorrupt)
 			_, damaged, err := cache.Get("key")
 			if err == nil {
 				err = WriteArchive(io.Discard, "ref:1", damaged, nil)
@@ -172,6 +174,28 @@ func TestVerifyFindsAFlippedByte(t *testing.T) {
 	_, img := put(t, c, "ref:1", "key", imageOf(t, "one"))
 	flip(t, layerFile(t, c, img, 0))
 	wantError(t, c.Verify(t.Context(), img), ErrCorrupt)
+}
+
+func TestVerifyAllNamesWhatIsDamaged(t *testing.T) {
+	c := newCache(t)
+	put(t, c, "ref:1", "one", imageOf(t, "one"))
+	_, img := put(t, c, "ref:2", "two", imageOf(t, "two"))
+	if err := c.VerifyAll(t.Context()); err != nil {
+		t.Fatalf("nothing is damaged: %v", err)
+	}
+	flip(t, layerFile(t, c, img, 0))
+	wantError(t, c.VerifyAll(t.Context()), ErrCorrupt, "ref:2")
+	if err := os.WriteFile(c.entryFile("one"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, c.VerifyAll(t.Context()), ErrCorrupt, c.entryFile("one"))
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	c = newCache(t)
+	put(t, c, "ref:1", "one", imageOf(t, "one"))
+	if err := c.VerifyAll(stopped); !errors.Is(err, context.Canceled) || errors.Is(err, ErrCorrupt) {
+		t.Errorf("to be stopped says nothing about the images: %v", err)
+	}
 }
 
 func TestPutReplacesWhatTheReferenceLedTo(t *testing.T) {
