@@ -17,6 +17,12 @@ type state struct {
 	Created time.Time `json:"created,omitzero"` // zero while the cluster is only half made
 }
 
+// EngineOf is the engine that a sandbox was put on, also while it is only half made; empty where none was chosen yet.
+func EngineOf(f Folders, name string) (string, error) {
+	s, err := readState(f, name)
+	return s.Engine, err
+}
+
 func readState(f Folders, name string) (state, error) {
 	var s state
 	data, err := os.ReadFile(filepath.Join(f.of(name), "state.json"))

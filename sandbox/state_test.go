@@ -26,6 +26,9 @@ func TestState(t *testing.T) {
 		if got, err := readState(f, "one"); err != nil || got != c.state {
 			t.Errorf("%s: got %+v, %v", c.sentence, got, err)
 		}
+		if got, err := EngineOf(f, "one"); err != nil || got != c.state.Engine {
+			t.Errorf("%s, and an engine: got %q, %v", c.sentence, got, err)
+		}
 	}
 	if other, err := readState(f, "two"); err != nil || other != (state{}) {
 		t.Errorf("another sandbox has a state of its own: %+v, %v", other, err)

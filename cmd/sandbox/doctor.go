@@ -92,8 +92,12 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 	if _, err := sandbox.PrepareEngines(folders); err != nil {
 		return patient, nil, err
 	}
-	choice, refused := cluster.Choose(ctx, g.engine, func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) })
+	meant := engineMeant(g, folders)
+	choice, refused := cluster.Choose(ctx, meant, func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) })
 	patient.EngineProbe = func(context.Context) error { return refused }
+	if meant != "" {
+		patient.Engine = meant // also where it is refused: no other is of use
+	}
 	if refused == nil {
 		patient.Engine = choice.Engine.Name
 		patient.EngineStorage, _ = choice.Engine.Storage(ctx) // one that does not tell is not checked
@@ -117,6 +121,18 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 	patient.Kubeconfig = folders.Kubeconfig(g.name)
 	patient.Cluster = s.patient()
 	return patient, s, nil
+}
+
+// engineMeant is the engine that was named, or the one that the sandbox runs on; empty where any will do.
+func engineMeant(g *globals, folders sandbox.Folders) string {
+	if g.engine != "" {
+		return g.engine
+	}
+	engine, err := sandbox.EngineOf(folders, g.name)
+	if err != nil {
+		return "" // a damaged state names none; opening the sandbox will tell
+	}
+	return engine
 }
 
 func cacheIntact(ctx context.Context, f sandbox.Folders) error {

@@ -28,7 +28,7 @@ func installEngine(w World) string {
 
 func enginePresent(_ context.Context, w World) Result {
 	if w.Engine == "" {
-		return fail(installEngine(w), "neither docker nor podman was found")
+		return fail(installEngine(w), "neither docker, podman nor nerdctl was found")
 	}
 	path, err := w.LookPath(w.Engine)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // reachWithin is how long an address may take to answer.
 const reachWithin = 5 * time.Second
 
-// HostWorld is this machine. Engine is the first of docker and podman that is found, and Registry is Kubernetes' own; the
+// HostWorld is this machine. Engine is the first of docker, podman and nerdctl that is found, and Registry is Kubernetes' own; the
 // caller changes them, and adds what only it knows.
 func HostWorld(getenv func(string) string) World {
 	client := &http.Client{Timeout: reachWithin} // the default transport goes through the proxy of the environment
@@ -43,7 +43,7 @@ func HostWorld(getenv func(string) string) World {
 }
 
 func firstEngine() string {
-	for _, e := range []string{"docker", "podman"} {
+	for _, e := range []string{"docker", "podman", "nerdctl"} {
 		if _, err := exec.LookPath(e); err == nil {
 			return e
 		}

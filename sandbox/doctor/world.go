@@ -23,7 +23,7 @@ type World struct {
 	Writable func(dir string) error                      // makes dir and a file in it, and removes the file
 	Now      func() time.Time
 
-	Engine        string                          // docker or podman; empty where none was found
+	Engine        string                          // docker, podman or nerdctl; empty where none was found
 	EngineProbe   func(ctx context.Context) error // runs a privileged container; nil skips the check
 	SetUp         string                          // the command that installs an engine; empty where there is none
 	EngineStorage string                          // where the engine keeps images; empty skips the check
