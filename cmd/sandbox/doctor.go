@@ -103,12 +103,14 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 		patient.EngineStorage, _ = choice.Engine.Storage(ctx) // one that does not tell is not checked
 	}
 	patient.SetUp = g.command("up --setup")
-	patient.CacheDir, patient.Registry = folders.Images(), "https://registry.k8s.io/v2/"
+	patient.CacheDir, patient.Registries = folders.Images(), images.Registries()
 	tree, err := sourceTree(g)
 	if err != nil {
 		return patient, nil, err
 	}
-	patient.FromSource = tree != ""
+	if tree != "" {
+		patient.Lacking = func(context.Context) ([]doctor.Lacking, error) { return imagesLacking(folders, tree) }
+	}
 	patient.CacheIntact = func(ctx context.Context) error { return cacheIntact(ctx, folders) }
 	s, err := openSession(ctx, w, g)
 	var notUp *sandbox.NotUpError
@@ -141,6 +143,26 @@ func cacheIntact(ctx context.Context, f sandbox.Folders) error {
 		return err
 	}
 	return cache.VerifyAll(ctx)
+}
+
+// imagesLacking are the catalog's images that up would have to pull, or to build from tree.
+func imagesLacking(f sandbox.Folders, tree string) ([]doctor.Lacking, error) {
+	cache, err := images.OpenCache(f.Images())
+	if err != nil {
+		return nil, err
+	}
+	store := images.Store{Cache: cache, SourceTree: tree}
+	var all []doctor.Lacking
+	for _, i := range images.All() {
+		missing, err := store.Missing(i)
+		if err != nil {
+			return nil, err
+		}
+		if missing {
+			all = append(all, doctor.Lacking{Ref: i.Ref, Registry: images.RegistryOf(i.Pull), Needs: append([]string{"go"}, i.Recipe.Needs()...)})
+		}
+	}
+	return all, nil
 }
 
 // tracesWindow is how recent a trace must be to show that traces arrive.

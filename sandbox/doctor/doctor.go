@@ -67,6 +67,7 @@ func Run(ctx context.Context, w World, observer func(Report)) []Report {
 }
 
 func run(ctx context.Context, checks []Check, w World, observer func(Report)) []Report {
+	w.Reach = remembered(w.Reach) // several checks ask the same, and who does not answer takes long
 	reports := make([]Report, 0, len(checks))
 	for _, c := range checks {
 		res := skip("interrupted")
@@ -92,6 +93,19 @@ func (c Check) attempt(ctx context.Context, w World) (res Result) {
 		}
 	}()
 	return c.Run(ctx, w)
+}
+
+// remembered asks each address once.
+func remembered(reach func(context.Context, string) error) func(context.Context, string) error {
+	answers := map[string]error{}
+	return func(ctx context.Context, url string) error {
+		err, asked := answers[url]
+		if !asked {
+			err = reach(ctx, url)
+			answers[url] = err
+		}
+		return err
+	}
 }
 
 func pass(format string, args ...any) Result {

@@ -63,8 +63,8 @@ func TestNoFaultLeavesAnyCheckWithoutFix(t *testing.T) {
 
 func TestSkips(t *testing.T) {
 	p := fit()
-	p.Cluster, p.FromSource, p.EngineProbe, p.CacheIntact = nil, false, nil, nil
-	p.CacheDir, p.EngineStorage, p.Kubeconfig, p.Registry = "", "", "", ""
+	p.Cluster, p.Lacking, p.EngineProbe, p.CacheIntact = nil, nil, nil, nil
+	p.CacheDir, p.EngineStorage, p.Kubeconfig, p.Registries = "", "", "", nil
 	delete(p.programs, "go")
 	p.files = nil
 	skipped := 0

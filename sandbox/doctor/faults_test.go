@@ -18,6 +18,15 @@ type fault struct {
 	fix   string // part of the remedy
 }
 
+func unreachable(url string) func(context.Context, string) error {
+	return func(_ context.Context, asked string) error {
+		if asked == url {
+			return errBroken
+		}
+		return nil
+	}
+}
+
 var faults = []fault{
 	{"engine-present", "no engine", func(p *place) { p.Engine = "" }, Fail, "apt-get install podman"},
 	{"engine-present", "no engine, and a command that installs one", func(p *place) { p.Engine, p.SetUp = "", "sandbox up --setup" }, Fail, "sandbox up --setup"},
@@ -57,7 +66,8 @@ var faults = []fault{
 	{"open-files", "too few", func(p *place) { p.Nofile = func() (uint64, error) { return 1024, nil } }, Fail, "limits.conf"},
 	{"open-files", "few", func(p *place) { p.Nofile = func() (uint64, error) { return 8192, nil } }, Warn, "limits.conf"},
 	{"ports", "no loopback", func(p *place) { p.Listen = func(string) error { return errBroken } }, Fail, "ip link set lo up"},
-	{"registry", "out of reach", func(p *place) { p.Reach = func(context.Context, string) error { return errBroken } }, Warn, "HTTPS_PROXY"},
+	{"registry", "out of reach", func(p *place) { p.Reach = func(context.Context, string) error { return errBroken } }, Warn, "sandbox images list,"},
+	{"registry", "the second is out of reach", func(p *place) { p.Reach = unreachable("https://other.test/v2/") }, Warn, "HTTPS_PROXY"},
 	{"go-proxy", "out of reach", func(p *place) { p.Reach = func(context.Context, string) error { return errBroken } }, Warn, "GOPROXY"},
 	{"go-proxy", "go does not say", func(p *place) {
 		delete(p.said, "go env GOPROXY")
@@ -71,7 +81,14 @@ var faults = []fault{
 	{"go-toolchain", "missing, and needed", func(p *place) { delete(p.programs, "go") }, Fail, "go.dev/dl"},
 	{"go-toolchain", "old", func(p *place) { p.said["go"] = "go1.22.2" }, Warn, "GOTOOLCHAIN=auto"},
 	{"go-toolchain", "broken", func(p *place) { delete(p.said, "go") }, Warn, "go env GOVERSION"},
-	{"debootstrap", "missing, and needed", func(p *place) { delete(p.programs, "debootstrap") }, Fail, "apt-get install debootstrap"},
+	{"go-toolchain", "missing, and nobody knows whether it is needed", func(p *place) {
+		delete(p.programs, "go")
+		p.Lacking = func(context.Context) ([]Lacking, error) { return nil, errBroken }
+	}, Warn, "go.dev/dl"},
+	{"debootstrap", "missing, and needed", func(p *place) {
+		delete(p.programs, "debootstrap")
+		p.Reach = unreachable("https://registry.test/v2/")
+	}, Fail, "apt-get install debootstrap"},
 	{"clock", "an empty battery", func(p *place) { p.Now = func() time.Time { return time.Unix(0, 0) } }, Fail, "timedatectl"},
 	{"clock", "behind the certificates", func(p *place) { p.Now = func() time.Time { return noon.Add(-2 * time.Hour) } }, Fail, "timedatectl"},
 	{"cache-writable", "another user's", func(p *place) { p.Writable = func(string) error { return errBroken } }, Fail, "chown"},

@@ -84,8 +84,8 @@ func fit() *place {
 		CacheDir:      "/home/dev/.cache/sandbox",
 		CacheIntact:   func(context.Context) error { return nil },
 		Kubeconfig:    "/home/dev/.sandbox/kubeconfig",
-		Registry:      "https://registry.test/v2/",
-		FromSource:    true,
+		Registries:    []string{"https://registry.test/v2/", "https://other.test/v2/"},
+		Lacking:       lacks(Lacking{"node:1", "https://registry.test/v2/", []string{"go", "debootstrap"}}, Lacking{"own:1", "", []string{"go"}}),
 		Cluster:       fitCluster(),
 	}
 	return p
@@ -109,6 +109,10 @@ func fitCluster() *Cluster {
 			return []telemetry.Breaker{{Caller: "loadgen", Callee: "userservice", State: telemetry.Closed}}, nil
 		},
 	}
+}
+
+func lacks(all ...Lacking) func(context.Context) ([]Lacking, error) {
+	return func(context.Context) ([]Lacking, error) { return all, nil }
 }
 
 func podsAre(pods ...telemetry.Pod) func(context.Context, string) ([]telemetry.Pod, error) {

@@ -20,8 +20,7 @@ import (
 // reachWithin is how long an address may take to answer.
 const reachWithin = 5 * time.Second
 
-// HostWorld is this machine. Engine is the first of docker, podman and nerdctl that is found, and Registry is Kubernetes' own; the
-// caller changes them, and adds what only it knows.
+// HostWorld is this machine. Engine is the first of docker, podman and nerdctl that is found; the caller changes it, and adds what only it knows.
 func HostWorld(getenv func(string) string) World {
 	client := &http.Client{Timeout: reachWithin} // the default transport goes through the proxy of the environment
 	return World{
@@ -38,7 +37,6 @@ func HostWorld(getenv func(string) string) World {
 		Writable: writable,
 		Now:      time.Now,
 		Engine:   firstEngine(),
-		Registry: "https://registry.k8s.io/v2/",
 	}
 }
 

@@ -25,14 +25,16 @@ func ports(_ context.Context, w World) Result {
 }
 
 func registry(ctx context.Context, w World) Result {
-	if w.Registry == "" {
+	if len(w.Registries) == 0 {
 		return skip("no registry is set")
 	}
-	if err := w.Reach(ctx, w.Registry); err != nil {
-		return warn("sandbox images lists what is here already; else set HTTPS_PROXY, or let sandbox up build from source",
-			"%s does not answer: %v", w.Registry, err)
+	for _, r := range w.Registries {
+		if err := w.Reach(ctx, r); err != nil {
+			return warn("sandbox images list, which shows what is here already; else set HTTPS_PROXY, or let sandbox up build from source",
+				"%s does not answer: %v", r, err)
+		}
 	}
-	return pass("%s answers", w.Registry)
+	return pass("%s: each answers", strings.Join(w.Registries, ", "))
 }
 
 func goProxy(ctx context.Context, w World) Result {

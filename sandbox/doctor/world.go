@@ -30,9 +30,10 @@ type World struct {
 	CacheDir      string                          // of images; empty skips its checks
 	CacheIntact   func(ctx context.Context) error // compares the cached images with their digests; nil skips the check
 	Kubeconfig    string                          // the sandbox's own file; empty skips the check
-	Registry      string                          // URL
-	FromSource    bool                            // images will be built from source
-	Cluster       *Cluster                        // nil where there is none
+	Registries    []string                        // URLs of those that images are pulled from
+	// Lacking are the images that are not in the cache, where they could be built; nil where none can.
+	Lacking func(ctx context.Context) ([]Lacking, error)
+	Cluster *Cluster // nil where there is none
 }
 
 // Cluster is what the sandbox's cluster can be asked. A check whose function is nil is skipped.
@@ -46,6 +47,13 @@ type Cluster struct {
 	Traces       func(ctx context.Context, service string) (count int, err error) // of late
 	CallRate     func(ctx context.Context) (perSecond float64, err error)         // of loadgen's calls
 	Breakers     func(ctx context.Context) ([]telemetry.Breaker, error)
+}
+
+// Lacking is an image that has to be pulled or built.
+type Lacking struct {
+	Ref      string
+	Registry string   // the URL of the one it can be pulled from; empty where it can only be built
+	Needs    []string // the programs that building it takes
 }
 
 // Node is a node of the cluster.

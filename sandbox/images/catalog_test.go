@@ -51,6 +51,15 @@ func TestWhatIsPulledForANodeIsWhatKindPublished(t *testing.T) {
 	}
 }
 
+func TestTheRegistriesAreThoseThatImagesComeFrom(t *testing.T) {
+	if got, want := strings.Join(Registries(), " "), "https://index.docker.io/v2/ https://quay.io/v2/"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := RegistryOf(""); got != "" {
+		t.Errorf("what is only built has the registry %s", got)
+	}
+}
+
 func TestCatalogIsInOrderOfNeed(t *testing.T) {
 	all := All()
 	if all[0].Ref != NodeRef || all[0].Stage != ForCluster {

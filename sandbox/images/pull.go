@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,27 @@ var ErrOffline = errors.New("no image registry can be reached")
 type Registry struct {
 	offline   atomic.Bool
 	transport http.RoundTripper
+}
+
+// RegistryOf is the URL at which the registry of a reference says that it is one; empty for none, and for no reference.
+func RegistryOf(ref string) string {
+	parsed, err := name.ParseReference(ref)
+	if ref == "" || err != nil {
+		return ""
+	}
+	registry := parsed.Context().Registry
+	return registry.Scheme() + "://" + registry.RegistryStr() + "/v2/"
+}
+
+// Registries are the URLs of the registries from which the catalog's images are pulled.
+func Registries() []string {
+	var all []string
+	for _, i := range All() {
+		if r := RegistryOf(i.Pull); r != "" && !slices.Contains(all, r) {
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // NewRegistry returns a registry client that obeys the environment's proxy settings.

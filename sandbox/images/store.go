@@ -63,15 +63,9 @@ var errMissing = errors.New("not in the cache")
 
 // present looks for an image in the cache. buildKey is the key of what this source tree makes; empty without one.
 func (s *Store) present(ctx context.Context, i Image) (r Ready, buildKey string, err error) {
-	keys := []string{bundleKey(i.Ref)}
-	if i.Pull != "" {
-		keys = append([]string{pullKey(i.Pull)}, keys...)
-	}
-	if s.SourceTree != "" {
-		if buildKey, err = Key(i.Recipe, s.SourceTree, goVersion()); err != nil {
-			return Ready{}, "", fmt.Errorf("preparing %s: %w", i.Ref, err)
-		}
-		keys = append([]string{buildKey}, keys...) // what this very tree makes comes first
+	keys, buildKey, err := s.keys(i)
+	if err != nil {
+		return Ready{}, "", fmt.Errorf("preparing %s: %w", i.Ref, err)
 	}
 	for _, k := range keys {
 		r, ok, err := s.find(ctx, k, i.Ref)
@@ -83,6 +77,34 @@ func (s *Store) present(ctx context.Context, i Image) (r Ready, buildKey string,
 		}
 	}
 	return Ready{}, buildKey, errMissing
+}
+
+// keys are those under which an image may be in the cache. buildKey is as of present.
+func (s *Store) keys(i Image) (keys []string, buildKey string, err error) {
+	if s.SourceTree != "" {
+		if buildKey, err = Key(i.Recipe, s.SourceTree, goVersion()); err != nil {
+			return nil, "", err
+		}
+		keys = append(keys, buildKey) // what this very tree makes comes first
+	}
+	if i.Pull != "" {
+		keys = append(keys, pullKey(i.Pull))
+	}
+	return append(keys, bundleKey(i.Ref)), buildKey, nil
+}
+
+// Missing says whether an image would have to be made. It changes nothing: a damaged entry counts as missing, and stays.
+func (s *Store) Missing(i Image) (bool, error) {
+	keys, _, err := s.keys(i)
+	if err != nil {
+		return false, fmt.Errorf("looking for %s: %w", i.Ref, err)
+	}
+	for _, k := range keys {
+		if _, _, err := s.Cache.Get(k); err == nil {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // Renew forgets what is cached of an image, because it proved damaged, and makes it anew.

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -94,6 +95,33 @@ func newShop(t *testing.T, pull string, network bool) *shop {
 		},
 	}}
 	return s
+}
+
+func TestAnImageIsMissingUntilItIsInTheCache(t *testing.T) {
+	host := registryWith(t, map[string]v1.Image{"there:1": imageOf(t, "pulled")})
+	missing := func(t *testing.T, s *shop, want bool) {
+		t.Helper()
+		if got, err := s.store.Missing(s.image); got != want || err != nil {
+			t.Errorf("missing: %v, %v; want %v", got, err, want)
+		}
+	}
+	for _, mode := range []Mode{Pull, Source} {
+		s := newShop(t, host+"/there:1", true)
+		s.store.Mode = mode
+		missing(t, s, true)
+		r, err := s.store.Get(t.Context(), s.image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		missing(t, s, false)
+		if err := os.Remove(layerFile(t, s.store.Cache, r.Image, 0)); err != nil {
+			t.Fatal(err)
+		}
+		missing(t, s, true)
+		if !exists(s.store.Cache.entryFile(r.Key)) {
+			t.Error("to look has removed the damaged entry")
+		}
+	}
 }
 
 func TestGet(t *testing.T) {

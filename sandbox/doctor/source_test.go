@@ -1,0 +1,41 @@
+package doctor
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+func TestAProgramIsMissedOnlyByWhatItMustBuild(t *testing.T) {
+	const answers, silent = "https://answers.test/v2/", "https://silent.test/v2/"
+	for _, c := range []struct {
+		sentence string
+		lacking  []Lacking
+		want     Outcome
+		says     string
+	}{
+		{"all is in the cache", nil, Pass, "no debootstrap, and no need of it: what it would build is in the cache"},
+		{"what is lacking is built without it", []Lacking{{"own:1", "", []string{"go"}}}, Pass, "no debootstrap, and no need of it: "},
+		{"what is lacking can be pulled", []Lacking{{"node:1", answers, []string{"debootstrap"}}}, Pass, "no debootstrap, and no need of it as long as node:1 can be pulled"},
+		{"what is lacking cannot be pulled", []Lacking{{"node:1", answers, []string{"debootstrap"}}, {"db:1", silent, []string{"debootstrap"}}}, Fail, "debootstrap is not in PATH, and must build db:1"},
+		{"what is lacking is in no registry", []Lacking{{"own:1", "", []string{"debootstrap"}}}, Fail, "debootstrap is not in PATH, and must build own:1"},
+	} {
+		p := fit()
+		delete(p.programs, "debootstrap")
+		p.Reach, p.Lacking = unreachable(silent), lacks(c.lacking...)
+		if got := debootstrap(t.Context(), p.World); got.Outcome != c.want || !strings.HasPrefix(got.Message, c.says) {
+			t.Errorf("%s: %s %q", c.sentence, got.Outcome, got.Message)
+		}
+	}
+}
+
+func TestAnAddressIsAskedOnceForAllChecks(t *testing.T) {
+	p := fit()
+	p.programs = map[string]bool{} // go and debootstrap look whether the node can be pulled
+	asked := map[string]int{}
+	p.Reach = func(_ context.Context, url string) error { asked[url]++; return errBroken }
+	Run(t.Context(), p.World, nil)
+	if asked["https://registry.test/v2/"] != 1 {
+		t.Errorf("asked %v", asked)
+	}
+}
