@@ -102,7 +102,7 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 		patient.Engine = choice.Engine.Name
 		patient.EngineStorage, _ = choice.Engine.Storage(ctx) // one that does not tell is not checked
 	}
-	patient.SetUp = g.command("up --setup")
+	patient.Command, patient.SetUp = g.command, g.command("up --setup")
 	patient.CacheDir, patient.Registries = folders.Images(), images.Registries()
 	tree, err := sourceTree(g)
 	if err != nil {

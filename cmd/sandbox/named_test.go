@@ -17,6 +17,9 @@ import (
 // named finds command lines of ours in remedies, documents and scripts: the words after `sandbox`, up to what is no word of a command line.
 var named = regexp.MustCompile("(?:try: |which runs: |`|^|\")sandbox((?: (?:[a-z-]+|[A-Z%/.][A-Za-z%/.\\[\\]|-]*))+)")
 
+// commanded finds the verbs that are named without `sandbox`, for whichever sandbox is meant.
+var commanded = regexp.MustCompile(`\b(?:g\.command\(|w\.Command\(|commandFor\([a-z.]+, )"((?:[a-z-]+ ?)+)`)
+
 // TestEveryCommandThatIsNamedExists: a remedy that cannot be typed is none.
 func TestEveryCommandThatIsNamedExists(t *testing.T) {
 	root := newRoot(world{stdout: io.Discard, stderr: io.Discard, getenv: func(string) string { return "" }})
@@ -36,6 +39,10 @@ func TestEveryCommandThatIsNamedExists(t *testing.T) {
 			return err
 		}
 		for line := range strings.Lines(string(text)) {
+			for _, m := range commanded.FindAllStringSubmatch(line, -1) {
+				seen++
+				checkNamed(t, root, path, strings.Fields(m[1]))
+			}
 			for _, m := range named.FindAllStringSubmatch(line, -1) {
 				if words := strings.Fields(m[1]); words[0] == sandbox.DefaultName || strings.HasPrefix(words[0], "%") {
 					continue // a sentence about a sandbox of that name

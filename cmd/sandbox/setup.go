@@ -174,11 +174,13 @@ func (w world) sudo() string {
 }
 
 // command is a command line for the sandbox that is meant.
-func (g *globals) command(verb string) string {
-	if g.name == sandbox.DefaultName {
+func (g *globals) command(verb string) string { return commandFor(g.name, verb) }
+
+func commandFor(name, verb string) string {
+	if name == sandbox.DefaultName {
 		return "sandbox " + verb
 	}
-	return "sandbox " + verb + " --name " + g.name
+	return "sandbox " + verb + " --name " + name
 }
 
 func aptCommand(sudo string, packages []string) string {

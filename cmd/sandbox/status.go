@@ -67,7 +67,7 @@ func newStatus(w world, g *globals) *cobra.Command {
 				err = doc.writeTable(w.stdout)
 			}
 			if err == nil && !doc.Ready {
-				return &codedError{code: exitEnvironment, err: fmt.Errorf("sandbox %s is not ready\ntry: sandbox up", g.name)}
+				return &codedError{code: exitEnvironment, err: fmt.Errorf("sandbox %s is not ready\ntry: %s", g.name, g.command("up"))}
 			}
 			return err
 		},
@@ -80,7 +80,7 @@ func (s *session) status(ctx context.Context) (statusDocument, error) {
 	doc := statusDocument{Name: s.name, Engine: s.cluster.Engine.Name, Ready: true}
 	version, err := discovery.ToDiscoveryInterfaceWithContext(s.client.Kube.Discovery()).ServerVersionWithContext(ctx)
 	if err != nil {
-		return doc, fmt.Errorf("asking the cluster for its version: %w\ntry: sandbox up", err)
+		return doc, fmt.Errorf("asking the cluster for its version: %w\ntry: %s", err, commandFor(s.name, "up"))
 	}
 	doc.KubernetesVersion = version.GitVersion
 	for _, r := range sandbox.Releases() {

@@ -20,14 +20,14 @@ func certificateChecks() []Check {
 
 func certificatesReady(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.Certificates == nil {
-		return noCluster()
+		return noCluster(w)
 	}
 	all, err := w.Cluster.Certificates(ctx)
 	if err != nil {
-		return unanswered("the certificates", err)
+		return unanswered(w, "the certificates", err)
 	}
 	if len(all) == 0 {
-		return fail("sandbox up", "there are no certificates")
+		return fail(w.Command("up"), "there are no certificates")
 	}
 	for _, c := range all {
 		if !c.Ready {
@@ -39,11 +39,11 @@ func certificatesReady(ctx context.Context, w World) Result {
 
 func certificatesExpiry(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.Certificates == nil {
-		return noCluster()
+		return noCluster(w)
 	}
 	all, err := w.Cluster.Certificates(ctx)
 	if err != nil {
-		return unanswered("the certificates", err)
+		return unanswered(w, "the certificates", err)
 	}
 	var first Certificate
 	for _, c := range all {
@@ -60,7 +60,7 @@ func certificatesExpiry(ctx context.Context, w World) Result {
 		return fail(reissue(first),
 			"the certificate %s/%s expired %s ago", first.Namespace, first.Name, -left)
 	case left < shortLife:
-		return warn("sandbox logs cert-manager: it should have renewed it", "the certificate %s/%s expires in %s", first.Namespace, first.Name, left)
+		return warn(w.Command("logs cert-manager")+": it should have renewed it", "the certificate %s/%s expires in %s", first.Namespace, first.Name, left)
 	}
 	return pass("the first to expire is %s/%s, in %s", first.Namespace, first.Name, left)
 }

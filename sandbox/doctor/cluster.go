@@ -23,26 +23,31 @@ func clusterChecks() []Check {
 }
 
 // noCluster is what checks of the cluster say without one.
-func noCluster() Result { return Result{Skip, "no cluster; sandbox up", "sandbox up"} }
-
-func unanswered(what string, err error) Result {
-	return fail("sandbox status; if the cluster is gone: sandbox up", "%s cannot be read: %v", what, err)
+func noCluster(w World) Result {
+	return Result{Skip, "no cluster; " + w.Command("up"), w.Command("up")}
 }
+
+func unanswered(w World, what string, err error) Result {
+	return fail(w.Command("status")+"; if the cluster is gone: "+w.Command("up"), "%s cannot be read: %v", what, err)
+}
+
+// again makes the cluster anew.
+func again(w World) string { return w.Command("down") + ", then " + w.Command("up") }
 
 func nodeReady(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.Nodes == nil {
-		return noCluster()
+		return noCluster(w)
 	}
 	nodes, err := w.Cluster.Nodes(ctx)
 	if err != nil {
-		return unanswered("the nodes", err)
+		return unanswered(w, "the nodes", err)
 	}
 	if len(nodes) == 0 {
-		return fail("sandbox down, then sandbox up", "the cluster has no node")
+		return fail(again(w), "the cluster has no node")
 	}
 	for _, n := range nodes {
 		if !n.Ready {
-			return fail("kubectl describe node "+n.Name+"; if it stays so: sandbox down, then sandbox up", "node %s is not ready: %s", n.Name, n.Why)
+			return fail("kubectl describe node "+n.Name+"; if it stays so: "+again(w), "node %s is not ready: %s", n.Name, n.Why)
 		}
 	}
 	return pass("%s ready", count(len(nodes), "node"))
@@ -50,14 +55,14 @@ func nodeReady(ctx context.Context, w World) Result {
 
 func kubeSystem(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.Pods == nil {
-		return noCluster()
+		return noCluster(w)
 	}
 	pods, err := w.Cluster.Pods(ctx, "kube-system")
 	if err != nil {
-		return unanswered("the pods of kube-system", err)
+		return unanswered(w, "the pods of kube-system", err)
 	}
 	if len(pods) == 0 {
-		return fail("sandbox down, then sandbox up", "kube-system has no pods")
+		return fail(again(w), "kube-system has no pods")
 	}
 	if bad := unready(pods); len(bad) > 0 {
 		return fail("kubectl -n kube-system describe pod "+bad[0].Name, "%s", describe(bad, len(pods)))
@@ -67,14 +72,14 @@ func kubeSystem(ctx context.Context, w World) Result {
 
 func releasesDeployed(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.Releases == nil {
-		return noCluster()
+		return noCluster(w)
 	}
 	releases, err := w.Cluster.Releases(ctx)
 	if err != nil {
-		return unanswered("the releases", err)
+		return unanswered(w, "the releases", err)
 	}
 	if len(releases) == 0 {
-		return fail("sandbox up", "nothing is installed")
+		return fail(w.Command("up"), "nothing is installed")
 	}
 	var bad []string
 	for _, r := range releases {
@@ -83,32 +88,32 @@ func releasesDeployed(ctx context.Context, w World) Result {
 		}
 	}
 	if len(bad) > 0 {
-		return fail("sandbox up, which continues where it stopped", "%d of %s not deployed: %s", len(bad), count(len(releases), "release"), strings.Join(bad, ", "))
+		return fail(w.Command("up")+", which continues where it stopped", "%d of %s not deployed: %s", len(bad), count(len(releases), "release"), strings.Join(bad, ", "))
 	}
 	return pass("%s deployed", count(len(releases), "release"))
 }
 
 func podsReady(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.Pods == nil {
-		return noCluster()
+		return noCluster(w)
 	}
 	pods, err := w.Cluster.Pods(ctx, "")
 	if err != nil {
-		return unanswered("the pods", err)
+		return unanswered(w, "the pods", err)
 	}
 	if bad := unready(pods); len(bad) > 0 {
-		return fail("sandbox logs "+releaseOf(bad[0]), "%s", describe(bad, len(pods)))
+		return fail(w.Command("logs "+releaseOf(bad[0])), "%s", describe(bad, len(pods)))
 	}
 	return pass("%s ready", count(len(pods), "pod"))
 }
 
 func podRestarts(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.Pods == nil {
-		return noCluster()
+		return noCluster(w)
 	}
 	pods, err := w.Cluster.Pods(ctx, "")
 	if err != nil {
-		return unanswered("the pods", err)
+		return unanswered(w, "the pods", err)
 	}
 	var worst telemetry.Pod
 	for _, p := range pods {
@@ -117,7 +122,7 @@ func podRestarts(ctx context.Context, w World) Result {
 		}
 	}
 	if worst.Restarts > calmRestarts {
-		return warn("sandbox logs "+releaseOf(worst), "pod %s has restarted %d times", worst.Name, worst.Restarts)
+		return warn(w.Command("logs "+releaseOf(worst)), "pod %s has restarted %d times", worst.Name, worst.Restarts)
 	}
 	return pass("no pod has restarted more than %d times", calmRestarts)
 }

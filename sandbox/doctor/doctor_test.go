@@ -61,6 +61,33 @@ func TestNoFaultLeavesAnyCheckWithoutFix(t *testing.T) {
 	}
 }
 
+// ofSandbox finds the command lines that are about one sandbox; the cache that images list shows is everybody's.
+var ofSandbox = regexp.MustCompile(`sandbox (?:up|down|status|logs|doctor|watch)\b[^;:,]*`)
+
+func TestEveryRemedyIsForTheSandboxThatIsExamined(t *testing.T) {
+	seen := 0
+	for _, f := range faults {
+		p := fit()
+		p.Command = func(verb string) string { return "sandbox " + verb + " --name blue" }
+		f.harm(p)
+		if p.SetUp != "" {
+			p.SetUp = p.Command("up --setup")
+		}
+		for _, r := range Run(t.Context(), p.World, nil) {
+			for _, text := range []string{r.Message, r.Fix} {
+				for _, command := range ofSandbox.FindAllString(text, -1) {
+					if seen++; !strings.Contains(command, "--name blue") {
+						t.Errorf("%s, %s: %s says %q of another sandbox", f.check, f.about, r.ID, text)
+					}
+				}
+			}
+		}
+	}
+	if seen < 30 {
+		t.Errorf("%d commands are named: the pattern fits none", seen)
+	}
+}
+
 func TestSkips(t *testing.T) {
 	p := fit()
 	p.Cluster, p.Lacking, p.EngineProbe, p.CacheIntact = nil, nil, nil, nil

@@ -144,7 +144,7 @@ func capSysResource(_ context.Context, w World) Result {
 		return skip("the capabilities of this process are not known")
 	}
 	if effective&(1<<capSysResourceBit) == 0 {
-		return warn("nothing, sandbox up gives podman a private configuration that raises no limits; or grant CAP_SYS_RESOURCE",
+		return warn("nothing, "+w.Command("up")+" gives podman a private configuration that raises no limits; or grant CAP_SYS_RESOURCE",
 			"root without CAP_SYS_RESOURCE: limits cannot be raised")
 	}
 	return pass("limits can be raised")

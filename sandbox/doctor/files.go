@@ -33,21 +33,21 @@ func cacheIntact(ctx context.Context, w World) Result {
 	err := w.CacheIntact(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return warn("sandbox doctor, when the disk has less to do", "the cached images could not be read in time")
+		return warn(w.Command("doctor")+", when the disk has less to do", "the cached images could not be read in time")
 	case err != nil:
-		return fail("rm -r "+w.CacheDir+"; sandbox up fills it again", "the image cache is damaged: %v", err)
+		return fail("rm -r "+w.CacheDir+"; "+w.Command("up")+" fills it again", "the image cache is damaged: %v", err)
 	}
 	return pass("every cached image has its digest")
 }
 
 func kubeconfigMode(_ context.Context, w World) Result {
 	if w.Kubeconfig == "" {
-		return skip("no kubeconfig yet; sandbox up")
+		return skip("no kubeconfig yet; %s", w.Command("up"))
 	}
 	info, err := w.Stat(w.Kubeconfig)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return skip("no kubeconfig yet; sandbox up")
+		return skip("no kubeconfig yet; %s", w.Command("up"))
 	case err != nil:
 		return fail("sudo chown $(id -u) "+w.Kubeconfig, "the kubeconfig cannot be looked at: %v", err)
 	case info.Mode().Perm()&0o077 != 0:

@@ -78,6 +78,7 @@ func fit() *place {
 		Listen:        func(string) error { return nil },
 		Writable:      func(string) error { return nil },
 		Now:           func() time.Time { return noon },
+		Command:       func(verb string) string { return "sandbox " + verb },
 		Engine:        "podman",
 		EngineProbe:   func(context.Context) error { return nil },
 		EngineStorage: "/var/lib/containers",

@@ -36,6 +36,7 @@ func HostWorld(getenv func(string) string) World {
 		Listen:   listen,
 		Writable: writable,
 		Now:      time.Now,
+		Command:  func(verb string) string { return "sandbox " + verb },
 		Engine:   firstEngine(),
 	}
 }

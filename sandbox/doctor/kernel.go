@@ -33,7 +33,7 @@ func cgroupVersion(w World) string {
 
 func cgroups(_ context.Context, w World) Result {
 	if v := cgroupVersion(w); v != "v2" {
-		return warn("nothing, sandbox up tells kubelet to accept it; or boot with systemd.unified_cgroup_hierarchy=1",
+		return warn("nothing, "+w.Command("up")+" tells kubelet to accept it; or boot with systemd.unified_cgroup_hierarchy=1",
 			"cgroup %s, which Kubernetes supports only on request", v)
 	}
 	return pass("cgroup v2")

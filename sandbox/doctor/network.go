@@ -30,7 +30,7 @@ func registry(ctx context.Context, w World) Result {
 	}
 	for _, r := range w.Registries {
 		if err := w.Reach(ctx, r); err != nil {
-			return warn("sandbox images list, which shows what is here already; else set HTTPS_PROXY, or let sandbox up build from source",
+			return warn("sandbox images list, which shows what is here already; else set HTTPS_PROXY, or let "+w.Command("up")+" build from source",
 				"%s does not answer: %v", r, err)
 		}
 	}

@@ -25,69 +25,69 @@ func platformChecks() []Check {
 
 func targetsUp(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.Targets == nil {
-		return noCluster()
+		return noCluster(w)
 	}
 	up, total, down, err := w.Cluster.Targets(ctx)
 	switch {
 	case err != nil:
-		return fail("sandbox logs prometheus", "Prometheus does not tell its targets: %v", err)
+		return fail(w.Command("logs prometheus"), "Prometheus does not tell its targets: %v", err)
 	case total == 0:
-		return fail("sandbox up, so that pods carry the labels Prometheus looks for", "Prometheus has no targets")
+		return fail(w.Command("up")+", so that pods carry the labels Prometheus looks for", "Prometheus has no targets")
 	case up < total:
-		return fail("sandbox status, and sandbox logs of the first", "%d of %s up; down: %s", up, count(total, "target"), some(down))
+		return fail(w.Command("status")+", and "+w.Command("logs")+" of the first", "%d of %s up; down: %s", up, count(total, "target"), some(down))
 	}
 	return pass("%s up", count(total, "target"))
 }
 
 func loadgenCalling(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.CallRate == nil {
-		return noCluster()
+		return noCluster(w)
 	}
 	rate, err := w.Cluster.CallRate(ctx)
 	if err != nil {
-		return fail("sandbox logs prometheus", "the rate of calls cannot be read: %v", err)
+		return fail(w.Command("logs prometheus"), "the rate of calls cannot be read: %v", err)
 	}
 	if !(rate > 0) { // NaN as well
-		return fail("sandbox logs "+generator, "%s is not calling", generator)
+		return fail(w.Command("logs "+generator), "%s is not calling", generator)
 	}
 	return pass("%s makes %.0f calls a second", generator, rate)
 }
 
 func tracesServices(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.Services == nil {
-		return noCluster()
+		return noCluster(w)
 	}
 	services, err := w.Cluster.Services(ctx)
 	if err != nil {
-		return fail("sandbox logs jaeger", "Jaeger does not tell its services: %v", err)
+		return fail(w.Command("logs jaeger"), "Jaeger does not tell its services: %v", err)
 	}
 	if !slices.Contains(services, generator) {
-		return warn("sandbox logs "+generator+": it says why spans cannot be sent", "Jaeger knows %s, and %s is not among them", count(len(services), "service"), generator)
+		return warn(w.Command("logs "+generator)+": it says why spans cannot be sent", "Jaeger knows %s, and %s is not among them", count(len(services), "service"), generator)
 	}
 	return pass("Jaeger knows %s", count(len(services), "service"))
 }
 
 func tracesArriving(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.Traces == nil {
-		return noCluster()
+		return noCluster(w)
 	}
 	n, err := w.Cluster.Traces(ctx, generator)
 	if err != nil {
-		return fail("sandbox logs jaeger", "Jaeger does not show traces: %v", err)
+		return fail(w.Command("logs jaeger"), "Jaeger does not show traces: %v", err)
 	}
 	if n == 0 {
-		return warn("sandbox logs "+generator+", and sandbox doctor again in 10 seconds", "no trace of %s has arrived of late", generator)
+		return warn(w.Command("logs "+generator)+", and "+w.Command("doctor")+" again in 10 seconds", "no trace of %s has arrived of late", generator)
 	}
 	return pass("%s of %s of late", count(n, "trace"), generator)
 }
 
 func breakersClosed(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.Breakers == nil {
-		return noCluster()
+		return noCluster(w)
 	}
 	breakers, err := w.Cluster.Breakers(ctx)
 	if err != nil {
-		return fail("sandbox logs prometheus", "the breakers cannot be read: %v", err)
+		return fail(w.Command("logs prometheus"), "the breakers cannot be read: %v", err)
 	}
 	var tripped []string
 	for _, b := range breakers {
@@ -96,7 +96,7 @@ func breakersClosed(ctx context.Context, w World) Result {
 		}
 	}
 	if len(tripped) > 0 {
-		return warn("sandbox watch; if no scenario is running: sandbox logs of the callee", "%s", some(tripped))
+		return warn(w.Command("watch")+"; if no scenario is running: "+w.Command("logs")+" of the callee", "%s", some(tripped))
 	}
 	return pass("%s, all closed", count(len(breakers), "breaker"))
 }

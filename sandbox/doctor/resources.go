@@ -24,7 +24,7 @@ func resourceChecks() []Check {
 		{"memory-total", resources, "the platform and the machine's own work share it", totalMemory},
 		{"memory-available", resources, "the platform takes 2 GB", availableMemory},
 		{"disk-cache", resources, "images are kept on disk", diskFor("image cache", func(w World) (string, string) {
-			return w.CacheDir, "rm -r " + w.CacheDir + "; sandbox up fills it again"
+			return w.CacheDir, "rm -r " + w.CacheDir + "; " + w.Command("up") + " fills it again"
 		})},
 		{"disk-engine", resources, "the engine keeps the node and its images", diskFor("engine's storage", func(w World) (string, string) { return w.EngineStorage, w.Engine + " system prune" })},
 		{"open-files", resources, "containerd and the API server hold many files open", openFiles},

@@ -23,6 +23,8 @@ type World struct {
 	Writable func(dir string) error                      // makes dir and a file in it, and removes the file
 	Now      func() time.Time
 
+	Command func(verb string) string // the command line of a verb for the sandbox that is examined
+
 	Engine        string                          // docker, podman or nerdctl; empty where none was found
 	EngineProbe   func(ctx context.Context) error // runs a privileged container; nil skips the check
 	SetUp         string                          // the command that installs an engine; empty where there is none
