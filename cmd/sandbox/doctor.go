@@ -112,16 +112,15 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 		patient.Lacking = func(context.Context) ([]doctor.Lacking, error) { return imagesLacking(folders, tree) }
 	}
 	patient.CacheIntact = func(ctx context.Context) error { return cacheIntact(ctx, folders) }
+	patient.Kubeconfig = folders.Kubeconfig(g.name)
 	s, err := openSession(ctx, w, g)
 	var notUp *sandbox.NotUpError
-	if errors.As(err, &notUp) {
-		return patient, nil, nil
+	switch {
+	case err == nil:
+		patient.Cluster = s.patient()
+	case !errors.As(err, &notUp):
+		patient.Damage = err // a finding like any other: the machine is examined all the same
 	}
-	if err != nil {
-		return patient, nil, err
-	}
-	patient.Kubeconfig = folders.Kubeconfig(g.name)
-	patient.Cluster = s.patient()
 	return patient, s, nil
 }
 

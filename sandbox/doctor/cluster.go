@@ -24,6 +24,9 @@ func clusterChecks() []Check {
 
 // noCluster is what checks of the cluster say without one.
 func noCluster(w World) Result {
+	if w.Damage != nil {
+		return skip("the sandbox cannot be opened")
+	}
 	return Result{Skip, "no cluster; " + w.Command("up"), w.Command("up")}
 }
 

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -93,6 +94,10 @@ var faults = []fault{
 	{"clock", "behind the certificates", func(p *place) { p.Now = func() time.Time { return noon.Add(-2 * time.Hour) } }, Fail, "timedatectl"},
 	{"cache-writable", "another user's", func(p *place) { p.Writable = func(string) error { return errBroken } }, Fail, "chown"},
 	{"cache-intact", "damaged", func(p *place) { p.CacheIntact = func(context.Context) error { return errBroken } }, Fail, "rm -r /home/dev/.cache/sandbox"},
+	{"sandbox-opens", "a damaged kubeconfig", func(p *place) { p.Cluster, p.Damage = nil, errBroken }, Fail, "sandbox up"},
+	{"sandbox-opens", "damage that up does not mend", func(p *place) {
+		p.Cluster, p.Damage = nil, errors.New("reading the state\ntry: "+p.Command("down"))
+	}, Fail, "sandbox down, then sandbox up"},
 	{"kubeconfig-mode", "open to all", func(p *place) { p.files["home/dev/.sandbox/kubeconfig"].Mode = 0o644 }, Fail, "chmod 600 /home/dev/.sandbox/kubeconfig"},
 	{"node-ready", "not ready", func(p *place) {
 		p.Cluster.Nodes = func(context.Context) ([]Node, error) { return []Node{{Name: "n", Why: "no CNI"}}, nil }

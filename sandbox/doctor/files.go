@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 )
 
 const files = "files"
@@ -12,6 +13,7 @@ func fileChecks() []Check {
 	return []Check{
 		{"cache-writable", files, "images are kept for the next time", cacheWritable},
 		{"cache-intact", files, "a damaged image fails late and oddly", cacheIntact},
+		{"sandbox-opens", files, "every command finds the cluster by the sandbox's own files", sandboxOpens},
 		{"kubeconfig-mode", files, "the file holds the key of the cluster's administrator", kubeconfigMode},
 	}
 }
@@ -38,6 +40,20 @@ func cacheIntact(ctx context.Context, w World) Result {
 		return fail("rm -r "+w.CacheDir+"; "+w.Command("up")+" fills it again", "the image cache is damaged: %v", err)
 	}
 	return pass("every cached image has its digest")
+}
+
+func sandboxOpens(_ context.Context, w World) Result {
+	switch {
+	case w.Damage != nil:
+		what, fix, found := strings.Cut(w.Damage.Error(), "\ntry: ")
+		if found { // the error knows what has to come before
+			fix += ", then "
+		}
+		return fail(fix+w.Command("up"), "the sandbox cannot be opened: %s", what)
+	case w.Cluster == nil:
+		return noCluster(w)
+	}
+	return pass("state and kubeconfig can be read")
 }
 
 func kubeconfigMode(_ context.Context, w World) Result {
