@@ -31,7 +31,7 @@ func certificatesReady(ctx context.Context, w World) Result {
 	}
 	for _, c := range all {
 		if !c.Ready {
-			return fail("kubectl -n "+c.Namespace+" describe certificate "+c.Name, "the certificate %s/%s is not ready: %s", c.Namespace, c.Name, c.Why)
+			return fail(w.kubectl()+" -n "+c.Namespace+" describe certificate "+c.Name, "the certificate %s/%s is not ready: %s", c.Namespace, c.Name, c.Why)
 		}
 	}
 	return pass("%s ready", count(len(all), "certificate"))
@@ -57,7 +57,7 @@ func certificatesExpiry(ctx context.Context, w World) Result {
 	left := first.NotAfter.Sub(w.Now()).Round(time.Second)
 	switch {
 	case left <= 0:
-		return fail(reissue(first),
+		return fail(reissue(w, first),
 			"the certificate %s/%s expired %s ago", first.Namespace, first.Name, -left)
 	case left < shortLife:
 		return warn(w.Command("logs cert-manager")+": it should have renewed it", "the certificate %s/%s expires in %s", first.Namespace, first.Name, left)
@@ -66,7 +66,7 @@ func certificatesExpiry(ctx context.Context, w World) Result {
 }
 
 // reissue is the command that makes cert-manager issue c again: it does so when the secret is gone.
-func reissue(c Certificate) string {
-	return "kubectl -n " + c.Namespace + " get certificate " + c.Name + " -o jsonpath={.spec.secretName} | xargs kubectl -n " +
+func reissue(w World, c Certificate) string {
+	return w.kubectl() + " -n " + c.Namespace + " get certificate " + c.Name + " -o jsonpath={.spec.secretName} | " + w.onCluster("xargs kubectl") + " -n " +
 		c.Namespace + " delete secret"
 }

@@ -50,7 +50,7 @@ func nodeReady(ctx context.Context, w World) Result {
 	}
 	for _, n := range nodes {
 		if !n.Ready {
-			return fail("kubectl describe node "+n.Name+"; if it stays so: "+again(w), "node %s is not ready: %s", n.Name, n.Why)
+			return fail(w.kubectl()+" describe node "+n.Name+"; if it stays so: "+again(w), "node %s is not ready: %s", n.Name, n.Why)
 		}
 	}
 	return pass("%s ready", count(len(nodes), "node"))
@@ -68,7 +68,7 @@ func kubeSystem(ctx context.Context, w World) Result {
 		return fail(again(w), "kube-system has no pods")
 	}
 	if bad := unready(pods); len(bad) > 0 {
-		return fail("kubectl -n kube-system describe pod "+bad[0].Name, "%s", describe(bad, len(pods)))
+		return fail(w.kubectl()+" -n kube-system describe pod "+bad[0].Name, "%s", describe(bad, len(pods)))
 	}
 	return pass("%s of kube-system ready", count(len(pods), "pod"))
 }

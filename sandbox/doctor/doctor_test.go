@@ -88,6 +88,27 @@ func TestEveryRemedyIsForTheSandboxThatIsExamined(t *testing.T) {
 	}
 }
 
+func TestEveryRemedyOfKubectlIsForTheSandboxesCluster(t *testing.T) {
+	seen := 0
+	for _, f := range faults {
+		p := fit()
+		f.harm(p)
+		for _, r := range Run(t.Context(), p.World, nil) {
+			for part := range strings.SplitSeq(r.Fix, "|") {
+				if !strings.Contains(part, "kubectl") {
+					continue
+				}
+				if seen++; !strings.HasPrefix(strings.TrimSpace(part), "KUBECONFIG=/home/dev/.sandbox/kubeconfig ") {
+					t.Errorf("%s, %s: %s says %q, of whichever cluster the user is on", f.check, f.about, r.ID, r.Fix)
+				}
+			}
+		}
+	}
+	if seen < 5 {
+		t.Errorf("kubectl is named %d times", seen)
+	}
+}
+
 func TestSkips(t *testing.T) {
 	p := fit()
 	p.Cluster, p.Lacking, p.EngineProbe, p.CacheIntact = nil, nil, nil, nil

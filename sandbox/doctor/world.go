@@ -39,6 +39,11 @@ type World struct {
 	Cluster *Cluster // nil where there is none
 }
 
+// kubectl begins a command line of kubectl for the sandbox's cluster: the user's own context is another's.
+func (w World) kubectl() string { return w.onCluster("kubectl") }
+
+func (w World) onCluster(command string) string { return "KUBECONFIG=" + w.Kubeconfig + " " + command }
+
 // Cluster is what the sandbox's cluster can be asked. A check whose function is nil is skipped.
 type Cluster struct {
 	Nodes        func(ctx context.Context) ([]Node, error)
