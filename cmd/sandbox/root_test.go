@@ -108,7 +108,7 @@ func TestTheDoctorIsToldAllThatItAsksFor(t *testing.T) {
 	all := reflect.ValueOf(patient)
 	for i := range all.NumField() {
 		name := all.Type().Field(i).Name
-		ofCluster := name == "Kubeconfig" || name == "Cluster" // there is none
+		ofCluster := name == "Cluster" || name == "Damage" // there is none
 		if all.Field(i).IsZero() != ofCluster {
 			t.Errorf("%s is %v", name, all.Field(i))
 		}
