@@ -20,9 +20,7 @@ const loadgenRate = `sum(rate(grpc_client_handled_total{service="loadgen"}[30s])
 func (s *session) patient() *doctor.Cluster {
 	return &doctor.Cluster{
 		Nodes: s.nodes, Releases: s.releases, Certificates: s.certificates,
-		Pods: func(ctx context.Context, namespace string) ([]telemetry.Pod, error) {
-			return kube.Workloads{Client: s.client, Namespace: namespace}.Pods(ctx, "")
-		},
+		Pods:    s.pods,
 		Targets: s.prometheus.TargetsUp, Breakers: s.prometheus.Breakers, Services: s.jaeger.Services,
 		Traces: func(ctx context.Context, service string) (int, error) {
 			traces, err := s.jaeger.Traces(ctx, service, time.Now().Add(-tracesWindow), 20)
@@ -54,6 +52,33 @@ func (s *session) nodes(ctx context.Context) ([]doctor.Node, error) {
 		all = append(all, node)
 	}
 	return all, nil
+}
+
+func (s *session) pods(ctx context.Context, namespace string) ([]telemetry.Pod, error) {
+	all, err := kube.Workloads{Client: s.client, Namespace: namespace}.Pods(ctx, "")
+	for i := range all {
+		all[i].Release = logged(all[i])
+	}
+	return all, err
+}
+
+// logged is the release whose logs are a pod's; empty for a pod of none. The pods of cert-manager carry names of its parts: theirs is the only
+// release with pods in their namespace.
+func logged(p telemetry.Pod) string {
+	var neighbours []string
+	for _, r := range sandbox.Releases() {
+		switch {
+		case r.Namespace != p.Namespace || r.Selector == "":
+		case r.Name == p.Release:
+			return r.Name
+		default:
+			neighbours = append(neighbours, r.Name)
+		}
+	}
+	if len(neighbours) == 1 {
+		return neighbours[0]
+	}
+	return ""
 }
 
 func (s *session) releases(ctx context.Context) ([]doctor.Release, error) {

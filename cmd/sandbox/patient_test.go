@@ -32,6 +32,33 @@ func TestWhatTheDoctorHearsOfNodes(t *testing.T) {
 	}
 }
 
+func TestWhoseLogsThePodsOfAClusterAreIn(t *testing.T) {
+	pod := func(namespace, name, label string) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{kube.ReleaseLabel: label}}}
+	}
+	s := &session{client: &kube.Client{Kube: fake.NewClientset(
+		pod("shop", "userservice-1", "userservice"), pod("shop", "stranger", "stranger"), pod("sandbox-system", "jaeger-1", "jaeger"),
+		pod("cert-manager", "cert-manager-1", "cert-manager"), pod("cert-manager", "cert-manager-webhook-1", "webhook"),
+		pod("kube-system", "coredns-1", ""),
+	)}}
+	all, err := s.pods(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, p := range all {
+		got[p.Name] = p.Release
+		if _, err := findRelease(p.Release); p.Release != "" && err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+	}
+	want := map[string]string{"userservice-1": "userservice", "stranger": "", "jaeger-1": "jaeger", "cert-manager-1": "cert-manager",
+		"cert-manager-webhook-1": "cert-manager", "coredns-1": ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
 type answer func(*http.Request) (*http.Response, error)
 
 func (a answer) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }

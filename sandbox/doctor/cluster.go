@@ -105,7 +105,7 @@ func podsReady(ctx context.Context, w World) Result {
 		return unanswered(w, "the pods", err)
 	}
 	if bad := unready(pods); len(bad) > 0 {
-		return fail(w.Command("logs "+releaseOf(bad[0])), "%s", describe(bad, len(pods)))
+		return fail(logsOf(w, bad[0]), "%s", describe(bad, len(pods)))
 	}
 	return pass("%s ready", count(len(pods), "pod"))
 }
@@ -125,7 +125,7 @@ func podRestarts(ctx context.Context, w World) Result {
 		}
 	}
 	if worst.Restarts > calmRestarts {
-		return warn(w.Command("logs "+releaseOf(worst)), "pod %s has restarted %d times", worst.Name, worst.Restarts)
+		return warn(logsOf(w, worst), "pod %s has restarted %d times", worst.Name, worst.Restarts)
 	}
 	return pass("no pod has restarted more than %d times", calmRestarts)
 }

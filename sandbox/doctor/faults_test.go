@@ -115,7 +115,12 @@ var faults = []fault{
 	{"pods-ready", "a crashing pod", func(p *place) {
 		p.Cluster.Pods = podsAre(telemetry.Pod{Name: "userservice-1", Release: "userservice", Phase: "CrashLoopBackOff"})
 	}, Fail, "sandbox logs userservice"},
-	{"pod-restarts", "many", func(p *place) { p.Cluster.Pods = podsAre(telemetry.Pod{Name: "u-1", Ready: true, Restarts: 9}) }, Warn, "sandbox logs u-1"},
+	{"pod-restarts", "many", func(p *place) {
+		p.Cluster.Pods = podsAre(telemetry.Pod{Name: "u-1", Release: "userservice", Ready: true, Restarts: 9})
+	}, Warn, "sandbox logs userservice"},
+	{"pod-restarts", "many of a pod of no release", func(p *place) {
+		p.Cluster.Pods = podsAre(telemetry.Pod{Name: "coredns-1", Namespace: "kube-system", Ready: true, Restarts: 9})
+	}, Warn, "KUBECONFIG=/home/dev/.sandbox/kubeconfig kubectl -n kube-system logs coredns-1"},
 	{"certificates-ready", "not ready", func(p *place) { p.Cluster.Certificates = certificatesAre(Certificate{Namespace: "shop", Name: "u"}) }, Fail, "-n shop describe certificate u"},
 	{"certificates-ready", "none", func(p *place) { p.Cluster.Certificates = certificatesAre() }, Fail, "sandbox up"},
 	{"certificates-expiry", "expired", func(p *place) { p.Now = func() time.Time { return noon.Add(2 * time.Hour) } }, Fail, "delete secret"},

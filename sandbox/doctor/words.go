@@ -33,10 +33,10 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// releaseOf is what sandbox logs takes: a pod's release, or its name where it is of none.
-func releaseOf(p telemetry.Pod) string {
-	if p.Release != "" {
-		return p.Release
+// logsOf is the command that shows what a pod has written: a pod of no release that `sandbox logs` takes is one for kubectl.
+func logsOf(w World, p telemetry.Pod) string {
+	if p.Release == "" {
+		return w.kubectl() + " -n " + p.Namespace + " logs " + p.Name
 	}
-	return p.Name
+	return w.Command("logs " + p.Release)
 }

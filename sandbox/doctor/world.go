@@ -48,7 +48,7 @@ func (w World) onCluster(command string) string { return "KUBECONFIG=" + w.Kubec
 type Cluster struct {
 	Nodes        func(ctx context.Context) ([]Node, error)
 	Releases     func(ctx context.Context) ([]Release, error)
-	Pods         func(ctx context.Context, namespace string) ([]telemetry.Pod, error) // of all namespaces if it is empty
+	Pods         func(ctx context.Context, namespace string) ([]telemetry.Pod, error) // of all namespaces if it is empty; Release is one with logs, or empty
 	Certificates func(ctx context.Context) ([]Certificate, error)
 	Targets      func(ctx context.Context) (up, total int, down []string, err error)
 	Services     func(ctx context.Context) ([]string, error)                      // that have sent spans

@@ -191,9 +191,9 @@ func TestPods(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []telemetry.Pod{
-		{Name: "crashing", Release: "thing", Phase: "CrashLoopBackOff", Restarts: 4, Started: born.Time},
-		{Name: "going", Release: "thing", Phase: "Terminating", Started: born.Time},
-		{Name: "ready", Release: "thing", Phase: "Running", Ready: true, Started: born.Time},
+		{Name: "crashing", Release: "thing", Namespace: "shop", Phase: "CrashLoopBackOff", Restarts: 4, Started: born.Time},
+		{Name: "going", Release: "thing", Namespace: "shop", Phase: "Terminating", Started: born.Time},
+		{Name: "ready", Release: "thing", Namespace: "shop", Phase: "Running", Ready: true, Started: born.Time},
 	}
 	byName := map[string]telemetry.Pod{}
 	for _, p := range got {

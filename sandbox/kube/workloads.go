@@ -42,7 +42,7 @@ func (w Workloads) PodsBy(ctx context.Context, selector string) ([]telemetry.Pod
 }
 
 func describe(p *corev1.Pod) telemetry.Pod {
-	t := telemetry.Pod{Name: p.Name, Release: p.Labels[ReleaseLabel], Phase: string(p.Status.Phase), Ready: isReady(p), Started: p.CreationTimestamp.Time}
+	t := telemetry.Pod{Name: p.Name, Namespace: p.Namespace, Release: p.Labels[ReleaseLabel], Phase: string(p.Status.Phase), Ready: isReady(p), Started: p.CreationTimestamp.Time}
 	for _, c := range p.Status.ContainerStatuses {
 		t.Restarts += c.RestartCount
 		if c.State.Waiting != nil && c.State.Waiting.Reason != "" {

@@ -32,6 +32,7 @@ type Breaker struct {
 // Pod is one pod of a release.
 type Pod struct {
 	Name, Release string
+	Namespace     string
 	Phase         string // Kubernetes' phase, or the waiting container's reason
 	Ready         bool
 	Restarts      int32
