@@ -3,25 +3,31 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/sandbox/observe"
+	"github.com/grpc-sandbox/sandbox/sandbox/release"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
 const loadgenRate = `sum(rate(grpc_client_handled_total{service="loadgen"}[30s]))`
 
+// calledWindow is how recent a call must be to count as one now; its trace has had time to arrive.
+const calledWindow = 30 * time.Second
+
 // patient is the cluster as the doctor examines it.
 func (s *session) patient() *doctor.Cluster {
 	return &doctor.Cluster{
 		Nodes: s.nodes, Releases: s.releases, Certificates: s.certificates,
-		Pods:    s.pods,
-		Targets: s.prometheus.TargetsUp, Breakers: s.prometheus.Breakers, Services: s.jaeger.Services,
+		Pods:   s.pods,
+		Called: s.called, Targets: s.prometheus.TargetsUp, Breakers: s.prometheus.Breakers, Services: s.jaeger.Services,
 		Traces: func(ctx context.Context, service string) (int, error) {
 			traces, err := s.jaeger.Traces(ctx, service, time.Now().Add(-tracesWindow), 20)
 			return len(traces), err
@@ -34,6 +40,18 @@ func (s *session) patient() *doctor.Cluster {
 			return rate, err
 		},
 	}
+}
+
+// called are the services that anybody calls now.
+func (s *session) called(ctx context.Context) ([]string, error) {
+	edges, err := s.prometheus.Edges(ctx, calledWindow)
+	var all []string
+	for _, e := range edges {
+		if e.Rate > 0 && !slices.Contains(all, e.Callee) {
+			all = append(all, e.Callee)
+		}
+	}
+	return all, err
 }
 
 func (s *session) nodes(ctx context.Context) ([]doctor.Node, error) {
@@ -81,16 +99,38 @@ func logged(p telemetry.Pod) string {
 	return ""
 }
 
+// releases is what became of the catalog as Helm tells it; whether the pods are ready is another question.
 func (s *session) releases(ctx context.Context) ([]doctor.Release, error) {
-	var all []doctor.Release
+	var states []release.State
+	var asked []string
 	for _, r := range sandbox.Releases() {
-		one, err := s.releaseStatus(ctx, r)
+		if slices.Contains(asked, r.Namespace) {
+			continue
+		}
+		asked = append(asked, r.Namespace)
+		found, err := release.List(ctx, s.cluster.Kubeconfig, r.Namespace)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, doctor.Release{Name: one.Name, Namespace: one.Namespace, Deployed: one.Ready, Why: one.Why})
+		states = append(states, found...)
 	}
-	return all, nil
+	return installed(sandbox.Releases(), states), nil
+}
+
+func installed(catalog []charts.Release, states []release.State) []doctor.Release {
+	var all []doctor.Release
+	for _, r := range catalog {
+		one := doctor.Release{Name: r.Name, Namespace: r.Namespace, Why: "not installed"}
+		for _, state := range states {
+			if state.Name == r.Name && state.Namespace == r.Namespace {
+				if one.Deployed, one.Why = state.Status == "deployed", ""; !one.Deployed {
+					one.Why = "its Helm release is " + state.Status
+				}
+			}
+		}
+		all = append(all, one)
+	}
+	return all
 }
 
 func (s *session) certificates(ctx context.Context) ([]doctor.Certificate, error) {

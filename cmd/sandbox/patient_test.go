@@ -11,9 +11,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
+	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/sandbox/observe"
+	"github.com/grpc-sandbox/sandbox/sandbox/release"
 )
 
 func TestWhatTheDoctorHearsOfNodes(t *testing.T) {
@@ -59,9 +61,48 @@ func TestWhoseLogsThePodsOfAClusterAreIn(t *testing.T) {
 	}
 }
 
+func TestAReleaseIsDeployedWhenHelmSaysSo(t *testing.T) {
+	catalog := []charts.Release{{Name: "a", Namespace: "one"}, {Name: "b", Namespace: "one"}, {Name: "c", Namespace: "two"}}
+	got := installed(catalog, []release.State{{Name: "a", Namespace: "one", Status: "deployed"}, {Name: "b", Namespace: "one", Status: "pending-upgrade"},
+		{Name: "c", Namespace: "elsewhere", Status: "deployed"}})
+	want := []doctor.Release{{Name: "a", Namespace: "one", Deployed: true}, {Name: "b", Namespace: "one", Why: "its Helm release is pending-upgrade"},
+		{Name: "c", Namespace: "two", Why: "not installed"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
 type answer func(*http.Request) (*http.Response, error)
 
 func (a answer) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
+
+// metered is a session whose Prometheus answers every query alike.
+func metered(t *testing.T, status int, result string, asked *string) *session {
+	t.Helper()
+	client := &http.Client{Transport: answer(func(r *http.Request) (*http.Response, error) {
+		form, _ := io.ReadAll(r.Body)
+		*asked += string(form)
+		body := `{"status":"success","data":{"resultType":"vector","result":` + result + `}}`
+		return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	})}
+	p, err := observe.NewPrometheus("http://prometheus", client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &session{prometheus: p, jaeger: observe.NewJaeger("http://jaeger", client)}
+}
+
+func TestWhoIsCalledNow(t *testing.T) {
+	edge := func(callee, method, rate string) string {
+		return `{"metric":{"service":"loadgen","callee":"` + callee + `","grpc_method":"` + method + `"},"value":[1,"` + rate + `"]}`
+	}
+	var asked string
+	s := metered(t, 200, "["+edge("userservice", "A", "20")+","+edge("userservice", "B", "1")+","+edge("orderservice", "C", "0")+"]", &asked)
+	got, err := s.called(t.Context())
+	if diff := cmp.Diff([]string{"userservice"}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
 
 func TestNoCallsIsARateOfNothing(t *testing.T) {
 	for _, c := range []struct {
@@ -75,17 +116,7 @@ func TestNoCallsIsARateOfNothing(t *testing.T) {
 		{"Prometheus does not answer", `[]`, 500, 0, true},
 	} {
 		asked := ""
-		client := &http.Client{Transport: answer(func(r *http.Request) (*http.Response, error) {
-			form, _ := io.ReadAll(r.Body)
-			asked = string(form)
-			body := `{"status":"success","data":{"resultType":"vector","result":` + c.result + `}}`
-			return &http.Response{StatusCode: c.status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
-		})}
-		p, err := observe.NewPrometheus("http://prometheus", client)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := &session{prometheus: p, jaeger: observe.NewJaeger("http://jaeger", client)}
+		s := metered(t, c.status, c.result, &asked)
 		got, err := s.patient().CallRate(t.Context())
 		if got != c.want || (err != nil) != c.fails {
 			t.Errorf("%s: %v, %v", c.sentence, got, err)

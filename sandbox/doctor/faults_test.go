@@ -56,7 +56,10 @@ var faults = []fault{
 	{"inotify-instances", "few", func(p *place) { p.write("proc/sys/fs/inotify/max_user_instances", "64\n") }, Fail, "sysctl -w fs.inotify.max_user_instances=512"},
 	{"inotify-watches", "few", func(p *place) { p.write("proc/sys/fs/inotify/max_user_watches", "8191\n") }, Fail, "sysctl -w fs.inotify.max_user_watches=524288"},
 	{"ip-forward", "off", func(p *place) { p.write("proc/sys/net/ipv4/ip_forward", "0\n") }, Fail, "sysctl -w net.ipv4.ip_forward=1"},
-	{"kernel-modules", "missing", func(p *place) { delete(p.files, "lib/modules/6.12/modules.dep") }, Fail, "mkdir -p /lib/modules"},
+	{"kernel-modules", "missing, and up may not make it", func(p *place) {
+		delete(p.files, "lib/modules/6.12/modules.dep")
+		p.Getuid = func() int { return 1000 }
+	}, Fail, "mkdir -p /lib/modules"},
 	{"overlayfs", "missing", func(p *place) { p.write("proc/filesystems", "\text4\n") }, Warn, "modprobe overlay"},
 	{"memory-total", "3 GB", func(p *place) { p.write("proc/meminfo", "MemTotal: 3000000 kB\n") }, Fail, "4 GB or more"},
 	{"memory-total", "a container that may use 2 GB", func(p *place) { p.write("sys/fs/cgroup/memory.max", "2000000000\n") }, Fail, "4 GB or more"},
@@ -134,7 +137,16 @@ var faults = []fault{
 	{"loadgen-calling", "silent", func(p *place) { p.Cluster.CallRate = func(context.Context) (float64, error) { return 0, nil } }, Fail, "sandbox logs loadgen"},
 	{"loadgen-calling", "never called", func(p *place) { p.Cluster.CallRate = func(context.Context) (float64, error) { return math.NaN(), nil } }, Fail, "sandbox logs loadgen"},
 	{"traces-services", "loadgen is not among them", func(p *place) { p.Cluster.Services = func(context.Context) ([]string, error) { return nil, nil } }, Warn, "sandbox logs loadgen"},
+	{"traces-services", "one that is called is not among them", func(p *place) {
+		p.Cluster.Called = func(context.Context) ([]string, error) { return []string{"userservice", "orderservice"}, nil }
+	}, Warn, "sandbox logs orderservice"},
+	{"traces-services", "who is called is not known", func(p *place) {
+		p.Cluster.Called = func(context.Context) ([]string, error) { return nil, errBroken }
+	}, Fail, "sandbox logs prometheus"},
 	{"traces-arriving", "none", func(p *place) { p.Cluster.Traces = func(context.Context, string) (int, error) { return 0, nil } }, Warn, "sandbox doctor again"},
+	{"breakers-closed", "none is known", func(p *place) {
+		p.Cluster.Breakers = func(context.Context) ([]telemetry.Breaker, error) { return nil, nil }
+	}, Warn, "sandbox doctor again"},
 	{"breakers-closed", "one open", func(p *place) {
 		p.Cluster.Breakers = func(context.Context) ([]telemetry.Breaker, error) {
 			return []telemetry.Breaker{{Caller: "a", Callee: "b", Method: "M", State: telemetry.Open}}, nil
@@ -152,6 +164,7 @@ func TestUnansweredChecks(t *testing.T) {
 		Certificates: func(context.Context) ([]Certificate, error) { return nil, errBroken },
 		Targets:      func(context.Context) (int, int, []string, error) { return 0, 0, nil, errBroken },
 		Services:     func(context.Context) ([]string, error) { return nil, errBroken },
+		Called:       func(context.Context) ([]string, error) { return nil, errBroken },
 		Traces:       func(context.Context, string) (int, error) { return 0, errBroken },
 		CallRate:     func(context.Context) (float64, error) { return 0, errBroken },
 		Breakers:     func(context.Context) ([]telemetry.Breaker, error) { return nil, errBroken },

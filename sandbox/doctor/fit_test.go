@@ -104,6 +104,7 @@ func fitCluster() *Cluster {
 			NotAfter: noon.Add(time.Hour), Ready: true}),
 		Targets:  func(context.Context) (int, int, []string, error) { return 7, 7, nil, nil },
 		Services: func(context.Context) ([]string, error) { return []string{"loadgen", "userservice"}, nil },
+		Called:   func(context.Context) ([]string, error) { return []string{"userservice"}, nil },
 		Traces:   func(context.Context, string) (int, error) { return 20, nil },
 		CallRate: func(context.Context) (float64, error) { return 200, nil },
 		Breakers: func(context.Context) ([]telemetry.Breaker, error) {

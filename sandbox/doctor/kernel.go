@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"strconv"
 	"strings"
 )
@@ -60,6 +62,9 @@ func atLeast(setting string, need, recommended int) func(context.Context, World)
 
 func modules(_ context.Context, w World) Result {
 	if _, err := w.Stat("/lib/modules"); err != nil {
+		if w.Getuid() == 0 && errors.Is(err, fs.ErrNotExist) {
+			return pass("/lib/modules is missing; %s makes it", w.Command("up"))
+		}
 		return fail("sudo mkdir -p /lib/modules", "/lib/modules is missing, so the node cannot mount it")
 	}
 	return pass("/lib/modules exists")

@@ -17,7 +17,7 @@ func platformChecks() []Check {
 	return []Check{
 		{"targets-up", platform, "what is not scraped is not seen", targetsUp},
 		{"loadgen-calling", platform, "without calls there is nothing to observe", loadgenCalling},
-		{"traces-services", platform, "services send their spans to Jaeger", tracesServices},
+		{"traces-services", platform, "who is called, and who calls them, sends spans to Jaeger", tracesServices},
 		{"traces-arriving", platform, "new calls leave new traces", tracesArriving},
 		{"breakers-closed", platform, "at rest every breaker is closed", breakersClosed},
 	}
@@ -54,17 +54,27 @@ func loadgenCalling(ctx context.Context, w World) Result {
 }
 
 func tracesServices(ctx context.Context, w World) Result {
-	if w.Cluster == nil || w.Cluster.Services == nil {
+	if w.Cluster == nil || w.Cluster.Services == nil || w.Cluster.Called == nil {
 		return noCluster(w)
 	}
 	services, err := w.Cluster.Services(ctx)
 	if err != nil {
 		return fail(w.Command("logs jaeger"), "Jaeger does not tell its services: %v", err)
 	}
-	if !slices.Contains(services, generator) {
-		return warn(w.Command("logs "+generator)+": it says why spans cannot be sent", "Jaeger knows %s, and %s is not among them", count(len(services), "service"), generator)
+	called, err := w.Cluster.Called(ctx)
+	if err != nil {
+		return fail(w.Command("logs prometheus"), "which services are called cannot be read: %v", err)
 	}
-	return pass("Jaeger knows %s", count(len(services), "service"))
+	var silent []string
+	for _, s := range append([]string{generator}, called...) {
+		if !slices.Contains(services, s) {
+			silent = append(silent, s)
+		}
+	}
+	if len(silent) > 0 {
+		return warn(w.Command("logs "+silent[0])+": it says why spans cannot be sent", "Jaeger knows %s, and no span of %s", count(len(services), "service"), some(silent))
+	}
+	return pass("Jaeger knows %s, and all that call or are called now", count(len(services), "service"))
 }
 
 func tracesArriving(ctx context.Context, w World) Result {
@@ -88,6 +98,9 @@ func breakersClosed(ctx context.Context, w World) Result {
 	breakers, err := w.Cluster.Breakers(ctx)
 	if err != nil {
 		return fail(w.Command("logs prometheus"), "the breakers cannot be read: %v", err)
+	}
+	if len(breakers) == 0 { // at rest loadgen calls, and every call goes through one
+		return warn(w.Command("logs prometheus")+", and "+w.Command("doctor")+" again in 10 seconds", "Prometheus knows of no breaker: whether they are closed is not known")
 	}
 	var tripped []string
 	for _, b := range breakers {

@@ -52,6 +52,7 @@ type Cluster struct {
 	Certificates func(ctx context.Context) ([]Certificate, error)
 	Targets      func(ctx context.Context) (up, total int, down []string, err error)
 	Services     func(ctx context.Context) ([]string, error)                      // that have sent spans
+	Called       func(ctx context.Context) ([]string, error)                      // services, of late
 	Traces       func(ctx context.Context, service string) (count int, err error) // of late
 	CallRate     func(ctx context.Context) (perSecond float64, err error)         // of loadgen's calls
 	Breakers     func(ctx context.Context) ([]telemetry.Breaker, error)
