@@ -47,7 +47,10 @@ var faults = []fault{
 		p.Getuid = func() int { return 1000 }
 		delete(p.files, "sys/fs/cgroup/cgroup.controllers")
 	}, Fail, "as root"},
-	{"privilege", "a user without the docker daemon", func(p *place) { p.Engine, p.Getuid = "docker", func() int { return 1000 } }, Fail, "systemctl start docker"},
+	{"privilege", "a user without the docker daemon", func(p *place) {
+		p.Engine, p.Getuid = "docker", func() int { return 1000 }
+		p.EngineProbe = func(context.Context) error { return errBroken }
+	}, Fail, "systemctl start docker"},
 	{"cap-sys-resource", "root in a container", func(p *place) { p.write("proc/self/status", "CapEff:\t00000000a80425fb\n") }, Warn, "private configuration"},
 	{"cgroup-version", "hybrid", func(p *place) {
 		delete(p.files, "sys/fs/cgroup/cgroup.controllers")
