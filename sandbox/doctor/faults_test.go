@@ -28,6 +28,10 @@ func unreachable(url string) func(context.Context, string) error {
 	}
 }
 
+func free(bytes uint64) func(string) (uint64, error) {
+	return func(string) (uint64, error) { return bytes, nil }
+}
+
 var faults = []fault{
 	{"engine-present", "no engine", func(p *place) { p.Engine = "" }, Fail, "apt-get install podman"},
 	{"engine-present", "no engine, and a command that installs one", func(p *place) { p.Engine, p.SetUp = "", "sandbox up --setup" }, Fail, "sandbox up --setup"},
@@ -66,10 +70,15 @@ var faults = []fault{
 	{"overlayfs", "missing", func(p *place) { p.write("proc/filesystems", "\text4\n") }, Warn, "modprobe overlay"},
 	{"memory-total", "3 GB", func(p *place) { p.write("proc/meminfo", "MemTotal: 3000000 kB\n") }, Fail, "4 GB or more"},
 	{"memory-total", "a container that may use 2 GB", func(p *place) { p.write("sys/fs/cgroup/memory.max", "2000000000\n") }, Fail, "4 GB or more"},
-	{"memory-available", "1 GB", func(p *place) { p.write("proc/meminfo", "MemAvailable: 1000000 kB\n") }, Warn, "close programs"},
-	{"disk-cache", "full", func(p *place) { p.DiskFree = func(string) (uint64, error) { return gigabyte, nil } }, Fail, "rm -r /home/dev/.cache/sandbox"},
+	{"memory-available", "1 GB", func(p *place) {
+		p.Cluster = nil
+		p.write("proc/meminfo", "MemAvailable: 1000000 kB\n")
+	}, Warn, "close programs, until free shows 2 GB"},
+	{"memory-available", "0.4 GB beside a sandbox", func(p *place) { p.write("proc/meminfo", "MemAvailable: 400000 kB\n") }, Warn, "close programs, until free shows 0.5 GB"},
+	{"disk-cache", "full", func(p *place) { p.DiskFree = free(gigabyte / 2) }, Fail, "rm -r /home/dev/.cache/sandbox"},
+	{"disk-cache", "too full for another sandbox", func(p *place) { p.Cluster, p.DiskFree = nil, free(9*gigabyte) }, Fail, "rm -r /home/dev/.cache/sandbox"},
 	{"disk-cache", "unknown", func(p *place) { p.DiskFree = func(string) (uint64, error) { return 0, errBroken } }, Warn, "df -h"},
-	{"disk-engine", "full", func(p *place) { p.DiskFree = func(string) (uint64, error) { return gigabyte, nil } }, Fail, "podman system prune"},
+	{"disk-engine", "full", func(p *place) { p.DiskFree = free(gigabyte / 2) }, Fail, "podman system prune"},
 	{"open-files", "too few", func(p *place) { p.Nofile = func() (uint64, error) { return 1024, nil } }, Fail, "limits.conf"},
 	{"open-files", "few", func(p *place) { p.Nofile = func() (uint64, error) { return 8192, nil } }, Warn, "limits.conf"},
 	{"ports", "no loopback", func(p *place) { p.Listen = func(string) error { return errBroken } }, Fail, "ip link set lo up"},

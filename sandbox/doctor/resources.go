@@ -15,6 +15,8 @@ const (
 	memoryTotal     = 4 * gigabyte
 	memoryAvailable = 2 * gigabyte // what all of the sandbox takes
 	diskFree        = 10 * gigabyte
+	memorySpare     = gigabyte / 2 // what a sandbox that is up may still come to need
+	diskSpare       = gigabyte     // the same: its images and its node lie there already
 	filesNeeded     = 4096
 	filesWanted     = 65536
 )
@@ -51,7 +53,10 @@ func availableMemory(_ context.Context, w World) Result {
 	if !ok {
 		return skip("the free memory is not known: /proc/meminfo does not tell")
 	}
-	if available < memoryAvailable {
+	switch {
+	case w.Cluster != nil && available < memorySpare:
+		return warn("close programs, until free shows 0.5 GB available", "%s of memory available beside the sandbox, which is up", size(available))
+	case w.Cluster == nil && available < memoryAvailable:
 		return warn("close programs, until free shows 2 GB available", "%s of memory available, and the sandbox takes %s", size(available), size(memoryAvailable))
 	}
 	return pass("%s of memory available", size(available))
@@ -85,8 +90,12 @@ func diskFor(what string, place func(World) (dir, fix string)) func(context.Cont
 		if err != nil {
 			return warn("df -h "+dir, "the disk space for the %s is not known: %v", what, err)
 		}
-		if free < diskFree {
-			return fail(fix, "%s free for the %s in %s, and %s are needed", size(free), what, dir, size(diskFree))
+		needed := uint64(diskFree)
+		if w.Cluster != nil {
+			needed = diskSpare
+		}
+		if free < needed {
+			return fail(fix, "%s free for the %s in %s, and %s are needed", size(free), what, dir, size(needed))
 		}
 		return pass("%s free for the %s", size(free), what)
 	}

@@ -1,0 +1,22 @@
+package doctor
+
+import "testing"
+
+// TestASandboxThatIsUpNeedsLessRoomThanOneThatIsToCome: what it takes is taken already.
+func TestASandboxThatIsUpNeedsLessRoomThanOneThatIsToCome(t *testing.T) {
+	p := fit()
+	p.DiskFree = free(2 * gigabyte)
+	p.write("proc/meminfo", "MemTotal: 16303428 kB\nMemAvailable: 900000 kB\n")
+	for _, r := range Run(t.Context(), p.World, nil) {
+		if r.Category == resources && r.Result != Pass {
+			t.Errorf("with a sandbox, %s: %s %q", r.ID, r.Result, r.Message)
+		}
+	}
+	p.Cluster = nil
+	wants := map[string]Outcome{"disk-cache": Fail, "disk-engine": Fail, "memory-available": Warn}
+	for _, r := range Run(t.Context(), p.World, nil) {
+		if want, ok := wants[r.ID]; ok && r.Result != want {
+			t.Errorf("without a sandbox, %s: %s %q; want %s", r.ID, r.Result, r.Message, want)
+		}
+	}
+}
