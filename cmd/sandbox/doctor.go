@@ -100,7 +100,7 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 	}
 	if refused == nil {
 		patient.Engine = choice.Engine.Name
-		patient.EngineStorage, _ = choice.Engine.Storage(ctx) // one that does not tell is not checked
+		patient.EngineStorage = choice.Engine.Storage
 	}
 	patient.Command, patient.SetUp = g.command, g.command("up --setup")
 	patient.CacheDir, patient.Registries = folders.Images(), images.Registries()

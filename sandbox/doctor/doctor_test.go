@@ -112,7 +112,7 @@ func TestEveryRemedyOfKubectlIsForTheSandboxesCluster(t *testing.T) {
 func TestSkips(t *testing.T) {
 	p := fit()
 	p.Cluster, p.Lacking, p.EngineProbe, p.CacheIntact = nil, nil, nil, nil
-	p.CacheDir, p.EngineStorage, p.Kubeconfig, p.Registries = "", "", "", nil
+	p.CacheDir, p.EngineStorage, p.Kubeconfig, p.Registries = "", nil, "", nil
 	delete(p.programs, "go")
 	p.files = nil
 	skipped := 0

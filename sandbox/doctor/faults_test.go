@@ -79,6 +79,12 @@ var faults = []fault{
 	{"disk-cache", "too full for another sandbox", func(p *place) { p.Cluster, p.DiskFree = nil, free(9*gigabyte) }, Fail, "rm -r /home/dev/.cache/sandbox"},
 	{"disk-cache", "unknown", func(p *place) { p.DiskFree = func(string) (uint64, error) { return 0, errBroken } }, Warn, "df -h"},
 	{"disk-engine", "full", func(p *place) { p.DiskFree = free(gigabyte / 2) }, Fail, "podman system prune"},
+	{"disk-engine", "the engine does not tell", func(p *place) {
+		p.EngineStorage = func(context.Context) (string, error) { return "", errBroken }
+	}, Warn, "podman info"},
+	{"disk-engine", "the engine tells nothing", func(p *place) {
+		p.EngineStorage = func(context.Context) (string, error) { return "", nil }
+	}, Warn, "podman info"},
 	{"open-files", "too few", func(p *place) { p.Nofile = func() (uint64, error) { return 1024, nil } }, Fail, "limits.conf"},
 	{"open-files", "few", func(p *place) { p.Nofile = func() (uint64, error) { return 8192, nil } }, Warn, "limits.conf"},
 	{"ports", "no loopback", func(p *place) { p.Listen = func(string) error { return errBroken } }, Fail, "ip link set lo up"},

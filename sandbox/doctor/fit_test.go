@@ -48,6 +48,7 @@ func fit() *place {
 		"proc/sys/net/ipv4/ip_forward":           "1\n",
 		"etc/subuid":                             "dev:100000:65536\n",
 		"lib/modules/6.12/modules.dep":           "",
+		"var/lib/containers/storage.lock":        "",
 		"home/dev/.sandbox/kubeconfig":           "",
 	} {
 		p.write(path, text)
@@ -81,7 +82,7 @@ func fit() *place {
 		Command:       func(verb string) string { return "sandbox " + verb },
 		Engine:        "podman",
 		EngineProbe:   func(context.Context) error { return nil },
-		EngineStorage: "/var/lib/containers",
+		EngineStorage: func(context.Context) (string, error) { return "/var/lib/containers", nil },
 		CacheDir:      "/home/dev/.cache/sandbox",
 		CacheIntact:   func(context.Context) error { return nil },
 		Kubeconfig:    "/home/dev/.sandbox/kubeconfig",

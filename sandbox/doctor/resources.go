@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 )
@@ -25,10 +27,8 @@ func resourceChecks() []Check {
 	return []Check{
 		{"memory-total", resources, "the platform and the machine's own work share it", totalMemory},
 		{"memory-available", resources, "the platform takes 2 GB", availableMemory},
-		{"disk-cache", resources, "images are kept on disk", diskFor("image cache", func(w World) (string, string) {
-			return w.CacheDir, "rm -r " + w.CacheDir + "; " + w.Command("up") + " fills it again"
-		})},
-		{"disk-engine", resources, "the engine keeps the node and its images", diskFor("engine's storage", func(w World) (string, string) { return w.EngineStorage, w.Engine + " system prune" })},
+		{"disk-cache", resources, "images are kept on disk", diskCache},
+		{"disk-engine", resources, "the engine keeps the node and its images", diskEngine},
 		{"open-files", resources, "containerd and the API server hold many files open", openFiles},
 	}
 }
@@ -79,26 +79,45 @@ func memoryLimit(w World) (uint64, bool) {
 	return 0, false
 }
 
-// diskFor checks the space where place says, which also says how to make some.
-func diskFor(what string, place func(World) (dir, fix string)) func(context.Context, World) Result {
-	return func(_ context.Context, w World) Result {
-		dir, fix := place(w)
-		if dir == "" {
-			return skip("the %s has no place yet", what)
-		}
-		free, err := w.DiskFree(dir)
-		if err != nil {
-			return warn("df -h "+dir, "the disk space for the %s is not known: %v", what, err)
-		}
-		needed := uint64(diskFree)
-		if w.Cluster != nil {
-			needed = diskSpare
-		}
-		if free < needed {
-			return fail(fix, "%s free for the %s in %s, and %s are needed", size(free), what, dir, size(needed))
-		}
-		return pass("%s free for the %s", size(free), what)
+func diskCache(_ context.Context, w World) Result {
+	if w.CacheDir == "" {
+		return skip("the image cache has no place yet")
 	}
+	return room(w, "image cache", w.CacheDir, "rm -r "+w.CacheDir+"; "+w.Command("up")+" fills it again")
+}
+
+func diskEngine(ctx context.Context, w World) Result {
+	if w.EngineStorage == nil {
+		return skip("no engine that works, so no storage of one")
+	}
+	dir, err := w.EngineStorage(ctx)
+	if err == nil && dir == "" {
+		err = errors.New("an empty answer")
+	}
+	if err != nil {
+		return warn("see: "+w.Engine+" info", "%s does not tell where it keeps its images: %v", w.Engine, err)
+	}
+	// The engine of Docker Desktop, or of DOCKER_HOST, speaks of its own machine. On this one every folder has a parent with some room.
+	if _, err := w.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return skip("the engine's storage, %s, is not on this machine", dir)
+	}
+	return room(w, "engine's storage", dir, w.Engine+" system prune")
+}
+
+// room checks the space for something in dir; fix makes some.
+func room(w World, what, dir, fix string) Result {
+	free, err := w.DiskFree(dir)
+	if err != nil {
+		return warn("df -h "+dir, "the disk space for the %s is not known: %v", what, err)
+	}
+	needed := uint64(diskFree)
+	if w.Cluster != nil {
+		needed = diskSpare
+	}
+	if free < needed {
+		return fail(fix, "%s free for the %s in %s, and %s are needed", size(free), what, dir, size(needed))
+	}
+	return pass("%s free for the %s", size(free), what)
 }
 
 func openFiles(_ context.Context, w World) Result {

@@ -1,6 +1,18 @@
 package doctor
 
-import "testing"
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+func TestTheDiskOfAnEngineOnAnotherMachineIsNotLookedForHere(t *testing.T) {
+	p := fit()
+	p.EngineStorage = func(context.Context) (string, error) { return "/var/lib/docker", nil }
+	if got := diskEngine(t.Context(), p.World); got.Outcome != Skip || !strings.Contains(got.Message, "/var/lib/docker, is not on this machine") {
+		t.Errorf("%s %q", got.Outcome, got.Message)
+	}
+}
 
 // TestASandboxThatIsUpNeedsLessRoomThanOneThatIsToCome: what it takes is taken already.
 func TestASandboxThatIsUpNeedsLessRoomThanOneThatIsToCome(t *testing.T) {

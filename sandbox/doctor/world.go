@@ -25,14 +25,14 @@ type World struct {
 
 	Command func(verb string) string // the command line of a verb for the sandbox that is examined
 
-	Engine        string                          // docker, podman or nerdctl; empty where none was found
-	EngineProbe   func(ctx context.Context) error // runs a privileged container; nil skips the check
-	SetUp         string                          // the command that installs an engine; empty where there is none
-	EngineStorage string                          // where the engine keeps images; empty skips the check
-	CacheDir      string                          // of images; empty skips its checks
-	CacheIntact   func(ctx context.Context) error // compares the cached images with their digests; nil skips the check
-	Kubeconfig    string                          // the sandbox's own file; empty skips the check
-	Registries    []string                        // URLs of those that images are pulled from
+	Engine        string                                    // docker, podman or nerdctl; empty where none was found
+	EngineProbe   func(ctx context.Context) error           // runs a privileged container; nil skips the check
+	SetUp         string                                    // the command that installs an engine; empty where there is none
+	EngineStorage func(ctx context.Context) (string, error) // where the engine, maybe on another machine, keeps images; nil skips the check
+	CacheDir      string                                    // of images; empty skips its checks
+	CacheIntact   func(ctx context.Context) error           // compares the cached images with their digests; nil skips the check
+	Kubeconfig    string                                    // the sandbox's own file; empty skips the check
+	Registries    []string                                  // URLs of those that images are pulled from
 	// Lacking are the images that are not in the cache, where they could be built; nil where none can.
 	Lacking func(ctx context.Context) ([]Lacking, error)
 	Damage  error    // of the sandbox's own files, which keeps Cluster from being set; nil where there is none

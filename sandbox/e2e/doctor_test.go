@@ -18,8 +18,8 @@ import (
 // mayBeSkipped are the checks that a fit machine may leave open, each with how its reason may begin.
 var mayBeSkipped = map[string][]string{
 	"engine-version": {"no engine whose versions are known"}, // nerdctl
-	"disk-engine":    {"the engine's storage has no place yet"},
-	"go-proxy":       {"GOPROXY is "}, // off, direct or a folder
+	"disk-engine":    {"the engine's storage, "},             // it is in Docker Desktop's machine, or at DOCKER_HOST
+	"go-proxy":       {"GOPROXY is "},                        // off, direct or a folder
 }
 
 func TestTheDoctorFindsNothingWrongWithAHealthySandbox(t *testing.T) {
