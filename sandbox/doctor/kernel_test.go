@@ -2,6 +2,21 @@ package doctor
 
 import "testing"
 
+func TestTheHostForwardsForEveryEngineButRootlessPodman(t *testing.T) {
+	for _, c := range []struct {
+		engine string
+		uid    int
+		want   Outcome
+	}{{"podman", 1000, Pass}, {"podman", 0, Fail}, {"docker", 1000, Fail}, {"docker", 0, Fail}} {
+		p := fit()
+		p.write("proc/sys/net/ipv4/ip_forward", "0\n")
+		p.Engine, p.Getuid = c.engine, func() int { return c.uid }
+		if got := ipForward(t.Context(), p.World); got.Outcome != c.want {
+			t.Errorf("%s of user %d: %s %q; want %s", c.engine, c.uid, got.Outcome, got.Message, c.want)
+		}
+	}
+}
+
 func TestRootNeedsNoFolderOfModulesBefore(t *testing.T) {
 	p := fit()
 	delete(p.files, "lib/modules/6.12/modules.dep")
