@@ -14,19 +14,16 @@ var storageField = map[string]string{"docker": "{{.DockerRootDir}}", "podman": "
 func (e Engine) Storage(ctx context.Context) (string, error) {
 	field, told := storageField[e.Name]
 	if !told {
-		return containerdRoot(os.Getuid(), os.Getenv)
+		return containerdRoot(os.Getuid())
 	}
 	out, err := e.Run(ctx, "info", "--format", field)
 	return strings.TrimSpace(out), err
 }
 
-// containerdRoot is where containerd, which nerdctl drives, keeps everything unless its settings say otherwise.
-func containerdRoot(uid int, getenv func(string) string) (string, error) {
+// containerdRoot is where containerd, which nerdctl drives, keeps everything of root or of another user, unless its settings say otherwise.
+func containerdRoot(uid int) (string, error) {
 	if uid == 0 {
 		return "/var/lib/containerd", nil
-	}
-	if data := getenv("XDG_DATA_HOME"); data != "" {
-		return filepath.Join(data, "containerd"), nil
 	}
 	home, err := os.UserHomeDir()
 	return filepath.Join(home, ".local", "share", "containerd"), err
