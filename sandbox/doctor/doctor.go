@@ -4,6 +4,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -74,7 +75,8 @@ func run(ctx context.Context, checks []Check, w World, observer func(Report)) []
 		if ctx.Err() == nil {
 			res = c.attempt(ctx, w)
 		}
-		r := Report{c.ID, c.Category, res.Outcome, res.Message, res.Fix}
+		message, _, _ := strings.Cut(res.Message, "\ntry: ") // an error's own remedy; the check has one, for the sandbox that is meant
+		r := Report{c.ID, c.Category, res.Outcome, strings.ReplaceAll(message, "\n", "; "), res.Fix}
 		reports = append(reports, r)
 		if observer != nil {
 			observer(r)

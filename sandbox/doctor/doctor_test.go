@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -187,6 +188,15 @@ func TestImagesThatCouldNotBeReadInTimeAreNotCalledDamaged(t *testing.T) {
 	p.CacheIntact = func(ctx context.Context) error { cancel(); return ctx.Err() }
 	if got := cacheIntact(ctx, p.World); got.Outcome != Warn || got.Fix == "" {
 		t.Errorf("%s %q, fix %q", got.Outcome, got.Message, got.Fix)
+	}
+}
+
+func TestAFindingIsOneLineWithOneRemedy(t *testing.T) {
+	reports := run(t.Context(), []Check{{"broken", "c", "a", func(context.Context, World) Result {
+		return fail("do this", "asking: %v", errors.New("no answer\nnor a port\ntry: do that"))
+	}}}, World{}, nil)
+	if got, want := reports[0].Message, "asking: no answer; nor a port"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
