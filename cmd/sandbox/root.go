@@ -68,16 +68,29 @@ func run(ctx context.Context, args []string, w world) int {
 	case err == nil:
 		return exitDone
 	case ctx.Err() != nil && !said: // whatever the interruption made of it
-		fmt.Fprintln(w.stderr, "sandbox: interrupted:", err)
+		fmt.Fprintln(w.stderr, "sandbox: interrupted:", forSandbox(root, err))
 		return exitInterrupted
 	case coded != nil:
 		if coded.err != nil {
-			fmt.Fprintln(w.stderr, "sandbox:", coded.err)
+			fmt.Fprintln(w.stderr, "sandbox:", forSandbox(root, coded.err))
 		}
 		return coded.code
 	}
-	fmt.Fprintln(w.stderr, "sandbox:", err)
+	fmt.Fprintln(w.stderr, "sandbox:", forSandbox(root, err))
 	return exitEnvironment
+}
+
+// forSandbox is what an error says, with remedies for the sandbox that was asked for.
+func forSandbox(root *cobra.Command, err error) string {
+	const remedy = "try: sandbox "
+	lines := strings.Split(err.Error(), "\n")
+	name := root.PersistentFlags().Lookup("name").Value.String()
+	for i, line := range lines {
+		if rest, ok := strings.CutPrefix(line, remedy); ok && name != sandbox.DefaultName && !strings.Contains(line, "--name") {
+			lines[i] = remedy + "--name " + name + " " + rest
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // globals are the flags that every verb knows.

@@ -84,6 +84,21 @@ func TestWhereFilesLie(t *testing.T) {
 	}
 }
 
+func TestARemedyIsForTheSandboxThatWasAskedFor(t *testing.T) {
+	for name, want := range map[string]string{
+		sandbox.DefaultName: "broken\ntry: sandbox logs a\ntry: sandbox up --name c\nor go on",
+		"b":                 "broken\ntry: sandbox --name b logs a\ntry: sandbox up --name c\nor go on",
+	} {
+		root := newRoot(world{getenv: func(string) string { return "" }})
+		if err := root.PersistentFlags().Set("name", name); err != nil {
+			t.Fatal(err)
+		}
+		if got := forSandbox(root, errors.New("broken\ntry: sandbox logs a\ntry: sandbox up --name c\nor go on")); got != want {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
 func TestTheDoctorsVerdictNamesWhatFailed(t *testing.T) {
 	fit := []doctor.Report{{ID: "a", Result: doctor.Pass}, {ID: "b", Result: doctor.Warn, Fix: "never mind"}, {ID: "c", Result: doctor.Skip}}
 	if err := unfit(fit); err != nil {

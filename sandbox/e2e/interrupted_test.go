@@ -57,16 +57,21 @@ func TestUpAfterItWasStoppedInEveryStep(t *testing.T) {
 	}
 }
 
-// removeAll takes the sandbox away, and the node's image from the engine, so that `up` has every step to do.
+// removeAll takes the sandbox away, and the name of the node's image from the engine, so that `up` has every step to do. The image itself stays,
+// under another name: to force it away would take every other sandbox of this machine with it.
 func removeAll(ctx context.Context, t *testing.T) {
 	t.Helper()
 	if err := world.must(ctx, "down"); err != nil {
 		t.Fatal(err)
 	}
+	const kept = "sandbox.local/kept-by-a-test:1"
 	engine := engineOfTheTest(ctx, t)
-	if out, err := exec.CommandContext(ctx, engine, "rmi", "-f", images.NodeRef).CombinedOutput(); err != nil {
-		t.Logf("removing the node's image: %v\n%s", err, out) // another sandbox of this machine may be using it
+	for _, args := range [][]string{{"tag", images.NodeRef, kept}, {"rmi", images.NodeRef}} {
+		if out, err := exec.CommandContext(ctx, engine, args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s %s: %v\n%s", engine, args, err, out)
+		}
 	}
+	t.Cleanup(func() { _ = exec.Command(engine, "rmi", kept).Run() })
 }
 
 func engineOfTheTest(ctx context.Context, t *testing.T) string {
