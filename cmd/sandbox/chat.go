@@ -53,7 +53,7 @@ nothing is lost or said twice.`,
 			if all {
 				v.after = proto.Int64(0)
 			}
-			return leaving(cmd.Context(), v.visit(cmd.Context(), typed(w.stdin)))
+			return leaving(cmd.Context(), v.visit(cmd.Context(), typed(cmd.Context(), w.stdin)))
 		},
 	}
 	cmd.Flags().StringVar(&name, "as", cliAccount, "who says it")
@@ -76,15 +76,19 @@ func newKeys() func(int) string {
 	return func(n int) string { return run + "-" + strconv.Itoa(n) }
 }
 
-// typed are the lines of in that have a text, until it ends. A read cannot be interrupted, so it ends with the process.
-func typed(in io.Reader) <-chan string {
+// typed are the lines of in that have a text, until it or ctx ends. A read cannot be interrupted, so it ends with the process.
+func typed(ctx context.Context, in io.Reader) <-chan string {
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
 		for reader := bufio.NewReader(in); ; {
 			line, err := reader.ReadString('\n')
 			if line = strings.TrimSpace(line); line != "" {
-				lines <- line
+				select {
+				case lines <- line:
+				case <-ctx.Done(): // nobody listens any more
+					return
+				}
 			}
 			if err != nil {
 				return

@@ -103,7 +103,7 @@ func TestAVisitorLosesNothingWhenStreamsBreak(t *testing.T) {
 			if before > 0 {
 				v.after = nil
 			}
-			err := v.visit(t.Context(), typed(strings.NewReader("one\n\n two \nthree\nfour")))
+			err := v.visit(t.Context(), typed(t.Context(), strings.NewReader("one\n\n two \nthree\nfour")))
 			if c.want != "" {
 				if !errorSays(err, c.want) {
 					t.Errorf("it ended with %v", err)
