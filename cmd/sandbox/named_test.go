@@ -18,7 +18,7 @@ import (
 var named = regexp.MustCompile("(?:try: |which runs: |`|^|\")sandbox((?: (?:[a-z-]+|[A-Z%/.][A-Za-z%/.\\[\\]|-]*))+)")
 
 // commanded finds the verbs that are named without `sandbox`, for whichever sandbox is meant.
-var commanded = regexp.MustCompile(`\b(?:g\.command\(|w\.Command\(|commandFor\([a-z.]+, )"((?:[a-z-]+ ?)+)`)
+var commanded = regexp.MustCompile(`\b(?:g\.command\(|w\.Command\()"((?:[a-z-]+ ?)+)`)
 
 // TestEveryCommandThatIsNamedExists: a remedy that cannot be typed is none.
 func TestEveryCommandThatIsNamedExists(t *testing.T) {

@@ -114,21 +114,14 @@ func (s *session) releases(ctx context.Context) ([]doctor.Release, error) {
 		}
 		states = append(states, found...)
 	}
-	return installed(sandbox.Releases(), states), nil
+	return deployed(sandbox.Releases(), states), nil
 }
 
-func installed(catalog []charts.Release, states []release.State) []doctor.Release {
+func deployed(catalog []charts.Release, states []release.State) []doctor.Release {
 	var all []doctor.Release
 	for _, r := range catalog {
-		one := doctor.Release{Name: r.Name, Namespace: r.Namespace, Why: "not installed"}
-		for _, state := range states {
-			if state.Name == r.Name && state.Namespace == r.Namespace {
-				if one.Deployed, one.Why = state.Status == "deployed", ""; !one.Deployed {
-					one.Why = "its Helm release is " + state.Status
-				}
-			}
-		}
-		all = append(all, one)
+		_, why := installed(r, states)
+		all = append(all, doctor.Release{Name: r.Name, Namespace: r.Namespace, Deployed: why == "", Why: why})
 	}
 	return all
 }

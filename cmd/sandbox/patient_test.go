@@ -63,7 +63,7 @@ func TestWhoseLogsThePodsOfAClusterAreIn(t *testing.T) {
 
 func TestAReleaseIsDeployedWhenHelmSaysSo(t *testing.T) {
 	catalog := []charts.Release{{Name: "a", Namespace: "one"}, {Name: "b", Namespace: "one"}, {Name: "c", Namespace: "two"}}
-	got := installed(catalog, []release.State{{Name: "a", Namespace: "one", Status: "deployed"}, {Name: "b", Namespace: "one", Status: "pending-upgrade"},
+	got := deployed(catalog, []release.State{{Name: "a", Namespace: "one", Status: "deployed"}, {Name: "b", Namespace: "one", Status: "pending-upgrade"},
 		{Name: "c", Namespace: "elsewhere", Status: "deployed"}})
 	want := []doctor.Release{{Name: "a", Namespace: "one", Deployed: true}, {Name: "b", Namespace: "one", Why: "its Helm release is pending-upgrade"},
 		{Name: "c", Namespace: "two", Why: "not installed"}}

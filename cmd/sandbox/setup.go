@@ -174,13 +174,11 @@ func (w world) sudo() string {
 }
 
 // command is a command line for the sandbox that is meant.
-func (g *globals) command(verb string) string { return commandFor(g.name, verb) }
-
-func commandFor(name, verb string) string {
-	if name == sandbox.DefaultName {
+func (g *globals) command(verb string) string {
+	if g.name == sandbox.DefaultName {
 		return "sandbox " + verb
 	}
-	return "sandbox " + verb + " --name " + name
+	return "sandbox " + verb + " --name " + g.name
 }
 
 func aptCommand(sudo string, packages []string) string {

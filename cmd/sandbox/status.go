@@ -67,7 +67,7 @@ func newStatus(w world, g *globals) *cobra.Command {
 				err = doc.writeTable(w.stdout)
 			}
 			if err == nil && !doc.Ready {
-				return &codedError{code: exitEnvironment, err: fmt.Errorf("sandbox %s is not ready\ntry: %s", g.name, g.command("up"))}
+				return &codedError{code: exitEnvironment, err: fmt.Errorf("sandbox %s is not ready\ntry: sandbox up", g.name)}
 			}
 			return err
 		},
@@ -80,7 +80,7 @@ func (s *session) status(ctx context.Context) (statusDocument, error) {
 	doc := statusDocument{Name: s.name, Engine: s.cluster.Engine.Name, Ready: true}
 	version, err := discovery.ToDiscoveryInterfaceWithContext(s.client.Kube.Discovery()).ServerVersionWithContext(ctx)
 	if err != nil {
-		return doc, fmt.Errorf("asking the cluster for its version: %w\ntry: %s", err, commandFor(s.name, "up"))
+		return doc, fmt.Errorf("asking the cluster for its version: %w\ntry: sandbox up", err)
 	}
 	doc.KubernetesVersion = version.GitVersion
 	for _, r := range sandbox.Releases() {
@@ -110,24 +110,30 @@ func (s *session) status(ctx context.Context) (statusDocument, error) {
 }
 
 func (s *session) releaseStatus(ctx context.Context, r charts.Release) (releaseStatus, error) {
-	one := releaseStatus{Name: r.Name, Chart: r.Chart, Namespace: r.Namespace, Why: "not installed"}
+	one := releaseStatus{Name: r.Name, Chart: r.Chart, Namespace: r.Namespace}
 	states, err := release.List(ctx, s.cluster.Kubeconfig, r.Namespace)
 	if err != nil {
 		return one, err
 	}
-	for _, state := range states {
-		if state.Name != r.Name {
-			continue
-		}
-		one.Version, one.Why = state.Version, ""
-		if state.Status != "deployed" {
-			one.Why = "its Helm release is " + state.Status
-			return one, nil
-		}
+	if one.Version, one.Why = installed(r, states); one.Why == "" {
 		one.Why, err = sandbox.NotReadyReason(ctx, s.client, r)
 	}
 	one.Ready = err == nil && one.Why == ""
 	return one, err
+}
+
+// installed is the version of a release, and why Helm does not call it deployed; empty when it does.
+func installed(r charts.Release, states []release.State) (version, why string) {
+	for _, state := range states {
+		switch {
+		case state.Name != r.Name || state.Namespace != r.Namespace:
+		case state.Status != "deployed":
+			return state.Version, "its Helm release is " + state.Status
+		default:
+			return state.Version, ""
+		}
+	}
+	return "", "not installed"
 }
 
 func (d statusDocument) writeTable(out io.Writer) error {
