@@ -187,6 +187,22 @@ func TestNoChangeIsLostWithoutAWord(t *testing.T) {
 	}
 }
 
+func TestWhatWasLostMayBeOfABreakerThatWasNotHeardOf(t *testing.T) {
+	watch, _, err := watchBreakers(t.Context(), newWorld(), wallClock{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := BreakerChange{Seq: 10, At: epoch, From: "a", To: "b", Old: telemetry.Closed, New: telemetry.Open}
+	for _, gap := range []bool{false, true} {
+		change.Method += "m" // another breaker
+		watch.add(change)
+		if all := watch.snapshot(); all[len(all)-1].Gap != gap {
+			t.Errorf("%s: gap %t, want %t", change.Method, !gap, gap)
+		}
+		watch.add(BreakerChange{Seq: 11, Missed: true})
+	}
+}
+
 func TestAWatchThatLostItsConnectionHearsWhatHappenedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -21,6 +21,7 @@ type breakerWatch struct {
 	listed int // the first so many trails come from the list made at the start
 	since  time.Time
 	boot   string
+	lossy  bool // changes were lost
 	seq    uint64
 }
 
@@ -98,7 +99,8 @@ func (w *breakerWatch) add(c BreakerChange) bool {
 		w.boot, w.seq = c.Boot, 0
 	}
 	w.seq = max(w.seq, c.Seq)
-	if c.Missed { // of which breaker nobody knows
+	if c.Missed { // of which breaker nobody knows, perhaps of one not heard of yet
+		w.lossy = true
 		for i := range w.trails {
 			w.trails[i].Gap = true
 		}
@@ -106,7 +108,7 @@ func (w *breakerWatch) add(c BreakerChange) bool {
 	}
 	i := w.find(c.From, c.To, c.Method)
 	if i < 0 {
-		w.trails = append(w.trails, trail{From: c.From, To: c.To, Method: c.Method, Visits: []visit{{c.Old, c.At}}})
+		w.trails = append(w.trails, trail{From: c.From, To: c.To, Method: c.Method, Visits: []visit{{c.Old, c.At}}, Gap: w.lossy})
 		i = len(w.trails) - 1
 	}
 	t := &w.trails[i]
