@@ -1,7 +1,6 @@
 package governance
 
 import (
-	"context"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -31,5 +30,5 @@ func (s *seldom) warn(what string, args ...any) {
 	if more := s.silent.Swap(0); more > 0 {
 		args = append(args, "since_the_last", more)
 	}
-	s.log.Log(context.Background(), slog.LevelWarn, what, args...)
+	s.log.Warn(what, args...)
 }
