@@ -66,7 +66,10 @@ func TestWhoHoldsTheOutputIsNotWaitedFor(t *testing.T) {
 	defer func() { _ = syscall.Kill(holder, syscall.SIGKILL) }()
 	stop()
 	select {
-	case <-ended:
+	case err := <-ended:
+		if err == nil {
+			t.Error("it says that it succeeded")
+		}
 	case <-time.After(30 * time.Second):
 		t.Fatal("it is waited for")
 	}
