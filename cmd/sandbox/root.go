@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 )
@@ -68,16 +69,27 @@ func run(ctx context.Context, args []string, w world) int {
 	case err == nil:
 		return exitDone
 	case ctx.Err() != nil && !said: // whatever the interruption made of it
-		fmt.Fprintln(w.stderr, "sandbox: interrupted:", forSandbox(root, err))
+		printError(w, root, "sandbox: interrupted:", err)
 		return exitInterrupted
 	case coded != nil:
 		if coded.err != nil {
-			fmt.Fprintln(w.stderr, "sandbox:", forSandbox(root, coded.err))
+			printError(w, root, "sandbox:", err)
 		}
 		return coded.code
 	}
-	fmt.Fprintln(w.stderr, "sandbox:", forSandbox(root, err))
+	printError(w, root, "sandbox:", err)
 	return exitEnvironment
+}
+
+// printError prints an error and, below it, its remedies for the sandbox that was asked for.
+func printError(w world, root *cobra.Command, prefix string, err error) {
+	fmt.Fprintln(w.stderr, prefix, forSandbox(root, err))
+	g := &globals{name: root.PersistentFlags().Lookup("name").Value.String()}
+	for _, r := range remedy.Of(err) {
+		for _, line := range r.Lines(g.commandLine) {
+			fmt.Fprintln(w.stderr, line)
+		}
+	}
 }
 
 // forSandbox is what an error says, with remedies for the sandbox that was asked for.

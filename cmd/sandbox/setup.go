@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/child"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
@@ -175,10 +176,16 @@ func (w world) sudo() string {
 
 // command is a command line for the sandbox that is meant.
 func (g *globals) command(verb string) string {
-	if g.name == sandbox.DefaultName {
-		return "sandbox " + verb
+	return g.commandLine(strings.Fields(verb))
+}
+
+// commandLine renders a command of this program for the sandbox that is meant, quoted so that it can be pasted into a shell.
+func (g *globals) commandLine(args []string) string {
+	line := "sandbox " + remedy.Quote(args...)
+	if g.name == sandbox.DefaultName || slices.Contains(args, "--name") {
+		return line
 	}
-	return "sandbox " + verb + " --name " + g.name
+	return line + " --name " + g.name
 }
 
 func aptCommand(sudo string, packages []string) string {

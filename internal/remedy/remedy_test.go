@@ -1,0 +1,77 @@
+package remedy_test
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+)
+
+func TestOf_FindsRemediesInTheTree(t *testing.T) {
+	t.Parallel()
+	inner := remedy.New("no server", remedy.Command("up"))
+	for name, c := range map[string]struct {
+		err  error
+		want []string
+	}{
+		"no error":                        {nil, nil},
+		"an error without remedies":       {errors.New("x"), nil},
+		"the error itself":                {inner, []string{"sandbox up"}},
+		"a wrapped error":                 {fmt.Errorf("asking: %w, twice", inner), []string{"sandbox up"}},
+		"inner remedies first":            {remedy.Wrap(fmt.Errorf("asking: %w", inner), remedy.Flag("engine", "podman")), []string{"sandbox up", "--engine podman"}},
+		"joined errors in their order":    {errors.Join(remedy.New("a", remedy.Value("5s")), inner), []string{"5s", "sandbox up"}},
+		"several errors in one format":    {fmt.Errorf("%w and %w", remedy.New("a", remedy.Value("5s")), inner), []string{"5s", "sandbox up"}},
+		"the same remedy twice":           {errors.Join(inner, remedy.Wrap(errors.New("y"), remedy.Command("up"))), []string{"sandbox up"}},
+		"several remedies of one error":   {remedy.New("z", remedy.Advice("wait"), remedy.Flag("yes", "")), []string{"wait", "--yes"}},
+		"a wrapped nil is still no error": {remedy.Wrap(nil, remedy.Command("up")), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, r := range remedy.Of(c.err) {
+				got = append(got, r.Text(nil))
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestWrap_LeavesTheTextAlone(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("disk full")
+	err := remedy.Wrap(fmt.Errorf("writing: %w", cause), remedy.Shell("df", "-h"))
+	if err.Error() != "writing: disk full" {
+		t.Errorf("the text is %q", err)
+	}
+	if !errors.Is(err, cause) {
+		t.Error("the cause is lost")
+	}
+}
+
+func TestLines_CommandIsRenderedByTheCaller(t *testing.T) {
+	t.Parallel()
+	r := remedy.Command("logs", "userservice").Runs("kubectl logs")
+	got := r.Lines(func(args []string) string { return "sandbox " + strings.Join(args, " ") + " --name demo" })
+	if want := []string{"try: sandbox logs userservice --name demo", "which runs: kubectl logs"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestQuote_IsReadBackByAShell asks a real shell.
+func TestQuote_IsReadBackByAShell(t *testing.T) {
+	t.Parallel()
+	words := []string{"plain", "two words", "", "it's", `back\slash`, "$HOME", "~", "a;b", "*", "über", "new\nline", "#x", "{a,b}", "--x=y z"}
+	out, err := exec.Command("sh", "-c", `printf '%s\0' `+remedy.Quote(words...)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"); !slices.Equal(got, words) {
+		t.Errorf("the shell read %q, want %q", got, words)
+	}
+}
