@@ -3,12 +3,11 @@ package sandbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
-	"slices"
+	"strings"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 )
 
@@ -21,8 +20,8 @@ type DownOptions struct {
 	Forget  func() error // undoes what was written elsewhere, before the note of it goes with the sandbox; its error keeps nothing up; may be nil
 }
 
-// Down removes the sandbox: container, volume, network, kubeconfig, state and lock. It is fine with nothing there.
-// It reports whether there was something.
+// Down removes the sandbox: container, volume, network, kubeconfig, state and lock. It does nothing if there is none, and never touches what this
+// sandbox did not create. It reports whether there was a cluster.
 func Down(ctx context.Context, o DownOptions) (bool, error) {
 	if err := CheckName(o.Name); err != nil {
 		return false, err
@@ -38,7 +37,7 @@ func Down(ctx context.Context, o DownOptions) (bool, error) {
 	rec := newRecorder(o.Observe)
 	found := false
 	err = rec.step(ctx, "cluster", func(ctx context.Context, _ func(string)) error {
-		found, err = removeCluster(ctx, o)
+		found, err = removeCluster(ctx, o, func(text string) { rec.note("cluster", text) })
 		return err
 	})
 	if err != nil {
@@ -51,47 +50,65 @@ func Down(ctx context.Context, o DownOptions) (bool, error) {
 	return found, errors.Join(kept, os.RemoveAll(o.Folders.of(o.Name)))
 }
 
-func removeCluster(ctx context.Context, o DownOptions) (bool, error) {
+// removeCluster removes the cluster from the engine that the sandbox remembers. Without a state, or with a damaged one, it looks for a cluster with
+// the labels of this sandbox in every engine, or in the named one.
+func removeCluster(ctx context.Context, o DownOptions, note func(string)) (bool, error) {
 	s, damaged := readState(o.Folders, o.Name)
+	if damaged != nil {
+		s = state{}
+	}
 	engines := []string{s.Engine}
-	switch {
-	case damaged != nil && o.Engine == "":
-		engines = installedEngines() // a damaged state must not keep anything alive: look everywhere
-	case damaged != nil || s.Engine == "":
-		engines = []string{o.Engine}
+	if s.Engine == "" {
+		engines = cluster.InstalledEngines()
+		if o.Engine != "" {
+			engines = []string{o.Engine}
+		}
 	}
 	found := false
 	var refusals []error
 	for _, name := range engines {
-		if name == "" {
-			return false, nil // no `up` of this name ever chose an engine
-		}
-		c := clusterOf(o.Folders, o.Name, state{Engine: name})
-		exists, _, err := c.Exists(ctx)
-		if err != nil {
-			refusals = append(refusals, err)
+		removed, err := removeFrom(ctx, o, name, s)
+		var foreign *ForeignError
+		if errors.As(err, &foreign) && s.Engine == "" && o.Engine == "" {
+			note(err.Error()) // not ours, and nothing said that it would be
 			continue
 		}
-		found = found || exists
-		if err := c.Delete(ctx); err != nil {
-			return found, err
+		if err != nil {
+			refusals = append(refusals, err)
 		}
+		found = found || removed
 	}
-	if found || len(refusals) == 0 {
+	switch {
+	case len(refusals) == 0 || found:
 		return found, nil
+	case s.Engine == "" && damaged == nil && o.Engine == "": // the sandbox has no state: most likely it never existed
+		for _, err := range refusals {
+			note("not searched: " + strings.ReplaceAll(err.Error(), "\n", " "))
+		}
+		return false, nil
 	}
-	try := "sandbox doctor" // the cluster may be there
+	err := errors.Join(refusals...)
+	if len(remedy.Of(err)) > 0 {
+		return false, err
+	}
 	if len(engines) > 1 {
-		try = "sandbox down --name " + o.Name + " --engine ENGINE, with the one that made it"
+		return false, remedy.Wrap(err, remedy.Command("down", "--engine", "ENGINE").If("ENGINE is the one that created it"))
 	}
-	return false, fmt.Errorf("looking for the cluster: %w\ntry: %s", errors.Join(refusals...), try)
+	return false, remedy.Wrap(err, remedy.Command("doctor"))
 }
 
-func installedEngines() []string {
-	return slices.DeleteFunc(cluster.EngineNames(), func(name string) bool {
-		_, err := exec.LookPath(name)
-		return err != nil
-	})
+// removeFrom removes the cluster from one engine if it is this sandbox's.
+func removeFrom(ctx context.Context, o DownOptions, engine string, s state) (bool, error) {
+	c := clusterOf(o.Folders, o.Name, state{Engine: engine})
+	holds, err := c.Inventory(ctx)
+	if err != nil {
+		return false, err
+	}
+	is, err := judge(o.Name, engine, currentUser(), s, holds)
+	if err != nil || is == absent {
+		return false, err
+	}
+	return len(holds.Nodes) > 0, c.Delete(ctx)
 }
 
 // Open returns the cluster of a sandbox that is up.
@@ -104,7 +121,7 @@ func Open(ctx context.Context, f Folders, name string) (cluster.Cluster, error) 
 		return cluster.Cluster{}, err
 	}
 	if _, err := os.Stat(f.Kubeconfig(name)); s.Engine == "" || s.Created.IsZero() || errors.Is(err, fs.ErrNotExist) {
-		return cluster.Cluster{}, &NotUpError{Name: name}
+		return cluster.Cluster{}, remedy.Wrap(&NotUpError{Name: name}, remedy.Command("up"))
 	}
 	if _, err := PrepareEngines(f); err != nil {
 		return cluster.Cluster{}, err
@@ -115,10 +132,4 @@ func Open(ctx context.Context, f Folders, name string) (cluster.Cluster, error) 
 // NotUpError says that there is no such sandbox.
 type NotUpError struct{ Name string }
 
-func (e *NotUpError) Error() string {
-	try := "sandbox up"
-	if e.Name != DefaultName {
-		try += " --name " + e.Name
-	}
-	return "sandbox " + e.Name + " is not up\ntry: " + try
-}
+func (e *NotUpError) Error() string { return "sandbox " + e.Name + " is not up" }

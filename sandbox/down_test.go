@@ -13,16 +13,11 @@ import (
 )
 
 func TestDown(t *testing.T) {
-	const (
-		with = `case "$1 $2" in
-"ps -a") printf 'one-control-plane\tUp 1 minute\n';;
-"ps -aq") echo aaa;;
-"inspect --format") echo '[]';;
-esac`
-		without = "true"
-		dead    = `echo "cannot connect" >&2; exit 1`
-	)
-	remembered := `{"engine":"podman","created":"2030-01-02T03:04:05Z"}`
+	const dead = `echo "cannot connect" >&2; exit 1`
+	with := complete("x").Script()
+	foreign := fixture.Engine{Nodes: []fixture.Node{{ID: "aaa", Name: "one-control-plane", Networks: []string{"kind"}}}}.Script()
+	without := fixture.Engine{}.Script()
+	remembered := `{"id":"x","engine":"podman","created":"2030-01-02T03:04:05Z"}`
 	for _, c := range []struct {
 		sentence string
 		state    string
@@ -33,13 +28,19 @@ esac`
 		fails    string
 	}{
 		{"the engine that the sandbox remembers is asked, and no other", remembered, "docker", map[string]string{"docker": with, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
-		{"nothing there is fine", "", "", map[string]string{"docker": with}, false, nil, ""},
-		{"without a memory, the engine that was named is asked", "", "docker", map[string]string{"docker": with}, true, []string{"docker rm -f -v aaa"}, ""},
+		{"nothing there is no error", "", "", map[string]string{"docker": without}, false, nil, ""},
+		{"without a state, a cluster with our labels goes, whichever engine has it", "", "", map[string]string{"docker": dead, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
+		{"without a state, the named engine is asked", "", "docker", map[string]string{"docker": with}, true, []string{"docker rm -f -v aaa"}, ""},
+		{"without a state, an engine that does not answer is no error", "", "", map[string]string{"docker": dead}, false, nil, ""},
+		{"without a state, a named engine that does not answer is an error", "", "docker", map[string]string{"docker": dead}, false, nil, "cannot connect\ntry: sandbox doctor"},
+		{"without a state, another cluster of that name stays", "", "", map[string]string{"docker": foreign}, false, nil, ""},
+		{"without a state, another cluster of that name in a named engine is an error", "", "docker", map[string]string{"docker": foreign}, false, nil, "did not create"},
+		{"a cluster that contradicts the state stays", remembered, "", map[string]string{"podman": complete("y").Script()}, false, nil, "has the id y, and the state of this sandbox has the id x"},
 		{"a damaged state keeps nothing alive, whichever engine has it", "{", "", map[string]string{"docker": dead, "podman": with, "nerdctl": without}, true, []string{"podman rm -f -v aaa"}, ""},
 		{"a damaged state with an engine named asks that one", "{", "podman", map[string]string{"docker": with, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
 		{"an engine that does not answer is an error", remembered, "", map[string]string{"podman": dead}, false, nil, "cannot connect\ntry: sandbox doctor"},
 		{"a damaged state with an engine that does not answer is an error where the others have nothing", "{", "", map[string]string{"docker": without, "podman": dead}, false, nil,
-			"cannot connect\ntry: sandbox down --name one --engine ENGINE, with the one that made it"},
+			"cannot connect\ntry: sandbox down --engine ENGINE"},
 		{"a damaged state with no engine that answers is an error", "{", "", map[string]string{"docker": dead}, false, nil, "cannot connect\ntry: sandbox doctor"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
@@ -72,6 +73,7 @@ esac`
 			if !os.IsNotExist(left) {
 				t.Errorf("the sandbox's folder is still there: %v", left)
 			}
+			fixture.Programs(t, map[string]string{"docker": without, "podman": without})
 			if again, err := Down(t.Context(), DownOptions{Name: "one", Folders: f}); err != nil || again {
 				t.Errorf("the second time: %v, %v", again, err)
 			}
@@ -100,11 +102,11 @@ func TestOpen(t *testing.T) {
 		fails                 string
 	}{
 		{"a sandbox that is up", "one", made, true, ""},
-		{"one that never was", "one", "", false, "sandbox one is not up\ntry: sandbox up --name one"},
+		{"one that never was", "one", "", false, "sandbox one is not up\ntry: sandbox up"},
 		{"the default one that never was", DefaultName, "", false, "is not up\ntry: sandbox up"},
 		{"one that is half made", "one", `{"engine":"podman"}`, true, "is not up"},
 		{"one without its kubeconfig", "one", made, false, "is not up"},
-		{"one with a damaged state", "one", "{", true, "try: sandbox down --name one"},
+		{"one with a damaged state", "one", "{", true, "try: sandbox down"},
 		{"a name that cannot be", "One", "", false, "--name"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -20,17 +21,27 @@ type probed struct {
 }
 
 func newProbed(f Folders) probed {
-	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // only Linux has it
 	return probed{
-		folder: filepath.Join(f.Config, ".engines"), boot: strings.TrimSpace(string(boot)),
+		folder: filepath.Join(f.Config, ".engines"), boot: bootID(),
 		probe: func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) },
 	}
 }
 
+// bootID identifies this run of the machine; empty where the system has no such id. Only Linux has one.
+func bootID() string {
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(boot))
+}
+
 func (p probed) file(e cluster.Engine) string { return filepath.Join(p.folder, e.Name) }
 
-// works probes an engine, unless it is known to work.
+// works probes an engine, unless it is known to work. Whether it is on this machine is asked each time, because the environment decides that.
 func (p probed) works(ctx context.Context, e cluster.Engine) error {
+	if _, err := exec.LookPath(e.Name); err == nil {
+		if err := e.Local(ctx); err != nil {
+			return err
+		}
+	}
 	if known, err := os.ReadFile(p.file(e)); err == nil && p.boot != "" && string(known) == p.boot {
 		return nil
 	}

@@ -8,11 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // state is what a sandbox remembers between commands. It is written before the world is changed, so that a command that was
 // killed leaves a trace of what it was doing.
 type state struct {
+	ID      string    `json:"id,omitzero"` // the random id on the labels of the engine's objects; empty in a state of the previous version
 	Engine  string    `json:"engine"`
 	Created time.Time `json:"created,omitzero"` // zero while the cluster is only half made
 }
@@ -33,7 +36,7 @@ func readState(f Folders, name string) (state, error) {
 		return s, err
 	}
 	if err := json.Unmarshal(data, &s); err != nil {
-		return s, fmt.Errorf("reading the state of sandbox %s: %w\ntry: sandbox down --name %[1]s", name, err)
+		return s, remedy.Wrap(fmt.Errorf("reading the state of sandbox %s: %w", name, err), remedy.Command("down"))
 	}
 	return s, nil
 }

@@ -35,5 +35,5 @@ func TestState(t *testing.T) {
 	}
 	fixture.Write(t, filepath.Join(f.Config, "one", "state.json"), `{"engine":"pod`, 0o600)
 	_, err := readState(f, "one")
-	fixture.WantError(t, err, "reading the state of sandbox one", "\ntry: sandbox down --name one")
+	fixture.WantError(t, err, "reading the state of sandbox one", "\ntry: sandbox down")
 }

@@ -11,12 +11,13 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
-// chooseEngine takes the engine that the sandbox already has, or the first that works.
+// chooseEngine takes the engine that the sandbox already has, or the first that works, and decides whose the objects are that it holds.
 func (u *up) chooseEngine(ctx context.Context, _ func(string)) error {
 	var err error
 	if u.host, err = PrepareEngines(u.o.Folders); err != nil {
@@ -26,24 +27,85 @@ func (u *up) chooseEngine(ctx context.Context, _ func(string)) error {
 		return err
 	}
 	if u.state.Engine != "" && u.o.Engine != "" && u.state.Engine != u.o.Engine {
-		return fmt.Errorf("sandbox %s runs on %s, not on %s\ntry: sandbox down --name %[1]s", u.o.Name, u.state.Engine, u.o.Engine)
+		return remedy.Wrap(fmt.Errorf("sandbox %s runs on %s, not on %s", u.o.Name, u.state.Engine, u.o.Engine), remedy.Command("down"))
 	}
-	if u.state.Engine == "" {
-		choice, err := cluster.Choose(ctx, u.o.Engine, newProbed(u.o.Folders).works)
-		if err != nil {
+	known := u.state.Engine != ""
+	if !known {
+		if u.state.Engine, err = u.findEngine(ctx); err != nil {
 			return err
 		}
-		if choice.Why != "" {
-			u.rec.note("engine", choice.Why)
-		}
-		u.state.Engine = choice.Engine.Name
 	}
 	u.cluster = clusterOf(u.o.Folders, u.o.Name, u.state)
+	if err := u.takeStock(ctx, known); err != nil {
+		return err
+	}
+	if known && u.standing != ours { // the engine was found to be on this machine when it was chosen, and that may have changed
+		if err := u.cluster.Engine.Local(ctx); err != nil {
+			return err
+		}
+	}
 	made, err := cluster.EnsureModulesFolder("/lib/modules")
 	if made {
 		u.rec.note("engine", "made the empty folder /lib/modules, which kind mounts into the node")
 	}
 	return err
+}
+
+// findEngine chooses an engine for a sandbox without a state. One that already holds a cluster of this sandbox, whose state was lost, comes first.
+func (u *up) findEngine(ctx context.Context) (string, error) {
+	for _, name := range cluster.InstalledEngines() {
+		if u.o.Engine != "" && name != u.o.Engine {
+			continue
+		}
+		c := clusterOf(u.o.Folders, u.o.Name, state{Engine: name})
+		found, err := c.Inventory(ctx)
+		if err != nil {
+			continue // an engine that does not answer is not chosen below either
+		}
+		if s, err := judge(u.o.Name, name, currentUser(), state{}, found); err == nil && s != absent {
+			return name, nil
+		}
+	}
+	choice, err := cluster.Choose(ctx, u.o.Engine, newProbed(u.o.Folders).works)
+	if err != nil {
+		return "", err
+	}
+	if choice.Why != "" {
+		u.rec.note("engine", choice.Why)
+	}
+	return choice.Engine.Name, nil
+}
+
+// takeStock asks the engine what it holds under the sandbox's name, and adopts a complete cluster whose state was lost.
+func (u *up) takeStock(ctx context.Context, known bool) error {
+	found, err := u.cluster.Inventory(ctx)
+	if err != nil {
+		return err
+	}
+	s := u.state
+	if !known {
+		s = state{}
+	}
+	if u.standing, err = judge(u.o.Name, u.cluster.Engine.Name, currentUser(), s, found); err != nil {
+		return err
+	}
+	if u.standing != ours {
+		return nil
+	}
+	node, _ := found.Node(u.cluster)
+	u.running = node.Running
+	if u.state.ID == "" {
+		u.state.ID = found.Network.ID
+	}
+	if !u.state.Created.IsZero() {
+		return nil
+	}
+	u.rec.note("engine", "adopting the cluster, whose state was lost")
+	u.state.Created = time.Now().UTC()
+	if err := writeState(u.o.Folders, u.o.Name, u.state); err != nil {
+		return err
+	}
+	return u.cluster.WriteKubeconfig()
 }
 
 func clusterOf(f Folders, name string, s state) cluster.Cluster {
@@ -52,10 +114,8 @@ func clusterOf(f Folders, name string, s state) cluster.Cluster {
 
 // loadNodeImage puts the node's image into the engine, unless a cluster or the image is there.
 func (u *up) loadNodeImage(ctx context.Context, doing func(string)) error {
-	if !u.state.Created.IsZero() {
-		if exists, _, err := u.cluster.Exists(ctx); err != nil || exists {
-			return err
-		}
+	if u.standing == ours {
+		return nil
 	}
 	r, err := u.prep.Wait(ctx, images.NodeRef)
 	if err != nil {
@@ -107,32 +167,36 @@ func (u *up) createAndInstall(ctx context.Context) error {
 		})
 }
 
-// createCluster makes the cluster, completes one that a kill left half made, or starts one that was stopped. It may call answers as soon as the
-// API server does.
+// createCluster creates the cluster, again after a killed `up`, or starts one that was stopped. It may call answers as soon as the API server does.
 func (u *up) createCluster(ctx context.Context, doing func(string), answers func()) error {
-	exists, running, err := u.cluster.Exists(ctx)
-	if err != nil {
-		return err
-	}
 	switch {
-	case exists && !u.state.Created.IsZero() && running:
+	case u.standing == ours && u.running:
 		return nil
-	case exists && !u.state.Created.IsZero():
+	case u.standing == ours:
 		doing("starting the stopped node")
 		return u.cluster.Start(ctx)
-	case exists:
+	case u.standing == halfMade:
 		u.rec.note("cluster", "removing a cluster that an interrupted `up` left half made")
 	}
-	u.state.Created = time.Time{}
+	if u.standing != absent {
+		if err := u.cluster.Delete(ctx); err != nil {
+			return err
+		}
+	}
+	u.state.ID, u.state.Created = newID(), time.Time{}
 	if err := writeState(u.o.Folders, u.o.Name, u.state); err != nil {
 		return err
 	}
-	if err := u.cluster.Delete(ctx); err != nil {
+	owner := cluster.Owner{ID: u.state.ID, User: currentUser(), Process: thisProcess().String()}
+	if err := u.cluster.Claim(ctx, owner); err != nil {
 		return err
 	}
 	heard := cluster.Heard{Step: doing, TakesImages: func() { u.loader.begin(ctx) }, Answers: answers}
 	if err := u.rec.waiting(func() error { return u.cluster.Create(ctx, u.host, heard) }); err != nil {
 		return errors.Join(err, newProbed(u.o.Folders).forget(u.cluster.Engine))
+	}
+	if err := u.cluster.Whole(ctx); err != nil {
+		return err
 	}
 	u.state.Created = time.Now().UTC()
 	if err := writeState(u.o.Folders, u.o.Name, u.state); err != nil {
@@ -149,11 +213,11 @@ func (u *up) createCluster(ctx context.Context, doing func(string), answers func
 // nodeTimeout is how long a node may take until it is ready.
 const nodeTimeout = 3 * time.Minute
 
-// connect waits until the API server answers. A kubeconfig that somebody deleted or damaged is written anew.
+// connect waits until the API server answers. A kubeconfig that was deleted or damaged is written again.
 func (u *up) connect(ctx context.Context, _ func(string)) error {
 	var err error
 	if u.client, err = kube.Connect(u.cluster.Kubeconfig); err != nil {
-		u.rec.note("connection", "writing the kubeconfig anew")
+		u.rec.note("connection", "writing the kubeconfig again")
 		if err := u.cluster.WriteKubeconfig(); err != nil {
 			return err
 		}

@@ -35,16 +35,18 @@ type UpResult struct {
 
 // up is one run of `up`; its methods are the steps, in steps.go.
 type up struct {
-	o       UpOptions
-	rec     *recorder
-	host    cluster.Host
-	state   state
-	cluster cluster.Cluster
-	store   *images.Store
-	prep    *images.Preparation
-	client  *kube.Client
-	loader  *loader
-	result  UpResult
+	o        UpOptions
+	rec      *recorder
+	host     cluster.Host
+	state    state
+	standing standing // of what the engine holds under the sandbox's name
+	running  bool     // the node of a complete cluster runs
+	cluster  cluster.Cluster
+	store    *images.Store
+	prep     *images.Preparation
+	client   *kube.Client
+	loader   *loader
+	result   UpResult
 
 	applying atomic.Int32 // releases that the first call needs and that are not yet applied
 }

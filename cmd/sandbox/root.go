@@ -206,15 +206,16 @@ func (g *globals) asJSON() (bool, error) {
 	return false, usageError("--output %q is neither table nor json\ntry: -o json", g.output)
 }
 
-// folders are where the sandbox keeps its files.
+// folders are where the sandbox keeps its files. A relative path in an XDG variable is ignored, as the XDG Base Directory Specification demands.
 func (w world) folders() (sandbox.Folders, error) {
 	home := w.getenv("HOME")
 	pick := func(env, fallback string) (string, error) {
-		if dir := w.getenv(env); dir != "" {
+		if dir := w.getenv(env); filepath.IsAbs(dir) {
 			return filepath.Join(dir, "sandbox"), nil
 		}
-		if home == "" {
-			return "", &codedError{exitEnvironment, fmt.Errorf("neither %s nor HOME is set\ntry: HOME=/root sandbox …", env)}
+		if !filepath.IsAbs(home) {
+			return "", remedy.New("finding the folder for the sandbox's files: neither "+env+" nor HOME is an absolute path",
+				remedy.Advice("export HOME with the path of your home folder"))
 		}
 		return filepath.Join(home, fallback, "sandbox"), nil
 	}

@@ -71,7 +71,11 @@ func TestWhereFilesLie(t *testing.T) {
 		{"below HOME", map[string]string{"HOME": "/h"}, sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/h/.cache/sandbox"}, ""},
 		{"where XDG says", map[string]string{"XDG_CONFIG_HOME": "/c", "XDG_CACHE_HOME": "/k"}, sandbox.Folders{Config: "/c/sandbox", Cache: "/k/sandbox"}, ""},
 		{"each on its own", map[string]string{"HOME": "/h", "XDG_CACHE_HOME": "/k"}, sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/k/sandbox"}, ""},
-		{"nowhere", nil, sandbox.Folders{}, "neither XDG_CONFIG_HOME nor HOME is set\ntry: "},
+		{"a relative XDG path is ignored", map[string]string{"HOME": "/h", "XDG_CONFIG_HOME": "c", "XDG_CACHE_HOME": "./k"},
+			sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/h/.cache/sandbox"}, ""},
+		{"a space in HOME", map[string]string{"HOME": "/home of/me"}, sandbox.Folders{Config: "/home of/me/.config/sandbox", Cache: "/home of/me/.cache/sandbox"}, ""},
+		{"nowhere", nil, sandbox.Folders{}, "neither XDG_CONFIG_HOME nor HOME is an absolute path\ntry: export HOME"},
+		{"a relative HOME", map[string]string{"HOME": "h"}, sandbox.Folders{}, "nor HOME is an absolute path\ntry: export HOME"},
 	} {
 		got, err := world{getenv: func(name string) string { return c.env[name] }}.folders()
 		if c.fails != "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
@@ -95,7 +96,7 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 		return writeJSON(w.stdout, newUpDocument(g.name, result))
 	}
 	fmt.Fprintf(w.stdout, "sandbox %s is up\n", g.name)
-	fmt.Fprintf(w.stderr, "\nnext: sandbox run pod-kill · sandbox watch · sandbox status\nkubectl: export KUBECONFIG=%s\n", folders.Kubeconfig(g.name))
+	fmt.Fprintf(w.stderr, "\nnext: sandbox run pod-kill · sandbox watch · sandbox status\nkubectl: export KUBECONFIG=%s\n", remedy.Quote(folders.Kubeconfig(g.name)))
 	return nil
 }
 

@@ -22,6 +22,7 @@ type Remedy struct {
 	command []string
 	text    string
 	runs    string
+	when    string
 }
 
 // Command is a command of this program: a verb and its arguments, without the program's name and without --name.
@@ -52,6 +53,12 @@ func (r Remedy) Runs(line string) Remedy {
 	return r
 }
 
+// If returns r with the condition under which it is right, for a remedy that destroys something.
+func (r Remedy) If(condition string) Remedy {
+	r.when = condition
+	return r
+}
+
 // Text returns r as the user reads it. The function renders a command of this program, given its verb and arguments; nil renders it for the
 // default sandbox.
 func (r Remedy) Text(command func(args []string) string) string {
@@ -67,6 +74,9 @@ func (r Remedy) Text(command func(args []string) string) string {
 // Lines returns r as the lines that the command prints below the error.
 func (r Remedy) Lines(command func(args []string) string) []string {
 	lines := []string{"try: " + r.Text(command)}
+	if r.when != "" {
+		lines[0] += "   (if " + r.when + ")"
+	}
 	if r.runs != "" {
 		lines = append(lines, "which runs: "+r.runs)
 	}
@@ -80,6 +90,9 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return e.err.Error() }
+
+// Remedies returns the remedies of this error alone.
+func (e *Error) Remedies() []Remedy { return e.remedies }
 
 // Unwrap returns the error without its remedies.
 func (e *Error) Unwrap() error { return e.err }
@@ -95,7 +108,7 @@ func Wrap(err error, remedies ...Remedy) error {
 	return &Error{err: err, remedies: remedies}
 }
 
-// Of returns the remedies in the tree of err, without duplicates. Those of an inner error come before those of the errors that wrap it, because
+// Of returns the remedies in the tree of err, without duplicates. An error type of another package has remedies if it has a method Remedies. Those of an inner error come before those of the errors that wrap it, because
 // they are closer to the cause.
 func Of(err error) []Remedy {
 	var all []Remedy
@@ -118,8 +131,8 @@ func collect(err error, add func(Remedy)) {
 			collect(inner, add)
 		}
 	}
-	if e, ok := err.(*Error); ok { //nolint:errorlint // this walks the tree itself
-		for _, r := range e.remedies {
+	if e, ok := err.(interface{ Remedies() []Remedy }); ok { //nolint:errorlint // this walks the tree itself
+		for _, r := range e.Remedies() {
 			add(r)
 		}
 	}

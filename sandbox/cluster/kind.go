@@ -2,11 +2,10 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
+	"regexp"
 	"strings"
 	"time"
 
@@ -38,8 +37,6 @@ type Cluster struct {
 // networkVariables name the engine network that kind uses; one for each cluster, so that removing it harms nobody.
 var networkVariables = []string{"KIND_EXPERIMENTAL_DOCKER_NETWORK", "KIND_EXPERIMENTAL_PODMAN_NETWORK", "KIND_EXPERIMENTAL_CONTAINERD_NETWORK"}
 
-func (c Cluster) network() string { return "sandbox-" + c.Name }
-
 func (c Cluster) provider(progress func(string)) (*cluster.Provider, error) {
 	for _, v := range networkVariables {
 		if err := os.Setenv(v, c.network()); err != nil { // kind reads it from the process's environment only
@@ -49,12 +46,15 @@ func (c Cluster) provider(progress func(string)) (*cluster.Provider, error) {
 	return c.Engine.provider(cluster.ProviderWithLogger(newProgressLogger(progress))), nil
 }
 
-// Create makes the cluster, whose node need not be ready yet: kind would wait for it where nobody can stop it, and end well when it is not. When
-// ctx ends, nothing of the cluster is left.
+// Create makes the cluster on the network that Claim created. The node need not be ready when it returns: kind's own wait cannot be cancelled, and
+// reports success even if the node never becomes ready. When ctx ends, nothing of the cluster is left. The caller holds the lock of the sandbox.
 func (c Cluster) Create(ctx context.Context, host Host, heard Heard) error {
 	var p *cluster.Provider
 	p, err := c.provider(heard.progress(func() error { return p.ExportKubeConfig(c.Name, c.Kubeconfig, false) }))
 	if err != nil {
+		return err
+	}
+	if err := c.removeStaleLock(); err != nil {
 		return err
 	}
 	done := make(chan error, 1)
@@ -98,10 +98,22 @@ func (c Cluster) takeAway(ctx context.Context, done <-chan error) {
 	}
 }
 
-// WriteKubeconfig writes the file of a cluster that is there anew.
+// removeStaleLock removes the lock that kind creates next to the kubeconfig and that outlives a killed process. Only `up` writes that file, and the
+// caller holds the lock of the sandbox, so no other process can be using it.
+func (c Cluster) removeStaleLock() error {
+	if err := os.Remove(c.Kubeconfig + ".lock"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("removing the lock that a killed process left: %w", err)
+	}
+	return nil
+}
+
+// WriteKubeconfig replaces the kubeconfig of a cluster that exists. The caller holds the lock of the sandbox.
 func (c Cluster) WriteKubeconfig() error {
 	p, err := c.provider(func(string) {})
 	if err != nil {
+		return err
+	}
+	if err := c.removeStaleLock(); err != nil {
 		return err
 	}
 	if err := os.Remove(c.Kubeconfig); err != nil && !errors.Is(err, os.ErrNotExist) { // kind would merge into what is there
@@ -137,20 +149,6 @@ func said(err error) string {
 	return "\n" + strings.TrimSpace(string(run.Output))
 }
 
-// Exists says whether the cluster has a node that is there, and whether that node runs.
-func (c Cluster) Exists(ctx context.Context) (exists, running bool, err error) {
-	out, err := c.Engine.Run(ctx, "ps", "-a", "--filter", "label=io.x-k8s.kind.cluster="+c.Name, "--format", "{{.Names}}\t{{.Status}}")
-	if err != nil {
-		return false, false, err
-	}
-	for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
-		if name, status, ok := strings.Cut(line, "\t"); ok && name == c.Node() {
-			return true, strings.HasPrefix(status, "Up") && !strings.Contains(status, "(Paused)"), nil
-		}
-	}
-	return false, false, nil
-}
-
 // Start lets a node run that was stopped or paused.
 func (c Cluster) Start(ctx context.Context) error {
 	status, err := c.Engine.Run(ctx, "inspect", "--format", "{{.State.Status}}", c.Node())
@@ -168,17 +166,17 @@ func (c Cluster) Start(ctx context.Context) error {
 // Node is the name of the container that is the node.
 func (c Cluster) Node() string { return c.Name + "-control-plane" }
 
-// Delete removes the node, its volumes and its network. It is fine with nothing there.
+// Delete removes what the sandbox created: the nodes on its network, their volumes, the network, the marker and the kubeconfig. What is gone already
+// is no error. A node that is on another network stays, because the sandbox did not create it.
 func (c Cluster) Delete(ctx context.Context) error {
 	if err := c.removeContainers(ctx); err != nil {
 		return fmt.Errorf("deleting the cluster: %w", err)
 	}
-	if out, err := c.Engine.Run(ctx, "network", "ls", "--format", "{{.Name}}"); err != nil {
+	if err := c.remove(ctx, "network", c.network()); err != nil {
 		return fmt.Errorf("deleting the cluster's network: %w", err)
-	} else if slices.Contains(strings.Fields(out), c.network()) {
-		if _, err := c.Engine.Run(ctx, "network", "rm", c.network()); err != nil {
-			return fmt.Errorf("deleting the cluster's network: %w", err)
-		}
+	}
+	if err := c.remove(ctx, "volume", c.marker()); err != nil {
+		return fmt.Errorf("deleting the cluster's marker: %w", err)
 	}
 	if err := os.Remove(c.Kubeconfig); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -186,24 +184,22 @@ func (c Cluster) Delete(ctx context.Context) error {
 	return nil
 }
 
-// removeContainers removes every container of the cluster with the volumes it mounts, however it was left.
+// removeContainers removes every node on the cluster's network with the volumes it mounts, however it was left.
 func (c Cluster) removeContainers(ctx context.Context) error {
-	out, err := c.Engine.Run(ctx, "ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster="+c.Name)
+	nodes, err := c.containers(ctx)
 	if err != nil {
 		return err
 	}
-	for _, id := range strings.Fields(out) {
-		volumes, err := c.volumes(ctx, id)
-		if err != nil {
+	for _, n := range nodes {
+		if !n.On(c) {
+			continue
+		}
+		_, _ = c.Engine.Run(ctx, "kill", n.ID) // rm alone gives systemd ten seconds to stop; one that has stopped cannot be killed
+		if _, err := c.Engine.Run(ctx, "rm", "-f", "-v", n.ID); err != nil && !gone(err, "container") {
 			return err
 		}
-		_, _ = c.Engine.Run(ctx, "kill", id) // rm alone gives systemd ten seconds to stop; one that has stopped cannot be killed
-		if _, err := c.Engine.Run(ctx, "rm", "-f", "-v", id); err != nil && !gone(err, "container") {
-			return err
-		}
-		for _, v := range volumes {
-			// A volume that went with its container is what we want.
-			if _, err := c.Engine.Run(ctx, "volume", "rm", "-f", v); err != nil && !gone(err, "volume") {
+		for _, v := range n.volumes {
+			if err := c.remove(ctx, "volume", v); err != nil {
 				return err
 			}
 		}
@@ -211,25 +207,11 @@ func (c Cluster) removeContainers(ctx context.Context) error {
 	return nil
 }
 
-// gone says whether an engine refused because there is no such thing; docker and podman differ in the capital.
+// gone reports that an engine refused because there is no such container, network, volume or object. The engines differ in wording and capitals.
 func gone(err error, thing string) bool {
-	return strings.Contains(strings.ToLower(err.Error()), "no such "+thing)
-}
-
-func (c Cluster) volumes(ctx context.Context, id string) ([]string, error) {
-	out, err := c.Engine.Run(ctx, "inspect", "--format", "{{json .Mounts}}", id)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		return false
 	}
-	var mounts []struct{ Type, Name string }
-	if err := json.Unmarshal([]byte(out), &mounts); err != nil {
-		return nil, fmt.Errorf("reading the mounts of %s: %w", id, err)
-	}
-	var names []string
-	for _, m := range mounts {
-		if m.Type == "volume" && m.Name != "" {
-			names = append(names, m.Name)
-		}
-	}
-	return names, nil
+	missing := regexp.MustCompile(`no such ` + thing + `|` + thing + `( \S+)? not found|unable to find ` + thing + `|no ` + thing + ` found`)
+	return missing.MatchString(strings.ToLower(err.Error()))
 }

@@ -12,36 +12,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestExists(t *testing.T) {
-	for _, c := range []struct {
-		sentence, body  string
-		exists, running bool
-	}{
-		{"nothing printed is no cluster", "true", false, false},
-		{"a node that is up runs", `printf 'one-control-plane\tUp 3 minutes\n'`, true, true},
-		{"a node that ended is there but does not run", `printf 'one-control-plane\tExited (137) 2 hours ago\n'`, true, false},
-		{"a node that was only created does not run", `printf 'one-control-plane\tCreated\n'`, true, false},
-		{"a node that podman paused does not run", `printf 'one-control-plane\tPaused\n'`, true, false},
-		{"a node that docker paused does not run", `printf 'one-control-plane\tUp 3 minutes (Paused)\n'`, true, false},
-		{"another container of the cluster is not the node", `printf 'one-worker\tUp 3 minutes\n'`, false, false},
-		{"the node is found among others", `printf 'one-worker\tUp 1 minute\none-control-plane\tUp 1 minute\n'`, true, true},
-	} {
-		t.Run(c.sentence, func(t *testing.T) {
-			e, calls := fakeEngine(t, c.body)
-			exists, running, err := Cluster{Name: "one", Engine: e}.Exists(t.Context())
-			if err != nil || exists != c.exists || running != c.running {
-				t.Errorf("exists %v, running %v: %v", exists, running, err)
-			}
-			if got := calls()[0]; got != "ps -a --filter label=io.x-k8s.kind.cluster=one --format {{.Names}}\t{{.Status}}" {
-				t.Errorf("called %q", got)
-			}
-		})
-	}
-	e, _ := fakeEngine(t, `echo "cannot connect" >&2; exit 1`)
-	_, _, err := Cluster{Name: "one", Engine: e}.Exists(t.Context())
-	fixture.WantError(t, err, "running fakeengine ps", "cannot connect")
-}
-
 func TestWhatCreateTellsOfKindsSteps(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
@@ -81,45 +51,47 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// twoContainers answers as an engine with a node, whose mounts are a volume and a folder, and a worker without mounts.
-const twoContainers = `case "$1 $2" in
-"ps -aq") printf 'aaa\nbbb\n';;
-"inspect --format") [ "$4" = aaa ] && echo '[{"Type":"volume","Name":"vvv"},{"Type":"bind","Source":"/lib/modules"}]' || echo '[]';;
-"network ls") printf 'bridge\nsandbox-one\n';;
-esac`
+// twoContainers is an engine with a node, whose mounts are a volume and a folder, and a worker without volumes.
+var twoContainers = fixture.Engine{
+	Nodes: []fixture.Node{
+		{ID: "aaa", Name: "one-control-plane", Networks: []string{"sandbox-one"}, Volumes: []string{"vvv"}},
+		{ID: "bbb", Name: "one-worker", Networks: []string{"sandbox-one"}},
+	},
+	Networks: map[string]map[string]string{"bridge": nil, "sandbox-one": {"sandbox.dev/id": "x"}},
+}
 
-func TestDelete(t *testing.T) {
-	const inspect = "inspect --format {{json .Mounts}} "
-	ps := "ps -aq --filter label=io.x-k8s.kind.cluster=one"
+func TestDelete_RemovesWhatTheSandboxCreated(t *testing.T) {
+	const ps = "ps -aq --filter label=io.x-k8s.kind.cluster=one"
+	end := []string{"network rm sandbox-one", "volume rm -f sandbox-one-creating"}
+	foreign := fixture.Engine{Nodes: []fixture.Node{{ID: "ccc", Name: "one-control-plane", Networks: []string{"kind"}, Volumes: []string{"www"}}}}
 	for _, c := range []struct {
-		sentence, body string
-		calls          []string
-		fails          string
+		sentence, before string
+		engine           fixture.Engine
+		calls            []string
+		fails            string
 	}{
-		{"containers, their volumes and the network go", twoContainers, []string{
-			ps, inspect + "aaa", "kill aaa", "rm -f -v aaa", "volume rm -f vvv", inspect + "bbb", "kill bbb", "rm -f -v bbb", "network ls --format {{.Name}}", "network rm sandbox-one",
-		}, ""},
-		{"nothing there is fine", "true", []string{ps, "network ls --format {{.Name}}"}, ""},
-		{"a network of a similar name stays", `[ "$1" = network ] && echo sandbox-one-more || true`, []string{ps, "network ls --format {{.Name}}"}, ""},
-		{"a container that went by itself is fine with podman", `[ "$1" = rm ] && { echo "Error: no such container aaa" >&2; exit 1; }
-` + twoContainers, nil, ""},
-		{"a container that went by itself is fine with docker", `[ "$1" = rm ] && { echo "Error response from daemon: No such container: aaa" >&2; exit 1; }
-` + twoContainers, nil, ""},
-		{"a volume that went with its container is fine", `[ "$1" = volume ] && { echo "Error: no such volume vvv" >&2; exit 1; }
-` + twoContainers, nil, ""},
-		{"a container that cannot be removed is an error", `[ "$1" = rm ] && { echo "device busy" >&2; exit 1; }
-` + twoContainers, nil, "deleting the cluster: running fakeengine rm: exit status 1: device busy"},
-		{"a volume in use is an error", `[ "$1" = volume ] && { echo "volume is in use" >&2; exit 1; }
-` + twoContainers, nil, "volume is in use"},
-		{"a network in use is an error", `[ "$1 $2" = "network rm" ] && { echo "has active endpoints" >&2; exit 1; }
-` + twoContainers, nil, "deleting the cluster's network: running fakeengine network: exit status 1: has active endpoints"},
+		{"nodes, their volumes, the network and the marker", "", twoContainers, slices.Concat([]string{
+			ps, "inspect aaa", "inspect bbb", "kill aaa", "rm -f -v aaa", "volume rm -f vvv", "kill bbb", "rm -f -v bbb"}, end), ""},
+		{"nothing is no error", `case "$1 $2" in
+"network rm") echo "Error: unable to find network with name or ID sandbox-one: network not found" >&2; exit 1;;
+"volume rm") echo "Error: no such volume sandbox-one-creating" >&2; exit 1;; esac`, fixture.Engine{}, append([]string{ps}, end...), ""},
+		{"nothing is no error with docker", `case "$1 $2" in
+"network rm") echo "Error response from daemon: network sandbox-one not found" >&2; exit 1;; esac`, fixture.Engine{}, append([]string{ps}, end...), ""},
+		{"a node on another network stays", "", foreign, append([]string{ps, "inspect ccc"}, end...), ""},
+		{"a container that went by itself is no error with podman", `[ "$1" = rm ] && { echo "Error: no such container aaa" >&2; exit 1; }`, twoContainers, nil, ""},
+		{"a container that went by itself is no error with docker", `[ "$1" = rm ] && { echo "Error response from daemon: No such container: aaa" >&2; exit 1; }`, twoContainers, nil, ""},
+		{"a container that went after it was listed is no error", `[ "$1" = inspect ] && { echo "Error: No such object: aaa" >&2; exit 1; }`, twoContainers, nil, ""},
+		{"a volume that went with its container is no error", `[ "$1" = volume ] && { echo "Error: no such volume vvv" >&2; exit 1; }`, twoContainers, nil, ""},
+		{"a container that cannot be removed is an error", `[ "$1" = rm ] && { echo "device busy" >&2; exit 1; }`, twoContainers, nil,
+			"deleting the cluster: running fakeengine rm: exit status 1: device busy"},
+		{"a volume in use is an error", `[ "$1" = volume ] && { echo "volume is in use" >&2; exit 1; }`, twoContainers, nil, "volume is in use"},
+		{"a network in use is an error", `[ "$1 $2" = "network rm" ] && { echo "has active endpoints" >&2; exit 1; }`, twoContainers, nil,
+			"deleting the cluster's network: running fakeengine network: exit status 1: has active endpoints"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
-			e, calls := fakeEngine(t, c.body)
+			e, calls := fakeEngine(t, c.before+"\n"+c.engine.Script())
 			kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-			if err := os.WriteFile(kubeconfig, nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			fixture.Write(t, kubeconfig, "", 0o600)
 			err := Cluster{Name: "one", Engine: e, Kubeconfig: kubeconfig}.Delete(t.Context())
 			if c.fails != "" {
 				fixture.WantError(t, err, c.fails)
@@ -133,10 +105,9 @@ func TestDelete(t *testing.T) {
 			}
 			got := calls()
 			if c.calls == nil { // the failure must not have ended the work
-				if last := got[len(got)-1]; last != "network rm sandbox-one" {
-					t.Errorf("it ended with %q", last)
-				}
-			} else if diff := cmp.Diff(c.calls, got); diff != "" {
+				c.calls, got = end, got[max(0, len(got)-len(end)):]
+			}
+			if diff := cmp.Diff(c.calls, got); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 		})

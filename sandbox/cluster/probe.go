@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // probeImage holds one static program that does nothing.
@@ -46,7 +48,8 @@ func (e Engine) Probe(ctx context.Context) error {
 		defer cancel()
 		_, _ = e.Run(clean, "rmi", "-f", probeImage)
 	}()
-	_, err = e.Run(ctx, "run", "--rm", "--privileged", "--network=bridge", probeImage, "/probe")
+	args := append([]string{"run", "--rm", "--privileged", "--network=bridge"}, e.userNamespace(ctx)...)
+	_, err = e.Run(ctx, append(args, probeImage, "/probe")...)
 	return err
 }
 
@@ -63,6 +66,7 @@ func Choose(ctx context.Context, forced string, probe func(context.Context, Engi
 		names = []string{forced}
 	}
 	var refusals []string
+	var remedies []remedy.Remedy
 	for _, n := range names {
 		e := Engine{Name: n}
 		err := probe(ctx, e)
@@ -73,8 +77,9 @@ func Choose(ctx context.Context, forced string, probe func(context.Context, Engi
 			return Choice{}, ctx.Err()
 		}
 		refusals = append(refusals, oneLine(n, err))
+		remedies = append(remedies, remedy.Of(err)...)
 	}
-	return Choice{}, fmt.Errorf("%w: %s", ErrNoEngine, strings.Join(refusals, "; "))
+	return Choice{}, remedy.Wrap(fmt.Errorf("%w: %s", ErrNoEngine, strings.Join(refusals, "; ")), remedies...)
 }
 
 // why says what was wrong with the engines before the chosen one; one that is not installed is not worth a word.

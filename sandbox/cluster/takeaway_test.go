@@ -19,7 +19,7 @@ case "$1" in
 --version) echo podman version 5.4.2 ;;
 info) echo '{"host":{"cgroupVersion":"v2","cgroupControllers":["cpu","memory","pids"]}}' ;;
 ps) [ ! -e "$node" ] || echo one-control-plane ;;
-inspect) [ "$2" = --type=image ] || echo '[]' ;;
+inspect) [ "$2" = --type=image ] || echo '[{"Name":"one-control-plane","NetworkSettings":{"Networks":{"sandbox-one":{}}}}]' ;;
 network) [ "$2" != inspect ] || echo '[]' ;;
 volume) echo v ;;
 run) touch '`+asked+`'; sleep 1; touch "$node" ;; # the first removal comes before the node

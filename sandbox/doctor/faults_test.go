@@ -2,11 +2,11 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"math"
 	"testing"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -117,7 +117,7 @@ var faults = []fault{
 	{"cache-intact", "damaged", func(p *place) { p.CacheIntact = func(context.Context) error { return errBroken } }, Fail, "rm -r /home/dev/.cache/sandbox"},
 	{"sandbox-opens", "a damaged kubeconfig", func(p *place) { p.Cluster, p.Damage = nil, errBroken }, Fail, "sandbox up"},
 	{"sandbox-opens", "damage that up does not mend", func(p *place) {
-		p.Cluster, p.Damage = nil, errors.New("reading the state\ntry: "+p.Command("down"))
+		p.Cluster, p.Damage = nil, remedy.New("reading the state", remedy.Command("down"))
 	}, Fail, "sandbox down, then sandbox up"},
 	{"kubeconfig-mode", "open to all", func(p *place) { p.files["home/dev/.sandbox/kubeconfig"].Mode = 0o644 }, Fail, "chmod 600 /home/dev/.sandbox/kubeconfig"},
 	{"node-ready", "not ready", func(p *place) {

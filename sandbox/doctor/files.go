@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"strings"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 const files = "files"
@@ -45,11 +46,11 @@ func cacheIntact(ctx context.Context, w World) Result {
 func sandboxOpens(_ context.Context, w World) Result {
 	switch {
 	case w.Damage != nil:
-		what, fix, found := strings.Cut(w.Damage.Error(), "\ntry: ")
-		if found { // the error knows what has to come before
-			fix += ", then "
+		fix := ""
+		for _, r := range remedy.Of(w.Damage) { // the error knows what has to come before
+			fix += r.Text(func(args []string) string { return w.Command(remedy.Quote(args...)) }) + ", then "
 		}
-		return fail(fix+w.Command("up"), "the sandbox cannot be opened: %s", what)
+		return fail(fix+w.Command("up"), "the sandbox cannot be opened: %v", w.Damage)
 	case w.Cluster == nil:
 		return noCluster(w)
 	}

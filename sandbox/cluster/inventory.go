@@ -1,0 +1,179 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// The labels on every engine object that this program creates itself. kind cannot label node containers, so a node belongs to a sandbox when it is
+// on the sandbox's network.
+const (
+	idLabel      = "sandbox.dev/id"      // the random id of the sandbox
+	userLabel    = "sandbox.dev/user"    // the user id of who created it
+	processLabel = "sandbox.dev/process" // on the marker only: boot id and process id of the `up` that creates the cluster
+)
+
+// Owner identifies the sandbox that created an engine object.
+type Owner struct {
+	ID      string
+	User    string
+	Process string // only on the marker of a cluster that is being created
+}
+
+func (o Owner) flags() []string {
+	flags := []string{"--label", idLabel + "=" + o.ID, "--label", userLabel + "=" + o.User}
+	if o.Process != "" {
+		flags = append(flags, "--label", processLabel+"="+o.Process)
+	}
+	return flags
+}
+
+// Inventory is what an engine holds under the name of a cluster.
+type Inventory struct {
+	Nodes   []Container // containers that kind labelled with the cluster's name, whoever created them
+	Network *Owner      // nil where there is no network of the cluster's name; its fields are empty where it has no labels
+	Marker  *Owner      // of the volume that exists while the cluster is being created; nil where there is none
+}
+
+// Empty reports that the engine holds nothing.
+func (i Inventory) Empty() bool { return len(i.Nodes) == 0 && i.Network == nil && i.Marker == nil }
+
+// Container is one node of a kind cluster.
+type Container struct {
+	ID       string
+	Name     string
+	Running  bool
+	Networks []string
+	volumes  []string
+}
+
+// Inventory asks the engine what it holds under the cluster's name.
+func (c Cluster) Inventory(ctx context.Context) (Inventory, error) {
+	var found Inventory
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		found.Nodes, err = c.containers(ctx)
+		return err
+	})
+	group.Go(func() (err error) {
+		found.Network, err = c.labelled(ctx, "network", []string{"network", "ls", "--format", "{{.Name}}"}, c.network())
+		return err
+	})
+	group.Go(func() (err error) {
+		found.Marker, err = c.labelled(ctx, "volume", []string{"volume", "ls", "--format", "{{.Name}}"}, c.marker())
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return Inventory{}, fmt.Errorf("looking for cluster %s in %s: %w", c.Name, c.Engine.Name, err)
+	}
+	return found, nil
+}
+
+// containers lists the nodes of every kind cluster of this name.
+func (c Cluster) containers(ctx context.Context) ([]Container, error) {
+	out, err := c.Engine.Run(ctx, "ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster="+c.Name)
+	if err != nil {
+		return nil, err
+	}
+	var all []Container
+	for _, id := range strings.Fields(out) {
+		one, err := c.inspect(ctx, id)
+		if gone(err, "container") || gone(err, "object") { // it went after it was listed
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// inspected is the part of an engine's `inspect` that all three engines share.
+type inspected struct {
+	Name   string
+	State  struct{ Status string }
+	Mounts []struct{ Type, Name string }
+	Config struct{ Labels map[string]string }
+
+	NetworkSettings struct{ Networks map[string]json.RawMessage }
+}
+
+func (c Cluster) inspect(ctx context.Context, id string) (Container, error) {
+	out, err := c.Engine.Run(ctx, "inspect", id)
+	if err != nil {
+		return Container{}, err
+	}
+	var all []inspected
+	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 {
+		return Container{}, fmt.Errorf("reading what %s says of container %s: %d containers, %v", c.Engine.Name, id, len(all), err)
+	}
+	x := all[0]
+	one := Container{ID: id, Name: strings.TrimPrefix(x.Name, "/"), Running: x.State.Status == "running"}
+	for _, m := range x.Mounts {
+		if m.Type == "volume" && m.Name != "" {
+			one.volumes = append(one.volumes, m.Name)
+		}
+	}
+	for network := range x.NetworkSettings.Networks {
+		one.Networks = append(one.Networks, network)
+	}
+	// nerdctl invents names for the networks above, and keeps the real ones in a label.
+	var real []string
+	if json.Unmarshal([]byte(x.Config.Labels["nerdctl/networks"]), &real) == nil {
+		one.Networks = append(one.Networks, real...)
+	}
+	slices.Sort(one.Networks)
+	return one, nil
+}
+
+// labelled returns the owner of a network or volume; nil where there is none of this name.
+func (c Cluster) labelled(ctx context.Context, kind string, list []string, name string) (*Owner, error) {
+	out, err := c.Engine.Run(ctx, list...)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(strings.Fields(out), name) {
+		return nil, nil
+	}
+	out, err = c.Engine.Run(ctx, kind, "inspect", name)
+	if gone(err, kind) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []struct{ Labels map[string]string }
+	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) == 0 {
+		return nil, fmt.Errorf("reading what %s says of %s %s: %d of them, %v", c.Engine.Name, kind, name, len(all), err)
+	}
+	l := all[0].Labels
+	return &Owner{ID: l[idLabel], User: l[userLabel], Process: l[processLabel]}, nil
+}
+
+// Node returns the control-plane node on the cluster's own network.
+func (i Inventory) Node(c Cluster) (Container, bool) {
+	for _, n := range i.Nodes {
+		if n.Name == c.Node() && n.On(c) {
+			return n, true
+		}
+	}
+	return Container{}, false
+}
+
+// On reports that a container is on the network that a sandbox creates for the cluster.
+func (n Container) On(c Cluster) bool { return slices.Contains(n.Networks, c.network()) }
+
+// InstalledEngines names the engines whose program is in PATH, in order of preference.
+func InstalledEngines() []string {
+	return slices.DeleteFunc(EngineNames(), func(name string) bool {
+		_, err := exec.LookPath(name)
+		return err != nil
+	})
+}

@@ -1,0 +1,81 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+)
+
+// RemoteError reports an engine whose containers run on another machine, where neither the node's ports nor this machine's folders are.
+type RemoteError struct{ Engine, Host string }
+
+func (e *RemoteError) Error() string {
+	return fmt.Sprintf("%s runs containers on another machine (%s), and a sandbox needs an engine on this one", e.Engine, e.Host)
+}
+
+// Local returns a RemoteError when the engine runs containers on another machine. It only reads the engine's settings: nothing is made there.
+func (e Engine) Local(ctx context.Context) error {
+	host := ""
+	switch e.Name {
+	case "docker":
+		// The endpoint in force: that of DOCKER_HOST, else that of the current context. A docker without contexts has only DOCKER_HOST.
+		out, err := e.Run(ctx, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+		if err != nil {
+			return nil //nolint:nilerr // it cannot say; the probe finds out whether it works
+		}
+		host = strings.TrimSpace(out)
+	case "podman":
+		out, err := e.Run(ctx, "info", "--format", "{{.Host.ServiceIsRemote}} {{.Host.RemoteSocket.Path}}")
+		if err != nil {
+			return nil //nolint:nilerr // it cannot say; the probe finds out whether it works
+		}
+		remote, path, _ := strings.Cut(strings.TrimSpace(out), " ")
+		if remote == "true" {
+			host = path
+		}
+	}
+	if isLocal(host) {
+		return nil
+	}
+	way := "unset DOCKER_HOST, or docker context use default"
+	if e.Name == "podman" {
+		way = "unset CONTAINER_HOST and CONTAINER_CONNECTION"
+	}
+	return remedy.Wrap(&RemoteError{e.Name, host}, remedy.Advice(way), remedy.Advice("another engine, with --engine"))
+}
+
+// isLocal reports that an engine's address is on this machine: a socket, a pipe or a loopback address. No address is the default one, a socket.
+func isLocal(host string) bool {
+	if host == "" || strings.HasPrefix(host, "/") {
+		return true
+	}
+	u, err := url.Parse(host)
+	if err != nil {
+		return false
+	}
+	switch u.Scheme {
+	case "unix", "npipe", "fd":
+		return true
+	case "tcp", "http", "https":
+		ip := net.ParseIP(u.Hostname())
+		return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	}
+	return false // ssh, even to this machine: the forwarded socket says nothing of where the ports are
+}
+
+// userNamespace is the flag that takes a container out of the user namespace of a docker daemon with userns-remap, as kind does for its nodes;
+// privileged containers are refused inside it.
+func (e Engine) userNamespace(ctx context.Context) []string {
+	if e.Name != "docker" {
+		return nil
+	}
+	out, err := e.Run(ctx, "info", "--format", "{{json .SecurityOptions}}")
+	if err != nil || !strings.Contains(out, "name=userns") {
+		return nil
+	}
+	return []string{"--userns=host"}
+}
