@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/sandbox/release"
@@ -56,6 +57,13 @@ func (u *up) installReleases(ctx context.Context, _ func(string)) error {
 	if u.o.FirstCall != nil {
 		nodes = append(nodes, release.Node{Name: "first call", Needs: beforeFirst, Do: func(ctx context.Context) error {
 			return u.rec.step(ctx, "first call", u.firstCall)
+		}})
+	}
+	if u.o.LoadCall != nil {
+		nodes = append(nodes, release.Node{Name: "load generator", Needs: []string{"loadgen"}, Do: func(ctx context.Context) error {
+			return u.rec.step(ctx, "load generator", func(ctx context.Context, _ func(string)) error {
+				return u.rec.waiting(func() error { return u.o.LoadCall(ctx, u.client) })
+			})
 		}})
 	}
 	return release.InOrder(ctx, nodes)
@@ -105,7 +113,7 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 		return err
 	}
 	doing("installing")
-	outcome, err := release.Apply(ctx, u.cluster.Kubeconfig, release.Spec{Name: r.Name, Namespace: r.Namespace, Chart: c, Values: values})
+	outcome, err := release.Apply(ctx, u.cluster.Kubeconfig, release.Spec{Name: r.Name, Namespace: r.Namespace, Chart: c, Values: values, Held: u.o.Held})
 	if err != nil {
 		return err
 	}
@@ -145,7 +153,7 @@ func waitReady(ctx context.Context, c *kube.Client, r charts.Release) error {
 	if why == "" || ctx.Err() != nil {
 		return fmt.Errorf("waiting for %s: %w", r.Name, err)
 	}
-	return fmt.Errorf("waiting for %s: %w\ntry: sandbox logs %s", r.Name, errors.New(why), whoseLog(r))
+	return remedy.Wrap(fmt.Errorf("waiting for %s: %w", r.Name, errors.New(why)), remedy.Command("logs", whoseLog(r)))
 }
 
 // whoseLog names the release whose log tells more: one without pods is worked on by cert-manager.
@@ -171,6 +179,15 @@ func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (stri
 	var reasons []string
 	for _, n := range lacking {
 		reasons = append(reasons, n.String())
+	}
+	if len(reasons) == 0 {
+		without, err := c.WithoutEndpoints(ctx, r.Namespace, r.Selector)
+		if err != nil {
+			return "", err
+		}
+		for _, name := range without {
+			reasons = append(reasons, "no ready pod stands behind Service "+name)
+		}
 	}
 	if len(reasons) == 0 && r.Chart == charts.CertManager {
 		// Its pods are ready before its webhook is trusted.

@@ -22,6 +22,9 @@ type UpOptions struct {
 	Observe    func(Progress) // may be nil; called from several goroutines at once
 	// FirstCall makes one real call through mutual TLS; nil leaves the step out.
 	FirstCall func(ctx context.Context, c *kube.Client) error
+	// LoadCall waits until a call of the load generator was answered; nil leaves the step out. It passes through a Service, as FirstCall does not.
+	LoadCall func(ctx context.Context, c *kube.Client) error
+	Held     []string // fields that a scenario's run holds, which are no drift; see release.Drifted
 }
 
 // UpResult says what `up` did.

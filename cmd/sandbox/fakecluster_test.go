@@ -75,7 +75,7 @@ func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "nothing listens in this cluster", http.StatusNotFound)
 		return
 	}
-	if r.Method != http.MethodGet {
+	if r.Method != http.MethodGet && r.URL.Query().Get("dryRun") == "" {
 		c.mu.Lock()
 		c.changes = append(c.changes, r.Method+" "+r.URL.Path)
 		c.mu.Unlock()

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/discovery"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
@@ -29,12 +32,13 @@ type statusDocument struct {
 }
 
 type releaseStatus struct {
-	Name      string `json:"name"`
-	Chart     string `json:"chart"`
-	Version   string `json:"version"`
-	Namespace string `json:"namespace"`
-	Ready     bool   `json:"ready"`
-	Why       string `json:"why"`
+	Name      string   `json:"name"`
+	Chart     string   `json:"chart"`
+	Version   string   `json:"version"`
+	Namespace string   `json:"namespace"`
+	Ready     bool     `json:"ready"`
+	Why       string   `json:"why"`
+	Drift     []string `json:"drift,omitempty"` // objects that differ from the release's manifest
 }
 
 type imageStatus struct {
@@ -67,7 +71,7 @@ func newStatus(w world, g *globals) *cobra.Command {
 				err = doc.writeTable(w.stdout)
 			}
 			if err == nil && !doc.Ready {
-				return &codedError{code: exitEnvironment, err: fmt.Errorf("sandbox %s is not ready\ntry: sandbox up", g.name)}
+				return &codedError{code: exitEnvironment, err: remedy.Wrap(fmt.Errorf("sandbox %s is not ready", g.name), remedy.Command("up"))}
 			}
 			return err
 		},
@@ -80,17 +84,13 @@ func (s *session) status(ctx context.Context) (statusDocument, error) {
 	doc := statusDocument{Name: s.name, Engine: s.cluster.Engine.Name, Ready: true}
 	version, err := discovery.ToDiscoveryInterfaceWithContext(s.client.Kube.Discovery()).ServerVersionWithContext(ctx)
 	if err != nil {
-		return doc, fmt.Errorf("asking the cluster for its version: %w\ntry: sandbox up", err)
+		return doc, remedy.Wrap(fmt.Errorf("asking the cluster for its version: %w", err), remedy.Command("up"))
 	}
 	doc.KubernetesVersion = version.GitVersion
-	for _, r := range sandbox.Releases() {
-		one, err := s.releaseStatus(ctx, r)
-		if err != nil {
-			return doc, err
-		}
-		doc.Ready = doc.Ready && one.Ready
-		doc.Releases = append(doc.Releases, one)
+	if doc.Releases, err = s.releaseStatuses(ctx); err != nil {
+		return doc, err
 	}
+	doc.Ready = !slices.ContainsFunc(doc.Releases, func(r releaseStatus) bool { return !r.Ready })
 	if doc.Memory, err = s.cluster.Memory(ctx); err != nil {
 		return doc, err
 	}
@@ -109,6 +109,20 @@ func (s *session) status(ctx context.Context) (statusDocument, error) {
 	return doc, nil
 }
 
+// releaseStatuses asks about every release at the same time.
+func (s *session) releaseStatuses(ctx context.Context) ([]releaseStatus, error) {
+	releases := sandbox.Releases()
+	all := make([]releaseStatus, len(releases))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, r := range releases {
+		group.Go(func() (err error) {
+			all[i], err = s.releaseStatus(ctx, r)
+			return err
+		})
+	}
+	return all, group.Wait()
+}
+
 func (s *session) releaseStatus(ctx context.Context, r charts.Release) (releaseStatus, error) {
 	one := releaseStatus{Name: r.Name, Chart: r.Chart, Namespace: r.Namespace}
 	states, err := release.List(ctx, s.cluster.Kubeconfig, r.Namespace)
@@ -118,7 +132,14 @@ func (s *session) releaseStatus(ctx context.Context, r charts.Release) (releaseS
 	if one.Version, one.Why = installed(r, states); one.Why == "" {
 		one.Why, err = sandbox.NotReadyReason(ctx, s.client, r)
 	}
-	one.Ready = err == nil && one.Why == ""
+	if err != nil {
+		return one, err
+	}
+	one.Ready = one.Why == ""
+	drift, err := release.Drifted(ctx, s.cluster.Kubeconfig, r.Namespace, r.Name, nil)
+	for _, d := range drift {
+		one.Drift = append(one.Drift, d.String())
+	}
 	return one, err
 }
 
@@ -145,7 +166,25 @@ func (d statusDocument) writeTable(out io.Writer) error {
 	for _, r := range d.Releases {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Name, r.Namespace, r.Version, word[r.Ready], r.Why)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return d.writeDrift(out)
+}
+
+// writeDrift lists what was changed by hand.
+func (d statusDocument) writeDrift(out io.Writer) error {
+	drifted := false
+	for _, r := range d.Releases {
+		for _, what := range r.Drift {
+			if !drifted {
+				fmt.Fprintln(out, "\nchanged by hand, which `sandbox up` repairs:")
+				drifted = true
+			}
+			fmt.Fprintf(out, "  %s: %s\n", r.Name, what)
+		}
+	}
+	return nil
 }
 
 func gigabytes(bytes int64) float64 { return float64(bytes) / 1e9 }

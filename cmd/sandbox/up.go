@@ -80,7 +80,7 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	screen := newProgressScreen(w)
 	result, err := sandbox.Up(cmd.Context(), sandbox.UpOptions{
 		Name: g.name, Engine: g.engine, Images: mode, SourceTree: tree, Folders: folders, Observe: screen.observe,
-		FirstCall: firstCall,
+		FirstCall: firstCall, LoadCall: loadCall,
 	})
 	screen.close()
 	if err != nil {

@@ -7,9 +7,13 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
@@ -144,4 +148,56 @@ func firstAnswer(ctx context.Context, conn grpc.ClientConnInterface, limit time.
 func firstUser(ctx context.Context, conn grpc.ClientConnInterface) error {
 	_, err := userv1.NewUserServiceClient(conn).GetUser(ctx, &userv1.GetUserRequest{UserId: "u-1"}, grpc.WaitForReady(true))
 	return err
+}
+
+// checkLoad is the load by which `up` finds out whether the load generator's calls are answered.
+const checkLoad = "up-check"
+
+// loadCall waits until a call that the load generator sent to userservice was answered.
+func loadCall(ctx context.Context, client *kube.Client) error {
+	s := &session{client: client}
+	defer s.close()
+	conn, err := s.dial(ctx, "loadgen")
+	if err != nil {
+		return fmt.Errorf("asking the load generator for a call: %w", err)
+	}
+	ctx, done := context.WithTimeout(ctx, loadCallLimit)
+	defer done()
+	return answeredLoad(ctx, loadgenv1.NewLoadGeneratorClient(conn))
+}
+
+const loadCallLimit = time.Minute
+
+// answeredLoad runs a small load until one of its calls was answered.
+func answeredLoad(ctx context.Context, rpc loadgenv1.LoadGeneratorClient) error {
+	start := &loadgenv1.StartLoadRequest{
+		Name: checkLoad, Target: "userservice", Method: "user.v1.UserService/GetUser", RequestJson: `{"userId":"u-1"}`, Rate: 50,
+	}
+	_, err := rpc.StartLoad(ctx, start, grpc.WaitForReady(true))
+	if status.Code(err) == codes.AlreadyExists { // a killed `up` left it
+		if _, err = rpc.StopLoad(ctx, &loadgenv1.StopLoadRequest{Name: checkLoad}); err == nil {
+			_, err = rpc.StartLoad(ctx, start)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("starting a load: %w", err)
+	}
+	defer func() {
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_, _ = rpc.StopLoad(clean, &loadgenv1.StopLoadRequest{Name: checkLoad}) // a load that stays is stopped by the next `up`
+	}()
+	var last *loadgenv1.LoadStats
+	err = wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		stats, err := rpc.GetLoad(ctx, &loadgenv1.GetLoadRequest{Name: checkLoad})
+		if err == nil {
+			last = stats
+		}
+		return stats.GetOk() > 0, nil
+	})
+	if err != nil {
+		return remedy.Wrap(fmt.Errorf("waiting for a call of the load generator to be answered: %w (sent %d, errors %v)", err, last.GetSent(), last.GetErrors()),
+			remedy.Command("status"), remedy.Command("logs", "loadgen"))
+	}
+	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
 // wantError checks an error's chain and that its text has all the parts.
@@ -24,11 +26,7 @@ func wantError(t *testing.T, err, is error, parts ...string) {
 	if is != nil && !errors.Is(err, is) {
 		t.Errorf("error %q is not %q", err, is)
 	}
-	for _, p := range parts {
-		if !strings.Contains(err.Error(), p) {
-			t.Errorf("error %q does not say %q", err, p)
-		}
-	}
+	fixture.WantError(t, err, parts...)
 }
 
 func readAll(t *testing.T, img v1.Image) error {

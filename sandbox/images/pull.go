@@ -12,18 +12,21 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// dialTimeout bounds how long an offline machine waits before it knows that it is offline.
-const dialTimeout = 3 * time.Second
+const (
+	dialTimeout      = 3 * time.Second  // bounds how long a machine without a network waits before it knows that
+	handshakeTimeout = 10 * time.Second // a busy machine, or a slow link, takes seconds for one
+)
 
 // ErrOffline is returned for every pull after the first that could not reach its registry.
 var ErrOffline = errors.New("no image registry can be reached")
 
-// Registry pulls images; once one pull finds no network, the later ones do not try.
+// Registry pulls images with the user's credentials, as docker and podman store them. Once one pull finds no network, the later ones do not try.
 type Registry struct {
 	offline   atomic.Bool
 	transport http.RoundTripper
@@ -54,7 +57,7 @@ func Registries() []string {
 func NewRegistry() *Registry {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
-	t.TLSHandshakeTimeout = dialTimeout
+	t.TLSHandshakeTimeout = handshakeTimeout
 	t.ResponseHeaderTimeout = 20 * time.Second
 	r := &Registry{}
 	r.transport = impatient{next: t, limit: stallTimeout, stalled: func() { r.offline.Store(true) }}
@@ -64,8 +67,9 @@ func NewRegistry() *Registry {
 // Offline says whether a pull has found no network.
 func (r *Registry) Offline() bool { return r.offline.Load() }
 
-// Image fetches the manifest of ref for this machine's architecture; layers follow as they are read.
-func (r *Registry) Image(ctx context.Context, ref string) (v1.Image, error) {
+// Image fetches the manifest of ref for this machine's architecture; layers follow as they are read. It calls waiting, which may be nil, before a pause
+// that a registry's rate limit demands.
+func (r *Registry) Image(ctx context.Context, ref string, waiting func(registry string, pause time.Duration)) (v1.Image, error) {
 	if r.offline.Load() {
 		return nil, ErrOffline
 	}
@@ -73,17 +77,33 @@ func (r *Registry) Image(ctx context.Context, ref string) (v1.Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pulling %s: %w", ref, err)
 	}
-	img, err := remote.Image(parsed, remote.WithContext(ctx), remote.WithTransport(r.transport), remote.WithRetryPredicate(never),
-		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}))
+	img, err := r.fetch(ctx, parsed, waiting)
+	if timedOut(err) && ctx.Err() == nil { // one slow answer does not mean that there is no network
+		img, err = r.fetch(ctx, parsed, waiting)
+	}
+	var limited *RateLimitError
 	var unanswered *url.Error // what the HTTP client says of a request that got no answer
-	if errors.As(err, &unanswered) && ctx.Err() == nil {
+	switch {
+	case err == nil:
+		return img, nil
+	case errors.As(err, &limited):
+		return nil, fmt.Errorf("pulling %s: %w", ref, limited)
+	case errors.As(err, &unanswered) && ctx.Err() == nil:
 		r.offline.Store(true)
 		return nil, fmt.Errorf("%w: %w", ErrOffline, err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("pulling %s: %w", ref, err)
-	}
-	return img, nil
+	return nil, fmt.Errorf("pulling %s: %w", ref, err)
+}
+
+func (r *Registry) fetch(ctx context.Context, ref name.Reference, waiting func(string, time.Duration)) (v1.Image, error) {
+	return remote.Image(ref, remote.WithContext(ctx), remote.WithTransport(patient{r.transport, waiting}), remote.WithRetryPredicate(never),
+		remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}))
+}
+
+// timedOut reports that a request took too long to connect, to shake hands or to be answered.
+func timedOut(err error) bool {
+	var unanswered *url.Error
+	return errors.As(err, &unanswered) && unanswered.Timeout()
 }
 
 func never(error) bool { return false }

@@ -106,7 +106,7 @@ func TestARegistryThatStallsIsNotAskedAgain(t *testing.T) {
 		t.Fatalf("its downloads have no limit: %T", r.transport)
 	}
 	guard.stalled()
-	if _, err := r.Image(t.Context(), "registry.example/a:1"); !errors.Is(err, ErrOffline) || !strings.Contains(err.Error(), "no image registry") {
+	if _, err := r.Image(t.Context(), "registry.example/a:1", nil); !errors.Is(err, ErrOffline) || !strings.Contains(err.Error(), "no image registry") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Event tells an observer what happens to one image.
@@ -130,6 +132,9 @@ func (s *Store) find(ctx context.Context, key, ref string) (Ready, bool, error) 
 	return Ready{}, false, err
 }
 
+// longBuild is the longest build that starts by itself because a registry limits pulls.
+const longBuild = time.Minute
+
 func (s *Store) pullOrBuild(ctx context.Context, i Image, buildKey string) (Ready, error) {
 	var pullErr error
 	if i.Pull != "" && s.Mode != Source {
@@ -142,10 +147,14 @@ func (s *Store) pullOrBuild(ctx context.Context, i Image, buildKey string) (Read
 		return Ready{}, ctx.Err()
 	}
 	if pullErr != nil && s.Mode == Pull {
-		return Ready{}, fmt.Errorf("%w\ntry: --images auto, which builds what cannot be pulled", pullErr)
+		return Ready{}, remedy.Wrap(pullErr, remedy.Flag("images", "auto").If("what cannot be pulled may be built"))
+	}
+	var limited *RateLimitError
+	if errors.As(pullErr, &limited) && i.Typical > longBuild {
+		return Ready{}, pullErr // the pull would work soon; the build takes longer than anybody expects
 	}
 	if s.SourceTree == "" {
-		return Ready{}, errors.Join(pullErr, errors.New("building it needs a checkout of this project\ntry: run from the project's folder, or name it with --source"))
+		return Ready{}, errors.Join(pullErr, remedy.New("building it needs a checkout of this project", remedy.Advice("run from the project's folder, or name it with --source")))
 	}
 	if pullErr != nil {
 		s.tellPull(i.Ref, pullErr)
@@ -163,7 +172,9 @@ func (s *Store) pull(ctx context.Context, i Image) (Ready, error) {
 	}
 	s.observe(Event{Ref: i.Ref, Doing: "pulling"})
 	started := time.Now()
-	img, err := s.Registry.Image(ctx, i.Pull)
+	img, err := s.Registry.Image(ctx, i.Pull, func(registry string, pause time.Duration) {
+		s.observe(Event{Ref: i.Ref, Doing: fmt.Sprintf("waiting %s, because %s limits pulls", pause, registry)})
+	})
 	if err != nil {
 		return Ready{}, err
 	}

@@ -336,13 +336,13 @@ func TestRenew(t *testing.T) {
 func TestOfflineIsNoticedOnce(t *testing.T) {
 	net := &counter{}
 	r := &Registry{transport: net}
-	_, err := r.Image(t.Context(), "example.org/a:1")
+	_, err := r.Image(t.Context(), "example.org/a:1", nil)
 	wantError(t, err, ErrOffline, "no route to host")
 	first := net.calls.Load()
 	if first == 0 {
 		t.Fatal("the first pull did not try")
 	}
-	_, err = r.Image(t.Context(), "example.org/b:1")
+	_, err = r.Image(t.Context(), "example.org/b:1", nil)
 	wantError(t, err, ErrOffline)
 	if net.calls.Load() != first {
 		t.Error("the second pull tried again")
@@ -374,10 +374,10 @@ func TestARefusalDoesNotMeanOffline(t *testing.T) {
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			r := &Registry{transport: http.DefaultTransport}
-			if _, err := r.Image(c.ctx, c.ref); err == nil || errors.Is(err, ErrOffline) {
+			if _, err := r.Image(c.ctx, c.ref, nil); err == nil || errors.Is(err, ErrOffline) {
 				t.Errorf("got %v", err)
 			}
-			if _, err := r.Image(t.Context(), host+"/there:1"); err != nil {
+			if _, err := r.Image(t.Context(), host+"/there:1", nil); err != nil {
 				t.Errorf("the next pull fails: %v", err)
 			}
 		})

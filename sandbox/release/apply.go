@@ -12,12 +12,15 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/kube"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
 )
 
 // Spec is a release as it should be.
@@ -26,6 +29,7 @@ type Spec struct {
 	Namespace string // exists already
 	Chart     *chart.Chart
 	Values    map[string]any
+	Held      []string // fields that a scenario's run holds, as in Drifted
 }
 
 // Outcome is what Apply had to do.
@@ -48,11 +52,21 @@ func Apply(ctx context.Context, kubeconfig string, s Spec) (Outcome, error) {
 	if err != nil {
 		return "", fmt.Errorf("applying release %s: %w", s.Name, err)
 	}
-	outcome, err := until(ctx, func() (Outcome, error) { return apply(ctx, cfg, s) })
+	outcome, err := until(ctx, func() (Outcome, error) { return applyWhole(ctx, cfg, s) })
 	if err != nil {
 		return "", fmt.Errorf("applying release %s: %w", s.Name, err)
 	}
 	return outcome, nil
+}
+
+// applyWhole applies the release and then repairs what Helm leaves as it is.
+func applyWhole(ctx context.Context, cfg *action.Configuration, s Spec) (Outcome, error) {
+	outcome, err := apply(ctx, cfg, s)
+	if err != nil || outcome == Unchanged || outcome == Installed {
+		return outcome, err
+	}
+	_, err = repairDrift(ctx, cfg, s.Name, s.Held)
+	return outcome, err
 }
 
 func apply(ctx context.Context, cfg *action.Configuration, s Spec) (Outcome, error) {
@@ -85,14 +99,16 @@ func apply(ctx context.Context, cfg *action.Configuration, s Spec) (Outcome, err
 	case last.Labels[fingerprintLabel] != print:
 		return Upgraded, upgrade(ctx, cfg, s, print)
 	}
-	asMade, err := asInstalled(cfg, last.Manifest)
-	if err != nil {
+	found, err := drifted(ctx, cfg, last.Manifest, s.Held)
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if !asMade {
+	case len(found) == 0:
+		return Unchanged, nil
+	case slices.ContainsFunc(found, func(d Drift) bool { return d.Missing }):
 		return Repaired, upgrade(ctx, cfg, s, print)
 	}
-	return Unchanged, nil
+	return Repaired, nil // by applyWhole
 }
 
 // forget deletes every record of a release: Helm installs nothing under a name that has one.
@@ -163,12 +179,20 @@ func hashChart(w io.Writer, c *chart.Chart) error {
 	return err
 }
 
+// nameManager gives Helm the name under which it owns fields. Its default is the name of the program's file, which a user may change.
+var nameManager = sync.OnceFunc(func() { kube.ManagedFieldsManager = fieldManager })
+
 func configuration(kubeconfig, namespace string) (*action.Configuration, error) {
 	flags := genericclioptions.NewConfigFlags(true)
 	flags.KubeConfig, flags.Namespace = &kubeconfig, &namespace
+	flags.WithWrapConfigFn(func(c *rest.Config) *rest.Config {
+		c.QPS = -1 // no limit: the cluster is ours alone
+		return c
+	})
 	flags.WithDiscoveryBurst(300).WithDiscoveryQPS(50)
 	cacheDir := kubeconfig + ".cache"
 	flags.CacheDir = &cacheDir
+	nameManager()
 	cfg := new(action.Configuration)
 	debug := func(format string, args ...any) { slog.Debug(fmt.Sprintf(format, args...)) }
 	return cfg, cfg.Init(flags, namespace, "secret", debug)

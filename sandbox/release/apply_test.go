@@ -3,7 +3,6 @@ package release
 import (
 	"errors"
 	"io"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,19 +11,10 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/kube"
 	kubefake "helm.sh/helm/v3/pkg/kube/fake"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage"
 	"helm.sh/helm/v3/pkg/storage/driver"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/scheme"
-	restfake "k8s.io/client-go/rest/fake"
 )
 
 func thing() *chart.Chart {
@@ -60,7 +50,7 @@ func newWorld() world {
 
 func (w world) apply(t *testing.T, s Spec, want Outcome) {
 	t.Helper()
-	got, err := apply(t.Context(), w.cfg, s)
+	got, err := applyWhole(t.Context(), w.cfg, s)
 	if err != nil || got != want {
 		t.Fatalf("%q, %v; want %q", got, err, want)
 	}
@@ -126,7 +116,9 @@ func TestApply(t *testing.T) {
 			w.leave(t, release.StatusFailed)
 		}, small, Repaired, 2},
 		{"an install that the cluster refused is repaired", func(t *testing.T, w world) {
-			w.kube.DummyResources, w.kube.CreateError = answering(http.StatusNotFound), errors.New("refused")
+			api, list := newFakeAPI(t, configYAML)
+			api.live = nil
+			w.kube.DummyResources, w.kube.CreateError = list, errors.New("refused")
 			if _, err := apply(t.Context(), w.cfg, small); err == nil || w.last(t).Info.Status != release.StatusFailed {
 				t.Fatalf("the refused install is %s: %v", w.last(t).Info.Status, err)
 			}
@@ -180,78 +172,6 @@ func TestApplyReportsWhatTheClusterSays(t *testing.T) {
 	if _, err := apply(t.Context(), w.cfg, spec(nil)); err == nil || !strings.Contains(err.Error(), "no such kind") {
 		t.Errorf("got %v", err)
 	}
-}
-
-// answering is a cluster that answers every question for one object with the same status code.
-func answering(code int) kube.ResourceList {
-	return answeringWith(code, `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"shop"}}`, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a"}})
-}
-
-// answeringWith is an object of a manifest, and what the cluster says of it.
-func answeringWith(code int, body string, wanted runtime.Object) kube.ResourceList {
-	switch code {
-	case http.StatusOK:
-	case http.StatusNotFound:
-		body = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`
-	default:
-		body = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","code":500}`
-	}
-	gv := schema.GroupVersion{Version: "v1"}
-	client := &restfake.RESTClient{
-		NegotiatedSerializer: scheme.Codecs.WithoutConversion(), GroupVersion: gv,
-		Client: restfake.CreateHTTPClient(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
-		}),
-	}
-	return kube.ResourceList{{
-		Client: client, Namespace: "shop", Name: "a", Object: wanted,
-		Mapping: &meta.RESTMapping{Resource: gv.WithResource("configmaps"), GroupVersionKind: gv.WithKind("ConfigMap"), Scope: meta.RESTScopeNamespace},
-	}}
-}
-
-func TestAsInstalled(t *testing.T) {
-	config := func(data map[string]string) runtime.Object {
-		return &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: "a"}, Data: data}
-	}
-	scaled := func(to int32) runtime.Object {
-		return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: appsv1.DeploymentSpec{Replicas: &to}}
-	}
-	const three = `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"a"},"spec":{"replicas":3,"minReadySeconds":1}}`
-	for _, c := range []struct {
-		sentence string
-		list     kube.ResourceList
-		build    error
-		whole    bool
-		fails    bool
-	}{
-		{"an object that is there is there", answering(http.StatusOK), nil, true, false},
-		{"an object that somebody deleted is missing", answering(http.StatusNotFound), nil, false, false},
-		{"of two objects one is missing", append(answering(http.StatusOK), answering(http.StatusNotFound)...), nil, false, false},
-		{"a kind that is gone with its definition is missing", nil, errors.New("no matches for kind"), false, false},
-		{"a cluster that does not answer says nothing about the object", answering(http.StatusInternalServerError), nil, false, true},
-		{"a deployment of as many pods as it was made with", answeringWith(http.StatusOK, three, scaled(3)), nil, true, false},
-		{"a deployment that somebody scaled", answeringWith(http.StatusOK, three, scaled(2)), nil, false, false},
-		{"a deployment whose number nobody gave", answeringWith(http.StatusOK, three, &appsv1.Deployment{}), nil, true, false},
-		{"a config map as it was made", answeringWith(http.StatusOK, `{"kind":"ConfigMap","apiVersion":"v1","data":{"k":"v"}}`, config(map[string]string{"k": "v"})), nil, true, false},
-		{"a config map that somebody added to", answeringWith(http.StatusOK, `{"kind":"ConfigMap","apiVersion":"v1","data":{"k":"v","more":"x"}}`, config(map[string]string{"k": "v"})), nil, true, false},
-		{"a config map that somebody edited", answeringWith(http.StatusOK, `{"kind":"ConfigMap","apiVersion":"v1","data":{"k":"w"}}`, config(map[string]string{"k": "v"})), nil, false, false},
-	} {
-		w := newWorld()
-		w.kube.DummyResources, w.kube.BuildError = c.list, c.build
-		whole, err := asInstalled(w.cfg, "")
-		if whole != c.whole || (err != nil) != c.fails {
-			t.Errorf("%s: got %v, %v", c.sentence, whole, err)
-		}
-	}
-}
-
-func TestApplyRepairsWhatSomebodyDeleted(t *testing.T) {
-	w := newWorld()
-	w.apply(t, spec(nil), Installed)
-	w.kube.DummyResources = answering(http.StatusNotFound)
-	w.apply(t, spec(nil), Repaired)
-	w.kube.DummyResources = answering(http.StatusOK)
-	w.apply(t, spec(nil), Unchanged)
 }
 
 func TestFingerprint(t *testing.T) {

@@ -1,0 +1,91 @@
+package images
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+)
+
+const (
+	rateLimitTries   = 3               // requests until a registry that limits them is believed
+	rateLimitPause   = 5 * time.Second // where the registry does not say how long to wait
+	rateLimitLongest = 2 * time.Minute // a longer wait is the user's decision
+)
+
+// RateLimitError reports that a registry limits how often this machine, or this account, may pull.
+type RateLimitError struct {
+	Registry string
+	After    time.Duration // until the registry answers again, by its own word; 0 where it gave none
+}
+
+func (e *RateLimitError) Error() string {
+	if e.After == 0 {
+		return fmt.Sprintf("%s limits how often images may be pulled (HTTP 429)", e.Registry)
+	}
+	return fmt.Sprintf("%s limits how often images may be pulled (HTTP 429) for another %s", e.Registry, e.After)
+}
+
+// Remedies are an account, which has a higher limit, and the other ways to an image.
+func (e *RateLimitError) Remedies() []remedy.Remedy {
+	return []remedy.Remedy{
+		remedy.Shell("docker", "login", e.Registry).If("you have an account there; podman login works as well"),
+		remedy.Flag("images", "source").If("a build from source, of up to 15 minutes an image, is acceptable"),
+		remedy.Flag("bundle", "FILE").If("another machine has the images: sandbox images save FILE"),
+	}
+}
+
+// patient waits as long as a registry that limits requests demands, and sends the request again.
+type patient struct {
+	next    http.RoundTripper
+	waiting func(registry string, pause time.Duration) // may be nil
+}
+
+func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
+	for try := 1; ; try++ {
+		resp, err := p.next.RoundTrip(req)
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests {
+			return resp, err
+		}
+		_ = resp.Body.Close()
+		asked := retryAfter(resp.Header.Get("Retry-After"), time.Now())
+		pause := asked
+		if pause == 0 {
+			pause = rateLimitPause
+		}
+		if try == rateLimitTries || pause > rateLimitLongest || req.Body != nil {
+			return nil, &RateLimitError{Registry: req.URL.Host, After: asked}
+		}
+		if p.waiting != nil {
+			p.waiting(req.URL.Host, pause)
+		}
+		if err := sleep(req.Context(), pause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// retryAfter reads a Retry-After header: seconds, or a date. It returns 0 where there is none that can be read.
+func retryAfter(text string, now time.Time) time.Duration {
+	if seconds, err := strconv.Atoi(text); err == nil {
+		return time.Duration(max(0, seconds)) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, at.Sub(now)).Round(time.Second)
+	}
+	return 0
+}

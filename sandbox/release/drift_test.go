@@ -1,0 +1,298 @@
+package release
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	"helm.sh/helm/v3/pkg/kube"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/apimachinery/pkg/util/managedfields/managedfieldstest"
+	"k8s.io/cli-runtime/pkg/resource"
+	"k8s.io/client-go/applyconfigurations"
+	"k8s.io/client-go/kubernetes/scheme"
+	restfake "k8s.io/client-go/rest/fake"
+	"sigs.k8s.io/yaml"
+)
+
+// fakeAPI is one object behind an API server that keeps track of who owns its fields, as a real one does, by the same code.
+type fakeAPI struct {
+	t      *testing.T
+	gvk    schema.GroupVersionKind
+	fields *managedfields.FieldManager
+	live   *unstructured.Unstructured // nil where it was deleted
+	broken bool
+	writes int // requests that changed it
+}
+
+func parse(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	u := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(text), &u.Object); err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// newFakeAPI holds the object of a manifest as Helm created it.
+func newFakeAPI(t *testing.T, manifest string) (*fakeAPI, kube.ResourceList) {
+	t.Helper()
+	wanted := parse(t, manifest)
+	a := &fakeAPI{t: t, gvk: wanted.GroupVersionKind()}
+	a.fields = managedfieldstest.NewFakeFieldManager(applyconfigurations.NewTypeConverter(scheme.Scheme), a.gvk)
+	created := wanted.DeepCopy()
+	created.SetAnnotations(map[string]string{"meta.helm.sh/release-name": "thing"})
+	a.live = parse(t, "apiVersion: "+wanted.GetAPIVersion()+"\nkind: "+wanted.GetKind())
+	a.update("sandbox", created)
+	client := &restfake.RESTClient{
+		NegotiatedSerializer: scheme.Codecs.WithoutConversion(), GroupVersion: a.gvk.GroupVersion(), Client: restfake.CreateHTTPClient(a.serve),
+	}
+	plural, _ := meta.UnsafeGuessKindToResource(a.gvk)
+	return a, kube.ResourceList{infoOf(client, plural, a.gvk, wanted)}
+}
+
+// update changes the object as a manager that sends the whole of it, such as `kubectl edit`.
+func (a *fakeAPI) update(manager string, to *unstructured.Unstructured) {
+	a.t.Helper()
+	changed, err := a.fields.Update(a.live, to, manager)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.live = changed.(*unstructured.Unstructured)
+}
+
+// edit changes one field of the object by hand.
+func (a *fakeAPI) edit(manager string, value any, path ...string) {
+	a.t.Helper()
+	to := a.live.DeepCopy()
+	if err := unstructured.SetNestedField(to.Object, value, path...); err != nil {
+		a.t.Fatal(err)
+	}
+	a.update(manager, to)
+}
+
+func (a *fakeAPI) serve(r *http.Request) (*http.Response, error) {
+	if a.broken {
+		return reply(http.StatusInternalServerError, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","code":500}`), nil
+	}
+	if a.live == nil {
+		return reply(http.StatusNotFound, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`), nil
+	}
+	next := a.live
+	switch {
+	case r.Method == http.MethodPatch && r.Header.Get("Content-Type") == "application/apply-patch+yaml":
+		body, _ := io.ReadAll(r.Body)
+		q := r.URL.Query()
+		if q.Get("force") != "true" {
+			a.t.Error("an apply without force fails where a field has another owner")
+		}
+		applied, err := a.fields.Apply(a.live, parse(a.t, string(body)), q.Get("fieldManager"), true)
+		if err != nil {
+			return nil, err
+		}
+		if applied == nil { // nothing changed
+			applied = a.live
+		}
+		next = applied.(*unstructured.Unstructured)
+		if q.Get("dryRun") == "" {
+			a.live, a.writes = next, a.writes+1
+		}
+	case r.Method == http.MethodPatch:
+		body, _ := io.ReadAll(r.Body)
+		operations, err := jsonpatch.DecodePatch(bytes.ReplaceAll(body, []byte(`{"op":"replace","path":"/metadata/resourceVersion","value":""}`), []byte(`{"op":"test","path":"/kind","value":"`+a.gvk.Kind+`"}`)))
+		if err != nil {
+			return nil, err
+		}
+		before, _ := a.live.MarshalJSON()
+		after, err := operations.Apply(before)
+		if err != nil {
+			return nil, err
+		}
+		next = parse(a.t, string(after))
+		a.live, a.writes = next, a.writes+1
+	}
+	body, err := next.MarshalJSON()
+	return reply(http.StatusOK, string(body)), err
+}
+
+func reply(code int, body string) *http.Response {
+	return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+const (
+	serviceYAML = `
+apiVersion: v1
+kind: Service
+metadata: {name: users, namespace: shop}
+spec:
+  selector: {app: users}
+  ports: [{name: grpc, port: 8443, protocol: TCP, targetPort: grpc}]
+`
+	deploymentYAML = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: users, namespace: shop}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: users}}
+  template:
+    metadata: {labels: {app: users}}
+    spec:
+      containers:
+        - {name: main, image: "users:dev", env: [{name: A, value: "1"}]}
+`
+	configYAML = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: users, namespace: shop}
+data: {policy: "a: b"}
+`
+)
+
+func container(fields map[string]any) []any {
+	c := map[string]any{"name": "main", "image": "users:dev", "env": []any{map[string]any{"name": "A", "value": "1"}}}
+	for k, v := range fields {
+		c[k] = v
+	}
+	return []any{c}
+}
+
+var containersPath = []string{"spec", "template", "spec", "containers"}
+
+// TestDrift_IsFoundAndRepaired: what somebody changes by hand is found with its fields, and an apply makes the object be as the manifest says again.
+func TestDrift_IsFoundAndRepaired(t *testing.T) {
+	for _, c := range []struct {
+		sentence, manifest string
+		change             func(*fakeAPI)
+		changed, added     []string
+	}{
+		{"a changed selector of a Service", serviceYAML, func(a *fakeAPI) {
+			a.edit("kubectl-edit", map[string]any{"app": "nothing"}, "spec", "selector")
+		}, []string{"spec.selector.app"}, nil},
+		{"an added key of a Service's selector", serviceYAML, func(a *fakeAPI) {
+			a.edit("kubectl-edit", map[string]any{"app": "users", "more": "x"}, "spec", "selector")
+		}, []string{"spec.selector.more"}, nil},
+		{"an added field of a Service", serviceYAML, func(a *fakeAPI) { a.edit("kubectl-edit", "ClientIP", "spec", "sessionAffinity") }, nil, []string{"spec.sessionAffinity"}},
+		{"scaled by hand", deploymentYAML, func(a *fakeAPI) { a.edit("kubectl", int64(1), "spec", "replicas") }, []string{"spec.replicas"}, nil},
+		{"a changed image", deploymentYAML, func(a *fakeAPI) {
+			a.edit("kubectl-set", container(map[string]any{"image": "other:1"}), containersPath...)
+		}, []string{"spec.template.spec.containers[0].image"}, nil},
+		{"an added variable", deploymentYAML, func(a *fakeAPI) {
+			a.edit("kubectl-set", container(map[string]any{"env": []any{map[string]any{"name": "A", "value": "1"}, map[string]any{"name": "B", "value": "2"}}}), containersPath...)
+		}, nil, []string{"spec.template.spec.containers[name=main].env[name=B].name", "spec.template.spec.containers[name=main].env[name=B].value"}},
+		{"an added container", deploymentYAML, func(a *fakeAPI) {
+			a.edit("kubectl-patch", append(container(nil), map[string]any{"name": "side", "image": "x:1"}), containersPath...)
+		}, nil, []string{"spec.template.spec.containers[name=side].image", "spec.template.spec.containers[name=side].name"}},
+		{"an edited ConfigMap", configYAML, func(a *fakeAPI) { a.edit("kubectl-edit", "c: d", "data", "policy") }, []string{"data.policy"}, nil},
+		{"an added key of a ConfigMap", configYAML, func(a *fakeAPI) { a.edit("kubectl-edit", "x", "data", "more") }, nil, []string{"data.more"}},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			api, list := newFakeAPI(t, c.manifest)
+			w := newWorld()
+			w.apply(t, spec(nil), Installed)
+			w.kube.DummyResources = list
+			before := api.live.DeepCopy()
+			if found, err := drifted(t.Context(), w.cfg, "", nil); err != nil || len(found) != 0 {
+				t.Fatalf("right after the installation: %v, %v", found, err)
+			}
+			w.apply(t, spec(nil), Unchanged)
+			if api.writes != 0 {
+				t.Fatalf("looking for drift wrote %d times", api.writes)
+			}
+			c.change(api)
+			found, err := drifted(t.Context(), w.cfg, "", nil)
+			if err != nil || len(found) != 1 {
+				t.Fatalf("found %v, %v", found, err)
+			}
+			if !slices.Equal(found[0].Changed, c.changed) || !slices.Equal(found[0].Added, c.added) {
+				t.Errorf("changed %q, want %q; added %q, want %q", found[0].Changed, c.changed, found[0].Added, c.added)
+			}
+			w.apply(t, spec(nil), Repaired)
+			if differ := changed(before.Object, api.live.Object); len(differ) > 0 {
+				t.Errorf("after the repair these differ: %q", differ)
+			}
+			w.apply(t, spec(nil), Unchanged)
+		})
+	}
+}
+
+func TestDrift_LeavesOutWhatIsNone(t *testing.T) {
+	for _, c := range []struct {
+		sentence, manifest string
+		change             func(*fakeAPI)
+		held               []string
+	}{
+		{"nothing changed", serviceYAML, func(*fakeAPI) {}, nil},
+		{"a controller's own field", deploymentYAML, func(a *fakeAPI) { a.edit("kube-controller-manager", int64(7), "spec", "progressDeadlineSeconds") }, nil},
+		{"a status", deploymentYAML, func(a *fakeAPI) { a.edit("kubectl", int64(1), "status", "replicas") }, nil},
+		{"an annotation", serviceYAML, func(a *fakeAPI) { a.edit("kubectl-annotate", "note", "metadata", "annotations", "mine") }, nil},
+		{"a rolling restart", deploymentYAML, func(a *fakeAPI) {
+			a.edit("kubectl-rollout", "2030-01-02T03:04:05Z", "spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt")
+		}, nil},
+		{"replicas that a run holds", deploymentYAML, func(a *fakeAPI) { a.edit("kubectl", int64(0), "spec", "replicas") }, []string{"Deployment/users spec.replicas"}},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			api, list := newFakeAPI(t, c.manifest)
+			c.change(api)
+			w := newWorld()
+			w.kube.DummyResources = list
+			if found, err := drifted(t.Context(), w.cfg, "", c.held); err != nil || len(found) != 0 {
+				t.Errorf("found %v, %v", found, err)
+			}
+		})
+	}
+}
+
+// TestRepair_KeepsWhatARunHolds: another change of the same object is repaired, and the replicas stay as the run left them.
+func TestRepair_KeepsWhatARunHolds(t *testing.T) {
+	api, list := newFakeAPI(t, deploymentYAML)
+	w := newWorld()
+	w.apply(t, spec(nil), Installed)
+	w.kube.DummyResources = list
+	api.edit("sandbox", int64(0), "spec", "replicas")
+	api.edit("kubectl-set", container(map[string]any{"image": "other:1"}), containersPath...)
+	s := spec(nil)
+	s.Held = []string{"Deployment/users spec.replicas"}
+	w.apply(t, s, Repaired)
+	replicas, _, _ := unstructured.NestedInt64(api.live.Object, "spec", "replicas")
+	containers, _, _ := unstructured.NestedSlice(api.live.Object, containersPath...)
+	if image := containers[0].(map[string]any)["image"]; replicas != 0 || image != "users:dev" {
+		t.Errorf("%d replicas of %v", replicas, image)
+	}
+}
+
+func TestDrifted_ReportsWhatIsMissing(t *testing.T) {
+	api, list := newFakeAPI(t, serviceYAML)
+	w := newWorld()
+	w.kube.DummyResources = list
+	api.live = nil
+	found, err := drifted(t.Context(), w.cfg, "", nil)
+	if err != nil || len(found) != 1 || found[0].String() != "Service/users is missing" {
+		t.Errorf("found %v, %v", found, err)
+	}
+	w.kube.DummyResources, w.kube.BuildError = nil, errors.New("no matches for kind")
+	if found, err = drifted(t.Context(), w.cfg, "", nil); err != nil || len(found) != 1 || !found[0].Missing {
+		t.Errorf("a kind that is gone with its definition: %v, %v", found, err)
+	}
+	api, list = newFakeAPI(t, serviceYAML)
+	api.broken = true
+	w.kube.DummyResources, w.kube.BuildError = list, nil
+	if found, err := drifted(t.Context(), w.cfg, "", nil); err == nil {
+		t.Errorf("a cluster that does not answer: %v", found)
+	}
+}
+
+func infoOf(client *restfake.RESTClient, r schema.GroupVersionResource, kind schema.GroupVersionKind, wanted *unstructured.Unstructured) *resource.Info {
+	return &resource.Info{
+		Client: client, Namespace: wanted.GetNamespace(), Name: wanted.GetName(), Object: wanted,
+		Mapping: &meta.RESTMapping{Resource: r, GroupVersionKind: kind, Scope: meta.RESTScopeNamespace},
+	}
+}

@@ -1,0 +1,91 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/action"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/util/csaupgrade"
+)
+
+// repairDrift makes the objects of a release be as its manifest says, and reports whether anything had to be done. Helm's upgrade does not: it
+// compares two manifests, so it repairs neither what was added to an object nor a custom resource.
+func repairDrift(ctx context.Context, cfg *action.Configuration, name string, held []string) (bool, error) {
+	last, err := cfg.Releases.Last(name)
+	if err != nil {
+		return false, err
+	}
+	found, err := drifted(ctx, cfg, last.Manifest, held)
+	if err != nil {
+		return false, err
+	}
+	for _, d := range found {
+		if d.Missing {
+			return false, fmt.Errorf("%s, right after it was created", d)
+		}
+		if err := d.repair(ctx, held); err != nil {
+			return false, fmt.Errorf("repairing %s: %w", d.Object, err)
+		}
+	}
+	return len(found) > 0, nil
+}
+
+// repair applies the manifest of an object. First it makes this program the owner of every field that foreign managers own, because an apply removes
+// the fields that its manager owned before and that the manifest does not have.
+func (d Drift) repair(ctx context.Context, held []string) error {
+	patch, err := takeOver(d.live)
+	if err != nil {
+		return err
+	}
+	if patch != nil {
+		err = d.info.Client.Patch(types.JSONPatchType).NamespaceIfScoped(d.info.Namespace, d.info.Namespaced()).
+			Resource(d.info.Mapping.Resource.Resource).Name(d.info.Name).Body(patch).Do(ctx).Error()
+		if err != nil {
+			return err
+		}
+	}
+	wanted, err := manifestOf(d.info, held)
+	if err != nil {
+		return err
+	}
+	keepHelmsMarks(d.live, wanted)
+	_, err = applyManifest(ctx, d.info, wanted, false)
+	return err
+}
+
+// takeOver returns the JSON patch that gives this program the fields of every foreign manager; nil where there is none.
+func takeOver(live *unstructured.Unstructured) ([]byte, error) {
+	owners := sets.New[string]()
+	object := live.DeepCopy()
+	entries := object.GetManagedFields()
+	for i, e := range entries {
+		if e.Subresource == "" && !known(e.Manager) {
+			owners.Insert(e.Manager)
+			entries[i].Operation = metav1.ManagedFieldsOperationUpdate // the only kind that the next call takes over
+		}
+	}
+	if len(owners) == 0 {
+		return nil, nil
+	}
+	object.SetManagedFields(entries)
+	return csaupgrade.UpgradeManagedFieldsPatch(object, owners, fieldManager)
+}
+
+// keepHelmsMarks copies to wanted what Helm writes on every object and its manifests do not contain.
+func keepHelmsMarks(live, wanted *unstructured.Unstructured) {
+	annotations := wanted.GetAnnotations()
+	for key, value := range live.GetAnnotations() {
+		if strings.HasPrefix(key, "meta.helm.sh/") {
+			if annotations == nil {
+				annotations = map[string]string{}
+			}
+			annotations[key] = value
+		}
+	}
+	wanted.SetAnnotations(annotations)
+}
