@@ -15,6 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 	"github.com/grpc-sandbox/sandbox/sandbox/release"
+	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
 // statusDocument is what `status -o json` prints. Add fields; never rename one.
@@ -26,6 +27,8 @@ type statusDocument struct {
 	Releases          []releaseStatus `json:"releases"`
 	Images            []imageStatus   `json:"images"`
 	Memory            cluster.Memory  `json:"memory"`
+
+	LeftBehind []scenarios.Leftover `json:"leftBehind"` // by killed runs
 }
 
 type releaseStatus struct {
@@ -66,6 +69,9 @@ func newStatus(w world, g *globals) *cobra.Command {
 			} else {
 				err = doc.writeTable(w.stdout)
 			}
+			if len(doc.LeftBehind) > 0 {
+				fmt.Fprintln(w.stderr, "to put back what killed runs left:", g.command("undo"))
+			}
 			if err == nil && !doc.Ready {
 				return &codedError{code: exitEnvironment, err: fmt.Errorf("sandbox %s is not ready\ntry: sandbox up", g.name)}
 			}
@@ -83,6 +89,9 @@ func (s *session) status(ctx context.Context) (statusDocument, error) {
 		return doc, fmt.Errorf("asking the cluster for its version: %w\ntry: sandbox up", err)
 	}
 	doc.KubernetesVersion = version.GitVersion
+	if doc.LeftBehind, err = leftoversOf(s.folders, s.name); err != nil {
+		return doc, err
+	}
 	for _, r := range sandbox.Releases() {
 		one, err := s.releaseStatus(ctx, r)
 		if err != nil {
@@ -145,7 +154,13 @@ func (d statusDocument) writeTable(out io.Writer) error {
 	for _, r := range d.Releases {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Name, r.Namespace, r.Version, word[r.Ready], r.Why)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, l := range d.LeftBehind {
+		fmt.Fprintln(out, "left behind by a killed run:", l)
+	}
+	return nil
 }
 
 func gigabytes(bytes int64) float64 { return float64(bytes) / 1e9 }

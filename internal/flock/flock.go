@@ -1,7 +1,7 @@
 // Package flock keeps processes of one machine from doing the same thing at the same time.
 //
 // A lock belongs to a process and ends with it, kill -9 included, so a lock is never stale. A [Lock] may be removed together with its file while
-// others wait for it: whoever opened the removed file notices, and locks its successor.
+// others wait for it: a process that has opened the removed file notices that and locks its successor.
 package flock
 
 import (

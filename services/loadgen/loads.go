@@ -51,7 +51,7 @@ type runningLoad struct {
 // drainLimit is how long a load that is stopped waits for its calls in flight. Then they are cancelled, so that stopping has an end.
 const drainLimit = 5 * time.Second
 
-// label is a load's name in metrics. Whoever starts loads under names of its own, such as RUN/NAME, shares one series by NAME, for otherwise each
+// label is a load's name in metrics. Loads named RUN/NAME share the series of NAME, because otherwise each
 // run would leave series behind.
 func label(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 

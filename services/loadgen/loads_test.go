@@ -10,10 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// untilCancelled is a call that nobody answers.
+// untilCancelled is a call without an answer.
 func untilCancelled(ctx context.Context, _ int64) error { <-ctx.Done(); return ctx.Err() }
 
-func TestStop_CancelsCallsThatNobodyAnswers(t *testing.T) {
+func TestStop_CancelsCallsWithoutAnswer(t *testing.T) {
 	for what, stop := range map[string]func(*testing.T, *loads) error{
 		"stop":  func(t *testing.T, s *loads) error { _, err := s.stop(t.Context(), "l"); return err },
 		"close": func(_ *testing.T, s *loads) error { s.close(); return nil },
