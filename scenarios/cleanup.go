@@ -74,10 +74,12 @@ func (r *run) undoOne(ctx context.Context, a *done) error {
 // undo puts a change back, or leaves it alone where another program has changed the value since.
 func (r *run) undo(ctx context.Context, a *done) error {
 	how, err := r.done.undo(ctx, r.world, a)
-	if isChanged(err) {
-		how = a.Detail + ": " + err.Error()
-		r.report.Cleanup.LeftAlone = append(r.report.Cleanup.LeftAlone, how)
-		r.log.note("step", a.Step, how)
+	if changed := asChanged(err); changed != nil {
+		if !changed.known {
+			how = a.Detail + ": " + changed.Error()
+			r.report.Cleanup.LeftAlone = append(r.report.Cleanup.LeftAlone, how)
+			r.log.note("step", a.Step, how)
+		}
 		a.alone = true
 		r.resolve(a)
 		return nil

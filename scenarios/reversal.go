@@ -3,7 +3,9 @@ package scenarios
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 )
 
 // A reversal puts one change of the world back. It is journalled as JSON before the change is made.
@@ -18,10 +20,20 @@ type reversal interface {
 }
 
 // changedError is a value that is neither what the change made it nor what it was before. It is left alone.
-type changedError struct{ subject, is, set string }
+type changedError struct {
+	subject, is, set string
+	known            bool // reported already, for a later change of the same value
+}
 
 func (e *changedError) Error() string {
 	return fmt.Sprintf("left alone: %s is %s, and the run had set it to %s", e.subject, e.is, e.set)
+}
+
+// asChanged returns the changedError in err; nil when there is none.
+func asChanged(err error) *changedError {
+	var changed *changedError
+	errors.As(err, &changed)
+	return changed
 }
 
 // reversalOf reads a reversal of one type from a journal.
@@ -56,12 +68,20 @@ func (s stack) above(a *done) *done {
 	return nil
 }
 
+// aloneAbove reports whether a later change of the same value was left alone: then the value belongs to another program.
+func (s stack) aloneAbove(a *done) bool {
+	return slices.ContainsFunc(s, func(other *done) bool { return other.alone && other != a && other.undo.subject() == a.undo.subject() })
+}
+
 // undo puts a change back and describes that for the timeline. One that is not in force leaves the world as it is: the change above it will end
 // at its value.
 func (s stack) undo(ctx context.Context, t Target, a *done) (string, error) {
 	if upper := s.above(a); upper != nil {
 		upper.undo = upper.undo.over(a.undo)
 		return fmt.Sprintf("undone: %s; %q is still in force", a.Detail, upper.Detail), nil
+	}
+	if s.aloneAbove(a) {
+		return "", &changedError{subject: a.undo.subject(), known: true}
 	}
 	if err := a.undo.putBack(ctx, t); err != nil {
 		return "", err

@@ -33,7 +33,7 @@ func (b scaleBack) putBack(ctx context.Context, t Target) error {
 	case now == b.Replicas:
 		return nil
 	case b.Set != nil && now != *b.Set:
-		return &changedError{b.subject(), strconv.Itoa(now), strconv.Itoa(*b.Set)}
+		return &changedError{subject: b.subject(), is: strconv.Itoa(now), set: strconv.Itoa(*b.Set)}
 	}
 	if err := t.Workloads.Scale(ctx, b.Release, b.Replicas); err != nil {
 		return fmt.Errorf("scaling %s back to %d: %w", b.Release, b.Replicas, err)

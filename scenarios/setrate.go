@@ -37,7 +37,7 @@ func (b rateBack) putBack(ctx context.Context, t Target) error {
 	case now.Rate == b.Rate:
 		return nil
 	case b.Set != nil && now.Rate != *b.Set:
-		return &changedError{b.subject(), now.Rate.String(), b.Set.String()}
+		return &changedError{subject: b.subject(), is: now.Rate.String(), set: b.Set.String()}
 	}
 	if err := t.Loads.SetRate(ctx, b.Load, b.Rate); err != nil && !errors.Is(err, ErrNoLoad) {
 		return fmt.Errorf("setting the rate of %s back to %s: %w", shortName(b.Load), b.Rate, err)

@@ -157,6 +157,16 @@ func TestRun_LeavesAloneWhatAnotherProgramChanged(t *testing.T) {
 	}
 }
 
+func TestUndo_LeavesTheWholeStackAlone(t *testing.T) {
+	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+		time.AfterFunc(5*time.Second, func() { _ = w.Scale(ctx, "userservice", 5) })
+		report, err := Run(ctx, caseFile(t, "heal-under-a-later-scale", "    - {name: back, heal: {step: a little}}\n", "    - {name: wait, wait: {for: 5s}}\n"), w.target(), opts)
+		if err != nil || w.replicas["userservice"] != 5 || len(report.Cleanup.LeftAlone) != 1 || len(report.Cleanup.Residue) > 0 {
+			t.Errorf("%v; %d replicas; %+v", err, w.replicas["userservice"], report.Cleanup)
+		}
+	})
+}
+
 func TestUndo_OneDeadEntryBlocksNothing(t *testing.T) {
 	dir := killed(t, "scale userservice 0")
 	inWorld(t, abandoned, func(t *testing.T, ctx context.Context, w *world, _ Options) {

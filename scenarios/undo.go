@@ -103,11 +103,14 @@ func (u *UndoReport) undoFile(ctx context.Context, target Target, file string) e
 		err := errors.New("a later change of it could not be undone")
 		if subject := c.undo.subject(); !stuck[subject] {
 			err = undoWithin(ctx, target, r.changes, c)
-			stuck[subject] = err != nil && !isChanged(err)
+			stuck[subject] = err != nil && asChanged(err) == nil
 		}
-		switch {
-		case isChanged(err):
-			u.LeftAlone = append(u.LeftAlone, c.Detail+": "+err.Error())
+		switch changed := asChanged(err); {
+		case changed != nil:
+			c.alone = true
+			if !changed.known {
+				u.LeftAlone = append(u.LeftAlone, c.Detail+": "+changed.Error())
+			}
 		case err != nil:
 			left := leftover(c.entry, err.Error())
 			left.Subject, left.Scenario, left.Journal = c.undo.subject(), r.run.Scenario, file
@@ -129,9 +132,4 @@ func undoWithin(ctx context.Context, target Target, all stack, c *done) error {
 	defer cancel()
 	_, err := all.undo(ctx, target, c)
 	return err
-}
-
-func isChanged(err error) bool {
-	var changed *changedError
-	return errors.As(err, &changed)
 }
