@@ -26,7 +26,7 @@ func Down(ctx context.Context, o DownOptions) (bool, error) {
 	if err := CheckName(o.Name); err != nil {
 		return false, err
 	}
-	unlock, err := lock(o.Folders, o.Name, "down")
+	unlock, err := Lock(o.Folders, o.Name, "down")
 	if err != nil {
 		return false, err
 	}

@@ -85,7 +85,7 @@ func TestDownRefuses(t *testing.T) {
 	f := newFolders(t)
 	_, err := Down(t.Context(), DownOptions{Name: "../x", Folders: f})
 	fixture.WantError(t, err, "--name")
-	unlock, err := lock(f, "one", "up")
+	unlock, err := Lock(f, "one", "up")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,67 +1,63 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"syscall"
-	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/flock"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// LockedError says who is changing the sandbox right now.
-type LockedError struct{ Name, Holder string }
+// LockedError says which command is changing the sandbox right now.
+type LockedError struct {
+	Name   string
+	Holder flock.Holder
+}
 
 func (e *LockedError) Error() string {
-	return fmt.Sprintf("sandbox %s is being changed by %s\ntry: wait for it, or take another sandbox with --name", e.Name, e.Holder)
+	return fmt.Sprintf("sandbox %s is being changed by %s", e.Name, e.Holder)
 }
 
-// lock keeps two commands from changing one sandbox at the same time. It goes with the process, so a kill leaves none behind.
-func lock(f Folders, name, verb string) (unlock func(), err error) {
-	if err := os.MkdirAll(f.Config, 0o700); err != nil {
+// Lock is the one lock of a sandbox: every command that changes it has it while it does. verb is the command line that the others will read.
+// The lock ends with the process. Its file lies outside of the sandbox's folder, which `down` removes.
+func Lock(f Folders, name, verb string) (unlock func(), err error) {
+	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(f.Config, name+".lock")
-	for {
-		file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("locking sandbox %s: %w", name, err)
-		}
-		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-			holder, _ := io.ReadAll(file)
-			file.Close()
-			if len(holder) == 0 { // it has the lock, and is about to say who it is
-				holder = []byte("another command")
-			}
-			if errors.Is(err, syscall.EWOULDBLOCK) {
-				return nil, &LockedError{Name: name, Holder: string(holder)}
-			}
-			return nil, fmt.Errorf("locking sandbox %s: %w", name, err)
-		}
-		if !sameFile(file, path) { // the holder before us removed it between our open and our lock
-			file.Close()
-			continue
-		}
-		text := fmt.Sprintf("`sandbox %s`, process %d, since %s", verb, os.Getpid(), time.Now().Format(time.TimeOnly))
-		if err := errors.Join(file.Truncate(0), writeAt(file, text)); err != nil {
-			file.Close()
-			return nil, fmt.Errorf("locking sandbox %s: %w", name, err)
-		}
-		return func() {
-			os.Remove(path)
-			file.Close()
-		}, nil
+	if err := os.MkdirAll(f.Config, 0o700); err != nil {
+		return nil, fmt.Errorf("locking sandbox %s: %w", name, err)
 	}
+	l, err := flock.TryAs(context.Background(), f.lock(name), verb)
+	var held *flock.HeldError
+	switch {
+	case errors.As(err, &held):
+		return nil, locked(name, verb, held.Holder)
+	case err != nil:
+		return nil, fmt.Errorf("locking sandbox %s: %w", name, err)
+	}
+	return func() { _ = l.Remove() }, nil
 }
 
-func writeAt(f *os.File, text string) error {
-	_, err := f.WriteAt([]byte(text), 0)
-	return err
+func locked(name, verb string, h flock.Holder) error {
+	wait := remedy.Advice("wait for it, or take another sandbox with --name")
+	if h.Is("run") && verb == "down" {
+		return remedy.Wrap(&LockedError{name, h}, remedy.Command("down", "--stop-run"), wait)
+	}
+	return remedy.Wrap(&LockedError{name, h}, wait)
 }
 
-func sameFile(f *os.File, path string) bool {
-	a, err1 := f.Stat()
-	b, err2 := os.Stat(path)
-	return err1 == nil && err2 == nil && os.SameFile(a, b)
+// CheckUnlocked returns a LockedError when a command is changing the sandbox, and leaves no trace.
+func CheckUnlocked(f Folders, name, verb string) error {
+	if h, held := Holder(f, name); held {
+		return locked(name, verb, h)
+	}
+	return nil
 }
+
+// Holder returns which command is changing a sandbox now; false when none is.
+func Holder(f Folders, name string) (flock.Holder, bool) { return flock.HolderOf(f.lock(name)) }
+
+func (f Folders) lock(name string) string { return filepath.Join(f.Config, name+".lock") }

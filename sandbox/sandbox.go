@@ -15,6 +15,7 @@ const DefaultName = "sandbox"
 type Folders struct {
 	Config string // state, kubeconfig and lock, one folder a sandbox
 	Cache  string // images and charts, shared by all sandboxes
+	State  string // reports, which outlive their sandbox
 }
 
 func (f Folders) of(name string) string { return filepath.Join(f.Config, name) }
@@ -27,6 +28,9 @@ func (f Folders) Exported(name string) string { return filepath.Join(f.of(name),
 
 // Journal is the folder of the scenario runs of a sandbox.
 func (f Folders) Journal(name string) string { return filepath.Join(f.of(name), "runs") }
+
+// Reports is the folder of the reports of a sandbox's scenario runs. `down` leaves it.
+func (f Folders) Reports(name string) string { return filepath.Join(f.State, name, "reports") }
 
 // Contracts is the folder of the notes about contract runs of a sandbox that are under way.
 func (f Folders) Contracts(name string) string { return filepath.Join(f.of(name), "contracts") }

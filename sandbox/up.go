@@ -59,7 +59,7 @@ func Up(ctx context.Context, o UpOptions) (UpResult, error) {
 	if err := CheckName(o.Name); err != nil {
 		return UpResult{}, err
 	}
-	unlock, err := lock(o.Folders, o.Name, "up")
+	unlock, err := Lock(o.Folders, o.Name, "up")
 	if err != nil {
 		return UpResult{}, err
 	}

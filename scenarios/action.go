@@ -20,11 +20,11 @@ type changer interface{ changes() (release string) }
 type deed struct {
 	detail string // for the timeline and the plan
 	touch  Touch
-	undo   any                         // written to the journal as JSON; nil when nothing has to be put back
+	undo   reversal                    // written to the journal; nil when nothing has to be put back
 	do     func(context.Context) error // nil when there is only time to pass
 	hold   time.Duration               // how long the step lasts after do
 	revert bool                        // undo when hold is over
-	undone func()                      // told when the undo has been done; may be nil
+	undone func(reversal)              // called after undo has put the world back; may be nil
 }
 
 // Touch is how much of the world a step changes.
@@ -41,7 +41,7 @@ type ActionKind struct {
 	Fields   []Field
 	Disturbs bool // recovery is timed from the first step that does
 	decode   func(object) Action
-	undo     func(context.Context, Target, json.RawMessage) error // nil: nothing to put back
+	undo     func(json.RawMessage) (reversal, error) // reads what a step of this kind journals; nil: nothing to put back
 }
 
 // Undoable says whether heal, clean-up and Undo put anything back.
@@ -70,14 +70,3 @@ func actionKind(name string) ActionKind {
 }
 
 func undoable(kind string) bool { return actionKind(kind).Undoable() }
-
-// undoOf binds an undo to the form in which its data was journalled.
-func undoOf[T any](undo func(context.Context, Target, T) error) func(context.Context, Target, json.RawMessage) error {
-	return func(ctx context.Context, t Target, data json.RawMessage) error {
-		var v T
-		if err := json.Unmarshal(data, &v); err != nil {
-			return err
-		}
-		return undo(ctx, t, v)
-	}
-}

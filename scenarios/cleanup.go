@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -23,19 +22,25 @@ func (r *run) cleanup(ctx context.Context) error {
 	for len(failed) > 0 && pause(fresh, r.Clock, tryAgain) == nil {
 		failed = r.undoAll(fresh)
 	}
-	// The check has a limit of its own: undoing may have used up the other.
-	checking, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Settle+oneUndo)
-	defer cancel()
-	residue := slices.Concat(failed, r.residue(checking))
-	r.report.Cleanup.Residue = append(r.report.Cleanup.Residue, residue...)
-	err := r.journal.finish(len(failed) == 0)
-	if len(residue) > 0 {
-		for _, left := range residue {
-			r.log.note("phase", "residue", left)
-		}
-		err = errors.Join(err, &HintError{fmt.Errorf("cleaning up: left behind: %s", strings.Join(residue, "; ")), "sandbox status, then run again: the next run first undoes what is left"})
+	// The check has a limit of its own: undoing may have used up the other. What was not undone does not get better by waiting.
+	settle := r.Settle
+	if len(failed) > 0 {
+		settle = 0
 	}
-	return err
+	checking, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle+oneUndo)
+	defer cancel()
+	residue := slices.Concat(failed, r.residue(checking, settle))
+	r.report.Cleanup.Residue = append(r.report.Cleanup.Residue, residue...)
+	if err := r.journal.finish(len(failed) == 0); err != nil {
+		r.log.note("phase", "cleanup", err.Error())
+	}
+	for _, left := range residue {
+		r.log.note("phase", "residue", left)
+	}
+	if len(residue) > 0 {
+		return leftBehind(residue, len(failed) > 0)
+	}
+	return nil
 }
 
 // undoAll tries every entry even when one fails, and describes the ones that did.
@@ -58,20 +63,38 @@ func (r *run) undoOne(ctx context.Context, a *done) error {
 	if a.Kind == loadStart {
 		err := r.stopLoad(ctx, a)
 		if errors.Is(err, ErrNoLoad) {
-			return r.putAway(a)
+			r.putAway(a)
+			return nil
 		}
 		return err
 	}
-	if err := undoFor(a.Kind)(ctx, r.target, a.Undo); err != nil {
-		return err
-	}
-	r.log.note("step", a.Step, "undone: "+a.Detail)
-	return r.putAway(a)
+	return r.undo(ctx, a)
 }
 
-// residue waits for the world to look as it did before, and names what still does not.
-func (r *run) residue(ctx context.Context) []string {
-	limit := r.Clock.Now().Add(r.Settle)
+// undo puts a change back, or leaves it alone where another program has changed the value since.
+func (r *run) undo(ctx context.Context, a *done) error {
+	how, err := r.done.undo(ctx, r.world, a)
+	if changed := asChanged(err); changed != nil {
+		if !changed.known {
+			how = a.Detail + ": " + changed.Error()
+			r.report.Cleanup.LeftAlone = append(r.report.Cleanup.LeftAlone, how)
+			r.log.note("step", a.Step, how)
+		}
+		a.alone = true
+		r.resolve(a)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.log.note("step", a.Step, how)
+	r.putAway(a)
+	return nil
+}
+
+// residue waits up to settle for the world to look as it did before, and names what still does not.
+func (r *run) residue(ctx context.Context, settle time.Duration) []string {
+	limit := r.Clock.Now().Add(settle)
 	for {
 		left := r.differences(ctx)
 		if len(left) == 0 || !r.Clock.Now().Before(limit) || pause(ctx, r.Clock, pulse) != nil {
@@ -86,7 +109,7 @@ func (r *run) differences(ctx context.Context) []string {
 		if a.Kind != loadStart {
 			continue
 		}
-		name := a.undo.(loadStop).Load
+		name := shortName(a.undo.(loadStop).Load)
 		if _, err := r.target.Loads.Read(ctx, name); err == nil {
 			left = append(left, fmt.Sprintf("load %s still runs", name))
 		} else if !errors.Is(err, ErrNoLoad) {
@@ -99,6 +122,7 @@ func (r *run) differences(ctx context.Context) []string {
 		switch {
 		case err != nil:
 			left = append(left, err.Error())
+		case r.leftAlone(release):
 		case is.replicas != was.replicas:
 			left = append(left, fmt.Sprintf("%s wants %d replicas, before the run it wanted %d", release, is.replicas, was.replicas))
 		case is.ready < was.ready:
@@ -106,4 +130,9 @@ func (r *run) differences(ctx context.Context) []string {
 		}
 	}
 	return left
+}
+
+// leftAlone reports whether another program has changed the replicas of a release during the run.
+func (r *run) leftAlone(release string) bool {
+	return slices.ContainsFunc(r.done, func(a *done) bool { return a.alone && a.undo.subject() == scaleBack{Release: release}.subject() })
 }

@@ -87,7 +87,7 @@ func TestUndoIsInReverseAndOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"start browse", "scale userservice 0", "rate browse 80/s", "stop browse", "rate browse 50/s", "scale userservice 3"}
+		want := []string{"start browse", "scale userservice 0", "rate browse 80/s", "stop browse", "scale userservice 3"}
 		if got := w.did(); !slices.Equal(got, want) {
 			t.Errorf("did %q, want %q; undone %q", got, want, report.Cleanup.Undone)
 		}
@@ -112,8 +112,8 @@ func TestResidueIsNamedAndTheJournalKept(t *testing.T) {
 	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
 		time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 		report, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts)
-		var hint *HintError
-		if report.Result != Error || !errors.As(err, &hint) || len(report.Cleanup.Residue) != 2 {
+		var behind *LeftError
+		if report.Result != Error || !errors.As(err, &behind) || len(report.Cleanup.Residue) != 2 {
 			t.Errorf("result %s, error %v, residue %q", report.Result, err, report.Cleanup.Residue)
 		}
 		if left, _ := leftovers(opts.Journal); len(left) != 1 {

@@ -1,30 +1,38 @@
 package scenarios
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 )
 
 // A journal records, durably and beforehand, what a run does to the world. Its file lives exactly as long as something may have
 // to be undone.
 type journal struct {
-	file *os.File
-	next int
+	file journalFile
+	size int64 // of what is durable
+	next int   // number of the last change
+	torn error // why nothing can be written any more
+}
+
+// journalFile is an *os.File that is open for appending.
+type journalFile interface {
+	io.WriteCloser
+	Name() string
+	Sync() error
+	Truncate(size int64) error
 }
 
 // entry is one line of a journal.
 type entry struct {
-	Op       string          `json:"op"` // run, intend, undone
+	Op       string          `json:"op"` // run, intend, undone, forgotten
 	At       time.Time       `json:"at"`
 	Number   int             `json:"number,omitempty"`
+	PID      int             `json:"pid,omitempty"` // of the run's process
 	Scenario string          `json:"scenario,omitempty"`
 	Kind     string          `json:"kind,omitempty"`
 	Step     string          `json:"step,omitempty"`
@@ -34,23 +42,45 @@ type entry struct {
 
 const journalExt = ".jsonl"
 
-func openJournal(dir, scenario string, at time.Time) (*journal, error) {
-	name := at.UTC().Format("20060102T150405.000000000Z") + "-" + scenario + journalExt
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
+// newJournalFile makes the file of a journal, and its folder.
+func newJournalFile(path string) (journalFile, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
+}
+
+// openJournal starts the journal of a run. Its changes are numbered from after on, so that a number names one change of all journals.
+func (r *run) openJournal(after int) error {
+	path := filepath.Join(r.Journal, r.name+journalExt)
+	f, err := r.newJournalFile(path)
+	if err != nil {
+		return fmt.Errorf("opening the journal: %w", err)
+	}
+	j := &journal{file: f, next: after}
+	if err := j.write(entry{Op: "run", At: r.Clock.Now(), PID: os.Getpid(), Scenario: r.Name}); err != nil {
+		return errors.Join(err, f.Close(), os.Remove(path))
+	}
+	r.journal = j
+	return syncDir(r.Journal)
+}
+
+// appendTo opens the journal of an earlier run, to write what was undone.
+func appendTo(path string) (*journal, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal: %w", err)
 	}
-	j := &journal{file: f}
-	if err := j.write(entry{Op: "run", At: at, Scenario: scenario}); err != nil {
-		return nil, errors.Join(err, f.Close())
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the journal: %w", err), f.Close())
 	}
-	return j, syncDir(dir)
+	return &journal{file: f, size: info.Size()}, nil
 }
 
 // intend records what is about to be done, and returns once it is on disk.
-func (j *journal) intend(at time.Time, kind, step, detail string, undo any) (entry, error) {
-	j.next++
-	e := entry{Op: "intend", At: at, Number: j.next, Kind: kind, Step: step, Detail: detail}
+func (j *journal) intend(at time.Time, kind, step, detail string, undo reversal) (entry, error) {
+	e := entry{Op: "intend", At: at, Number: j.next + 1, Kind: kind, Step: step, Detail: detail}
 	if undo != nil {
 		data, err := json.Marshal(undo)
 		if err != nil {
@@ -58,25 +88,38 @@ func (j *journal) intend(at time.Time, kind, step, detail string, undo any) (ent
 		}
 		e.Undo = data
 	}
-	return e, j.write(e)
+	if err := j.write(e); err != nil {
+		return entry{}, err
+	}
+	j.next++
+	return e, nil
 }
 
 func (j *journal) undone(at time.Time, number int) error {
 	return j.write(entry{Op: "undone", At: at, Number: number})
 }
 
+// write appends one durable line or nothing: half a line, as a full disk leaves it, would spoil the next one.
 func (j *journal) write(e entry) error {
+	if j.torn != nil {
+		return fmt.Errorf("writing the journal after a failure: %w", j.torn)
+	}
 	line, err := json.Marshal(e)
-	if err == nil {
-		_, err = j.file.Write(append(line, '\n'))
-	}
-	if err == nil {
-		err = j.file.Sync()
-	}
 	if err != nil {
 		return fmt.Errorf("writing the journal: %w", err)
 	}
-	return nil
+	line = append(line, '\n')
+	if _, err = j.file.Write(line); err == nil {
+		err = j.file.Sync()
+	}
+	if err == nil {
+		j.size += int64(len(line))
+		return nil
+	}
+	if torn := j.file.Truncate(j.size); torn != nil {
+		j.torn = err
+	}
+	return fmt.Errorf("writing the journal: %w", err)
 }
 
 // finish closes the journal; when everything is undone it is removed.
@@ -85,58 +128,8 @@ func (j *journal) finish(clean bool) error {
 	if clean {
 		err = errors.Join(err, os.Remove(j.file.Name()))
 	}
-	return err
-}
-
-// leftovers lists the journals in a directory, the newest first.
-func leftovers(dir string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*"+journalExt))
 	if err != nil {
-		return nil, fmt.Errorf("listing journals: %w", err)
-	}
-	slices.SortFunc(files, func(a, b string) int { return strings.Compare(b, a) })
-	return files, nil
-}
-
-// pending reads which entries of a journal have not been undone, the latest first.
-func pending(path string) ([]entry, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the journal: %w", err)
-	}
-	var open []entry
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, maxFile)
-	for n := 1; lines.Scan(); n++ {
-		var e entry
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return nil, &HintError{fmt.Errorf("reading the journal %s line %d: %w", path, n, err), "mend what it names by hand, then delete the file"}
-		}
-		switch e.Op {
-		case "intend":
-			if len(e.Undo) > 0 {
-				open = append(open, e)
-			}
-		case "undone":
-			open = slices.DeleteFunc(open, func(o entry) bool { return o.Number == e.Number })
-		}
-	}
-	slices.Reverse(open)
-	return open, lines.Err()
-}
-
-// trim drops a last line torn by the kill: it was not yet durable, so what it intended was not done.
-func trim(path string) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("reading the journal: %w", err)
-	}
-	whole := bytes.LastIndexByte(data, '\n') + 1
-	if whole == len(data) {
-		return nil
-	}
-	if err := os.Truncate(path, int64(whole)); err != nil {
-		return fmt.Errorf("mending the journal: %w", err)
+		return fmt.Errorf("closing the journal: %w", err)
 	}
 	return nil
 }

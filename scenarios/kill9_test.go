@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -50,7 +51,11 @@ func TestARealKill9IsUndone(t *testing.T) {
 	if err := child.Run(); err == nil {
 		t.Fatal("the child ended by itself")
 	}
-	w := abandoned()
+	left, err := leftovers(dir)
+	if err != nil || len(left) != 1 {
+		t.Fatalf("journals: %v, %v", left, err)
+	}
+	w := abandonedBy(strings.TrimSuffix(filepath.Base(left[0]), journalExt) + "/browse")
 	undone, err := Undo(t.Context(), w.target(), dir)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 // LoadReading is what a load has done since it started.
 type LoadReading struct {
 	At       time.Time
+	Rate     Rate                    // now
 	Intended int64                   // arrivals that were due
 	Sent     int64                   // calls that left
 	OK       int64                   // calls answered without an error

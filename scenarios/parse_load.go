@@ -33,6 +33,9 @@ var (
 // generator is the workload that sends every load.
 const generator = "loadgen"
 
+// background is the name of the generator's own load, which runs all the time.
+const background = "background"
+
 var methodForm = regexp.MustCompile(`^[A-Za-z_][\w.]*/[A-Za-z_]\w*$`)
 
 func (f *reading) loads(items []node, seed uint64) []LoadSpec {
@@ -46,6 +49,9 @@ func (f *reading) loads(items []node, seed uint64) []LoadSpec {
 		l := LoadSpec{Name: o.name("name"), From: o.text("from"), Rate: o.rate("rate"), Seed: seed + uint64(i)}
 		if l.From != "" && l.From != generator {
 			o.members["from"].problem("from: "+generator, "want %s, the one workload that sends load, got %q", generator, l.From)
+		}
+		if l.Name == background {
+			o.members["name"].problem("take another name, such as browse", "%s's own load has the name %s", generator, background)
 		}
 		unique(names, o, l.Name)
 		if c, ok := o.members["call"]; ok {

@@ -2,7 +2,11 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // counts are a release's pods: how many are wanted and how many are ready.
@@ -31,6 +35,30 @@ func (r *run) plan(ctx context.Context) error {
 		r.report.Steps = append(r.report.Steps, report)
 	}
 	return nil
+}
+
+// planOnly plans with an eye on what killed runs left: it is in the way, and this run would undo it first.
+func (r *run) planOnly(ctx context.Context) error {
+	if r.Journal != "" {
+		var err error
+		if r.report.LeftBehind, err = Leftovers(r.Journal, r.Running); err != nil {
+			return err
+		}
+	}
+	return r.blameLeftovers(r.plan(ctx))
+}
+
+// blameLeftovers names what killed runs left in an error of the plan, in place of advice that does not reckon with it.
+func (r *run) blameLeftovers(err error) error {
+	if err == nil || len(r.report.LeftBehind) == 0 {
+		return err
+	}
+	var hint *HintError
+	if errors.As(err, &hint) {
+		err = errors.New(err.Error())
+	}
+	err = fmt.Errorf("%w; a killed run left behind: %s", err, strings.Join(described(r.report.LeftBehind), "; "))
+	return remedy.Wrap(err, remedy.Command("undo"))
 }
 
 // count remembers what a release was before the run changed it.

@@ -23,6 +23,7 @@ type Report struct {
 	Recovery     Recovery     `json:"recovery"`
 	Load         []LoadReport `json:"load"`
 	Cleanup      Cleanup      `json:"cleanup"`
+	LeftBehind   []Leftover   `json:"leftBehind,omitempty"` // by earlier runs, and not put back
 }
 
 // StepReport is a step as planned and as done.
@@ -73,8 +74,9 @@ type Latencies struct {
 
 // Cleanup says what was put back, and what could not be.
 type Cleanup struct {
-	Undone  []string `json:"undone"`
-	Residue []string `json:"residue"`
+	Undone    []string `json:"undone"`
+	LeftAlone []string `json:"leftAlone,omitempty"` // changed by another program since, and therefore not put back
+	Residue   []string `json:"residue"`
 }
 
 // WriteJSON writes the report as one indented JSON object.

@@ -16,21 +16,26 @@ type Options struct {
 	Journal  string              // folder for what must be undone; needed unless DryRun
 	Observer func(telemetry.Run) // nil: nobody; called from one goroutine, and may skip versions when slow
 	DryRun   bool                // plan only
+	Running  int                 // with DryRun: the process of the run that is under way, whose changes are not left behind; 0: none
 	Cleanup  time.Duration       // limit for undoing; 0: one minute
 	Settle   time.Duration       // how long the residue check waits for pods to be ready again; 0: 30 s
+
+	newJournalFile func(path string) (journalFile, error) // nil: a file; tests fill the disk
 }
 
 // A run is one execution of one scenario.
 type run struct {
 	Scenario
 	Options
-	target Target
+	name   string // of the run, its journal and its loads
+	world  Target // as the caller gave it, under deadlines
+	target Target // the same, in which the run's loads go by their names in the scenario
 	stage  *stage
 	log    *timeline
 	report Report
 
 	journal *journal
-	done    []*done           // journalled, in order
+	done    stack             // journalled, in order
 	before  map[string]counts // of each release that a step changes
 	sampler *sampler
 	watch   *breakerWatch
@@ -49,11 +54,12 @@ type phase struct {
 }
 
 // Run executes a scenario: plan, steady state, steps, recovery, verdict, and always clean-up. Its error is nil when there is a
-// verdict, or a limit stopped the run; the report is complete in every case.
+// verdict, or a limit stopped the run, and nothing was left behind; otherwise it is, or has inside, a *LeftError, or there is no verdict. The report
+// is complete in every case. The caller holds the sandbox's lock.
 func Run(ctx context.Context, sc Scenario, target Target, opts Options) (Report, error) {
 	r := newRun(sc, target, opts)
 	if opts.DryRun {
-		if err := r.plan(ctx); err != nil {
+		if err := r.planOnly(ctx); err != nil {
 			return r.close(ctx, err)
 		}
 		r.report.Result = Planned
@@ -61,10 +67,6 @@ func Run(ctx context.Context, sc Scenario, target Target, opts Options) (Report,
 	}
 	if opts.Journal == "" {
 		return r.close(ctx, errors.New("starting a run: no journal folder was given"))
-	}
-	unlock, err := lock(opts.Journal)
-	if err != nil {
-		return r.close(ctx, err)
 	}
 	viewing, blank := context.WithCancel(context.WithoutCancel(ctx))
 	var viewer sync.WaitGroup
@@ -74,7 +76,7 @@ func Run(ctx context.Context, sc Scenario, target Target, opts Options) (Report,
 	report, err := r.close(ctx, r.perform(ctx))
 	blank()
 	viewer.Wait()
-	return report, errors.Join(err, unlock())
+	return report, err
 }
 
 func newRun(sc Scenario, target Target, opts Options) *run {
@@ -87,12 +89,19 @@ func newRun(sc Scenario, target Target, opts Options) *run {
 	if opts.Settle == 0 {
 		opts.Settle = 30 * time.Second
 	}
+	if opts.newJournalFile == nil {
+		opts.newJournalFile = newJournalFile
+	}
+	name, world := runName(sc.Name, opts.Clock.Now()), limited(target)
+	target = world
+	target.Loads = scoped{world.Loads, name + "/"}
 	r := &run{
+		name: name, world: world,
 		Scenario: sc, Options: opts, target: target, stage: newStage(sc, target), log: newTimeline(opts.Clock, sc.Name),
 		before: map[string]counts{}, final: map[string]LoadReading{},
 		sampler: newSampler(sc, target.Loads, opts.Clock), rest: func() {},
 	}
-	r.stage.heal = r.heal
+	r.stage.heal, r.stage.prefix = r.heal, name+"/"
 	r.report = Report{
 		Scenario: sc.Name, Seed: sc.Seed, StartedAt: opts.Clock.Now(), Steps: []StepReport{}, Timeline: []Moment{},
 		Expectations: []Finding{}, Load: []LoadReport{}, Cleanup: Cleanup{Undone: []string{}, Residue: []string{}},
@@ -125,6 +134,8 @@ func (r *run) perform(ctx context.Context) error {
 		r.log.phase(p.name)
 		if err = p.do(working); err != nil && working.Err() != nil {
 			err = context.Cause(working)
+		} else if p.name == "plan" {
+			err = r.blameLeftovers(err)
 		}
 	}
 	r.rest()
@@ -141,20 +152,30 @@ func (r *run) perform(ctx context.Context) error {
 	return err
 }
 
-// open undoes what earlier runs left, and opens the journal of this one.
+// open undoes what earlier runs left, and opens the journal of this one. What cannot be undone is reported and does not keep the run from starting.
 func (r *run) open(ctx context.Context) error {
-	undone, err := undoLeftovers(ctx, r.target, r.Journal)
-	for _, u := range undone {
+	undo, err := undoLeftovers(ctx, r.world, r.Journal)
+	for _, u := range undo.Undone {
 		r.log.note("phase", "undo", "left by a killed run: "+u)
 	}
-	if err == nil && len(undone) > 0 {
+	for _, alone := range undo.LeftAlone {
+		r.log.note("phase", "undo", alone)
+	}
+	for _, left := range undo.Left {
+		r.log.note("phase", "undo", "still left by a killed run: "+left.String())
+	}
+	r.report.LeftBehind = undo.Left
+	if err == nil && len(undo.Undone) > 0 {
 		err = r.settle(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	r.journal, err = openJournal(r.Journal, r.Name, r.Clock.Now())
-	return err
+	last := 0
+	for _, left := range undo.Left {
+		last = max(last, left.Number)
+	}
+	return r.openJournal(last)
 }
 
 // begin follows the breakers from before anything happens.
@@ -196,17 +217,32 @@ func (r *run) outcome(ctx context.Context, err error) (Result, string, error) {
 	}
 	switch {
 	case errors.As(err, &aborted):
-		return Aborted, aborted.Error(), nil
+		return Aborted, aborted.Error(), r.left()
 	case errors.As(err, &unhealthy):
-		return Fail, unhealthy.Error(), nil
+		return Fail, unhealthy.Error(), r.left()
 	case err != nil && ctx.Err() != nil:
-		return Error, "interrupted", fmt.Errorf("running %s: interrupted: %w", r.Name, ctx.Err())
+		return Error, "interrupted", fmt.Errorf("running %s: interrupted: %w", r.Name, withUnclean(ctx.Err(), r.unclean))
 	case err != nil:
-		return Error, err.Error(), fmt.Errorf("running %s: %w", r.Name, errors.Join(err, r.unclean))
+		return Error, err.Error(), fmt.Errorf("running %s: %w", r.Name, withUnclean(err, r.unclean))
 	case failed > 0:
-		return Fail, fmt.Sprintf("%d of %d expectations did not hold", failed, len(r.report.Expectations)), nil
+		return Fail, fmt.Sprintf("%d of %d expectations did not hold", failed, len(r.report.Expectations)), r.left()
 	case r.unclean != nil:
-		return Error, r.unclean.Error(), fmt.Errorf("running %s: %w", r.Name, r.unclean)
+		return Pass, r.unclean.Error(), r.left()
 	}
 	return Pass, "", nil
+}
+
+// left is what clean-up could not do; nil when nothing was left behind.
+func (r *run) left() error {
+	if r.unclean == nil {
+		return nil
+	}
+	return fmt.Errorf("running %s: %w", r.Name, r.unclean)
+}
+
+func withUnclean(err, unclean error) error {
+	if unclean == nil {
+		return err
+	}
+	return fmt.Errorf("%w; %w", err, unclean)
 }

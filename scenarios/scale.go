@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"strconv"
 )
 
 type scale struct {
@@ -14,6 +15,30 @@ type scale struct {
 type scaleBack struct {
 	Release  string `json:"release"`
 	Replicas int    `json:"replicas"`
+	Set      *int   `json:"set,omitempty"` // what the step made of them; the first version of the journal does not say
+}
+
+func (b scaleBack) subject() string { return "replicas of " + b.Release }
+
+func (b scaleBack) over(below reversal) reversal {
+	b.Replicas = below.(scaleBack).Replicas
+	return b
+}
+
+func (b scaleBack) putBack(ctx context.Context, t Target) error {
+	now, err := t.Workloads.Replicas(ctx, b.Release)
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading replicas of %s: %w", b.Release, err)
+	case now == b.Replicas:
+		return nil
+	case b.Set != nil && now != *b.Set:
+		return &changedError{subject: b.subject(), is: strconv.Itoa(now), set: strconv.Itoa(*b.Set)}
+	}
+	if err := t.Workloads.Scale(ctx, b.Release, b.Replicas); err != nil {
+		return fmt.Errorf("scaling %s back to %d: %w", b.Release, b.Replicas, err)
+	}
+	return nil
 }
 
 func scaleKind() ActionKind {
@@ -26,12 +51,7 @@ func scaleKind() ActionKind {
 		},
 		Disturbs: true,
 		decode:   func(o object) Action { return scale{o.text("release"), o.whole("replicas", 0, 0)} },
-		undo: undoOf(func(ctx context.Context, t Target, before scaleBack) error {
-			if err := t.Workloads.Scale(ctx, before.Release, before.Replicas); err != nil {
-				return fmt.Errorf("scaling %s back to %d: %w", before.Release, before.Replicas, err)
-			}
-			return nil
-		}),
+		undo:     reversalOf[scaleBack],
 	}
 }
 
@@ -58,7 +78,7 @@ func (a scale) resolve(ctx context.Context, s *stage) (deed, error) {
 	return deed{
 		detail: fmt.Sprintf("scale %s from %d to %d", a.Release, before, a.Replicas),
 		touch:  touch,
-		undo:   scaleBack{a.Release, before},
+		undo:   scaleBack{a.Release, before, &a.Replicas},
 		do: func(ctx context.Context) error {
 			if err := s.target.Workloads.Scale(ctx, a.Release, a.Replicas); err != nil {
 				return fmt.Errorf("scaling %s to %d: %w", a.Release, a.Replicas, err)

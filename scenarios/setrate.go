@@ -15,8 +15,34 @@ type setRate struct {
 
 // rateBack is how fast the load was before.
 type rateBack struct {
-	Load string `json:"load"`
+	Load string `json:"load"` // as the generator knows it
 	Rate Rate   `json:"rate"`
+	Set  *Rate  `json:"set,omitempty"` // what the step made of it; the first version of the journal does not say
+}
+
+func (b rateBack) subject() string { return "rate of " + shortName(b.Load) }
+
+func (b rateBack) over(below reversal) reversal {
+	b.Rate = below.(rateBack).Rate
+	return b
+}
+
+func (b rateBack) putBack(ctx context.Context, t Target) error {
+	now, err := t.Loads.Read(ctx, b.Load)
+	switch {
+	case errors.Is(err, ErrNoLoad):
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading load %s: %w", shortName(b.Load), err)
+	case now.Rate == b.Rate:
+		return nil
+	case b.Set != nil && now.Rate != *b.Set:
+		return &changedError{subject: b.subject(), is: now.Rate.String(), set: b.Set.String()}
+	}
+	if err := t.Loads.SetRate(ctx, b.Load, b.Rate); err != nil && !errors.Is(err, ErrNoLoad) {
+		return fmt.Errorf("setting the rate of %s back to %s: %w", shortName(b.Load), b.Rate, err)
+	}
+	return nil
 }
 
 func setRateKind() ActionKind {
@@ -30,13 +56,7 @@ func setRateKind() ActionKind {
 		},
 		Disturbs: true,
 		decode:   func(o object) Action { return setRate{o.refer("load", aLoad), o.rate("rate"), o.duration("for", 0)} },
-		undo: undoOf(func(ctx context.Context, t Target, before rateBack) error {
-			err := t.Loads.SetRate(ctx, before.Load, before.Rate)
-			if err != nil && !errors.Is(err, ErrNoLoad) {
-				return fmt.Errorf("setting the rate of %s back to %s: %w", before.Load, before.Rate, err)
-			}
-			return nil
-		}),
+		undo:     reversalOf[rateBack],
 	}
 }
 
@@ -60,7 +80,7 @@ func (a setRate) resolve(_ context.Context, s *stage) (deed, error) {
 	return deed{
 		detail: fmt.Sprintf("set %s from %s to %s", a.Load, before, a.Rate),
 		touch:  touch,
-		undo:   rateBack{a.Load, before},
+		undo:   rateBack{s.prefix + a.Load, before, &a.Rate},
 		do: func(ctx context.Context) error {
 			if err := s.target.Loads.SetRate(ctx, a.Load, a.Rate); err != nil {
 				return fmt.Errorf("setting the rate of %s to %s: %w", a.Load, a.Rate, err)
@@ -68,7 +88,7 @@ func (a setRate) resolve(_ context.Context, s *stage) (deed, error) {
 			s.rates[a.Load] = a.Rate
 			return nil
 		},
-		undone: func() { s.rates[a.Load] = before },
+		undone: func(b reversal) { s.rates[a.Load] = b.(rateBack).Rate },
 		hold:   a.For,
 		revert: a.For > 0,
 	}, nil

@@ -13,6 +13,7 @@ import (
 type stage struct {
 	target   Target
 	scenario Scenario
+	prefix   string // of the names of this run's loads on the generator
 	step     int
 	rates    map[string]Rate                              // of each load, now
 	assumed  map[string]int                               // ready pods a plan expects after the steps so far; nil while running

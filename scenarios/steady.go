@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -55,11 +56,14 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 func (r *run) startLoads(ctx context.Context) error {
 	for _, l := range r.Load {
 		detail := fmt.Sprintf("%s from %s to %s at %s", l.Name, l.From, l.Call.Method, l.Rate)
-		d := deed{detail: detail, undo: loadStop{l.Name}}
-		if _, err := r.intend(loadStart, "", d); err != nil {
+		a, err := r.intend(loadStart, "", deed{detail: detail, undo: loadStop{r.stage.prefix + l.Name}})
+		if err != nil {
 			return err
 		}
 		if err := r.target.Loads.Start(ctx, l); err != nil {
+			if errors.Is(err, ErrLoadTaken) { // it belongs to another program
+				r.resolve(a)
+			}
 			return fmt.Errorf("starting load %s: %w", l.Name, err)
 		}
 		r.log.note("load", l.Name, "start: "+detail)

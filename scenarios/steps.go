@@ -10,7 +10,8 @@ import (
 type done struct {
 	deed
 	entry
-	undone bool
+	undone bool // or left alone
+	alone  bool // another program has changed the value since
 }
 
 // steps does the steps in order; one whose condition does not come true is the last.
@@ -114,22 +115,26 @@ func (r *run) heal(ctx context.Context, step string) error {
 
 // putBack undoes one deed, once, and times recovery from there.
 func (r *run) putBack(ctx context.Context, a *done) error {
-	if err := undoFor(a.Kind)(ctx, r.target, a.Undo); err != nil {
+	if err := r.undo(ctx, a); err != nil {
 		return err
 	}
 	r.healed = r.Clock.Now()
-	r.log.note("step", a.Step, "undone: "+a.Detail)
-	return r.putAway(a)
+	return nil
 }
 
 // putAway records that a deed is undone.
-func (r *run) putAway(a *done) error {
-	a.undone = true
-	if a.deed.undone != nil {
-		a.deed.undone()
-	}
+func (r *run) putAway(a *done) {
 	r.report.Cleanup.Undone = append(r.report.Cleanup.Undone, a.Detail)
-	return r.journal.undone(r.Clock.Now(), a.Number)
+	r.resolve(a)
+}
+
+// resolve takes a deed out of what has to be undone. When the journal cannot be written, as on a full disk, the next Undo finds the value
+// restored.
+func (r *run) resolve(a *done) {
+	a.undone = true
+	if err := r.journal.undone(r.Clock.Now(), a.Number); err != nil {
+		r.log.note("phase", "journal", err.Error())
+	}
 }
 
 // trailing is the window over which a condition that is being waited for sees the loads.

@@ -11,7 +11,10 @@ import (
 // ErrNoLoad is what SetRate, Read and Stop wrap when no load of that name runs.
 var ErrNoLoad = errors.New("no such load is running")
 
-// Loads starts and reads open-model loads. Start of a load that runs already is an error.
+// ErrLoadTaken is what Start wraps when a load of that name runs already.
+var ErrLoadTaken = errors.New("a load of this name is running")
+
+// Loads starts and reads open-model loads.
 type Loads interface {
 	Start(ctx context.Context, load LoadSpec) error
 	SetRate(ctx context.Context, name string, rate Rate) error

@@ -152,5 +152,8 @@ func (r Report) textCleanup(b *strings.Builder) {
 			rows = append(rows, []string{"left behind: " + left})
 		}
 	}
+	for _, alone := range r.Cleanup.LeftAlone {
+		rows = append(rows, []string{alone})
+	}
 	table(b, "clean-up", rows)
 }

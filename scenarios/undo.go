@@ -2,89 +2,134 @@ package scenarios
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // loadStart is the journal's name for a load; its undo is to stop it.
 const loadStart = "load"
 
 type loadStop struct {
-	Load string `json:"load"`
+	Load string `json:"load"` // as the generator knows it
 }
 
-// stopLoad is content when the load is gone, for then it did not survive what killed the run.
-var stopLoad = undoOf(func(ctx context.Context, t Target, l loadStop) error {
+func (l loadStop) subject() string { return "load " + l.Load }
+
+func (l loadStop) over(reversal) reversal { return l }
+
+// putBack accepts that the load is gone, for then it did not survive what killed the run.
+func (l loadStop) putBack(ctx context.Context, t Target) error {
 	if _, err := t.Loads.Stop(ctx, l.Load); err != nil && !errors.Is(err, ErrNoLoad) {
-		return fmt.Errorf("stopping load %s: %w", l.Load, err)
+		return fmt.Errorf("stopping load %s: %w", shortName(l.Load), err)
 	}
 	return nil
-})
-
-func undoFor(kind string) func(context.Context, Target, json.RawMessage) error {
-	if kind == loadStart {
-		return stopLoad
-	}
-	return actionKind(kind).undo
 }
 
-// Undo puts back what runs that were killed left behind, and says what it undid. Run does this first by itself.
-func Undo(ctx context.Context, target Target, journalDir string) (undone []string, err error) {
-	unlock, err := lock(journalDir)
+// LeftError says what a run, or Undo, could not put back. The verdict of the run stands.
+type LeftError struct{ Left []string }
+
+func (e *LeftError) Error() string { return "cleaning up: left behind: " + strings.Join(e.Left, "; ") }
+
+// leftBehind is a LeftError with its remedies. What no journal records, such as a pod that does not get ready, cannot be undone.
+func leftBehind(left []string, journalled bool) error {
+	if journalled {
+		return remedy.Wrap(&LeftError{left}, remedy.Command("undo", "--list"), remedy.Command("undo"))
+	}
+	return remedy.Wrap(&LeftError{left}, remedy.Command("status"))
+}
+
+// UndoReport is what Undo did.
+type UndoReport struct {
+	Undone    []string   `json:"undone"`
+	LeftAlone []string   `json:"leftAlone"` // changed by another program since
+	Left      []Leftover `json:"left"`      // could not be put back
+}
+
+// Undo puts back what runs that were killed left behind. A change that cannot be undone does not keep it from the others; it stays in its
+// journal, and the error is a *LeftError. Run does the same first by itself. The caller holds the sandbox's lock.
+func Undo(ctx context.Context, target Target, journalDir string) (UndoReport, error) {
+	report, err := undoLeftovers(ctx, limited(target), journalDir)
 	if err != nil {
-		return nil, err
+		return report, err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	return undoLeftovers(ctx, target, journalDir)
+	if len(report.Left) > 0 {
+		return report, leftBehind(described(report.Left), true)
+	}
+	return report, nil
 }
 
-func undoLeftovers(ctx context.Context, target Target, dir string) ([]string, error) {
+func described(all []Leftover) []string {
+	out := make([]string, len(all))
+	for i, l := range all {
+		out[i] = l.String()
+	}
+	return out
+}
+
+func undoLeftovers(ctx context.Context, target Target, dir string) (UndoReport, error) {
+	report := UndoReport{Undone: []string{}, LeftAlone: []string{}, Left: []Leftover{}}
 	files, err := leftovers(dir)
 	if err != nil {
-		return nil, err
+		return report, err
 	}
-	var undone []string
 	for _, file := range files {
-		done, err := undoFile(ctx, target, file)
-		undone = append(undone, done...)
-		if err != nil {
-			return undone, err
+		if err := report.undoFile(ctx, target, file); err != nil {
+			report.Left = append(report.Left, Leftover{Detail: "a journal", Journal: file, Problem: err.Error()})
+		}
+		if ctx.Err() != nil {
+			return report, context.Cause(ctx)
 		}
 	}
-	return undone, nil
+	return report, nil
 }
 
-func undoFile(ctx context.Context, target Target, file string) ([]string, error) {
-	if err := trim(file); err != nil {
-		return nil, err
-	}
-	entries, err := pending(file)
+func (u *UndoReport) undoFile(ctx context.Context, target Target, file string) error {
+	trim(file)
+	r, err := readRecord(file)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0o600)
+	j, err := appendTo(file)
 	if err != nil {
-		return nil, fmt.Errorf("opening the journal: %w", err)
+		return err
 	}
-	j := &journal{file: f}
-	var undone []string
-	for _, e := range entries {
-		undo := undoFor(e.Kind)
-		if undo == nil {
-			err = &HintError{fmt.Errorf("undoing %q of %s: this version does not know how", e.Kind, filepath.Base(file)), "run the sandbox version that wrote it"}
-			return undone, errors.Join(err, j.finish(false))
+	stuck := map[string]bool{} // subjects whose topmost change could not be undone: those below it stay as well
+	for _, c := range slices.Backward(r.changes) {
+		err := errors.New("a later change of it could not be undone")
+		if subject := c.undo.subject(); !stuck[subject] {
+			err = undoWithin(ctx, target, r.changes, c)
+			stuck[subject] = err != nil && asChanged(err) == nil
 		}
-		if err := undo(ctx, target, e.Undo); err != nil {
-			err = &HintError{fmt.Errorf("undoing what a killed run left: %w", err), "sandbox status; once the cluster answers, run again"}
-			return undone, errors.Join(err, j.finish(false))
+		switch changed := asChanged(err); {
+		case changed != nil:
+			c.alone = true
+			if !changed.known {
+				u.LeftAlone = append(u.LeftAlone, c.Detail+": "+changed.Error())
+			}
+		case err != nil:
+			left := leftover(c.entry, err.Error())
+			left.Subject, left.Scenario, left.Journal = c.undo.subject(), r.run.Scenario, file
+			u.Left = append(u.Left, left)
+			continue
+		default:
+			u.Undone = append(u.Undone, c.Detail)
 		}
-		undone = append(undone, e.Detail)
-		if err := j.undone(e.At, e.Number); err != nil {
-			return undone, errors.Join(err, j.finish(false))
-		}
+		c.undone = true
+		_ = j.undone(time.Now(), c.Number) // when it cannot be written, the next Undo finds the value restored
 	}
-	return undone, j.finish(true)
+	u.Left = append(u.Left, r.unusable...)
+	open := slices.ContainsFunc(r.changes, func(c *done) bool { return !c.undone })
+	return j.finish(!open && len(r.unusable) == 0)
+}
+
+func undoWithin(ctx context.Context, target Target, all stack, c *done) error {
+	ctx, cancel := context.WithTimeout(ctx, oneUndo)
+	defer cancel()
+	_, err := all.undo(ctx, target, c)
+	return err
 }

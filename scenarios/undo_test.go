@@ -39,11 +39,16 @@ func killed(t *testing.T, after string) string {
 	return left
 }
 
+// bubbleRun is the name of a run of breaker-trip that starts with the clock of a bubble.
+const bubbleRun = "20000101T000000.000000000Z-breaker-trip"
+
 // abandoned is the world that the killed run leaves: the load goes on, the service is away.
-func abandoned() *world {
+func abandoned() *world { return abandonedBy(bubbleRun + "/browse") }
+
+func abandonedBy(load string) *world {
 	w := newWorld()
 	ctx := context.Background()
-	_ = w.Start(ctx, LoadSpec{Name: "browse", Rate: 50})
+	_ = w.Start(ctx, LoadSpec{Name: load, Rate: 50})
 	_ = w.Scale(ctx, "userservice", 0)
 	w.log = nil
 	return w

@@ -32,17 +32,20 @@ func (w *world) touch(ctx context.Context, method, format string, args ...any) e
 }
 
 func (w *world) Start(ctx context.Context, l LoadSpec) error {
-	if err := w.touch(ctx, "Start", "start %s", l.Name); err != nil {
+	if err := w.touch(ctx, "Start", "start %s", shortName(l.Name)); err != nil {
 		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.loads[l.Name] != nil {
+		return fmt.Errorf("starting load %s: %w", l.Name, ErrLoadTaken)
+	}
 	w.loads[l.Name] = &fakeLoad{spec: l, LoadReading: LoadReading{Errors: map[string]int64{}, Latency: hdrhistogram.New(1, 60_000_000, 3)}}
 	return nil
 }
 
 func (w *world) SetRate(ctx context.Context, name string, rate Rate) error {
-	if err := w.touch(ctx, "SetRate", "rate %s %s", name, rate); err != nil {
+	if err := w.touch(ctx, "SetRate", "rate %s %s", shortName(name), rate); err != nil {
 		return err
 	}
 	w.mu.Lock()
@@ -73,12 +76,13 @@ func (w *world) Read(ctx context.Context, name string) (LoadReading, error) {
 		return LoadReading{}, ErrNoLoad
 	}
 	r := l.LoadReading
+	r.Rate = l.spec.Rate
 	r.At, r.Errors, r.Latency = time.Now(), maps.Clone(r.Errors), hdrhistogram.Import(r.Latency.Export())
 	return r, ctx.Err()
 }
 
 func (w *world) Stop(ctx context.Context, name string) (LoadReading, error) {
-	if err := w.touch(ctx, "Stop", "stop %s", name); err != nil {
+	if err := w.touch(ctx, "Stop", "stop %s", shortName(name)); err != nil {
 		return LoadReading{}, err
 	}
 	r, err := w.Read(ctx, name)

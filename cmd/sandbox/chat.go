@@ -53,7 +53,9 @@ nothing is lost or said twice.`,
 			if all {
 				v.after = proto.Int64(0)
 			}
-			return leaving(cmd.Context(), v.visit(cmd.Context(), typed(cmd.Context(), w.stdin)))
+			ctx, leave := whileRead(cmd.Context(), w.stdout)
+			defer leave()
+			return leaving(ctx, v.visit(ctx, typed(ctx, w.stdin)))
 		},
 	}
 	cmd.Flags().StringVar(&name, "as", cliAccount, "who says it")

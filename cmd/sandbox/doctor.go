@@ -113,6 +113,14 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 	}
 	patient.CacheIntact = func(ctx context.Context) error { return cacheIntact(ctx, folders) }
 	patient.Kubeconfig = folders.Kubeconfig(g.name)
+	patient.LeftBehind = func() ([]string, error) {
+		left, err := leftoversOf(folders, g.name)
+		var all []string
+		for _, l := range left {
+			all = append(all, l.String())
+		}
+		return all, err
+	}
 	s, err := openSession(ctx, w, g)
 	var notUp *sandbox.NotUpError
 	switch {

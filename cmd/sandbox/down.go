@@ -10,7 +10,8 @@ import (
 )
 
 func newDown(w world, g *globals) *cobra.Command {
-	return &cobra.Command{
+	var stop bool
+	cmd := &cobra.Command{
 		Use:   "down",
 		Short: "Remove the sandbox: container, volume, network, kubeconfig, and what --export-kubeconfig wrote",
 		Args:  cobra.NoArgs,
@@ -18,6 +19,11 @@ func newDown(w world, g *globals) *cobra.Command {
 			folders, err := w.folders()
 			if err != nil {
 				return err
+			}
+			if stop {
+				if err := stopRun(cmd.Context(), w, folders, g.name); err != nil {
+					return err
+				}
 			}
 			forget := func() error {
 				files, err := exported(folders, g.name)
@@ -37,4 +43,6 @@ func newDown(w world, g *globals) *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&stop, "stop-run", false, "first end the scenario that is running, and wait for its clean-up")
+	return cmd
 }

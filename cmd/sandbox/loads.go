@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -14,10 +15,19 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
+const (
+	// rpcLimit is the deadline of a request to the load generator.
+	rpcLimit = 10 * time.Second
+	// stopRPCLimit is that of StopLoad, which waits for the calls in flight, though for less than this.
+	stopRPCLimit = 15 * time.Second
+)
+
 // loads drives the load generator for a scenario.
 type loads struct{ rpc loadgenv1.LoadGeneratorClient }
 
 func (l loads) Start(ctx context.Context, s scenarios.LoadSpec) error {
+	ctx, cancel := context.WithTimeout(ctx, rpcLimit)
+	defer cancel()
 	_, err := l.rpc.StartLoad(ctx, &loadgenv1.StartLoadRequest{
 		Name: s.Name, Target: s.Call.Service, Method: s.Call.Method, RequestJson: s.Call.Request, Rate: float64(s.Rate), Seed: int64(s.Seed),
 	})
@@ -25,11 +35,15 @@ func (l loads) Start(ctx context.Context, s scenarios.LoadSpec) error {
 }
 
 func (l loads) SetRate(ctx context.Context, name string, rate scenarios.Rate) error {
+	ctx, cancel := context.WithTimeout(ctx, rpcLimit)
+	defer cancel()
 	_, err := l.rpc.SetRate(ctx, &loadgenv1.SetRateRequest{Name: name, Rate: float64(rate)})
 	return loadError("changing", name, err)
 }
 
 func (l loads) Read(ctx context.Context, name string) (scenarios.LoadReading, error) {
+	ctx, cancel := context.WithTimeout(ctx, rpcLimit)
+	defer cancel()
 	stats, err := l.rpc.GetLoad(ctx, &loadgenv1.GetLoadRequest{Name: name})
 	if err != nil {
 		return scenarios.LoadReading{}, loadError("reading", name, err)
@@ -38,6 +52,8 @@ func (l loads) Read(ctx context.Context, name string) (scenarios.LoadReading, er
 }
 
 func (l loads) Stop(ctx context.Context, name string) (scenarios.LoadReading, error) {
+	ctx, cancel := context.WithTimeout(ctx, stopRPCLimit)
+	defer cancel()
 	stats, err := l.rpc.StopLoad(ctx, &loadgenv1.StopLoadRequest{Name: name})
 	if err != nil {
 		return scenarios.LoadReading{}, loadError("stopping", name, err)
@@ -45,14 +61,18 @@ func (l loads) Stop(ctx context.Context, name string) (scenarios.LoadReading, er
 	return reading(stats)
 }
 
+// loadError names a load as its scenario does, without the run's name before it.
 func loadError(doing, name string, err error) error {
-	if status.Code(err) == codes.NotFound {
+	name = path.Base(name)
+	switch status.Code(err) {
+	case codes.OK:
+		return nil
+	case codes.NotFound:
 		return fmt.Errorf("%s load %s: %w", doing, name, scenarios.ErrNoLoad)
+	case codes.AlreadyExists:
+		return fmt.Errorf("%s load %s: %w", doing, name, scenarios.ErrLoadTaken)
 	}
-	if err != nil {
-		return fmt.Errorf("%s load %s: %w", doing, name, err)
-	}
-	return nil
+	return fmt.Errorf("%s load %s: %w", doing, name, err)
 }
 
 func reading(s *loadgenv1.LoadStats) (scenarios.LoadReading, error) {
@@ -61,7 +81,7 @@ func reading(s *loadgenv1.LoadStats) (scenarios.LoadReading, error) {
 		return scenarios.LoadReading{}, fmt.Errorf("reading load %s: its histogram: %w", s.GetName(), err)
 	}
 	return scenarios.LoadReading{
-		At: time.Now(), Intended: s.GetIntended(), Sent: s.GetSent(), OK: s.GetOk(), Errors: s.GetErrors(), Latency: h,
+		At: time.Now(), Rate: scenarios.Rate(s.GetRate()), Intended: s.GetIntended(), Sent: s.GetSent(), OK: s.GetOk(), Errors: s.GetErrors(), Latency: h,
 	}, nil
 }
 
@@ -69,6 +89,8 @@ func reading(s *loadgenv1.LoadStats) (scenarios.LoadReading, error) {
 type breakers struct{ rpc loadgenv1.LoadGeneratorClient }
 
 func (b breakers) Breakers(ctx context.Context) ([]telemetry.Breaker, error) {
+	ctx, cancel := context.WithTimeout(ctx, rpcLimit)
+	defer cancel()
 	answer, err := b.rpc.Breakers(ctx, &loadgenv1.BreakersRequest{})
 	if err != nil {
 		return nil, fmt.Errorf("reading breakers: %w", err)
@@ -85,8 +107,14 @@ func (b breakers) Breakers(ctx context.Context) ([]telemetry.Breaker, error) {
 
 // Events streams breaker changes; after 0 it begins with the first one that is no older than since.
 func (b breakers) Events(ctx context.Context, since time.Time, after uint64) (<-chan scenarios.BreakerChange, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	late := time.AfterFunc(rpcLimit, func() { cancel(context.DeadlineExceeded) }) // for the subscription, not for what follows
 	stream, err := b.rpc.WatchEvents(ctx, &loadgenv1.WatchEventsRequest{AfterSeq: after})
+	if !late.Stop() && err == nil {
+		err = context.DeadlineExceeded
+	}
 	if err != nil {
+		cancel(err)
 		return nil, fmt.Errorf("watching breakers: %w", err)
 	}
 	changes := make(chan scenarios.BreakerChange)

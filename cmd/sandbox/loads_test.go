@@ -212,3 +212,67 @@ func TestTheStreamOfEventsEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// mutedLoadgen accepts every call and answers none.
+type mutedLoadgen struct{ loadgenv1.LoadGeneratorClient }
+
+func (mutedLoadgen) StartLoad(ctx context.Context, _ *loadgenv1.StartLoadRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (mutedLoadgen) SetRate(ctx context.Context, _ *loadgenv1.SetRateRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (mutedLoadgen) GetLoad(ctx context.Context, _ *loadgenv1.GetLoadRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (mutedLoadgen) StopLoad(ctx context.Context, _ *loadgenv1.StopLoadRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (mutedLoadgen) Breakers(ctx context.Context, _ *loadgenv1.BreakersRequest, _ ...grpc.CallOption) (*loadgenv1.BreakersResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (mutedLoadgen) WatchEvents(ctx context.Context, _ *loadgenv1.WatchEventsRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[loadgenv1.Event], error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestLoads_EveryRequestHasADeadline(t *testing.T) {
+	l, b := loads{mutedLoadgen{}}, breakers{mutedLoadgen{}}
+	for doing, do := range map[string]func(context.Context) error{
+		"starting":  func(ctx context.Context) error { return l.Start(ctx, scenarios.LoadSpec{Name: "browse"}) },
+		"changing":  func(ctx context.Context) error { return l.SetRate(ctx, "browse", 1) },
+		"reading":   func(ctx context.Context) error { _, err := l.Read(ctx, "browse"); return err },
+		"stopping":  func(ctx context.Context) error { _, err := l.Stop(ctx, "browse"); return err },
+		"breakers":  func(ctx context.Context) error { _, err := b.Breakers(ctx); return err },
+		"following": func(ctx context.Context) error { _, err := b.Events(ctx, noon, 0); return err },
+	} {
+		t.Run(doing, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				started := time.Now()
+				if err := do(t.Context()); err == nil {
+					t.Error("no error")
+				}
+				if took := time.Since(started); took > stopRPCLimit {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
+func TestLoads_ErrorsNameTheLoadOfTheScenario(t *testing.T) {
+	err := loads{&fakeLoadgen{err: status.Error(codes.AlreadyExists, "taken")}}.Start(t.Context(), scenarios.LoadSpec{Name: "20300102T030405Z-pod-kill/browse"})
+	if !errors.Is(err, scenarios.ErrLoadTaken) || err.Error() != "starting load browse: a load of this name is running" {
+		t.Errorf("got %v", err)
+	}
+}

@@ -33,6 +33,7 @@ const (
 	exitNotHeld     = 1
 	exitUsage       = 2
 	exitEnvironment = 3
+	exitLeft        = 5
 	exitInterrupted = 130
 )
 
@@ -50,6 +51,11 @@ func (e *codedError) Error() string {
 }
 func (e *codedError) Unwrap() error { return e.err }
 
+// verdictError is what a run says next to its verdict. Its exit code stands also when the command was interrupted during the clean-up.
+type verdictError struct{ error }
+
+func (e *verdictError) Unwrap() error { return e.error }
+
 func usageError(format string, args ...any) error {
 	return &codedError{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
@@ -62,9 +68,14 @@ func run(ctx context.Context, args []string, w world) int {
 	root.SetIn(w.stdin)
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
-	err := root.ExecuteContext(ctx)
+	return exitCode(ctx, w, root, root.ExecuteContext(ctx))
+}
+
+// exitCode prints an error, if it has not been printed, and returns the exit code that it leads to.
+func exitCode(ctx context.Context, w world, root *cobra.Command, err error) int {
 	var coded *codedError
-	said := errors.As(err, &coded) && (coded.err == nil || coded.code == exitInterrupted)
+	var verdict *verdictError
+	said := errors.As(err, &coded) && (coded.err == nil || errors.As(err, &verdict))
 	switch {
 	case err == nil:
 		return exitDone
@@ -145,7 +156,7 @@ func newRoot(w world) *cobra.Command {
 	flags.StringVar(&g.engine, "engine", "", "container engine: docker, podman or nerdctl (default: the first that works)")
 	flags.StringVar(&g.source, "source", w.getenv("SANDBOX_SOURCE"), "a checkout of this project, to build images from (default: found from the working folder)")
 	root.AddCommand(
-		newUp(w, g), newDown(w, g), newStatus(w, g), newDoctor(w, g), newAudit(w, g), newRun(w, g), newWatch(w, g), newScenarios(w, g),
+		newUp(w, g), newDown(w, g), newStatus(w, g), newDoctor(w, g), newAudit(w, g), newRun(w, g), newUndo(w, g), newWatch(w, g), newScenarios(w, g),
 		newCall(w, g), newChat(w, g), newContracts(w, g), newOpen(w, g), newImages(w, g), newLogs(w, g), newVersion(w, g),
 	)
 	addHelp(root)
@@ -206,6 +217,17 @@ func (g *globals) asJSON() (bool, error) {
 	return false, usageError("--output %q is neither table nor json\ntry: -o json", g.output)
 }
 
+// stateFolder is below XDG_STATE_HOME or HOME; without both, next to the sandboxes, none of which has a name with a dot.
+func (w world) stateFolder(config string) string {
+	if dir := w.getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "sandbox")
+	}
+	if home := w.getenv("HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, ".local", "state", "sandbox")
+	}
+	return filepath.Join(config, ".state")
+}
+
 // folders are where the sandbox keeps its files. A relative path in an XDG variable is ignored, as the XDG Base Directory Specification demands.
 func (w world) folders() (sandbox.Folders, error) {
 	home := w.getenv("HOME")
@@ -224,5 +246,5 @@ func (w world) folders() (sandbox.Folders, error) {
 		return sandbox.Folders{}, err
 	}
 	cache, err := pick("XDG_CACHE_HOME", ".cache")
-	return sandbox.Folders{Config: config, Cache: cache}, err
+	return sandbox.Folders{Config: config, Cache: cache, State: w.stateFolder(config)}, err
 }

@@ -68,12 +68,17 @@ func TestWhereFilesLie(t *testing.T) {
 		want     sandbox.Folders
 		fails    string
 	}{
-		{"below HOME", map[string]string{"HOME": "/h"}, sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/h/.cache/sandbox"}, ""},
-		{"where XDG says", map[string]string{"XDG_CONFIG_HOME": "/c", "XDG_CACHE_HOME": "/k"}, sandbox.Folders{Config: "/c/sandbox", Cache: "/k/sandbox"}, ""},
-		{"each on its own", map[string]string{"HOME": "/h", "XDG_CACHE_HOME": "/k"}, sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/k/sandbox"}, ""},
+		{"below HOME", map[string]string{"HOME": "/h"}, sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/h/.cache/sandbox", State: "/h/.local/state/sandbox"}, ""},
+		{"where XDG says", map[string]string{"XDG_CONFIG_HOME": "/c", "XDG_CACHE_HOME": "/k", "XDG_STATE_HOME": "/s"},
+			sandbox.Folders{Config: "/c/sandbox", Cache: "/k/sandbox", State: "/s/sandbox"}, ""},
+		{"without a home", map[string]string{"XDG_CONFIG_HOME": "/c", "XDG_CACHE_HOME": "/k"},
+			sandbox.Folders{Config: "/c/sandbox", Cache: "/k/sandbox", State: "/c/sandbox/.state"}, ""},
+		{"a relative state folder is ignored", map[string]string{"HOME": "/h", "XDG_STATE_HOME": "s"},
+			sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/h/.cache/sandbox", State: "/h/.local/state/sandbox"}, ""},
+		{"each on its own", map[string]string{"HOME": "/h", "XDG_CACHE_HOME": "/k"}, sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/k/sandbox", State: "/h/.local/state/sandbox"}, ""},
 		{"a relative XDG path is ignored", map[string]string{"HOME": "/h", "XDG_CONFIG_HOME": "c", "XDG_CACHE_HOME": "./k"},
-			sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/h/.cache/sandbox"}, ""},
-		{"a space in HOME", map[string]string{"HOME": "/home of/me"}, sandbox.Folders{Config: "/home of/me/.config/sandbox", Cache: "/home of/me/.cache/sandbox"}, ""},
+			sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/h/.cache/sandbox", State: "/h/.local/state/sandbox"}, ""},
+		{"a space in HOME", map[string]string{"HOME": "/home of/me"}, sandbox.Folders{Config: "/home of/me/.config/sandbox", Cache: "/home of/me/.cache/sandbox", State: "/home of/me/.local/state/sandbox"}, ""},
 		{"nowhere", nil, sandbox.Folders{}, "neither XDG_CONFIG_HOME nor HOME is an absolute path\ntry: export HOME"},
 		{"a relative HOME", map[string]string{"HOME": "h"}, sandbox.Folders{}, "nor HOME is an absolute path\ntry: export HOME"},
 	} {

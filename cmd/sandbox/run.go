@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
@@ -24,9 +20,21 @@ func newRun(w world, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO|FILE",
 		Short: "Run a scenario and say whether callers noticed",
-		Long:  "Run a built-in scenario or a file. Exit code: 0 every expectation held, 1 one did not, 2 a bad file, 4 aborted by a limit.",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return runScenario(cmd.Context(), w, g, f, args[0]) },
+		Long: `Run a built-in scenario or a file.
+
+Whatever the run changes is put back at its end, also after Ctrl-C, a closed terminal (SIGHUP) or a reader that went away (| head). What a
+killed run left is put back by the next one, or by "sandbox undo".
+
+Exit codes:
+  0    every expectation held
+  1    an expectation did not hold
+  2    wrong usage, or a bad file, named by file, line and field
+  3    the environment is not fit; the message says the fix
+  4    a limit of the scenario stopped it
+  5    every expectation held, but something was left behind: sandbox undo --list
+  130  interrupted, after clean-up`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runScenario(cmd.Context(), w, g, f, args[0]) },
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
@@ -37,7 +45,7 @@ func newRun(w world, g *globals) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "stop after the plan: which pods and which share of traffic would be touched")
 	flags.BoolVar(&f.watch, "watch", false, "show the screen while it runs")
-	flags.StringVar(&f.report, "report", "", "folder for report.json and junit.xml (default: the sandbox's own)")
+	flags.StringVar(&f.report, "report", "", "folder for report.json and junit.xml (default: one below $XDG_STATE_HOME, which outlives the sandbox)")
 	outputFlag(cmd, g)
 	return cmd
 }
@@ -57,91 +65,50 @@ func runScenario(ctx context.Context, w world, g *globals, f runFlags, name stri
 			return err
 		}
 	}
-	s, err := openSession(ctx, w, g)
+	folders, err := w.folders()
 	if err != nil {
 		return err
 	}
+	j := job{w: w, g: g, flags: f, asJSON: asJSON, scenario: scenario, folders: folders}
+	if err := j.checkReport(); err != nil {
+		return err
+	}
+	s, unlock, err := openForRun(ctx, w, g, f, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	defer s.close()
-	report, err := s.run(ctx, w, f, scenario, screen)
-	if report.Scenario != "" {
-		if werr := s.present(w, f, report, asJSON); werr != nil {
-			return errors.Join(err, werr)
-		}
-	}
-	if code := scenarios.ExitCode(report.Result, err); code != exitDone {
-		return &codedError{code, withHint(err)}
-	}
-	return nil
-}
-
-// run carries the scenario out, with the screen beside it when one is given. To leave the screen does not stop the run; Ctrl-C does.
-func (s *session) run(ctx context.Context, w world, f runFlags, scenario scenarios.Scenario, screen *os.File) (scenarios.Report, error) {
-	target, err := s.target(ctx)
-	if err != nil {
-		return scenarios.Report{}, err
-	}
-	told := newRunTeller(w, screen == nil)
-	options := scenarios.Options{Journal: s.folders.Journal(s.name), DryRun: f.dryRun, Observer: func(r telemetry.Run) {
-		told.tell(r)
-		if err := writeRun(s.folders, s.name, r); err != nil {
-			fmt.Fprintln(w.stderr, "sandbox: telling other screens:", err)
-		}
-	}}
-	run := func(ctx context.Context) (scenarios.Report, error) {
-		return scenarios.Run(ctx, scenario, target, options)
-	}
-	if screen == nil || f.dryRun {
-		return run(ctx)
-	}
-	return told.beside(ctx, func(ctx context.Context) error { return s.watch(ctx, w, screen, true) }, run)
-}
-
-// present prints the report and keeps it in files.
-func (s *session) present(w world, f runFlags, r scenarios.Report, asJSON bool) error {
-	if !f.dryRun {
-		dir := f.report
-		if dir == "" {
-			dir = filepath.Join(s.folders.Journal(s.name), "..", "reports", r.Scenario+"-"+time.Now().UTC().Format("20060102T150405"))
-		}
-		if err := writeReports(filepath.Clean(dir), r); err != nil {
-			return err
-		}
-		fmt.Fprintln(w.stderr, "report:", filepath.Clean(dir))
-	}
-	if asJSON {
-		return r.WriteJSON(w.stdout)
-	}
-	return r.WriteText(w.stdout)
-}
-
-func writeReports(dir string, r scenarios.Report) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("writing the report: %w\ntry: another folder with --report", err)
-	}
-	for name, write := range map[string]func(*os.File) error{
-		"report.json": func(f *os.File) error { return r.WriteJSON(f) },
-		"junit.xml":   func(f *os.File) error { return r.WriteJUnit(f) },
-	} {
-		if err := writeTo(filepath.Join(dir, name), write); err != nil {
-			return fmt.Errorf("writing the report: %w", err)
-		}
-	}
-	return nil
-}
-
-func writeTo(path string, write func(*os.File) error) error {
-	f, err := os.Create(path)
-	if err != nil {
+	if j.target, err = s.target(ctx); err != nil {
 		return err
 	}
-	return errors.Join(write(f), f.Close())
+	if screen != nil {
+		j.show = func(ctx context.Context) error { return s.watch(ctx, w, screen, true) }
+	}
+	return j.conduct(ctx)
 }
 
-// withHint puts the remedy that an error carries on a line of its own.
-func withHint(err error) error {
-	var hint interface{ Hint() string }
-	if errors.As(err, &hint) && hint.Hint() != "" {
-		return fmt.Errorf("%w\ntry: %s", err, hint.Hint())
+// openForRun connects to the sandbox and keeps off every command that would change it during the run. A dry run changes nothing, and needs no lock.
+func openForRun(ctx context.Context, w world, g *globals, f runFlags, scenario string) (s *session, unlock func(), err error) {
+	folders, err := w.folders()
+	if err != nil {
+		return nil, nil, err
 	}
-	return err
+	if !f.dryRun {
+		if err := sandbox.CheckUnlocked(folders, g.name, "run"); err != nil { // before a sandbox that is being made counts as not up
+			return nil, nil, err
+		}
+	}
+	if s, err = openSession(ctx, w, g); err != nil {
+		return nil, nil, err
+	}
+	if f.dryRun {
+		return s, func() {}, nil
+	}
+	unlock, err = sandbox.Lock(folders, g.name, "run "+scenario)
+	if err != nil {
+		s.close()
+		return nil, nil, err
+	}
+	return s, unlock, nil
 }

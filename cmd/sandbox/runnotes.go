@@ -7,7 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"github.com/grpc-sandbox/sandbox/internal/flock"
 )
 
 // runNotes is a folder with a file for each run that is under way, locked by its process: a file that nobody locks is of a run that was
@@ -20,18 +21,14 @@ func (n runNotes) keep(run string) (forget func() error, err error) {
 		return nil, fmt.Errorf("noting the run: %w", err)
 	}
 	hidden, path := filepath.Join(n.dir, "."+run), filepath.Join(n.dir, run)
-	f, err := os.OpenFile(hidden, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	l, err := flock.TryNew(hidden)
 	if err != nil {
 		return nil, fmt.Errorf("noting the run: %w", err)
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil {
-		err = os.Rename(hidden, path) // it is seen once it is locked
+	if err := os.Rename(hidden, path); err != nil { // it is seen once it is locked
+		return nil, errors.Join(fmt.Errorf("noting the run: %w", err), l.Remove())
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("noting the run: %w", err), f.Close(), os.Remove(hidden))
-	}
-	return func() error { return errors.Join(os.Remove(path), f.Close()) }, nil
+	return func() error { return errors.Join(os.Remove(path), l.Unlock()) }, nil
 }
 
 // killed calls takeBack for each run whose process is gone, and forgets those for which it returns true.
@@ -52,25 +49,15 @@ func (n runNotes) killed(takeBack func(run string) bool) error {
 }
 
 func (n runNotes) ifKilled(run string, takeBack func(run string) bool) error {
-	path := filepath.Join(n.dir, run)
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it has just ended
+	l, err := flock.TryExisting(filepath.Join(n.dir, run))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, flock.ErrHeld) {
+		return nil // it has just ended, or is under way
 	}
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil
-	} else if err != nil {
-		return err
-	}
 	if !takeBack(run) {
-		return nil
+		return l.Unlock()
 	}
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return l.Remove()
 }

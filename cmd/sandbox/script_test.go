@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakless{m}, map[string]func(){"sandbox": main})
+	testscript.Main(leakless{m}, map[string]func(){"sandbox": main, "fake-run": fakeRun})
 }
 
 // leakless fails where the tests left a goroutine behind; goleak's own way to run them exits before testscript has cleaned up.

@@ -18,6 +18,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 	"github.com/grpc-sandbox/sandbox/sandbox/release"
+	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
 // statusDocument is what `status -o json` prints. Add fields; never rename one.
@@ -29,6 +30,8 @@ type statusDocument struct {
 	Releases          []releaseStatus `json:"releases"`
 	Images            []imageStatus   `json:"images"`
 	Memory            cluster.Memory  `json:"memory"`
+
+	LeftBehind []scenarios.Leftover `json:"leftBehind"` // by killed runs
 }
 
 type releaseStatus struct {
@@ -70,6 +73,9 @@ func newStatus(w world, g *globals) *cobra.Command {
 			} else {
 				err = doc.writeTable(w.stdout)
 			}
+			if len(doc.LeftBehind) > 0 {
+				fmt.Fprintln(w.stderr, "to put back what killed runs left:", g.command("undo"))
+			}
 			if err == nil && !doc.Ready {
 				return &codedError{code: exitEnvironment, err: remedy.Wrap(fmt.Errorf("sandbox %s is not ready", g.name), remedy.Command("up"))}
 			}
@@ -87,6 +93,9 @@ func (s *session) status(ctx context.Context) (statusDocument, error) {
 		return doc, remedy.Wrap(fmt.Errorf("asking the cluster for its version: %w", err), remedy.Command("up"))
 	}
 	doc.KubernetesVersion = version.GitVersion
+	if doc.LeftBehind, err = leftoversOf(s.folders, s.name); err != nil {
+		return doc, err
+	}
 	if doc.Releases, err = s.releaseStatuses(ctx); err != nil {
 		return doc, err
 	}
@@ -168,6 +177,9 @@ func (d statusDocument) writeTable(out io.Writer) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	for _, l := range d.LeftBehind {
+		fmt.Fprintln(out, "left behind by a killed run:", l)
 	}
 	return d.writeDrift(out)
 }

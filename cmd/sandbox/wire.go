@@ -33,6 +33,9 @@ const (
 // cliAccount is whom services take this machine for. The certificate of an account is in the Secret <account>-tls.
 const cliAccount = "cli"
 
+// identityLimit is the deadline for reading a certificate from the cluster.
+const identityLimit = 15 * time.Second
+
 // session is a connection to a sandbox that is up. It opens what it needs when it is first used.
 type session struct {
 	name       string
@@ -99,7 +102,9 @@ func (s *session) reachAs(ctx context.Context, account, release string) (*grpc.C
 }
 
 func (s *session) dialThrough(ctx context.Context, account, release string, dial func(context.Context) (net.Conn, error)) (*grpc.ClientConn, error) {
-	identity, err := s.client.Identity(ctx, charts.ShopNamespace, account+"-tls")
+	asking, cancel := context.WithTimeout(ctx, identityLimit)
+	defer cancel()
+	identity, err := s.client.Identity(asking, charts.ShopNamespace, account+"-tls")
 	if err != nil {
 		return nil, err
 	}

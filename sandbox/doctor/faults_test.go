@@ -119,6 +119,10 @@ var faults = []fault{
 	{"sandbox-opens", "damage that up does not mend", func(p *place) {
 		p.Cluster, p.Damage = nil, remedy.New("reading the state", remedy.Command("down"))
 	}, Fail, "sandbox down, then sandbox up"},
+	{"runs-undone", "a killed run left something", func(p *place) {
+		p.LeftBehind = func() ([]string, error) { return []string{"scale userservice from 3 to 0"}, nil }
+	}, Warn, "sandbox undo"},
+	{"runs-undone", "an unreadable journal", func(p *place) { p.LeftBehind = func() ([]string, error) { return nil, errBroken } }, Fail, "sandbox undo"},
 	{"kubeconfig-mode", "open to all", func(p *place) { p.files["home/dev/.sandbox/kubeconfig"].Mode = 0o644 }, Fail, "chmod 600 /home/dev/.sandbox/kubeconfig"},
 	{"node-ready", "not ready", func(p *place) {
 		p.Cluster.Nodes = func(context.Context) ([]Node, error) { return []Node{{Name: "n", Why: "no CNI"}}, nil }

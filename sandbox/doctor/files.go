@@ -15,6 +15,7 @@ func fileChecks() []Check {
 		{"cache-writable", files, "images are kept for the next time", cacheWritable},
 		{"cache-intact", files, "a damaged image fails late and oddly", cacheIntact},
 		{"sandbox-opens", files, "every command finds the cluster by the sandbox's own files", sandboxOpens},
+		{"runs-undone", files, "what a killed run broke stays broken", runsUndone},
 		{"kubeconfig-mode", files, "the file holds the key of the cluster's administrator", kubeconfigMode},
 	}
 }

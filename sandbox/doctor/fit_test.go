@@ -85,6 +85,7 @@ func fit() *place {
 		EngineStorage: func(context.Context) (string, error) { return "/var/lib/containers", nil },
 		CacheDir:      "/home/dev/.cache/sandbox",
 		CacheIntact:   func(context.Context) error { return nil },
+		LeftBehind:    func() ([]string, error) { return nil, nil },
 		Kubeconfig:    "/home/dev/.sandbox/kubeconfig",
 		Registries:    []string{"https://registry.test/v2/", "https://other.test/v2/"},
 		Lacking:       lacks(Lacking{"node:1", "https://registry.test/v2/", []string{"go", "debootstrap"}}, Lacking{"own:1", "", []string{"go"}}),

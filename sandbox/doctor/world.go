@@ -35,6 +35,9 @@ type World struct {
 	Registries    []string                                  // URLs of those that images are pulled from
 	// Lacking are the images that are not in the cache, where they could be built; nil where none can.
 	Lacking func(ctx context.Context) ([]Lacking, error)
+	// LeftBehind lists what killed runs changed and what has not been put back; nil skips the check.
+	LeftBehind func() ([]string, error)
+
 	Damage  error    // of the sandbox's own files, which keeps Cluster from being set; nil where there is none
 	Cluster *Cluster // nil where there is none
 }

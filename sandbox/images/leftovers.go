@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/flock"
 )
 
 // leftoverAge is when a scratch folder that nobody has locked counts as left by a build that was killed: what the build had started may outlive
@@ -19,7 +21,7 @@ func (c *Cache) RemoveLeftovers() error { return c.removeLeftovers(removeScratch
 
 func (c *Cache) removeLeftovers(remove func(dir string) error) error {
 	unlock, err := c.tryLock()
-	if errors.Is(err, errLocked) {
+	if errors.Is(err, flock.ErrHeld) {
 		return nil
 	}
 	if err != nil {
@@ -38,7 +40,7 @@ func (c *Cache) removeLeftovers(remove func(dir string) error) error {
 			continue
 		}
 		unlock, err := lockFolder(dir)
-		if errors.Is(err, errLocked) {
+		if errors.Is(err, flock.ErrHeld) {
 			continue // a build is at it
 		}
 		if err == nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -42,9 +43,17 @@ type loads struct {
 
 type runningLoad struct {
 	*load
-	stop context.CancelFunc
-	done chan struct{}
+	stop    context.CancelFunc // no further call
+	abandon context.CancelFunc // ends the calls in flight
+	done    chan struct{}
 }
+
+// drainLimit is how long a load that is stopped waits for its calls in flight. Then they are cancelled, so that stopping has an end.
+const drainLimit = 5 * time.Second
+
+// label is a load's name in metrics. Loads named RUN/NAME share the series of NAME, because otherwise each
+// run would leave series behind.
+func label(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
 func newLoads(registry prometheus.Registerer) *loads {
 	s := &loads{
@@ -67,14 +76,16 @@ func (s *loads) start(name, target, method string, rate Pace, send call) (*load,
 	if _, taken := s.running[name]; taken {
 		return nil, errNameTaken
 	}
-	l := newLoad(name, rate, send, newTally(s.intended.WithLabelValues(name), s.calls.MustCurryWith(prometheus.Labels{"load": name})))
+	l := newLoad(name, rate, send, newTally(s.intended.WithLabelValues(label(name)), s.calls.MustCurryWith(prometheus.Labels{"load": label(name)})))
 	l.target, l.method = target, method
 	ctx, stop := context.WithCancel(context.Background())
-	r := &runningLoad{load: l, stop: stop, done: make(chan struct{})}
+	calls, abandon := context.WithCancel(context.Background())
+	r := &runningLoad{load: l, stop: stop, abandon: abandon, done: make(chan struct{})}
 	s.running[name] = r
 	s.all.Go(func() {
 		defer close(r.done)
-		l.run(ctx, context.Background())
+		defer abandon()
+		l.run(ctx, calls)
 	})
 	return l, nil
 }
@@ -88,7 +99,8 @@ func (s *loads) get(name string) (*load, error) {
 	return nil, errNoSuchLoad
 }
 
-// stop waits for the calls in flight; when ctx ends first they go on, and the name stays taken until they are done and stop is asked again.
+// stop waits for the calls in flight, and cancels them after drainLimit. When ctx ends first they go on, and the name stays taken until they are
+// done and stop is called again.
 func (s *loads) stop(ctx context.Context, name string) (*load, error) {
 	s.mu.Lock()
 	r, ok := s.running[name]
@@ -97,6 +109,8 @@ func (s *loads) stop(ctx context.Context, name string) (*load, error) {
 		return nil, errNoSuchLoad
 	}
 	r.stop()
+	drained := time.AfterFunc(drainLimit, r.abandon)
+	defer drained.Stop()
 	select {
 	case <-r.done:
 	case <-ctx.Done():
@@ -121,12 +135,13 @@ func (s *loads) list() []*load {
 	return list
 }
 
-// close stops all and waits; later starts are refused.
+// close stops all, waits for the calls in flight, and cancels them after drainLimit; later starts are refused.
 func (s *loads) close() {
 	s.mu.Lock()
 	s.closed = true
 	for _, r := range s.running {
 		r.stop()
+		defer time.AfterFunc(drainLimit, r.abandon).Stop()
 	}
 	s.mu.Unlock()
 	s.all.Wait()

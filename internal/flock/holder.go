@@ -1,0 +1,83 @@
+package flock
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// Holder is the command that has a lock.
+type Holder struct {
+	Verb  string    `json:"verb"` // the command line without the program's name: "run pod-kill"
+	PID   int       `json:"pid"`
+	Since time.Time `json:"since"`
+}
+
+// String names the holder in a sentence. The zero Holder has the lock and has not written its name yet.
+func (h Holder) String() string {
+	if h.PID == 0 {
+		return "another command"
+	}
+	return fmt.Sprintf("`sandbox %s`, process %d, since %s", h.Verb, h.PID, h.Since.Local().Format(time.TimeOnly))
+}
+
+// Is reports whether the holder's command is the given verb.
+func (h Holder) Is(verb string) bool {
+	return h.PID != 0 && (h.Verb == verb || strings.HasPrefix(h.Verb, verb+" "))
+}
+
+// HeldError is ErrHeld with the holder's name.
+type HeldError struct{ Holder Holder }
+
+func (e *HeldError) Error() string { return "locked by " + e.Holder.String() }
+
+// Is makes a HeldError an ErrHeld.
+func (e *HeldError) Is(target error) bool { return target == ErrHeld }
+
+// glance is how long TryAs waits for a lock, so that it does not fail because of a HolderOf, and the holder has written its name.
+const glance = 100 * time.Millisecond
+
+// TryAs is Try by a command that writes its name into the file. Its error is a *HeldError when the lock is taken.
+func TryAs(ctx context.Context, path, verb string) (*Lock, error) {
+	soon, cancel := context.WithTimeout(ctx, glance)
+	defer cancel()
+	l, err := Wait(soon, path)
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, &HeldError{read(path)}
+	case err != nil:
+		return nil, err
+	}
+	// Without its name, as on a full disk, it is a lock all the same.
+	if data, err := json.Marshal(Holder{verb, os.Getpid(), time.Now()}); err == nil {
+		_ = os.WriteFile(path, data, 0o600)
+	}
+	return l, nil
+}
+
+// HolderOf returns who has the lock at path now; false when it is free.
+func HolderOf(path string) (Holder, bool) {
+	l, err := TryExisting(path)
+	if errors.Is(err, ErrHeld) {
+		return read(path), true
+	}
+	if err == nil {
+		_ = l.Unlock()
+	}
+	return Holder{}, false
+}
+
+func read(path string) Holder {
+	var h Holder
+	data, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(data, &h) != nil {
+		return Holder{}
+	}
+	return h
+}

@@ -1,0 +1,21 @@
+package doctor
+
+import (
+	"context"
+	"strings"
+)
+
+// runsUndone warns of changes that killed runs left in the world: they look like faults of the services.
+func runsUndone(_ context.Context, w World) Result {
+	if w.LeftBehind == nil {
+		return skip("no sandbox to look at")
+	}
+	left, err := w.LeftBehind()
+	switch {
+	case err != nil:
+		return fail(w.Command("undo"), "the journals of runs cannot be read: %v", err)
+	case len(left) > 0:
+		return warn(w.Command("undo"), "killed runs left %s behind: %s", count(len(left), "change"), strings.Join(left, "; "))
+	}
+	return pass("no run left anything behind")
+}

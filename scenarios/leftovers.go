@@ -1,0 +1,192 @@
+package scenarios
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+)
+
+// Leftover is a change that a run made to the world and that has not been put back.
+type Leftover struct {
+	Number   int       `json:"number"` // names it among all leftovers; 0 when its line cannot be read
+	Scenario string    `json:"scenario"`
+	At       time.Time `json:"at"`
+	Kind     string    `json:"kind"`
+	Step     string    `json:"step,omitempty"`
+	Subject  string    `json:"subject,omitempty"` // the value that was changed, such as "replicas of userservice"
+	Detail   string    `json:"detail"`
+	Journal  string    `json:"journal"`           // the file that records it
+	Problem  string    `json:"problem,omitempty"` // why it could not be put back, when that was tried or is known
+}
+
+// String describes the change, and what prevented putting it back.
+func (l Leftover) String() string {
+	if l.Problem == "" {
+		return l.Detail
+	}
+	return l.Detail + ": " + l.Problem
+}
+
+// leftovers lists the journals in a directory, the newest first.
+func leftovers(dir string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*"+journalExt))
+	if err != nil {
+		return nil, fmt.Errorf("listing journals: %w", err)
+	}
+	slices.SortFunc(files, func(a, b string) int { return strings.Compare(b, a) })
+	return files, nil
+}
+
+// A record is what a journal says.
+type record struct {
+	path     string
+	run      entry
+	changes  stack      // not undone, in order
+	unusable []Leftover // lines that cannot be read, and changes that this version cannot undo
+}
+
+// readRecord replays a journal. A last line without an end is left out: the kill came before it was durable, so what it intended was not done.
+func readRecord(path string) (record, error) {
+	r := record{path: path}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return r, fmt.Errorf("reading the journal: %w", err)
+	}
+	whole := data[:bytes.LastIndexByte(data, '\n')+1]
+	n := 0
+	for line := range bytes.Lines(whole) {
+		n++
+		var e entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			r.unusable = append(r.unusable, Leftover{Detail: fmt.Sprintf("line %d of the journal", n), Problem: "it cannot be read: " + err.Error()})
+			continue
+		}
+		r.apply(e)
+	}
+	for i := range r.unusable {
+		r.unusable[i].Scenario, r.unusable[i].Journal = r.run.Scenario, path
+	}
+	return r, nil
+}
+
+func (r *record) apply(e entry) {
+	switch e.Op {
+	case "run":
+		r.run = e
+	case "intend":
+		if len(e.Undo) > 0 {
+			r.intended(e)
+		}
+	case "undone":
+		r.remove(e.Number, true)
+	case "forgotten":
+		r.remove(e.Number, false)
+	}
+}
+
+func (r *record) intended(e entry) {
+	read := reversalFor(e.Kind)
+	if read == nil {
+		r.unusable = append(r.unusable, leftover(e, fmt.Sprintf("this version does not know how to undo %q", e.Kind)))
+		return
+	}
+	undo, err := read(e.Undo)
+	if err != nil {
+		r.unusable = append(r.unusable, leftover(e, "its reversal cannot be read: "+err.Error()))
+		return
+	}
+	r.changes = append(r.changes, &done{deed: deed{detail: e.Detail, undo: undo}, entry: e})
+}
+
+// remove takes a change out. When it was undone, and not just forgotten, the one above it ends at its value.
+func (r *record) remove(number int, undone bool) {
+	r.unusable = slices.DeleteFunc(r.unusable, func(l Leftover) bool { return l.Number == number && number != 0 })
+	i := slices.IndexFunc(r.changes, func(d *done) bool { return d.Number == number })
+	if i < 0 {
+		return
+	}
+	if upper := r.changes.above(r.changes[i]); upper != nil && undone {
+		upper.undo = upper.undo.over(r.changes[i].undo)
+	}
+	r.changes = slices.Delete(r.changes, i, i+1)
+}
+
+func (r *record) leftovers() []Leftover {
+	all := slices.Clone(r.unusable)
+	for _, c := range r.changes {
+		l := leftover(c.entry, "")
+		l.Subject, l.Scenario, l.Journal = c.undo.subject(), r.run.Scenario, r.path
+		all = append(all, l)
+	}
+	return all
+}
+
+func leftover(e entry, problem string) Leftover {
+	return Leftover{Number: e.Number, At: e.At, Kind: e.Kind, Step: e.Step, Detail: e.Detail, Problem: problem}
+}
+
+// Leftovers lists what killed runs left, the oldest change first. running is the process of the run that is under way, whose journal is its own
+// business; 0 when there is none.
+func Leftovers(journalDir string, running int) ([]Leftover, error) {
+	files, err := leftovers(journalDir)
+	if err != nil {
+		return nil, err
+	}
+	var all []Leftover
+	var failed []error
+	for _, file := range slices.Backward(files) {
+		r, err := readRecord(file)
+		if err != nil {
+			failed = append(failed, err)
+		} else if running == 0 || r.run.PID != running {
+			all = append(all, r.leftovers()...)
+		}
+	}
+	return all, errors.Join(failed...)
+}
+
+// Forget takes a leftover off the list, by its number, and leaves the world as it is. The caller holds the sandbox's lock.
+func Forget(journalDir string, number int) (Leftover, error) {
+	all, err := Leftovers(journalDir, 0)
+	if err != nil {
+		return Leftover{}, err
+	}
+	found := slices.DeleteFunc(all, func(l Leftover) bool { return l.Number != number || number <= 0 })
+	switch len(found) {
+	case 0:
+		return Leftover{}, remedy.Wrap(fmt.Errorf("forgetting number %d: no such change is left", number), remedy.Command("undo", "--list"))
+	case 1:
+	default: // journals of the first version each count from 1
+		return Leftover{}, remedy.Wrap(fmt.Errorf("forgetting number %d: %d journals have a change of this number", number, len(found)),
+			remedy.Advice("remove the one that you mean: "+found[0].Journal+" or "+found[1].Journal))
+	}
+	trim(found[0].Journal)
+	j, err := appendTo(found[0].Journal)
+	if err != nil {
+		return Leftover{}, err
+	}
+	if err := j.write(entry{Op: "forgotten", At: time.Now(), Number: number}); err != nil {
+		return Leftover{}, errors.Join(err, j.finish(false))
+	}
+	r, err := readRecord(found[0].Journal)
+	return found[0], errors.Join(err, j.finish(err == nil && len(r.leftovers()) == 0))
+}
+
+// trim drops a last line that has no end, so that the next one is readable.
+func trim(path string) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return // opening it for writing reports that
+	}
+	if whole := bytes.LastIndexByte(data, '\n') + 1; whole < len(data) {
+		_ = os.Truncate(path, int64(whole))
+	}
+}
