@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -67,7 +68,7 @@ func (s *loads) start(name, target, method string, rate Pace, send call) (*load,
 	if _, taken := s.running[name]; taken {
 		return nil, errNameTaken
 	}
-	l := newLoad(name, rate, send, newTally(s.intended.WithLabelValues(name), s.calls.MustCurryWith(prometheus.Labels{"load": name})))
+	l := newLoad(name, rate, send, newTally(time.Now(), s.intended.WithLabelValues(name), s.calls.MustCurryWith(prometheus.Labels{"load": name})))
 	l.target, l.method = target, method
 	ctx, stop := context.WithCancel(context.Background())
 	r := &runningLoad{load: l, stop: stop, done: make(chan struct{})}
