@@ -126,7 +126,7 @@ func (f *reading) spec(o object, sc *Scenario) {
 	}
 	if n, ok := o.members["recover"]; ok {
 		if r, ok := n.object(recoverFields); ok {
-			sc.Recover = Recover{Within: r.span("within"), Expect: expectations(r.list("expect"))}
+			sc.Recover = Recover{Within: r.span("within"), Hold: r.hold(), Expect: expectations(r.list("expect"))}
 		}
 	}
 }

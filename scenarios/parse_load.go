@@ -26,6 +26,7 @@ var (
 	}
 	recoverFields = []Field{
 		{"within", "duration", true, "20s", "how long recovery may take"},
+		{"hold", "duration", false, "2s", holdDoc},
 		{"expect", "list of expectations", true, "[{ready: {release: userservice, replicas: 3}}]", "what must hold again, all at the same moment"},
 	}
 )

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,6 +92,16 @@ func (o object) quantile(name string) float64 {
 			return 0, fmt.Errorf("want a quantile between 0 and 1, got %q", s)
 		}
 		return v, nil
+	})
+}
+
+// oneOf reads one of some words; empty when absent.
+func (o object) oneOf(name string, words ...string) string {
+	return read(o, name, strings.Join(words, " or "), suggest("", words), "", func(s string) (string, error) {
+		if !slices.Contains(words, s) {
+			return "", fmt.Errorf("want %s, got %q", strings.Join(words, " or "), s)
+		}
+		return s, nil
 	})
 }
 

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// caseFile parses one of testdata/cases, edited.
-func caseFile(t *testing.T, name string, edits ...string) Scenario {
+// editedCase parses one of testdata/cases, edited.
+func editedCase(t *testing.T, name string, edits ...string) Scenario {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "cases", name+".yaml"))
 	if err != nil {
@@ -51,7 +51,7 @@ func TestHeal_BelowALaterChange(t *testing.T) {
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
-				report, err := Run(ctx, caseFile(t, "heal-under-a-later-scale", steps, c.steps), w.target(), opts)
+				report, err := Run(ctx, editedCase(t, "heal-under-a-later-scale", steps, c.steps), w.target(), opts)
 				if err != nil || len(report.Cleanup.Residue) > 0 {
 					t.Errorf("%v; left behind: %q", err, report.Cleanup.Residue)
 				}
@@ -79,7 +79,7 @@ func TestUndo_HealBelowALaterChangeSurvivesAKill(t *testing.T) {
 				copyJournals(t, opts.Journal, dir)
 			}
 		}
-		if _, err := Run(ctx, caseFile(t, "heal-under-a-later-scale"), w.target(), opts); err != nil {
+		if _, err := Run(ctx, editedCase(t, "heal-under-a-later-scale"), w.target(), opts); err != nil {
 			t.Error(err)
 		}
 	})
@@ -160,7 +160,7 @@ func TestRun_LeavesAloneWhatAnotherProgramChanged(t *testing.T) {
 func TestUndo_LeavesTheWholeStackAlone(t *testing.T) {
 	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
 		time.AfterFunc(5*time.Second, func() { _ = w.Scale(ctx, "userservice", 5) })
-		report, err := Run(ctx, caseFile(t, "heal-under-a-later-scale", "    - {name: back, heal: {step: a little}}\n", "    - {name: wait, wait: {for: 5s}}\n"), w.target(), opts)
+		report, err := Run(ctx, editedCase(t, "heal-under-a-later-scale", "    - {name: back, heal: {step: a little}}\n", "    - {name: wait, wait: {for: 5s}}\n"), w.target(), opts)
 		if err != nil || w.replicas["userservice"] != 5 || len(report.Cleanup.LeftAlone) != 1 || len(report.Cleanup.Residue) > 0 {
 			t.Errorf("%v; %d replicas; %+v", err, w.replicas["userservice"], report.Cleanup)
 		}

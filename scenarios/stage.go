@@ -64,6 +64,15 @@ func (s *stage) readyPods(ctx context.Context, release string) ([]telemetry.Pod,
 	return ready, nil
 }
 
+// atMost reports whether a release has no more than n pods, those that are still shutting down included: they may still serve callers.
+func (s *stage) atMost(ctx context.Context, release string, n int) (bool, error) {
+	pods, err := s.target.Workloads.Pods(ctx, release)
+	if err != nil {
+		return false, fmt.Errorf("listing pods of %s: %w", release, err)
+	}
+	return len(pods) <= n, nil
+}
+
 func countReady(pods []telemetry.Pod) int {
 	n := 0
 	for _, p := range pods {

@@ -76,7 +76,7 @@ func (s *loads) start(name, target, method string, rate Pace, send call) (*load,
 	if _, taken := s.running[name]; taken {
 		return nil, errNameTaken
 	}
-	l := newLoad(name, rate, send, newTally(s.intended.WithLabelValues(label(name)), s.calls.MustCurryWith(prometheus.Labels{"load": label(name)})))
+	l := newLoad(name, rate, send, newTally(time.Now(), s.intended.WithLabelValues(label(name)), s.calls.MustCurryWith(prometheus.Labels{"load": label(name)})))
 	l.target, l.method = target, method
 	ctx, stop := context.WithCancel(context.Background())
 	calls, abandon := context.WithCancel(context.Background())
