@@ -47,9 +47,9 @@ func runScenario(ctx context.Context, w world, g *globals, f runFlags, name stri
 	if err != nil {
 		return err
 	}
-	scenario, err := scenarios.Load(name)
+	scenario, err := loadScenario(name)
 	if err != nil {
-		return &codedError{exitUsage, withHint(err)}
+		return badScenario(w, err)
 	}
 	var screen *os.File
 	if f.watch {
@@ -68,10 +68,14 @@ func runScenario(ctx context.Context, w world, g *globals, f runFlags, name stri
 			return errors.Join(err, werr)
 		}
 	}
-	if code := scenarios.ExitCode(report.Result, err); code != exitDone {
-		return &codedError{code, withHint(err)}
+	code := scenarios.ExitCode(report.Result, err)
+	switch {
+	case code == exitDone:
+		return nil
+	case code == exitUsage:
+		return badScenario(w, err)
 	}
-	return nil
+	return &codedError{code, withHint(err)}
 }
 
 // run carries the scenario out, with the screen beside it when one is given. To leave the screen does not stop the run; Ctrl-C does.
@@ -81,7 +85,7 @@ func (s *session) run(ctx context.Context, w world, f runFlags, scenario scenari
 		return scenarios.Report{}, err
 	}
 	told := newRunTeller(w, screen == nil)
-	options := scenarios.Options{Journal: s.folders.Journal(s.name), DryRun: f.dryRun, Observer: func(r telemetry.Run) {
+	options := scenarios.Options{Journal: s.folders.Journal(s.name), DryRun: f.dryRun, Room: s.workloads.Room, Observer: func(r telemetry.Run) {
 		told.tell(r)
 		if err := writeRun(s.folders, s.name, r); err != nil {
 			fmt.Fprintln(w.stderr, "sandbox: telling other screens:", err)
@@ -135,6 +139,16 @@ func writeTo(path string, write func(*os.File) error) error {
 		return err
 	}
 	return errors.Join(write(f), f.Close())
+}
+
+// badScenario prints the problems of a file as editors parse them, without the name of this program in front.
+func badScenario(w world, err error) error {
+	var file *scenarios.FileError
+	if errors.As(err, &file) {
+		fmt.Fprintln(w.stderr, file)
+		return &codedError{exitUsage, nil}
+	}
+	return &codedError{exitUsage, withHint(err)}
 }
 
 // withHint puts the remedy that an error carries on a line of its own.
