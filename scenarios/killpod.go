@@ -44,7 +44,7 @@ func (a killPod) resolve(ctx context.Context, s *stage) (deed, error) {
 		return deed{}, err
 	}
 	total := len(ready)
-	if n, ok := s.assumed[a.Release]; ok {
+	if n, ok := s.forecast.replicas(a.Release); ok {
 		total = n
 	}
 	if total < a.Count {

@@ -20,6 +20,9 @@ type Options struct {
 	Cleanup  time.Duration       // limit for undoing; 0: one minute
 	Settle   time.Duration       // how long the residue check waits for pods to be ready again; 0: 30 s
 
+	// Room returns how many more pods of a release the node has room for; nil: not known.
+	Room func(ctx context.Context, release string) (int, error)
+
 	newJournalFile func(path string) (journalFile, error) // nil: a file; tests fill the disk
 }
 

@@ -24,6 +24,8 @@ type Scenario struct {
 	Expect      []Expectation
 	Abort       []AbortRule
 	Source      []byte // the file as written
+
+	lines map[string]int // of each field, by its path
 }
 
 // LoadSpec is one open-model load: arrivals do not wait for answers.

@@ -16,7 +16,7 @@ type stage struct {
 	prefix   string // of the names of this run's loads on the generator
 	step     int
 	rates    map[string]Rate                              // of each load, now
-	assumed  map[string]int                               // ready pods a plan expects after the steps so far; nil while running
+	forecast *forecast                                    // what a plan expects of the world; nil while running
 	heal     func(ctx context.Context, step string) error // nil in a plan
 }
 

@@ -3,7 +3,6 @@ package loadgen
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -12,24 +11,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// What one process can be asked for, in calls per second; 0 pauses.
-const (
-	minRate = 0.001
-	maxRate = 20000
-)
-
 var (
 	errNoSuchLoad = errors.New("no such load")
 	errNameTaken  = errors.New("a load of this name is running")
 	errStopping   = errors.New("the load generator is shutting down")
 )
-
-func checkRate(rate float64) error {
-	if rate == 0 || (rate >= minRate && rate <= maxRate) { // never true of NaN
-		return nil
-	}
-	return fmt.Errorf("a rate of %v/s is neither 0 nor from %v to %v", rate, minRate, maxRate)
-}
 
 // loads is the set of running loads, each in a goroutine of its own.
 type loads struct {
