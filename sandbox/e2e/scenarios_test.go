@@ -63,7 +63,11 @@ func TestImpossibleLimitFailsTheRun(t *testing.T) {
 
 func TestServiceThatStaysAwayDoesNotRecover(t *testing.T) {
 	feature(t, "false recovery", func(ctx context.Context, t *testing.T) {
-		r, code := runScenario(ctx, t, filepath.Join("..", "..", "scenarios", "testdata", "cases", "false-recovery.yaml"))
+		file, err := filepath.Abs(filepath.Join("..", "..", "scenarios", "testdata", "cases", "false-recovery.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, code := runScenario(ctx, t, file)
 		if code != 1 || r.Result != "fail" || r.Recovery.RecoverSeconds != nil {
 			t.Errorf("ended with %d, %s, recovered after %v; want 1, fail, never", code, r.Result, r.Recovery.RecoverSeconds)
 		}
