@@ -66,6 +66,12 @@ func targets(services ...string) string {
 	return strings.Join(all, ",")
 }
 
+// BackgroundTarget is the service that the load generator calls by itself.
+const BackgroundTarget = "userservice"
+
+// LoadTargets are the services that the load generator can call.
+func LoadTargets() []string { return []string{BackgroundTarget, "orderservice"} }
+
 // trustDomain is that of every identity the sandbox gives.
 const trustDomain = "sandbox.local"
 
@@ -124,7 +130,7 @@ func All(image func(component string) string) []Release {
 		service("loadgen", []string{"pki", "userservice"}, map[string]any{
 			// On a busy node calls must wait for the services that are measured, not for who measures them.
 			"resources": map[string]any{"requests": map[string]any{"cpu": "150m"}},
-			"env":       map[string]any{"TARGETS": targets("userservice", "orderservice"), "BACKGROUND_TARGET": "userservice"},
+			"env":       map[string]any{"TARGETS": targets(LoadTargets()...), "BACKGROUND_TARGET": BackgroundTarget},
 		}),
 		service("inventoryservice", []string{"postgres"}, map[string]any{"policy": calledBy("orderservice")}),
 		service("paymentservice", []string{"postgres"}, map[string]any{"policy": calledBy("orderservice")}),

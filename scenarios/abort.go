@@ -56,5 +56,8 @@ func (a abortAvailability) window() time.Duration { return a.For }
 
 func (a abortAvailability) trips(over LoadReading) (string, bool) {
 	got, known := over.Availability()
+	if over.OK == 0 && over.Intended > 0 && over.Sent == 0 {
+		known = true // a load that is held up altogether must not get past its limit
+	}
 	return decimal(cut(got.percent())) + "%", known && got < a.Below
 }

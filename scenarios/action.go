@@ -25,6 +25,9 @@ type deed struct {
 	hold   time.Duration               // how long the step lasts after do
 	revert bool                        // undo when hold is over
 	undone func(reversal)              // called after undo has put the world back; may be nil
+
+	// took and back report whether do and its undo have had their effect; nil: at once.
+	took, back func(context.Context) (bool, error)
 }
 
 // Touch is how much of the world a step changes.

@@ -1,34 +1,70 @@
 package scenarios
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
+
+// The sides from which a call can be looked at.
+const (
+	sideCallers = "callers"
+	sideCallee  = "callee"
+)
 
 type availability struct {
 	Of      string
 	AtLeast Share
+	Side    string // empty: callers
 }
 
 func availabilityKind() ExpectationKind {
 	return ExpectationKind{
 		Name: "availability",
-		Doc:  "The share of finished calls that were answered without an error.",
+		Doc:  "The share of finished calls that were answered without an error. Arrivals that never left are not among them.",
 		Fields: []Field{
 			{"of", "load", true, "browse", "whose calls"},
-			{"atLeast", "percentage", true, "99.5%", "the least that holds"},
+			{"atLeast", "percentage", true, "99.5%", "the least that satisfies it"},
+			{"side", "callers or callee", false, "callee", "callers, unless given, count a call that their own breaker or limit refused as failed; callee leaves those calls out"},
 		},
-		decode: func(o object) Expectation { return availability{o.refer("of", aLoad), o.share("atLeast")} },
+		decode: func(o object) Expectation {
+			return availability{o.refer("of", aLoad), o.share("atLeast"), o.oneOf("side", sideCallers, sideCallee)}
+		},
 	}
 }
 
-func (x availability) String() string { return "availability of " + x.Of }
+func (x availability) String() string {
+	if x.Side == sideCallee {
+		return "availability of " + x.Of + ", callee side"
+	}
+	return "availability of " + x.Of
+}
+
+func (x availability) window() time.Duration { return defaultHold }
 
 func (x availability) check(e evidence) Finding {
-	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: x.AtLeast.percent()}, Unit: "%"}
-	got, known := e.loads[x.Of].Availability()
+	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: x.AtLeast.percent()}, Unit: "%", since: e.began[x.Of]}
+	r, why := e.load(x.Of)
+	if why != "" {
+		return f.unknown(why)
+	}
+	finished, failed := r.Finished(), r.Failed()
+	if x.Side == sideCallee {
+		finished, failed = finished-r.RefusedLocally(), failed-r.RefusedLocally()
+	}
+	if few := e.tooFew(finished, "finished"); few != "" {
+		return f.unknown(few)
+	}
+	got, known := Share(0), r.Sent > 0 && x.Side != sideCallee
+	if finished > 0 {
+		got, known = Share(float64(r.OK)/float64(finished)), true
+	}
 	if !known {
 		return f.unknown("no call was sent")
 	}
 	f.Observed.Number = cut(got.percent())
-	r := e.loads[x.Of]
-	f.Note = fmt.Sprintf("%d of %d calls failed", r.Failed(), r.OK+r.Failed())
+	f.Note = fmt.Sprintf("%d of %d calls failed", failed, finished)
+	if refused := r.RefusedLocally(); refused > 0 && x.Side != sideCallee {
+		f.Note += fmt.Sprintf(", %d of those refused by the caller itself", refused)
+	}
 	return f.held(got.percent() >= x.AtLeast.percent())
 }

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
@@ -64,25 +65,64 @@ func (x breaker) String() string {
 	}
 }
 
+// window is 0: a state can last milliseconds.
+func (x breaker) window() time.Duration { return 0 }
+
 func (x breaker) check(e evidence) Finding {
 	f := Finding{Name: x.String(), Comparison: "=", Unit: "state"}
-	on := x.on(e.trails)
 	if x.State != "" {
 		f.Limit.Text = string(x.State)
-		if len(on) == 0 {
-			return f.unknown("no breaker on this path was reported")
+	} else {
+		f.Unit, f.Limit.Text = "states", arrows(x.Trace)
+		if len(x.Visits) > 0 {
+			f.Comparison, f.Limit.Text = "visits", arrows(x.Visits)
 		}
-		worst := slices.MaxFunc(on, func(a, b trail) int { return severity(a.now()) - severity(b.now()) })
-		f.Observed.Text = string(worst.now())
-		return f.held(worst.now() == x.State)
 	}
+	on := x.on(e.trails)
+	switch {
+	case e.deaf != "":
+		return f.unknown(e.deaf)
+	case len(on) == 0:
+		return f.unknown("no breaker on this path was reported")
+	case x.State != "":
+		return x.checkState(f, on, e)
+	default:
+		return x.checkStates(f, on)
+	}
+}
+
+// checkState judges the path's state now, for as long as the window is.
+func (x breaker) checkState(f Finding, on []trail, e evidence) Finding {
+	state, now := telemetry.BreakerState(""), e.now
+	for _, t := range on {
+		if s := t.now(); state == "" || severity(s) > severity(state) {
+			state = s
+		}
+	}
+	f.Observed.Text = string(state)
+	w := e.breakers
+	if state != x.State && w.passing && w.hold == 0 && passed(on, x.State, w.after) {
+		f.Note, state = "it was "+string(x.State)+" in between", x.State
+	}
+	f.since = lasting(on, now)
+	if w.hold > 0 {
+		from := f.since
+		if from.Before(w.after) {
+			from = w.after
+		}
+		if lasted := now.Sub(from); state == x.State && lasted < w.hold {
+			f.Note = fmt.Sprintf("for %s, which must be %s", lasted.Round(time.Millisecond), w.hold)
+			return f.held(false)
+		}
+	}
+	return f.held(state == x.State)
+}
+
+// checkStates judges the states since the run began.
+func (x breaker) checkStates(f Finding, on []trail) Finding {
 	want, matches := x.Trace, slices.Equal[[]telemetry.BreakerState]
 	if len(x.Visits) > 0 {
-		want, matches, f.Comparison = x.Visits, visits, "visits"
-	}
-	f.Unit, f.Limit.Text = "states", arrows(want)
-	if len(on) == 0 {
-		return f.unknown("no breaker on this path was reported")
+		want, matches = x.Visits, visits
 	}
 	if slices.ContainsFunc(on, trail.changed) {
 		on = slices.DeleteFunc(on, func(t trail) bool { return !t.changed() })
@@ -91,6 +131,9 @@ func (x breaker) check(e evidence) Finding {
 	for _, t := range on {
 		if !matches(t.states(), want) && held {
 			shown, held = t, false
+		}
+		if last := t.last().At; last.After(f.since) && t.changed() {
+			f.since = last
 		}
 	}
 	f.Observed.Text = arrows(shown.states())

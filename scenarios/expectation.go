@@ -1,10 +1,15 @@
 package scenarios
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Expectation is something that must hold; check is pure in the evidence.
 type Expectation interface {
 	String() string
+	// window is how long it must hold in waitFor and recover, unless the file says otherwise.
+	window() time.Duration
 	check(e evidence) Finding
 }
 
@@ -21,27 +26,31 @@ func Expectations() []ExpectationKind {
 	return []ExpectationKind{availabilityKind(), latencyKind(), sentKind(), breakerKind(), readyKind()}
 }
 
-// Evidence is what was observed, over the window that the asker chose.
-type evidence struct {
-	loads  map[string]LoadReading
-	trails []trail
-	ready  func(release string) (int, error)
-}
+// The results of an expectation.
+const (
+	held      = "pass"
+	notHeld   = "fail"
+	notJudged = "skip"
+)
 
-// Finding is an expectation beside what was observed.
+// Finding is an expectation with what was observed.
 type Finding struct {
-	Name       string `json:"name"`
-	Phase      string `json:"phase"` // steady, steps, recover, verdict
-	Observed   Value  `json:"observed"`
-	Comparison string `json:"comparison"` // how observed must stand to limit: >=, <=, =, visits
-	Limit      Value  `json:"limit"`
-	Unit       string `json:"unit"`
-	Result     string `json:"result"`         // pass, fail
-	Note       string `json:"note,omitempty"` // why nothing could be observed, or what to know about it
+	Name       string  `json:"name"`
+	Phase      string  `json:"phase"`          // steady, steps, recover, verdict
+	Step       string  `json:"step,omitempty"` // of which it is the condition
+	Observed   Value   `json:"observed"`
+	Comparison string  `json:"comparison"` // how observed must stand to limit: >=, <=, =, visits
+	Limit      Value   `json:"limit"`
+	Unit       string  `json:"unit"`
+	Result     string  `json:"result"`         // pass, fail, skip (not judged)
+	Note       string  `json:"note,omitempty"` // why nothing could be observed, or what to know about it
+	Seconds    float64 `json:"seconds"`        // how long it was observed
+
+	since time.Time // in a sliding window: since when it has held; zero: since before the window
 }
 
 // Held says whether the expectation was met.
-func (f Finding) Held() bool { return f.Result == "pass" }
+func (f Finding) Held() bool { return f.Result == held }
 
 // Value is a number or a text; in JSON it is the one or the other.
 type Value struct {
@@ -74,15 +83,40 @@ func (v Value) String() string {
 
 // held and unknown are the two ways in which a check ends.
 func (f Finding) held(yes bool) Finding {
-	f.Result = "fail"
+	f.Result = notHeld
 	if yes {
-		f.Result = "pass"
+		f.Result = held
 	}
 	return f
 }
 
-// unknown fails the expectation: what was not observed did not hold.
+// unknown fails the expectation: what was not observed does not satisfy it.
 func (f Finding) unknown(why string) Finding {
 	f.Observed, f.Note = Value{Text: "unknown"}, why
 	return f.held(false)
+}
+
+func check(phase string, expectations []Expectation, e evidence) []Finding {
+	out := make([]Finding, len(expectations))
+	for i, x := range expectations {
+		out[i] = x.check(e)
+		out[i].Phase = phase
+	}
+	return out
+}
+
+func allHeld(findings []Finding) bool {
+	for _, f := range findings {
+		if !f.Held() {
+			return false
+		}
+	}
+	return true
+}
+
+// unjudged is an expectation to which the run did not come.
+func unjudged(phase, step string, x Expectation) Finding {
+	f := x.check(nothing)
+	f.Phase, f.Step, f.Result, f.Note, f.Observed = phase, step, notJudged, "", Value{Text: "not judged"}
+	return f
 }

@@ -21,6 +21,7 @@ func healKind() ActionKind {
 func (a heal) String() string { return fmt.Sprintf("undo %q", a.Step) }
 
 func (a heal) resolve(_ context.Context, s *stage) (deed, error) {
+	s.forecast.heal(a.Step, s)
 	return deed{
 		detail: a.String(),
 		do:     func(ctx context.Context) error { return s.heal(ctx, a.Step) },

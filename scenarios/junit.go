@@ -13,6 +13,7 @@ type junitSuite struct {
 	Tests     int         `xml:"tests,attr"`
 	Failures  int         `xml:"failures,attr"`
 	Errors    int         `xml:"errors,attr"`
+	Skipped   int         `xml:"skipped,attr"`
 	Time      string      `xml:"time,attr"`
 	Timestamp string      `xml:"timestamp,attr"`
 	Cases     []junitCase `xml:"testcase"`
@@ -21,8 +22,10 @@ type junitSuite struct {
 type junitCase struct {
 	Class   string        `xml:"classname,attr"`
 	Name    string        `xml:"name,attr"`
+	Time    string        `xml:"time,attr"`
 	Failure *junitMessage `xml:"failure,omitempty"`
 	Error   *junitMessage `xml:"error,omitempty"`
+	Skipped *junitMessage `xml:"skipped,omitempty"`
 }
 
 type junitMessage struct {
@@ -30,30 +33,56 @@ type junitMessage struct {
 	Text    string `xml:",chardata"`
 }
 
-// WriteJUnit writes the report as JUnit XML: a test case for every expectation, and one for a run that had no verdict.
-func (r Report) WriteJUnit(w io.Writer) error {
-	s := junitSuite{
-		Name: r.Scenario, Time: fmt.Sprintf("%.3f", r.Seconds), Timestamp: r.StartedAt.UTC().Format(time.RFC3339),
-	}
+// WriteJUnit writes the report as JUnit XML: a test case for every expectation, skipped when it was not judged, and one for a run that had no
+// verdict.
+func (r Report) WriteJUnit(w io.Writer) error { return encodeXML(w, r.junit()) }
+
+func (r Report) junit() junitSuite {
+	s := junitSuite{Name: printable(r.Scenario), Time: junitTime(r.Seconds), Timestamp: r.StartedAt.UTC().Format(time.RFC3339)}
+	seen := map[string]int{}
 	for _, f := range r.Expectations {
-		c := junitCase{Class: r.Scenario + "." + f.Phase, Name: f.Name}
-		if !f.Held() {
-			c.Failure = &junitMessage{fmt.Sprintf("observed %s, wanted %s", f.observed(), f.limit()), f.Note}
+		c := junitCase{Class: printable(r.Scenario + "." + f.Phase), Name: printable(f.caseName()), Time: junitTime(f.Seconds)}
+		// Readers take two cases of one name for the same one.
+		if seen[c.Class+c.Name]++; seen[c.Class+c.Name] > 1 {
+			c.Name = fmt.Sprintf("%s (%d)", c.Name, seen[c.Class+c.Name])
+		}
+		switch f.Result {
+		case held:
+		case notJudged:
+			c.Skipped = &junitMessage{Message: "the run did not come to it"}
+			s.Skipped++
+		default:
+			c.Failure = &junitMessage{printable(fmt.Sprintf("observed %s, wanted %s", f.observed(), f.limit())), printable(f.Note)}
 			s.Failures++
 		}
 		s.Cases = append(s.Cases, c)
 	}
 	if r.Result == Aborted || r.Result == Error {
-		s.Cases = append(s.Cases, junitCase{Class: r.Scenario, Name: "run", Error: &junitMessage{Message: r.Message}})
+		s.Cases = append(s.Cases, junitCase{Class: printable(r.Scenario), Name: "run", Time: junitTime(r.Seconds), Error: &junitMessage{Message: printable(r.Message)}})
 		s.Errors++
 	}
 	s.Tests = len(s.Cases)
+	return s
+}
+
+// caseName tells an expectation from the others of its phase: by its step and by its limit.
+func (f Finding) caseName() string {
+	name := f.Name + " " + f.limit()
+	if f.Step != "" {
+		name = f.Step + ": " + name
+	}
+	return name
+}
+
+func junitTime(seconds float64) string { return fmt.Sprintf("%.3f", seconds) }
+
+func encodeXML(w io.Writer, document any) error {
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return fmt.Errorf("writing the JUnit report: %w", err)
 	}
 	e := xml.NewEncoder(w)
 	e.Indent("", "  ")
-	if err := e.Encode(s); err != nil {
+	if err := e.Encode(document); err != nil {
 		return fmt.Errorf("writing the JUnit report: %w", err)
 	}
 	_, err := io.WriteString(w, "\n")

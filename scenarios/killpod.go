@@ -44,7 +44,7 @@ func (a killPod) resolve(ctx context.Context, s *stage) (deed, error) {
 		return deed{}, err
 	}
 	total := len(ready)
-	if n, ok := s.assumed[a.Release]; ok {
+	if n, ok := s.forecast.replicas(a.Release); ok {
 		total = n
 	}
 	if total < a.Count {
@@ -57,6 +57,7 @@ func (a killPod) resolve(ctx context.Context, s *stage) (deed, error) {
 	return deed{
 		detail: fmt.Sprintf("kill %s (%d of %d ready pods of %s, grace %s)", strings.Join(victims, ", "), a.Count, total, a.Release, a.Grace),
 		touch:  Touch{a.Count, total, s.shareTo(a.Release) * Share(a.Count) / Share(total)},
+		took:   func(ctx context.Context) (bool, error) { return s.gone(ctx, a.Release, victims) },
 		do: func(ctx context.Context) error {
 			for _, pod := range victims {
 				if err := s.target.Workloads.Kill(ctx, pod, a.Grace); err != nil {
@@ -66,6 +67,15 @@ func (a killPod) resolve(ctx context.Context, s *stage) (deed, error) {
 			return nil
 		},
 	}, nil
+}
+
+// gone reports whether none of the pods is left.
+func (s *stage) gone(ctx context.Context, release string, victims []string) (bool, error) {
+	pods, err := s.target.Workloads.Pods(ctx, release)
+	if err != nil {
+		return false, fmt.Errorf("listing pods of %s: %w", release, err)
+	}
+	return !slices.ContainsFunc(pods, func(p telemetry.Pod) bool { return slices.Contains(victims, p.Name) }), nil
 }
 
 // choose picks n names; the order in which the pods are listed does not matter.

@@ -5,36 +5,62 @@ import (
 	"time"
 )
 
+// The calls of which a quantile can be taken.
+const (
+	callsAnswered = "answered"
+	callsFailed   = "failed"
+)
+
 type latency struct {
 	Of       string
 	Quantile float64
 	AtMost   time.Duration
+	Calls    string // empty: answered
 }
 
 func latencyKind() ExpectationKind {
 	return ExpectationKind{
 		Name: "latency",
-		Doc:  "A quantile of the time from a call's intended start to its end.",
+		Doc:  "A quantile of the time from a call's intended start to its end, of calls that were answered: calls that fail at once would flatter it.",
 		Fields: []Field{
 			{"of", "load", true, "browse", "whose calls"},
 			{"quantile", "number between 0 and 1", true, "0.99", "0.99 is the latency that 99 % of calls did not exceed"},
-			{"atMost", "duration", true, "250ms", "the most that holds"},
+			{"atMost", "duration", true, "250ms", "the most that satisfies it"},
+			{"calls", "answered or failed", false, "failed", "of which calls; failed ones are those that left the caller and ended in an error; answered unless given"},
 		},
 		decode: func(o object) Expectation {
-			return latency{o.refer("of", aLoad), o.quantile("quantile"), o.span("atMost")}
+			return latency{o.refer("of", aLoad), o.quantile("quantile"), o.span("atMost"), o.oneOf("calls", callsAnswered, callsFailed)}
 		},
 	}
 }
 
 func (x latency) String() string {
+	if x.Calls == callsFailed {
+		return fmt.Sprintf("p%s latency of %s, failed calls", decimal(x.Quantile*100), x.Of)
+	}
 	return fmt.Sprintf("p%s latency of %s", decimal(x.Quantile*100), x.Of)
 }
 
+func (x latency) window() time.Duration { return defaultHold }
+
 func (x latency) check(e evidence) Finding {
-	f := Finding{Name: x.String(), Comparison: "<=", Limit: Value{Number: millis(x.AtMost)}, Unit: "ms"}
-	h := e.loads[x.Of].Latency
+	f := Finding{Name: x.String(), Comparison: "<=", Limit: Value{Number: millis(x.AtMost)}, Unit: "ms", since: e.began[x.Of]}
+	r, why := e.load(x.Of)
+	if why != "" {
+		return f.unknown(why)
+	}
+	h, most, what := r.Latency, r.OK, "answered"
+	if x.Calls == callsFailed {
+		h, most, what = r.FailedLatency, r.Failed()-r.RefusedLocally(), "failed"
+	}
 	if h == nil || h.TotalCount() == 0 {
-		return f.unknown("no call finished")
+		return f.unknown("no call " + what)
+	}
+	if h.TotalCount() > most {
+		return f.unknown(fmt.Sprintf("the load generator does not tell answered calls from failed ones: %d latencies of %d calls", h.TotalCount(), most))
+	}
+	if few := e.tooFew(h.TotalCount(), what); few != "" {
+		return f.unknown(few)
 	}
 	got := time.Duration(h.ValueAtQuantile(x.Quantile*100)) * time.Microsecond
 	f.Observed.Number = millis(got)

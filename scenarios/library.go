@@ -56,7 +56,7 @@ func Load(nameOrPath string) (Scenario, error) {
 			}
 			names = append(names, sc.Name)
 		}
-		return Scenario{}, &UnknownError{nameOrPath, suggest(nameOrPath, names)}
+		return Scenario{}, &UnknownError{nameOrPath, Suggest(nameOrPath, names)}
 	}
 	data, err := os.ReadFile(nameOrPath)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -29,7 +29,8 @@ type reading struct {
 	name       string
 	problems   []Problem
 	references []reference
-	step       int // the index of the step being read
+	lines      map[string]int // of each field, by its path
+	step       int            // the index of the step being read
 }
 
 // An object is a mapping whose fields are known and present.
@@ -47,6 +48,7 @@ func (n node) child(name string, key, value *yaml.Node) node {
 	if n.path != "" {
 		path = n.path + "." + name
 	}
+	n.file.lines[path] = key.Line
 	return node{value, key.Line, path, n.file}
 }
 
@@ -66,7 +68,7 @@ func (n node) object(fields []Field) (object, bool) {
 		case key.Kind != yaml.ScalarNode:
 			n.problem("fields here: "+namesOf(fields), "want a field name, got %s", describe(key))
 		case !slices.Contains(names, key.Value):
-			member.problem(suggest(key.Value, names), "unknown field")
+			member.problem(Suggest(key.Value, names), "unknown field")
 		case twice:
 			member.problem("keep one of them", "the field is given twice")
 		default:
@@ -104,6 +106,7 @@ func (o object) list(name string) []node {
 	items := make([]node, len(n.yaml.Content))
 	for i, item := range n.yaml.Content {
 		items[i] = node{item, item.Line, fmt.Sprintf("%s[%d]", n.path, i), n.file}
+		n.file.lines[items[i].path] = item.Line
 	}
 	return items
 }

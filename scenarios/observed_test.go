@@ -66,8 +66,8 @@ func TestBreakerExpectation(t *testing.T) {
 }
 
 func TestNothingObservedNeverHolds(t *testing.T) {
-	e := evidence{loads: map[string]LoadReading{}, ready: func(string) (int, error) { return 3, errors.New("no route") }}
-	for _, x := range []Expectation{availability{"l", 0}, latency{"l", 0.5, time.Hour}, sent{"l", 0}, ready{"r", 0}, breaker{State: telemetry.Closed}} {
+	e := evidence{loads: map[string]LoadReading{}, ready: func(string) (int, time.Time, error) { return 3, time.Time{}, errors.New("no route") }}
+	for _, x := range []Expectation{availability{Of: "l"}, latency{Of: "l", Quantile: 0.5, AtMost: time.Hour}, sent{"l", 0}, ready{"r", 0}, breaker{State: telemetry.Closed}} {
 		if f := x.check(e); f.Held() || f.Observed.Text != "unknown" || f.Note == "" {
 			t.Errorf("%s: %+v", x, f)
 		}
@@ -86,7 +86,7 @@ func TestAvailabilityIsJudgedUnroundedAndShownRoundedDown(t *testing.T) {
 		{9_999_999, 1, 1, false, 99.9999},
 		{0, 10, 0.5, false, 0},
 	} {
-		f := availability{"l", tc.limit}.check(evidence{loads: map[string]LoadReading{"l": {Sent: tc.ok + tc.failed, OK: tc.ok, Errors: map[string]int64{"Internal": tc.failed}}}})
+		f := availability{Of: "l", AtLeast: tc.limit}.check(evidence{loads: map[string]LoadReading{"l": {Sent: tc.ok + tc.failed, OK: tc.ok, Errors: map[string]int64{"Internal": tc.failed}}}})
 		if f.Held() != tc.held || f.Observed.Number != tc.shown {
 			t.Errorf("%d of %d: held %t, shown %v", tc.ok, tc.ok+tc.failed, f.Held(), f.Observed.Number)
 		}
@@ -255,12 +255,12 @@ func TestReportFieldsAreTheContract(t *testing.T) {
 			t.Errorf("the report has lost %q", name)
 		}
 	}
-	r := recovery([]trail{walked("m", "closed", "open", "half-open", "open", "closed")}, epoch.Add(500*time.Millisecond), epoch.Add(time.Minute))
-	want := Recovery{DetectSeconds: new(0.5), OpenSeconds: new(2.0), HalfOpenSeconds: new(1.0)}
+	r := Recovery{}.ofBreakers([]trail{walked("m", "closed", "open", "half-open", "open", "closed")}, epoch.Add(500*time.Millisecond), epoch.Add(time.Minute))
+	want := Recovery{DetectSeconds: new(0.5), HalfOpenedSeconds: new(1.5), ClosedSeconds: new(3.5), OpenSeconds: new(2.0), HalfOpenSeconds: new(1.0)}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(Recovery{}, recovery(nil, epoch, epoch)); diff != "" {
+	if diff := cmp.Diff(Recovery{}, Recovery{}.ofBreakers(nil, epoch, epoch)); diff != "" {
 		t.Error(diff)
 	}
 }

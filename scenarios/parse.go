@@ -16,11 +16,14 @@ const maxFile = 1 << 20
 
 // Parse reads a scenario file strictly. Its error is a *FileError that holds every problem found.
 func Parse(file string, data []byte) (Scenario, error) {
-	f := &reading{name: file}
-	sc := Scenario{File: file, Source: data}
+	f := &reading{name: file, lines: map[string]int{}}
+	sc := Scenario{File: file, Source: data, lines: f.lines}
 	if root, ok := f.document(data); ok {
 		f.scenario(root, &sc)
 		f.resolve(sc)
+		if len(f.problems) == 0 { // what is half read would only give more of the same
+			f.problems = sc.nonsense()
+		}
 	}
 	if len(f.problems) > 0 {
 		return Scenario{}, newFileError(f.problems)
@@ -36,8 +39,9 @@ func (f *reading) document(data []byte) (node, bool) {
 		top.problem("split it", "the file is larger than %d bytes", maxFile)
 		return top, false
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // some editors mark UTF-8 so
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var document, second yaml.Node
+	var document yaml.Node
 	switch err := decoder.Decode(&document); {
 	case errors.Is(err, io.EOF):
 		top.problem("try: sandbox scenarios show pod-kill", "the file is empty")
@@ -46,9 +50,7 @@ func (f *reading) document(data []byte) (node, bool) {
 		f.syntax(top, err)
 		return top, false
 	}
-	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		top.line = max(1, second.Line)
-		top.problem("one scenario a file: split it", "there is more than one YAML document")
+	if !f.last(decoder, top) {
 		return top, false
 	}
 	if len(document.Content) != 1 {
@@ -60,6 +62,25 @@ func (f *reading) document(data []byte) (node, bool) {
 	return top, true
 }
 
+// last reads to the end of the file, in which only empty documents may follow: a file may end with three dashes.
+func (f *reading) last(decoder *yaml.Decoder, top node) bool {
+	for {
+		var more yaml.Node
+		switch err := decoder.Decode(&more); {
+		case errors.Is(err, io.EOF):
+			return true
+		case err != nil:
+			f.syntax(top, err)
+			return false
+		case len(more.Content) == 1 && more.Content[0].Tag == "!!null":
+		default:
+			top.line = max(1, more.Line)
+			top.problem("one scenario a file: split it", "there is more than one YAML document")
+			return false
+		}
+	}
+}
+
 func (f *reading) syntax(top node, err error) {
 	message := err.Error()
 	if m := yamlLine.FindStringSubmatch(message); m != nil {
@@ -68,7 +89,7 @@ func (f *reading) syntax(top node, err error) {
 		}
 		message = m[2]
 	}
-	top.problem("mend the YAML: indent with spaces, quote texts that hold : or {", "not YAML: %s", message)
+	top.problem("correct the YAML: indent with spaces, quote texts that hold : or {", "not YAML: %s", message)
 }
 
 var (
@@ -114,7 +135,7 @@ func (f *reading) scenario(root node, sc *Scenario) {
 }
 
 func (f *reading) spec(o object, sc *Scenario) {
-	sc.Seed = uint64(o.whole("seed", 0, 1))
+	sc.Seed = o.seed("seed")
 	sc.Load = f.loads(o.list("load"), sc.Seed)
 	sc.Steps = f.steps(o.list("steps"))
 	sc.Expect = expectations(o.list("expect"))
@@ -126,7 +147,7 @@ func (f *reading) spec(o object, sc *Scenario) {
 	}
 	if n, ok := o.members["recover"]; ok {
 		if r, ok := n.object(recoverFields); ok {
-			sc.Recover = Recover{Within: r.span("within"), Expect: expectations(r.list("expect"))}
+			sc.Recover = Recover{Within: r.span("within"), Hold: r.hold(), Expect: expectations(r.list("expect"))}
 		}
 	}
 }

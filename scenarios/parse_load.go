@@ -1,8 +1,6 @@
 package scenarios
 
 import (
-	"bytes"
-	"encoding/json"
 	"regexp"
 
 	"go.yaml.in/yaml/v3"
@@ -26,15 +24,13 @@ var (
 	}
 	recoverFields = []Field{
 		{"within", "duration", true, "20s", "how long recovery may take"},
+		{"hold", "duration", false, "2s", holdDoc},
 		{"expect", "list of expectations", true, "[{ready: {release: userservice, replicas: 3}}]", "what must hold again, all at the same moment"},
 	}
 )
 
 // generator is the workload that sends every load.
 const generator = "loadgen"
-
-// background is the name of the generator's own load, which runs all the time.
-const background = "background"
 
 var methodForm = regexp.MustCompile(`^[A-Za-z_][\w.]*/[A-Za-z_]\w*$`)
 
@@ -49,9 +45,6 @@ func (f *reading) loads(items []node, seed uint64) []LoadSpec {
 		l := LoadSpec{Name: o.name("name"), From: o.text("from"), Rate: o.rate("rate"), Seed: seed + uint64(i)}
 		if l.From != "" && l.From != generator {
 			o.members["from"].problem("from: "+generator, "want %s, the one workload that sends load, got %q", generator, l.From)
-		}
-		if l.Name == background {
-			o.members["name"].problem("take another name, such as browse", "%s's own load has the name %s", generator, background)
 		}
 		unique(names, o, l.Name)
 		if c, ok := o.members["call"]; ok {
@@ -83,36 +76,7 @@ func (n node) json() string {
 		n.problem(`try: {userId: "u-1"}`, "want fields, got %s", describe(n.yaml))
 		return ""
 	}
-	if n.aliased(n.yaml) {
-		return ""
-	}
-	var v map[string]any
-	if err := n.yaml.Decode(&v); err != nil {
-		n.problem("write it as the JSON of the request would be", "not a request: %s", err)
-		return ""
-	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		n.problem("write it as the JSON of the request would be", "not a request: %s", err)
-		return ""
-	}
-	return string(bytes.TrimSpace(out.Bytes()))
-}
-
-// aliased refuses YAML aliases: they can blow a short file up without bound.
-func (n node) aliased(y *yaml.Node) bool {
-	if y.Kind == yaml.AliasNode {
-		n.problem("write the value out", "got %s", describe(y))
-		return true
-	}
-	for _, c := range y.Content {
-		if n.aliased(c) {
-			return true
-		}
-	}
-	return false
+	return string(n.value())
 }
 
 // unique reports a name that an earlier entry has.

@@ -13,6 +13,7 @@ var stepFields = []Field{
 
 var waitForFields = []Field{
 	{"within", "duration", true, "20s", "how long it may take to come true"},
+	{"hold", "duration", false, "2s", holdDoc},
 }
 
 func (f *reading) steps(items []node) []Step {
@@ -64,7 +65,7 @@ func waitFor(n node) *WaitFor {
 	if !ok {
 		return nil
 	}
-	w := &WaitFor{Within: o.span("within")}
+	w := &WaitFor{Within: o.span("within"), Hold: o.hold()}
 	w.Condition = o.oneExpectation()
 	return w
 }
@@ -129,6 +130,17 @@ func aborts(items []node) []AbortRule {
 		}
 	}
 	return out
+}
+
+// holdDoc describes the field hold.
+const holdDoc = "the window, wholly after the last change, in which it must be true; 2s unless given, and 0s for a breaker, whose states can last milliseconds"
+
+// hold reads how long a condition must be true; nil when the file does not say.
+func (o object) hold() *time.Duration {
+	if !o.has("hold") {
+		return nil
+	}
+	return new(o.duration("hold", defaultHold))
 }
 
 // pulse is how often a condition is looked at and the abort limits are judged.

@@ -8,6 +8,35 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// legal is the smallest file with a part of each kind.
+const legal = `apiVersion: sandbox.dev/v1alpha1
+kind: Scenario
+metadata:
+  name: mine
+spec:
+  seed: 7
+  load:
+    - name: browse
+      from: loadgen
+      call: {service: userservice, method: user.v1.UserService/GetUser, request: {userId: "u-{{ n 1 9 }}"}}
+      rate: 120/m
+  steady: {for: 5s, expect: [{availability: {of: browse, atLeast: 99.9%}}]}
+  steps:
+    - name: kill
+      killPod: {release: userservice, count: 1}
+    - name: away
+      after: 1s
+      scale: {release: userservice, replicas: 0}
+      waitFor: {breaker: {from: loadgen, to: userservice, state: open}, within: 20s}
+    - name: back
+      heal: {step: away}
+  recover: {within: 20s, expect: [{ready: {release: userservice, replicas: 3}}]}
+  expect:
+    - latency: {of: browse, quantile: 0.99, atMost: 250ms}
+    - breaker: {from: loadgen, to: userservice, visits: [closed, open]}
+  abort: [{availability: {of: browse, below: 50%, for: 10s}}]
+`
+
 // valid is numbered by line in the wants below.
 const valid = `apiVersion: sandbox.dev/v1alpha1
 kind: Scenario
@@ -44,7 +73,7 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []LoadSpec{{"browse", "loadgen", Call{"userservice", "user.v1.UserService/GetUser", `{"deep":[{"a":1}],"userId":"u-{{ n 1 9 }}"}`}, 2, 7}}
+	want := []LoadSpec{{"browse", "loadgen", Call{"userservice", "user.v1.UserService/GetUser", `{"userId":"u-{{ n 1 9 }}","deep":[{"a":1}]}`}, 2, 7}}
 	if diff := cmp.Diff(want, sc.Load); diff != "" {
 		t.Error(diff)
 	}
@@ -74,7 +103,7 @@ func TestParseRefuses(t *testing.T) {
 		{"more than everything", "below: 50%", "below: 101%", "28: spec.abort[0].availability.below: want a percentage from 0% to 100%, got \"101%\"\n  try: 99.5%"},
 		{"a rate without a unit", "rate: 120/m", "rate: 120", "11: spec.load[0].rate: want a rate, got \"120\"\n  try: 200/s or 90/m"},
 		{"a rate an hour", "rate: 120/m", "rate: 120/h", "11: spec.load[0].rate: want a rate a second or a minute, got \"120/h\"\n  try: 200/s or 90/m"},
-		{"a rate of nothing", "rate: 120/m", "rate: 0/s", "11: spec.load[0].rate: want a rate above 0 and at most 100000/s, got \"0/s\"\n  try: 200/s or 90/m"},
+		{"a rate of nothing", "rate: 120/m", "rate: 0/s", "11: spec.load[0].rate: want a rate from 0.001/s to 20000/s, got \"0/s\"\n  try: 200/s or 90/m"},
 		{"a quantile in percent", "quantile: 0.99", "quantile: 99", "26: spec.expect[0].latency.quantile: want a quantile between 0 and 1, got \"99\"\n  try: 0.99"},
 		{"a load that does not exist", "of: browse, quantile", "of: brows, quantile", "26: spec.expect[0].latency.of: there is no load \"brows\"\n  did you mean \"browse\"? " + loads},
 		{"a step that does not exist", "step: away", "step: abroad", "23: spec.steps[2].heal.step: there is no earlier, undoable step \"abroad\"\n  valid here: away"},

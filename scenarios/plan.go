@@ -15,24 +15,37 @@ type counts struct{ replicas, ready int }
 // plan resolves every target as the world is now, and changes nothing.
 func (r *run) plan(ctx context.Context) error {
 	look := newStage(r.Scenario, r.target)
-	look.assumed = map[string]int{}
+	look.forecast = &forecast{}
 	for i, s := range r.Steps {
+		look.step = i
 		report := StepReport{Name: s.Name, Action: s.Kind, Result: "planned"}
 		if s.Action != nil {
 			if err := r.count(ctx, s.Action); err != nil {
 				return err
 			}
-			look.step = i
 			d, err := s.Action.resolve(ctx, look)
 			if err != nil {
 				return fmt.Errorf("planning step %q: %w", s.Name, err)
 			}
 			report.Detail, report.Touches = d.detail, d.touch
+			if err := r.roomFor(ctx, i, s.Action, d.touch.OfPods); err != nil {
+				return err
+			}
 		}
 		if s.WaitFor != nil {
 			report.Detail = joined(report.Detail, s.WaitFor.String())
+			if err := r.reachable(ctx, look, fmt.Sprintf("spec.steps[%d].waitFor", i), s.WaitFor.Condition); err != nil {
+				return err
+			}
 		}
 		r.report.Steps = append(r.report.Steps, report)
+	}
+	for _, x := range r.expectations() {
+		if x.list == "spec.recover.expect" || x.list == "spec.expect" {
+			if err := r.reachable(ctx, look, x.path, x.Expectation); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

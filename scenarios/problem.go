@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Problem is one mistake in a scenario file, and what mends it.
+// Problem is one mistake in a scenario file, and what corrects it.
 type Problem struct {
 	File    string
 	Line    int
@@ -16,16 +16,20 @@ type Problem struct {
 	Remedy  string
 }
 
+// String is one line that editors can parse, and the remedy on the next. Nothing of the file gets into it raw.
 func (p Problem) String() string {
-	at := fmt.Sprintf("%s:%d: ", p.File, p.Line)
+	line := fmt.Sprintf("%s:%d: ", p.File, max(1, p.Line))
 	if p.Path != "" {
-		at += p.Path + ": "
+		line += p.Path + ": "
 	}
+	line = oneLine(line + p.Message)
 	if p.Remedy == "" {
-		return at + p.Message
+		return line
 	}
-	return at + p.Message + "\n  " + p.Remedy
+	return line + "\n  " + oneLine(p.Remedy)
 }
+
+func oneLine(s string) string { return printable(strings.ReplaceAll(s, "\n", " ")) }
 
 // FileError holds every problem of a scenario file, in the order of its lines.
 type FileError struct{ Problems []Problem }
@@ -43,8 +47,8 @@ func newFileError(problems []Problem) *FileError {
 	return &FileError{problems}
 }
 
-// suggest names the nearest valid word if one is near, and always the valid ones.
-func suggest(got string, valid []string) string {
+// Suggest names the nearest valid word if one is near, and always the valid ones.
+func Suggest(got string, valid []string) string {
 	list := "valid here: " + strings.Join(valid, ", ")
 	if len(valid) == 0 {
 		list = "valid here: nothing"

@@ -1,6 +1,9 @@
 package scenarios
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 type ready struct {
 	Release  string
@@ -10,23 +13,25 @@ type ready struct {
 func readyKind() ExpectationKind {
 	return ExpectationKind{
 		Name: "ready",
-		Doc:  "At least this many pods of a release are ready at the moment of asking.",
+		Doc:  "At least this many pods of a release are ready: in waitFor and recover for `hold`, elsewhere at the moment of asking.",
 		Fields: []Field{
 			{"release", "text", true, "userservice", "whose pods"},
-			{"replicas", "whole number", true, "3", "the least that holds"},
+			{"replicas", "whole number", true, "3", "the least that satisfies it"},
 		},
-		decode: func(o object) Expectation { return ready{o.text("release"), o.whole("replicas", 0, 0)} },
+		decode: func(o object) Expectation { return ready{o.text("release"), o.whole("replicas", 1, 1)} },
 	}
 }
 
 func (x ready) String() string { return "ready pods of " + x.Release }
 
+func (x ready) window() time.Duration { return defaultHold }
+
 func (x ready) check(e evidence) Finding {
 	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: float64(x.Replicas)}, Unit: "pods"}
-	n, err := e.ready(x.Release)
+	n, began, err := e.ready(x.Release)
 	if err != nil {
 		return f.unknown(fmt.Sprintf("listing pods of %s: %s", x.Release, err))
 	}
-	f.Observed.Number = float64(n)
+	f.Observed.Number, f.since = float64(n), began
 	return f.held(n >= x.Replicas)
 }

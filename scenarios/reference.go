@@ -24,7 +24,7 @@ func (f *reading) resolve(sc Scenario) {
 	for _, r := range f.references {
 		valid := declared(sc, r)
 		if !slices.Contains(valid, r.name) {
-			r.problem(suggest(r.name, valid), "there is no %s %q", r.kind, r.name)
+			r.problem(Suggest(r.name, valid), "there is no %s %q", r.kind, r.name)
 		}
 	}
 }

@@ -14,6 +14,7 @@ type Report struct {
 	Scenario     string       `json:"scenario"`
 	Seed         uint64       `json:"seed"`
 	Result       Result       `json:"result"`
+	Summary      string       `json:"summary"`           // for people
 	Message      string       `json:"message,omitempty"` // why it is not a pass, in a sentence
 	StartedAt    time.Time    `json:"startedAt"`
 	Seconds      float64      `json:"seconds"`
@@ -45,22 +46,21 @@ type Moment struct {
 	Detail  string    `json:"detail"`
 }
 
-// Recovery says how the breakers and the world reacted; what did not happen is null.
-type Recovery struct {
-	DetectSeconds   *float64 `json:"detectSeconds"`   // first fault to the first breaker opening after it
-	OpenSeconds     *float64 `json:"openSeconds"`     // that breaker's time in open, until the verdict
-	HalfOpenSeconds *float64 `json:"halfOpenSeconds"` // that breaker's time in half-open
-	RecoverSeconds  *float64 `json:"recoverSeconds"`  // the last heal, or else the first fault, to recover holding
-}
-
-// LoadReport is a load from its start to its stop.
+// LoadReport is a load from its start to its stop. Arrivals that never left are in neither of errors and failed.
 type LoadReport struct {
-	Name     string           `json:"name"`
-	Intended int64            `json:"intended"`
-	Sent     int64            `json:"sent"`
-	OK       int64            `json:"ok"`
-	Errors   map[string]int64 `json:"errors"`
-	Latency  Latencies        `json:"latencyMs"`
+	Name                 string           `json:"name"`
+	Intended             int64            `json:"intended"`
+	Sent                 int64            `json:"sent"`
+	OK                   int64            `json:"ok"`
+	Failed               int64            `json:"failed"`               // the sum of errors
+	Errors               map[string]int64 `json:"errors"`               // failed calls by code, as callers saw them
+	Refused              map[string]int64 `json:"refused"`              // of those, by reason, the ones that the caller's own breaker or limit refused
+	NeverLeft            int64            `json:"neverLeft"`            // arrivals that the generator could not send
+	Latency              Latencies        `json:"latencyMs"`            // of answered calls
+	FailedLatency        Latencies        `json:"failedLatencyMs"`      // of failed calls that left the caller
+	FirstFailedSeconds   *float64         `json:"firstFailedSeconds"`   // since startedAt, by intended start; null without a failed call
+	LastFailedSeconds    *float64         `json:"lastFailedSeconds"`    // the same
+	LongestOutageSeconds float64          `json:"longestOutageSeconds"` // the longest time in which every call failed
 }
 
 // Latencies are in milliseconds, from the intended start.
@@ -90,14 +90,30 @@ func (r Report) WriteJSON(w io.Writer) error {
 	return nil
 }
 
-func loadReport(name string, r LoadReading) LoadReport {
-	errs := map[string]int64{}
-	for code, n := range r.Errors {
+func loadReport(name string, r LoadReading, started time.Time) LoadReport {
+	out := LoadReport{
+		Name: name, Intended: r.Intended, Sent: r.Sent, OK: r.OK, Failed: r.Failed(), Errors: counted(r.Errors), Refused: counted(r.Refused),
+		NeverLeft: r.Errors[neverLeft], Latency: latencies(r.Latency), FailedLatency: latencies(r.FailedLatency),
+	}
+	delete(out.Errors, neverLeft)
+	for i, p := range r.Failures {
+		if i == 0 {
+			out.FirstFailedSeconds = new(seconds(p.First.Sub(started)))
+		}
+		out.LastFailedSeconds = new(seconds(p.Last.Sub(started)))
+		out.LongestOutageSeconds = max(out.LongestOutageSeconds, seconds(p.Outage))
+	}
+	return out
+}
+
+func counted(counts map[string]int64) map[string]int64 {
+	out := map[string]int64{}
+	for key, n := range counts {
 		if n != 0 {
-			errs[code] = n
+			out[key] = n
 		}
 	}
-	return LoadReport{name, r.Intended, r.Sent, r.OK, errs, latencies(r.Latency)}
+	return out
 }
 
 func latencies(h *hdrhistogram.Histogram) Latencies {
@@ -107,28 +123,3 @@ func latencies(h *hdrhistogram.Histogram) Latencies {
 	at := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1000 }
 	return Latencies{at(50), at(90), at(99), at(99.9), float64(h.Max()) / 1000}
 }
-
-// recovery reads the breakers' part out of the trails; it is pure.
-func recovery(trails []trail, fault, until time.Time) Recovery {
-	var out Recovery
-	if fault.IsZero() {
-		return out
-	}
-	var first *trail
-	var opened time.Time
-	for i := range trails {
-		if at, ok := trails[i].entered("open", fault); ok && (first == nil || at.Before(opened)) {
-			first, opened = &trails[i], at
-		}
-	}
-	if first == nil {
-		return out
-	}
-	out.DetectSeconds = new(seconds(opened.Sub(fault)))
-	out.OpenSeconds = new(seconds(first.during("open", fault, until)))
-	out.HalfOpenSeconds = new(seconds(first.during("half-open", fault, until)))
-	return out
-}
-
-// seconds are rounded to the millisecond: finer is below what a poll can tell.
-func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }

@@ -38,16 +38,16 @@ func TestRun_ResidueNextToEveryResult(t *testing.T) {
 		{"every expectation held, and the replicas cannot be put back", "breaker-trip",
 			[]string{"heal: {step: take it down}", "wait: {for: 1s}",
 				"  recover:\n    within: 60s\n    expect:\n      - ready: {release: userservice, replicas: 3}\n      - breaker: {from: loadgen, to: userservice, state: closed}\n", "",
-				"visits: [closed, open, half-open, closed]", "visits: [closed, open]"},
+				"visits: [closed, open, half-open, closed]", "visits: [closed, open]", "  abort: [", "  # abort: ["},
 			func(w *world, _ func()) {
 				time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 			}, Pass, 5, journalled, 1, true},
 		{"an expectation was not met", "breaker-trip",
-			[]string{"    - name: bring it back\n      heal: {step: take it down}\n", "", "within: 60s", "within: 1s"},
+			[]string{"    - name: bring it back\n      heal: {step: take it down}\n", "", "within: 60s", "within: 1s", "      - ready: {release: userservice, replicas: 3}\n", "", "  abort: [", "  # abort: ["},
 			func(w *world, _ func()) {
 				time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 			}, Fail, 1, journalled, 1, false},
-		{"a limit stopped it", "breaker-trip", []string{"below: 1%, for: 60s", "below: 50%, for: 4s"},
+		{"a limit stopped it", "breaker-trip", []string{"  abort: [{availability: {of: browse, below: 1%, for: ", "  abort: [{availability: {of: browse, below: 50%, for: 4s}}] # "},
 			func(w *world, _ func()) {
 				time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 			}, Aborted, 4, journalled, 1, false},

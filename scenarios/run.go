@@ -20,6 +20,9 @@ type Options struct {
 	Cleanup  time.Duration       // limit for undoing; 0: one minute
 	Settle   time.Duration       // how long the residue check waits for pods to be ready again; 0: 30 s
 
+	// Room returns how many more pods of a release the node has room for; nil: not known.
+	Room func(ctx context.Context, release string) (int, error)
+
 	newJournalFile func(path string) (journalFile, error) // nil: a file; tests fill the disk
 }
 
@@ -38,6 +41,8 @@ type run struct {
 	done    stack             // journalled, in order
 	before  map[string]counts // of each release that a step changes
 	sampler *sampler
+	pods    *podWatch
+	calm    calm
 	watch   *breakerWatch
 	rest    func()                 // stops sampling; what was sampled stays
 	final   map[string]LoadReading // from start to stop
@@ -63,6 +68,7 @@ func Run(ctx context.Context, sc Scenario, target Target, opts Options) (Report,
 			return r.close(ctx, err)
 		}
 		r.report.Result = Planned
+		r.report.Summary = r.report.summary()
 		return r.report, nil
 	}
 	if opts.Journal == "" {
@@ -99,7 +105,7 @@ func newRun(sc Scenario, target Target, opts Options) *run {
 		name: name, world: world,
 		Scenario: sc, Options: opts, target: target, stage: newStage(sc, target), log: newTimeline(opts.Clock, sc.Name),
 		before: map[string]counts{}, final: map[string]LoadReading{},
-		sampler: newSampler(sc, target.Loads, opts.Clock), rest: func() {},
+		sampler: newSampler(sc, target.Loads, opts.Clock), pods: newPodWatch(sc, target.Workloads, opts.Clock), rest: func() {},
 	}
 	r.stage.heal, r.stage.prefix = r.heal, name+"/"
 	r.report = Report{
@@ -143,9 +149,7 @@ func (r *run) perform(ctx context.Context) error {
 	background.Wait()
 	stop(nil)
 	if r.watch != nil {
-		recovered := r.report.Recovery.RecoverSeconds
-		r.report.Recovery = recovery(r.watch.snapshot(), r.fault, r.Clock.Now())
-		r.report.Recovery.RecoverSeconds = recovered
+		r.report.Recovery = r.report.Recovery.ofBreakers(r.watch.snapshot(), r.fault, r.Clock.Now())
 	}
 	r.log.phase("cleanup")
 	r.unclean = r.cleanup(ctx)
@@ -195,9 +199,14 @@ func (r *run) close(ctx context.Context, err error) (Report, error) {
 	r.report.Result, r.report.Message = result, message
 	for _, l := range r.Load {
 		if reading, ok := r.final[l.Name]; ok {
-			r.report.Load = append(r.report.Load, loadReport(l.Name, reading))
+			r.report.Load = append(r.report.Load, loadReport(l.Name, reading, r.report.StartedAt))
+			r.report.Recovery = r.report.Recovery.ofCalls(reading.Failures, r.fault)
 		}
 	}
+	if result != Planned {
+		r.report.Expectations = withUnjudged(r.Scenario, r.report.Expectations)
+	}
+	r.report.Summary = r.report.summary()
 	r.log.result(string(result))
 	r.log.phase("done")
 	r.report.Timeline = ordered(r.log.snapshot().Timeline, r.report.StartedAt)

@@ -83,8 +83,11 @@ func TestRunOutcome(t *testing.T) {
 			Fail, []string{"availability of browse"}, "1 of 6 expectations did not hold"},
 		{"a latency above its limit fails", "pod-kill", nil, func(w *world) { w.latency = 300 * time.Millisecond },
 			Fail, []string{"p99 latency of browse"}, "1 of 5 expectations did not hold"},
-		{"a generator that drops arrivals fails sent", "load-burst", nil, func(w *world) { w.unsent = 0.05 },
-			Fail, []string{"sent of browse"}, "1 of 4 expectations did not hold"},
+		{"a generator that drops arrivals fails sent", "load-burst", nil, func(w *world) { w.burstUnsent = 0.05 },
+			Fail, []string{"availability of browse", "p99 latency of browse", "sent of browse"}, "3 of 4 expectations did not hold"},
+		{"a generator that drops arrivals leaves the steady state unknown", "load-burst", nil, func(w *world) { w.unsent = 0.05 },
+			Fail, []string{"availability of browse"},
+			"the world was not healthy before anything was broken, so nothing was: availability of browse unknown, wanted ≥ 99.9 %"},
 		{"a breaker that probes more than once is not an exact trace", trip, []string{"visits: [", "trace: ["}, nil,
 			Fail, []string{"breaker trace loadgen → userservice"}, "1 of 5 expectations did not hold"},
 		{"a pod that does not come back fails ready", "pod-kill", nil, func(w *world) { w.stuck = true },
@@ -94,7 +97,7 @@ func TestRunOutcome(t *testing.T) {
 		{"a world that is not healthy is not broken further", "pod-kill", nil, func(w *world) { w.failures = 0.02 },
 			Fail, []string{"availability of browse"},
 			"the world was not healthy before anything was broken, so nothing was: availability of browse 98.1818 %, wanted ≥ 99.9 %"},
-		{"a limit stops the run", trip, []string{"below: 1%, for: 60s", "below: 50%, for: 4s"}, nil,
+		{"a limit stops the run", trip, []string{"below: 1%, for: 40s", "below: 50%, for: 4s"}, nil,
 			Aborted, nil, "stopped by its limit: availability of browse below 50% for 4s, observed 43.5%"},
 		{"a target that is not there is found in the plan", trip, []string{"scale: {release: userservice", "scale: {release: nowhere"}, nil,
 			Error, nil, `reading replicas of nowhere: no release "nowhere"`},
@@ -130,7 +133,7 @@ func TestRunOutcome(t *testing.T) {
 				}
 				var failed []string
 				for _, f := range report.Expectations {
-					if !f.Held() {
+					if f.Result == notHeld {
 						failed = append(failed, f.Name)
 					}
 				}

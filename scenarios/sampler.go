@@ -8,8 +8,12 @@ import (
 	"time"
 )
 
-// blind is how long a load may go unread before the run stops: no abort limit guards what cannot be seen.
-const blind = 10 * time.Second
+const (
+	// blind is how long a load may go unread before the run stops: no abort limit guards what cannot be seen.
+	blind = 10 * time.Second
+	// readLimit is the deadline of one reading; what arrives later than stale is of no use but to the abort limits.
+	readLimit = blind / 4
+)
 
 // abortError is the cause of a run that a limit stopped.
 type abortError struct{ rule, observed string }
@@ -24,19 +28,20 @@ type sampler struct {
 	clock Clock
 	names []string
 	rules []AbortRule
-	keep  time.Duration
 
 	mu   sync.Mutex
-	past map[string][]LoadReading
+	past map[string]*readings
+	kept keeping
 }
 
 func newSampler(sc Scenario, loads Loads, clock Clock) *sampler {
-	s := &sampler{loads: loads, clock: clock, rules: sc.Abort, keep: trailing, past: map[string][]LoadReading{}}
+	s := &sampler{loads: loads, clock: clock, rules: sc.Abort, past: map[string]*readings{}, kept: keeping{whole: sc.longestHold()}}
 	for _, l := range sc.Load {
 		s.names = append(s.names, l.Name)
 	}
+	s.kept.counts = s.kept.whole
 	for _, r := range sc.Abort {
-		s.keep = max(s.keep, r.window())
+		s.kept.counts = max(s.kept.counts, r.window())
 	}
 	return s
 }
@@ -63,59 +68,74 @@ func (s *sampler) run(ctx context.Context, stop context.CancelCauseFunc) {
 	}
 }
 
+// sample reads all loads at once, so that one that does not answer holds up no other.
 func (s *sampler) sample(ctx context.Context) error {
-	var failed []error
-	for _, name := range s.names {
-		r, err := s.read(ctx, name)
-		if err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		s.record(name, r)
-	}
-	return errors.Join(failed...)
-}
-
-// read has a limit: a node that is paused answers nothing.
-func (s *sampler) read(ctx context.Context, name string) (LoadReading, error) {
-	ctx, cancel := context.WithTimeout(ctx, blind)
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
-	return s.loads.Read(ctx, name)
+	failed := make([]error, len(s.names))
+	var reading sync.WaitGroup
+	for i, name := range s.names {
+		reading.Go(func() {
+			r, err := s.loads.Read(ctx, name)
+			if err == nil {
+				s.record(name, r)
+			}
+			failed[i] = err
+		})
+	}
+	reading.Wait()
+	return errors.Join(failed...)
 }
 
 func (s *sampler) record(name string, r LoadReading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	past := s.past[name]
-	past = append(past, r)
-	for len(past) > 1 && !past[1].At.After(r.At.Add(-s.keep)) {
-		past = past[1:]
+	if s.past[name] == nil {
+		s.past[name] = &readings{}
 	}
-	s.past[name] = past
+	s.past[name].add(r, s.kept)
 }
 
-// over is what a load did in the last d; full says whether it has been watched for that long.
-func (s *sampler) over(name string, d time.Duration) (LoadReading, bool) {
+// last is what a load did in the last d; full says whether it has been watched for that long.
+func (s *sampler) last(name string, d time.Duration) (over LoadReading, full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	past := s.past[name]
-	if len(past) == 0 {
+	last, ok := s.past[name].last()
+	if !ok {
 		return LoadReading{}, false
 	}
-	last := past[len(past)-1]
-	first := past[0]
-	for _, r := range past {
-		if r.At.After(last.At.Add(-d)) {
-			break
-		}
-		first = r
+	first, ok := s.past[name].before(last.At.Add(-d), time.Time{})
+	if !ok {
+		return LoadReading{}, false
 	}
-	return last.Sub(first), !first.At.After(last.At.Add(-d))
+	return last.LoadReading.Sub(first.LoadReading), true
+}
+
+// window is what a load did in a window of at least hold that ends now and begins at began, or why that is not known.
+func (s *sampler) window(name string, hold time.Duration, after time.Time) (over LoadReading, began time.Time, unknown string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last, ok := s.past[name].last()
+	if !ok {
+		return LoadReading{}, began, "the load has not been read yet"
+	}
+	if age := s.clock.Now().Sub(last.At); age > stale {
+		return LoadReading{}, began, fmt.Sprintf("the load was last read %s ago", age.Round(time.Millisecond))
+	}
+	first, ok := s.past[name].before(last.At.Add(-hold), after)
+	if !ok {
+		return LoadReading{}, began, fmt.Sprintf("the load has not been watched for %s since the last change", hold)
+	}
+	over = last.whole().Sub(first.whole())
+	if over.Latency == nil && last.OK > first.OK {
+		return over, first.At, "the latencies of the load were not read"
+	}
+	return over, first.At, ""
 }
 
 func (s *sampler) judge() error {
 	for _, rule := range s.rules {
-		over, full := s.over(rule.load(), rule.window())
+		over, full := s.last(rule.load(), rule.window())
 		if !full {
 			continue
 		}

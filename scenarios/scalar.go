@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +47,9 @@ func (o object) text(name string) string {
 		if strings.TrimSpace(s) == "" {
 			return "", fmt.Errorf("want a text, got %q", s)
 		}
+		if printable(s) != s || strings.Contains(s, "\n") {
+			return "", fmt.Errorf("want a text of one line without control characters, got %q", s)
+		}
 		return s, nil
 	})
 }
@@ -65,8 +69,15 @@ func (o object) span(name string) time.Duration {
 	})
 }
 
+// share reads a percentage above 0 %, which as a limit would always be kept.
 func (o object) share(name string) Share {
-	return read(o, name, "a percentage", "try: 99.5%", 0, ParseShare)
+	return read(o, name, "a percentage", "try: 99.5%", 0, func(s string) (Share, error) {
+		v, err := ParseShare(s)
+		if err == nil && v == 0 {
+			err = fmt.Errorf("want a percentage above 0%%, got %q: it can never fail", s)
+		}
+		return v, err
+	})
 }
 
 func (o object) rate(name string) Rate {
@@ -84,6 +95,17 @@ func (o object) whole(name string, least, fallback int) int {
 	})
 }
 
+// seed reads any unsigned number of 64 bits; 1 when absent.
+func (o object) seed(name string) uint64 {
+	return read(o, name, "a whole number", "try: 42", 1, func(s string) (uint64, error) {
+		v, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("want a whole number from 0 to 2⁶⁴-1, got %q", s)
+		}
+		return v, nil
+	})
+}
+
 func (o object) quantile(name string) float64 {
 	return read(o, name, "a quantile", "try: 0.99", 0, func(s string) (float64, error) {
 		v, err := strconv.ParseFloat(s, 64)
@@ -91,6 +113,16 @@ func (o object) quantile(name string) float64 {
 			return 0, fmt.Errorf("want a quantile between 0 and 1, got %q", s)
 		}
 		return v, nil
+	})
+}
+
+// oneOf reads one of some words; empty when absent.
+func (o object) oneOf(name string, words ...string) string {
+	return read(o, name, strings.Join(words, " or "), Suggest("", words), "", func(s string) (string, error) {
+		if !slices.Contains(words, s) {
+			return "", fmt.Errorf("want %s, got %q", strings.Join(words, " or "), s)
+		}
+		return s, nil
 	})
 }
 
@@ -108,7 +140,7 @@ func (o object) states(name string) []telemetry.BreakerState {
 	var out []telemetry.BreakerState
 	for _, item := range o.list(name) {
 		if item.yaml.Kind != yaml.ScalarNode {
-			item.problem(suggest("", breakerStates), "want a breaker state, got %s", describe(item.yaml))
+			item.problem(Suggest("", breakerStates), "want a breaker state, got %s", describe(item.yaml))
 			continue
 		}
 		s := item.stateOf(item.yaml.Value)
@@ -126,6 +158,6 @@ func (n node) stateOf(s string) telemetry.BreakerState {
 			return telemetry.BreakerState(s)
 		}
 	}
-	n.problem(suggest(s, breakerStates), "unknown breaker state %q", s)
+	n.problem(Suggest(s, breakerStates), "unknown breaker state %q", s)
 	return ""
 }

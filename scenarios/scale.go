@@ -64,12 +64,10 @@ func (a scale) resolve(ctx context.Context, s *stage) (deed, error) {
 	if err != nil {
 		return deed{}, fmt.Errorf("reading replicas of %s: %w", a.Release, err)
 	}
-	if s.assumed != nil {
-		if n, ok := s.assumed[a.Release]; ok {
-			before = n
-		}
-		s.assumed[a.Release] = a.Replicas
+	if n, ok := s.forecast.replicas(a.Release); ok {
+		before = n
 	}
+	s.forecast.change(s.step, a.Release, "", float64(a.Replicas))
 	changed := max(a.Replicas-before, before-a.Replicas)
 	touch := Touch{Pods: changed, OfPods: before}
 	if lost := before - a.Replicas; lost > 0 {
@@ -79,6 +77,8 @@ func (a scale) resolve(ctx context.Context, s *stage) (deed, error) {
 		detail: fmt.Sprintf("scale %s from %d to %d", a.Release, before, a.Replicas),
 		touch:  touch,
 		undo:   scaleBack{a.Release, before, &a.Replicas},
+		took:   func(ctx context.Context) (bool, error) { return s.atMost(ctx, a.Release, a.Replicas) },
+		back:   func(ctx context.Context) (bool, error) { return s.atMost(ctx, a.Release, before) },
 		do: func(ctx context.Context) error {
 			if err := s.target.Workloads.Scale(ctx, a.Release, a.Replicas); err != nil {
 				return fmt.Errorf("scaling %s to %d: %w", a.Release, a.Replicas, err)

@@ -24,6 +24,8 @@ type Scenario struct {
 	Expect      []Expectation
 	Abort       []AbortRule
 	Source      []byte // the file as written
+
+	lines map[string]int // of each field, by its path
 }
 
 // LoadSpec is one open-model load: arrivals do not wait for answers.
@@ -61,15 +63,16 @@ type Step struct {
 type WaitFor struct {
 	Condition Expectation
 	Within    time.Duration
+	Hold      *time.Duration // how long it must be true; nil: as long as the expectation's kind says
 }
 
 func (w WaitFor) String() string {
-	nothing := evidence{ready: func(string) (int, error) { return 0, nil }}
 	return fmt.Sprintf("wait up to %s for %s %s", w.Within, w.Condition, w.Condition.check(nothing).limit())
 }
 
 // Recover says what must hold again after the last step, and how soon.
 type Recover struct {
 	Within time.Duration
+	Hold   *time.Duration // how long it must hold; nil: as long as each expectation's kind says
 	Expect []Expectation
 }

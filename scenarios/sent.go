@@ -1,6 +1,9 @@
 package scenarios
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 type sent struct {
 	Of      string
@@ -10,10 +13,10 @@ type sent struct {
 func sentKind() ExpectationKind {
 	return ExpectationKind{
 		Name: "sent",
-		Doc:  "The share of intended arrivals that left: below it the load generator was the bottleneck, and the other numbers flatter.",
+		Doc:  "The share of intended arrivals that left: below it the load generator was the bottleneck. Below 99 % every other expectation about the load is unknown.",
 		Fields: []Field{
 			{"of", "load", true, "browse", "whose arrivals"},
-			{"atLeast", "percentage", true, "99%", "the least that holds"},
+			{"atLeast", "percentage", true, "99%", "the least that satisfies it"},
 		},
 		decode: func(o object) Expectation { return sent{o.refer("of", aLoad), o.share("atLeast")} },
 	}
@@ -21,13 +24,21 @@ func sentKind() ExpectationKind {
 
 func (x sent) String() string { return "sent of " + x.Of }
 
+func (x sent) window() time.Duration { return defaultHold }
+
 func (x sent) check(e evidence) Finding {
-	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: x.AtLeast.percent()}, Unit: "%"}
+	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: x.AtLeast.percent()}, Unit: "%", since: e.began[x.Of]}
+	if why := e.unread[x.Of]; why != "" {
+		return f.unknown(why)
+	}
 	r := e.loads[x.Of]
-	if r.Intended <= 0 {
+	got, known := r.sentShare()
+	if !known {
 		return f.unknown("no call was due")
 	}
-	got := Share(float64(r.Sent) / float64(r.Intended))
+	if few := e.tooFew(r.Intended, "due"); few != "" {
+		return f.unknown(few)
+	}
 	f.Observed.Number = cut(got.percent())
 	f.Note = fmt.Sprintf("%d of %d sent", r.Sent, r.Intended)
 	return f.held(got.percent() >= x.AtLeast.percent())

@@ -69,6 +69,10 @@ func (a setRate) String() string {
 
 func (a setRate) resolve(_ context.Context, s *stage) (deed, error) {
 	before := s.rates[a.Load]
+	if s.forecast != nil && a.For == 0 { // with For, the rate before is back at the end of the step
+		s.forecast.change(s.step, "", a.Load, float64(a.Rate))
+		defer func() { s.rates[a.Load] = a.Rate }()
+	}
 	touch := Touch{Share: 1}
 	var all Rate
 	for _, r := range s.rates {

@@ -129,7 +129,7 @@ func TestRun_LeavesAloneWhatAnotherProgramChanged(t *testing.T) {
 		kept   func(*world) bool
 		want   string
 	}{
-		"replicas": {[]string{"heal: {step: take it down}", "wait: {for: 5s}"},
+		"replicas": {[]string{"heal: {step: take it down}", "wait: {for: 5s}", "      - ready: {release: userservice, replicas: 3}\n", ""},
 			func(ctx context.Context, w *world) error { return w.Scale(ctx, "userservice", 4) },
 			func(w *world) bool { return w.replicas["userservice"] == 4 },
 			"scale userservice from 3 to 0: left alone: replicas of userservice is 4, and the run had set it to 0"},

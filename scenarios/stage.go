@@ -16,7 +16,7 @@ type stage struct {
 	prefix   string // of the names of this run's loads on the generator
 	step     int
 	rates    map[string]Rate                              // of each load, now
-	assumed  map[string]int                               // ready pods a plan expects after the steps so far; nil while running
+	forecast *forecast                                    // what a plan expects of the world; nil while running
 	heal     func(ctx context.Context, step string) error // nil in a plan
 }
 
@@ -62,6 +62,15 @@ func (s *stage) readyPods(ctx context.Context, release string) ([]telemetry.Pod,
 		}
 	}
 	return ready, nil
+}
+
+// atMost reports whether a release has no more than n pods, those that are still shutting down included: they may still serve callers.
+func (s *stage) atMost(ctx context.Context, release string, n int) (bool, error) {
+	pods, err := s.target.Workloads.Pods(ctx, release)
+	if err != nil {
+		return false, fmt.Errorf("listing pods of %s: %w", release, err)
+	}
+	return len(pods) <= n, nil
 }
 
 func countReady(pods []telemetry.Pod) int {

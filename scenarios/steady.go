@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 )
 
 // unhealthyError is a baseline that did not hold.
@@ -46,6 +47,7 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 		e.loads[name] = reading.Sub(from[name])
 	}
 	findings := check("steady", r.Steady.Expect, e)
+	observedFor(findings, r.Steady.For)
 	r.report.Expectations = append(r.report.Expectations, findings...)
 	if !allHeld(findings) {
 		return &unhealthyError{findings}
@@ -85,31 +87,12 @@ func (r *run) readLoads(ctx context.Context) (map[string]LoadReading, error) {
 
 // evidence holds what can be seen now; loads are the caller's to fill in, over the window it judges.
 func (r *run) evidence(ctx context.Context) evidence {
-	e := evidence{loads: map[string]LoadReading{}}
-	// A list that fails leaves the breakers known from events; an expectation about any other then says that it is not known.
-	_ = r.watch.refresh(ctx)
-	e.trails = r.watch.snapshot()
-	e.ready = func(release string) (int, error) {
+	e := evidence{loads: map[string]LoadReading{}, least: 1}
+	e.trails, e.deaf = r.watch.present(ctx)
+	e.now = r.Clock.Now()
+	e.ready = func(release string) (int, time.Time, error) {
 		pods, err := r.target.Workloads.Pods(ctx, release)
-		return countReady(pods), err
+		return countReady(pods), time.Time{}, err
 	}
 	return e
-}
-
-func check(phase string, expectations []Expectation, e evidence) []Finding {
-	out := make([]Finding, len(expectations))
-	for i, x := range expectations {
-		out[i] = x.check(e)
-		out[i].Phase = phase
-	}
-	return out
-}
-
-func allHeld(findings []Finding) bool {
-	for _, f := range findings {
-		if !f.Held() {
-			return false
-		}
-	}
-	return true
 }

@@ -3,7 +3,6 @@ package scenarios
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // done is a journalled deed.
@@ -16,6 +15,7 @@ type done struct {
 
 // steps does the steps in order; one whose condition does not come true is the last.
 func (r *run) steps(ctx context.Context) error {
+	defer r.followRecovery(ctx)()
 	for i, s := range r.Steps {
 		report := &r.report.Steps[i]
 		if err := pause(ctx, r.Clock, s.After); err != nil {
@@ -61,7 +61,11 @@ func (r *run) step(ctx context.Context, i int, s Step, report *StepReport) (held
 		report.Detail += ", then " + w
 	}
 	r.log.note("step", s.Name, w)
-	findings, err := r.await(ctx, "steps", s.WaitFor.Within, []Expectation{s.WaitFor.Condition})
+	how := sliding{phase: "steps", hold: s.WaitFor.Hold, passing: true}
+	findings, _, err := r.await(ctx, how, s.WaitFor.Within, []Expectation{s.WaitFor.Condition})
+	for i := range findings {
+		findings[i].Step = s.Name
+	}
 	r.report.Expectations = append(r.report.Expectations, findings...)
 	return allHeld(findings), err
 }
@@ -82,6 +86,9 @@ func (r *run) act(ctx context.Context, s Step, d deed) error {
 	if d.do != nil {
 		if err := d.do(ctx); err != nil {
 			return err
+		}
+		if actionKind(s.Kind).Disturbs {
+			r.calm.changed(r.Clock.Now(), d.took)
 		}
 	}
 	if err := pause(ctx, r.Clock, d.hold); err != nil {
@@ -119,6 +126,7 @@ func (r *run) putBack(ctx context.Context, a *done) error {
 		return err
 	}
 	r.healed = r.Clock.Now()
+	r.calm.changed(r.healed, a.deed.back)
 	return nil
 }
 
@@ -134,26 +142,5 @@ func (r *run) resolve(a *done) {
 	a.undone = true
 	if err := r.journal.undone(r.Clock.Now(), a.Number); err != nil {
 		r.log.note("phase", "journal", err.Error())
-	}
-}
-
-// trailing is the window over which a condition that is being waited for sees the loads.
-const trailing = 2 * time.Second
-
-// await looks every pulse until all expectations hold at the same moment; it returns the last findings.
-func (r *run) await(ctx context.Context, phase string, within time.Duration, expectations []Expectation) ([]Finding, error) {
-	limit := r.Clock.Now().Add(within)
-	for {
-		e := r.evidence(ctx)
-		for _, l := range r.Load {
-			e.loads[l.Name], _ = r.sampler.over(l.Name, trailing)
-		}
-		findings := check(phase, expectations, e)
-		if allHeld(findings) || !r.Clock.Now().Before(limit) {
-			return findings, nil
-		}
-		if err := pause(ctx, r.Clock, pulse); err != nil {
-			return findings, err
-		}
 	}
 }

@@ -7,19 +7,22 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 )
 
-// WriteText writes the report for people: plain text that needs no colour to be understood.
+// WriteText writes the report for people: plain text that needs no colour to be understood, in at most 80 columns. It has no timeline, which
+// whoever runs a scenario follows while it runs.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  seed %d  %.1f s\n", r.Scenario, strings.ToUpper(string(r.Result)), r.Seed, r.Seconds)
-	if r.Message != "" {
-		fmt.Fprintf(&b, "%s\n", r.Message)
+	b.WriteString(wrap("", r.Summary))
+	for line := range strings.Lines(r.Message) {
+		b.WriteString(wrap("", line))
 	}
-	for _, section := range []func(*strings.Builder){r.textSteps, r.textTimeline, r.textExpectations, r.textLoad, r.textRecovery, r.textCleanup} {
+	fmt.Fprintf(&b, "\n%s  seed %d  %.1f s\n", r.Scenario, r.Seed, r.Seconds)
+	for _, section := range []func(*strings.Builder){r.textSteps, r.textExpectations, r.textLoad, r.textRecovery, r.textCleanup} {
 		section(&b)
 	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
+	if _, err := io.WriteString(w, printable(b.String())); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil
@@ -31,6 +34,10 @@ func table(b *strings.Builder, title string, rows [][]string) {
 		return
 	}
 	fmt.Fprintf(b, "\n%s\n", title)
+	align(b, rows)
+}
+
+func align(b *strings.Builder, rows [][]string) {
 	var aligned strings.Builder
 	t := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
@@ -43,8 +50,15 @@ func table(b *strings.Builder, title string, rows [][]string) {
 }
 
 func (r Report) textSteps(b *strings.Builder) {
-	var rows [][]string
+	if len(r.Steps) > 0 {
+		b.WriteString("\nsteps\n")
+	}
 	for _, s := range r.Steps {
+		b.WriteString(wrap(fmt.Sprintf("  %-11s  ", s.Result), s.Name))
+		const under = "               "
+		if s.Detail != "" {
+			b.WriteString(wrap(under, s.Detail))
+		}
 		touch := ""
 		if s.Touches.Pods > 0 {
 			touch = fmt.Sprintf("%d of %d pods, ", s.Touches.Pods, s.Touches.OfPods)
@@ -52,32 +66,30 @@ func (r Report) textSteps(b *strings.Builder) {
 		if s.Touches.Share > 0 {
 			touch += "up to " + decimal(cut(s.Touches.Share.percent())) + " % of calls"
 		}
-		rows = append(rows, []string{s.Result, s.Name, s.Detail, strings.TrimSuffix(touch, ", ")})
+		if touch != "" {
+			b.WriteString(wrap(under, "touches "+strings.TrimSuffix(touch, ", ")))
+		}
 	}
-	table(b, "steps", rows)
 }
 
-func (r Report) textTimeline(b *strings.Builder) {
-	var rows [][]string
-	for _, m := range r.Timeline {
-		rows = append(rows, []string{fmt.Sprintf("%+.1fs", m.Seconds), m.Kind, m.Subject, m.Detail})
-	}
-	table(b, "timeline", rows)
-}
+// marks are how a result of an expectation is shown.
+var marks = map[string]string{held: "✓ held", notHeld: "✗ not held", notJudged: "– not judged"}
 
 func (r Report) textExpectations(b *strings.Builder) {
-	var rows [][]string
+	if len(r.Expectations) > 0 {
+		b.WriteString("\nexpectations\n")
+	}
 	for _, f := range r.Expectations {
-		mark := "✗ not held"
-		if f.Held() {
-			mark = "✓ held"
+		first := fmt.Sprintf("  %-12s  %-7s  ", marks[f.Result], f.Phase)
+		b.WriteString(wrap(first, f.Name+" "+f.limit()))
+		under := strings.Repeat(" ", utf8.RuneCountInString(first))
+		if f.Result != notJudged {
+			b.WriteString(wrap(under, "observed "+f.observed()))
 		}
-		rows = append(rows, []string{mark, f.Phase, f.Name, f.observed(), f.limit(), f.Note})
+		if f.Note != "" {
+			b.WriteString(wrap(under, f.Note))
+		}
 	}
-	if len(rows) > 0 {
-		rows = append([][]string{{"", "phase", "expectation", "observed", "limit", ""}}, rows...)
-	}
-	table(b, "expectations", rows)
 }
 
 func (f Finding) observed() string { return withUnit(f.Observed, f.Unit) }
@@ -102,25 +114,64 @@ func withUnit(v Value, unit string) string {
 }
 
 func (r Report) textLoad(b *strings.Builder) {
-	var rows [][]string
 	for _, l := range r.Load {
-		row := []string{l.Name, fmt.Sprint(l.Intended), fmt.Sprint(l.Sent), fmt.Sprint(l.OK)}
-		for _, ms := range []float64{l.Latency.P50, l.Latency.P90, l.Latency.P99, l.Latency.P999, l.Latency.Max} {
-			row = append(row, fmt.Sprintf("%.1f", ms))
+		fmt.Fprintf(b, "\nload %s\n", l.Name)
+		b.WriteString(wrap("  ", fmt.Sprintf("%d arrivals, %d sent, %d answered, %d failed", l.Intended, l.Sent, l.OK, l.Failed)))
+		if l.NeverLeft > 0 {
+			b.WriteString(wrap("  ", fmt.Sprintf("%d never left: too many calls were in flight", l.NeverLeft)))
 		}
-		var codes []string
-		for _, code := range slices.Sorted(maps.Keys(l.Errors)) {
-			codes = append(codes, fmt.Sprintf("%s %d", code, l.Errors[code]))
+		if codes := l.calleeErrors(); len(codes) > 0 {
+			b.WriteString(wrap("  failed on the way or at the callee: ", listed(codes)))
 		}
-		if len(codes) == 0 {
-			codes = []string{"none"}
+		if len(l.Refused) > 0 {
+			b.WriteString(wrap("  refused by the caller itself: ", listed(l.Refused)))
 		}
-		rows = append(rows, append(row, strings.Join(codes, ", ")))
+		rows := [][]string{{"latency in ms", "p50", "p90", "p99", "p99.9", "max"}}
+		for _, part := range []struct {
+			name string
+			ms   Latencies
+		}{{"answered calls", l.Latency}, {"failed calls", l.FailedLatency}} {
+			if part.ms == (Latencies{}) {
+				continue
+			}
+			row := []string{part.name}
+			for _, ms := range []float64{part.ms.P50, part.ms.P90, part.ms.P99, part.ms.P999, part.ms.Max} {
+				row = append(row, fmt.Sprintf("%.1f", ms))
+			}
+			rows = append(rows, row)
+		}
+		if len(rows) > 1 {
+			align(b, rows)
+		}
 	}
-	if len(rows) > 0 {
-		rows = append([][]string{{"", "intended", "sent", "ok", "p50", "p90", "p99", "p99.9", "max", "errors"}}, rows...)
+}
+
+// refusalCodes are the gRPC codes of the reasons for which a caller refuses a call of its own.
+var refusalCodes = map[string]string{"BREAKER_OPEN": "UNAVAILABLE", "TOO_MANY_CALLS": "RESOURCE_EXHAUSTED"}
+
+// calleeErrors are the failed calls that left the caller, by code.
+func (l LoadReport) calleeErrors() map[string]int64 {
+	out := map[string]int64{}
+	for code, n := range l.Errors {
+		out[code] = n
 	}
-	table(b, "load (latency in ms, from the intended start)", rows)
+	for reason, n := range l.Refused {
+		out[refusalCodes[reason]] -= n
+	}
+	return positive(out)
+}
+
+func positive(counts map[string]int64) map[string]int64 {
+	maps.DeleteFunc(counts, func(_ string, n int64) bool { return n <= 0 })
+	return counts
+}
+
+func listed(counts map[string]int64) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s %d", key, counts[key]))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (r Report) textRecovery(b *strings.Builder) {
@@ -129,13 +180,29 @@ func (r Report) textRecovery(b *strings.Builder) {
 		name string
 		s    *float64
 	}{
-		{"a breaker opened after the first fault by", r.Recovery.DetectSeconds},
-		{"it was open for", r.Recovery.OpenSeconds},
-		{"it was half-open for", r.Recovery.HalfOpenSeconds},
-		{"everything held again after", r.Recovery.RecoverSeconds},
+		{"first failed call", r.Recovery.FirstFailedSeconds},
+		{"breaker opened", r.Recovery.DetectSeconds},
+		{"breaker half-open", r.Recovery.HalfOpenedSeconds},
+		{"breaker closed for good", r.Recovery.ClosedSeconds},
+		{"last failed call", r.Recovery.LastFailedSeconds},
 	} {
 		if part.s != nil {
-			rows = append(rows, []string{part.name, decimal(*part.s) + " s"})
+			rows = append(rows, []string{part.name, fmt.Sprintf("%.3f s", *part.s)})
+		}
+	}
+	table(b, "after the first fault", rows)
+	rows = nil
+	for _, part := range []struct {
+		name string
+		s    *float64
+	}{
+		{"longest outage", r.Recovery.LongestOutageSeconds},
+		{"breaker open", r.Recovery.OpenSeconds},
+		{"breaker half-open", r.Recovery.HalfOpenSeconds},
+		{"from the last heal, or else the first fault, until everything held", r.Recovery.RecoverSeconds},
+	} {
+		if part.s != nil {
+			rows = append(rows, []string{part.name, fmt.Sprintf("%.3f s", *part.s)})
 		}
 	}
 	table(b, "recovery", rows)
@@ -147,10 +214,11 @@ func (r Report) textCleanup(b *strings.Builder) {
 		return
 	}
 	if len(r.Cleanup.Residue) > 0 {
-		rows = nil
+		b.WriteString("\nclean-up\n")
 		for _, left := range r.Cleanup.Residue {
-			rows = append(rows, []string{"left behind: " + left})
+			b.WriteString(wrap("  left behind: ", left))
 		}
+		return
 	}
 	for _, alone := range r.Cleanup.LeftAlone {
 		rows = append(rows, []string{alone})

@@ -11,8 +11,11 @@ import (
 // Rate is in calls a second.
 type Rate float64
 
-// maxRate is what no laptop's load generator reaches; beyond it a rate is a slip of the pen.
-const maxRate Rate = 100_000
+// The rates that the load generator accepts. A test of cmd/sandbox compares them with the generator's own.
+const (
+	MinRate Rate = 0.001
+	MaxRate Rate = 20_000
+)
 
 func (r Rate) String() string { return decimal(float64(r)) + "/s" }
 
@@ -30,8 +33,8 @@ func ParseRate(s string) (Rate, error) {
 	default:
 		return 0, fmt.Errorf("want a rate a second or a minute, got %q", s)
 	}
-	if v <= 0 || Rate(v) > maxRate {
-		return 0, fmt.Errorf("want a rate above 0 and at most %s, got %q", maxRate, s)
+	if Rate(v) < MinRate || Rate(v) > MaxRate {
+		return 0, fmt.Errorf("want a rate from %s to %s, got %q", MinRate, MaxRate, s)
 	}
 	return Rate(v), nil
 }

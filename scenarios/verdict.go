@@ -10,7 +10,7 @@ func (r *run) recover(ctx context.Context) error {
 	if r.cutShort || len(r.Recover.Expect) == 0 {
 		return nil
 	}
-	findings, err := r.await(ctx, "recover", r.Recover.Within, r.Recover.Expect)
+	findings, since, err := r.await(ctx, r.recovering(), r.Recover.Within, r.Recover.Expect)
 	r.report.Expectations = append(r.report.Expectations, findings...)
 	if err != nil {
 		return err
@@ -20,11 +20,14 @@ func (r *run) recover(ctx context.Context) error {
 		from = r.fault
 	}
 	if allHeld(findings) && !from.IsZero() {
-		r.report.Recovery.RecoverSeconds = new(seconds(r.Clock.Now().Sub(from)))
-		r.log.note("phase", "recover", "everything holds again")
+		r.report.Recovery.RecoverSeconds = new(seconds(max(0, since.Sub(from))))
+		r.log.note("phase", "recover", "everything holds again, since "+elapsed(since.Sub(r.report.StartedAt)))
 	}
 	return nil
 }
+
+// verdictTries is how often the breakers are read again when they could not be read for the verdict.
+const verdictTries = 20
 
 // verdict stops the loads, and judges all that was observed from their start on.
 func (r *run) verdict(ctx context.Context) error {
@@ -41,8 +44,15 @@ func (r *run) verdict(ctx context.Context) error {
 		return err
 	}
 	e := r.evidence(ctx)
+	for tries := 0; e.deaf != "" && tries < verdictTries; tries++ {
+		if err := pause(ctx, r.Clock, pulse); err != nil {
+			return err
+		}
+		e = r.evidence(ctx)
+	}
 	e.loads = r.final
 	findings := check("verdict", r.Expect, e)
+	observedFor(findings, r.Clock.Now().Sub(r.report.StartedAt))
 	if ctx.Err() != nil {
 		return ctx.Err() // what was not read has not failed to hold
 	}

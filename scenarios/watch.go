@@ -18,7 +18,9 @@ type breakerWatch struct {
 
 	mu     sync.Mutex
 	trails []trail
-	listed int // the first so many trails come from the list made at the start
+	listed int       // the first so many trails come from the list made at the start
+	open   bool      // the list at the start has been made
+	heard  time.Time // when the last list was asked for that was answered
 	since  time.Time
 	boot   string
 	lossy  bool // changes were lost
@@ -41,13 +43,17 @@ func watchBreakers(ctx context.Context, source Breakers, clock Clock, tell func(
 
 // refresh learns of breakers that have not changed yet, and so have sent no event, and in which state the others are.
 func (w *breakerWatch) refresh(ctx context.Context) error {
+	asked := w.clock.Now()
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
 	listed, err := w.source.Breakers(ctx)
 	if err != nil {
 		return fmt.Errorf("listing breakers: %w", err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	atStart := w.listed == 0 && w.seq == 0 && len(w.trails) == 0
+	atStart := !w.open
+	w.open, w.heard = true, asked
 	for _, b := range listed {
 		// One that is new and has changed already has an event on its way, which says what it was before.
 		fresh := b.State == telemetry.Closed && b.Reason == ""
@@ -127,6 +133,21 @@ func (v visit) includes(c BreakerChange) bool {
 		return v.State == c.New
 	}
 	return !c.At.After(v.At)
+}
+
+// present lists the breakers again. When that fails it returns the trails as they were heard of, and why they say nothing about the present.
+func (w *breakerWatch) present(ctx context.Context) (trails []trail, unknown string) {
+	err := w.refresh(ctx)
+	w.mu.Lock()
+	age := w.clock.Now().Sub(w.heard)
+	w.mu.Unlock()
+	if age > stale {
+		unknown = fmt.Sprintf("breakers were last read %s ago", age.Round(time.Millisecond))
+		if err != nil {
+			unknown += ": " + err.Error()
+		}
+	}
+	return w.snapshot(), unknown
 }
 
 // snapshot copies the trails. One that changed again after its last event, as the last list says, has a gap.

@@ -27,19 +27,23 @@ type world struct {
 	log      []string // every change made to the world, in order
 
 	// What a test may set before it starts the world.
-	startup  time.Duration     // of a new pod
-	latency  time.Duration     // of a call
-	failures float64           // share of calls that fail anyway
-	unsent   float64           // share of arrivals that the generator drops
-	broken   map[string]error  // by method name
-	hook     func(call string) // told of every change before it is made
-	trip     bool              // whether the breaker works
-	stuck    bool              // pods that are killed are not replaced
+	startup     time.Duration     // of a new pod
+	latency     time.Duration     // of a call
+	failures    float64           // share of calls that fail anyway
+	unsent      float64           // share of arrivals that the generator drops
+	burstUnsent float64           // the same from 100/s on
+	broken      map[string]error  // by method name
+	hook        func(call string) // told of every change before it is made
+	trip        bool              // whether the breaker works
+	stuck       bool              // pods that are killed are not replaced
+	linger      time.Time         // until then calls are answered without a pod
 }
 
 type fakeLoad struct {
 	spec  LoadSpec
 	carry float64
+	lost  float64   // arrivals that did not leave
+	dark  time.Time // since when no call was answered
 	LoadReading
 }
 
@@ -86,7 +90,7 @@ func (w *world) pass() {
 	}
 	up := countReady(w.pods["userservice"])
 	for _, name := range slices.Sorted(maps.Keys(w.loads)) {
-		w.loads[name].call(w, up > 0)
+		w.loads[name].call(w, up > 0 || now.Before(w.linger))
 	}
 	inState := now.Sub(w.changed)
 	switch s := w.breaker.State; {
@@ -107,17 +111,49 @@ func (l *fakeLoad) call(w *world, up bool) {
 	n := int64(math.Floor(due + 1e-9))
 	l.carry = due - float64(n)
 	l.Intended += n
-	l.Sent = int64(float64(l.Intended) * (1 - w.unsent))
+	unsent := w.unsent
+	if l.spec.Rate >= 100 {
+		unsent = max(unsent, w.burstUnsent)
+	}
+	l.lost += float64(n) * unsent
+	l.Sent = l.Intended - int64(l.lost)
 	finished := l.Sent - l.OK - l.Failed()
 	failed := finished
 	if up {
 		failed = int64(float64(l.Sent)*w.failures) - l.Errors["Internal"]
 		l.Errors["Internal"] += failed
 	} else {
-		l.Errors["Unavailable"] += failed
+		l.Errors["UNAVAILABLE"] += failed
+	}
+	if !up && w.breaker.State == telemetry.Open {
+		l.Refused["BREAKER_OPEN"] += failed
+	} else {
+		_ = l.FailedLatency.RecordValues(time.Millisecond.Microseconds(), failed)
 	}
 	l.OK += finished - failed
-	_ = l.Latency.RecordValues(w.latency.Microseconds(), finished)
+	_ = l.Latency.RecordValues(w.latency.Microseconds(), finished-failed)
+	l.date(failed, finished)
+}
+
+// date keeps the periods in which calls failed, as the generator does.
+func (l *fakeLoad) date(failed, finished int64) {
+	now, n := time.Now(), len(l.Failures)
+	if failed > 0 {
+		if n == 0 || now.Sub(l.Failures[n-1].Last) > time.Second {
+			l.Failures = append(l.Failures, FailurePeriod{First: now})
+			n++
+		}
+		p := &l.Failures[n-1]
+		p.Last, p.Failed = now, p.Failed+failed
+	}
+	if failed == finished && failed > 0 {
+		if l.dark.IsZero() {
+			l.dark = now
+		}
+		l.Failures[n-1].Outage = max(l.Failures[n-1].Outage, now.Sub(l.dark))
+	} else if finished > failed {
+		l.dark = time.Time{}
+	}
 }
 
 func (w *world) change(to telemetry.BreakerState, why string) {
@@ -140,4 +176,15 @@ func (w *world) converge(release string, ready bool) {
 		w.readyAt[name] = time.Now().Add(w.startup)
 		w.pods[release] = append(w.pods[release], telemetry.Pod{Name: name, Release: release, Ready: ready})
 	}
+}
+
+// listedFrom lists the world's breaker only once it belongs to a caller.
+type listedFrom struct {
+	*world
+	caller string
+}
+
+func (l listedFrom) Breakers(ctx context.Context) ([]telemetry.Breaker, error) {
+	all, err := l.world.Breakers(ctx)
+	return slices.DeleteFunc(all, func(b telemetry.Breaker) bool { return b.Caller != l.caller }), err
 }

@@ -40,8 +40,14 @@ func (w *world) Start(ctx context.Context, l LoadSpec) error {
 	if w.loads[l.Name] != nil {
 		return fmt.Errorf("starting load %s: %w", l.Name, ErrLoadTaken)
 	}
-	w.loads[l.Name] = &fakeLoad{spec: l, LoadReading: LoadReading{Errors: map[string]int64{}, Latency: hdrhistogram.New(1, 60_000_000, 3)}}
+	w.loads[l.Name] = &fakeLoad{spec: l, LoadReading: newReading()}
 	return nil
+}
+
+func newReading() LoadReading {
+	return LoadReading{
+		Errors: map[string]int64{}, Refused: map[string]int64{}, Latency: hdrhistogram.New(1, 60_000_000, 3), FailedLatency: hdrhistogram.New(1, 60_000_000, 3),
+	}
 }
 
 func (w *world) SetRate(ctx context.Context, name string, rate Rate) error {
@@ -77,7 +83,8 @@ func (w *world) Read(ctx context.Context, name string) (LoadReading, error) {
 	}
 	r := l.LoadReading
 	r.Rate = l.spec.Rate
-	r.At, r.Errors, r.Latency = time.Now(), maps.Clone(r.Errors), hdrhistogram.Import(r.Latency.Export())
+	r.At, r.Errors, r.Refused, r.Failures = time.Now(), maps.Clone(r.Errors), maps.Clone(r.Refused), slices.Clone(r.Failures)
+	r.Latency, r.FailedLatency = hdrhistogram.Import(r.Latency.Export()), hdrhistogram.Import(r.FailedLatency.Export())
 	return r, ctx.Err()
 }
 

@@ -24,7 +24,9 @@ type callOrder struct {
 var callOrders = []callOrder{
 	{"name", byCallName},
 	{"rate", func(a, b telemetry.Edge) int { return cmp.Or(cmp.Compare(b.Rate, a.Rate), byCallName(a, b)) }},
-	{"errors", func(a, b telemetry.Edge) int { return cmp.Or(cmp.Compare(b.Errors, a.Errors), byCallName(a, b)) }},
+	{"errors", func(a, b telemetry.Edge) int {
+		return cmp.Or(cmp.Compare(b.Errors+b.Refused, a.Errors+a.Refused), byCallName(a, b))
+	}},
 	{"p99", func(a, b telemetry.Edge) int { return cmp.Or(cmp.Compare(b.P99, a.P99), byCallName(a, b)) }},
 }
 
@@ -67,12 +69,17 @@ func (m callsModel) View() string { return m.view(m.content()) }
 
 func (m callsModel) content() content {
 	edges := slices.SortedFunc(slices.Values(m.scene.snap.Edges), callOrders[m.order].compare)
+	// Where there is no room for a column of its own, a refusal is an error, as it is to the caller.
+	apart := m.width >= 100
 	columns := []column{
 		{title: "CALLER → CALLEE METHOD", fit: fit},
 		{title: "CALLS/S", width: 7, fit: fitRight},
 		{title: "ERRORS", width: 6, fit: fitRight},
 		{title: "P50", width: 6, fit: fitRight},
 		{title: "P99", width: 6, fit: fitRight},
+	}
+	if apart {
+		columns = slices.Insert(columns, 3, column{title: "REFUSED", width: 7, fit: fitRight})
 	}
 	history := 0
 	switch {
@@ -86,13 +93,13 @@ func (m callsModel) content() content {
 	}
 	rows := make([][]cell, 0, len(edges))
 	for _, e := range edges {
-		row := []cell{
-			{callName(e.Caller, e.Callee, e.Method), m.styles.Plain},
-			{rate(e.Rate), m.styles.Plain},
-			{percent(e.Errors), m.errorStyle(e.Errors)},
-			{latency(e.P50), m.styles.Plain},
-			{latency(e.P99), m.styles.Plain},
+		row := []cell{{callName(e.Caller, e.Callee, e.Method), m.styles.Plain}, {rate(e.Rate), m.styles.Plain}}
+		if apart {
+			row = append(row, cell{percent(e.Errors), m.errorStyle(e.Errors)}, cell{percent(e.Refused), m.errorStyle(e.Refused)})
+		} else {
+			row = append(row, cell{percent(e.Errors + e.Refused), m.errorStyle(e.Errors + e.Refused)})
 		}
+		row = append(row, cell{latency(e.P50), m.styles.Plain}, cell{latency(e.P99), m.styles.Plain})
 		if history > 0 {
 			row = append(row, cell{sparkline(m.scene.history[idOf(e)], history), m.styles.Good})
 		}

@@ -100,7 +100,7 @@ func rising() []tea.Msg {
 
 func tripped() telemetry.Snapshot {
 	s := calm()
-	s.Edges[3].Errors, s.Edges[3].P99 = 0.62, 2*time.Second
+	s.Edges[3].Errors, s.Edges[3].Refused, s.Edges[3].P99 = 0.02, 0.6, 2*time.Second
 	s.Breakers[3].State, s.Breakers[3].Since, s.Breakers[3].Reason = telemetry.Open, noon.Add(-4*time.Second), "62% of 50 calls failed in 1s"
 	s.Breakers[2].State, s.Breakers[2].Since, s.Breakers[2].Reason = telemetry.HalfOpen, noon.Add(-time.Second), "probing after 5s"
 	s.Pods[5].Ready, s.Pods[5].Phase, s.Pods[5].Restarts = false, "CrashLoopBackOff", 3

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"time"
@@ -44,21 +45,23 @@ func (l loads) SetRate(ctx context.Context, name string, rate scenarios.Rate) er
 func (l loads) Read(ctx context.Context, name string) (scenarios.LoadReading, error) {
 	ctx, cancel := context.WithTimeout(ctx, rpcLimit)
 	defer cancel()
+	asked := time.Now()
 	stats, err := l.rpc.GetLoad(ctx, &loadgenv1.GetLoadRequest{Name: name})
 	if err != nil {
 		return scenarios.LoadReading{}, loadError("reading", name, err)
 	}
-	return reading(stats)
+	return reading(stats, asked)
 }
 
 func (l loads) Stop(ctx context.Context, name string) (scenarios.LoadReading, error) {
 	ctx, cancel := context.WithTimeout(ctx, stopRPCLimit)
 	defer cancel()
+	asked := time.Now()
 	stats, err := l.rpc.StopLoad(ctx, &loadgenv1.StopLoadRequest{Name: name})
 	if err != nil {
 		return scenarios.LoadReading{}, loadError("stopping", name, err)
 	}
-	return reading(stats)
+	return reading(stats, asked)
 }
 
 // loadError names a load as its scenario does, without the run's name before it.
@@ -75,14 +78,47 @@ func loadError(doing, name string, err error) error {
 	return fmt.Errorf("%s load %s: %w", doing, name, err)
 }
 
-func reading(s *loadgenv1.LoadStats) (scenarios.LoadReading, error) {
-	h, err := hdrhistogram.Decode(s.GetLatencyHistogram())
-	if err != nil {
+func reading(s *loadgenv1.LoadStats, asked time.Time) (scenarios.LoadReading, error) {
+	r := scenarios.LoadReading{At: asked, Rate: scenarios.Rate(s.GetRate()), Intended: s.GetIntended(), Sent: s.GetSent(), OK: s.GetOk(), Errors: s.GetErrors(), Refused: s.GetRefused(),
+		Failures: failures(s, time.Now())}
+	answered := s.GetAnsweredHistogram()
+	if len(answered) == 0 { // from a generator older than this field; the engine sees when failed calls are among them
+		answered = s.GetLatencyHistogram()
+	}
+	var err, err2 error
+	r.Latency, err = histogram(answered)
+	r.FailedLatency, err2 = histogram(s.GetFailedHistogram())
+	if err = errors.Join(err, err2); err != nil {
 		return scenarios.LoadReading{}, fmt.Errorf("reading load %s: its histogram: %w", s.GetName(), err)
 	}
-	return scenarios.LoadReading{
-		At: time.Now(), Rate: scenarios.Rate(s.GetRate()), Intended: s.GetIntended(), Sent: s.GetSent(), OK: s.GetOk(), Errors: s.GetErrors(), Latency: h,
-	}, nil
+	return r, nil
+}
+
+func histogram(encoded []byte) (*hdrhistogram.Histogram, error) {
+	if len(encoded) == 0 {
+		return nil, nil
+	}
+	return hdrhistogram.Decode(encoded)
+}
+
+// clockSkew is how far the clocks of this machine and of the cluster may be apart before times are converted. A smaller difference is the time
+// that the answer took.
+const clockSkew = time.Second
+
+// failures are dated by the clock of this machine.
+func failures(s *loadgenv1.LoadStats, now time.Time) []scenarios.FailurePeriod {
+	var shift time.Duration
+	if s.GetReadAt() != nil {
+		if d := now.Sub(s.GetReadAt().AsTime()); d.Abs() > clockSkew {
+			shift = d
+		}
+	}
+	var out []scenarios.FailurePeriod
+	for _, p := range s.GetFailures() {
+		out = append(out, scenarios.FailurePeriod{First: p.GetFirstFailedAt().AsTime().Add(shift), Last: p.GetLastFailedAt().AsTime().Add(shift),
+			Failed: p.GetFailed(), Outage: p.GetLongestOutage().AsDuration()})
+	}
+	return out
 }
 
 // breakers reads the circuit breakers inside the load generator.

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
@@ -117,7 +118,17 @@ func TestTheNumbersOfALoad(t *testing.T) {
 			t.Errorf("%s: %+v", doing, got)
 		}
 	}
-	f.stats.LatencyHistogram = []byte("no histogram")
+	f.stats.AnsweredHistogram, f.stats.Refused = encoded, map[string]int64{"BREAKER_OPEN": 1}
+	f.stats.ReadAt = timestamppb.New(time.Now().Add(-time.Hour)) // a cluster whose clock is an hour late
+	f.stats.Failures = []*loadgenv1.FailurePeriod{{FirstFailedAt: f.stats.ReadAt, LastFailedAt: f.stats.ReadAt, Failed: 2, LongestOutage: durationpb.New(time.Second)}}
+	got, err := loads{f}.Read(t.Context(), "browse")
+	if err != nil || got.RefusedLocally() != 1 || got.Latency.TotalCount() != 98 || got.FailedLatency != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if p := got.Failures[0]; p.Failed != 2 || p.Outage != time.Second || time.Since(p.Last) > time.Minute || got.At.IsZero() {
+		t.Errorf("failures %+v, read at %s", got.Failures, got.At)
+	}
+	f.stats.AnsweredHistogram = []byte("no histogram")
 	if _, err := (loads{f}).Read(t.Context(), "browse"); err == nil || !errorSays(err, "reading load browse: its histogram: ") {
 		t.Errorf("a broken histogram: %v", err)
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -55,9 +57,9 @@ func runScenario(ctx context.Context, w world, g *globals, f runFlags, name stri
 	if err != nil {
 		return err
 	}
-	scenario, err := scenarios.Load(name)
+	scenario, err := loadScenario(name)
 	if err != nil {
-		return &codedError{exitUsage, withHint(err)}
+		return badScenario(w, err)
 	}
 	var screen *os.File
 	if f.watch {
@@ -82,6 +84,7 @@ func runScenario(ctx context.Context, w world, g *globals, f runFlags, name stri
 	if j.target, err = s.target(ctx); err != nil {
 		return err
 	}
+	j.room = s.workloads.Room
 	if screen != nil {
 		j.show = func(ctx context.Context) error { return s.watch(ctx, w, screen, true) }
 	}
@@ -111,4 +114,14 @@ func openForRun(ctx context.Context, w world, g *globals, f runFlags, scenario s
 		return nil, nil, err
 	}
 	return s, unlock, nil
+}
+
+// badScenario prints the problems of a file as editors parse them, without the name of this program in front.
+func badScenario(w world, err error) error {
+	var file *scenarios.FileError
+	if errors.As(err, &file) {
+		fmt.Fprintln(w.stderr, file)
+		return &codedError{exitUsage, nil}
+	}
+	return &codedError{exitUsage, withHint(err)}
 }

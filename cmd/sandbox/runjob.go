@@ -23,7 +23,8 @@ type job struct {
 	scenario scenarios.Scenario
 	folders  sandbox.Folders
 	target   scenarios.Target
-	show     func(context.Context) error // the screen; nil without one
+	room     func(ctx context.Context, release string) (int, error) // for more pods on the node; nil: not known
+	show     func(context.Context) error                            // the screen; nil without one
 }
 
 // conduct runs the scenario and reports. Whatever becomes of the report, the verdict keeps its exit code.
@@ -33,10 +34,14 @@ func (j job) conduct(ctx context.Context) error {
 	if len(report.LeftBehind) > 0 && err == nil {
 		j.nameLeft(report.LeftBehind)
 	}
-	if code := scenarios.ExitCode(report.Result, err); code != exitDone {
+	switch code := scenarios.ExitCode(report.Result, err); code {
+	case exitDone:
+		return nil
+	case exitUsage:
+		return badScenario(j.w, err)
+	default:
 		return &codedError{code, verdictOf(err)}
 	}
-	return nil
 }
 
 func verdictOf(err error) error {
@@ -50,7 +55,7 @@ func verdictOf(err error) error {
 func (j job) run(ctx context.Context) (scenarios.Report, error) {
 	told := newRunTeller(j.w, j.show == nil)
 	unwritable := false
-	options := scenarios.Options{Journal: j.folders.Journal(j.g.name), DryRun: j.flags.dryRun, Observer: func(r telemetry.Run) {
+	options := scenarios.Options{Journal: j.folders.Journal(j.g.name), DryRun: j.flags.dryRun, Room: j.room, Observer: func(r telemetry.Run) {
 		told.tell(r)
 		if err := writeRun(j.folders, j.g.name, r); err != nil && !unwritable {
 			unwritable = true

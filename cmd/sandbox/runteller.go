@@ -18,11 +18,12 @@ type runTeller struct {
 	on      bool
 	mu      sync.Mutex
 	printed int
+	latest  telemetry.Run
 }
 
 func newRunTeller(w world, on bool) *runTeller { return &runTeller{w: w, on: on} }
 
-// screenLeft tells the rest of a run whose screen is gone, for whatever reason.
+// screenLeft prints the timeline of a run whose screen is gone, for whatever reason: the report does not repeat it.
 func (t *runTeller) screenLeft(err error, interrupt func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -32,17 +33,23 @@ func (t *runTeller) screenLeft(err error, interrupt func()) {
 	} else if err != nil {
 		fmt.Fprintln(t.w.stderr, "sandbox:", err)
 	}
+	t.print()
 }
 
 func (t *runTeller) tell(r telemetry.Run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.on {
-		return
+	t.latest = r
+	if t.on {
+		t.print()
 	}
+}
+
+// print prints what was not printed before; the lock must be held.
+func (t *runTeller) print() {
+	r := t.latest
 	for ; t.printed < len(r.Timeline); t.printed++ {
-		e := r.Timeline[t.printed]
-		fmt.Fprintf(t.w.stderr, "  %6.1f s  %-8s %s  %s\n", e.At.Sub(r.Started).Seconds(), e.Kind, e.Subject, e.Detail)
+		fmt.Fprint(t.w.stderr, scenarios.TimelineLine(r.Timeline[t.printed], r.Started))
 	}
 }
 

@@ -21,7 +21,7 @@ func TestTheTimelineIsToldOnce(t *testing.T) {
 	told.tell(r)
 	r.Timeline = append(r.Timeline, telemetry.Event{At: noon.Add(12e9), Kind: "phase", Subject: "recover"})
 	told.tell(r)
-	want := "     1.5 s  step     kill one  userservice-1\n    12.0 s  phase    recover  \n"
+	want := "     1.5 s  step     kill one: userservice-1\n    12.0 s  phase    recover\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
@@ -34,7 +34,7 @@ func TestTheTimelineIsToldOnce(t *testing.T) {
 
 func TestARunWithoutItsScreenIsTold(t *testing.T) {
 	r := telemetry.Run{Started: noon, Timeline: []telemetry.Event{{At: noon.Add(1500e6), Kind: "step", Subject: "kill one", Detail: "userservice-1"}}}
-	const told = "     1.5 s  step     kill one  userservice-1\n"
+	const told = "     1.5 s  step     kill one: userservice-1\n"
 	for _, c := range []struct {
 		sentence    string
 		left        error
@@ -54,6 +54,16 @@ func TestARunWithoutItsScreenIsTold(t *testing.T) {
 		if out.String() != c.want || interrupted != c.interrupted {
 			t.Errorf("%s: interrupted %v, told %q", c.sentence, interrupted, out.String())
 		}
+	}
+}
+
+func TestRunTeller_TimelineFollowsTheScreen(t *testing.T) {
+	var out strings.Builder
+	teller := newRunTeller(world{stderr: &out}, false)
+	teller.tell(telemetry.Run{Started: noon, Timeline: []telemetry.Event{{At: noon.Add(12e9), Kind: "phase", Subject: "done"}}})
+	teller.screenLeft(nil, func() {}) // at the end of the run, after which nothing more is told
+	if want := "    12.0 s  phase    done\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
 	}
 }
 

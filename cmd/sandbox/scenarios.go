@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"text/tabwriter"
 
@@ -39,19 +40,7 @@ func newScenarios(w world, g *globals) *cobra.Command {
 		},
 	}
 	outputFlag(cmd, g)
-	cmd.AddCommand(
-		&cobra.Command{
-			Use: "show NAME", Short: "Print a built-in scenario's file, to start your own from", Args: cobra.ExactArgs(1),
-			ValidArgsFunction: completeFirst(scenarioNames),
-			RunE: func(_ *cobra.Command, args []string) error {
-				s, err := scenarios.Load(args[0])
-				if err != nil {
-					return &codedError{exitUsage, withHint(err)}
-				}
-				_, err = fmt.Fprintf(w.stdout, "%s", s.Source)
-				return err
-			},
-		},
+	cmd.AddCommand(newScenarioShow(w), newScenarioCheck(w),
 		&cobra.Command{
 			Use: "grammar", Short: "Print every field of a scenario file", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {
@@ -59,8 +48,54 @@ func newScenarios(w world, g *globals) *cobra.Command {
 				return err
 			},
 		},
+		&cobra.Command{
+			Use: "schema", Short: "Print a JSON Schema of scenario files, for editors", Args: cobra.NoArgs,
+			Example: "  sandbox scenarios schema > scenario.schema.json\n  # and in the first line of a file:\n  # yaml-language-server: $schema=scenario.schema.json",
+			RunE:    func(*cobra.Command, []string) error { return scenarios.WriteSchema(w.stdout) },
+		},
 	)
 	return cmd
+}
+
+func newScenarioShow(w world) *cobra.Command {
+	return &cobra.Command{
+		Use: "show NAME", Short: "Print a built-in scenario's file, to start your own from", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: completeFirst(scenarioNames),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := scenarios.Load(args[0])
+			if err != nil {
+				return badScenario(w, err)
+			}
+			_, err = fmt.Fprintf(w.stdout, "%s", s.Source)
+			return err
+		},
+	}
+}
+
+func newScenarioCheck(w world) *cobra.Command {
+	return &cobra.Command{
+		Use: "check FILE…", Short: "Check scenario files without a cluster", Args: cobra.MinimumNArgs(1),
+		Long: "Check scenario files without a cluster: everything but the plan, which needs the pods that there are. A problem is printed as\n" +
+			"file:line: field: message. Exit code: 0 all are good, 2 one is not.",
+		RunE: func(_ *cobra.Command, files []string) error {
+			var bad error
+			for _, file := range files {
+				sc, err := loadScenario(file)
+				var problems *scenarios.FileError
+				switch {
+				case err == nil:
+					fmt.Fprintf(w.stdout, "%s: %s is good\n", file, sc.Name)
+					continue
+				case errors.As(err, &problems):
+					fmt.Fprintln(w.stderr, problems)
+				default:
+					fmt.Fprintln(w.stderr, "sandbox:", withHint(err))
+				}
+				bad = &codedError{exitUsage, nil} // all has been said
+			}
+			return bad
+		},
+	}
 }
 
 // scenarioNames are the built-in scenarios as a shell offers them, each with what it does.

@@ -61,8 +61,33 @@ func TestImpossibleLimitFailsTheRun(t *testing.T) {
 	}
 }
 
+func TestServiceThatStaysAwayDoesNotRecover(t *testing.T) {
+	feature(t, "false recovery", func(ctx context.Context, t *testing.T) {
+		file, err := filepath.Abs(filepath.Join("..", "..", "scenarios", "testdata", "cases", "false-recovery.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, code := runScenario(ctx, t, file)
+		if code != 1 || r.Result != "fail" || r.Recovery.RecoverSeconds != nil {
+			t.Errorf("ended with %d, %s, recovered after %v; want 1, fail, never", code, r.Result, r.Recovery.RecoverSeconds)
+		}
+		if r.Recovery.FirstFailedSeconds == nil || *r.Recovery.LongestOutageSeconds < 15 || !strings.HasPrefix(r.Summary, "FAIL: ") {
+			t.Errorf("%s: %+v", r.Summary, r.Recovery)
+		}
+		if len(r.Load) != 1 || r.Load[0].Refused["BREAKER_OPEN"] == 0 {
+			t.Errorf("the breaker refused no call: %+v", r.Load)
+		}
+		if len(r.Cleanup.Residue) != 0 {
+			t.Errorf("left behind: %v", r.Cleanup.Residue)
+		}
+	})
+}
+
 type report struct {
 	Result       string
+	Summary      string
+	Recovery     struct{ RecoverSeconds, FirstFailedSeconds, LongestOutageSeconds *float64 }
+	Load         []struct{ Refused map[string]int }
 	Expectations []struct{ Name, Result string }
 	Cleanup      struct{ Residue []any }
 }

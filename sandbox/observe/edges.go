@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -25,26 +26,38 @@ const (
 
 type edgeQuery struct {
 	about string
-	query string // with the window as its one verb
+	query string // with the window as its first argument
 	set   func(e *telemetry.Edge, v float64)
 }
 
 // edgeQueries are the fields of an edge. The first decides which edges there are.
 var edgeQueries = []edgeQuery{
-	{"call rates", "sum by (" + edgeLabels + ") (rate(grpc_client_handled_total{" + known + "}[%s]))",
+	{"call rates", "sum by (" + edgeLabels + ") (rate(grpc_client_handled_total{" + known + "}[%[1]s]))",
 		func(e *telemetry.Edge, v float64) { e.Rate = v }},
-	{"failure rates", "sum by (" + edgeLabels + ") (rate(grpc_client_handled_total{" + known + `, grpc_code!~"` + NotFailures + `"}[%s]))`,
+	{"failure rates", "sum by (" + edgeLabels + ") (rate(grpc_client_handled_total{" + known + `, grpc_code!~"` + NotFailures + `"}[%[1]s]))`,
 		func(e *telemetry.Edge, v float64) {
 			if e.Rate > 0 {
 				e.Errors = min(v/e.Rate, 1)
+			}
+		}},
+	{"refusal rates", refusedQuery("breaker_rejected") + " + " + refusedQuery("concurrency_rejected"),
+		func(e *telemetry.Edge, v float64) {
+			if e.Rate > 0 {
+				e.Refused = min(v/e.Rate, 1)
+				e.Errors = max(0, e.Errors-e.Refused) // among the failures until here
 			}
 		}},
 	{"median latencies", quantileQuery("0.5"), func(e *telemetry.Edge, v float64) { e.P50 = seconds(v) }},
 	{"99th percentile latencies", quantileQuery("0.99"), func(e *telemetry.Edge, v float64) { e.P99 = seconds(v) }},
 }
 
+// refusedQuery counts calls that did not leave their caller.
+func refusedQuery(name string) string {
+	return "sum by (service, callee, method) (rate(sandbox_" + name + "_total{" + known + "}[%[1]s]))"
+}
+
 func quantileQuery(q string) string {
-	return "histogram_quantile(" + q + ", sum by (le, " + edgeLabels + ") (rate(grpc_client_handling_seconds_bucket{" + known + "}[%s])))"
+	return "histogram_quantile(" + q + ", sum by (le, " + edgeLabels + ") (rate(grpc_client_handling_seconds_bucket{" + known + "}[%[1]s])))"
 }
 
 type edgeKey struct{ caller, callee, service, method model.LabelValue }
@@ -67,6 +80,9 @@ func (p *Prometheus) Edges(ctx context.Context, window time.Duration) ([]telemet
 				v = 0
 			}
 			k := edgeKey{s.Metric["service"], s.Metric["callee"], s.Metric["grpc_service"], s.Metric["grpc_method"]}
+			if service, method, ok := strings.Cut(string(s.Metric["method"]), "/"); ok { // as our own metrics write it
+				k.service, k.method = model.LabelValue(service), model.LabelValue(method)
+			}
 			if i == 0 {
 				edges[k] = &telemetry.Edge{Caller: string(k.caller), Callee: string(k.callee),
 					Method: string(k.service) + "/" + string(k.method)}

@@ -22,7 +22,9 @@ func TestEdges(t *testing.T) {
 	)
 	p := prometheus(t, map[string]string{
 		`handled_total{service!="", callee!=""}[10s]`: vector(sample(charge, "50"), sample(getUser, "200.5"), sample(idle, "0")),
-		`grpc_code!~`:               vector(sample(charge, "31")),
+		`grpc_code!~`: vector(sample(charge, "31"), sample(getUser, "100")),
+		`breaker_rejected_total{service!="", callee!=""}[10s])) + sum by (service, callee, method) (rate(sandbox_concurrency_rejected_total`: vector(
+			sample(`"service":"loadgen","callee":"userservice","method":"user.v1.UserService/GetUser"`, "80.2")),
 		`histogram_quantile(0.5,`:   vector(sample(getUser, "0.0021"), sample(charge, "0.006"), sample(idle, "NaN")),
 		`histogram_quantile(0.99, `: vector(sample(getUser, "0.009"), sample(charge, "+Inf"), sample(idle, "NaN"), sample(`"service":"gone"`, "1")),
 	})
@@ -32,7 +34,7 @@ func TestEdges(t *testing.T) {
 	}
 	want := []telemetry.Edge{
 		{Caller: "loadgen", Callee: "orderservice", Method: "order.v1.OrderService/PlaceOrder"},
-		{Caller: "loadgen", Callee: "userservice", Method: "user.v1.UserService/GetUser", Rate: 200.5,
+		{Caller: "loadgen", Callee: "userservice", Method: "user.v1.UserService/GetUser", Rate: 200.5, Errors: 100/200.5 - 80.2/200.5, Refused: 80.2 / 200.5,
 			P50: 2100 * time.Microsecond, P99: 9 * time.Millisecond},
 		{Caller: "orderservice", Callee: "paymentservice", Method: "payment.v1.PaymentService/Charge", Rate: 50, Errors: 0.62,
 			P50: 6 * time.Millisecond},

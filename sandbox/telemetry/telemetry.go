@@ -17,7 +17,8 @@ const (
 type Edge struct {
 	Caller, Callee, Method string
 	Rate                   float64 // finished calls per second
-	Errors                 float64 // share of those calls that failed, 0 to 1
+	Errors                 float64 // share of those calls that failed on the way or at the callee, 0 to 1
+	Refused                float64 // share of those calls that the caller's own breaker or limit on calls in flight refused; not among Errors
 	P50, P99               time.Duration
 }
 

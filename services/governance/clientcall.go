@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // client governs the calls of one connection.
@@ -119,7 +121,7 @@ func (c *clientCall) admit() (err error) {
 	}
 	c.ticket, err = c.method.breaker.allow(c.rule.breaker)
 	c.admitted = err == nil
-	return err
+	return refusal.Local(err)
 }
 
 // end may be called twice: a stream ends by whichever of its ends comes first.

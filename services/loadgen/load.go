@@ -2,13 +2,8 @@ package loadgen
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"sync"
 	"time"
-
-	hdr "github.com/HdrHistogram/hdrhistogram-go"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
@@ -22,7 +17,6 @@ type call func(ctx context.Context, n int64) error
 // load is one running load.
 type load struct {
 	name, target, method string
-	started              time.Time
 	send                 call
 	tally                *tally
 	places               chan struct{} // one per call in flight
@@ -33,7 +27,7 @@ type load struct {
 }
 
 func newLoad(name string, rate Pace, send call, t *tally) *load {
-	return &load{name: name, started: time.Now(), send: send, tally: t, places: make(chan struct{}, maxInFlight), rate: rate,
+	return &load{name: name, send: send, tally: t, places: make(chan struct{}, maxInFlight), rate: rate,
 		changed: make(chan struct{})}
 }
 
@@ -99,21 +93,12 @@ func (l *load) arrive(ctx context.Context, inFlight *sync.WaitGroup, n int64, in
 	inFlight.Go(func() {
 		defer func() { <-l.places }()
 		err := l.send(ctx, n)
-		l.tally.finished(time.Since(intended), err)
+		l.tally.finished(intended, err)
 	})
 }
 
 func (l *load) stats() (*loadgenv1.LoadStats, error) {
 	rate, _ := l.pace()
-	t := l.tally
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	histogram, err := t.latency.Encode(hdr.V2CompressedEncodingCookieBase)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the latencies of %s: %w", l.name, err)
-	}
-	return &loadgenv1.LoadStats{
-		Name: l.name, Target: l.target, Method: l.method, Rate: float64(rate), Intended: t.intended, Sent: t.sent, Ok: t.ok,
-		Errors: maps.Clone(t.errors), LatencyHistogram: histogram, StartedAt: timestamppb.New(l.started),
-	}, nil
+	out := &loadgenv1.LoadStats{Name: l.name, Target: l.target, Method: l.method, Rate: float64(rate)}
+	return out, l.tally.stats(out)
 }

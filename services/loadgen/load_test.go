@@ -72,11 +72,31 @@ func addsUp(t *testing.T, s *loadgenv1.LoadStats) {
 	if got := latencies(t, s).TotalCount(); got != s.GetSent() {
 		t.Errorf("%d latencies for %d calls", got, s.GetSent())
 	}
+	var refused int64
+	for _, n := range s.GetRefused() {
+		refused += n
+	}
+	answered, left := decoded(t, s.GetAnsweredHistogram()).TotalCount(), decoded(t, s.GetFailedHistogram()).TotalCount()
+	if answered != s.GetOk() || left != failed-refused {
+		t.Errorf("%d and %d latencies for %d answered calls and %d failed ones that left", answered, left, s.GetOk(), failed-refused)
+	}
+	var dated int64
+	for _, p := range s.GetFailures() {
+		dated += p.GetFailed()
+	}
+	if dated != failed {
+		t.Errorf("%d of %d failed calls are dated", dated, failed)
+	}
 }
 
 func latencies(t *testing.T, s *loadgenv1.LoadStats) *hdr.Histogram {
 	t.Helper()
-	h, err := hdr.Decode(s.GetLatencyHistogram())
+	return decoded(t, s.GetLatencyHistogram())
+}
+
+func decoded(t *testing.T, histogram []byte) *hdr.Histogram {
+	t.Helper()
+	h, err := hdr.Decode(histogram)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +140,7 @@ func TestLatencyCountsFromTheIntendedStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newLoads(prometheus.NewRegistry())
 		l := newLoad("l", 1, answering(0, always(codes.OK)),
-			newTally(s.intended.WithLabelValues("l"), s.calls.MustCurryWith(prometheus.Labels{"load": "l"})))
+			newTally(time.Now(), s.intended.WithLabelValues("l"), s.calls.MustCurryWith(prometheus.Labels{"load": "l"})))
 		var inFlight sync.WaitGroup
 		l.arrive(t.Context(), &inFlight, 0, time.Now().Add(-3*time.Second)) // due 3 s ago, as after a pause of the machine
 		inFlight.Wait()

@@ -3,7 +3,6 @@ package loadgen
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -12,24 +11,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// What one process can be asked for, in calls per second; 0 pauses.
-const (
-	minRate = 0.001
-	maxRate = 20000
-)
-
 var (
 	errNoSuchLoad = errors.New("no such load")
 	errNameTaken  = errors.New("a load of this name is running")
 	errStopping   = errors.New("the load generator is shutting down")
 )
-
-func checkRate(rate float64) error {
-	if rate == 0 || (rate >= minRate && rate <= maxRate) { // never true of NaN
-		return nil
-	}
-	return fmt.Errorf("a rate of %v/s is neither 0 nor from %v to %v", rate, minRate, maxRate)
-}
 
 // loads is the set of running loads, each in a goroutine of its own.
 type loads struct {
@@ -76,7 +62,7 @@ func (s *loads) start(name, target, method string, rate Pace, send call) (*load,
 	if _, taken := s.running[name]; taken {
 		return nil, errNameTaken
 	}
-	l := newLoad(name, rate, send, newTally(s.intended.WithLabelValues(label(name)), s.calls.MustCurryWith(prometheus.Labels{"load": label(name)})))
+	l := newLoad(name, rate, send, newTally(time.Now(), s.intended.WithLabelValues(label(name)), s.calls.MustCurryWith(prometheus.Labels{"load": label(name)})))
 	l.target, l.method = target, method
 	ctx, stop := context.WithCancel(context.Background())
 	calls, abandon := context.WithCancel(context.Background())

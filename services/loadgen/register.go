@@ -9,10 +9,11 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
 
 // Background is the name of the load that runs from start-up.
-const Background = "background"
+const Background = loadspec.Background
 
 // Register adds the service, one connection per target, and the background load.
 func Register(p *governance.Process, s *grpc.Server, cfg Config) error {
@@ -41,7 +42,7 @@ func Register(p *governance.Process, s *grpc.Server, cfg Config) error {
 
 func (s *Server) startBackground(ctx context.Context, cfg Config) error {
 	_, err := s.StartLoad(ctx, &loadgenv1.StartLoadRequest{Name: Background, Target: cfg.BackgroundTarget,
-		Method: "user.v1.UserService/GetUser", RequestJson: `{"userId":"u-{{ n 1 1000 }}"}`, Rate: cfg.BackgroundRate, Seed: 1})
+		Method: loadspec.BackgroundMethod, RequestJson: `{"userId":"u-{{ n 1 1000 }}"}`, Rate: cfg.BackgroundRate, Seed: 1})
 	if err != nil {
 		return fmt.Errorf("starting the background load: %w", err)
 	}

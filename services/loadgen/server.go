@@ -12,6 +12,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
 
 // Server implements loadgen.v1.LoadGenerator.
@@ -33,7 +34,7 @@ func (s *Server) StartLoad(_ context.Context, req *loadgenv1.StartLoadRequest) (
 	if !ok {
 		return nil, status.Errorf(codes.InvalidArgument, "target %q is not in TARGETS of the load generator", req.GetTarget())
 	}
-	if err := checkRate(req.GetRate()); err != nil {
+	if err := loadspec.CheckRate(req.GetRate()); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	send, err := newCall(conn, req)
@@ -57,7 +58,7 @@ func newCall(conn grpc.ClientConnInterface, req *loadgenv1.StartLoadRequest) (ca
 	if text == "" {
 		text = "{}"
 	}
-	template, err := ParseTemplate(text)
+	template, err := loadspec.ParseTemplate(text)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func newCall(conn grpc.ClientConnInterface, req *loadgenv1.StartLoadRequest) (ca
 
 // SetRate changes the rate of a running load.
 func (s *Server) SetRate(_ context.Context, req *loadgenv1.SetRateRequest) (*loadgenv1.LoadStats, error) {
-	if err := checkRate(req.GetRate()); err != nil {
+	if err := loadspec.CheckRate(req.GetRate()); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	l, err := s.loads.get(req.GetName())

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
 
 // Target is a service that can be loaded.
@@ -61,5 +63,5 @@ func parseRate(text string) (float64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%q is not a number of calls per second", text)
 	}
-	return rate, checkRate(rate)
+	return rate, loadspec.CheckRate(rate)
 }

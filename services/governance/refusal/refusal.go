@@ -2,6 +2,7 @@
 package refusal
 
 import (
+	"errors"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -75,4 +76,26 @@ func RetryDelay(err error) (time.Duration, bool) {
 		}
 	}
 	return 0, false
+}
+
+// localError is an error made in the process of the caller.
+type localError struct{ error }
+
+func (e localError) GRPCStatus() *status.Status { return status.Convert(e.error) }
+
+func (e localError) Unwrap() error { return e.error }
+
+// Local marks err as made in the process of the caller: the call never left it. The mark does not travel: when a server returns err to a
+// caller of its own, that caller receives the same status without it.
+func Local(err error) error {
+	if err == nil {
+		return nil
+	}
+	return localError{err}
+}
+
+// IsLocal reports whether err was made by Local in this process.
+func IsLocal(err error) bool {
+	var local localError
+	return errors.As(err, &local)
 }

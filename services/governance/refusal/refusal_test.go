@@ -2,6 +2,7 @@ package refusal
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -39,5 +40,22 @@ func TestFields(t *testing.T) {
 	bad, ok := st.Details()[0].(*errdetails.BadRequest)
 	if st.Code() != codes.InvalidArgument || st.Message() != "age: must be a number" || !ok || bad.GetFieldViolations()[1].GetField() != "email" {
 		t.Errorf("got %v", st)
+	}
+}
+
+func TestLocal_MarkStaysInTheProcess(t *testing.T) {
+	original := New(codes.Unavailable, "BREAKER_OPEN", "circuit breaker is open", After(time.Second))
+	local := Local(original)
+	if !IsLocal(local) || !IsLocal(fmt.Errorf("asking: %w", local)) {
+		t.Error("the mark is lost in the process")
+	}
+	if status.Code(local) != codes.Unavailable || Reason(local) != "BREAKER_OPEN" || local.Error() != original.Error() {
+		t.Errorf("got %v, want the status of %v", local, original)
+	}
+	if overTheWire := status.Convert(local).Err(); IsLocal(overTheWire) || Reason(overTheWire) != "BREAKER_OPEN" {
+		t.Errorf("a caller in another process receives %v, local: %v", overTheWire, IsLocal(overTheWire))
+	}
+	if IsLocal(original) || IsLocal(nil) || Local(nil) != nil {
+		t.Error("an error is local without the mark")
 	}
 }

@@ -9,6 +9,7 @@ package loadgenv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -350,8 +351,19 @@ type LoadStats struct {
 	StartedAt        *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	Target           string                 `protobuf:"bytes,9,opt,name=target,proto3" json:"target,omitempty"`
 	Method           string                 `protobuf:"bytes,10,opt,name=method,proto3" json:"method,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// HDR histogram as above, of answered calls only.
+	AnsweredHistogram []byte `protobuf:"bytes,11,opt,name=answered_histogram,json=answeredHistogram,proto3" json:"answered_histogram,omitempty"`
+	// HDR histogram as above, of failed calls that left this process.
+	FailedHistogram []byte `protobuf:"bytes,12,opt,name=failed_histogram,json=failedHistogram,proto3" json:"failed_histogram,omitempty"`
+	// Failed calls that never left, by reason: refused by this process's own circuit breaker (BREAKER_OPEN) or limit on calls in
+	// flight (TOO_MANY_CALLS). They are also in errors, under their gRPC code.
+	Refused map[string]int64 `protobuf:"bytes,13,rep,name=refused,proto3" json:"refused,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// When calls failed, in order of time.
+	Failures []*FailurePeriod `protobuf:"bytes,14,rep,name=failures,proto3" json:"failures,omitempty"`
+	// The time at which these numbers were true, on the clock that dates the failures.
+	ReadAt        *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=read_at,json=readAt,proto3" json:"read_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LoadStats) Reset() {
@@ -454,6 +466,112 @@ func (x *LoadStats) GetMethod() string {
 	return ""
 }
 
+func (x *LoadStats) GetAnsweredHistogram() []byte {
+	if x != nil {
+		return x.AnsweredHistogram
+	}
+	return nil
+}
+
+func (x *LoadStats) GetFailedHistogram() []byte {
+	if x != nil {
+		return x.FailedHistogram
+	}
+	return nil
+}
+
+func (x *LoadStats) GetRefused() map[string]int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *LoadStats) GetFailures() []*FailurePeriod {
+	if x != nil {
+		return x.Failures
+	}
+	return nil
+}
+
+func (x *LoadStats) GetReadAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReadAt
+	}
+	return nil
+}
+
+// FailurePeriod is a time in which calls failed: from one failed call to the next at most a second passed, or no call was answered
+// in between. A call is dated by its intended start. Periods older than an hour are dropped.
+type FailurePeriod struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FirstFailedAt *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=first_failed_at,json=firstFailedAt,proto3" json:"first_failed_at,omitempty"`
+	LastFailedAt  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_failed_at,json=lastFailedAt,proto3" json:"last_failed_at,omitempty"`
+	Failed        int64                  `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
+	// The longest time in which every call failed, to a tenth of a second; 0 when calls were answered all the time.
+	LongestOutage *durationpb.Duration `protobuf:"bytes,4,opt,name=longest_outage,json=longestOutage,proto3" json:"longest_outage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailurePeriod) Reset() {
+	*x = FailurePeriod{}
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailurePeriod) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailurePeriod) ProtoMessage() {}
+
+func (x *FailurePeriod) ProtoReflect() protoreflect.Message {
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailurePeriod.ProtoReflect.Descriptor instead.
+func (*FailurePeriod) Descriptor() ([]byte, []int) {
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *FailurePeriod) GetFirstFailedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstFailedAt
+	}
+	return nil
+}
+
+func (x *FailurePeriod) GetLastFailedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastFailedAt
+	}
+	return nil
+}
+
+func (x *FailurePeriod) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *FailurePeriod) GetLongestOutage() *durationpb.Duration {
+	if x != nil {
+		return x.LongestOutage
+	}
+	return nil
+}
+
 type BreakersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -462,7 +580,7 @@ type BreakersRequest struct {
 
 func (x *BreakersRequest) Reset() {
 	*x = BreakersRequest{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[7]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -474,7 +592,7 @@ func (x *BreakersRequest) String() string {
 func (*BreakersRequest) ProtoMessage() {}
 
 func (x *BreakersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[7]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -487,7 +605,7 @@ func (x *BreakersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BreakersRequest.ProtoReflect.Descriptor instead.
 func (*BreakersRequest) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{7}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{8}
 }
 
 type BreakersResponse struct {
@@ -500,7 +618,7 @@ type BreakersResponse struct {
 
 func (x *BreakersResponse) Reset() {
 	*x = BreakersResponse{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[8]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -512,7 +630,7 @@ func (x *BreakersResponse) String() string {
 func (*BreakersResponse) ProtoMessage() {}
 
 func (x *BreakersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[8]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -525,7 +643,7 @@ func (x *BreakersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BreakersResponse.ProtoReflect.Descriptor instead.
 func (*BreakersResponse) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{8}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *BreakersResponse) GetBreakers() []*Breaker {
@@ -552,7 +670,7 @@ type Breaker struct {
 
 func (x *Breaker) Reset() {
 	*x = Breaker{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[9]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -564,7 +682,7 @@ func (x *Breaker) String() string {
 func (*Breaker) ProtoMessage() {}
 
 func (x *Breaker) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[9]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -577,7 +695,7 @@ func (x *Breaker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Breaker.ProtoReflect.Descriptor instead.
 func (*Breaker) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{9}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Breaker) GetCaller() string {
@@ -632,7 +750,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[10]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -644,7 +762,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[10]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -657,7 +775,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{10}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WatchEventsRequest) GetAfterSeq() uint64 {
@@ -687,7 +805,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[11]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +817,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[11]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +830,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{11}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Event) GetSeq() uint64 {
@@ -769,7 +887,7 @@ var File_loadgen_v1_loadgen_proto protoreflect.FileDescriptor
 const file_loadgen_v1_loadgen_proto_rawDesc = "" +
 	"\n" +
 	"\x18loadgen/v1/loadgen.proto\x12\n" +
-	"loadgen.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x01\n" +
+	"loadgen.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x01\n" +
 	"\x10StartLoadRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12\x16\n" +
@@ -786,7 +904,7 @@ const file_loadgen_v1_loadgen_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x12\n" +
 	"\x10ListLoadsRequest\"@\n" +
 	"\x11ListLoadsResponse\x12+\n" +
-	"\x05loads\x18\x01 \x03(\v2\x15.loadgen.v1.LoadStatsR\x05loads\"\x81\x03\n" +
+	"\x05loads\x18\x01 \x03(\v2\x15.loadgen.v1.LoadStatsR\x05loads\"\xc1\x05\n" +
 	"\tLoadStats\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04rate\x18\x02 \x01(\x01R\x04rate\x12\x1a\n" +
@@ -799,10 +917,23 @@ const file_loadgen_v1_loadgen_proto_rawDesc = "" +
 	"started_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12\x16\n" +
 	"\x06target\x18\t \x01(\tR\x06target\x12\x16\n" +
 	"\x06method\x18\n" +
-	" \x01(\tR\x06method\x1a9\n" +
+	" \x01(\tR\x06method\x12-\n" +
+	"\x12answered_histogram\x18\v \x01(\fR\x11answeredHistogram\x12)\n" +
+	"\x10failed_histogram\x18\f \x01(\fR\x0ffailedHistogram\x12<\n" +
+	"\arefused\x18\r \x03(\v2\".loadgen.v1.LoadStats.RefusedEntryR\arefused\x125\n" +
+	"\bfailures\x18\x0e \x03(\v2\x19.loadgen.v1.FailurePeriodR\bfailures\x123\n" +
+	"\aread_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\x06readAt\x1a9\n" +
 	"\vErrorsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x11\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a:\n" +
+	"\fRefusedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xef\x01\n" +
+	"\rFailurePeriod\x12B\n" +
+	"\x0ffirst_failed_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\rfirstFailedAt\x12@\n" +
+	"\x0elast_failed_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\flastFailedAt\x12\x16\n" +
+	"\x06failed\x18\x03 \x01(\x03R\x06failed\x12@\n" +
+	"\x0elongest_outage\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\rlongestOutage\"\x11\n" +
 	"\x0fBreakersRequest\"C\n" +
 	"\x10BreakersResponse\x12/\n" +
 	"\bbreakers\x18\x01 \x03(\v2\x13.loadgen.v1.BreakerR\bbreakers\"\xb1\x01\n" +
@@ -847,7 +978,7 @@ func file_loadgen_v1_loadgen_proto_rawDescGZIP() []byte {
 	return file_loadgen_v1_loadgen_proto_rawDescData
 }
 
-var file_loadgen_v1_loadgen_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_loadgen_v1_loadgen_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_loadgen_v1_loadgen_proto_goTypes = []any{
 	(*StartLoadRequest)(nil),      // 0: loadgen.v1.StartLoadRequest
 	(*SetRateRequest)(nil),        // 1: loadgen.v1.SetRateRequest
@@ -856,42 +987,51 @@ var file_loadgen_v1_loadgen_proto_goTypes = []any{
 	(*ListLoadsRequest)(nil),      // 4: loadgen.v1.ListLoadsRequest
 	(*ListLoadsResponse)(nil),     // 5: loadgen.v1.ListLoadsResponse
 	(*LoadStats)(nil),             // 6: loadgen.v1.LoadStats
-	(*BreakersRequest)(nil),       // 7: loadgen.v1.BreakersRequest
-	(*BreakersResponse)(nil),      // 8: loadgen.v1.BreakersResponse
-	(*Breaker)(nil),               // 9: loadgen.v1.Breaker
-	(*WatchEventsRequest)(nil),    // 10: loadgen.v1.WatchEventsRequest
-	(*Event)(nil),                 // 11: loadgen.v1.Event
-	nil,                           // 12: loadgen.v1.LoadStats.ErrorsEntry
-	nil,                           // 13: loadgen.v1.Event.LabelsEntry
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*FailurePeriod)(nil),         // 7: loadgen.v1.FailurePeriod
+	(*BreakersRequest)(nil),       // 8: loadgen.v1.BreakersRequest
+	(*BreakersResponse)(nil),      // 9: loadgen.v1.BreakersResponse
+	(*Breaker)(nil),               // 10: loadgen.v1.Breaker
+	(*WatchEventsRequest)(nil),    // 11: loadgen.v1.WatchEventsRequest
+	(*Event)(nil),                 // 12: loadgen.v1.Event
+	nil,                           // 13: loadgen.v1.LoadStats.ErrorsEntry
+	nil,                           // 14: loadgen.v1.LoadStats.RefusedEntry
+	nil,                           // 15: loadgen.v1.Event.LabelsEntry
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
 }
 var file_loadgen_v1_loadgen_proto_depIdxs = []int32{
 	6,  // 0: loadgen.v1.ListLoadsResponse.loads:type_name -> loadgen.v1.LoadStats
-	12, // 1: loadgen.v1.LoadStats.errors:type_name -> loadgen.v1.LoadStats.ErrorsEntry
-	14, // 2: loadgen.v1.LoadStats.started_at:type_name -> google.protobuf.Timestamp
-	9,  // 3: loadgen.v1.BreakersResponse.breakers:type_name -> loadgen.v1.Breaker
-	14, // 4: loadgen.v1.Breaker.since:type_name -> google.protobuf.Timestamp
-	14, // 5: loadgen.v1.Event.time:type_name -> google.protobuf.Timestamp
-	13, // 6: loadgen.v1.Event.labels:type_name -> loadgen.v1.Event.LabelsEntry
-	0,  // 7: loadgen.v1.LoadGenerator.StartLoad:input_type -> loadgen.v1.StartLoadRequest
-	1,  // 8: loadgen.v1.LoadGenerator.SetRate:input_type -> loadgen.v1.SetRateRequest
-	2,  // 9: loadgen.v1.LoadGenerator.GetLoad:input_type -> loadgen.v1.GetLoadRequest
-	3,  // 10: loadgen.v1.LoadGenerator.StopLoad:input_type -> loadgen.v1.StopLoadRequest
-	4,  // 11: loadgen.v1.LoadGenerator.ListLoads:input_type -> loadgen.v1.ListLoadsRequest
-	7,  // 12: loadgen.v1.LoadGenerator.Breakers:input_type -> loadgen.v1.BreakersRequest
-	10, // 13: loadgen.v1.LoadGenerator.WatchEvents:input_type -> loadgen.v1.WatchEventsRequest
-	6,  // 14: loadgen.v1.LoadGenerator.StartLoad:output_type -> loadgen.v1.LoadStats
-	6,  // 15: loadgen.v1.LoadGenerator.SetRate:output_type -> loadgen.v1.LoadStats
-	6,  // 16: loadgen.v1.LoadGenerator.GetLoad:output_type -> loadgen.v1.LoadStats
-	6,  // 17: loadgen.v1.LoadGenerator.StopLoad:output_type -> loadgen.v1.LoadStats
-	5,  // 18: loadgen.v1.LoadGenerator.ListLoads:output_type -> loadgen.v1.ListLoadsResponse
-	8,  // 19: loadgen.v1.LoadGenerator.Breakers:output_type -> loadgen.v1.BreakersResponse
-	11, // 20: loadgen.v1.LoadGenerator.WatchEvents:output_type -> loadgen.v1.Event
-	14, // [14:21] is the sub-list for method output_type
-	7,  // [7:14] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	13, // 1: loadgen.v1.LoadStats.errors:type_name -> loadgen.v1.LoadStats.ErrorsEntry
+	16, // 2: loadgen.v1.LoadStats.started_at:type_name -> google.protobuf.Timestamp
+	14, // 3: loadgen.v1.LoadStats.refused:type_name -> loadgen.v1.LoadStats.RefusedEntry
+	7,  // 4: loadgen.v1.LoadStats.failures:type_name -> loadgen.v1.FailurePeriod
+	16, // 5: loadgen.v1.LoadStats.read_at:type_name -> google.protobuf.Timestamp
+	16, // 6: loadgen.v1.FailurePeriod.first_failed_at:type_name -> google.protobuf.Timestamp
+	16, // 7: loadgen.v1.FailurePeriod.last_failed_at:type_name -> google.protobuf.Timestamp
+	17, // 8: loadgen.v1.FailurePeriod.longest_outage:type_name -> google.protobuf.Duration
+	10, // 9: loadgen.v1.BreakersResponse.breakers:type_name -> loadgen.v1.Breaker
+	16, // 10: loadgen.v1.Breaker.since:type_name -> google.protobuf.Timestamp
+	16, // 11: loadgen.v1.Event.time:type_name -> google.protobuf.Timestamp
+	15, // 12: loadgen.v1.Event.labels:type_name -> loadgen.v1.Event.LabelsEntry
+	0,  // 13: loadgen.v1.LoadGenerator.StartLoad:input_type -> loadgen.v1.StartLoadRequest
+	1,  // 14: loadgen.v1.LoadGenerator.SetRate:input_type -> loadgen.v1.SetRateRequest
+	2,  // 15: loadgen.v1.LoadGenerator.GetLoad:input_type -> loadgen.v1.GetLoadRequest
+	3,  // 16: loadgen.v1.LoadGenerator.StopLoad:input_type -> loadgen.v1.StopLoadRequest
+	4,  // 17: loadgen.v1.LoadGenerator.ListLoads:input_type -> loadgen.v1.ListLoadsRequest
+	8,  // 18: loadgen.v1.LoadGenerator.Breakers:input_type -> loadgen.v1.BreakersRequest
+	11, // 19: loadgen.v1.LoadGenerator.WatchEvents:input_type -> loadgen.v1.WatchEventsRequest
+	6,  // 20: loadgen.v1.LoadGenerator.StartLoad:output_type -> loadgen.v1.LoadStats
+	6,  // 21: loadgen.v1.LoadGenerator.SetRate:output_type -> loadgen.v1.LoadStats
+	6,  // 22: loadgen.v1.LoadGenerator.GetLoad:output_type -> loadgen.v1.LoadStats
+	6,  // 23: loadgen.v1.LoadGenerator.StopLoad:output_type -> loadgen.v1.LoadStats
+	5,  // 24: loadgen.v1.LoadGenerator.ListLoads:output_type -> loadgen.v1.ListLoadsResponse
+	9,  // 25: loadgen.v1.LoadGenerator.Breakers:output_type -> loadgen.v1.BreakersResponse
+	12, // 26: loadgen.v1.LoadGenerator.WatchEvents:output_type -> loadgen.v1.Event
+	20, // [20:27] is the sub-list for method output_type
+	13, // [13:20] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_loadgen_v1_loadgen_proto_init() }
@@ -905,7 +1045,7 @@ func file_loadgen_v1_loadgen_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_loadgen_v1_loadgen_proto_rawDesc), len(file_loadgen_v1_loadgen_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
+)
+
+// loadScenario reads a scenario and looks up every name in it. It is the same for a run, a dry run and a check without a cluster.
+func loadScenario(nameOrPath string) (scenarios.Scenario, error) {
+	sc, err := scenarios.Load(nameOrPath)
+	if err != nil {
+		return sc, err
+	}
+	return sc, sc.Check(nameable())
+}
+
+// nameable is what a scenario may name.
+func nameable() scenarios.Catalog {
+	known := scenarios.Catalog{Targets: charts.LoadTargets(), Call: checkCall,
+		Background: scenarios.Call{Service: charts.BackgroundTarget, Method: loadspec.BackgroundMethod}}
+	for _, r := range sandbox.Releases() {
+		if r.Namespace == charts.ShopNamespace && r.Selector != "" {
+			known.Releases = append(known.Releases, r.Name)
+		}
+	}
+	slices.Sort(known.Releases)
+	return known
+}
+
+// checkCall checks a call by its descriptor, as the load generator does when it starts a load.
+func checkCall(c scenarios.Call) *scenarios.CallError {
+	method, wrong := methodOf(c)
+	if wrong != nil {
+		return wrong
+	}
+	template, err := loadspec.ParseTemplate(c.Request)
+	if err != nil {
+		return &scenarios.CallError{Field: "request", Message: err.Error()}
+	}
+	request := template.Render(0, 0)
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(request), &fields); err != nil {
+		return &scenarios.CallError{Field: "request", Message: fmt.Sprintf("not a request: %s", err)}
+	}
+	if path, valid, ok := strangeField(method.Input(), fields); !ok {
+		return &scenarios.CallError{Field: "request." + path, Remedy: scenarios.Suggest(path[strings.LastIndex(path, ".")+1:], valid),
+			Message: fmt.Sprintf("%s has no such field", method.Input().FullName())}
+	}
+	if err := protojson.Unmarshal([]byte(request), dynamicpb.NewMessage(method.Input())); err != nil {
+		return &scenarios.CallError{Field: "request", Message: fmt.Sprintf("not a %s: %s", method.Input().FullName(), plainProto(err)),
+			Remedy: fmt.Sprintf("try it: sandbox call %s '%s'", c.Method, "{…}")}
+	}
+	return nil
+}
+
+// methodOf finds a unary method of the service that is called.
+func methodOf(c scenarios.Call) (protoreflect.MethodDescriptor, *scenarios.CallError) {
+	service, name, _ := strings.Cut(c.Method, "/")
+	var services, methods []string
+	for _, s := range callables() {
+		if s.release != c.Service {
+			continue
+		}
+		services = append(services, string(s.FullName()))
+		for _, m := range s.unary() {
+			methods = append(methods, string(s.FullName())+"/"+string(m.Name()))
+			if string(s.FullName()) == service && string(m.Name()) == name {
+				return m, nil
+			}
+		}
+		if m := s.Methods().ByName(protoreflect.Name(name)); m != nil && string(s.FullName()) == service {
+			return nil, &scenarios.CallError{Field: "method", Message: fmt.Sprintf("%s is a stream; a load makes unary calls", c.Method), Remedy: scenarios.Suggest("", s.names())}
+		}
+	}
+	message := fmt.Sprintf("%s does not serve %q", c.Service, service)
+	if slices.Contains(services, service) {
+		message = fmt.Sprintf("%s has no method %q", service, name)
+	}
+	return nil, &scenarios.CallError{Field: "method", Message: message, Remedy: scenarios.Suggest(c.Method, methods)}
+}
+
+func (c callable) names() []string {
+	var out []string
+	for _, m := range c.unary() {
+		out = append(out, string(c.FullName())+"/"+string(m.Name()))
+	}
+	return out
+}
+
+// strangeField finds the first field that a message does not have: its path, and the fields that there are.
+func strangeField(message protoreflect.MessageDescriptor, fields map[string]any) (path string, valid []string, ok bool) {
+	if strings.HasPrefix(string(message.FullName()), "google.protobuf.") {
+		return "", nil, true // well-known types have a JSON form of their own
+	}
+	for i := range message.Fields().Len() {
+		valid = append(valid, message.Fields().Get(i).JSONName())
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		value := fields[name]
+		f := message.Fields().ByJSONName(name)
+		if f == nil {
+			f = message.Fields().ByTextName(name)
+		}
+		if f == nil {
+			return name, valid, false
+		}
+		if f.Message() == nil || f.IsMap() {
+			continue
+		}
+		items, many := value.([]any)
+		if !many {
+			items = []any{value}
+		}
+		for i, item := range items {
+			if inner, isFields := item.(map[string]any); isFields {
+				if path, valid, ok := strangeField(f.Message(), inner); !ok {
+					at := name
+					if many {
+						at = fmt.Sprintf("%s[%d]", name, i)
+					}
+					return at + "." + path, valid, false
+				}
+			}
+		}
+	}
+	return "", valid, true
+}
+
+// protoPrefix is what protojson puts before a message: on purpose it is not always the same.
+var protoPrefix = regexp.MustCompile(`^proto:\s*(\(line \d+:\d+\):\s*)?`)
+
+func plainProto(err error) string {
+	return protoPrefix.ReplaceAllString(strings.ReplaceAll(err.Error(), "\u00a0", " "), "")
+}

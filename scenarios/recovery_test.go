@@ -1,0 +1,234 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// caseFile is a scenario of testdata/cases, edited.
+func caseFile(t *testing.T, name string, edits ...string) Scenario {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "cases", name+".yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return edited(t, name, string(data), edits...)
+}
+
+func edited(t *testing.T, name, text string, edits ...string) Scenario {
+	t.Helper()
+	for i := 0; i+1 < len(edits); i += 2 {
+		if !strings.Contains(text, edits[i]) {
+			t.Fatalf("%s does not hold %q", name, edits[i])
+		}
+		text = strings.Replace(text, edits[i], edits[i+1], 1)
+	}
+	sc, err := Parse(name+".yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sc
+}
+
+const (
+	takenDown = "    - {name: take it down, scale: {release: userservice, replicas: 0}}\n"
+	backAgain = takenDown + "    - {name: hold, wait: {for: 5s}}\n    - {name: back, heal: {step: take it down}}\n"
+)
+
+// inPhase are the findings of a phase.
+func inPhase(r Report, phase string) []Finding {
+	var out []Finding
+	for _, f := range r.Expectations {
+		if f.Phase == phase {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func TestRecover_ServiceThatStaysAwayFails(t *testing.T) {
+	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+		report, err := Run(ctx, caseFile(t, "false-recovery"), w.target(), opts)
+		if err != nil || report.Result != Fail || report.Recovery.RecoverSeconds != nil {
+			t.Errorf("result %s, error %v, recovery %+v", report.Result, err, report.Recovery)
+		}
+		if f := inPhase(report, "recover")[0]; f.Observed.Number != 0 || f.Seconds < 20 {
+			t.Errorf("observed %s after %v s, want 0 %% after 20 s", f.observed(), f.Seconds)
+		}
+	})
+}
+
+// lingering is a world whose pods serve on after they were scaled away, and are listed until they end.
+type lingering struct{ *world }
+
+func (l lingering) Pods(ctx context.Context, release string) ([]telemetry.Pod, error) {
+	pods, err := l.world.Pods(ctx, release)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Now().Before(l.linger) {
+		pods = append(pods, telemetry.Pod{Name: "userservice-1", Release: release, Phase: "Terminating"})
+	}
+	return pods, err
+}
+
+func TestRecover_WaitsUntilTheChangeHasHadItsEffect(t *testing.T) {
+	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+		target := w.target()
+		target.Workloads = lingering{w}
+		w.trip = false
+		w.hook = func(call string) {
+			if call == "scale userservice 0" {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.linger = time.Now().Add(4 * time.Second)
+			}
+		}
+		report, err := Run(ctx, caseFile(t, "false-recovery"), target, opts)
+		if err != nil || report.Result != Fail || report.Recovery.RecoverSeconds != nil {
+			t.Errorf("pods served for 4 s more: result %s, error %v, recovered after %v", report.Result, err, report.Recovery.RecoverSeconds)
+		}
+	})
+}
+
+func TestRecover_TimeIsTheStartOfTheWindow(t *testing.T) {
+	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+		w.trip = false
+		report, err := Run(ctx, caseFile(t, "false-recovery", takenDown, backAgain), w.target(), opts)
+		if err != nil || report.Result != Pass || report.Recovery.RecoverSeconds == nil {
+			t.Fatalf("result %s, error %v, recovery %+v", report.Result, err, report.Recovery)
+		}
+		// Pods start in 2 s, and loads are read every 250 ms.
+		if s := *report.Recovery.RecoverSeconds; s < 1.9 || s > 2.5 {
+			t.Errorf("calls are answered 2 s after the heal, recoverSeconds is %v", s)
+		}
+	})
+}
+
+func TestRecover_WaitStepIsNotRecoveryTime(t *testing.T) {
+	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+		sc := scenario(t, "pod-kill", "  recover:", "    - {name: look on, wait: {for: 15s}}\n  recover:")
+		report, err := Run(ctx, sc, w.target(), opts)
+		if err != nil || report.Recovery.RecoverSeconds == nil {
+			t.Fatal(err)
+		}
+		if s := *report.Recovery.RecoverSeconds; s < 1.9 || s > 2.5 {
+			t.Errorf("the pod is ready after 2 s, recoverSeconds is %v", s)
+		}
+	})
+}
+
+func TestRecover_RelapseWhileWaitingStartsOver(t *testing.T) {
+	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+		sc := scenario(t, "pod-kill", "  recover:", "    - {name: look on, wait: {for: 15s}}\n  recover:")
+		time.AfterFunc(18*time.Second, func() { _ = w.Kill(ctx, w.pods["userservice"][0].Name, 0) }) // 8 s after the step's own
+		report, err := Run(ctx, sc, w.target(), opts)
+		if err != nil || report.Recovery.RecoverSeconds == nil {
+			t.Fatal(err)
+		}
+		if s := *report.Recovery.RecoverSeconds; s < 9.5 || s > 11 {
+			t.Errorf("everything has held since 10 s after the fault, recoverSeconds is %v", s)
+		}
+	})
+}
+
+// unreadable are loads that can be read only until a time.
+type unreadable struct {
+	*world
+	until time.Time
+}
+
+func (u unreadable) Read(ctx context.Context, name string) (LoadReading, error) {
+	if time.Now().After(u.until) && ctx.Err() == nil {
+		return LoadReading{}, errors.New("no route")
+	}
+	return u.world.Read(ctx, name)
+}
+
+func TestRecover_StaleReadingsAreUnknown(t *testing.T) {
+	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+		sc := caseFile(t, "false-recovery", takenDown, takenDown+"    - {name: hold, wait: {for: 4s}}\n", "within: 20s", "within: 3s")
+		target := w.target()
+		target.Loads = unreadable{w, time.Now().Add(5010 * time.Millisecond)}
+		report, err := Run(ctx, sc, target, opts)
+		if behind := (*LeftError)(nil); err != nil && !errors.As(err, &behind) { // nor can it be read whether the load is gone
+			t.Fatal(err)
+		}
+		if f := inPhase(report, "recover")[0]; f.Held() || f.Observed.Text != "unknown" || !strings.Contains(f.Note, "last read") {
+			t.Errorf("nothing was read for 7 s, and %s is %s (%s)", f.Name, f.observed(), f.Note)
+		}
+	})
+}
+
+func TestWaitFor_SeesNothingFromBeforeTheAction(t *testing.T) {
+	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+		sc := caseFile(t, "false-recovery", "replicas: 0}", "replicas: 0}, waitFor: {availability: {of: browse, atLeast: 99.9%}, within: 10s}")
+		report, err := Run(ctx, sc, w.target(), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := inPhase(report, "steps")[0]; f.Held() || f.Step != "take it down" || f.Seconds < 10 {
+			t.Errorf("without a pod %s is %s: %+v", f.Name, f.observed(), f)
+		}
+	})
+}
+
+// TestWaitFor_SeesAStateThatWasShort trips the breaker for 30 ms between two looks.
+func TestWaitFor_SeesAStateThatWasShort(t *testing.T) {
+	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+		w.trip = false
+		sc := scenario(t, "pod-kill", "gracePeriod: 0s}", "gracePeriod: 0s}\n      waitFor: {breaker: {from: loadgen, to: userservice, state: open}, within: 5s}",
+			"trace: [closed]", "visits: [open]")
+		for i, to := range []telemetry.BreakerState{telemetry.Open, telemetry.HalfOpen, telemetry.Closed} {
+			time.AfterFunc(11*time.Second+time.Duration(10+15*i)*time.Millisecond, func() {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.change(to, "for the test")
+			})
+		}
+		report, err := Run(ctx, sc, w.target(), opts)
+		if err != nil || report.Result != Pass {
+			t.Errorf("result %s, error %v: %+v", report.Result, err, inPhase(report, "steps"))
+		}
+	})
+}
+
+func TestRecovery_ComesFromTheCallers(t *testing.T) {
+	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+		report, err := Run(ctx, caseFile(t, "false-recovery", takenDown, backAgain, "99.9%", "90%"), w.target(), opts)
+		if err != nil || report.Result != Pass {
+			t.Fatalf("result %s, error %v", report.Result, err)
+		}
+		r, l := report.Recovery, report.Load[0]
+		for name, c := range map[string]struct {
+			got         *float64
+			least, most float64
+		}{
+			"first failed call":     {r.FirstFailedSeconds, 0, 0.1},
+			"last failed call":      {r.LastFailedSeconds, 6.8, 7.1},
+			"longest outage":        {r.LongestOutageSeconds, 6.8, 7.1},
+			"breaker opened":        {r.DetectSeconds, 0, 0.1},
+			"breaker half-open":     {r.HalfOpenedSeconds, 3, 3.2},
+			"breaker closed":        {r.ClosedSeconds, 7, 7.6},
+			"load first failed":     {l.FirstFailedSeconds, 5, 5.1},
+			"load last failed call": {l.LastFailedSeconds, 11.9, 12.1},
+			"load longest outage":   {&l.LongestOutageSeconds, 6.8, 7.1},
+		} {
+			if c.got == nil || *c.got < c.least || *c.got > c.most {
+				t.Errorf("%s: %v, want %v to %v", name, c.got, c.least, c.most)
+			}
+		}
+		if l.Refused["BREAKER_OPEN"] == 0 || l.Failed != l.Errors["UNAVAILABLE"] || l.Refused["BREAKER_OPEN"] >= l.Failed {
+			t.Errorf("%+v", l)
+		}
+		if !strings.HasPrefix(report.Summary, "PASS: ") || !strings.Contains(report.Summary, "calls failed, from +5.0 s on, for 7.0 s") {
+			t.Errorf("summary %q", report.Summary)
+		}
+	})
+}
