@@ -94,7 +94,7 @@ func (s *Server) prepare(context.Context) error {
 			return err
 		}
 	}
-	for _, dir := range []string{"", "settings", "socket", "tls"} {
+	for _, dir := range []string{"", "settings", "socket", "tls", "in-use"} {
 		if err := os.MkdirAll(filepath.Join(s.folder, dir), 0o700); err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (s *Server) command(ctx context.Context, name string, args ...string) *exec
 	cmd.Dir = s.folder
 	cmd.Env = []string{"PATH=" + s.bin + ":/usr/bin:/bin", "PGDATA=" + filepath.Join(s.folder, "main"), "PGPORT=" + s.port,
 		"PGHOST=" + filepath.Join(s.folder, "socket"), "SETTINGS=" + filepath.Join(s.folder, "settings"),
-		"TLS_DIR=" + filepath.Join(s.folder, "tls"), "TLS_EVERY=1"}
+		"TLS_DIR=" + filepath.Join(s.folder, "tls"), "TLS_IN_USE=" + filepath.Join(s.folder, "in-use"), "TLS_EVERY=0.2"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner, Setpgid: true}
 	return cmd
 }
