@@ -50,15 +50,15 @@ func Certificates(ctx context.Context, c *kube.Client) ([]CertificateStatus, err
 	}
 	all := make([]CertificateStatus, 0, len(found))
 	for _, f := range found {
-		all = append(all, judge(f, bundles, time.Now()))
+		all = append(all, judgeCertificate(f, bundles, time.Now()))
 	}
 	return all, nil
 }
 
-func judge(c kube.Certificate, bundles map[string][]byte, now time.Time) CertificateStatus {
+func judgeCertificate(c kube.Certificate, bundles map[string][]byte, now time.Time) CertificateStatus {
 	s := CertificateStatus{Namespace: c.Namespace, Name: c.Name, Authority: c.Authority}
 	roots := trustedIn(c.Namespace, bundles)
-	if chain, err := certs.Parse(c.Issued); err == nil && len(chain) > 0 && !ours(c) {
+	if chain, err := certs.Parse(c.Issued); err == nil && len(chain) > 0 && !underOurRoot(c) {
 		roots = chain // nobody but its own users can say what they trust
 	}
 	leaf, err := issued(c).Check(roots, now)

@@ -58,8 +58,8 @@ func (p pki) Distribute(ctx context.Context, bundle []byte) error {
 	return nil
 }
 
-// ours reports whether a certificate is issued under our root.
-func ours(c kube.Certificate) bool {
+// underOurRoot reports whether a certificate is issued under our root.
+func underOurRoot(c kube.Certificate) bool {
 	return slices.Contains([]string{charts.RootIssuer, charts.IntermediateIssuer}, c.Issuer)
 }
 
@@ -71,7 +71,7 @@ func (p pki) Certificates(ctx context.Context) ([]certs.Certificate, error) {
 	found, err := p.client.Certificates(ctx)
 	var all []certs.Certificate
 	for _, c := range found {
-		if ours(c) {
+		if underOurRoot(c) {
 			all = append(all, issued(c))
 		}
 	}

@@ -113,7 +113,7 @@ func TestRotateRoot_NeedsAnAuthority(t *testing.T) {
 	}
 }
 
-func TestJudge(t *testing.T) {
+func TestJudgeCertificate(t *testing.T) {
 	now := time.Now()
 	signs, foreign := newRoot(t), newRoot(t)
 	mounted := map[string][]byte{"shop": signs.CertPEM, "system": signs.CertPEM}
@@ -143,7 +143,7 @@ func TestJudge(t *testing.T) {
 			if c.bundles != nil {
 				bundles = c.bundles
 			}
-			got := judge(one, bundles, now.Add(c.after))
+			got := judgeCertificate(one, bundles, now.Add(c.after))
 			if (got.Why == "") != (c.why == "") || !strings.HasPrefix(got.Why, c.why) {
 				t.Errorf("got %q, want %q", got.Why, c.why)
 			}
