@@ -401,3 +401,19 @@ func chartNames() []string {
 	slices.Sort(names)
 	return names
 }
+
+// TestRootIssuer_HasANameOfItsOwn: Helm creates the intermediate before it changes an issuer that is already there, so under the name of an earlier
+// version's self-signed issuer the intermediate would sign itself first.
+func TestRootIssuer_HasANameOfItsOwn(t *testing.T) {
+	pki := Release{Name: "pki", Namespace: "shop", Chart: "pki"}
+	var issuers []string
+	for _, o := range objects(t, render(t, pki, nil)) {
+		if o.Kind == "ClusterIssuer" {
+			issuers = append(issuers, o.Metadata.Name)
+		}
+	}
+	slices.Sort(issuers)
+	if diff := cmp.Diff([]string{IntermediateIssuer, RootIssuer}, issuers); diff != "" || slices.Contains(issuers, "sandbox-root") || slices.Contains(issuers, "sandbox-ca") {
+		t.Errorf("issuers (-want +got):\n%s", diff)
+	}
+}

@@ -21,7 +21,7 @@ type pki struct{ client *kube.Client }
 var errNoAuthority = remedy.Wrap(errors.New("the sandbox has no root certificate of its own: an earlier version made it, or it is not complete"), remedy.Command("up"))
 
 func (p pki) Load(ctx context.Context) (certs.Authority, error) {
-	data, version, err := p.client.Secret(ctx, charts.CertNamespace, charts.RootIssuer)
+	data, version, err := p.client.Secret(ctx, charts.CertNamespace, charts.RootSecret)
 	if err != nil {
 		return certs.Authority{}, err
 	}
@@ -32,7 +32,7 @@ func (p pki) Load(ctx context.Context) (certs.Authority, error) {
 }
 
 func (p pki) Save(ctx context.Context, a *certs.Authority) (err error) {
-	a.Version, err = p.client.PutSecret(ctx, charts.CertNamespace, charts.RootIssuer, a.Data(), a.Version)
+	a.Version, err = p.client.PutSecret(ctx, charts.CertNamespace, charts.RootSecret, a.Data(), a.Version)
 	return err
 }
 

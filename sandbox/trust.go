@@ -18,7 +18,7 @@ const earlierAuthority = "sandbox-ca"
 // whose bundle does not exist waits for it.
 func (u *up) ensureTrust(ctx context.Context, _ func(string)) error {
 	p := pki{u.client}
-	data, version, err := u.client.Secret(ctx, charts.CertNamespace, charts.RootIssuer)
+	data, version, err := u.client.Secret(ctx, charts.CertNamespace, charts.RootSecret)
 	if err != nil {
 		return err
 	}
@@ -28,8 +28,8 @@ func (u *up) ensureTrust(ctx context.Context, _ func(string)) error {
 			return err
 		}
 	} else if a, err = certs.ParseAuthority(data, version); err != nil {
-		return remedy.Wrap(fmt.Errorf("secret %s/%s is damaged: %w", charts.CertNamespace, charts.RootIssuer, err),
-			remedy.Shell("kubectl", "-n", charts.CertNamespace, "delete", "secret", charts.RootIssuer), remedy.Command("up"))
+		return remedy.Wrap(fmt.Errorf("secret %s/%s is damaged: %w", charts.CertNamespace, charts.RootSecret, err),
+			remedy.Shell("kubectl", "-n", charts.CertNamespace, "delete", "secret", charts.RootSecret), remedy.Command("up"))
 	}
 	return p.Distribute(ctx, certs.Encode(a.Bundle()))
 }

@@ -49,11 +49,11 @@ func TestEnsureTrust(t *testing.T) {
 		note    string
 	}{
 		"a new sandbox": {stage: certs.Steady},
-		"a sandbox that is up": {objects: []runtime.Object{rootSecret(charts.RootIssuer, certs.Authority{Issuing: mine}), bundleIn("shop", mine)},
+		"a sandbox that is up": {objects: []runtime.Object{rootSecret(charts.RootSecret, certs.Authority{Issuing: mine}), bundleIn("shop", mine)},
 			trusted: []certs.Root{mine}, stage: certs.Steady, signs: &mine},
-		"a bundle that was changed by hand": {objects: []runtime.Object{rootSecret(charts.RootIssuer, certs.Authority{Issuing: mine}), bundleIn("shop", other)},
+		"a bundle that was changed by hand": {objects: []runtime.Object{rootSecret(charts.RootSecret, certs.Authority{Issuing: mine}), bundleIn("shop", other)},
 			trusted: []certs.Root{mine}, stage: certs.Steady, signs: &mine},
-		"a rotation that was interrupted": {objects: []runtime.Object{rootSecret(charts.RootIssuer, certs.Authority{Issuing: mine, Next: &other}), bundleIn("shop", mine)},
+		"a rotation that was interrupted": {objects: []runtime.Object{rootSecret(charts.RootSecret, certs.Authority{Issuing: mine, Next: &other}), bundleIn("shop", mine)},
 			trusted: []certs.Root{mine, other}, stage: certs.Introducing, signs: &mine},
 		"a sandbox of an earlier version": {objects: []runtime.Object{rootSecret("sandbox-ca", certs.Authority{Issuing: mine})},
 			trusted: []certs.Root{mine}, stage: certs.Steady, signs: &mine, note: "the authority of an earlier version is the root"},
@@ -98,7 +98,7 @@ func TestEnsureTrust(t *testing.T) {
 }
 
 func TestEnsureTrust_DamagedRootNamesTheRemedy(t *testing.T) {
-	s := rootSecret(charts.RootIssuer, certs.Authority{Issuing: newRoot(t)})
+	s := rootSecret(charts.RootSecret, certs.Authority{Issuing: newRoot(t)})
 	s.Data["tls.key"] = []byte("x")
 	u := &up{client: &kube.Client{Kube: fake.NewClientset(s)}, rec: newRecorder(nil)}
 	if err := u.ensureTrust(t.Context(), nil); err == nil || len(remedy.Of(err)) != 2 {
