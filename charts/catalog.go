@@ -21,6 +21,21 @@ const (
 	CertNamespace   = "cert-manager"
 )
 
+// What charts and commands agree on about certificates.
+const (
+	// TrustBundle is the ConfigMap, in every namespace with workloads, whose key ca.crt holds the roots that are trusted. It is mounted next to a
+	// workload's certificate. `sandbox up` writes it; no chart does, because it changes with the roots and not with the release.
+	TrustBundle = "sandbox-trust"
+	// RootSecret is the Secret in CertNamespace with the key pair of the root, and RootIssuer the ClusterIssuer that signs with it.
+	RootSecret = "sandbox-root"
+	RootIssuer = "sandbox-root-ca"
+	// IntermediateIssuer is the ClusterIssuer that signs every workload.
+	IntermediateIssuer = "sandbox-intermediate"
+	// CertificatesAt is the annotation of a pod that mounts the bundle. It says where the pod shows which certificate it serves and which roots it
+	// trusts, as protocol:port. The protocols are metrics (those of services/governance), tls, and postgres (TLS after PostgreSQL's SSLRequest).
+	CertificatesAt = "sandbox.dev/certificates-at"
+)
+
 // Release is one entry of the catalog.
 type Release struct {
 	Name      string

@@ -233,31 +233,66 @@ func TestCatalogNeeds(t *testing.T) {
 	}
 }
 
-// TestEveryServiceHasACertificate: a pod whose secret never comes waits for ever.
-func TestEveryServiceHasACertificate(t *testing.T) {
-	var made, wanted []string
+// TestMountedCertificates_ComeWithTheTrustBundle: a pod whose Secret never comes waits for ever, and one that trusts the ca.crt of its own Secret
+// trusts what was true when the certificate was issued.
+func TestMountedCertificates_ComeWithTheTrustBundle(t *testing.T) {
+	var made []string
 	for _, r := range ours() {
 		for _, o := range objects(t, render(t, r, r.Values)) {
 			if o.Kind == "Certificate" {
 				made = append(made, fmt.Sprintf("%s/%s-tls", o.Metadata.Namespace, o.Metadata.Name))
 			}
 		}
+	}
+	found := 0
+	for _, r := range ours() {
 		for _, d := range deployments(t, render(t, r, r.Values)) {
 			for _, v := range d.Spec.Template.Spec.Volumes {
 				if v.Secret != nil {
-					wanted = append(wanted, r.Namespace+"/"+v.Secret.SecretName)
+					t.Errorf("%s mounts Secret %s alone", d.Name, v.Secret.SecretName)
+				}
+				if v.Projected == nil {
+					continue
+				}
+				found++
+				for _, flaw := range projectionFlaws(v.Projected.Sources, r.Namespace, made) {
+					t.Errorf("%s: %s", d.Name, flaw)
+				}
+				if !regexp.MustCompile(`^(metrics|tls|postgres):\d+$`).MatchString(d.Spec.Template.Annotations[CertificatesAt]) {
+					t.Errorf("%s: nothing can see which roots it trusts: annotation %s is %q", d.Name, CertificatesAt, d.Spec.Template.Annotations[CertificatesAt])
 				}
 			}
 		}
 	}
-	if len(wanted) == 0 {
-		t.Error("no service mounts a certificate")
+	if found == 0 {
+		t.Error("no deployment mounts a certificate")
 	}
-	for _, w := range wanted {
-		if !slices.Contains(made, w) {
-			t.Errorf("nobody makes secret %s: %v", w, made)
+}
+
+func projectionFlaws(sources []corev1.VolumeProjection, namespace string, made []string) (flaws []string) {
+	var files []string
+	for _, s := range sources {
+		var items []corev1.KeyToPath
+		switch {
+		case s.Secret != nil:
+			items = s.Secret.Items
+			if !slices.Contains(made, namespace+"/"+s.Secret.Name) {
+				flaws = append(flaws, "no Certificate makes secret "+s.Secret.Name)
+			}
+		case s.ConfigMap != nil:
+			items = s.ConfigMap.Items
+		}
+		for _, i := range items {
+			files = append(files, i.Path)
+			if (i.Path == "ca.crt") != (s.ConfigMap != nil && s.ConfigMap.Name == TrustBundle) {
+				flaws = append(flaws, i.Path+" comes from the wrong object")
+			}
 		}
 	}
+	if slices.Sort(files); !slices.Equal(files, []string{"ca.crt", "tls.crt", "tls.key"}) {
+		flaws = append(flaws, fmt.Sprintf("the volume holds %q", files))
+	}
+	return flaws
 }
 
 func TestValues(t *testing.T) {
@@ -365,4 +400,20 @@ func chartNames() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// TestRootIssuer_HasANameOfItsOwn: Helm creates the intermediate before it changes an issuer that is already there, so under the name of an earlier
+// version's self-signed issuer the intermediate would sign itself first.
+func TestRootIssuer_HasANameOfItsOwn(t *testing.T) {
+	pki := Release{Name: "pki", Namespace: "shop", Chart: "pki"}
+	var issuers []string
+	for _, o := range objects(t, render(t, pki, nil)) {
+		if o.Kind == "ClusterIssuer" {
+			issuers = append(issuers, o.Metadata.Name)
+		}
+	}
+	slices.Sort(issuers)
+	if diff := cmp.Diff([]string{IntermediateIssuer, RootIssuer}, issuers); diff != "" || slices.Contains(issuers, "sandbox-root") || slices.Contains(issuers, "sandbox-ca") {
+		t.Errorf("issuers (-want +got):\n%s", diff)
+	}
 }

@@ -43,6 +43,9 @@ func (u *up) installReleases(ctx context.Context, _ func(string)) error {
 	if err := u.makeNamespaces(ctx, all); err != nil {
 		return err
 	}
+	if err := u.rec.step(ctx, "trust", u.ensureTrust); err != nil {
+		return err
+	}
 	var nodes []release.Node
 	var beforeFirst []string
 	for _, r := range all {
@@ -66,7 +69,10 @@ func (u *up) installReleases(ctx context.Context, _ func(string)) error {
 			})
 		}})
 	}
-	return release.InOrder(ctx, nodes)
+	if err := release.InOrder(ctx, nodes); err != nil {
+		return err
+	}
+	return u.finishRotation(ctx)
 }
 
 func (u *up) makeNamespaces(ctx context.Context, all []charts.Release) error {
@@ -124,6 +130,9 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 		u.loader.goOn(ctx)
 	}
 	doing("waiting until it is ready")
+	if r.Selector == "" { // it has certificates instead of pods
+		return u.rec.waiting(func() error { return u.awaitCertificates(ctx) })
+	}
 	return u.rec.waiting(func() error { return waitReady(ctx, u.client, r) })
 }
 
@@ -153,21 +162,13 @@ func waitReady(ctx context.Context, c *kube.Client, r charts.Release) error {
 	if why == "" || ctx.Err() != nil {
 		return fmt.Errorf("waiting for %s: %w", r.Name, err)
 	}
-	return remedy.Wrap(fmt.Errorf("waiting for %s: %w", r.Name, errors.New(why)), remedy.Command("logs", whoseLog(r)))
-}
-
-// whoseLog names the release whose log tells more: one without pods is worked on by cert-manager.
-func whoseLog(r charts.Release) string {
-	if r.Selector == "" {
-		return charts.CertManager
-	}
-	return r.Name
+	return remedy.Wrap(fmt.Errorf("waiting for %s: %w", r.Name, errors.New(why)), remedy.Command("logs", r.Name))
 }
 
 // NotReadyReason says what a release lacks; empty when it is ready.
 func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (string, error) {
 	if r.Selector == "" { // it has certificates instead of pods
-		return missingCertificate(ctx, c)
+		return unusableCertificate(ctx, c)
 	}
 	lacking, of, err := c.NotReady(ctx, r.Namespace, r.Selector)
 	if err != nil {
@@ -198,13 +199,14 @@ func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (stri
 	return strings.Join(reasons, "; "), nil
 }
 
-func missingCertificate(ctx context.Context, c *kube.Client) (string, error) {
-	all, err := c.Certificates(ctx)
+// unusableCertificate judges as callers do, and not by what cert-manager says: it calls a certificate ready that nobody trusts any more.
+func unusableCertificate(ctx context.Context, c *kube.Client) (string, error) {
+	all, err := Certificates(ctx, c)
 	if err != nil {
 		return "", err
 	}
 	for _, cert := range all {
-		if !cert.Ready {
+		if cert.Why != "" {
 			return "certificate " + cert.Name + ": " + cert.Why, nil
 		}
 	}

@@ -22,12 +22,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/grpc-sandbox/sandbox/charts"
 )
 
 // fakeCluster is an API server that answers what it is asked from the files of a folder, and only notes what it is told to change.
 type fakeCluster struct {
 	folder string
 	secret []byte // of this machine's certificate
+	bundle []byte // the roots that are trusted
 
 	mu      sync.Mutex
 	changes []string
@@ -40,9 +43,9 @@ func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: cluster FOLDER")
 	}
-	secret, err := certificateSecret()
+	secret, bundle, err := certificateObjects()
 	ts.Check(err)
-	c := &fakeCluster{folder: ts.MkAbs(args[0]), secret: secret}
+	c := &fakeCluster{folder: ts.MkAbs(args[0]), secret: secret, bundle: bundle}
 	server := httptest.NewServer(c)
 	ts.Defer(server.Close)
 	ts.Value(fakeClusterKey{}).(*fakeClusters).last = c
@@ -86,6 +89,10 @@ func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeAnswer(w, c.secret)
 		return
 	}
+	if r.URL.Path == "/api/v1/namespaces/shop/configmaps/"+charts.TrustBundle {
+		writeAnswer(w, c.bundle)
+		return
+	}
 	name := filepath.Join(c.folder, filepath.FromSlash(r.URL.Path))
 	if text, err := os.ReadFile(name); err == nil {
 		_, _ = w.Write(text)
@@ -127,26 +134,33 @@ func selected(data []byte, selector string) ([]byte, error) {
 	return list.MarshalJSON()
 }
 
-func certificateSecret() ([]byte, error) {
+// certificateObjects returns a Secret with this machine's certificate, which signs itself, and the bundle that trusts it.
+func certificateObjects() (secret, bundle []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return json.Marshal(corev1.Secret{
+	secret, err = json.Marshal(corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: cliAccount + "-tls"},
-		Data: map[string][]byte{
-			"tls.crt": certificate, "ca.crt": certificate, "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
-		},
+		Data:       map[string][]byte{"tls.crt": certificate, "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})},
 	})
+	if err != nil {
+		return nil, nil, err
+	}
+	bundle, err = json.Marshal(corev1.ConfigMap{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: charts.TrustBundle}, Data: map[string]string{"ca.crt": string(certificate)},
+	})
+	return secret, bundle, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/certs"
 	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/sandbox/observe"
@@ -25,7 +26,7 @@ const calledWindow = 30 * time.Second
 // patient is the cluster as the doctor examines it.
 func (s *session) patient() *doctor.Cluster {
 	return &doctor.Cluster{
-		Nodes: s.nodes, Releases: s.releases, Certificates: s.certificates,
+		Nodes: s.nodes, Releases: s.releases, Certificates: s.certificates, Trust: s.trust,
 		Pods:   s.pods,
 		Called: s.called, Targets: s.prometheus.TargetsUp, Breakers: s.prometheus.Breakers, Services: s.jaeger.Services,
 		Traces: func(ctx context.Context, service string) (int, error) {
@@ -127,13 +128,27 @@ func deployed(catalog []charts.Release, states []release.State) []doctor.Release
 }
 
 func (s *session) certificates(ctx context.Context) ([]doctor.Certificate, error) {
-	found, err := s.client.Certificates(ctx)
-	if err != nil {
-		return nil, err
-	}
+	found, err := sandbox.Certificates(ctx, s.client)
 	var all []doctor.Certificate
 	for _, c := range found {
-		all = append(all, doctor.Certificate{Namespace: c.Namespace, Name: c.Name, NotBefore: c.NotBefore, NotAfter: c.NotAfter, Ready: c.Ready, Why: c.Why})
+		all = append(all, doctor.Certificate{Namespace: c.Namespace, Name: c.Name, NotBefore: c.NotBefore, NotAfter: c.NotAfter, Why: c.Why})
 	}
-	return all, nil
+	return all, err
+}
+
+func (s *session) trust(ctx context.Context) (doctor.Trust, error) {
+	found, err := sandbox.RootsOf(ctx, s.client)
+	if err != nil {
+		return doctor.Trust{}, err
+	}
+	t := doctor.Trust{Stale: found.Stale}
+	if found.Stage != certs.Steady {
+		t.Unfinished = string(found.Stage)
+	}
+	for _, r := range found.Roots {
+		if r.Role == "issuing" {
+			t.NotAfter = r.NotAfter
+		}
+	}
+	return t, nil
 }

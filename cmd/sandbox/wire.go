@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 	"k8s.io/apimachinery/pkg/util/wait"
 
@@ -104,12 +103,11 @@ func (s *session) reachAs(ctx context.Context, account, release string) (*grpc.C
 func (s *session) dialThrough(ctx context.Context, account, release string, dial func(context.Context) (net.Conn, error)) (*grpc.ClientConn, error) {
 	asking, cancel := context.WithTimeout(ctx, identityLimit)
 	defer cancel()
-	identity, err := s.client.Identity(asking, charts.ShopNamespace, account+"-tls")
+	identity, err := s.client.Credentials(asking, charts.ShopNamespace, account+"-tls", release+"."+charts.ShopNamespace+".svc")
 	if err != nil {
 		return nil, err
 	}
-	identity.ServerName = release + "." + charts.ShopNamespace + ".svc"
-	conn, err := grpc.NewClient("passthrough:///"+release, grpc.WithTransportCredentials(credentials.NewTLS(identity)), grpc.WithNoProxy(),
+	conn, err := grpc.NewClient("passthrough:///"+release, grpc.WithTransportCredentials(identity), grpc.WithNoProxy(),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) }))
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", release, err)

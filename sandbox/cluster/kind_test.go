@@ -155,10 +155,10 @@ func TestConfig(t *testing.T) {
 		host                Host
 		kubeadm, containerd []string
 	}{
-		{"an ordinary host needs only what makes it quick", Host{}, []string{restartPatch, etcdPatch, keysPatch}, nil},
-		{"cgroup v1 must be allowed", Host{CgroupV1: true}, []string{restartPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch}, nil},
-		{"a host that cannot raise limits does not ask for it", Host{NoResources: true}, []string{restartPatch, etcdPatch, keysPatch, userNamespacePatch}, []string{oomPatch}},
-		{"both at once", Host{CgroupV1: true, NoResources: true}, []string{restartPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch, userNamespacePatch}, []string{oomPatch}},
+		{"an ordinary host needs only what makes it quick", Host{}, []string{restartPatch, syncPatch, etcdPatch, keysPatch}, nil},
+		{"cgroup v1 must be allowed", Host{CgroupV1: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch}, nil},
+		{"a host that cannot raise limits does not ask for it", Host{NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, userNamespacePatch}, []string{oomPatch}},
+		{"both at once", Host{CgroupV1: true, NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch, userNamespacePatch}, []string{oomPatch}},
 	} {
 		got := config("one", c.host)
 		if got.Name != "one" || !slices.Equal(got.KubeadmConfigPatches, c.kubeadm) || !slices.Equal(got.ContainerdConfigPatches, c.containerd) {

@@ -2,18 +2,24 @@ package doctor
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
 const certificates = "certificates"
 
-// shortLife is what a certificate must still have: less, and cert-manager should have renewed it.
-const shortLife = 5 * time.Minute
+const (
+	// shortLife is what a certificate must still have: less, and cert-manager should have renewed it.
+	shortLife = 5 * time.Minute
+	// shortRoot is what the root must still have. Nothing renews it but `sandbox certs rotate-root`.
+	shortRoot = 30 * 24 * time.Hour
+)
 
 func certificateChecks() []Check {
 	return []Check{
 		{"clock", certificates, "certificates are valid by the clock", clock},
-		{"certificates-ready", certificates, "without one a workload has no identity", certificatesReady},
+		{"trust-bundle", certificates, "everything trusts the same roots, and the root lasts", trustBundle},
+		{"certificates-ready", certificates, "a workload with one that nobody accepts cannot be called", certificatesReady},
 		{"certificates-expiry", certificates, "with an expired one every call fails", certificatesExpiry},
 	}
 }
@@ -30,11 +36,33 @@ func certificatesReady(ctx context.Context, w World) Result {
 		return fail(w.Command("up"), "there are no certificates")
 	}
 	for _, c := range all {
-		if !c.Ready {
-			return fail(w.kubectl()+" -n "+c.Namespace+" describe certificate "+c.Name, "the certificate %s/%s is not ready: %s", c.Namespace, c.Name, c.Why)
+		if c.Why != "" {
+			return fail(renew(w, c), "the certificate %s/%s would be refused: %s", c.Namespace, c.Name, c.Why)
 		}
 	}
-	return pass("%s ready", count(len(all), "certificate"))
+	return pass("%s valid, under a root that is trusted", count(len(all), "certificate"))
+}
+
+func trustBundle(ctx context.Context, w World) Result {
+	if w.Cluster == nil || w.Cluster.Trust == nil {
+		return noCluster(w)
+	}
+	t, err := w.Cluster.Trust(ctx)
+	if err != nil {
+		return unanswered(w, "the roots", err)
+	}
+	left := t.NotAfter.Sub(w.Now()).Round(time.Hour)
+	switch {
+	case left <= 0:
+		return fail(w.Command("certs rotate-root"), "the root expired at %s", t.NotAfter.UTC().Format(time.RFC3339))
+	case len(t.Stale) > 0:
+		return fail(w.Command("up"), "the trust bundle of %s does not hold the roots it should", strings.Join(t.Stale, ", "))
+	case t.Unfinished != "":
+		return warn(w.Command("certs rotate-root"), "a replacement of the root was interrupted while %s", t.Unfinished)
+	case left < shortRoot:
+		return warn(w.Command("certs rotate-root"), "the root expires in %d days", int(left.Hours()/24))
+	}
+	return pass("one root, until %s", t.NotAfter.UTC().Format(time.DateOnly))
 }
 
 func certificatesExpiry(ctx context.Context, w World) Result {
@@ -57,7 +85,7 @@ func certificatesExpiry(ctx context.Context, w World) Result {
 	left := first.NotAfter.Sub(w.Now()).Round(time.Second)
 	switch {
 	case left <= 0:
-		return fail(reissue(w, first),
+		return fail(renew(w, first),
 			"the certificate %s/%s expired %s ago", first.Namespace, first.Name, -left)
 	case left < shortLife:
 		return warn(w.Command("logs cert-manager")+": it should have renewed it", "the certificate %s/%s expires in %s", first.Namespace, first.Name, left)
@@ -65,8 +93,7 @@ func certificatesExpiry(ctx context.Context, w World) Result {
 	return pass("the first to expire is %s/%s, in %s", first.Namespace, first.Name, left)
 }
 
-// reissue is the command that makes cert-manager issue c again: it does so when the secret is gone.
-func reissue(w World, c Certificate) string {
-	return w.kubectl() + " -n " + c.Namespace + " get certificate " + c.Name + " -o jsonpath={.spec.secretName} | " + w.onCluster("xargs kubectl") + " -n " +
-		c.Namespace + " delete secret"
+// renew is the command that has c issued again.
+func renew(w World, c Certificate) string {
+	return w.Command("certs renew "+c.Namespace+"/"+c.Name) + "; if it is not issued: " + w.Command("logs cert-manager")
 }

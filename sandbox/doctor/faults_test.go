@@ -146,9 +146,19 @@ var faults = []fault{
 	{"pod-restarts", "many of a pod of no release", func(p *place) {
 		p.Cluster.Pods = podsAre(telemetry.Pod{Name: "coredns-1", Namespace: "kube-system", Ready: true, Restarts: 9})
 	}, Warn, "KUBECONFIG=/home/dev/.sandbox/kubeconfig kubectl -n kube-system logs coredns-1"},
-	{"certificates-ready", "not ready", func(p *place) { p.Cluster.Certificates = certificatesAre(Certificate{Namespace: "shop", Name: "u"}) }, Fail, "-n shop describe certificate u"},
+	{"certificates-ready", "under a root that nobody trusts", func(p *place) {
+		p.Cluster.Certificates = certificatesAre(Certificate{Namespace: "shop", Name: "u", Why: "not issued under a trusted root"})
+	}, Fail, "sandbox certs renew shop/u"},
+	{"trust-bundle", "stale", func(p *place) {
+		p.Cluster.Trust = trustIs(Trust{Stale: []string{"shop"}, NotAfter: noon.AddDate(9, 0, 0)})
+	}, Fail, "sandbox up"},
+	{"trust-bundle", "interrupted", func(p *place) {
+		p.Cluster.Trust = trustIs(Trust{Unfinished: "switching", NotAfter: noon.AddDate(9, 0, 0)})
+	}, Warn, "sandbox certs rotate-root"},
+	{"trust-bundle", "about to expire", func(p *place) { p.Cluster.Trust = trustIs(Trust{NotAfter: noon.AddDate(0, 0, 20)}) }, Warn, "sandbox certs rotate-root"},
+	{"trust-bundle", "expired", func(p *place) { p.Cluster.Trust = trustIs(Trust{NotAfter: noon}) }, Fail, "sandbox certs rotate-root"},
 	{"certificates-ready", "none", func(p *place) { p.Cluster.Certificates = certificatesAre() }, Fail, "sandbox up"},
-	{"certificates-expiry", "expired", func(p *place) { p.Now = func() time.Time { return noon.Add(2 * time.Hour) } }, Fail, "delete secret"},
+	{"certificates-expiry", "expired", func(p *place) { p.Now = func() time.Time { return noon.Add(2 * time.Hour) } }, Fail, "sandbox certs renew shop/userservice"},
 	{"certificates-expiry", "about to expire", func(p *place) { p.Now = func() time.Time { return noon.Add(56 * time.Minute) } }, Warn, "cert-manager"},
 	{"targets-up", "one down", func(p *place) {
 		p.Cluster.Targets = func(context.Context) (int, int, []string, error) { return 1, 2, []string{"shop: refused"}, nil }
@@ -184,6 +194,7 @@ func TestUnansweredChecks(t *testing.T) {
 		Releases:     func(context.Context) ([]Release, error) { return nil, errBroken },
 		Pods:         func(context.Context, string) ([]telemetry.Pod, error) { return nil, errBroken },
 		Certificates: func(context.Context) ([]Certificate, error) { return nil, errBroken },
+		Trust:        func(context.Context) (Trust, error) { return Trust{}, errBroken },
 		Targets:      func(context.Context) (int, int, []string, error) { return 0, 0, nil, errBroken },
 		Services:     func(context.Context) ([]string, error) { return nil, errBroken },
 		Called:       func(context.Context) ([]string, error) { return nil, errBroken },

@@ -103,7 +103,8 @@ func fitCluster() *Cluster {
 		Pods: podsAre(telemetry.Pod{Name: "userservice-1", Release: "userservice", Phase: "Running", Ready: true, Restarts: 1},
 			telemetry.Pod{Name: "migrate-1", Phase: "Succeeded"}),
 		Certificates: certificatesAre(Certificate{Namespace: "shop", Name: "userservice", NotBefore: noon.Add(-time.Hour),
-			NotAfter: noon.Add(time.Hour), Ready: true}),
+			NotAfter: noon.Add(time.Hour)}),
+		Trust:    trustIs(Trust{NotAfter: noon.AddDate(9, 0, 0)}),
 		Targets:  func(context.Context) (int, int, []string, error) { return 7, 7, nil, nil },
 		Services: func(context.Context) ([]string, error) { return []string{"loadgen", "userservice"}, nil },
 		Called:   func(context.Context) ([]string, error) { return []string{"userservice"}, nil },
@@ -121,6 +122,10 @@ func lacks(all ...Lacking) func(context.Context) ([]Lacking, error) {
 
 func podsAre(pods ...telemetry.Pod) func(context.Context, string) ([]telemetry.Pod, error) {
 	return func(context.Context, string) ([]telemetry.Pod, error) { return pods, nil }
+}
+
+func trustIs(t Trust) func(context.Context) (Trust, error) {
+	return func(context.Context) (Trust, error) { return t, nil }
 }
 
 func certificatesAre(c ...Certificate) func(context.Context) ([]Certificate, error) {

@@ -53,6 +53,7 @@ type Cluster struct {
 	Releases     func(ctx context.Context) ([]Release, error)
 	Pods         func(ctx context.Context, namespace string) ([]telemetry.Pod, error) // of all namespaces if it is empty; Release is one with logs, or empty
 	Certificates func(ctx context.Context) ([]Certificate, error)
+	Trust        func(ctx context.Context) (Trust, error)
 	Targets      func(ctx context.Context) (up, total int, down []string, err error)
 	Services     func(ctx context.Context) ([]string, error)                      // that have sent spans
 	Called       func(ctx context.Context) ([]string, error)                      // services, of late
@@ -86,6 +87,12 @@ type Release struct {
 type Certificate struct {
 	Namespace, Name     string
 	NotBefore, NotAfter time.Time // zero when not issued
-	Ready               bool
-	Why                 string // it is not ready
+	Why                 string    // one who trusts the mounted roots would not accept it; empty when it would
+}
+
+// Trust is the state of the root that everything trusts.
+type Trust struct {
+	Unfinished string    // the stage in which a replacement of the root was interrupted; empty where none was
+	Stale      []string  // namespaces whose bundle holds other roots than it should
+	NotAfter   time.Time // of the root that signs
 }

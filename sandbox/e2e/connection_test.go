@@ -57,11 +57,15 @@ func dial(t testing.TB, address string, creds credentials.TransportCredentials) 
 	return conn
 }
 
-// dialService connects to a service over mutual TLS.
+// dialService connects to a service over mutual TLS, also after its root was replaced.
 func dialService(ctx context.Context, t testing.TB, c *kube.Client, release string) *grpc.ClientConn {
 	t.Helper()
 	address := forward(ctx, t, c, charts.ShopNamespace, release, 8443)
-	return dial(t, address, credentials.NewTLS(identity(ctx, t, c, release)))
+	creds, err := c.Credentials(ctx, charts.ShopNamespace, "cli-tls", release+"."+charts.ShopNamespace+".svc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dial(t, address, creds)
 }
 
 func prometheus(ctx context.Context, t testing.TB, c *kube.Client) *observe.Prometheus {

@@ -3,74 +3,194 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// reloadLimit is long: a renewed Secret reaches the files of a pod when the kubelet next syncs it.
+// reloadLimit is long enough for a kubelet that is busy.
 const reloadLimit = 3 * time.Minute
 
-func TestRenewalDropsNoCall(t *testing.T) {
-	feature(t, "renewal under load", func(ctx context.Context, t *testing.T) {
+// TestCertificates_AreReplacedWithoutAFailedCall renews the intermediate and everything below it with new keys, and then replaces the root twice, once
+// with the command killed in two of its stages. Connections last half a minute, so each set of certificates meets many handshakes.
+func TestCertificates_AreReplacedWithoutAFailedCall(t *testing.T) {
+	feature(t, "at 200 calls/s", func(ctx context.Context, t *testing.T) {
 		c := connect(t)
 		loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, t, c, "loadgen"))
-		underLoad(ctx, t, loads, "renewal", 100, func() {
-			for _, service := range []string{"userservice", "loadgen"} {
-				renew(ctx, t, c, service)
+		underLoad(ctx, t, loads, "certificates", 200, func() {
+			first := listCertificates(ctx, t)
+			if err := world.must(ctx, "certs", "renew", "--all"); err != nil {
+				t.Error(err)
 			}
+			second := listCertificates(ctx, t)
+			wantReplaced(t, first, second)
+			if first.Roots[0] != second.Roots[0] {
+				t.Errorf("a renewed intermediate changed the root: %+v, %+v", first.Roots, second.Roots)
+			}
+			last := second
+			for _, rotate := range []func(context.Context, *testing.T){rotateKilled, rotateAtOnce} {
+				started := time.Now()
+				rotate(ctx, t)
+				t.Logf("the root was replaced in %s", time.Since(started).Round(time.Second))
+				now := listCertificates(ctx, t)
+				wantReplaced(t, last, now)
+				if now.Rotation != "steady" || len(now.Roots) != 1 || now.Roots[0] == last.Roots[0] {
+					t.Errorf("the roots are %+v in stage %s, and were %+v", now.Roots, now.Rotation, last.Roots)
+				}
+				last = now
+			}
+			for _, service := range []string{"userservice", "loadgen", "orderservice"} {
+				wantPresented(ctx, t, c, service)
+			}
+			wantDatabase(ctx, t, c)
 		})
+		if !ready(ctx, t) {
+			t.Error("status calls the sandbox not ready")
+		}
 	})
 }
 
-// renew has the certificate of a service issued anew and waits until every pod of it serves the new one.
-func renew(ctx context.Context, t *testing.T, c *kube.Client, service string) {
+// certificateList is what `certs list -o json` prints.
+type certificateList struct {
+	Rotation string
+	Roots    []struct{ Role, Fingerprint string }
+
+	Certificates []struct {
+		Namespace, Name, Fingerprint, Why string
+		Accepted                          bool
+	}
+}
+
+func listCertificates(ctx context.Context, t *testing.T) certificateList {
 	t.Helper()
+	out, code, err := world.run(ctx, "certs", "list", "-o", "json")
+	var l certificateList
+	if err != nil || code != 0 || json.Unmarshal([]byte(out), &l) != nil || len(l.Certificates) == 0 || len(l.Roots) == 0 {
+		t.Fatalf("certs list ended with %d, %v: %s", code, err, out)
+	}
+	return l
+}
+
+// wantReplaced wants every certificate to be another one, which would be accepted.
+func wantReplaced(t *testing.T, before, after certificateList) {
+	t.Helper()
+	for i, c := range after.Certificates {
+		if !c.Accepted {
+			t.Errorf("%s/%s: %s", c.Namespace, c.Name, c.Why)
+		}
+		if i >= len(before.Certificates) || c.Fingerprint == before.Certificates[i].Fingerprint {
+			t.Errorf("%s/%s was not issued again", c.Namespace, c.Name)
+		}
+	}
+}
+
+func rotateAtOnce(ctx context.Context, t *testing.T) {
+	if err := world.must(ctx, "certs", "rotate-root"); err != nil {
+		t.Error(err)
+	}
+}
+
+// rotateKilled kills the command while it waits in its first stage, and again in its second, and lets the third attempt be.
+func rotateKilled(ctx context.Context, t *testing.T) {
+	for _, line := range []string{"… trust the new root: waiting", "… issue under the new root: waiting"} {
+		if !killedAt(ctx, t, line) {
+			t.Errorf("the command ended before it said %q", line)
+		}
+	}
+	rotateAtOnce(ctx, t)
+}
+
+// killedAt starts a rotation and kills it when it prints a line.
+func killedAt(ctx context.Context, t *testing.T, line string) bool {
+	t.Helper()
+	cmd := world.command(ctx, "certs", "rotate-root")
+	said, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for lines := bufio.NewScanner(said); lines.Scan() && !found; {
+		t.Log(lines.Text())
+		found = strings.Contains(lines.Text(), line)
+	}
+	if found {
+		_ = cmd.Process.Kill()
+	}
+	_, _ = io.Copy(io.Discard, said)
+	_ = cmd.Wait() // it was killed
+	return found
+}
+
+// wantPresented wants every pod of a service to present the certificate that is in its Secret, with the intermediate that issued it.
+func wantPresented(ctx context.Context, t *testing.T, c *kube.Client, service string) {
+	t.Helper()
+	issued, err := c.KeyPair(ctx, charts.ShopNamespace, service+"-tls")
+	if err != nil {
+		t.Fatal(err)
+	}
 	pods, err := kube.Workloads{Client: c, Namespace: charts.ShopNamespace}.Pods(ctx, service)
 	if err != nil || len(pods) == 0 {
 		t.Fatalf("pods of %s: %v, %v", service, pods, err)
 	}
-	old := map[string]string{}
 	for _, p := range pods {
-		if old[p.Name], err = servedSerial(ctx, t, c, service, p.Name); err != nil {
+		chain, err := presented(ctx, t, c, service, p.Name)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := c.Renew(ctx, charts.ShopNamespace, service); err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range pods {
-		err := wait.PollUntilContextTimeout(ctx, time.Second, reloadLimit, true, func(ctx context.Context) (bool, error) {
-			now, err := servedSerial(ctx, t, c, service, p.Name)
-			return now != old[p.Name], err
-		})
-		if err != nil {
-			t.Errorf("%s does not serve its renewed certificate: %v", p.Name, err)
+		same := slices.EqualFunc(chain, issued.Certificate, func(have *x509.Certificate, want []byte) bool { return slices.Equal(have.Raw, want) })
+		if !same || len(chain) != 2 {
+			t.Errorf("%s presents %d certificates that are not the %d of its Secret", p.Name, len(chain), len(issued.Certificate))
 		}
 	}
 }
 
-// servedSerial is the serial number of the certificate that a new connection to a pod meets.
-func servedSerial(ctx context.Context, t *testing.T, c *kube.Client, service, pod string) (string, error) {
-	f, err := c.ForwardPod(ctx, charts.ShopNamespace, pod, 8443)
+// presented is the chain that a new connection to a pod meets, verified as the command line does.
+func presented(ctx context.Context, t *testing.T, c *kube.Client, service, pod string) ([]*x509.Certificate, error) {
+	conn, err := c.DialPod(ctx, charts.ShopNamespace, pod, 8443)
 	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	config := identity(ctx, t, c, service)
-	config.NextProtos = []string{"h2"}
-	d := tls.Dialer{Config: config}
-	conn, err := d.DialContext(ctx, "tcp", f.Address)
-	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer conn.Close()
-	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.String(), nil
+	config := identity(ctx, t, c, service)
+	config.NextProtos = []string{"h2"}
+	client := tls.Client(conn, config)
+	if err := client.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return client.ConnectionState().PeerCertificates, nil
+}
+
+// wantDatabase wants PostgreSQL to present its new certificate to a new connection, and to let a service in with the new one of that.
+func wantDatabase(ctx context.Context, t *testing.T, c *kube.Client) {
+	t.Helper()
+	config, err := pgx.ParseConfig("postgres://users@" + forward(ctx, t, c, charts.ShopNamespace, "postgres", 5432) + "/shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.TLSConfig, err = c.Identity(ctx, charts.ShopNamespace, "userservice-tls"); err != nil {
+		t.Fatal(err)
+	}
+	config.TLSConfig.ServerName, config.Fallbacks = "postgres."+charts.ShopNamespace+".svc", nil
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		t.Errorf("a new connection to PostgreSQL under the new root: %v", err)
+		return
+	}
+	_ = conn.Close(ctx)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 var certificateResource = schema.GroupVersionResource{Group: "cert-manager.io", Version: "v1", Resource: "certificates"}
@@ -19,27 +20,49 @@ var certificateResource = schema.GroupVersionResource{Group: "cert-manager.io", 
 // Certificate is one cert-manager Certificate.
 type Certificate struct {
 	Namespace, Name string
+	Issuer          string // the ClusterIssuer that signs it; empty for an Issuer of its own namespace
+	Authority       bool   // it signs others
+	Secret          string // where it is issued to
+	Issued          []byte // what is in the Secret: PEM, with its chain; empty before the first time
 	Ready           bool
 	Why             string // the condition's message when it is not ready
 	NotBefore       time.Time
 	NotAfter        time.Time
 }
 
-// Certificates lists the certificates of every namespace.
+// issuedSelector is the label that cert-manager gives to each Secret it writes.
+const issuedSelector = "controller.cert-manager.io/fao=true"
+
+// Certificates lists the certificates of every namespace, each with what was issued.
 func (c *Client) Certificates(ctx context.Context) ([]Certificate, error) {
 	list, err := c.Dynamic.Resource(certificateResource).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("listing certificates: %w", err)
 	}
+	secrets, err := c.Kube.CoreV1().Secrets("").List(ctx, metav1.ListOptions{LabelSelector: issuedSelector})
+	if err != nil {
+		return nil, fmt.Errorf("listing certificates: %w", err)
+	}
+	issued := map[string][]byte{}
+	for _, s := range secrets.Items {
+		issued[s.Namespace+"/"+s.Name] = s.Data["tls.crt"]
+	}
 	var all []Certificate
 	for _, item := range list.Items {
-		all = append(all, certificate(item))
+		cert := certificate(item)
+		cert.Issued = issued[cert.Namespace+"/"+cert.Secret]
+		all = append(all, cert)
 	}
 	return all, nil
 }
 
 func certificate(u unstructured.Unstructured) Certificate {
 	cert := Certificate{Namespace: u.GetNamespace(), Name: u.GetName(), Why: "not issued yet"}
+	cert.Secret, _, _ = unstructured.NestedString(u.Object, "spec", "secretName")
+	cert.Authority, _, _ = unstructured.NestedBool(u.Object, "spec", "isCA")
+	if kind, _, _ := unstructured.NestedString(u.Object, "spec", "issuerRef", "kind"); kind == "ClusterIssuer" {
+		cert.Issuer, _, _ = unstructured.NestedString(u.Object, "spec", "issuerRef", "name")
+	}
 	conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
 	for _, c := range conditions {
 		condition, ok := c.(map[string]any)
@@ -105,19 +128,33 @@ func (c *Client) Renew(ctx context.Context, namespace, name string) error {
 	return nil
 }
 
-// Identity returns the TLS settings of a client that has the certificate in a Secret: its key pair, and the CA it trusts.
+// Identity returns the TLS settings of a client that has the certificate in a Secret: its key pair, and the roots in the trust bundle of the
+// namespace. The ca.crt of the Secret is not trusted: cert-manager writes it once and never again.
 func (c *Client) Identity(ctx context.Context, namespace, secret string) (*tls.Config, error) {
+	pair, err := c.KeyPair(ctx, namespace, secret)
+	if err != nil {
+		return nil, err
+	}
+	bundle, err := c.TrustBundle(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(bundle) {
+		return nil, remedy.New("reading the trust bundle of namespace "+namespace+": it has no certificate", remedy.Command("up"))
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}, RootCAs: pool}, nil
+}
+
+// KeyPair returns the certificate in a Secret, with its chain and its key.
+func (c *Client) KeyPair(ctx context.Context, namespace, secret string) (tls.Certificate, error) {
 	s, err := c.Kube.CoreV1().Secrets(namespace).Get(ctx, secret, metav1.GetOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("reading the certificate in secret %s: %w", secret, err)
+		return tls.Certificate{}, fmt.Errorf("reading the certificate in secret %s: %w", secret, err)
 	}
 	pair, err := tls.X509KeyPair(s.Data["tls.crt"], s.Data["tls.key"])
 	if err != nil {
-		return nil, fmt.Errorf("reading the certificate in secret %s: %w", secret, err)
+		return tls.Certificate{}, fmt.Errorf("reading the certificate in secret %s: %w", secret, err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(s.Data["ca.crt"]) {
-		return nil, errors.New("reading the certificate in secret " + secret + ": ca.crt has no certificate")
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}, RootCAs: pool}, nil
+	return pair, nil
 }

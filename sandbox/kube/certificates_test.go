@@ -1,12 +1,16 @@
 package kube
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
+	"net"
 	"testing"
 	"time"
 
@@ -25,6 +29,7 @@ import (
 func certificateWith(status map[string]any) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": map[string]any{"namespace": "shop", "name": "thing"}, "status": status,
+		"spec": map[string]any{"secretName": "thing-tls", "isCA": true, "issuerRef": map[string]any{"kind": "ClusterIssuer", "name": "sandbox-root"}},
 	}}
 }
 
@@ -34,7 +39,9 @@ func condition(kind, status, message string) map[string]any {
 
 func dynamicWith(objects ...runtime.Object) *Client {
 	kinds := map[schema.GroupVersionResource]string{certificateResource: "CertificateList"}
-	return &Client{Dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, objects...)}
+	issued := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "thing-tls", Labels: map[string]string{"controller.cert-manager.io/fao": "true"}},
+		Data: map[string][]byte{"tls.crt": []byte("chain")}}
+	return &Client{Kube: fake.NewClientset(issued), Dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, objects...)}
 }
 
 func TestCertificates(t *testing.T) {
@@ -55,7 +62,8 @@ func TestCertificates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.want.Namespace, c.want.Name = "shop", "thing"
+		c.want.Namespace, c.want.Name, c.want.Issuer, c.want.Authority = "shop", "thing", "sandbox-root", true
+		c.want.Secret, c.want.Issued = "thing-tls", []byte("chain")
 		if diff := cmp.Diff([]Certificate{c.want}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.sentence, diff)
 		}
@@ -124,22 +132,32 @@ func pair(t *testing.T) (cert, key []byte) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
 }
 
+func bundleOf(text []byte) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "sandbox-trust"}, Data: map[string]string{"ca.crt": string(text)}}
+}
+
+func secretOf(data map[string][]byte) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cli-tls"}, Data: data}
+}
+
 func TestIdentity(t *testing.T) {
 	cert, key := pair(t)
-	_, otherKey := pair(t)
+	stale, otherKey := pair(t)
+	whole := secretOf(map[string][]byte{"tls.crt": cert, "tls.key": key, "ca.crt": stale})
 	for _, c := range []struct {
 		sentence string
-		data     map[string][]byte
+		objects  []runtime.Object
 		fails    string
 	}{
-		{"a whole secret is an identity", map[string][]byte{"tls.crt": cert, "tls.key": key, "ca.crt": cert}, ""},
-		{"a secret without a key pair", map[string][]byte{"ca.crt": cert}, "reading the certificate in secret cli-tls"},
-		{"a key that is not the certificate's", map[string][]byte{"tls.crt": cert, "tls.key": otherKey, "ca.crt": cert}, "does not match"},
-		{"a secret without a CA", map[string][]byte{"tls.crt": cert, "tls.key": key}, "secret cli-tls: ca.crt has no certificate"},
+		{"a key pair and the namespace's bundle, not the secret's own ca.crt", []runtime.Object{whole, bundleOf(cert)}, ""},
+		{"a secret without a key pair", []runtime.Object{secretOf(map[string][]byte{"ca.crt": cert}), bundleOf(cert)}, "reading the certificate in secret cli-tls"},
+		{"a key of another certificate", []runtime.Object{secretOf(map[string][]byte{"tls.crt": cert, "tls.key": otherKey}), bundleOf(cert)}, "does not match"},
+		{"no secret", []runtime.Object{bundleOf(cert)}, "reading the certificate in secret cli-tls"},
+		{"no bundle", []runtime.Object{whole}, "reading the trust bundle of namespace shop"},
+		{"an empty bundle", []runtime.Object{whole, bundleOf(nil)}, "the trust bundle of namespace shop: it has no certificate"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
-			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cli-tls"}, Data: c.data}
-			got, err := (&Client{Kube: fake.NewClientset(secret)}).Identity(t.Context(), "shop", "cli-tls")
+			got, err := (&Client{Kube: fake.NewClientset(c.objects...)}).Identity(t.Context(), "shop", "cli-tls")
 			if c.fails != "" {
 				fixture.WantError(t, err, c.fails)
 				return
@@ -147,18 +165,62 @@ func TestIdentity(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			own, err := x509.ParseCertificate(got.Certificates[0].Certificate[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := own.Verify(x509.VerifyOptions{Roots: got.RootCAs, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
-				t.Errorf("the CA is not trusted: %v", err)
-			}
 			if got.InsecureSkipVerify || got.MinVersion < 0x0304 {
 				t.Errorf("skips verification %v, lowest version %x", got.InsecureSkipVerify, got.MinVersion)
 			}
+			for _, root := range []struct {
+				pem     []byte
+				trusted bool
+			}{{cert, true}, {stale, false}} {
+				b, _ := pem.Decode(root.pem)
+				parsed, err := x509.ParseCertificate(b.Bytes)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = parsed.Verify(x509.VerifyOptions{Roots: got.RootCAs, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+				if (err == nil) != root.trusted {
+					t.Errorf("verifying: %v; want trusted %v", err, root.trusted)
+				}
+			}
 		})
 	}
-	_, err := (&Client{Kube: fake.NewClientset()}).Identity(t.Context(), "shop", "gone")
-	fixture.WantError(t, err, "reading the certificate in secret gone", "not found")
+}
+
+func TestCredentials_FollowWhatIsMounted(t *testing.T) {
+	var reads int
+	var fails error
+	config := &tls.Config{MinVersion: tls.VersionTLS13}
+	creds, err := freshCredentials(t.Context(), "thing.shop.svc", func(context.Context) (*tls.Config, error) { reads++; return config.Clone(), fails })
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := func() string {
+		t.Helper()
+		near, far := net.Pipe()
+		defer near.Close()
+		hello := make(chan string, 1)
+		go func() {
+			defer far.Close()
+			name := ""
+			_ = tls.Server(far, &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+				name = h.ServerName
+				return nil, errors.New("enough")
+			}}).Handshake()
+			hello <- name
+		}()
+		if _, _, err := creds.Clone().ClientHandshake(t.Context(), "other", near); err == nil {
+			t.Error("a server that gives up was accepted")
+		}
+		return <-hello
+	}
+	if got := asked(); got != "thing.shop.svc" || reads != 2 {
+		t.Errorf("asked for %q after %d reads", got, reads)
+	}
+	fails = errors.New("the API server is away")
+	if got := asked(); got != "thing.shop.svc" || reads != 3 {
+		t.Errorf("without the API server it asked for %q after %d reads", got, reads)
+	}
+	if _, err := freshCredentials(t.Context(), "x", func(context.Context) (*tls.Config, error) { return nil, fails }); err == nil {
+		t.Error("credentials that were never read")
+	}
 }

@@ -22,6 +22,25 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 	pem  []byte
 	last int64
+
+	root     *authority // of an intermediate; nil for a root
+	from, to time.Time  // of what issue makes next; zero for a time around now
+}
+
+// intermediate makes an authority that a has signed.
+func (a *authority) intermediate() *authority {
+	a.t.Helper()
+	i := &authority{t: a.t, key: newKey(a.t), last: 1, root: a}
+	a.last++
+	template := &x509.Certificate{SerialNumber: big.NewInt(a.last), Subject: pkix.Name{CommonName: "test intermediate"},
+		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, i.key.Public(), a.key)
+	must(a.t, err)
+	i.cert, err = x509.ParseCertificate(der)
+	must(a.t, err)
+	i.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return i
 }
 
 func newAuthority(t *testing.T) *authority {
@@ -59,6 +78,12 @@ func (a *authority) issue(name string, spiffe ...string) identityFiles {
 	template := &x509.Certificate{SerialNumber: big.NewInt(a.last), DNSNames: []string{name},
 		NotBefore: time.Now().Add(-time.Minute), NotAfter: a.cert.NotAfter.Add(time.Duration(a.last) * time.Second),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	if !a.from.IsZero() {
+		template.NotBefore = a.from
+	}
+	if !a.to.IsZero() {
+		template.NotAfter = a.to
+	}
 	for _, id := range spiffe {
 		uri, err := url.Parse(id)
 		must(a.t, err)
@@ -72,11 +97,15 @@ func (a *authority) issue(name string, spiffe ...string) identityFiles {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return identityFiles{
+	f := identityFiles{
 		cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		key:  pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER}),
 		ca:   a.pem,
 	}
+	if a.root != nil {
+		f.cert, f.ca = append(f.cert, a.pem...), a.root.pem
+	}
+	return f
 }
 
 // mount writes the files as the kubelet writes a Secret: into a new folder, then the link ..data moves over in one step.

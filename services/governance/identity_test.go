@@ -2,8 +2,11 @@ package governance
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/pem"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,18 +18,39 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-func TestAnIdentityThatCannotBeUsedIsRefused(t *testing.T) {
-	good := newAuthority(t).issue(serverDNS)
+// unusable are files that no peer would accept, given good ones of an authority.
+func unusable(t *testing.T, ca *authority, good identityFiles) []unusableFiles {
+	t.Helper()
 	other := newAuthority(t).issue(serverDNS)
-	for _, c := range []struct {
-		name  string
-		files identityFiles
-		says  string
-	}{
+	between := func(from, to time.Duration) identityFiles {
+		a := *ca
+		a.from, a.to = time.Now().Add(from), time.Now().Add(to)
+		return a.issue(serverDNS)
+	}
+	chain := ca.intermediate().issue(serverDNS)
+	leaf, _ := pem.Decode(chain.cert)
+	return []unusableFiles{
+		{"expired", between(-2*time.Hour, -time.Hour), "checking tls.crt: it expired at"},
+		{"not yet valid", between(time.Hour, 2*time.Hour), "checking tls.crt: it is not valid before"},
+		{"issued under another authority", identityFiles{other.cert, other.key, ca.pem}, "not issued under ca.crt"},
+		{"without its intermediate", identityFiles{pem.EncodeToMemory(leaf), chain.key, chain.ca}, "not issued under ca.crt"},
+		{"one authority of two unreadable", identityFiles{good.cert, good.key, append(slices.Clone(ca.pem),
+			pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})...)}, "reading ca.crt"},
 		{"the key belongs to another certificate", identityFiles{good.cert, other.key, good.ca}, "pairing tls.crt with tls.key"},
 		{"the authority is no certificate", identityFiles{good.cert, good.key, []byte("x")}, "reading ca.crt"},
 		{"the certificate is cut short", identityFiles{good.cert[:40], good.key, good.ca}, "pairing tls.crt with tls.key"},
-	} {
+	}
+}
+
+type unusableFiles struct {
+	name  string
+	files identityFiles
+	says  string
+}
+
+func TestNewIdentity_RefusesUnusableFiles(t *testing.T) {
+	ca := newAuthority(t)
+	for _, c := range unusable(t, ca, ca.issue(serverDNS)) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			mount(t, dir, c.files)
@@ -37,6 +61,101 @@ func TestAnIdentityThatCannotBeUsedIsRefused(t *testing.T) {
 	}
 	if _, err := NewIdentity(IdentityConfig{Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "tls.crt") {
 		t.Errorf("an empty folder gives %v", err)
+	}
+}
+
+func TestReload_UnusableFilesNeverReplaceGoodOnes(t *testing.T) {
+	ca := newAuthority(t)
+	for _, c := range unusable(t, ca, ca.issue(serverDNS)) {
+		t.Run(c.name, func(t *testing.T) {
+			metrics := NewMetrics()
+			id, dir := identity(t, ca.issue(serverDNS), metrics)
+			good := id.current.Load()
+			mount(t, dir, c.files)
+			refused := id.reload([sha256.Size]byte{})
+			if id.current.Load() != good {
+				t.Error("the bad files are in use")
+			}
+			if id.reload(refused) != refused || metric(t, metrics, "sandbox_certificate_reload_errors_total") != 1 {
+				t.Error("the same files were reported twice")
+			}
+			mount(t, dir, ca.issue(serverDNS))
+			if id.reload(refused); id.current.Load() == good {
+				t.Error("the good files that followed are not in use")
+			}
+		})
+	}
+}
+
+func TestReload_CertificateBecomesValid(t *testing.T) {
+	ca := newAuthority(t)
+	id, dir := identity(t, ca.issue(serverDNS), nil)
+	good := id.current.Load()
+	later := *ca
+	later.from = time.Now().Add(10 * time.Minute)
+	mount(t, dir, later.issue(serverDNS))
+	refused := id.reload([sha256.Size]byte{})
+	if id.current.Load() != good {
+		t.Fatal("a certificate is in use before it is valid")
+	}
+	id.cfg.Now = func() time.Time { return later.from.Add(time.Second) }
+	if id.reload(refused); id.current.Load() == good {
+		t.Error("the certificate is valid now, and not in use")
+	}
+}
+
+func TestIdentity_ReportsRootsAndCertificate(t *testing.T) {
+	first, second := newAuthority(t), newAuthority(t)
+	metrics := NewMetrics()
+	id, dir := identity(t, first.intermediate().issue(serverDNS), metrics)
+	reports := func(certificateRoot *authority, trusted ...*authority) {
+		t.Helper()
+		leaf := id.current.Load().pair.Leaf
+		if n := metric(t, metrics, "sandbox_tls_certificate", "fingerprint", fingerprint(leaf), "root", fingerprint(certificateRoot.cert)); n != 1 {
+			t.Errorf("the certificate in use is reported %v times", n)
+		}
+		for _, a := range trusted {
+			if n := metric(t, metrics, "sandbox_tls_trusted_root", "fingerprint", fingerprint(a.cert)); n != 1 {
+				t.Errorf("a trusted root is reported %v times", n)
+			}
+		}
+		if n := len(allSeries(t, metrics, "sandbox_tls_certificate")) + len(allSeries(t, metrics, "sandbox_tls_trusted_root")); n != 1+len(trusted) {
+			t.Errorf("%d series, want %d", n, 1+len(trusted))
+		}
+	}
+	reports(first, first)
+	// A root is replaced: both are trusted, then a certificate of the new one is presented, then the old one is gone.
+	with := func(f identityFiles, trusted ...*authority) identityFiles {
+		f.ca = nil
+		for _, a := range trusted {
+			f.ca = append(f.ca, a.pem...)
+		}
+		return f
+	}
+	old := first.intermediate().issue(serverDNS)
+	mount(t, dir, with(old, first, second))
+	id.reload([sha256.Size]byte{})
+	reports(first, first, second)
+	next := second.intermediate().issue(serverDNS)
+	mount(t, dir, with(next, first, second))
+	id.reload([sha256.Size]byte{})
+	reports(second, first, second)
+	mount(t, dir, with(next, second))
+	id.reload([sha256.Size]byte{})
+	reports(second, second)
+	// The order matters: without its root a certificate is not used, and the last trust stays too.
+	mount(t, dir, with(first.intermediate().issue(serverDNS), second))
+	id.reload([sha256.Size]byte{})
+	reports(second, second)
+}
+
+func TestChain_IsPresentedByBothEnds(t *testing.T) {
+	root := newAuthority(t)
+	server, _ := identity(t, root.intermediate().issue(serverDNS), nil)
+	client, _ := identity(t, root.intermediate().issue("loadgen.shop.svc"), nil)
+	stub := wire(t, fake{}, ServerConfig{Identity: server}, ClientConfig{Identity: client, ServerName: serverDNS})
+	if _, err := stub.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
+		t.Errorf("two intermediates of one root do not accept each other: %v", err)
 	}
 }
 

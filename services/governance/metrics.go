@@ -40,11 +40,15 @@ type Metrics struct {
 	policyUnmatched prometheus.Gauge
 	policyInfo      *prometheus.GaugeVec
 
-	panics           *prometheus.CounterVec
-	deadlineRefused  *prometheus.CounterVec
-	certExpiry       prometheus.Gauge
-	certReloads      prometheus.Counter
-	certReloadErrors prometheus.Counter
+	panics          *prometheus.CounterVec
+	deadlineRefused *prometheus.CounterVec
+	certExpiry      prometheus.Gauge
+	certInUse       *prometheus.GaugeVec
+	trustedRoots    *prometheus.GaugeVec
+	// The series of the last two, which only the goroutine that reloads certificates uses.
+	certificateSeries, rootSeries []prometheus.Labels
+	certReloads                   prometheus.Counter
+	certReloadErrors              prometheus.Counter
 }
 
 // NewMetrics makes a registry of its own, so that two in one program do not collide.
@@ -88,6 +92,8 @@ func NewMetrics() *Metrics {
 	m.panics = counters("panics_total", "Panics in handlers, answered with INTERNAL.", "method")
 	m.deadlineRefused = counters("deadline_refused_total", "Calls refused because their deadline had passed on arrival.", "method")
 	m.certExpiry = gauge("certificate_expiry_timestamp_seconds", "Unix time at which the certificate in use expires.")
+	m.certInUse = gauges("tls_certificate", "1 for the certificate in use, by the SHA-256 of it and of the root it was issued under.", "fingerprint", "root")
+	m.trustedRoots = gauges("tls_trusted_root", "1 for each root certificate that is trusted, by its SHA-256.", "fingerprint")
 	m.certReloads = counter("certificate_reloads_total", "Changed certificates taken into use.")
 	m.certReloadErrors = counter("certificate_reload_errors_total", "Changed certificates that could not be used; the last good one stays.")
 

@@ -1,12 +1,13 @@
 #!/bin/sh
 # init:  make the data folder where there is none, and what is missing of database, roles and schemas.
 # serve: run the server.
-# Each may run any number of times. Environment: PGDATA; PGHOST, the socket's folder; SETTINGS, the folder of this file; TLS_DIR.
+# Each may run any number of times. Environment: PGDATA; PGHOST, the socket's folder; SETTINGS, the folder of this file; TLS_DIR, with tls.crt,
+# tls.key and ca.crt as they are mounted; TLS_IN_USE, a folder for the copy that the server reads; TLS_EVERY, seconds between looks at TLS_DIR.
 set -eu
 
 settings="-c config_file=$SETTINGS/postgresql.conf -c hba_file=$SETTINGS/pg_hba.conf -c ident_file=$SETTINGS/pg_ident.conf
 -c unix_socket_directories=$PGHOST
--c ssl_cert_file=$TLS_DIR/tls.crt -c ssl_key_file=$TLS_DIR/tls.key -c ssl_ca_file=$TLS_DIR/ca.crt"
+-c ssl_cert_file=$TLS_IN_USE/current/tls.crt -c ssl_key_file=$TLS_IN_USE/current/tls.key -c ssl_ca_file=$TLS_IN_USE/current/ca.crt"
 database=shop
 
 # PostgreSQL sees a second server on one folder by process id and shared memory; pods share neither. This lock is the kernel's, and lasts as
@@ -39,24 +40,65 @@ init() {
     initdb -D "$PGDATA.new" -U postgres --auth=reject --encoding=UTF8 --locale=C.UTF-8 --no-instructions
     mv "$PGDATA.new" "$PGDATA"
   fi
-  pg_ctl -D "$PGDATA" -w -o "$(echo $settings) -c listen_addresses=''" start
+  pg_ctl -D "$PGDATA" -w -o "$(echo $settings) -c listen_addresses='' -c ssl=off" start
   make_database
   pg_ctl -D "$PGDATA" -w -m fast stop
 }
 
-# The server reads a renewed certificate only when told to.
+digest() {
+  cat "$1/tls.crt" "$1/tls.key" "$1/ca.crt" 2>&1 | cksum
+}
+
+# why_unusable prints why the server must not use the certificate in a folder: nothing when it may.
+why_unusable() {
+  if [ "$(openssl x509 -in "$1/tls.crt" -noout -pubkey 2>&1)" != "$(openssl pkey -in "$1/tls.key" -pubout 2>&1)" ]; then
+    echo "tls.key does not belong to tls.crt"
+    return
+  fi
+  # Dates, signatures and the chain up to a root in ca.crt, and no other root of this machine.
+  openssl verify -no-CApath -no-CAstore -CAfile "$1/ca.crt" -untrusted "$1/tls.crt" -purpose sslserver "$1/tls.crt" 2>&1 >/dev/null | tr '\n' ' '
+}
+
+# take_certificate copies the mounted certificate to where the server reads it, in one step, unless it cannot be used. The server would load an
+# expired certificate, or one that no client trusts, without a word.
+in_use="" refused=""
+take_certificate() {
+  why=""
+  next=$(mktemp -d "$TLS_IN_USE/copy.XXXXXX")
+  if cp "$TLS_DIR/tls.crt" "$TLS_DIR/tls.key" "$TLS_DIR/ca.crt" "$next" && why=$(why_unusable "$next") && [ -z "$why" ]; then
+    in_use=$(digest "$next")
+    old=$(readlink "$TLS_IN_USE/current" || true)
+    ln -s "$next" "$next.link"
+    mv -T "$next.link" "$TLS_IN_USE/current"
+    rm -rf "$old"
+    return 0
+  fi
+  now=$(digest "$next")
+  [ "$now" = "$refused" ] || echo "postgres.sh: keeping the last good certificate: ${why:-a file is missing}" >&2
+  refused=$now
+  rm -rf "$next"
+  return 1
+}
+
+# The server reads a renewed certificate, and changed roots, only on SIGHUP. What was refused is judged again each time: it may become valid.
 watch_certificate() {
   exec 9>&-
-  before=$(cksum "$TLS_DIR/tls.crt")
-  while sleep "${TLS_EVERY:-10}"; do
-    now=$(cksum "$TLS_DIR/tls.crt") || continue
-    [ "$now" = "$before" ] || kill -HUP "$1"
-    before=$now
+  while sleep "${TLS_EVERY:-2}"; do
+    if [ "$(digest "$TLS_DIR")" != "$in_use" ] && take_certificate; then
+      kill -HUP "$1"
+    fi
   done
 }
 
 serve() {
   lock
+  umask 077
+  for left in "$TLS_IN_USE"/copy.*; do # by a server that was killed
+    [ "$left" = "$(readlink "$TLS_IN_USE/current" || true)" ] || rm -rf "$left"
+  done
+  until take_certificate || [ -e "$TLS_IN_USE/current/tls.crt" ]; do
+    sleep "${TLS_EVERY:-2}"
+  done
   watch_certificate $$ &
   exec postgres -D "$PGDATA" $settings
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"math/big"
@@ -15,54 +16,78 @@ import (
 	"time"
 )
 
-// authority is a certificate authority that lives as long as a server.
+// authority is a root and its intermediate, as the chart pki makes them. They live as long as a server.
 type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	last atomic.Int64
+	root, intermediate *x509.Certificate
+	key                *ecdsa.PrivateKey // of the intermediate
+	last               atomic.Int64
 }
 
 type identity struct{ cert, key, ca []byte }
 
 func newAuthority() (*authority, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	name := make([]byte, 4)
+	_, _ = rand.Read(name) // never fails
+	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pgtest"},
-		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
+	a := &authority{}
+	if a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return nil, err
 	}
-	a := &authority{key: key}
-	a.cert, err = x509.ParseCertificate(der)
+	template := func(name string) *x509.Certificate {
+		return &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+			NotBefore: time.Now().Add(-4 * time.Hour), NotAfter: time.Now().Add(4 * time.Hour),
+			IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	}
+	root := template("pgtest-root-" + hex.EncodeToString(name))
+	if a.root, err = sign(root, root, &rootKey.PublicKey, rootKey); err != nil {
+		return nil, err
+	}
+	a.intermediate, err = sign(template("pgtest-intermediate"), a.root, &a.key.PublicKey, rootKey)
 	return a, err
+}
+
+func sign(template, parent *x509.Certificate, public *ecdsa.PublicKey, key *ecdsa.PrivateKey) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
 }
 
 func (a *authority) pool() *x509.CertPool {
 	p := x509.NewCertPool()
-	p.AddCert(a.cert)
+	p.AddCert(a.root)
 	return p
 }
 
-// issue makes a certificate as the chart pki does: a common name and a DNS name.
-func (a *authority) issue(commonName, dnsName string) (identity, error) {
+// issue makes a certificate as the chart pki does: a common name and a DNS name, valid around now, with its chain.
+func (a *authority) issue(commonName, dnsName string, edits ...func(*x509.Certificate)) (identity, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return identity{}, err
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1 + a.last.Add(1)), Subject: pkix.Name{CommonName: commonName}, DNSNames: []string{dnsName},
-		NotBefore: time.Now().Add(-time.Minute), NotAfter: a.cert.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
+		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	for _, edit := range edits {
+		edit(template)
+	}
+	leaf, err := sign(template, a.intermediate, &key.PublicKey, a.key)
 	if err != nil {
 		return identity{}, err
 	}
 	keyDER, err := x509.MarshalECPrivateKey(key)
-	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
-	return identity{cert: block("CERTIFICATE", der), key: block("EC PRIVATE KEY", keyDER), ca: block("CERTIFICATE", a.cert.Raw)}, err
+	return identity{
+		cert: append(block("CERTIFICATE", leaf.Raw), block("CERTIFICATE", a.intermediate.Raw)...),
+		key:  block("EC PRIVATE KEY", keyDER), ca: block("CERTIFICATE", a.root.Raw),
+	}, err
+}
+
+func block(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
 func (i identity) write(dir string) error {

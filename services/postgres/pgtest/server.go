@@ -4,6 +4,7 @@ package pgtest
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -25,13 +26,14 @@ const Require = "SANDBOX_REQUIRE_POSTGRES"
 
 // Server is one PostgreSQL with its own certificate authority. Its folder is data, settings, socket and certificate.
 type Server struct {
-	folder    string
-	port      string
-	owner     *syscall.Credential // nil: the test's own user
-	bin       string
-	ca        *authority
-	running   *exec.Cmd
-	databases atomic.Int64
+	folder     string
+	port       string
+	owner      *syscall.Credential // nil: the test's own user
+	bin        string
+	ca         *authority
+	olderRoots []*x509.Certificate // trusted, and not signing any more
+	running    *exec.Cmd
+	databases  atomic.Int64
 }
 
 // Start makes a server that ends with the test.
@@ -94,7 +96,7 @@ func (s *Server) prepare(context.Context) error {
 			return err
 		}
 	}
-	for _, dir := range []string{"", "settings", "socket", "tls"} {
+	for _, dir := range []string{"", "settings", "socket", "tls", "in-use"} {
 		if err := os.MkdirAll(filepath.Join(s.folder, dir), 0o700); err != nil {
 			return err
 		}
@@ -110,26 +112,6 @@ func (s *Server) prepare(context.Context) error {
 	}
 	_, err = file.WriteString(inTests)
 	return errors.Join(err, file.Close(), s.Renew())
-}
-
-// Renew gives the server a new certificate; it takes effect when the script looks next, each second.
-func (s *Server) Renew() error {
-	files, err := s.ca.issue("postgres", ServerName)
-	if err != nil {
-		return err
-	}
-	if err := files.write(filepath.Join(s.folder, "tls")); err != nil {
-		return err
-	}
-	if s.owner == nil {
-		return nil
-	}
-	return filepath.WalkDir(s.folder, func(path string, _ os.DirEntry, err error) error {
-		if err != nil || strings.HasPrefix(path, filepath.Join(s.folder, "main")) {
-			return err
-		}
-		return os.Lchown(path, int(s.owner.Uid), int(s.owner.Gid))
-	})
 }
 
 // somebody is a user who is not root.
@@ -152,7 +134,7 @@ func (s *Server) command(ctx context.Context, name string, args ...string) *exec
 	cmd.Dir = s.folder
 	cmd.Env = []string{"PATH=" + s.bin + ":/usr/bin:/bin", "PGDATA=" + filepath.Join(s.folder, "main"), "PGPORT=" + s.port,
 		"PGHOST=" + filepath.Join(s.folder, "socket"), "SETTINGS=" + filepath.Join(s.folder, "settings"),
-		"TLS_DIR=" + filepath.Join(s.folder, "tls"), "TLS_EVERY=1"}
+		"TLS_DIR=" + filepath.Join(s.folder, "tls"), "TLS_IN_USE=" + filepath.Join(s.folder, "in-use"), "TLS_EVERY=0.2"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner, Setpgid: true}
 	return cmd
 }

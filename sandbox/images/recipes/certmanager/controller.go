@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/utils/clock"
 
 	"github.com/cert-manager/cert-manager/pkg/controller"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/approver"
@@ -22,6 +23,7 @@ import (
 	_ "github.com/cert-manager/cert-manager/pkg/controller/issuers"
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/ca"
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/selfsigned"
+	"github.com/cert-manager/cert-manager/sandbox/livez"
 )
 
 const (
@@ -56,9 +58,7 @@ func runController(ctx context.Context, namespace string) error {
 }
 
 func serveLivez(ctx context.Context) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	s := &http.Server{Addr: livezAddress, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	s := &http.Server{Addr: livezAddress, Handler: livez.Handler(clock.RealClock{}), ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
 	if err := s.ListenAndServe(); err != http.ErrServerClosed {

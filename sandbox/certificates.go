@@ -1,0 +1,198 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/certs"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+)
+
+// CertificateStatus is one certificate, judged by its dates and by whether one who trusts the mounted bundle would accept it.
+type CertificateStatus struct {
+	Namespace, Name     string
+	Authority           bool
+	Fingerprint         string // empty while it is not issued, as the two dates are zero
+	NotBefore, NotAfter time.Time
+	Why                 string // it would not be accepted; empty when it would
+}
+
+// Trust is the state of the roots.
+type Trust struct {
+	Stage certs.Stage
+	Roots []RootStatus
+	Stale []string // namespaces whose bundle is not what it should be
+}
+
+// RootStatus is one root.
+type RootStatus struct {
+	Fingerprint, Subject string
+	Role                 string // issuing, next, previous or retired
+	NotAfter             time.Time
+}
+
+// Certificates lists every certificate of the cluster. Of those that are not issued under our root only the dates are judged.
+func Certificates(ctx context.Context, c *kube.Client) ([]CertificateStatus, error) {
+	found, err := c.Certificates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bundles, err := c.TrustBundles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]CertificateStatus, 0, len(found))
+	for _, f := range found {
+		all = append(all, judgeCertificate(f, bundles, time.Now()))
+	}
+	return all, nil
+}
+
+func judgeCertificate(c kube.Certificate, bundles map[string][]byte, now time.Time) CertificateStatus {
+	s := CertificateStatus{Namespace: c.Namespace, Name: c.Name, Authority: c.Authority}
+	roots := trustedIn(c.Namespace, bundles)
+	if chain, err := certs.Parse(c.Issued); err == nil && len(chain) > 0 && !underOurRoot(c) {
+		roots = chain // nobody but its own users can say what they trust
+	}
+	leaf, err := issued(c).Check(roots, now)
+	if leaf != nil {
+		s.Fingerprint, s.NotBefore, s.NotAfter = certs.Fingerprint(leaf), leaf.NotBefore, leaf.NotAfter
+	}
+	switch {
+	case errors.Is(err, certs.ErrNotIssued) && c.Why != "":
+		s.Why = "not issued: " + c.Why
+	case err != nil:
+		s.Why = err.Error()
+	}
+	return s
+}
+
+// trustedIn returns the roots that are mounted in a namespace; in one without workloads, those that are mounted in every other.
+func trustedIn(namespace string, bundles map[string][]byte) []*x509.Certificate {
+	roots, err := certs.Parse(bundles[namespace])
+	if _, mounted := bundles[namespace]; mounted && err == nil {
+		return roots
+	}
+	for i, name := range slices.Sorted(maps.Keys(bundles)) {
+		these, _ := certs.Parse(bundles[name])
+		if i == 0 {
+			roots = these
+		}
+		roots = slices.DeleteFunc(roots, func(r *x509.Certificate) bool { return !slices.ContainsFunc(these, r.Equal) })
+	}
+	return roots
+}
+
+// RootsOf describes the roots of a cluster.
+func RootsOf(ctx context.Context, c *kube.Client) (Trust, error) {
+	a, err := pki{c}.Load(ctx)
+	if err != nil {
+		return Trust{}, err
+	}
+	t := Trust{Stage: a.Stage()}
+	add := func(role string, all ...*x509.Certificate) {
+		for _, r := range all {
+			t.Roots = append(t.Roots, RootStatus{certs.Fingerprint(r), r.Subject.CommonName, role, r.NotAfter})
+		}
+	}
+	add("issuing", a.Issuing.Cert)
+	if a.Next != nil {
+		add("next", a.Next.Cert)
+	}
+	add("previous", a.Previous...)
+	add("retired", a.Retired...)
+	bundles, err := c.TrustBundles(ctx)
+	if err != nil {
+		return t, err
+	}
+	for _, namespace := range slices.Sorted(maps.Keys(bundles)) {
+		if !a.SameBundle(bundles[namespace]) {
+			t.Stale = append(t.Stale, namespace)
+		}
+	}
+	return t, nil
+}
+
+// CertificateOptions say whose certificates are to be replaced.
+type CertificateOptions struct {
+	Name    string
+	Folders Folders
+	Observe func(Progress) // may be nil
+}
+
+// RotateRoot replaces the root without a failed call, or completes a replacement that was interrupted. See certs.Rotation.
+func RotateRoot(ctx context.Context, o CertificateOptions) error {
+	return replaceCertificates(ctx, o, "certs rotate-root", func(r *certs.Rotation) error {
+		if err := r.Rotate(ctx); err != nil {
+			return remedy.Wrap(fmt.Errorf("replacing the root certificate: %w", err), remedy.Command("certs", "rotate-root"))
+		}
+		return nil
+	})
+}
+
+// RenewCertificates has certificates issued again with new keys, and waits until every process presents its new one. Names are NAME or
+// NAMESPACE/NAME; none means all.
+func RenewCertificates(ctx context.Context, o CertificateOptions, names []string) error {
+	return replaceCertificates(ctx, o, "certs renew", func(r *certs.Rotation) error {
+		all, err := r.Issuer.Certificates(ctx)
+		if err != nil {
+			return err
+		}
+		picked, err := pick(all, names)
+		if err != nil {
+			return err
+		}
+		return r.Renew(ctx, picked)
+	})
+}
+
+// UnknownCertificateError names a certificate that is not there.
+type UnknownCertificateError struct{ Name string }
+
+func (e *UnknownCertificateError) Error() string { return "there is no certificate " + e.Name }
+
+func pick(all []certs.Certificate, names []string) ([]certs.Certificate, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var picked []certs.Certificate
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(c certs.Certificate) bool {
+			return c.String() == name || !strings.Contains(name, "/") && c.Name == name
+		})
+		if i < 0 {
+			return nil, remedy.Wrap(&UnknownCertificateError{name}, remedy.Command("certs", "list"))
+		}
+		if !slices.ContainsFunc(picked, func(c certs.Certificate) bool { return c.String() == all[i].String() }) {
+			picked = append(picked, all[i])
+		}
+	}
+	return picked, nil
+}
+
+func replaceCertificates(ctx context.Context, o CertificateOptions, verb string, do func(*certs.Rotation) error) error {
+	if err := CheckName(o.Name); err != nil {
+		return err
+	}
+	cluster, err := Open(ctx, o.Folders, o.Name)
+	if err != nil {
+		return err
+	}
+	unlock, err := Lock(o.Folders, o.Name, verb)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	client, err := kube.Connect(cluster.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	return do(pki{client}.rotation(newRecorder(o.Observe)))
+}

@@ -1,0 +1,60 @@
+package certs
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Certificate is one that cert-manager issues under our root.
+type Certificate struct {
+	Namespace, Name string
+	Secret          string // where the issued one is, in the same namespace
+	Authority       bool   // it signs others
+	Chain           []byte // as issued, PEM, its own first; empty before the first time
+}
+
+// String returns namespace/name.
+func (c Certificate) String() string { return c.Namespace + "/" + c.Name }
+
+// ErrNotIssued says that a certificate has never been issued.
+var ErrNotIssued = errors.New("not issued yet")
+
+// Check returns the certificate itself, and an error unless one who trusts roots would accept it now. It judges by dates and signatures, never by
+// what cert-manager says about it: cert-manager calls a certificate ready that nobody trusts any more.
+func (c Certificate) Check(roots []*x509.Certificate, now time.Time) (*x509.Certificate, error) {
+	chain, err := Parse(c.Chain)
+	if err != nil {
+		return nil, err
+	}
+	if len(chain) == 0 {
+		return nil, ErrNotIssued
+	}
+	return chain[0], checkChain(chain, roots, now)
+}
+
+func checkChain(chain, roots []*x509.Certificate, now time.Time) error {
+	switch {
+	case now.Before(chain[0].NotBefore):
+		return fmt.Errorf("not valid before %s", chain[0].NotBefore.UTC().Format(time.RFC3339))
+	case now.After(chain[0].NotAfter):
+		return fmt.Errorf("expired at %s", chain[0].NotAfter.UTC().Format(time.RFC3339))
+	}
+	_, err := chain[0].Verify(x509.VerifyOptions{
+		Roots: pool(roots), Intermediates: pool(chain[1:]), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	})
+	if err != nil {
+		return fmt.Errorf("not issued under a trusted root: %w", err)
+	}
+	return nil
+}
+
+// fingerprint identifies what was issued last; empty before the first time.
+func (c Certificate) fingerprint() string {
+	chain, err := Parse(c.Chain)
+	if err != nil || len(chain) == 0 {
+		return ""
+	}
+	return Fingerprint(chain[0])
+}

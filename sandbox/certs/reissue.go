@@ -1,0 +1,136 @@
+package certs
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"slices"
+)
+
+// reissue has everything issued again that one who trusts only roots would not accept: first what signs others, then the rest. What is good already
+// stays.
+func (r *Rotation) reissue(ctx context.Context, roots []*x509.Certificate, doing func(string)) error {
+	for _, authorities := range []bool{true, false} {
+		asked := map[string]string{} // what was issued when Renew was called, by certificate
+		err := r.await(ctx, doing, func(ctx context.Context) ([]string, error) {
+			all, err := r.Issuer.Certificates(ctx)
+			if err != nil {
+				return nil, err
+			}
+			var lacking []string
+			for _, c := range all {
+				if c.Authority != authorities {
+					continue
+				}
+				_, why := c.Check(roots, r.Now())
+				if why == nil {
+					continue
+				}
+				lacking = append(lacking, c.String()+": "+why.Error())
+				if errors.Is(why, ErrNotIssued) { // cert-manager is at it
+					continue
+				}
+				// Once for each that was issued: cert-manager may sign with what it read before the issuer changed.
+				if before, done := asked[c.String()]; done && before == c.fingerprint() {
+					continue
+				}
+				if err := r.Issuer.Renew(ctx, c); err != nil {
+					return nil, err
+				}
+				asked[c.String()] = c.fingerprint()
+			}
+			return lacking, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Repair waits until every certificate is issued and is accepted by one who trusts the bundle. What is expired or was issued under a root that
+// nothing trusts is issued again.
+func (r *Rotation) Repair(ctx context.Context, doing func(string)) error {
+	a, err := r.Store.Load(ctx)
+	if err != nil {
+		return err
+	}
+	return r.reissue(ctx, a.Bundle(), doing)
+}
+
+// Renew has the picked certificates issued again with new keys, first what signs others, and waits until every process presents its new one.
+func (r *Rotation) Renew(ctx context.Context, picked []Certificate) error {
+	a, err := r.Store.Load(ctx)
+	if err != nil {
+		return err
+	}
+	for _, authorities := range []bool{true, false} {
+		before := map[string]string{}
+		for _, c := range picked {
+			if c.Authority == authorities {
+				before[c.String()] = c.fingerprint()
+			}
+		}
+		if len(before) == 0 {
+			continue
+		}
+		name := "renew the workloads"
+		if authorities {
+			name = "renew the intermediate"
+		}
+		err := r.Step(ctx, name, func(ctx context.Context, doing func(string)) error {
+			for _, c := range picked {
+				if c.Authority == authorities {
+					if err := r.Issuer.Renew(ctx, c); err != nil {
+						return err
+					}
+				}
+			}
+			if err := r.awaitIssued(ctx, a, before, doing); err != nil {
+				return err
+			}
+			return r.awaitPresented(ctx, a, before, doing)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitIssued waits until each of these certificates is another one than before, and good.
+func (r *Rotation) awaitIssued(ctx context.Context, a Authority, before map[string]string, doing func(string)) error {
+	return r.await(ctx, doing, func(ctx context.Context) ([]string, error) {
+		all, err := r.Issuer.Certificates(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var lacking []string
+		for _, c := range all {
+			old, renewed := before[c.String()]
+			if !renewed {
+				continue
+			}
+			if c.fingerprint() == old {
+				lacking = append(lacking, c.String()+" is not issued yet")
+			} else if _, err := c.Check(a.Bundle(), r.Now()); err != nil {
+				lacking = append(lacking, c.String()+": "+err.Error())
+			}
+		}
+		return lacking, nil
+	})
+}
+
+// awaitPresented waits until no process presents one of these certificates as it was before.
+func (r *Rotation) awaitPresented(ctx context.Context, a Authority, before map[string]string, doing func(string)) error {
+	var old []string
+	for _, fingerprint := range before {
+		old = append(old, fingerprint)
+	}
+	return r.awaitProcesses(ctx, a, doing, func(p Process) string {
+		if slices.Contains(old, p.Presents) {
+			return "does not present its new certificate yet"
+		}
+		return ""
+	})
+}

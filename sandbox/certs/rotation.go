@@ -1,0 +1,200 @@
+package certs
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+)
+
+// Store keeps the authority and hands out the bundle.
+type Store interface {
+	Load(ctx context.Context) (Authority, error)
+	// Save replaces what is stored. It fails when that has changed since a was loaded, and sets the new version in a.
+	Save(ctx context.Context, a *Authority) error
+	// Distribute writes the bundle where processes mount it.
+	Distribute(ctx context.Context, bundle []byte) error
+}
+
+// Issuer is cert-manager.
+type Issuer interface {
+	// Certificates lists those that are issued under our root, directly or not.
+	Certificates(ctx context.Context) ([]Certificate, error)
+	// Renew asks for a certificate to be issued again; it does not wait.
+	Renew(ctx context.Context, c Certificate) error
+}
+
+// Rotation replaces certificates while every process goes on calling the others.
+//
+// Rotate replaces the root in stages, and the stored authority names the stage:
+//
+//   - Introducing: the bundle holds the old root and the new one. It ends when every process reports that it trusts the new one.
+//   - Switching: the issuer signs with the new root. The intermediate and then every workload's certificate are issued again. It ends when every
+//     process presents one that was issued under the new root.
+//   - Retiring: the bundle holds the new root alone. It ends when no process reports that it trusts the old one.
+//
+// At any moment every process trusts the root of whatever any other presents. No stage ends by the time that has passed. Each may be repeated, so a
+// rotation that was killed anywhere continues with Resume, or with the next Rotate.
+type Rotation struct {
+	Store  Store
+	Issuer Issuer
+	// Processes observes every process that trusts the bundle. It reports roots among those given.
+	Processes func(ctx context.Context, roots []*x509.Certificate) ([]Process, error)
+	Now       func() time.Time
+	Limit     time.Duration // of each wait
+	Every     time.Duration // between two looks
+	// Step runs do as one step of that name; do reports what it is doing.
+	Step func(ctx context.Context, name string, do func(ctx context.Context, doing func(string)) error) error
+}
+
+// Rotate replaces the root. If an earlier rotation was interrupted, it completes that one instead.
+func (r *Rotation) Rotate(ctx context.Context) error {
+	a, err := r.Store.Load(ctx)
+	if err != nil {
+		return err
+	}
+	if a.Stage() == Steady {
+		next, err := NewRoot(r.Now())
+		if err != nil {
+			return err
+		}
+		a.Next = &next
+		if err := r.Store.Save(ctx, &a); err != nil {
+			return err
+		}
+	}
+	return r.Resume(ctx)
+}
+
+// Resume completes a rotation that was interrupted. It does nothing where there is none.
+func (r *Rotation) Resume(ctx context.Context) error {
+	for {
+		a, err := r.Store.Load(ctx)
+		if err != nil {
+			return err
+		}
+		switch a.Stage() {
+		case Introducing:
+			err = r.stage(ctx, "trust the new root", &a, r.introduce, a.introduced)
+		case Switching:
+			err = r.stage(ctx, "issue under the new root", &a, r.reissueAll, a.switched)
+		case Retiring:
+			err = r.stage(ctx, "stop trusting the old root", &a, r.retire, a.retired)
+		default:
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// stage does the work of a stage and then moves the stored authority on.
+func (r *Rotation) stage(ctx context.Context, name string, a *Authority, work func(context.Context, Authority, func(string)) error, move func()) error {
+	return r.Step(ctx, name, func(ctx context.Context, doing func(string)) error {
+		if err := r.Store.Distribute(ctx, Encode(a.Bundle())); err != nil {
+			return err
+		}
+		if err := work(ctx, *a, doing); err != nil {
+			return err
+		}
+		move()
+		return r.Store.Save(ctx, a)
+	})
+}
+
+func (r *Rotation) introduce(ctx context.Context, a Authority, doing func(string)) error {
+	return r.awaitTrust(ctx, a, a.Next.Cert, doing)
+}
+
+func (r *Rotation) awaitTrust(ctx context.Context, a Authority, root *x509.Certificate, doing func(string)) error {
+	return r.awaitProcesses(ctx, a, doing, func(p Process) string {
+		if !p.Trusts[Fingerprint(root)] {
+			return "does not trust the new root yet"
+		}
+		return ""
+	})
+}
+
+func (r *Rotation) reissueAll(ctx context.Context, a Authority, doing func(string)) error {
+	issuing := []*x509.Certificate{a.Issuing.Cert}
+	// Already so, unless the root was lost and the new one was never introduced.
+	if err := r.awaitTrust(ctx, a, a.Issuing.Cert, doing); err != nil {
+		return err
+	}
+	if err := r.reissue(ctx, issuing, doing); err != nil {
+		return err
+	}
+	return r.awaitProcesses(ctx, a, doing, func(p Process) string {
+		if p.Root != Fingerprint(a.Issuing.Cert) {
+			return "does not present a certificate of the new root yet"
+		}
+		return ""
+	})
+}
+
+func (r *Rotation) retire(ctx context.Context, a Authority, doing func(string)) error {
+	return r.awaitProcesses(ctx, a, doing, func(p Process) string {
+		for _, old := range a.Retired {
+			if p.Trusts[Fingerprint(old)] {
+				return "still trusts the old root"
+			}
+		}
+		return ""
+	})
+}
+
+// awaitProcesses waits until lacks returns nothing for any process.
+func (r *Rotation) awaitProcesses(ctx context.Context, a Authority, doing func(string), lacks func(Process) string) error {
+	known := append(a.Bundle(), a.Retired...)
+	return r.await(ctx, doing, func(ctx context.Context) ([]string, error) {
+		all, err := r.Processes(ctx, known)
+		if err != nil {
+			return nil, err
+		}
+		var lacking []string
+		for _, p := range all {
+			if p.Err != nil {
+				lacking = append(lacking, p.Pod+" cannot be observed: "+p.Err.Error())
+			} else if why := lacks(p); why != "" {
+				lacking = append(lacking, p.Pod+" "+why)
+			}
+		}
+		return lacking, nil
+	})
+}
+
+// await looks again and again until nothing is lacking. What could not be asked counts as lacking.
+func (r *Rotation) await(ctx context.Context, doing func(string), look func(context.Context) ([]string, error)) error {
+	limited, cancel := context.WithTimeout(ctx, r.Limit)
+	defer cancel()
+	var last string
+	for {
+		lacking, err := look(limited)
+		switch {
+		case err == nil && len(lacking) == 0:
+			return nil
+		case limited.Err() != nil: // what the limit cut off must not hide the reason found before it
+		case err != nil:
+			last = err.Error()
+		default:
+			last = lacking[0]
+			if more := len(lacking) - 1; more > 0 {
+				last += fmt.Sprintf(", and %d more", more)
+			}
+		}
+		doing("waiting: " + last)
+		timer := time.NewTimer(r.Every)
+		select {
+		case <-limited.Done():
+			timer.Stop()
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return remedy.Wrap(fmt.Errorf("waiting for %s: %s", r.Limit, last), remedy.Command("status"), remedy.Command("certs", "list"))
+		case <-timer.C:
+		}
+	}
+}

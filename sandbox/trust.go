@@ -1,0 +1,102 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/certs"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+)
+
+// earlierAuthority is the Secret in which an earlier version had cert-manager keep a self-signed authority that signed workloads itself.
+const earlierAuthority = "sandbox-ca"
+
+// ensureTrust makes the root where there is none, and writes the trust bundle that workloads mount. It runs before any chart is installed: a pod
+// whose bundle does not exist waits for it.
+func (u *up) ensureTrust(ctx context.Context, _ func(string)) error {
+	p := pki{u.client}
+	data, version, err := u.client.Secret(ctx, charts.CertNamespace, charts.RootSecret)
+	if err != nil {
+		return err
+	}
+	var a certs.Authority
+	if data == nil {
+		if a, err = u.establish(ctx, p); err != nil {
+			return err
+		}
+	} else if a, err = certs.ParseAuthority(data, version); err != nil {
+		return remedy.Wrap(fmt.Errorf("secret %s/%s is damaged: %w", charts.CertNamespace, charts.RootSecret, err),
+			remedy.Shell("kubectl", "-n", charts.CertNamespace, "delete", "secret", charts.RootSecret), remedy.Command("up"))
+	}
+	return p.Distribute(ctx, certs.Encode(a.Bundle()))
+}
+
+func (u *up) establish(ctx context.Context, p pki) (certs.Authority, error) {
+	found, err := whatIsTrusted(ctx, u.client)
+	if err != nil {
+		return certs.Authority{}, err
+	}
+	a, err := certs.Establish(time.Now(), found)
+	if err != nil {
+		return a, err
+	}
+	switch {
+	case found.CA != nil && a.Issuing.Cert.Equal(found.CA.Cert):
+		u.rec.note("trust", "the authority of an earlier version is the root from now on; `sandbox certs rotate-root` replaces it")
+	case len(a.Previous) > 0:
+		u.rec.note("trust", "the root was lost; making another")
+	}
+	return a, p.Save(ctx, &a)
+}
+
+// whatIsTrusted returns what a sandbox without a stored root already has. What cannot be read is passed over: nothing can be issued with it.
+func whatIsTrusted(ctx context.Context, c *kube.Client) (certs.Found, error) {
+	var f certs.Found
+	data, _, err := c.Secret(ctx, charts.CertNamespace, earlierAuthority)
+	if err != nil {
+		return f, err
+	}
+	if ca, err := certs.ParseRoot(data["tls.crt"], data["tls.key"]); err == nil {
+		f.CA = &ca
+	}
+	bundles, err := c.TrustBundles(ctx)
+	if err != nil {
+		return f, err
+	}
+	for _, b := range bundles {
+		if roots, err := certs.Parse(b); err == nil {
+			f.Trusted = append(f.Trusted, roots...)
+		}
+	}
+	return f, nil
+}
+
+// awaitCertificates waits until every certificate is issued and would be accepted, and has those issued again that would not.
+func (u *up) awaitCertificates(ctx context.Context) error {
+	p := pki{u.client}
+	a, err := p.Load(ctx)
+	if err != nil {
+		return err
+	}
+	// Its Certificate is gone with the earlier version's chart, so that cert-manager does not write it again.
+	if err := u.client.DeleteSecret(ctx, charts.CertNamespace, earlierAuthority, a.Issuing.CertPEM); err != nil {
+		return err
+	}
+	r := p.rotation(u.rec)
+	r.Limit, r.Every = readyTimeout, readyPoll
+	if err := r.Repair(ctx, func(string) {}); err != nil {
+		return remedy.Wrap(fmt.Errorf("waiting for certificates: %w", err), remedy.Command("logs", charts.CertManager))
+	}
+	return nil
+}
+
+// finishRotation completes a replacement of the root that was interrupted.
+func (u *up) finishRotation(ctx context.Context) error {
+	if err := (pki{u.client}).rotation(u.rec).Resume(ctx); err != nil {
+		return remedy.Wrap(fmt.Errorf("completing the replacement of the root certificate: %w", err), remedy.Command("certs", "rotate-root"))
+	}
+	return nil
+}
