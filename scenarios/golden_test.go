@@ -38,7 +38,7 @@ func reports(t *testing.T) map[string]Report {
 	t.Helper()
 	out := map[string]Report{}
 	for name, edits := range map[string][]string{
-		"pass": nil, "fail": {"visits: [", "trace: ["}, "aborted": {"below: 1%, for: 40s", "below: 50%, for: 4s"}, "plan": nil,
+		"pass": nil, "fail": {"visits: [", "trace: ["}, "aborted": {"below: 1%, for: 30s", "below: 50%, for: 4s"}, "plan": nil,
 	} {
 		inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
 			opts.DryRun = name == "plan"

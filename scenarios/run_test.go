@@ -97,7 +97,7 @@ func TestRunOutcome(t *testing.T) {
 		{"a world that is not healthy is not broken further", "pod-kill", nil, func(w *world) { w.failures = 0.02 },
 			Fail, []string{"availability of browse"},
 			"the world was not healthy before anything was broken, so nothing was: availability of browse 98.1818 %, wanted ≥ 99.9 %"},
-		{"a limit stops the run", trip, []string{"below: 1%, for: 40s", "below: 50%, for: 4s"}, nil,
+		{"a limit stops the run", trip, []string{"below: 1%, for: 30s", "below: 50%, for: 4s"}, nil,
 			Aborted, nil, "stopped by its limit: availability of browse below 50% for 4s, observed 43.5%"},
 		{"a target that is not there is found in the plan", trip, []string{"scale: {release: userservice", "scale: {release: nowhere"}, nil,
 			Error, nil, `reading replicas of nowhere: no release "nowhere"`},

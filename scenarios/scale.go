@@ -77,8 +77,8 @@ func (a scale) resolve(ctx context.Context, s *stage) (deed, error) {
 		detail: fmt.Sprintf("scale %s from %d to %d", a.Release, before, a.Replicas),
 		touch:  touch,
 		undo:   scaleBack{a.Release, before, &a.Replicas},
-		took:   func(ctx context.Context) (bool, error) { return s.atMost(ctx, a.Release, a.Replicas) },
-		back:   func(ctx context.Context) (bool, error) { return s.atMost(ctx, a.Release, before) },
+		took:   func(ctx context.Context) (bool, error) { return s.settled(ctx, a.Release) },
+		back:   func(ctx context.Context) (bool, error) { return s.settled(ctx, a.Release) },
 		do: func(ctx context.Context) error {
 			if err := s.target.Workloads.Scale(ctx, a.Release, a.Replicas); err != nil {
 				return fmt.Errorf("scaling %s to %d: %w", a.Release, a.Replicas, err)

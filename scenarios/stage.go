@@ -64,13 +64,17 @@ func (s *stage) readyPods(ctx context.Context, release string) ([]telemetry.Pod,
 	return ready, nil
 }
 
-// atMost reports whether a release has no more than n pods, those that are still shutting down included: they may still serve callers.
-func (s *stage) atMost(ctx context.Context, release string, n int) (bool, error) {
+// settled reports whether a release has no more pods than it wants, those that are still shutting down included: they may still serve callers.
+func (s *stage) settled(ctx context.Context, release string) (bool, error) {
+	wanted, err := s.target.Workloads.Replicas(ctx, release)
+	if err != nil {
+		return false, fmt.Errorf("reading replicas of %s: %w", release, err)
+	}
 	pods, err := s.target.Workloads.Pods(ctx, release)
 	if err != nil {
 		return false, fmt.Errorf("listing pods of %s: %w", release, err)
 	}
-	return len(pods) <= n, nil
+	return len(pods) <= wanted, nil
 }
 
 func countReady(pods []telemetry.Pod) int {

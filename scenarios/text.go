@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -14,7 +15,7 @@ import (
 // whoever runs a scenario follows while it runs.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString(wrap("", r.Summary))
+	b.WriteString(wrap("", cmp.Or(r.Summary, r.summary())))
 	for line := range strings.Lines(r.Message) {
 		b.WriteString(wrap("", line))
 	}
