@@ -22,6 +22,7 @@ type Leftover struct {
 	Kind     string    `json:"kind"`
 	Step     string    `json:"step,omitempty"`
 	Subject  string    `json:"subject,omitempty"` // the value that was changed, such as "replicas of userservice"
+	Field    string    `json:"field,omitempty"`   // the field of an object that it is, such as "Deployment/userservice spec.replicas"
 	Detail   string    `json:"detail"`
 	Journal  string    `json:"journal"`           // the file that records it
 	Problem  string    `json:"problem,omitempty"` // why it could not be put back, when that was tried or is known
@@ -124,6 +125,9 @@ func (r *record) leftovers() []Leftover {
 	for _, c := range r.changes {
 		l := leftover(c.entry, "")
 		l.Subject, l.Scenario, l.Journal = c.undo.subject(), r.run.Scenario, r.path
+		if f, ok := c.undo.(interface{ field() string }); ok {
+			l.Field = f.field()
+		}
 		all = append(all, l)
 	}
 	return all

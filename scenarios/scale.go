@@ -20,6 +20,9 @@ type scaleBack struct {
 
 func (b scaleBack) subject() string { return "replicas of " + b.Release }
 
+// field is the field of an object that holds the replicas: as long as the run holds it, it differs from its manifest.
+func (b scaleBack) field() string { return "Deployment/" + b.Release + " spec.replicas" }
+
 func (b scaleBack) over(below reversal) reversal {
 	b.Replicas = below.(scaleBack).Replicas
 	return b

@@ -120,19 +120,23 @@ func (s *session) status(ctx context.Context) (statusDocument, error) {
 
 // releaseStatuses asks about every release at the same time.
 func (s *session) releaseStatuses(ctx context.Context) ([]releaseStatus, error) {
+	held, err := heldFields(s.folders, s.name)
+	if err != nil {
+		return nil, err
+	}
 	releases := sandbox.Releases()
 	all := make([]releaseStatus, len(releases))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, r := range releases {
 		group.Go(func() (err error) {
-			all[i], err = s.releaseStatus(ctx, r)
+			all[i], err = s.releaseStatus(ctx, r, held)
 			return err
 		})
 	}
 	return all, group.Wait()
 }
 
-func (s *session) releaseStatus(ctx context.Context, r charts.Release) (releaseStatus, error) {
+func (s *session) releaseStatus(ctx context.Context, r charts.Release, held []string) (releaseStatus, error) {
 	one := releaseStatus{Name: r.Name, Chart: r.Chart, Namespace: r.Namespace}
 	states, err := release.List(ctx, s.cluster.Kubeconfig, r.Namespace)
 	if err != nil {
@@ -145,7 +149,7 @@ func (s *session) releaseStatus(ctx context.Context, r charts.Release) (releaseS
 		return one, err
 	}
 	one.Ready = one.Why == ""
-	drift, err := release.Drifted(ctx, s.cluster.Kubeconfig, r.Namespace, r.Name, nil)
+	drift, err := release.Drifted(ctx, s.cluster.Kubeconfig, r.Namespace, r.Name, held)
 	for _, d := range drift {
 		one.Drift = append(one.Drift, d.String())
 	}

@@ -70,6 +70,18 @@ func leftoversOf(folders sandbox.Folders, name string) ([]scenarios.Leftover, er
 	return left, err
 }
 
+// heldFields are the fields that a run, killed or under way, has changed: they are no drift.
+func heldFields(folders sandbox.Folders, name string) ([]string, error) {
+	all, err := scenarios.Leftovers(folders.Journal(name), 0)
+	var held []string
+	for _, l := range all {
+		if l.Field != "" {
+			held = append(held, l.Field)
+		}
+	}
+	return held, err
+}
+
 // leftDocument is what `undo --list -o json` prints. Add fields; never rename one.
 type leftDocument struct {
 	Left []scenarios.Leftover `json:"left"`

@@ -77,13 +77,20 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 			return err
 		}
 	}
+	held, err := heldFields(folders, g.name)
+	if err != nil {
+		return err
+	}
 	screen := newProgressScreen(w)
 	result, err := sandbox.Up(cmd.Context(), sandbox.UpOptions{
 		Name: g.name, Engine: g.engine, Images: mode, SourceTree: tree, Folders: folders, Observe: screen.observe,
-		FirstCall: firstCall, LoadCall: loadCall,
+		FirstCall: firstCall, LoadCall: loadCall, Held: held,
 	})
 	screen.close()
 	if err != nil {
+		if len(held) > 0 { // what a killed run changed may be why
+			err = remedy.Wrap(err, remedy.Command("undo"))
+		}
 		return noProgram(noEngine(err, w, g, f.setup), w)
 	}
 	if f.exportKubeconfig {
