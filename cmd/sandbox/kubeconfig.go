@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 )
 
@@ -28,7 +29,7 @@ func exportKubeconfig(_ context.Context, f sandbox.Folders, name string, w world
 	}
 	users, err := paths.GetStartingConfig()
 	if err != nil {
-		return fmt.Errorf("exporting the kubeconfig: %w\ntry: mend that file, or name another: KUBECONFIG=FILE sandbox up --export-kubeconfig", err)
+		return remedy.Wrap(fmt.Errorf("exporting the kubeconfig: %w", err), remedy.Advice("repair that file, or export KUBECONFIG=FILE with another one, then up --export-kubeconfig"))
 	}
 	mergeKubeconfig(users, own)
 	// Noted first: what a kill leaves half done, `down` undoes too.
@@ -36,7 +37,7 @@ func exportKubeconfig(_ context.Context, f sandbox.Folders, name string, w world
 		return fmt.Errorf("exporting the kubeconfig: %w", err)
 	}
 	if err := clientcmd.ModifyConfig(paths, *users, true); err != nil {
-		return fmt.Errorf("exporting the kubeconfig: %w", err)
+		return withLock(fmt.Errorf("exporting the kubeconfig: %w", err))
 	}
 	fmt.Fprintf(w.stderr, "kubectl: context %s is in %s\n", own.CurrentContext, paths.GetDefaultFilename())
 	return nil
@@ -104,7 +105,7 @@ func forgetKubeconfig(files []string, name string) error {
 		path := &clientcmd.PathOptions{GlobalFile: file, LoadingRules: clientcmd.NewDefaultClientConfigLoadingRules()}
 		users, err := path.GetStartingConfig()
 		if err != nil {
-			return fmt.Errorf("taking %s out of %s: %w\ntry: kubectl config delete-context %[1]s", entry, file, err)
+			return remedy.Wrap(fmt.Errorf("taking %s out of %s: %w", entry, file, err), remedy.Shell("kubectl", "config", "delete-context", entry))
 		}
 		if users.Contexts[entry] == nil && users.Clusters[entry] == nil && users.AuthInfos[entry] == nil {
 			continue
@@ -116,8 +117,17 @@ func forgetKubeconfig(files []string, name string) error {
 			users.CurrentContext = ""
 		}
 		if err := clientcmd.ModifyConfig(path, *users, false); err != nil {
-			return fmt.Errorf("taking %s out of %s: %w\ntry: kubectl config delete-context %[1]s", entry, file, err)
+			return withLock(remedy.Wrap(fmt.Errorf("taking %s out of %s: %w", entry, file, err), remedy.Shell("kubectl", "config", "delete-context", entry)))
 		}
 	}
 	return nil
+}
+
+// withLock names the lock file of the user's kubeconfig when an error is about one. It may be a running kubectl's, so it is not removed.
+func withLock(err error) error {
+	var path *fs.PathError
+	if !errors.As(err, &path) || !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return remedy.Wrap(err, remedy.Shell("rm", path.Path).If("no kubectl is writing to that file"))
 }

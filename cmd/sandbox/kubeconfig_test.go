@@ -80,6 +80,25 @@ func TestForgetKubeconfig(t *testing.T) {
 	}
 }
 
+// TestKubeconfig_LockOfTheUsersFileIsNamedAndStays: a killed kubectl leaves it, and only the user knows that it was killed.
+func TestKubeconfig_LockOfTheUsersFileIsNamedAndStays(t *testing.T) {
+	dir := t.TempDir()
+	mine, f := filepath.Join(dir, "mine"), sandbox.Folders{Config: filepath.Join(dir, "config")}
+	for _, file := range []string{mine, f.Kubeconfig("sandbox")} {
+		if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:1"), file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fixture.Write(t, mine+".lock", "", 0o600)
+	t.Setenv("KUBECONFIG", mine)
+	fixture.WantError(t, forgetKubeconfig([]string{mine}, "sandbox"), "taking kind-sandbox out of "+mine, "try: rm "+mine+".lock   (if no kubectl is writing to that file)")
+	err := exportKubeconfig(t.Context(), f, "sandbox", world{stderr: io.Discard, getenv: os.Getenv})
+	fixture.WantError(t, err, "exporting the kubeconfig", "try: rm "+mine+".lock   (if no kubectl is writing to that file)")
+	if _, err := os.Stat(mine + ".lock"); err != nil {
+		t.Errorf("the lock is gone: %v", err)
+	}
+}
+
 func TestExportKubeconfig(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
