@@ -4,8 +4,21 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
+
+type junitSuites struct {
+	XMLName  xml.Name     `xml:"testsuites"`
+	Tests    int          `xml:"tests,attr"`
+	Failures int          `xml:"failures,attr"`
+	Errors   int          `xml:"errors,attr"`
+	Skipped  int          `xml:"skipped,attr"`
+	Time     string       `xml:"time,attr"`
+	Suites   []junitSuite `xml:"testsuite"`
+
+	seconds float64
+}
 
 type junitSuite struct {
 	XMLName   xml.Name    `xml:"testsuite"`
@@ -36,6 +49,28 @@ type junitMessage struct {
 // WriteJUnit writes the report as JUnit XML: a test case for every expectation, skipped when it was not judged, and one for a run that had no
 // verdict.
 func (r Report) WriteJUnit(w io.Writer) error { return encodeXML(w, r.junit()) }
+
+// WriteJUnit writes several reports as one JUnit document, with a suite for each.
+func WriteJUnit(w io.Writer, reports []Report) error {
+	all := junitSuites{}
+	seen := map[string]int{}
+	for _, r := range reports {
+		s := r.junit()
+		// One scenario may run twice.
+		if seen[s.Name]++; seen[s.Name] > 1 {
+			again := fmt.Sprintf("%s (%d)", s.Name, seen[s.Name])
+			for i, c := range s.Cases {
+				s.Cases[i].Class = again + strings.TrimPrefix(c.Class, s.Name)
+			}
+			s.Name = again
+		}
+		all.Tests, all.Failures, all.Errors, all.Skipped = all.Tests+s.Tests, all.Failures+s.Failures, all.Errors+s.Errors, all.Skipped+s.Skipped
+		all.seconds += r.Seconds
+		all.Suites = append(all.Suites, s)
+	}
+	all.Time = junitTime(all.seconds)
+	return encodeXML(w, all)
+}
 
 func (r Report) junit() junitSuite {
 	s := junitSuite{Name: printable(r.Scenario), Time: junitTime(r.Seconds), Timestamp: r.StartedAt.UTC().Format(time.RFC3339)}

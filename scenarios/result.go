@@ -8,13 +8,14 @@ import (
 // Result is how a run ended.
 type Result string
 
-// The results of a run; Planned is a dry run's.
+// The results of a run; Planned is a dry run's, and Skipped that of a scenario of several that was not begun.
 const (
 	Pass    Result = "pass"
 	Fail    Result = "fail"
 	Aborted Result = "aborted"
 	Error   Result = "error"
 	Planned Result = "planned"
+	Skipped Result = "skipped"
 )
 
 // The exit codes of a program that runs scenarios.

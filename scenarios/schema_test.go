@@ -67,7 +67,7 @@ func TestSchema_RefusesWhatTheDecoderRefuses(t *testing.T) {
 	s := compiledSchema(t)
 	for _, c := range []struct{ old, new string }{
 		{"kind: Scenario", "kind: Story"},
-		{"  name: mine", "  nmae: mine"},
+		{"  name: mine", "  title: mine"},
 		{"count: 1", "count: many"},
 		{"count: 1", "cuont: 1"},
 		{"rate: 120/m", "rate: 120"},

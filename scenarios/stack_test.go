@@ -42,7 +42,7 @@ func TestHeal_BelowALaterChange(t *testing.T) {
 		{"the earlier of two scales", steps, []string{"scale userservice 2", "scale userservice 1", "stop browse", "scale userservice 3"}},
 		{"the later of two scales", strings.Replace(steps, "step: a little", "step: some more", 1),
 			[]string{"scale userservice 2", "scale userservice 1", "scale userservice 2", "stop browse", "scale userservice 3"}},
-		{"the middle of three", steps[:strings.Index(steps, "    - {name: back")] +
+		{"the middle of three", strings.SplitN(steps, "    - {name: back", 2)[0] +
 			"    - {name: least, scale: {release: userservice, replicas: 0}}\n    - {name: back, heal: {step: some more}}\n    - {name: up, heal: {step: least}}\n",
 			[]string{"scale userservice 2", "scale userservice 1", "scale userservice 0", "scale userservice 2", "stop browse", "scale userservice 3"}},
 		{"the earlier of two rates", strings.NewReplacer("scale: {release: userservice, replicas: 2}", "setRate: {load: browse, rate: 60/s}",

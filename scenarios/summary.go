@@ -44,6 +44,11 @@ func (r Report) summary() string {
 	return b.String()
 }
 
+// NotRun is the report of a scenario that was not begun: nothing of it was judged.
+func NotRun(sc Scenario) Report {
+	return Report{Scenario: sc.Name, Seed: sc.Seed, Result: Skipped, Summary: "SKIPPED: it was not begun.", Expectations: withUnjudged(sc, nil)}
+}
+
 // withUnjudged adds the expectations to which the run did not come, each in its place.
 func withUnjudged(sc Scenario, judged []Finding) []Finding {
 	out := []Finding{}

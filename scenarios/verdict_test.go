@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -119,23 +120,25 @@ func TestSampler_MemoryIsBounded(t *testing.T) {
 }
 
 func TestSampler_WindowLiesAfterTheChange(t *testing.T) {
-	now := time.Now()
-	s := newSampler(Scenario{}, nil, wallClock{})
-	for i := range 13 { // 3 s
-		r := called(int64(100*i), 0, 0, 0)
-		r.At = now.Add(time.Duration(i-12) * pulse)
-		s.record("l", r)
-	}
-	over, began, unknown := s.window("l", 2*time.Second, now.Add(-2500*time.Millisecond))
-	if unknown != "" || over.OK != 800 || over.Latency.TotalCount() != 800 || !began.Equal(now.Add(-2*time.Second)) {
-		t.Errorf("%s: %d calls, %d latencies from %s on", unknown, over.OK, over.Latency.TotalCount(), began)
-	}
-	if _, _, unknown = s.window("l", 2*time.Second, now.Add(-1900*time.Millisecond)); unknown == "" {
-		t.Error("a window that begins before the change is known")
-	}
-	if _, _, unknown = s.window("other", 2*time.Second, time.Time{}); unknown == "" {
-		t.Error("a load that was never read is known")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		s := newSampler(Scenario{}, nil, wallClock{})
+		for i := range 13 { // 3 s
+			r := called(int64(100*i), 0, 0, 0)
+			r.At = now.Add(time.Duration(i-12) * pulse)
+			s.record("l", r)
+		}
+		over, began, unknown := s.window("l", 2*time.Second, now.Add(-2500*time.Millisecond))
+		if unknown != "" || over.OK != 800 || over.Latency.TotalCount() != 800 || !began.Equal(now.Add(-2*time.Second)) {
+			t.Errorf("%s: %d calls, %d latencies from %s on", unknown, over.OK, over.Latency.TotalCount(), began)
+		}
+		if _, _, unknown = s.window("l", 2*time.Second, now.Add(-1900*time.Millisecond)); unknown == "" {
+			t.Error("a window that begins before the change is known")
+		}
+		if _, _, unknown = s.window("other", 2*time.Second, time.Time{}); unknown == "" {
+			t.Error("a load that was never read is known")
+		}
+	})
 }
 
 func TestBreakerState_Window(t *testing.T) {

@@ -33,6 +33,7 @@ const (
 	exitNotHeld     = 1
 	exitUsage       = 2
 	exitEnvironment = 3
+	exitAborted     = 4
 	exitLeft        = 5
 	exitInterrupted = 130
 )

@@ -20,9 +20,9 @@ type runFlags struct {
 func newRun(w world, g *globals) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "run SCENARIO|FILE",
+		Use:   "run SCENARIO|FILE…",
 		Short: "Run a scenario and say whether callers noticed",
-		Long: `Run a built-in scenario or a file.
+		Long: `Run a built-in scenario or a file, or several one after the other.
 
 Whatever the run changes is put back at its end, also after Ctrl-C, a closed terminal (SIGHUP) or a reader that went away (| head). What a
 killed run left is put back by the next one, or by "sandbox undo".
@@ -34,13 +34,18 @@ Exit codes:
   3    the environment is not fit; the message says the fix
   4    a limit of the scenario stopped it
   5    every expectation held, but something was left behind: sandbox undo --list
-  130  interrupted, after clean-up`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return runScenario(cmd.Context(), w, g, f, args[0]) },
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
+  130  interrupted, after clean-up
+
+Several scenarios are all read before the first one starts, run under one lock, and have one junit.xml above a folder for each. The exit code is
+the worst, in the order 130, 3, 2, 4, 1, 5, 0; after 130 or 3 the remaining ones are not begun.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return runSeries(cmd.Context(), w, g, f, args)
 			}
+			return runScenario(cmd.Context(), w, g, f, args[0])
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return scenarioNames(), cobra.ShellCompDirectiveDefault // a file will do too
 		},
 	}

@@ -25,6 +25,7 @@ type job struct {
 	target   scenarios.Target
 	room     func(ctx context.Context, release string) (int, error) // for more pods on the node; nil: not known
 	show     func(context.Context) error                            // the screen; nil without one
+	finished func(scenarios.Report)                                 // receives the report of one run of several; nil when there is one
 }
 
 // conduct runs the scenario and reports. Whatever becomes of the report, the verdict keeps its exit code.
@@ -82,6 +83,12 @@ func (j job) present(r scenarios.Report) {
 			fmt.Fprintln(j.w.stderr, "sandbox: warning:", err)
 		} else {
 			fmt.Fprintln(j.w.stderr, "report:", dir)
+		}
+	}
+	if j.finished != nil {
+		j.finished(r)
+		if j.asJSON { // one document for all
+			return
 		}
 	}
 	write := r.WriteText
