@@ -72,9 +72,9 @@ func TestShed_FastAndSlowMethods(t *testing.T) {
 				s := newServing(t, "shed: {}")
 				var ok, shed, okSlow, shedSlow atomic.Int64
 				var all sync.WaitGroup
-				random := rand.New(rand.NewPCG(1, 2))
 				began := time.Now()
 				offer := func(rate func(time.Duration) float64, method string, d time.Duration, ok, shed *atomic.Int64) {
+					random := rand.New(rand.NewPCG(1, 2))
 					for time.Since(began) < 4*time.Minute {
 						r := rate(time.Since(began))
 						if r == 0 {
