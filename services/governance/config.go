@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strconv"
 	"time"
+
+	"google.golang.org/grpc"
 )
 
 // Config is what a program reads from its environment. The README lists the keys, units and defaults.
@@ -22,6 +24,8 @@ type Config struct {
 
 	// Control are patterns of the methods by which the program itself is controlled: no policy and no fault touches them.
 	Control []string
+	// Options are applied to the server after those of this package: an interceptor among them runs inside of its own.
+	Options []grpc.ServerOption
 	// Ready is told the addresses once all three listen; for tests that listen on port 0.
 	Ready func(Addresses)
 }

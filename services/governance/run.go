@@ -95,7 +95,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	}
 	probe := health.NewServer()
 	server := Server(ServerConfig{Pod: cfg.Pod, Identity: p.Identity, Policy: p.Policy, MaxAge: cfg.MaxConnectionAge, MaxAgeGrace: cfg.MaxConnectionGrace,
-		Health: probe, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log})
+		Health: probe, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log, Options: cfg.Options})
 	healthServer := HealthServer(probe)
 	scrape := &http.Server{Handler: MetricsHandler(p.Metrics), ReadHeaderTimeout: 5 * time.Second}
 	if err := register(p, server); err != nil {

@@ -65,14 +65,15 @@ type shop struct {
 	database string
 	cfg      Config
 	conns    map[string]*grpc.ClientConn
+	stop     map[string]func()
 }
 
 func openShop(t testing.TB, server *pgtest.Server, database string) shop {
 	t.Helper()
-	s := shop{server: server, database: database, conns: map[string]*grpc.ClientConn{}}
+	s := shop{server: server, database: database, conns: map[string]*grpc.ClientConn{}, stop: map[string]func(){}}
 	serve := func(name, role string, cfg postgres.Config, register func(*governance.Process, *grpc.Server, *postgres.DB) error) string {
 		p := pgtest.Serve(t, name, cfg, register)
-		s.conns[role] = p.Conn
+		s.conns[role], s.stop[role] = p.Conn, p.Stop
 		return p.Address
 	}
 	users, stock, payments := server.Config(t, database, "userservice", "users"), server.Config(t, database, "inventoryservice", "inventory"),

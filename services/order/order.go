@@ -47,6 +47,12 @@ type order struct {
 	created      time.Time
 }
 
+// finished says that the order will not change any more.
+func (o *order) finished() bool { return o.state == confirmed || o.state == cancelled }
+
+// mayBeTriedAgain says that the order was undone for a reason that may be gone.
+func (o *order) mayBeTriedAgain() bool { return o.state == cancelled && o.failure.again }
+
 type line struct {
 	SKU      string `json:"sku"`
 	Quantity int32  `json:"quantity"`
@@ -60,8 +66,11 @@ type failure struct {
 }
 
 func (f failure) err() error {
-	if f.reason == "" {
+	switch {
+	case f.reason == "":
 		return status.Error(f.code, f.message)
+	case f.again:
+		return refusal.New(f.code, f.reason, f.message, refusal.After(time.Second))
 	}
 	return refusal.New(f.code, f.reason, f.message)
 }

@@ -71,13 +71,22 @@ func (s *Service) CreateOrder(ctx context.Context, req *orderv1.CreateOrderReque
 
 // create works within ctx, which is the caller's, or ends sooner.
 func (s *Service) create(ctx, callers context.Context, req *orderv1.CreateOrderRequest) (*orderv1.CreateOrderResponse, error) {
-	name, err := s.buyers.name(ctx, callers, req.GetUserId())
+	n, err := newOrderOf(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	n, err := newOrderOf(req, name)
-	if err != nil {
-		return nil, err
+	before, err := s.store.stored(ctx, n)
+	switch {
+	case err != nil:
+		return nil, whoseTime(callers, err)
+	case before == nil || before.mayBeTriedAgain():
+		if n.name, err = s.buyers.name(ctx, callers, req.GetUserId()); err != nil {
+			return nil, err
+		}
+	case before.finished(): // needs nothing but this database
+		return answerOf(before, callers)
+	default:
+		n.name = before.name
 	}
 	const attempts = 2 // the first may only finish what an earlier request left
 	for range attempts {
@@ -92,16 +101,22 @@ func (s *Service) create(ctx, callers context.Context, req *orderv1.CreateOrderR
 			s.leave(ctx, o)
 		}
 		switch {
-		case o.state == confirmed || o.state == charged:
-			return &orderv1.CreateOrderResponse{Order: o.proto()}, nil
-		case o.state == cancelled && left && o.failure.again:
+		case left && o.mayBeTriedAgain():
 			continue
-		case o.state == cancelled || o.state == cancelling:
-			return nil, o.failure.answer(callers)
+		case o.finished() || o.state == charged || o.state == cancelling:
+			return answerOf(o, callers)
 		}
 		return nil, whoseTime(callers, err)
 	}
 	return nil, interrupted.err()
+}
+
+// answerOf is the answer to the request that made an order which is sold or cancelled.
+func answerOf(o *order, callers context.Context) (*orderv1.CreateOrderResponse, error) {
+	if o.state == confirmed || o.state == charged {
+		return &orderv1.CreateOrderResponse{Order: o.proto()}, nil
+	}
+	return nil, o.failure.answer(callers)
 }
 
 // leave lets recovery go on with an order at once. Where it is finished already, or somebody else's, that changes nothing.
@@ -113,10 +128,12 @@ func (s *Service) leave(ctx context.Context, o *order) {
 	}
 }
 
-func newOrderOf(req *orderv1.CreateOrderRequest, name string) (newOrder, error) {
+// newOrderOf is what a request asks for, without the name of its user. A key belongs to the verified identity of the caller and to the user: the
+// same key of another one is another order.
+func newOrderOf(ctx context.Context, req *orderv1.CreateOrderRequest) (newOrder, error) {
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
 	sum := sha256.Sum256(data)
-	n := newOrder{userID: req.GetUserId(), name: name, key: req.GetIdempotencyKey(), digest: sum[:]}
+	n := newOrder{userID: req.GetUserId(), caller: governance.Caller(ctx), key: req.GetIdempotencyKey(), digest: sum[:]}
 	for _, l := range req.GetLines() {
 		n.lines = append(n.lines, line{SKU: l.GetSku(), Quantity: l.GetQuantity()})
 	}

@@ -29,6 +29,7 @@ var errTaken = refusal.New(codes.Aborted, "ORDER_TAKEN_OVER", "another worker ha
 type newOrder struct {
 	userID, name string
 	lines        []line
+	caller       string // its verified identity; empty in plaintext
 	key          string // none when empty
 	digest       []byte
 }
@@ -79,9 +80,38 @@ func (s *store) begin(ctx context.Context, n newOrder) (o *order, err error) {
 
 func (s *store) insert(ctx context.Context, q querier, n newOrder) (*order, error) {
 	return one(ctx, q, `
-		INSERT INTO orders (order_id, user_id, user_name, lines, state, idempotency_key, request_digest, owner, lease)
-		VALUES ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8, now() + $9) RETURNING `+columns,
-		"o-"+rand.Text(), n.userID, n.name, n.lines, pending, n.key, n.digest, rand.Text(), s.lease)
+		INSERT INTO orders (order_id, user_id, user_name, lines, state, idempotency_key, request_digest, owner, lease, caller)
+		VALUES ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8, now() + $9, $10) RETURNING `+columns,
+		"o-"+rand.Text(), n.userID, n.name, n.lines, pending, n.key, n.digest, rand.Text(), s.lease, n.caller)
+}
+
+// ofKey selects the last order of a key. Orders of an earlier version have no caller: they belong to their user alone.
+const ofKey = " FROM orders WHERE idempotency_key = $1 AND user_id = $2 AND coalesce(caller, $3) = $3 ORDER BY number DESC LIMIT 1"
+
+var errKeyReused = refusal.Field("idempotency_key", "came with another request before")
+
+// stored is the last order of a key in whatever state it is, without taking it; nil when there is none.
+func (s *store) stored(ctx context.Context, n newOrder) (o *order, err error) {
+	if n.key == "" {
+		return nil, nil
+	}
+	var same bool
+	err = s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		o, err = one(ctx, conn, "SELECT "+columns+ofKey, n.key, n.userID, n.caller)
+		if err != nil {
+			return err
+		}
+		return conn.QueryRow(ctx, "SELECT request_digest = $2 FROM orders WHERE number = $1", o.number, n.digest).Scan(&same)
+	})
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, postgres.Status(err)
+	case !same:
+		return nil, errKeyReused
+	}
+	return o, nil
 }
 
 // known is the order of a key; nil when there is none, or only one that failed in a way that may be different now.
@@ -93,23 +123,22 @@ func (s *store) known(ctx context.Context, tx pgx.Tx, n newOrder) (*order, error
 	var digest []byte
 	var id string
 	var free bool
-	err := tx.QueryRow(ctx, "SELECT order_id, request_digest, lease < now() FROM orders WHERE idempotency_key = $1 ORDER BY number DESC LIMIT 1 FOR UPDATE", n.key).
-		Scan(&id, &digest, &free)
+	err := tx.QueryRow(ctx, "SELECT order_id, request_digest, lease < now()"+ofKey+" FOR UPDATE", n.key, n.userID, n.caller).Scan(&id, &digest, &free)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, nil
 	case err != nil:
 		return nil, err
 	case !bytes.Equal(digest, n.digest):
-		return nil, refusal.Field("idempotency_key", "came with another request before")
+		return nil, errKeyReused
 	}
 	o, err := one(ctx, tx, "SELECT "+columns+" FROM orders WHERE order_id = $1", id)
 	switch {
 	case err != nil:
 		return nil, err
-	case o.state == cancelled && o.failure.again:
+	case o.mayBeTriedAgain():
 		return nil, nil
-	case o.state == confirmed || o.state == cancelled:
+	case o.finished():
 		return o, nil
 	case !free:
 		return nil, refusal.New(codes.Aborted, ReasonInProgress, "the order is being worked on; try again", refusal.After(time.Second))

@@ -102,7 +102,9 @@ func (db *DB) Conn(ctx context.Context, do func(context.Context, *pgx.Conn) erro
 	conn, err := db.acquire(work)
 	if err == nil {
 		defer conn.Release()
-		err = do(work, conn.Conn())
+		if err = do(work, conn.Conn()); failedOver(err) {
+			_ = conn.Conn().Close(work) // the pool makes a new one
+		}
 	}
 	return whose(ctx, err)
 }

@@ -42,7 +42,7 @@ func (db *DB) migrate(ctx context.Context) error {
 	for _, r := range done {
 		db.cfg.Log.Info("migrated", "version", r.Source.Version, "took", r.Duration.String())
 	}
-	if refused := new(pgconn.PgError); errors.As(err, &refused) && refused.Code[:2] != "57" && refused.Code[:2] != "08" && refused.Code[:2] != "53" {
+	if refused := new(pgconn.PgError); errors.As(err, &refused) && refused.Code != queryCanceled && !transient(refused) {
 		return &migrationError{err}
 	}
 	return err

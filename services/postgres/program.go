@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"google.golang.org/grpc"
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 
 // Program is a service that keeps state, for its main.
@@ -43,7 +45,7 @@ func (p Program) run(ctx context.Context, stderr io.Writer, getenv func(string) 
 }
 
 // Run is governance.Run for a program that keeps state: the database follows the program's certificate, log and traces, and is closed
-// after the drain, when no call needs it any more.
+// after the drain, when no call needs it any more. Text that the database cannot store is refused before a handler sees it.
 func Run(ctx context.Context, w io.Writer, cfg governance.Config, database Config, register func(*governance.Process, *grpc.Server, *DB) error) error {
 	var db *DB
 	defer func() {
@@ -51,6 +53,7 @@ func Run(ctx context.Context, w io.Writer, cfg governance.Config, database Confi
 			db.Close()
 		}
 	}()
+	cfg.Options = append(slices.Clone(cfg.Options), validation.ServerOptions()...)
 	return governance.Run(ctx, w, cfg, func(p *governance.Process, s *grpc.Server) error {
 		if p.Identity != nil {
 			database.TLS = p.Identity.ClientTLS(host(database.Addr))

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 	"github.com/grpc-sandbox/sandbox/services/validation"
@@ -21,7 +22,7 @@ const (
 	ReasonIDTaken    = "USER_ID_TAKEN"
 )
 
-// CreateUser stores a user. Repeating a request with its key gives the same answer.
+// CreateUser stores a user. Repeating a request with its key gives the same answer. A key belongs to the verified identity of the caller.
 func (s Service) CreateUser(ctx context.Context, req *userv1.CreateUserRequest) (*userv1.CreateUserResponse, error) {
 	if s.store == nil {
 		return s.UnimplementedUserServiceServer.CreateUser(ctx, req)
@@ -40,7 +41,7 @@ func (s Service) CreateUser(ctx context.Context, req *userv1.CreateUserRequest) 
 	if err != nil {
 		return nil, err
 	}
-	created, err := s.store.create(ctx, newUser{number: n, name: req.GetName(), email: req.GetEmail(), age: req.GetAge(), key: req.GetIdempotencyKey(), digest: digest})
+	created, err := s.store.create(ctx, newUser{number: n, name: req.GetName(), email: req.GetEmail(), age: req.GetAge(), caller: governance.Caller(ctx), key: req.GetIdempotencyKey(), digest: digest})
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ type newUser struct {
 	number      int64 // 0: the next free one
 	name, email string
 	age         int32
+	caller      string // its verified identity; empty in plaintext
 	key         string // none when empty
 	digest      []byte
 }
@@ -73,10 +74,15 @@ func (s *store) create(ctx context.Context, n newUser) (*userv1.User, error) {
 	return u, postgres.Status(err)
 }
 
+// usersOfKey selects the user of a key. Users of an earlier version have no caller: their keys belong to every caller.
+const usersOfKey = `
+	SELECT number, name, email, age, request_digest FROM users
+	WHERE idempotency_key = $1 AND coalesce(caller, $2) = $2 ORDER BY caller NULLS LAST LIMIT 1`
+
 func insertUser(ctx context.Context, tx pgx.Tx, n newUser) (*userv1.User, error) {
 	if n.key != "" {
 		var digest []byte
-		before, err := scanUser(tx.QueryRow(ctx, "SELECT number, name, email, age, request_digest FROM users WHERE idempotency_key = $1", n.key), &digest)
+		before, err := scanUser(tx.QueryRow(ctx, usersOfKey, n.key, n.caller), &digest)
 		switch {
 		case err == nil && bytes.Equal(digest, n.digest):
 			return before, nil
@@ -87,7 +93,7 @@ func insertUser(ctx context.Context, tx pgx.Tx, n newUser) (*userv1.User, error)
 		}
 	}
 	return scanUser(tx.QueryRow(ctx, `
-		INSERT INTO users (number, name, email, age, idempotency_key, request_digest)
-		VALUES (coalesce(nullif($1, 0), nextval('user_numbers')), $2, $3, $4, nullif($5, ''), $6)
-		RETURNING number, name, email, age`, n.number, n.name, n.email, n.age, n.key, n.digest))
+		INSERT INTO users (number, name, email, age, idempotency_key, request_digest, caller)
+		VALUES (coalesce(nullif($1, 0), nextval('user_numbers')), $2, $3, $4, nullif($5, ''), $6, $7)
+		RETURNING number, name, email, age`, n.number, n.name, n.email, n.age, n.key, n.digest, n.caller))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// Check returns INVALID_ARGUMENT with a violation for each field that breaks its rule.
+// Check returns INVALID_ARGUMENT with a violation for each field that breaks its rule, the first 16 when there are more.
 func Check(message proto.Message) error {
 	err := protovalidate.Validate(message)
 	if err == nil {
@@ -24,7 +24,7 @@ func Check(message proto.Message) error {
 		return status.Errorf(codes.Internal, "checking the request: %v", err)
 	}
 	var violations []*errdetails.BadRequest_FieldViolation
-	for _, v := range invalid.Violations {
+	for _, v := range invalid.Violations[:min(len(invalid.Violations), maxViolations)] {
 		violations = append(violations, &errdetails.BadRequest_FieldViolation{
 			Field: protovalidate.FieldPathString(v.Proto.GetField()), Description: v.Proto.GetMessage(), Reason: v.Proto.GetRuleId()})
 	}

@@ -1,0 +1,187 @@
+package governance
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/url"
+	"testing"
+	"time"
+
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
+)
+
+// Reproduces: with an empty server name the name is not checked at all, where crypto/tls would refuse ("either ServerName or
+// InsecureSkipVerify must be specified"). A target without a host (":8443", "passthrough:///:8443", "dns:///:8443") makes it empty.
+func TestDial_TargetWithoutHost(t *testing.T) {
+	knownfailures.Listed(t)
+	ca := newAuthority(t)
+	server, _ := identity(t, ca.issue("some-other-service.shop.svc"), nil)
+	client, _ := identity(t, ca.issue("loadgen.shop.svc"), nil)
+	addr := tcp(t, fake{}, ServerConfig{Identity: server})
+	_, port, _ := net.SplitHostPort(addr)
+	for _, target := range []string{":" + port, "passthrough:///:" + port, "dns:///:" + port, "127.0.0.1:" + port} {
+		conn, err := Dial(target, ClientConfig{Callee: "payments", Identity: client, Log: quiet, Timeout: 2 * time.Second})
+		if err != nil {
+			t.Log(target, "refused by Dial:", err)
+			continue
+		}
+		_, err = testv1.NewTestServiceClient(conn).UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		t.Logf("%s (server name %q): %v", target, hostOf(target), status.Code(err))
+		if err == nil {
+			t.Error("a server whose certificate names some-other-service was trusted")
+		}
+		_ = conn.Close()
+	}
+}
+
+// issueTemplate is issue with any template.
+func issueTemplate(t *testing.T, a *authority, change func(*x509.Certificate)) (identityFiles, error) {
+	t.Helper()
+	a.last++
+	key := newKey(t)
+	template := &x509.Certificate{SerialNumber: big.NewInt(a.last), DNSNames: []string{serverDNS}, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	change(template)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	if err != nil {
+		return identityFiles{}, err
+	}
+	keyDER, err := x509.MarshalECPrivateKey(key)
+	must(t, err)
+	return identityFiles{cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), key: pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER}), ca: a.pem}, nil
+}
+
+func uris(t *testing.T, list ...string) (out []*url.URL) {
+	for _, s := range list {
+		u, err := url.Parse(s)
+		must(t, err)
+		out = append(out, u)
+	}
+	return out
+}
+
+const orderID = "spiffe://sandbox.local/ns/shop/sa/orderservice"
+
+// What counts as an identity on a list of callers.
+func TestCaller_UnusualCertificates(t *testing.T) {
+	knownfailures.Listed(t)
+	ca := newAuthority(t)
+	server, _ := identity(t, ca.issue(serverDNS), nil)
+	addr := tcp(t, fake{}, ServerConfig{Identity: server, Policy: policy(t, "server: [{callers: {allow: ['"+orderID+"', 'orderservice.shop.svc']}}]")})
+	for name, change := range map[string]func(*x509.Certificate){
+		"two SPIFFE URIs (X.509-SVID: MUST be rejected), ours first": func(c *x509.Certificate) { c.URIs = uris(t, orderID, "spiffe://evil.example/x") },
+		"no SPIFFE URI, a DNS name that is spelt as one":             func(c *x509.Certificate) { c.DNSNames = []string{orderID} },
+		"no SPIFFE URI, a DNS name on the list":                      func(c *x509.Certificate) { c.DNSNames = []string{"orderservice.shop.svc"} },
+		"SPIFFE URI with a query":                                    func(c *x509.Certificate) { c.URIs = uris(t, orderID+"?x=1") },
+		"a CA certificate as leaf":                                   func(c *x509.Certificate) { c.URIs, c.IsCA, c.BasicConstraintsValid = uris(t, orderID), true, true },
+	} {
+		files, err := issueTemplate(t, ca, change)
+		if err != nil {
+			t.Logf("%s: cannot be issued by Go: %v", name, err)
+			continue
+		}
+		dir := t.TempDir()
+		mount(t, dir, files)
+		client, err := NewIdentity(IdentityConfig{Dir: dir, Log: quiet})
+		if err != nil {
+			t.Logf("%s: not loaded: %v", name, err)
+			continue
+		}
+		conn, err := Dial("passthrough:///"+addr, ClientConfig{Callee: "x", Identity: client, ServerName: serverDNS, Log: quiet, Timeout: 2 * time.Second})
+		must(t, err)
+		_, err = testv1.NewTestServiceClient(conn).UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		t.Logf("%s: %v", name, status.Code(err))
+		if err == nil && name != "no SPIFFE URI, a DNS name on the list" {
+			t.Errorf("%s: accepted as orderservice", name)
+		}
+		_ = conn.Close()
+	}
+}
+
+// A pair that fits together is taken into use although no peer will accept it: expired, not yet valid, or of another authority than ca.crt.
+func TestIdentity_UnusablePairMounted(t *testing.T) {
+	ca := newAuthority(t)
+	id, dir := identity(t, ca.issue(serverDNS), NewMetrics())
+	watch(t, id)
+	good := id.current.Load().digest
+	expired, err := issueTemplate(t, ca, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) })
+	must(t, err)
+	mount(t, dir, expired)
+	time.Sleep(100 * time.Millisecond)
+	t.Log("after an expired pair was mounted the good one is kept:", id.current.Load().digest == good)
+	if id.current.Load().digest != good {
+		t.Error("an expired certificate replaced one that is still good")
+	}
+	foreign := newAuthority(t).issue(serverDNS)
+	foreign.ca = ca.pem
+	before := id.current.Load().digest
+	mount(t, dir, foreign)
+	time.Sleep(100 * time.Millisecond)
+	t.Log("after a pair of another authority than ca.crt was mounted the one before is kept:", id.current.Load().digest == before)
+	if id.current.Load().digest != before {
+		t.Error("\"certificate files do not fit together: the last good ones stay\" (README), but these do not fit together and are in use")
+	}
+}
+
+// CA rotation without a bundle, as cert-manager writes ca.crt: each end changes at its own time.
+func TestIdentity_RotationWithoutOverlap(t *testing.T) {
+	knownfailures.Measure(t)
+	before, after := newAuthority(t), newAuthority(t)
+	server, serverDir := identity(t, before.issue(serverDNS), nil)
+	client, _ := identity(t, before.issue("loadgen.shop.svc"), nil)
+	watch(t, server)
+	addr := tcp(t, fake{}, ServerConfig{Identity: server})
+	call := func() error {
+		conn, err := Dial("passthrough:///"+addr, ClientConfig{Callee: "x", Identity: client, ServerName: serverDNS, Log: quiet, Timeout: 2 * time.Second})
+		must(t, err)
+		defer conn.Close()
+		_, err = testv1.NewTestServiceClient(conn).UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		return err
+	}
+	must(t, call())
+	mount(t, serverDir, after.issue(serverDNS))
+	eventually(t, "reloaded", func() bool { return server.current.Load().pair.Leaf.CheckSignatureFrom(after.cert) == nil })
+	t.Log("the server has the new authority, the client not yet:", call())
+}
+
+// Reproduces: envoy.service.*/* is exempt from everything, lists of callers included; README speaks of xDS only. An authorization or rate limit
+// service for Envoy built with this library answers everybody, whatever its policy says.
+func TestCallers_EnvoyServices(t *testing.T) {
+	knownfailures.Listed(t)
+	s := newServing(t, "server: [{callers: {allow: ['"+orderID+"']}, bulkhead: {maxConcurrent: 1}}]")
+	for _, method := range []string{"a.B/C", "envoy.service.auth.v3.Authorization/Check", "envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit", "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"} {
+		err := s.call(t.Context(), false, method, fine)
+		t.Logf("without an identity %s: %v %s", method, status.Code(err), refusal.Reason(err))
+		if err == nil && method != "a.B/C" {
+			t.Error("served, against the list of callers")
+		}
+	}
+}
+
+// How early is a caller refused? Interceptors run after the whole message was read and unmarshalled.
+func TestCallers_LargeRequestRefused(t *testing.T) {
+	knownfailures.Measure(t)
+	ca := newAuthority(t)
+	server, _ := identity(t, ca.issue(serverDNS), nil)
+	client, _ := identity(t, ca.issue("stranger.shop.svc"), nil)
+	metrics := NewMetrics()
+	addr := tcp(t, fake{}, ServerConfig{Identity: server, Metrics: metrics, Policy: policy(t, "server: [{callers: {allow: ['"+orderID+"']}}]")})
+	conn, err := Dial("passthrough:///"+addr, ClientConfig{Callee: "x", Identity: client, ServerName: serverDNS, Log: quiet, Timeout: 5 * time.Second})
+	must(t, err)
+	defer conn.Close()
+	stub := testv1.NewTestServiceClient(conn)
+	_, _ = stub.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	for _, size := range []int{100, 15 << 20} {
+		began := time.Now()
+		_, err = stub.UnaryCall(context.Background(), &testv1.SimpleRequest{Payload: &testv1.Payload{Body: make([]byte, size)}})
+		t.Logf("%d bytes: %s after %s", size, status.Code(err), time.Since(began))
+	}
+}

@@ -1,0 +1,217 @@
+package governance
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+func heap() float64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapInuse+m.StackInuse) / (1 << 20)
+}
+
+// One connection, streams whose handler does not read: the server buffers a window for each. No MaxConcurrentStreams, and windows are 1 MiB.
+func TestMemory_UnreadStreams(t *testing.T) {
+	knownfailures.Measure(t)
+	const streams = 200
+	for _, c := range []struct {
+		name   string
+		server func() *grpc.Server
+	}{
+		{"grpc-go's defaults", func() *grpc.Server { return grpc.NewServer() }},
+		{"governance's defaults", func() *grpc.Server { return Server(ServerConfig{Log: quiet}) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			must(t, err)
+			s := c.server()
+			stop := make(chan struct{})
+			testv1.RegisterTestServiceServer(s, fake{stream: func(d duplex) error { <-stop; return nil }})
+			done := make(chan struct{})
+			go func() { defer close(done); _ = s.Serve(l) }()
+			// A stranger's client, not ours: its own windows do not matter.
+			conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+			must(t, err)
+			before := heap()
+			ctx, cancel := context.WithCancel(t.Context())
+			var sent atomic.Int64
+			var all sync.WaitGroup
+			body := &testv1.StreamingOutputCallRequest{Payload: &testv1.Payload{Body: make([]byte, 32<<10)}}
+			for range streams {
+				st, err := testv1.NewTestServiceClient(conn).FullDuplexCall(ctx)
+				must(t, err)
+				all.Go(func() {
+					for st.Send(body) == nil {
+						sent.Add(32 << 10)
+					}
+				})
+			}
+			time.Sleep(4 * time.Second)
+			t.Logf("one connection, %d streams without a reader: %d MiB taken by the wire, heap of both ends +%.0f MiB", streams, sent.Load()>>20, heap()-before)
+			cancel()
+			close(stop)
+			all.Wait()
+			_ = conn.Close()
+			s.Stop()
+			<-done
+		})
+	}
+}
+
+// Idle connections.
+func TestMemory_IdleConnections(t *testing.T) {
+	knownfailures.Measure(t)
+	const conns = 500
+	for _, c := range []struct {
+		name   string
+		server func() *grpc.Server
+	}{
+		{"grpc-go's defaults", func() *grpc.Server { return grpc.NewServer() }},
+		{"governance's defaults", func() *grpc.Server { return Server(ServerConfig{Log: quiet}) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			addr, stop := serveTest(t, c.server())
+			var raw []*grpc.ClientConn
+			before := heap()
+			for range conns {
+				conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+				must(t, err)
+				_, err = testv1.NewTestServiceClient(conn).UnaryCall(t.Context(), &testv1.SimpleRequest{})
+				must(t, err)
+				raw = append(raw, conn)
+			}
+			t.Logf("%d connections: %.0f KiB each, both ends together", conns, (heap()-before)*1024/conns)
+			for _, conn := range raw {
+				_ = conn.Close()
+			}
+			stop()
+		})
+	}
+}
+
+func serveTest(t *testing.T, s *grpc.Server) (addr string, stop func()) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	testv1.RegisterTestServiceServer(s, fake{})
+	done := make(chan struct{})
+	go func() { defer close(done); _ = s.Serve(l) }()
+	return l.Addr().String(), func() { s.Stop(); <-done }
+}
+
+// A program that serves unknown methods (a proxy: grpc.UnknownServiceHandler) is given a label, a lookup entry, a rule and a bucket for each name
+// that anybody invents; each new one copies the whole map.
+func TestMemory_UnknownMethods(t *testing.T) {
+	knownfailures.Listed(t)
+	metrics := NewMetrics()
+	proxy := grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return nil })
+	s := Server(ServerConfig{Log: quiet, Metrics: metrics, Options: []grpc.ServerOption{proxy}})
+	addr, stop := serveTest(t, s)
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	must(t, err)
+	before := heap()
+	const n = 500
+	began := time.Now()
+	for i := range n {
+		_ = conn.Invoke(t.Context(), fmt.Sprintf("/x.Y/M%d", i), &testv1.Empty{}, &testv1.Empty{})
+	}
+	series := 0
+	families, _ := metrics.Registry.Gather()
+	for _, f := range families {
+		series += len(f.GetMetric())
+	}
+	t.Logf("%d invented methods: %d series, +%.0f MiB, the last took %s in all", n, series, heap()-before, time.Since(began).Round(time.Millisecond))
+	if series > n {
+		t.Error("each invented method gets series of its own")
+	}
+	_ = conn.Close()
+	stop()
+}
+
+// The 4097th caller: every call of one who is not remembered looks through all 4096 under the method's lock.
+func TestRateLimit_CallerBeyondMemory(t *testing.T) {
+	knownfailures.Listed(t)
+	l := newRateLimit(&policyv1.RateLimit{PerCaller: true, Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: 10}}})
+	now := time.Now()
+	for i := range maxCallers {
+		b, p := l.bucketOf(now, fmt.Sprint("c", i))
+		b.take(now, p)
+	}
+	measure := func(who string) time.Duration {
+		began := time.Now()
+		for range 1000 {
+			l.bucketOf(now, who)
+		}
+		return time.Since(began) / 1000
+	}
+	known, newcomer := measure("c1"), measure("newcomer")
+	t.Logf("a known caller: %s; one too many: %s, under the lock of the method", known, newcomer)
+	if newcomer > 100*known {
+		t.Error("a caller beyond the 4096th costs more than 100 times as much")
+	}
+}
+
+// Several limits: "a token from every limit, or from none". Between looking and taking another call may come.
+func TestRateLimit_SeveralLimitsConcurrently(t *testing.T) {
+	knownfailures.Measure(t)
+	lost := 0
+	for range 300 {
+		var r rateLimits
+		limits := r.follow(time.Now(), []*policyv1.RateLimit{
+			{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: 1000}}},
+			{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: 5}}}})
+		var admitted atomic.Int64
+		var all sync.WaitGroup
+		start := make(chan struct{})
+		for range 16 {
+			all.Go(func() {
+				<-start
+				for range 5 {
+					if _, refused := takeAll(time.Now(), limits, ""); refused == 0 {
+						admitted.Add(1)
+					}
+				}
+			})
+		}
+		close(start)
+		all.Wait()
+		lost += 1000 - int(limits[0].shared.limiter.TokensAt(time.Now())) - int(admitted.Load())
+	}
+	t.Logf("tokens that the first limit lost to calls the second refused: %d in 300 runs", lost)
+}
+
+// x/time/rate credits time twice when a caller's clock reading is older than the last one.
+func TestRateLimit_Concurrency(t *testing.T) {
+	knownfailures.Measure(t)
+	const rate, span = 1000, 3 * time.Second
+	l := newRateLimit(&policyv1.RateLimit{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: rate, Burst: 1}}})
+	var admitted atomic.Int64
+	var all sync.WaitGroup
+	began := time.Now()
+	for range 64 {
+		all.Go(func() {
+			for time.Since(began) < span {
+				if _, refused := takeAll(time.Now(), []*rateLimit{l}, ""); refused == 0 {
+					admitted.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("64 goroutines: %d let in, %d allowed (%+.1f %%)", admitted.Load(), int(rate*span.Seconds())+1, 100*(float64(admitted.Load())/(rate*span.Seconds())-1))
+}

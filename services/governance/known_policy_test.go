@@ -1,0 +1,110 @@
+package governance
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// Reproduces: percent 0 means 100. Who turns a fault down to nothing, by a slider or a script, fails every call.
+func TestFault_ZeroPercent(t *testing.T) {
+	knownfailures.Listed(t)
+	s := newServing(t, "serverFaults: [{name: f, percent: 0, abort: {code: UNAVAILABLE}}]")
+	failed := 0
+	for range 100 {
+		if s.call(t.Context(), false, "a.B/C", fine) != nil {
+			failed++
+		}
+	}
+	t.Logf("percent: 0 written in the file: %d of 100 calls fail", failed)
+	if failed != 0 {
+		t.Error("0 % is taken for 100 %")
+	}
+}
+
+// Reproduces: a policy that is pushed (Policy.Set), as a control plane would, leaves policy_info, policy_reloads_total, policy_errors_total,
+// unmatched patterns and events as they were: only PolicyFile reports.
+func TestPolicy_PushedWithoutProcess(t *testing.T) {
+	knownfailures.Measure(t)
+	metrics := NewMetrics()
+	p := &Policy{}
+	must(t, p.Set(&policyv1.EffectivePolicy{Version: "pushed-7"}))
+	_ = p.Set(&policyv1.EffectivePolicy{Client: []*policyv1.ClientRule{{Breaker: &policyv1.Breaker{FailureRatio: 25}}}})
+	t.Logf("policy_info{version=pushed-7}=%v policy_reloads_total=%v policy_errors_total=%v (in force: %s)", metric(t, metrics, "sandbox_policy_info", "version", "pushed-7"),
+		metric(t, metrics, "sandbox_policy_reloads_total"), metric(t, metrics, "sandbox_policy_errors_total"), p.Version())
+}
+
+// Reproduces: the gauge "repeats grpc-go's own sums", but grpc-go's bucket is the connection's: successes of methods WITHOUT retries refill it too.
+func TestRetryBudget_GaugeAgreesWithGRPC(t *testing.T) {
+	knownfailures.Listed(t)
+	metrics := NewMetrics()
+	f := &flaky{code: codes.Unavailable}
+	p := policy(t, strings.ReplaceAll(retried, "TestService/*", "TestService/UnaryCall")+"\nconnections: [{retryBudget: {maxTokens: 10, tokenRatio: 1}}]")
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: p})
+	f.fails.Store(1000)
+	for range 20 {
+		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	}
+	spent := metric(t, metrics, "sandbox_retry_budget_tokens")
+	f.fails.Store(0)
+	for range 20 { // another method, which has no retries
+		s, err := client.FullDuplexCall(t.Context())
+		must(t, err)
+		_, _ = s.Recv()
+	}
+	time.Sleep(20 * time.Millisecond)
+	shown := metric(t, metrics, "sandbox_retry_budget_tokens")
+	f.served.Store(0)
+	f.fails.Store(1)
+	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	t.Logf("spent: %v; after 20 successes of a method without retries the gauge shows %v (at most half: no retries), and grpc-go made %d attempts (%v)", spent, shown, f.served.Load(), err)
+	if shown <= 5 && f.served.Load() > 1 {
+		t.Error("the gauge says that there are no retries, and there are")
+	}
+}
+
+// A policy's breaker for a connection that was dialed without Breakers has no effect, and nothing says so.
+func TestPolicy_BreakerWithoutBreakers(t *testing.T) {
+	knownfailures.Listed(t)
+	f := &flaky{code: codes.Unavailable}
+	f.fails.Store(1000)
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Policy: policy(t, "client: [{breaker: {minCalls: 1, maxConcurrent: 1}}]")})
+	for range 50 {
+		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	}
+	if f.served.Load() == 50 {
+		t.Error("the policy asks for a breaker after one call, and 50 of 50 failing calls reached the callee")
+	}
+}
+
+// Reproduces: each call of a caller that is not on the list is a line of the log; a stranger can write as much as it likes.
+func TestLog_RefusedCallers(t *testing.T) {
+	knownfailures.Listed(t)
+	var log bytes.Buffer
+	p := policy(t, "server: [{callers: {allow: ['x']}}]")
+	s := newServer(ServerConfig{Policy: p, Log: NewLog(&log, nil)}.withDefaults())
+	serve := &serving{t: t, policy: p, server: s}
+	for range 1000 {
+		_ = serve.call(t.Context(), false, "a.B/C", fine)
+	}
+	failing := newServer(ServerConfig{Log: NewLog(&log, nil)}.withDefaults())
+	refused := strings.Count(log.String(), "\n")
+	log.Reset()
+	serve = &serving{t: t, server: failing}
+	for range 1000 {
+		_ = serve.call(t.Context(), false, "a.B/C", func(context.Context) error { return status.Error(codes.Unavailable, "the database is away") })
+	}
+	t.Logf("1000 refused callers: %d lines; 1000 failures: %d lines", refused, strings.Count(log.String(), "\n"))
+	if refused >= 1000 {
+		t.Error("each refused call is a line of the log")
+	}
+}

@@ -1,0 +1,164 @@
+package governance
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
+)
+
+// Reproduces: a leaky bucket makes a call wait for a turn that comes after its deadline, and the turn is spent although no one takes it. With
+// callers who wait less than queue/rate, the queue is always full of the dead and goodput is (nearly) nil: a metastable outage made by the limiter.
+func TestLeakyBucket_CallersWithShortDeadlines(t *testing.T) {
+	knownfailures.Listed(t)
+	for _, patience := range []time.Duration{2 * time.Second, 500 * time.Millisecond} {
+		t.Run(patience.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServing(t, "server: [{deadline: {margin: 0s}, rate: {limits: [{leakyBucket: {rate: 10, queue: 10}}]}}]") // up to 1 s of waiting
+				var ok, late, refused atomic.Int64
+				var all sync.WaitGroup
+				const span = 30 * time.Second
+				for began := time.Now(); time.Since(began) < span; time.Sleep(50 * time.Millisecond) { // 20 calls a second, twice the rate
+					all.Go(func() {
+						ctx, cancel := context.WithTimeout(context.Background(), patience)
+						defer cancel()
+						switch status.Code(s.call(ctx, false, "a.B/C", fine)) {
+						case codes.OK:
+							ok.Add(1)
+						case codes.DeadlineExceeded:
+							late.Add(1)
+						default:
+							refused.Add(1)
+						}
+					})
+				}
+				all.Wait()
+				t.Logf("20/s offered to a limit of 10/s by callers who wait %s: %.1f/s served, %.1f/s waited in vain, %.1f/s refused", patience,
+					float64(ok.Load())/span.Seconds(), float64(late.Load())/span.Seconds(), float64(refused.Load())/span.Seconds())
+				if float64(ok.Load()) < 0.9*10*span.Seconds() {
+					t.Error("less than 90 % of the rate is served")
+				}
+			})
+		})
+	}
+}
+
+// Who gives up while waiting does not give the turn back either.
+func TestLeakyBucket_CancelledWaiters(t *testing.T) {
+	knownfailures.Listed(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := newServing(t, "server: [{rate: {limits: [{leakyBucket: {rate: 1, queue: 10}}]}}]")
+		must(t, s.call(t.Context(), false, "a.B/C", fine))
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() { _ = s.call(ctx, false, "a.B/C", fine) })
+		}
+		synctest.Wait()
+		cancel()
+		all.Wait()
+		began := time.Now()
+		err := s.call(t.Context(), false, "a.B/C", fine)
+		t.Logf("no one is waiting any more; the next call got %v after %s (rate 1/s)", err, time.Since(began))
+		if time.Since(began) > 2*time.Second || err != nil {
+			t.Error("turns of callers who left are still kept")
+		}
+	})
+}
+
+// Reproduces: the server tells grpc-go to come back after the caller's deadline; grpc-go then sleeps until the deadline and returns
+// DEADLINE_EXCEEDED: the caller loses its time, the reason and the RetryInfo. (Pod is empty here, or there is no retry at all.)
+func TestPushback_BeyondDeadline(t *testing.T) {
+	knownfailures.Listed(t)
+	p := policy(t, `
+server: [{rate: {limits: [{tokenBucket: {rate: 0.01, burst: 1}}]}}]
+client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 1ms, codes: [RESOURCE_EXHAUSTED]}}]
+`)
+	client := wire(t, fake{}, ServerConfig{Policy: p}, ClientConfig{Timeout: time.Second, Policy: p})
+	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	must(t, err)
+	began := time.Now()
+	_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	t.Logf("after %s: %v, reason %q", time.Since(began).Round(time.Millisecond), err, refusal.Reason(err))
+	if refusal.Reason(err) != ReasonRateLimited {
+		t.Error("the caller does not learn that it is rate limited, and when to come back")
+	}
+}
+
+// Reproduces: the client's deadline of a policy is a default and no cap, and every handler's context has a deadline (the caller's, or the
+// server's 10 s). So in every hop but the first, client[].deadline.timeout has no effect on how long a call takes.
+func TestClientDeadline_InsideHandler(t *testing.T) {
+	knownfailures.Listed(t)
+	hung := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}, ServerConfig{}, ClientConfig{Policy: policy(t, "client: [{deadline: {timeout: 100ms}}]")})
+	measured := make(chan time.Duration, 1) // the caller may be gone before the second hop ends
+	front := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+		began := time.Now()
+		_, err := hung.UnaryCall(ctx, &testv1.SimpleRequest{})
+		measured <- time.Since(began)
+		return &testv1.SimpleResponse{}, err
+	}}, ServerConfig{}, ClientConfig{Timeout: 3 * time.Second})
+	_, _ = front.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	took := <-measured
+	t.Logf("policy of the second hop: 100ms; it took %s", took.Round(10*time.Millisecond))
+	if took > 500*time.Millisecond {
+		t.Error("the policy's time-out has no effect")
+	}
+}
+
+// Reproduces: an INVALID_ARGUMENT with many violations does not fit into the caller's 16 KiB of metadata (the library's own default); grpc-go's
+// server then resets the stream, and what was the caller's own mistake becomes INTERNAL, which opens its breaker for everybody.
+func TestRefusal_LargerThanTrailer(t *testing.T) {
+	knownfailures.Listed(t)
+	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
+	client := wire(t, fake{unary: func(_ context.Context, req *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+		if req.GetResponseSize() == 0 {
+			return &testv1.SimpleResponse{}, nil
+		}
+		var list []*errdetails.BadRequest_FieldViolation
+		for i := range req.GetResponseSize() {
+			list = append(list, &errdetails.BadRequest_FieldViolation{Field: fmt.Sprintf("lines[%d].quantity", i), Description: "value must be greater than 0"})
+		}
+		return nil, refusal.Fields(list...)
+	}}, ServerConfig{}, ClientConfig{Breakers: breakers})
+	for _, n := range []int32{10, 100, 200, 300} {
+		_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{ResponseSize: n})
+		t.Logf("%d violations: %s", n, status.Code(err))
+	}
+	var err error
+	for range 20 {
+		_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{ResponseSize: 300})
+	}
+	t.Log("a bad request with 300 bad fields gets:", err)
+	_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	t.Log("a good request of another user then gets:", err)
+	if err != nil {
+		t.Error("bad input of one user opened the breaker for all")
+	}
+}
+
+// The same with any long text.
+func TestStatus_LongMessage(t *testing.T) {
+	knownfailures.Listed(t)
+	client := wire(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+		return nil, status.Error(codes.NotFound, string(make([]byte, 6000))) // percent-encoded: three times as long
+	}}, ServerConfig{}, ClientConfig{})
+	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	t.Log("NOT_FOUND with 6000 bytes of message arrives as", status.Code(err))
+	if status.Code(err) != codes.NotFound {
+		t.Error("the code is lost")
+	}
+}

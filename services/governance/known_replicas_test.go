@@ -1,0 +1,83 @@
+package governance
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
+)
+
+// Reproduces: one bad replica of three. The breaker is one per callee and method, and there is no outlier detection: a third of the calls fails,
+// that is more than 25 %, so the breaker refuses the two healthy replicas as well. Availability is worse with the breaker than without it.
+func TestBreaker_OneBadReplicaOfThree(t *testing.T) {
+	knownfailures.Listed(t)
+	succeeded := map[string]float64{} // percent, by case
+	for _, c := range []struct {
+		name, text string
+		hang       bool
+		breaker    bool
+	}{
+		{"fails at once, no breaker", "", false, false},
+		{"fails at once, breaker", "", false, true},
+		{"fails at once, breaker, least request", "connections: [{leastRequest: true}]", false, true},
+		{"fails at once, no breaker, least request", "connections: [{leastRequest: true}]", false, false},
+		{"hangs, breaker", "", true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			names := manual.NewBuilderWithScheme("three")
+			var state resolver.State
+			var served [3]atomic.Int64
+			for i := range 3 {
+				addr := tcp(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+					served[i].Add(1)
+					if i == 1 && c.hang {
+						<-ctx.Done()
+						return nil, ctx.Err()
+					}
+					if i == 1 {
+						return nil, status.Error(codes.Unavailable, "this replica lost its database")
+					}
+					time.Sleep(2 * time.Millisecond)
+					return &testv1.SimpleResponse{}, nil
+				}}, ServerConfig{})
+				state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: addr}}})
+			}
+			names.InitialState(state)
+			cfg := ClientConfig{Callee: "callee", Policy: policy(t, c.text), Log: quiet, Timeout: 200 * time.Millisecond, Options: []grpc.DialOption{grpc.WithResolvers(names)}}
+			if c.breaker {
+				cfg.Breakers = NewBreakers("c", BreakerConfig{Window: 2 * time.Second, Open: time.Second}, nil, nil) // a fifth of the defaults, to be quick
+			}
+			conn, err := Dial("three:///callee", cfg)
+			must(t, err)
+			defer conn.Close()
+			client := testv1.NewTestServiceClient(conn)
+			var ok, all atomic.Int64
+			var calls sync.WaitGroup
+			for began := time.Now(); time.Since(began) < 6*time.Second; time.Sleep(5 * time.Millisecond) {
+				calls.Go(func() {
+					all.Add(1)
+					if _, err := client.UnaryCall(context.Background(), &testv1.SimpleRequest{}); err == nil {
+						ok.Add(1)
+					}
+				})
+			}
+			calls.Wait()
+			succeeded[c.name] = 100 * float64(ok.Load()) / float64(all.Load())
+			t.Logf("%.0f %% of %d calls succeed; the replicas were asked %d, %d (bad), %d times", 100*float64(ok.Load())/float64(all.Load()), all.Load(),
+				served[0].Load(), served[1].Load(), served[2].Load())
+		})
+	}
+	if with, without := succeeded["fails at once, breaker"], succeeded["fails at once, no breaker"]; with < without-10 {
+		t.Errorf("%.0f %% succeed with the breaker, %.0f %% without", with, without)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package knownfailures
+
+const race = false
