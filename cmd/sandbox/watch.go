@@ -45,11 +45,7 @@ func terminal(w world) (*os.File, error) {
 
 // watch shows the screen until the user leaves it, or until the scenario is done. tui.ErrInterrupted: by Ctrl-C.
 func (s *session) watch(ctx context.Context, w world, out *os.File, untilDone bool) error {
-	feed, err := newFeed(ctx, s)
-	if err != nil {
-		return err
-	}
-	err = tui.Run(ctx, feed, screenOptions(w, out, s.name, untilDone))
+	err := tui.Run(ctx, newFeed(s), screenOptions(w, out, s.name, untilDone))
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil
