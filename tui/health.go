@@ -1,6 +1,10 @@
 package tui
 
-import "time"
+import (
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+)
 
 // phase is how far the data can be trusted; every panel has a view for each.
 type phase int
@@ -26,9 +30,14 @@ func (h health) ok(at time.Time) health {
 	return h
 }
 
-func (h health) failed(err error) health {
+// failed notes a failure. command renders what the error's remedies say to run.
+func (h health) failed(err error, command func(args []string) string) health {
 	h.attempt++
-	h.reason = clean(err.Error())
+	reason := err.Error()
+	for _, r := range remedy.Of(err) {
+		reason += "; try: " + r.Text(command)
+	}
+	h.reason = clean(reason)
 	return h
 }
 

@@ -53,6 +53,7 @@ type Model struct {
 	sawRun  bool // a run was seen before it was done
 	size    size
 	exiting bool
+	still   bool // drawn once, without keys
 	canvas  canvas
 }
 
@@ -116,7 +117,7 @@ func (m Model) received(msg readMsg) (Model, tea.Cmd) {
 	m.canvas.news[msg.source]++
 	h := m.scene.health[msg.source]
 	if msg.err != nil {
-		m.scene.health[msg.source] = h.failed(msg.err)
+		m.scene.health[msg.source] = h.failed(msg.err, m.opts.Command)
 	} else {
 		if msg.snap.At.IsZero() {
 			msg.snap.At = msg.at

@@ -8,6 +8,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -99,15 +100,24 @@ func TestPhases(t *testing.T) {
 		want  phase
 	}{
 		{"nothing yet", base, 0, loading},
-		{"never anything but errors", base.failed(broken), 0, failed},
+		{"never anything but errors", base.failed(broken, nil), 0, failed},
 		{"fresh", base.ok(noon), time.Second, ready},
 		{"no answer for long", base.ok(noon), 4 * time.Second, stale},
-		{"an error after data", base.ok(noon).failed(broken), 0, stale},
-		{"data after an error", base.failed(broken).ok(noon), 0, ready},
+		{"an error after data", base.ok(noon).failed(broken, nil), 0, stale},
+		{"data after an error", base.failed(broken, nil).ok(noon), 0, ready},
 	} {
 		if got := tt.h.phase(noon.Add(tt.after)); got != tt.want {
 			t.Errorf("%s: phase %d, want %d", tt.name, got, tt.want)
 		}
+	}
+}
+
+func TestFailures_ShowTheirRemedies(t *testing.T) {
+	m := newModel(Options{Command: func(args []string) string { return "sandbox " + args[0] + " --name blue" }}, idleWorld(), plainStyles(), noon)
+	err := remedy.New("reading the cluster: refused", remedy.Command("status"))
+	got := told(m, readMsg{source: telemetry.Cluster, at: noon, err: err}).View()
+	if want := "cluster: reconnecting (attempt 1): reading the cluster: refused; try: sandbox"; !strings.Contains(got, want) || !strings.Contains(got, "status --name blue") {
+		t.Errorf("%q is not in\n%s", want, got)
 	}
 }
 

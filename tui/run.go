@@ -23,6 +23,9 @@ type Options struct {
 	Refresh      time.Duration    // between reads of a source; 0 is 500ms
 	ExitWhenDone bool             // leave when the run that this screen watched is done
 	Now          func() time.Time // the clock; nil is time.Now
+
+	// Command renders a command of this program, given its verb and arguments, as a remedy; nil renders it for the default sandbox.
+	Command func(args []string) string
 }
 
 const (

@@ -16,15 +16,6 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// idleWorld answers nothing, so that a test says what arrives and when.
-func idleWorld() world {
-	return world{
-		read: func(int, telemetry.Source) tea.Cmd { return nil },
-		due:  func(int, telemetry.Source, time.Duration) tea.Cmd { return nil },
-		tick: func() tea.Cmd { return nil },
-	}
-}
-
 func plainStyles() Styles { return stylesIn(termenv.Ascii) }
 
 func stylesIn(p termenv.Profile) Styles {

@@ -28,7 +28,12 @@ func (m Model) compose(head, foot []string) string {
 
 func (m Model) header() []string { return header(m.styles, m.scene, m.opts.Name, m.size.width) }
 
-func (m Model) footer() []string { return strings.Split(m.help.View(m.keys), "\n") }
+func (m Model) footer() []string {
+	if m.still {
+		return nil
+	}
+	return strings.Split(m.help.View(m.keys), "\n")
+}
 
 func (m Model) body() []string {
 	var left, right []string
