@@ -12,14 +12,22 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-type breakersModel struct{ frame }
+type breakersModel struct {
+	frame
+	breakers []telemetry.Breaker // in the order of the lines
+}
 
 func newBreakers(s Styles) panel {
-	return breakersModel{newFrame("Breakers", "the first breaker states", s)}
+	return breakersModel{frame: newFrame("Breakers", telemetry.LoadGenerator, "the first breaker states", s)}
 }
 
 func (m breakersModel) Update(msg tea.Msg) panel {
+	top := m.top(m.content())
 	m.frame = m.update(msg)
+	if s, ok := msg.(sceneMsg); ok {
+		m.breakers = sorted(s.snap.Breakers, worstFirst)
+		m.frame = m.follow(top, m.content())
+	}
 	m.frame = m.clamped(m.content())
 	return m
 }
@@ -35,33 +43,41 @@ func (m breakersModel) Keys() []key.Binding { return []key.Binding{m.keys.Up} }
 func (m breakersModel) View() string { return m.view(m.content()) }
 
 func (m breakersModel) content() content {
-	breakers := slices.SortedFunc(slices.Values(m.scene.snap.Breakers), worstFirst)
 	columns := []column{
 		{title: "STATE", width: 11, fit: fit},
-		{title: "CALLER → CALLEE METHOD", share: 3, fit: fit},
+		{title: callTitle, share: 3, fit: fitCall},
 		{title: "FOR", width: 6, fit: fitRight},
 		{title: "REASON", share: 2, fit: fit},
 	}
-	rows := make([][]cell, 0, len(breakers))
-	tripped := 0
-	for _, b := range breakers {
-		if b.State != telemetry.Closed {
-			tripped++
-		}
-		rows = append(rows, []cell{
-			{breakerShape(b.State) + " " + clean(string(b.State)), m.stateStyle(b.State)},
-			{callName(b.Caller, b.Callee, b.Method), m.styles.Plain},
-			{since(m.scene.now, b.Since), m.styles.Plain},
-			{clean(b.Reason), m.styles.Plain},
-		})
+	g := newGrid(columns, m.width)
+	c := content{
+		fixed: []string{m.styles.Faint.Render(g.head())}, count: len(m.breakers),
+		line: func(i int) string { return g.line(m.row(m.breakers[i])) },
+		id: func(i int) string {
+			b := m.breakers[i]
+			return callName(b.Caller, b.Callee, b.Method)
+		},
+		empty: "No breakers yet: a caller makes one at its first call of a method.",
 	}
-	head, lines := grid(columns, rows, m.width)
-	c := content{fixed: []string{m.styles.Faint.Render(head)}, lines: lines,
-		empty: "No breakers yet: a caller makes one at its first call of a method."}
-	if len(breakers) > 0 {
-		c.badge = fmt.Sprintf("%d of %d not closed", tripped, len(breakers))
+	if len(m.breakers) > 0 {
+		tripped := 0
+		for _, b := range m.breakers {
+			if b.State != telemetry.Closed {
+				tripped++
+			}
+		}
+		c.badge = fmt.Sprintf("%d of %d not closed", tripped, len(m.breakers))
 	}
 	return c
+}
+
+func (m breakersModel) row(b telemetry.Breaker) []cell {
+	return []cell{
+		{breakerShape(b.State) + " " + clean(string(b.State)), m.stateStyle(b.State)},
+		{callName(b.Caller, b.Callee, b.Method), m.styles.Plain},
+		{since(m.asOf(), b.Since), m.styles.Plain},
+		{clean(b.Reason), m.styles.Plain},
+	}
 }
 
 // breakerShape tells the states apart without colour.

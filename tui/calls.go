@@ -38,21 +38,30 @@ type callsModel struct {
 	frame
 	sort  key.Binding
 	order int
+	edges []telemetry.Edge // in the order of the lines
 }
 
 func newCalls(s Styles) panel {
 	return callsModel{
-		frame: newFrame("Calls", "the first call rates", s),
+		frame: newFrame("Calls", telemetry.Prometheus, "the first call rates", s),
 		sort:  key.NewBinding(key.WithKeys("s"), key.WithHelp("s", "sort calls")),
 	}
 }
 
 func (m callsModel) Update(msg tea.Msg) panel {
-	if k, ok := msg.(tea.KeyMsg); ok && key.Matches(k, m.sort) {
-		m.order = (m.order + 1) % len(callOrders)
-		m.offset = 0
-	}
+	top := m.top(m.content())
 	m.frame = m.update(msg)
+	switch msg := msg.(type) {
+	case sceneMsg:
+		m.edges = sorted(msg.snap.Edges, callOrders[m.order].compare)
+		m.frame = m.follow(top, m.content())
+	case tea.KeyMsg:
+		if key.Matches(msg, m.sort) {
+			m.order = (m.order + 1) % len(callOrders)
+			m.offset = 0
+			m.edges = sorted(m.edges, callOrders[m.order].compare)
+		}
+	}
 	m.frame = m.clamped(m.content())
 	return m
 }
@@ -67,21 +76,21 @@ func (m callsModel) Keys() []key.Binding { return []key.Binding{m.keys.Up, m.sor
 
 func (m callsModel) View() string { return m.view(m.content()) }
 
-func (m callsModel) content() content {
-	edges := slices.SortedFunc(slices.Values(m.scene.snap.Edges), callOrders[m.order].compare)
-	// Where there is no room for a column of its own, a refusal is an error, as it is to the caller.
-	apart := m.width >= 100
-	columns := []column{
-		{title: "CALLER → CALLEE METHOD", fit: fit},
+// apart reports whether refusals have a column of their own. Where there is no room for one, a refusal is an error, as it is to the caller.
+func (m callsModel) apart() bool { return m.width >= 100 }
+
+// columns returns the columns of the list, and how wide the last one, the history, is: 0 where there is no room for it.
+func (m callsModel) columns() (columns []column, history int) {
+	columns = []column{
+		{title: callTitle, fit: fitCall},
 		{title: "CALLS/S", width: 7, fit: fitRight},
 		{title: "ERRORS", width: 6, fit: fitRight},
 		{title: "P50", width: 6, fit: fitRight},
 		{title: "P99", width: 6, fit: fitRight},
 	}
-	if apart {
+	if m.apart() {
 		columns = slices.Insert(columns, 3, column{title: "REFUSED", width: 7, fit: fitRight})
 	}
-	history := 0
 	switch {
 	case m.width >= 100:
 		history = remembered
@@ -91,27 +100,39 @@ func (m callsModel) content() content {
 	if history > 0 {
 		columns = append(columns, column{title: "RATE", width: history, fit: fit})
 	}
-	rows := make([][]cell, 0, len(edges))
-	for _, e := range edges {
-		row := []cell{{callName(e.Caller, e.Callee, e.Method), m.styles.Plain}, {rate(e.Rate), m.styles.Plain}}
-		if apart {
-			row = append(row, cell{percent(e.Errors), m.errorStyle(e.Errors)}, cell{percent(e.Refused), m.errorStyle(e.Refused)})
-		} else {
-			row = append(row, cell{percent(e.Errors + e.Refused), m.errorStyle(e.Errors + e.Refused)})
-		}
-		row = append(row, cell{latency(e.P50), m.styles.Plain}, cell{latency(e.P99), m.styles.Plain})
-		if history > 0 {
-			row = append(row, cell{sparkline(m.scene.history[idOf(e)], history), m.styles.Good})
-		}
-		rows = append(rows, row)
+	return columns, history
+}
+
+func (m callsModel) content() content {
+	columns, history := m.columns()
+	g := newGrid(columns, m.width)
+	c := content{
+		fixed: []string{m.styles.Faint.Render(g.head())}, count: len(m.edges),
+		line: func(i int) string { return g.line(m.row(m.edges[i], history)) },
+		id: func(i int) string {
+			e := m.edges[i]
+			return callName(e.Caller, e.Callee, e.Method)
+		},
+		empty: "No calls yet. Start load with: sandbox run pod-kill",
 	}
-	head, lines := grid(columns, rows, m.width)
-	c := content{fixed: []string{m.styles.Faint.Render(head)}, lines: lines,
-		empty: "No calls yet. Start load with: sandbox run pod-kill"}
-	if len(edges) > 0 {
-		c.badge = fmt.Sprintf("%d, by %s", len(edges), callOrders[m.order].name)
+	if len(m.edges) > 0 {
+		c.badge = fmt.Sprintf("%d, by %s", len(m.edges), callOrders[m.order].name)
 	}
 	return c
+}
+
+func (m callsModel) row(e telemetry.Edge, history int) []cell {
+	row := []cell{{callName(e.Caller, e.Callee, e.Method), m.styles.Plain}, {rate(e.Rate), m.styles.Plain}}
+	if m.apart() {
+		row = append(row, cell{percent(e.Errors), m.errorStyle(e.Errors)}, cell{percent(e.Refused), m.errorStyle(e.Refused)})
+	} else {
+		row = append(row, cell{percent(e.Errors + e.Refused), m.errorStyle(e.Errors + e.Refused)})
+	}
+	row = append(row, cell{latency(e.P50), m.styles.Plain}, cell{latency(e.P99), m.styles.Plain})
+	if history > 0 {
+		row = append(row, cell{sparkline(m.scene.history[idOf(e)], history), m.styles.Good})
+	}
+	return row
 }
 
 func (m callsModel) errorStyle(share float64) lipgloss.Style {

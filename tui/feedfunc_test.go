@@ -7,6 +7,8 @@ import (
 )
 
 // feedFunc makes a Feed of a function.
-type feedFunc func(ctx context.Context) (telemetry.Snapshot, error)
+type feedFunc func(ctx context.Context, source telemetry.Source) (telemetry.Snapshot, error)
 
-func (f feedFunc) Snapshot(ctx context.Context) (telemetry.Snapshot, error) { return f(ctx) }
+func (f feedFunc) Read(ctx context.Context, source telemetry.Source) (telemetry.Snapshot, error) {
+	return f(ctx, source)
+}

@@ -101,8 +101,3 @@ func clean(s string) string {
 
 // shortMethod is the last part of package.Service/Method.
 func shortMethod(m string) string { return m[strings.LastIndexByte(m, '/')+1:] }
-
-// callName names a method as one caller sees it.
-func callName(caller, callee, method string) string {
-	return clean(caller + " → " + callee + " " + shortMethod(method))
-}

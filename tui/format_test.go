@@ -35,6 +35,8 @@ func TestFormats(t *testing.T) {
 		{"a rising rate", sparkline([]float64{0, 1, 2, math.NaN(), 8}, 6), " ▁▂▃ █"},
 		{"a rate of nothing", sparkline([]float64{0, 0}, 2), "▁▁"},
 		{"more than fits", sparkline([]float64{9, 9, 4, 8}, 2), "▅█"},
+		{"a call that is too wide loses the end of its services", fitCall("orderservice → inventoryservice Reserve", 31), "orderserv… → inventory… Reserve"},
+		{"the shorter service stays", fitCall("loadgen → inventoryservice Reserve", 26), "loadgen → invento… Reserve"},
 		{"the end of a pod's name stays", fitEnds("userservice-6c9d7b5f4-x5k2p", 14), "userse…4-x5k2p"},
 	} {
 		if tt.got != tt.want {
@@ -44,9 +46,9 @@ func TestFormats(t *testing.T) {
 }
 
 func TestFitIsExact(t *testing.T) {
-	for _, s := range []string{"", "abc", "漢字漢字漢字漢字", "🎉🎉🎉🎉🎉🎉", "a long text of letters"} {
+	for _, s := range []string{"", "abc", "漢字漢字漢字漢字", "🎉🎉🎉🎉🎉🎉", "a long text of letters", "caller → callee Method", "漢字漢字 → 漢字漢字 🎉🎉🎉🎉🎉🎉"} {
 		for width := range 20 {
-			for name, f := range map[string]func(string, int) string{"fit": fit, "fitRight": fitRight, "fitEnds": fitEnds} {
+			for name, f := range map[string]func(string, int) string{"fit": fit, "fitRight": fitRight, "fitEnds": fitEnds, "fitCall": fitCall} {
 				if got := ansi.StringWidth(f(s, width)); got != width {
 					t.Errorf("%s(%q, %d) has %d cells", name, s, width, got)
 				}
@@ -60,12 +62,12 @@ func TestHistoryIsBounded(t *testing.T) {
 	var r rates
 	for i := range 3 * remembered {
 		e.Rate = float64(i)
-		r = r.with([]telemetry.Edge{e})
+		r = r.with([]telemetry.Edge{e}, 0)
 	}
 	if got := r[idOf(e)]; len(got) != remembered || got[remembered-1] != 3*remembered-1 {
 		t.Errorf("history %v", got)
 	}
-	if r = r.with(nil); len(r) != 0 {
+	if r = r.with(nil, 0); len(r) != 0 {
 		t.Errorf("an edge that is gone is remembered: %v", r)
 	}
 }

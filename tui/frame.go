@@ -2,28 +2,38 @@ package tui
 
 import (
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// content is what a panel has to say at one width.
+// content is what a panel has to say at one width. Only the lines that are visible are drawn.
 type content struct {
 	badge string   // beside the title
 	fixed []string // lines that stay when the rest scrolls
-	lines []string
-	empty string // said instead of no lines
+	count int      // of the lines that scroll
+	line  func(i int) string
+	id    func(i int) string // of what line i shows, so that scrolling stays at it
+	empty string             // said instead of no lines
 }
 
-// scrollKeys are shown as one; the help of Up speaks for both.
-type scrollKeys struct{ Up, Down key.Binding }
+// scrollKeys are shown as one; the help of Up speaks for all.
+type scrollKeys struct{ Up, Down, PageUp, PageDown, Home, End key.Binding }
 
 func newScrollKeys() scrollKeys {
 	return scrollKeys{
-		Up:   key.NewBinding(key.WithKeys("up", "k"), key.WithHelp("↑/↓", "scroll")),
-		Down: key.NewBinding(key.WithKeys("down", "j")),
+		Up:       key.NewBinding(key.WithKeys("up", "k"), key.WithHelp("↑/↓", "scroll")),
+		Down:     key.NewBinding(key.WithKeys("down", "j")),
+		PageUp:   key.NewBinding(key.WithKeys("pgup")),
+		PageDown: key.NewBinding(key.WithKeys("pgdown")),
+		Home:     key.NewBinding(key.WithKeys("home", "g")),
+		End:      key.NewBinding(key.WithKeys("end", "G")),
 	}
 }
 
@@ -31,6 +41,7 @@ func newScrollKeys() scrollKeys {
 type frame struct {
 	title         string
 	waitingFor    string
+	source        telemetry.Source
 	scene         sceneMsg
 	styles        Styles
 	keys          scrollKeys
@@ -39,8 +50,8 @@ type frame struct {
 	offset        int
 }
 
-func newFrame(title, waitingFor string, s Styles) frame {
-	return frame{title: title, waitingFor: waitingFor, styles: s, keys: newScrollKeys()}
+func newFrame(title string, source telemetry.Source, waitingFor string, s Styles) frame {
+	return frame{title: title, source: source, waitingFor: waitingFor, styles: s, keys: newScrollKeys()}
 }
 
 // update keeps what every panel keeps. The panel clamps the offset, since only it knows how many lines it has.
@@ -51,14 +62,52 @@ func (f frame) update(msg tea.Msg) frame {
 	case focusMsg:
 		f.focused = bool(msg)
 	case tea.KeyMsg:
-		switch {
-		case key.Matches(msg, f.keys.Up):
-			f.offset--
-		case key.Matches(msg, f.keys.Down):
-			f.offset++
-		}
+		f.offset += f.scrolled(msg)
 	}
 	return f
+}
+
+// scrolled is by how many lines a key scrolls.
+func (f frame) scrolled(msg tea.KeyMsg) int {
+	const all = math.MaxInt32
+	page := max(1, f.height-2) // less the title and the heading
+	switch {
+	case key.Matches(msg, f.keys.Up):
+		return -1
+	case key.Matches(msg, f.keys.Down):
+		return 1
+	case key.Matches(msg, f.keys.PageUp):
+		return -page
+	case key.Matches(msg, f.keys.PageDown):
+		return page
+	case key.Matches(msg, f.keys.Home):
+		return -all
+	case key.Matches(msg, f.keys.End):
+		return all
+	}
+	return 0
+}
+
+// asOf is the moment that the data describes: ages stop with it.
+func (f frame) asOf() time.Time { return f.scene.health[f.source].dataAt }
+
+// top is what the first visible line shows; empty at the top of the list.
+func (f frame) top(c content) string {
+	if f.offset == 0 || f.offset >= c.count {
+		return ""
+	}
+	return c.id(f.offset)
+}
+
+// follow scrolls new content to what was on top before, if it is still there. A reader at the top of the list stays at the top.
+func (f frame) follow(top string, c content) frame {
+	for i := 0; top != "" && i < c.count; i++ {
+		if c.id(i) == top {
+			f.offset = i
+			break
+		}
+	}
+	return f.clamped(c)
 }
 
 func (f frame) resized(width, height int) frame {
@@ -68,7 +117,7 @@ func (f frame) resized(width, height int) frame {
 
 // clamped keeps the offset where there are lines to show.
 func (f frame) clamped(c content) frame {
-	f.offset = max(0, min(f.offset, len(c.lines)-f.room(c)))
+	f.offset = max(0, min(f.offset, c.count-f.room(c)))
 	return f
 }
 
@@ -81,13 +130,17 @@ func (f frame) view(c content) string {
 		return ""
 	}
 	var lines []string
-	switch f.scene.phase() {
+	switch f.scene.phase(f.source) {
 	case loading:
-		lines = []string{f.rule(""), f.scene.busy + " waiting for " + f.waitingFor}
+		waiting := f.scene.busy + " waiting for "
+		if f.scene.paused {
+			waiting = "■ paused before "
+		}
+		lines = []string{f.rule(""), waiting + f.waitingFor}
 	case failed:
-		lines = append([]string{f.rule("no data")}, wrap("✖ "+f.scene.health.retrying(), f.width, f.height-1)...)
+		lines = append([]string{f.rule("no data")}, wrap("✖ "+f.scene.retrying(f.source), f.width, f.height-1)...)
 	case stale:
-		lines = []string{f.rule(join(c.badge, f.span(c), "▲ stale "+f.scene.health.age(f.scene.now)))}
+		lines = []string{f.rule(join(c.badge, f.span(c), f.scene.mark(f.source)))}
 		for _, l := range f.body(c) {
 			lines = append(lines, f.styles.Faint.Render(ansi.Strip(l)))
 		}
@@ -98,22 +151,26 @@ func (f frame) view(c content) string {
 }
 
 func (f frame) body(c content) []string {
-	if len(c.lines) == 0 && c.empty != "" {
+	if c.count == 0 && c.empty != "" {
 		return wrap(c.empty, f.width, f.height-1)
 	}
 	f = f.clamped(c)
-	end := min(len(c.lines), f.offset+f.room(c))
-	return append(append([]string{}, c.fixed...), c.lines[f.offset:end]...)
+	end := min(c.count, f.offset+f.room(c))
+	lines := append(make([]string, 0, f.height), c.fixed...)
+	for i := f.offset; i < end; i++ {
+		lines = append(lines, c.line(i))
+	}
+	return lines
 }
 
 // span says which lines are shown, when not all are.
 func (f frame) span(c content) string {
 	f = f.clamped(c)
-	end := min(len(c.lines), f.offset+f.room(c))
-	if f.offset == 0 && end == len(c.lines) {
+	end := min(c.count, f.offset+f.room(c))
+	if f.offset == 0 && end == c.count {
 		return ""
 	}
-	return fmt.Sprintf("%d-%d of %d ↑↓", f.offset+1, end, len(c.lines))
+	return fmt.Sprintf("%d-%d of %d ↑↓", f.offset+1, end, c.count)
 }
 
 // rule is the title line. Focus changes its weight, not only its colour.

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -21,20 +22,28 @@ type cell struct {
 }
 
 // grid sets rows under a heading, every line exactly width cells.
-func grid(columns []column, rows [][]cell, width int) (head string, lines []string) {
-	widths := spread(columns, width)
-	titles := make([]string, len(columns))
-	for i, c := range columns {
-		titles[i] = c.fit(c.title, widths[i])
+type grid struct {
+	columns []column
+	widths  []int
+	width   int
+}
+
+func newGrid(columns []column, width int) grid { return grid{columns, spread(columns, width), width} }
+
+func (g grid) head() string {
+	titles := make([]string, len(g.columns))
+	for i, c := range g.columns {
+		titles[i] = c.fit(c.title, g.widths[i])
 	}
-	for _, row := range rows {
-		cells := make([]string, len(columns))
-		for i, c := range columns {
-			cells[i] = row[i].style.Render(c.fit(row[i].text, widths[i]))
-		}
-		lines = append(lines, fit(strings.Join(cells, " "), width))
+	return fit(strings.Join(titles, " "), g.width)
+}
+
+func (g grid) line(row []cell) string {
+	cells := make([]string, len(g.columns))
+	for i, c := range g.columns {
+		cells[i] = row[i].style.Render(c.fit(row[i].text, g.widths[i]))
 	}
-	return fit(strings.Join(titles, " "), width), lines
+	return fit(strings.Join(cells, " "), g.width)
 }
 
 // spread gives every column its width; one blank cell parts neighbours.
@@ -55,4 +64,11 @@ func spread(columns []column, width int) []int {
 		}
 	}
 	return widths
+}
+
+// sorted returns a sorted copy of list: what a feed returned stays as it is.
+func sorted[T any](list []T, compare func(a, b T) int) []T {
+	list = slices.Clone(list)
+	slices.SortFunc(list, compare)
+	return list
 }

@@ -1,8 +1,9 @@
 package tui
 
 import (
-	"fmt"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // phase is how far the data can be trusted; every panel has a view for each.
@@ -13,15 +14,14 @@ const (
 	ready
 	stale  // the last data is shown, but newer data is overdue
 	failed // there has never been any data, and asking for it fails
-	paused // the user froze the screen
+	paused // the user froze the screen, and there is data
 )
 
-// health is what is known about the feed.
+// health is what is known about one source.
 type health struct {
 	dataAt     time.Time // when the shown data was true; zero before the first
 	attempt    int       // failures in a row
 	reason     string    // of the last failure
-	paused     bool
 	staleAfter time.Duration
 }
 
@@ -30,9 +30,14 @@ func (h health) ok(at time.Time) health {
 	return h
 }
 
-func (h health) failed(err error) health {
+// failed notes a failure. command renders what the error's remedies say to run.
+func (h health) failed(err error, command func(args []string) string) health {
 	h.attempt++
-	h.reason = clean(err.Error())
+	reason := err.Error()
+	for _, r := range remedy.Of(err) {
+		reason += "; try: " + r.Text(command)
+	}
+	h.reason = clean(reason)
 	return h
 }
 
@@ -42,8 +47,6 @@ func (h health) phase(now time.Time) phase {
 		return failed
 	case h.dataAt.IsZero():
 		return loading
-	case h.paused:
-		return paused
 	case h.attempt > 0 || now.Sub(h.dataAt) > h.staleAfter:
 		return stale
 	default:
@@ -51,18 +54,7 @@ func (h health) phase(now time.Time) phase {
 	}
 }
 
-// age is how old the shown data is.
-func (h health) age(now time.Time) string { return age(now.Sub(h.dataAt)) }
-
-// retrying says what the screen is doing about missing data, and why it is missing.
-func (h health) retrying() string {
-	if h.attempt == 0 {
-		return "waiting for the feed"
-	}
-	return fmt.Sprintf("reconnecting (attempt %d): %s", h.attempt, h.reason)
-}
-
-// longestWait bounds how long a feed that came back goes unnoticed.
+// longestWait bounds how long a source that came back goes unnoticed.
 const longestWait = 10 * time.Second
 
 // wait is the pause before the next read: the refresh interval, doubled by every failure in a row, up to longestWait.
@@ -74,4 +66,13 @@ func (h health) wait(refresh time.Duration) time.Duration {
 		}
 	}
 	return d
+}
+
+// missed is how many answers are missing before the one of a moment, when they are so many that the data was stale.
+func (h health) missed(at time.Time, refresh time.Duration) int {
+	apart := at.Sub(h.dataAt)
+	if h.dataAt.IsZero() || apart <= h.staleAfter {
+		return 0
+	}
+	return int(min(apart/refresh-1, remembered))
 }

@@ -4,8 +4,8 @@ import "github.com/charmbracelet/bubbles/key"
 
 // KeyMap is the keys of the whole screen; a panel adds its own.
 type KeyMap struct {
-	Quit, Interrupt, Next, Pause, Help key.Binding
-	panel                              []key.Binding // of the focused panel
+	Quit, Interrupt, Next, Back, Pause, Help, Close key.Binding
+	panel                                           []key.Binding // of the focused panel
 }
 
 // NewKeyMap returns the screen's keys.
@@ -14,6 +14,8 @@ func NewKeyMap() KeyMap {
 		Quit: key.NewBinding(key.WithKeys("q"), key.WithHelp("q", "quit")),
 		// The terminal is raw, so it makes no signal of it.
 		Interrupt: key.NewBinding(key.WithKeys("ctrl+c")),
+		Back:      key.NewBinding(key.WithKeys("shift+tab")),
+		Close:     key.NewBinding(key.WithKeys("esc")),
 		Next:      key.NewBinding(key.WithKeys("tab"), key.WithHelp("tab", "next panel")),
 		Pause:     key.NewBinding(key.WithKeys("p"), key.WithHelp("p", "pause")),
 		Help:      key.NewBinding(key.WithKeys("?"), key.WithHelp("?", "help")),

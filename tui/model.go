@@ -1,11 +1,11 @@
 package tui
 
 import (
+	"slices"
 	"time"
 
 	"github.com/charmbracelet/bubbles/help"
 	"github.com/charmbracelet/bubbles/key"
-	"github.com/charmbracelet/bubbles/spinner"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
@@ -14,21 +14,25 @@ import (
 // tickMsg moves the ages and the spinner on.
 type tickMsg time.Time
 
-// readMsg is an answer of the feed. One of an earlier round, from before a pause, is not shown.
+// readMsg is a source's answer. One of an earlier round, from before a pause, is not shown.
 type readMsg struct {
-	round int
-	at    time.Time
-	snap  telemetry.Snapshot
-	err   error
+	round  int
+	source telemetry.Source
+	at     time.Time
+	snap   telemetry.Snapshot
+	err    error
 }
 
-// dueMsg says that it is time to ask the feed again.
-type dueMsg struct{ round int }
+// dueMsg says that it is time to ask a source again.
+type dueMsg struct {
+	round  int
+	source telemetry.Source
+}
 
 // world is what the screen does to the outside, each as a command.
 type world struct {
-	read func(round int) tea.Cmd
-	due  func(round int, wait time.Duration) tea.Cmd
+	read func(round int, source telemetry.Source) tea.Cmd
+	due  func(round int, source telemetry.Source, wait time.Duration) tea.Cmd
 	tick func() tea.Cmd
 }
 
@@ -49,13 +53,21 @@ type Model struct {
 	sawRun  bool // a run was seen before it was done
 	size    size
 	exiting bool
+	still   bool // drawn once, without keys
+	canvas  canvas
 }
 
 func newModel(opts Options, w world, styles Styles, now time.Time) Model {
+	if opts.Refresh <= 0 {
+		opts.Refresh = defaultRefresh
+	}
 	m := Model{opts: opts, world: w, keys: NewKeyMap(), help: help.New(), styles: styles, slots: slots(),
 		opened: now, size: size{80, 24}} // until the terminal tells
 	m.help.Styles = styles.help()
-	m.scene = sceneMsg{now: now, health: health{staleAfter: max(4*opts.Refresh, 3*time.Second)}}
+	m.scene.now = now
+	for i := range m.scene.health {
+		m.scene.health[i].staleAfter = max(4*opts.Refresh, 3*time.Second)
+	}
 	for i, s := range m.slots {
 		m.panels = append(m.panels, s.new(styles).Update(focusMsg(i == 0)))
 	}
@@ -63,7 +75,16 @@ func newModel(opts Options, w world, styles Styles, now time.Time) Model {
 }
 
 // Init starts reading and ticking.
-func (m Model) Init() tea.Cmd { return tea.Batch(m.world.read(m.round), m.world.tick()) }
+func (m Model) Init() tea.Cmd { return tea.Batch(m.readAll(), m.world.tick()) }
+
+// readAll asks every source. From then on each one is asked at its own pace.
+func (m Model) readAll() tea.Cmd {
+	var all []tea.Cmd
+	for _, source := range telemetry.Sources {
+		all = append(all, m.world.read(m.round, source))
+	}
+	return tea.Batch(all...)
+}
 
 // Update is the screen's only change of state.
 func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
@@ -76,9 +97,10 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.frame++
 		cmd = m.world.tick()
 	case dueMsg:
-		if msg.round == m.round && !m.scene.health.paused {
-			cmd = m.world.read(m.round)
+		if msg.round == m.round && !m.scene.paused {
+			cmd = m.world.read(m.round, msg.source)
 		}
+		return m, cmd
 	case readMsg:
 		m, cmd = m.received(msg)
 	case tea.KeyMsg:
@@ -88,21 +110,23 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 }
 
 func (m Model) received(msg readMsg) (Model, tea.Cmd) {
-	if msg.round != m.round || m.scene.health.paused {
+	if msg.round != m.round || m.scene.paused {
 		return m, nil
 	}
 	m.scene.now = msg.at
+	m.canvas.news[msg.source]++
+	h := m.scene.health[msg.source]
 	if msg.err != nil {
-		m.scene.health = m.scene.health.failed(msg.err)
+		m.scene.health[msg.source] = h.failed(msg.err, m.opts.Command)
 	} else {
 		if msg.snap.At.IsZero() {
 			msg.snap.At = msg.at
 		}
-		if !msg.snap.At.Equal(m.scene.snap.At) { // a feed may answer twice from one measurement
-			m.scene.history = m.scene.history.with(msg.snap.Edges)
+		if msg.source == telemetry.Prometheus && !msg.snap.At.Equal(h.dataAt) { // a source may answer twice from one measurement
+			m.scene.history = m.scene.history.with(msg.snap.Edges, h.missed(msg.snap.At, m.opts.Refresh))
 		}
-		m.scene.health = m.scene.health.ok(msg.snap.At)
-		m.scene.snap = msg.snap
+		m.scene.health[msg.source] = h.ok(msg.snap.At)
+		m.scene.snap = m.scene.snap.With(msg.source, msg.snap)
 	}
 	if run := m.scene.snap.Run; run != nil {
 		m.sawRun = m.sawRun || run.Phase != runDone || run.Started.After(m.opened)
@@ -111,10 +135,12 @@ func (m Model) received(msg readMsg) (Model, tea.Cmd) {
 			return m, tea.Quit
 		}
 	}
-	return m, m.world.due(m.round, m.scene.health.wait(m.opts.Refresh))
+	return m, m.world.due(m.round, msg.source, m.scene.health[msg.source].wait(m.opts.Refresh))
 }
 
 func (m Model) pressed(msg tea.KeyMsg) (Model, tea.Cmd) {
+	m.panels = slices.Clone(m.panels)
+	m.canvas.keys++
 	switch {
 	case key.Matches(msg, m.keys.Interrupt):
 		m.exiting = true
@@ -124,15 +150,17 @@ func (m Model) pressed(msg tea.KeyMsg) (Model, tea.Cmd) {
 		return m, tea.Quit
 	case key.Matches(msg, m.keys.Help):
 		m.help.ShowAll = !m.help.ShowAll
+	case key.Matches(msg, m.keys.Close):
+		m.help.ShowAll = false
 	case key.Matches(msg, m.keys.Next):
-		m.panels[m.focus] = m.panels[m.focus].Update(focusMsg(false))
-		m.focus = (m.focus + 1) % len(m.panels)
-		m.panels[m.focus] = m.panels[m.focus].Update(focusMsg(true))
+		m = m.focused(m.focus + 1)
+	case key.Matches(msg, m.keys.Back):
+		m = m.focused(m.focus + len(m.panels) - 1)
 	case key.Matches(msg, m.keys.Pause):
-		m.scene.health.paused = !m.scene.health.paused
+		m.scene.paused = !m.scene.paused
 		m.round++ // answers still on their way are of the past
-		if !m.scene.health.paused {
-			return m, m.world.read(m.round)
+		if !m.scene.paused {
+			return m, m.readAll()
 		}
 	default:
 		m.panels[m.focus] = m.panels[m.focus].Update(msg)
@@ -140,17 +168,10 @@ func (m Model) pressed(msg tea.KeyMsg) (Model, tea.Cmd) {
 	return m, nil
 }
 
-// show gives every panel the present scene and its size.
-func (m Model) show() Model {
-	frames := spinner.MiniDot.Frames
-	m.scene.busy = frames[m.frame%len(frames)]
-	m.keys.panel = m.panels[m.focus].Keys()
-	m.help.Width = m.size.width
-	sizes := layout(m.slots, m.focus, m.size.width, m.bodyHeight())
-	panels := make([]panel, len(m.panels))
-	for i, p := range m.panels {
-		panels[i] = p.Update(m.scene).SetSize(sizes[i].width, sizes[i].height)
-	}
-	m.panels = panels
+// focused moves the focus to a panel, counted round.
+func (m Model) focused(panel int) Model {
+	m.panels[m.focus] = m.panels[m.focus].Update(focusMsg(false))
+	m.focus = panel % len(m.panels)
+	m.panels[m.focus] = m.panels[m.focus].Update(focusMsg(true))
 	return m
 }

@@ -8,6 +8,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -29,8 +30,8 @@ func TestKeys(t *testing.T) {
 		{"? shows the keys in full", []tea.Msg{wide, press("?")}, "q   quit", "•"},
 		{"? again folds them", []tea.Msg{wide, press("?"), press("?")}, "q quit •", ""},
 		{"p freezes the data", []tea.Msg{wide, arrives(calm()), press("p"), arrives(tripped()), tickMsg(noon.Add(9 * time.Second))},
-			"paused · data 9s old", "○ open"},
-		{"p goes on", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), readMsg{round: 2, at: noon, snap: tripped()}}, "○ open", "paused"},
+			"paused, p goes on · Prometheus 9s", "○ open"},
+		{"p goes on", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), arrivesIn(2, tripped())}, "○ open", "paused"},
 		{"an answer from before the pause is not shown", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), arrives(tripped())}, "● closed", "○ open"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -70,10 +71,10 @@ func TestLeaving(t *testing.T) {
 		leaves       bool
 	}{
 		{"q leaves", false, nil, press("q"), true},
-		{"the end of the watched run leaves", true, []tea.Msg{arrives(running)}, arrives(over), true},
-		{"a run that began and ended between two reads leaves", true, nil, arrives(fresh), true},
-		{"an earlier run's end does not", true, nil, arrives(over), false},
-		{"a run's end does not, unless asked", false, []tea.Msg{arrives(running)}, arrives(over), false},
+		{"the end of the watched run leaves", true, []tea.Msg{arrives(running)}, arrives(over)[telemetry.Scenario], true},
+		{"a run that began and ended between two reads leaves", true, nil, arrives(fresh)[telemetry.Scenario], true},
+		{"an earlier run's end does not", true, nil, arrives(over)[telemetry.Scenario], false},
+		{"a run's end does not, unless asked", false, []tea.Msg{arrives(running)}, arrives(over)[telemetry.Scenario], false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newModel(Options{ExitWhenDone: tt.exitWhenDone}, idleWorld(), plainStyles(), noon)
@@ -99,11 +100,11 @@ func TestPhases(t *testing.T) {
 		want  phase
 	}{
 		{"nothing yet", base, 0, loading},
-		{"never anything but errors", base.failed(broken), 0, failed},
+		{"never anything but errors", base.failed(broken, nil), 0, failed},
 		{"fresh", base.ok(noon), time.Second, ready},
 		{"no answer for long", base.ok(noon), 4 * time.Second, stale},
-		{"an error after data", base.ok(noon).failed(broken), 0, stale},
-		{"data after an error", base.failed(broken).ok(noon), 0, ready},
+		{"an error after data", base.ok(noon).failed(broken, nil), 0, stale},
+		{"data after an error", base.failed(broken, nil).ok(noon), 0, ready},
 	} {
 		if got := tt.h.phase(noon.Add(tt.after)); got != tt.want {
 			t.Errorf("%s: phase %d, want %d", tt.name, got, tt.want)
@@ -111,15 +112,24 @@ func TestPhases(t *testing.T) {
 	}
 }
 
+func TestFailures_ShowTheirRemedies(t *testing.T) {
+	m := newModel(Options{Command: func(args []string) string { return "sandbox " + args[0] + " --name blue" }}, idleWorld(), plainStyles(), noon)
+	err := remedy.New("reading the cluster: refused", remedy.Command("status"))
+	got := told(m, readMsg{source: telemetry.Cluster, at: noon, err: err}).View()
+	if want := "cluster: reconnecting (attempt 1): reading the cluster: refused; try: sandbox"; !strings.Contains(got, want) || !strings.Contains(got, "status --name blue") {
+		t.Errorf("%q is not in\n%s", want, got)
+	}
+}
+
 func TestFailuresBackOff(t *testing.T) {
 	var waits []time.Duration
 	w := idleWorld()
-	w.due = func(_ int, d time.Duration) tea.Cmd { waits = append(waits, d); return nil }
+	w.due = func(_ int, _ telemetry.Source, d time.Duration) tea.Cmd { waits = append(waits, d); return nil }
 	m := newModel(Options{Refresh: 500 * time.Millisecond}, w, plainStyles(), noon)
 	for range 6 {
-		m = told(m, fails(noon, "refused"))
+		m = told(m, failsAlone(telemetry.Cluster, noon, "refused"))
 	}
-	told(m, arrives(calm()))
+	told(m, arrives(calm())[telemetry.Cluster])
 	ms := time.Millisecond
 	want := []time.Duration{1000 * ms, 2000 * ms, 4000 * ms, 8000 * ms, 10_000 * ms, 10_000 * ms, 500 * ms}
 	for i := range want {

@@ -1,24 +1,11 @@
 package tui
 
 import (
-	"time"
-
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
-
-// sceneMsg gives a panel everything it may draw. It comes whenever the data or the time has changed.
-type sceneMsg struct {
-	now     time.Time
-	snap    telemetry.Snapshot
-	health  health
-	history rates
-	busy    string // one frame of the spinner
-}
-
-func (s sceneMsg) phase() phase { return s.health.phase(s.now) }
 
 // focusMsg tells a panel whether the keys are for it.
 type focusMsg bool
@@ -31,19 +18,20 @@ type panel interface {
 	Keys() []key.Binding
 }
 
-// slot is a panel's place: its column when there are two, and its share of the column's height.
+// slot is a panel's place: its column when there are two, and its share of the column's height. The panel draws the data of one source.
 type slot struct {
-	right bool
-	share int
-	new   func(Styles) panel
+	right  bool
+	share  int
+	source telemetry.Source
+	new    func(Styles) panel
 }
 
 // slots are all the panels, in the order of tab.
 func slots() []slot {
 	return []slot{
-		{share: 4, new: newCalls},
-		{share: 3, new: newBreakers},
-		{right: true, share: 3, new: newPods},
-		{right: true, share: 3, new: newTimeline},
+		{share: 4, source: telemetry.Prometheus, new: newCalls},
+		{share: 3, source: telemetry.LoadGenerator, new: newBreakers},
+		{right: true, share: 3, source: telemetry.Cluster, new: newPods},
+		{right: true, share: 3, source: telemetry.Scenario, new: newTimeline},
 	}
 }

@@ -3,7 +3,6 @@ package tui
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/charmbracelet/bubbles/key"
@@ -12,14 +11,22 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-type podsModel struct{ frame }
+type podsModel struct {
+	frame
+	pods []telemetry.Pod // in the order of the lines
+}
 
 func newPods(s Styles) panel {
-	return podsModel{newFrame("Pods", "the list of pods", s)}
+	return podsModel{frame: newFrame("Pods", telemetry.Cluster, "the list of pods", s)}
 }
 
 func (m podsModel) Update(msg tea.Msg) panel {
+	top := m.top(m.content())
 	m.frame = m.update(msg)
+	if s, ok := msg.(sceneMsg); ok {
+		m.pods = sorted(s.snap.Pods, unreadyFirst)
+		m.frame = m.follow(top, m.content())
+	}
 	m.frame = m.clamped(m.content())
 	return m
 }
@@ -35,39 +42,44 @@ func (m podsModel) Keys() []key.Binding { return []key.Binding{m.keys.Up} }
 func (m podsModel) View() string { return m.view(m.content()) }
 
 func (m podsModel) content() content {
-	pods := slices.SortedFunc(slices.Values(m.scene.snap.Pods), unreadyFirst)
 	columns := []column{
 		{title: "POD", share: 3, fit: fitEnds},
 		{title: "STATE", share: 1, fit: fit},
 		{title: "RESTARTS", width: 8, fit: fitRight},
 		{title: "AGE", width: 6, fit: fitRight},
 	}
-	rows := make([][]cell, 0, len(pods))
-	readyPods := 0
-	for _, p := range pods {
-		state := cell{"○ " + cmp.Or(clean(p.Phase), "not ready"), m.styles.Bad}
-		switch {
-		case p.Ready:
-			readyPods++
-			state = cell{"● ready", m.styles.Good}
-		case p.Phase == "Running":
-			state.text = "○ not ready" // its containers run, its readiness probe says no
-		}
-		restarts := cell{strconv.Itoa(int(p.Restarts)), m.styles.Plain}
-		if p.Restarts > 0 {
-			restarts.style = m.styles.Warn
-		}
-		rows = append(rows, []cell{
-			{clean(p.Name), m.styles.Plain}, state, restarts, {since(m.scene.now, p.Started), m.styles.Plain},
-		})
+	g := newGrid(columns, m.width)
+	c := content{
+		fixed: []string{m.styles.Faint.Render(g.head())}, count: len(m.pods),
+		line:  func(i int) string { return g.line(m.row(m.pods[i])) },
+		id:    func(i int) string { return m.pods[i].Name },
+		empty: "No pods. Put the platform into the cluster with: sandbox up",
 	}
-	head, lines := grid(columns, rows, m.width)
-	c := content{fixed: []string{m.styles.Faint.Render(head)}, lines: lines,
-		empty: "No pods. Put the platform into the cluster with: sandbox up"}
-	if len(pods) > 0 {
-		c.badge = fmt.Sprintf("%d of %d ready", readyPods, len(pods))
+	if len(m.pods) > 0 {
+		readyPods := 0
+		for _, p := range m.pods {
+			if p.Ready {
+				readyPods++
+			}
+		}
+		c.badge = fmt.Sprintf("%d of %d ready", readyPods, len(m.pods))
 	}
 	return c
+}
+
+func (m podsModel) row(p telemetry.Pod) []cell {
+	state := cell{"○ " + cmp.Or(clean(p.Phase), "not ready"), m.styles.Bad}
+	switch {
+	case p.Ready:
+		state = cell{"● ready", m.styles.Good}
+	case p.Phase == "Running":
+		state.text = "○ not ready" // its containers run, its readiness probe says no
+	}
+	restarts := cell{strconv.Itoa(int(p.Restarts)), m.styles.Plain}
+	if p.Restarts > 0 {
+		restarts.style = m.styles.Warn
+	}
+	return []cell{{clean(p.Name), m.styles.Plain}, state, restarts, {since(m.asOf(), p.Started), m.styles.Plain}}
 }
 
 func unreadyFirst(a, b telemetry.Pod) int {

@@ -10,17 +10,22 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/lipgloss"
 	"github.com/muesli/termenv"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
 // Options say how the screen is shown.
 type Options struct {
 	In           io.Reader        // keys; nil takes none
 	Out          io.Writer        // where the screen is drawn; required
-	Name         string           // the sandbox's name, until the first snapshot tells it
+	Name         string           // the sandbox's name
 	NoColor      bool             // draw without colour; the information is the same
-	Refresh      time.Duration    // between reads of the feed; 0 is 500ms
+	Refresh      time.Duration    // between reads of a source; 0 is 500ms
 	ExitWhenDone bool             // leave when the run that this screen watched is done
 	Now          func() time.Time // the clock; nil is time.Now
+
+	// Command renders a command of this program, given its verb and arguments, as a remedy; nil renders it for the default sandbox.
+	Command func(args []string) string
 }
 
 const (
@@ -37,9 +42,6 @@ var ErrInterrupted = errors.New("interrupted")
 func Run(ctx context.Context, feed Feed, opts Options) error {
 	if opts.Out == nil {
 		return errors.New("showing the screen: there is no output to draw on")
-	}
-	if opts.Refresh <= 0 {
-		opts.Refresh = defaultRefresh
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -89,16 +91,16 @@ func newWorld(ctx context.Context, feed Feed, now func() time.Time, running *inf
 		})
 	}
 	return world{
-		read: func(round int) tea.Cmd {
+		read: func(round int, source telemetry.Source) tea.Cmd {
 			return counted(func() tea.Msg {
 				ctx, cancel := context.WithTimeout(ctx, readWithin)
 				defer cancel()
-				snap, err := read(ctx, feed)
-				return readMsg{round: round, at: now(), snap: snap, err: err}
+				snap, err := read(ctx, feed, source)
+				return readMsg{round: round, source: source, at: now(), snap: snap, err: err}
 			})
 		},
-		due: func(round int, wait time.Duration) tea.Cmd {
-			return after(wait, func() tea.Msg { return dueMsg{round} })
+		due: func(round int, source telemetry.Source, wait time.Duration) tea.Cmd {
+			return after(wait, func() tea.Msg { return dueMsg{round, source} })
 		},
 		tick: func() tea.Cmd { return after(tickEvery, func() tea.Msg { return tickMsg(now()) }) },
 	}

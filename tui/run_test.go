@@ -47,7 +47,7 @@ func TestRunLeavesOnAKey(t *testing.T) {
 			in, keys := io.Pipe()
 			defer keys.Close()
 			var out tape
-			feed := feedFunc(func(context.Context) (telemetry.Snapshot, error) {
+			feed := feedFunc(func(context.Context, telemetry.Source) (telemetry.Snapshot, error) {
 				go func() { _, _ = keys.Write([]byte(c.key)) }()
 				return calm(), nil
 			})
@@ -66,7 +66,10 @@ func TestRunSurvivesItsFeed(t *testing.T) {
 	var out tape
 	reads := 0
 	const shown = "the feed panicked: broken feed"
-	feed := feedFunc(func(ctx context.Context) (telemetry.Snapshot, error) {
+	feed := feedFunc(func(ctx context.Context, source telemetry.Source) (telemetry.Snapshot, error) {
+		if source != telemetry.Scenario {
+			return telemetry.Snapshot{}, nil
+		}
 		switch reads++; reads {
 		case 1:
 			panic("broken feed")
@@ -94,7 +97,7 @@ func TestRunSurvivesItsFeed(t *testing.T) {
 
 func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	feed := feedFunc(func(ctx context.Context) (telemetry.Snapshot, error) {
+	feed := feedFunc(func(ctx context.Context, _ telemetry.Source) (telemetry.Snapshot, error) {
 		cancel()
 		<-ctx.Done()
 		return telemetry.Snapshot{}, ctx.Err()

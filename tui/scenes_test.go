@@ -16,15 +16,6 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// idleWorld answers nothing, so that a test says what arrives and when.
-func idleWorld() world {
-	return world{
-		read: func(int) tea.Cmd { return nil },
-		due:  func(int, time.Duration) tea.Cmd { return nil },
-		tick: func() tea.Cmd { return nil },
-	}
-}
-
 func plainStyles() Styles { return stylesIn(termenv.Ascii) }
 
 func stylesIn(p termenv.Profile) Styles {
@@ -41,24 +32,61 @@ func screen(styles Styles, msgs ...tea.Msg) Model {
 
 func told(m Model, msgs ...tea.Msg) Model {
 	for _, msg := range msgs {
+		if all, ok := msg.(answers); ok {
+			for _, a := range all {
+				m = told(m, a)
+			}
+			continue
+		}
 		next, _ := m.Update(msg)
 		m = next.(Model)
 	}
 	return m
 }
 
-func arrives(s telemetry.Snapshot) readMsg { return readMsg{at: s.At, snap: s} }
+// answers are what all sources say at one moment.
+type answers [len(telemetry.Sources)]readMsg
 
-func fails(at time.Time, reason string) readMsg { return readMsg{at: at, err: errors.New(reason)} }
+func arrives(s telemetry.Snapshot) answers { return arrivesIn(0, s) }
+
+func arrivesIn(round int, s telemetry.Snapshot) (all answers) {
+	for _, source := range telemetry.Sources {
+		all[source] = readMsg{round: round, source: source, at: s.At, snap: telemetry.Snapshot{At: s.At}.With(source, s)}
+	}
+	return all
+}
+
+func fails(at time.Time, reason string) (all answers) {
+	for _, source := range telemetry.Sources {
+		all[source] = failsAlone(source, at, reason)
+	}
+	return all
+}
+
+func failsAlone(source telemetry.Source, at time.Time, reason string) readMsg {
+	return readMsg{source: source, at: at, err: errors.New(reason)}
+}
 
 func press(k string) tea.KeyMsg {
 	switch k {
 	case "tab":
 		return tea.KeyMsg{Type: tea.KeyTab}
+	case "shift+tab":
+		return tea.KeyMsg{Type: tea.KeyShiftTab}
+	case "esc":
+		return tea.KeyMsg{Type: tea.KeyEsc}
 	case "up":
 		return tea.KeyMsg{Type: tea.KeyUp}
 	case "down":
 		return tea.KeyMsg{Type: tea.KeyDown}
+	case "pgup":
+		return tea.KeyMsg{Type: tea.KeyPgUp}
+	case "pgdown":
+		return tea.KeyMsg{Type: tea.KeyPgDown}
+	case "home":
+		return tea.KeyMsg{Type: tea.KeyHome}
+	case "end":
+		return tea.KeyMsg{Type: tea.KeyEnd}
 	case "ctrl+c":
 		return tea.KeyMsg{Type: tea.KeyCtrlC}
 	}
@@ -67,7 +95,7 @@ func press(k string) tea.KeyMsg {
 
 func calm() telemetry.Snapshot {
 	ms := time.Millisecond
-	s := telemetry.Snapshot{At: noon, Sandbox: "demo", Edges: []telemetry.Edge{
+	s := telemetry.Snapshot{At: noon, Edges: []telemetry.Edge{
 		{Caller: "loadgen", Callee: "orderservice", Method: "order.v1.OrderService/PlaceOrder", Rate: 49.8, P50: 14 * ms, P99: 61 * ms},
 		{Caller: "loadgen", Callee: "userservice", Method: "user.v1.UserService/GetUser", Rate: 200.2, P50: 2100 * time.Microsecond, P99: 9 * ms},
 		{Caller: "orderservice", Callee: "inventoryservice", Method: "inventory.v1.InventoryService/Reserve", Rate: 49.7, Errors: 0.0004, P50: 3 * ms, P99: 12 * ms},
@@ -118,7 +146,6 @@ func tripped() telemetry.Snapshot {
 func endless() telemetry.Snapshot {
 	s := tripped()
 	long := strings.Repeat("very-long-", 12)
-	s.Sandbox = long + "sandbox"
 	for i := range s.Edges {
 		s.Edges[i].Caller, s.Edges[i].Method = long+s.Edges[i].Caller, "pkg.v1.Service/"+long+"Method"
 		s.Edges[i].Rate, s.Edges[i].P99 = 12_345_678, 3*time.Hour

@@ -43,13 +43,16 @@ func idOf(e telemetry.Edge) edgeID { return edgeID{e.Caller, e.Callee, e.Method}
 // rates is what each edge's rate has been, the oldest first.
 type rates map[edgeID][]float64
 
-// with adds one snapshot's rates. Edges that are gone are forgotten.
-func (r rates) with(edges []telemetry.Edge) rates {
+// with adds one snapshot's rates, after a gap of missed columns. Edges that are gone are forgotten.
+func (r rates) with(edges []telemetry.Edge, missed int) rates {
 	next := make(rates, len(edges))
 	for _, e := range edges {
-		old := r[idOf(e)]
-		old = old[max(0, len(old)-remembered+1):]
-		next[idOf(e)] = append(append(make([]float64, 0, len(old)+1), old...), e.Rate)
+		values := append(make([]float64, 0, remembered+missed+1), r[idOf(e)]...)
+		for range missed {
+			values = append(values, math.NaN())
+		}
+		values = append(values, e.Rate)
+		next[idOf(e)] = values[max(0, len(values)-remembered):]
 	}
 	return next
 }

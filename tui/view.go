@@ -2,37 +2,43 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
 )
 
-// View draws the screen, never larger than its window.
+// View returns the screen, never larger than its window, as the last change left it.
 func (m Model) View() string {
-	w, h := m.size.width, m.size.height
-	switch {
-	case m.exiting:
+	if m.exiting {
 		return ""
-	case w < smallestWidth || h < smallestHeight:
+	}
+	return m.canvas.text
+}
+
+// compose puts the panels between header and footer.
+func (m Model) compose(head, foot []string) string {
+	w, h := m.size.width, m.size.height
+	if w < smallestWidth || h < smallestHeight {
 		return m.tooSmall()
 	}
-	lines := m.header()
-	lines = append(lines, m.body()...)
-	lines = append(lines, m.footer()...)
+	lines := append(append(slices.Clone(head), m.body()...), foot...)
 	return strings.Join(block(lines, w, h), "\n")
 }
 
 func (m Model) header() []string { return header(m.styles, m.scene, m.opts.Name, m.size.width) }
 
-func (m Model) footer() []string { return strings.Split(m.help.View(m.keys), "\n") }
-
-func (m Model) bodyHeight() int { return m.size.height - len(m.header()) - len(m.footer()) }
+func (m Model) footer() []string {
+	if m.still {
+		return nil
+	}
+	return strings.Split(m.help.View(m.keys), "\n")
+}
 
 func (m Model) body() []string {
 	var left, right []string
 	two := m.size.width >= twoColumns
-	for i, p := range m.panels {
-		view := p.View()
+	for i, view := range m.canvas.views {
 		switch {
 		case view == "":
 		case two && m.slots[i].right:

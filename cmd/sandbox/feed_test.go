@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +25,6 @@ func after[T any](ctx context.Context, wait time.Duration, v T) (T, error) {
 
 func fakeFeed() *feed {
 	return &feed{
-		name: "blue",
 		edges: func(ctx context.Context, over time.Duration) ([]telemetry.Edge, error) {
 			return after(ctx, time.Second, []telemetry.Edge{{Caller: "loadgen", Rate: over.Seconds()}})
 		},
@@ -38,43 +38,51 @@ func fakeFeed() *feed {
 	}
 }
 
-func TestASnapshotTakesAsLongAsTheSlowestSource(t *testing.T) {
+func TestFeed_ReadsEachSourceAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		got, err := fakeFeed().Snapshot(t.Context())
-		if err != nil {
-			t.Fatal(err)
+		var all sync.WaitGroup
+		for source, c := range map[telemetry.Source]struct {
+			takes time.Duration
+			want  telemetry.Snapshot
+		}{
+			telemetry.Prometheus:    {time.Second, telemetry.Snapshot{At: begun, Edges: []telemetry.Edge{{Caller: "loadgen", Rate: 10}}}},
+			telemetry.LoadGenerator: {2 * time.Second, telemetry.Snapshot{At: begun, Breakers: []telemetry.Breaker{{Caller: "loadgen", State: telemetry.Open}}}},
+			telemetry.Cluster:       {time.Second, telemetry.Snapshot{At: begun, Pods: []telemetry.Pod{{Name: "userservice-1"}}}},
+			telemetry.Scenario:      {0, telemetry.Snapshot{At: begun, Run: &telemetry.Run{Scenario: "pod-kill"}}},
+		} {
+			all.Go(func() {
+				got, err := fakeFeed().Read(t.Context(), source)
+				if took := time.Since(begun); err != nil || took != c.takes {
+					t.Errorf("%s: %v after %s, want %s", source, err, took, c.takes)
+				}
+				if diff := cmp.Diff(c.want, got); diff != "" {
+					t.Errorf("%s (-want +got)\n%s", source, diff)
+				}
+			})
 		}
-		if took := time.Since(begun); took != 2*time.Second {
-			t.Errorf("it took %s", took)
-		}
-		want := telemetry.Snapshot{
-			At: begun, Sandbox: "blue", Edges: []telemetry.Edge{{Caller: "loadgen", Rate: 10}},
-			Breakers: []telemetry.Breaker{{Caller: "loadgen", State: telemetry.Open}},
-			Pods:     []telemetry.Pod{{Name: "userservice-1"}}, Run: &telemetry.Run{Scenario: "pod-kill"},
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("(-want +got)\n%s", diff)
-		}
+		all.Wait()
 	})
 }
 
-func TestASourceThatFailsEndsTheSnapshotAtOnce(t *testing.T) {
+func TestFeed_SourceThatFailsTakesNoOther(t *testing.T) {
 	lost := errors.New("lost")
-	for source, harm := range map[string]func(*feed){
-		"prometheus": func(f *feed) {
+	for source, harm := range map[telemetry.Source]func(*feed){
+		telemetry.Prometheus: func(f *feed) {
 			f.edges = func(context.Context, time.Duration) ([]telemetry.Edge, error) { return nil, lost }
 		},
-		"the load generator": func(f *feed) { f.breakers = func(context.Context) ([]telemetry.Breaker, error) { return nil, lost } },
-		"the cluster":        func(f *feed) { f.pods = func(context.Context, string) ([]telemetry.Pod, error) { return nil, lost } },
-		"the run's file":     func(f *feed) { f.run = func() (*telemetry.Run, error) { return nil, lost } },
+		telemetry.LoadGenerator: func(f *feed) { f.breakers = func(context.Context) ([]telemetry.Breaker, error) { return nil, lost } },
+		telemetry.Cluster:       func(f *feed) { f.pods = func(context.Context, string) ([]telemetry.Pod, error) { return nil, lost } },
+		telemetry.Scenario:      func(f *feed) { f.run = func() (*telemetry.Run, error) { return nil, lost } },
 	} {
-		t.Run(source, func(t *testing.T) {
+		t.Run(source.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f, begun := fakeFeed(), time.Now()
+				f := fakeFeed()
 				harm(f)
-				if _, err := f.Snapshot(t.Context()); !errors.Is(err, lost) || time.Since(begun) != 0 {
-					t.Errorf("%v after %s", err, time.Since(begun))
+				for _, s := range telemetry.Sources {
+					if _, err := f.Read(t.Context(), s); errors.Is(err, lost) != (s == source) {
+						t.Errorf("%s: %v", s, err)
+					}
 				}
 			})
 		})

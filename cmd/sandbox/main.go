@@ -4,9 +4,12 @@ package main
 import (
 	"context"
 	"os"
+
+	"github.com/grpc-sandbox/sandbox/internal/noquery"
 )
 
 func main() {
+	noquery.Restore()
 	os.Exit(withSignals(os.Stderr, func(ctx context.Context) int {
 		return run(ctx, os.Args[1:], world{
 			stdin: os.Stdin, stdout: output(os.Stdout), stderr: output(os.Stderr), getenv: os.Getenv, getuid: os.Getuid,

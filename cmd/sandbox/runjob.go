@@ -58,6 +58,10 @@ func (j job) run(ctx context.Context) (scenarios.Report, error) {
 	unwritable := false
 	options := scenarios.Options{Journal: j.folders.Journal(j.g.name), DryRun: j.flags.dryRun, Room: j.room, Observer: func(r telemetry.Run) {
 		told.tell(r)
+		if j.flags.dryRun {
+			return // it may be next to a run, whose file it is
+		}
+		r.PID = os.Getpid()
 		if err := writeRun(j.folders, j.g.name, r); err != nil && !unwritable {
 			unwritable = true
 			fmt.Fprintln(j.w.stderr, "sandbox: telling other screens:", err)

@@ -9,30 +9,51 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/tui"
 )
 
 func newWatch(w world, g *globals) *cobra.Command {
-	return &cobra.Command{
+	once := false
+	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Show call rates, breakers, pods and the running scenario, live",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			out, err := terminal(w)
-			if err != nil {
+			asJSON, err := g.asJSON()
+			switch {
+			case err != nil:
 				return err
+			case asJSON && !once:
+				return usageRemedy("-o json is for one look, not for the screen", remedy.Command("watch", "--once", "-o", "json"))
+			}
+			var out *os.File
+			if !once {
+				if out, err = terminal(w); err != nil {
+					return err
+				}
 			}
 			s, err := openSession(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
 			defer s.close()
+			if once {
+				return s.watchOnce(cmd.Context(), w, asJSON)
+			}
 			if err := s.watch(cmd.Context(), w, out, false); !errors.Is(err, tui.ErrInterrupted) {
 				return err
 			}
 			return nil // to look is all that was asked for
 		},
 	}
+	cmd.Flags().BoolVar(&once, "once", false, "print what the screen shows once, and end; needs no terminal")
+	outputFlag(cmd, g)
+	return cmd
+}
+
+func usageRemedy(text string, remedies ...remedy.Remedy) error {
+	return &codedError{exitUsage, remedy.New(text, remedies...)}
 }
 
 // terminal is standard output when it is a terminal.
@@ -40,16 +61,12 @@ func terminal(w world) (*os.File, error) {
 	if out, ok := w.stdout.(*os.File); ok && term.IsTerminal(int(out.Fd())) {
 		return out, nil
 	}
-	return nil, usageError("the screen needs a terminal, and standard output is none\ntry: sandbox status -o json")
+	return nil, usageRemedy("the screen needs a terminal, and standard output is none", remedy.Command("watch", "--once", "-o", "json"))
 }
 
 // watch shows the screen until the user leaves it, or until the scenario is done. tui.ErrInterrupted: by Ctrl-C.
 func (s *session) watch(ctx context.Context, w world, out *os.File, untilDone bool) error {
-	feed, err := newFeed(ctx, s)
-	if err != nil {
-		return err
-	}
-	err = tui.Run(ctx, feed, screenOptions(w, out, s.name, untilDone))
+	err := tui.Run(ctx, newFeed(s), screenOptions(w, out, s.name, untilDone))
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil
@@ -60,5 +77,6 @@ func (s *session) watch(ctx context.Context, w world, out *os.File, untilDone bo
 }
 
 func screenOptions(w world, out *os.File, name string, untilDone bool) tui.Options {
-	return tui.Options{In: w.stdin, Out: out, Name: name, NoColor: w.getenv("NO_COLOR") != "", ExitWhenDone: untilDone}
+	g := globals{name: name}
+	return tui.Options{In: w.stdin, Out: out, Name: name, NoColor: w.getenv("NO_COLOR") != "", ExitWhenDone: untilDone, Command: g.commandLine}
 }

@@ -49,21 +49,15 @@ type Event struct {
 	Detail  string
 }
 
+// Killed is the result of a run whose process ended before the run did. Its phase is the one it was in.
+const Killed = "killed"
+
 // Run is the scenario that is running, or the last one that did.
 type Run struct {
 	Scenario string
 	Phase    string // plan, steady, steps, recover, verdict, cleanup, done
 	Result   string // empty until it is known
 	Started  time.Time
+	PID      int // of the process that runs it; 0 when not known
 	Timeline []Event
-}
-
-// Snapshot is everything a viewer draws, as of one moment.
-type Snapshot struct {
-	At       time.Time
-	Sandbox  string
-	Edges    []Edge
-	Breakers []Breaker
-	Pods     []Pod
-	Run      *Run
 }

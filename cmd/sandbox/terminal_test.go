@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestCommands_DoNotQueryTheTerminal gives each command a terminal that never answers. A query would be seen as an escape sequence.
+func TestCommands_DoNotQueryTheTerminal(t *testing.T) {
+	home := t.TempDir()
+	for _, c := range []struct {
+		command string
+		code    int
+		shows   string
+	}{
+		{"version", 0, "Kubernetes v"},
+		{"--help", 0, "watch"},
+		{"scenarios", 0, "pod-kill"},
+		{"completion bash", 0, "sandbox"},
+		{"status", 3, "sandbox up"},
+		{"no-such-verb", 2, "no-such-verb"},
+	} {
+		t.Run(c.command, func(t *testing.T) {
+			t.Parallel()
+			ours, theirs := terminalPair(t)
+			defer ours.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "sandbox", strings.Fields(c.command)...)
+			env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "CI=") })
+			cmd.Env = append(env, "HOME="+home, "XDG_CONFIG_HOME=", "TERM=xterm-256color")
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			theirs.Close()
+			said, err := io.ReadAll(ours) // until the last one to have the terminal ends
+			if err != nil && !errors.Is(err, syscall.EIO) {
+				t.Error(err)
+			}
+			_ = cmd.Wait() // the code says more
+			if got := cmd.ProcessState.ExitCode(); got != c.code || !strings.Contains(string(said), c.shows) || strings.Contains(string(said), "\x1b") {
+				t.Errorf("exit code %d, want %d; it says %.300q", got, c.code, said)
+			}
+		})
+	}
+}

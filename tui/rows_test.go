@@ -1,0 +1,105 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// shop is the shop's calls: several methods of the same two services, and one method with several callers.
+func shop() telemetry.Snapshot {
+	s := telemetry.Snapshot{At: noon}
+	for _, m := range []string{"orderservice inventoryservice Reserve", "orderservice inventoryservice Release", "orderservice inventoryservice Commit",
+		"orderservice paymentservice Charge", "orderservice paymentservice Refund", "orderservice userservice GetUser", "loadgen userservice GetUser",
+		"loadgen orderservice CreateOrder"} {
+		f := strings.Fields(m)
+		e := telemetry.Edge{Caller: f[0], Callee: f[1], Method: "x.v1.X/" + f[2], Rate: 50, P50: time.Millisecond, P99: time.Millisecond}
+		s.Edges = append(s.Edges, e)
+		s.Breakers = append(s.Breakers, telemetry.Breaker{Caller: f[0], Callee: f[1], Method: e.Method, State: telemetry.Closed, Since: noon})
+	}
+	return s
+}
+
+func TestRows_AreDistinguishableAtEveryWidth(t *testing.T) {
+	s := shop()
+	for width := smallestWidth; width <= 200; width++ {
+		m := screen(plainStyles(), tea.WindowSizeMsg{Width: width, Height: 60}, arrives(s))
+		for panel, title := range []string{"Calls", "Breakers"} {
+			rows := strings.Split(m.canvas.views[panel], "\n")[2:][:len(s.Edges)]
+			seen := map[string]bool{}
+			for i, row := range rows {
+				if seen[row] || !strings.Contains(row, " → ") {
+					t.Errorf("width %d, %s: row %d reads %q, as another one does", width, title, i+1, strings.TrimRight(row, " "))
+				}
+				seen[row] = true
+			}
+			for _, method := range []string{"Reserve", "Release", "Commit", "Charge", "Refund", "GetUser", "CreateOrder"} {
+				if !strings.Contains(strings.Join(rows, "\n"), " "+method+" ") {
+					t.Errorf("width %d, %s: %s is cut", width, title, method)
+				}
+			}
+		}
+	}
+}
+
+func TestKeys_ScrollByPagesAndToTheEnds(t *testing.T) {
+	for _, c := range []struct {
+		keys, shows string
+	}{
+		{"end", "48-50 of 50"},
+		{"G", "48-50 of 50"},
+		{"pgdown", "4-6 of 50"},
+		{"pgdown pgdown pgup", "4-6 of 50"},
+		{"end home", "1-3 of 50"},
+		{"end g", "1-3 of 50"},
+	} {
+		m := screen(plainStyles(), arrives(crowd()), press("tab"), press("tab"))
+		for _, k := range strings.Fields(c.keys) {
+			m = told(m, press(k))
+		}
+		if !strings.Contains(m.View(), c.shows) {
+			t.Errorf("after %s: %q is not in\n%s", c.keys, c.shows, m.View())
+		}
+	}
+}
+
+func TestKeys_GoBackAndCloseTheHelp(t *testing.T) {
+	m := screen(plainStyles(), press("shift+tab"))
+	if !strings.Contains(m.View(), "▶ Scenario") {
+		t.Errorf("shift+tab does not go back:\n%s", m.View())
+	}
+	if m = told(m, press("?"), press("esc")); strings.Contains(m.View(), "q   quit") {
+		t.Errorf("esc does not close the help:\n%s", m.View())
+	}
+}
+
+func TestScroll_FollowsTheRow(t *testing.T) {
+	msgs := []tea.Msg{arrives(crowd()), press("tab"), press("tab")}
+	for range 6 {
+		msgs = append(msgs, press("down"))
+	}
+	m := screen(plainStyles(), msgs...)
+	top := func(m Model) string { return strings.Fields(strings.Split(m.canvas.views[2], "\n")[2])[0] }
+	later := crowd()
+	later.At = noon.Add(time.Second)
+	for i := range 3 {
+		later.Pods[i].Ready = false // and goes to the top of the list
+	}
+	if before, after := top(m), top(told(m, arrives(later))); after != before {
+		t.Errorf("at the top was %s and is %s, without a key", before, after)
+	}
+}
+
+func TestScroll_AtTheTopStaysAtTheTop(t *testing.T) {
+	m := screen(plainStyles(), arrives(crowd()))
+	later := crowd()
+	later.At, later.Pods[0].Ready = noon.Add(time.Second), false
+	if m = told(m, arrives(later)); !strings.Contains(m.View(), fmt.Sprintf("%s ", later.Pods[0].Name)) {
+		t.Errorf("the pod that fails is not seen in\n%s", m.View())
+	}
+}
