@@ -15,6 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen"
 	_ "github.com/grpc-sandbox/sandbox/services/order/orderv1" // callable, because linked
 	_ "github.com/grpc-sandbox/sandbox/services/user/userv1"   // callable, because linked
+	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 
 func main() {
@@ -29,6 +30,7 @@ func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int 
 	if err != nil {
 		return fail(stderr, err)
 	}
+	cfg.Options = validation.ServerOptions()
 	cfg.Control = []string{"loadgen.v1.LoadGenerator/*"} // a fault here could not be taken back
 	load, err := loadgen.ConfigFromEnv(getenv)
 	if err != nil {

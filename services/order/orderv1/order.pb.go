@@ -245,8 +245,9 @@ type CreateOrderRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	UserId string                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	Lines  []*OrderLine           `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
-	// Repeating a request with its key gives the same order again, and a new attempt after UNAVAILABLE or ABORTED. A key that came with
-	// another request is INVALID_ARGUMENT. Without one each request is a new order.
+	// Repeating a request with its key gives the same order again, also while other services are away, and a new attempt after UNAVAILABLE
+	// or ABORTED. A key that came with another request is INVALID_ARGUMENT. Without one each request is a new order. A key belongs to the
+	// verified identity of the caller and to the user: the same key of another one is another order.
 	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache

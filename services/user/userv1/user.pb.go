@@ -188,7 +188,8 @@ type CreateUserRequest struct {
 	Age int32 `protobuf:"varint,3,opt,name=age,proto3" json:"age,omitempty"`
 	// As in GetUserRequest; when empty, the service picks one.
 	UserId string `protobuf:"bytes,4,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Repeating a request with its key gives the same answer again. A key that came with another request is INVALID_ARGUMENT.
+	// Repeating a request with its key gives the same answer again. A key that came with another request is INVALID_ARGUMENT. A key belongs
+	// to the verified identity of the caller: the same key of another caller is another user.
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
