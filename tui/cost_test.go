@@ -27,7 +27,7 @@ func many(n int) telemetry.Snapshot {
 	return s
 }
 
-// second is what the screen is told in one second at its default refresh, in order.
+// second returns the messages of one second at its default refresh, in order.
 func second(s telemetry.Snapshot, at time.Time) (msgs []tea.Msg) {
 	for elapsed := time.Duration(0); elapsed < time.Second; elapsed += 100 * time.Millisecond {
 		now := at.Add(elapsed)

@@ -12,7 +12,7 @@ import "os"
 
 const variable = "CI"
 
-var was, set = os.LookupEnv(variable) //nolint:forbidigo // before main there is nobody to hand it over
+var was, set = os.LookupEnv(variable) //nolint:forbidigo // main runs after every init
 
 func init() { _ = os.Setenv(variable, "true") } // on failure the terminal is asked, which is only slow
 
