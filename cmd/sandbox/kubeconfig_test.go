@@ -158,7 +158,7 @@ func TestExportKubeconfig(t *testing.T) {
 	if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:6443"), f.Kubeconfig("sandbox")); err != nil {
 		t.Fatal(err)
 	}
-	fixture.WantError(t, exportKubeconfig(t.Context(), f, "sandbox", world{getenv: func(string) string { return "" }}), broken, "\ntry: mend that file")
+	fixture.WantError(t, exportKubeconfig(t.Context(), f, "sandbox", world{getenv: func(string) string { return "" }}), broken, "\ntry: repair that file")
 	err := exportKubeconfig(t.Context(), sandbox.Folders{Config: t.TempDir()}, "sandbox", world{getenv: func(string) string { return "" }})
 	if !errorSays(err, "exporting the kubeconfig: ") {
 		t.Errorf("without a sandbox: %v", err)
