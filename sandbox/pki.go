@@ -3,7 +3,6 @@ package sandbox
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"slices"
@@ -118,8 +117,6 @@ func (p pki) rotation(rec *recorder) *certs.Rotation {
 	observer := certs.Observer{Cluster: p, Own: p.own, Now: time.Now}
 	return &certs.Rotation{
 		Store: p, Issuer: p, Now: time.Now, Limit: spreadTimeout, Every: spreadPoll, Step: rec.step,
-		Processes: func(ctx context.Context, roots []*x509.Certificate) ([]certs.Process, error) {
-			return observer.Processes(ctx, roots)
-		},
+		Processes: observer.Processes,
 	}
 }

@@ -35,8 +35,8 @@ func TestCommands_DoNotQueryTheTerminal(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "sandbox", strings.Fields(c.command)...)
-			env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "CI=") })
-			cmd.Env = append(env, "HOME="+home, "XDG_CONFIG_HOME=", "TERM=xterm-256color")
+			cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "CI=") })
+			cmd.Env = append(cmd.Env, "HOME="+home, "XDG_CONFIG_HOME=", "TERM=xterm-256color")
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 			if err := cmd.Start(); err != nil {

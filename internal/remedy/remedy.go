@@ -131,7 +131,7 @@ func collect(err error, add func(Remedy)) {
 			collect(inner, add)
 		}
 	}
-	if e, ok := err.(interface{ Remedies() []Remedy }); ok { //nolint:errorlint // this walks the tree itself
+	if e, ok := err.(interface{ Remedies() []Remedy }); ok {
 		for _, r := range e.Remedies() {
 			add(r)
 		}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"slices"
@@ -111,8 +112,12 @@ func (c Cluster) inspect(ctx context.Context, id string) (Container, error) {
 		return Container{}, err
 	}
 	var all []inspected
-	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 {
-		return Container{}, fmt.Errorf("reading what %s says of container %s: %d containers, %v", c.Engine.Name, id, len(all), err)
+	err = json.Unmarshal([]byte(out), &all)
+	if err == nil && len(all) != 1 {
+		err = fmt.Errorf("it lists %d containers", len(all))
+	}
+	if err != nil {
+		return Container{}, fmt.Errorf("reading what %s says of container %s: %w", c.Engine.Name, id, err)
 	}
 	x := all[0]
 	one := Container{ID: id, Name: strings.TrimPrefix(x.Name, "/"), Running: x.State.Status == "running"}
@@ -150,8 +155,12 @@ func (c Cluster) labelled(ctx context.Context, kind string, list []string, name 
 		return nil, err
 	}
 	var all []struct{ Labels map[string]string }
-	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) == 0 {
-		return nil, fmt.Errorf("reading what %s says of %s %s: %d of them, %v", c.Engine.Name, kind, name, len(all), err)
+	err = json.Unmarshal([]byte(out), &all)
+	if err == nil && len(all) == 0 {
+		err = errors.New("it lists none")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading what %s says of %s %s: %w", c.Engine.Name, kind, name, err)
 	}
 	l := all[0].Labels
 	return &Owner{ID: l[idLabel], User: l[userLabel], Process: l[processLabel]}, nil

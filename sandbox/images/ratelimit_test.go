@@ -92,7 +92,7 @@ func TestPatient_EndsWithItsContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (patient{&limiter{refusals: 1, header: "60"}, nil}).RoundTrip(req); !errors.Is(err, context.DeadlineExceeded) { //nolint:bodyclose // there is no answer
+		if _, err := (patient{&limiter{refusals: 1, header: "60"}, nil}).RoundTrip(req); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -1,7 +1,6 @@
 package release
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -282,7 +281,7 @@ func fieldsOf(e metav1.ManagedFieldsEntry) (*fieldpath.Set, error) {
 	if e.FieldsV1 == nil {
 		return set, nil
 	}
-	return set, set.FromJSON(bytes.NewReader(e.FieldsV1.Raw))
+	return set, set.FromJSON(e.FieldsV1.GetRawReader())
 }
 
 // fieldManager is the name under which this program owns fields.

@@ -89,7 +89,7 @@ func TestPolicy_PushedIntoProcess(t *testing.T) {
 		t.Error("sandbox_policy_info does not name the policy in force")
 	}
 	stop()
-	<-ended
+	<-ended //nolint:errcheck // how the process ended is not what this test is about
 }
 
 // What the zero value of Config does.

@@ -84,7 +84,7 @@ func (s *Service) create(ctx, callers context.Context, req *orderv1.CreateOrderR
 			return nil, err
 		}
 	case before.finished(): // needs nothing but this database
-		return answerOf(before, callers)
+		return answerOf(callers, before)
 	default:
 		n.name = before.name
 	}
@@ -104,7 +104,7 @@ func (s *Service) create(ctx, callers context.Context, req *orderv1.CreateOrderR
 		case left && o.mayBeTriedAgain():
 			continue
 		case o.finished() || o.state == charged || o.state == cancelling:
-			return answerOf(o, callers)
+			return answerOf(callers, o)
 		}
 		return nil, whoseTime(callers, err)
 	}
@@ -112,7 +112,7 @@ func (s *Service) create(ctx, callers context.Context, req *orderv1.CreateOrderR
 }
 
 // answerOf is the answer to the request that made an order which is sold or cancelled.
-func answerOf(o *order, callers context.Context) (*orderv1.CreateOrderResponse, error) {
+func answerOf(callers context.Context, o *order) (*orderv1.CreateOrderResponse, error) {
 	if o.state == confirmed || o.state == charged {
 		return &orderv1.CreateOrderResponse{Order: o.proto()}, nil
 	}
