@@ -1,6 +1,6 @@
 // Package flock keeps processes of one machine from doing the same thing at the same time.
 //
-// A lock belongs to a process and ends with it, kill -9 included, so a lock is never stale. A [Lock] may be removed together with its file while
+// A lock belongs to a process and ends with it, kill -9 included, so a lock is never stale; the garbage collector does not release it. A [Lock] may be removed together with its file while
 // others wait for it: a process that has opened the removed file notices that and locks its successor.
 package flock
 
@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -21,6 +22,9 @@ type Lock struct {
 	path string
 	file *flock.Flock
 }
+
+// locked has every Lock that was not unlocked. Without it the file of one that nobody refers to is closed, and so unlocked, by its finalizer.
+var locked sync.Map
 
 // Try locks the file at path, which it creates. It returns ErrHeld at once when the lock is taken.
 func Try(path string) (*Lock, error) { return try(path, os.O_CREATE|os.O_RDONLY) }
@@ -41,7 +45,9 @@ func try(path string, flag int) (*Lock, error) {
 		case !ok:
 			return nil, ErrHeld
 		case isAt(f, path):
-			return &Lock{path, f}, nil
+			l := &Lock{path, f}
+			locked.Store(l, nil)
+			return l, nil
 		}
 		// The holder before us removed the file between our open and our lock.
 		if err := f.Unlock(); err != nil {
@@ -78,7 +84,10 @@ func Wait(ctx context.Context, path string) (*Lock, error) {
 }
 
 // Unlock gives the lock back and leaves its file.
-func (l *Lock) Unlock() error { return l.file.Unlock() }
+func (l *Lock) Unlock() error {
+	locked.Delete(l)
+	return l.file.Unlock()
+}
 
 // Remove removes the file and gives the lock back.
-func (l *Lock) Remove() error { return errors.Join(os.Remove(l.path), l.file.Unlock()) }
+func (l *Lock) Remove() error { return errors.Join(os.Remove(l.path), l.Unlock()) }

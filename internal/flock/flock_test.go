@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,18 +102,35 @@ func TestTryAs_FullDiskLocksAllTheSame(t *testing.T) {
 	}
 }
 
+func TestTry_GarbageCollectorDoesNotUnlock(t *testing.T) {
+	path := lockFile(t)
+	mustLock(t, path, "run")
+	for range 3 {
+		runtime.GC()
+		runtime.Gosched()
+	}
+	if h := holder(t, path); h.PID != os.Getpid() {
+		t.Errorf("holder %+v", h)
+	}
+}
+
 func TestTry_LockEndsWithItsProcess(t *testing.T) {
 	const in = "FLOCK_TEST_LOCK"
 	if path := os.Getenv(in); path != "" {
 		mustLock(t, path, "run")
 		_, _ = os.Stdout.WriteString("locked\n")
-		select {} // until it is killed
+		// Blocking in `select {}` would end a process without cgo: every goroutine is asleep.
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		return
 	}
 	path := lockFile(t)
 	child := exec.Command(os.Args[0], "-test.run=^TestTry_LockEndsWithItsProcess$")
 	child.Env = append(os.Environ(), in+"="+path)
 	out, err := child.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := child.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := child.Start(); err != nil {
