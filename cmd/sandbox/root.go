@@ -150,7 +150,7 @@ func newRoot(w world) *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError("%w\ntry: %s --help", err, cmd.CommandPath())
+		return badUsage(cmd, err, nil)
 	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.name, "name", sandbox.DefaultName, "which sandbox")
@@ -178,7 +178,7 @@ func addHelp(root *cobra.Command) {
 			c.Args = func(cmd *cobra.Command, topic []string) error {
 				found, rest, err := root.Find(topic)
 				if err == nil && len(rest) > 0 {
-					err = fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath())
+					return badUsage(found, fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath()), rest)
 				}
 				return err
 			}
@@ -193,10 +193,12 @@ func badArgsAreUsage(c *cobra.Command) {
 		check = cobra.ArbitraryArgs
 	}
 	c.Args = func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError("%w\ntry: %s --help", err, cmd.CommandPath())
+		err := check(cmd, args)
+		var coded *codedError
+		if err == nil || errors.As(err, &coded) {
+			return err
 		}
-		return nil
+		return badUsage(cmd, err, args)
 	}
 	for _, sub := range c.Commands() {
 		badArgsAreUsage(sub)
