@@ -40,7 +40,7 @@ func newScenarios(w world, g *globals) *cobra.Command {
 		},
 	}
 	outputFlag(cmd, g)
-	cmd.AddCommand(newScenarioShow(w), newScenarioCheck(w),
+	cmd.AddCommand(newScenarioShow(w), newScenarioCheck(w, g),
 		&cobra.Command{
 			Use: "grammar", Short: "Print every field of a scenario file", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {
@@ -72,7 +72,7 @@ func newScenarioShow(w world) *cobra.Command {
 	}
 }
 
-func newScenarioCheck(w world) *cobra.Command {
+func newScenarioCheck(w world, g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "check FILE…", Short: "Check scenario files without a cluster", Args: cobra.MinimumNArgs(1),
 		Long: "Check scenario files without a cluster: everything but the plan, which needs the pods that there are. A problem is printed as\n" +
@@ -89,7 +89,7 @@ func newScenarioCheck(w world) *cobra.Command {
 				case errors.As(err, &problems):
 					fmt.Fprintln(w.stderr, problems)
 				default:
-					fmt.Fprintln(w.stderr, "sandbox:", withHint(err))
+					g.printError(w, "sandbox:", withHint(err))
 				}
 				bad = &codedError{exitUsage, nil} // all has been said
 			}

@@ -188,6 +188,15 @@ func collect(err error, add func(Remedy)) {
 	}
 }
 
+// Line returns an error and its remedies on one line, for a place that has no room for more. The function renders commands, as for Text.
+func Line(err error, command func(args []string) string) string {
+	line := strings.ReplaceAll(err.Error(), "\n", "; ")
+	for _, r := range Of(err) {
+		line += "; " + strings.Join(r.Lines(command), ", ")
+	}
+	return line
+}
+
 // Quote joins words into a line that a POSIX shell splits into the same words again.
 func Quote(words ...string) string {
 	quoted := make([]string, len(words))

@@ -82,6 +82,14 @@ func TestAdvicef_RendersTheCommandsInside(t *testing.T) {
 	}
 }
 
+func TestLine_HasTheErrorAndItsRemedies(t *testing.T) {
+	t.Parallel()
+	err := remedy.Wrap(errors.New("no server\nat all"), remedy.Command("up").Runs("kind"), remedy.Advice("wait"))
+	if got, want := remedy.Line(err, nil), "no server; at all; try: sandbox up, which runs: kind; try: wait"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestQuote_IsReadBackByAShell asks a real shell.
 func TestQuote_IsReadBackByAShell(t *testing.T) {
 	t.Parallel()
