@@ -2,10 +2,11 @@
 package sandbox
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // DefaultName is the sandbox that a command means when it names none.
@@ -45,7 +46,7 @@ func CheckName(name string) error {
 	if validName.MatchString(name) {
 		return nil
 	}
-	return fmt.Errorf("--name %q: want a lower-case letter, then at most 39 of a-z, 0-9 and -\ntry: --name %s", name, DefaultName)
+	return remedy.Errorf(remedy.Flag("name", DefaultName), "--name %q: want a lower-case letter, then at most 39 of a-z, 0-9 and -", name)
 }
 
 const modulePath = "module github.com/grpc-sandbox/sandbox\n"

@@ -3,10 +3,10 @@ package sandbox
 import (
 	"context"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
@@ -128,7 +128,8 @@ func (u *up) openStore() error {
 		return err
 	}
 	if err := cache.RemoveLeftovers(); err != nil {
-		u.rec.note("image cache", strings.ReplaceAll(err.Error(), "\n", "; ")) // it costs room on the disk, and no more
+		// Leftovers take space on the disk and do no other harm.
+		u.rec.note("image cache", remedy.Line(err, nil))
 	}
 	u.store = &images.Store{
 		Cache: cache, Registry: images.NewRegistry(), Mode: u.o.Images, SourceTree: u.o.SourceTree,

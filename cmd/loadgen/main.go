@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/loadgen"
 	_ "github.com/grpc-sandbox/sandbox/services/order/orderv1" // callable, because linked
@@ -46,6 +47,6 @@ func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int 
 }
 
 func fail(stderr io.Writer, err error) int {
-	fmt.Fprintln(stderr, "loadgen:", err)
+	fmt.Fprintln(stderr, "loadgen:", remedy.Line(err, nil))
 	return 1
 }

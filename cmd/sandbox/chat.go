@@ -69,7 +69,7 @@ func leaving(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return nil //nolint:nilerr // whoever leaves is told nothing of what leaving broke
 	}
-	return &codedError{exitNotHeld, fmt.Errorf("%s: %s", status.Code(err), status.Convert(err).Message())}
+	return answeredError(err)
 }
 
 // newKeys makes keys that no other process makes.

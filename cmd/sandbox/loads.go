@@ -11,8 +11,10 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
@@ -75,7 +77,7 @@ func loadError(doing, name string, err error) error {
 	case codes.AlreadyExists:
 		return fmt.Errorf("%s load %s: %w", doing, name, scenarios.ErrLoadTaken)
 	}
-	return fmt.Errorf("%s load %s: %w", doing, name, err)
+	return remedy.Wrap(fmt.Errorf("%s load %s: %w", doing, name, err), refusal.Remedies(err)...)
 }
 
 func reading(s *loadgenv1.LoadStats, asked time.Time) (scenarios.LoadReading, error) {

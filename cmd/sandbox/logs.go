@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
@@ -92,7 +93,7 @@ func (l podLog) print(out io.Writer) {
 func findRelease(name string) (charts.Release, error) {
 	r, names := findLogged(name)
 	if r == nil {
-		return charts.Release{}, usageError("%q is no release with pods\ntry: one of %s", name, strings.Join(names, ", "))
+		return charts.Release{}, usageError(remedy.OneOf(names...), "%q is no release with pods", name)
 	}
 	return *r, nil
 }

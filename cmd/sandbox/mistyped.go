@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/grpc-sandbox/sandbox/internal/nearest"
-	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // badUsage makes an error about the command line a usage error that points to the command's help and, for a mistyped flag, verb or argument, to
@@ -18,8 +17,7 @@ func badUsage(cmd *cobra.Command, err error, args []string) error {
 	if word, ok := meant(cmd, err, args); ok {
 		err = fmt.Errorf("%w: did you mean %q?", err, word)
 	}
-	help := strings.Fields(cmd.CommandPath() + " --help")[1:]
-	return &codedError{exitUsage, remedy.Wrap(err, remedy.Command(help[0], help[1:]...))}
+	return usageError(seeHelp(cmd), "%w", err)
 }
 
 // meant returns the flag, subcommand or argument that was probably meant.

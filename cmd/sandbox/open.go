@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 func newOpen(w world, g *globals) *cobra.Command {
@@ -39,7 +40,7 @@ func newOpen(w world, g *globals) *cobra.Command {
 			case <-cmd.Context().Done():
 				return nil
 			case <-f.Done():
-				return fmt.Errorf("the way to %s ended: pod %s is gone\ntry: %s", args[0], f.Pod, g.command("open "+args[0]))
+				return remedy.Errorf(remedy.Command("open", args[0]), "the port-forward to %s closed: pod %s is gone", args[0], f.Pod)
 			}
 		},
 	}

@@ -57,9 +57,13 @@ type verdictError struct{ error }
 
 func (e *verdictError) Unwrap() error { return e.error }
 
-func usageError(format string, args ...any) error {
-	return &codedError{code: exitUsage, err: fmt.Errorf(format, args...)}
+// usageError is a wrong command line, and what would have been accepted.
+func usageError(fix remedy.Remedy, format string, args ...any) error {
+	return &codedError{code: exitUsage, err: remedy.Errorf(fix, format, args...)}
 }
+
+// seeHelp is the remedy for words that a command does not understand.
+func seeHelp(cmd *cobra.Command) remedy.Remedy { return remedy.Advice(cmd.CommandPath() + " --help") }
 
 // run carries out one command line and returns the exit code.
 func run(ctx context.Context, args []string, w world) int {
@@ -95,26 +99,18 @@ func exitCode(ctx context.Context, w world, root *cobra.Command, err error) int 
 
 // printError prints an error and, below it, its remedies for the sandbox that was asked for.
 func printError(w world, root *cobra.Command, prefix string, err error) {
-	fmt.Fprintln(w.stderr, prefix, forSandbox(root, err))
 	g := &globals{name: root.PersistentFlags().Lookup("name").Value.String()}
+	g.printError(w, prefix, err)
+}
+
+// printError prints an error and, below it, its remedies.
+func (g *globals) printError(w world, prefix string, err error) {
+	fmt.Fprintln(w.stderr, prefix, err)
 	for _, r := range remedy.Of(err) {
 		for _, line := range r.Lines(g.commandLine) {
 			fmt.Fprintln(w.stderr, line)
 		}
 	}
-}
-
-// forSandbox is what an error says, with remedies for the sandbox that was asked for.
-func forSandbox(root *cobra.Command, err error) string {
-	const remedy = "try: sandbox "
-	lines := strings.Split(err.Error(), "\n")
-	name := root.PersistentFlags().Lookup("name").Value.String()
-	for i, line := range lines {
-		if rest, ok := strings.CutPrefix(line, remedy); ok && name != sandbox.DefaultName && !strings.Contains(line, "--name") {
-			lines[i] = remedy + "--name " + name + " " + rest
-		}
-	}
-	return strings.Join(lines, "\n")
 }
 
 // globals are the flags that every verb knows.
@@ -131,7 +127,7 @@ func (g *globals) check() error {
 		return &codedError{exitUsage, err}
 	}
 	if engines := cluster.EngineNames(); g.engine != "" && !slices.Contains(engines, g.engine) {
-		return usageError("--engine %q is none of %s\ntry: --engine %s", g.engine, strings.Join(engines, ", "), engines[0])
+		return usageError(remedy.Flag("engine", engines[0]), "--engine %q is none of %s", g.engine, strings.Join(engines, ", "))
 	}
 	return nil
 }
@@ -217,7 +213,7 @@ func (g *globals) asJSON() (bool, error) {
 	case "table":
 		return false, nil
 	}
-	return false, usageError("--output %q is neither table nor json\ntry: -o json", g.output)
+	return false, usageError(remedy.Advice("-o json"), "--output %q is neither table nor json", g.output)
 }
 
 // stateFolder is below XDG_STATE_HOME or HOME; without both, next to the sandboxes, none of which has a name with a dot.

@@ -109,7 +109,9 @@ func (j job) nameLeft(left []scenarios.Leftover) {
 	for _, l := range left {
 		fmt.Fprintln(j.w.stderr, "left behind by a killed run:", l)
 	}
-	fmt.Fprintln(j.w.stderr, "try:", j.g.command("undo"))
+	for _, line := range remedy.Command("undo").Lines(j.g.commandLine) {
+		fmt.Fprintln(j.w.stderr, line)
+	}
 }
 
 // reportFolder is where the report of a run is kept.
@@ -163,11 +165,11 @@ func writeTo(path string, write func(*os.File) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
-// withHint puts the remedy that an error carries on a line of its own.
+// withHint turns the remedy of an error of the engine into one that is printed.
 func withHint(err error) error {
 	var hint interface{ Hint() string }
 	if errors.As(err, &hint) && hint.Hint() != "" {
-		return fmt.Errorf("%w\ntry: %s", err, hint.Hint())
+		return remedy.Wrap(err, remedy.Advice(hint.Hint()))
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
@@ -115,12 +116,12 @@ func newScenarioCheck(w world, g *globals) *cobra.Command {
 			var bad error
 			checked := []checkedFile{}
 			for _, file := range files {
-				c := checkScenarioFile(file)
+				c := g.checkScenarioFile(file)
 				if c.err != nil {
 					bad = &codedError{exitUsage, nil} // everything has been printed
 				}
 				if !asJSON {
-					c.print(w)
+					c.print(w, g)
 				}
 				checked = append(checked, c)
 			}
@@ -136,7 +137,7 @@ func newScenarioCheck(w world, g *globals) *cobra.Command {
 	return cmd
 }
 
-func checkScenarioFile(file string) checkedFile {
+func (g *globals) checkScenarioFile(file string) checkedFile {
 	sc, err := loadScenario(file)
 	c := checkedFile{File: file, Problems: []fileProblem{}, err: err}
 	var problems *scenarios.FileError
@@ -148,12 +149,16 @@ func checkScenarioFile(file string) checkedFile {
 			c.Problems = append(c.Problems, fileProblem{p.Line, p.Path, p.Message, p.Remedy})
 		}
 	default:
-		c.Problems = append(c.Problems, fileProblem{Message: err.Error()})
+		p := fileProblem{Message: err.Error()}
+		for _, r := range remedy.Of(withHint(err)) {
+			p.Remedy = r.Text(g.commandLine)
+		}
+		c.Problems = append(c.Problems, p)
 	}
 	return c
 }
 
-func (c checkedFile) print(w world) {
+func (c checkedFile) print(w world, g *globals) {
 	var problems *scenarios.FileError
 	switch {
 	case c.err == nil:
@@ -161,7 +166,7 @@ func (c checkedFile) print(w world) {
 	case errors.As(c.err, &problems):
 		fmt.Fprintln(w.stderr, problems)
 	default:
-		fmt.Fprintln(w.stderr, "sandbox:", withHint(c.err))
+		g.printError(w, "sandbox:", withHint(c.err))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
@@ -40,9 +41,9 @@ Exit codes: 0 nothing is left, 3 the environment is not fit, 5 something could n
 			forget := cmd.Flags().Changed("forget")
 			switch {
 			case f.list && forget:
-				return usageError("--list and --forget exclude each other\ntry: %s --list", g.command("undo"))
+				return usageError(remedy.Command("undo", "--list"), "--list and --forget exclude each other")
 			case forget && f.forget <= 0:
-				return usageError("--forget %d is not a number of the list\ntry: %s --list", f.forget, g.command("undo"))
+				return usageError(remedy.Command("undo", "--list"), "--forget %d is not a number of the list", f.forget)
 			case f.list:
 				return listLeft(w, g, asJSON)
 			case forget:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
 
@@ -25,7 +27,8 @@ type dialAs func(ctx context.Context, consumer, provider string) (grpc.ClientCon
 type verifier struct {
 	dial     dialAs
 	replayer contracts.Replayer
-	replayed []contracts.Contract // at whose providers something may be left
+	replayed []contracts.Contract       // at whose providers something may be left
+	command  func(args []string) string // renders a command for the sandbox that is verified; nil for the default one
 }
 
 // newVerifier connects once to each provider for each consumer.
@@ -93,7 +96,7 @@ func (v *verifier) compare(ctx context.Context, doc *verifyDocument, p served) e
 	switch status.Code(err) {
 	case codes.OK:
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
-		return fmt.Errorf("asking %s what it serves: %s\ntry: sandbox status", p.release, status.Convert(err).Message())
+		return remedy.Errorf(remedy.Command("status"), "asking %s what it serves: %s", p.release, status.Convert(err).Message())
 	default:
 		doc.addDescriptors(p.release, []contracts.Problem{{What: fmt.Sprintf("asked for its descriptors, it answers %v", err)}}, nil)
 		return nil
@@ -142,7 +145,10 @@ func (v *verifier) takeBackKilled(ctx context.Context, stderr io.Writer, notes r
 	return notes.killed(func(run string) bool {
 		err := v.takeBack(ctx, all, run)
 		if err != nil {
-			fmt.Fprintf(stderr, "sandbox: taking back what an earlier verify left: %v\n", err)
+			fmt.Fprintln(stderr, "sandbox: taking back what an earlier verify left:", err)
+			for _, r := range remedy.Of(err) {
+				fmt.Fprintln(stderr, strings.Join(r.Lines(v.command), "\n"))
+			}
 		} else {
 			fmt.Fprintln(stderr, "took back what an earlier verify left when it was killed")
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -104,14 +103,10 @@ func newWatchDocument(name string, answers tui.Answers) watchDocument {
 	return doc
 }
 
-// explained splits an error into what went wrong and what to try, for the sandbox of a name.
+// explained returns the text of an error and its remedies, for the sandbox of a name.
 func explained(name string, err error) (text string, try []string) {
-	parts := strings.Split(err.Error(), "\ntry: ")
 	g := globals{name: name}
-	for _, r := range remedy.Of(err) {
-		parts = append(parts, r.Text(g.commandLine))
-	}
-	return parts[0], parts[1:]
+	return err.Error(), each(remedy.Of(err), func(r remedy.Remedy) string { return r.Text(g.commandLine) })
 }
 
 func documentOfEdge(e telemetry.Edge) callDocument {

@@ -142,7 +142,7 @@ func firstAnswer(ctx context.Context, conn grpc.ClientConnInterface, limit time.
 	ctx, done := context.WithTimeout(ctx, limit)
 	defer done()
 	if err := firstUser(ctx, conn); err != nil {
-		return fmt.Errorf("making the first call: %w\ntry: sandbox logs userservice", err)
+		return remedy.Errorf(remedy.Command("logs", "userservice"), "making the first call: %w", err)
 	}
 	return nil
 }

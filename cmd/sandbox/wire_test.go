@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"net"
-	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
 func TestAFirstCallThatNobodyAnswersEndsWithItsReason(t *testing.T) {
@@ -22,7 +23,5 @@ func TestAFirstCallThatNobodyAnswersEndsWithItsReason(t *testing.T) {
 	}
 	defer conn.Close()
 	err = firstAnswer(t.Context(), conn, time.Second)
-	if err == nil || !strings.Contains(err.Error(), "no pod of userservice is ready") || !strings.Contains(err.Error(), "try: sandbox logs userservice") {
-		t.Errorf("got %v", err)
-	}
+	fixture.WantError(t, err, "no pod of userservice is ready", "try: sandbox logs userservice")
 }

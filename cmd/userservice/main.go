@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/postgres"
 	"github.com/grpc-sandbox/sandbox/services/user"
 )
@@ -23,7 +24,7 @@ func main() {
 func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int {
 	cfg, err := user.ConfigFromEnv(getenv)
 	if err != nil {
-		fmt.Fprintln(stderr, "userservice:", err)
+		fmt.Fprintln(stderr, "userservice:", remedy.Line(err, nil))
 		return 1
 	}
 	return postgres.Program{

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Host is what a node's settings depend on.
@@ -86,7 +88,7 @@ func EnsureModulesFolder(path string) (bool, error) {
 		return false, err
 	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
-		return false, fmt.Errorf("making %s, which kind mounts into the node: %w\ntry: sudo mkdir -p %[1]s", path, err)
+		return false, remedy.Errorf(remedy.Shell("sudo", "mkdir", "-p", path), "making %s, which kind mounts into the node: %w", path, err)
 	}
 	return true, nil
 }

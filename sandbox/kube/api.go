@@ -10,6 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // WaitForAPI waits until the API server says that it is ready.
@@ -23,7 +25,7 @@ func (c *Client) WaitForAPI(ctx context.Context, limit time.Duration) error {
 		return err == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the cluster to answer: %w\ntry: sandbox doctor", errors.Join(err, last))
+		return remedy.Errorf(remedy.Command("doctor"), "waiting for the cluster to answer: %w", errors.Join(err, last))
 	}
 	return nil
 }

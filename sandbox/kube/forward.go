@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Forward is a port of a pod on this machine's loopback.
@@ -107,7 +109,7 @@ func (c *Client) readyPod(ctx context.Context, namespace, release string) (strin
 		}
 	}
 	if len(names) == 0 {
-		return "", fmt.Errorf("finding a pod of %s: none of %d is ready\ntry: sandbox status", release, len(pods.Items))
+		return "", remedy.Errorf(remedy.Command("status"), "finding a pod of %s: none of %d is ready", release, len(pods.Items))
 	}
 	slices.SortFunc(names, strings.Compare)
 	return names[0], nil

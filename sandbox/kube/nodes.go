@@ -3,13 +3,14 @@ package kube
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // WaitForNodes waits until there is a node and each is ready, and says what the last look found when that does not come.
@@ -26,7 +27,7 @@ func (c *Client) WaitForNodes(ctx context.Context, limit time.Duration) error {
 		return err == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the node: %w\ntry: sandbox doctor", errors.Join(err, why))
+		return remedy.Errorf(remedy.Command("doctor"), "waiting for the node: %w", errors.Join(err, why))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/common/model"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -48,8 +49,8 @@ func (p *Prometheus) Breakers(ctx context.Context) ([]telemetry.Breaker, error) 
 		k := breakerKey{s.Metric["service"], s.Metric["callee"], s.Metric["method"]}
 		state, ok := breakerStates[float64(s.Value)]
 		if !ok {
-			return nil, &failure{"asking Prometheus for breaker states",
-				fmt.Errorf("%s reports the unknown state %v", k.caller, s.Value), "sandbox up, so that services and sandbox are of one version"}
+			return nil, remedy.Errorf(remedy.Advicef("%s, so that services and sandbox are of one version", remedy.Command("up")),
+				"asking Prometheus for breaker states: %s reports the unknown state %v", k.caller, s.Value)
 		}
 		g := groups[k]
 		if g == nil {

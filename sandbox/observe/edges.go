@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/common/model"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -66,7 +67,7 @@ type edgeKey struct{ caller, callee, service, method model.LabelValue }
 // written package.Service/Method. A value that nobody has measured is zero.
 func (p *Prometheus) Edges(ctx context.Context, window time.Duration) ([]telemetry.Edge, error) {
 	if window <= 0 {
-		return nil, &failure{"asking Prometheus for call rates", fmt.Errorf("a window of %s holds no scrapes", window), "a window of 10s"}
+		return nil, remedy.Errorf(remedy.Advice("a window of 10s"), "asking Prometheus for call rates: a window of %s contains no scrapes", window)
 	}
 	edges := map[edgeKey]*telemetry.Edge{}
 	for i, q := range edgeQueries {

@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/api"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Prometheus asks one Prometheus server.
@@ -25,7 +27,7 @@ func NewPrometheus(base string, client *http.Client) (*Prometheus, error) {
 	}
 	c, err := api.NewClient(api.Config{Address: base, Client: client})
 	if err != nil {
-		return nil, fmt.Errorf("reading the address of Prometheus %q: %w\ntry: http://127.0.0.1:9090", base, err)
+		return nil, remedy.Errorf(remedy.Value("http://127.0.0.1:9090"), "reading the address of Prometheus %q: %w", base, err)
 	}
 	return &Prometheus{base: base, api: v1.NewAPI(c)}, nil
 }
@@ -48,10 +50,10 @@ func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 		case 1:
 			n = float64(v[0].Value)
 		default:
-			return 0, &failure{doing, fmt.Errorf("%d series match, and one number was asked for", len(v)), "sum(…) or another aggregation around the query"}
+			return 0, remedy.Errorf(remedy.Advice("sum(…) or another aggregation around the query"), "%s: %d series match, but one number is needed", doing, len(v))
 		}
 	default:
-		return 0, &failure{doing, fmt.Errorf("the answer is a %s, not a number", value.Type()), "an instant query, without a range at its end"}
+		return 0, remedy.Errorf(remedy.Advice("an instant query, without a range at its end"), "%s: the answer is a %s, not a number", doing, value.Type())
 	}
 	if math.IsNaN(n) {
 		return 0, explain(doing, "prometheus", p.base, ErrNoData)

@@ -13,6 +13,8 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // CertManagerChart is cert-manager's own chart. It comes out of cert-manager's module, whose checksum this project's recipes
@@ -29,7 +31,8 @@ func CertManagerChart(ctx context.Context, cacheDir, sourceTree, version string)
 		}
 	}
 	if sourceTree == "" {
-		return nil, errors.New("loading cert-manager's chart: not cached, and fetching it needs a checkout of this project\ntry: run from the project's folder, or name it with --source")
+		return nil, remedy.New("loading cert-manager's chart: not cached, and fetching it needs a checkout of this project",
+			remedy.Advice("run from the project's folder, or name it with --source"))
 	}
 	dir, err := moduleFolder(ctx, filepath.Join(sourceTree, "sandbox/images/recipes/certmanager"), "github.com/cert-manager/cert-manager")
 	if err != nil {

@@ -118,7 +118,7 @@ func TestABrokenAnswer(t *testing.T) {
 		{"the reason", users{err: refusal.New(codes.NotFound, "GONE", "x")}, reasoned, ""},
 		{"another reason", users{err: refusal.New(codes.NotFound, "HIDDEN", "x")}, reasoned, said + "code: it ended with NOT_FOUND HIDDEN, want NOT_FOUND GONE"},
 		{"a state that nobody knows", users{name: "Bob"}, with(func(i *contracts.Interaction) { i.State = "the moon is full" }),
-			said + "state: nobody knows how to bring it about that the moon is full; try: "},
+			said + "state: no entry in services/contracts/states*.go brings it about that the moon is full"},
 		{"metadata", users{name: "Bob", tenant: "blue"}, with(func(i *contracts.Interaction) { i.Metadata = map[string]string{"tenant": "blue"} }), ""},
 		{"metadata that the provider does not know any more", users{name: "Bob", tenant: "blue"}, with(func(i *contracts.Interaction) {
 			i.Metadata = map[string]string{"x-tenant": "blue"}

@@ -34,7 +34,7 @@ func (r *Replayer) Replay(ctx context.Context, conn grpc.ClientConnInterface, c 
 		return result
 	}
 	if i.State != "" && !known {
-		result.Problems = []Problem{{"state", fmt.Sprintf("nobody knows how to bring it about that %s; try: an entry in services/contracts/states*.go", i.State)}}
+		result.Problems = []Problem{{"state", fmt.Sprintf("no entry in services/contracts/states*.go brings it about that %s", i.State)}}
 		return result
 	}
 	v := r.fresh(c.Fresh)

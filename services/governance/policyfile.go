@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -82,8 +83,8 @@ func (f *PolicyFile) reload() {
 		f.ReportUnmatched()
 		return
 	}
-	f.Log.Error("keeping the last good policy", "file", f.Path, "version", f.Policy.Version(), "error", err)
-	f.event("kept the last good one: "+err.Error(), "kept")
+	f.Log.Error("keeping the last good policy", "file", f.Path, "version", f.Policy.Version(), "error", remedy.Line(err, nil))
+	f.event("kept the last good one: "+remedy.Line(err, nil), "kept")
 	if f.Metrics != nil {
 		f.Metrics.policyErrors.Inc()
 	}

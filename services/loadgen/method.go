@@ -10,6 +10,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // method is a unary method of a service linked into this program.
@@ -22,7 +24,7 @@ type method struct {
 func findMethod(name string) (*method, error) {
 	service, rpc, ok := strings.Cut(strings.TrimPrefix(name, "/"), "/")
 	if !ok {
-		return nil, fmt.Errorf("method %q has no slash; try: user.v1.UserService/GetUser", name)
+		return nil, remedy.Errorf(remedy.Value("user.v1.UserService/GetUser"), "method %q has no slash", name)
 	}
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
 	sd, isService := found.(protoreflect.ServiceDescriptor)

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
@@ -35,11 +36,11 @@ func (s *Server) StartLoad(_ context.Context, req *loadgenv1.StartLoadRequest) (
 		return nil, status.Errorf(codes.InvalidArgument, "target %q is not in TARGETS of the load generator", req.GetTarget())
 	}
 	if err := loadspec.CheckRate(req.GetRate()); err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+		return nil, refusal.Because(codes.InvalidArgument, err)
 	}
 	send, err := newCall(conn, req)
 	if err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+		return nil, refusal.Because(codes.InvalidArgument, err)
 	}
 	l, err := s.loads.start(req.GetName(), req.GetTarget(), req.GetMethod(), Pace(req.GetRate()), send)
 	if err != nil {
@@ -68,7 +69,7 @@ func newCall(conn grpc.ClientConnInterface, req *loadgenv1.StartLoadRequest) (ca
 	return func(ctx context.Context, n int64) error {
 		msg, err := m.request(template.Render(req.GetSeed(), n))
 		if err != nil {
-			return status.Error(codes.InvalidArgument, err.Error())
+			return refusal.Because(codes.InvalidArgument, err)
 		}
 		return m.invoke(ctx, conn, msg)
 	}, nil
@@ -77,7 +78,7 @@ func newCall(conn grpc.ClientConnInterface, req *loadgenv1.StartLoadRequest) (ca
 // SetRate changes the rate of a running load.
 func (s *Server) SetRate(_ context.Context, req *loadgenv1.SetRateRequest) (*loadgenv1.LoadStats, error) {
 	if err := loadspec.CheckRate(req.GetRate()); err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+		return nil, refusal.Because(codes.InvalidArgument, err)
 	}
 	l, err := s.loads.get(req.GetName())
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
 
@@ -37,11 +38,11 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	}
 	rate, err := parseRate(text("BACKGROUND_RATE", "20"))
 	if err != nil {
-		return Config{}, fmt.Errorf("reading BACKGROUND_RATE: %w; try: 20", err)
+		return Config{}, remedy.Errorf(remedy.Value("20"), "reading BACKGROUND_RATE: %w", err)
 	}
 	cfg := Config{Targets: targets, BackgroundTarget: text("BACKGROUND_TARGET", "userservice"), BackgroundRate: rate}
 	if _, known := targets[cfg.BackgroundTarget]; !known && rate > 0 {
-		return Config{}, fmt.Errorf("reading BACKGROUND_TARGET: %q is not in TARGETS; try: BACKGROUND_RATE=0", cfg.BackgroundTarget)
+		return Config{}, remedy.Errorf(remedy.Value("BACKGROUND_RATE=0"), "reading BACKGROUND_TARGET: %q is not in TARGETS", cfg.BackgroundTarget)
 	}
 	return cfg, nil
 }
@@ -51,7 +52,7 @@ func parseTargets(list string) (map[string]Target, error) {
 	for item := range strings.SplitSeq(list, ",") {
 		name, address, ok := strings.Cut(strings.TrimSpace(item), "=")
 		if !ok || name == "" || address == "" {
-			return nil, fmt.Errorf("reading TARGETS: %q is no name=address; try: %s", item, defaultTargets)
+			return nil, remedy.Errorf(remedy.Value(defaultTargets), "reading TARGETS: %q is no name=address", item)
 		}
 		targets[name] = Target{Name: name, Address: address}
 	}

@@ -3,6 +3,8 @@ package loadgen
 import (
 	"strings"
 	"testing"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 func TestConfigFromEnv(t *testing.T) {
@@ -22,7 +24,7 @@ func TestConfigFromEnv(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ConfigFromEnv(func(key string) string { return c.env[key] })
-			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(remedy.Line(err, nil), c.says) {
 				t.Errorf("got %v, want %q", err, c.says)
 			}
 		})

@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Config describes the database of one service. Addr, Database and Role are required; the zero value of the others means what stands
@@ -65,16 +67,16 @@ func ConfigFromEnv(role string, getenv func(string) string) (Config, error) {
 	}
 	cfg := Config{Addr: text("DATABASE_ADDR", "postgres.shop.svc:5432"), Database: text("DATABASE_NAME", "shop"), Role: role}
 	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
-		return Config{}, fmt.Errorf("reading DATABASE_ADDR: %w; try: postgres.shop.svc:5432", err)
+		return Config{}, remedy.Errorf(remedy.Value("postgres.shop.svc:5432"), "reading DATABASE_ADDR: %w", err)
 	}
 	conns, err := strconv.ParseInt(text("DATABASE_MAX_CONNS", "6"), 10, 32)
 	if err != nil || conns < 1 {
-		return Config{}, fmt.Errorf("reading DATABASE_MAX_CONNS: %q is not a number of connections; try: 6", getenv("DATABASE_MAX_CONNS"))
+		return Config{}, remedy.Errorf(remedy.Value("6"), "reading DATABASE_MAX_CONNS: %q is not a number of connections", getenv("DATABASE_MAX_CONNS"))
 	}
 	cfg.MaxConns = int32(conns)
 	cfg.Acquire, err = time.ParseDuration(text("DATABASE_ACQUIRE_TIMEOUT", "500ms"))
 	if err != nil || cfg.Acquire <= 0 {
-		return Config{}, fmt.Errorf("reading DATABASE_ACQUIRE_TIMEOUT: %q is not a duration; try: 500ms", getenv("DATABASE_ACQUIRE_TIMEOUT"))
+		return Config{}, remedy.Errorf(remedy.Value("500ms"), "reading DATABASE_ACQUIRE_TIMEOUT: %q is not a duration", getenv("DATABASE_ACQUIRE_TIMEOUT"))
 	}
 	return cfg, nil
 }

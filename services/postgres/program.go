@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
@@ -25,7 +26,7 @@ type Program struct {
 // Main runs the program as its environment says until ctx ends. It returns the exit code, and says on stderr what stopped it.
 func (p Program) Main(ctx context.Context, stderr io.Writer, getenv func(string) string) int {
 	if err := p.run(ctx, stderr, getenv); err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", p.Service, err)
+		fmt.Fprintf(stderr, "%s: %s\n", p.Service, remedy.Line(err, nil))
 		return 1
 	}
 	return 0

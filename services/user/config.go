@@ -1,9 +1,10 @@
 package user
 
 import (
-	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Config bounds what rooms keep. The zero value of each field means what stands beside it.
@@ -26,12 +27,12 @@ func (c Config) withDefaults() Config {
 func ConfigFromEnv(getenv func(string) string) (cfg Config, err error) {
 	if text := getenv("CHAT_KEEP"); text != "" {
 		if cfg.Keep, err = strconv.ParseInt(text, 10, 64); err != nil || cfg.Keep < 1 {
-			return Config{}, fmt.Errorf("reading CHAT_KEEP: %q is not a number of messages; try: 10000", text)
+			return Config{}, remedy.Errorf(remedy.Value("10000"), "reading CHAT_KEEP: %q is not a number of messages", text)
 		}
 	}
 	if text := getenv("CHAT_PRUNE_EVERY"); text != "" {
 		if cfg.Every, err = time.ParseDuration(text); err != nil || cfg.Every <= 0 {
-			return Config{}, fmt.Errorf("reading CHAT_PRUNE_EVERY: %q is not a duration; try: 1m", text)
+			return Config{}, remedy.Errorf(remedy.Value("1m"), "reading CHAT_PRUNE_EVERY: %q is not a duration", text)
 		}
 	}
 	return cfg, nil

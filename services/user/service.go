@@ -41,7 +41,7 @@ var wellFormed = regexp.MustCompile(`^u-([1-9][0-9]{0,17})$`)
 func (s Service) GetUser(ctx context.Context, req *userv1.GetUserRequest) (*userv1.GetUserResponse, error) {
 	n, ok := number(req.GetUserId())
 	if !ok {
-		return nil, refusal.Field("user_id", `must be "u-" and a whole number from 1, without leading zeros; try: u-42`)
+		return nil, refusal.Field("user_id", `must be "u-" and a whole number from 1, without leading zeros`, refusal.Help("u-42"))
 	}
 	if n <= Count {
 		return &userv1.GetUserResponse{User: person(int(n))}, nil

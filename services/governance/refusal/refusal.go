@@ -3,6 +3,7 @@ package refusal
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -10,6 +11,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Domain is in the ErrorInfo of every refusal.
@@ -29,9 +32,42 @@ func Fields(violations ...*errdetails.BadRequest_FieldViolation) error {
 	return detailed(codes.InvalidArgument, message, &errdetails.BadRequest{FieldViolations: violations})
 }
 
-// Field is INVALID_ARGUMENT for one field.
-func Field(name, description string) error {
-	return Fields(&errdetails.BadRequest_FieldViolation{Field: name, Description: description})
+// Field is INVALID_ARGUMENT for one field, with more details.
+func Field(name, description string, more ...protoadapt.MessageV1) error {
+	return detailed(codes.InvalidArgument, name+": "+description, append([]protoadapt.MessageV1{Violation(name, description)}, more...)...)
+}
+
+// Because is a status with the text of err. The remedies of err travel in a google.rpc.Help.
+func Because(code codes.Code, err error) error {
+	var help []string
+	for _, r := range remedy.Of(err) {
+		help = append(help, r.Text(nil))
+	}
+	if len(help) == 0 {
+		return status.Error(code, err.Error())
+	}
+	return detailed(code, err.Error(), Help(help...))
+}
+
+// Help is the detail that says what would be accepted, or what to do: one link without an address for each text.
+func Help(texts ...string) protoadapt.MessageV1 {
+	help := &errdetails.Help{}
+	for _, text := range texts {
+		help.Links = append(help.Links, &errdetails.Help_Link{Description: text})
+	}
+	return help
+}
+
+// Remedies reads what a status says to do, from its google.rpc.Help.
+func Remedies(err error) (all []remedy.Remedy) {
+	for _, d := range status.Convert(err).Details() {
+		if help, ok := d.(*errdetails.Help); ok {
+			for _, link := range help.GetLinks() {
+				all = append(all, remedy.Advice(strings.TrimSpace(link.GetDescription()+" "+link.GetUrl())))
+			}
+		}
+	}
+	return all
 }
 
 func detailed(code codes.Code, message string, details ...protoadapt.MessageV1) error {

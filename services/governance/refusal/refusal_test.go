@@ -9,6 +9,8 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 func TestNew(t *testing.T) {
@@ -31,6 +33,30 @@ func TestNew(t *testing.T) {
 		if Reason(err) != "" {
 			t.Errorf("a reason out of %v", err)
 		}
+	}
+}
+
+func TestBecause_CarriesRemediesAsHelp(t *testing.T) {
+	err := Because(codes.InvalidArgument, fmt.Errorf("reading: %w", remedy.New("no slash", remedy.Value("a/b"), remedy.Value("c/d"))))
+	st := status.Convert(err)
+	if st.Code() != codes.InvalidArgument || st.Message() != "reading: no slash" {
+		t.Errorf("got %v", st)
+	}
+	if got, want := remedy.Line(remedy.Wrap(err, Remedies(st.Err())...), nil), err.Error()+"; try: a/b; try: c/d"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if st := status.Convert(Because(codes.Internal, errors.New("x"))); st.Code() != codes.Internal || st.Message() != "x" || len(st.Details()) > 0 {
+		t.Errorf("got %v", st)
+	}
+}
+
+func TestField_HasMoreDetails(t *testing.T) {
+	err := Field("user_id", "must be a number", Help("u-42"))
+	if got, want := status.Convert(err).Message(), "user_id: must be a number"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := Remedies(err); len(got) != 1 || got[0].Text(nil) != "u-42" {
+		t.Errorf("got %v", got)
 	}
 }
 

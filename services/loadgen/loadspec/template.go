@@ -1,11 +1,12 @@
 package loadspec
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Template is a text with places for numbers: {{ n 1 1000 }} is a whole number from 1 to 1000, both included, each as likely.
@@ -29,12 +30,12 @@ func ParseTemplate(text string) (*Template, error) {
 		say := text[at[0]:at[1]]
 		match := numberSay.FindStringSubmatch(say)
 		if match == nil {
-			return nil, fmt.Errorf("reading the template: %s is unknown; try: {{ n 1 1000 }}", say)
+			return nil, remedy.Errorf(remedy.Value("{{ n 1 1000 }}"), "reading the template: %s is unknown", say)
 		}
 		from, err1 := strconv.ParseInt(match[1], 10, 64)
 		to, err2 := strconv.ParseInt(match[2], 10, 64)
 		if err1 != nil || err2 != nil || from > to || to-from < 0 || to-from+1 <= 0 {
-			return nil, fmt.Errorf("reading the template: %s names no range; try: {{ n 1 1000 }}", say)
+			return nil, remedy.Errorf(remedy.Value("{{ n 1 1000 }}"), "reading the template: %s names no range", say)
 		}
 		t.texts = append(t.texts, text[end:at[0]])
 		t.ranges = append(t.ranges, span{from, to})

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 func TestTemplate(t *testing.T) {
@@ -22,7 +24,7 @@ func TestTemplate(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			tpl, err := ParseTemplate(c.text)
 			if c.says != "" {
-				if err == nil || !strings.Contains(err.Error(), c.says) {
+				if err == nil || !strings.Contains(remedy.Line(err, nil), c.says) {
 					t.Errorf("got %v, want %q", err, c.says)
 				}
 				return

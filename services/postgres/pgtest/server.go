@@ -50,7 +50,7 @@ func Start(t testing.TB) *Server {
 func start(t testing.TB) (*Server, error) {
 	bin := binaries()
 	if bin == "" {
-		const missing = "no PostgreSQL on this machine; try: apt-get install postgresql"
+		const missing = "no PostgreSQL on this machine: apt-get install postgresql"
 		if os.Getenv(Require) != "" { //nolint:forbidigo // a test's own switch
 			t.Fatal(missing)
 		}
