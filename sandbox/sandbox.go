@@ -30,6 +30,9 @@ func (f Folders) Exported(name string) string { return filepath.Join(f.of(name),
 // Journal is the folder of the scenario runs of a sandbox.
 func (f Folders) Journal(name string) string { return filepath.Join(f.of(name), "runs") }
 
+// Run is the file with the scenario that runs in a sandbox, or the last one that did.
+func (f Folders) Run(name string) string { return filepath.Join(f.of(name), "run.json") }
+
 // Reports is the folder of the reports of a sandbox's scenario runs. `down` leaves it.
 func (f Folders) Reports(name string) string { return filepath.Join(f.State, name, "reports") }
 

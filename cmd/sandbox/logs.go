@@ -33,16 +33,16 @@ func newLogs(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := openSession(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer c.Close()
 			if !asJSON {
-				return s.logs(cmd.Context(), r, lines, func(l podLog) { l.print(w.stdout) })
+				return readLogs(cmd.Context(), c.Kube, r, lines, func(l podLog) { l.print(w.stdout) })
 			}
 			doc := logsDocument{Release: r.Name, Pods: []podLog{}}
-			if err := s.logs(cmd.Context(), r, lines, func(l podLog) { doc.Pods = append(doc.Pods, l) }); err != nil {
+			if err := readLogs(cmd.Context(), c.Kube, r, lines, func(l podLog) { doc.Pods = append(doc.Pods, l) }); err != nil {
 				return err
 			}
 			return writeJSON(w.stdout, doc)
@@ -64,14 +64,14 @@ type podLog struct {
 	Lines []string `json:"lines"`
 }
 
-// logs reads the last lines of each pod of a release, and hands them on pod by pod.
-func (s *session) logs(ctx context.Context, r charts.Release, lines int64, each func(podLog)) error {
-	pods, err := kube.Workloads{Client: s.client, Namespace: r.Namespace}.PodsBy(ctx, r.Selector)
+// readLogs reads the last lines of each pod of a release and calls each once per pod.
+func readLogs(ctx context.Context, client *kube.Client, r charts.Release, lines int64, each func(podLog)) error {
+	pods, err := kube.Workloads{Client: client, Namespace: r.Namespace}.PodsBy(ctx, r.Selector)
 	if err != nil {
 		return err
 	}
 	for _, p := range pods {
-		text, err := s.client.Logs(ctx, r.Namespace, p.Name, lines)
+		text, err := client.Logs(ctx, r.Namespace, p.Name, lines)
 		if err != nil {
 			return fmt.Errorf("reading the log of %s: %w", p.Name, err)
 		}

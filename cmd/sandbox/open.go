@@ -8,10 +8,11 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
 func newOpen(w world, g *globals) *cobra.Command {
-	ports := map[string]int{"prometheus": prometheusPort, "jaeger": jaegerPort}
+	ports := map[string]int{"prometheus": live.PrometheusPort, "jaeger": live.JaegerPort}
 	cmd := &cobra.Command{
 		Use:       "open prometheus|jaeger",
 		Short:     "Make Prometheus or Jaeger reachable from this machine until interrupted",
@@ -22,12 +23,12 @@ func newOpen(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := openSession(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			defer s.close()
-			f, err := s.client.Forward(cmd.Context(), charts.SystemNamespace, args[0], ports[args[0]])
+			defer c.Close()
+			f, err := c.Kube.Forward(cmd.Context(), charts.SystemNamespace, args[0], ports[args[0]])
 			if err != nil {
 				return err
 			}

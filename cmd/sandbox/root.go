@@ -17,6 +17,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
 // world is what a verb may touch of the process it runs in.
@@ -246,4 +247,13 @@ func (w world) folders() (sandbox.Folders, error) {
 	}
 	cache, err := pick("XDG_CACHE_HOME", ".cache")
 	return sandbox.Folders{Config: config, Cache: cache, State: w.stateFolder(config)}, err
+}
+
+// openCluster connects to the sandbox that was asked for.
+func openCluster(ctx context.Context, w world, g *globals) (*live.Cluster, error) {
+	folders, err := w.folders()
+	if err != nil {
+		return nil, err
+	}
+	return live.Open(ctx, folders, g.name)
 }

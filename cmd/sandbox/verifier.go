@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
 
@@ -47,7 +48,7 @@ func newVerifier(run string, dial dialAs) *verifier {
 		return open[w], nil
 	}}
 	v.replayer = contracts.Replayer{Run: run, Sold: func(ctx context.Context) (string, error) {
-		conn, err := v.dial(ctx, cliAccount, "orderservice")
+		conn, err := v.dial(ctx, live.Account, "orderservice")
 		if err != nil {
 			return "", err
 		}
@@ -86,7 +87,7 @@ func (v *verifier) verify(ctx context.Context, chosen selection) (*verifyDocumen
 }
 
 func (v *verifier) compare(ctx context.Context, doc *verifyDocument, p served) error {
-	conn, err := v.dial(ctx, cliAccount, p.release)
+	conn, err := v.dial(ctx, live.Account, p.release)
 	if err != nil {
 		return err
 	}

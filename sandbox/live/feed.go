@@ -1,4 +1,4 @@
-package main
+package live
 
 import (
 	"context"
@@ -11,33 +11,34 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// ratesWindow is over how long call rates are taken: short enough to see a burst, long enough for ten scrapes.
+// ratesWindow is the period over which call rates are computed: short enough to show a burst, long enough for ten scrapes.
 const ratesWindow = 10 * time.Second
 
-// feed is what the screen reads, each part from a source of its own.
-type feed struct {
+// Feed implements tui.Feed: it reads the parts of the screen, each from its own source.
+type Feed struct {
 	edges    func(ctx context.Context, over time.Duration) ([]telemetry.Edge, error)
 	breakers func(ctx context.Context) ([]telemetry.Breaker, error)
 	pods     func(ctx context.Context, release string) ([]telemetry.Pod, error)
 	run      func() (*telemetry.Run, error)
 }
 
-func newFeed(s *session) *feed {
-	return &feed{
-		edges: s.prometheus.Edges, breakers: s.loadgenBreakers(), pods: s.workloads.Pods,
-		run: func() (*telemetry.Run, error) { return lastRunOf(s.folders, s.name) },
+// Feed returns the feed of the screen. It connects to the load generator when that is first read, so that the screen also opens for a cluster in
+// trouble.
+func (c *Cluster) Feed() *Feed {
+	return &Feed{
+		edges: c.Prometheus.Edges, breakers: c.loadgenBreakers(), pods: c.Workloads.Pods,
+		run: func() (*telemetry.Run, error) { return LastRun(c.Folders, c.Name) },
 	}
 }
 
-// loadgenBreakers reads the breakers over a connection that is made when it is first needed, so that the screen of a cluster in trouble opens.
-func (s *session) loadgenBreakers() func(context.Context) ([]telemetry.Breaker, error) {
+func (c *Cluster) loadgenBreakers() func(context.Context) ([]telemetry.Breaker, error) {
 	var mu sync.Mutex
 	var rpc loadgenv1.LoadGeneratorClient
 	return func(ctx context.Context) ([]telemetry.Breaker, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if rpc == nil {
-			conn, err := s.dial(ctx, "loadgen")
+			conn, err := c.Dial(ctx, "loadgen")
 			if err != nil {
 				return nil, err
 			}
@@ -47,8 +48,8 @@ func (s *session) loadgenBreakers() func(context.Context) ([]telemetry.Breaker, 
 	}
 }
 
-// Read asks one source.
-func (f *feed) Read(ctx context.Context, source telemetry.Source) (snap telemetry.Snapshot, err error) {
+// Read reads one source. The snapshot has only the part of that source.
+func (f *Feed) Read(ctx context.Context, source telemetry.Source) (snap telemetry.Snapshot, err error) {
 	snap.At = time.Now()
 	switch source {
 	case telemetry.Prometheus:

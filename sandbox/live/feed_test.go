@@ -1,4 +1,4 @@
-package main
+package live
 
 import (
 	"context"
@@ -23,8 +23,8 @@ func after[T any](ctx context.Context, wait time.Duration, v T) (T, error) {
 	}
 }
 
-func fakeFeed() *feed {
-	return &feed{
+func fakeFeed() *Feed {
+	return &Feed{
 		edges: func(ctx context.Context, over time.Duration) ([]telemetry.Edge, error) {
 			return after(ctx, time.Second, []telemetry.Edge{{Caller: "loadgen", Rate: over.Seconds()}})
 		},
@@ -67,13 +67,13 @@ func TestFeed_ReadsEachSourceAlone(t *testing.T) {
 
 func TestFeed_SourceThatFailsTakesNoOther(t *testing.T) {
 	lost := errors.New("lost")
-	for source, harm := range map[telemetry.Source]func(*feed){
-		telemetry.Prometheus: func(f *feed) {
+	for source, harm := range map[telemetry.Source]func(*Feed){
+		telemetry.Prometheus: func(f *Feed) {
 			f.edges = func(context.Context, time.Duration) ([]telemetry.Edge, error) { return nil, lost }
 		},
-		telemetry.LoadGenerator: func(f *feed) { f.breakers = func(context.Context) ([]telemetry.Breaker, error) { return nil, lost } },
-		telemetry.Cluster:       func(f *feed) { f.pods = func(context.Context, string) ([]telemetry.Pod, error) { return nil, lost } },
-		telemetry.Scenario:      func(f *feed) { f.run = func() (*telemetry.Run, error) { return nil, lost } },
+		telemetry.LoadGenerator: func(f *Feed) { f.breakers = func(context.Context) ([]telemetry.Breaker, error) { return nil, lost } },
+		telemetry.Cluster:       func(f *Feed) { f.pods = func(context.Context, string) ([]telemetry.Pod, error) { return nil, lost } },
+		telemetry.Scenario:      func(f *Feed) { f.run = func() (*telemetry.Run, error) { return nil, lost } },
 	} {
 		t.Run(source.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

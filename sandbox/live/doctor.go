@@ -1,4 +1,4 @@
-package main
+package live
 
 import (
 	"context"
@@ -20,21 +20,24 @@ import (
 
 const loadgenRate = `sum(rate(grpc_client_handled_total{service="loadgen"}[30s]))`
 
-// calledWindow is how recent a call must be to count as one now; its trace has had time to arrive.
+// calledWindow is how recent a call must be to count as current. It leaves time for its trace to arrive.
 const calledWindow = 30 * time.Second
 
-// patient is the cluster as the doctor examines it.
-func (s *session) patient() *doctor.Cluster {
+// tracesWindow is how recent a trace must be to show that traces arrive.
+const tracesWindow = 5 * time.Minute
+
+// Doctor returns the functions with which the doctor examines the cluster.
+func (c *Cluster) Doctor() *doctor.Cluster {
 	return &doctor.Cluster{
-		Nodes: s.nodes, Releases: s.releases, Certificates: s.certificates, Trust: s.trust,
-		Pods:   s.pods,
-		Called: s.called, Targets: s.prometheus.TargetsUp, Breakers: s.prometheus.Breakers, Services: s.jaeger.Services,
+		Nodes: c.nodes, Releases: c.releases, Certificates: c.certificates, Trust: c.trust,
+		Pods:   c.pods,
+		Called: c.called, Targets: c.Prometheus.TargetsUp, Breakers: c.Prometheus.Breakers, Services: c.Jaeger.Services,
 		Traces: func(ctx context.Context, service string) (int, error) {
-			traces, err := s.jaeger.Traces(ctx, service, time.Now().Add(-tracesWindow), 20)
+			traces, err := c.Jaeger.Traces(ctx, service, time.Now().Add(-tracesWindow), 20)
 			return len(traces), err
 		},
 		CallRate: func(ctx context.Context) (float64, error) {
-			rate, err := s.prometheus.Value(ctx, loadgenRate)
+			rate, err := c.Prometheus.Value(ctx, loadgenRate)
 			if errors.Is(err, observe.ErrNoData) {
 				return 0, nil
 			}
@@ -43,9 +46,9 @@ func (s *session) patient() *doctor.Cluster {
 	}
 }
 
-// called are the services that anybody calls now.
-func (s *session) called(ctx context.Context) ([]string, error) {
-	edges, err := s.prometheus.Edges(ctx, calledWindow)
+// called returns the services that currently receive calls.
+func (c *Cluster) called(ctx context.Context) ([]string, error) {
+	edges, err := c.Prometheus.Edges(ctx, calledWindow)
 	var all []string
 	for _, e := range edges {
 		if e.Rate > 0 && !slices.Contains(all, e.Callee) {
@@ -55,17 +58,17 @@ func (s *session) called(ctx context.Context) ([]string, error) {
 	return all, err
 }
 
-func (s *session) nodes(ctx context.Context) ([]doctor.Node, error) {
-	list, err := s.client.Kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+func (c *Cluster) nodes(ctx context.Context) ([]doctor.Node, error) {
+	list, err := c.Kube.Kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
 	var all []doctor.Node
 	for _, n := range list.Items {
 		node := doctor.Node{Name: n.Name}
-		for _, c := range n.Status.Conditions {
-			if c.Type == "Ready" {
-				node.Ready, node.Why = c.Status == "True", c.Message
+		for _, condition := range n.Status.Conditions {
+			if condition.Type == "Ready" {
+				node.Ready, node.Why = condition.Status == "True", condition.Message
 			}
 		}
 		all = append(all, node)
@@ -73,16 +76,16 @@ func (s *session) nodes(ctx context.Context) ([]doctor.Node, error) {
 	return all, nil
 }
 
-func (s *session) pods(ctx context.Context, namespace string) ([]telemetry.Pod, error) {
-	all, err := kube.Workloads{Client: s.client, Namespace: namespace}.Pods(ctx, "")
+func (c *Cluster) pods(ctx context.Context, namespace string) ([]telemetry.Pod, error) {
+	all, err := kube.Workloads{Client: c.Kube, Namespace: namespace}.Pods(ctx, "")
 	for i := range all {
 		all[i].Release = logged(all[i])
 	}
 	return all, err
 }
 
-// logged is the release whose logs are a pod's; empty for a pod of none. The pods of cert-manager carry names of its parts: theirs is the only
-// release with pods in their namespace.
+// logged returns the release whose logs include a pod's; empty if there is none. The pods of cert-manager are labelled with the names of its
+// components, so they are recognised by their namespace, which has no other release.
 func logged(p telemetry.Pod) string {
 	var neighbours []string
 	for _, r := range sandbox.Releases() {
@@ -100,8 +103,8 @@ func logged(p telemetry.Pod) string {
 	return ""
 }
 
-// releases is what became of the catalog as Helm tells it; whether the pods are ready is another question.
-func (s *session) releases(ctx context.Context) ([]doctor.Release, error) {
+// releases returns whether Helm calls each release of the catalog deployed, which does not mean that its pods are ready.
+func (c *Cluster) releases(ctx context.Context) ([]doctor.Release, error) {
 	var states []release.State
 	var asked []string
 	for _, r := range sandbox.Releases() {
@@ -109,7 +112,7 @@ func (s *session) releases(ctx context.Context) ([]doctor.Release, error) {
 			continue
 		}
 		asked = append(asked, r.Namespace)
-		found, err := release.List(ctx, s.cluster.Kubeconfig, r.Namespace)
+		found, err := release.List(ctx, c.Node.Kubeconfig, r.Namespace)
 		if err != nil {
 			return nil, err
 		}
@@ -121,23 +124,23 @@ func (s *session) releases(ctx context.Context) ([]doctor.Release, error) {
 func deployed(catalog []charts.Release, states []release.State) []doctor.Release {
 	var all []doctor.Release
 	for _, r := range catalog {
-		_, why := installed(r, states)
+		_, why := installedAs(r, states)
 		all = append(all, doctor.Release{Name: r.Name, Namespace: r.Namespace, Deployed: why == "", Why: why})
 	}
 	return all
 }
 
-func (s *session) certificates(ctx context.Context) ([]doctor.Certificate, error) {
-	found, err := sandbox.Certificates(ctx, s.client)
+func (c *Cluster) certificates(ctx context.Context) ([]doctor.Certificate, error) {
+	found, err := sandbox.Certificates(ctx, c.Kube)
 	var all []doctor.Certificate
-	for _, c := range found {
-		all = append(all, doctor.Certificate{Namespace: c.Namespace, Name: c.Name, NotBefore: c.NotBefore, NotAfter: c.NotAfter, Why: c.Why})
+	for _, cert := range found {
+		all = append(all, doctor.Certificate{Namespace: cert.Namespace, Name: cert.Name, NotBefore: cert.NotBefore, NotAfter: cert.NotAfter, Why: cert.Why})
 	}
 	return all, err
 }
 
-func (s *session) trust(ctx context.Context) (doctor.Trust, error) {
-	found, err := sandbox.RootsOf(ctx, s.client)
+func (c *Cluster) trust(ctx context.Context) (doctor.Trust, error) {
+	found, err := sandbox.RootsOf(ctx, c.Kube)
 	if err != nil {
 		return doctor.Trust{}, err
 	}

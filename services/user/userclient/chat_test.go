@@ -1,8 +1,7 @@
-package main
+package userclient
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -13,7 +12,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/grpc-sandbox/sandbox/services/contracts/contracttest"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
@@ -79,7 +77,7 @@ func (h *hall) breaksNow() bool {
 	return slices.Contains(h.breaksAt, h.received)
 }
 
-func TestAVisitorLosesNothingWhenStreamsBreak(t *testing.T) {
+func TestChat_LosesNothingWhenStreamsBreak(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		hall     *hall
@@ -98,14 +96,14 @@ func TestAVisitorLosesNothingWhenStreamsBreak(t *testing.T) {
 			conn, _ := contracttest.Serve(t, func(s *grpc.Server) { userv1.RegisterUserServiceServer(s, c.hall) })
 			var heard []string
 			rejoins, before := 0, len(c.hall.said)
-			v := &visitor{client: userv1.NewUserServiceClient(conn), room: "hall", name: "ada", key: strconv.Itoa, after: new(int64),
-				hear: func(m *userv1.ChatMessage) error { heard = append(heard, m.GetText()); return nil }, lost: func(error) { rejoins++ }}
+			v := &Chat{Client: userv1.NewUserServiceClient(conn), Room: "hall", User: "ada", Key: strconv.Itoa, After: new(int64),
+				Receive: func(m *userv1.ChatMessage) error { heard = append(heard, m.GetText()); return nil }, Lost: func(error) { rejoins++ }}
 			if before > 0 {
-				v.after = nil
+				v.After = nil
 			}
-			err := v.visit(t.Context(), typed(t.Context(), strings.NewReader("one\n\n two \nthree\nfour")))
+			err := v.Run(t.Context(), lines("one", "two", "three", "four"))
 			if c.want != "" {
-				if !errorSays(err, c.want) {
+				if err == nil || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("it ended with %v", err)
 				}
 				return
@@ -120,25 +118,11 @@ func TestAVisitorLosesNothingWhenStreamsBreak(t *testing.T) {
 	}
 }
 
-func TestWhatIsHeardIsPrinted(t *testing.T) {
-	m := &userv1.ChatMessage{Room: "hall", UserId: "eve", Text: "clear\x1b[2J", Id: 7, Time: timestamppb.Now()}
-	for asJSON, want := range map[bool][]string{false: {"  eve  clear\uFFFD[2J\n"}, true: {`"eve"`, `"7"`, `\u001b`}} {
-		var out strings.Builder
-		if err := printing(&out, asJSON)(m); err != nil {
-			t.Fatal(err)
-		}
-		for _, part := range want {
-			if !strings.Contains(out.String(), part) || strings.Contains(out.String(), "\x1b") || strings.Count(out.String(), "\n") != 1 {
-				t.Errorf("as JSON %v: printed %q, want %q", asJSON, out.String(), part)
-			}
-		}
+func lines(all ...string) <-chan string {
+	c := make(chan string, len(all))
+	for _, line := range all {
+		c <- line
 	}
-}
-
-func TestKeysAreNobodyElses(t *testing.T) {
-	mine, yours := newKeys(), newKeys()
-	first := mine(1)
-	if first == yours(1) || first == mine(2) || first != mine(1) || !strings.HasSuffix(mine(1), fmt.Sprint("-", 1)) {
-		t.Errorf("%s %s %s", mine(1), mine(2), yours(1))
-	}
+	close(c)
+	return c
 }

@@ -1,4 +1,4 @@
-package main
+package live
 
 import (
 	"os"
@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-func TestARunIsReadAsItWasWritten(t *testing.T) {
+func TestWriteRun_IsReadBack(t *testing.T) {
 	f := sandbox.Folders{Config: t.TempDir()}
 	if r, err := readRun(f, "blue"); r != nil || err != nil {
 		t.Fatalf("before any run: %+v, %v", r, err)
@@ -23,7 +23,7 @@ func TestARunIsReadAsItWasWritten(t *testing.T) {
 	}
 	for _, phase := range []string{"steady", "done"} {
 		want := telemetry.Run{Scenario: "pod-kill", Phase: phase, Started: noon, PID: 7, Timeline: []telemetry.Event{{Seq: 1, At: noon, Kind: "phase", Subject: phase}}}
-		if err := writeRun(f, "blue", want); err != nil {
+		if err := WriteRun(f, "blue", want); err != nil {
 			t.Fatal(err)
 		}
 		got, err := readRun(f, "blue")
@@ -40,15 +40,15 @@ func TestARunIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-func TestADamagedRunSaysWhichFile(t *testing.T) {
+func TestReadRun_DamagedFileIsNamed(t *testing.T) {
 	f := sandbox.Folders{Config: t.TempDir()}
 	if err := os.Mkdir(filepath.Join(f.Config, "blue"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(runFile(f, "blue"), []byte(`{"Scen`), 0o600); err != nil {
+	if err := os.WriteFile(f.Run("blue"), []byte(`{"Scen`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readRun(f, "blue"); !errorSays(err, runFile(f, "blue")) || len(remedy.Of(err)) != 1 {
+	if _, err := readRun(f, "blue"); !errorSays(err, f.Run("blue")) || len(remedy.Of(err)) != 1 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -84,26 +84,5 @@ func TestLastRun_WithoutItsProcessIsKilled(t *testing.T) {
 				t.Errorf("result %q, %v; %d reads left; want %q", got.Result, err, len(left), c.want)
 			}
 		})
-	}
-}
-
-func TestLastRun_ProcessKilledInTheFault(t *testing.T) {
-	t.Parallel()
-	run := newFaultyRun(t, "fake-run")
-	stderr, err := run.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	run.start(t, stderr)
-	folders := sandbox.Folders{Config: filepath.Join(run.home, ".config/sandbox")}
-	if r, err := lastRunOf(folders, sandbox.DefaultName); err != nil || r.Result != "" || r.PID != run.Process.Pid {
-		t.Errorf("while it runs: %+v, %v", r, err)
-	}
-	if err := run.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = run.Wait() // killed
-	if r, err := lastRunOf(folders, sandbox.DefaultName); err != nil || r.Result != telemetry.Killed || r.Phase != "steps" {
-		t.Errorf("after it was killed: %+v, %v", r, err)
 	}
 }

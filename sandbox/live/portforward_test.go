@@ -1,4 +1,4 @@
-package main
+package live
 
 import (
 	"context"
@@ -16,11 +16,11 @@ type fakeTunnel struct{ ended, closed bool }
 func (f *fakeTunnel) Ended() bool { return f.ended }
 func (f *fakeTunnel) Close()      { f.closed = true }
 
-func TestALinkIsOpenedOnceAndAnewWhenItsPodIsGone(t *testing.T) {
+func TestPortForward_ReopenedWhenItsPodIsGone(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) }))
 	defer server.Close()
 	var tunnels []*fakeTunnel
-	l := newLinkBy(func(context.Context) (string, tunnel, error) {
+	l := newPortForwardBy(func(context.Context) (string, tunnel, error) {
 		f := &fakeTunnel{}
 		tunnels = append(tunnels, f)
 		return server.Listener.Addr().String(), f, nil
@@ -55,9 +55,9 @@ func TestALinkIsOpenedOnceAndAnewWhenItsPodIsGone(t *testing.T) {
 	}
 }
 
-func TestALinkThatCannotBeOpenedSaysWhyAndTriesAgain(t *testing.T) {
+func TestPortForward_RetriesAfterFailure(t *testing.T) {
 	tries := 0
-	l := newLinkBy(func(context.Context) (string, tunnel, error) { tries++; return "", nil, errors.New("no pod is ready") })
+	l := newPortForwardBy(func(context.Context) (string, tunnel, error) { tries++; return "", nil, errors.New("no pod is ready") })
 	for range 2 {
 		if _, err := l.dial(t.Context()); err == nil || !strings.Contains(err.Error(), "no pod is ready") {
 			t.Errorf("got %v", err)
@@ -69,10 +69,10 @@ func TestALinkThatCannotBeOpenedSaysWhyAndTriesAgain(t *testing.T) {
 	}
 }
 
-// TestALinkThatIsBeingOpenedHoldsUpNobody: a node that is paused takes a connection, and answers nothing.
-func TestALinkThatIsBeingOpenedHoldsUpNobody(t *testing.T) {
+// TestPortForward_OpeningBlocksNoOtherCaller: a node that is paused takes a connection, and answers nothing.
+func TestPortForward_OpeningBlocksNoOtherCaller(t *testing.T) {
 	opening := make(chan struct{})
-	l := newLinkBy(func(ctx context.Context) (string, tunnel, error) {
+	l := newPortForwardBy(func(ctx context.Context) (string, tunnel, error) {
 		close(opening)
 		<-ctx.Done()
 		return "", nil, ctx.Err()

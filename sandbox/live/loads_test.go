@@ -1,4 +1,4 @@
-package main
+package live
 
 import (
 	"context"
@@ -75,7 +75,7 @@ func (s *eventStream) Recv() (*loadgenv1.Event, error) {
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func TestALoadIsAskedForAsTheScenarioSays(t *testing.T) {
+func TestLoads_RequestsMatchTheScenario(t *testing.T) {
 	f := &fakeLoadgen{}
 	spec := scenarios.LoadSpec{Name: "browse", Rate: 120, Seed: 42}
 	spec.Call.Service, spec.Call.Method, spec.Call.Request = "userservice", "user.v1.UserService/GetUser", `{"userId":"u-1"}`
@@ -97,7 +97,7 @@ func TestALoadIsAskedForAsTheScenarioSays(t *testing.T) {
 	}
 }
 
-func TestTheNumbersOfALoad(t *testing.T) {
+func TestLoads_Reading(t *testing.T) {
 	h := hdrhistogram.New(1, 10_000_000, 3)
 	if err := h.RecordValues(1500, 98); err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func TestTheNumbersOfALoad(t *testing.T) {
 	}
 }
 
-func TestOnlyALoadThatIsGoneIsNoLoad(t *testing.T) {
+func TestLoadError_OnlyNotFoundIsErrNoLoad(t *testing.T) {
 	for _, c := range []struct {
 		code codes.Code
 		gone bool
@@ -152,7 +152,7 @@ func TestOnlyALoadThatIsGoneIsNoLoad(t *testing.T) {
 	}
 }
 
-func TestBreakersAreReadWithAllTheyTell(t *testing.T) {
+func TestBreakers_Reading(t *testing.T) {
 	got, err := breakers{&fakeLoadgen{}}.Breakers(t.Context())
 	want := []telemetry.Breaker{{Caller: "loadgen", Callee: "userservice", Method: "GetUser", State: telemetry.HalfOpen, Since: noon, Reason: "5 s are over"}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -163,7 +163,7 @@ func TestBreakersAreReadWithAllTheyTell(t *testing.T) {
 	}
 }
 
-func TestWhichEventsAreBreakerChanges(t *testing.T) {
+func TestEvents_OnlyBreakerChangesSinceTheStart(t *testing.T) {
 	event := func(seq uint64, kind string, at time.Duration) *loadgenv1.Event {
 		return &loadgenv1.Event{Seq: seq, Kind: kind, BootId: "boot", Time: timestamppb.New(noon.Add(at)), Labels: map[string]string{
 			"caller": "loadgen", "callee": "userservice", "method": "GetUser", "from": "closed", "to": "open", "reason": "25 % failed",
@@ -208,7 +208,7 @@ func TestWhichEventsAreBreakerChanges(t *testing.T) {
 	}
 }
 
-func TestTheStreamOfEventsEndsWithItsContext(t *testing.T) {
+func TestEvents_EndWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		f := &fakeLoadgen{events: []*loadgenv1.Event{{Seq: 1, Kind: "breaker"}, {Seq: 2, Kind: "breaker"}}}

@@ -1,8 +1,9 @@
-package main
+package live
 
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,17 +13,18 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/sandbox/observe"
 	"github.com/grpc-sandbox/sandbox/sandbox/release"
 )
 
-func TestWhatTheDoctorHearsOfNodes(t *testing.T) {
+func TestNodes(t *testing.T) {
 	node := func(name string, c ...corev1.NodeCondition) *corev1.Node {
 		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: corev1.NodeStatus{Conditions: c}}
 	}
-	s := &session{client: &kube.Client{Kube: fake.NewClientset(
+	s := &Cluster{Kube: &kube.Client{Kube: fake.NewClientset(
 		node("a", corev1.NodeCondition{Type: "DiskPressure", Status: "False"}, corev1.NodeCondition{Type: "Ready", Status: "True", Message: "kubelet is posting ready status"}),
 		node("b", corev1.NodeCondition{Type: "Ready", Status: "False", Message: "the network plugin is not ready"}),
 		node("c"),
@@ -34,11 +36,11 @@ func TestWhatTheDoctorHearsOfNodes(t *testing.T) {
 	}
 }
 
-func TestWhoseLogsThePodsOfAClusterAreIn(t *testing.T) {
+func TestPods_ReleaseWithTheirLogs(t *testing.T) {
 	pod := func(namespace, name, label string) *corev1.Pod {
 		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{kube.ReleaseLabel: label}}}
 	}
-	s := &session{client: &kube.Client{Kube: fake.NewClientset(
+	s := &Cluster{Kube: &kube.Client{Kube: fake.NewClientset(
 		pod("shop", "userservice-1", "userservice"), pod("shop", "stranger", "stranger"), pod("sandbox-system", "jaeger-1", "jaeger"),
 		pod("cert-manager", "cert-manager-1", "cert-manager"), pod("cert-manager", "cert-manager-webhook-1", "webhook"),
 		pod("kube-system", "coredns-1", ""),
@@ -50,8 +52,9 @@ func TestWhoseLogsThePodsOfAClusterAreIn(t *testing.T) {
 	got := map[string]string{}
 	for _, p := range all {
 		got[p.Name] = p.Release
-		if _, err := findRelease(p.Release); p.Release != "" && err != nil {
-			t.Errorf("%s: %v", p.Name, err)
+		inCatalog := slices.ContainsFunc(sandbox.Releases(), func(r charts.Release) bool { return r.Name == p.Release && r.Selector != "" })
+		if p.Release != "" && !inCatalog {
+			t.Errorf("%s: %s is no release with pods", p.Name, p.Release)
 		}
 	}
 	want := map[string]string{"userservice-1": "userservice", "stranger": "", "jaeger-1": "jaeger", "cert-manager-1": "cert-manager",
@@ -61,7 +64,7 @@ func TestWhoseLogsThePodsOfAClusterAreIn(t *testing.T) {
 	}
 }
 
-func TestAReleaseIsDeployedWhenHelmSaysSo(t *testing.T) {
+func TestDeployed(t *testing.T) {
 	catalog := []charts.Release{{Name: "a", Namespace: "one"}, {Name: "b", Namespace: "one"}, {Name: "c", Namespace: "two"}}
 	got := deployed(catalog, []release.State{{Name: "a", Namespace: "one", Status: "deployed"}, {Name: "b", Namespace: "one", Status: "pending-upgrade"},
 		{Name: "c", Namespace: "elsewhere", Status: "deployed"}})
@@ -77,7 +80,7 @@ type answer func(*http.Request) (*http.Response, error)
 func (a answer) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
 
 // metered is a session whose Prometheus answers every query alike.
-func metered(t *testing.T, status int, result string, asked *string) *session {
+func metered(t *testing.T, status int, result string, asked *string) *Cluster {
 	t.Helper()
 	client := &http.Client{Transport: answer(func(r *http.Request) (*http.Response, error) {
 		form, _ := io.ReadAll(r.Body)
@@ -89,10 +92,10 @@ func metered(t *testing.T, status int, result string, asked *string) *session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &session{prometheus: p, jaeger: observe.NewJaeger("http://jaeger", client)}
+	return &Cluster{Prometheus: p, Jaeger: observe.NewJaeger("http://jaeger", client)}
 }
 
-func TestWhoIsCalledNow(t *testing.T) {
+func TestCalled(t *testing.T) {
 	edge := func(callee, method, rate string) string {
 		return `{"metric":{"service":"loadgen","callee":"` + callee + `","grpc_method":"` + method + `"},"value":[1,"` + rate + `"]}`
 	}
@@ -104,7 +107,7 @@ func TestWhoIsCalledNow(t *testing.T) {
 	}
 }
 
-func TestNoCallsIsARateOfNothing(t *testing.T) {
+func TestCallRate_WithoutCallsIsZero(t *testing.T) {
 	for _, c := range []struct {
 		sentence, result string
 		status           int
@@ -117,7 +120,7 @@ func TestNoCallsIsARateOfNothing(t *testing.T) {
 	} {
 		asked := ""
 		s := metered(t, c.status, c.result, &asked)
-		got, err := s.patient().CallRate(t.Context())
+		got, err := s.Doctor().CallRate(t.Context())
 		if got != c.want || (err != nil) != c.fails {
 			t.Errorf("%s: %v, %v", c.sentence, got, err)
 		}
