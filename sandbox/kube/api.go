@@ -14,12 +14,13 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// WaitForAPI waits until the API server says that it is ready.
+// WaitForAPI waits until the API server reports that it is ready.
 func (c *Client) WaitForAPI(ctx context.Context, limit time.Duration) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
 		_, err := c.Kube.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
-		if ctx.Err() == nil { // a question that the limit cut off must not hide the answer before it
+		// Keep the last answer if this request was cut off by the timeout.
+		if ctx.Err() == nil {
 			last = err
 		}
 		return err == nil, nil
@@ -30,7 +31,7 @@ func (c *Client) WaitForAPI(ctx context.Context, limit time.Duration) error {
 	return nil
 }
 
-// EnsureNamespace makes a namespace where it is missing.
+// EnsureNamespace creates a namespace if it does not exist.
 func (c *Client) EnsureNamespace(ctx context.Context, name string) error {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app.kubernetes.io/part-of": "sandbox"}}}
 	_, err := c.Kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})

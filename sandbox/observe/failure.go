@@ -13,10 +13,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// ErrNoData is returned where a question has an answer, but nothing has been measured yet.
+// ErrNoData means that a query is valid but nothing has been measured yet.
 var ErrNoData = errors.New("no data yet")
 
-// statusError is an HTTP answer that is not the one hoped for.
+// statusError is an HTTP response with an unexpected status.
 type statusError struct {
 	code int
 	body string
@@ -33,7 +33,7 @@ func (e *statusError) Error() string {
 	return http.StatusText(e.code) + ": " + said
 }
 
-// errMalformed marks an answer that cannot be read.
+// errMalformed means that a response cannot be read.
 var errMalformed = errors.New("the answer is malformed")
 
 // explain wraps err with what was being done, and adds the remedy that fits the cause. server is the release that should have answered, and at is its

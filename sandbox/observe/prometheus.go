@@ -14,13 +14,13 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Prometheus asks one Prometheus server.
+// Prometheus is a client of a Prometheus server.
 type Prometheus struct {
 	base string
 	api  v1.API
 }
 
-// NewPrometheus asks the server at base, a URL without the /api part. A nil client is http.DefaultClient.
+// NewPrometheus returns a client of the server at base, a URL without the /api part. A nil client is http.DefaultClient.
 func NewPrometheus(base string, client *http.Client) (*Prometheus, error) {
 	if client == nil {
 		client = http.DefaultClient
@@ -32,7 +32,7 @@ func NewPrometheus(base string, client *http.Client) (*Prometheus, error) {
 	return &Prometheus{base: base, api: v1.NewAPI(c)}, nil
 }
 
-// Value is the one number that query yields now; ErrNoData where it yields none, or NaN.
+// Value returns the one number that query yields now. The error is ErrNoData if it yields none, or NaN.
 func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 	doing := fmt.Sprintf("asking Prometheus for %s", query)
 	value, _, _, err := p.api.Query(ctx, query, time.Time{})
@@ -61,7 +61,7 @@ func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 	return n, nil
 }
 
-// vector is every series that query yields now; none is no error.
+// vector returns every series that query yields now. It is not an error if there are none.
 func (p *Prometheus) vector(ctx context.Context, doing, query string) (model.Vector, error) {
 	value, _, _, err := p.api.Query(ctx, query, time.Time{})
 	if err != nil {
@@ -74,7 +74,7 @@ func (p *Prometheus) vector(ctx context.Context, doing, query string) (model.Vec
 	return v, nil
 }
 
-// TargetsUp counts the scrape targets, and names those that are down with the error of their last scrape.
+// TargetsUp counts the scrape targets, and returns those that are down with the error of their last scrape.
 func (p *Prometheus) TargetsUp(ctx context.Context) (up, total int, down []string, err error) {
 	const doing = "asking Prometheus for its targets"
 	targets, err := p.api.Targets(ctx)

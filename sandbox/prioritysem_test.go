@@ -11,10 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTheLowestRankIsNext(t *testing.T) {
+func TestPrioritySem_LowestRankIsNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var all turns
-		if err := all.take(t.Context(), 9); err != nil {
+		var all prioritySem
+		if err := all.acquire(t.Context(), 9); err != nil {
 			t.Fatal(err)
 		}
 		gaveUp, cancel := context.WithCancel(t.Context())
@@ -27,7 +27,7 @@ func TestTheLowestRankIsNext(t *testing.T) {
 			{"third", t.Context(), 3}, {"first", t.Context(), 1}, {"nobody", gaveUp, 0}, {"second", t.Context(), 2}, {"second too", t.Context(), 2},
 		} {
 			go func() {
-				err := all.take(w.ctx, w.rank)
+				err := all.acquire(w.ctx, w.rank)
 				if w.ctx == gaveUp {
 					if !errors.Is(err, context.Canceled) {
 						t.Errorf("who gave up got %v", err)
@@ -38,7 +38,7 @@ func TestTheLowestRankIsNext(t *testing.T) {
 					t.Error(err)
 				}
 				got = append(got, w.name)
-				all.give()
+				all.release()
 			}()
 			synctest.Wait()
 		}
@@ -47,20 +47,20 @@ func TestTheLowestRankIsNext(t *testing.T) {
 		if len(got) > 0 {
 			t.Errorf("%v had a turn that was taken", got)
 		}
-		all.give()
+		all.release()
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"first", "second", "second too", "third"}, got); diff != "" {
-			t.Errorf("turns (-want +got):\n%s", diff)
+			t.Errorf("prioritySem (-want +got):\n%s", diff)
 		}
-		if err := all.take(t.Context(), 5); err != nil { // nobody kept it
+		if err := all.acquire(t.Context(), 5); err != nil { // nobody kept it
 			t.Error(err)
 		}
 	})
 }
 
-// TestATurnIsNeverLost has those who wait give up at any moment, that of their turn too.
-func TestATurnIsNeverLost(t *testing.T) {
-	var all turns
+// TestPrioritySem_CancelDoesNotLoseThePermit has those who wait give up at any moment, that of their turn too.
+func TestPrioritySem_CancelDoesNotLoseThePermit(t *testing.T) {
+	var all prioritySem
 	var inside atomic.Int32
 	var everybody sync.WaitGroup
 	for n := range 50 {
@@ -68,12 +68,12 @@ func TestATurnIsNeverLost(t *testing.T) {
 			for range 200 {
 				ctx, cancel := context.WithCancel(t.Context())
 				go cancel()
-				if all.take(ctx, n%3) == nil {
+				if all.acquire(ctx, n%3) == nil {
 					if inside.Add(1) != 1 {
 						t.Error("two have a turn")
 					}
 					inside.Add(-1)
-					all.give()
+					all.release()
 				}
 			}
 		})

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 )
 
-func TestOverlapping(t *testing.T) {
+func TestRunOverlapped(t *testing.T) {
 	broken, alsoBroken := errors.New("broken"), errors.New("also broken")
 	type beforeFunc = func(ctx context.Context, ready func()) error
 	type nextFunc = func(ctx context.Context) error
@@ -50,7 +50,7 @@ func TestOverlapping(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				before, next := c.of(make(chan struct{}), make(chan struct{}))
 				ran := false
-				err := overlapping(t.Context(), before, func(ctx context.Context) error { ran = true; return next(ctx) })
+				err := runOverlapped(t.Context(), before, func(ctx context.Context) error { ran = true; return next(ctx) })
 				if !errors.Is(err, c.want) || ran != c.nextRan {
 					t.Errorf("%v, next ran: %v; want %v, %v", err, ran, c.want, c.nextRan)
 				}
@@ -59,12 +59,12 @@ func TestOverlapping(t *testing.T) {
 	}
 }
 
-func TestOverlappingIsStoppedWhole(t *testing.T) {
+func TestRunOverlapped_CancelStopsBoth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { synctest.Wait(); cancel() }()
 		stopped := 0
-		err := overlapping(ctx,
+		err := runOverlapped(ctx,
 			func(ctx context.Context, ready func()) error { ready(); <-ctx.Done(); return ctx.Err() },
 			func(ctx context.Context) error { <-ctx.Done(); stopped++; return ctx.Err() })
 		if !errors.Is(err, context.Canceled) || stopped != 1 {
@@ -73,10 +73,10 @@ func TestOverlappingIsStoppedWhole(t *testing.T) {
 	})
 }
 
-func TestOverlappingThatIsStoppedBetweenTheTwoHasNotEndedWell(t *testing.T) {
+func TestRunOverlapped_CancelledBetweenPhases(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := false
-	err := overlapping(ctx,
+	err := runOverlapped(ctx,
 		func(context.Context, func()) error { cancel(); return nil },
 		func(context.Context) error { ran = true; return nil })
 	if !errors.Is(err, context.Canceled) || ran {

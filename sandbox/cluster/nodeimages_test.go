@@ -9,7 +9,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestReplaceImageRemovesTheOneBefore(t *testing.T) {
+func TestReplaceImage_RemovesTheReplacedImage(t *testing.T) {
 	for _, c := range []struct {
 		sentence, before, after string
 		calls                   []string

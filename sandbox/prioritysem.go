@@ -6,8 +6,9 @@ import (
 	"sync"
 )
 
-// turns lets one at a time work, and next, of all who wait, the one of the lowest rank.
-type turns struct {
+// prioritySem is a semaphore with one permit. Of all waiting callers the one with the lowest rank is next; equal ranks are served in the order of
+// their calls.
+type prioritySem struct {
 	mu      sync.Mutex
 	taken   bool
 	waiting []waiter
@@ -18,8 +19,8 @@ type waiter struct {
 	turn chan struct{}
 }
 
-// take waits for a turn; whoever gets one gives it back.
-func (t *turns) take(ctx context.Context, rank int) error {
+// acquire waits for the permit. The caller must call release if the error is nil.
+func (t *prioritySem) acquire(ctx context.Context, rank int) error {
 	t.mu.Lock()
 	if !t.taken {
 		t.taken = true
@@ -27,7 +28,8 @@ func (t *turns) take(ctx context.Context, rank int) error {
 		return nil
 	}
 	w := waiter{rank, make(chan struct{})}
-	at, _ := slices.BinarySearchFunc(t.waiting, rank+1, func(w waiter, rank int) int { return w.rank - rank }) // after its equals
+	// Insert after the waiters of the same rank.
+	at, _ := slices.BinarySearchFunc(t.waiting, rank+1, func(w waiter, rank int) int { return w.rank - rank })
 	t.waiting = slices.Insert(t.waiting, at, w)
 	t.mu.Unlock()
 	select {
@@ -41,13 +43,14 @@ func (t *turns) take(ctx context.Context, rank int) error {
 		t.waiting = slices.Delete(t.waiting, at, at+1)
 	}
 	t.mu.Unlock()
-	if at < 0 { // it came at the same moment
-		t.give()
+	// The permit was granted while ctx ended.
+	if at < 0 {
+		t.release()
 	}
 	return ctx.Err()
 }
 
-func (t *turns) give() {
+func (t *prioritySem) release() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.waiting) == 0 {

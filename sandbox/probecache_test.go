@@ -10,12 +10,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestAnEngineIsProbedOnceABoot(t *testing.T) {
+func TestProbeCache_ProbesOncePerBoot(t *testing.T) {
 	folder, podman := t.TempDir(), cluster.Engine{Name: "podman"}
 	probes, broken := 0, errors.New("no privilege")
 	var answer error
-	since := func(boot string) probed {
-		return probed{folder: folder, boot: boot, probe: func(context.Context, cluster.Engine) error {
+	since := func(boot string) probeCache {
+		return probeCache{folder: folder, boot: boot, probe: func(context.Context, cluster.Engine) error {
 			probes++
 			return answer
 		}}
@@ -55,10 +55,10 @@ func TestAnEngineIsProbedOnceABoot(t *testing.T) {
 	}
 }
 
-func TestAnEngineThatCannotBeRememberedWorks(t *testing.T) {
+func TestProbeCache_UnwritableFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "no folder")
 	fixture.Write(t, file, "", 0o600)
-	p := probed{folder: file, boot: "monday", probe: func(context.Context, cluster.Engine) error { return nil }}
+	p := probeCache{folder: file, boot: "monday", probe: func(context.Context, cluster.Engine) error { return nil }}
 	if err := p.works(t.Context(), cluster.Engine{Name: "podman"}); err != nil {
 		t.Error(err)
 	}
