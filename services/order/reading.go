@@ -69,27 +69,13 @@ func (s *store) get(ctx context.Context, id string) (o *order, err error) {
 
 // page is the newest orders below a number; of everybody when user is empty, from the newest when before is 0.
 func (s *store) page(ctx context.Context, user string, before int64, size int) (page []*order, err error) {
-	err = s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, "SELECT "+columns+` FROM orders
-			WHERE ($1 = '' OR user_id = $1) AND ($2 = 0 OR number < $2) ORDER BY number DESC LIMIT $3`, user, before, size)
-		if err != nil {
-			return err
-		}
-		page, err = pgx.CollectRows(rows, scan)
-		return err
-	})
+	page, err = postgres.Collect(ctx, s.db, scan, "SELECT "+columns+` FROM orders
+		WHERE ($1 = '' OR user_id = $1) AND ($2 = 0 OR number < $2) ORDER BY number DESC LIMIT $3`, user, before, size)
 	return page, postgres.Status(err)
 }
 
 // following is the orders after an id, in the order of their ids.
 func (s *store) following(ctx context.Context, id string, size int) (page []*order, err error) {
-	err = s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, "SELECT "+columns+" FROM orders WHERE order_id > $1 ORDER BY order_id LIMIT $2", id, size)
-		if err != nil {
-			return err
-		}
-		page, err = pgx.CollectRows(rows, scan)
-		return err
-	})
+	page, err = postgres.Collect(ctx, s.db, scan, "SELECT "+columns+" FROM orders WHERE order_id > $1 ORDER BY order_id LIMIT $2", id, size)
 	return page, postgres.Status(err)
 }

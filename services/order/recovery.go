@@ -7,6 +7,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/grpc-sandbox/sandbox/services/governance"
 )
 
 // recovery finishes the orders that nobody works on any more: their worker died, or had to leave them.
@@ -20,16 +22,10 @@ type recovery struct {
 const atOnce = 2
 
 func (r *recovery) run(ctx context.Context) error {
-	ticker := time.NewTicker(r.every)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			r.sweep(ctx)
-		}
-	}
+	return governance.Every(ctx, r.every, func(ctx context.Context) error {
+		r.sweep(ctx)
+		return nil
+	})
 }
 
 // sweep leaves what it cannot finish: the lease runs out, and a later sweep tries again.

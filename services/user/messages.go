@@ -72,20 +72,15 @@ const pageSize = 100
 
 // since is the first page of what was said after an id.
 func (m messages) since(ctx context.Context, room string, after int64) (page []*userv1.ChatMessage, err error) {
-	err = m.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, "SELECT id, user_id, text, coalesce(key, ''), said FROM messages WHERE room = $1 AND id > $2 ORDER BY id LIMIT $3",
-			room, after, pageSize)
-		if err != nil {
-			return err
-		}
-		page, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*userv1.ChatMessage, error) {
-			said := &userv1.ChatMessage{Room: room}
-			var at time.Time
-			err := row.Scan(&said.Id, &said.UserId, &said.Text, &said.Key, &at)
-			said.Time = timestamppb.New(at)
-			return said, err
-		})
-		return err
-	})
+	scan := func(row pgx.CollectableRow) (*userv1.ChatMessage, error) {
+		said := &userv1.ChatMessage{Room: room}
+		var at time.Time
+		err := row.Scan(&said.Id, &said.UserId, &said.Text, &said.Key, &at)
+		said.Time = timestamppb.New(at)
+		return said, err
+	}
+	page, err = postgres.Collect(ctx, m.db, scan, `
+		SELECT id, user_id, text, coalesce(key, ''), said FROM messages WHERE room = $1 AND id > $2 ORDER BY id LIMIT $3`,
+		room, after, pageSize)
 	return page, postgres.Status(err)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/grpc/codes"
 
+	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/postgres"
 )
@@ -26,14 +27,7 @@ type pruning struct {
 }
 
 func (p pruning) run(ctx context.Context) error {
-	ticker := time.NewTicker(p.every)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
+	return governance.Every(ctx, p.every, func(ctx context.Context) error {
 		deleted, err := p.messages.prune(ctx, p.keep)
 		if err != nil {
 			p.log.DebugContext(ctx, "pruning rooms", "error", err)
@@ -41,7 +35,8 @@ func (p pruning) run(ctx context.Context) error {
 		if deleted > 0 {
 			p.log.InfoContext(ctx, "pruned rooms", "messages", deleted)
 		}
-	}
+		return nil
+	})
 }
 
 // pruneAtOnce is how many messages go in one transaction: who speaks in their room waits that long.
