@@ -99,10 +99,23 @@ func TestMigrate_ReadOnlyServer(t *testing.T) {
 	cfg.Migrations = migrations
 	// Open fails the test if Run ends with an error.
 	db := pgtest.Open(t, cfg)
-	pgtest.Eventually(t, "calls fail", func() bool {
-		code, _ := reason(insert(t.Context(), db, 1, "x"))
-		return code == codes.Unavailable
-	})
+	pgtest.Eventually(t, "a migration was rolled back", func() bool { return otherSessions(t, set, "rollback") > 0 })
+	if code, why := reason(insert(t.Context(), db, 1, "x")); code != codes.Unavailable || why != postgres.ReasonAway {
+		t.Errorf("before the migrations: got %s %s", code, why)
+	}
 	readOnly("off")
 	pgtest.Eventually(t, "the migrations are applied", func() bool { return insert(t.Context(), db, 1, "x") == nil })
+}
+
+// otherSessions returns how many other sessions of the database last ran a statement that contains text.
+func otherSessions(t *testing.T, db *postgres.DB, text string) (n int) {
+	t.Helper()
+	err := db.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND position($1 in query) > 0`, text).Scan(&n)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -54,6 +54,10 @@ func (db *DB) migrate(ctx context.Context) error {
 	for _, r := range done {
 		db.cfg.Log.Info("migrated", "version", r.Source.Version, "took", r.Duration.String())
 	}
+	if isReadOnly(err) {
+		// The next attempt opens new connections, which may lead to another server.
+		db.pool.Reset()
+	}
 	if refused := new(pgconn.PgError); errors.As(err, &refused) && refused.Code != queryCanceled && !isTransient(refused) {
 		return &migrationError{err}
 	}
