@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// FuzzParseContract: a contract that was read is written and read again to the same, and putting examples in their own place changes nothing.
+// FuzzParseContract checks that a contract can be written and read again without a difference, and that replacing examples by themselves
+// changes nothing.
 func FuzzParseContract(f *testing.F) {
 	names, err := recorded.ReadDir(".")
 	if err != nil {
@@ -31,7 +32,7 @@ func FuzzParseContract(f *testing.F) {
 			return
 		}
 		if !json.Valid(data) {
-			t.Errorf("accepted what is more than one contract, or none: %q", data)
+			t.Errorf("accepted something other than one contract: %q", data)
 		}
 		for n, i := range c.Interactions {
 			same := i.with(c.Fresh, Values(c.Fresh))
@@ -46,7 +47,7 @@ func FuzzParseContract(f *testing.F) {
 		written := mustWrite(t, c)
 		again, err := parseContract("written", written)
 		if err != nil {
-			t.Fatalf("what was written cannot be read: %v\n%s", err, written)
+			t.Fatalf("the written contract cannot be read: %v\n%s", err, written)
 		}
 		if got := mustWrite(t, again); string(got) != string(written) {
 			t.Errorf("wrote %s, then %s", written, got)
@@ -54,17 +55,17 @@ func FuzzParseContract(f *testing.F) {
 	})
 }
 
-// mustWrite writes a contract as its file has it.
+// mustWrite returns the JSON of a contract as in its file.
 func mustWrite(t *testing.T, c Contract) []byte {
 	t.Helper()
 	data, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
-		t.Fatalf("what was read cannot be written: %v", err)
+		t.Fatalf("the contract cannot be written: %v", err)
 	}
 	return data
 }
 
-// sameJSON takes what is no JSON as the bytes it is.
+// sameJSON compares two texts as JSON, or as bytes if one of them is not JSON.
 func sameJSON(a, b json.RawMessage) bool {
 	var x, y any
 	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
@@ -73,8 +74,8 @@ func sameJSON(a, b json.RawMessage) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// FuzzMismatches: without matchers, two messages match both ways when they are equal and never else; a matcher for a type asks no more than
-// that; every problem says where and what.
+// FuzzMismatches checks that without matchers two messages match, in both directions, if and only if they are equal, that a type matcher
+// never adds a problem, and that every problem has a path and a text.
 func FuzzMismatches(f *testing.F) {
 	const example = `{"user":{"name":"Ada","age":36,"tags":["a","b"],"friends":[{"id":"u-1"}]},"none":null}`
 	for _, got := range []string{example, `{"user":{"name":"Bob","age":"36","tags":[],"friends":[{"id":"u-5"},{"id":7}]}}`, `[]`, `null`, strings.Replace(example, "36", "37", 1), `[[{}],1e3]`, `{`} {
@@ -103,11 +104,11 @@ func FuzzMismatches(f *testing.F) {
 				t.Fatal(err)
 			}
 			if name == "type" && !within(loosened, there) {
-				t.Errorf("%s at %q found what is there no problem without it: %v, before %v", name, path, loosened, there)
+				t.Errorf("%s at %q added problems: %v, before %v", name, path, loosened, there)
 			}
 			for _, p := range slices.Concat(there, loosened) {
 				if p.What == "" {
-					t.Errorf("a problem at %q that says nothing", p.Field)
+					t.Errorf("a problem at %q without a text", p.Field)
 				}
 			}
 		}
@@ -122,10 +123,11 @@ func FuzzMismatches(f *testing.F) {
 
 func isJSON(text string) bool {
 	var v any
-	return json.Unmarshal([]byte(text), &v) == nil // json.Valid takes numbers that are too large for one
+	// json.Valid accepts numbers that are too large for a float64.
+	return json.Unmarshal([]byte(text), &v) == nil
 }
 
-// within says whether all of some problems are among others.
+// within reports whether all of some are in others.
 func within(some, others []Problem) bool {
 	return !slices.ContainsFunc(some, func(p Problem) bool { return !slices.Contains(others, p) })
 }

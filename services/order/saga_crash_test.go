@@ -20,9 +20,9 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-// TestKilledAtEveryStep kills an orderservice at each point; another one finishes what they left, and their callers, who ask again with
-// the same key, get one order each.
-func TestKilledAtEveryStep(t *testing.T) {
+// TestSaga_KilledAtEveryStep kills an orderservice at each point of the saga. Another one finishes the orders, and the callers, who repeat
+// their requests with the same key, get one order each.
+func TestSaga_KilledAtEveryStep(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
 	s := openShop(t, server, server.Database(t))
@@ -30,13 +30,15 @@ func TestKilledAtEveryStep(t *testing.T) {
 	tls := server.TLSFolder(t, "orderservice")
 	forward := []string{"begun", "before reserve", "after reserve", "reserved", "before charge", "after charge", "charged", "before commit", "after commit", "confirmed"}
 	backward := []string{"cancelling", "before refund", "after refund", "before release", "after release", "cancelled"}
-	const sold = 4 // from charged on
+	// From charged on, an order is sold.
+	const sold = 4
 	points := slices.Concat(forward, backward)
 	undone := func(point string) bool { return slices.Contains(backward, point) }
 	order := func(point string) *orderv1.CreateOrderRequest {
 		r := request("order "+point, "sku-2", int32(1+slices.Index(points, point)))
 		if undone(point) {
-			r.Lines[0] = &orderv1.OrderLine{Sku: "sku-99", Quantity: 1000} // declined
+			// PaymentService declines this amount.
+			r.Lines[0] = &orderv1.OrderLine{Sku: "sku-99", Quantity: 1000}
 		}
 		return r
 	}
@@ -50,7 +52,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 	})
 	s.expire(t)
 	if audit := settled(t, survivor); audit.GetConfirmed() != sold || audit.GetCancelled() < int64(len(points)-sold) {
-		t.Errorf("the survivor left %v", audit)
+		t.Errorf("after the recovery: %v", audit)
 	}
 	var money int64
 	for _, point := range points {
@@ -58,15 +60,15 @@ func TestKilledAtEveryStep(t *testing.T) {
 		money += got.GetOrder().GetTotalCents()
 		switch {
 		case undone(point) && refusal.Reason(err) != payment.ReasonDeclined, !undone(point) && got.GetOrder().GetState() != orderv1.OrderState_ORDER_STATE_CONFIRMED:
-			t.Errorf("killed %s and asked again, it answers %v, %v", point, got, err)
+			t.Errorf("killed %s, repeated request: got %v, %v", point, got, err)
 		}
 	}
 	if audit := settled(t, survivor); audit.GetConfirmed() != int64(len(forward)) || audit.GetChargedCents() != money {
-		t.Errorf("%d orders over %d were acknowledged, and the audit says %v", len(forward), money, audit)
+		t.Errorf("%d orders with a total of %d were acknowledged, the audit reports %v", len(forward), money, audit)
 	}
 }
 
-// victim is an orderservice that kills itself at a point, and the call that leads it there.
+// victim starts an orderservice that kills itself at a point, and makes a call that leads it there.
 func (s shop) victim(t *testing.T, point, tls string, r *orderv1.CreateOrderRequest) {
 	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
@@ -94,10 +96,11 @@ func (s shop) victim(t *testing.T, point, tls string, r *orderv1.CreateOrderRequ
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	pgtest.Eventually(t, "the victim ended", func() bool {
-		// A busy machine may keep it from the database, or from the others; then its caller is told the same as when it dies.
+		// A busy machine may separate the victim from its database or the other services. Its caller then gets the same error as when it dies.
 		if _, err := orderv1.NewOrderServiceClient(conn).CreateOrder(ctx, r); status.Code(err) != codes.Unavailable {
-			t.Errorf("the caller of the victim got %v", err)
-			end() // it did not reach the point
+			t.Errorf("the victim's caller got %v", err)
+			// The victim did not reach the point.
+			end()
 		}
 		select {
 		case said := <-ended:

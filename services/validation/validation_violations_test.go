@@ -16,17 +16,17 @@ import (
 
 func TestCheck_ManyViolations(t *testing.T) {
 	good := &orderv1.CreateOrderRequest{UserId: "u-1", Lines: []*orderv1.OrderLine{{Sku: "a", Quantity: 1}}}
-	began := time.Now()
+	start := time.Now()
 	_ = Check(good)
-	first := time.Since(began)
-	began = time.Now()
+	first := time.Since(start)
+	start = time.Now()
 	_ = Check(good)
-	t.Logf("the first check of a type takes %s, the second %s", first, time.Since(began))
+	t.Logf("the first check of a type takes %s, the second %s", first, time.Since(start))
 	bad := &orderv1.CreateOrderRequest{UserId: "u-1", Lines: slices.Repeat([]*orderv1.OrderLine{{}}, 1000)}
-	began = time.Now()
+	start = time.Now()
 	err := Check(bad)
 	text, _ := proto.Marshal(status.Convert(err).Proto())
-	t.Logf("a request of %d bytes: %d bytes of status, after %s", proto.Size(bad), len(text), time.Since(began))
+	t.Logf("a request of %d bytes: %d bytes of status, after %s", proto.Size(bad), len(text), time.Since(start))
 	if len(text)*4/3 > 16<<10 {
 		t.Error("the answer does not fit into the trailer")
 	}

@@ -22,13 +22,13 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-// as is the context of a call made by a service account.
+// as returns the context of a call made by a service account.
 func as(ctx context.Context, account string) context.Context {
 	id := &url.URL{Scheme: "spiffe", Host: "sandbox.local", Path: "/ns/shop/sa/" + account}
 	return peer.NewContext(ctx, &peer.Peer{AuthInfo: credentials.TLSInfo{State: tls.ConnectionState{PeerCertificates: []*x509.Certificate{{URIs: []*url.URL{id}}}}}})
 }
 
-// TestCreateOrder_RepeatedWithOthersDown repeats finished orders at a replica that has not seen their user, with all other services gone.
+// TestCreateOrder_RepeatedWithOthersDown repeats finished orders on a replica that does not know their user, with all other services down.
 func TestCreateOrder_RepeatedWithOthersDown(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
@@ -45,15 +45,15 @@ func TestCreateOrder_RepeatedWithOthersDown(t *testing.T) {
 	for _, stop := range s.stop {
 		stop()
 	}
-	again, err := other.CreateOrder(t.Context(), sold)
-	if err != nil || !proto.Equal(again, first) {
-		t.Errorf("the confirmed order again: %v, %v; want %v", again, err, first)
+	repeated, err := other.CreateOrder(t.Context(), sold)
+	if err != nil || !proto.Equal(repeated, first) {
+		t.Errorf("repeating the confirmed order: %v, %v; want %v", repeated, err, first)
 	}
 	if _, err := other.CreateOrder(t.Context(), refused); refusal.Reason(err) != inventory.ReasonOutOfStock {
-		t.Errorf("the refused order again: %v", err)
+		t.Errorf("repeating the refused order: %v", err)
 	}
 	if _, err := other.CreateOrder(t.Context(), request("sold", "sku-2", 4)); status.Code(err) != codes.InvalidArgument {
-		t.Errorf("its key with another request: %v", err)
+		t.Errorf("the same key with another request: %v", err)
 	}
 	if _, err := other.CreateOrder(t.Context(), request("new", "sku-2", 1)); status.Code(err) != codes.Unavailable {
 		t.Errorf("a new order: %v", err)
@@ -62,7 +62,7 @@ func TestCreateOrder_RepeatedWithOthersDown(t *testing.T) {
 	}
 }
 
-// TestCreateOrder_SameKeyOfAnotherUser makes another order.
+// TestCreateOrder_SameKeyOfAnotherUser checks that a key belongs to a user.
 func TestCreateOrder_SameKeyOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
@@ -83,7 +83,7 @@ func TestCreateOrder_SameKeyOfAnotherUser(t *testing.T) {
 	settled(t, client)
 }
 
-// TestBegin_KeyOfCaller keeps the keys of callers apart, by their verified identity.
+// TestBegin_KeyOfCaller checks that a key belongs to the verified identity of its caller.
 func TestBegin_KeyOfCaller(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
@@ -97,7 +97,7 @@ func TestBegin_KeyOfCaller(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, err := st.stored(t.Context(), n)
+		o, err := st.lookup(t.Context(), n)
 		if err == nil && o == nil {
 			o, err = st.begin(t.Context(), n)
 		}
@@ -111,11 +111,11 @@ func TestBegin_KeyOfCaller(t *testing.T) {
 		t.Error("two callers share an order")
 	}
 	if order("loadgen").id != loadgen.id || order("gateway").id != gateway.id {
-		t.Error("a caller does not find its own order")
+		t.Error("a repeated key did not find the order")
 	}
 }
 
-// TestCreateOrder_KeyOfEarlierVersion finds orders that were made before keys had callers.
+// TestCreateOrder_KeyOfEarlierVersion checks that orders from before keys had callers are still found.
 func TestCreateOrder_KeyOfEarlierVersion(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
@@ -138,21 +138,21 @@ func TestCreateOrder_KeyOfEarlierVersion(t *testing.T) {
 	client := s.serve(t)
 	got, err := client.CreateOrder(t.Context(), request("k", "sku-2", 1))
 	if err != nil || got.GetOrder().GetOrderId() != "o-old" {
-		t.Errorf("its key in plaintext: %v, %v", got, err)
+		t.Errorf("the key, in plaintext: %v, %v", got, err)
 	}
 	n.caller = "spiffe://sandbox.local/ns/shop/sa/loadgen"
 	st := &store{db: db, lease: testLease}
-	if o, err := st.stored(t.Context(), n); err != nil || o == nil || o.id != "o-old" {
-		t.Errorf("its key of a verified caller: %v, %v", o, err)
+	if o, err := st.lookup(t.Context(), n); err != nil || o == nil || o.id != "o-old" {
+		t.Errorf("the key, of a verified caller: %v, %v", o, err)
 	}
 	other := request("k", "sku-2", 1)
 	other.UserId = "u-43"
 	if got, err := client.CreateOrder(t.Context(), other); err != nil || got.GetOrder().GetOrderId() == "o-old" {
-		t.Errorf("its key of another user: %v, %v", got, err)
+		t.Errorf("the key, of another user: %v, %v", got, err)
 	}
 }
 
-// TestCreateOrder_DatabaseReadOnly is a failover: connections end, and the server that answers takes no writes for a while.
+// TestCreateOrder_DatabaseReadOnly simulates a failover: connections break, and the new server refuses writes for a while.
 func TestCreateOrder_DatabaseReadOnly(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
@@ -179,8 +179,8 @@ func TestCreateOrder_DatabaseReadOnly(t *testing.T) {
 	settled(t, client)
 }
 
-// TestUnstorableText is refused by each method that takes text, and names the field.
-func TestUnstorableText(t *testing.T) {
+// TestService_UnstorableText checks that each method rejects text that PostgreSQL cannot store, and names the field.
+func TestService_UnstorableText(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
 	client := openShop(t, server, server.Database(t)).serve(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-// deadline is a context whose time is up when the test says so.
+// deadline is a context that expires when the test decides.
 type deadline struct {
 	context.Context
 	passed chan struct{}
@@ -33,27 +33,28 @@ func (d deadline) Err() error {
 	}
 }
 
-// TestWhoseTimeWasUp: a caller who has time left may try again, and is told so.
-func TestWhoseTimeWasUp(t *testing.T) {
+// TestCreateOrder_Timeouts checks that a caller with time left gets UNAVAILABLE, which it may retry, when our own limit ends the call.
+func TestCreateOrder_Timeouts(t *testing.T) {
 	t.Parallel()
-	at := openCounter(t)
+	at := newBareService(t)
 	for _, c := range []struct {
 		sentence, point string
-		stalled         bool // time is up while the database is asked next, and not at the point
-		keyed           bool
+		// stalled: the time expires during the next query, and not at the point.
+		stalled bool
+		keyed   bool
 	}{
-		{"in the making of an order", "", true, false},
-		{"in the making of an order with a key", "", true, true},
-		{"in the first step", "before reserve", false, false},
-		{"in the storing of its end", "after reserve", true, false},
-		{"in a later step", "before charge", false, true},
+		{"while the order is created", "", true, false},
+		{"while the order is created, with a key", "", true, true},
+		{"during the first step", "before reserve", false, false},
+		{"while the end of a step is stored", "after reserve", true, false},
+		{"during a later step", "before charge", false, true},
 	} {
 		for whose, code := range map[string]codes.Code{"our limit": codes.Unavailable, "the caller's deadline": codes.DeadlineExceeded} {
 			t.Run(whose+" "+c.sentence, func(t *testing.T) {
-				callers := newDeadline(t.Context())
-				ours := callers
+				callerCtx := newDeadline(t.Context())
+				ours := callerCtx
 				if code == codes.Unavailable {
-					ours = newDeadline(callers)
+					ours = newDeadline(callerCtx)
 				}
 				var stalled sync.WaitGroup
 				at.saga.at = func(point string) {
@@ -70,36 +71,40 @@ func TestWhoseTimeWasUp(t *testing.T) {
 					key = whose + c.sentence
 				}
 				at.saga.at("")
-				got, err := at.create(ours, callers, request(key, "sku-2", 1))
+				got, err := at.create(ours, callerCtx, request(key, "sku-2", 1))
 				if status.Code(err) != code {
 					t.Errorf("got %v, %v", got, err)
 				}
 				stalled.Wait()
 				at.rest.sweep(t.Context())
 				if now := settled(t, direct{at.Service}); now.GetConfirmed() != 0 {
-					t.Errorf("it was sold: %v", now)
+					t.Errorf("the order was sold: %v", now)
 				}
 			})
 		}
 	}
 }
 
-// TestCreateOrderIsLimited by a time of its own, wherever that ends it.
-func TestCreateOrderIsLimited(t *testing.T) {
+// TestCreateOrder_OwnLimit checks that CreateOrder ends after its own limit, wherever it is at that moment.
+func TestCreateOrder_OwnLimit(t *testing.T) {
 	t.Parallel()
-	at := openCounter(t)
+	at := newBareService(t)
 	at.limit = 200 * time.Millisecond
 	at.saga.at = func(point string) {
 		if point == "before reserve" {
-			time.Sleep(2 * at.limit) // what the step takes
+			// The step takes longer than the limit.
+			step, done := context.WithTimeout(t.Context(), 2*at.limit)
+			defer done()
+			<-step.Done()
 		}
 	}
 	if got, err := at.CreateOrder(t.Context(), request("", "sku-2", 1)); status.Code(err) != codes.Unavailable {
 		t.Errorf("got %v, %v", got, err)
 	}
-	pgtest.Eventually(t, "nothing is left of it", func() bool {
+	pgtest.Eventually(t, "the order is undone", func() bool {
 		err := at.store.db.Tx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "UPDATE orders SET lease = now()") // there was no time to give it up, perhaps
+			// There may not have been time to give up the lease.
+			_, err := tx.Exec(ctx, "UPDATE orders SET lease = now()")
 			return err
 		})
 		at.rest.sweep(t.Context())
@@ -108,12 +113,13 @@ func TestCreateOrderIsLimited(t *testing.T) {
 	})
 }
 
-// stall lets the next statement about orders wait, calls waits once it does, and goes on when the statement was given up.
-func (c counter) stall(t *testing.T, until *sync.WaitGroup, waits func()) {
+// stall blocks the next statement about orders, calls waits while it is blocked, and returns the lock when the statement was cancelled.
+func (c bareService) stall(t *testing.T, until *sync.WaitGroup, waits func()) {
 	locked := make(chan struct{})
 	until.Go(func() {
 		has := sync.OnceFunc(func() { close(locked) })
-		defer has() // in vain
+		// In case the lock was not acquired.
+		defer has()
 		err := c.store.db.Tx(context.WithoutCancel(t.Context()), func(ctx context.Context, tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, "LOCK TABLE orders"); err != nil {
 				return err
@@ -124,7 +130,8 @@ func (c counter) stall(t *testing.T, until *sync.WaitGroup, waits func()) {
 				return err
 			}
 			waits()
-			_, err = waiting(ctx, tx, func(pid int) bool { return pid != first }) // perhaps the next statement waits already
+			// The next statement may be waiting already.
+			_, err = waiting(ctx, tx, func(pid int) bool { return pid != first })
 			return err
 		})
 		if err != nil {
@@ -134,7 +141,7 @@ func (c counter) stall(t *testing.T, until *sync.WaitGroup, waits func()) {
 	<-locked
 }
 
-// waiting asks which process waits for this transaction, until the answer is as wanted. It is 0 when there is none.
+// waiting polls which process waits for this transaction until wanted accepts it. The pid is 0 if there is none.
 func waiting(ctx context.Context, tx pgx.Tx, wanted func(pid int) bool) (pid int, err error) {
 	for err == nil {
 		err = tx.QueryRow(ctx, "SELECT coalesce(min(pid), 0) FROM pg_sleep(0.005), pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))").Scan(&pid)

@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-// TestStatus_SQLSTATE lets a real server raise each code.
+// TestStatus_SQLSTATE makes a real server raise each code.
 func TestStatus_SQLSTATE(t *testing.T) {
 	server := pgtest.Shared(t)
 	db := pgtest.Open(t, server.Config(t, server.Database(t), "userservice", "users"))
@@ -47,7 +47,7 @@ func TestStatus_SQLSTATE(t *testing.T) {
 	}
 }
 
-// TestConn_ReadOnlyServer replaces a connection to a server that takes no writes, as after a failover.
+// TestConn_ReadOnlyServer checks that a connection to a server that refuses writes is replaced, as after a failover.
 func TestConn_ReadOnlyServer(t *testing.T) {
 	server := pgtest.Shared(t)
 	cfg := server.Config(t, server.Database(t), "userservice", "users")
@@ -57,7 +57,8 @@ func TestConn_ReadOnlyServer(t *testing.T) {
 	readOnly := func(value string) {
 		t.Helper()
 		err := db.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
-			_, err := conn.Exec(ctx, "SET default_transaction_read_only = "+value) // of this connection
+			// Read-only applies to this connection.
+			_, err := conn.Exec(ctx, "SET default_transaction_read_only = "+value)
 			return err
 		})
 		if err != nil {
@@ -77,7 +78,7 @@ func TestConn_ReadOnlyServer(t *testing.T) {
 	}
 }
 
-// TestMigrate_ReadOnlyServer waits for a server that takes writes, where a migration that is wrong ends the program.
+// TestMigrate_ReadOnlyServer checks that migrations wait for a server that accepts writes, although a broken migration ends the program.
 func TestMigrate_ReadOnlyServer(t *testing.T) {
 	server := pgtest.Shared(t)
 	name := server.Database(t)
@@ -96,11 +97,25 @@ func TestMigrate_ReadOnlyServer(t *testing.T) {
 	}
 	readOnly("on")
 	cfg.Migrations = migrations
-	db := pgtest.Open(t, cfg) // fails the test if Run ends with an error
-	pgtest.Eventually(t, "it was asked", func() bool {
-		code, _ := reason(insert(t.Context(), db, 1, "x"))
-		return code == codes.Unavailable
-	})
+	// Open fails the test if Run ends with an error.
+	db := pgtest.Open(t, cfg)
+	pgtest.Eventually(t, "a migration was rolled back", func() bool { return otherSessions(t, set, "rollback") > 0 })
+	if code, why := reason(insert(t.Context(), db, 1, "x")); code != codes.Unavailable || why != postgres.ReasonAway {
+		t.Errorf("before the migrations: got %s %s", code, why)
+	}
 	readOnly("off")
-	pgtest.Eventually(t, "it is migrated", func() bool { return insert(t.Context(), db, 1, "x") == nil })
+	pgtest.Eventually(t, "the migrations are applied", func() bool { return insert(t.Context(), db, 1, "x") == nil })
+}
+
+// otherSessions returns how many other sessions of the database last ran a statement that contains text.
+func otherSessions(t *testing.T, db *postgres.DB, text string) (n int) {
+	t.Helper()
+	err := db.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND position($1 in query) > 0`, text).Scan(&n)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -22,13 +22,13 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// as is the context of a call made by a service account.
+// as returns the context of a call made by a service account.
 func as(ctx context.Context, account string) context.Context {
 	id := &url.URL{Scheme: "spiffe", Host: "sandbox.local", Path: "/ns/shop/sa/" + account}
 	return peer.NewContext(ctx, &peer.Peer{AuthInfo: credentials.TLSInfo{State: tls.ConnectionState{PeerCertificates: []*x509.Certificate{{URIs: []*url.URL{id}}}}}})
 }
 
-// TestCreateUser_KeyOfCaller starts with the schema of the earlier version and a user in it.
+// TestCreateUser_KeyOfCaller starts with the schema of an earlier version that has a user.
 func TestCreateUser_KeyOfCaller(t *testing.T) {
 	server := pgtest.Shared(t)
 	cfg := server.Config(t, server.Database(t), "userservice", "users")
@@ -54,7 +54,7 @@ func TestCreateUser_KeyOfCaller(t *testing.T) {
 	for _, account := range []string{"loadgen", "gateway"} {
 		got, err := s.CreateUser(as(t.Context(), account), ada)
 		if err != nil || got.GetUser().GetUserId() != "u-5000" {
-			t.Errorf("%s, a key of the earlier version: %v, %v", account, got, err)
+			t.Errorf("%s, a key of an earlier version: %v, %v", account, got, err)
 		}
 	}
 	ids := map[string]string{}
@@ -72,7 +72,7 @@ func TestCreateUser_KeyOfCaller(t *testing.T) {
 	}
 }
 
-// earlier is the first migrations.
+// earlier returns the first migrations.
 func earlier(t *testing.T, names ...string) fstest.MapFS {
 	t.Helper()
 	some := fstest.MapFS{}
@@ -86,8 +86,9 @@ func earlier(t *testing.T, names ...string) fstest.MapFS {
 	return some
 }
 
-// TestUnstorableText is refused by each method and in chat, names the field, and opens no breaker.
-func TestUnstorableText(t *testing.T) {
+// TestService_UnstorableText checks that each method and the chat reject text that PostgreSQL cannot store, name the field, and do not open a
+// breaker.
+func TestService_UnstorableText(t *testing.T) {
 	server := pgtest.Shared(t)
 	_, program := replica(t, server, server.Database(t))
 	breakers := governance.NewBreakers("caller", governance.BreakerConfig{MinCalls: 5}, nil, nil)

@@ -17,17 +17,17 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-// TestKilledMidTransaction: writers go on while the server is killed and comes back.
-func TestKilledMidTransaction(t *testing.T) {
+// TestConn_ServerKilled writes concurrently while the server is killed and restarted.
+func TestConn_ServerKilled(t *testing.T) {
 	server := pgtest.Start(t)
 	cfg := server.Config(t, "shop", "userservice", "users")
 	cfg.Migrations, cfg.Acquire, cfg.Work = migrations, 0, 0
 	var mu sync.Mutex
-	var told []bool
+	var reports []bool
 	cfg.OnReady = func(is bool) {
 		mu.Lock()
 		defer mu.Unlock()
-		told = append(told, is)
+		reports = append(reports, is)
 	}
 	db := pgtest.Open(t, cfg)
 	pgtest.Eventually(t, "ready", db.Ready)
@@ -40,9 +40,9 @@ func TestKilledMidTransaction(t *testing.T) {
 		writing.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				id := w*1_000_000 + i
-				begun := time.Now()
+				start := time.Now()
 				err := insert(context.Background(), db, id, fmt.Sprint(id))
-				if took := time.Since(begun); took > 5*time.Second {
+				if took := time.Since(start); took > 5*time.Second {
 					t.Errorf("a call took %s", took)
 				}
 				if err == nil {
@@ -57,15 +57,15 @@ func TestKilledMidTransaction(t *testing.T) {
 			}
 		})
 	}
-	pgtest.Eventually(t, "it is written to", func() bool { return kept.Load() > 0 })
+	pgtest.Eventually(t, "writes succeed", func() bool { return kept.Load() > 0 })
 	server.Kill()
-	pgtest.Eventually(t, "it is seen to be away", func() bool { return !db.Ready() && failed.Load() > 0 })
+	pgtest.Eventually(t, "the outage is noticed", func() bool { return !db.Ready() && failed.Load() > 0 })
 	if err := server.Resume(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	pgtest.Eventually(t, "it is seen to be back", db.Ready)
+	pgtest.Eventually(t, "the recovery is noticed", db.Ready)
 	before := kept.Load()
-	pgtest.Eventually(t, "it is written to again", func() bool { return kept.Load() > before })
+	pgtest.Eventually(t, "writes succeed again", func() bool { return kept.Load() > before })
 	stop()
 	writing.Wait()
 
@@ -92,23 +92,23 @@ func TestKilledMidTransaction(t *testing.T) {
 	})
 	mu.Lock()
 	defer mu.Unlock()
-	// There, away, and there again; a machine that stands still may make more of it, but never the same twice.
-	if !alternates(told) || len(told) < 3 || !told[0] {
-		t.Errorf("it was told to be there: %v", told)
+	// Ready, unready, and ready again. A stalled machine may add changes, but never the same value twice in a row.
+	if !alternates(reports) || len(reports) < 3 || !reports[0] {
+		t.Errorf("OnReady calls: %v", reports)
 	}
 }
 
-func alternates(told []bool) bool {
-	for i := 1; i < len(told); i++ {
-		if told[i] == told[i-1] {
+func alternates(reports []bool) bool {
+	for i := 1; i < len(reports); i++ {
+		if reports[i] == reports[i-1] {
 			return false
 		}
 	}
 	return true
 }
 
-// TestRenewedCertificates: both sides take new certificates into use without a restart.
-func TestRenewedCertificates(t *testing.T) {
+// TestIdentity_RenewedCertificates checks that both sides use new certificates without a restart.
+func TestIdentity_RenewedCertificates(t *testing.T) {
 	server := pgtest.Start(t)
 	dir := server.TLSFolder(t, "userservice")
 	identity, err := governance.NewIdentity(governance.IdentityConfig{Dir: dir})
@@ -116,7 +116,8 @@ func TestRenewedCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	serial := func() string {
-		var seen atomic.Value // the pool may open a second connection beside the first
+		// Atomic, because the pool may open a second connection.
+		var seen atomic.Value
 		cfg := server.Config(t, "shop", "userservice", "users")
 		cfg.TLS = identity.ClientTLS(pgtest.ServerName)
 		verify := cfg.TLS.VerifyConnection

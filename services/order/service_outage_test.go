@@ -14,16 +14,18 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-// TestTheDatabaseIsKilledUnderLoad: nothing acknowledged is lost, and all agrees afterwards.
-func TestTheDatabaseIsKilledUnderLoad(t *testing.T) {
+// TestCreateOrder_DatabaseKilledUnderLoad checks that no acknowledged order is lost and that the books agree afterwards.
+func TestCreateOrder_DatabaseKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	shop := openShop(t, server, "shop")
-	shop.cfg.Lease = time.Second // what a worker could not even give up is taken over after that
+	// If a worker could not even give up its lease, the order is taken over after this time.
+	shop.cfg.Lease = time.Second
 	client := shop.serve(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var mu sync.Mutex
-	acknowledged := map[string]string{} // order by key
+	// acknowledged has the order id by key.
+	acknowledged := map[string]string{}
 	failed := 0
 	var buying sync.WaitGroup
 	const buyers = 4
@@ -31,9 +33,9 @@ func TestTheDatabaseIsKilledUnderLoad(t *testing.T) {
 		buying.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				key := fmt.Sprintf("%d-%d", b, i)
-				begun := time.Now()
+				start := time.Now()
 				got, err := client.CreateOrder(context.Background(), request(key, "sku-2", 1))
-				if took := time.Since(begun); took > 30*time.Second {
+				if took := time.Since(start); took > 30*time.Second {
 					t.Errorf("a caller waited %s", took)
 				}
 				mu.Lock()
@@ -49,7 +51,10 @@ func TestTheDatabaseIsKilledUnderLoad(t *testing.T) {
 					t.Errorf("a caller got %v", err)
 				}
 				if err != nil {
-					time.Sleep(20 * time.Millisecond)
+					select {
+					case <-ctx.Done():
+					case <-time.After(20 * time.Millisecond):
+					}
 				}
 			}
 		})
@@ -81,10 +86,10 @@ func TestTheDatabaseIsKilledUnderLoad(t *testing.T) {
 	for key, id := range acknowledged {
 		got, err := client.GetOrder(t.Context(), &orderv1.GetOrderRequest{OrderId: id})
 		if err != nil || got.GetOrder().GetState() != orderv1.OrderState_ORDER_STATE_CONFIRMED {
-			t.Errorf("order %s of key %s was acknowledged and is %v, %v", id, key, got, err)
+			t.Errorf("order %s of key %s was acknowledged; now %v, %v", id, key, got, err)
 		}
 	}
-	t.Logf("%d acknowledged, %d failed, the audit says %v", len(acknowledged), failed, audit)
+	t.Logf("%d acknowledged, %d failed, the audit reports %v", len(acknowledged), failed, audit)
 	if len(acknowledged) == 0 || failed == 0 || audit.GetConfirmed() < int64(len(acknowledged)) {
 		t.Errorf("%d acknowledged, %d failed, %d confirmed", len(acknowledged), failed, audit.GetConfirmed())
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-// TestContractsAreReplayedInAShopThatSells as often as one likes, and its books agree afterwards.
-func TestContractsAreReplayedInAShopThatSells(t *testing.T) {
+// TestContracts_ReplayedWhileSelling replays the contracts twice in a shop that sells, and checks that the books agree afterwards.
+func TestContracts_ReplayedWhileSelling(t *testing.T) {
 	server := pgtest.Shared(t)
 	s := openShop(t, server, server.Database(t))
 	p := pgtest.Serve(t, "orderservice", s.orders(t), Register(s.cfg))
@@ -30,7 +30,7 @@ func TestContractsAreReplayedInAShopThatSells(t *testing.T) {
 	stop := sellUntil(t, client)
 	defer stop()
 	for range 2 {
-		r := contracts.Replayer{Run: rand.Text(), Sold: contracts.Buying(p.Conn)}
+		r := contracts.Replayer{Run: rand.Text(), ConfirmedOrder: contracts.NewOrder(p.Conn)}
 		var skipped []string
 		for _, c := range all {
 			for _, i := range c.Interactions {
@@ -44,18 +44,18 @@ func TestContractsAreReplayedInAShopThatSells(t *testing.T) {
 			}
 		}
 		if !slices.Equal(skipped, []string{"commit"}) {
-			t.Errorf("skipped were %q", skipped)
+			t.Errorf("skipped: %q", skipped)
 		}
 		if got, err := client.Audit(t.Context(), &orderv1.AuditRequest{}); err != nil || len(got.GetViolations()) == 0 {
-			t.Errorf("nothing is to be taken back, so taking it back proves nothing: %v, %v", got, err)
+			t.Errorf("the replays left nothing to clean up, so this test proves nothing: %v, %v", got, err)
 		}
 		for name, conn := range providers {
-			if n, err := contracts.TakeBack(t.Context(), conn, name, r.Run); err != nil || (n == 0) != (name == "userservice") {
-				t.Errorf("%s: took back %d, %v", name, n, err)
+			if n, err := contracts.Cleanup(t.Context(), conn, name, r.Run); err != nil || (n == 0) != (name == "userservice") {
+				t.Errorf("%s: cleaned up %d, %v", name, n, err)
 			}
 		}
 		if got, err := client.Audit(t.Context(), &orderv1.AuditRequest{}); err != nil || len(got.GetViolations()) > 0 {
-			t.Errorf("after all was taken back: %v, %v", got, err)
+			t.Errorf("after the clean-up: %v, %v", got, err)
 		}
 	}
 	stop()
@@ -66,7 +66,7 @@ func TestContractsAreReplayedInAShopThatSells(t *testing.T) {
 	}
 }
 
-// sellUntil keeps selling to somebody else until it is told to stop; the last order is not broken off.
+// sellUntil places orders until stop is called, which waits for the last one.
 func sellUntil(t *testing.T, client orderv1.OrderServiceClient) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var selling sync.WaitGroup
@@ -74,7 +74,7 @@ func sellUntil(t *testing.T, client orderv1.OrderServiceClient) (stop func()) {
 		for n := 0; ctx.Err() == nil; n++ {
 			if _, err := client.CreateOrder(t.Context(), &orderv1.CreateOrderRequest{UserId: "u-7", IdempotencyKey: fmt.Sprint(n),
 				Lines: []*orderv1.OrderLine{{Sku: "sku-2", Quantity: 1}}}); err != nil {
-				t.Error("selling meanwhile:", err)
+				t.Error("placing an order:", err)
 			}
 		}
 	})

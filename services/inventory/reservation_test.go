@@ -19,8 +19,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-// audited fails where the counters of stock and the lines of reservations do not agree.
-func (w world) audited() {
+// audit fails the test if the counters of stock and the reservation lines disagree.
+func (w world) audit() {
 	w.t.Helper()
 	got, err := w.client.AuditStock(w.t.Context(), &inventoryv1.AuditStockRequest{})
 	if err != nil || len(got.GetViolations()) > 0 {
@@ -28,17 +28,19 @@ func (w world) audited() {
 	}
 }
 
-// TestManyAtOnce: the last pieces are sold once, lines in any order do not lock each other up, and one order is reserved once.
-func TestManyAtOnce(t *testing.T) {
+// TestReserve_Concurrent checks that the last pieces are sold once, that lines in any order do not deadlock, and that an order is reserved once.
+func TestReserve_Concurrent(t *testing.T) {
 	w := world{t, service(t)}
 	var all sync.WaitGroup
 	for i := range 60 {
 		all.Go(func() {
-			lines := []*inventoryv1.Line{line("sku-100", 7), line("sku-1", 1), line("sku-2", 1)} // 140 of 100
+			// 20 orders want 7 pieces each, 140 in total, of which 100 exist.
+			lines := []*inventoryv1.Line{line("sku-100", 7), line("sku-1", 1), line("sku-2", 1)}
 			if i%2 == 0 {
 				lines[0], lines[2] = lines[2], lines[0]
 			}
-			order := fmt.Sprintf("order %d", i/3) // each three times
+			// Three calls for each order.
+			order := fmt.Sprintf("order %d", i/3)
 			_, err := w.reserve(order, lines...)
 			switch {
 			case err == nil && i%4 == 0:
@@ -51,7 +53,7 @@ func TestManyAtOnce(t *testing.T) {
 			default:
 				t.Error(err)
 			}
-			w.audited()
+			w.audit()
 		})
 	}
 	all.Wait()
@@ -61,12 +63,12 @@ func TestManyAtOnce(t *testing.T) {
 			t.Errorf("of %d pieces of %s there are %v, %v", made, sku, got, err)
 		}
 	}
-	w.audited()
+	w.audit()
 }
 
-// TestCallsForOneOrderWaitForNoneOfTheirOwn: while one of its skus is held by another order, an order is reserved again, released and sold;
-// none of these may hold what another of them waits for.
-func TestCallsForOneOrderWaitForNoneOfTheirOwn(t *testing.T) {
+// TestReservation_ConcurrentCallsForOneOrder reserves, releases and commits one order at the same time while another transaction has locked
+// one of its SKUs. None of the calls may hold a lock that another of them waits for.
+func TestReservation_ConcurrentCallsForOneOrder(t *testing.T) {
 	server := pgtest.Shared(t)
 	cfg := server.Config(t, server.Database(t), "inventoryservice", "inventory")
 	cfg.Migrations = Migrations()
@@ -80,7 +82,8 @@ func TestCallsForOneOrderWaitForNoneOfTheirOwn(t *testing.T) {
 			_, err := s.Reserve(t.Context(), &inventoryv1.ReserveRequest{OrderId: order, Lines: lines})
 			return err
 		}
-		if round%2 == 0 { // or all of them meet an order that is not there yet
+		// In every other round the order does not exist yet.
+		if round%2 == 0 {
 			if err := reserve(); err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +101,7 @@ func TestCallsForOneOrderWaitForNoneOfTheirOwn(t *testing.T) {
 		}
 		var all sync.WaitGroup
 		var ended atomic.Int32
-		holding(t, db, "sku-1", func() {
+		whileLocked(t, db, "sku-1", func() {
 			for i := range calls {
 				all.Go(func() {
 					defer ended.Add(1)
@@ -107,19 +110,20 @@ func TestCallsForOneOrderWaitForNoneOfTheirOwn(t *testing.T) {
 					}
 				})
 			}
-			pgtest.Eventually(t, "somebody waits, or a release came first and nobody has to", func() bool {
+			pgtest.Eventually(t, "a call waits for the lock, or a release made waiting unnecessary", func() bool {
 				return waiting(t, db) > 0 || int(ended.Load()) == len(calls)
 			})
 		})
-		all.Wait() // a deadlock would end with ABORTED
+		// A deadlock would finish a call with ABORTED.
+		all.Wait()
 	}
 	if got, err := s.AuditStock(t.Context(), &inventoryv1.AuditStockRequest{}); err != nil || len(got.GetViolations()) > 0 {
 		t.Error(got.GetViolations(), err)
 	}
 }
 
-// holding does something while a transaction holds a sku.
-func holding(t *testing.T, db *postgres.DB, sku string, do func()) {
+// whileLocked runs do while a transaction has locked a SKU.
+func whileLocked(t *testing.T, db *postgres.DB, sku string, do func()) {
 	t.Helper()
 	err := db.Tx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT FROM stock WHERE sku = $1 FOR UPDATE", sku); err != nil {
@@ -133,7 +137,7 @@ func holding(t *testing.T, db *postgres.DB, sku string, do func()) {
 	}
 }
 
-// waiting is how many wait for a lock.
+// waiting returns the number of sessions that wait for a lock.
 func waiting(t *testing.T, db *postgres.DB) (n int) {
 	t.Helper()
 	err := db.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
@@ -145,8 +149,8 @@ func waiting(t *testing.T, db *postgres.DB) (n int) {
 	return n
 }
 
-// TestAnAuditNamesTheSku: pieces that no line knows of are found, and so are lines that no piece is held for.
-func TestAnAuditNamesTheSku(t *testing.T) {
+// TestAuditStock_NamesTheSKU finds pieces without a reservation line, and lines without reserved pieces.
+func TestAuditStock_NamesTheSKU(t *testing.T) {
 	server := pgtest.Shared(t)
 	cfg := server.Config(t, server.Database(t), "inventoryservice", "inventory")
 	cfg.Migrations = Migrations()
@@ -173,13 +177,13 @@ func TestAnAuditNamesTheSku(t *testing.T) {
 			if _, err := tx.Exec(ctx, c.statement); err != nil {
 				return err
 			}
-			rows, err := tx.Query(ctx, disagreeing)
+			rows, err := tx.Query(ctx, mismatches)
 			if err != nil {
 				return err
 			}
 			got, err := pgx.CollectRows(rows, pgx.RowTo[string])
 			if err != nil || strings.Join(got, "\n") != c.want {
-				t.Errorf("after %q it says %q, %v", c.statement, got, err)
+				t.Errorf("after %q: got %q, %v", c.statement, got, err)
 			}
 			return undo
 		})

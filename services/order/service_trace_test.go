@@ -21,8 +21,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user"
 )
 
-// TestOneTraceOfAnOrder: every hop and every query of CreateOrder is in one trace, and the log carries its id.
-func TestOneTraceOfAnOrder(t *testing.T) {
+// TestCreateOrder_OneTrace checks that every call and every query of CreateOrder is in one trace, and that the log has its id.
+func TestCreateOrder_OneTrace(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
 	spans := tracetest.NewSpanRecorder()
@@ -81,17 +81,18 @@ func TestOneTraceOfAnOrder(t *testing.T) {
 				t.Errorf("%s: no span %q among\n%s", c.sentence, want, names)
 			}
 		}
-		// Each step is one statement: as many again would go around it.
+		// Each step is one statement. A transaction would need three.
 		if steps := strings.Count(names, "client pool.acquire"); steps != 7 || strings.Contains(names, "client BEGIN") || strings.Contains(names, "client COMMIT") {
-			t.Errorf("%s: it took a connection %d times, want 7 and no transaction among\n%s", c.sentence, steps, names)
+			t.Errorf("%s: %d connections acquired, want 7 and no transaction among\n%s", c.sentence, steps, names)
 		}
-		if c.quantity > 1 && !strings.Contains(log.String(), id) { // only what goes wrong is logged
-			t.Errorf("the log does not carry %s:\n%s", id, log.String())
+		// Only failures are logged.
+		if c.quantity > 1 && !strings.Contains(log.String(), id) {
+			t.Errorf("the log does not contain %s:\n%s", id, log.String())
 		}
 	}
 }
 
-// traceOf is the trace of the call whose server span has that name, with the kind and name of each of its spans.
+// traceOf returns the id of the trace of the call with that server span, and the kind and name of each of its spans.
 func traceOf(t *testing.T, spans *tracetest.SpanRecorder, call string) (id, names string) {
 	t.Helper()
 	pgtest.Eventually(t, "the span of the call ended", func() bool {

@@ -21,23 +21,23 @@ const (
 	isCommitted = inventoryv1.ReservationState_RESERVATION_STATE_COMMITTED
 )
 
-// warehouse remembers reservations, and forgets a Release when it is told to.
+// warehouse remembers reservations. It ignores a Release if forgets is set.
 type warehouse struct {
 	inventoryv1.UnimplementedInventoryServiceServer
-	held    map[string]inventoryv1.ReservationState
-	forgets bool
-	err     error
+	holdings map[string]inventoryv1.ReservationState
+	forgets  bool
+	err      error
 }
 
 func (w *warehouse) Release(_ context.Context, r *inventoryv1.ReleaseRequest) (*inventoryv1.ReleaseResponse, error) {
 	if !w.forgets {
-		w.held[r.GetOrderId()] = isReleased
+		w.holdings[r.GetOrderId()] = isReleased
 	}
 	return &inventoryv1.ReleaseResponse{}, w.err
 }
 
 func (w *warehouse) ListReservations(_ *inventoryv1.ListReservationsRequest, stream grpc.ServerStreamingServer[inventoryv1.Reservation]) error {
-	for id, state := range w.held {
+	for id, state := range w.holdings {
 		if err := stream.Send(&inventoryv1.Reservation{OrderId: id, State: state}); err != nil {
 			return err
 		}
@@ -45,40 +45,40 @@ func (w *warehouse) ListReservations(_ *inventoryv1.ListReservationsRequest, str
 	return nil
 }
 
-func TestWhatARunLeftIsTakenBack(t *testing.T) {
+func TestCleanup_Reservations(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		w        warehouse
 		fails    string
 	}{
-		{"it is released, and nobody else's", warehouse{}, ""},
-		{"a release that does nothing is noticed", warehouse{forgets: true}, "taking back what inventoryservice holds: it still does for [contract-me-1]"},
-		{"a release that is refused", warehouse{err: errors.New("no")}, "taking back what inventoryservice holds for contract-me-1: "},
+		{"only the run's own reservations are released", warehouse{}, ""},
+		{"a release without effect is an error", warehouse{forgets: true}, "cleaning up what inventoryservice holds: it still holds something for [contract-me-1]"},
+		{"a release that fails", warehouse{err: errors.New("no")}, "cleaning up what inventoryservice holds for contract-me-1: "},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			others := map[string]inventoryv1.ReservationState{"o-1": isReserved, "contract-me2-1": isReserved, "contract-me-2": isCommitted, "contract-me-3": isReleased}
-			c.w.held = map[string]inventoryv1.ReservationState{"contract-me-1": isReserved}
+			c.w.holdings = map[string]inventoryv1.ReservationState{"contract-me-1": isReserved}
 			for id, state := range others {
-				c.w.held[id] = state
+				c.w.holdings[id] = state
 			}
 			conn, _ := contracttest.Serve(t, func(s *grpc.Server) { inventoryv1.RegisterInventoryServiceServer(s, &c.w) })
-			n, err := contracts.TakeBack(t.Context(), conn, "inventoryservice", "me")
+			n, err := contracts.Cleanup(t.Context(), conn, "inventoryservice", "me")
 			if c.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), c.fails) {
 					t.Errorf("got %v", err)
 				}
 				return
 			}
-			if n != 1 || err != nil || c.w.held["contract-me-1"] != isReleased {
-				t.Errorf("took back %d, %v; now %v", n, err, c.w.held)
+			if n != 1 || err != nil || c.w.holdings["contract-me-1"] != isReleased {
+				t.Errorf("cleaned up %d, %v; now %v", n, err, c.w.holdings)
 			}
 			for id, state := range others {
-				if c.w.held[id] != state {
-					t.Errorf("%s is %s now", id, c.w.held[id])
+				if c.w.holdings[id] != state {
+					t.Errorf("%s is %s now", id, c.w.holdings[id])
 				}
 			}
-			if n, err := contracts.TakeBack(t.Context(), conn, "inventoryservice", "me"); n != 0 || err != nil {
-				t.Errorf("the second time it took back %d, %v", n, err)
+			if n, err := contracts.Cleanup(t.Context(), conn, "inventoryservice", "me"); n != 0 || err != nil {
+				t.Errorf("the second time: cleaned up %d, %v", n, err)
 			}
 		})
 	}
@@ -104,13 +104,13 @@ func (p *till) ListPayments(_ *paymentv1.ListPaymentsRequest, stream grpc.Server
 	return nil
 }
 
-func TestMoneyIsGivenBack(t *testing.T) {
+func TestCleanup_Payments(t *testing.T) {
 	p := &till{charged: []string{"contract-me-1", "o-1", "contract-me-2"}}
 	conn, _ := contracttest.Serve(t, func(s *grpc.Server) { paymentv1.RegisterPaymentServiceServer(s, p) })
-	if n, err := contracts.TakeBack(t.Context(), conn, "paymentservice", "me"); n != 2 || err != nil || !slices.Equal(p.charged, []string{"o-1"}) {
-		t.Errorf("gave back %d, %v; charged are %v", n, err, p.charged)
+	if n, err := contracts.Cleanup(t.Context(), conn, "paymentservice", "me"); n != 2 || err != nil || !slices.Equal(p.charged, []string{"o-1"}) {
+		t.Errorf("refunded %d, %v; charged: %v", n, err, p.charged)
 	}
-	if n, err := contracts.TakeBack(t.Context(), nil, "userservice", "me"); n != 0 || err != nil {
-		t.Errorf("a provider that holds nothing was asked: %d, %v", n, err)
+	if n, err := contracts.Cleanup(t.Context(), nil, "userservice", "me"); n != 0 || err != nil {
+		t.Errorf("a provider that never holds anything: %d, %v", n, err)
 	}
 }

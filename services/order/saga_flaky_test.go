@@ -20,13 +20,14 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// flaky breaks one call: before it is made, or after, so that the answer is lost.
+// flaky breaks one call: before it is made, or afterwards, so that the answer is lost.
 type flaky struct {
 	inventoryv1.InventoryServiceClient
 	paymentv1.PaymentServiceClient
 	call  string
 	after bool
-	code  codes.Code // UNAVAILABLE when OK
+	// code is the error; UNAVAILABLE if it is OK.
+	code codes.Code
 }
 
 func broken[T any](f *flaky, call string, do func() (T, error)) (T, error) {
@@ -64,38 +65,40 @@ func (f *flaky) Refund(ctx context.Context, r *paymentv1.RefundRequest, o ...grp
 	return broken(f, "refund", func() (*paymentv1.RefundResponse, error) { return f.PaymentServiceClient.Refund(ctx, r, o...) })
 }
 
+// direct calls a Service without a connection.
+
 type direct struct{ *Service }
 
 func (d direct) Audit(ctx context.Context, r *orderv1.AuditRequest, _ ...grpc.CallOption) (*orderv1.AuditResponse, error) {
 	return d.Service.Audit(ctx, r)
 }
 
-// counter is an orderservice without a program around it: each part can be reached.
-type counter struct {
+// bareService is an orderservice without a process around it, so that a test can reach each part.
+type bareService struct {
 	*Service
 	flaky *flaky
 	rest  *recovery
 }
 
-func openCounter(t *testing.T) counter {
+func newBareService(t *testing.T) bareService {
 	t.Helper()
 	server := pgtest.Shared(t)
 	s := openShop(t, server, server.Database(t))
 	f := &flaky{InventoryServiceClient: s.inventory(), PaymentServiceClient: s.payment()}
 	st := &store{db: pgtest.Open(t, s.orders(t)), lease: testLease}
 	sg := &saga{store: st, inventory: f, payment: f, log: slog.New(slog.DiscardHandler), limit: 20 * time.Second, at: func(string) {}}
-	service := &Service{store: st, saga: sg, buyers: buyers{userv1.NewUserServiceClient(s.conns["users"]), room(t, 1)}, limit: 20 * time.Second}
+	service := &Service{store: st, saga: sg, buyers: buyers{userv1.NewUserServiceClient(s.conns["users"]), newTestProfiles(t, 1)}, limit: 20 * time.Second}
 	pgtest.Eventually(t, "the shop is open", func() bool {
 		_, err := service.Audit(t.Context(), nil)
 		return err == nil
 	})
-	return counter{service, f, &recovery{saga: sg, tracer: noop.NewTracerProvider().Tracer("")}}
+	return bareService{service, f, &recovery{saga: sg, tracer: noop.NewTracerProvider().Tracer("")}}
 }
 
-// TestACallerGoesAway at each point: the order is finished at the next sweep, without its lease running out.
-func TestACallerGoesAway(t *testing.T) {
+// TestSaga_CallerGoesAway cancels the call at each point. The order is finished at the next sweep, without waiting for its lease to end.
+func TestSaga_CallerGoesAway(t *testing.T) {
 	t.Parallel()
-	c := openCounter(t)
+	c := newBareService(t)
 	for _, point := range []string{"begun", "after reserve", "reserved", "after charge", "charged", "after commit"} {
 		t.Run(point, func(t *testing.T) {
 			ctx, goAway := context.WithCancel(t.Context())
@@ -106,7 +109,7 @@ func TestACallerGoesAway(t *testing.T) {
 				}
 			}
 			if got, err := c.CreateOrder(ctx, request(point, "sku-2", 1)); err == nil && got.GetOrder().GetState() != orderv1.OrderState_ORDER_STATE_CHARGED || ctx.Err() == nil {
-				t.Errorf("got %v, %v; gone: %v", got, err, ctx.Err())
+				t.Errorf("got %v, %v; caller's context: %v", got, err, ctx.Err())
 			}
 			c.rest.sweep(t.Context())
 			settled(t, direct{c.Service})
@@ -114,16 +117,17 @@ func TestACallerGoesAway(t *testing.T) {
 	}
 }
 
-// TestEveryCallBreaks breaks each call of the saga both ways.
-func TestEveryCallBreaks(t *testing.T) {
+// TestSaga_EveryCallBreaks breaks each call of the saga, before and after it is made.
+func TestSaga_EveryCallBreaks(t *testing.T) {
 	t.Parallel()
-	ctx, at := t.Context(), openCounter(t)
+	ctx, at := t.Context(), newBareService(t)
 	service, f, rest := at.Service, at.flaky, at.rest
 	for _, c := range []struct {
 		call     string
 		declined bool
 		code     codes.Code
-		state    orderv1.OrderState // of the answer
+		// state is that of the answer.
+		state orderv1.OrderState
 	}{
 		{"reserve", false, codes.Unavailable, 0},
 		{"charge", false, codes.Unavailable, 0},
@@ -153,7 +157,7 @@ func TestEveryCallBreaks(t *testing.T) {
 				settled(t, direct{service})
 				got, err = service.CreateOrder(ctx, r)
 				if c.declined && refusal.Reason(err) != payment.ReasonDeclined || !c.declined && got.GetOrder().GetState() != orderv1.OrderState_ORDER_STATE_CONFIRMED {
-					t.Errorf("asked again, it answers %v, %v", got, err)
+					t.Errorf("repeated request: got %v, %v", got, err)
 				}
 				settled(t, direct{service})
 			})
@@ -161,13 +165,14 @@ func TestEveryCallBreaks(t *testing.T) {
 	}
 }
 
-// TestAChargedOrderIsNeverTakenBack: its caller was told that it is sold, so whatever commit answers, it is only tried again.
-func TestAChargedOrderIsNeverTakenBack(t *testing.T) {
+// TestSaga_ChargedOrderIsNotCancelled checks that a charged order only moves forward: its caller was told that it is sold, so commit is
+// repeated whatever it returns.
+func TestSaga_ChargedOrderIsNotCancelled(t *testing.T) {
 	t.Parallel()
 	for _, code := range []codes.Code{codes.PermissionDenied, codes.FailedPrecondition, codes.Unimplemented, codes.Unavailable} {
 		t.Run(code.String(), func(t *testing.T) {
 			t.Parallel()
-			c := openCounter(t)
+			c := newBareService(t)
 			c.flaky.call, c.flaky.code = "commit", code
 			got, err := c.CreateOrder(t.Context(), request("k", "sku-2", 1))
 			if err != nil || got.GetOrder().GetState() != orderv1.OrderState_ORDER_STATE_CHARGED {
@@ -176,23 +181,23 @@ func TestAChargedOrderIsNeverTakenBack(t *testing.T) {
 			c.flaky.call = "commit"
 			c.rest.sweep(t.Context())
 			if now, err := c.Service.Audit(t.Context(), nil); err != nil || now.GetInFlight() != 1 || now.GetCancelled() != 0 {
-				t.Errorf("after a recovery that was refused: %v, %v", now, err)
+				t.Errorf("after a refused recovery: %v, %v", now, err)
 			}
 			if err := c.store.giveUp(t.Context(), c.only(t)); err != nil {
 				t.Fatal(err)
 			}
 			c.rest.sweep(t.Context())
 			if now := settled(t, direct{c.Service}); now.GetConfirmed() != 1 {
-				t.Errorf("the audit says %v", now)
+				t.Errorf("the audit reports %v", now)
 			}
 		})
 	}
 }
 
-// only is the one order there is.
-func (c counter) only(t *testing.T) *order {
+// only returns the single order in the store.
+func (c bareService) only(t *testing.T) *order {
 	t.Helper()
-	all, err := c.store.following(t.Context(), "", 2)
+	all, err := c.store.ordersAfter(t.Context(), "", 2)
 	if err != nil || len(all) != 1 {
 		t.Fatalf("there are %d orders, %v", len(all), err)
 	}
