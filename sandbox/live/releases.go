@@ -50,8 +50,20 @@ func (c *Cluster) release(ctx context.Context, r charts.Release, held []string) 
 	if err != nil {
 		return one, err
 	}
-	one.Drift, err = release.Drifted(ctx, c.Node.Kubeconfig, r.Namespace, r.Name, held)
-	return one, err
+	drift, err := release.Drifted(ctx, c.Node.Kubeconfig, r.Namespace, r.Name, held)
+	if ctx.Err() != nil {
+		return one, ctx.Err()
+	}
+	return one.withDrift(drift, err), nil
+}
+
+// withDrift adds the result of a comparison. A release that cannot be compared, for example because the webhook for its objects is gone, is not ready.
+func (s ReleaseStatus) withDrift(drift []release.Drift, err error) ReleaseStatus {
+	s.Drift = drift
+	if err != nil && s.Why == "" {
+		s.Why = err.Error()
+	}
+	return s
 }
 
 // installedAs returns the version of a release, and why Helm does not call it deployed; empty when it does.
