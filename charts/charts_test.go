@@ -207,7 +207,7 @@ func TestCatalogNeeds(t *testing.T) {
 	before := map[string]Release{}
 	for _, r := range catalog() {
 		if _, twice := before[r.Name]; twice {
-			t.Errorf("%s is there twice", r.Name)
+			t.Errorf("%s appears twice", r.Name)
 		}
 		for _, need := range r.Needs {
 			n, found := before[need]

@@ -192,7 +192,7 @@ func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (stri
 			return "", err
 		}
 		for _, name := range without {
-			reasons = append(reasons, "no ready pod stands behind Service "+name)
+			reasons = append(reasons, "Service "+name+" has no ready pod")
 		}
 	}
 	if len(reasons) == 0 && r.Chart == charts.CertManager {

@@ -17,7 +17,7 @@ func clock(ctx context.Context, w World) Result {
 		if certificates, err := w.Cluster.Certificates(ctx); err == nil {
 			for _, c := range certificates {
 				if c.NotBefore.After(now) {
-					return fail(fix, "the certificate %s/%s begins in the future, at %s", c.Namespace, c.Name, c.NotBefore.UTC().Format("2006-01-02 15:04:05Z"))
+					return fail(fix, "the certificate %s/%s is not valid before %s", c.Namespace, c.Name, c.NotBefore.UTC().Format("2006-01-02 15:04:05Z"))
 				}
 			}
 		}

@@ -1,4 +1,4 @@
-// Package doctor checks whether a machine and a sandbox are fit: checks as data, each with its remedy.
+// Package doctor checks whether a machine and a sandbox are in working order. Checks are data, and every failure has a remedy.
 package doctor
 
 import (
@@ -13,7 +13,7 @@ import (
 // Outcome is what a check found.
 type Outcome string
 
-// The outcomes. Warn is a defect that the sandbox works in spite of; Skip says nothing about fitness.
+// The outcomes. Warn is a defect that the sandbox tolerates. Skip makes no statement.
 const (
 	Pass Outcome = "pass"
 	Warn Outcome = "warn"
@@ -32,7 +32,7 @@ type Result struct {
 type Check struct {
 	ID       string // stable, in kebab case
 	Category string
-	About    string // what is asked, and why
+	About    string // what is checked, and why
 	Run      func(ctx context.Context, w World) Result
 }
 
@@ -66,11 +66,12 @@ func NewDocument(findings []Finding, command func(args []string) string) Documen
 	return doc
 }
 
-// patience bounds one check, so that one dead address does not hold up the others.
+// patience is the timeout of a check, so that one dead address does not delay the others.
 const patience = 15 * time.Second
 
-// longer are the checks that patience would cut off while they work.
-var longer = map[string]time.Duration{"cache-intact": 2 * time.Minute} // it reads more than a gigabyte, perhaps from a slow disk
+// longer has the timeouts of checks that need more than patience.
+// cache-intact reads more than a gigabyte, perhaps from a slow disk.
+var longer = map[string]time.Duration{"cache-intact": 2 * time.Minute}
 
 func (c Check) patience() time.Duration {
 	if d, ok := longer[c.ID]; ok {
@@ -104,19 +105,19 @@ func run(ctx context.Context, checks []Check, w World, observer func(Finding)) [
 	return findings
 }
 
-// attempt runs one check. A check that panics has failed; the others still run.
+// attempt runs one check. A check that panics fails, and the others still run.
 func (c Check) attempt(ctx context.Context, w World) (res Result) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience())
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			res = fail(remedy.Advice("report this as a bug of sandbox"), "the check itself broke: %v", p)
+			res = fail(remedy.Advice("report this as a bug of sandbox"), "the check panicked: %v", p)
 		}
 	}()
 	return c.Run(ctx, w)
 }
 
-// remembered asks each address once.
+// remembered calls reach once for each address.
 func remembered(reach func(context.Context, string) error) func(context.Context, string) error {
 	answers := map[string]error{}
 	return func(ctx context.Context, url string) error {

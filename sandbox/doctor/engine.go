@@ -39,7 +39,7 @@ func enginePresent(_ context.Context, w World) Result {
 	return pass("%s at %s", w.Engine, path)
 }
 
-// engineFormats is how each engine is asked for its version, and the oldest that kind runs on.
+// engineFormats has, for each engine, the template that prints its version, and the oldest version that kind supports.
 var engineFormats = map[string]struct{ format, oldest string }{
 	"docker": {"{{.Server.Version}}", "20.10"},
 	"podman": {"{{.Client.Version}}", "4.0"},
@@ -52,7 +52,7 @@ func engineVersion(ctx context.Context, w World) Result {
 	}
 	out, err := w.Exec(ctx, w.Engine, "version", "--format", e.format)
 	if err != nil {
-		return fail(remedy.Advice("start the engine, then see: "+w.Engine+" version"), "%s does not tell its version: %v", w.Engine, err)
+		return fail(remedy.Advice("start the engine, then see: "+w.Engine+" version"), "%s does not report its version: %v", w.Engine, err)
 	}
 	version := strings.TrimSpace(out)
 	if older(version, e.oldest) {
@@ -61,7 +61,7 @@ func engineVersion(ctx context.Context, w World) Result {
 	return pass("%s %s", w.Engine, version)
 }
 
-// older compares two versions by their first two numbers.
+// older compares the first two numbers of two versions.
 func older(version, than string) bool {
 	a, b := twoNumbers(version), twoNumbers(than)
 	return a[0] < b[0] || a[0] == b[0] && a[1] < b[1]
@@ -107,7 +107,8 @@ func privilege(ctx context.Context, w World) Result {
 	}
 	switch w.Engine {
 	case "docker":
-		if w.EngineProbe != nil && w.EngineProbe(ctx) == nil { // rootless docker and Docker Desktop have their sockets elsewhere
+		// Rootless docker and Docker Desktop have their sockets elsewhere.
+		if w.EngineProbe != nil && w.EngineProbe(ctx) == nil {
 			return pass("not root; docker ran a privileged container")
 		}
 		if _, err := w.Stat("/var/run/docker.sock"); err != nil && w.Getenv("DOCKER_HOST") == "" {

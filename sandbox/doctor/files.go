@@ -14,9 +14,9 @@ const files = "files"
 func fileChecks() []Check {
 	return []Check{
 		{"cache-writable", files, "images are kept for the next time", cacheWritable},
-		{"cache-intact", files, "a damaged image fails late and oddly", cacheIntact},
+		{"cache-intact", files, "a damaged image causes errors that are hard to explain", cacheIntact},
 		{"sandbox-opens", files, "every command finds the cluster by the sandbox's own files", sandboxOpens},
-		{"runs-undone", files, "what a killed run broke stays broken", runsUndone},
+		{"runs-undone", files, "changes of a killed run stay until they are undone", runsUndone},
 		{"kubeconfig-mode", files, "the file holds the key of the cluster's administrator", kubeconfigMode},
 	}
 }
@@ -45,7 +45,7 @@ func cacheIntact(ctx context.Context, w World) Result {
 	return pass("every cached image has its digest")
 }
 
-// emptyCache removes every cached image.
+// emptyCache returns the commands that empty and refill the image cache.
 func emptyCache(w World) remedy.Remedy {
 	return remedy.Advicef("%s; %s fills it again", remedy.Shell("rm", "-r", w.CacheDir), remedy.Command("up"))
 }
@@ -54,7 +54,7 @@ func sandboxOpens(_ context.Context, w World) Result {
 	switch {
 	case w.Damage != nil:
 		fix := remedy.Command("up")
-		// The error knows what has to come before.
+		// The remedies of the error come before `up`.
 		for _, first := range slices.Backward(remedy.Of(w.Damage)) {
 			fix = remedy.Advicef("%s, then %s", first, fix)
 		}

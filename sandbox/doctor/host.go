@@ -17,12 +17,14 @@ import (
 	"time"
 )
 
-// reachWithin is how long an address may take to answer.
+// reachWithin is the timeout for reaching an address.
 const reachWithin = 5 * time.Second
 
-// HostWorld is this machine. Engine is the first of docker, podman and nerdctl that is found; the caller changes it, and adds what only it knows.
+// HostWorld returns this machine. Engine is the first of docker, podman and nerdctl that is installed. The caller may change it, and sets the
+// fields that only the caller knows.
 func HostWorld(getenv func(string) string) World {
-	client := &http.Client{Timeout: reachWithin} // the default transport goes through the proxy of the environment
+	// The default transport uses the proxy of the environment.
+	client := &http.Client{Timeout: reachWithin}
 	return World{
 		ReadFile: os.ReadFile,
 		Stat:     os.Stat,
@@ -49,7 +51,7 @@ func firstEngine() string {
 	return ""
 }
 
-// diskFreeAt is what a user who is not root may still write where path is, or will be.
+// diskFreeAt returns the bytes that a user who is not root may still write at path, which need not exist.
 func diskFreeAt(path string) (uint64, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -75,7 +77,7 @@ func nofile() (uint64, error) {
 	return limit.Max, err
 }
 
-// execute runs a program; its error tells what the program said about it.
+// execute runs a program. The error contains the program's standard error.
 func execute(ctx context.Context, program string, args ...string) (string, error) {
 	out, err := exec.CommandContext(ctx, program, args...).Output()
 	var exit *exec.ExitError

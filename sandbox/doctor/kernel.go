@@ -43,7 +43,7 @@ func cgroups(_ context.Context, w World) Result {
 	return pass("cgroup v2")
 }
 
-// atLeast checks a kernel setting against what is needed, and recommends a value with room.
+// atLeast checks that a kernel setting has at least the needed value. The remedy recommends a larger one.
 func atLeast(setting string, need, recommended int) func(context.Context, World) Result {
 	return func(_ context.Context, w World) Result {
 		path := "/proc/sys/" + strings.ReplaceAll(setting, ".", "/")
@@ -62,7 +62,7 @@ func atLeast(setting string, need, recommended int) func(context.Context, World)
 	}
 }
 
-// ipForward is asked of the host's network, in which a node of rootless podman does not live.
+// ipForward checks a setting of the host's network, which a node of rootless podman does not use.
 func ipForward(ctx context.Context, w World) Result {
 	if w.Engine == "podman" && w.Getuid() != 0 {
 		return pass("not needed of the host: rootless podman gives the node a network of its own")
@@ -93,7 +93,7 @@ func overlay(_ context.Context, w World) Result {
 	return warn(remedy.Advice("sudo modprobe overlay"), "the kernel shows no overlayfs: images take more time and disk")
 }
 
-// field is the first word after key in a file of lines such as /proc/meminfo; empty if there is none.
+// field returns the first word after key in a file of lines such as /proc/meminfo, or an empty string.
 func field(w World, path, key string) string {
 	b, err := w.ReadFile(path)
 	if err != nil {

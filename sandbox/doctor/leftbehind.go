@@ -7,7 +7,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// runsUndone warns of changes that killed runs left in the world: they look like faults of the services.
+// runsUndone warns about changes that killed runs left behind, because they look like faults of the services.
 func runsUndone(_ context.Context, w World) Result {
 	if w.LeftBehind == nil {
 		return skip("no sandbox to look at")

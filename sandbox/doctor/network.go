@@ -13,9 +13,9 @@ const network = "network"
 func networkChecks() []Check {
 	return []Check{
 		{"ports", network, "port-forwards listen on the loopback address", ports},
-		{"registry", network, "images that are not here are pulled", registry},
+		{"registry", network, "images that are not in the cache are pulled", registry},
 		{"go-proxy", network, "images that cannot be pulled are built from Go source", goProxy},
-		{"proxy-env", network, "a proxy must not get what is meant for the cluster", proxyEnv},
+		{"proxy-env", network, "requests to the cluster must not go to a proxy", proxyEnv},
 	}
 }
 
@@ -43,9 +43,10 @@ func goProxy(ctx context.Context, w World) Result {
 	if _, err := w.LookPath("go"); err != nil {
 		return skip("no Go; it is needed only to build images from source")
 	}
-	out, err := w.Exec(ctx, "go", "env", "GOPROXY") // Go's own default and the user's `go env -w` count, not the environment alone
+	// Go's own default and `go env -w` count, not only the environment.
+	out, err := w.Exec(ctx, "go", "env", "GOPROXY")
 	if err != nil {
-		return warn(remedy.Advice("see: go env GOPROXY"), "go does not tell its module proxy: %v", err)
+		return warn(remedy.Advice("see: go env GOPROXY"), "go does not report its module proxy: %v", err)
 	}
 	setting := strings.TrimSpace(out)
 	first, _, _ := strings.Cut(strings.ReplaceAll(setting, "|", ","), ",")
@@ -60,7 +61,7 @@ func goProxy(ctx context.Context, w World) Result {
 	return pass("%s answers", address.Redacted())
 }
 
-// unproxied are the addresses that never go through a proxy: this host, and kind's services and pods.
+// unproxied are the addresses that must never go through a proxy: this host, and kind's services and pods.
 var unproxied = []string{"localhost", "127.0.0.1", "10.96.0.0/16", "10.244.0.0/16", ".svc", ".cluster.local"}
 
 func proxyEnv(_ context.Context, w World) Result {
@@ -92,7 +93,7 @@ func proxyEnv(_ context.Context, w World) Result {
 	return pass("a proxy is set, and NO_PROXY spares the cluster")
 }
 
-// absent are the wanted addresses that no entry covers; a leading dot makes no difference.
+// absent returns the wanted addresses that no entry covers. A leading dot makes no difference.
 func absent(wanted, entries []string) []string {
 	have := map[string]bool{}
 	for _, e := range entries {

@@ -9,7 +9,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// World is all that checks may look at. HostWorld fills in what the machine can tell; the rest is set by who knows it.
+// World is everything that checks may look at. HostWorld sets the fields that describe the machine, and the caller sets the others.
 type World struct {
 	ReadFile func(path string) ([]byte, error)
 	Stat     func(path string) (fs.FileInfo, error)
@@ -19,42 +19,44 @@ type World struct {
 	DiskFree func(path string) (bytes uint64, err error) // of the nearest directory that exists
 	Nofile   func() (hard uint64, err error)             // open files per process
 	Exec     func(ctx context.Context, program string, args ...string) (stdout string, err error)
-	Reach    func(ctx context.Context, url string) error // nil for any HTTP answer, through the proxy of the environment
-	Listen   func(address string) error                  // binds it and lets go
-	Writable func(dir string) error                      // makes dir and a file in it, and removes the file
+	Reach    func(ctx context.Context, url string) error // nil for any HTTP response, through the proxy of the environment
+	Listen   func(address string) error                  // binds it and closes it
+	Writable func(dir string) error                      // creates dir and a file in it, and removes the file
 	Now      func() time.Time
 
-	Engine        string                                    // docker, podman or nerdctl; empty where none was found
+	Engine        string                                    // docker, podman or nerdctl; empty if none was found
 	EngineProbe   func(ctx context.Context) error           // runs a privileged container; nil skips the check
-	SetsUp        bool                                      // whether the command can install an engine here
-	EngineStorage func(ctx context.Context) (string, error) // where the engine, maybe on another machine, keeps images; nil skips the check
+	SetsUp        bool                                      // whether `up --setup` can install an engine on this machine
+	EngineStorage func(ctx context.Context) (string, error) // the folder in which the engine, maybe on another machine, keeps images; nil skips the check
 	CacheDir      string                                    // of images; empty skips its checks
 	CacheIntact   func(ctx context.Context) error           // compares the cached images with their digests; nil skips the check
 	Kubeconfig    string                                    // the sandbox's own file; empty skips the check
-	Registries    []string                                  // URLs of those that images are pulled from
-	// Lacking are the images that are not in the cache, where they could be built; nil where none can.
+	Registries    []string                                  // URLs of the registries that images are pulled from
+	// Lacking lists the images that are not in the cache and can be built here. It is nil if no image can be built.
 	Lacking func(ctx context.Context) ([]Lacking, error)
-	// LeftBehind lists what killed runs changed and what has not been put back; nil skips the check.
+	// LeftBehind lists the changes of killed runs that have not been undone. If nil, the check is skipped.
 	LeftBehind func() ([]string, error)
 
-	Damage  error    // of the sandbox's own files, which keeps Cluster from being set; nil where there is none
-	Cluster *Cluster // nil where there is none
+	// Damage is an error about the sandbox's own files, because of which Cluster is nil.
+	Damage error
+	// Cluster is nil if there is none.
+	Cluster *Cluster
 }
 
 // kubectl returns the start of a command line of kubectl for the sandbox's cluster, because the user's current context may name another cluster.
 func (w World) kubectl() string { return "KUBECONFIG=" + remedy.Quote(w.Kubeconfig) + " kubectl" }
 
-// Cluster is what the sandbox's cluster can be asked. A check whose function is nil is skipped.
+// Cluster contains the queries to the sandbox's cluster. A check whose function is nil is skipped.
 type Cluster struct {
 	Nodes        func(ctx context.Context) ([]Node, error)
 	Releases     func(ctx context.Context) ([]Release, error)
-	Pods         func(ctx context.Context, namespace string) ([]telemetry.Pod, error) // of all namespaces if it is empty; Release is one with logs, or empty
+	Pods         func(ctx context.Context, namespace string) ([]telemetry.Pod, error) // of all namespaces if it is empty; Release is empty for a pod whose release has no logs
 	Certificates func(ctx context.Context) ([]Certificate, error)
 	Trust        func(ctx context.Context) (Trust, error)
 	Targets      func(ctx context.Context) (up, total int, down []string, err error)
 	Services     func(ctx context.Context) ([]string, error)                      // that have sent spans
-	Called       func(ctx context.Context) ([]string, error)                      // services, of late
-	Traces       func(ctx context.Context, service string) (count int, err error) // of late
+	Called       func(ctx context.Context) ([]string, error)                      // services that were called recently
+	Traces       func(ctx context.Context, service string) (count int, err error) // that arrived recently
 	CallRate     func(ctx context.Context) (perSecond float64, err error)         // of loadgen's calls
 	Breakers     func(ctx context.Context) ([]telemetry.Breaker, error)
 }
@@ -62,34 +64,34 @@ type Cluster struct {
 // Lacking is an image that has to be pulled or built.
 type Lacking struct {
 	Ref      string
-	Registry string   // the URL of the one it can be pulled from; empty where it can only be built
-	Needs    []string // the programs that building it takes
+	Registry string   // the URL of the registry it can be pulled from; empty if it can only be built
+	Needs    []string // the programs that building it needs
 }
 
 // Node is a node of the cluster.
 type Node struct {
 	Name  string
 	Ready bool
-	Why   string // it is not ready
+	Why   string // why it is not ready
 }
 
-// Release is a Helm release, and what became of it.
+// Release is a Helm release and its state.
 type Release struct {
 	Name, Namespace string
 	Deployed        bool
-	Why             string // it is not deployed
+	Why             string // why it is not deployed
 }
 
 // Certificate is a cert-manager certificate.
 type Certificate struct {
 	Namespace, Name     string
 	NotBefore, NotAfter time.Time // zero when not issued
-	Why                 string    // one who trusts the mounted roots would not accept it; empty when it would
+	Why                 string    // why a peer that trusts the mounted roots would refuse it; empty if it would not
 }
 
-// Trust is the state of the root that everything trusts.
+// Trust is the state of the root that every process trusts.
 type Trust struct {
-	Unfinished string    // the stage in which a replacement of the root was interrupted; empty where none was
-	Stale      []string  // namespaces whose bundle holds other roots than it should
+	Unfinished string    // the stage in which a rotation of the root was interrupted; empty if none was
+	Stale      []string  // namespaces whose bundle differs from what it should be
 	NotAfter   time.Time // of the root that signs
 }

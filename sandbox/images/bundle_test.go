@@ -149,7 +149,7 @@ func TestABundleIsCheckedAsItIsRead(t *testing.T) {
 				return bytes.Replace(data, []byte("example.org/one:1"), []byte("example.org/two:1"), 1)
 			}
 			return data
-		}, "not the one that it is named for"},
+		}, "does not match its name"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			to := newCache(t)
@@ -181,7 +181,7 @@ func TestABundlesImageTakesThePlaceOfWhatWasThere(t *testing.T) {
 	got := map[string]string{}
 	for _, e := range entries {
 		if got[e.Ref] != "" {
-			t.Errorf("%s is there twice", e.Ref)
+			t.Errorf("%s appears twice", e.Ref)
 		}
 		got[e.Ref] = e.Digest
 	}

@@ -13,7 +13,7 @@ func TestEveryCatalogEntryIsComplete(t *testing.T) {
 	seen := map[string]bool{}
 	for _, i := range All() {
 		for what, bad := range map[string]bool{
-			"its reference is there twice":          seen[i.Ref],
+			"its reference appears twice":          seen[i.Ref],
 			"it has no recipe":                      i.Recipe == nil,
 			"it has no purpose":                     i.Purpose == "",
 			"it has no licence":                     i.Licence == "",

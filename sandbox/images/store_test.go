@@ -236,7 +236,7 @@ func TestAPullThatFailsIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if len(s.notes) != 1 || !strings.Contains(s.notes[0], ": building from source what is missing: "+ErrOffline.Error()) ||
+		if len(s.notes) != 1 || !strings.Contains(s.notes[0], ": building missing images from source: "+ErrOffline.Error()) ||
 			!strings.Contains(s.notes[0], "no route to host") {
 			t.Errorf("heard %q", s.notes)
 		}

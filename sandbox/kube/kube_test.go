@@ -297,7 +297,7 @@ func TestEnsureNamespace(t *testing.T) {
 		t.Errorf("labels %v, %v", ns.Labels, err)
 	}
 	k.PrependReactor("create", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("forbidden") })
-	fixture.WantError(t, c.EnsureNamespace(t.Context(), "other"), "making namespace other", "forbidden")
+	fixture.WantError(t, c.EnsureNamespace(t.Context(), "other"), "creating namespace other", "forbidden")
 }
 
 // connect returns a client of an API server that answers with handle.

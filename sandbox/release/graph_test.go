@@ -58,7 +58,7 @@ func TestInOrderRefuses(t *testing.T) {
 		{"a circle", []Node{{Name: "a", Needs: []string{"b"}}, {Name: "b", Needs: []string{"c"}}, {Name: "c", Needs: []string{"a"}}}, "needs itself"},
 		{"a release that needs itself", []Node{{Name: "a", Needs: []string{"a"}}}, "a needs itself"},
 		{"a need that is not in the catalog", []Node{{Name: "a", Needs: []string{"other"}}}, "a needs other, which is not in the catalog"},
-		{"a name that is there twice", []Node{{Name: "a"}, {Name: "a"}}, "a is there twice"},
+		{"a name that appears twice", []Node{{Name: "a"}, {Name: "a"}}, "a appears twice"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			ran := false
