@@ -52,13 +52,14 @@ func TestPrioritySem_LowestRankIsNext(t *testing.T) {
 		if diff := cmp.Diff([]string{"first", "second", "second too", "third"}, got); diff != "" {
 			t.Errorf("prioritySem (-want +got):\n%s", diff)
 		}
-		if err := all.acquire(t.Context(), 5); err != nil { // nobody kept it
+		// The permit is free again.
+		if err := all.acquire(t.Context(), 5); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// TestPrioritySem_CancelDoesNotLoseThePermit has those who wait give up at any moment, that of their turn too.
+// TestPrioritySem_CancelDoesNotLoseThePermit cancels waiting callers at random times, including the moment at which they get the permit.
 func TestPrioritySem_CancelDoesNotLoseThePermit(t *testing.T) {
 	var all prioritySem
 	var inside atomic.Int32

@@ -24,7 +24,8 @@ func TestRecorder_RecordsAndReportsSteps(t *testing.T) {
 			heard = append(heard, p)
 		})
 		err := r.step(t.Context(), "one", func(_ context.Context, doing func(string)) error {
-			<-time.After(2 * time.Second) // the test's own clock
+			// This is the fake clock of the test.
+			<-time.After(2 * time.Second)
 			doing("half")
 			return nil
 		})

@@ -40,7 +40,8 @@ func TestRunOverlapped(t *testing.T) {
 			return func(ctx context.Context, ready func()) error {
 					ready()
 					<-runs
-					synctest.Wait() // next has ended by now
+					// next has returned by now.
+					synctest.Wait()
 					return ctx.Err()
 				},
 				func(context.Context) error { close(runs); return broken }

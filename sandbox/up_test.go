@@ -11,7 +11,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
-// listening is a run of `up` that notes what its observer hears.
+// listening returns a run of `up` that records what its observer receives.
 func listening(t *testing.T) (*up, *[]Progress) {
 	t.Helper()
 	var heard []Progress
@@ -20,7 +20,8 @@ func listening(t *testing.T) (*up, *[]Progress) {
 
 func TestOpenStore_ReportsLeftoversItCannotRemove(t *testing.T) {
 	u, heard := listening(t)
-	if err := os.MkdirAll(filepath.Join(u.o.Folders.Images(), "lock"), 0o755); err != nil { // where a file belongs
+	// Put a folder where a file belongs.
+	if err := os.MkdirAll(filepath.Join(u.o.Folders.Images(), "lock"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := u.openStore(); err != nil {

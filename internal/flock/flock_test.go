@@ -143,7 +143,8 @@ func TestTry_LockEndsWithItsProcess(t *testing.T) {
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = child.Wait() // "signal: killed"
+	// It returns "signal: killed".
+	_ = child.Wait()
 	if h.PID != child.Process.Pid {
 		t.Errorf("holder %+v, want process %d", h, child.Process.Pid)
 	}

@@ -38,7 +38,8 @@ func TestCreateHooks_FollowKindsSteps(t *testing.T) {
 			}
 		})
 	}
-	CreateHooks{}.progress(func() error { return nil })(installingCNI) // nobody need listen
+	// All hooks may be nil.
+	CreateHooks{}.progress(func() error { return nil })(installingCNI)
 }
 
 func TestStart(t *testing.T) {
@@ -106,7 +107,8 @@ func TestDelete_RemovesWhatTheSandboxCreated(t *testing.T) {
 				t.Errorf("the kubeconfig is still there: %v", err)
 			}
 			got := calls()
-			if c.calls == nil { // the failure must not have ended the work
+			// The failure must not have stopped the removal.
+			if c.calls == nil {
 				c.calls, got = end, got[max(0, len(got)-len(end)):]
 			}
 			if diff := cmp.Diff(c.calls, got); diff != "" {
@@ -192,7 +194,8 @@ func TestProgressLogger_ReportsStepsAndWarnings(t *testing.T) {
 	if want := []string{"Preparing nodes", "kind: broken: 1"}; !slices.Equal(heard, want) {
 		t.Errorf("heard %q, want %q", heard, want)
 	}
-	newProgressLogger(nil).V(0).Info(" • nobody listens") // must not panic
+	// It must not panic without an observer.
+	newProgressLogger(nil).V(0).Info(" • nobody listens")
 }
 
 // TestCreate_CancelledBeforeTheNodeExists cancels between kind's request for the node and its creation. kind takes no context, and would wait half a

@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-func TestAFitWorldPassesEveryCheck(t *testing.T) {
+func TestRun_HealthyWorldPasses(t *testing.T) {
 	for _, r := range Run(t.Context(), fit().World, nil) {
 		if r.Outcome != Pass || r.Message == "" || !r.Fix.IsZero() {
 			t.Errorf("%s: %s %q, fix %q; want pass with a message", r.ID, r.Outcome, r.Message, r.Fix.Text(nil))
@@ -22,7 +22,7 @@ func TestAFitWorldPassesEveryCheck(t *testing.T) {
 	}
 }
 
-func TestEveryFaultIsFoundAndHasItsFix(t *testing.T) {
+func TestChecks_FindEveryFault(t *testing.T) {
 	checks := map[string]Check{}
 	for _, c := range All() {
 		checks[c.ID] = c
@@ -50,8 +50,8 @@ func TestEveryFaultIsFoundAndHasItsFix(t *testing.T) {
 	}
 }
 
-// TestNoFaultLeavesAnyCheckWithoutFix runs all checks in every unfit world, since one defect shows in several.
-func TestNoFaultLeavesAnyCheckWithoutFix(t *testing.T) {
+// TestRun_EveryFindingHasAFix runs all checks for every fault, because one defect shows in several checks.
+func TestRun_EveryFindingHasAFix(t *testing.T) {
 	for _, f := range faults {
 		p := fit()
 		f.harm(p)
@@ -63,10 +63,10 @@ func TestNoFaultLeavesAnyCheckWithoutFix(t *testing.T) {
 	}
 }
 
-// ofSandbox finds the command lines that are about one sandbox; the cache that images list shows is everybody's.
+// ofSandbox finds the command lines that are about one sandbox. `images list` shows the cache that all sandboxes share.
 var ofSandbox = regexp.MustCompile(`sandbox (?:up|down|status|logs|doctor|watch)\b[^;:,]*`)
 
-func TestEveryRemedyIsForTheSandboxThatIsExamined(t *testing.T) {
+func TestRun_RemediesNameTheSandbox(t *testing.T) {
 	seen := 0
 	for _, f := range faults {
 		p := fit()
@@ -87,7 +87,7 @@ func TestEveryRemedyIsForTheSandboxThatIsExamined(t *testing.T) {
 	}
 }
 
-func TestEveryRemedyOfKubectlIsForTheSandboxesCluster(t *testing.T) {
+func TestRun_KubectlRemediesNameTheKubeconfig(t *testing.T) {
 	seen := 0
 	for _, f := range faults {
 		p := fit()
@@ -108,7 +108,7 @@ func TestEveryRemedyOfKubectlIsForTheSandboxesCluster(t *testing.T) {
 	}
 }
 
-func TestSkips(t *testing.T) {
+func TestRun_SkipsWhatCannotBeChecked(t *testing.T) {
 	p := fit()
 	p.Cluster, p.Lacking, p.EngineProbe, p.CacheIntact = nil, nil, nil, nil
 	p.CacheDir, p.EngineStorage, p.Kubeconfig, p.Registries = "", nil, "", nil
@@ -132,7 +132,7 @@ func TestSkips(t *testing.T) {
 	}
 }
 
-func TestCatalog(t *testing.T) {
+func TestAll_IDsAreUniqueAndKebabCase(t *testing.T) {
 	all := All()
 	if len(all) < 25 {
 		t.Errorf("%d checks", len(all))
@@ -147,7 +147,7 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
-func TestRunOutlivesItsChecks(t *testing.T) {
+func TestRun_SurvivesPanicsAndCancellation(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var told []string
 	reports := run(ctx, []Check{
@@ -163,7 +163,7 @@ func TestRunOutlivesItsChecks(t *testing.T) {
 	}
 }
 
-func TestACheckThatReadsAllImagesHasTimeForIt(t *testing.T) {
+func TestChecks_Timeouts(t *testing.T) {
 	for _, c := range All() {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
@@ -180,7 +180,7 @@ func TestACheckThatReadsAllImagesHasTimeForIt(t *testing.T) {
 	}
 }
 
-func TestImagesThatCouldNotBeReadInTimeAreNotCalledDamaged(t *testing.T) {
+func TestCacheIntact_TimeoutIsNotDamage(t *testing.T) {
 	p := fit()
 	ctx, cancel := context.WithCancel(t.Context())
 	p.CacheIntact = func(ctx context.Context) error { cancel(); return ctx.Err() }
@@ -189,7 +189,7 @@ func TestImagesThatCouldNotBeReadInTimeAreNotCalledDamaged(t *testing.T) {
 	}
 }
 
-func TestAFindingIsOneLineWithOneRemedy(t *testing.T) {
+func TestRun_MessageIsOneLine(t *testing.T) {
 	reports := run(t.Context(), []Check{{"broken", "c", "a", func(context.Context, World) Result {
 		return fail(remedy.Advice("do this"), "asking: %v", remedy.New("no answer\nnor a port", remedy.Advice("do that")))
 	}}}, World{}, nil)
@@ -198,7 +198,7 @@ func TestAFindingIsOneLineWithOneRemedy(t *testing.T) {
 	}
 }
 
-func TestDocumentKeepsItsShape(t *testing.T) {
+func TestDocument_JSON(t *testing.T) {
 	got, err := json.Marshal(Document{[]Report{{"ports", "network", Fail, "no port", "ip link set lo up"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -209,9 +209,10 @@ func TestDocumentKeepsItsShape(t *testing.T) {
 	}
 }
 
-func TestHostWorldIsWhole(t *testing.T) {
+func TestHostWorld_IsComplete(t *testing.T) {
 	w := HostWorld(os.Getenv)
-	w.Reach = func(context.Context, string) error { return nil } // tests stay at home
+	// Tests use no network.
+	w.Reach = func(context.Context, string) error { return nil }
 	w.CacheDir = filepath.Join(t.TempDir(), "not", "yet")
 	for _, r := range Run(t.Context(), w, nil) {
 		if strings.Contains(r.Message, "the check panicked") {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAUserOfDockerHasThePrivilegeThatDockerShows(t *testing.T) {
+func TestPrivilege_DockerUser(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		harm     func(p *place)

@@ -10,13 +10,14 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// fault is one way a world can be unfit, and what its check must make of it.
+// fault is one defect of a world, and the expected result of its check.
 type fault struct {
 	check string
 	about string
 	harm  func(p *place)
 	want  Outcome
-	fix   string // part of the remedy
+	// fix is a part of the remedy.
+	fix string
 }
 
 func unreachable(url string) func(context.Context, string) error {
@@ -186,8 +187,8 @@ var faults = []fault{
 	}, Warn, "sandbox watch"},
 }
 
-// TestUnansweredChecks has every question to the cluster fail.
-func TestUnansweredChecks(t *testing.T) {
+// TestRun_ClusterDoesNotAnswer makes every query to the cluster fail.
+func TestRun_ClusterDoesNotAnswer(t *testing.T) {
 	p := fit()
 	p.Cluster = &Cluster{
 		Nodes:        func(context.Context) ([]Node, error) { return nil, errBroken },

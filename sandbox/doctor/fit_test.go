@@ -16,20 +16,20 @@ var (
 	errBroken = errors.New("it is broken")
 )
 
-// place is a fit world whose parts a test can break.
+// place is a healthy world whose parts a test can break.
 type place struct {
 	World
 	files    fstest.MapFS // without the leading slash
 	programs map[string]bool
 	env      map[string]string
-	said     map[string]string // by command line, or by program for every other line of it
+	said     map[string]string // output by command line, or by program for all its other command lines
 }
 
 func (p *place) write(path, text string) {
 	p.files[path] = &fstest.MapFile{Data: []byte(text), Mode: 0o600}
 }
 
-// fit is a world in which every check passes.
+// fit returns a world in which every check passes.
 func fit() *place {
 	p := &place{
 		files:    fstest.MapFS{},

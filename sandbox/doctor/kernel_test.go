@@ -2,7 +2,7 @@ package doctor
 
 import "testing"
 
-func TestTheHostForwardsForEveryEngineButRootlessPodman(t *testing.T) {
+func TestIPForward_IsNotNeededByRootlessPodman(t *testing.T) {
 	for _, c := range []struct {
 		engine string
 		uid    int
@@ -17,7 +17,7 @@ func TestTheHostForwardsForEveryEngineButRootlessPodman(t *testing.T) {
 	}
 }
 
-func TestRootNeedsNoFolderOfModulesBefore(t *testing.T) {
+func TestModules_RootDoesNotNeedTheFolder(t *testing.T) {
 	p := fit()
 	delete(p.files, "lib/modules/6.12/modules.dep")
 	if got := modules(t.Context(), p.World); got.Outcome != Pass || got.Message != "/lib/modules is missing; it is created together with the sandbox" {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestTheModuleProxyIsTheOneThatGoUses(t *testing.T) {
+func TestGoProxy_IsTheOneThatGoUses(t *testing.T) {
 	for _, c := range []struct {
 		sentence, setting string
 		reached           string
@@ -21,7 +21,8 @@ func TestTheModuleProxyIsTheOneThatGoUses(t *testing.T) {
 		{"no modules from anywhere", "off\n", "", Skip, "GOPROXY is off"},
 	} {
 		p := fit()
-		p.env["GOPROXY"] = "https://not-this-one.example" // `go env` has weighed it already
+		// The output of `go env` takes precedence.
+		p.env["GOPROXY"] = "https://not-this-one.example"
 		p.said["go env GOPROXY"] = c.setting
 		reached := ""
 		p.Reach = func(_ context.Context, address string) error { reached = address; return nil }
@@ -32,7 +33,7 @@ func TestTheModuleProxyIsTheOneThatGoUses(t *testing.T) {
 	}
 }
 
-func TestWithoutGoThereIsNoModuleProxyToAsk(t *testing.T) {
+func TestGoProxy_SkippedWithoutGo(t *testing.T) {
 	p := fit()
 	delete(p.programs, "go")
 	p.Reach = func(context.Context, string) error { t.Error("it reached for something"); return nil }

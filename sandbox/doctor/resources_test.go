@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestTheDiskOfAnEngineOnAnotherMachineIsNotLookedForHere(t *testing.T) {
+func TestDiskEngine_SkippedForARemoteEngine(t *testing.T) {
 	p := fit()
 	p.EngineStorage = func(context.Context) (string, error) { return "/var/lib/docker", nil }
 	if got := diskEngine(t.Context(), p.World); got.Outcome != Skip || !strings.Contains(got.Message, "/var/lib/docker, is not on this machine") {
@@ -14,8 +14,8 @@ func TestTheDiskOfAnEngineOnAnotherMachineIsNotLookedForHere(t *testing.T) {
 	}
 }
 
-// TestASandboxThatIsUpNeedsLessRoomThanOneThatIsToCome: what it takes is taken already.
-func TestASandboxThatIsUpNeedsLessRoomThanOneThatIsToCome(t *testing.T) {
+// TestResources_RunningSandboxNeedsLess expects lower limits for a running sandbox, because its memory and disk are already in use.
+func TestResources_RunningSandboxNeedsLess(t *testing.T) {
 	p := fit()
 	p.DiskFree = free(2 * gigabyte)
 	p.write("proc/meminfo", "MemTotal: 16303428 kB\nMemAvailable: 900000 kB\n")

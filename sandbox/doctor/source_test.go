@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAProgramIsMissedOnlyByWhatItMustBuild(t *testing.T) {
+func TestWithout_FailsOnlyForImagesToBuild(t *testing.T) {
 	const answers, silent = "https://answers.test/v2/", "https://silent.test/v2/"
 	for _, c := range []struct {
 		sentence string
@@ -29,9 +29,10 @@ func TestAProgramIsMissedOnlyByWhatItMustBuild(t *testing.T) {
 	}
 }
 
-func TestAnAddressIsAskedOnceForAllChecks(t *testing.T) {
+func TestRun_ReachesEachAddressOnce(t *testing.T) {
 	p := fit()
-	p.programs = map[string]bool{} // go and debootstrap look whether the node can be pulled
+	// For go and debootstrap, the check finds out whether the node image can be pulled.
+	p.programs = map[string]bool{}
 	asked := map[string]int{}
 	p.Reach = func(_ context.Context, url string) error { asked[url]++; return errBroken }
 	Run(t.Context(), p.World, nil)

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-func TestACommandThatIsBrokenOffTidiesUp(t *testing.T) {
+func TestRun_CancelledCommandCleansUp(t *testing.T) {
 	dir := t.TempDir()
 	ready, tidy := filepath.Join(dir, "ready"), filepath.Join(dir, "tidy")
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		// A shell runs its trap once the program that it waits for has ended: all of the group must hear the signal. So it is that program who
-		// says that it is there.
+		// A shell runs its trap only after the program it waits for has exited, so the signal must reach the whole group. That program therefore reports
+		// that it is running.
 		script := "trap 'echo done > " + tidy + "; exit 143' TERM; sh -c 'echo ready > " + ready + "; exec sleep 60'"
 		ended <- (&Workshop{}).run(exec.CommandContext(ctx, "sh", "-c", script))
 	}()
@@ -37,13 +37,14 @@ func TestACommandThatIsBrokenOffTidiesUp(t *testing.T) {
 	}
 }
 
-func TestNothingOfACommandThatFailedGoesOn(t *testing.T) {
+func TestRun_KillsTheProcessesOfAFailedCommand(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	script := "sleep 60 >/dev/null 2>&1 & echo $! > " + pid + "; exit 3"
 	wantError(t, (&Workshop{}).run(exec.CommandContext(t.Context(), "sh", "-c", script)), nil, "exit status 3")
 	proc := "/proc/" + strings.TrimSpace(waitForText(t, pid, "")) + "/cmdline"
 	for deadline := time.Now().Add(5 * time.Second); ; {
-		if data, err := os.ReadFile(proc); err != nil || len(data) == 0 { // gone, or only its exit code is left
+		// The process is gone, or only its exit code is left.
+		if data, err := os.ReadFile(proc); err != nil || len(data) == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -53,10 +54,10 @@ func TestNothingOfACommandThatFailedGoesOn(t *testing.T) {
 	}
 }
 
-// toldTo is the file that the process below, a copy of this one, is to make its command write.
-var toldTo = flag.String("told-to", "", "for TestACommandHearsThatTheSandboxWasKilled itself")
+// toldTo is the file that the command started by the process below, a copy of this one, must write.
+var toldTo = flag.String("told-to", "", "for TestRun_CommandIsSignalledWhenTheParentIsKilled itself")
 
-func TestACommandHearsThatTheSandboxWasKilled(t *testing.T) {
+func TestRun_CommandIsSignalledWhenTheParentIsKilled(t *testing.T) {
 	if *toldTo != "" {
 		script := "trap 'echo heard >> " + *toldTo + "; exit 143' TERM; echo ready > " + *toldTo + "; while :; do sleep 0.05; done"
 		t.Fatal((&Workshop{}).run(exec.CommandContext(t.Context(), "sh", "-c", script)))

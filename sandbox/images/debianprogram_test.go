@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestTheDebianListsOfEveryRecipeAreThere(t *testing.T) {
+func TestAll_DebianListsExist(t *testing.T) {
 	for _, i := range All() {
 		d, ok := i.Recipe.(Debian)
 		if !ok {

@@ -87,7 +87,7 @@ func layerFile(t *testing.T, c *Cache, img v1.Image, n int) string {
 	return c.blob(m.Layers[n].Digest)
 }
 
-// flip changes one byte of a file and leaves its size.
+// flip changes one byte of a file and keeps its size.
 func flip(t *testing.T, path string) {
 	t.Helper()
 	data, err := os.ReadFile(path)

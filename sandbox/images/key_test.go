@@ -67,7 +67,7 @@ func TestKey(t *testing.T) {
 
 type otherRecipe struct{ fakeRecipe }
 
-func TestKeyOfAMissingSourceNamesIt(t *testing.T) {
+func TestKey_NamesAMissingSource(t *testing.T) {
 	_, err := Key(fakeRecipe{files: []string{"gone"}}, t.TempDir(), "go1")
 	wantError(t, err, os.ErrNotExist, "reading recipe source gone")
 }
@@ -96,7 +96,7 @@ func TestBinaryFiles(t *testing.T) {
 	}
 }
 
-func TestTheWorkspaceIsWhatGoWorkUses(t *testing.T) {
+func TestWorkspace_MatchesGoWork(t *testing.T) {
 	out, err := exec.Command("go", "work", "edit", "-json", "recipes/go.work").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestLdflags(t *testing.T) {
 	}
 }
 
-func TestNodeStampsItsKubernetesVersion(t *testing.T) {
+func TestNode_StampsTheKubernetesVersion(t *testing.T) {
 	kube := Node{Kubernetes: "v1.37.2"}.binaries()[0]
 	for _, want := range []string{
 		"k8s.io/component-base/version.gitVersion=v1.37.2", "k8s.io/client-go/pkg/version.gitVersion=v1.37.2",

@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestPreparationGoesInOrderOfNeed(t *testing.T) {
+func TestPreparation_FollowsTheStages(t *testing.T) {
 	s := newShop(t, "", false)
 	var order []string
 	one := func(ref string, stage Stage, err error) Image {
@@ -29,7 +29,8 @@ func TestPreparationGoesInOrderOfNeed(t *testing.T) {
 		one("view", ForViewing, nil), one("call1", ForFirstCall, errors.New("broken")), one("cluster", ForCluster, nil), one("call2", ForFirstCall, nil),
 	})
 	defer p.Stop()
-	r, err := p.Wait(t.Context(), "view") // the last one
+	// The last stage.
+	r, err := p.Wait(t.Context(), "view")
 	if err != nil || r.Ref != "view" {
 		t.Fatalf("%s: %v", r.Ref, err)
 	}
@@ -44,7 +45,7 @@ func TestPreparationGoesInOrderOfNeed(t *testing.T) {
 	}
 }
 
-func TestWhatIsInTheCacheWaitsForNothing(t *testing.T) {
+func TestPreparation_CachedImagesAreReadyImmediately(t *testing.T) {
 	s := newShop(t, "", false)
 	made := Image{Ref: "made", Stage: ForViewing, Recipe: fakeRecipe{Value: "made", build: func(_ context.Context, w *Workshop) (v1.Image, error) {
 		return layersOf(w.Scratch, "made")
@@ -63,7 +64,7 @@ func TestWhatIsInTheCacheWaitsForNothing(t *testing.T) {
 	}
 }
 
-func TestPreparationStops(t *testing.T) {
+func TestPreparation_StopCancels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShop(t, "", false)
 		ended := false

@@ -9,11 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestEveryProgramGetsTheHostsCertificates(t *testing.T) {
+func TestAddBase_CopiesTheHostsCertificates(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		host     map[string]string
-		want     string // empty: it fails
+		// want is empty if the call fails.
+		want string
 	}{
 		{"Debian's", map[string]string{"etc/ssl/certs/ca-certificates.crt": "debian"}, "debian"},
 		{"Fedora's", map[string]string{"etc/pki/tls/certs/ca-bundle.crt": "fedora"}, "fedora"},

@@ -98,7 +98,7 @@ func TestPatient_EndsWithItsContext(t *testing.T) {
 	})
 }
 
-// limited is a registry that refuses everything for a day.
+// limited returns a registry that refuses every request for a day.
 func limited(t *testing.T) (host string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -180,12 +180,13 @@ func TestImage_UsesTheUsersCredentials(t *testing.T) {
 	}
 }
 
-// slow times out in its first requests, as the HTTP client does after a handshake that takes too long, and then answers that there is no such image.
+// slow times out for its first requests, as the HTTP client does after a slow handshake, and then answers that there is no such image.
 type slow struct{ requests, calls int }
 
 func (s *slow) RoundTrip(*http.Request) (*http.Response, error) {
 	if s.calls++; s.calls <= s.requests {
-		return nil, os.ErrDeadlineExceeded // its method Timeout returns true
+		// Its method Timeout returns true.
+		return nil, os.ErrDeadlineExceeded
 	}
 	return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(""))}, nil
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestEveryRecipeNamesSourcesThatAreThere(t *testing.T) {
+func TestRecipes_SourcesExist(t *testing.T) {
 	for _, i := range All() {
 		for _, s := range i.Recipe.Sources() {
 			if _, err := os.Stat(filepath.Join("../..", s)); err != nil {
@@ -16,7 +16,7 @@ func TestEveryRecipeNamesSourcesThatAreThere(t *testing.T) {
 	}
 }
 
-func TestTheCodeThatMakesAnImageCounts(t *testing.T) {
+func TestRecipes_SourcesIncludeTheRecipesCode(t *testing.T) {
 	for _, i := range All() {
 		found := map[string]bool{}
 		for _, s := range i.Recipe.Sources() {

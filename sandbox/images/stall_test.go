@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// sender answers with a body that sends one byte after each pause; after the last it is silent, or at its end.
+// sender answers with a body that sends one byte after each pause. After the last byte it blocks or ends.
 type sender struct {
 	pauses []time.Duration
 	silent bool
@@ -44,7 +44,7 @@ func (s *sending) Read(p []byte) (int, error) {
 	}
 }
 
-func TestADownloadThatStallsIsGivenUp(t *testing.T) {
+func TestImpatient_CancelsAStalledDownload(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		from     sender
@@ -79,7 +79,7 @@ func TestADownloadThatStallsIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedDownloadHasNotStalled(t *testing.T) {
+func TestImpatient_CancelledDownloadIsNotStalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		i := impatient{next: sender{silent: true}, limit: stallTimeout, stalled: func() { t.Error("it is called stalled") }}
@@ -99,7 +99,7 @@ func TestAnInterruptedDownloadHasNotStalled(t *testing.T) {
 	})
 }
 
-func TestARegistryThatStallsIsNotAskedAgain(t *testing.T) {
+func TestRegistry_StallCountsAsOffline(t *testing.T) {
 	r := NewRegistry()
 	guard, ok := r.transport.(impatient)
 	if !ok || guard.limit != stallTimeout {

@@ -24,7 +24,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// counter is a transport that counts; base nil is a machine without network.
+// counter is a transport that counts requests. A nil base is a machine without a network.
 type counter struct {
 	base  http.RoundTripper
 	calls atomic.Int64
@@ -56,7 +56,7 @@ func registryWith(t *testing.T, images map[string]v1.Image) (host string) {
 	return host
 }
 
-// shop is a store with one image to get, and what happened while getting it.
+// shop is a store with one image to get, and the events while getting it.
 type shop struct {
 	store  Store
 	image  Image
@@ -99,7 +99,7 @@ func newShop(t *testing.T, pull string, network bool) *shop {
 	return s
 }
 
-func TestAnImageIsMissingUntilItIsInTheCache(t *testing.T) {
+func TestStoreMissing_UntilCached(t *testing.T) {
 	host := registryWith(t, map[string]v1.Image{"there:1": imageOf(t, "pulled")})
 	missing := func(t *testing.T, s *shop, want bool) {
 		t.Helper()
@@ -135,9 +135,10 @@ func TestGet(t *testing.T) {
 		network  bool
 		change   func(*shop)
 		events   []string
-		fails    []string // parts of the error
+		// fails are parts of the error.
+		fails []string
 	}{
-		// Of what is pulled under another name than its own, the name is noted.
+		// If an image is pulled under another name than its own, a note says so.
 		{"what a registry has is pulled", there, true, nil, []string{"pulling", "note", "pulled"}, nil},
 		{"what a registry lacks is built", missing, true, nil, []string{"pulling", "note", "building", "built"}, nil},
 		{"without a network it is built", there, false, nil, []string{"pulling", "note", "building", "built"}, nil},
@@ -203,7 +204,7 @@ func TestGet(t *testing.T) {
 	}
 }
 
-func TestAPullThatFailsIsTold(t *testing.T) {
+func TestGet_ReportsAFailedPull(t *testing.T) {
 	host := registryWith(t, nil)
 	t.Run("each image that a registry lacks, with the reason", func(t *testing.T) {
 		s := newShop(t, host+"/missing:1", true)
@@ -252,7 +253,7 @@ func mustKey(t *testing.T, s *shop) string {
 	return key
 }
 
-func TestWhatIsPulledIsKnownByWhatItWasPulledFrom(t *testing.T) {
+func TestGet_PullKeyIsTheReferencePulled(t *testing.T) {
 	host := registryWith(t, map[string]v1.Image{"kind:1": imageOf(t, "old"), "kind:2": imageOf(t, "new")})
 	s := newShop(t, host+"/kind:1", true)
 	first, err := s.store.Get(t.Context(), s.image)
@@ -269,7 +270,7 @@ func TestWhatIsPulledIsKnownByWhatItWasPulledFrom(t *testing.T) {
 	}
 }
 
-func TestMissingGoIsNotForSetUp(t *testing.T) {
+func TestMissingError_SetupDoesNotInstallGo(t *testing.T) {
 	wantError(t, &MissingError{Program: "go"}, nil, "needs go", "\ntry: install Go from https://go.dev/dl")
 }
 
@@ -283,7 +284,7 @@ func TestShort(t *testing.T) {
 	}
 }
 
-func TestGetRebuildsWhenASourceChanges(t *testing.T) {
+func TestGet_RebuildsWhenASourceChanges(t *testing.T) {
 	s := newShop(t, "", false)
 	first, err := s.store.Get(t.Context(), s.image)
 	if err != nil {
@@ -302,7 +303,7 @@ func TestGetRebuildsWhenASourceChanges(t *testing.T) {
 	}
 }
 
-func TestGetMakesADamagedImageAnew(t *testing.T) {
+func TestGet_ReplacesADamagedImage(t *testing.T) {
 	s := newShop(t, "", false)
 	r, err := s.store.Get(t.Context(), s.image)
 	if err != nil {
@@ -318,7 +319,7 @@ func TestGetMakesADamagedImageAnew(t *testing.T) {
 	}
 }
 
-func TestRenew(t *testing.T) {
+func TestRenew_ReplacesTheImage(t *testing.T) {
 	s := newShop(t, "", false)
 	r, err := s.store.Get(t.Context(), s.image)
 	if err != nil {
@@ -335,7 +336,7 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-func TestOfflineIsNoticedOnce(t *testing.T) {
+func TestRegistry_OfflineIsNoticedOnce(t *testing.T) {
 	net := &counter{}
 	r := &Registry{transport: net}
 	_, err := r.Image(t.Context(), "example.org/a:1", nil)
@@ -351,7 +352,7 @@ func TestOfflineIsNoticedOnce(t *testing.T) {
 	}
 }
 
-func TestARefusalDoesNotMeanOffline(t *testing.T) {
+func TestRegistry_RefusalDoesNotMeanOffline(t *testing.T) {
 	host := registryWith(t, map[string]v1.Image{"there:1": imageOf(t, "pulled")})
 	elsewhere, err := name.ParseReference(host + "/elsewhere:1")
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestWhatIsDoneSideBySideIsToldUntilItEnds(t *testing.T) {
+func TestWorkshopBegin_ReportsAllActivitiesInProgress(t *testing.T) {
 	var told []string
 	w := &Workshop{Doing: func(what string) { told = append(told, what) }}
 	compiled := w.begin("compiling kube")

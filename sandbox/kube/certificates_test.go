@@ -113,7 +113,7 @@ func TestRenew(t *testing.T) {
 	fixture.WantError(t, dynamicWith().Renew(t.Context(), "shop", "missing"), "renewing certificate missing", "not found")
 }
 
-// pair makes a certificate that signs itself, and its key.
+// pair returns a self-signed certificate and its key.
 func pair(t *testing.T) (cert, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

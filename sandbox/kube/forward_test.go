@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-func TestAForwardCanBeClosedByEveryoneWhoHoldsIt(t *testing.T) {
+func TestForwardClose_IsIdempotent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		f := startForward("a", stop, func() error { <-ctx.Done(); return ctx.Err() })
@@ -33,7 +33,7 @@ func TestAForwardCanBeClosedByEveryoneWhoHoldsIt(t *testing.T) {
 	})
 }
 
-func TestAForwardWhosePodIsGoneHasEndedForEveryAsker(t *testing.T) {
+func TestForwardEnded_PodIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, stop := context.WithCancel(t.Context())
 		f := startForward("a", stop, func() error { return errors.New("lost connection to pod") })
@@ -47,8 +47,8 @@ func TestAForwardWhosePodIsGoneHasEndedForEveryAsker(t *testing.T) {
 	})
 }
 
-// TestOpeningAForwardEndsWithItsContext: a node that is paused takes the connection, and answers nothing.
-func TestOpeningAForwardEndsWithItsContext(t *testing.T) {
+// TestForwardPod_Cancelled uses a node that accepts the connection and answers nothing, as a paused node does.
+func TestForwardPod_Cancelled(t *testing.T) {
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,8 @@ func TestOpeningAForwardEndsWithItsContext(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("it waits for a node that does not answer")
 	}
-	conn.Close() // now the dialling ends too
+	// The dialling ends as well.
+	conn.Close()
 	mute.Close()
 	accepting.Wait()
 }

@@ -75,7 +75,8 @@ func TestNotReady(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		change   func(*appsv1.Deployment)
-		want     string // empty: nothing is lacking
+		// want is empty if nothing is lacking.
+		want string
 	}{
 		{"all pods are new and ready", nil, ""},
 		{"more pods are ready than wanted", func(d *appsv1.Deployment) { d.Status.ReadyReplicas = 4 }, ""},
@@ -131,7 +132,8 @@ func TestWhy(t *testing.T) {
 			Type: corev1.EventTypeWarning, Reason: reason, Message: message, LastTimestamp: metav1.Unix(at, 0),
 		}
 	}
-	const logged = "; last log line: fake logs" // what the fake client answers
+	// This is what the fake client returns.
+	const logged = "; last log line: fake logs"
 	for _, c := range []struct {
 		sentence string
 		objects  []runtime.Object
@@ -162,7 +164,8 @@ func TestWhy(t *testing.T) {
 			if err != nil || len(got) != 1 || got[0].Ready != 1 || got[0].Want != 3 || got[0].Why != c.want {
 				t.Errorf("got %+v, %v; want why %q", got, err, c.want)
 			}
-			for _, a := range k.Actions() { // the fake does not filter events, and has one log for all containers
+			// The fake does not filter events, and has one log for all containers.
+			for _, a := range k.Actions() {
 				if of, ok := a.(clienttesting.GenericAction); ok && a.GetSubresource() == "log" && of.GetValue().(*corev1.PodLogOptions).Container != "main" {
 					t.Errorf("asked for the log of %+v", of.GetValue())
 				}
@@ -300,7 +303,7 @@ func TestEnsureNamespace(t *testing.T) {
 	fixture.WantError(t, c.EnsureNamespace(t.Context(), "other"), "creating namespace other", "forbidden")
 }
 
-// connect returns a client of an API server that answers with handle.
+// connect returns a client of an API server that handle implements.
 func connect(t *testing.T, handle http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewServer(handle)
@@ -364,7 +367,7 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-func TestConnectNamesTheFile(t *testing.T) {
+func TestConnect_ErrorNamesTheFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	_, err := Connect(file)
 	fixture.WantError(t, err, "reading "+file)

@@ -23,14 +23,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// fakeAPI is one object behind an API server that keeps track of who owns its fields, as a real one does, by the same code.
+// fakeAPI is one object behind an API server that tracks field ownership with the same code as a real one.
 type fakeAPI struct {
 	t      *testing.T
 	gvk    schema.GroupVersionKind
 	fields *managedfields.FieldManager
-	live   *unstructured.Unstructured // nil where it was deleted
+	// live is nil if the object was deleted.
+	live   *unstructured.Unstructured
 	broken bool
-	writes int // requests that changed it
+	// writes counts the requests that changed the object.
+	writes int
 }
 
 func parse(t *testing.T, text string) *unstructured.Unstructured {
@@ -42,7 +44,7 @@ func parse(t *testing.T, text string) *unstructured.Unstructured {
 	return u
 }
 
-// newFakeAPI holds the object of a manifest as Helm created it.
+// newFakeAPI has the object of a manifest as Helm created it.
 func newFakeAPI(t *testing.T, manifest string) (*fakeAPI, kube.ResourceList) {
 	t.Helper()
 	wanted := parse(t, manifest)
@@ -59,7 +61,7 @@ func newFakeAPI(t *testing.T, manifest string) (*fakeAPI, kube.ResourceList) {
 	return a, kube.ResourceList{infoOf(client, plural, a.gvk, wanted)}
 }
 
-// update changes the object as a manager that sends the whole of it, such as `kubectl edit`.
+// update changes the object as a manager that sends the whole object, such as `kubectl edit`.
 func (a *fakeAPI) update(manager string, to *unstructured.Unstructured) {
 	a.t.Helper()
 	changed, err := a.fields.Update(a.live, to, manager)
@@ -69,7 +71,7 @@ func (a *fakeAPI) update(manager string, to *unstructured.Unstructured) {
 	a.live = changed.(*unstructured.Unstructured)
 }
 
-// edit changes one field of the object by hand.
+// edit changes one field of the object as a manual edit does.
 func (a *fakeAPI) edit(manager string, value any, path ...string) {
 	a.t.Helper()
 	to := a.live.DeepCopy()
@@ -98,7 +100,8 @@ func (a *fakeAPI) serve(r *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		if applied == nil { // nothing changed
+		// Nothing changed.
+		if applied == nil {
 			applied = a.live
 		}
 		next = applied.(*unstructured.Unstructured)
@@ -167,7 +170,7 @@ func container(fields map[string]any) []any {
 
 var containersPath = []string{"spec", "template", "spec", "containers"}
 
-// TestDrift_IsFoundAndRepaired: what somebody changes by hand is found with its fields, and an apply makes the object be as the manifest says again.
+// TestDrift_IsFoundAndRepaired edits an object by hand. The changed fields must be found, and an apply must restore the manifest.
 func TestDrift_IsFoundAndRepaired(t *testing.T) {
 	for _, c := range []struct {
 		sentence, manifest string
@@ -251,7 +254,7 @@ func TestDrift_LeavesOutWhatIsNone(t *testing.T) {
 	}
 }
 
-// TestRepair_KeepsWhatARunHolds: another change of the same object is repaired, and the replicas stay as the run left them.
+// TestRepair_KeepsWhatARunHolds changes the same object in another field. That field is repaired, and the replicas stay as the run left them.
 func TestRepair_KeepsWhatARunHolds(t *testing.T) {
 	api, list := newFakeAPI(t, deploymentYAML)
 	w := newWorld()

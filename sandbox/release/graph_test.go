@@ -39,8 +39,8 @@ func TestInOrder(t *testing.T) {
 			"first": 4, // needs nothing
 			"alone": 1, // needs nothing, and does not wait for first
 			"left":  6, // after first
-			"right": 7, // after first, beside left
-			"last":  8, // after the later of both
+			"right": 7, // after first, concurrently with left
+			"last":  8, // after both
 		} {
 			if ended[name] != time.Duration(want)*time.Second {
 				t.Errorf("%s ended after %s, want %d s", name, ended[name], want)
@@ -49,7 +49,7 @@ func TestInOrder(t *testing.T) {
 	})
 }
 
-func TestInOrderRefuses(t *testing.T) {
+func TestInOrder_RefusesInvalidGraphs(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		nodes    []Node
@@ -76,7 +76,7 @@ func TestInOrderRefuses(t *testing.T) {
 	}
 }
 
-func TestAFailureStopsTheOthers(t *testing.T) {
+func TestInOrder_StopsAtTheFirstFailure(t *testing.T) {
 	failed := errors.New("broken")
 	var mu sync.Mutex
 	var done []string
@@ -108,7 +108,7 @@ func TestAFailureStopsTheOthers(t *testing.T) {
 	}
 }
 
-func TestInOrderEndsWithItsContext(t *testing.T) {
+func TestInOrder_Cancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var done []string
 	err := InOrder(ctx, []Node{
