@@ -228,7 +228,7 @@ func TestAll_NeedsComeFirst(t *testing.T) {
 	}
 	for _, chart := range chartNames() {
 		if !slices.ContainsFunc(catalog(), func(r Release) bool { return r.Chart == chart }) {
-			t.Errorf("nobody installs chart %s", chart)
+			t.Errorf("no release installs chart %s", chart)
 		}
 	}
 }
@@ -290,7 +290,7 @@ func projectionFlaws(sources []corev1.VolumeProjection, namespace string, made [
 		}
 	}
 	if slices.Sort(files); !slices.Equal(files, []string{"ca.crt", "tls.crt", "tls.key"}) {
-		flaws = append(flaws, fmt.Sprintf("the volume holds %q", files))
+		flaws = append(flaws, fmt.Sprintf("the volume has %q", files))
 	}
 	return flaws
 }

@@ -136,7 +136,7 @@ func TestChooseEngine_RefusesWhatItDidNotCreate(t *testing.T) {
 			calls := fixture.Programs(t, map[string]string{"podman": c.engine.Script()})
 			u := &up{o: UpOptions{Name: "one", Folders: f}, rec: newRecorder(nil)}
 			err := u.chooseEngine(t.Context(), nil)
-			fixture.WantError(t, err, "podman holds a cluster called one that this sandbox did not create", "nothing was changed",
+			fixture.WantError(t, err, "podman has a cluster called one that this sandbox did not create", "nothing was changed",
 				"try: env KIND_EXPERIMENTAL_PROVIDER=podman kind delete cluster --name one")
 			changesNothing(t, calls())
 			if found, err := Down(t.Context(), DownOptions{Name: "one", Engine: "podman", Folders: f}); err == nil {

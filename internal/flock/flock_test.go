@@ -189,7 +189,7 @@ func TestTry_OneHolderWhileFilesAreRemoved(t *testing.T) {
 	}
 	all.Wait()
 	if most.Load() > 1 || times.Load() == 0 {
-		t.Errorf("%d had it at once; it was taken %d times", most.Load(), times.Load())
+		t.Errorf("%d had it at the same time; it was taken %d times", most.Load(), times.Load())
 	}
 }
 

@@ -74,6 +74,6 @@ func TestInGroup_DoesNotWaitForInheritedOutput(t *testing.T) {
 		t.Fatal("it is waited for")
 	}
 	if err := syscall.Kill(holder, 0); err != nil {
-		t.Errorf("nobody held the output: %v", err)
+		t.Errorf("without an open output: %v", err)
 	}
 }

@@ -11,7 +11,7 @@ func clock(ctx context.Context, w World) Result {
 	fix := remedy.Shell("sudo", "timedatectl", "set-ntp", "true")
 	now := w.Now()
 	if now.Year() < 2024 {
-		return fail(fix, "the clock says %s", now.Format("2006-01-02"))
+		return fail(fix, "the clock shows %s", now.Format("2006-01-02"))
 	}
 	if w.Cluster != nil && w.Cluster.Certificates != nil {
 		if certificates, err := w.Cluster.Certificates(ctx); err == nil {
@@ -22,5 +22,5 @@ func clock(ctx context.Context, w World) Result {
 			}
 		}
 	}
-	return pass("the clock says %s", now.UTC().Format("2006-01-02 15:04Z"))
+	return pass("the clock shows %s", now.UTC().Format("2006-01-02 15:04Z"))
 }

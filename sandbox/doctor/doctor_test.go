@@ -149,14 +149,14 @@ func TestAll_IDsAreUniqueAndKebabCase(t *testing.T) {
 
 func TestRun_SurvivesPanicsAndCancellation(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	var told []string
+	var reported []string
 	reports := run(ctx, []Check{
 		{"broken", "c", "a", func(context.Context, World) Result { panic("oh") }},
 		{"last", "c", "a", func(context.Context, World) Result { cancel(); return pass("well") }},
 		{"late", "c", "a", func(context.Context, World) Result { return pass("well") }},
-	}, World{}, func(f Finding) { told = append(told, f.ID+" "+string(f.Outcome)) })
-	if got, want := strings.Join(told, ", "), "broken fail, last pass, late skip"; got != want {
-		t.Errorf("told %q, want %q", got, want)
+	}, World{}, func(f Finding) { reported = append(reported, f.ID+" "+string(f.Outcome)) })
+	if got, want := strings.Join(reported, ", "), "broken fail, last pass, late skip"; got != want {
+		t.Errorf("reported %q, want %q", got, want)
 	}
 	if reports[0].Fix.IsZero() {
 		t.Errorf("reports %+v", reports)
@@ -166,14 +166,14 @@ func TestRun_SurvivesPanicsAndCancellation(t *testing.T) {
 func TestChecks_Timeouts(t *testing.T) {
 	for _, c := range All() {
 		synctest.Test(t, func(t *testing.T) {
-			began := time.Now()
+			started := time.Now()
 			c.Run = func(ctx context.Context, _ World) Result { <-ctx.Done(); return pass("well") }
 			c.attempt(t.Context(), World{})
 			want := patience
 			if c.ID == "cache-intact" {
 				want = 2 * time.Minute
 			}
-			if took := time.Since(began); took != want {
+			if took := time.Since(started); took != want {
 				t.Errorf("%s is cut off after %s, want %s", c.ID, took, want)
 			}
 		})

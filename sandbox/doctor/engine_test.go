@@ -13,12 +13,12 @@ func TestPrivilege_DockerUser(t *testing.T) {
 	}{
 		{"docker ran a privileged container, wherever its socket is", func(*place) {}, Pass},
 		{"it did not, and there is no socket", func(p *place) { p.EngineProbe = func(context.Context) error { return errBroken } }, Fail},
-		{"nobody tried, and there is no socket", func(p *place) { p.EngineProbe = nil }, Fail},
-		{"nobody tried, and there is a socket", func(p *place) {
+		{"it was not tried, and there is no socket", func(p *place) { p.EngineProbe = nil }, Fail},
+		{"it was not tried, and there is a socket", func(p *place) {
 			p.EngineProbe = nil
 			p.write("var/run/docker.sock", "")
 		}, Pass},
-		{"nobody tried, and the daemon is elsewhere", func(p *place) {
+		{"it was not tried, and the daemon is elsewhere", func(p *place) {
 			p.EngineProbe = nil
 			p.env["DOCKER_HOST"] = "tcp://far:2376"
 		}, Pass},

@@ -57,7 +57,7 @@ func codeOf(names ...string) []string {
 
 // compile builds b into folder and returns the path of the file.
 func (w *Workshop) compile(ctx context.Context, b Binary, folder string) (string, error) {
-	defer w.begin("compiling " + b.Name())()
+	defer w.start("compiling " + b.Name())()
 	out := filepath.Join(folder, b.Name())
 	args := []string{"build", "-trimpath", "-ldflags", ldflags(b.Stamp), "-o", out}
 	if len(b.Tags) > 0 {

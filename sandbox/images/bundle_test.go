@@ -46,7 +46,7 @@ func TestBundle_RoundTripIntoAnEmptyCache(t *testing.T) {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}
 	if text, err := os.ReadFile(filepath.Join(folder, "charts/chart.tgz")); err != nil || string(text) != "chart" {
-		t.Errorf("the file beside the images has %q, %v", text, err)
+		t.Errorf("the file next to the images has %q, %v", text, err)
 	}
 	net := &counter{}
 	// There is no network and no checkout.

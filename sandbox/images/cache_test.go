@@ -105,7 +105,7 @@ func TestCacheRemove_DeletesEntryAndBlobs(t *testing.T) {
 		t.Errorf("the entry is still there: %v", err)
 	}
 	if exists(blob) {
-		t.Error("the layer that nobody needs is still there")
+		t.Error("the unused layer is still there")
 	}
 }
 
@@ -162,7 +162,7 @@ func TestCacheGet_FindsDamage(t *testing.T) {
 			}
 			_, mended := put(t, cache, "ref:1", "key", imageOf(t, "one", "two"))
 			if err := cache.Verify(t.Context(), mended); err != nil {
-				t.Errorf("made anew, it is still damaged: %v", err)
+				t.Errorf("after a new Put it is still damaged: %v", err)
 			}
 		})
 	}
@@ -271,6 +271,6 @@ func TestCacheRemove_DeletesASharedDamagedBlob(t *testing.T) {
 	}
 	_, one = put(t, c, "ref:1", "one", imageOf(t, "shared", "one"))
 	if err := c.Verify(t.Context(), one); err != nil {
-		t.Errorf("made anew, it has the damaged layer again: %v", err)
+		t.Errorf("after a new Put it has the damaged layer again: %v", err)
 	}
 }

@@ -21,7 +21,7 @@ const debianMirror = "http://deb.debian.org/debian"
 
 // debootstrap unpacks a minimal Debian with packages into root, from the mirror that the host itself uses.
 func (w *Workshop) debootstrap(ctx context.Context, suite, root string, packages []string) error {
-	defer w.begin("unpacking Debian packages")()
+	defer w.start("unpacking Debian packages")()
 	args := []string{"--variant=minbase", "--include=" + strings.Join(packages, ","), suite, root, hostMirror("/etc/apt")}
 	if err := w.run(exec.CommandContext(ctx, "debootstrap", args...)); err != nil {
 		return fmt.Errorf("unpacking Debian packages: %w", err)

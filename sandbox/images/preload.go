@@ -92,7 +92,7 @@ func (w *Workshop) startContainerd(ctx context.Context, program, config, socket 
 	go func() { ended <- cmd.Wait() }()
 	stop = func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		<-ended //nolint:errcheck // it was told to end
+		<-ended //nolint:errcheck // it was stopped
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

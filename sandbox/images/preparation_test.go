@@ -77,7 +77,7 @@ func TestPreparation_StopCancels(t *testing.T) {
 		impatient, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := p.Wait(impatient, s.image.Ref); !errors.Is(err, context.Canceled) {
-			t.Errorf("who gives up waiting hears so: %v", err)
+			t.Errorf("a cancelled wait returned %v", err)
 		}
 		synctest.Wait()
 		p.Stop()

@@ -51,13 +51,13 @@ func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 		_ = resp.Body.Close()
-		asked := retryAfter(resp.Header.Get("Retry-After"), time.Now())
-		pause := asked
+		demanded := retryAfter(resp.Header.Get("Retry-After"), time.Now())
+		pause := demanded
 		if pause == 0 {
 			pause = rateLimitPause
 		}
 		if try == rateLimitTries || pause > rateLimitLongest || req.Body != nil {
-			return nil, &RateLimitError{Registry: req.URL.Host, After: asked}
+			return nil, &RateLimitError{Registry: req.URL.Host, After: demanded}
 		}
 		if p.waiting != nil {
 			p.waiting(req.URL.Host, pause)

@@ -66,9 +66,9 @@ func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				begun := time.Now()
+				started := time.Now()
 				resp, err := p.RoundTrip(req)
-				if took := time.Since(begun); took != c.waits || announced != took {
+				if took := time.Since(started); took != c.waits || announced != took {
 					t.Errorf("it waited %s and announced %s, want %s", took, announced, c.waits)
 				}
 				if c.fails != "" {

@@ -23,7 +23,7 @@ func TestRecipes_SourcesIncludeTheRecipesCode(t *testing.T) {
 			found[s] = true
 		}
 		if !found["sandbox/images/layer.go"] {
-			t.Errorf("%s would not be made anew when the code that writes layers changes", i.Ref)
+			t.Errorf("%s would not be built again when the code that writes layers changes", i.Ref)
 		}
 	}
 }

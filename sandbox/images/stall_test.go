@@ -54,7 +54,7 @@ func TestImpatient_CancelsAStalledDownload(t *testing.T) {
 	}{
 		{"a slow one is waited for, however long it takes", sender{pauses: []time.Duration{20 * time.Second, 20 * time.Second, 20 * time.Second}}, "xxx", time.Minute, false},
 		{"one that stops is given up after the limit", sender{pauses: []time.Duration{time.Second, time.Second}, silent: true}, "xx", 32 * time.Second, true},
-		{"one that never begins is given up after the limit", sender{silent: true}, "", 30 * time.Second, true},
+		{"one that never starts is cancelled after the limit", sender{silent: true}, "", 30 * time.Second, true},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -69,10 +69,10 @@ func TestImpatient_CancelsAStalledDownload(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer resp.Body.Close()
-				begun := time.Now()
+				started := time.Now()
 				got, err := io.ReadAll(resp.Body)
-				if string(got) != c.want || time.Since(begun) != c.after || errors.Is(err, errStalled) != c.stalls || stalled != c.stalls {
-					t.Errorf("got %q after %s, %v, stalled: %v", got, time.Since(begun), err, stalled)
+				if string(got) != c.want || time.Since(started) != c.after || errors.Is(err, errStalled) != c.stalls || stalled != c.stalls {
+					t.Errorf("got %q after %s, %v, stalled: %v", got, time.Since(started), err, stalled)
 				}
 			})
 		})

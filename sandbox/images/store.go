@@ -216,7 +216,7 @@ func (s *Store) build(ctx context.Context, i Image, key string) (Ready, error) {
 	if err != nil {
 		return Ready{}, err
 	}
-	defer removeScratch(scratch) //nolint:errcheck // what stays is a leftover, of which the next `up` tells
+	defer removeScratch(scratch) //nolint:errcheck // the next `up` reports what could not be removed
 	unlock, err := lockFolder(scratch)
 	if err != nil {
 		return Ready{}, err

@@ -174,7 +174,7 @@ func TestGet(t *testing.T) {
 			}
 			r, err := s.store.Get(t.Context(), s.image)
 			if !slices.Equal(s.events, c.events) {
-				t.Errorf("heard %v, want %v", s.events, c.events)
+				t.Errorf("observed %v, want %v", s.events, c.events)
 			}
 			if leftovers, _ := filepath.Glob(filepath.Join(s.store.Cache.dir, "build-*")); len(leftovers) != 0 {
 				t.Errorf("the build left %v", leftovers)
@@ -218,12 +218,12 @@ func TestGet_ReportsAFailedPull(t *testing.T) {
 			}
 		}
 		if len(s.notes) != 2 {
-			t.Fatalf("heard %q", s.notes)
+			t.Fatalf("observed %q", s.notes)
 		}
 		for n, ref := range []string{"example.org/a:1", "example.org/b:1"} {
 			if note := s.notes[n]; !strings.HasPrefix(note, ref+": building it from source, because it cannot be pulled: ") || !strings.Contains(note, "NAME_UNKNOWN") ||
 				strings.Contains(note, "\n") {
-				t.Errorf("heard %q", note)
+				t.Errorf("observed %q", note)
 			}
 		}
 	})
@@ -239,7 +239,7 @@ func TestGet_ReportsAFailedPull(t *testing.T) {
 		}
 		if len(s.notes) != 1 || !strings.Contains(s.notes[0], ": building missing images from source: "+ErrOffline.Error()) ||
 			!strings.Contains(s.notes[0], "no route to host") {
-			t.Errorf("heard %q", s.notes)
+			t.Errorf("observed %q", s.notes)
 		}
 	})
 }

@@ -19,8 +19,8 @@ type Workshop struct {
 	going []string // the activities in progress
 }
 
-// begin reports an activity together with the others in progress, until done is called.
-func (w *Workshop) begin(what string) (done func()) {
+// start reports an activity together with the others in progress, until done is called.
+func (w *Workshop) start(what string) (done func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.going = append(w.going, what)

@@ -19,7 +19,7 @@ func TestForwardClose_IsIdempotent(t *testing.T) {
 		f := startForward("a", stop, func() error { <-ctx.Done(); return ctx.Err() })
 		synctest.Wait()
 		if f.Ended() {
-			t.Error("it has ended before anybody closed it")
+			t.Error("it ended before Close")
 		}
 		var holders sync.WaitGroup
 		for range 3 {

@@ -83,12 +83,12 @@ func TestNotReady(t *testing.T) {
 		{"a pod is not ready", func(d *appsv1.Deployment) { d.Status.ReadyReplicas = 2 }, "thing has 2 of 3 pods ready"},
 		{"the controller has not seen the change yet", func(d *appsv1.Deployment) { d.Generation = 3 }, "thing has 3 of 3 pods ready"},
 		{"a pod is still an old one", func(d *appsv1.Deployment) { d.Status.UpdatedReplicas = 2 }, "thing has 3 of 3 pods ready"},
-		{"an old pod is still there beside the new ones", func(d *appsv1.Deployment) { d.Status.Replicas = 4 }, "thing has 3 of 3 pods ready"},
+		{"an old pod is still there in addition to the new ones", func(d *appsv1.Deployment) { d.Status.Replicas = 4 }, "thing has 3 of 3 pods ready"},
 		{"no number of replicas means one", func(d *appsv1.Deployment) { d.Spec.Replicas, d.Status.ReadyReplicas = nil, 0 }, "thing has 0 of 1 pods ready"},
-		{"a deployment of no pods serves nobody", func(d *appsv1.Deployment) {
+		{"a deployment scaled to 0", func(d *appsv1.Deployment) {
 			none := int32(0)
 			d.Spec.Replicas, d.Status = &none, appsv1.DeploymentStatus{ObservedGeneration: 2}
-		}, "thing has 0 of 0 pods ready: somebody scaled it to 0"},
+		}, "thing has 0 of 0 pods ready: it was scaled to 0"},
 	} {
 		client := &Client{Kube: fake.NewClientset(deployment(c.change))}
 		got, of, err := client.NotReady(t.Context(), "shop", ReleaseLabel+"=thing")
@@ -221,7 +221,7 @@ func TestKill(t *testing.T) {
 		grace    time.Duration
 		seconds  int64
 	}{
-		{"no grace kills at once", 0, 0},
+		{"no grace kills immediately", 0, 0},
 		{"grace is in seconds", 20 * time.Second, 20},
 		{"a short grace is not none", 300 * time.Millisecond, 1},
 	} {

@@ -39,7 +39,7 @@ func notReadyNodes(nodes []corev1.Node) error {
 	}
 	var lacking []string
 	for _, n := range nodes {
-		status, message := corev1.ConditionUnknown, "it has not told how it is"
+		status, message := corev1.ConditionUnknown, "it has not reported its status"
 		for _, c := range n.Status.Conditions {
 			if c.Type == corev1.NodeReady {
 				status, message = c.Status, c.Message

@@ -124,16 +124,16 @@ func TestApply(t *testing.T) {
 			}
 			w.kube.DummyResources, w.kube.CreateError = nil, nil
 		}, small, Repaired, 2},
-		{"a killed uninstall is installed anew", func(t *testing.T, w world) {
+		{"a killed uninstall is installed again", func(t *testing.T, w world) {
 			w.apply(t, small, Installed)
 			w.leave(t, release.StatusUninstalling)
 		}, small, Repaired, 1},
-		{"a killed uninstall with a history is installed anew", func(t *testing.T, w world) {
+		{"a killed uninstall with a history is installed again", func(t *testing.T, w world) {
 			w.apply(t, small, Installed)
 			w.apply(t, large, Upgraded)
 			w.leave(t, release.StatusUninstalling)
 		}, large, Repaired, 1},
-		{"an uninstall that kept its history is installed anew", func(t *testing.T, w world) {
+		{"an uninstall that kept its history is installed again", func(t *testing.T, w world) {
 			w.apply(t, small, Installed)
 			w.leave(t, release.StatusUninstalled)
 		}, small, Repaired, 1},

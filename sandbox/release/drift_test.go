@@ -240,7 +240,7 @@ func TestDrift_LeavesOutWhatIsNone(t *testing.T) {
 		{"a rolling restart", deploymentYAML, func(a *fakeAPI) {
 			a.edit("kubectl-rollout", "2030-01-02T03:04:05Z", "spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt")
 		}, nil},
-		{"replicas that a run holds", deploymentYAML, func(a *fakeAPI) { a.edit("kubectl", int64(0), "spec", "replicas") }, []string{"Deployment/users spec.replicas"}},
+		{"replicas that a run has changed", deploymentYAML, func(a *fakeAPI) { a.edit("kubectl", int64(0), "spec", "replicas") }, []string{"Deployment/users spec.replicas"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			api, list := newFakeAPI(t, c.manifest)

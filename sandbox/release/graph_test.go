@@ -13,7 +13,7 @@ import (
 
 func TestInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		begun := time.Now()
+		started := time.Now()
 		var mu sync.Mutex
 		ended := map[string]time.Duration{}
 		node := func(name string, seconds int, needs ...string) Node {
@@ -25,7 +25,7 @@ func TestInOrder(t *testing.T) {
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				ended[name] = time.Since(begun)
+				ended[name] = time.Since(started)
 				return nil
 			}}
 		}
@@ -104,7 +104,7 @@ func TestInOrder_StopsAtTheFirstFailure(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if !stopped || len(done) != 0 {
-		t.Errorf("what was running was stopped: %v; done in spite of it: %v", stopped, done)
+		t.Errorf("what was running was stopped: %v; done after the failure: %v", stopped, done)
 	}
 }
 
