@@ -26,7 +26,7 @@ func certificateChecks() []Check {
 	}
 }
 
-func certificatesReady(ctx context.Context, w World) Result {
+func certificatesReady(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Certificates == nil {
 		return noCluster(w)
 	}
@@ -45,7 +45,7 @@ func certificatesReady(ctx context.Context, w World) Result {
 	return pass("%s valid, under a root that is trusted", count(len(all), "certificate"))
 }
 
-func trustBundle(ctx context.Context, w World) Result {
+func trustBundle(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Trust == nil {
 		return noCluster(w)
 	}
@@ -67,7 +67,7 @@ func trustBundle(ctx context.Context, w World) Result {
 	return pass("one root, until %s", t.NotAfter.UTC().Format(time.DateOnly))
 }
 
-func certificatesExpiry(ctx context.Context, w World) Result {
+func certificatesExpiry(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Certificates == nil {
 		return noCluster(w)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // clock compares the host's time with the calendar, and with the certificates, which another host may have dated.
-func clock(ctx context.Context, w World) Result {
+func clock(ctx context.Context, w Host) Result {
 	fix := remedy.Shell("sudo", "timedatectl", "set-ntp", "true")
 	now := w.Now()
 	if now.Year() < 2024 {

@@ -24,7 +24,7 @@ func clusterChecks() []Check {
 }
 
 // noCluster is the result of a cluster check without a cluster.
-func noCluster(w World) Result {
+func noCluster(w Host) Result {
 	if w.Damage != nil {
 		return skip("the sandbox cannot be opened")
 	}
@@ -38,7 +38,7 @@ func unanswered(what string, err error) Result {
 // recreate replaces the cluster with a new one.
 var recreate = remedy.Advicef("%s, then %s", remedy.Command("down"), remedy.Command("up"))
 
-func nodeReady(ctx context.Context, w World) Result {
+func nodeReady(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Nodes == nil {
 		return noCluster(w)
 	}
@@ -57,7 +57,7 @@ func nodeReady(ctx context.Context, w World) Result {
 	return pass("%s ready", count(len(nodes), "node"))
 }
 
-func kubeSystem(ctx context.Context, w World) Result {
+func kubeSystem(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Pods == nil {
 		return noCluster(w)
 	}
@@ -74,7 +74,7 @@ func kubeSystem(ctx context.Context, w World) Result {
 	return pass("%s of kube-system ready", count(len(pods), "pod"))
 }
 
-func releasesDeployed(ctx context.Context, w World) Result {
+func releasesDeployed(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Releases == nil {
 		return noCluster(w)
 	}
@@ -97,7 +97,7 @@ func releasesDeployed(ctx context.Context, w World) Result {
 	return pass("%s deployed", count(len(releases), "release"))
 }
 
-func podsReady(ctx context.Context, w World) Result {
+func podsReady(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Pods == nil {
 		return noCluster(w)
 	}
@@ -111,7 +111,7 @@ func podsReady(ctx context.Context, w World) Result {
 	return pass("%s ready", count(len(pods), "pod"))
 }
 
-func podRestarts(ctx context.Context, w World) Result {
+func podRestarts(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Pods == nil {
 		return noCluster(w)
 	}

@@ -33,7 +33,7 @@ type Check struct {
 	ID       string // stable, in kebab case
 	Category string
 	About    string // what is checked, and why
-	Run      func(ctx context.Context, w World) Result
+	Run      func(ctx context.Context, w Host) Result
 }
 
 // Finding is the result of the check with an ID. Its message is one line.
@@ -66,29 +66,29 @@ func NewDocument(findings []Finding, command func(args []string) string) Documen
 	return doc
 }
 
-// patience is the timeout of a check, so that one dead address does not delay the others.
-const patience = 15 * time.Second
+// checkTimeout is the timeout of a check, so that one dead address does not delay the others.
+const checkTimeout = 15 * time.Second
 
-// longer has the timeouts of checks that need more than patience.
+// longTimeouts has the timeouts of checks that need more than checkTimeout.
 // cache-intact reads more than a gigabyte, perhaps from a slow disk.
-var longer = map[string]time.Duration{"cache-intact": 2 * time.Minute}
+var longTimeouts = map[string]time.Duration{"cache-intact": 2 * time.Minute}
 
-func (c Check) patience() time.Duration {
-	if d, ok := longer[c.ID]; ok {
+func (c Check) timeout() time.Duration {
+	if d, ok := longTimeouts[c.ID]; ok {
 		return d
 	}
-	return patience
+	return checkTimeout
 }
 
 // Run runs All in order. The observer, which may be nil, receives each finding as soon as its check returns. When ctx is done, the remaining checks
 // are skipped.
-func Run(ctx context.Context, w World, observer func(Finding)) []Finding {
+func Run(ctx context.Context, w Host, observer func(Finding)) []Finding {
 	return run(ctx, All(), w, observer)
 }
 
-func run(ctx context.Context, checks []Check, w World, observer func(Finding)) []Finding {
+func run(ctx context.Context, checks []Check, w Host, observer func(Finding)) []Finding {
 	// Several checks try the same addresses, and one that does not answer takes long.
-	w.Reach = remembered(w.Reach)
+	w.Reach = memoized(w.Reach)
 	findings := make([]Finding, 0, len(checks))
 	for _, c := range checks {
 		res := skip("interrupted")
@@ -106,8 +106,8 @@ func run(ctx context.Context, checks []Check, w World, observer func(Finding)) [
 }
 
 // attempt runs one check. A check that panics fails, and the others still run.
-func (c Check) attempt(ctx context.Context, w World) (res Result) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience())
+func (c Check) attempt(ctx context.Context, w Host) (res Result) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
@@ -117,8 +117,8 @@ func (c Check) attempt(ctx context.Context, w World) (res Result) {
 	return c.Run(ctx, w)
 }
 
-// remembered calls reach once for each address.
-func remembered(reach func(context.Context, string) error) func(context.Context, string) error {
+// memoized calls reach once for each address.
+func memoized(reach func(context.Context, string) error) func(context.Context, string) error {
 	answers := map[string]error{}
 	return func(ctx context.Context, url string) error {
 		err, asked := answers[url]

@@ -21,14 +21,14 @@ func engineChecks() []Check {
 	}
 }
 
-func installEngine(w World) remedy.Remedy {
+func installEngine(w Host) remedy.Remedy {
 	if w.SetsUp {
 		return remedy.Command("up", "--setup")
 	}
 	return remedy.Advice("install podman or docker, for example: apt-get install podman")
 }
 
-func enginePresent(_ context.Context, w World) Result {
+func enginePresent(_ context.Context, w Host) Result {
 	if w.Engine == "" {
 		return fail(installEngine(w), "neither docker, podman nor nerdctl was found")
 	}
@@ -45,7 +45,7 @@ var engineFormats = map[string]struct{ format, oldest string }{
 	"podman": {"{{.Client.Version}}", "4.0"},
 }
 
-func engineVersion(ctx context.Context, w World) Result {
+func engineVersion(ctx context.Context, w Host) Result {
 	e, ok := engineFormats[w.Engine]
 	if !ok {
 		return skip("no engine whose versions are known")
@@ -80,7 +80,7 @@ func twoNumbers(version string) (n [2]int) {
 	return n
 }
 
-func engineWorks(ctx context.Context, w World) Result {
+func engineWorks(ctx context.Context, w Host) Result {
 	if w.Engine == "" || w.EngineProbe == nil {
 		return skip("no engine to try")
 	}
@@ -90,7 +90,7 @@ func engineWorks(ctx context.Context, w World) Result {
 	return pass("a privileged container runs")
 }
 
-func engineRunc(_ context.Context, w World) Result {
+func engineRunc(_ context.Context, w Host) Result {
 	if w.Engine != "podman" || cgroupVersion(w) == "v2" {
 		return pass("not needed by %s on cgroup %s", orNone(w.Engine), cgroupVersion(w))
 	}
@@ -101,7 +101,7 @@ func engineRunc(_ context.Context, w World) Result {
 	return pass("runc at %s", path)
 }
 
-func privilege(ctx context.Context, w World) Result {
+func privilege(ctx context.Context, w Host) Result {
 	if w.Getuid() == 0 {
 		return pass("root")
 	}
@@ -141,7 +141,7 @@ func delegated(subuid, user string, uid int) bool {
 // capSysResourceBit is CAP_SYS_RESOURCE in linux/capability.h.
 const capSysResourceBit = 24
 
-func capSysResource(_ context.Context, w World) Result {
+func capSysResource(_ context.Context, w Host) Result {
 	if w.Getuid() != 0 {
 		return pass("not root: limits are raised by the engine's daemon, or not at all")
 	}

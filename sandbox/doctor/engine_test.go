@@ -23,10 +23,10 @@ func TestPrivilege_DockerUser(t *testing.T) {
 			p.env["DOCKER_HOST"] = "tcp://far:2376"
 		}, Pass},
 	} {
-		p := fit()
+		p := healthy()
 		p.Engine, p.Getuid = "docker", func() int { return 1000 }
 		c.harm(p)
-		if got := privilege(t.Context(), p.World); got.Outcome != c.want {
+		if got := privilege(t.Context(), p.Host); got.Outcome != c.want {
 			t.Errorf("%s: %s %q", c.sentence, got.Outcome, got.Message)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// fault is one defect of a world, and the expected result of its check.
+// fault is one defect of a host, and the expected result of its check.
 type fault struct {
 	check string
 	about string
@@ -189,7 +189,7 @@ var faults = []fault{
 
 // TestRun_ClusterDoesNotAnswer makes every query to the cluster fail.
 func TestRun_ClusterDoesNotAnswer(t *testing.T) {
-	p := fit()
+	p := healthy()
 	p.Cluster = &Cluster{
 		Nodes:        func(context.Context) ([]Node, error) { return nil, errBroken },
 		Releases:     func(context.Context) ([]Release, error) { return nil, errBroken },
@@ -203,7 +203,7 @@ func TestRun_ClusterDoesNotAnswer(t *testing.T) {
 		CallRate:     func(context.Context) (float64, error) { return 0, errBroken },
 		Breakers:     func(context.Context) ([]telemetry.Breaker, error) { return nil, errBroken },
 	}
-	for _, r := range Run(t.Context(), p.World, nil) {
+	for _, r := range Run(t.Context(), p.Host, nil) {
 		ofCluster := r.Category == cluster || r.Category == platform || r.Category == certificates && r.ID != "clock"
 		if ofCluster && (r.Outcome != Fail || r.Fix.IsZero()) {
 			t.Errorf("%s: %s %q, fix %q; want fail with a fix", r.ID, r.Outcome, r.Message, r.Fix.Text(nil))

@@ -21,7 +21,7 @@ func fileChecks() []Check {
 	}
 }
 
-func cacheWritable(_ context.Context, w World) Result {
+func cacheWritable(_ context.Context, w Host) Result {
 	if w.CacheDir == "" {
 		return skip("no image cache is set")
 	}
@@ -31,7 +31,7 @@ func cacheWritable(_ context.Context, w World) Result {
 	return pass("%s can be written", w.CacheDir)
 }
 
-func cacheIntact(ctx context.Context, w World) Result {
+func cacheIntact(ctx context.Context, w Host) Result {
 	if w.CacheIntact == nil {
 		return skip("no image cache to compare")
 	}
@@ -46,11 +46,11 @@ func cacheIntact(ctx context.Context, w World) Result {
 }
 
 // emptyCache returns the commands that empty and refill the image cache.
-func emptyCache(w World) remedy.Remedy {
+func emptyCache(w Host) remedy.Remedy {
 	return remedy.Advicef("%s; %s fills it again", remedy.Shell("rm", "-r", w.CacheDir), remedy.Command("up"))
 }
 
-func sandboxOpens(_ context.Context, w World) Result {
+func sandboxOpens(_ context.Context, w Host) Result {
 	switch {
 	case w.Damage != nil:
 		fix := remedy.Command("up")
@@ -65,7 +65,7 @@ func sandboxOpens(_ context.Context, w World) Result {
 	return pass("state and kubeconfig can be read")
 }
 
-func kubeconfigMode(_ context.Context, w World) Result {
+func kubeconfigMode(_ context.Context, w Host) Result {
 	if w.Kubeconfig == "" {
 		return skipUntil(remedy.Command("up"), "no kubeconfig yet")
 	}

@@ -19,14 +19,14 @@ func networkChecks() []Check {
 	}
 }
 
-func ports(_ context.Context, w World) Result {
+func ports(_ context.Context, w Host) Result {
 	if err := w.Listen("127.0.0.1:0"); err != nil {
 		return fail(remedy.Advice("sudo ip link set lo up, and let processes listen on 127.0.0.1"), "no port can be opened on 127.0.0.1: %v", err)
 	}
 	return pass("ports can be opened on 127.0.0.1; none is fixed")
 }
 
-func registry(ctx context.Context, w World) Result {
+func registry(ctx context.Context, w Host) Result {
 	if len(w.Registries) == 0 {
 		return skip("no registry is set")
 	}
@@ -39,7 +39,7 @@ func registry(ctx context.Context, w World) Result {
 	return pass("%s: each answers", strings.Join(w.Registries, ", "))
 }
 
-func goProxy(ctx context.Context, w World) Result {
+func goProxy(ctx context.Context, w Host) Result {
 	if _, err := w.LookPath("go"); err != nil {
 		return skip("no Go; it is needed only to build images from source")
 	}
@@ -64,7 +64,7 @@ func goProxy(ctx context.Context, w World) Result {
 // unproxied are the addresses that must never go through a proxy: this host, and kind's services and pods.
 var unproxied = []string{"localhost", "127.0.0.1", "10.96.0.0/16", "10.244.0.0/16", ".svc", ".cluster.local"}
 
-func proxyEnv(_ context.Context, w World) Result {
+func proxyEnv(_ context.Context, w Host) Result {
 	proxies := map[string]bool{}
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
 		upper, lower := w.Getenv(name), w.Getenv(strings.ToLower(name))

@@ -20,13 +20,13 @@ func TestGoProxy_IsTheOneThatGoUses(t *testing.T) {
 		{"a folder is no proxy", "file:///modules\n", "", Skip, "GOPROXY is file:///modules"},
 		{"no modules from anywhere", "off\n", "", Skip, "GOPROXY is off"},
 	} {
-		p := fit()
+		p := healthy()
 		// The output of `go env` takes precedence.
 		p.env["GOPROXY"] = "https://not-this-one.example"
 		p.said["go env GOPROXY"] = c.setting
 		reached := ""
 		p.Reach = func(_ context.Context, address string) error { reached = address; return nil }
-		got := goProxy(t.Context(), p.World)
+		got := goProxy(t.Context(), p.Host)
 		if got.Outcome != c.want || !strings.HasPrefix(got.Message, c.says) || reached != c.reached {
 			t.Errorf("%s: %s %q after reaching for %q", c.sentence, got.Outcome, got.Message, reached)
 		}
@@ -34,10 +34,10 @@ func TestGoProxy_IsTheOneThatGoUses(t *testing.T) {
 }
 
 func TestGoProxy_SkippedWithoutGo(t *testing.T) {
-	p := fit()
+	p := healthy()
 	delete(p.programs, "go")
 	p.Reach = func(context.Context, string) error { t.Error("it reached for something"); return nil }
-	if got := goProxy(t.Context(), p.World); got.Outcome != Skip {
+	if got := goProxy(t.Context(), p.Host); got.Outcome != Skip {
 		t.Errorf("%s %q", got.Outcome, got.Message)
 	}
 }

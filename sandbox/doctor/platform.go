@@ -24,7 +24,7 @@ func platformChecks() []Check {
 	}
 }
 
-func targetsUp(ctx context.Context, w World) Result {
+func targetsUp(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Targets == nil {
 		return noCluster(w)
 	}
@@ -40,7 +40,7 @@ func targetsUp(ctx context.Context, w World) Result {
 	return pass("%s up", count(total, "target"))
 }
 
-func loadgenCalling(ctx context.Context, w World) Result {
+func loadgenCalling(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.CallRate == nil {
 		return noCluster(w)
 	}
@@ -55,7 +55,7 @@ func loadgenCalling(ctx context.Context, w World) Result {
 	return pass("%s makes %.0f calls a second", generator, rate)
 }
 
-func tracesServices(ctx context.Context, w World) Result {
+func tracesServices(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Services == nil || w.Cluster.Called == nil {
 		return noCluster(w)
 	}
@@ -79,7 +79,7 @@ func tracesServices(ctx context.Context, w World) Result {
 	return pass("Jaeger knows %s, and all that call or are called now", count(len(services), "service"))
 }
 
-func tracesArriving(ctx context.Context, w World) Result {
+func tracesArriving(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Traces == nil {
 		return noCluster(w)
 	}
@@ -93,7 +93,7 @@ func tracesArriving(ctx context.Context, w World) Result {
 	return pass("%s of %s recently", count(n, "trace"), generator)
 }
 
-func breakersClosed(ctx context.Context, w World) Result {
+func breakersClosed(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Breakers == nil {
 		return noCluster(w)
 	}

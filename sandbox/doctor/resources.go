@@ -35,7 +35,7 @@ func resourceChecks() []Check {
 	}
 }
 
-func totalMemory(_ context.Context, w World) Result {
+func totalMemory(_ context.Context, w Host) Result {
 	total, ok := kilobytes(w, "MemTotal:")
 	if !ok {
 		return skip("the memory is not known: /proc/meminfo has no value")
@@ -50,7 +50,7 @@ func totalMemory(_ context.Context, w World) Result {
 	return pass("%s of %s", size(total), what)
 }
 
-func availableMemory(_ context.Context, w World) Result {
+func availableMemory(_ context.Context, w Host) Result {
 	available, ok := kilobytes(w, "MemAvailable:")
 	if !ok {
 		return skip("the free memory is not known: /proc/meminfo has no value")
@@ -65,13 +65,13 @@ func availableMemory(_ context.Context, w World) Result {
 }
 
 // kilobytes reads a line of /proc/meminfo and returns bytes.
-func kilobytes(w World, key string) (uint64, bool) {
+func kilobytes(w Host, key string) (uint64, bool) {
 	kib, err := strconv.ParseUint(field(w, "/proc/meminfo", key), 10, 64)
 	return kib * 1024, err == nil
 }
 
 // memoryLimit returns the limit of the cgroup if this runs in a container that has one.
-func memoryLimit(w World) (uint64, bool) {
+func memoryLimit(w Host) (uint64, bool) {
 	for _, path := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
 		if b, err := w.ReadFile(path); err == nil {
 			limit, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
@@ -82,14 +82,14 @@ func memoryLimit(w World) (uint64, bool) {
 	return 0, false
 }
 
-func diskCache(_ context.Context, w World) Result {
+func diskCache(_ context.Context, w Host) Result {
 	if w.CacheDir == "" {
 		return skip("the image cache has no place yet")
 	}
 	return room(w, "image cache", w.CacheDir, emptyCache(w))
 }
 
-func diskEngine(ctx context.Context, w World) Result {
+func diskEngine(ctx context.Context, w Host) Result {
 	if w.EngineStorage == nil {
 		return skip("no engine that works, so no storage of one")
 	}
@@ -108,7 +108,7 @@ func diskEngine(ctx context.Context, w World) Result {
 }
 
 // room checks the free space in dir. The fix frees some.
-func room(w World, what, dir string, fix remedy.Remedy) Result {
+func room(w Host, what, dir string, fix remedy.Remedy) Result {
 	free, err := w.DiskFree(dir)
 	if err != nil {
 		return warn(remedy.Shell("df", "-h", dir), "the disk space for the %s is not known: %v", what, err)
@@ -123,7 +123,7 @@ func room(w World, what, dir string, fix remedy.Remedy) Result {
 	return pass("%s free for the %s", size(free), what)
 }
 
-func openFiles(_ context.Context, w World) Result {
+func openFiles(_ context.Context, w Host) Result {
 	hard, err := w.Nofile()
 	switch {
 	case err != nil:

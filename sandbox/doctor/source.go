@@ -20,7 +20,7 @@ func sourceChecks() []Check {
 	}
 }
 
-func goToolchain(ctx context.Context, w World) Result {
+func goToolchain(ctx context.Context, w Host) Result {
 	if _, err := w.LookPath("go"); err != nil {
 		if w.Lacking == nil {
 			return skip("no Go; it is needed only to build images from source")
@@ -40,7 +40,7 @@ func goToolchain(ctx context.Context, w World) Result {
 	return pass("go %s", version)
 }
 
-func debootstrap(ctx context.Context, w World) Result {
+func debootstrap(ctx context.Context, w Host) Result {
 	if w.Lacking == nil {
 		return skip("not needed: no image has to be built from source")
 	}
@@ -53,7 +53,7 @@ func debootstrap(ctx context.Context, w World) Result {
 
 // without returns the result for a missing program. As `up` does, it looks for images in the cache first and then at registries. It assumes that a
 // registry that answers has the image.
-func without(ctx context.Context, w World, program string, fix remedy.Remedy) Result {
+func without(ctx context.Context, w Host, program string, fix remedy.Remedy) Result {
 	lacking, err := w.Lacking(ctx)
 	if err != nil {
 		return warn(fix, "%s is not in PATH, and which images have to be built is not known: %v", program, err)

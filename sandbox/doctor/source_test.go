@@ -20,22 +20,22 @@ func TestWithout_FailsOnlyForImagesToBuild(t *testing.T) {
 		{"what is lacking cannot be pulled", []Lacking{{"node:1", answers, []string{"debootstrap"}}, {"db:1", silent, []string{"debootstrap"}}}, Fail, "debootstrap is not in PATH, but is needed to build db:1"},
 		{"what is lacking is in no registry", []Lacking{{"own:1", "", []string{"debootstrap"}}}, Fail, "debootstrap is not in PATH, but is needed to build own:1"},
 	} {
-		p := fit()
+		p := healthy()
 		delete(p.programs, "debootstrap")
 		p.Reach, p.Lacking = unreachable(silent), lacks(c.lacking...)
-		if got := debootstrap(t.Context(), p.World); got.Outcome != c.want || !strings.HasPrefix(got.Message, c.says) {
+		if got := debootstrap(t.Context(), p.Host); got.Outcome != c.want || !strings.HasPrefix(got.Message, c.says) {
 			t.Errorf("%s: %s %q", c.sentence, got.Outcome, got.Message)
 		}
 	}
 }
 
 func TestRun_ReachesEachAddressOnce(t *testing.T) {
-	p := fit()
+	p := healthy()
 	// For go and debootstrap, the check finds out whether the node image can be pulled.
 	p.programs = map[string]bool{}
 	asked := map[string]int{}
 	p.Reach = func(_ context.Context, url string) error { asked[url]++; return errBroken }
-	Run(t.Context(), p.World, nil)
+	Run(t.Context(), p.Host, nil)
 	if asked["https://registry.test/v2/"] != 1 {
 		t.Errorf("asked %v", asked)
 	}

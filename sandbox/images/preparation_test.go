@@ -74,9 +74,9 @@ func TestPreparation_StopCancels(t *testing.T) {
 			return nil, ctx.Err()
 		}}
 		p := s.store.Prepare(t.Context(), []Image{s.image})
-		impatient, cancel := context.WithCancel(t.Context())
+		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := p.Wait(impatient, s.image.Ref); !errors.Is(err, context.Canceled) {
+		if _, err := p.Wait(cancelled, s.image.Ref); !errors.Is(err, context.Canceled) {
 			t.Errorf("a cancelled wait returned %v", err)
 		}
 		synctest.Wait()

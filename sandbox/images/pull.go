@@ -61,7 +61,7 @@ func NewRegistry() *Registry {
 	t.TLSHandshakeTimeout = handshakeTimeout
 	t.ResponseHeaderTimeout = 20 * time.Second
 	r := &Registry{}
-	r.transport = impatient{next: t, limit: stallTimeout, stalled: func() { r.offline.Store(true) }}
+	r.transport = stallTransport{next: t, limit: stallTimeout, stalled: func() { r.offline.Store(true) }}
 	return r
 }
 
@@ -99,7 +99,7 @@ func (r *Registry) Image(ctx context.Context, ref string, waiting func(registry 
 }
 
 func (r *Registry) fetch(ctx context.Context, ref name.Reference, waiting func(string, time.Duration)) (v1.Image, error) {
-	return remote.Image(ref, remote.WithContext(ctx), remote.WithTransport(patient{r.transport, waiting}), remote.WithRetryPredicate(never),
+	return remote.Image(ref, remote.WithContext(ctx), remote.WithTransport(rateLimitTransport{r.transport, waiting}), remote.WithRetryPredicate(never),
 		remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}))
 }
 

@@ -38,13 +38,13 @@ func (e *RateLimitError) Remedies() []remedy.Remedy {
 	}
 }
 
-// patient waits for as long as a registry that limits requests demands, and repeats the request.
-type patient struct {
+// rateLimitTransport waits for as long as a registry that limits requests demands, and repeats the request.
+type rateLimitTransport struct {
 	next    http.RoundTripper
 	waiting func(registry string, pause time.Duration) // may be nil
 }
 
-func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
+func (p rateLimitTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	for try := 1; ; try++ {
 		resp, err := p.next.RoundTrip(req)
 		if err != nil || resp.StatusCode != http.StatusTooManyRequests {

@@ -61,7 +61,7 @@ func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 		t.Run(c.sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var announced time.Duration
-				p := patient{&c.limiter, func(_ string, pause time.Duration) { announced += pause }}
+				p := rateLimitTransport{&c.limiter, func(_ string, pause time.Duration) { announced += pause }}
 				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://registry.example/v2/", nil)
 				if err != nil {
 					t.Fatal(err)
@@ -92,7 +92,7 @@ func TestPatient_EndsWithItsContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (patient{&limiter{refusals: 1, header: "60"}, nil}).RoundTrip(req); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := (rateLimitTransport{&limiter{refusals: 1, header: "60"}, nil}).RoundTrip(req); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -14,14 +14,14 @@ const stallTimeout = 30 * time.Second
 
 var errStalled = errors.New("the registry stopped sending")
 
-// impatient cancels every response whose body receives no data for limit, and reports it to stalled.
-type impatient struct {
+// stallTransport cancels every response whose body receives no data for limit, and reports it to stalled.
+type stallTransport struct {
 	next    http.RoundTripper
 	limit   time.Duration
 	stalled func()
 }
 
-func (i impatient) RoundTrip(req *http.Request) (*http.Response, error) {
+func (i stallTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(req.Context())
 	resp, err := i.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
@@ -35,7 +35,7 @@ func (i impatient) RoundTrip(req *http.Request) (*http.Response, error) {
 type impatientBody struct {
 	io.ReadCloser
 	cancel    context.CancelFunc // cancels the request, which ends a blocked Read
-	transport impatient
+	transport stallTransport
 	late      bool // cancel was called during a Read
 }
 

@@ -44,7 +44,7 @@ func (s *sending) Read(p []byte) (int, error) {
 	}
 }
 
-func TestImpatient_CancelsAStalledDownload(t *testing.T) {
+func TestStallTransport_CancelsAStalledDownload(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		from     sender
@@ -59,7 +59,7 @@ func TestImpatient_CancelsAStalledDownload(t *testing.T) {
 		t.Run(c.sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				stalled := false
-				i := impatient{next: c.from, limit: stallTimeout, stalled: func() { stalled = true }}
+				i := stallTransport{next: c.from, limit: stallTimeout, stalled: func() { stalled = true }}
 				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://registry.example/blob", nil)
 				if err != nil {
 					t.Fatal(err)
@@ -79,10 +79,10 @@ func TestImpatient_CancelsAStalledDownload(t *testing.T) {
 	}
 }
 
-func TestImpatient_CancelledDownloadIsNotStalled(t *testing.T) {
+func TestStallTransport_CancelledDownloadIsNotStalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		i := impatient{next: sender{silent: true}, limit: stallTimeout, stalled: func() { t.Error("it is called stalled") }}
+		i := stallTransport{next: sender{silent: true}, limit: stallTimeout, stalled: func() { t.Error("it is called stalled") }}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://registry.example/blob", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -101,7 +101,7 @@ func TestImpatient_CancelledDownloadIsNotStalled(t *testing.T) {
 
 func TestRegistry_StallCountsAsOffline(t *testing.T) {
 	r := NewRegistry()
-	guard, ok := r.transport.(impatient)
+	guard, ok := r.transport.(stallTransport)
 	if !ok || guard.limit != stallTimeout {
 		t.Fatalf("its downloads have no limit: %T", r.transport)
 	}

@@ -3,101 +3,16 @@ package images
 import (
 	"context"
 	"errors"
-	"io"
-	"log"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
-
-// counter is a transport that counts requests. A nil base is a machine without a network.
-type counter struct {
-	base  http.RoundTripper
-	calls atomic.Int64
-}
-
-func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
-	c.calls.Add(1)
-	if c.base == nil {
-		return nil, errors.New("no route to host")
-	}
-	return c.base.RoundTrip(r)
-}
-
-// registryWith serves images under the given repository names and returns its host.
-func registryWith(t *testing.T, images map[string]v1.Image) (host string) {
-	t.Helper()
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	t.Cleanup(server.Close)
-	host = strings.TrimPrefix(server.URL, "http://")
-	for repository, img := range images {
-		ref, err := name.ParseReference(host + "/" + repository)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := remote.Write(ref, img); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return host
-}
-
-// shop is a store with one image to get, and the events while getting it.
-type shop struct {
-	store  Store
-	image  Image
-	net    *counter
-	builds int
-	events []string
-	notes  []string
-}
-
-func newShop(t *testing.T, pull string, network bool) *shop {
-	t.Helper()
-	s := &shop{net: &counter{}}
-	if network {
-		s.net.base = http.DefaultTransport
-	}
-	tree := t.TempDir()
-	write(t, filepath.Join(tree, "main.go"), "package main")
-	s.store = Store{
-		Cache: newCache(t), Registry: &Registry{transport: s.net}, Mode: Auto, SourceTree: tree,
-		Observe: func(e Event) {
-			what := e.Doing
-			switch {
-			case e.Done != nil:
-				what = string(e.Done.How)
-			case e.Note != "":
-				what = "note"
-				s.notes = append(s.notes, e.Ref+": "+e.Note)
-			}
-			s.events = append(s.events, what)
-		},
-	}
-	s.image = Image{Ref: "example.org/thing:1", Pull: pull, Recipe: fakeRecipe{
-		files: []string{"main.go"},
-		build: func(_ context.Context, w *Workshop) (v1.Image, error) {
-			s.builds++
-			w.Doing("building")
-			return layersOf(w.Scratch, "built")
-		},
-	}}
-	return s
-}
 
 func TestStoreMissing_UntilCached(t *testing.T) {
 	host := registryWith(t, map[string]v1.Image{"there:1": imageOf(t, "pulled")})
@@ -270,10 +185,6 @@ func TestGet_PullKeyIsTheReferencePulled(t *testing.T) {
 	}
 }
 
-func TestMissingError_SetupDoesNotInstallGo(t *testing.T) {
-	wantError(t, &MissingError{Program: "go"}, nil, "needs go", "\ntry: install Go from https://go.dev/dl")
-}
-
 func TestShort(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\nb": "a", "": "", strings.Repeat("é", 200): strings.Repeat("é", 200), strings.Repeat("é", 201): strings.Repeat("é", 199) + "…",
@@ -333,56 +244,5 @@ func TestRenew_ReplacesTheImage(t *testing.T) {
 	}
 	if err := readAll(t, renewed.Image); err != nil {
 		t.Errorf("renewed, it still cannot be read: %v", err)
-	}
-}
-
-func TestRegistry_OfflineIsNoticedOnce(t *testing.T) {
-	net := &counter{}
-	r := &Registry{transport: net}
-	_, err := r.Image(t.Context(), "example.org/a:1", nil)
-	wantError(t, err, ErrOffline, "no route to host")
-	first := net.calls.Load()
-	if first == 0 {
-		t.Fatal("the first pull did not try")
-	}
-	_, err = r.Image(t.Context(), "example.org/b:1", nil)
-	wantError(t, err, ErrOffline)
-	if net.calls.Load() != first {
-		t.Error("the second pull tried again")
-	}
-}
-
-func TestRegistry_RefusalDoesNotMeanOffline(t *testing.T) {
-	host := registryWith(t, map[string]v1.Image{"there:1": imageOf(t, "pulled")})
-	elsewhere, err := name.ParseReference(host + "/elsewhere:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	index := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{
-		Add: imageOf(t, "other"), Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "plan9", Architecture: "mips"}},
-	})
-	if err := remote.WriteIndex(elsewhere, index); err != nil {
-		t.Fatal(err)
-	}
-	canceled, cancel := context.WithCancel(t.Context())
-	cancel()
-	for _, c := range []struct {
-		sentence, ref string
-		ctx           context.Context
-	}{
-		{"a registry that lacks an image is there", host + "/missing:1", t.Context()},
-		{"a registry that lacks our architecture is there", elsewhere.String(), t.Context()},
-		{"a user who interrupts is not offline", host + "/there:1", canceled},
-		{"a reference that cannot be read says nothing about the network", "NOT A REF", t.Context()},
-	} {
-		t.Run(c.sentence, func(t *testing.T) {
-			r := &Registry{transport: http.DefaultTransport}
-			if _, err := r.Image(c.ctx, c.ref, nil); err == nil || errors.Is(err, ErrOffline) {
-				t.Errorf("got %v", err)
-			}
-			if _, err := r.Image(t.Context(), host+"/there:1", nil); err != nil {
-				t.Errorf("the next pull fails: %v", err)
-			}
-		})
 	}
 }

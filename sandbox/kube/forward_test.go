@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
 func TestForwardClose_IsIdempotent(t *testing.T) {
@@ -85,4 +90,23 @@ func TestForwardPod_Cancelled(t *testing.T) {
 	conn.Close()
 	mute.Close()
 	accepting.Wait()
+}
+
+func TestReadyPod(t *testing.T) {
+	for _, c := range []struct {
+		sentence string
+		pods     []runtime.Object
+		want     string
+		fails    string
+	}{
+		{"the first by name of those that are ready", []runtime.Object{pod("c", ready), pod("b", ready), pod("a", nil)}, "b", ""},
+		{"one that goes away does not count", []runtime.Object{pod("a", both(ready, terminating)), pod("b", ready)}, "b", ""},
+		{"none that is ready names the remedy", []runtime.Object{pod("a", nil), pod("b", both(ready, terminating))}, "", "finding a pod of thing: none of 2 is ready\ntry: sandbox status"},
+		{"no pod at all names the remedy", nil, "", "none of 0 is ready\ntry: sandbox status"},
+	} {
+		got, err := (&Client{Kube: fake.NewClientset(c.pods...)}).readyPod(t.Context(), "shop", "thing")
+		if got != c.want || (err == nil) != (c.fails == "") || (err != nil && !strings.Contains(fixture.ErrorText(err), c.fails)) {
+			t.Errorf("%s: got %q, %v", c.sentence, got, err)
+		}
+	}
 }

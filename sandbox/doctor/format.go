@@ -35,7 +35,7 @@ func some(names []string) string {
 }
 
 // logsOf returns the command that shows the log of a pod: kubectl for a pod of a release that `sandbox logs` does not accept.
-func logsOf(w World, p telemetry.Pod) remedy.Remedy {
+func logsOf(w Host, p telemetry.Pod) remedy.Remedy {
 	if p.Release == "" {
 		return remedy.Advice(w.kubectl() + " -n " + p.Namespace + " logs " + p.Name)
 	}
