@@ -33,6 +33,9 @@ func (f Folders) Exported(name string) string { return filepath.Join(f.of(name),
 // Journal returns the folder of a sandbox's scenario journals.
 func (f Folders) Journal(name string) string { return filepath.Join(f.of(name), "runs") }
 
+// Run is the file with the scenario that runs in a sandbox, or the last one that did.
+func (f Folders) Run(name string) string { return filepath.Join(f.of(name), "run.json") }
+
 // Reports returns the folder of a sandbox's scenario reports. `down` keeps it.
 func (f Folders) Reports(name string) string { return filepath.Join(f.State, name, "reports") }
 

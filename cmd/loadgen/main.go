@@ -14,8 +14,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/loadgen"
-	_ "github.com/grpc-sandbox/sandbox/services/order/orderv1" // callable, because linked
-	_ "github.com/grpc-sandbox/sandbox/services/user/userv1"   // callable, because linked
+	_ "github.com/grpc-sandbox/sandbox/services/order/orderv1" // linked, so that its methods can be called
+	_ "github.com/grpc-sandbox/sandbox/services/user/userv1"   // linked, so that its methods can be called
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 
@@ -32,7 +32,8 @@ func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int 
 		return fail(stderr, err)
 	}
 	cfg.Options = validation.ServerOptions()
-	cfg.Control = []string{"loadgen.v1.LoadGenerator/*"} // a fault here could not be taken back
+	// A policy cannot inject faults into the calls that control the load, because such a fault would block its own removal.
+	cfg.Control = []string{"loadgen.v1.LoadGenerator/*"}
 	load, err := loadgen.ConfigFromEnv(getenv)
 	if err != nil {
 		return fail(stderr, err)

@@ -39,14 +39,14 @@ func newAudit(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := openSession(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer c.Close()
 			ctx, cancel := context.WithTimeout(cmd.Context(), auditLimit)
 			defer cancel()
-			conn, err := s.dial(ctx, "orderservice")
+			conn, err := c.Dial(ctx, "orderservice")
 			if err != nil {
 				return err
 			}

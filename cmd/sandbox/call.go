@@ -51,14 +51,14 @@ func newCall(w world, g *globals) *cobra.Command {
 			if release == "" {
 				release = home
 			}
-			s, err := openSession(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer c.Close()
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			conn, err := s.dial(ctx, release)
+			conn, err := c.Dial(ctx, release)
 			if err != nil {
 				return err
 			}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
 func newDoctor(w world, g *globals) *cobra.Command {
@@ -27,12 +27,12 @@ func newDoctor(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			patient, s, err := doctorHost(cmd.Context(), w, g)
+			patient, c, err := doctorHost(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			if s != nil {
-				defer s.close()
+			if c != nil {
+				defer c.Close()
 			}
 			findings := doctor.Run(cmd.Context(), patient, nil)
 			if err := cmd.Context().Err(); err != nil {
@@ -87,7 +87,7 @@ func printFindings(w world, g *globals, findings []doctor.Finding) error {
 }
 
 // doctorHost returns this machine, with the sandbox's cluster when there is one.
-func doctorHost(ctx context.Context, w world, g *globals) (doctor.Host, *session, error) {
+func doctorHost(ctx context.Context, w world, g *globals) (doctor.Host, *live.Cluster, error) {
 	patient := doctor.ThisHost(w.getenv)
 	folders, err := w.folders()
 	if err != nil {
@@ -118,22 +118,22 @@ func doctorHost(ctx context.Context, w world, g *globals) (doctor.Host, *session
 	patient.CacheIntact = func(ctx context.Context) error { return cacheIntact(ctx, folders) }
 	patient.Kubeconfig = folders.Kubeconfig(g.name)
 	patient.LeftBehind = func() ([]string, error) {
-		left, err := leftoversOf(folders, g.name)
+		left, err := live.Leftovers(folders, g.name)
 		var all []string
 		for _, l := range left {
 			all = append(all, l.String())
 		}
 		return all, err
 	}
-	s, err := openSession(ctx, w, g)
+	c, err := openCluster(ctx, w, g)
 	var notUp *sandbox.NotUpError
 	switch {
 	case err == nil:
-		patient.Cluster = s.patient()
+		patient.Cluster = c.Doctor()
 	case !errors.As(err, &notUp):
 		patient.Damage = err // a finding like any other: the machine is examined all the same
 	}
-	return patient, s, nil
+	return patient, c, nil
 }
 
 // engineMeant is the engine that was named, or the one that the sandbox runs on; empty where any will do.
@@ -175,6 +175,3 @@ func imagesLacking(f sandbox.Folders, tree string) ([]doctor.Lacking, error) {
 	}
 	return all, nil
 }
-
-// tracesWindow is how recent a trace must be to show that traces arrive.
-const tracesWindow = 5 * time.Minute

@@ -17,6 +17,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
 // world is what a verb may touch of the process it runs in.
@@ -146,7 +147,7 @@ func newRoot(w world) *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError(seeHelp(cmd), "%w", err)
+		return badUsage(cmd, err, nil)
 	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.name, "name", sandbox.DefaultName, "which sandbox")
@@ -174,7 +175,7 @@ func addHelp(root *cobra.Command) {
 			c.Args = func(cmd *cobra.Command, topic []string) error {
 				found, rest, err := root.Find(topic)
 				if err == nil && len(rest) > 0 {
-					err = fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath())
+					return badUsage(found, fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath()), rest)
 				}
 				return err
 			}
@@ -189,10 +190,12 @@ func badArgsAreUsage(c *cobra.Command) {
 		check = cobra.ArbitraryArgs
 	}
 	c.Args = func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError(seeHelp(cmd), "%w", err)
+		err := check(cmd, args)
+		var coded *codedError
+		if err == nil || errors.As(err, &coded) {
+			return err
 		}
-		return nil
+		return badUsage(cmd, err, args)
 	}
 	for _, sub := range c.Commands() {
 		badArgsAreUsage(sub)
@@ -244,4 +247,13 @@ func (w world) folders() (sandbox.Folders, error) {
 	}
 	cache, err := pick("XDG_CACHE_HOME", ".cache")
 	return sandbox.Folders{Config: config, Cache: cache, State: w.stateFolder(config)}, err
+}
+
+// openCluster connects to the sandbox that was asked for.
+func openCluster(ctx context.Context, w world, g *globals) (*live.Cluster, error) {
+	folders, err := w.folders()
+	if err != nil {
+		return nil, err
+	}
+	return live.Open(ctx, folders, g.name)
 }

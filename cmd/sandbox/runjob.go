@@ -10,6 +10,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
@@ -62,7 +63,7 @@ func (j job) run(ctx context.Context) (scenarios.Report, error) {
 			return // it may be next to a run, whose file it is
 		}
 		r.PID = os.Getpid()
-		if err := writeRun(j.folders, j.g.name, r); err != nil && !unwritable {
+		if err := live.WriteRun(j.folders, j.g.name, r); err != nil && !unwritable {
 			unwritable = true
 			fmt.Fprintln(j.w.stderr, "sandbox: telling other screens:", err)
 		}

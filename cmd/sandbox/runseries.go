@@ -44,16 +44,16 @@ func runSeries(ctx context.Context, w world, g *globals, f runFlags, names []str
 	if err := s.checkReport(); err != nil {
 		return err
 	}
-	session, unlock, err := openForRun(ctx, w, g, f, strings.Join(names, " "))
+	c, unlock, err := openForRun(ctx, w, g, f, strings.Join(names, " "))
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	defer session.close()
-	if s.target, err = session.target(ctx); err != nil {
+	defer c.Close()
+	if s.target, err = c.Target(ctx); err != nil {
 		return err
 	}
-	s.room = session.workloads.Room
+	s.room = c.Workloads.Room
 	return s.conductAll(ctx)
 }
 

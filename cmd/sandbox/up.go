@@ -13,6 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
 type upFlags struct {
@@ -77,14 +78,14 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 			return err
 		}
 	}
-	held, err := heldFields(folders, g.name)
+	held, err := live.HeldFields(folders, g.name)
 	if err != nil {
 		return err
 	}
 	screen := newProgressScreen(w)
 	result, err := sandbox.Up(cmd.Context(), sandbox.UpOptions{
 		Name: g.name, Engine: g.engine, Images: mode, SourceTree: tree, Folders: folders, Observe: screen.observe,
-		FirstCall: firstCall, LoadCall: loadCall, Held: held,
+		FirstCall: live.FirstCall, LoadCall: live.LoadCall, Held: held,
 	})
 	screen.close()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
 
@@ -46,12 +47,12 @@ func newVerifier(run string, dial dialAs) *verifier {
 		}
 		return open[w], nil
 	}}
-	v.replayer = contracts.Replayer{Run: run, Sold: func(ctx context.Context) (string, error) {
-		conn, err := v.dial(ctx, cliAccount, "orderservice")
+	v.replayer = contracts.Replayer{Run: run, ConfirmedOrder: func(ctx context.Context) (string, error) {
+		conn, err := v.dial(ctx, live.Account, "orderservice")
 		if err != nil {
 			return "", err
 		}
-		return contracts.Buying(conn)(ctx)
+		return contracts.NewOrder(conn)(ctx)
 	}}
 	return v
 }
@@ -86,7 +87,7 @@ func (v *verifier) verify(ctx context.Context, chosen selection) (*verifyDocumen
 }
 
 func (v *verifier) compare(ctx context.Context, doc *verifyDocument, p served) error {
-	conn, err := v.dial(ctx, cliAccount, p.release)
+	conn, err := v.dial(ctx, live.Account, p.release)
 	if err != nil {
 		return err
 	}
@@ -127,13 +128,13 @@ func (v *verifier) takeBack(ctx context.Context, all []contracts.Contract, run s
 	var failed []error
 	done := map[string]bool{}
 	for _, c := range all {
-		if done[c.Provider] || !contracts.Holds(c.Provider) {
+		if done[c.Provider] || !contracts.NeedsCleanup(c.Provider) {
 			continue
 		}
 		done[c.Provider] = true
 		conn, err := v.dial(ctx, c.Consumer, c.Provider)
 		if err == nil {
-			_, err = contracts.TakeBack(ctx, conn, c.Provider, run)
+			_, err = contracts.Cleanup(ctx, conn, c.Provider, run)
 		}
 		failed = append(failed, err)
 	}

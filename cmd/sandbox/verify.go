@@ -52,16 +52,16 @@ func verifyContracts(ctx context.Context, w world, g *globals, names []string) e
 	if err != nil {
 		return err
 	}
-	s, err := openSession(ctx, w, g)
+	c, err := openCluster(ctx, w, g)
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer c.Close()
 	v := newVerifier(rand.Text(), func(ctx context.Context, consumer, provider string) (grpc.ClientConnInterface, error) {
-		return s.reachAs(ctx, consumer, provider)
+		return c.DialAs(ctx, consumer, provider)
 	})
 	v.command = g.commandLine
-	notes := runNotes{s.folders.Contracts(s.name)}
+	notes := runNotes{c.Folders.Contracts(c.Name)}
 	if err := v.takeBackKilled(ctx, w.stderr, notes, all); err != nil {
 		return err
 	}

@@ -144,7 +144,7 @@ func TestVerifyingWhatHolds(t *testing.T) {
 cli           userservice       a user        ✓ pass   
 cli           userservice       nobody        ✓ pass   
 orderservice  inventoryservice  reserve       ✓ pass   
-orderservice  inventoryservice  commit        - skip   it would sell stock to no order, and nobody takes that back
+orderservice  inventoryservice  commit        - skip   it would sell stock without an order, which cannot be undone
 orderservice  inventoryservice  commit again  ✓ pass   
 the tree      userservice       descriptors   ✓ pass   
 the tree      inventoryservice  descriptors   ✓ pass   

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/tui"
 )
@@ -143,13 +144,13 @@ func known(t time.Time) *time.Time {
 const stillWidth, stillHeight = 120, 40
 
 // watchOnce prints what the screen shows. A source that does not answer is shown as such, and is no error.
-func (s *session) watchOnce(ctx context.Context, w world, asJSON bool) error {
-	answers := tui.Ask(ctx, newFeed(s))
+func watchOnce(ctx context.Context, w world, c *live.Cluster, asJSON bool) error {
+	answers := tui.Ask(ctx, c.Feed())
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if asJSON {
-		return writeJSON(w.stdout, newWatchDocument(s.name, answers))
+		return writeJSON(w.stdout, newWatchDocument(c.Name, answers))
 	}
 	width, height := stillWidth, stillHeight
 	if out, err := terminal(w); err == nil {
@@ -157,6 +158,6 @@ func (s *session) watchOnce(ctx context.Context, w world, asJSON bool) error {
 			width, height = columns, lines-1 // and the prompt
 		}
 	}
-	_, err := io.WriteString(w.stdout, tui.Still(answers, screenOptions(w, nil, s.name, false), time.Now(), width, height))
+	_, err := io.WriteString(w.stdout, tui.Still(answers, screenOptions(w, nil, c.Name, false), time.Now(), width, height))
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/resource"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
@@ -150,10 +151,14 @@ func get(ctx context.Context, info *resource.Info) (*unstructured.Unstructured, 
 	if info.Mapping.GroupVersionKind.Kind == "CustomResourceDefinition" {
 		return nil, request.SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1").Do(ctx).Error()
 	}
-	return decode(request.SetHeader("Accept", "application/json").Do(ctx).Raw())
+	return decode(request.SetHeader("Accept", "application/json").Do(ctx))
 }
 
-func decode(data []byte, err error) (*unstructured.Unstructured, error) {
+func decode(result rest.Result) (*unstructured.Unstructured, error) {
+	if err := result.Error(); err != nil { // unlike the error of Raw, it has the server's message
+		return nil, err
+	}
+	data, err := result.Raw()
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +195,7 @@ func applyManifest(ctx context.Context, info *resource.Info, wanted *unstructure
 	}
 	return decode(info.Client.Patch(types.ApplyPatchType).NamespaceIfScoped(info.Namespace, info.Namespaced()).
 		Resource(info.Mapping.Resource.Resource).Name(info.Name).VersionedParams(options, metav1.ParameterCodec).
-		SetHeader("Accept", "application/json").Body(body).Do(ctx).Raw())
+		SetHeader("Accept", "application/json").Body(body).Do(ctx))
 }
 
 // changed lists the fields in which an object differs from the result of applying its manifest, without status and the metadata that the API server

@@ -80,7 +80,7 @@ func (a *fakeAPI) edit(manager string, value any, path ...string) {
 
 func (a *fakeAPI) serve(r *http.Request) (*http.Response, error) {
 	if a.broken {
-		return reply(http.StatusInternalServerError, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","code":500}`), nil
+		return reply(http.StatusInternalServerError, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","code":500,"message":"failed calling webhook"}`), nil
 	}
 	if a.live == nil {
 		return reply(http.StatusNotFound, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`), nil

@@ -54,16 +54,10 @@ func (f *PolicyFile) Load() error {
 // that is broken or gone leaves the last good policy in force; an event, a metric and the log say so, once.
 func (f *PolicyFile) Watch(ctx context.Context) error {
 	f.ReportUnmatched()
-	ticker := time.NewTicker(f.Every)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			f.reload()
-		}
-	}
+	return Every(ctx, f.Every, func(context.Context) error {
+		f.reload()
+		return nil
+	})
 }
 
 func (f *PolicyFile) reload() {

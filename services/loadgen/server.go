@@ -19,14 +19,15 @@ import (
 // Server implements loadgen.v1.LoadGenerator.
 type Server struct {
 	loadgenv1.UnimplementedLoadGeneratorServer
-	loads    *loads
-	conns    map[string]grpc.ClientConnInterface // by target; fixed
+	loads *loads
+	// conns are indexed by the name of the target, and do not change.
+	conns    map[string]grpc.ClientConnInterface
 	events   *governance.Events
 	breakers *governance.Breakers
 	stopping <-chan struct{}
 }
 
-// StartLoad checks that the first request can be made before anything runs.
+// StartLoad starts a load. It first checks that its first request can be made.
 func (s *Server) StartLoad(_ context.Context, req *loadgenv1.StartLoadRequest) (*loadgenv1.LoadStats, error) {
 	if req.GetName() == "" {
 		return nil, status.Error(codes.InvalidArgument, "a load needs a name")
@@ -89,7 +90,7 @@ func (s *Server) SetRate(_ context.Context, req *loadgenv1.SetRateRequest) (*loa
 	return l.stats()
 }
 
-// GetLoad reads a running load.
+// GetLoad returns the statistics of a running load.
 func (s *Server) GetLoad(_ context.Context, req *loadgenv1.GetLoadRequest) (*loadgenv1.LoadStats, error) {
 	l, err := s.loads.get(req.GetName())
 	if err != nil {
@@ -98,7 +99,7 @@ func (s *Server) GetLoad(_ context.Context, req *loadgenv1.GetLoadRequest) (*loa
 	return l.stats()
 }
 
-// StopLoad waits for the calls in flight.
+// StopLoad stops a load, waits for its calls in flight, and returns its last statistics.
 func (s *Server) StopLoad(ctx context.Context, req *loadgenv1.StopLoadRequest) (*loadgenv1.LoadStats, error) {
 	l, err := s.loads.stop(ctx, req.GetName())
 	if err != nil {
@@ -108,7 +109,7 @@ func (s *Server) StopLoad(ctx context.Context, req *loadgenv1.StopLoadRequest) (
 	return l.stats()
 }
 
-// ListLoads lists the running loads by name.
+// ListLoads returns the statistics of all running loads, sorted by name.
 func (s *Server) ListLoads(context.Context, *loadgenv1.ListLoadsRequest) (*loadgenv1.ListLoadsResponse, error) {
 	out := &loadgenv1.ListLoadsResponse{}
 	for _, l := range s.loads.list() {
@@ -121,7 +122,7 @@ func (s *Server) ListLoads(context.Context, *loadgenv1.ListLoadsRequest) (*loadg
 	return out, nil
 }
 
-// Breakers lists the circuit breakers of this process.
+// Breakers returns the circuit breakers of this process.
 func (s *Server) Breakers(context.Context, *loadgenv1.BreakersRequest) (*loadgenv1.BreakersResponse, error) {
 	out := &loadgenv1.BreakersResponse{}
 	for _, b := range s.breakers.Snapshot() {
@@ -131,12 +132,13 @@ func (s *Server) Breakers(context.Context, *loadgenv1.BreakersRequest) (*loadgen
 	return out, nil
 }
 
-// WatchEvents ends with UNAVAILABLE when the process is told to stop.
+// WatchEvents streams the events of this process. It ends with UNAVAILABLE when the process is stopping.
 func (s *Server) WatchEvents(req *loadgenv1.WatchEventsRequest, stream grpc.ServerStreamingServer[loadgenv1.Event]) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	var watching sync.WaitGroup
 	defer watching.Wait()
-	defer cancel(nil) // before the wait
+	// Deferred calls run in reverse order: cancel, then wait.
+	defer cancel(nil)
 	watching.Go(func() {
 		select {
 		case <-s.stopping:

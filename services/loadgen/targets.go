@@ -9,17 +9,20 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
 
-// Target is a service that can be loaded.
+// Target is a service that can be called.
 type Target struct {
-	Name    string // userservice
-	Address string // dns:///userservice-headless.shop.svc:8443; its certificate must carry the host
+	// Name is the name of the service, such as userservice.
+	Name string
+	// Address is its gRPC target, such as dns:///userservice-headless.shop.svc:8443. Its certificate must be valid for the host.
+	Address string
 }
 
-// Config is what the load generator reads from its environment beside governance.Config.
+// Config is the configuration of the load generator, in addition to governance.Config.
 type Config struct {
 	Targets          map[string]Target
 	BackgroundTarget string
-	BackgroundRate   float64 // calls per second; none when 0
+	// BackgroundRate is in calls per second. 0 means no background load.
+	BackgroundRate float64
 }
 
 const defaultTargets = "userservice=dns:///userservice-headless.shop.svc:8443"

@@ -7,10 +7,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Config bounds what rooms keep. The zero value of each field means what stands beside it.
+// Config limits what chat rooms keep. The zero value of each field selects the default in its comment.
 type Config struct {
-	Keep  int64         // 10000: how many messages a room keeps, the newest
-	Every time.Duration // 1m: how often older ones are looked for; until then a room may have more
+	// Keep is the number of messages that a room keeps. Older ones are pruned. Default: 10000.
+	Keep int64
+	// Every is the interval of pruning; until the next one a room may have more messages. Default: 1m.
+	Every time.Duration
 }
 
 func (c Config) withDefaults() Config {

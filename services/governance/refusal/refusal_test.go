@@ -20,10 +20,10 @@ func TestNew(t *testing.T) {
 		t.Errorf("got %v", st)
 	}
 	if after, ok := RetryDelay(err); !ok || after != time.Second {
-		t.Errorf("to try again after %s, %v: %v", after, ok, st.Details())
+		t.Errorf("retry delay %s, %v: %v", after, ok, st.Details())
 	}
 	if _, ok := RetryDelay(New(codes.Unavailable, "AWAY", "away")); ok {
-		t.Error("a delay out of nothing")
+		t.Error("an error without the detail has a retry delay")
 	}
 	foreign, detailErr := status.New(codes.Aborted, "other").WithDetails(&errdetails.ErrorInfo{Reason: "OTHER", Domain: "example.org"})
 	if detailErr != nil {
@@ -31,7 +31,7 @@ func TestNew(t *testing.T) {
 	}
 	for _, err := range []error{errors.New("other"), nil, foreign.Err()} {
 		if Reason(err) != "" {
-			t.Errorf("a reason out of %v", err)
+			t.Errorf("%v has a reason", err)
 		}
 	}
 }
@@ -72,8 +72,8 @@ func TestFields(t *testing.T) {
 func TestLocal_MarkStaysInTheProcess(t *testing.T) {
 	original := New(codes.Unavailable, "BREAKER_OPEN", "circuit breaker is open", After(time.Second))
 	local := Local(original)
-	if !IsLocal(local) || !IsLocal(fmt.Errorf("asking: %w", local)) {
-		t.Error("the mark is lost in the process")
+	if !IsLocal(local) || !IsLocal(fmt.Errorf("calling: %w", local)) {
+		t.Error("the mark is lost within the process")
 	}
 	if status.Code(local) != codes.Unavailable || Reason(local) != "BREAKER_OPEN" || local.Error() != original.Error() {
 		t.Errorf("got %v, want the status of %v", local, original)
@@ -82,6 +82,6 @@ func TestLocal_MarkStaysInTheProcess(t *testing.T) {
 		t.Errorf("a caller in another process receives %v, local: %v", overTheWire, IsLocal(overTheWire))
 	}
 	if IsLocal(original) || IsLocal(nil) || Local(nil) != nil {
-		t.Error("an error is local without the mark")
+		t.Error("an error without the mark is local")
 	}
 }
