@@ -204,7 +204,7 @@ func notReadyPods(ctx context.Context, c *kube.Client, r charts.Release) (string
 	}
 	without, err := c.WithoutEndpoints(ctx, r.Namespace, r.Selector)
 	for _, name := range without {
-		reasons = append(reasons, "no ready pod stands behind Service "+name)
+		reasons = append(reasons, "Service "+name+" has no ready pod")
 	}
 	return strings.Join(reasons, "; "), err
 }

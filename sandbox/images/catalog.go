@@ -10,7 +10,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/charts"
 )
 
-// The versions of everything that is not ours. CoreDNS, etcd and pause are what kubeadm of this Kubernetes asks for.
+// The versions of all third-party software. CoreDNS, etcd and pause are those that kubeadm of this Kubernetes version requires.
 const (
 	KubernetesVersion  = "v1.37.2"
 	ContainerdVersion  = "v2.4.2"
@@ -20,19 +20,21 @@ const (
 	CertManagerVersion = "v1.21.2"
 	PrometheusVersion  = "v3.16.0"
 	JaegerVersion      = "2.13.0"
-	PostgresTag        = "15-bookworm" // Debian has no older 15 than its newest, so neither does the tag
-	DebianSuite        = "bookworm"    // trixie's systemd refuses cgroup v1
-	ServiceTag         = "dev"
+	// Debian has only the newest 15, so the tag names no minor version.
+	PostgresTag = "15-bookworm"
+	// systemd of trixie does not support cgroup v1.
+	DebianSuite = "bookworm"
+	ServiceTag  = "dev"
 )
 
-// NodeRef is the image a kind node is made from.
+// NodeRef is the reference of the kind node image.
 const NodeRef = "docker.io/kindest/node:" + KubernetesVersion
 
-// nodePull is the node image that this version of kind was released with. It may have another patch of Kubernetes than what we build: kind
-// publishes its images with its own releases, and not with those of Kubernetes.
+// nodePull is the node image that this version of kind was released with. It may have another patch version of Kubernetes than the image that we
+// build, because kind publishes images with its own releases and not with those of Kubernetes.
 const nodePull = "docker.io/" + defaults.Image
 
-// All returns the catalog in order of need.
+// All returns the catalog in the order in which images are needed.
 func All() []Image {
 	certManager := func(part string) Image {
 		ref := fmt.Sprintf("quay.io/jetstack/cert-manager-%s:%s", part, CertManagerVersion)
@@ -55,7 +57,7 @@ func All() []Image {
 		{
 			Ref: "docker.io/library/postgres:" + PostgresTag, Pull: "docker.io/library/postgres:" + PostgresTag,
 			Purpose: "the shop's database", Licence: "PostgreSQL", Stage: ForShop, Typical: 2 * time.Minute,
-			// As in the upstream image: at SIGTERM the server would wait until every client is gone.
+			// As in the upstream image: on SIGTERM the server would wait until every client has disconnected.
 			Recipe: Debian{Suite: DebianSuite, Folder: "postgres", User: "postgres", Number: 999, Path: "/usr/lib/postgresql/15/bin", Stop: "SIGINT"},
 		},
 	}, later, []Image{
@@ -93,7 +95,7 @@ func services() (first, later []Image) {
 	return first, later
 }
 
-// ServiceRef is the image name of one of the project's own programs.
+// ServiceRef returns the image reference of one of the project's own programs.
 func ServiceRef(name string) string { return "sandbox.local/" + name + ":" + ServiceTag }
 
 func service(name, purpose string, stage Stage) Image {
