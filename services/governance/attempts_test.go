@@ -18,7 +18,7 @@ import (
 
 const retried = "client: [{method: 'grpc.testing.TestService/*', retry: {idempotent: true, maxAttempts: 3, initialBackoff: 1ms}}]"
 
-// flaky fails the next calls, as many as fails says.
+// flaky fails the next calls. Their number is in fails.
 type flaky struct {
 	fails, served atomic.Int64
 	code          codes.Code

@@ -93,7 +93,7 @@ func (b *Breakers) make(e edge) *methodBreaker {
 	return m
 }
 
-// allow asks the breaker, configured by the policy. See breaker.allow.
+// allow is breaker.allow with the settings of a policy. It counts refusals.
 func (m *methodBreaker) allow(policy *policyv1.Breaker) (ticket, error) {
 	if m.follows.Load() != policy {
 		m.follow(policy)

@@ -90,7 +90,7 @@ func (c *checker) server(at string, r *policyv1.ServerRule) {
 		case *policyv1.RateLimit_LeakyBucket:
 			c.want(inRange(a.LeakyBucket.GetRate(), 1e-6, 1e9), field+".leakyBucket.rate", "must be a number of calls per second above 0")
 		default:
-			c.want(false, field, "says neither tokenBucket nor leakyBucket")
+			c.want(false, field, "has neither tokenBucket nor leakyBucket")
 		}
 	}
 	for i, a := range r.GetCallers().GetAllow() {
@@ -145,7 +145,7 @@ func (c *checker) fault(at string, f *policyv1.Fault) {
 		code, known := codeNamed(k.Abort.GetCode())
 		c.wantTry(known && code != codes.OK, at+"abort.code", fmt.Sprintf("%q is not a gRPC error code", k.Abort.GetCode()), "UNAVAILABLE")
 	case nil:
-		c.want(false, strings.TrimSuffix(at, "."), "says none of delay, abort, hang and cut")
+		c.want(false, strings.TrimSuffix(at, "."), "has none of delay, abort, hang and cut")
 	}
 }
 

@@ -93,7 +93,7 @@ type callers struct {
 }
 
 type failedCall struct {
-	// begun and ended are ticks.
+	// started and ended are ticks.
 	started, ended int64
 	at             string
 	err            error

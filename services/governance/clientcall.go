@@ -16,8 +16,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// client governs the calls of one connection. Each call passes the same steps: begin starts span, metrics and deadline; admit asks the
-// breaker; invoke or open injects faults and sends the call; end records the outcome; and a failed call may be answered by a fallback.
+// client governs the calls of one connection. Each call passes the same steps: begin starts span, metrics and deadline; admit lets the
+// breaker decide; invoke or open injects faults and sends the call; end records the outcome; and a failed call may be answered by a fallback.
 type client struct {
 	cfg     ClientConfig
 	log     *slog.Logger
@@ -119,7 +119,7 @@ func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall
 	return call
 }
 
-// admit asks the breaker.
+// admit lets the breaker decide.
 func (c *clientCall) admit() (err error) {
 	if c.method.breaker == nil {
 		return nil

@@ -72,7 +72,7 @@ func TestClient_ExemptMethods(t *testing.T) {
 					called := &calling{method: method, callee: fine, client: newClient(ClientConfig{Callee: "callee", Policy: p, Log: quiet,
 						Breakers: NewBreakers("c", BreakerConfig{}, nil, nil), Fallbacks: []Fallback{FallbackTo(method, cached)}}.withDefaults())}
 					if got, want := c.holds(called), !(exempt && c.exempted); got != want {
-						t.Errorf("it applies: %v, want %v", got, want)
+						t.Errorf("applies: %v, want %v", got, want)
 					}
 				})
 			})

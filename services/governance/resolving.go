@@ -163,7 +163,7 @@ func (c *governedConn) lookUpNow() {
 	}
 }
 
-// setResolver sets the resolver that is asked for look-ups. nil ends them.
+// setResolver sets the resolver for look-ups. nil ends them.
 func (c *governedConn) setResolver(r resolver.Resolver) {
 	c.lookupMu.Lock()
 	defer c.lookupMu.Unlock()

@@ -27,7 +27,7 @@ func TestHostOf_Targets(t *testing.T) {
 	}
 }
 
-// names is a resolver that finds what the test sets, whenever it is asked.
+// names is a resolver that returns the addresses that a test sets.
 type names struct {
 	conn resolver.ClientConn
 

@@ -87,7 +87,7 @@ func TestDrain_CallsInFlight(t *testing.T) {
 	<-entered
 	stopped := time.Now()
 	stop()
-	eventually(t, "health says NOT_SERVING", func() bool { return health("") == healthv1.HealthCheckResponse_NOT_SERVING })
+	eventually(t, "health reports NOT_SERVING", func() bool { return health("") == healthv1.HealthCheckResponse_NOT_SERVING })
 	if _, err := stub.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil && time.Since(stopped) < 250*time.Millisecond {
 		t.Error("a new call within the drain delay failed:", err)
 	}

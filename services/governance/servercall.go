@@ -26,7 +26,7 @@ type server struct {
 	methods onceMap[string, *serverMethod]
 }
 
-// serverMethod is the state of one served method: what the policy says now, and what is kept across policies.
+// serverMethod is the state of one served method: its rule in the current policy, and what is kept across policies.
 type serverMethod struct {
 	name     string
 	metrics  *callMetrics

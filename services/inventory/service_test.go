@@ -27,7 +27,7 @@ func program(t *testing.T) pgtest.Program {
 	cfg.Migrations = Migrations()
 	p := pgtest.Serve(t, "inventoryservice", cfg, Register)
 	client := inventoryv1.NewInventoryServiceClient(p.Conn)
-	pgtest.Eventually(t, "the database is there", func() bool {
+	pgtest.Eventually(t, "the database is ready", func() bool {
 		_, err := client.GetStock(t.Context(), &inventoryv1.GetStockRequest{Sku: "sku-1"})
 		return err == nil
 	})
