@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-// TestJudge_ChangesNothingThatIsNotOurs is the specification of ownership.
+// TestJudge_ChangesNothingThatIsNotOurs specifies the ownership of engine objects.
 func TestJudge_ChangesNothingThatIsNotOurs(t *testing.T) {
 	const user = "1000"
 	made := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -31,7 +31,8 @@ func TestJudge_ChangesNothingThatIsNotOurs(t *testing.T) {
 		state    state
 		found    cluster.Inventory
 		want     standing
-		foreign  string // part of the refusal
+		// foreign is a part of the error.
+		foreign string
 	}{
 		{"nothing, no state", state{}, cluster.Inventory{}, absent, ""},
 		{"nothing, a state", state1, cluster.Inventory{}, absent, ""},
@@ -77,7 +78,7 @@ func TestJudge_ChangesNothingThatIsNotOurs(t *testing.T) {
 	fixture.WantError(t, err, fmt.Sprintf("is being created by process %d", os.Getppid()), "try: wait for it")
 }
 
-// complete is an engine with the complete cluster of a sandbox.
+// complete returns an engine with the complete cluster of a sandbox.
 func complete(id string) fixture.Engine {
 	return fixture.Engine{
 		Nodes:    []fixture.Node{{ID: "aaa", Name: "one-control-plane", Networks: []string{"sandbox-one"}}},
@@ -135,7 +136,7 @@ func TestChooseEngine_RefusesWhatItDidNotCreate(t *testing.T) {
 			calls := fixture.Programs(t, map[string]string{"podman": c.engine.Script()})
 			u := &up{o: UpOptions{Name: "one", Folders: f}, rec: newRecorder(nil)}
 			err := u.chooseEngine(t.Context(), nil)
-			fixture.WantError(t, err, "podman holds a cluster called one that this sandbox did not create", "nothing was changed",
+			fixture.WantError(t, err, "podman has a cluster called one that this sandbox did not create", "nothing was changed",
 				"try: env KIND_EXPERIMENTAL_PROVIDER=podman kind delete cluster --name one")
 			changesNothing(t, calls())
 			if found, err := Down(t.Context(), DownOptions{Name: "one", Engine: "podman", Folders: f}); err == nil {
@@ -146,7 +147,7 @@ func TestChooseEngine_RefusesWhatItDidNotCreate(t *testing.T) {
 	}
 }
 
-// changesNothing fails when an engine was asked to remove or create anything of a cluster; the probe's own container is none.
+// changesNothing fails if an engine was asked to remove or create anything of a cluster. The container of the probe does not count.
 func changesNothing(t *testing.T, calls []string) {
 	t.Helper()
 	for _, call := range calls {

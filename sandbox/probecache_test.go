@@ -32,7 +32,7 @@ func TestProbeCache_ProbesOncePerBoot(t *testing.T) {
 		{"one that works is", "monday", broken, false, false},
 		{"until the machine starts again", "tuesday", nil, false, true},
 		{"or what it was used for failed", "tuesday", nil, true, true},
-		{"where the system does not tell, each time", "", nil, false, true},
+		{"without a boot id, each time", "", nil, false, true},
 		{"and again", "", nil, false, true},
 	} {
 		answer, probes = c.answer, 0

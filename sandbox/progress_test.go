@@ -14,17 +14,18 @@ import (
 func TestRecorder_RecordsAndReportsSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failed := errors.New("broken")
-		var heard []Progress
+		var observed []Progress
 		var r *recorder
 		r = newRecorder(func(p Progress) {
 			if !r.mu.TryLock() {
 				t.Fatal("the observer is called under the recorder's lock, and would wait for ever if it asked something")
 			}
 			r.mu.Unlock()
-			heard = append(heard, p)
+			observed = append(observed, p)
 		})
 		err := r.step(t.Context(), "one", func(_ context.Context, doing func(string)) error {
-			<-time.After(2 * time.Second) // the test's own clock
+			// This is the fake clock of the test.
+			<-time.After(2 * time.Second)
 			doing("half")
 			return nil
 		})
@@ -43,8 +44,8 @@ func TestRecorder_RecordsAndReportsSteps(t *testing.T) {
 			{Step: "one"}, {Step: "one", Doing: "half"}, {Step: "one", Done: true, Took: 2 * time.Second}, {Step: "one", Note: "by the way"},
 			{Step: "two"}, {Step: "two", Done: true, Err: failed, Took: time.Second},
 		}
-		if !slices.Equal(want, heard) {
-			t.Errorf("heard %+v, want %+v", heard, want)
+		if !slices.Equal(want, observed) {
+			t.Errorf("observed %+v, want %+v", observed, want)
 		}
 		r.table()[0].Step = "changed"
 		if r.table()[0].Step != "one" {

@@ -57,7 +57,7 @@ func TestFindSourceTree(t *testing.T) {
 		{"a folder deep in it", filepath.Join(root, "sandbox", "images"), root},
 		{"a nested module belongs to it", filepath.Join(root, "sandbox/images/recipes/etcd"), root},
 		{"a folder that is not there yet belongs to it", filepath.Join(root, "new", "folder"), root},
-		{"another project is not it, though its name begins alike", elsewhere, ""},
+		{"another project whose name has the same prefix", elsewhere, ""},
 		{"no project at all", t.TempDir(), ""},
 	} {
 		if got := FindSourceTree(c.folder); got != c.want {

@@ -43,10 +43,12 @@ func TestEnsureTrust(t *testing.T) {
 	mine, other := newRoot(t), newRoot(t)
 	for name, c := range map[string]struct {
 		objects []runtime.Object
-		trusted []certs.Root // among others, if adopted is false
+		// If adopted is false, the bundle also has other roots.
+		trusted []certs.Root
 		stage   certs.Stage
-		signs   *certs.Root // nil for a new one
-		note    string
+		// signs is nil for a new root.
+		signs *certs.Root
+		note  string
 	}{
 		"a new sandbox": {stage: certs.Steady},
 		"a sandbox that is up": {objects: []runtime.Object{rootSecret(charts.RootSecret, certs.Authority{Issuing: mine}), bundleIn("shop", mine)},
@@ -64,7 +66,8 @@ func TestEnsureTrust(t *testing.T) {
 			var notes []string
 			client := &kube.Client{Kube: fake.NewClientset(c.objects...)}
 			u := &up{client: client, rec: newRecorder(func(p Progress) { notes = append(notes, p.Note) })}
-			for range 2 { // again, nothing changes
+			// The second run changes nothing.
+			for range 2 {
 				if err := u.ensureTrust(t.Context(), nil); err != nil {
 					t.Fatal(err)
 				}
@@ -117,7 +120,7 @@ func TestJudgeCertificate(t *testing.T) {
 	now := time.Now()
 	signs, foreign := newRoot(t), newRoot(t)
 	mounted := map[string][]byte{"shop": signs.CertPEM, "system": signs.CertPEM}
-	// A root stands for what was issued; chains are tested in package certs.
+	// A root stands for any issued certificate. Package certs tests chains.
 	mine := kube.Certificate{Namespace: "shop", Name: "a", Issuer: charts.IntermediateIssuer, Issued: signs.CertPEM}
 	for name, c := range map[string]struct {
 		edit    func(c *kube.Certificate)

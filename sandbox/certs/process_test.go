@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// place is a cluster of pods; each server is a real TLS server on a pipe.
+// place is a cluster of pods. Each server is a real TLS server on a pipe.
 type place struct {
 	pods    []Pod
 	metrics string
@@ -60,7 +60,7 @@ func postgresServer(own tls.Certificate, trusted ...*x509.Certificate) func(net.
 
 func TestProcesses_ReportWhatTheyTrustAndPresent(t *testing.T) {
 	first, second, third := root(t, time.Now()), root(t, time.Now()), root(t, time.Now())
-	// A root presents itself here; that chains are followed is tested with the rotation.
+	// The server presents a root directly. The rotation tests cover chains.
 	own, err := tls.X509KeyPair(second.CertPEM, second.KeyPEM)
 	if err != nil {
 		t.Fatal(err)

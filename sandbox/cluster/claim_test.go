@@ -67,7 +67,7 @@ func TestSubnet_IsStableAndPrivate(t *testing.T) {
 	}
 }
 
-// TestCreate_RemovesAStaleLock runs kind against an engine that refuses everything: the error must be the engine's, and not that of the lock.
+// TestCreate_RemovesAStaleLock runs kind against an engine that refuses everything: the error must be the engine's, and not about the lock.
 func TestCreate_RemovesAStaleLock(t *testing.T) {
 	e, _ := fakeEngineNamed(t, "podman", `[ "$1" = ps ] && exit 0; echo "no such luck" >&2; exit 1`)
 	c := Cluster{Name: "one", Engine: e, Kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), Image: "node:1"}

@@ -11,7 +11,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-// fakeEngine is a program that notes its arguments, one call a line, and then runs body.
+// fakeEngine is a program that records its arguments, one call per line, and then runs body.
 func fakeEngine(t *testing.T, body string) (Engine, func() []string) {
 	t.Helper()
 	return fakeEngineNamed(t, "fakeengine", body)
@@ -35,11 +35,13 @@ func TestChoose_TakesTheFirstEngineThatWorks(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		forced   string
-		probes   map[string]error // an engine that is not here works
-		engine   string
-		why      []string
-		fails    []string
-		not      string // what neither why nor error says
+		// An engine that is missing from probes works.
+		probes map[string]error
+		engine string
+		why    []string
+		fails  []string
+		// not is text that neither why nor the error contains.
+		not string
 	}{
 		{"the first engine that works is taken without a word", "", nil, "docker", nil, nil, ""},
 		{"a broken engine is named with its last line", "", map[string]error{"docker": broken}, "podman",
@@ -134,7 +136,8 @@ func TestStream(t *testing.T) {
 	endless := func(w io.Writer) error {
 		for {
 			if _, err := w.Write(make([]byte, 1024)); err != nil {
-				return errors.Join(errors.New("writing layer"), err) // as a writer that adds what it was doing
+				// Wrap the error as a writer would.
+				return errors.Join(errors.New("writing layer"), err)
 			}
 		}
 	}

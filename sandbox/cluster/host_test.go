@@ -74,7 +74,8 @@ func TestPreparePodman(t *testing.T) {
 	} {
 		dir := filepath.Join(t.TempDir(), "podman")
 		set := map[string]string{}
-		for range 2 { // it may run any number of times
+		// It is idempotent.
+		for range 2 {
 			if err := c.host.PreparePodman(dir, func(k, v string) error { set[k] = v; return nil }); err != nil {
 				t.Fatalf("%s: %v", c.sentence, err)
 			}
@@ -125,7 +126,8 @@ func TestInspectHost_ReadsThisMachine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = os.Stat("/sys/fs/cgroup/cgroup.controllers") // only version 2 has it at the root
+	// Only version 2 has this file at the root.
+	_, err = os.Stat("/sys/fs/cgroup/cgroup.controllers")
 	if (err != nil) != h.CgroupV1 {
 		t.Errorf("cgroup v1: %v, but cgroup.controllers: %v", h.CgroupV1, err)
 	}

@@ -39,7 +39,7 @@ type Cluster struct {
 	Image string
 }
 
-// networkVariables are the environment variables by which kind is told the engine network. Each cluster has its own network, so that removing one
+// networkVariables are the environment variables that set the engine network of kind. Each cluster has its own network, so that removing one
 // does not affect another cluster.
 var networkVariables = []string{"KIND_EXPERIMENTAL_DOCKER_NETWORK", "KIND_EXPERIMENTAL_PODMAN_NETWORK", "KIND_EXPERIMENTAL_CONTAINERD_NETWORK"}
 

@@ -22,23 +22,24 @@ func TestCreateHooks_FollowKindsSteps(t *testing.T) {
 	}{
 		{"the API server answers once its kubeconfig is written", nil,
 			[]string{"Preparing nodes", "Starting control-plane", "takes images", "Installing CNI", "answers", "Waiting"}},
-		{"without a kubeconfig nobody can ask it", errors.New("no node"),
+		{"without a kubeconfig the hook is not called", errors.New("no node"),
 			[]string{"Preparing nodes", "Starting control-plane", "takes images", "Installing CNI", "Waiting"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
-			var told []string
-			tell := func(what string) func() { return func() { told = append(told, what) } }
-			hooks := CreateHooks{Step: func(s string) { told = append(told, s) }, OnContainerd: tell("takes images"), OnAPIServer: tell("answers")}
+			var called []string
+			hook := func(what string) func() { return func() { called = append(called, what) } }
+			hooks := CreateHooks{Step: func(s string) { called = append(called, s) }, OnContainerd: hook("takes images"), OnAPIServer: hook("answers")}
 			log := newProgressLogger(hooks.progress(func() error { return c.export }))
 			for _, line := range []string{" • Preparing nodes 📦 ", " • Starting control-plane 🕹️  ...", " ✓ Starting control-plane", " • Installing CNI 🔌  ...", " • Waiting ⏳"} {
 				log.say(line)
 			}
-			if diff := cmp.Diff(c.want, told); diff != "" {
-				t.Errorf("told (-want +got):\n%s", diff)
+			if diff := cmp.Diff(c.want, called); diff != "" {
+				t.Errorf("called (-want +got):\n%s", diff)
 			}
 		})
 	}
-	CreateHooks{}.progress(func() error { return nil })(installingCNI) // nobody need listen
+	// All hooks may be nil.
+	CreateHooks{}.progress(func() error { return nil })(installingCNI)
 }
 
 func TestStart(t *testing.T) {
@@ -106,7 +107,8 @@ func TestDelete_RemovesWhatTheSandboxCreated(t *testing.T) {
 				t.Errorf("the kubeconfig is still there: %v", err)
 			}
 			got := calls()
-			if c.calls == nil { // the failure must not have ended the work
+			// The failure must not have stopped the removal.
+			if c.calls == nil {
 				c.calls, got = end, got[max(0, len(got)-len(end)):]
 			}
 			if diff := cmp.Diff(c.calls, got); diff != "" {
@@ -160,7 +162,7 @@ func TestConfig(t *testing.T) {
 		{"an ordinary host needs only what makes it quick", Host{}, []string{restartPatch, syncPatch, etcdPatch, keysPatch}, nil},
 		{"cgroup v1 must be allowed", Host{CgroupV1: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch}, nil},
 		{"a host that cannot raise limits does not ask for it", Host{NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, userNamespacePatch}, []string{oomPatch}},
-		{"both at once", Host{CgroupV1: true, NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch, userNamespacePatch}, []string{oomPatch}},
+		{"both", Host{CgroupV1: true, NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch, userNamespacePatch}, []string{oomPatch}},
 	} {
 		got := config("one", c.host)
 		if got.Name != "one" || !slices.Equal(got.KubeadmConfigPatches, c.kubeadm) || !slices.Equal(got.ContainerdConfigPatches, c.containerd) {
@@ -174,25 +176,26 @@ func TestProgressLogger_ReportsStepsAndWarnings(t *testing.T) {
 		{"a step that starts, with its picture", " • Ensuring node image (kindest/node:v1.37.2) 🖼  ...\n", "Ensuring node image (kindest/node:v1.37.2)"},
 		{"a step that starts, with a picture of two characters", " • Starting control-plane 🕹️  ...\n", "Starting control-plane"},
 		{"a step that starts, plain", " • Writing configuration …", "Writing configuration"},
-		{"a step that ended is not told", " ✓ Preparing nodes 📦\n", ""},
-		{"a step that failed is not told; its error is", " ✗ Preparing nodes 📦\n", ""},
-		{"anything else is not told", "Creating cluster \"one\" ...\n", ""},
-		{"nothing is not told", "", ""},
+		{"a step that ended is not reported", " ✓ Preparing nodes 📦\n", ""},
+		{"a step that failed is not reported; its error is", " ✗ Preparing nodes 📦\n", ""},
+		{"anything else is not reported", "Creating cluster \"one\" ...\n", ""},
+		{"nothing is not reported", "", ""},
 	} {
 		if got := stepName(c.line); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.sentence, got, c.want)
 		}
 	}
-	var heard []string
-	l := newProgressLogger(func(s string) { heard = append(heard, s) })
+	var reported []string
+	l := newProgressLogger(func(s string) { reported = append(reported, s) })
 	l.V(0).Infof(" • Preparing %s", "nodes")
 	l.V(1).Info(" • too deep")
 	l.Warn("our network")
 	l.Errorf("broken: %d", 1)
-	if want := []string{"Preparing nodes", "kind: broken: 1"}; !slices.Equal(heard, want) {
-		t.Errorf("heard %q, want %q", heard, want)
+	if want := []string{"Preparing nodes", "kind: broken: 1"}; !slices.Equal(reported, want) {
+		t.Errorf("reported %q, want %q", reported, want)
 	}
-	newProgressLogger(nil).V(0).Info(" • nobody listens") // must not panic
+	// It must not panic without an observer.
+	newProgressLogger(nil).V(0).Info(" • no observer")
 }
 
 // TestCreate_CancelledBeforeTheNodeExists cancels between kind's request for the node and its creation. kind takes no context, and would wait half a

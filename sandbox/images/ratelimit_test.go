@@ -61,14 +61,14 @@ func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 		t.Run(c.sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var announced time.Duration
-				p := patient{&c.limiter, func(_ string, pause time.Duration) { announced += pause }}
+				p := rateLimitTransport{&c.limiter, func(_ string, pause time.Duration) { announced += pause }}
 				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://registry.example/v2/", nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				begun := time.Now()
+				started := time.Now()
 				resp, err := p.RoundTrip(req)
-				if took := time.Since(begun); took != c.waits || announced != took {
+				if took := time.Since(started); took != c.waits || announced != took {
 					t.Errorf("it waited %s and announced %s, want %s", took, announced, c.waits)
 				}
 				if c.fails != "" {
@@ -92,13 +92,13 @@ func TestPatient_EndsWithItsContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (patient{&limiter{refusals: 1, header: "60"}, nil}).RoundTrip(req); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := (rateLimitTransport{&limiter{refusals: 1, header: "60"}, nil}).RoundTrip(req); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
-// limited is a registry that refuses everything for a day.
+// limited returns a registry that refuses every request for a day.
 func limited(t *testing.T) (host string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -180,12 +180,13 @@ func TestImage_UsesTheUsersCredentials(t *testing.T) {
 	}
 }
 
-// slow times out in its first requests, as the HTTP client does after a handshake that takes too long, and then answers that there is no such image.
+// slow times out for its first requests, as the HTTP client does after a slow handshake, and then answers that there is no such image.
 type slow struct{ requests, calls int }
 
 func (s *slow) RoundTrip(*http.Request) (*http.Response, error) {
 	if s.calls++; s.calls <= s.requests {
-		return nil, os.ErrDeadlineExceeded // its method Timeout returns true
+		// Its method Timeout returns true.
+		return nil, os.ErrDeadlineExceeded
 	}
 	return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(""))}, nil
 }

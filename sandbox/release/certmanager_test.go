@@ -8,7 +8,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestCertManagerChartWithoutACheckout(t *testing.T) {
+func TestCertManagerChart_WithoutACheckout(t *testing.T) {
 	for _, c := range []struct{ sentence, kept string }{
 		{"a chart that is not kept needs a checkout", ""},
 		{"a chart that was cut short counts as not kept", "not an archive"},

@@ -43,7 +43,7 @@ func (c *Client) NotReady(ctx context.Context, namespace, selector string) (lack
 		s := d.Status
 		// None of our charts sets zero replicas.
 		if want == 0 {
-			lacking = append(lacking, NotReady{Deployment: d.Name, Why: "somebody scaled it to 0"})
+			lacking = append(lacking, NotReady{Deployment: d.Name, Why: "it was scaled to 0"})
 			continue
 		}
 		if s.ObservedGeneration >= d.Generation && s.ReadyReplicas >= want && s.UpdatedReplicas >= want && s.Replicas == s.UpdatedReplicas {

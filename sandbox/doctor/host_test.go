@@ -16,21 +16,21 @@ var (
 	errBroken = errors.New("it is broken")
 )
 
-// place is a fit world whose parts a test can break.
+// place is a healthy host whose parts a test can break.
 type place struct {
-	World
+	Host
 	files    fstest.MapFS // without the leading slash
 	programs map[string]bool
 	env      map[string]string
-	said     map[string]string // by command line, or by program for every other line of it
+	said     map[string]string // output by command line, or by program for all its other command lines
 }
 
 func (p *place) write(path, text string) {
 	p.files[path] = &fstest.MapFile{Data: []byte(text), Mode: 0o600}
 }
 
-// fit is a world in which every check passes.
-func fit() *place {
+// healthy returns a host on which every check passes.
+func healthy() *place {
 	p := &place{
 		files:    fstest.MapFS{},
 		programs: map[string]bool{"podman": true, "runc": true, "go": true, "debootstrap": true, "tar": true},
@@ -53,7 +53,7 @@ func fit() *place {
 	} {
 		p.write(path, text)
 	}
-	p.World = World{
+	p.Host = Host{
 		ReadFile: func(path string) ([]byte, error) { return p.files.ReadFile(path[1:]) },
 		Stat:     func(path string) (fs.FileInfo, error) { return p.files.Stat(path[1:]) },
 		LookPath: func(program string) (string, error) {
@@ -88,12 +88,12 @@ func fit() *place {
 		Kubeconfig:    "/home/dev/.sandbox/kubeconfig",
 		Registries:    []string{"https://registry.test/v2/", "https://other.test/v2/"},
 		Lacking:       lacks(Lacking{"node:1", "https://registry.test/v2/", []string{"go", "debootstrap"}}, Lacking{"own:1", "", []string{"go"}}),
-		Cluster:       fitCluster(),
+		Cluster:       healthyCluster(),
 	}
 	return p
 }
 
-func fitCluster() *Cluster {
+func healthyCluster() *Cluster {
 	return &Cluster{
 		Nodes: func(context.Context) ([]Node, error) {
 			return []Node{{Name: "sandbox-control-plane", Ready: true}}, nil

@@ -8,7 +8,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// named bounds how many culprits a message lists.
+// named is the maximum number of names that a message lists.
 const named = 3
 
 func count(n int, noun string) string {
@@ -18,7 +18,7 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// describe names the first pods that are not ready, of total.
+// describe names the first pods that are not ready.
 func describe(bad []telemetry.Pod, total int) string {
 	var names []string
 	for _, p := range bad {
@@ -34,8 +34,8 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// logsOf is the command that shows what a pod has written: a pod of no release that `sandbox logs` takes is one for kubectl.
-func logsOf(w World, p telemetry.Pod) remedy.Remedy {
+// logsOf returns the command that shows the log of a pod: kubectl for a pod of a release that `sandbox logs` does not accept.
+func logsOf(w Host, p telemetry.Pod) remedy.Remedy {
 	if p.Release == "" {
 		return remedy.Advice(w.kubectl() + " -n " + p.Namespace + " logs " + p.Name)
 	}

@@ -65,7 +65,7 @@ func keep(c *chart.Chart, file string) error {
 	defer os.RemoveAll(scratch)
 	saved, err := chartutil.Save(c, scratch)
 	if err != nil {
-		return fmt.Errorf("keeping chart %s: %w", c.Name(), err)
+		return fmt.Errorf("caching chart %s: %w", c.Name(), err)
 	}
 	return os.Rename(saved, file)
 }

@@ -1,10 +1,7 @@
 package images
 
 import (
-	"fmt"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -38,48 +35,4 @@ func TestHostMirror(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestTailBuffer(t *testing.T) {
-	line := func(n int) string { return fmt.Sprintf("line %06d\n", n) }
-	for _, c := range []struct {
-		sentence    string
-		lines       int
-		first, last string
-	}{
-		{"a short text is kept whole", 3, "line 000000", "line 000002"},
-		{"of a long text the last lines are kept", 100_000, "", "line 099999"},
-	} {
-		var b tailBuffer
-		for n := range c.lines {
-			if got, err := b.Write([]byte(line(n))); got != len(line(n)) || err != nil {
-				t.Fatalf("%s: Write returned %d, %v", c.sentence, got, err)
-			}
-		}
-		lines := strings.Split(b.String(), "\n")
-		if c.first != "" && lines[0] != c.first {
-			t.Errorf("%s: it begins with %q", c.sentence, lines[0])
-		}
-		if lines[len(lines)-1] != c.last {
-			t.Errorf("%s: it ends with %q", c.sentence, lines[len(lines)-1])
-		}
-		if len(lines[0]) != len(c.last) {
-			t.Errorf("%s: it begins in the middle of a line: %q", c.sentence, lines[0])
-		}
-		if n := len(b.String()); n > tailBytes {
-			t.Errorf("%s: it has %d bytes", c.sentence, n)
-		}
-		if b.buf.Len() > 2*tailBytes {
-			t.Errorf("%s: %d bytes are held", c.sentence, b.buf.Len())
-		}
-	}
-}
-
-func TestRun(t *testing.T) {
-	w := &Workshop{}
-	if err := w.run(exec.Command("true")); err != nil {
-		t.Errorf("a program that succeeds: %v", err)
-	}
-	wantError(t, w.run(exec.Command("sh", "-c", "echo out; echo problem >&2; exit 3")), nil, "exit status 3", "out", "problem")
-	wantError(t, w.run(exec.Command("no-such-program")), exec.ErrNotFound, "try: sandbox up --setup")
 }
