@@ -34,7 +34,7 @@ func TestDefaultDeadline(t *testing.T) {
 	}
 }
 
-func TestWorkNobodyWaitsForIsRefused(t *testing.T) {
+func TestServer_DeadlinePassed(t *testing.T) {
 	past, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
 	future, cancelFuture := context.WithTimeout(t.Context(), time.Minute)
@@ -82,7 +82,7 @@ type streamIn struct {
 
 func (s streamIn) Context() context.Context { return s.ctx }
 
-func TestAPanicBecomesInternal(t *testing.T) {
+func TestServer_Panic(t *testing.T) {
 	metrics := NewMetrics()
 	client := wire(t, fake{
 		unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) { panic("secret") },
@@ -98,7 +98,7 @@ func TestAPanicBecomesInternal(t *testing.T) {
 	_, streamErr := s.Recv()
 	for method, err := range map[string]error{"UnaryCall": unaryErr, "FullDuplexCall": streamErr} {
 		if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s answered %v", method, err)
+			t.Errorf("%s returned %v", method, err)
 		}
 		if got := metric(t, metrics, "sandbox_panics_total", "method", "grpc.testing.TestService/"+method); got != 1 {
 			t.Errorf("%s: %v panics, want 1", method, got)
@@ -109,7 +109,7 @@ func TestAPanicBecomesInternal(t *testing.T) {
 	}
 }
 
-func TestTheServingPodIsNamed(t *testing.T) {
+func TestServer_PodHeader(t *testing.T) {
 	client := wire(t, fake{unary: func(_ context.Context, req *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 		return nil, status.Error(codes.Code(req.GetResponseSize()), "chosen")
 	}, stream: func(grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) error {
@@ -133,7 +133,7 @@ func TestTheServingPodIsNamed(t *testing.T) {
 	_, _ = s.Recv()
 }
 
-func TestMetricsCountBothEndsAndLinkToTheTrace(t *testing.T) {
+func TestMetrics_ExemplarsOfBothSides(t *testing.T) {
 	tracing := sdktrace.NewTracerProvider()
 	serverSide, clientSide := NewMetrics(), NewMetrics()
 	var served string
@@ -165,7 +165,7 @@ func TestMetricsCountBothEndsAndLinkToTheTrace(t *testing.T) {
 			}
 		}
 		if linked != "trace_id="+served {
-			t.Errorf("%s links to %q, the handler ran in trace %s", row.name, linked, served)
+			t.Errorf("%s has the exemplar %q, the handler ran in trace %s", row.name, linked, served)
 		}
 	}
 }

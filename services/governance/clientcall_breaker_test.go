@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-func TestAnOpenBreakerKeepsCallsOffTheWire(t *testing.T) {
+func TestClient_OpenBreakerSendsNothing(t *testing.T) {
 	var served atomic.Int64
 	metrics := NewMetrics()
 	client := wire(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
@@ -37,25 +37,24 @@ func TestAnOpenBreakerKeepsCallsOffTheWire(t *testing.T) {
 	if got := metric(t, metrics, "sandbox_breaker_state", "callee", "userservice", "method", unaryMethod); got != 1 {
 		t.Errorf("state %v, want 1", got)
 	}
-	// Metrics are outermost, so they count the refused call too.
+	// Metrics include refused calls.
 	if got := metric(t, metrics, "grpc_client_handled_total", "callee", "userservice", "grpc_code", "Unavailable"); got != 21 {
 		t.Errorf("%v calls counted, want 21", got)
 	}
 }
 
-// halfOpenForStreams returns breakers with one probe, ready to be tried.
+// halfOpenForStreams returns breakers with one probe, whose open time has passed.
 func halfOpenForStreams(t *testing.T, callee string) *Breakers {
-	b := NewBreakers("c", BreakerConfig{MinCalls: 1, Open: time.Millisecond, Probes: 1}, nil, nil)
+	b := NewBreakers("c", BreakerConfig{MinCalls: 1, Open: time.Nanosecond, Probes: 1}, nil, nil)
 	done, err := begin(b, callee, "/"+streamMethod)
 	if err != nil {
 		t.Fatal(err)
 	}
 	done(status.Error(codes.Unavailable, "chosen"))
-	time.Sleep(2 * time.Millisecond)
 	return b
 }
 
-func TestAStreamGivesItsHalfOpenSlotBack(t *testing.T) {
+func TestClient_StreamFreesItsProbe(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		serve func(stop context.Context) error
@@ -67,7 +66,7 @@ func TestAStreamGivesItsHalfOpenSlotBack(t *testing.T) {
 		{"when the server fails it", func(context.Context) error { return status.Error(codes.NotFound, "chosen") }, func(_ context.CancelFunc, s grpc.BidiStreamingClient[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) {
 			_, _ = s.Recv()
 		}},
-		{"when the client gives it up without reading", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, func(cancel context.CancelFunc, _ grpc.BidiStreamingClient[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) {
+		{"when the client cancels without reading", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, func(cancel context.CancelFunc, _ grpc.BidiStreamingClient[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) {
 			cancel()
 		}},
 	} {
@@ -94,7 +93,7 @@ func TestAStreamGivesItsHalfOpenSlotBack(t *testing.T) {
 	}
 }
 
-func TestAStreamHoldsItsSlotWhileItLives(t *testing.T) {
+func TestClient_StreamHoldsItsProbe(t *testing.T) {
 	breakers := halfOpenForStreams(t, "callee")
 	client := wire(t, fake{stream: func(s grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) error {
 		<-s.Context().Done()
@@ -110,7 +109,7 @@ func TestAStreamHoldsItsSlotWhileItLives(t *testing.T) {
 	}
 }
 
-func TestAStreamThatCannotOpenGivesItsSlotBackOnce(t *testing.T) {
+func TestClient_StreamThatCannotOpenFreesItsProbeOnce(t *testing.T) {
 	breakers := halfOpenForStreams(t, "callee")
 	failed := errors.New("chosen")
 	intercept := newClient(ClientConfig{Callee: "callee", Breakers: breakers, Log: quiet}.withDefaults()).stream
@@ -134,7 +133,7 @@ func TestAStreamThatCannotOpenGivesItsSlotBackOnce(t *testing.T) {
 	}
 }
 
-func TestAPanicFurtherInGivesItsPlaceBack(t *testing.T) {
+func TestClient_PanicFreesItsSlot(t *testing.T) {
 	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
 	func() {
 		defer func() { _ = recover() }()

@@ -14,8 +14,9 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// TestACalleeThatTakesLongerThanTheTimeOutIsInTrouble, even when its caller has time left, and whatever the answer is.
-func TestACalleeThatTakesLongerThanTheTimeOutIsInTrouble(t *testing.T) {
+// TestBreaker_SlowCallee checks that a callee that takes longer than the time-out counts as failed, even if its caller has time left, and
+// whatever it answers.
+func TestBreaker_SlowCallee(t *testing.T) {
 	patient := &policyv1.EffectivePolicy{Client: []*policyv1.ClientRule{{Deadline: &policyv1.ClientDeadline{Timeout: durationpb.New(3 * time.Second)}}}}
 	for _, c := range []struct {
 		sentence string
@@ -26,11 +27,11 @@ func TestACalleeThatTakesLongerThanTheTimeOutIsInTrouble(t *testing.T) {
 	}{
 		{"in time", 900 * time.Millisecond, codes.OK, nil, StateClosed},
 		{"too late", 1100 * time.Millisecond, codes.OK, nil, StateOpen},
-		{"too late to say what is no failure", 1100 * time.Millisecond, codes.NotFound, nil, StateOpen},
-		{"given up by the caller, who was patient", 1100 * time.Millisecond, codes.Canceled, nil, StateOpen},
-		{"given up by the caller at once", 0, codes.Canceled, nil, StateClosed},
-		{"in the time that the policy gives the method", 1100 * time.Millisecond, codes.OK, patient, StateClosed},
-		{"too late for the policy", 3100 * time.Millisecond, codes.OK, patient, StateOpen},
+		{"too late, although the code is not a failure", 1100 * time.Millisecond, codes.NotFound, nil, StateOpen},
+		{"cancelled by the caller after the time-out", 1100 * time.Millisecond, codes.Canceled, nil, StateOpen},
+		{"cancelled by the caller immediately", 0, codes.Canceled, nil, StateClosed},
+		{"within the time-out of the policy", 1100 * time.Millisecond, codes.OK, patient, StateClosed},
+		{"after the time-out of the policy", 3100 * time.Millisecond, codes.OK, patient, StateOpen},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -42,7 +43,8 @@ func TestACalleeThatTakesLongerThanTheTimeOutIsInTrouble(t *testing.T) {
 				client := newClient(ClientConfig{Callee: "callee", Log: quiet, Policy: policy, Breakers: breakers}.withDefaults())
 				ctx, done := context.WithTimeout(t.Context(), time.Minute)
 				defer done()
-				for range 20 { // at once, or the window would pass
+				// At once, because the window would pass.
+				for range 20 {
 					go func() {
 						_ = client.unary(ctx, "/s.S/M", nil, nil, nil, func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
 							time.Sleep(c.took)

@@ -15,16 +15,18 @@ import (
 	"google.golang.org/grpc/resolver/manual"
 )
 
-// replica is a server at an address of its own that can be killed, and come back there.
+// replica is a server that can be killed, and restarted at the same address.
 type replica struct {
 	address string
 	served  atomic.Int64
-	holds   atomic.Bool  // its calls get no answer
-	held    atomic.Int64 // such calls
-	stop    func()
+	// While holds is true, calls are not answered.
+	holds atomic.Bool
+	// held counts such calls.
+	held atomic.Int64
+	stop func()
 }
 
-// start listens at the replica's address, at any when it has none yet.
+// start listens at the replica's address, which the first start chooses.
 func (r *replica) start(t *testing.T) {
 	t.Helper()
 	address := r.address
@@ -49,11 +51,11 @@ func (r *replica) start(t *testing.T) {
 	r.stop = sync.OnceFunc(func() {
 		cut.cut()
 		s.Stop()
-		<-served //nolint:errcheck // it says that its listener was closed
+		<-served //nolint:errcheck // the error is that the listener was closed
 	})
 }
 
-// cutListener keeps its connections, to break them.
+// cutListener remembers its connections, to break them.
 type cutListener struct {
 	net.Listener
 	mu    sync.Mutex
@@ -70,7 +72,7 @@ func (l *cutListener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// cut breaks all at once, as the kernel does for a process that was killed while something was unread: by a reset, without GOAWAY.
+// cut breaks all connections with a reset and without GOAWAY, as the kernel does when it kills a process with unread data.
 func (l *cutListener) cut() {
 	_ = l.Close()
 	l.mu.Lock()
@@ -81,24 +83,26 @@ func (l *cutListener) cut() {
 	}
 }
 
-// callers call all the time, each one call after the other.
+// callers make calls in a loop, each one after the previous has ended.
 type callers struct {
-	clock atomic.Int64 // a tick for each beginning and each end of a call
+	// clock ticks at the start and the end of each call.
+	clock atomic.Int64
 
 	mu     sync.Mutex
 	failed []failedCall
 }
 
 type failedCall struct {
-	begun, ended int64 // ticks
-	at           string
-	err          error
+	// started and ended are ticks.
+	started, ended int64
+	at             string
+	err            error
 }
 
 func (c *callers) run(ctx context.Context, client testv1.TestServiceClient) {
 	for ctx.Err() == nil {
 		var at peer.Peer
-		begun := c.clock.Add(1)
+		started := c.clock.Add(1)
 		_, err := client.UnaryCall(context.WithoutCancel(ctx), &testv1.SimpleRequest{}, grpc.Peer(&at))
 		ended := c.clock.Add(1)
 		if err != nil {
@@ -107,15 +111,15 @@ func (c *callers) run(ctx context.Context, client testv1.TestServiceClient) {
 				where = at.Addr.String()
 			}
 			c.mu.Lock()
-			c.failed = append(c.failed, failedCall{begun, ended, where, err})
+			c.failed = append(c.failed, failedCall{started, ended, where, err})
 			c.mu.Unlock()
 		}
 	}
 }
 
-// TestADeadReplicaGetsNoCalls: of a replica that is killed, those calls fail that were under way there, and none that begins after the first
-// failure, though its name still resolves to it. Once it is back, it gets calls again.
-func TestADeadReplicaGetsNoCalls(t *testing.T) {
+// TestDial_DeadReplicaGetsNoCalls kills a replica. Only the calls in flight there may fail: after the first failure the replica gets no
+// calls, although its name still resolves to it, until it is back.
+func TestDial_DeadReplicaGetsNoCalls(t *testing.T) {
 	for balancer, text := range map[string]string{"round robin": "", "least request": "connections: [{leastRequest: true}]"} {
 		t.Run(balancer, func(t *testing.T) { killOneOfThree(t, policy(t, text)) })
 	}
@@ -165,15 +169,15 @@ func killOneOfThree(t *testing.T, p *Policy) {
 	calling.Wait()
 
 	if len(c.failed) == 0 || len(c.failed) > atOnce {
-		t.Errorf("%d calls failed, of %d at once", len(c.failed), atOnce)
+		t.Errorf("%d calls failed, of %d in flight", len(c.failed), atOnce)
 	}
 	first := c.clock.Load()
 	for _, f := range c.failed {
 		first = min(first, f.ended)
 	}
 	for _, f := range c.failed {
-		if f.begun > first || f.at != dead.address {
-			t.Errorf("a call begun at %d, the first having failed at %d, failed at %q: %v", f.begun, first, f.at, f.err)
+		if f.started > first || f.at != dead.address {
+			t.Errorf("a call that started at %d, after the first failure at %d, failed at %q: %v", f.started, first, f.at, f.err)
 		}
 	}
 }

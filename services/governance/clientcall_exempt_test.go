@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// calling is a governed client without a wire: calls go straight into its interceptors, and callee answers them.
+// calling is a governed client without a network: calls go straight into its interceptors, and callee answers them.
 type calling struct {
 	client *client
 	method string
@@ -27,7 +27,7 @@ func (c *calling) unary(ctx context.Context) error {
 		})
 }
 
-// opened is a stream of it; it is never ended.
+// opened opens a stream, and never ends it.
 func (c *calling) opened(ctx context.Context) error {
 	_, err := c.client.stream(ctx, &grpc.StreamDesc{ServerStreams: true}, nil, "/"+c.method,
 		func(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
@@ -42,21 +42,21 @@ func (c *calling) calls() []func(context.Context) error {
 
 func isDown(context.Context) error { return errDown }
 
-func TestWhatHoldsForCallsOfHealthAndControl(t *testing.T) {
+func TestClient_ExemptMethods(t *testing.T) {
 	for _, c := range []struct {
 		sentence, text string
 		exempted       bool
 		holds          func(*calling) bool
 	}{
-		{"no deadline of the policy", "client: [{deadline: {timeout: 1ms, streamTimeout: 1ms}}]", true, func(c *calling) bool { return c.deadlines(time.Millisecond, time.Millisecond) }},
-		{"the deadline of no policy", "", false, func(c *calling) bool { return c.deadlines(time.Second, time.Hour) }},
+		{"no deadline from the policy", "client: [{deadline: {timeout: 1ms, streamTimeout: 1ms}}]", true, func(c *calling) bool { return c.deadlines(time.Millisecond, time.Millisecond) }},
+		{"the default deadline", "", false, func(c *calling) bool { return c.deadlines(time.Second, time.Hour) }},
 		{"no breaker", "", true, func(c *calling) bool { return c.breaks(20) }},
 		{"no breaker of the policy", "client: [{breaker: {minCalls: 2}}]", true, func(c *calling) bool { return c.breaks(2) }},
-		{"no limit of calls at once", "client: [{breaker: {maxConcurrent: 1}}]", true, (*calling).isLimited},
+		{"no limit of concurrent calls", "client: [{breaker: {maxConcurrent: 1}}]", true, (*calling).isLimited},
 		{"no retry", "client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 3}}]", true, func(c *calling) bool {
 			return strings.Contains(serviceConfigFor(c.client.cfg.Policy.load(), "callee", []string{c.method}), "retryPolicy")
 		}},
-		{"fallbacks, which a policy cannot take away", "client: [{fallback: {disabled: true}}]", true, func(c *calling) bool {
+		{"fallbacks, which a policy cannot disable", "client: [{fallback: {disabled: true}}]", true, func(c *calling) bool {
 			c.callee = isDown
 			return c.unary(context.Background()) != nil
 		}},
@@ -72,7 +72,7 @@ func TestWhatHoldsForCallsOfHealthAndControl(t *testing.T) {
 					called := &calling{method: method, callee: fine, client: newClient(ClientConfig{Callee: "callee", Policy: p, Log: quiet,
 						Breakers: NewBreakers("c", BreakerConfig{}, nil, nil), Fallbacks: []Fallback{FallbackTo(method, cached)}}.withDefaults())}
 					if got, want := c.holds(called), !(exempt && c.exempted); got != want {
-						t.Errorf("it holds: %v, want %v", got, want)
+						t.Errorf("applies: %v, want %v", got, want)
 					}
 				})
 			})
@@ -80,21 +80,22 @@ func TestWhatHoldsForCallsOfHealthAndControl(t *testing.T) {
 	}
 }
 
-// deadlines says whether calls have these.
+// deadlines reports whether calls have these deadlines.
 func (c *calling) deadlines(want ...time.Duration) bool {
 	same := true
 	for i, call := range c.calls() {
 		c.callee = func(ctx context.Context) error {
 			deadline, has := ctx.Deadline()
 			same = same && has && time.Until(deadline) == want[i]
-			return errDown // so that the stream ends
+			// The error ends the stream.
+			return errDown
 		}
 		_ = call(context.Background())
 	}
 	return same
 }
 
-// breaks says whether a callee that fails n times is not asked again.
+// breaks reports whether a callee that fails n times is not called again.
 func (c *calling) breaks(n int) bool {
 	asked := 0
 	c.callee = func(context.Context) error { asked++; return errDown }
@@ -107,7 +108,7 @@ func (c *calling) breaks(n int) bool {
 	return asked == n
 }
 
-// isLimited says whether a call is refused while another is under way.
+// isLimited reports whether a call is refused while another one is in flight.
 func (c *calling) isLimited() bool {
 	asked := 0
 	c.callee = func(ctx context.Context) error {

@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// garbage is a codec that sends what is no protobuf.
+// garbage is a codec whose messages are not protobuf.
 type garbage struct{}
 
 func (garbage) Marshal(any) (mem.BufferSlice, error) {
@@ -27,7 +27,7 @@ func (garbage) Marshal(any) (mem.BufferSlice, error) {
 func (garbage) Unmarshal(mem.BufferSlice, any) error { return nil }
 func (garbage) Name() string                         { return "proto" }
 
-// stranger is a client that follows none of our rules.
+// stranger returns a client that does not use this package.
 func stranger(t *testing.T, server ServerConfig, options ...grpc.DialOption) testv1.TestServiceClient {
 	t.Helper()
 	server.Log = quiet
@@ -50,7 +50,7 @@ func body(n int) *testv1.SimpleRequest {
 	return &testv1.SimpleRequest{Payload: &testv1.Payload{Body: make([]byte, n)}}
 }
 
-func TestBadInputIsRefusedAndTheNextCallServed(t *testing.T) {
+func TestServer_BadInput(t *testing.T) {
 	small := policy(t, "tuning: {maxMessageBytes: 100000, maxMetadataBytes: 4096}")
 	bomb := metadata.AppendToOutgoingContext(t.Context(), "x-bomb", strings.Repeat("b", 5000))
 	many := t.Context()
@@ -64,13 +64,13 @@ func TestBadInputIsRefusedAndTheNextCallServed(t *testing.T) {
 		opts []grpc.CallOption
 		want codes.Code
 	}{
-		{"a message that is no protobuf", t.Context(), body(1), []grpc.CallOption{grpc.ForceCodecV2(garbage{})}, codes.Internal},
-		{"a message too large", t.Context(), body(100001), nil, codes.ResourceExhausted},
-		{"a message too large when unpacked", t.Context(), body(10 << 20), []grpc.CallOption{grpc.UseCompressor(gzip.Name)}, codes.ResourceExhausted},
-		{"metadata too large", bomb, body(1), nil, codes.Internal},
-		{"too much metadata", many, body(1), nil, codes.Internal},
-		{"metadata with a name that cannot be", metadata.AppendToOutgoingContext(t.Context(), "x bad", "y"), body(1), nil, codes.Internal},
-		{"a method nobody serves", t.Context(), nil, nil, codes.Unimplemented},
+		{"a malformed message", t.Context(), body(1), []grpc.CallOption{grpc.ForceCodecV2(garbage{})}, codes.Internal},
+		{"a message that is too large", t.Context(), body(100001), nil, codes.ResourceExhausted},
+		{"a message that is too large after decompression", t.Context(), body(10 << 20), []grpc.CallOption{grpc.UseCompressor(gzip.Name)}, codes.ResourceExhausted},
+		{"one large metadata value", bomb, body(1), nil, codes.Internal},
+		{"many metadata values", many, body(1), nil, codes.Internal},
+		{"metadata with an invalid name", metadata.AppendToOutgoingContext(t.Context(), "x bad", "y"), body(1), nil, codes.Internal},
+		{"an unknown method", t.Context(), nil, nil, codes.Unimplemented},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			client := stranger(t, ServerConfig{Policy: small})
@@ -92,7 +92,7 @@ func TestBadInputIsRefusedAndTheNextCallServed(t *testing.T) {
 	}
 }
 
-func TestNothingForeseenIsUnknown(t *testing.T) {
+func TestHandlerContextErrors_KeepTheirCode(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
 		want codes.Code

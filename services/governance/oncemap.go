@@ -6,13 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// lookup makes a value once per key; reading takes no lock. Its keys are methods and callees, so it stays small.
-type lookup[K comparable, V any] struct {
+// onceMap makes a value once per key. Reading takes no lock. Its keys are methods and callees, so it stays small.
+type onceMap[K comparable, V any] struct {
 	mu    sync.Mutex
 	known atomic.Pointer[map[K]V]
 }
 
-func (l *lookup[K, V]) of(key K, make func(K) V) V {
+// of returns the value of a key. make is called for a new key, by one goroutine.
+func (l *onceMap[K, V]) of(key K, make func(K) V) V {
 	if known := l.known.Load(); known != nil {
 		if v, ok := (*known)[key]; ok {
 			return v
