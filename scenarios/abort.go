@@ -3,6 +3,8 @@ package scenarios
 import (
 	"fmt"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
 // AbortRule is a limit whose breach stops the run at once; trips is pure in the reading.
@@ -59,5 +61,5 @@ func (a abortAvailability) trips(over LoadReading) (string, bool) {
 	if over.OK == 0 && over.Intended > 0 && over.Sent == 0 {
 		known = true // a load that is held up altogether must not get past its limit
 	}
-	return decimal(cut(got.percent())) + "%", known && got < a.Below
+	return text.Decimal(text.RoundDown(got.Percent())) + "%", known && got < a.Below
 }

@@ -3,6 +3,8 @@ package scenarios
 import (
 	"fmt"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
 // The sides from which a call can be looked at.
@@ -42,7 +44,7 @@ func (x availability) String() string {
 func (x availability) window() time.Duration { return defaultHold }
 
 func (x availability) check(e evidence) Finding {
-	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: x.AtLeast.percent()}, Unit: "%", since: e.began[x.Of]}
+	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: x.AtLeast.Percent()}, Unit: "%", since: e.began[x.Of]}
 	r, why := e.load(x.Of)
 	if why != "" {
 		return f.unknown(why)
@@ -61,10 +63,10 @@ func (x availability) check(e evidence) Finding {
 	if !known {
 		return f.unknown("no call was sent")
 	}
-	f.Observed.Number = cut(got.percent())
+	f.Observed.Number = text.RoundDown(got.Percent())
 	f.Note = fmt.Sprintf("%d of %d calls failed", failed, finished)
 	if refused := r.RefusedLocally(); refused > 0 && x.Side != sideCallee {
 		f.Note += fmt.Sprintf(", %d of those refused by the caller itself", refused)
 	}
-	return f.held(got.percent() >= x.AtLeast.percent())
+	return f.held(got.Percent() >= x.AtLeast.Percent())
 }

@@ -7,6 +7,9 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 const (
@@ -19,7 +22,7 @@ func (r *run) cleanup(ctx context.Context) error {
 	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Cleanup)
 	defer cancel()
 	failed := r.undoAll(fresh)
-	for len(failed) > 0 && pause(fresh, r.Clock, tryAgain) == nil {
+	for len(failed) > 0 && clock.Pause(fresh, r.Clock, tryAgain) == nil {
 		failed = r.undoAll(fresh)
 	}
 	// The check has a limit of its own: undoing may have used up the other. What was not undone does not get better by waiting.
@@ -97,7 +100,7 @@ func (r *run) residue(ctx context.Context, settle time.Duration) []string {
 	limit := r.Clock.Now().Add(settle)
 	for {
 		left := r.differences(ctx)
-		if len(left) == 0 || !r.Clock.Now().Before(limit) || pause(ctx, r.Clock, pulse) != nil {
+		if len(left) == 0 || !r.Clock.Now().Before(limit) || clock.Pause(ctx, r.Clock, pulse) != nil {
 			return left
 		}
 	}
@@ -109,7 +112,7 @@ func (r *run) differences(ctx context.Context) []string {
 		if a.Kind != loadStart {
 			continue
 		}
-		name := shortName(a.undo.(loadStop).Load)
+		name := target.ShortName(a.undo.(loadStop).Load)
 		if _, err := r.target.Loads.Read(ctx, name); err == nil {
 			left = append(left, fmt.Sprintf("load %s still runs", name))
 		} else if !errors.Is(err, ErrNoLoad) {

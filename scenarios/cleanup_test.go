@@ -63,14 +63,14 @@ func TestInterruptWhileTheVerdictIsReadIsNoVerdict(t *testing.T) {
 		defer stop()
 		var phase atomic.Value
 		opts.Observer = func(r telemetry.Run) { phase.Store(r.Phase) }
-		target := w.target()
-		target.Workloads = asked{w, func() {
+		cluster := w.target()
+		cluster.Workloads = asked{w, func() {
 			if phase.Load() == "verdict" {
 				stop()
 			}
 		}}
 		sc := scenario(t, "breaker-trip", "  expect:\n    # It", "  expect:\n    - ready: {release: userservice, replicas: 3}\n    # It")
-		report, err := Run(interrupted, sc, target, opts)
+		report, err := Run(interrupted, sc, cluster, opts)
 		if ExitCode(report.Result, err) != 130 || report.Result != Error {
 			t.Errorf("result %s, error %v, exit code %d", report.Result, err, ExitCode(report.Result, err))
 		}

@@ -49,7 +49,7 @@ func (e evidence) load(name string) (LoadReading, string) {
 	if why := e.unread[name]; why != "" {
 		return r, why
 	}
-	if share, known := r.sentShare(); known && share < fullySent {
+	if share, known := r.SentShare(); known && share < fullySent {
 		return r, fmt.Sprintf("only %d of %d arrivals left: the load generator was the bottleneck", r.Sent, r.Intended)
 	}
 	return r, ""

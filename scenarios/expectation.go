@@ -3,6 +3,8 @@ package scenarios
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
 // Expectation is something that must hold; check is pure in the evidence.
@@ -63,7 +65,7 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	if v.Text != "" {
 		return json.Marshal(v.Text)
 	}
-	return json.Marshal(tidy(v.Number))
+	return json.Marshal(text.Tidy(v.Number))
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -78,7 +80,7 @@ func (v Value) String() string {
 	if v.Text != "" {
 		return v.Text
 	}
-	return decimal(v.Number)
+	return text.Decimal(v.Number)
 }
 
 // held and unknown are the two ways in which a check ends.

@@ -55,13 +55,13 @@ func reports(t *testing.T) map[string]Report {
 func TestReports(t *testing.T) {
 	for name, report := range reports(t) {
 		t.Run(name, func(t *testing.T) {
-			var text, json, junit bytes.Buffer
-			if err := errors.Join(report.WriteText(&text), report.WriteJSON(&json), report.WriteJUnit(&junit)); err != nil {
+			var plain, asJSON, junit bytes.Buffer
+			if err := errors.Join(report.WriteText(&plain), report.WriteJSON(&asJSON), report.WriteJUnit(&junit)); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name+".txt", text.Bytes())
+			golden(t, name+".txt", plain.Bytes())
 			if name != "plan" {
-				golden(t, name+".json", json.Bytes())
+				golden(t, name+".json", asJSON.Bytes())
 				golden(t, name+".xml", junit.Bytes())
 			}
 		})

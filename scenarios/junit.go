@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
 type junitSuites struct {
@@ -73,10 +75,10 @@ func WriteJUnit(w io.Writer, reports []Report) error {
 }
 
 func (r Report) junit() junitSuite {
-	s := junitSuite{Name: printable(r.Scenario), Time: junitTime(r.Seconds), Timestamp: r.StartedAt.UTC().Format(time.RFC3339)}
+	s := junitSuite{Name: text.Printable(r.Scenario), Time: junitTime(r.Seconds), Timestamp: r.StartedAt.UTC().Format(time.RFC3339)}
 	seen := map[string]int{}
 	for _, f := range r.Expectations {
-		c := junitCase{Class: printable(r.Scenario + "." + f.Phase), Name: printable(f.caseName()), Time: junitTime(f.Seconds)}
+		c := junitCase{Class: text.Printable(r.Scenario + "." + f.Phase), Name: text.Printable(f.caseName()), Time: junitTime(f.Seconds)}
 		// Readers take two cases of one name for the same one.
 		if seen[c.Class+c.Name]++; seen[c.Class+c.Name] > 1 {
 			c.Name = fmt.Sprintf("%s (%d)", c.Name, seen[c.Class+c.Name])
@@ -87,13 +89,13 @@ func (r Report) junit() junitSuite {
 			c.Skipped = &junitMessage{Message: "the run did not come to it"}
 			s.Skipped++
 		default:
-			c.Failure = &junitMessage{printable(fmt.Sprintf("observed %s, wanted %s", f.observed(), f.limit())), printable(f.Note)}
+			c.Failure = &junitMessage{text.Printable(fmt.Sprintf("observed %s, wanted %s", f.observed(), f.limit())), text.Printable(f.Note)}
 			s.Failures++
 		}
 		s.Cases = append(s.Cases, c)
 	}
 	if r.Result == Aborted || r.Result == Error {
-		s.Cases = append(s.Cases, junitCase{Class: printable(r.Scenario), Name: "run", Time: junitTime(r.Seconds), Error: &junitMessage{Message: printable(r.Message)}})
+		s.Cases = append(s.Cases, junitCase{Class: text.Printable(r.Scenario), Name: "run", Time: junitTime(r.Seconds), Error: &junitMessage{Message: text.Printable(r.Message)}})
 		s.Errors++
 	}
 	s.Tests = len(s.Cases)

@@ -3,6 +3,8 @@ package scenarios
 import (
 	"fmt"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
 // The calls of which a quantile can be taken.
@@ -36,9 +38,9 @@ func latencyKind() ExpectationKind {
 
 func (x latency) String() string {
 	if x.Calls == callsFailed {
-		return fmt.Sprintf("p%s latency of %s, failed calls", decimal(x.Quantile*100), x.Of)
+		return fmt.Sprintf("p%s latency of %s, failed calls", text.Decimal(x.Quantile*100), x.Of)
 	}
-	return fmt.Sprintf("p%s latency of %s", decimal(x.Quantile*100), x.Of)
+	return fmt.Sprintf("p%s latency of %s", text.Decimal(x.Quantile*100), x.Of)
 }
 
 func (x latency) window() time.Duration { return defaultHold }
@@ -57,7 +59,7 @@ func (x latency) check(e evidence) Finding {
 		return f.unknown("no call " + what)
 	}
 	if h.TotalCount() > most {
-		return f.unknown(fmt.Sprintf("the load generator does not tell answered calls from failed ones: %d latencies of %d calls", h.TotalCount(), most))
+		return f.unknown(fmt.Sprintf("the load target.Generator does not tell answered calls from failed ones: %d latencies of %d calls", h.TotalCount(), most))
 	}
 	if few := e.tooFew(h.TotalCount(), what); few != "" {
 		return f.unknown(few)

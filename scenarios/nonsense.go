@@ -7,13 +7,11 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 const (
-	// background is the load that the generator runs by itself.
-	background = "background"
-	// maxReplicas is how many pods a node of Kubernetes takes unless it is told otherwise.
-	maxReplicas = 110
 	// steadyCalls is how many arrivals a steady state must see of every load that it judges.
 	steadyCalls = 10
 )
@@ -95,33 +93,33 @@ func (sc Scenario) nonsense() []Problem {
 
 func loadNames(p *problems) {
 	for i, l := range p.sc.Load {
-		if l.Name == background {
-			p.add(fmt.Sprintf("spec.load[%d].name", i), "try: name: browse", "%q is the load generator's own load", background)
+		if l.Name == target.Background {
+			p.add(fmt.Sprintf("spec.load[%d].name", i), "try: name: browse", "%q is the load target.Generator's own load", target.Background)
 		}
 	}
 }
 
 func generatorStays(p *problems) {
 	for i, s := range p.sc.Steps {
-		if a, ok := s.Action.(changer); ok && a.changes() == generator {
+		if a, ok := s.Action.(changer); ok && a.changes() == target.Generator {
 			p.add(fmt.Sprintf("spec.steps[%d].%s.release", i, s.Kind), "choose a release that is called",
-				"%s sends the load and observes it: without it nothing is measured", generator)
+				"%s sends the load and observes it: without it nothing is measured", target.Generator)
 		}
 	}
 }
 
 func countsOfPods(p *problems) {
 	for i, s := range p.sc.Steps {
-		if a, ok := s.Action.(scale); ok && a.Replicas > maxReplicas {
-			p.add(fmt.Sprintf("spec.steps[%d].scale.replicas", i), "try: replicas: 5", "%d pods are more than a node can hold, which is %d", a.Replicas, maxReplicas)
+		if a, ok := s.Action.(scale); ok && a.Replicas > target.MaxPods {
+			p.add(fmt.Sprintf("spec.steps[%d].scale.replicas", i), "try: replicas: 5", "%d pods are more than a node can hold, which is %d", a.Replicas, target.MaxPods)
 		}
-		if a, ok := s.Action.(killPod); ok && a.Count > maxReplicas {
-			p.add(fmt.Sprintf("spec.steps[%d].killPod.count", i), "try: count: 1", "%d pods are more than a node can hold, which is %d", a.Count, maxReplicas)
+		if a, ok := s.Action.(killPod); ok && a.Count > target.MaxPods {
+			p.add(fmt.Sprintf("spec.steps[%d].killPod.count", i), "try: count: 1", "%d pods are more than a node can hold, which is %d", a.Count, target.MaxPods)
 		}
 	}
 	for _, x := range p.sc.expectations() {
-		if r, ok := x.Expectation.(ready); ok && r.Replicas > maxReplicas {
-			p.add(x.path+".replicas", "try: replicas: 3", "%d pods are more than a node can hold, which is %d", r.Replicas, maxReplicas)
+		if r, ok := x.Expectation.(ready); ok && r.Replicas > target.MaxPods {
+			p.add(x.path+".replicas", "try: replicas: 3", "%d pods are more than a node can hold, which is %d", r.Replicas, target.MaxPods)
 		}
 	}
 }
@@ -151,7 +149,7 @@ func steadyIsLongEnough(p *problems) {
 		for _, l := range p.sc.Load {
 			if due := float64(l.Rate) * p.sc.Steady.For.Seconds(); l.Name == about.load() && due < steadyCalls {
 				p.add("spec.steady.for", fmt.Sprintf("try: for: %s", secondsFor(steadyCalls, l.Rate)),
-					"at %s only %s calls of %s fall due in %s, which says nothing; want %d", l.Rate, decimal(cut(due)), l.Name, p.sc.Steady.For, steadyCalls)
+					"at %s only %s calls of %s fall due in %s, which says nothing; want %d", l.Rate, text.Decimal(text.RoundDown(due)), l.Name, p.sc.Steady.For, steadyCalls)
 				return
 			}
 		}
@@ -176,7 +174,7 @@ func windowsAreLongEnough(p *problems) {
 		rate := p.sc.fastest(about.load())
 		if due := float64(rate) * hold.Seconds(); due < enough {
 			p.add(x.path, fmt.Sprintf("raise the rate of %s to %s, or set hold: %s", about.load(), Rate(enough/max(hold.Seconds(), 1)), secondsFor(enough, rate)),
-				"at %s only %s calls of %s fall due in the window of %s, which needs %d", rate, decimal(cut(due)), about.load(), hold, enough)
+				"at %s only %s calls of %s fall due in the window of %s, which needs %d", rate, text.Decimal(text.RoundDown(due)), about.load(), hold, enough)
 		}
 	}
 }
@@ -226,8 +224,8 @@ func tracesCanHappen(p *problems) {
 func pathsAreHeard(p *problems) {
 	for _, x := range p.sc.expectations() {
 		if b, ok := x.Expectation.(breaker); ok {
-			if b.From != generator {
-				p.add(x.path+".from", "try: from: "+generator, "only the breakers of %s are heard, got %q", generator, b.From)
+			if b.From != target.Generator {
+				p.add(x.path+".from", "try: from: "+target.Generator, "only the breakers of %s are heard, got %q", target.Generator, b.From)
 			}
 			if b.Method != "" && !methodForm.MatchString(b.Method) {
 				p.add(x.path+".method", "try: user.v1.UserService/GetUser", "want package.Service/Method, got %q", b.Method)

@@ -4,16 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 )
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -91,32 +90,6 @@ func TestAvailabilityIsJudgedUnroundedAndShownRoundedDown(t *testing.T) {
 			t.Errorf("%d of %d: held %t, shown %v", tc.ok, tc.ok+tc.failed, f.Held(), f.Observed.Number)
 		}
 	}
-	if got, known := (LoadReading{Sent: 5}).Availability(); got != 0 || !known {
-		t.Error("calls of which none is answered are not available")
-	}
-}
-
-func TestSubIsWhatHappenedBetween(t *testing.T) {
-	early, late := hdrhistogram.New(1, 1e6, 3), hdrhistogram.New(1, 1e6, 3)
-	for _, h := range []*hdrhistogram.Histogram{early, late} {
-		_ = h.RecordValues(100, 50)
-	}
-	_ = late.RecordValues(9000, 3)
-	a := LoadReading{Intended: 55, Sent: 53, OK: 50, Errors: map[string]int64{"Internal": 2}, Latency: early}
-	b := LoadReading{Intended: 60, Sent: 58, OK: 51, Errors: map[string]int64{"Internal": 2, "Unavailable": 4}, Latency: late}
-	d := b.Sub(a)
-	if d.Intended != 5 || d.Sent != 5 || d.OK != 1 || !maps.Equal(d.Errors, map[string]int64{"Unavailable": 4}) {
-		t.Errorf("%+v", d)
-	}
-	if d.Latency.TotalCount() != 3 || d.Latency.ValueAtQuantile(1) < 8990 {
-		t.Errorf("%d values", d.Latency.TotalCount())
-	}
-	if len(b.Errors) != 2 || late.TotalCount() != 53 {
-		t.Error("the reading itself was changed")
-	}
-	if e := (LoadReading{Sent: 10, OK: 7, Errors: map[string]int64{"Internal": 1}}).unanswered().Errors; e["Unanswered"] != 2 {
-		t.Errorf("%v", e)
-	}
 }
 
 func TestListedChangeIsNotCountedTwice(t *testing.T) {
@@ -135,7 +108,7 @@ func TestListedChangeIsNotCountedTwice(t *testing.T) {
 		t.Run(tc.sentence, func(t *testing.T) {
 			w := newWorld()
 			w.breaker.State, w.breaker.Since = telemetry.Open, tc.since
-			watch, _, err := watchBreakers(t.Context(), w, wallClock{}, nil)
+			watch, _, err := watchBreakers(t.Context(), w, clock.Wall{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +141,7 @@ func TestNoChangeIsLostWithoutAWord(t *testing.T) {
 		t.Run(tc.sentence, func(t *testing.T) {
 			w := newWorld()
 			w.breaker.Since = epoch
-			watch, _, err := watchBreakers(t.Context(), w, wallClock{}, nil)
+			watch, _, err := watchBreakers(t.Context(), w, clock.Wall{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -188,7 +161,7 @@ func TestNoChangeIsLostWithoutAWord(t *testing.T) {
 }
 
 func TestWhatWasLostMayBeOfABreakerThatWasNotHeardOf(t *testing.T) {
-	watch, _, err := watchBreakers(t.Context(), newWorld(), wallClock{}, nil)
+	watch, _, err := watchBreakers(t.Context(), newWorld(), clock.Wall{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +181,7 @@ func TestAWatchThatLostItsConnectionHearsWhatHappenedMeanwhile(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		w := newWorld()
-		watch, events, err := watchBreakers(ctx, w, wallClock{}, func(BreakerChange) {})
+		watch, events, err := watchBreakers(ctx, w, clock.Wall{}, func(BreakerChange) {})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,8 @@ import (
 	"regexp"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 var (
@@ -29,9 +31,6 @@ var (
 	}
 )
 
-// generator is the workload that sends every load.
-const generator = "loadgen"
-
 var methodForm = regexp.MustCompile(`^[A-Za-z_][\w.]*/[A-Za-z_]\w*$`)
 
 func (f *reading) loads(items []node, seed uint64) []LoadSpec {
@@ -43,8 +42,8 @@ func (f *reading) loads(items []node, seed uint64) []LoadSpec {
 			continue
 		}
 		l := LoadSpec{Name: o.name("name"), From: o.text("from"), Rate: o.rate("rate"), Seed: seed + uint64(i)}
-		if l.From != "" && l.From != generator {
-			o.members["from"].problem("from: "+generator, "want %s, the one workload that sends load, got %q", generator, l.From)
+		if l.From != "" && l.From != target.Generator {
+			o.members["from"].problem("from: "+target.Generator, "want %s, the one workload that sends load, got %q", target.Generator, l.From)
 		}
 		unique(names, o, l.Name)
 		if c, ok := o.members["call"]; ok {

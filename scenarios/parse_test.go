@@ -73,7 +73,7 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []LoadSpec{{"browse", "loadgen", Call{"userservice", "user.v1.UserService/GetUser", `{"userId":"u-{{ n 1 9 }}","deep":[{"a":1}]}`}, 2, 7}}
+	want := []LoadSpec{{Name: "browse", From: "loadgen", Call: Call{Service: "userservice", Method: "user.v1.UserService/GetUser", Request: `{"userId":"u-{{ n 1 9 }}","deep":[{"a":1}]}`}, Rate: 2, Seed: 7}}
 	if diff := cmp.Diff(want, sc.Load); diff != "" {
 		t.Error(diff)
 	}

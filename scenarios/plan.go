@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // counts are a release's pods: how many are wanted and how many are ready.
@@ -94,7 +96,7 @@ func (r *run) countOf(ctx context.Context, release string) (counts, error) {
 	if err != nil {
 		return counts{}, fmt.Errorf("listing pods of %s: %w", release, err)
 	}
-	return counts{replicas, countReady(pods)}, nil
+	return counts{replicas, target.CountReady(pods)}, nil
 }
 
 // settle gives releases that were just put back the time to get ready; the plan judges whether they did.
@@ -110,7 +112,7 @@ func (r *run) settle(ctx context.Context) error {
 			if n.ready >= n.replicas || !r.Clock.Now().Before(limit) {
 				break
 			}
-			if err := pause(ctx, r.Clock, pulse); err != nil {
+			if err := clock.Pause(ctx, r.Clock, pulse); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // A podWatch keeps how many pods of a release were ready, as often as it was asked to look.
@@ -39,7 +41,7 @@ func (p *podWatch) sample(ctx context.Context, release string) {
 	if err != nil || len(past) > 0 && !asked.After(past[len(past)-1].at) {
 		return
 	}
-	past = append(past, podCount{asked, countReady(pods)})
+	past = append(past, podCount{asked, target.CountReady(pods)})
 	for len(past) > 1 && past[0].at.Before(asked.Add(-p.keep)) {
 		past = past[1:]
 	}

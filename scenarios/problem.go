@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
 // Problem is one mistake in a scenario file, and what corrects it.
@@ -22,14 +24,12 @@ func (p Problem) String() string {
 	if p.Path != "" {
 		line += p.Path + ": "
 	}
-	line = oneLine(line + p.Message)
+	line = text.OneLine(line + p.Message)
 	if p.Remedy == "" {
 		return line
 	}
-	return line + "\n  " + oneLine(p.Remedy)
+	return line + "\n  " + text.OneLine(p.Remedy)
 }
-
-func oneLine(s string) string { return printable(strings.ReplaceAll(s, "\n", " ")) }
 
 // FileError holds every problem of a scenario file, in the order of its lines.
 type FileError struct{ Problems []Problem }

@@ -80,8 +80,8 @@ func (l lingering) Pods(ctx context.Context, release string) ([]telemetry.Pod, e
 
 func TestRecover_WaitsUntilTheChangeHasHadItsEffect(t *testing.T) {
 	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
-		target := w.target()
-		target.Workloads = lingering{w}
+		cluster := w.target()
+		cluster.Workloads = lingering{w}
 		w.trip = false
 		w.hook = func(call string) {
 			if call == "scale userservice 0" {
@@ -90,7 +90,7 @@ func TestRecover_WaitsUntilTheChangeHasHadItsEffect(t *testing.T) {
 				w.linger = time.Now().Add(4 * time.Second)
 			}
 		}
-		report, err := Run(ctx, caseFile(t, "false-recovery"), target, opts)
+		report, err := Run(ctx, caseFile(t, "false-recovery"), cluster, opts)
 		if err != nil || report.Result != Fail || report.Recovery.RecoverSeconds != nil {
 			t.Errorf("pods served for 4 s more: result %s, error %v, recovered after %v", report.Result, err, report.Recovery.RecoverSeconds)
 		}
@@ -167,9 +167,9 @@ func (u unreadable) Read(ctx context.Context, name string) (LoadReading, error) 
 func TestRecover_StaleReadingsAreUnknown(t *testing.T) {
 	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
 		sc := caseFile(t, "false-recovery", takenDown, takenDown+"    - {name: hold, wait: {for: 4s}}\n", "within: 20s", "within: 3s")
-		target := w.target()
-		target.Loads = unreadable{w, time.Now().Add(5010 * time.Millisecond)}
-		report, err := Run(ctx, sc, target, opts)
+		cluster := w.target()
+		cluster.Loads = unreadable{w, time.Now().Add(5010 * time.Millisecond)}
+		report, err := Run(ctx, sc, cluster, opts)
 		if behind := (*LeftError)(nil); err != nil && !errors.As(err, &behind) { // nor can it be read whether the load is gone
 			t.Fatal(err)
 		}

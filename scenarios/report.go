@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // Report is what a run observed. Its JSON field names are a contract: add, never rename.
@@ -93,9 +95,9 @@ func (r Report) WriteJSON(w io.Writer) error {
 func loadReport(name string, r LoadReading, started time.Time) LoadReport {
 	out := LoadReport{
 		Name: name, Intended: r.Intended, Sent: r.Sent, OK: r.OK, Failed: r.Failed(), Errors: counted(r.Errors), Refused: counted(r.Refused),
-		NeverLeft: r.Errors[neverLeft], Latency: latencies(r.Latency), FailedLatency: latencies(r.FailedLatency),
+		NeverLeft: r.Errors[target.NeverLeft], Latency: latencies(r.Latency), FailedLatency: latencies(r.FailedLatency),
 	}
-	delete(out.Errors, neverLeft)
+	delete(out.Errors, target.NeverLeft)
 	for i, p := range r.Failures {
 		if i == 0 {
 			out.FirstFailedSeconds = new(seconds(p.First.Sub(started)))

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // Options are a run's; every zero value means what its comment says.
@@ -85,9 +87,9 @@ func Run(ctx context.Context, sc Scenario, target Target, opts Options) (Report,
 	return report, err
 }
 
-func newRun(sc Scenario, target Target, opts Options) *run {
+func newRun(sc Scenario, t Target, opts Options) *run {
 	if opts.Clock == nil {
-		opts.Clock = wallClock{}
+		opts.Clock = clock.Wall{}
 	}
 	if opts.Cleanup == 0 {
 		opts.Cleanup = time.Minute
@@ -98,14 +100,14 @@ func newRun(sc Scenario, target Target, opts Options) *run {
 	if opts.newJournalFile == nil {
 		opts.newJournalFile = newJournalFile
 	}
-	name, world := runName(sc.Name, opts.Clock.Now()), limited(target)
-	target = world
-	target.Loads = scoped{world.Loads, name + "/"}
+	name, world := runName(sc.Name, opts.Clock.Now()), target.WithDeadlines(t)
+	scoped := world
+	scoped.Loads = target.WithPrefix(world.Loads, name+"/")
 	r := &run{
 		name: name, world: world,
-		Scenario: sc, Options: opts, target: target, stage: newStage(sc, target), log: newTimeline(opts.Clock, sc.Name),
+		Scenario: sc, Options: opts, target: scoped, stage: newStage(sc, scoped), log: newTimeline(opts.Clock, sc.Name),
 		before: map[string]counts{}, final: map[string]LoadReading{},
-		sampler: newSampler(sc, target.Loads, opts.Clock), pods: newPodWatch(sc, target.Workloads, opts.Clock), rest: func() {},
+		sampler: newSampler(sc, scoped.Loads, opts.Clock), pods: newPodWatch(sc, scoped.Workloads, opts.Clock), rest: func() {},
 	}
 	r.stage.heal, r.stage.prefix = r.heal, name+"/"
 	r.report = Report{
@@ -254,4 +256,9 @@ func withUnclean(err, unclean error) error {
 		return err
 	}
 	return fmt.Errorf("%w; %w", err, unclean)
+}
+
+// runName names a run, its journal and, on the generator, its loads. No other run of the sandbox has the same name.
+func runName(scenario string, started time.Time) string {
+	return started.UTC().Format("20060102T150405.000000000Z") + "-" + scenario
 }

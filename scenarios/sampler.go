@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 )
 
 const (
@@ -49,7 +51,7 @@ func newSampler(sc Scenario, loads Loads, clock Clock) *sampler {
 // run samples every pulse until ctx ends; it calls stop once, when a limit trips or the loads cannot be read.
 func (s *sampler) run(ctx context.Context, stop context.CancelCauseFunc) {
 	seen := s.clock.Now()
-	for pause(ctx, s.clock, pulse) == nil {
+	for clock.Pause(ctx, s.clock, pulse) == nil {
 		err := s.sample(ctx)
 		now := s.clock.Now()
 		switch {

@@ -11,6 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 func namesOf(fields []Field) string { return strings.Join(fieldNames(fields), ", ") }
@@ -47,7 +49,7 @@ func (o object) text(name string) string {
 		if strings.TrimSpace(s) == "" {
 			return "", fmt.Errorf("want a text, got %q", s)
 		}
-		if printable(s) != s || strings.Contains(s, "\n") {
+		if text.Printable(s) != s || strings.Contains(s, "\n") {
 			return "", fmt.Errorf("want a text of one line without control characters, got %q", s)
 		}
 		return s, nil
@@ -55,13 +57,13 @@ func (o object) text(name string) string {
 }
 
 func (o object) duration(name string, fallback time.Duration) time.Duration {
-	return read(o, name, "a duration", "try: 5s, 250ms or 1m30s", fallback, parseDuration)
+	return read(o, name, "a duration", "try: 5s, 250ms or 1m30s", fallback, target.ParseDuration)
 }
 
 // span is a duration that cannot be zero.
 func (o object) span(name string) time.Duration {
 	return read(o, name, "a duration", "try: 5s, 250ms or 1m30s", 0, func(s string) (time.Duration, error) {
-		d, err := parseDuration(s)
+		d, err := target.ParseDuration(s)
 		if err == nil && d == 0 {
 			err = fmt.Errorf("want a duration above 0s, got %q", s)
 		}
@@ -72,7 +74,7 @@ func (o object) span(name string) time.Duration {
 // share reads a percentage above 0 %, which as a limit would always be kept.
 func (o object) share(name string) Share {
 	return read(o, name, "a percentage", "try: 99.5%", 0, func(s string) (Share, error) {
-		v, err := ParseShare(s)
+		v, err := target.ParseShare(s)
 		if err == nil && v == 0 {
 			err = fmt.Errorf("want a percentage above 0%%, got %q: it can never fail", s)
 		}

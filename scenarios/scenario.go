@@ -28,22 +28,6 @@ type Scenario struct {
 	lines map[string]int // of each field, by its path
 }
 
-// LoadSpec is one open-model load: arrivals do not wait for answers.
-type LoadSpec struct {
-	Name string
-	From string // the workload that sends it: loadgen, the only one
-	Call Call
-	Rate Rate
-	Seed uint64
-}
-
-// Call is what every arrival of a load calls.
-type Call struct {
-	Service string
-	Method  string // package.Service/Method
-	Request string // JSON; strings may hold templates such as {{ n 1 1000 }}
-}
-
 // Steady is the baseline that must hold before anything is broken.
 type Steady struct {
 	For    time.Duration

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // A schema is a JSON Schema, or a part of one.
@@ -39,7 +41,7 @@ func specSchema() schema {
 	}
 	expectation := oneOfKinds(kinds, docs, nil)
 	expectations := schema{"type": "array", "minItems": 1, "items": expectation}
-	load := fieldsSchema(loadFields, map[string]schema{"from": {"const": generator}, "call": fieldsSchema(callFields, nil)})
+	load := fieldsSchema(loadFields, map[string]schema{"from": {"const": target.Generator}, "call": fieldsSchema(callFields, nil)})
 	rules, ruleDocs := map[string][]Field{}, map[string]string{}
 	for _, k := range AbortRules() {
 		rules[k.Name], ruleDocs[k.Name] = k.Fields, k.Doc

@@ -3,6 +3,8 @@ package scenarios
 import (
 	"fmt"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
 type sent struct {
@@ -27,19 +29,19 @@ func (x sent) String() string { return "sent of " + x.Of }
 func (x sent) window() time.Duration { return defaultHold }
 
 func (x sent) check(e evidence) Finding {
-	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: x.AtLeast.percent()}, Unit: "%", since: e.began[x.Of]}
+	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: x.AtLeast.Percent()}, Unit: "%", since: e.began[x.Of]}
 	if why := e.unread[x.Of]; why != "" {
 		return f.unknown(why)
 	}
 	r := e.loads[x.Of]
-	got, known := r.sentShare()
+	got, known := r.SentShare()
 	if !known {
 		return f.unknown("no call was due")
 	}
 	if few := e.tooFew(r.Intended, "due"); few != "" {
 		return f.unknown(few)
 	}
-	f.Observed.Number = cut(got.percent())
+	f.Observed.Number = text.RoundDown(got.Percent())
 	f.Note = fmt.Sprintf("%d of %d sent", r.Sent, r.Intended)
-	return f.held(got.percent() >= x.AtLeast.percent())
+	return f.held(got.Percent() >= x.AtLeast.Percent())
 }

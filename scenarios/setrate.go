@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 type setRate struct {
@@ -20,7 +22,7 @@ type rateBack struct {
 	Set  *Rate  `json:"set,omitempty"` // what the step made of it; the first version of the journal does not say
 }
 
-func (b rateBack) subject() string { return "rate of " + shortName(b.Load) }
+func (b rateBack) subject() string { return "rate of " + target.ShortName(b.Load) }
 
 func (b rateBack) over(below reversal) reversal {
 	b.Rate = below.(rateBack).Rate
@@ -33,14 +35,14 @@ func (b rateBack) putBack(ctx context.Context, t Target) error {
 	case errors.Is(err, ErrNoLoad):
 		return nil
 	case err != nil:
-		return fmt.Errorf("reading load %s: %w", shortName(b.Load), err)
+		return fmt.Errorf("reading load %s: %w", target.ShortName(b.Load), err)
 	case now.Rate == b.Rate:
 		return nil
 	case b.Set != nil && now.Rate != *b.Set:
 		return &changedError{subject: b.subject(), is: now.Rate.String(), set: b.Set.String()}
 	}
 	if err := t.Loads.SetRate(ctx, b.Load, b.Rate); err != nil && !errors.Is(err, ErrNoLoad) {
-		return fmt.Errorf("setting the rate of %s back to %s: %w", shortName(b.Load), b.Rate, err)
+		return fmt.Errorf("setting the rate of %s back to %s: %w", target.ShortName(b.Load), b.Rate, err)
 	}
 	return nil
 }

@@ -76,13 +76,3 @@ func (s *stage) settled(ctx context.Context, release string) (bool, error) {
 	}
 	return len(pods) <= wanted, nil
 }
-
-func countReady(pods []telemetry.Pod) int {
-	n := 0
-	for _, p := range pods {
-		if p.Ready {
-			n++
-		}
-	}
-	return n
-}

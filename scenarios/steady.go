@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // unhealthyError is a baseline that did not hold.
@@ -35,7 +38,7 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, r.Clock, r.Steady.For); err != nil {
+	if err := clock.Pause(ctx, r.Clock, r.Steady.For); err != nil {
 		return err
 	}
 	to, err := r.readLoads(ctx)
@@ -92,7 +95,7 @@ func (r *run) evidence(ctx context.Context) evidence {
 	e.now = r.Clock.Now()
 	e.ready = func(release string) (int, time.Time, error) {
 		pods, err := r.target.Workloads.Pods(ctx, release)
-		return countReady(pods), time.Time{}, err
+		return target.CountReady(pods), time.Time{}, err
 	}
 	return e
 }

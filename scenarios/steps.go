@@ -3,6 +3,8 @@ package scenarios
 import (
 	"context"
 	"fmt"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 )
 
 // done is a journalled deed.
@@ -18,7 +20,7 @@ func (r *run) steps(ctx context.Context) error {
 	defer r.followRecovery(ctx)()
 	for i, s := range r.Steps {
 		report := &r.report.Steps[i]
-		if err := pause(ctx, r.Clock, s.After); err != nil {
+		if err := clock.Pause(ctx, r.Clock, s.After); err != nil {
 			return err
 		}
 		report.StartedAt = new(r.Clock.Now())
@@ -91,7 +93,7 @@ func (r *run) act(ctx context.Context, s Step, d deed) error {
 			r.calm.changed(r.Clock.Now(), d.took)
 		}
 	}
-	if err := pause(ctx, r.Clock, d.hold); err != nil {
+	if err := clock.Pause(ctx, r.Clock, d.hold); err != nil {
 		return err
 	}
 	if d.revert {

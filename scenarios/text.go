@@ -9,21 +9,23 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
 // WriteText writes the report for people: plain text that needs no colour to be understood, in at most 80 columns. It has no timeline, which
 // whoever runs a scenario follows while it runs.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString(wrap("", cmp.Or(r.Summary, r.summary())))
+	b.WriteString(text.Wrap("", cmp.Or(r.Summary, r.summary())))
 	for line := range strings.Lines(r.Message) {
-		b.WriteString(wrap("", line))
+		b.WriteString(text.Wrap("", line))
 	}
 	fmt.Fprintf(&b, "\n%s  seed %d  %.1f s\n", r.Scenario, r.Seed, r.Seconds)
 	for _, section := range []func(*strings.Builder){r.textSteps, r.textExpectations, r.textLoad, r.textRecovery, r.textCleanup} {
 		section(&b)
 	}
-	if _, err := io.WriteString(w, printable(b.String())); err != nil {
+	if _, err := io.WriteString(w, text.Printable(b.String())); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil
@@ -55,20 +57,20 @@ func (r Report) textSteps(b *strings.Builder) {
 		b.WriteString("\nsteps\n")
 	}
 	for _, s := range r.Steps {
-		b.WriteString(wrap(fmt.Sprintf("  %-11s  ", s.Result), s.Name))
+		b.WriteString(text.Wrap(fmt.Sprintf("  %-11s  ", s.Result), s.Name))
 		const under = "               "
 		if s.Detail != "" {
-			b.WriteString(wrap(under, s.Detail))
+			b.WriteString(text.Wrap(under, s.Detail))
 		}
 		touch := ""
 		if s.Touches.Pods > 0 {
 			touch = fmt.Sprintf("%d of %d pods, ", s.Touches.Pods, s.Touches.OfPods)
 		}
 		if s.Touches.Share > 0 {
-			touch += "up to " + decimal(cut(s.Touches.Share.percent())) + " % of calls"
+			touch += "up to " + text.Decimal(text.RoundDown(s.Touches.Share.Percent())) + " % of calls"
 		}
 		if touch != "" {
-			b.WriteString(wrap(under, "touches "+strings.TrimSuffix(touch, ", ")))
+			b.WriteString(text.Wrap(under, "touches "+strings.TrimSuffix(touch, ", ")))
 		}
 	}
 }
@@ -82,13 +84,13 @@ func (r Report) textExpectations(b *strings.Builder) {
 	}
 	for _, f := range r.Expectations {
 		first := fmt.Sprintf("  %-12s  %-7s  ", marks[f.Result], f.Phase)
-		b.WriteString(wrap(first, f.Name+" "+f.limit()))
+		b.WriteString(text.Wrap(first, f.Name+" "+f.limit()))
 		under := strings.Repeat(" ", utf8.RuneCountInString(first))
 		if f.Result != notJudged {
-			b.WriteString(wrap(under, "observed "+f.observed()))
+			b.WriteString(text.Wrap(under, "observed "+f.observed()))
 		}
 		if f.Note != "" {
-			b.WriteString(wrap(under, f.Note))
+			b.WriteString(text.Wrap(under, f.Note))
 		}
 	}
 }
@@ -117,15 +119,15 @@ func withUnit(v Value, unit string) string {
 func (r Report) textLoad(b *strings.Builder) {
 	for _, l := range r.Load {
 		fmt.Fprintf(b, "\nload %s\n", l.Name)
-		b.WriteString(wrap("  ", fmt.Sprintf("%d arrivals, %d sent, %d answered, %d failed", l.Intended, l.Sent, l.OK, l.Failed)))
+		b.WriteString(text.Wrap("  ", fmt.Sprintf("%d arrivals, %d sent, %d answered, %d failed", l.Intended, l.Sent, l.OK, l.Failed)))
 		if l.NeverLeft > 0 {
-			b.WriteString(wrap("  ", fmt.Sprintf("%d never left: too many calls were in flight", l.NeverLeft)))
+			b.WriteString(text.Wrap("  ", fmt.Sprintf("%d never left: too many calls were in flight", l.NeverLeft)))
 		}
 		if codes := l.calleeErrors(); len(codes) > 0 {
-			b.WriteString(wrap("  failed on the way or at the callee: ", listed(codes)))
+			b.WriteString(text.Wrap("  failed on the way or at the callee: ", listed(codes)))
 		}
 		if len(l.Refused) > 0 {
-			b.WriteString(wrap("  refused by the caller itself: ", listed(l.Refused)))
+			b.WriteString(text.Wrap("  refused by the caller itself: ", listed(l.Refused)))
 		}
 		rows := [][]string{{"latency in ms", "p50", "p90", "p99", "p99.9", "max"}}
 		for _, part := range []struct {
@@ -217,7 +219,7 @@ func (r Report) textCleanup(b *strings.Builder) {
 	if len(r.Cleanup.Residue) > 0 {
 		b.WriteString("\nclean-up\n")
 		for _, left := range r.Cleanup.Residue {
-			b.WriteString(wrap("  left behind: ", left))
+			b.WriteString(text.Wrap("  left behind: ", left))
 		}
 		return
 	}

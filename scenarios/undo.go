@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // loadStart is the journal's name for a load; its undo is to stop it.
@@ -25,7 +26,7 @@ func (l loadStop) over(reversal) reversal { return l }
 // putBack accepts that the load is gone, for then it did not survive what killed the run.
 func (l loadStop) putBack(ctx context.Context, t Target) error {
 	if _, err := t.Loads.Stop(ctx, l.Load); err != nil && !errors.Is(err, ErrNoLoad) {
-		return fmt.Errorf("stopping load %s: %w", shortName(l.Load), err)
+		return fmt.Errorf("stopping load %s: %w", target.ShortName(l.Load), err)
 	}
 	return nil
 }
@@ -52,8 +53,8 @@ type UndoReport struct {
 
 // Undo puts back what runs that were killed left behind. A change that cannot be undone does not keep it from the others; it stays in its
 // journal, and the error is a *LeftError. Run does the same first by itself. The caller holds the sandbox's lock.
-func Undo(ctx context.Context, target Target, journalDir string) (UndoReport, error) {
-	report, err := undoLeftovers(ctx, limited(target), journalDir)
+func Undo(ctx context.Context, t Target, journalDir string) (UndoReport, error) {
+	report, err := undoLeftovers(ctx, target.WithDeadlines(t), journalDir)
 	if err != nil {
 		return report, err
 	}

@@ -3,6 +3,9 @@ package scenarios
 import (
 	"context"
 	"fmt"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // recover waits for the world to hold again what the scenario asks of it.
@@ -40,12 +43,12 @@ func (r *run) verdict(ctx context.Context) error {
 		}
 	}
 	// The last changes may still be on their way.
-	if err := pause(ctx, r.Clock, pulse); err != nil {
+	if err := clock.Pause(ctx, r.Clock, pulse); err != nil {
 		return err
 	}
 	e := r.evidence(ctx)
 	for tries := 0; e.deaf != "" && tries < verdictTries; tries++ {
-		if err := pause(ctx, r.Clock, pulse); err != nil {
+		if err := clock.Pause(ctx, r.Clock, pulse); err != nil {
 			return err
 		}
 		e = r.evidence(ctx)
@@ -62,12 +65,12 @@ func (r *run) verdict(ctx context.Context) error {
 
 // stopLoad undoes a load's start and keeps its last reading.
 func (r *run) stopLoad(ctx context.Context, a *done) error {
-	name := shortName(a.undo.(loadStop).Load)
+	name := target.ShortName(a.undo.(loadStop).Load)
 	last, err := r.target.Loads.Stop(ctx, name)
 	if err != nil {
 		return fmt.Errorf("stopping load %s: %w", name, err)
 	}
-	r.final[name] = last.unanswered() // it began with the run, so that nothing was in flight before
+	r.final[name] = last.WithUnanswered() // it began with the run, so that nothing was in flight before
 	r.log.note("load", name, "stop")
 	r.putAway(a)
 	return nil

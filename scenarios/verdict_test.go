@@ -13,6 +13,9 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // called is what a load did: calls of 1 ms that were answered, of 2 s that failed at the callee, and calls that were refused locally.
@@ -20,7 +23,7 @@ func called(answered, failed, refused, neverSent int64) LoadReading {
 	r := newReading()
 	r.OK, r.Sent = answered, answered+failed+refused
 	r.Intended = r.Sent + neverSent
-	r.Errors["UNAVAILABLE"], r.Errors[neverLeft], r.Refused["BREAKER_OPEN"] = failed+refused, neverSent, refused
+	r.Errors["UNAVAILABLE"], r.Errors[target.NeverLeft], r.Refused["BREAKER_OPEN"] = failed+refused, neverSent, refused
 	_ = r.Latency.RecordValues(1000, answered)
 	_ = r.FailedLatency.RecordValues(2_000_000, failed)
 	return r
@@ -64,20 +67,13 @@ func TestExpectations_OfALoad(t *testing.T) {
 	}
 }
 
-func TestUnanswered_OverloadedArrivalsHideNone(t *testing.T) {
-	r := LoadReading{Intended: 10_000, Sent: 5_000, OK: 1_000, Errors: map[string]int64{neverLeft: 5_000}}.unanswered()
-	if r.Errors["Unanswered"] != 4_000 || r.Failed() != 4_000 {
-		t.Errorf("of 5000 calls that left 1000 were answered: %v, %d failed", r.Errors, r.Failed())
-	}
-}
-
 func TestAbort_LoadThatIsHeldUpTrips(t *testing.T) {
 	rule := abortAvailability{Of: "l", Below: 0.5, For: time.Second}
 	for _, c := range []struct {
 		over LoadReading
 		want bool
 	}{
-		{LoadReading{Intended: 100, Errors: map[string]int64{neverLeft: 100}}, true},
+		{LoadReading{Intended: 100, Errors: map[string]int64{target.NeverLeft: 100}}, true},
 		{called(40, 60, 0, 0), true},
 		{called(60, 40, 0, 1000), false}, // a guard judges what it sees
 		{LoadReading{}, false},
@@ -91,7 +87,7 @@ func TestAbort_LoadThatIsHeldUpTrips(t *testing.T) {
 // TestSampler_MemoryIsBounded records a day in readings that are a second apart.
 func TestSampler_MemoryIsBounded(t *testing.T) {
 	sc := Scenario{Abort: []AbortRule{abortAvailability{"browse", 0.5, 24 * time.Hour}}}
-	s := newSampler(sc, nil, wallClock{})
+	s := newSampler(sc, nil, clock.Wall{})
 	h := hdrhistogram.New(1, (10 * time.Minute).Microseconds(), 3)
 	_ = h.RecordValues(1234, 99)
 	heap := func() uint64 {
@@ -122,7 +118,7 @@ func TestSampler_MemoryIsBounded(t *testing.T) {
 func TestSampler_WindowLiesAfterTheChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
-		s := newSampler(Scenario{}, nil, wallClock{})
+		s := newSampler(Scenario{}, nil, clock.Wall{})
 		for i := range 13 { // 3 s
 			r := called(int64(100*i), 0, 0, 0)
 			r.At = now.Add(time.Duration(i-12) * pulse)
@@ -173,7 +169,7 @@ func TestBreakerState_Window(t *testing.T) {
 func TestWatch_ListAheadOfItsEvent(t *testing.T) {
 	w := newWorld()
 	w.breaker.Caller = "" // none at first
-	watch, _, err := watchBreakers(t.Context(), listedFrom{w, "a"}, wallClock{}, func(BreakerChange) {})
+	watch, _, err := watchBreakers(t.Context(), listedFrom{w, "a"}, clock.Wall{}, func(BreakerChange) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,8 +245,8 @@ func TestReport_FitsIntoEightyColumns(t *testing.T) {
 			b.WriteString(TimelineLine(telemetry.Event{At: m.At, Kind: m.Kind, Subject: m.Subject, Detail: m.Detail}, r.StartedAt))
 		}
 		for line := range strings.Lines(b.String()) {
-			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > columns {
-				t.Errorf("%s: %d columns: %s", name, n, line)
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > text.Columns {
+				t.Errorf("%s: %d text.Columns: %s", name, n, line)
 			}
 		}
 	}

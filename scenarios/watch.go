@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 )
 
 // A breakerWatch follows the breakers from the start of a run.
@@ -84,7 +85,7 @@ func (w *breakerWatch) run(ctx context.Context, events <-chan BreakerChange) {
 				continue
 			}
 		}
-		if pause(ctx, w.clock, pulse) != nil {
+		if clock.Pause(ctx, w.clock, pulse) != nil {
 			return
 		}
 		w.mu.Lock()

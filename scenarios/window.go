@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 )
 
 // defaultHold is the length of the window over which waitFor and recover are judged, unless the file says otherwise.
@@ -138,7 +140,7 @@ func (r *run) await(ctx context.Context, how sliding, within time.Duration, expe
 		if allHeld(findings) || !now.Before(began.Add(within)) {
 			return findings, since, nil
 		}
-		if err := pause(ctx, r.Clock, pulse); err != nil {
+		if err := clock.Pause(ctx, r.Clock, pulse); err != nil {
 			return findings, since, err
 		}
 	}
@@ -158,7 +160,7 @@ func (r *run) followRecovery(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var following sync.WaitGroup
 	following.Go(func() {
-		for pause(ctx, r.Clock, pulse) == nil {
+		for clock.Pause(ctx, r.Clock, pulse) == nil {
 			if r.calm.undisturbed() {
 				continue
 			}

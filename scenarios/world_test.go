@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // A world is a fake of all three parts of a Target: calls fail while no pod of their service is ready.
@@ -88,7 +89,7 @@ func (w *world) pass() {
 		}
 		w.converge(release, false)
 	}
-	up := countReady(w.pods["userservice"])
+	up := target.CountReady(w.pods["userservice"])
 	for _, name := range slices.Sorted(maps.Keys(w.loads)) {
 		w.loads[name].call(w, up > 0 || now.Before(w.linger))
 	}

@@ -1,4 +1,4 @@
-package scenarios
+package target
 
 import (
 	"context"
@@ -8,66 +8,66 @@ import (
 )
 
 const (
-	// callLimit is the deadline of one request to the world.
+	// callLimit is the deadline of one request.
 	callLimit = 10 * time.Second
-	// stopLimit is that of stopping a load, which waits for the calls in flight. The generator waits for them for less.
+	// stopLimit is the deadline of stopping a load, which waits for the calls in flight. The generator waits for less than that.
 	stopLimit = 15 * time.Second
 )
 
-// limited gives every request to the world a deadline: a node that is paused accepts connections and answers nothing.
-func limited(t Target) Target {
-	return Target{limitedLoads{t.Loads}, limitedWorkloads{t.Workloads}, limitedBreakers{t.Breakers}}
+// WithDeadlines returns t with a deadline on every request. Without one, a paused node that accepts connections but does not answer would block a run.
+func WithDeadlines(t Target) Target {
+	return Target{timedLoads{t.Loads}, timedWorkloads{t.Workloads}, timedBreakers{t.Breakers}}
 }
 
-type limitedLoads struct{ Loads }
+type timedLoads struct{ Loads }
 
-func (l limitedLoads) Start(ctx context.Context, load LoadSpec) error {
+func (l timedLoads) Start(ctx context.Context, load LoadSpec) error {
 	return within(ctx, callLimit, func(ctx context.Context) error { return l.Loads.Start(ctx, load) })
 }
 
-func (l limitedLoads) SetRate(ctx context.Context, name string, rate Rate) error {
+func (l timedLoads) SetRate(ctx context.Context, name string, rate Rate) error {
 	return within(ctx, callLimit, func(ctx context.Context) error { return l.Loads.SetRate(ctx, name, rate) })
 }
 
-func (l limitedLoads) Read(ctx context.Context, name string) (r LoadReading, err error) {
+func (l timedLoads) Read(ctx context.Context, name string) (r LoadReading, err error) {
 	err = within(ctx, callLimit, func(ctx context.Context) error { r, err = l.Loads.Read(ctx, name); return err })
 	return r, err
 }
 
-func (l limitedLoads) Stop(ctx context.Context, name string) (r LoadReading, err error) {
+func (l timedLoads) Stop(ctx context.Context, name string) (r LoadReading, err error) {
 	err = within(ctx, stopLimit, func(ctx context.Context) error { r, err = l.Loads.Stop(ctx, name); return err })
 	return r, err
 }
 
-type limitedWorkloads struct{ Workloads }
+type timedWorkloads struct{ Workloads }
 
-func (w limitedWorkloads) Pods(ctx context.Context, release string) (pods []telemetry.Pod, err error) {
+func (w timedWorkloads) Pods(ctx context.Context, release string) (pods []telemetry.Pod, err error) {
 	err = within(ctx, callLimit, func(ctx context.Context) error { pods, err = w.Workloads.Pods(ctx, release); return err })
 	return pods, err
 }
 
-func (w limitedWorkloads) Kill(ctx context.Context, pod string, grace time.Duration) error {
+func (w timedWorkloads) Kill(ctx context.Context, pod string, grace time.Duration) error {
 	return within(ctx, callLimit, func(ctx context.Context) error { return w.Workloads.Kill(ctx, pod, grace) })
 }
 
-func (w limitedWorkloads) Replicas(ctx context.Context, release string) (n int, err error) {
+func (w timedWorkloads) Replicas(ctx context.Context, release string) (n int, err error) {
 	err = within(ctx, callLimit, func(ctx context.Context) error { n, err = w.Workloads.Replicas(ctx, release); return err })
 	return n, err
 }
 
-func (w limitedWorkloads) Scale(ctx context.Context, release string, replicas int) error {
+func (w timedWorkloads) Scale(ctx context.Context, release string, replicas int) error {
 	return within(ctx, callLimit, func(ctx context.Context) error { return w.Workloads.Scale(ctx, release, replicas) })
 }
 
-type limitedBreakers struct{ source Breakers }
+type timedBreakers struct{ source Breakers }
 
-func (b limitedBreakers) Breakers(ctx context.Context) (all []telemetry.Breaker, err error) {
+func (b timedBreakers) Breakers(ctx context.Context) (all []telemetry.Breaker, err error) {
 	err = within(ctx, callLimit, func(ctx context.Context) error { all, err = b.source.Breakers(ctx); return err })
 	return all, err
 }
 
-// Events has a deadline for the subscription; what it sends lasts as long as ctx.
-func (b limitedBreakers) Events(ctx context.Context, since time.Time, after uint64) (<-chan BreakerChange, error) {
+// Events has a deadline for the subscription only. The channel lives as long as ctx.
+func (b timedBreakers) Events(ctx context.Context, since time.Time, after uint64) (<-chan BreakerChange, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	late := time.AfterFunc(callLimit, func() { cancel(context.DeadlineExceeded) })
 	changes, err := b.source.Events(ctx, since, after)

@@ -1,4 +1,4 @@
-package scenarios
+package target
 
 import (
 	"fmt"
@@ -6,9 +6,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
-// Rate is in calls a second.
+// Rate is in calls per second.
 type Rate float64
 
 // The rates that the load generator accepts. A test of cmd/sandbox compares them with the generator's own.
@@ -17,9 +19,9 @@ const (
 	MaxRate Rate = 20_000
 )
 
-func (r Rate) String() string { return decimal(float64(r)) + "/s" }
+func (r Rate) String() string { return text.Decimal(float64(r)) + "/s" }
 
-// ParseRate reads "200/s" or "90/m".
+// ParseRate reads a rate per second or per minute, such as "200/s" or "90/m".
 func ParseRate(s string) (Rate, error) {
 	number, unit, ok := strings.Cut(s, "/")
 	v, err := strconv.ParseFloat(number, 64)
@@ -39,14 +41,15 @@ func ParseRate(s string) (Rate, error) {
 	return Rate(v), nil
 }
 
-// Share is a part of a whole, 0 to 1.
+// Share is a part of a whole, from 0 to 1.
 type Share float64
 
-func (s Share) String() string { return decimal(s.percent()) + "%" }
+func (s Share) String() string { return text.Decimal(s.Percent()) + "%" }
 
-func (s Share) percent() float64 { return tidy(float64(s) * 100) }
+// Percent returns the share as a number from 0 to 100.
+func (s Share) Percent() float64 { return text.Tidy(float64(s) * 100) }
 
-// ParseShare reads "99.5%"; a bare number is refused, for 0.5 and 50 could both be meant.
+// ParseShare reads a percentage such as "99.5%". A bare number is an error, because 0.5 could mean 0.5 % or 50 %.
 func ParseShare(s string) (Share, error) {
 	number, ok := strings.CutSuffix(s, "%")
 	v, err := strconv.ParseFloat(number, 64)
@@ -59,10 +62,11 @@ func ParseShare(s string) (Share, error) {
 	return Share(v / 100), nil
 }
 
-// maxDuration keeps a slip such as 20h for 20s from holding a laptop for a week.
+// maxDuration catches slips such as 20h for 20s.
 const maxDuration = 24 * time.Hour
 
-func parseDuration(s string) (time.Duration, error) {
+// ParseDuration reads a duration of at most a day, such as "250ms".
+func ParseDuration(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil {
 		return 0, fmt.Errorf("want a duration, got %q", s)
@@ -72,11 +76,3 @@ func parseDuration(s string) (time.Duration, error) {
 	}
 	return d, nil
 }
-
-func decimal(v float64) string { return strconv.FormatFloat(tidy(v), 'f', -1, 64) }
-
-// tidy drops what floating point adds beyond the sixth decimal, so that 0.995*100 prints as 99.5.
-func tidy(v float64) float64 { return math.Round(v*1e6) / 1e6 }
-
-// cut drops beyond the fourth decimal, downwards: 99.99996 must never be shown as 100.
-func cut(v float64) float64 { return math.Floor(tidy(v)*1e4) / 1e4 }
