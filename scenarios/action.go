@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 // Action is one thing a step does to the world.
@@ -19,7 +21,7 @@ type changer interface{ changes() (release string) }
 // A deed is an action with its targets found: what it will do and what undoes it, both known before it is done.
 type deed struct {
 	detail string // for the timeline and the plan
-	touch  Touch
+	touch  report.BlastRadius
 	undo   reversal                    // written to the journal; nil when nothing has to be put back
 	do     func(context.Context) error // nil when there is only time to pass
 	hold   time.Duration               // how long the step lasts after do
@@ -28,13 +30,6 @@ type deed struct {
 
 	// took and back report whether do and its undo have had their effect; nil: at once.
 	took, back func(context.Context) (bool, error)
-}
-
-// Touch is how much of the world a step changes.
-type Touch struct {
-	Pods   int   `json:"pods"`
-	OfPods int   `json:"ofPods"`
-	Share  Share `json:"share"` // of the scenario's intended calls, counting direct calls only
 }
 
 // ActionKind is an entry of the catalog of actions.

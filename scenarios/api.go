@@ -1,7 +1,12 @@
 package scenarios
 
 import (
+	"io"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
@@ -37,3 +42,29 @@ type Clock = clock.Clock
 
 // ParseRate reads a rate per second or per minute, such as "200/s" or "90/m".
 func ParseRate(s string) (Rate, error) { return target.ParseRate(s) }
+
+// What a run reports; see package report.
+type (
+	Report     = report.Report
+	Result     = report.Result
+	Leftover   = report.Leftover
+	UndoReport = report.Undo
+)
+
+// The results of a run.
+const (
+	Pass    = report.Pass
+	Fail    = report.Fail
+	Aborted = report.Aborted
+	Error   = report.Error
+	Planned = report.Planned
+	Skipped = report.Skipped
+)
+
+// WriteJUnit writes several reports as one JUnit document with a suite per report.
+func WriteJUnit(w io.Writer, reports []Report) error { return report.WriteJUnit(w, reports) }
+
+// TimelineLine formats an event for people who follow a run: one line, or more if it does not fit into 80 columns.
+func TimelineLine(e telemetry.Event, started time.Time) string {
+	return report.TimelineLine(e, started)
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 // The sides from which a call can be looked at.
@@ -43,30 +44,30 @@ func (x availability) String() string {
 
 func (x availability) window() time.Duration { return defaultHold }
 
-func (x availability) check(e evidence) Finding {
-	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: x.AtLeast.Percent()}, Unit: "%", since: e.began[x.Of]}
+func (x availability) check(e evidence) report.Finding {
+	f := report.Finding{Name: x.String(), Comparison: ">=", Limit: report.Value{Number: x.AtLeast.Percent()}, Unit: "%", Since: e.began[x.Of]}
 	r, why := e.load(x.Of)
 	if why != "" {
-		return f.unknown(why)
+		return f.Unknown(why)
 	}
 	finished, failed := r.Finished(), r.Failed()
 	if x.Side == sideCallee {
 		finished, failed = finished-r.RefusedLocally(), failed-r.RefusedLocally()
 	}
 	if few := e.tooFew(finished, "finished"); few != "" {
-		return f.unknown(few)
+		return f.Unknown(few)
 	}
 	got, known := Share(0), r.Sent > 0 && x.Side != sideCallee
 	if finished > 0 {
 		got, known = Share(float64(r.OK)/float64(finished)), true
 	}
 	if !known {
-		return f.unknown("no call was sent")
+		return f.Unknown("no call was sent")
 	}
 	f.Observed.Number = text.RoundDown(got.Percent())
 	f.Note = fmt.Sprintf("%d of %d calls failed", failed, finished)
 	if refused := r.RefusedLocally(); refused > 0 && x.Side != sideCallee {
 		f.Note += fmt.Sprintf(", %d of those refused by the caller itself", refused)
 	}
-	return f.held(got.Percent() >= x.AtLeast.Percent())
+	return f.Judge(got.Percent() >= x.AtLeast.Percent())
 }

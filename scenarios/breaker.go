@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 type breaker struct {
@@ -68,8 +69,8 @@ func (x breaker) String() string {
 // window is 0: a state can last milliseconds.
 func (x breaker) window() time.Duration { return 0 }
 
-func (x breaker) check(e evidence) Finding {
-	f := Finding{Name: x.String(), Comparison: "=", Unit: "state"}
+func (x breaker) check(e evidence) report.Finding {
+	f := report.Finding{Name: x.String(), Comparison: "=", Unit: "state"}
 	if x.State != "" {
 		f.Limit.Text = string(x.State)
 	} else {
@@ -81,9 +82,9 @@ func (x breaker) check(e evidence) Finding {
 	on := x.on(e.trails)
 	switch {
 	case e.deaf != "":
-		return f.unknown(e.deaf)
+		return f.Unknown(e.deaf)
 	case len(on) == 0:
-		return f.unknown("no breaker on this path was reported")
+		return f.Unknown("no breaker on this path was reported")
 	case x.State != "":
 		return x.checkState(f, on, e)
 	default:
@@ -92,7 +93,7 @@ func (x breaker) check(e evidence) Finding {
 }
 
 // checkState judges the path's state now, for as long as the window is.
-func (x breaker) checkState(f Finding, on []trail, e evidence) Finding {
+func (x breaker) checkState(f report.Finding, on []trail, e evidence) report.Finding {
 	state, now := telemetry.BreakerState(""), e.now
 	for _, t := range on {
 		if s := t.now(); state == "" || severity(s) > severity(state) {
@@ -104,22 +105,22 @@ func (x breaker) checkState(f Finding, on []trail, e evidence) Finding {
 	if state != x.State && w.passing && w.hold == 0 && passed(on, x.State, w.after) {
 		f.Note, state = "it was "+string(x.State)+" in between", x.State
 	}
-	f.since = lasting(on, now)
+	f.Since = lasting(on, now)
 	if w.hold > 0 {
-		from := f.since
+		from := f.Since
 		if from.Before(w.after) {
 			from = w.after
 		}
 		if lasted := now.Sub(from); state == x.State && lasted < w.hold {
 			f.Note = fmt.Sprintf("for %s, which must be %s", lasted.Round(time.Millisecond), w.hold)
-			return f.held(false)
+			return f.Judge(false)
 		}
 	}
-	return f.held(state == x.State)
+	return f.Judge(state == x.State)
 }
 
 // checkStates judges the states since the run began.
-func (x breaker) checkStates(f Finding, on []trail) Finding {
+func (x breaker) checkStates(f report.Finding, on []trail) report.Finding {
 	want, matches := x.Trace, slices.Equal[[]telemetry.BreakerState]
 	if len(x.Visits) > 0 {
 		want, matches = x.Visits, visits
@@ -127,13 +128,13 @@ func (x breaker) checkStates(f Finding, on []trail) Finding {
 	if slices.ContainsFunc(on, trail.changed) {
 		on = slices.DeleteFunc(on, func(t trail) bool { return !t.changed() })
 	}
-	shown, held := on[0], true
+	shown, met := on[0], true
 	for _, t := range on {
-		if !matches(t.states(), want) && held {
-			shown, held = t, false
+		if !matches(t.states(), want) && met {
+			shown, met = t, false
 		}
-		if last := t.last().At; last.After(f.since) && t.changed() {
-			f.since = last
+		if last := t.last().At; last.After(f.Since) && t.changed() {
+			f.Since = last
 		}
 	}
 	f.Observed.Text = arrows(shown.states())
@@ -142,9 +143,9 @@ func (x breaker) checkStates(f Finding, on []trail) Finding {
 	}
 	if slices.ContainsFunc(on, func(t trail) bool { return t.Gap }) {
 		f.Note = "the events do not join up: one was missed, or several processes share this caller's name"
-		held = held && len(x.Trace) == 0
+		met = met && len(x.Trace) == 0
 	}
-	return f.held(held)
+	return f.Judge(met)
 }
 
 // on selects the trails of the path; the slice is the caller's own.

@@ -49,7 +49,7 @@ func (sc Scenario) Check(known Catalog) error {
 
 func checkCall(p *problems, at string, c Call, known Catalog) {
 	if !slices.Contains(known.Targets, c.Service) {
-		p.add(at+"service", Suggest(c.Service, known.Targets), "the load target.Generator cannot call %q", c.Service)
+		p.add(at+"service", Suggest(c.Service, known.Targets), "the load generator cannot call %q", c.Service)
 		return
 	}
 	if wrong := known.Call(c); wrong != nil {
@@ -70,7 +70,7 @@ func checkRelease(p *problems, path, release string, known Catalog) {
 // checkPath finds breakers that will never be there: a breaker is made by the first call of its method.
 func checkPath(p *problems, path string, b breaker, known Catalog) {
 	if !slices.Contains(known.Targets, b.To) {
-		p.add(path+".to", Suggest(b.To, known.Targets), "the load target.Generator cannot call %q, and has no breaker for it", b.To)
+		p.add(path+".to", Suggest(b.To, known.Targets), "the load generator cannot call %q, and has no breaker for it", b.To)
 		return
 	}
 	var called []string

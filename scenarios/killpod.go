@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 type killPod struct {
@@ -56,7 +57,7 @@ func (a killPod) resolve(ctx context.Context, s *stage) (deed, error) {
 	victims := choose(s.random(), ready, min(a.Count, len(ready)))
 	return deed{
 		detail: fmt.Sprintf("kill %s (%d of %d ready pods of %s, grace %s)", strings.Join(victims, ", "), a.Count, total, a.Release, a.Grace),
-		touch:  Touch{a.Count, total, s.shareTo(a.Release) * Share(a.Count) / Share(total)},
+		touch:  report.BlastRadius{Pods: a.Count, OfPods: total, Share: s.shareTo(a.Release) * Share(a.Count) / Share(total)},
 		took:   func(ctx context.Context) (bool, error) { return s.gone(ctx, a.Release, victims) },
 		do: func(ctx context.Context) error {
 			for _, pod := range victims {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 // The calls of which a quantile can be taken.
@@ -45,28 +46,28 @@ func (x latency) String() string {
 
 func (x latency) window() time.Duration { return defaultHold }
 
-func (x latency) check(e evidence) Finding {
-	f := Finding{Name: x.String(), Comparison: "<=", Limit: Value{Number: millis(x.AtMost)}, Unit: "ms", since: e.began[x.Of]}
+func (x latency) check(e evidence) report.Finding {
+	f := report.Finding{Name: x.String(), Comparison: "<=", Limit: report.Value{Number: millis(x.AtMost)}, Unit: "ms", Since: e.began[x.Of]}
 	r, why := e.load(x.Of)
 	if why != "" {
-		return f.unknown(why)
+		return f.Unknown(why)
 	}
 	h, most, what := r.Latency, r.OK, "answered"
 	if x.Calls == callsFailed {
 		h, most, what = r.FailedLatency, r.Failed()-r.RefusedLocally(), "failed"
 	}
 	if h == nil || h.TotalCount() == 0 {
-		return f.unknown("no call " + what)
+		return f.Unknown("no call " + what)
 	}
 	if h.TotalCount() > most {
-		return f.unknown(fmt.Sprintf("the load target.Generator does not tell answered calls from failed ones: %d latencies of %d calls", h.TotalCount(), most))
+		return f.Unknown(fmt.Sprintf("the load generator does not tell answered calls from failed ones: %d latencies of %d calls", h.TotalCount(), most))
 	}
 	if few := e.tooFew(h.TotalCount(), what); few != "" {
-		return f.unknown(few)
+		return f.Unknown(few)
 	}
 	got := time.Duration(h.ValueAtQuantile(x.Quantile*100)) * time.Microsecond
 	f.Observed.Number = millis(got)
-	return f.held(got <= x.AtMost)
+	return f.Judge(got <= x.AtMost)
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

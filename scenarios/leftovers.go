@@ -12,29 +12,8 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
-
-// Leftover is a change that a run made to the world and that has not been put back.
-type Leftover struct {
-	Number   int       `json:"number"` // names it among all leftovers; 0 when its line cannot be read
-	Scenario string    `json:"scenario"`
-	At       time.Time `json:"at"`
-	Kind     string    `json:"kind"`
-	Step     string    `json:"step,omitempty"`
-	Subject  string    `json:"subject,omitempty"` // the value that was changed, such as "replicas of userservice"
-	Field    string    `json:"field,omitempty"`   // the field of an object that it is, such as "Deployment/userservice spec.replicas"
-	Detail   string    `json:"detail"`
-	Journal  string    `json:"journal"`           // the file that records it
-	Problem  string    `json:"problem,omitempty"` // why it could not be put back, when that was tried or is known
-}
-
-// String describes the change, and what prevented putting it back.
-func (l Leftover) String() string {
-	if l.Problem == "" {
-		return l.Detail
-	}
-	return l.Detail + ": " + l.Problem
-}
 
 // leftovers lists the journals in a directory, the newest first.
 func leftovers(dir string) ([]string, error) {
@@ -50,8 +29,8 @@ func leftovers(dir string) ([]string, error) {
 type record struct {
 	path     string
 	run      entry
-	changes  stack      // not undone, in order
-	unusable []Leftover // lines that cannot be read, and changes that this version cannot undo
+	changes  stack             // not undone, in order
+	unusable []report.Leftover // lines that cannot be read, and changes that this version cannot undo
 }
 
 // readRecord replays a journal. A last line without an end is left out: the kill came before it was durable, so what it intended was not done.
@@ -67,7 +46,7 @@ func readRecord(path string) (record, error) {
 		n++
 		var e entry
 		if err := json.Unmarshal(line, &e); err != nil {
-			r.unusable = append(r.unusable, Leftover{Detail: fmt.Sprintf("line %d of the journal", n), Problem: "it cannot be read: " + err.Error()})
+			r.unusable = append(r.unusable, report.Leftover{Detail: fmt.Sprintf("line %d of the journal", n), Problem: "it cannot be read: " + err.Error()})
 			continue
 		}
 		r.apply(e)
@@ -109,7 +88,7 @@ func (r *record) intended(e entry) {
 
 // remove takes a change out. When it was undone, and not just forgotten, the one above it ends at its value.
 func (r *record) remove(number int, undone bool) {
-	r.unusable = slices.DeleteFunc(r.unusable, func(l Leftover) bool { return l.Number == number && number != 0 })
+	r.unusable = slices.DeleteFunc(r.unusable, func(l report.Leftover) bool { return l.Number == number && number != 0 })
 	i := slices.IndexFunc(r.changes, func(d *done) bool { return d.Number == number })
 	if i < 0 {
 		return
@@ -120,7 +99,7 @@ func (r *record) remove(number int, undone bool) {
 	r.changes = slices.Delete(r.changes, i, i+1)
 }
 
-func (r *record) leftovers() []Leftover {
+func (r *record) leftovers() []report.Leftover {
 	all := slices.Clone(r.unusable)
 	for _, c := range r.changes {
 		l := leftover(c.entry, "")
@@ -133,18 +112,18 @@ func (r *record) leftovers() []Leftover {
 	return all
 }
 
-func leftover(e entry, problem string) Leftover {
-	return Leftover{Number: e.Number, At: e.At, Kind: e.Kind, Step: e.Step, Detail: e.Detail, Problem: problem}
+func leftover(e entry, problem string) report.Leftover {
+	return report.Leftover{Number: e.Number, At: e.At, Kind: e.Kind, Step: e.Step, Detail: e.Detail, Problem: problem}
 }
 
 // Leftovers lists what killed runs left, the oldest change first. running is the process of the run that is under way, whose journal is its own
 // business; 0 when there is none.
-func Leftovers(journalDir string, running int) ([]Leftover, error) {
+func Leftovers(journalDir string, running int) ([]report.Leftover, error) {
 	files, err := leftovers(journalDir)
 	if err != nil {
 		return nil, err
 	}
-	var all []Leftover
+	var all []report.Leftover
 	var failed []error
 	for _, file := range slices.Backward(files) {
 		r, err := readRecord(file)
@@ -158,27 +137,27 @@ func Leftovers(journalDir string, running int) ([]Leftover, error) {
 }
 
 // Forget takes a leftover off the list, by its number, and leaves the world as it is. The caller holds the sandbox's lock.
-func Forget(journalDir string, number int) (Leftover, error) {
+func Forget(journalDir string, number int) (report.Leftover, error) {
 	all, err := Leftovers(journalDir, 0)
 	if err != nil {
-		return Leftover{}, err
+		return report.Leftover{}, err
 	}
-	found := slices.DeleteFunc(all, func(l Leftover) bool { return l.Number != number || number <= 0 })
+	found := slices.DeleteFunc(all, func(l report.Leftover) bool { return l.Number != number || number <= 0 })
 	switch len(found) {
 	case 0:
-		return Leftover{}, remedy.Wrap(fmt.Errorf("forgetting number %d: no such change is left", number), remedy.Command("undo", "--list"))
+		return report.Leftover{}, remedy.Wrap(fmt.Errorf("forgetting number %d: no such change is left", number), remedy.Command("undo", "--list"))
 	case 1:
 	default: // journals of the first version each count from 1
-		return Leftover{}, remedy.Wrap(fmt.Errorf("forgetting number %d: %d journals have a change of this number", number, len(found)),
+		return report.Leftover{}, remedy.Wrap(fmt.Errorf("forgetting number %d: %d journals have a change of this number", number, len(found)),
 			remedy.Advice("remove the one that you mean: "+found[0].Journal+" or "+found[1].Journal))
 	}
 	trim(found[0].Journal)
 	j, err := appendTo(found[0].Journal)
 	if err != nil {
-		return Leftover{}, err
+		return report.Leftover{}, err
 	}
 	if err := j.write(entry{Op: "forgotten", At: time.Now(), Number: number}); err != nil {
-		return Leftover{}, errors.Join(err, j.finish(false))
+		return report.Leftover{}, errors.Join(err, j.finish(false))
 	}
 	r, err := readRecord(found[0].Journal)
 	return found[0], errors.Join(err, j.finish(err == nil && len(r.leftovers()) == 0))

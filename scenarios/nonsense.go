@@ -94,7 +94,7 @@ func (sc Scenario) nonsense() []Problem {
 func loadNames(p *problems) {
 	for i, l := range p.sc.Load {
 		if l.Name == target.Background {
-			p.add(fmt.Sprintf("spec.load[%d].name", i), "try: name: browse", "%q is the load target.Generator's own load", target.Background)
+			p.add(fmt.Sprintf("spec.load[%d].name", i), "try: name: browse", "%q is the load generator's own load", target.Background)
 		}
 	}
 }

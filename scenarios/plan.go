@@ -8,6 +8,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
@@ -20,7 +21,7 @@ func (r *run) plan(ctx context.Context) error {
 	look.forecast = &forecast{}
 	for i, s := range r.Steps {
 		look.step = i
-		report := StepReport{Name: s.Name, Action: s.Kind, Result: "planned"}
+		step := report.Step{Name: s.Name, Action: s.Kind, Result: "planned"}
 		if s.Action != nil {
 			if err := r.count(ctx, s.Action); err != nil {
 				return err
@@ -29,18 +30,18 @@ func (r *run) plan(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("planning step %q: %w", s.Name, err)
 			}
-			report.Detail, report.Touches = d.detail, d.touch
+			step.Detail, step.Touches = d.detail, d.touch
 			if err := r.roomFor(ctx, i, s.Action, d.touch.OfPods); err != nil {
 				return err
 			}
 		}
 		if s.WaitFor != nil {
-			report.Detail = joined(report.Detail, s.WaitFor.String())
+			step.Detail = joined(step.Detail, s.WaitFor.String())
 			if err := r.reachable(ctx, look, fmt.Sprintf("spec.steps[%d].waitFor", i), s.WaitFor.Condition); err != nil {
 				return err
 			}
 		}
-		r.report.Steps = append(r.report.Steps, report)
+		r.report.Steps = append(r.report.Steps, step)
 	}
 	return nil
 }

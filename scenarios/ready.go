@@ -3,6 +3,8 @@ package scenarios
 import (
 	"fmt"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 type ready struct {
@@ -26,12 +28,12 @@ func (x ready) String() string { return "ready pods of " + x.Release }
 
 func (x ready) window() time.Duration { return defaultHold }
 
-func (x ready) check(e evidence) Finding {
-	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: float64(x.Replicas)}, Unit: "pods"}
+func (x ready) check(e evidence) report.Finding {
+	f := report.Finding{Name: x.String(), Comparison: ">=", Limit: report.Value{Number: float64(x.Replicas)}, Unit: "pods"}
 	n, began, err := e.ready(x.Release)
 	if err != nil {
-		return f.unknown(fmt.Sprintf("listing pods of %s: %s", x.Release, err))
+		return f.Unknown(fmt.Sprintf("listing pods of %s: %s", x.Release, err))
 	}
-	f.Observed.Number, f.since = float64(n), began
-	return f.held(n >= x.Replicas)
+	f.Observed.Number, f.Since = float64(n), began
+	return f.Judge(n >= x.Replicas)
 }

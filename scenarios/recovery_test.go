@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 // caseFile is a scenario of testdata/cases, edited.
@@ -43,8 +46,8 @@ const (
 )
 
 // inPhase are the findings of a phase.
-func inPhase(r Report, phase string) []Finding {
-	var out []Finding
+func inPhase(r Report, phase string) []report.Finding {
+	var out []report.Finding
 	for _, f := range r.Expectations {
 		if f.Phase == phase {
 			out = append(out, f)
@@ -60,7 +63,7 @@ func TestRecover_ServiceThatStaysAwayFails(t *testing.T) {
 			t.Errorf("result %s, error %v, recovery %+v", report.Result, err, report.Recovery)
 		}
 		if f := inPhase(report, "recover")[0]; f.Observed.Number != 0 || f.Seconds < 20 {
-			t.Errorf("observed %s after %v s, want 0 %% after 20 s", f.observed(), f.Seconds)
+			t.Errorf("observed %s after %v s, want 0 %% after 20 s", f.ObservedText(), f.Seconds)
 		}
 	})
 }
@@ -173,8 +176,8 @@ func TestRecover_StaleReadingsAreUnknown(t *testing.T) {
 		if behind := (*LeftError)(nil); err != nil && !errors.As(err, &behind) { // nor can it be read whether the load is gone
 			t.Fatal(err)
 		}
-		if f := inPhase(report, "recover")[0]; f.Held() || f.Observed.Text != "unknown" || !strings.Contains(f.Note, "last read") {
-			t.Errorf("nothing was read for 7 s, and %s is %s (%s)", f.Name, f.observed(), f.Note)
+		if f := inPhase(report, "recover")[0]; f.Met() || f.Observed.Text != "unknown" || !strings.Contains(f.Note, "last read") {
+			t.Errorf("nothing was read for 7 s, and %s is %s (%s)", f.Name, f.ObservedText(), f.Note)
 		}
 	})
 }
@@ -186,8 +189,8 @@ func TestWaitFor_SeesNothingFromBeforeTheAction(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f := inPhase(report, "steps")[0]; f.Held() || f.Step != "take it down" || f.Seconds < 10 {
-			t.Errorf("without a pod %s is %s: %+v", f.Name, f.observed(), f)
+		if f := inPhase(report, "steps")[0]; f.Met() || f.Step != "take it down" || f.Seconds < 10 {
+			t.Errorf("without a pod %s is %s: %+v", f.Name, f.ObservedText(), f)
 		}
 	})
 }
@@ -244,4 +247,15 @@ func TestRecovery_ComesFromTheCallers(t *testing.T) {
 			t.Errorf("summary %q", report.Summary)
 		}
 	})
+}
+
+func TestBreakerTimes_CountFromTheFault(t *testing.T) {
+	r := breakerTimes(report.Recovery{}, []trail{walked("m", "closed", "open", "half-open", "open", "closed")}, epoch.Add(500*time.Millisecond), epoch.Add(time.Minute))
+	want := report.Recovery{DetectSeconds: new(0.5), HalfOpenedSeconds: new(1.5), ClosedSeconds: new(3.5), OpenSeconds: new(2.0), HalfOpenSeconds: new(1.0)}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(report.Recovery{}, breakerTimes(report.Recovery{}, nil, epoch, epoch)); diff != "" {
+		t.Error(diff)
+	}
 }

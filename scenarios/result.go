@@ -3,19 +3,8 @@ package scenarios
 import (
 	"context"
 	"errors"
-)
 
-// Result is how a run ended.
-type Result string
-
-// The results of a run; Planned is a dry run's, and Skipped that of a scenario of several that was not begun.
-const (
-	Pass    Result = "pass"
-	Fail    Result = "fail"
-	Aborted Result = "aborted"
-	Error   Result = "error"
-	Planned Result = "planned"
-	Skipped Result = "skipped"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 // The exit codes of a program that runs scenarios.
@@ -31,7 +20,7 @@ const (
 
 // ExitCode maps what Parse, Load or Run returned to the program's exit code. A bad file or an unknown scenario is 2, an interruption 130. What a
 // run left behind turns a pass into a 5; every other verdict keeps its code.
-func ExitCode(result Result, err error) int {
+func ExitCode(result report.Result, err error) int {
 	var file *FileError
 	var unknown *UnknownError
 	var left *LeftError
@@ -40,18 +29,18 @@ func ExitCode(result Result, err error) int {
 		return exitBadFile
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &left) && result == Pass:
+	case errors.As(err, &left) && result == report.Pass:
 		return exitLeft
-	case errors.As(err, &left) && result != Error: // the verdict takes precedence
+	case errors.As(err, &left) && result != report.Error: // the verdict takes precedence
 	case err != nil:
 		return exitUnfit
 	}
 	switch result {
-	case Pass, Planned:
+	case report.Pass, report.Planned:
 		return exitDone
-	case Fail:
+	case report.Fail:
 		return exitNotHeld
-	case Aborted:
+	case report.Aborted:
 		return exitAborted
 	default:
 		return exitUnfit

@@ -9,6 +9,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
@@ -37,7 +38,7 @@ type run struct {
 	target Target // the same, in which the run's loads go by their names in the scenario
 	stage  *stage
 	log    *timeline
-	report Report
+	report report.Report
 
 	journal *journal
 	done    stack             // journalled, in order
@@ -63,14 +64,14 @@ type phase struct {
 // Run executes a scenario: plan, steady state, steps, recovery, verdict, and always clean-up. Its error is nil when there is a
 // verdict, or a limit stopped the run, and nothing was left behind; otherwise it is, or has inside, a *LeftError, or there is no verdict. The report
 // is complete in every case. The caller holds the sandbox's lock.
-func Run(ctx context.Context, sc Scenario, target Target, opts Options) (Report, error) {
+func Run(ctx context.Context, sc Scenario, target Target, opts Options) (report.Report, error) {
 	r := newRun(sc, target, opts)
 	if opts.DryRun {
 		if err := r.planOnly(ctx); err != nil {
 			return r.close(ctx, err)
 		}
-		r.report.Result = Planned
-		r.report.Summary = r.report.summary()
+		r.report.Result = report.Planned
+		r.report.Summary = r.report.Summarize()
 		return r.report, nil
 	}
 	if opts.Journal == "" {
@@ -110,9 +111,9 @@ func newRun(sc Scenario, t Target, opts Options) *run {
 		sampler: newSampler(sc, scoped.Loads, opts.Clock), pods: newPodWatch(sc, scoped.Workloads, opts.Clock), rest: func() {},
 	}
 	r.stage.heal, r.stage.prefix = r.heal, name+"/"
-	r.report = Report{
-		Scenario: sc.Name, Seed: sc.Seed, StartedAt: opts.Clock.Now(), Steps: []StepReport{}, Timeline: []Moment{},
-		Expectations: []Finding{}, Load: []LoadReport{}, Cleanup: Cleanup{Undone: []string{}, Residue: []string{}},
+	r.report = report.Report{
+		Scenario: sc.Name, Seed: sc.Seed, StartedAt: opts.Clock.Now(), Steps: []report.Step{}, Timeline: []report.Event{},
+		Expectations: []report.Finding{}, Load: []report.Load{}, Cleanup: report.Cleanup{Undone: []string{}, Residue: []string{}},
 	}
 	return r
 }
@@ -151,7 +152,7 @@ func (r *run) perform(ctx context.Context) error {
 	background.Wait()
 	stop(nil)
 	if r.watch != nil {
-		r.report.Recovery = r.report.Recovery.ofBreakers(r.watch.snapshot(), r.fault, r.Clock.Now())
+		r.report.Recovery = breakerTimes(r.report.Recovery, r.watch.snapshot(), r.fault, r.Clock.Now())
 	}
 	r.log.phase("cleanup")
 	r.unclean = r.cleanup(ctx)
@@ -196,51 +197,51 @@ func (r *run) begin(ctx context.Context, background *sync.WaitGroup) error {
 }
 
 // close turns how the work ended into the report's result.
-func (r *run) close(ctx context.Context, err error) (Report, error) {
+func (r *run) close(ctx context.Context, err error) (report.Report, error) {
 	result, message, err := r.outcome(ctx, err)
 	r.report.Result, r.report.Message = result, message
 	for _, l := range r.Load {
 		if reading, ok := r.final[l.Name]; ok {
-			r.report.Load = append(r.report.Load, loadReport(l.Name, reading, r.report.StartedAt))
-			r.report.Recovery = r.report.Recovery.ofCalls(reading.Failures, r.fault)
+			r.report.Load = append(r.report.Load, report.NewLoad(l.Name, reading, r.report.StartedAt))
+			r.report.Recovery = callTimes(r.report.Recovery, reading.Failures, r.fault)
 		}
 	}
-	if result != Planned {
+	if result != report.Planned {
 		r.report.Expectations = withUnjudged(r.Scenario, r.report.Expectations)
 	}
-	r.report.Summary = r.report.summary()
+	r.report.Summary = r.report.Summarize()
 	r.log.result(string(result))
 	r.log.phase("done")
 	r.report.Timeline = ordered(r.log.snapshot().Timeline, r.report.StartedAt)
-	r.report.Seconds = seconds(r.Clock.Now().Sub(r.report.StartedAt))
+	r.report.Seconds = report.Seconds(r.Clock.Now().Sub(r.report.StartedAt))
 	return r.report, err
 }
 
 // outcome weighs what ended the work first, then the expectations, then what clean-up left: a verdict outlives a bad clean-up.
-func (r *run) outcome(ctx context.Context, err error) (Result, string, error) {
+func (r *run) outcome(ctx context.Context, err error) (report.Result, string, error) {
 	var aborted *abortError
 	var unhealthy *unhealthyError
 	failed := 0
 	for _, f := range r.report.Expectations {
-		if !f.Held() {
+		if !f.Met() {
 			failed++
 		}
 	}
 	switch {
 	case errors.As(err, &aborted):
-		return Aborted, aborted.Error(), r.left()
+		return report.Aborted, aborted.Error(), r.left()
 	case errors.As(err, &unhealthy):
-		return Fail, unhealthy.Error(), r.left()
+		return report.Fail, unhealthy.Error(), r.left()
 	case err != nil && ctx.Err() != nil:
-		return Error, "interrupted", fmt.Errorf("running %s: interrupted: %w", r.Name, withUnclean(ctx.Err(), r.unclean))
+		return report.Error, "interrupted", fmt.Errorf("running %s: interrupted: %w", r.Name, withUnclean(ctx.Err(), r.unclean))
 	case err != nil:
-		return Error, err.Error(), fmt.Errorf("running %s: %w", r.Name, withUnclean(err, r.unclean))
+		return report.Error, err.Error(), fmt.Errorf("running %s: %w", r.Name, withUnclean(err, r.unclean))
 	case failed > 0:
-		return Fail, fmt.Sprintf("%d of %d expectations did not hold", failed, len(r.report.Expectations)), r.left()
+		return report.Fail, fmt.Sprintf("%d of %d expectations did not hold", failed, len(r.report.Expectations)), r.left()
 	case r.unclean != nil:
-		return Pass, r.unclean.Error(), r.left()
+		return report.Pass, r.unclean.Error(), r.left()
 	}
-	return Pass, "", nil
+	return report.Pass, "", nil
 }
 
 // left is what clean-up could not do; nil when nothing was left behind.

@@ -133,7 +133,7 @@ func TestRunOutcome(t *testing.T) {
 				}
 				var failed []string
 				for _, f := range report.Expectations {
-					if f.Result == notHeld {
+					if f.Result == "fail" {
 						failed = append(failed, f.Name)
 					}
 				}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 type scale struct {
@@ -72,7 +74,7 @@ func (a scale) resolve(ctx context.Context, s *stage) (deed, error) {
 	}
 	s.forecast.change(s.step, a.Release, "", float64(a.Replicas))
 	changed := max(a.Replicas-before, before-a.Replicas)
-	touch := Touch{Pods: changed, OfPods: before}
+	touch := report.BlastRadius{Pods: changed, OfPods: before}
 	if lost := before - a.Replicas; lost > 0 {
 		touch.Share = s.shareTo(a.Release) * Share(lost) / Share(before)
 	}

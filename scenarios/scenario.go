@@ -51,7 +51,7 @@ type WaitFor struct {
 }
 
 func (w WaitFor) String() string {
-	return fmt.Sprintf("wait up to %s for %s %s", w.Within, w.Condition, w.Condition.check(nothing).limit())
+	return fmt.Sprintf("wait up to %s for %s %s", w.Within, w.Condition, w.Condition.check(nothing).LimitText())
 }
 
 // Recover says what must hold again after the last step, and how soon.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 type sent struct {
@@ -28,20 +29,20 @@ func (x sent) String() string { return "sent of " + x.Of }
 
 func (x sent) window() time.Duration { return defaultHold }
 
-func (x sent) check(e evidence) Finding {
-	f := Finding{Name: x.String(), Comparison: ">=", Limit: Value{Number: x.AtLeast.Percent()}, Unit: "%", since: e.began[x.Of]}
+func (x sent) check(e evidence) report.Finding {
+	f := report.Finding{Name: x.String(), Comparison: ">=", Limit: report.Value{Number: x.AtLeast.Percent()}, Unit: "%", Since: e.began[x.Of]}
 	if why := e.unread[x.Of]; why != "" {
-		return f.unknown(why)
+		return f.Unknown(why)
 	}
 	r := e.loads[x.Of]
 	got, known := r.SentShare()
 	if !known {
-		return f.unknown("no call was due")
+		return f.Unknown("no call was due")
 	}
 	if few := e.tooFew(r.Intended, "due"); few != "" {
-		return f.unknown(few)
+		return f.Unknown(few)
 	}
 	f.Observed.Number = text.RoundDown(got.Percent())
 	f.Note = fmt.Sprintf("%d of %d sent", r.Sent, r.Intended)
-	return f.held(got.Percent() >= x.AtLeast.Percent())
+	return f.Judge(got.Percent() >= x.AtLeast.Percent())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
@@ -75,7 +76,7 @@ func (a setRate) resolve(_ context.Context, s *stage) (deed, error) {
 		s.forecast.change(s.step, "", a.Load, float64(a.Rate))
 		defer func() { s.rates[a.Load] = a.Rate }()
 	}
-	touch := Touch{Share: 1}
+	touch := report.BlastRadius{Share: 1}
 	var all Rate
 	for _, r := range s.rates {
 		all += r

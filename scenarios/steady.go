@@ -9,17 +9,18 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // unhealthyError is a baseline that did not hold.
-type unhealthyError struct{ findings []Finding }
+type unhealthyError struct{ findings []report.Finding }
 
 func (e *unhealthyError) Error() string {
 	var why []string
 	for _, f := range e.findings {
-		if !f.Held() {
-			why = append(why, fmt.Sprintf("%s %s, wanted %s", f.Name, f.observed(), f.limit()))
+		if !f.Met() {
+			why = append(why, fmt.Sprintf("%s %s, wanted %s", f.Name, f.ObservedText(), f.LimitText()))
 		}
 	}
 	return "the world was not healthy before anything was broken, so nothing was: " + strings.Join(why, "; ")
@@ -52,7 +53,7 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 	findings := check("steady", r.Steady.Expect, e)
 	observedFor(findings, r.Steady.For)
 	r.report.Expectations = append(r.report.Expectations, findings...)
-	if !allHeld(findings) {
+	if !report.AllMet(findings) {
 		return &unhealthyError{findings}
 	}
 	return nil

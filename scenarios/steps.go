@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 // done is a journalled deed.
@@ -19,22 +20,22 @@ type done struct {
 func (r *run) steps(ctx context.Context) error {
 	defer r.followRecovery(ctx)()
 	for i, s := range r.Steps {
-		report := &r.report.Steps[i]
+		out := &r.report.Steps[i]
 		if err := clock.Pause(ctx, r.Clock, s.After); err != nil {
 			return err
 		}
-		report.StartedAt = new(r.Clock.Now())
-		held, err := r.step(ctx, i, s, report)
+		out.StartedAt = new(r.Clock.Now())
+		met, err := r.step(ctx, i, s, out)
 		if err != nil {
-			report.Result = "failed"
+			out.Result = "failed"
 			if ctx.Err() != nil {
-				report.Result = "interrupted"
+				out.Result = "interrupted"
 			}
 			return fmt.Errorf("doing step %q: %w", s.Name, err)
 		}
-		report.Result = "done"
-		if !held {
-			report.Result = "failed"
+		out.Result = "done"
+		if !met {
+			out.Result = "failed"
 			r.cutShort = true
 			r.log.note("step", s.Name, "its condition did not come true: the steps after it are left out")
 			return nil
@@ -43,14 +44,14 @@ func (r *run) steps(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) step(ctx context.Context, i int, s Step, report *StepReport) (held bool, err error) {
+func (r *run) step(ctx context.Context, i int, s Step, out *report.Step) (met bool, err error) {
 	if s.Action != nil {
 		r.stage.step = i
 		d, err := s.Action.resolve(ctx, r.stage)
 		if err != nil {
 			return false, err
 		}
-		report.Detail, report.Touches = d.detail, d.touch
+		out.Detail, out.Touches = d.detail, d.touch
 		if err := r.act(ctx, s, d); err != nil {
 			return false, err
 		}
@@ -60,7 +61,7 @@ func (r *run) step(ctx context.Context, i int, s Step, report *StepReport) (held
 	}
 	w := s.WaitFor.String()
 	if s.Action != nil {
-		report.Detail += ", then " + w
+		out.Detail += ", then " + w
 	}
 	r.log.note("step", s.Name, w)
 	how := sliding{phase: "steps", hold: s.WaitFor.Hold, passing: true}
@@ -69,7 +70,7 @@ func (r *run) step(ctx context.Context, i int, s Step, report *StepReport) (held
 		findings[i].Step = s.Name
 	}
 	r.report.Expectations = append(r.report.Expectations, findings...)
-	return allHeld(findings), err
+	return report.AllMet(findings), err
 }
 
 // act journals a deed, does it, and lets it last.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 // A timeline is what a viewer may see of the run so far.
@@ -77,11 +78,11 @@ func (t *timeline) show(ctx context.Context, observer func(telemetry.Run)) {
 }
 
 // ordered sorts events by time: a breaker's event can arrive after what happened later.
-func ordered(events []telemetry.Event, from time.Time) []Moment {
+func ordered(events []telemetry.Event, from time.Time) []report.Event {
 	slices.SortStableFunc(events, func(a, b telemetry.Event) int { return a.At.Compare(b.At) })
-	out := make([]Moment, len(events))
+	out := make([]report.Event, len(events))
 	for i, e := range events {
-		out[i] = Moment{At: e.At, Seconds: seconds(e.At.Sub(from)), Kind: e.Kind, Subject: e.Subject, Detail: e.Detail}
+		out[i] = report.Event{At: e.At, Seconds: report.Seconds(e.At.Sub(from)), Kind: e.Kind, Subject: e.Subject, Detail: e.Detail}
 	}
 	return out
 }

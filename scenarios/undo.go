@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
@@ -44,16 +45,9 @@ func leftBehind(left []string, journalled bool) error {
 	return remedy.Wrap(&LeftError{left}, remedy.Command("status"))
 }
 
-// UndoReport is what Undo did.
-type UndoReport struct {
-	Undone    []string   `json:"undone"`
-	LeftAlone []string   `json:"leftAlone"` // changed by another program since
-	Left      []Leftover `json:"left"`      // could not be put back
-}
-
 // Undo puts back what runs that were killed left behind. A change that cannot be undone does not keep it from the others; it stays in its
 // journal, and the error is a *LeftError. Run does the same first by itself. The caller holds the sandbox's lock.
-func Undo(ctx context.Context, t Target, journalDir string) (UndoReport, error) {
+func Undo(ctx context.Context, t Target, journalDir string) (report.Undo, error) {
 	report, err := undoLeftovers(ctx, target.WithDeadlines(t), journalDir)
 	if err != nil {
 		return report, err
@@ -64,7 +58,7 @@ func Undo(ctx context.Context, t Target, journalDir string) (UndoReport, error) 
 	return report, nil
 }
 
-func described(all []Leftover) []string {
+func described(all []report.Leftover) []string {
 	out := make([]string, len(all))
 	for i, l := range all {
 		out[i] = l.String()
@@ -72,24 +66,24 @@ func described(all []Leftover) []string {
 	return out
 }
 
-func undoLeftovers(ctx context.Context, target Target, dir string) (UndoReport, error) {
-	report := UndoReport{Undone: []string{}, LeftAlone: []string{}, Left: []Leftover{}}
+func undoLeftovers(ctx context.Context, target Target, dir string) (report.Undo, error) {
+	all := report.Undo{Undone: []string{}, LeftAlone: []string{}, Left: []report.Leftover{}}
 	files, err := leftovers(dir)
 	if err != nil {
-		return report, err
+		return all, err
 	}
 	for _, file := range files {
-		if err := report.undoFile(ctx, target, file); err != nil {
-			report.Left = append(report.Left, Leftover{Detail: "a journal", Journal: file, Problem: err.Error()})
+		if err := undoFile(ctx, target, file, &all); err != nil {
+			all.Left = append(all.Left, report.Leftover{Detail: "a journal", Journal: file, Problem: err.Error()})
 		}
 		if ctx.Err() != nil {
-			return report, context.Cause(ctx)
+			return all, context.Cause(ctx)
 		}
 	}
-	return report, nil
+	return all, nil
 }
 
-func (u *UndoReport) undoFile(ctx context.Context, target Target, file string) error {
+func undoFile(ctx context.Context, target Target, file string, u *report.Undo) error {
 	trim(file)
 	r, err := readRecord(file)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
@@ -22,8 +23,8 @@ func (r *run) recover(ctx context.Context) error {
 	if from.IsZero() {
 		from = r.fault
 	}
-	if allHeld(findings) && !from.IsZero() {
-		r.report.Recovery.RecoverSeconds = new(seconds(max(0, since.Sub(from))))
+	if report.AllMet(findings) && !from.IsZero() {
+		r.report.Recovery.RecoverSeconds = new(report.Seconds(max(0, since.Sub(from))))
 		r.log.note("phase", "recover", "everything holds again, since "+elapsed(since.Sub(r.report.StartedAt)))
 	}
 	return nil

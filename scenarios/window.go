@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 // defaultHold is the length of the window over which waitFor and recover are judged, unless the file says otherwise.
@@ -67,13 +68,13 @@ type calmTimes struct {
 
 // judged records what a judgement of the recovery came to, and returns since when everything has held. A judgement from before the last change
 // does not count.
-func (c *calm) judged(number int, held bool, since time.Time) time.Time {
+func (c *calm) judged(number int, met bool, since time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case number != c.number:
 		return time.Time{}
-	case !held:
+	case !met:
 		c.since = time.Time{}
 	case c.since.IsZero():
 		c.since = since
@@ -89,7 +90,7 @@ type sliding struct {
 }
 
 // judge judges expectations over the window that ends now. since is when the latest of their windows began.
-func (r *run) judge(ctx context.Context, how sliding, expectations []Expectation) (findings []Finding, number int, since time.Time) {
+func (r *run) judge(ctx context.Context, how sliding, expectations []Expectation) (findings []report.Finding, number int, since time.Time) {
 	_ = r.sampler.sample(ctx) // one that fails leaves the last reading, which says when it grows too old
 	for _, x := range expectations {
 		if x, ok := x.(ready); ok {
@@ -97,7 +98,7 @@ func (r *run) judge(ctx context.Context, how sliding, expectations []Expectation
 		}
 	}
 	calm, unsettled := r.calm.settle(ctx, r.Clock)
-	findings, since = make([]Finding, len(expectations)), calm.acted
+	findings, since = make([]report.Finding, len(expectations)), calm.acted
 	e := r.evidence(ctx)
 	e.least = enough
 	for i, x := range expectations {
@@ -120,24 +121,24 @@ func (r *run) judge(ctx context.Context, how sliding, expectations []Expectation
 		}
 		findings[i] = x.check(e)
 		findings[i].Phase = how.phase
-		if findings[i].since.After(since) {
-			since = findings[i].since
+		if findings[i].Since.After(since) {
+			since = findings[i].Since
 		}
 	}
 	return findings, calm.number, since
 }
 
 // await judges every pulse until all expectations hold; it returns the last findings and since when they have held.
-func (r *run) await(ctx context.Context, how sliding, within time.Duration, expectations []Expectation) ([]Finding, time.Time, error) {
+func (r *run) await(ctx context.Context, how sliding, within time.Duration, expectations []Expectation) ([]report.Finding, time.Time, error) {
 	began := r.Clock.Now()
 	for {
 		findings, number, since := r.judge(ctx, how, expectations)
 		if how.phase == "recover" {
-			since = r.calm.judged(number, allHeld(findings), since)
+			since = r.calm.judged(number, report.AllMet(findings), since)
 		}
 		now := r.Clock.Now()
 		observedFor(findings, now.Sub(began))
-		if allHeld(findings) || !now.Before(began.Add(within)) {
+		if report.AllMet(findings) || !now.Before(began.Add(within)) {
 			return findings, since, nil
 		}
 		if err := clock.Pause(ctx, r.Clock, pulse); err != nil {
@@ -146,9 +147,9 @@ func (r *run) await(ctx context.Context, how sliding, within time.Duration, expe
 	}
 }
 
-func observedFor(findings []Finding, d time.Duration) {
+func observedFor(findings []report.Finding, d time.Duration) {
 	for i := range findings {
-		findings[i].Seconds = seconds(d)
+		findings[i].Seconds = report.Seconds(d)
 	}
 }
 
@@ -166,7 +167,7 @@ func (r *run) followRecovery(ctx context.Context) (stop func()) {
 			}
 			findings, number, since := r.judge(ctx, r.recovering(), r.Recover.Expect)
 			if ctx.Err() == nil {
-				r.calm.judged(number, allHeld(findings), since)
+				r.calm.judged(number, report.AllMet(findings), since)
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-package scenarios
+package report
 
 import (
 	"encoding/xml"
@@ -48,17 +48,17 @@ type junitMessage struct {
 	Text    string `xml:",chardata"`
 }
 
-// WriteJUnit writes the report as JUnit XML: a test case for every expectation, skipped when it was not judged, and one for a run that had no
-// verdict.
+// WriteJUnit writes the report as JUnit XML: a test case for every expectation, skipped if it was not judged, and one with an error for a run without
+// a verdict.
 func (r Report) WriteJUnit(w io.Writer) error { return encodeXML(w, r.junit()) }
 
-// WriteJUnit writes several reports as one JUnit document, with a suite for each.
+// WriteJUnit writes several reports as one JUnit document with a suite per report.
 func WriteJUnit(w io.Writer, reports []Report) error {
 	all := junitSuites{}
 	seen := map[string]int{}
 	for _, r := range reports {
 		s := r.junit()
-		// One scenario may run twice.
+		// The same scenario may run twice.
 		if seen[s.Name]++; seen[s.Name] > 1 {
 			again := fmt.Sprintf("%s (%d)", s.Name, seen[s.Name])
 			for i, c := range s.Cases {
@@ -79,17 +79,17 @@ func (r Report) junit() junitSuite {
 	seen := map[string]int{}
 	for _, f := range r.Expectations {
 		c := junitCase{Class: text.Printable(r.Scenario + "." + f.Phase), Name: text.Printable(f.caseName()), Time: junitTime(f.Seconds)}
-		// Readers take two cases of one name for the same one.
+		// Readers merge two cases of one name.
 		if seen[c.Class+c.Name]++; seen[c.Class+c.Name] > 1 {
 			c.Name = fmt.Sprintf("%s (%d)", c.Name, seen[c.Class+c.Name])
 		}
 		switch f.Result {
-		case held:
-		case notJudged:
+		case Met:
+		case NotJudged:
 			c.Skipped = &junitMessage{Message: "the run did not come to it"}
 			s.Skipped++
 		default:
-			c.Failure = &junitMessage{text.Printable(fmt.Sprintf("observed %s, wanted %s", f.observed(), f.limit())), text.Printable(f.Note)}
+			c.Failure = &junitMessage{text.Printable(fmt.Sprintf("observed %s, wanted %s", f.ObservedText(), f.LimitText())), text.Printable(f.Note)}
 			s.Failures++
 		}
 		s.Cases = append(s.Cases, c)
@@ -102,9 +102,9 @@ func (r Report) junit() junitSuite {
 	return s
 }
 
-// caseName tells an expectation from the others of its phase: by its step and by its limit.
+// caseName identifies an expectation within its phase by its step and its limit.
 func (f Finding) caseName() string {
-	name := f.Name + " " + f.limit()
+	name := f.Name + " " + f.LimitText()
 	if f.Step != "" {
 		name = f.Step + ": " + name
 	}

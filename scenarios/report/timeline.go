@@ -1,4 +1,4 @@
-package scenarios
+package report
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
-// TimelineLine is an event of a run for people who follow it: one line, or more where it does not fit into 80 columns.
+// TimelineLine formats an event for people who follow a run: one line, or more if it does not fit into 80 columns.
 func TimelineLine(e telemetry.Event, started time.Time) string {
 	first := fmt.Sprintf("  %6.1f s  %-8s ", e.At.Sub(started).Seconds(), text.Printable(e.Kind))
 	subject := e.Subject

@@ -1,4 +1,4 @@
-package scenarios
+package report
 
 import (
 	"cmp"
@@ -13,11 +13,11 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
-// WriteText writes the report for people: plain text that needs no colour to be understood, in at most 80 columns. It has no timeline, which
-// whoever runs a scenario follows while it runs.
+// WriteText writes the report for people: plain text that needs no colour to be understood, in at most 80 columns. It omits the
+// timeline, which is printed while the scenario runs.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString(text.Wrap("", cmp.Or(r.Summary, r.summary())))
+	b.WriteString(text.Wrap("", cmp.Or(r.Summary, r.Summarize())))
 	for line := range strings.Lines(r.Message) {
 		b.WriteString(text.Wrap("", line))
 	}
@@ -31,7 +31,7 @@ func (r Report) WriteText(w io.Writer) error {
 	return nil
 }
 
-// table aligns rows under a title; without rows there is no title either.
+// table writes rows in aligned columns under a title. Without rows it writes nothing.
 func table(b *strings.Builder, title string, rows [][]string) {
 	if len(rows) == 0 {
 		return
@@ -75,8 +75,8 @@ func (r Report) textSteps(b *strings.Builder) {
 	}
 }
 
-// marks are how a result of an expectation is shown.
-var marks = map[string]string{held: "✓ held", notHeld: "✗ not held", notJudged: "– not judged"}
+// marks are the results of expectations for people.
+var marks = map[string]string{Met: "✓ held", NotMet: "✗ not held", NotJudged: "– not judged"}
 
 func (r Report) textExpectations(b *strings.Builder) {
 	if len(r.Expectations) > 0 {
@@ -84,36 +84,15 @@ func (r Report) textExpectations(b *strings.Builder) {
 	}
 	for _, f := range r.Expectations {
 		first := fmt.Sprintf("  %-12s  %-7s  ", marks[f.Result], f.Phase)
-		b.WriteString(text.Wrap(first, f.Name+" "+f.limit()))
+		b.WriteString(text.Wrap(first, f.Name+" "+f.LimitText()))
 		under := strings.Repeat(" ", utf8.RuneCountInString(first))
-		if f.Result != notJudged {
-			b.WriteString(text.Wrap(under, "observed "+f.observed()))
+		if f.Result != NotJudged {
+			b.WriteString(text.Wrap(under, "observed "+f.ObservedText()))
 		}
 		if f.Note != "" {
 			b.WriteString(text.Wrap(under, f.Note))
 		}
 	}
-}
-
-func (f Finding) observed() string { return withUnit(f.Observed, f.Unit) }
-
-var comparisons = map[string]string{">=": "≥ ", "<=": "≤ ", "=": "", "visits": "visits "}
-
-func (f Finding) limit() string { return comparisons[f.Comparison] + withUnit(f.Limit, f.Unit) }
-
-// longTrace is how many states of a trace are shown; the JSON report has them all.
-const longTrace = 8
-
-func withUnit(v Value, unit string) string {
-	if v.Text == "" {
-		return v.String() + " " + unit
-	}
-	states := strings.Split(v.Text, " → ")
-	if len(states) <= longTrace {
-		return v.Text
-	}
-	shown := slices.Concat(states[:longTrace/2], []string{fmt.Sprintf("… (%d more)", len(states)-longTrace)}, states[len(states)-longTrace/2:])
-	return strings.Join(shown, " → ")
 }
 
 func (r Report) textLoad(b *strings.Builder) {
@@ -149,11 +128,11 @@ func (r Report) textLoad(b *strings.Builder) {
 	}
 }
 
-// refusalCodes are the gRPC codes of the reasons for which a caller refuses a call of its own.
+// refusalCodes maps the reason why a caller refuses its own call to the gRPC code of that call.
 var refusalCodes = map[string]string{"BREAKER_OPEN": "UNAVAILABLE", "TOO_MANY_CALLS": "RESOURCE_EXHAUSTED"}
 
-// calleeErrors are the failed calls that left the caller, by code.
-func (l LoadReport) calleeErrors() map[string]int64 {
+// calleeErrors counts the failed calls that left the caller, by code.
+func (l Load) calleeErrors() map[string]int64 {
 	out := map[string]int64{}
 	for code, n := range l.Errors {
 		out[code] = n
