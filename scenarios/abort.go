@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
@@ -16,16 +17,10 @@ type AbortRule interface {
 	trips(over LoadReading) (observed string, tripped bool)
 }
 
-// AbortRuleKind is an entry of the catalog of limits.
-type AbortRuleKind struct {
-	Name   string
-	Doc    string
-	Fields []Field
-	decode func(object) AbortRule
-}
-
 // AbortRules lists every limit a scenario can set.
-func AbortRules() []AbortRuleKind { return []AbortRuleKind{abortAvailabilityKind()} }
+func AbortRules() []grammar.Kind[AbortRule] {
+	return []grammar.Kind[AbortRule]{abortAvailabilityKind()}
+}
 
 type abortAvailability struct {
 	Of    string
@@ -33,17 +28,17 @@ type abortAvailability struct {
 	For   time.Duration
 }
 
-func abortAvailabilityKind() AbortRuleKind {
-	return AbortRuleKind{
+func abortAvailabilityKind() grammar.Kind[AbortRule] {
+	return grammar.Kind[AbortRule]{
 		Name: "availability",
 		Doc:  "Stops the run when a load's availability over the last `for` is below the limit; judged every 250 ms once a full window has passed.",
-		Fields: []Field{
-			{"of", "load", true, "browse", "whose calls"},
-			{"below", "percentage", true, "50%", "the limit"},
-			{"for", "duration", true, "10s", "the length of the sliding window"},
+		Fields: []grammar.Field{
+			grammar.Required("of", "load", "browse", "whose calls"),
+			grammar.Required("below", "percentage", "50%", "the limit"),
+			grammar.Required("for", "duration", "10s", "the length of the sliding window"),
 		},
-		decode: func(o object) AbortRule {
-			return abortAvailability{o.refer("of", aLoad), o.share("below"), o.span("for")}
+		Decode: func(o grammar.Object) AbortRule {
+			return abortAvailability{o.Refer("of", aLoad), o.Percentage("below"), o.PositiveDuration("for")}
 		},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
@@ -34,11 +35,8 @@ type deed struct {
 
 // ActionKind is an entry of the catalog of actions.
 type ActionKind struct {
-	Name     string
-	Doc      string
-	Fields   []Field
-	Disturbs bool // recovery is timed from the first step that does
-	decode   func(object) Action
+	grammar.Kind[Action]
+	Disturbs bool                                    // recovery is timed from the first step that does
 	undo     func(json.RawMessage) (reversal, error) // reads what a step of this kind journals; nil: nothing to put back
 }
 
@@ -50,12 +48,13 @@ func Actions() []ActionKind {
 	return []ActionKind{killPodKind(), scaleKind(), setRateKind(), healKind(), waitKind()}
 }
 
-func actionNames() []string {
-	var names []string
+// actionGrammar is the catalog of actions as files are read by.
+func actionGrammar() []grammar.Kind[Action] {
+	var out []grammar.Kind[Action]
 	for _, k := range Actions() {
-		names = append(names, k.Name)
+		out = append(out, k.Kind)
 	}
-	return names
+	return out
 }
 
 func actionKind(name string) ActionKind {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
@@ -68,3 +69,9 @@ func WriteJUnit(w io.Writer, reports []Report) error { return report.WriteJUnit(
 func TimelineLine(e telemetry.Event, started time.Time) string {
 	return report.TimelineLine(e, started)
 }
+
+// FileError has every problem of a scenario file, in the order of the lines; see package grammar.
+type FileError = grammar.FileError
+
+// Suggest returns a remedy for a misspelt word: the closest valid word, if one is close enough, and the list of all.
+func Suggest(got string, valid []string) string { return grammar.Suggest(got, valid) }

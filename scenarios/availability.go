@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
@@ -20,17 +21,17 @@ type availability struct {
 	Side    string // empty: callers
 }
 
-func availabilityKind() ExpectationKind {
-	return ExpectationKind{
+func availabilityKind() grammar.Kind[Expectation] {
+	return grammar.Kind[Expectation]{
 		Name: "availability",
 		Doc:  "The share of finished calls that were answered without an error. Arrivals that never left are not among them.",
-		Fields: []Field{
-			{"of", "load", true, "browse", "whose calls"},
-			{"atLeast", "percentage", true, "99.5%", "the least that satisfies it"},
-			{"side", "callers or callee", false, "callee", "callers, unless given, count a call that their own breaker or limit refused as failed; callee leaves those calls out"},
+		Fields: []grammar.Field{
+			grammar.Required("of", "load", "browse", "whose calls"),
+			grammar.Required("atLeast", "percentage", "99.5%", "the least that satisfies it"),
+			grammar.Optional("side", "callers or callee", "callee", "callers, unless given, count a call that their own breaker or limit refused as failed; callee leaves those calls out"),
 		},
-		decode: func(o object) Expectation {
-			return availability{o.refer("of", aLoad), o.share("atLeast"), o.oneOf("side", sideCallers, sideCallee)}
+		Decode: func(o grammar.Object) Expectation {
+			return availability{o.Refer("of", aLoad), o.Percentage("atLeast"), o.OneOf("side", sideCallers, sideCallee)}
 		},
 	}
 }

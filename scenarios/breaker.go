@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
@@ -16,37 +17,37 @@ type breaker struct {
 	State            telemetry.BreakerState   // this one now
 }
 
-func breakerKind() ExpectationKind {
-	return ExpectationKind{
+func breakerKind() grammar.Kind[Expectation] {
+	return grammar.Kind[Expectation]{
 		Name: "breaker",
 		Doc: "What a caller's circuit breakers did, from the events they sent. Give one of trace, visits and state. " +
 			"trace and visits must be true of every breaker on the path that changed at all, or of all of them when none did; " +
 			"state is that of the worst one (open, then half-open, then closed).",
-		Fields: []Field{
-			{"from", "text", true, "loadgen", "the caller, whose breaker it is"},
-			{"to", "text", true, "userservice", "the callee"},
-			{"method", "method", false, "user.v1.UserService/GetUser", "only this method's breaker; all unless given"},
-			{"trace", "list of states", false, "[closed, open, half-open, closed]", "exactly these states since the run began, the first being the state at its start"},
-			{"visits", "list of states", false, "[closed, open, half-open, closed]", "these states in this order, with any others between; for a breaker that probes more than once"},
-			{"state", "state", false, "closed", "the state at the moment of asking"},
+		Fields: []grammar.Field{
+			grammar.Required("from", "text", "loadgen", "the caller, whose breaker it is"),
+			grammar.Required("to", "text", "userservice", "the callee"),
+			grammar.Optional("method", "method", "user.v1.UserService/GetUser", "only this method's breaker; all unless given"),
+			grammar.Optional("trace", "list of states", "[closed, open, half-open, closed]", "exactly these states since the run began, the first being the state at its start"),
+			grammar.Optional("visits", "list of states", "[closed, open, half-open, closed]", "these states in this order, with any others between; for a breaker that probes more than once"),
+			grammar.Optional("state", "state", "closed", "the state at the moment of asking"),
 		},
-		decode: decodeBreaker,
+		Decode: decodeBreaker,
 	}
 }
 
-func decodeBreaker(o object) Expectation {
+func decodeBreaker(o grammar.Object) Expectation {
 	x := breaker{
-		From: o.text("from"), To: o.text("to"), Method: o.text("method"),
-		Trace: o.states("trace"), Visits: o.states("visits"), State: o.state("state"),
+		From: o.Text("from"), To: o.Text("to"), Method: o.Text("method"),
+		Trace: o.States("trace"), Visits: o.States("visits"), State: o.State("state"),
 	}
 	given := 0
 	for _, name := range []string{"trace", "visits", "state"} {
-		if o.has(name) {
+		if o.Has(name) {
 			given++
 		}
 	}
 	if given != 1 {
-		o.problem("try: state: closed", "want one of trace, visits and state, got %d", given)
+		o.Problem("try: state: closed", "want one of trace, visits and state, got %d", given)
 	}
 	return x
 }

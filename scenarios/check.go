@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
 // Catalog is what a scenario may name. Its owner knows the charts and the protos; the engine does not.
@@ -44,12 +46,12 @@ func (sc Scenario) Check(known Catalog) error {
 	if len(p.all) == 0 {
 		return nil
 	}
-	return newFileError(p.all)
+	return grammar.NewFileError(p.all)
 }
 
 func checkCall(p *problems, at string, c Call, known Catalog) {
 	if !slices.Contains(known.Targets, c.Service) {
-		p.add(at+"service", Suggest(c.Service, known.Targets), "the load generator cannot call %q", c.Service)
+		p.add(at+"service", grammar.Suggest(c.Service, known.Targets), "the load generator cannot call %q", c.Service)
 		return
 	}
 	if wrong := known.Call(c); wrong != nil {
@@ -63,14 +65,14 @@ func checkCall(p *problems, at string, c Call, known Catalog) {
 
 func checkRelease(p *problems, path, release string, known Catalog) {
 	if !slices.Contains(known.Releases, release) {
-		p.add(path, Suggest(release, known.Releases), "there is no release %q", release)
+		p.add(path, grammar.Suggest(release, known.Releases), "there is no release %q", release)
 	}
 }
 
 // checkPath finds breakers that will never be there: a breaker is made by the first call of its method.
 func checkPath(p *problems, path string, b breaker, known Catalog) {
 	if !slices.Contains(known.Targets, b.To) {
-		p.add(path+".to", Suggest(b.To, known.Targets), "the load generator cannot call %q, and has no breaker for it", b.To)
+		p.add(path+".to", grammar.Suggest(b.To, known.Targets), "the load generator cannot call %q, and has no breaker for it", b.To)
 		return
 	}
 	var called []string
@@ -83,7 +85,7 @@ func checkPath(p *problems, path string, b breaker, known Catalog) {
 	case len(called) == 0:
 		p.add(path+".to", "add a load that calls it", "no load calls %s, so that there is no breaker on this path", b.To)
 	case b.Method != "" && !slices.Contains(called, b.Method):
-		p.add(path+".method", Suggest(b.Method, called), "no load calls %s of %s, so that there is no breaker on this path", b.Method, b.To)
+		p.add(path+".method", grammar.Suggest(b.Method, called), "no load calls %s of %s, so that there is no breaker on this path", b.Method, b.To)
 	}
 }
 

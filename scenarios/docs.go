@@ -1,51 +1,67 @@
 package scenarios
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// Grammar prints every field, action, expectation and limit as Markdown, from the catalogs that the decoder reads by.
+// Grammar returns every field, action, expectation and limit as Markdown, from the catalogs by which files are read.
 func Grammar() string {
 	var b strings.Builder
 	for _, s := range []struct {
 		title  string
-		fields []Field
+		fields []grammar.Field
 	}{
 		{"The file", topFields}, {"metadata", metadataFields}, {"spec", specFields}, {"spec.load", loadFields},
 		{"spec.load call", callFields}, {"spec.steady", steadyFields}, {"spec.steps, beside one action", stepFields},
 		{"waitFor, beside one expectation", waitForFields}, {"spec.recover", recoverFields},
 	} {
-		fmt.Fprintf(&b, "### %s\n\n%s\n", s.title, fieldTable(s.fields))
+		fmt.Fprintf(&b, "### %s\n\n", s.title)
+		grammar.WriteTable(&b, s.fields)
 	}
-	b.WriteString("## Actions\n\n")
-	for _, k := range Actions() {
-		entryDoc(&b, k.Name, k.Doc, k.Fields)
-	}
-	b.WriteString("## Expectations\n\n")
-	for _, k := range Expectations() {
-		entryDoc(&b, k.Name, k.Doc, k.Fields)
-	}
-	b.WriteString("## Limits, under abort\n\n")
-	for _, k := range AbortRules() {
-		entryDoc(&b, k.Name, k.Doc, k.Fields)
-	}
+	grammar.WriteCatalog(&b, "Actions", actionGrammar())
+	grammar.WriteCatalog(&b, "Expectations", Expectations())
+	grammar.WriteCatalog(&b, "Limits, under abort", AbortRules())
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-func entryDoc(b *strings.Builder, name, doc string, fields []Field) {
-	fmt.Fprintf(b, "### `%s`\n\n%s\n\n%s\n", name, doc, fieldTable(fields))
+// WriteSchema writes a JSON Schema (draft 2020-12) of scenario files, from the catalogs by which files are read. It is for editors. It does not cover
+// what depends on other fields, on the charts or on the protos; Parse and Check do.
+func WriteSchema(w io.Writer) error {
+	top := grammar.ObjectSchema(topFields, map[string]grammar.Schema{
+		"apiVersion": {"const": APIVersion},
+		"kind":       {"const": FileKind},
+		"metadata":   grammar.ObjectSchema(metadataFields, nil),
+		"spec":       specSchema(),
+	})
+	top["$schema"], top["title"] = "https://json-schema.org/draft/2020-12/schema", "A scenario of sandbox"
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(top); err != nil {
+		return fmt.Errorf("writing the schema: %w", err)
+	}
+	return nil
 }
 
-func fieldTable(fields []Field) string {
-	var b strings.Builder
-	b.WriteString("| field | type | needed | example | meaning |\n|---|---|---|---|---|\n")
-	for _, f := range fields {
-		needed := "no"
-		if f.Required {
-			needed = "yes"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | `%s` | %s |\n", f.Name, f.Type, needed, f.Example, f.Doc)
-	}
-	return b.String()
+func specSchema() grammar.Schema {
+	expectations := grammar.ListSchema(grammar.OneSchema(Expectations(), nil))
+	load := grammar.ObjectSchema(loadFields, map[string]grammar.Schema{
+		"from": {"const": target.Generator},
+		"call": grammar.ObjectSchema(callFields, nil),
+	})
+	step := grammar.ObjectSchema(stepFields, map[string]grammar.Schema{"waitFor": grammar.OneSchema(Expectations(), waitForFields)})
+	return grammar.ObjectSchema(specFields, map[string]grammar.Schema{
+		"load":    grammar.ListSchema(load),
+		"steady":  grammar.ObjectSchema(steadyFields, map[string]grammar.Schema{"expect": expectations}),
+		"steps":   grammar.ListSchema(grammar.AtMostOneSchema(step, actionGrammar(), "waitFor")),
+		"recover": grammar.ObjectSchema(recoverFields, map[string]grammar.Schema{"expect": expectations}),
+		"expect":  expectations,
+		"abort":   grammar.ListSchema(grammar.OneSchema(AbortRules(), nil)),
+	})
 }

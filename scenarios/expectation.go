@@ -3,6 +3,7 @@ package scenarios
 import (
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
@@ -14,17 +15,9 @@ type Expectation interface {
 	check(e evidence) report.Finding
 }
 
-// ExpectationKind is an entry of the catalog of expectations.
-type ExpectationKind struct {
-	Name   string
-	Doc    string
-	Fields []Field
-	decode func(object) Expectation
-}
-
 // Expectations lists everything a scenario can expect.
-func Expectations() []ExpectationKind {
-	return []ExpectationKind{availabilityKind(), latencyKind(), sentKind(), breakerKind(), readyKind()}
+func Expectations() []grammar.Kind[Expectation] {
+	return []grammar.Kind[Expectation]{availabilityKind(), latencyKind(), sentKind(), breakerKind(), readyKind()}
 }
 
 func check(phase string, expectations []Expectation, e evidence) []report.Finding {

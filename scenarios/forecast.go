@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
 // A forecast is what a plan expects of the world after the steps so far. Changes of one thing are a stack: healing takes one out, and the value is that
@@ -100,5 +102,5 @@ func (r *run) roomFor(ctx context.Context, step int, a Action, before int) error
 func (r *run) misplanned(path, remedy, format string, args ...any) error {
 	p := problems{sc: r.Scenario}
 	p.add(path, remedy, format, args...)
-	return newFileError(p.all)
+	return grammar.NewFileError(p.all)
 }

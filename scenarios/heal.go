@@ -3,18 +3,22 @@ package scenarios
 import (
 	"context"
 	"fmt"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
 type heal struct{ Step string }
 
 func healKind() ActionKind {
 	return ActionKind{
-		Name: "heal",
-		Doc:  "Undoes an earlier step before the run is over. Recovery is then timed from here.",
-		Fields: []Field{
-			{"step", "step", true, "take it down", "the name of an earlier step that can be undone"},
+		Kind: grammar.Kind[Action]{
+			Name: "heal",
+			Doc:  "Undoes an earlier step before the run is over. Recovery is then timed from here.",
+			Fields: []grammar.Field{
+				grammar.Required("step", "step", "take it down", "the name of an earlier step that can be undone"),
+			},
+			Decode: func(o grammar.Object) Action { return heal{o.Refer("step", anEarlierStep)} },
 		},
-		decode: func(o object) Action { return heal{o.refer("step", anEarlierStep)} },
 	}
 }
 

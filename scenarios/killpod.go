@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
@@ -21,17 +22,19 @@ type killPod struct {
 
 func killPodKind() ActionKind {
 	return ActionKind{
-		Name: "killPod",
-		Doc:  "Deletes ready pods, chosen by the seed. Nothing has to be undone: Kubernetes replaces them.",
-		Fields: []Field{
-			{"release", "text", true, "userservice", "whose pods"},
-			{"count", "whole number", false, "1", "how many; 1 unless given"},
-			{"gracePeriod", "duration", false, "0s", "what a pod gets to finish its calls; 0s, a crash, unless given"},
+		Kind: grammar.Kind[Action]{
+			Name: "killPod",
+			Doc:  "Deletes ready pods, chosen by the seed. Nothing has to be undone: Kubernetes replaces them.",
+			Fields: []grammar.Field{
+				grammar.Required("release", "text", "userservice", "whose pods"),
+				grammar.Optional("count", "whole number", "1", "how many; 1 unless given"),
+				grammar.Optional("gracePeriod", "duration", "0s", "what a pod gets to finish its calls; 0s, a crash, unless given"),
+			},
+			Decode: func(o grammar.Object) Action {
+				return killPod{o.Text("release"), o.Whole("count", 1, 1), o.Duration("gracePeriod", 0)}
+			},
 		},
 		Disturbs: true,
-		decode: func(o object) Action {
-			return killPod{o.text("release"), o.whole("count", 1, 1), o.duration("gracePeriod", 0)}
-		},
 	}
 }
 

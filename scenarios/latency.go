@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
@@ -21,18 +22,18 @@ type latency struct {
 	Calls    string // empty: answered
 }
 
-func latencyKind() ExpectationKind {
-	return ExpectationKind{
+func latencyKind() grammar.Kind[Expectation] {
+	return grammar.Kind[Expectation]{
 		Name: "latency",
 		Doc:  "A quantile of the time from a call's intended start to its end, of calls that were answered: calls that fail at once would flatter it.",
-		Fields: []Field{
-			{"of", "load", true, "browse", "whose calls"},
-			{"quantile", "number between 0 and 1", true, "0.99", "0.99 is the latency that 99 % of calls did not exceed"},
-			{"atMost", "duration", true, "250ms", "the most that satisfies it"},
-			{"calls", "answered or failed", false, "failed", "of which calls; failed ones are those that left the caller and ended in an error; answered unless given"},
+		Fields: []grammar.Field{
+			grammar.Required("of", "load", "browse", "whose calls"),
+			grammar.Required("quantile", "number between 0 and 1", "0.99", "0.99 is the latency that 99 % of calls did not exceed"),
+			grammar.Required("atMost", "duration", "250ms", "the most that satisfies it"),
+			grammar.Optional("calls", "answered or failed", "failed", "of which calls; failed ones are those that left the caller and ended in an error; answered unless given"),
 		},
-		decode: func(o object) Expectation {
-			return latency{o.refer("of", aLoad), o.quantile("quantile"), o.span("atMost"), o.oneOf("calls", callsAnswered, callsFailed)}
+		Decode: func(o grammar.Object) Expectation {
+			return latency{o.Refer("of", aLoad), o.Quantile("quantile"), o.PositiveDuration("atMost"), o.OneOf("calls", callsAnswered, callsFailed)}
 		},
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
 //go:embed library/*.yaml
@@ -56,7 +58,7 @@ func Load(nameOrPath string) (Scenario, error) {
 			}
 			names = append(names, sc.Name)
 		}
-		return Scenario{}, &UnknownError{nameOrPath, Suggest(nameOrPath, names)}
+		return Scenario{}, &UnknownError{nameOrPath, grammar.Suggest(nameOrPath, names)}
 	}
 	data, err := os.ReadFile(nameOrPath)
 	if errors.Is(err, fs.ErrNotExist) {

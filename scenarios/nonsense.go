@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
@@ -36,11 +37,11 @@ func (a setRate) lasts() time.Duration { return a.For }
 // problems collects what is wrong with fields by their paths.
 type problems struct {
 	sc  Scenario
-	all []Problem
+	all []grammar.Problem
 }
 
 func (p *problems) add(path, remedy, format string, args ...any) {
-	p.all = append(p.all, Problem{p.sc.File, p.sc.lines[path], path, fmt.Sprintf(format, args...), remedy})
+	p.all = append(p.all, grammar.Problem{File: p.sc.File, Line: p.sc.lines[path], Path: path, Message: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
 // expected is an expectation with where it is written.
@@ -81,7 +82,7 @@ func (sc Scenario) expectations() []expected {
 }
 
 // nonsense lists what reads well and cannot be meant: what never fails, never happens, or is never seen.
-func (sc Scenario) nonsense() []Problem {
+func (sc Scenario) nonsense() []grammar.Problem {
 	p := &problems{sc: sc}
 	for _, check := range []func(*problems){
 		loadNames, generatorStays, countsOfPods, steadyIsLongEnough, windowsAreLongEnough, heldWithin, tracesCanHappen, pathsAreHeard, nothingTwice, abortsGuard,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
@@ -12,15 +13,15 @@ type ready struct {
 	Replicas int
 }
 
-func readyKind() ExpectationKind {
-	return ExpectationKind{
+func readyKind() grammar.Kind[Expectation] {
+	return grammar.Kind[Expectation]{
 		Name: "ready",
 		Doc:  "At least this many pods of a release are ready: in waitFor and recover for `hold`, elsewhere at the moment of asking.",
-		Fields: []Field{
-			{"release", "text", true, "userservice", "whose pods"},
-			{"replicas", "whole number", true, "3", "the least that satisfies it"},
+		Fields: []grammar.Field{
+			grammar.Required("release", "text", "userservice", "whose pods"),
+			grammar.Required("replicas", "whole number", "3", "the least that satisfies it"),
 		},
-		decode: func(o object) Expectation { return ready{o.text("release"), o.whole("replicas", 1, 1)} },
+		Decode: func(o grammar.Object) Expectation { return ready{o.Text("release"), o.Whole("replicas", 1, 1)} },
 	}
 }
 

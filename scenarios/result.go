@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
@@ -21,7 +22,7 @@ const (
 // ExitCode maps what Parse, Load or Run returned to the program's exit code. A bad file or an unknown scenario is 2, an interruption 130. What a
 // run left behind turns a pass into a 5; every other verdict keeps its code.
 func ExitCode(result report.Result, err error) int {
-	var file *FileError
+	var file *grammar.FileError
 	var unknown *UnknownError
 	var left *LeftError
 	switch {

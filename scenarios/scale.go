@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
@@ -48,14 +49,16 @@ func (b scaleBack) putBack(ctx context.Context, t Target) error {
 
 func scaleKind() ActionKind {
 	return ActionKind{
-		Name: "scale",
-		Doc:  "Sets how many replicas a release wants. Undoing restores the number it wanted before.",
-		Fields: []Field{
-			{"release", "text", true, "userservice", "what to scale"},
-			{"replicas", "whole number", true, "0", "how many it shall want; 0 takes it down"},
+		Kind: grammar.Kind[Action]{
+			Name: "scale",
+			Doc:  "Sets how many replicas a release wants. Undoing restores the number it wanted before.",
+			Fields: []grammar.Field{
+				grammar.Required("release", "text", "userservice", "what to scale"),
+				grammar.Required("replicas", "whole number", "0", "how many it shall want; 0 takes it down"),
+			},
+			Decode: func(o grammar.Object) Action { return scale{o.Text("release"), o.Whole("replicas", 0, 0)} },
 		},
 		Disturbs: true,
-		decode:   func(o object) Action { return scale{o.text("release"), o.whole("replicas", 0, 0)} },
 		undo:     reversalOf[scaleBack],
 	}
 }

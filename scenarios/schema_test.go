@@ -11,6 +11,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
 func compiledSchema(t *testing.T) *jsonschema.Schema {
@@ -98,7 +100,7 @@ func TestSchema_RefusesWhatTheDecoderRefuses(t *testing.T) {
 // TestSchema_KnowsEveryType walks all catalogs, so that a new type is not accepted unchecked.
 func TestSchema_KnowsEveryType(t *testing.T) {
 	special := []string{"list of loads", "list of steps", "list of expectations", "list of limits", "one expectation and within"}
-	lists := [][]Field{topFields, metadataFields, specFields, loadFields, callFields, steadyFields, stepFields, waitForFields, recoverFields}
+	lists := [][]grammar.Field{topFields, metadataFields, specFields, loadFields, callFields, steadyFields, stepFields, waitForFields, recoverFields}
 	for _, k := range Actions() {
 		lists = append(lists, k.Fields)
 	}
@@ -109,7 +111,7 @@ func TestSchema_KnowsEveryType(t *testing.T) {
 		lists = append(lists, k.Fields)
 	}
 	for _, f := range slices.Concat(lists...) {
-		if reflect.DeepEqual(typeSchema(f.Type), schema{}) && !slices.Contains(special, f.Type) {
+		if reflect.DeepEqual(grammar.TypeSchema(f.Type), grammar.Schema{}) && !slices.Contains(special, f.Type) {
 			t.Errorf("field %s has the type %q, which the schema does not know", f.Name, f.Type)
 		}
 	}

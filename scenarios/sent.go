@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
@@ -13,15 +14,15 @@ type sent struct {
 	AtLeast Share
 }
 
-func sentKind() ExpectationKind {
-	return ExpectationKind{
+func sentKind() grammar.Kind[Expectation] {
+	return grammar.Kind[Expectation]{
 		Name: "sent",
 		Doc:  "The share of intended arrivals that left: below it the load generator was the bottleneck. Below 99 % every other expectation about the load is unknown.",
-		Fields: []Field{
-			{"of", "load", true, "browse", "whose arrivals"},
-			{"atLeast", "percentage", true, "99%", "the least that satisfies it"},
+		Fields: []grammar.Field{
+			grammar.Required("of", "load", "browse", "whose arrivals"),
+			grammar.Required("atLeast", "percentage", "99%", "the least that satisfies it"),
 		},
-		decode: func(o object) Expectation { return sent{o.refer("of", aLoad), o.share("atLeast")} },
+		Decode: func(o grammar.Object) Expectation { return sent{o.Refer("of", aLoad), o.Percentage("atLeast")} },
 	}
 }
 

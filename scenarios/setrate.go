@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
@@ -50,15 +51,19 @@ func (b rateBack) putBack(ctx context.Context, t Target) error {
 
 func setRateKind() ActionKind {
 	return ActionKind{
-		Name: "setRate",
-		Doc:  "Changes a load's rate. Undoing restores the rate before; with `for` that happens by itself.",
-		Fields: []Field{
-			{"load", "load", true, "browse", "which load"},
-			{"rate", "rate", true, "300/s", "the new rate"},
-			{"for", "duration", false, "10s", "how long; until healed or the end unless given"},
+		Kind: grammar.Kind[Action]{
+			Name: "setRate",
+			Doc:  "Changes a load's rate. Undoing restores the rate before; with `for` that happens by itself.",
+			Fields: []grammar.Field{
+				grammar.Required("load", "load", "browse", "which load"),
+				grammar.Required("rate", "rate", "300/s", "the new rate"),
+				grammar.Optional("for", "duration", "10s", "how long; until healed or the end unless given"),
+			},
+			Decode: func(o grammar.Object) Action {
+				return setRate{o.Refer("load", aLoad), o.Rate("rate"), o.Duration("for", 0)}
+			},
 		},
 		Disturbs: true,
-		decode:   func(o object) Action { return setRate{o.refer("load", aLoad), o.rate("rate"), o.duration("for", 0)} },
 		undo:     reversalOf[rateBack],
 	}
 }

@@ -4,16 +4,20 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
 type wait struct{ For time.Duration }
 
 func waitKind() ActionKind {
 	return ActionKind{
-		Name:   "wait",
-		Doc:    "Lets time pass while the load goes on.",
-		Fields: []Field{{"for", "duration", true, "8s", "how long"}},
-		decode: func(o object) Action { return wait{o.span("for")} },
+		Kind: grammar.Kind[Action]{
+			Name:   "wait",
+			Doc:    "Lets time pass while the load goes on.",
+			Fields: []grammar.Field{grammar.Required("for", "duration", "8s", "how long")},
+			Decode: func(o grammar.Object) Action { return wait{o.PositiveDuration("for")} },
+		},
 	}
 }
 

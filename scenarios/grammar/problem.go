@@ -1,4 +1,4 @@
-package scenarios
+package grammar
 
 import (
 	"cmp"
@@ -9,16 +9,16 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
-// Problem is one mistake in a scenario file, and what corrects it.
+// Problem is one mistake in a file.
 type Problem struct {
 	File    string
 	Line    int
 	Path    string // spec.steps[0].killPod.count; empty for the file as a whole
 	Message string
-	Remedy  string
+	Remedy  string // how to correct it; may be empty
 }
 
-// String is one line that editors can parse, and the remedy on the next. Nothing of the file gets into it raw.
+// String returns a line that editors can parse, file:line: field: message, and the remedy on a second line. Control characters are escaped.
 func (p Problem) String() string {
 	line := fmt.Sprintf("%s:%d: ", p.File, max(1, p.Line))
 	if p.Path != "" {
@@ -31,7 +31,7 @@ func (p Problem) String() string {
 	return line + "\n  " + text.OneLine(p.Remedy)
 }
 
-// FileError holds every problem of a scenario file, in the order of its lines.
+// FileError has every problem of a file, in the order of the lines.
 type FileError struct{ Problems []Problem }
 
 func (e *FileError) Error() string {
@@ -42,12 +42,13 @@ func (e *FileError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func newFileError(problems []Problem) *FileError {
+// NewFileError returns an error with the problems sorted by line.
+func NewFileError(problems []Problem) *FileError {
 	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 	return &FileError{problems}
 }
 
-// Suggest names the nearest valid word if one is near, and always the valid ones.
+// Suggest returns a remedy for a misspelt word: the closest valid word, if one is close enough, and the list of all.
 func Suggest(got string, valid []string) string {
 	list := "valid here: " + strings.Join(valid, ", ")
 	if len(valid) == 0 {
@@ -69,7 +70,7 @@ func nearest(got string, valid []string) (string, bool) {
 	return best, best != ""
 }
 
-// edits is the Levenshtein distance, capped for words nobody would have typed by mistake.
+// edits returns the Levenshtein distance. For long words, which are not typing mistakes, it returns 64.
 func edits(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
 		return 64

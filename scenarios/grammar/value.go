@@ -1,4 +1,4 @@
-package scenarios
+package grammar
 
 import (
 	"bytes"
@@ -9,11 +9,19 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// jsonNumber is the form of a number in JSON. What YAML takes for a number beyond it, such as 007 or 0x1f, stays the text it is.
+// jsonNumber is the form of a number in JSON. Other numbers of YAML, such as 007 and 0x1f, are rendered as texts.
 var jsonNumber = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$`)
 
-// value renders a value of a request as JSON: a text as written, dates and leading zeros included.
-func (n node) value() json.RawMessage {
+// JSON renders an object as JSON text. Texts, including dates and numbers with leading zeros, stay as written; so do templates inside them.
+func (n Node) JSON() string {
+	if n.yaml.Kind != yaml.MappingNode {
+		n.Problem(`try: {userId: "u-1"}`, "want fields, got %s", describe(n.yaml))
+		return ""
+	}
+	return string(n.value())
+}
+
+func (n Node) value() json.RawMessage {
 	switch n.yaml.Kind {
 	case yaml.MappingNode:
 		return n.fieldsValue()
@@ -25,29 +33,29 @@ func (n node) value() json.RawMessage {
 			}
 			path := fmt.Sprintf("%s[%d]", n.path, i)
 			n.file.lines[path] = item.Line
-			out = append(out, node{item, item.Line, path, n.file}.value()...)
+			out = append(out, Node{item, item.Line, path, n.file}.value()...)
 		}
 		return append(out, ']')
 	case yaml.ScalarNode:
 		return n.scalarValue()
-	default: // an alias can blow a short file up without bound
-		n.problem("write the value out", "got %s", describe(n.yaml))
+	default: // an alias can make a short file grow without bound
+		n.Problem("write the value out", "got %s", describe(n.yaml))
 		return json.RawMessage("null")
 	}
 }
 
-func (n node) fieldsValue() json.RawMessage {
+func (n Node) fieldsValue() json.RawMessage {
 	out := []byte("{")
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.yaml.Content); i += 2 {
 		key := n.yaml.Content[i]
 		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
-			n.problem("write the fields out", "want a field name, got %s", describe(key))
+			n.Problem("write the fields out", "want a field name, got %s", describe(key))
 			continue
 		}
 		member := n.child(key.Value, key, n.yaml.Content[i+1])
 		if seen[key.Value] {
-			member.problem("keep one of them", "the field is given twice")
+			member.Problem("keep one of them", "the field is given twice")
 			continue
 		}
 		seen[key.Value] = true
@@ -59,7 +67,7 @@ func (n node) fieldsValue() json.RawMessage {
 	return append(out, '}')
 }
 
-func (n node) scalarValue() json.RawMessage {
+func (n Node) scalarValue() json.RawMessage {
 	s, plain := n.yaml.Value, n.yaml.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) == 0
 	switch {
 	case !plain:
