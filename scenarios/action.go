@@ -19,6 +19,14 @@ type Action interface {
 // A changer is an action whose release is compared, after clean-up, with what it was before.
 type changer interface{ changes() (release string) }
 
+// The optional abilities of an action.
+type (
+	lasting    interface{ lasts() time.Duration } // it goes on after it is done
+	rateSetter interface {
+		setsRate() (load string, rate Rate)
+	}
+)
+
 // A deed is an action with its targets found: what it will do and what undoes it, both known before it is done.
 type deed struct {
 	detail string // for the timeline and the plan

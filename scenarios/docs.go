@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
@@ -25,8 +26,8 @@ func Grammar() string {
 		grammar.WriteTable(&b, s.fields)
 	}
 	grammar.WriteCatalog(&b, "Actions", actionGrammar())
-	grammar.WriteCatalog(&b, "Expectations", Expectations())
-	grammar.WriteCatalog(&b, "Limits, under abort", AbortRules())
+	grammar.WriteCatalog(&b, "Expectations", expect.Kinds())
+	grammar.WriteCatalog(&b, "Limits, under abort", expect.Limits())
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
@@ -50,18 +51,18 @@ func WriteSchema(w io.Writer) error {
 }
 
 func specSchema() grammar.Schema {
-	expectations := grammar.ListSchema(grammar.OneSchema(Expectations(), nil))
+	expectations := grammar.ListSchema(grammar.OneSchema(expect.Kinds(), nil))
 	load := grammar.ObjectSchema(loadFields, map[string]grammar.Schema{
 		"from": {"const": target.Generator},
 		"call": grammar.ObjectSchema(callFields, nil),
 	})
-	step := grammar.ObjectSchema(stepFields, map[string]grammar.Schema{"waitFor": grammar.OneSchema(Expectations(), waitForFields)})
+	step := grammar.ObjectSchema(stepFields, map[string]grammar.Schema{"waitFor": grammar.OneSchema(expect.Kinds(), waitForFields)})
 	return grammar.ObjectSchema(specFields, map[string]grammar.Schema{
 		"load":    grammar.ListSchema(load),
 		"steady":  grammar.ObjectSchema(steadyFields, map[string]grammar.Schema{"expect": expectations}),
 		"steps":   grammar.ListSchema(grammar.AtMostOneSchema(step, actionGrammar(), "waitFor")),
 		"recover": grammar.ObjectSchema(recoverFields, map[string]grammar.Schema{"expect": expectations}),
 		"expect":  expectations,
-		"abort":   grammar.ListSchema(grammar.OneSchema(AbortRules(), nil)),
+		"abort":   grammar.ListSchema(grammar.OneSchema(expect.Limits(), nil)),
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
@@ -55,30 +56,29 @@ func (f *forecast) heal(step string, s *stage) {
 }
 
 // reachable refuses to wait for more ready pods than a release will want at that point.
-func (r *run) reachable(ctx context.Context, look *stage, path string, x Expectation) error {
-	want, ok := x.(ready)
+func (r *run) reachable(ctx context.Context, look *stage, step int, x expect.Expectation) error {
+	about, ok := x.(expect.OfPods)
 	if !ok {
 		return nil
 	}
-	n, foreseen := look.forecast.replicas(want.Release)
+	release, want := about.Pods()
+	n, foreseen := look.forecast.replicas(release)
 	if !foreseen {
-		was, err := r.countOf(ctx, want.Release)
+		was, err := r.countOf(ctx, release)
 		if err != nil {
 			return err
 		}
 		n = was.replicas
 	}
 	switch {
-	case n >= want.Replicas:
+	case n >= want:
 		return nil
-	case !foreseen: // not the file's doing
-		return &HintError{fmt.Errorf("waiting for %d ready pods of %s: it wants %d", want.Replicas, want.Release, n), "sandbox status, then sandbox up"}
+	case !foreseen: // the file is not wrong
+		return &HintError{fmt.Errorf("waiting for %d ready pods of %s: it wants %d", want, release, n), "sandbox status, then sandbox up"}
 	}
-	if r.lines[path+".ready"] > 0 {
-		path += ".ready"
-	}
+	path := r.conditionPath(fmt.Sprintf("spec.steps[%d].waitFor", step))
 	return r.misplanned(path+".replicas", fmt.Sprintf("try: replicas: %d, or scale it first", max(1, n)),
-		"%d pods of %s will never be ready: it will want %d at that point", want.Replicas, want.Release, n)
+		"%d pods of %s will never be ready: it will want %d at that point", want, release, n)
 }
 
 // roomFor refuses to scale a release to more pods than the node has room for.

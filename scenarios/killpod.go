@@ -12,6 +12,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 type killPod struct {
@@ -91,4 +92,15 @@ func choose(r *rand.Rand, pods []telemetry.Pod, n int) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+func (a killPod) Validate() []grammar.Mistake {
+	if a.Count <= target.MaxPods {
+		return nil
+	}
+	return []grammar.Mistake{{
+		Field:   "count",
+		Message: fmt.Sprintf("%d pods are more than a node can hold, which is %d", a.Count, target.MaxPods),
+		Remedy:  "try: count: 1",
+	}}
 }

@@ -2,91 +2,25 @@ package scenarios
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 )
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// walked is a trail whose states are a second apart.
-func walked(method string, states ...telemetry.BreakerState) trail {
-	t := trail{From: "a", To: "b", Method: method}
+// walked is a expect.StateTrace whose states are a second apart.
+func walked(method string, states ...telemetry.BreakerState) expect.StateTrace {
+	t := expect.StateTrace{From: "a", To: "b", Method: method}
 	for i, s := range states {
-		t.Visits = append(t.Visits, visit{s, epoch.Add(time.Duration(i) * time.Second)})
+		t.Visits = append(t.Visits, expect.Visit{State: s, At: epoch.Add(time.Duration(i) * time.Second)})
 	}
 	return t
-}
-
-func TestBreakerExpectation(t *testing.T) {
-	const c, o, h = telemetry.Closed, telemetry.Open, telemetry.HalfOpen
-	once := []telemetry.BreakerState{c, o, h, c}
-	gap := walked("m", once...)
-	gap.Gap = true
-	for _, tc := range []struct {
-		sentence string
-		x        breaker
-		trails   []trail
-		met      bool
-		observed string
-	}{
-		{"the same states are the trace", breaker{Trace: once}, []trail{walked("m", once...)}, true, "closed → open → half-open → closed"},
-		{"more states are another trace", breaker{Trace: once}, []trail{walked("m", c, o, h, o, h, c)}, false, "closed → open → half-open → open → half-open → closed"},
-		{"more states still visit", breaker{Visits: once}, []trail{walked("m", c, o, h, o, h, c)}, true, "closed → open → half-open → open → half-open → closed"},
-		{"visits in another order do not count", breaker{Visits: once}, []trail{walked("m", h, c, o)}, false, "half-open → closed → open"},
-		{"a breaker that never changed does not spoil another's trace", breaker{Trace: once}, []trail{walked("idle", c), walked("m", once...)}, true, "closed → open → half-open → closed"},
-		{"one that changed spoils a trace of none", breaker{Trace: once[:1]}, []trail{walked("idle", c), walked("m", c, o)}, false, "closed → open"},
-		{"all that changed must match", breaker{Trace: once}, []trail{walked("m", once...), walked("n", c, o)}, false, "closed → open"},
-		{"only the named method is looked at", breaker{Method: "m", Trace: once}, []trail{walked("m", once...), walked("n", c, o)}, true, "closed → open → half-open → closed"},
-		{"no breaker is not a pass", breaker{Trace: once[:1]}, nil, false, "unknown"},
-		{"no breaker has no state", breaker{State: c}, nil, false, "unknown"},
-		{"a missed change is not an exact trace", breaker{Trace: once}, []trail{gap}, false, "closed → open → half-open → closed"},
-		{"a missed change does not unsee visits", breaker{Visits: once}, []trail{gap}, true, "closed → open → half-open → closed"},
-		{"the worst breaker is the path's state", breaker{State: c}, []trail{walked("m", c), walked("n", c, o, h)}, false, "half-open"},
-		{"open is worse than half-open", breaker{State: o}, []trail{walked("m", c, o), walked("n", c, o, h)}, true, "open"},
-	} {
-		t.Run(tc.sentence, func(t *testing.T) {
-			tc.x.From, tc.x.To = "a", "b"
-			other := trail{From: "a", To: "elsewhere", Visits: []visit{{o, epoch}}}
-			f := tc.x.check(evidence{trails: append(tc.trails, other)})
-			if f.Met() != tc.met || f.Observed.Text != tc.observed {
-				t.Errorf("held %t, observed %q (%s)", f.Met(), f.Observed.Text, f.Note)
-			}
-		})
-	}
-}
-
-func TestNothingObservedNeverHolds(t *testing.T) {
-	e := evidence{loads: map[string]LoadReading{}, ready: func(string) (int, time.Time, error) { return 3, time.Time{}, errors.New("no route") }}
-	for _, x := range []Expectation{availability{Of: "l"}, latency{Of: "l", Quantile: 0.5, AtMost: time.Hour}, sent{"l", 0}, ready{"r", 0}, breaker{State: telemetry.Closed}} {
-		if f := x.check(e); f.Met() || f.Observed.Text != "unknown" || f.Note == "" {
-			t.Errorf("%s: %+v", x, f)
-		}
-	}
-}
-
-func TestAvailabilityIsJudgedUnroundedAndShownRoundedDown(t *testing.T) {
-	for _, tc := range []struct {
-		ok, failed int64
-		limit      Share
-		met        bool
-		shown      float64
-	}{
-		{995, 5, 0.995, true, 99.5},
-		{9949, 51, 0.995, false, 99.49},
-		{9_999_999, 1, 1, false, 99.9999},
-		{0, 10, 0.5, false, 0},
-	} {
-		f := availability{Of: "l", AtLeast: tc.limit}.check(evidence{loads: map[string]LoadReading{"l": {Sent: tc.ok + tc.failed, OK: tc.ok, Errors: map[string]int64{"Internal": tc.failed}}}})
-		if f.Met() != tc.met || f.Observed.Number != tc.shown {
-			t.Errorf("%d of %d: held %t, shown %v", tc.ok, tc.ok+tc.failed, f.Met(), f.Observed.Number)
-		}
-	}
 }
 
 func TestListedChangeIsNotCountedTwice(t *testing.T) {
@@ -112,8 +46,8 @@ func TestListedChangeIsNotCountedTwice(t *testing.T) {
 			c := tc.change
 			c.From, c.To, c.Method = w.breaker.Caller, w.breaker.Callee, w.breaker.Method
 			watch.add(c)
-			if got := watch.snapshot()[0]; !slices.Equal(got.states(), tc.want) || got.Gap {
-				t.Errorf("%v, gap %t", got.states(), got.Gap)
+			if got := watch.snapshot()[0]; !slices.Equal(got.States(), tc.want) || got.Gap {
+				t.Errorf("%v, gap %t", got.States(), got.Gap)
 			}
 		})
 	}
@@ -125,15 +59,15 @@ func TestNoChangeIsLostWithoutAWord(t *testing.T) {
 	for _, tc := range []struct {
 		sentence string
 		changes  []BreakerChange
-		listed   visit
+		listed   expect.Visit
 		want     []telemetry.BreakerState
 		now      telemetry.BreakerState
 		gap      bool
 	}{
-		{"all are heard", []BreakerChange{opened, closed}, visit{telemetry.Closed, closed.At}, []telemetry.BreakerState{"closed", "open", "closed"}, telemetry.Closed, false},
-		{"the last one is not heard", []BreakerChange{opened}, visit{telemetry.Closed, closed.At}, []telemetry.BreakerState{"closed", "open"}, telemetry.Closed, true},
-		{"none is heard, and it is as before", nil, visit{telemetry.Closed, closed.At}, []telemetry.BreakerState{"closed"}, telemetry.Closed, true},
-		{"some were lost on the way", []BreakerChange{{Seq: 9, Boot: "a", Missed: true}}, visit{telemetry.Closed, epoch}, []telemetry.BreakerState{"closed"}, telemetry.Closed, true},
+		{"all are heard", []BreakerChange{opened, closed}, expect.Visit{State: telemetry.Closed, At: closed.At}, []telemetry.BreakerState{"closed", "open", "closed"}, telemetry.Closed, false},
+		{"the last one is not heard", []BreakerChange{opened}, expect.Visit{State: telemetry.Closed, At: closed.At}, []telemetry.BreakerState{"closed", "open"}, telemetry.Closed, true},
+		{"none is heard, and it is as before", nil, expect.Visit{State: telemetry.Closed, At: closed.At}, []telemetry.BreakerState{"closed"}, telemetry.Closed, true},
+		{"some were lost on the way", []BreakerChange{{Seq: 9, Boot: "a", Missed: true}}, expect.Visit{State: telemetry.Closed, At: epoch}, []telemetry.BreakerState{"closed"}, telemetry.Closed, true},
 	} {
 		t.Run(tc.sentence, func(t *testing.T) {
 			w := newWorld()
@@ -150,8 +84,8 @@ func TestNoChangeIsLostWithoutAWord(t *testing.T) {
 			if err := watch.refresh(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if got := watch.snapshot()[0]; !slices.Equal(got.states(), tc.want) || got.Gap != tc.gap || got.now() != tc.now {
-				t.Errorf("%v, now %s, gap %t", got.states(), got.now(), got.Gap)
+			if got := watch.snapshot()[0]; !slices.Equal(got.States(), tc.want) || got.Gap != tc.gap || got.Now() != tc.now {
+				t.Errorf("%v, now %s, gap %t", got.States(), got.Now(), got.Gap)
 			}
 		})
 	}
@@ -205,8 +139,8 @@ func TestAWatchThatLostItsConnectionHearsWhatHappenedMeanwhile(t *testing.T) {
 		happen(3, "b", telemetry.HalfOpen, telemetry.Closed)
 		time.Sleep(2 * pulse)
 		want := []telemetry.BreakerState{"closed", "open", "closed", "open", "half-open", "closed"}
-		if got := watch.snapshot()[0]; !slices.Equal(got.states(), want) || got.Gap {
-			t.Errorf("%v, gap %t", got.states(), got.Gap)
+		if got := watch.snapshot()[0]; !slices.Equal(got.States(), want) || got.Gap {
+			t.Errorf("%v, gap %t", got.States(), got.Gap)
 		}
 	})
 }

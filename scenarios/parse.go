@@ -3,6 +3,7 @@ package scenarios
 import (
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
@@ -17,7 +18,7 @@ func Parse(file string, data []byte) (Scenario, error) {
 	if err := f.Err(); err != nil {
 		return Scenario{}, err
 	}
-	if problems := sc.nonsense(); len(problems) > 0 { // not before: a file that is half read would only give more of the same
+	if problems := sc.sanity(); len(problems) > 0 { // not before: a file that is half read would only give more of the same
 		return Scenario{}, grammar.NewFileError(problems)
 	}
 	return sc, nil
@@ -66,7 +67,7 @@ func readSpec(f *grammar.File, o grammar.Object, sc *Scenario) {
 	sc.Load = readLoads(o.List("load"), sc.Seed)
 	sc.Steps = readSteps(f, o.List("steps"))
 	sc.Expect = readExpectations(o.List("expect"))
-	sc.Abort = grammar.Each(o.List("abort"), AbortRules(), "limit")
+	sc.Abort = grammar.Each(o.List("abort"), expect.Limits(), "limit")
 	if s, ok := o.Fields("steady", steadyFields); ok {
 		sc.Steady = Steady{For: s.PositiveDuration("for"), Expect: readExpectations(s.List("expect"))}
 	}
@@ -75,8 +76,8 @@ func readSpec(f *grammar.File, o grammar.Object, sc *Scenario) {
 	}
 }
 
-func readExpectations(items []grammar.Node) []Expectation {
-	return grammar.Each(items, Expectations(), "expectation")
+func readExpectations(items []grammar.Node) []expect.Expectation {
+	return grammar.Each(items, expect.Kinds(), "expectation")
 }
 
 // readHold reads how long a condition must be true; nil if the file does not say.
@@ -84,20 +85,17 @@ func readHold(o grammar.Object) *time.Duration {
 	if !o.Has("hold") {
 		return nil
 	}
-	return new(o.Duration("hold", defaultHold))
+	return new(o.Duration("hold", expect.DefaultHold))
 }
 
-// The kinds of references.
-const (
-	aLoad         = "load"
-	anEarlierStep = "earlier, undoable step"
-)
+// anEarlierStep is the kind of references to a step.
+const anEarlierStep = "earlier, undoable step"
 
 // declared returns the names that a reference may have. A step may refer only to steps before it.
 func (sc Scenario) declared(r grammar.Reference) []string {
 	var names []string
 	switch r.Kind {
-	case aLoad:
+	case expect.LoadName:
 		for _, l := range sc.Load {
 			names = append(names, l.Name)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
@@ -48,8 +49,8 @@ func readStep(n grammar.Node, fields []grammar.Field, names map[string]int) Step
 	if len(given) > 0 {
 		s.Kind, s.Action = given[len(given)-1], action
 	}
-	if w, ok := o.Fields("waitFor", append(slices.Clone(waitForFields), grammar.KindFields(Expectations())...)); ok {
-		s.WaitFor = &WaitFor{Within: w.PositiveDuration("within"), Hold: readHold(w), Condition: grammar.One(w, Expectations(), "expectation")}
+	if w, ok := o.Fields("waitFor", append(slices.Clone(waitForFields), grammar.KindFields(expect.Kinds())...)); ok {
+		s.WaitFor = &WaitFor{Within: w.PositiveDuration("within"), Hold: readHold(w), Condition: grammar.One(w, expect.Kinds(), "expectation")}
 	}
 	return s
 }

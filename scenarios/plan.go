@@ -37,7 +37,7 @@ func (r *run) plan(ctx context.Context) error {
 		}
 		if s.WaitFor != nil {
 			step.Detail = joined(step.Detail, s.WaitFor.String())
-			if err := r.reachable(ctx, look, fmt.Sprintf("spec.steps[%d].waitFor", i), s.WaitFor.Condition); err != nil {
+			if err := r.reachable(ctx, look, i, s.WaitFor.Condition); err != nil {
 				return err
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
@@ -26,7 +27,7 @@ type podCount struct {
 }
 
 func newPodWatch(sc Scenario, workloads Workloads, clock Clock) *podWatch {
-	return &podWatch{workloads: workloads, clock: clock, keep: sc.longestHold() + 2*stale, past: map[string][]podCount{}, errs: map[string]error{}}
+	return &podWatch{workloads: workloads, clock: clock, keep: sc.longestHold() + 2*expect.MaxAge, past: map[string][]podCount{}, errs: map[string]error{}}
 }
 
 func (p *podWatch) sample(ctx context.Context, release string) {
@@ -53,18 +54,18 @@ func (p *podWatch) window(release string, hold time.Duration, after time.Time) (
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, past := p.clock.Now(), p.past[release]
-	if len(past) == 0 || now.Sub(past[len(past)-1].at) > stale {
+	if len(past) == 0 || now.Sub(past[len(past)-1].at) > expect.MaxAge {
 		if p.errs[release] != nil {
 			return 0, began, p.errs[release]
 		}
-		return 0, began, fmt.Errorf("they were not listed for more than %s", stale)
+		return 0, began, fmt.Errorf("they were not listed for more than %s", expect.MaxAge)
 	}
 	last := past[len(past)-1]
 	n = last.ready
 	next := last.at
 	for i := len(past) - 1; i >= 0; i-- {
 		c := past[i]
-		if c.at.Before(after) || next.Sub(c.at) > stale {
+		if c.at.Before(after) || next.Sub(c.at) > expect.MaxAge {
 			break
 		}
 		n, next = min(n, c.ready), c.at

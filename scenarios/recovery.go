@@ -4,31 +4,32 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 // breakerTimes adds the times of the first breaker that opened after the fault.
-func breakerTimes(r report.Recovery, trails []trail, fault, until time.Time) report.Recovery {
+func breakerTimes(r report.Recovery, traces []expect.StateTrace, fault, until time.Time) report.Recovery {
 	if fault.IsZero() {
 		return r
 	}
-	var first *trail
+	var first *expect.StateTrace
 	var opened time.Time
-	for i := range trails {
-		if at, ok := trails[i].entered("open", fault); ok && (first == nil || at.Before(opened)) {
-			first, opened = &trails[i], at
+	for i := range traces {
+		if at, ok := traces[i].Entered("open", fault); ok && (first == nil || at.Before(opened)) {
+			first, opened = &traces[i], at
 		}
 	}
 	if first == nil {
 		return r
 	}
 	r.DetectSeconds = new(report.Seconds(opened.Sub(fault)))
-	r.OpenSeconds = new(report.Seconds(first.during("open", fault, until)))
-	r.HalfOpenSeconds = new(report.Seconds(first.during("half-open", fault, until)))
-	if at, ok := first.entered("half-open", fault); ok {
+	r.OpenSeconds = new(report.Seconds(first.During("open", fault, until)))
+	r.HalfOpenSeconds = new(report.Seconds(first.During("half-open", fault, until)))
+	if at, ok := first.Entered("half-open", fault); ok {
 		r.HalfOpenedSeconds = new(report.Seconds(at.Sub(fault)))
 	}
-	if last := first.last(); last.State == "closed" && !first.overtaken() {
+	if last := first.Last(); last.State == "closed" && !first.Outdated() {
 		r.ClosedSeconds = new(report.Seconds(last.At.Sub(fault)))
 	}
 	return r

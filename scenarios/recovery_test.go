@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
@@ -250,7 +251,7 @@ func TestRecovery_ComesFromTheCallers(t *testing.T) {
 }
 
 func TestBreakerTimes_CountFromTheFault(t *testing.T) {
-	r := breakerTimes(report.Recovery{}, []trail{walked("m", "closed", "open", "half-open", "open", "closed")}, epoch.Add(500*time.Millisecond), epoch.Add(time.Minute))
+	r := breakerTimes(report.Recovery{}, []expect.StateTrace{walked("m", "closed", "open", "half-open", "open", "closed")}, epoch.Add(500*time.Millisecond), epoch.Add(time.Minute))
 	want := report.Recovery{DetectSeconds: new(0.5), HalfOpenedSeconds: new(1.5), ClosedSeconds: new(3.5), OpenSeconds: new(2.0), HalfOpenSeconds: new(1.0)}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Error(diff)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 )
 
@@ -29,7 +30,7 @@ type sampler struct {
 	loads Loads
 	clock Clock
 	names []string
-	rules []AbortRule
+	rules []expect.Limit
 
 	mu   sync.Mutex
 	past map[string]*readings
@@ -43,7 +44,7 @@ func newSampler(sc Scenario, loads Loads, clock Clock) *sampler {
 	}
 	s.kept.counts = s.kept.whole
 	for _, r := range sc.Abort {
-		s.kept.counts = max(s.kept.counts, r.window())
+		s.kept.counts = max(s.kept.counts, r.Window())
 	}
 	return s
 }
@@ -121,7 +122,7 @@ func (s *sampler) window(name string, hold time.Duration, after time.Time) (over
 	if !ok {
 		return LoadReading{}, began, "the load has not been read yet"
 	}
-	if age := s.clock.Now().Sub(last.At); age > stale {
+	if age := s.clock.Now().Sub(last.At); age > expect.MaxAge {
 		return LoadReading{}, began, fmt.Sprintf("the load was last read %s ago", age.Round(time.Millisecond))
 	}
 	first, ok := s.past[name].before(last.At.Add(-hold), after)
@@ -137,11 +138,11 @@ func (s *sampler) window(name string, hold time.Duration, after time.Time) (over
 
 func (s *sampler) judge() error {
 	for _, rule := range s.rules {
-		over, full := s.last(rule.load(), rule.window())
+		over, full := s.last(rule.Load(), rule.Window())
 		if !full {
 			continue
 		}
-		if observed, tripped := rule.trips(over); tripped {
+		if observed, tripped := rule.Exceeded(over); tripped {
 			return &abortError{rule.String(), observed}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 type scale struct {
@@ -94,4 +95,15 @@ func (a scale) resolve(ctx context.Context, s *stage) (deed, error) {
 			return nil
 		},
 	}, nil
+}
+
+func (a scale) Validate() []grammar.Mistake {
+	if a.Replicas <= target.MaxPods {
+		return nil
+	}
+	return []grammar.Mistake{{
+		Field:   "replicas",
+		Message: fmt.Sprintf("%d pods are more than a node can hold, which is %d", a.Replicas, target.MaxPods),
+		Remedy:  "try: replicas: 5",
+	}}
 }

@@ -3,6 +3,8 @@ package scenarios
 import (
 	"fmt"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 )
 
 // What a scenario file must declare itself to be.
@@ -21,8 +23,8 @@ type Scenario struct {
 	Steady      Steady
 	Steps       []Step
 	Recover     Recover
-	Expect      []Expectation
-	Abort       []AbortRule
+	Expect      []expect.Expectation
+	Abort       []expect.Limit
 	Source      []byte // the file as written
 
 	lines map[string]int // of each field, by its path
@@ -31,7 +33,7 @@ type Scenario struct {
 // Steady is the baseline that must hold before anything is broken.
 type Steady struct {
 	For    time.Duration
-	Expect []Expectation
+	Expect []expect.Expectation
 }
 
 // Step waits for After, does its action, then waits for its condition; Action or WaitFor may be nil, not both.
@@ -45,18 +47,18 @@ type Step struct {
 
 // WaitFor is a condition and the time it has to come true.
 type WaitFor struct {
-	Condition Expectation
+	Condition expect.Expectation
 	Within    time.Duration
 	Hold      *time.Duration // how long it must be true; nil: as long as the expectation's kind says
 }
 
 func (w WaitFor) String() string {
-	return fmt.Sprintf("wait up to %s for %s %s", w.Within, w.Condition, w.Condition.check(nothing).LimitText())
+	return fmt.Sprintf("wait up to %s for %s %s", w.Within, w.Condition, expect.LimitText(w.Condition))
 }
 
 // Recover says what must hold again after the last step, and how soon.
 type Recover struct {
 	Within time.Duration
 	Hold   *time.Duration // how long it must hold; nil: as long as each expectation's kind says
-	Expect []Expectation
+	Expect []expect.Expectation
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
@@ -104,10 +105,10 @@ func TestSchema_KnowsEveryType(t *testing.T) {
 	for _, k := range Actions() {
 		lists = append(lists, k.Fields)
 	}
-	for _, k := range Expectations() {
+	for _, k := range expect.Kinds() {
 		lists = append(lists, k.Fields)
 	}
-	for _, k := range AbortRules() {
+	for _, k := range expect.Limits() {
 		lists = append(lists, k.Fields)
 	}
 	for _, f := range slices.Concat(lists...) {

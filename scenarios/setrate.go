@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
@@ -60,7 +61,7 @@ func setRateKind() ActionKind {
 				grammar.Optional("for", "duration", "10s", "how long; until healed or the end unless given"),
 			},
 			Decode: func(o grammar.Object) Action {
-				return setRate{o.Refer("load", aLoad), o.Rate("rate"), o.Duration("for", 0)}
+				return setRate{o.Refer("load", expect.LoadName), o.Rate("rate"), o.Duration("for", 0)}
 			},
 		},
 		Disturbs: true,
@@ -105,3 +106,7 @@ func (a setRate) resolve(_ context.Context, s *stage) (deed, error) {
 		revert: a.For > 0,
 	}, nil
 }
+
+func (a setRate) lasts() time.Duration { return a.For }
+
+func (a setRate) setsRate() (string, Rate) { return a.Load, a.Rate }

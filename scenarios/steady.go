@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
@@ -48,9 +49,9 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 	}
 	e := r.evidence(ctx)
 	for name, reading := range to {
-		e.loads[name] = reading.Sub(from[name])
+		e.Loads[name] = reading.Sub(from[name])
 	}
-	findings := check("steady", r.Steady.Expect, e)
+	findings := expect.CheckAll("steady", r.Steady.Expect, e)
 	observedFor(findings, r.Steady.For)
 	r.report.Expectations = append(r.report.Expectations, findings...)
 	if !report.AllMet(findings) {
@@ -89,12 +90,12 @@ func (r *run) readLoads(ctx context.Context) (map[string]LoadReading, error) {
 	return out, nil
 }
 
-// evidence holds what can be seen now; loads are the caller's to fill in, over the window it judges.
-func (r *run) evidence(ctx context.Context) evidence {
-	e := evidence{loads: map[string]LoadReading{}, least: 1}
-	e.trails, e.deaf = r.watch.present(ctx)
-	e.now = r.Clock.Now()
-	e.ready = func(release string) (int, time.Time, error) {
+// evidence returns what can be seen now. The caller fills in the loads over the window that it judges.
+func (r *run) evidence(ctx context.Context) expect.Evidence {
+	e := expect.Evidence{Loads: map[string]LoadReading{}, Calls: 1}
+	e.Traces, e.UnknownTraces = r.watch.present(ctx)
+	e.Now = r.Clock.Now()
+	e.Ready = func(release string) (int, time.Time, error) {
 		pods, err := r.target.Workloads.Pods(ctx, release)
 		return target.CountReady(pods), time.Time{}, err
 	}

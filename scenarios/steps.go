@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
@@ -65,7 +66,7 @@ func (r *run) step(ctx context.Context, i int, s Step, out *report.Step) (met bo
 	}
 	r.log.note("step", s.Name, w)
 	how := sliding{phase: "steps", hold: s.WaitFor.Hold, passing: true}
-	findings, _, err := r.await(ctx, how, s.WaitFor.Within, []Expectation{s.WaitFor.Condition})
+	findings, _, err := r.await(ctx, how, s.WaitFor.Within, []expect.Expectation{s.WaitFor.Condition})
 	for i := range findings {
 		findings[i].Step = s.Name
 	}

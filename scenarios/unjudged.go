@@ -1,6 +1,9 @@
 package scenarios
 
-import "github.com/grpc-sandbox/sandbox/scenarios/report"
+import (
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
+)
 
 // NotRun is the report of a scenario that was not begun: nothing of it was judged.
 func NotRun(sc Scenario) report.Report {
@@ -10,7 +13,7 @@ func NotRun(sc Scenario) report.Report {
 // withUnjudged adds the expectations to which the run did not come, each in its place.
 func withUnjudged(sc Scenario, judged []report.Finding) []report.Finding {
 	out := []report.Finding{}
-	add := func(phase, step string, expectations ...Expectation) {
+	add := func(phase, step string, expectations ...expect.Expectation) {
 		n := len(out)
 		for _, f := range judged {
 			if f.Phase == phase && f.Step == step {
@@ -21,7 +24,7 @@ func withUnjudged(sc Scenario, judged []report.Finding) []report.Finding {
 			return
 		}
 		for _, x := range expectations {
-			out = append(out, unjudged(phase, step, x))
+			out = append(out, expect.NotJudged(phase, step, x))
 		}
 	}
 	add("steady", "", sc.Steady.Expect...)

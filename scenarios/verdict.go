@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
@@ -48,14 +49,14 @@ func (r *run) verdict(ctx context.Context) error {
 		return err
 	}
 	e := r.evidence(ctx)
-	for tries := 0; e.deaf != "" && tries < verdictTries; tries++ {
+	for tries := 0; e.UnknownTraces != "" && tries < verdictTries; tries++ {
 		if err := clock.Pause(ctx, r.Clock, pulse); err != nil {
 			return err
 		}
 		e = r.evidence(ctx)
 	}
-	e.loads = r.final
-	findings := check("verdict", r.Expect, e)
+	e.Loads = r.final
+	findings := expect.CheckAll("verdict", r.Expect, e)
 	observedFor(findings, r.Clock.Now().Sub(r.report.StartedAt))
 	if ctx.Err() != nil {
 		return ctx.Err() // what was not read has not failed to hold

@@ -26,3 +26,5 @@ func (a wait) String() string { return fmt.Sprintf("wait %s", a.For) }
 func (a wait) resolve(context.Context, *stage) (deed, error) {
 	return deed{detail: a.String(), hold: a.For}, nil
 }
+
+func (a wait) lasts() time.Duration { return a.For }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 )
 
@@ -18,8 +19,8 @@ type breakerWatch struct {
 	tell   func(BreakerChange)
 
 	mu     sync.Mutex
-	trails []trail
-	listed int       // the first so many trails come from the list made at the start
+	traces []expect.StateTrace
+	listed int       // the first so many traces come from the list made at the start
 	open   bool      // the list at the start has been made
 	heard  time.Time // when the last list was asked for that was answered
 	since  time.Time
@@ -38,7 +39,7 @@ func watchBreakers(ctx context.Context, source Breakers, clock Clock, tell func(
 	if err := w.refresh(ctx); err != nil {
 		return nil, nil, err
 	}
-	w.listed = len(w.trails)
+	w.listed = len(w.traces)
 	return w, events, nil
 }
 
@@ -59,16 +60,16 @@ func (w *breakerWatch) refresh(ctx context.Context) error {
 		// One that is new and has changed already has an event on its way, which says what it was before.
 		fresh := b.State == telemetry.Closed && b.Reason == ""
 		if i := w.find(b.Caller, b.Callee, b.Method); i >= 0 {
-			w.trails[i].Listed = visit{b.State, b.Since}
+			w.traces[i].Listed = expect.Visit{State: b.State, At: b.Since}
 		} else if atStart || fresh {
-			w.trails = append(w.trails, trail{From: b.Caller, To: b.Callee, Method: b.Method, Visits: []visit{{b.State, b.Since}}})
+			w.traces = append(w.traces, expect.StateTrace{From: b.Caller, To: b.Callee, Method: b.Method, Visits: []expect.Visit{{State: b.State, At: b.Since}}})
 		}
 	}
 	return nil
 }
 
 func (w *breakerWatch) find(from, to, method string) int {
-	return slices.IndexFunc(w.trails, func(t trail) bool { return t.From == from && t.To == to && t.Method == method })
+	return slices.IndexFunc(w.traces, func(t expect.StateTrace) bool { return t.From == from && t.To == to && t.Method == method })
 }
 
 // run records changes until ctx ends, and subscribes again when the connection is lost.
@@ -108,41 +109,41 @@ func (w *breakerWatch) add(c BreakerChange) bool {
 	w.seq = max(w.seq, c.Seq)
 	if c.Missed { // of which breaker nobody knows, perhaps of one not heard of yet
 		w.lossy = true
-		for i := range w.trails {
-			w.trails[i].Gap = true
+		for i := range w.traces {
+			w.traces[i].Gap = true
 		}
 		return false
 	}
 	i := w.find(c.From, c.To, c.Method)
 	if i < 0 {
-		w.trails = append(w.trails, trail{From: c.From, To: c.To, Method: c.Method, Visits: []visit{{c.Old, c.At}}, Gap: w.lossy})
-		i = len(w.trails) - 1
+		w.traces = append(w.traces, expect.StateTrace{From: c.From, To: c.To, Method: c.Method, Visits: []expect.Visit{{State: c.Old, At: c.At}}, Gap: w.lossy})
+		i = len(w.traces) - 1
 	}
-	t := &w.trails[i]
+	t := &w.traces[i]
 	last := t.Visits[len(t.Visits)-1]
-	if len(t.Visits) == 1 && i < w.listed && last.includes(c) {
+	if len(t.Visits) == 1 && i < w.listed && includes(last, c) {
 		return false
 	}
 	t.Gap = t.Gap || last.State != c.Old
-	t.Visits = append(t.Visits, visit{c.New, c.At})
+	t.Visits = append(t.Visits, expect.Visit{State: c.New, At: c.At})
 	return true
 }
 
 // includes says whether a listed state already takes the change into account. Both times come from the breaker's own clock.
-func (v visit) includes(c BreakerChange) bool {
+func includes(v expect.Visit, c BreakerChange) bool {
 	if v.At.IsZero() {
 		return v.State == c.New
 	}
 	return !c.At.After(v.At)
 }
 
-// present lists the breakers again. When that fails it returns the trails as they were heard of, and why they say nothing about the present.
-func (w *breakerWatch) present(ctx context.Context) (trails []trail, unknown string) {
+// present lists the breakers again. When that fails it returns the traces as they were heard of, and why they say nothing about the present.
+func (w *breakerWatch) present(ctx context.Context) (traces []expect.StateTrace, unknown string) {
 	err := w.refresh(ctx)
 	w.mu.Lock()
 	age := w.clock.Now().Sub(w.heard)
 	w.mu.Unlock()
-	if age > stale {
+	if age > expect.MaxAge {
 		unknown = fmt.Sprintf("breakers were last read %s ago", age.Round(time.Millisecond))
 		if err != nil {
 			unknown += ": " + err.Error()
@@ -151,14 +152,14 @@ func (w *breakerWatch) present(ctx context.Context) (trails []trail, unknown str
 	return w.snapshot(), unknown
 }
 
-// snapshot copies the trails. One that changed again after its last event, as the last list says, has a gap.
-func (w *breakerWatch) snapshot() []trail {
+// snapshot copies the traces. One that changed again after its last event, as the last list says, has a gap.
+func (w *breakerWatch) snapshot() []expect.StateTrace {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	out := slices.Clone(w.trails)
+	out := slices.Clone(w.traces)
 	for i := range out {
 		out[i].Visits = slices.Clone(out[i].Visits)
-		out[i].Gap = out[i].Gap || out[i].overtaken()
+		out[i].Gap = out[i].Gap || out[i].Outdated()
 	}
 	return out
 }

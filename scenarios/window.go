@@ -2,16 +2,14 @@ package scenarios
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
-
-// defaultHold is the length of the window over which waitFor and recover are judged, unless the file says otherwise.
-const defaultHold = 2 * time.Second
 
 // A calm is the time since the run last changed something. The windows of waitFor and recover lie wholly in it.
 type calm struct {
@@ -89,37 +87,38 @@ type sliding struct {
 	passing bool           // a breaker's state counts when it was passed through
 }
 
-// judge judges expectations over the window that ends now. since is when the latest of their windows began.
-func (r *run) judge(ctx context.Context, how sliding, expectations []Expectation) (findings []report.Finding, number int, since time.Time) {
-	_ = r.sampler.sample(ctx) // one that fails leaves the last reading, which says when it grows too old
+// judge judges expectations over the window that ends now. It returns the time at which the latest of their windows started.
+func (r *run) judge(ctx context.Context, how sliding, expectations []expect.Expectation) (findings []report.Finding, number int, since time.Time) {
+	_ = r.sampler.sample(ctx) // if it fails, the last reading remains, and grows too old
 	for _, x := range expectations {
-		if x, ok := x.(ready); ok {
-			r.pods.sample(ctx, x.Release)
+		if x, ok := x.(expect.OfPods); ok {
+			release, _ := x.Pods()
+			r.pods.sample(ctx, release)
 		}
 	}
 	calm, unsettled := r.calm.settle(ctx, r.Clock)
 	findings, since = make([]report.Finding, len(expectations)), calm.acted
 	e := r.evidence(ctx)
-	e.least = enough
+	e.Calls = expect.WindowCalls
 	for i, x := range expectations {
-		hold := x.window()
+		hold := x.DefaultHold()
 		if how.hold != nil {
 			hold = *how.hold
 		}
-		e.breakers = breakerWindow{hold: hold, after: calm.acted, passing: how.passing}
-		e.unread, e.began = map[string]string{}, map[string]time.Time{}
+		e.BreakerWindow = expect.BreakerWindow{Hold: hold, After: calm.acted, Passing: how.passing}
+		e.Unread, e.Started = map[string]string{}, map[string]time.Time{}
 		for _, l := range r.Load {
-			if e.unread[l.Name] = unsettled; unsettled == "" {
-				e.loads[l.Name], e.began[l.Name], e.unread[l.Name] = r.sampler.window(l.Name, hold, calm.settled)
+			if e.Unread[l.Name] = unsettled; unsettled == "" {
+				e.Loads[l.Name], e.Started[l.Name], e.Unread[l.Name] = r.sampler.window(l.Name, hold, calm.settled)
 			}
 		}
-		e.ready = func(release string) (int, time.Time, error) {
+		e.Ready = func(release string) (int, time.Time, error) {
 			if unsettled != "" {
-				return 0, time.Time{}, fmt.Errorf("%s", unsettled)
+				return 0, time.Time{}, errors.New(unsettled)
 			}
 			return r.pods.window(release, hold, calm.settled)
 		}
-		findings[i] = x.check(e)
+		findings[i] = x.Check(e)
 		findings[i].Phase = how.phase
 		if findings[i].Since.After(since) {
 			since = findings[i].Since
@@ -129,7 +128,7 @@ func (r *run) judge(ctx context.Context, how sliding, expectations []Expectation
 }
 
 // await judges every pulse until all expectations hold; it returns the last findings and since when they have held.
-func (r *run) await(ctx context.Context, how sliding, within time.Duration, expectations []Expectation) ([]report.Finding, time.Time, error) {
+func (r *run) await(ctx context.Context, how sliding, within time.Duration, expectations []expect.Expectation) ([]report.Finding, time.Time, error) {
 	began := r.Clock.Now()
 	for {
 		findings, number, since := r.judge(ctx, how, expectations)
@@ -187,7 +186,7 @@ func (r *run) recovering() sliding { return sliding{phase: "recover", hold: r.Re
 
 // longestHold is the longest window that a scenario needs.
 func (sc Scenario) longestHold() time.Duration {
-	longest := defaultHold
+	longest := expect.DefaultHold
 	if sc.Recover.Hold != nil {
 		longest = max(longest, *sc.Recover.Hold)
 	}

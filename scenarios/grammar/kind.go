@@ -53,3 +53,11 @@ func Each[T any](items []Node, catalog []Kind[T], noun string) []T {
 	}
 	return out
 }
+
+// Validator is implemented by the result of a Decode that can be written correctly and still makes no sense, such as a condition that is always true.
+type Validator interface {
+	Validate() []Mistake
+}
+
+// Mistake is a problem in a field of one entry of a catalog. The field may have an index, such as "trace[1]".
+type Mistake struct{ Field, Message, Remedy string }

@@ -189,3 +189,8 @@ func (o Object) Name(field string) string {
 		return s, nil
 	})
 }
+
+var methodForm = regexp.MustCompile(`^[A-Za-z_][\w.]*/[A-Za-z_]\w*$`)
+
+// IsMethod reports whether s has the form package.Service/Method.
+func IsMethod(s string) bool { return methodForm.MatchString(s) }

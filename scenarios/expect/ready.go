@@ -1,4 +1,4 @@
-package scenarios
+package expect
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 type ready struct {
@@ -27,14 +28,27 @@ func readyKind() grammar.Kind[Expectation] {
 
 func (x ready) String() string { return "ready pods of " + x.Release }
 
-func (x ready) window() time.Duration { return defaultHold }
+func (x ready) Pods() (string, int) { return x.Release, x.Replicas }
 
-func (x ready) check(e evidence) report.Finding {
+func (x ready) Validate() []grammar.Mistake {
+	if x.Replicas <= target.MaxPods {
+		return nil
+	}
+	return []grammar.Mistake{{
+		Field:   "replicas",
+		Message: fmt.Sprintf("%d pods are more than a node can hold, which is %d", x.Replicas, target.MaxPods),
+		Remedy:  "try: replicas: 3",
+	}}
+}
+
+func (x ready) DefaultHold() time.Duration { return DefaultHold }
+
+func (x ready) Check(e Evidence) report.Finding {
 	f := report.Finding{Name: x.String(), Comparison: ">=", Limit: report.Value{Number: float64(x.Replicas)}, Unit: "pods"}
-	n, began, err := e.ready(x.Release)
+	n, started, err := e.Ready(x.Release)
 	if err != nil {
 		return f.Unknown(fmt.Sprintf("listing pods of %s: %s", x.Release, err))
 	}
-	f.Observed.Number, f.Since = float64(n), began
+	f.Observed.Number, f.Since = float64(n), started
 	return f.Judge(n >= x.Replicas)
 }

@@ -1,4 +1,4 @@
-package scenarios
+package expect
 
 import (
 	"fmt"
@@ -7,11 +7,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 type sent struct {
 	Of      string
-	AtLeast Share
+	AtLeast target.Share
 }
 
 func sentKind() grammar.Kind[Expectation] {
@@ -22,20 +23,22 @@ func sentKind() grammar.Kind[Expectation] {
 			grammar.Required("of", "load", "browse", "whose arrivals"),
 			grammar.Required("atLeast", "percentage", "99%", "the least that satisfies it"),
 		},
-		Decode: func(o grammar.Object) Expectation { return sent{o.Refer("of", aLoad), o.Percentage("atLeast")} },
+		Decode: func(o grammar.Object) Expectation { return sent{o.Refer("of", LoadName), o.Percentage("atLeast")} },
 	}
 }
 
 func (x sent) String() string { return "sent of " + x.Of }
 
-func (x sent) window() time.Duration { return defaultHold }
+func (x sent) Load() string { return x.Of }
 
-func (x sent) check(e evidence) report.Finding {
-	f := report.Finding{Name: x.String(), Comparison: ">=", Limit: report.Value{Number: x.AtLeast.Percent()}, Unit: "%", Since: e.began[x.Of]}
-	if why := e.unread[x.Of]; why != "" {
+func (x sent) DefaultHold() time.Duration { return DefaultHold }
+
+func (x sent) Check(e Evidence) report.Finding {
+	f := report.Finding{Name: x.String(), Comparison: ">=", Limit: report.Value{Number: x.AtLeast.Percent()}, Unit: "%", Since: e.Started[x.Of]}
+	if why := e.Unread[x.Of]; why != "" {
 		return f.Unknown(why)
 	}
-	r := e.loads[x.Of]
+	r := e.Loads[x.Of]
 	got, known := r.SentShare()
 	if !known {
 		return f.Unknown("no call was due")

@@ -1,4 +1,4 @@
-package scenarios
+package expect
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // The sides from which a call can be looked at.
@@ -17,7 +18,7 @@ const (
 
 type availability struct {
 	Of      string
-	AtLeast Share
+	AtLeast target.Share
 	Side    string // empty: callers
 }
 
@@ -31,7 +32,7 @@ func availabilityKind() grammar.Kind[Expectation] {
 			grammar.Optional("side", "callers or callee", "callee", "callers, unless given, count a call that their own breaker or limit refused as failed; callee leaves those calls out"),
 		},
 		Decode: func(o grammar.Object) Expectation {
-			return availability{o.Refer("of", aLoad), o.Percentage("atLeast"), o.OneOf("side", sideCallers, sideCallee)}
+			return availability{o.Refer("of", LoadName), o.Percentage("atLeast"), o.OneOf("side", sideCallers, sideCallee)}
 		},
 	}
 }
@@ -43,10 +44,12 @@ func (x availability) String() string {
 	return "availability of " + x.Of
 }
 
-func (x availability) window() time.Duration { return defaultHold }
+func (x availability) Load() string { return x.Of }
 
-func (x availability) check(e evidence) report.Finding {
-	f := report.Finding{Name: x.String(), Comparison: ">=", Limit: report.Value{Number: x.AtLeast.Percent()}, Unit: "%", Since: e.began[x.Of]}
+func (x availability) DefaultHold() time.Duration { return DefaultHold }
+
+func (x availability) Check(e Evidence) report.Finding {
+	f := report.Finding{Name: x.String(), Comparison: ">=", Limit: report.Value{Number: x.AtLeast.Percent()}, Unit: "%", Since: e.Started[x.Of]}
 	r, why := e.load(x.Of)
 	if why != "" {
 		return f.Unknown(why)
@@ -58,9 +61,9 @@ func (x availability) check(e evidence) report.Finding {
 	if few := e.tooFew(finished, "finished"); few != "" {
 		return f.Unknown(few)
 	}
-	got, known := Share(0), r.Sent > 0 && x.Side != sideCallee
+	got, known := target.Share(0), r.Sent > 0 && x.Side != sideCallee
 	if finished > 0 {
-		got, known = Share(float64(r.OK)/float64(finished)), true
+		got, known = target.Share(float64(r.OK)/float64(finished)), true
 	}
 	if !known {
 		return f.Unknown("no call was sent")

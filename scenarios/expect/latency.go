@@ -1,4 +1,4 @@
-package scenarios
+package expect
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func latencyKind() grammar.Kind[Expectation] {
 			grammar.Optional("calls", "answered or failed", "failed", "of which calls; failed ones are those that left the caller and ended in an error; answered unless given"),
 		},
 		Decode: func(o grammar.Object) Expectation {
-			return latency{o.Refer("of", aLoad), o.Quantile("quantile"), o.PositiveDuration("atMost"), o.OneOf("calls", callsAnswered, callsFailed)}
+			return latency{o.Refer("of", LoadName), o.Quantile("quantile"), o.PositiveDuration("atMost"), o.OneOf("calls", callsAnswered, callsFailed)}
 		},
 	}
 }
@@ -45,10 +45,12 @@ func (x latency) String() string {
 	return fmt.Sprintf("p%s latency of %s", text.Decimal(x.Quantile*100), x.Of)
 }
 
-func (x latency) window() time.Duration { return defaultHold }
+func (x latency) Load() string { return x.Of }
 
-func (x latency) check(e evidence) report.Finding {
-	f := report.Finding{Name: x.String(), Comparison: "<=", Limit: report.Value{Number: millis(x.AtMost)}, Unit: "ms", Since: e.began[x.Of]}
+func (x latency) DefaultHold() time.Duration { return DefaultHold }
+
+func (x latency) Check(e Evidence) report.Finding {
+	f := report.Finding{Name: x.String(), Comparison: "<=", Limit: report.Value{Number: millis(x.AtMost)}, Unit: "ms", Since: e.Started[x.Of]}
 	r, why := e.load(x.Of)
 	if why != "" {
 		return f.Unknown(why)
