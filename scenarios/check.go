@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
@@ -33,8 +34,8 @@ func (sc Scenario) Check(known Catalog) error {
 		checkCall(p, fmt.Sprintf("spec.load[%d].call.", i), l.Call, known)
 	}
 	for i, s := range sc.Steps {
-		if a, ok := s.Action.(changer); ok {
-			checkRelease(p, sc.actionPath(i)+".release", a.changes(), known)
+		if a, ok := s.Action.(action.Changer); ok {
+			checkRelease(p, sc.actionPath(i)+".release", a.Changes(), known)
 		}
 	}
 	for _, x := range sc.expectations() {

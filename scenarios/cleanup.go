@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
@@ -78,7 +79,7 @@ func (r *run) undoOne(ctx context.Context, a *done) error {
 func (r *run) undo(ctx context.Context, a *done) error {
 	how, err := r.done.undo(ctx, r.world, a)
 	if changed := asChanged(err); changed != nil {
-		if !changed.known {
+		if !changed.Reported {
 			how = a.Detail + ": " + changed.Error()
 			r.report.Cleanup.LeftAlone = append(r.report.Cleanup.LeftAlone, how)
 			r.log.note("step", a.Step, how)
@@ -91,6 +92,7 @@ func (r *run) undo(ctx context.Context, a *done) error {
 		return err
 	}
 	r.log.note("step", a.Step, how)
+	r.assumed = r.assumed.With("", action.Assumption{Undoes: a.Step})
 	r.putAway(a)
 	return nil
 }
@@ -112,7 +114,7 @@ func (r *run) differences(ctx context.Context) []string {
 		if a.Kind != loadStart {
 			continue
 		}
-		name := target.ShortName(a.undo.(loadStop).Load)
+		name := target.ShortName(a.Effect.Undo.(loadStop).Load)
 		if _, err := r.target.Loads.Read(ctx, name); err == nil {
 			left = append(left, fmt.Sprintf("load %s still runs", name))
 		} else if !errors.Is(err, ErrNoLoad) {
@@ -137,5 +139,8 @@ func (r *run) differences(ctx context.Context) []string {
 
 // leftAlone reports whether another program has changed the replicas of a release during the run.
 func (r *run) leftAlone(release string) bool {
-	return slices.ContainsFunc(r.done, func(a *done) bool { return a.alone && a.undo.subject() == scaleBack{Release: release}.subject() })
+	return slices.ContainsFunc(r.done, func(a *done) bool {
+		of, ok := a.Effect.Undo.(action.OfRelease)
+		return ok && a.alone && of.ChangedRelease() == release
+	})
 }

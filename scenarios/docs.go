@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
@@ -25,7 +26,7 @@ func Grammar() string {
 		fmt.Fprintf(&b, "### %s\n\n", s.title)
 		grammar.WriteTable(&b, s.fields)
 	}
-	grammar.WriteCatalog(&b, "Actions", actionGrammar())
+	grammar.WriteCatalog(&b, "Actions", action.Grammar())
 	grammar.WriteCatalog(&b, "Expectations", expect.Kinds())
 	grammar.WriteCatalog(&b, "Limits, under abort", expect.Limits())
 	return strings.TrimRight(b.String(), "\n") + "\n"
@@ -60,7 +61,7 @@ func specSchema() grammar.Schema {
 	return grammar.ObjectSchema(specFields, map[string]grammar.Schema{
 		"load":    grammar.ListSchema(load),
 		"steady":  grammar.ObjectSchema(steadyFields, map[string]grammar.Schema{"expect": expectations}),
-		"steps":   grammar.ListSchema(grammar.AtMostOneSchema(step, actionGrammar(), "waitFor")),
+		"steps":   grammar.ListSchema(grammar.AtMostOneSchema(step, action.Grammar(), "waitFor")),
 		"recover": grammar.ObjectSchema(recoverFields, map[string]grammar.Schema{"expect": expectations}),
 		"expect":  expectations,
 		"abort":   grammar.ListSchema(grammar.OneSchema(expect.Limits(), nil)),

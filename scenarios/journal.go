@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 )
 
 // A journal records, durably and beforehand, what a run does to the world. Its file lives exactly as long as something may have
@@ -79,7 +81,7 @@ func appendTo(path string) (*journal, error) {
 }
 
 // intend records what is about to be done, and returns once it is on disk.
-func (j *journal) intend(at time.Time, kind, step, detail string, undo reversal) (entry, error) {
+func (j *journal) intend(at time.Time, kind, step, detail string, undo action.Reversal) (entry, error) {
 	e := entry{Op: "intend", At: at, Number: j.next + 1, Kind: kind, Step: step, Detail: detail}
 	if undo != nil {
 		data, err := json.Marshal(undo)

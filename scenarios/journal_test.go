@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 )
 
 // filling is a journal on a disk that is full from a moment on: a write leaves half a line and fails.
@@ -74,6 +76,13 @@ func TestRun_DevFullChangesNothing(t *testing.T) {
 	})
 }
 
+// replicasBack is written to the journal as the reversal of a scale is.
+type replicasBack struct {
+	action.Reversal `json:"-"`
+	Release         string `json:"release"`
+	Replicas        int    `json:"replicas"`
+}
+
 func TestJournal_FailedWriteLeavesNoHalfLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a"+journalExt)
 	f, err := newJournalFile(path)
@@ -82,7 +91,7 @@ func TestJournal_FailedWriteLeavesNoHalfLine(t *testing.T) {
 	}
 	disk := &filling{journalFile: f}
 	j := &journal{file: disk}
-	undo := scaleBack{Release: "userservice", Replicas: 3}
+	undo := replicasBack{Release: "userservice", Replicas: 3}
 	for _, full := range []bool{false, true, false} {
 		disk.full = full
 		if _, err := j.intend(noonUTC, "scale", "a step", "scale it", undo); (err != nil) != full {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
@@ -83,7 +84,7 @@ func (r *record) intended(e entry) {
 		r.unusable = append(r.unusable, leftover(e, "its reversal cannot be read: "+err.Error()))
 		return
 	}
-	r.changes = append(r.changes, &done{deed: deed{detail: e.Detail, undo: undo}, entry: e})
+	r.changes = append(r.changes, &done{Effect: action.Effect{Detail: e.Detail, Undo: undo}, entry: e})
 }
 
 // remove takes a change out. When it was undone, and not just forgotten, the one above it ends at its value.
@@ -94,7 +95,7 @@ func (r *record) remove(number int, undone bool) {
 		return
 	}
 	if upper := r.changes.above(r.changes[i]); upper != nil && undone {
-		upper.undo = upper.undo.over(r.changes[i].undo)
+		upper.Effect.Undo = upper.Effect.Undo.Rebase(r.changes[i].Effect.Undo)
 	}
 	r.changes = slices.Delete(r.changes, i, i+1)
 }
@@ -103,9 +104,9 @@ func (r *record) leftovers() []report.Leftover {
 	all := slices.Clone(r.unusable)
 	for _, c := range r.changes {
 		l := leftover(c.entry, "")
-		l.Subject, l.Scenario, l.Journal = c.undo.subject(), r.run.Scenario, r.path
-		if f, ok := c.undo.(interface{ field() string }); ok {
-			l.Field = f.field()
+		l.Subject, l.Scenario, l.Journal = c.Effect.Undo.Subject(), r.run.Scenario, r.path
+		if f, ok := c.Effect.Undo.(action.OfField); ok {
+			l.Field = f.Field()
 		}
 		all = append(all, l)
 	}

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
@@ -88,20 +89,17 @@ func readHold(o grammar.Object) *time.Duration {
 	return new(o.Duration("hold", expect.DefaultHold))
 }
 
-// anEarlierStep is the kind of references to a step.
-const anEarlierStep = "earlier, undoable step"
-
 // declared returns the names that a reference may have. A step may refer only to steps before it.
 func (sc Scenario) declared(r grammar.Reference) []string {
 	var names []string
 	switch r.Kind {
-	case expect.LoadName:
+	case grammar.LoadRef:
 		for _, l := range sc.Load {
 			names = append(names, l.Name)
 		}
-	case anEarlierStep:
+	case grammar.StepRef:
 		for i, s := range sc.Steps {
-			if i < r.Entry && undoable(s.Kind) {
+			if i < r.Entry && action.Find(s.Kind).Undoable() {
 				names = append(names, s.Name)
 			}
 		}

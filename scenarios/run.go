@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
@@ -36,12 +37,12 @@ type run struct {
 	name   string // of the run, its journal and its loads
 	world  Target // as the caller gave it, under deadlines
 	target Target // the same, in which the run's loads go by their names in the scenario
-	stage  *stage
 	log    *timeline
 	report report.Report
 
 	journal *journal
 	done    stack             // journalled, in order
+	assumed action.State      // of the cluster, after what is done and not undone
 	before  map[string]counts // of each release that a step changes
 	sampler *sampler
 	pods    *podWatch
@@ -106,11 +107,10 @@ func newRun(sc Scenario, t Target, opts Options) *run {
 	scoped.Loads = target.WithPrefix(world.Loads, name+"/")
 	r := &run{
 		name: name, world: world,
-		Scenario: sc, Options: opts, target: scoped, stage: newStage(sc, scoped), log: newTimeline(opts.Clock, sc.Name),
+		Scenario: sc, Options: opts, target: scoped, log: newTimeline(opts.Clock, sc.Name),
 		before: map[string]counts{}, final: map[string]LoadReading{},
 		sampler: newSampler(sc, scoped.Loads, opts.Clock), pods: newPodWatch(sc, scoped.Workloads, opts.Clock), rest: func() {},
 	}
-	r.stage.heal, r.stage.prefix = r.heal, name+"/"
 	r.report = report.Report{
 		Scenario: sc.Name, Seed: sc.Seed, StartedAt: opts.Clock.Now(), Steps: []report.Step{}, Timeline: []report.Event{},
 		Expectations: []report.Finding{}, Load: []report.Load{}, Cleanup: report.Cleanup{Undone: []string{}, Residue: []string{}},
@@ -263,3 +263,6 @@ func withUnclean(err, unclean error) error {
 func runName(scenario string, started time.Time) string {
 	return started.UTC().Format("20060102T150405.000000000Z") + "-" + scenario
 }
+
+// loadPrefix is what the names of this run's loads start with on the generator.
+func (r *run) loadPrefix() string { return r.name + "/" }

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
 // inWorld runs f in a bubble of fake time in which the world lives.
@@ -190,26 +188,5 @@ func TestDryRunChangesNothing(t *testing.T) {
 	})
 	if files, err := os.ReadDir("."); err != nil || slices.ContainsFunc(files, func(f os.DirEntry) bool { return strings.HasSuffix(f.Name(), journalExt) }) {
 		t.Errorf("a journal was written: %v", err)
-	}
-}
-
-func TestTargetChoiceReplaysFromTheSeed(t *testing.T) {
-	pods := []telemetry.Pod{{Name: "a", Ready: true}, {Name: "b", Ready: true}, {Name: "c", Ready: true}, {Name: "d", Ready: true}}
-	pick := func(seed uint64, step int, pods []telemetry.Pod) string {
-		s := newStage(Scenario{Seed: seed}, Target{})
-		s.step = step
-		return strings.Join(choose(s.random(), pods, 2), "")
-	}
-	backwards := slices.Clone(pods)
-	slices.Reverse(backwards)
-	seen := map[string]bool{}
-	for seed := range uint64(50) {
-		if pick(seed, 0, pods) != pick(seed, 0, backwards) {
-			t.Errorf("seed %d: the order of the list changed the choice", seed)
-		}
-		seen[pick(seed, 0, pods)] = true
-	}
-	if len(seen) != 6 {
-		t.Errorf("50 seeds reached %d of 6 pairs", len(seen))
 	}
 }

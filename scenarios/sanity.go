@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
@@ -46,7 +47,7 @@ func loadNames(p *problems) {
 
 func generatorIsKept(p *problems) {
 	for i, s := range p.sc.Steps {
-		if a, ok := s.Action.(changer); ok && a.changes() == target.Generator {
+		if a, ok := s.Action.(action.Changer); ok && a.Changes() == target.Generator {
 			p.add(p.sc.actionPath(i)+".release", "choose a release that is called",
 				"%s sends the load and observes it: without it nothing is measured", target.Generator)
 		}
@@ -79,8 +80,8 @@ func (sc Scenario) fastest(load string) target.Rate {
 		}
 	}
 	for _, s := range sc.Steps {
-		if a, ok := s.Action.(rateSetter); ok {
-			if of, rate := a.setsRate(); of == load {
+		if a, ok := s.Action.(action.RateSetter); ok {
+			if of, rate := a.SetsRate(); of == load {
 				most = max(most, rate)
 			}
 		}
@@ -165,8 +166,8 @@ func (sc Scenario) longest() time.Duration {
 	d := sc.Steady.For + sc.Recover.Within
 	for _, s := range sc.Steps {
 		d += s.After
-		if a, ok := s.Action.(lasting); ok {
-			d += a.lasts()
+		if a, ok := s.Action.(action.Lasting); ok {
+			d += a.Lasts()
 		}
 		if s.WaitFor != nil {
 			d += s.WaitFor.Within

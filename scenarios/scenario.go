@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 )
 
@@ -41,7 +42,7 @@ type Step struct {
 	Name    string
 	After   time.Duration
 	Kind    string // the action's name in the catalog; empty without an action
-	Action  Action
+	Action  action.Action
 	WaitFor *WaitFor
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
@@ -102,7 +103,7 @@ func TestSchema_RefusesWhatTheDecoderRefuses(t *testing.T) {
 func TestSchema_KnowsEveryType(t *testing.T) {
 	special := []string{"list of loads", "list of steps", "list of expectations", "list of limits", "one expectation and within"}
 	lists := [][]grammar.Field{topFields, metadataFields, specFields, loadFields, callFields, steadyFields, stepFields, waitForFields, recoverFields}
-	for _, k := range Actions() {
+	for _, k := range action.Kinds() {
 		lists = append(lists, k.Fields)
 	}
 	for _, k := range expect.Kinds() {

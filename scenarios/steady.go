@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
@@ -63,7 +64,7 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 func (r *run) startLoads(ctx context.Context) error {
 	for _, l := range r.Load {
 		detail := fmt.Sprintf("%s from %s to %s at %s", l.Name, l.From, l.Call.Method, l.Rate)
-		a, err := r.intend(loadStart, "", deed{detail: detail, undo: loadStop{r.stage.prefix + l.Name}})
+		a, err := r.intend(loadStart, "", action.Effect{Detail: detail, Undo: loadStop{r.loadPrefix() + l.Name}})
 		if err != nil {
 			return err
 		}

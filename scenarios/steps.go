@@ -4,14 +4,15 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
-// done is a journalled deed.
+// done is an effect that is written to the journal.
 type done struct {
-	deed
+	Effect action.Effect
 	entry
 	undone bool // or left alone
 	alone  bool // another program has changed the value since
@@ -47,13 +48,12 @@ func (r *run) steps(ctx context.Context) error {
 
 func (r *run) step(ctx context.Context, i int, s Step, out *report.Step) (met bool, err error) {
 	if s.Action != nil {
-		r.stage.step = i
-		d, err := s.Action.resolve(ctx, r.stage)
+		e, err := s.Action.Resolve(ctx, r.actionContext(i))
 		if err != nil {
 			return false, err
 		}
-		out.Detail, out.Touches = d.detail, d.touch
-		if err := r.act(ctx, s, d); err != nil {
+		out.Detail, out.Touches = e.Detail, e.Touches
+		if err := r.act(ctx, s, e); err != nil {
 			return false, err
 		}
 	}
@@ -74,42 +74,53 @@ func (r *run) step(ctx context.Context, i int, s Step, out *report.Step) (met bo
 	return report.AllMet(findings), err
 }
 
-// act journals a deed, does it, and lets it last.
-func (r *run) act(ctx context.Context, s Step, d deed) error {
+// actionContext returns what the action of a step sees of the run.
+func (r *run) actionContext(step int) action.Context {
+	return action.Context{
+		Target: r.target, Loads: r.Load, LoadPrefix: r.loadPrefix(), Seed: r.Seed, Step: step, Assumed: r.assumed, UndoStep: r.heal,
+	}
+}
+
+// act writes an effect to the journal, does it, and waits for its hold.
+func (r *run) act(ctx context.Context, s Step, e action.Effect) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	a, err := r.intend(s.Kind, s.Name, d)
+	a, err := r.intend(s.Kind, s.Name, e)
 	if err != nil {
 		return err
 	}
-	r.log.note("step", s.Name, d.detail)
-	if actionKind(s.Kind).Disturbs && r.fault.IsZero() {
+	r.log.note("step", s.Name, e.Detail)
+	disturbs := action.Find(s.Kind).Disturbs
+	if disturbs && r.fault.IsZero() {
 		r.fault = r.Clock.Now()
 	}
-	if d.do != nil {
-		if err := d.do(ctx); err != nil {
+	if e.Do != nil {
+		if err := e.Do(ctx); err != nil {
 			return err
 		}
-		if actionKind(s.Kind).Disturbs {
-			r.calm.changed(r.Clock.Now(), d.took)
+		if e.Undo != nil { // what heal undoes is taken out once it is undone
+			r.assumed = r.assumed.With(s.Name, e.Assumes)
+		}
+		if disturbs {
+			r.calm.changed(r.Clock.Now(), e.Settled)
 		}
 	}
-	if err := clock.Pause(ctx, r.Clock, d.hold); err != nil {
+	if err := clock.Pause(ctx, r.Clock, e.Hold); err != nil {
 		return err
 	}
-	if d.revert {
+	if e.Revert {
 		return r.putBack(ctx, a)
 	}
 	return nil
 }
 
-func (r *run) intend(kind, step string, d deed) (*done, error) {
-	e, err := r.journal.intend(r.Clock.Now(), kind, step, d.detail, d.undo)
+func (r *run) intend(kind, step string, e action.Effect) (*done, error) {
+	line, err := r.journal.intend(r.Clock.Now(), kind, step, e.Detail, e.Undo)
 	if err != nil {
 		return nil, err
 	}
-	a := &done{deed: d, entry: e, undone: d.undo == nil}
+	a := &done{Effect: e, entry: line, undone: e.Undo == nil}
 	r.done = append(r.done, a)
 	return a, nil
 }
@@ -130,7 +141,7 @@ func (r *run) putBack(ctx context.Context, a *done) error {
 		return err
 	}
 	r.healed = r.Clock.Now()
-	r.calm.changed(r.healed, a.deed.back)
+	r.calm.changed(r.healed, a.Effect.UndoSettled)
 	return nil
 }
 

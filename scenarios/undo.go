@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
@@ -20,12 +21,12 @@ type loadStop struct {
 	Load string `json:"load"` // as the generator knows it
 }
 
-func (l loadStop) subject() string { return "load " + l.Load }
+func (l loadStop) Subject() string { return "load " + l.Load }
 
-func (l loadStop) over(reversal) reversal { return l }
+func (l loadStop) Rebase(action.Reversal) action.Reversal { return l }
 
-// putBack accepts that the load is gone, for then it did not survive what killed the run.
-func (l loadStop) putBack(ctx context.Context, t Target) error {
+// Restore accepts that the load is gone: the generator may have restarted as well.
+func (l loadStop) Restore(ctx context.Context, t Target) error {
 	if _, err := t.Loads.Stop(ctx, l.Load); err != nil && !errors.Is(err, ErrNoLoad) {
 		return fmt.Errorf("stopping load %s: %w", target.ShortName(l.Load), err)
 	}
@@ -96,19 +97,19 @@ func undoFile(ctx context.Context, target Target, file string, u *report.Undo) e
 	stuck := map[string]bool{} // subjects whose topmost change could not be undone: those below it stay as well
 	for _, c := range slices.Backward(r.changes) {
 		err := errors.New("a later change of it could not be undone")
-		if subject := c.undo.subject(); !stuck[subject] {
+		if subject := c.Effect.Undo.Subject(); !stuck[subject] {
 			err = undoWithin(ctx, target, r.changes, c)
 			stuck[subject] = err != nil && asChanged(err) == nil
 		}
 		switch changed := asChanged(err); {
 		case changed != nil:
 			c.alone = true
-			if !changed.known {
+			if !changed.Reported {
 				u.LeftAlone = append(u.LeftAlone, c.Detail+": "+changed.Error())
 			}
 		case err != nil:
 			left := leftover(c.entry, err.Error())
-			left.Subject, left.Scenario, left.Journal = c.undo.subject(), r.run.Scenario, file
+			left.Subject, left.Scenario, left.Journal = c.Effect.Undo.Subject(), r.run.Scenario, file
 			u.Left = append(u.Left, left)
 			continue
 		default:

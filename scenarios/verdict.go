@@ -67,7 +67,7 @@ func (r *run) verdict(ctx context.Context) error {
 
 // stopLoad undoes a load's start and keeps its last reading.
 func (r *run) stopLoad(ctx context.Context, a *done) error {
-	name := target.ShortName(a.undo.(loadStop).Load)
+	name := target.ShortName(a.Effect.Undo.(loadStop).Load)
 	last, err := r.target.Loads.Stop(ctx, name)
 	if err != nil {
 		return fmt.Errorf("stopping load %s: %w", name, err)

@@ -32,7 +32,7 @@ func availabilityKind() grammar.Kind[Expectation] {
 			grammar.Optional("side", "callers or callee", "callee", "callers, unless given, count a call that their own breaker or limit refused as failed; callee leaves those calls out"),
 		},
 		Decode: func(o grammar.Object) Expectation {
-			return availability{o.Refer("of", LoadName), o.Percentage("atLeast"), o.OneOf("side", sideCallers, sideCallee)}
+			return availability{o.Refer("of", grammar.LoadRef), o.Percentage("atLeast"), o.OneOf("side", sideCallers, sideCallee)}
 		},
 	}
 }

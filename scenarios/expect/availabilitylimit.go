@@ -25,7 +25,7 @@ func availabilityLimitKind() grammar.Kind[Limit] {
 			grammar.Required("for", "duration", "10s", "the length of the sliding window"),
 		},
 		Decode: func(o grammar.Object) Limit {
-			return availabilityLimit{o.Refer("of", LoadName), o.Percentage("below"), o.PositiveDuration("for")}
+			return availabilityLimit{o.Refer("of", grammar.LoadRef), o.Percentage("below"), o.PositiveDuration("for")}
 		},
 	}
 }

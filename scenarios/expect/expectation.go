@@ -40,9 +40,6 @@ func Kinds() []grammar.Kind[Expectation] {
 	return []grammar.Kind[Expectation]{availabilityKind(), latencyKind(), sentKind(), breakerKind(), readyKind()}
 }
 
-// LoadName is the kind of references to a load.
-const LoadName = "load"
-
 // DefaultHold is the length of the window over which waitFor and recover are judged, unless the file or the kind says otherwise.
 const DefaultHold = 2 * time.Second
 

@@ -33,7 +33,7 @@ func latencyKind() grammar.Kind[Expectation] {
 			grammar.Optional("calls", "answered or failed", "failed", "of which calls; failed ones are those that left the caller and ended in an error; answered unless given"),
 		},
 		Decode: func(o grammar.Object) Expectation {
-			return latency{o.Refer("of", LoadName), o.Quantile("quantile"), o.PositiveDuration("atMost"), o.OneOf("calls", callsAnswered, callsFailed)}
+			return latency{o.Refer("of", grammar.LoadRef), o.Quantile("quantile"), o.PositiveDuration("atMost"), o.OneOf("calls", callsAnswered, callsFailed)}
 		},
 	}
 }

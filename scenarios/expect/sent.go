@@ -23,7 +23,9 @@ func sentKind() grammar.Kind[Expectation] {
 			grammar.Required("of", "load", "browse", "whose arrivals"),
 			grammar.Required("atLeast", "percentage", "99%", "the least that satisfies it"),
 		},
-		Decode: func(o grammar.Object) Expectation { return sent{o.Refer("of", LoadName), o.Percentage("atLeast")} },
+		Decode: func(o grammar.Object) Expectation {
+			return sent{o.Refer("of", grammar.LoadRef), o.Percentage("atLeast")}
+		},
 	}
 }
 

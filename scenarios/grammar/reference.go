@@ -2,10 +2,16 @@ package grammar
 
 import "slices"
 
+// The kinds of references.
+const (
+	LoadRef = "load"
+	StepRef = "earlier, undoable step"
+)
+
 // Reference is a name that must be declared elsewhere in the file, such as the load that an expectation is about.
 type Reference struct {
 	node  Node
-	Kind  string // what it refers to, in words: "load"
+	Kind  string // LoadRef or StepRef
 	Name  string
 	Entry int // the list entry that it stands in, as set by [File.Enter]
 }

@@ -1,4 +1,4 @@
-package scenarios
+package action
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 
 type wait struct{ For time.Duration }
 
-func waitKind() ActionKind {
-	return ActionKind{
+func waitKind() Kind {
+	return Kind{
 		Kind: grammar.Kind[Action]{
 			Name:   "wait",
 			Doc:    "Lets time pass while the load goes on.",
@@ -23,8 +23,8 @@ func waitKind() ActionKind {
 
 func (a wait) String() string { return fmt.Sprintf("wait %s", a.For) }
 
-func (a wait) resolve(context.Context, *stage) (deed, error) {
-	return deed{detail: a.String(), hold: a.For}, nil
-}
+func (a wait) Lasts() time.Duration { return a.For }
 
-func (a wait) lasts() time.Duration { return a.For }
+func (a wait) Resolve(context.Context, Context) (Effect, error) {
+	return Effect{Detail: a.String(), Hold: a.For}, nil
+}
