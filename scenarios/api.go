@@ -8,6 +8,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/spec"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
@@ -75,3 +76,19 @@ type FileError = grammar.FileError
 
 // Suggest returns a remedy for a misspelt word: the closest valid word, if one is close enough, and the list of all.
 func Suggest(got string, valid []string) string { return grammar.Suggest(got, valid) }
+
+// A scenario file; see package spec.
+type (
+	Scenario  = spec.Scenario
+	Catalog   = spec.Catalog
+	CallError = spec.CallError
+)
+
+// Parse reads a scenario file strictly. Its error is a *FileError with every problem in it.
+func Parse(file string, data []byte) (Scenario, error) { return spec.Parse(file, data) }
+
+// Grammar returns every field, action, expectation and limit as Markdown.
+func Grammar() string { return spec.Markdown() }
+
+// WriteSchema writes a JSON Schema of scenario files, for editors.
+func WriteSchema(w io.Writer) error { return spec.WriteSchema(w) }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
+	"github.com/grpc-sandbox/sandbox/scenarios/spec"
 )
 
 //go:embed library/*.yaml
@@ -44,7 +45,7 @@ func builtin(file string) (Scenario, error) {
 	if err != nil {
 		return Scenario{}, err
 	}
-	return Parse(path.Base(file), data)
+	return spec.Parse(path.Base(file), data)
 }
 
 // Load reads a scenario by its path, or by the name of a built-in one. What looks like a path (it has a slash, or ends in .yaml or
@@ -67,5 +68,5 @@ func Load(nameOrPath string) (Scenario, error) {
 	if err != nil {
 		return Scenario{}, &HintError{fmt.Errorf("reading the scenario: %w", err), "sandbox run with a file that can be read, such as one that `sandbox scenarios show pod-kill` printed"}
 	}
-	return Parse(nameOrPath, data)
+	return spec.Parse(nameOrPath, data)
 }

@@ -27,7 +27,7 @@ type podCount struct {
 }
 
 func newPodWatch(sc Scenario, workloads Workloads, clock Clock) *podWatch {
-	return &podWatch{workloads: workloads, clock: clock, keep: sc.longestHold() + 2*expect.MaxAge, past: map[string][]podCount{}, errs: map[string]error{}}
+	return &podWatch{workloads: workloads, clock: clock, keep: sc.LongestHold() + 2*expect.MaxAge, past: map[string][]podCount{}, errs: map[string]error{}}
 }
 
 func (p *podWatch) sample(ctx context.Context, release string) {

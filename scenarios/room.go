@@ -7,7 +7,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
-	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
 // reachable refuses to wait for more ready pods than a release will want at that point.
@@ -34,8 +33,8 @@ func (r *run) reachable(ctx context.Context, assumed action.State, step int, x e
 			Try:  []remedy.Remedy{remedy.Command("status"), remedy.Command("up")},
 		}
 	}
-	path := r.conditionPath(fmt.Sprintf("spec.steps[%d].waitFor", step))
-	return r.misplanned(path+".replicas", fmt.Sprintf("try: replicas: %d, or scale it first", max(1, n)),
+	path := r.WaitForPath(step)
+	return r.Mistake(path+".replicas", fmt.Sprintf("try: replicas: %d, or scale it first", max(1, n)),
 		"%d pods of %s will never be ready: it will want %d at that point", want, release, n)
 }
 
@@ -51,16 +50,9 @@ func (r *run) roomFor(ctx context.Context, step int, e action.Effect) error {
 			return fmt.Errorf("asking for room on the node: %w", err)
 		}
 		if n-before > room {
-			return r.misplanned(r.actionPath(step)+".replicas", fmt.Sprintf("try: replicas: %d", before+room),
+			return r.Mistake(r.ActionPath(step)+".replicas", fmt.Sprintf("try: replicas: %d", before+room),
 				"the node has room for %d more pods of %s beside the %d there are, not for %d", room, release, before, n-before)
 		}
 	}
 	return nil
-}
-
-// misplanned is a mistake in the file that only the world as it is shows.
-func (r *run) misplanned(path, remedy, format string, args ...any) error {
-	p := problems{sc: r.Scenario}
-	p.add(path, remedy, format, args...)
-	return grammar.NewFileError(p.all)
 }

@@ -38,7 +38,7 @@ type sampler struct {
 }
 
 func newSampler(sc Scenario, loads Loads, clock Clock) *sampler {
-	s := &sampler{loads: loads, clock: clock, rules: sc.Abort, past: map[string]*readings{}, kept: keeping{whole: sc.longestHold()}}
+	s := &sampler{loads: loads, clock: clock, rules: sc.Abort, past: map[string]*readings{}, kept: keeping{whole: sc.LongestHold()}}
 	for _, l := range sc.Load {
 		s.names = append(s.names, l.Name)
 	}

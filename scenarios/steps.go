@@ -8,6 +8,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/spec"
 )
 
 // done is an effect that is written to the journal.
@@ -46,7 +47,7 @@ func (r *run) steps(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) step(ctx context.Context, i int, s Step, out *report.Step) (met bool, err error) {
+func (r *run) step(ctx context.Context, i int, s spec.Step, out *report.Step) (met bool, err error) {
 	if s.Action != nil {
 		e, err := s.Action.Resolve(ctx, r.actionContext(i))
 		if err != nil {
@@ -82,7 +83,7 @@ func (r *run) actionContext(step int) action.Context {
 }
 
 // act writes an effect to the journal, does it, and waits for its hold.
-func (r *run) act(ctx context.Context, s Step, e action.Effect) error {
+func (r *run) act(ctx context.Context, s spec.Step, e action.Effect) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}

@@ -184,16 +184,5 @@ func (c *calm) undisturbed() bool {
 
 func (r *run) recovering() sliding { return sliding{phase: "recover", hold: r.Recover.Hold} }
 
-// longestHold is the longest window that a scenario needs.
-func (sc Scenario) longestHold() time.Duration {
-	longest := expect.DefaultHold
-	if sc.Recover.Hold != nil {
-		longest = max(longest, *sc.Recover.Hold)
-	}
-	for _, s := range sc.Steps {
-		if s.WaitFor != nil && s.WaitFor.Hold != nil {
-			longest = max(longest, *s.WaitFor.Hold)
-		}
-	}
-	return longest
-}
+// pulse is the interval at which conditions and limits are judged.
+const pulse = 250 * time.Millisecond

@@ -1,11 +1,18 @@
-package scenarios
+package spec
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // legal is the smallest file with a part of each kind.
@@ -73,7 +80,7 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []LoadSpec{{Name: "browse", From: "loadgen", Call: Call{Service: "userservice", Method: "user.v1.UserService/GetUser", Request: `{"userId":"u-{{ n 1 9 }}","deep":[{"a":1}]}`}, Rate: 2, Seed: 7}}
+	want := []target.LoadSpec{{Name: "browse", From: "loadgen", Call: target.Call{Service: "userservice", Method: "user.v1.UserService/GetUser", Request: `{"userId":"u-{{ n 1 9 }}","deep":[{"a":1}]}`}, Rate: 2, Seed: 7}}
 	if diff := cmp.Diff(want, sc.Load); diff != "" {
 		t.Error(diff)
 	}
@@ -84,13 +91,14 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	const loads = "valid here: browse"
+	actions, expectations := strings.Join(grammar.Names(action.Grammar()), ", "), strings.Join(grammar.Names(expect.Kinds()), ", ")
 	for _, tc := range []struct{ sentence, old, new, want string }{
 		{"a number that is no number", "count: 1", "count: x", `17: spec.steps[0].killPod.count: want a whole number of at least 1, got "x"` + "\n  try: 1"},
 		{"a count of none", "count: 1", "count: 0", `17: spec.steps[0].killPod.count: want a whole number of at least 1, got "0"` + "\n  try: 1"},
 		{"a misspelt field", "count: 1", "cuont: 1", "17: spec.steps[0].killPod.cuont: unknown field\n  did you mean \"count\"? valid here: release, count, gracePeriod"},
 		{"a field like no other", "count: 1", "colour: red", "17: spec.steps[0].killPod.colour: unknown field\n  valid here: release, count, gracePeriod"},
-		{"a misspelt action", "heal: {step: away}", "heel: {step: away}", "22: spec.steps[2]: the step does nothing\n  add one of: killPod, scale, setRate, heal, wait, waitFor\n" +
-			"mine.yaml:23: spec.steps[2].heel: unknown field\n  did you mean \"heal\"? valid here: name, after, waitFor, killPod, scale, setRate, heal, wait"},
+		{"a misspelt action", "heal: {step: away}", "heel: {step: away}", "22: spec.steps[2]: the step does nothing\n  add one of: " + actions + ", waitFor\n" +
+			"mine.yaml:23: spec.steps[2].heel: unknown field\n  did you mean \"heal\"? valid here: name, after, waitFor, " + actions},
 		{"a field given twice", "count: 1", "release: x", "17: spec.steps[0].killPod.release: the field is given twice\n  keep one of them"},
 		{"a missing field", "        release: userservice\n", "", "15: spec.steps[0].killPod.release: missing\n  try: release: userservice"},
 		{"an action without fields", "heal: {step: away}", "heal: away", "23: spec.steps[2].heal: want fields, got \"away\"\n  fields here: step"},
@@ -112,8 +120,8 @@ func TestParseRefuses(t *testing.T) {
 		{"a breaker state that does not exist", "visits: [closed, open]", "visits: [closed, opened]", "27: spec.expect[1].breaker.visits[1]: unknown breaker state \"opened\"\n  did you mean \"open\"? valid here: closed, open, half-open"},
 		{"a state that follows itself", "visits: [closed, open]", "trace: [closed, closed]", "27: spec.expect[1].breaker.trace[1]: closed follows itself, but a breaker only ever changes state\n  name each visit once"},
 		{"a breaker with two questions", "state: open}", "state: open, trace: [open]}", "21: spec.steps[1].waitFor.breaker: want one of trace, visits and state, got 2\n  try: state: closed"},
-		{"two expectations in one entry", "- latency: {of", "- ready: {release: a, replicas: 1}\n      latency: {of", "26: spec.expect[0]: want one expectation, got 2\n  give one of: availability, latency, sent, breaker, ready"},
-		{"a condition that is none", "{breaker: {from: loadgen, to: userservice, state: open}, within: 20s}", "{within: 20s}", "21: spec.steps[1].waitFor: want one expectation, got 0\n  give one of: availability, latency, sent, breaker, ready"},
+		{"two expectations in one entry", "- latency: {of", "- ready: {release: a, replicas: 1}\n      latency: {of", "26: spec.expect[0]: want one expectation, got 2\n  give one of: " + expectations},
+		{"a condition that is none", "{breaker: {from: loadgen, to: userservice, state: open}, within: 20s}", "{within: 20s}", "21: spec.steps[1].waitFor: want one expectation, got 0\n  give one of: " + expectations},
 		{"another version", "v1alpha1", "v2", "1: apiVersion: want sandbox.dev/v1alpha1, got \"sandbox.dev/v2\"\n  try: apiVersion: sandbox.dev/v1alpha1"},
 		{"a name with a space", "name: mine", "name: my own", "4: metadata.name: want a name, got \"my own\"\n  lower-case letters, digits and dashes, at most 63"},
 		{"a method without its service", "method: user.v1.UserService/GetUser", "method: GetUser", "10: spec.load[0].call.method: want package.Service/Method, got \"GetUser\"\n  try: user.v1.UserService/GetUser"},
@@ -131,8 +139,8 @@ func TestParseRefuses(t *testing.T) {
 				t.Fatalf("the valid file does not hold %q", tc.old)
 			}
 			_, err := Parse("mine.yaml", []byte(strings.Replace(valid, tc.old, tc.new, 1)))
-			var file *FileError
-			if !errors.As(err, &file) || ExitCode(Error, err) != exitBadFile {
+			var file *grammar.FileError
+			if !errors.As(err, &file) {
 				t.Fatalf("error %v", err)
 			}
 			got := file.Error()
@@ -152,7 +160,7 @@ func TestParseRefuses(t *testing.T) {
 func TestParseReportsEveryProblemInTheOrderOfTheLines(t *testing.T) {
 	text := strings.NewReplacer("rate: 120/m", "rate: fast", "count: 1", "count: many", "below: 50%", "below: half", "kind: Scenario", "kind: Story").Replace(valid)
 	_, err := Parse("mine.yaml", []byte(text))
-	var file *FileError
+	var file *grammar.FileError
 	if !errors.As(err, &file) {
 		t.Fatal(err)
 	}
@@ -167,14 +175,22 @@ func TestParseReportsEveryProblemInTheOrderOfTheLines(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(valid))
-	for _, sc := range Builtin() {
-		f.Add(sc.Source)
+	files, err := filepath.Glob("../library/*.yaml")
+	if err != nil || len(files) == 0 {
+		f.Fatal(files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
 	}
 	f.Add([]byte("spec: {load: &a [*a], steps: [null, {wait: }], expect: {}}"))
 	f.Add([]byte("{[a]: b, ? {x: y} : z}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		sc, err := Parse("f.yaml", data)
-		var file *FileError
+		var file *grammar.FileError
 		if err != nil && (!errors.As(err, &file) || len(file.Problems) == 0 || file.Error() == "") {
 			t.Errorf("an error of another kind: %v", err)
 		}
@@ -182,24 +198,4 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("accepted what cannot be run: %+v", sc)
 		}
 	})
-}
-
-func TestLoadFindsFilesAndBuiltinScenarios(t *testing.T) {
-	if sc, err := Load("pod-kill"); err != nil || sc.Name != "pod-kill" {
-		t.Error(err)
-	}
-	if sc, err := Load("library/pod-kill.yaml"); err != nil || sc.File != "library/pod-kill.yaml" {
-		t.Error(err)
-	}
-	for name, remedy := range map[string]string{
-		"podkill":     `did you mean "pod-kill"? valid here: breaker-trip, load-burst, pod-kill`,
-		"nonsense":    "valid here: breaker-trip, load-burst, pod-kill",
-		"absent.yaml": "check the path, or use a built-in one: sandbox scenarios",
-	} {
-		_, err := Load(name)
-		var unknown *UnknownError
-		if !errors.As(err, &unknown) || unknown.Remedy != remedy || ExitCode(Error, err) != exitBadFile {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package scenarios
+package spec
 
 import (
 	"bytes"
@@ -49,11 +49,11 @@ func asData(t *testing.T, text []byte) any {
 
 func TestSchema_AcceptsLegalFiles(t *testing.T) {
 	s := compiledSchema(t)
-	files, err := filepath.Glob("library/*.yaml")
+	files, err := filepath.Glob("../library/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
-	for _, file := range append(files, "testdata/cases/false-recovery.yaml", "testdata/cases/heal-before-kill.yaml") {
+	for _, file := range append(files, "../testdata/cases/false-recovery.yaml", "../testdata/cases/heal-before-kill.yaml") {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package scenarios
+package spec
 
 import (
 	"encoding/json"
@@ -12,8 +12,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// Grammar returns every field, action, expectation and limit as Markdown, from the catalogs by which files are read.
-func Grammar() string {
+// Markdown returns every field, action, expectation and limit as Markdown, from the catalogs by which files are read.
+func Markdown() string {
 	var b strings.Builder
 	for _, s := range []struct {
 		title  string

@@ -1,25 +1,13 @@
-package scenarios
+package spec
 
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
-
-var stepFields = []grammar.Field{
-	grammar.Required("name", "text", "kill one replica", "what the timeline and heal call it"),
-	grammar.Optional("after", "duration", "5s", "wait this long first; 0s unless given"),
-	grammar.Optional("waitFor", "one expectation and within", "{breaker: {from: loadgen, to: userservice, state: open}, within: 20s}", "after the action, wait until this holds; a step may do only this"),
-}
-
-var waitForFields = []grammar.Field{
-	grammar.Required("within", "duration", "20s", "how long it may take to come true"),
-	grammar.Optional("hold", "duration", "2s", holdDoc),
-}
 
 func readSteps(f *grammar.File, items []grammar.Node) []Step {
 	fields := append(slices.Clone(stepFields), grammar.KindFields(action.Grammar())...)
@@ -55,9 +43,3 @@ func readStep(n grammar.Node, fields []grammar.Field, names map[string]int) Step
 	}
 	return s
 }
-
-// holdDoc describes the field hold.
-const holdDoc = "the window, wholly after the last change, in which it must be true; 2s unless given, and 0s for a breaker, whose states can last milliseconds"
-
-// pulse is how often a condition is looked at and the abort limits are judged.
-const pulse = 250 * time.Millisecond

@@ -1,4 +1,4 @@
-package scenarios
+package spec
 
 import (
 	"fmt"
@@ -35,7 +35,7 @@ func (sc Scenario) Check(known Catalog) error {
 	}
 	for i, s := range sc.Steps {
 		if a, ok := s.Action.(action.Changer); ok {
-			checkRelease(p, sc.actionPath(i)+".release", a.Changes(), known)
+			checkRelease(p, sc.ActionPath(i)+".release", a.Changes(), known)
 		}
 	}
 	for _, x := range sc.expectations() {

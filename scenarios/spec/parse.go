@@ -1,4 +1,4 @@
-package scenarios
+package spec
 
 import (
 	"time"
@@ -8,7 +8,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
-// Parse reads a scenario file strictly. Its error is a *FileError that holds every problem found.
+// Parse reads a scenario file strictly. Its error is a [*grammar.FileError] with every problem in it.
 func Parse(file string, data []byte) (Scenario, error) {
 	f := grammar.NewFile(file)
 	sc := Scenario{File: file, Source: data, lines: f.Lines()}
@@ -19,33 +19,11 @@ func Parse(file string, data []byte) (Scenario, error) {
 	if err := f.Err(); err != nil {
 		return Scenario{}, err
 	}
-	if problems := sc.sanity(); len(problems) > 0 { // not before: a file that is half read would only give more of the same
+	if problems := sc.sanity(); len(problems) > 0 { // checked last: problems of a file that is half read would only repeat
 		return Scenario{}, grammar.NewFileError(problems)
 	}
 	return sc, nil
 }
-
-var (
-	topFields = []grammar.Field{
-		grammar.Required("apiVersion", "text", APIVersion, "the version of this grammar"),
-		grammar.Required("kind", "text", FileKind, "what the file holds"),
-		grammar.Required("metadata", "fields", "{name: my-scenario}", "name and description"),
-		grammar.Required("spec", "fields", "{load: […], steps: […], expect: […]}", "what to do and what to expect"),
-	}
-	metadataFields = []grammar.Field{
-		grammar.Required("name", "name", "my-scenario", "lower-case letters, digits and dashes"),
-		grammar.Optional("description", "text", "Kill a pod. Callers must not notice.", "what it shows"),
-	}
-	specFields = []grammar.Field{
-		grammar.Optional("seed", "whole number", "42", "target choice and load arrivals replay from it; 1 unless given"),
-		grammar.Required("load", "list of loads", "[{name: browse, …}]", "what calls the services, from before the steady state to the verdict"),
-		grammar.Required("steady", "fields", "{for: 5s, expect: [{availability: {of: browse, atLeast: 99.9%}}]}", "the baseline: nothing is broken unless it holds"),
-		grammar.Required("steps", "list of steps", "[{name: kill one replica, killPod: {release: userservice}}]", "what is done, in order"),
-		grammar.Optional("recover", "fields", "{within: 20s, expect: [{ready: {release: userservice, replicas: 3}}]}", "what must hold again, and how soon"),
-		grammar.Required("expect", "list of expectations", "[{availability: {of: browse, atLeast: 99.5%}}]", "what must have held from the load's start to its stop"),
-		grammar.Optional("abort", "list of limits", "[{availability: {of: browse, below: 50%, for: 10s}}]", "what stops the run at once"),
-	}
-)
 
 func readScenario(f *grammar.File, root grammar.Node, sc *Scenario) {
 	top, ok := root.Object(topFields)

@@ -1,4 +1,4 @@
-package scenarios
+package spec
 
 import (
 	"fmt"
@@ -41,9 +41,14 @@ func (sc Scenario) expectations() []placed {
 	return out
 }
 
-// actionPath returns the path of the action of a step.
-func (sc Scenario) actionPath(step int) string {
+// ActionPath returns the path of the action of a step, such as spec.steps[0].scale.
+func (sc Scenario) ActionPath(step int) string {
 	return fmt.Sprintf("spec.steps[%d].%s", step, sc.Steps[step].Kind)
+}
+
+// WaitForPath returns the path of the condition that a step waits for, such as spec.steps[0].waitFor.ready.
+func (sc Scenario) WaitForPath(step int) string {
+	return sc.conditionPath(fmt.Sprintf("spec.steps[%d].waitFor", step))
 }
 
 // conditionPath returns the path of the expectation that is written in an object.

@@ -1,4 +1,4 @@
-package scenarios
+package spec
 
 import (
 	"fmt"
@@ -48,7 +48,7 @@ func loadNames(p *problems) {
 func generatorIsKept(p *problems) {
 	for i, s := range p.sc.Steps {
 		if a, ok := s.Action.(action.Changer); ok && a.Changes() == target.Generator {
-			p.add(p.sc.actionPath(i)+".release", "choose a release that is called",
+			p.add(p.sc.ActionPath(i)+".release", "choose a release that is called",
 				"%s sends the load and observes it: without it nothing is measured", target.Generator)
 		}
 	}
@@ -64,7 +64,7 @@ func kindsMakeSense(p *problems) {
 		}
 	}
 	for i, s := range p.sc.Steps {
-		validate(p.sc.actionPath(i), s.Action)
+		validate(p.sc.ActionPath(i), s.Action)
 	}
 	for _, x := range p.sc.expectations() {
 		validate(x.path, x.Expectation)
