@@ -1,4 +1,4 @@
-// Package charts holds the sandbox's own charts and the catalog of everything that is installed.
+// Package charts contains the charts of the sandbox and the catalog of every release that is installed.
 package charts
 
 import (
@@ -14,25 +14,26 @@ import (
 //go:embed all:pki all:postgres all:prometheus all:jaeger all:grpcservice
 var files embed.FS
 
-// The namespaces that releases live in.
+// The namespaces of the releases.
 const (
 	ShopNamespace   = "shop"
 	SystemNamespace = "sandbox-system"
 	CertNamespace   = "cert-manager"
 )
 
-// What charts and commands agree on about certificates.
+// The names about certificates that charts and commands share.
 const (
-	// TrustBundle is the ConfigMap, in every namespace with workloads, whose key ca.crt holds the roots that are trusted. It is mounted next to a
-	// workload's certificate. `sandbox up` writes it; no chart does, because it changes with the roots and not with the release.
+	// TrustBundle is the ConfigMap, in every namespace with workloads, whose key ca.crt contains the trusted roots. It is mounted next to a workload's
+	// certificate. `sandbox up` writes it instead of a chart, because it changes with the roots and not with a release.
 	TrustBundle = "sandbox-trust"
-	// RootSecret is the Secret in CertNamespace with the key pair of the root, and RootIssuer the ClusterIssuer that signs with it.
+	// RootSecret is the Secret in CertNamespace with the key pair of the root. RootIssuer is the ClusterIssuer that signs with it.
 	RootSecret = "sandbox-root"
 	RootIssuer = "sandbox-root-ca"
-	// IntermediateIssuer is the ClusterIssuer that signs every workload.
+	// IntermediateIssuer is the ClusterIssuer that signs the certificates of all workloads.
 	IntermediateIssuer = "sandbox-intermediate"
-	// CertificatesAt is the annotation of a pod that mounts the bundle. It says where the pod shows which certificate it serves and which roots it
-	// trusts, as protocol:port. The protocols are metrics (those of services/governance), tls, and postgres (TLS after PostgreSQL's SSLRequest).
+	// CertificatesAt is the annotation of a pod that mounts the trust bundle. Its value says where the pod shows the certificate it serves and the
+	// roots it trusts, as protocol:port. The protocols are metrics (those of services/governance), tls, and postgres (TLS after PostgreSQL's
+	// SSLRequest).
 	CertificatesAt = "sandbox.dev/certificates-at"
 )
 
@@ -40,12 +41,18 @@ const (
 type Release struct {
 	Name      string
 	Namespace string
-	Chart     string         // one of our charts, or "cert-manager" for the upstream one
-	Needs     []string       // releases that must be ready before this one is installed
-	Images    []string       // catalog references of the images it runs
-	Values    map[string]any // over the chart's own; nil for none
-	FirstCall bool           // the first call waits for it
-	Selector  string         // of its deployments
+	// Chart is one of our charts, or "cert-manager" for the upstream chart.
+	Chart string
+	// Needs are the releases that must be ready before this one is installed.
+	Needs []string
+	// Images are the catalog references of the images that the release runs.
+	Images []string
+	// Values override the chart's own values. May be nil.
+	Values map[string]any
+	// FirstCall is true if the first call waits for this release.
+	FirstCall bool
+	// Selector selects the deployments of the release.
+	Selector string
 }
 
 // Load returns one of our charts.
@@ -69,10 +76,10 @@ func Load(name string) (*chart.Chart, error) {
 	return c, nil
 }
 
-// CertManager is the name of the one chart that is not ours.
+// CertManager is the name of the only chart that is not ours.
 const CertManager = "cert-manager"
 
-// targets is what the load generator may call: each service by its name, at its headless address.
+// targets returns the value of TARGETS: each service that the load generator may call, with its headless address.
 func targets(services ...string) string {
 	var all []string
 	for _, s := range services {
@@ -84,13 +91,13 @@ func targets(services ...string) string {
 // BackgroundTarget is the service that the load generator calls by itself.
 const BackgroundTarget = "userservice"
 
-// LoadTargets are the services that the load generator can call.
+// LoadTargets returns the services that the load generator can call.
 func LoadTargets() []string { return []string{BackgroundTarget, "orderservice"} }
 
-// trustDomain is that of every identity the sandbox gives.
+// trustDomain is the trust domain of every identity in the sandbox.
 const trustDomain = "sandbox.local"
 
-// calledBy is a policy that lets in only these services, and whoever has the command line's certificate.
+// calledBy returns a policy that admits only these services and callers with the command line's certificate.
 func calledBy(services ...string) map[string]any {
 	var allow []any
 	for _, s := range append(services, "cli") {
@@ -99,8 +106,8 @@ func calledBy(services ...string) map[string]any {
 	return map[string]any{"version": "callers-1", "server": []any{map[string]any{"method": "*/*", "callers": map[string]any{"allow": allow}}}}
 }
 
-// All returns the catalog. Image references come in as functions of a service's or component's name, so that they are
-// written in one place only.
+// All returns the catalog. The image function returns the image reference of a service or component, so that references are written in one place
+// only.
 func All(image func(component string) string) []Release {
 	service := func(name string, needs []string, values map[string]any) Release {
 		values["image"] = image(name)
@@ -111,13 +118,13 @@ func All(image func(component string) string) []Release {
 	}
 	system := func(name string) Release {
 		return Release{
-			// What only a viewer needs must not hold up the first call.
+			// The first call must not wait for a release that only viewers need.
 			Name: name, Namespace: SystemNamespace, Chart: name, Needs: []string{"userservice"}, Images: []string{image(name)}, Values: map[string]any{"image": image(name)},
 			Selector: "app.kubernetes.io/name=" + name,
 		}
 	}
 	database := Release{
-		// userservice serves the users it computes without it, so the first call does not wait for it.
+		// userservice serves its computed users without a database, so the first call does not wait for it.
 		Name: "postgres", Namespace: ShopNamespace, Chart: "postgres", Needs: []string{"pki", "userservice"}, Images: []string{image("postgres")},
 		Values: map[string]any{"image": image("postgres")}, Selector: "app.kubernetes.io/name=postgres",
 	}
@@ -134,16 +141,16 @@ func All(image func(component string) string) []Release {
 				"startupapicheck": map[string]any{"enabled": false},
 				"prometheus":      map[string]any{"enabled": false},
 				"global":          map[string]any{"leaderElection": map[string]any{"namespace": CertNamespace}},
-				// The chart waits 5 s before it asks; a local webhook is up in one.
+				// The chart waits 5 s before its first probe, but the webhook of a local cluster is up after one second.
 				"webhook": map[string]any{"readinessProbe": map[string]any{"initialDelaySeconds": 0, "periodSeconds": 1}},
 			},
 		},
 		{Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Values: map[string]any{"trustDomain": trustDomain}},
 		users,
 		database,
-		// After userservice, or its breaker would begin open: nobody to call yet.
+		// loadgen starts after userservice. Otherwise its calls would fail and its breaker would open.
 		service("loadgen", []string{"pki", "userservice"}, map[string]any{
-			// On a busy node calls must wait for the services that are measured, not for who measures them.
+			// On a busy node the services under test get CPU before the load generator.
 			"resources": map[string]any{"requests": map[string]any{"cpu": "150m"}},
 			"env":       map[string]any{"TARGETS": targets(LoadTargets()...), "BACKGROUND_TARGET": BackgroundTarget},
 		}),
@@ -151,13 +158,15 @@ func All(image func(component string) string) []Release {
 		service("paymentservice", []string{"postgres"}, map[string]any{"policy": calledBy("orderservice")}),
 		service("orderservice", []string{"inventoryservice", "paymentservice"}, map[string]any{"policy": map[string]any{
 			"version": "order-2",
-			// More orders than two cores have time for are refused at once, and the others stay quick. Forty may always wait: a node that
-			// starts a pod stands still for a third of a second.
+			// Orders beyond the capacity of two cores are refused immediately, and the others stay fast. The limit is at least 40, because a node that
+			// starts a pod stalls for up to a third of a second.
 			"shed": map[string]any{"minLimit": 40, "initialLimit": 40, "maxLimit": 200},
 			"server": []any{
-				map[string]any{"method": "order.v1.OrderService/Audit", "bulkhead": map[string]any{"maxConcurrent": 4}}, // reads every order there is
+				// Audit reads every order.
+				map[string]any{"method": "order.v1.OrderService/Audit", "bulkhead": map[string]any{"maxConcurrent": 4}},
 			},
-			"client": []any{map[string]any{ // reads may be tried again; writes are repeated by the saga, under their key
+			// Reads may be retried. Writes are repeated by the saga, with their idempotency key.
+			"client": []any{map[string]any{
 				"callee": "userservice", "method": "user.v1.UserService/GetUser",
 				"retry": map[string]any{"idempotent": true, "maxAttempts": 3, "codes": []any{"UNAVAILABLE"}},
 			}},

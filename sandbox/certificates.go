@@ -15,30 +15,34 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
-// CertificateStatus is one certificate, judged by its dates and by whether one who trusts the mounted bundle would accept it.
+// CertificateStatus describes one certificate: its validity period, and whether a peer that trusts the mounted bundle accepts it.
 type CertificateStatus struct {
-	Namespace, Name     string
-	Authority           bool
-	Fingerprint         string // empty while it is not issued, as the two dates are zero
+	Namespace, Name string
+	Authority       bool
+	// Fingerprint is empty and both dates are zero until the certificate is issued.
+	Fingerprint         string
 	NotBefore, NotAfter time.Time
-	Why                 string // it would not be accepted; empty when it would
+	// Why says why a peer would refuse the certificate. It is empty for a valid certificate.
+	Why string
 }
 
-// Trust is the state of the roots.
+// Trust is the state of the root certificates.
 type Trust struct {
 	Stage certs.Stage
 	Roots []RootStatus
-	Stale []string // namespaces whose bundle is not what it should be
+	// Stale lists the namespaces whose trust bundle differs from what it should be.
+	Stale []string
 }
 
-// RootStatus is one root.
+// RootStatus describes one root certificate.
 type RootStatus struct {
 	Fingerprint, Subject string
-	Role                 string // issuing, next, previous or retired
-	NotAfter             time.Time
+	// Role is issuing, next, previous or retired.
+	Role     string
+	NotAfter time.Time
 }
 
-// Certificates lists every certificate of the cluster. Of those that are not issued under our root only the dates are judged.
+// Certificates lists every certificate of the cluster. For certificates that were not issued under our root only the validity period is checked.
 func Certificates(ctx context.Context, c *kube.Client) ([]CertificateStatus, error) {
 	found, err := c.Certificates(ctx)
 	if err != nil {
@@ -59,7 +63,8 @@ func judgeCertificate(c kube.Certificate, bundles map[string][]byte, now time.Ti
 	s := CertificateStatus{Namespace: c.Namespace, Name: c.Name, Authority: c.Authority}
 	roots := trustedIn(c.Namespace, bundles)
 	if chain, err := certs.Parse(c.Issued); err == nil && len(chain) > 0 && !underOurRoot(c) {
-		roots = chain // nobody but its own users can say what they trust
+		// Only the users of a foreign certificate know which roots they trust, so it is checked against its own chain.
+		roots = chain
 	}
 	leaf, err := issued(c).Check(roots, now)
 	if leaf != nil {
@@ -74,7 +79,8 @@ func judgeCertificate(c kube.Certificate, bundles map[string][]byte, now time.Ti
 	return s
 }
 
-// trustedIn returns the roots that are mounted in a namespace; in one without workloads, those that are mounted in every other.
+// trustedIn returns the roots that are mounted in a namespace. For a namespace without workloads it returns the roots that are mounted in every
+// other namespace.
 func trustedIn(namespace string, bundles map[string][]byte) []*x509.Certificate {
 	roots, err := certs.Parse(bundles[namespace])
 	if _, mounted := bundles[namespace]; mounted && err == nil {
@@ -120,14 +126,15 @@ func RootsOf(ctx context.Context, c *kube.Client) (Trust, error) {
 	return t, nil
 }
 
-// CertificateOptions say whose certificates are to be replaced.
+// CertificateOptions are the options of RotateRoot and RenewCertificates.
 type CertificateOptions struct {
 	Name    string
 	Folders Folders
-	Observe func(Progress) // may be nil
+	// Observe receives the progress. It may be nil.
+	Observe func(Progress)
 }
 
-// RotateRoot replaces the root without a failed call, or completes a replacement that was interrupted. See certs.Rotation.
+// RotateRoot replaces the root without failing any call, or completes a rotation that was interrupted. See certs.Rotation.
 func RotateRoot(ctx context.Context, o CertificateOptions) error {
 	return replaceCertificates(ctx, o, "certs rotate-root", func(r *certs.Rotation) error {
 		if err := r.Rotate(ctx); err != nil {
@@ -137,8 +144,8 @@ func RotateRoot(ctx context.Context, o CertificateOptions) error {
 	})
 }
 
-// RenewCertificates has certificates issued again with new keys, and waits until every process presents its new one. Names are NAME or
-// NAMESPACE/NAME; none means all.
+// RenewCertificates has certificates reissued with new keys, and waits until every process presents the new certificate. A name is NAME or
+// NAMESPACE/NAME; without names all certificates are renewed.
 func RenewCertificates(ctx context.Context, o CertificateOptions, names []string) error {
 	return replaceCertificates(ctx, o, "certs renew", func(r *certs.Rotation) error {
 		all, err := r.Issuer.Certificates(ctx)
@@ -153,7 +160,7 @@ func RenewCertificates(ctx context.Context, o CertificateOptions, names []string
 	})
 }
 
-// UnknownCertificateError names a certificate that is not there.
+// UnknownCertificateError is the error for a certificate name that does not exist.
 type UnknownCertificateError struct{ Name string }
 
 func (e *UnknownCertificateError) Error() string { return "there is no certificate " + e.Name }

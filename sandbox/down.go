@@ -11,17 +11,20 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 )
 
-// DownOptions say which sandbox goes.
+// DownOptions are the options of Down.
 type DownOptions struct {
-	Name    string
-	Engine  string // asked only when the sandbox does not remember its own
+	Name string
+	// Engine is used only if the sandbox has no state that names its engine.
+	Engine  string
 	Folders Folders
 	Observe func(Progress)
-	Forget  func() error // undoes what was written elsewhere, before the note of it goes with the sandbox; its error keeps nothing up; may be nil
+	// Forget undoes what the sandbox wrote outside its folders. It runs before the sandbox's folder is removed, because that folder records those
+	// writes. Its error is returned, but does not stop the removal. May be nil.
+	Forget func() error
 }
 
-// Down removes the sandbox: container, volume, network, kubeconfig, state and lock. It does nothing if there is none, and never touches what this
-// sandbox did not create. It reports whether there was a cluster.
+// Down removes the sandbox: container, volume, network, kubeconfig, state and lock. It is a no-op if there is no sandbox, and never touches objects
+// that the sandbox did not create. It reports whether there was a cluster.
 func Down(ctx context.Context, o DownOptions) (bool, error) {
 	if err := CheckName(o.Name); err != nil {
 		return false, err
@@ -50,8 +53,8 @@ func Down(ctx context.Context, o DownOptions) (bool, error) {
 	return found, errors.Join(kept, os.RemoveAll(o.Folders.of(o.Name)))
 }
 
-// removeCluster removes the cluster from the engine that the sandbox remembers. Without a state, or with a damaged one, it looks for a cluster with
-// the labels of this sandbox in every engine, or in the named one.
+// removeCluster removes the cluster from the engine named in the sandbox's state. If the state is missing or damaged, it searches every engine, or
+// only the one named in the options, for a cluster with the labels of this sandbox.
 func removeCluster(ctx context.Context, o DownOptions, note func(string)) (bool, error) {
 	s, damaged := readState(o.Folders, o.Name)
 	if damaged != nil {
@@ -70,7 +73,8 @@ func removeCluster(ctx context.Context, o DownOptions, note func(string)) (bool,
 		removed, err := removeFrom(ctx, o, name, s)
 		var foreign *ForeignError
 		if errors.As(err, &foreign) && s.Engine == "" && o.Engine == "" {
-			note(err.Error()) // not ours, and nothing said that it would be
+			// The cluster belongs to another sandbox, and the user did not name this engine.
+			note(err.Error())
 			continue
 		}
 		if err != nil {
@@ -81,7 +85,8 @@ func removeCluster(ctx context.Context, o DownOptions, note func(string)) (bool,
 	switch {
 	case len(refusals) == 0 || found:
 		return found, nil
-	case s.Engine == "" && damaged == nil && o.Engine == "": // the sandbox has no state: most likely it never existed
+	// Without a state the sandbox most likely never existed.
+	case s.Engine == "" && damaged == nil && o.Engine == "":
 		for _, err := range refusals {
 			note("not searched: " + strings.ReplaceAll(err.Error(), "\n", " "))
 		}
@@ -97,7 +102,7 @@ func removeCluster(ctx context.Context, o DownOptions, note func(string)) (bool,
 	return false, remedy.Wrap(err, remedy.Command("doctor"))
 }
 
-// removeFrom removes the cluster from one engine if it is this sandbox's.
+// removeFrom removes the cluster from one engine if it belongs to this sandbox.
 func removeFrom(ctx context.Context, o DownOptions, engine string, s state) (bool, error) {
 	c := clusterOf(o.Folders, o.Name, state{Engine: engine})
 	holds, err := c.Inventory(ctx)
@@ -111,7 +116,7 @@ func removeFrom(ctx context.Context, o DownOptions, engine string, s state) (boo
 	return len(holds.Nodes) > 0, c.Delete(ctx)
 }
 
-// Open returns the cluster of a sandbox that is up.
+// Open returns the cluster of a sandbox that is up. The error is a *NotUpError if the sandbox is not up.
 func Open(ctx context.Context, f Folders, name string) (cluster.Cluster, error) {
 	if err := CheckName(name); err != nil {
 		return cluster.Cluster{}, err
@@ -129,7 +134,7 @@ func Open(ctx context.Context, f Folders, name string) (cluster.Cluster, error) 
 	return clusterOf(f, name, s), nil
 }
 
-// NotUpError says that there is no such sandbox.
+// NotUpError is the error for a sandbox that is not up.
 type NotUpError struct{ Name string }
 
 func (e *NotUpError) Error() string { return "sandbox " + e.Name + " is not up" }

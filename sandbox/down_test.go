@@ -81,7 +81,7 @@ func TestDown(t *testing.T) {
 	}
 }
 
-func TestDownRefuses(t *testing.T) {
+func TestDown_RefusesBadNamesAndLockedSandboxes(t *testing.T) {
 	f := newFolders(t)
 	_, err := Down(t.Context(), DownOptions{Name: "../x", Folders: f})
 	fixture.WantError(t, err, "--name")
@@ -130,7 +130,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-func TestDownForgetsBeforeItsNoteGoes(t *testing.T) {
+func TestDown_ForgetsBeforeTheFolderIsRemoved(t *testing.T) {
 	f := newFolders(t)
 	note := f.Exported("one")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(note), 0o700), os.WriteFile(note, []byte("/users/config"), 0o600)); err != nil {

@@ -11,106 +11,118 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
-// node is where a loader puts images.
+// node is the cluster node that a loader copies images into.
 type node interface {
 	NodeImages(ctx context.Context) (digests map[string]string, blobs map[string]bool, err error)
 	LoadIntoNode(ctx context.Context, write func(io.Writer) error) error
 }
 
-// loader loads images into the node in the background, one after another in order of need, skipping what is there: kind and the workloads
-// leave time for it while they start. An image that a release waits for goes in before those that are needed later.
+// loader copies images into the node in the background, one at a time and in the order in which they are needed. It skips images that the node
+// already has. The copying overlaps with the start of kind and of the workloads, which leave the CPU idle. An image that a release waits for is
+// copied before images that are needed later.
 type loader struct {
-	node  node
-	wait  func(ctx context.Context, ref string) (images.Ready, error)           // until the image is made
-	renew func(ctx context.Context, damaged images.Ready) (images.Ready, error) // makes it anew
-	first []string                                                              // what the first call needs: may go in while kind still works
+	node node
+	// wait blocks until the image has been prepared.
+	wait func(ctx context.Context, ref string) (images.Ready, error)
+	// renew replaces a damaged image in the cache.
+	renew func(ctx context.Context, damaged images.Ready) (images.Ready, error)
+	// first are the images for the first call. They may be copied while kind is still working.
+	first []string
 	rest  []string
 
 	once   sync.Once
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	whole  sync.Once
-	more   chan struct{} // closed once the rest may go in
+	// more is closed when the images in rest may be copied.
+	more chan struct{}
 
-	turns turns // one image goes in at a time, in the order of first and rest
+	// turns admits one copy at a time, in the order of first and rest.
+	turns prioritySem
 
-	mu    sync.Mutex // never held while one does
-	have  map[string]string
-	blobs map[string]bool // in the node: images share layers
-	sent  int             // images
+	// mu guards the fields below. It is not held during a copy.
+	mu   sync.Mutex
+	have map[string]string
+	// blobs are the layers in the node, because images share layers.
+	blobs map[string]bool
+	// sent counts the images that were copied.
+	sent int
 }
 
 func newLoader(n node, first, rest []string) *loader {
 	return &loader{node: n, first: first, rest: rest, more: make(chan struct{})}
 }
 
-// begin starts loading what the first call needs; more would delay it. The node's containerd must run. Who begins twice begins once.
-func (l *loader) begin(ctx context.Context) {
+// startFirst starts copying the images for the first call, and no others, because those would delay it. The node's containerd must be running. It
+// is idempotent.
+func (l *loader) startFirst(ctx context.Context) {
 	l.once.Do(func() {
 		ctx, l.cancel = context.WithCancel(ctx)
 		l.done.Go(func() {
-			l.all(ctx, l.first)
+			l.loadAll(ctx, l.first)
 			select {
 			case <-l.more:
-				l.all(ctx, l.rest)
+				l.loadAll(ctx, l.rest)
 			case <-ctx.Done():
 			}
 		})
 	})
 }
 
-// goOn starts loading the rest too.
-func (l *loader) goOn(ctx context.Context) {
-	l.begin(ctx)
+// startRest starts copying the remaining images as well. It is idempotent.
+func (l *loader) startRest(ctx context.Context) {
+	l.startFirst(ctx)
 	l.whole.Do(func() { close(l.more) })
 }
 
-// all leaves what fails to the release that needs it: load tries again, and reports.
-func (l *loader) all(ctx context.Context, refs []string) {
+// loadAll copies images one after another. It ignores errors, because the release that needs the image calls load again and reports them.
+func (l *loader) loadAll(ctx context.Context, refs []string) {
 	for _, ref := range refs {
 		_, _ = l.load(ctx, ref)
 	}
 }
 
-// stop ends what is under way and waits for its end.
+// stop cancels the copy in progress and waits for it to return.
 func (l *loader) stop() {
-	l.once.Do(func() {}) // nothing begins any more
+	// Prevent a later startFirst from starting the goroutine.
+	l.once.Do(func() {})
 	if l.cancel != nil {
 		l.cancel()
 	}
 	l.done.Wait()
 }
 
-// loaded is how many images went into the node.
+// loaded returns how many images were copied into the node.
 func (l *loader) loaded() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.sent
 }
 
-// load makes sure that the node holds an image, once it is made, and returns its digest.
+// load waits until an image is prepared, makes sure that the node has it, and returns its digest.
 func (l *loader) load(ctx context.Context, ref string) (string, error) {
 	r, err := l.wait(ctx, ref)
 	if err != nil {
 		return "", err
 	}
-	if l.has(r) { // what is there waits for no turn
+	// An image that is already in the node needs no turn.
+	if l.has(r) {
 		return r.Digest, nil
 	}
-	if err := l.turns.take(ctx, slices.Index(slices.Concat(l.first, l.rest), ref)); err != nil {
+	if err := l.turns.acquire(ctx, slices.Index(slices.Concat(l.first, l.rest), ref)); err != nil {
 		return "", err
 	}
-	defer l.turns.give()
-	if err := l.look(ctx); err != nil {
+	defer l.turns.release()
+	if err := l.inventory(ctx); err != nil {
 		return "", err
 	}
 	if l.has(r) {
 		return r.Digest, nil
 	}
-	err = l.into(ctx, r)
+	err = l.send(ctx, r)
 	if errors.Is(err, images.ErrCorrupt) {
 		if r, err = l.renew(ctx, r); err == nil {
-			err = l.into(ctx, r)
+			err = l.send(ctx, r)
 		}
 	}
 	if err != nil {
@@ -125,9 +137,10 @@ func (l *loader) has(r images.Ready) bool {
 	return l.have[r.Ref] == r.Digest
 }
 
-// look asks the node once what it holds.
-func (l *loader) look(ctx context.Context) error {
-	if l.have != nil { // only written in a turn
+// inventory reads once which images and layers the node has. The caller must have a turn.
+func (l *loader) inventory(ctx context.Context) error {
+	// l.have is written only by the goroutine that has the turn.
+	if l.have != nil {
 		return nil
 	}
 	have, blobs, err := l.node.NodeImages(ctx)
@@ -137,8 +150,8 @@ func (l *loader) look(ctx context.Context) error {
 	return err
 }
 
-// into sends what the node lacks of an image, and remembers what it sent.
-func (l *loader) into(ctx context.Context, r images.Ready) error {
+// send copies the layers of an image that the node lacks, and records them.
+func (l *loader) send(ctx context.Context, r images.Ready) error {
 	err := l.node.LoadIntoNode(ctx, func(w io.Writer) error { return images.WriteArchive(w, r.Ref, r.Image, l.blobs) })
 	if err != nil {
 		return err

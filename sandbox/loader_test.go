@@ -48,7 +48,7 @@ func randomImage(t *testing.T) (v1.Image, string) {
 	return img, digest.String()
 }
 
-func TestLoader(t *testing.T) {
+func TestLoader_LoadsEachImageOnce(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	img, digest := randomImage(t)
 	for _, c := range []struct {
@@ -64,9 +64,9 @@ func TestLoader(t *testing.T) {
 		l.wait = func(_ context.Context, ref string) (images.Ready, error) {
 			return images.Ready{Entry: images.Entry{Ref: ref, Digest: digest}, Image: img}, nil
 		}
-		l.begin(t.Context())
-		l.goOn(t.Context()) // begins nothing twice
-		l.goOn(t.Context())
+		l.startFirst(t.Context())
+		l.startRest(t.Context()) // begins nothing twice
+		l.startRest(t.Context())
 		for _, ref := range []string{"a", "b", "c"} {
 			got, err := l.load(t.Context(), ref)
 			if err != nil || got != digest {
@@ -80,7 +80,7 @@ func TestLoader(t *testing.T) {
 	}
 }
 
-func TestWhatFailedInTheBackgroundIsTriedAgain(t *testing.T) {
+func TestLoader_RetriesABackgroundFailure(t *testing.T) {
 	img, digest := randomImage(t)
 	for refusals, want := range map[int]string{1: digest, 2: ""} {
 		synctest.Test(t, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestWhatFailedInTheBackgroundIsTriedAgain(t *testing.T) {
 			l.wait = func(_ context.Context, ref string) (images.Ready, error) {
 				return images.Ready{Entry: images.Entry{Ref: ref, Digest: digest}, Image: img}, nil
 			}
-			l.begin(t.Context())
+			l.startFirst(t.Context())
 			synctest.Wait()
 			if got, err := l.load(t.Context(), "a"); got != want || (err == nil) != (want != "") {
 				t.Errorf("after %d refusals: %q, %v", refusals, got, err)
@@ -98,7 +98,7 @@ func TestWhatFailedInTheBackgroundIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestAnImageThatIsMadeDoesNotWaitForOneThatIsNot(t *testing.T) {
+func TestLoader_DoesNotBlockOnUnpreparedImages(t *testing.T) {
 	img, digest := randomImage(t)
 	l := newLoader(&fakeNode{digests: map[string]string{}}, nil, []string{"slow", "made"})
 	l.wait = func(ctx context.Context, ref string) (images.Ready, error) {
@@ -108,14 +108,14 @@ func TestAnImageThatIsMadeDoesNotWaitForOneThatIsNot(t *testing.T) {
 		}
 		return images.Ready{Entry: images.Entry{Ref: ref, Digest: digest}, Image: img}, nil
 	}
-	l.goOn(t.Context())
+	l.startRest(t.Context())
 	defer l.stop()
 	if got, err := l.load(t.Context(), "made"); err != nil || got != digest {
 		t.Errorf("%s, %v", got, err)
 	}
 }
 
-func TestWhatIsInTheNodeWaitsForNoOther(t *testing.T) {
+func TestLoad_ImageInNodeDoesNotWait(t *testing.T) {
 	img, digest := randomImage(t)
 	synctest.Test(t, func(t *testing.T) {
 		n := &stuckNode{}
@@ -123,7 +123,7 @@ func TestWhatIsInTheNodeWaitsForNoOther(t *testing.T) {
 		l.wait = func(_ context.Context, ref string) (images.Ready, error) {
 			return images.Ready{Entry: images.Entry{Ref: ref, Digest: digest}, Image: img}, nil
 		}
-		l.goOn(t.Context())
+		l.startRest(t.Context())
 		synctest.Wait()
 		if !n.stuck {
 			t.Fatal("the big image is not under way")
@@ -154,7 +154,7 @@ func (n *stuckNode) LoadIntoNode(ctx context.Context, write func(io.Writer) erro
 	return n.fakeNode.LoadIntoNode(ctx, write)
 }
 
-func TestTheRestGoesInOnlyWhenTold(t *testing.T) {
+func TestStartRest_IsNeededForTheRest(t *testing.T) {
 	img, digest := randomImage(t)
 	n := &fakeNode{digests: map[string]string{}}
 	synctest.Test(t, func(t *testing.T) {
@@ -162,12 +162,12 @@ func TestTheRestGoesInOnlyWhenTold(t *testing.T) {
 		l.wait = func(_ context.Context, ref string) (images.Ready, error) {
 			return images.Ready{Entry: images.Entry{Ref: ref, Digest: digest}, Image: img}, nil
 		}
-		l.begin(t.Context())
+		l.startFirst(t.Context())
 		synctest.Wait()
 		if diff := cmp.Diff(map[string]string{"a": digest}, n.digests); diff != "" {
 			t.Errorf("before (-want +got):\n%s", diff)
 		}
-		l.goOn(t.Context())
+		l.startRest(t.Context())
 		synctest.Wait() // nobody asks for them
 		if diff := cmp.Diff(map[string]string{"a": digest, "b": digest}, n.digests); diff != "" {
 			t.Errorf("afterwards (-want +got):\n%s", diff)
@@ -176,7 +176,7 @@ func TestTheRestGoesInOnlyWhenTold(t *testing.T) {
 	})
 }
 
-func TestDamagedImageIsMadeAnew(t *testing.T) {
+func TestLoad_RenewsADamagedImage(t *testing.T) {
 	img, digest := randomImage(t)
 	n := &fakeNode{digests: map[string]string{}}
 	l := newLoader(n, []string{"a"}, nil)
@@ -186,7 +186,7 @@ func TestDamagedImageIsMadeAnew(t *testing.T) {
 	l.renew = func(_ context.Context, r images.Ready) (images.Ready, error) {
 		return images.Ready{Entry: images.Entry{Ref: r.Ref, Digest: digest}, Image: img}, nil
 	}
-	l.begin(t.Context())
+	l.startFirst(t.Context())
 	defer l.stop()
 	if got, err := l.load(t.Context(), "a"); err != nil || got != digest {
 		t.Errorf("a damaged image: %s, %v", got, err)
@@ -209,7 +209,7 @@ func (n *gatedNode) LoadIntoNode(ctx context.Context, write func(io.Writer) erro
 	return n.fakeNode.LoadIntoNode(ctx, write)
 }
 
-func TestOfImagesThatAreWaitedForTheOneNeededSoonestGoesFirst(t *testing.T) {
+func TestLoad_ServesTheEarliestNeededImageFirst(t *testing.T) {
 	img, digest := randomImage(t)
 	synctest.Test(t, func(t *testing.T) {
 		n := &gatedNode{fakeNode{digests: map[string]string{}}, make(chan struct{})}

@@ -11,7 +11,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// LockedError says which command is changing the sandbox right now.
+// LockedError reports which command holds the lock of a sandbox.
 type LockedError struct {
 	Name   string
 	Holder flock.Holder
@@ -21,8 +21,8 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("sandbox %s is being changed by %s", e.Name, e.Holder)
 }
 
-// Lock is the one lock of a sandbox: every command that changes it has it while it does. verb is the command line that the others will read.
-// The lock ends with the process. Its file lies outside of the sandbox's folder, which `down` removes.
+// Lock takes the lock of a sandbox, which every command holds while it changes the sandbox. The verb is the command line that other commands show
+// to the user. The lock is released when the process exits. Its file is outside the sandbox's folder, because `down` removes that folder.
 func Lock(f Folders, name, verb string) (unlock func(), err error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func locked(name, verb string, h flock.Holder) error {
 	return remedy.Wrap(&LockedError{name, h}, wait)
 }
 
-// CheckUnlocked returns a LockedError when a command is changing the sandbox, and leaves no trace.
+// CheckUnlocked returns a *LockedError if a command holds the lock of the sandbox. It does not create the lock file.
 func CheckUnlocked(f Folders, name, verb string) error {
 	if h, held := Holder(f, name); held {
 		return locked(name, verb, h)
@@ -57,7 +57,7 @@ func CheckUnlocked(f Folders, name, verb string) error {
 	return nil
 }
 
-// Holder returns which command is changing a sandbox now; false when none is.
+// Holder returns the command that holds the lock of a sandbox, and false if there is none.
 func Holder(f Folders, name string) (flock.Holder, bool) { return flock.HolderOf(f.lock(name)) }
 
 func (f Folders) lock(name string) string { return filepath.Join(f.Config, name+".lock") }

@@ -14,17 +14,21 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 )
 
-// standing is what the objects of an engine are to a sandbox.
+// standing classifies the objects that an engine has under the name of a sandbox.
 type standing int
 
 const (
-	absent   standing = iota // there is nothing
-	leftover                 // only parts without a node, all of them ours: remove them before creating
-	halfMade                 // our cluster, still marked as being created: remove it before creating
-	ours                     // our cluster, complete
+	// absent: there are no objects.
+	absent standing = iota
+	// leftover: there are objects but no node, and all of them are ours. Remove them before creating the cluster.
+	leftover
+	// halfMade: our cluster, still marked as being created. Remove it before creating the cluster.
+	halfMade
+	// ours: our cluster, complete.
+	ours
 )
 
-// ForeignError reports engine objects under the name of a sandbox that the sandbox did not create. Nothing has been changed.
+// ForeignError reports engine objects under the name of a sandbox that were not created by it. Nothing was changed.
 type ForeignError struct {
 	Name, Engine string
 	Why          string
@@ -34,7 +38,7 @@ func (e *ForeignError) Error() string {
 	return fmt.Sprintf("%s holds a cluster called %s that this sandbox did not create: %s; nothing was changed", e.Engine, e.Name, e.Why)
 }
 
-// process is this process as the marker of a half-made cluster names it.
+// process identifies this process in the marker of a half-made cluster.
 type process struct{ boot, pid string }
 
 func thisProcess() process {
@@ -43,7 +47,7 @@ func thisProcess() process {
 
 func (p process) String() string { return p.boot + "." + p.pid }
 
-// creating returns the process that a marker names, if it still runs on this machine.
+// creating returns the process named by a marker, and whether it is still running on this machine.
 func creating(m *cluster.Owner) (pid int, running bool) {
 	boot, text, _ := strings.Cut(m.Process, ".")
 	pid, err := strconv.Atoi(text)
@@ -54,25 +58,27 @@ func creating(m *cluster.Owner) (pid int, running bool) {
 	return pid, err == nil || errors.Is(err, syscall.EPERM)
 }
 
-// currentUser is the user id that the labels of engine objects carry.
+// currentUser returns the user id for the labels of engine objects.
 func currentUser() string { return strconv.Itoa(os.Getuid()) }
 
 func newID() string {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never returns an error
+	// crypto/rand.Read never returns an error.
+	_, _ = rand.Read(b[:])
 	return hex.EncodeToString(b[:])
 }
 
-// judge decides from the labels and the state what the objects under the name of a sandbox are to it. It is the only place that does, for `up`, for
-// `down` and for leftovers: what it does not call ours is never changed.
+// judge classifies the objects under the name of a sandbox by their labels and the sandbox's state. It is the only place that makes this decision,
+// for `up`, `down` and leftovers: objects that it does not call ours are never changed.
 //
-// A sandbox of the previous version has no id: its cluster is recognised by its state.
+// A sandbox of the previous version has no id. Its cluster is recognised by its state.
 func judge(name, engine, user string, s state, i cluster.Inventory) (standing, error) {
 	c := cluster.Cluster{Name: name, Engine: cluster.Engine{Name: engine}}
 	foreign := func(format string, args ...any) (standing, error) {
 		return absent, foreignError(name, engine, i, fmt.Sprintf(format, args...))
 	}
-	previous := s.ID == "" && s.Engine == engine // a state that the previous version wrote
+	// The previous version wrote states without an id.
+	previous := s.ID == "" && s.Engine == engine
 	for _, n := range i.Nodes {
 		if !n.On(c) {
 			return foreign("its node %s is not on the network sandbox-%s", n.Name, name)
@@ -81,7 +87,8 @@ func judge(name, engine, user string, s state, i cluster.Inventory) (standing, e
 	for _, o := range []struct {
 		what  string
 		owner *cluster.Owner
-		bare  bool // it may have no labels
+		// bare objects may have no labels.
+		bare bool
 	}{{"network", i.Network, previous}, {"volume", i.Marker, false}} {
 		switch {
 		case o.owner == nil || o.owner.ID == "" && o.bare:
@@ -116,7 +123,7 @@ func judge(name, engine, user string, s state, i cluster.Inventory) (standing, e
 
 func unlabelled(o *cluster.Owner) bool { return o == nil || o.ID == "" }
 
-// foreignError names the commands that would remove what is in the way, for a user who knows that it may go.
+// foreignError includes the commands that remove the objects in the way, for a user who knows that they can be removed.
 func foreignError(name, engine string, i cluster.Inventory, why string) error {
 	remedies := []remedy.Remedy{remedy.Advice("another name, with --name")}
 	switch {

@@ -158,7 +158,7 @@ func changesNothing(t *testing.T, calls []string) {
 	}
 }
 
-func TestChooseEngine_RefusesAnEngineOnAnotherMachineBeforeAnythingIsMade(t *testing.T) {
+func TestChooseEngine_RefusesRemoteEngines(t *testing.T) {
 	const remote = `case "$1" in context) echo ssh://me@build.example ;; esac`
 	for _, c := range []struct{ sentence, state, engine string }{
 		{"a new sandbox", "", ""},

@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
-// pki is what package certs asks of a cluster.
+// pki gives package certs access to a cluster.
 type pki struct{ client *kube.Client }
 
 var errNoAuthority = remedy.Wrap(errors.New("the sandbox has no root certificate of its own: an earlier version made it, or it is not complete"), remedy.Command("up"))
@@ -35,7 +35,7 @@ func (p pki) Save(ctx context.Context, a *certs.Authority) (err error) {
 	return err
 }
 
-// Distribute writes the bundle into the namespaces of our releases, and wherever else there is one.
+// Distribute writes the bundle into the namespaces of our releases, and into every other namespace that already has a bundle.
 func (p pki) Distribute(ctx context.Context, bundle []byte) error {
 	mounted, err := p.client.TrustBundles(ctx)
 	if err != nil {
@@ -57,7 +57,7 @@ func (p pki) Distribute(ctx context.Context, bundle []byte) error {
 	return nil
 }
 
-// underOurRoot reports whether a certificate is issued under our root.
+// underOurRoot reports whether a certificate was issued under our root.
 func underOurRoot(c kube.Certificate) bool {
 	return slices.Contains([]string{charts.RootIssuer, charts.IntermediateIssuer}, c.Issuer)
 }
@@ -98,7 +98,7 @@ func (p pki) Dial(ctx context.Context, pod certs.Pod, port int) (net.Conn, error
 	return p.client.DialPod(ctx, pod.Namespace, pod.Name, port)
 }
 
-// ownSecret holds the certificate of this machine.
+// ownSecret is the Secret with the certificate of this machine.
 const ownSecret = "cli-tls"
 
 func (p pki) own(ctx context.Context) (tls.Certificate, error) {
@@ -106,13 +106,13 @@ func (p pki) own(ctx context.Context) (tls.Certificate, error) {
 }
 
 const (
-	// spreadTimeout is long: a changed Secret or ConfigMap reaches the files of a pod when the kubelet next syncs it. Ours does so every 10 s; one of
-	// another cluster, or of a sandbox that an earlier version made, every 60 to 90 s.
+	// spreadTimeout is long because a changed Secret or ConfigMap reaches the files of a pod only when the kubelet next syncs it: every 10 s on our
+	// nodes, and every 60 to 90 s on another cluster or on a sandbox made by an earlier version.
 	spreadTimeout = 5 * time.Minute
 	spreadPoll    = 500 * time.Millisecond
 )
 
-// rotation drives the certificates of a cluster; its steps are those of the recorder.
+// rotation returns the rotation of a cluster's certificates. Its steps are recorded by rec.
 func (p pki) rotation(rec *recorder) *certs.Rotation {
 	observer := certs.Observer{Cluster: p, Own: p.own, Now: time.Now}
 	return &certs.Rotation{

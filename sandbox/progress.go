@@ -10,18 +10,23 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
-// Progress is one thing an observer of `up` or `down` hears.
+// Progress is one event that an observer of `up` or `down` receives.
 type Progress struct {
-	Step    string        // the step's name
-	Doing   string        // what it does now; empty when it starts or ends
-	Typical time.Duration // how long Doing usually takes; zero when not known
-	Note    string        // a line to keep
-	Done    bool
-	Err     error
-	Took    time.Duration // with Done
+	// Step is the name of the step.
+	Step string
+	// Doing is the current activity. It is empty when the step starts or ends.
+	Doing string
+	// Typical is how long Doing usually takes, or zero if that is not known.
+	Typical time.Duration
+	// Note is a line that stays on the screen.
+	Note string
+	Done bool
+	Err  error
+	// Took is set together with Done.
+	Took time.Duration
 }
 
-// ImageProgress is what happens to an image, as a step of that name.
+// ImageProgress converts an image event to the progress of the named step.
 func ImageProgress(step string, e images.Event) Progress {
 	if e.Done != nil {
 		return Progress{Step: step, Done: true, Took: e.Done.Took}
@@ -29,37 +34,40 @@ func ImageProgress(step string, e images.Event) Progress {
 	return Progress{Step: step, Doing: e.Doing, Typical: e.Typical, Note: e.Note}
 }
 
-// Took is one row of the table of seconds.
+// Took is one row of the table of steps.
 type Took struct {
-	Step  string
-	Start time.Duration // since the beginning
+	Step string
+	// Start is the time since `up` started.
+	Start time.Duration
 	Took  time.Duration
 }
 
-// recorder runs steps, tells the observer, and keeps how long each took.
+// recorder runs steps, reports them to the observer, and records how long each took.
 type recorder struct {
-	observe func(Progress) // never called under mu
-	begun   time.Time
+	// observe is never called with mu held.
+	observe func(Progress)
+	start   time.Time
 	mu      sync.Mutex
 	rows    []Took
-	waits   []Took // spells in which others worked; see waiting
+	// waits are the periods in which kind or a workload was working; see waiting.
+	waits []Took
 }
 
 func newRecorder(observe func(Progress)) *recorder {
 	if observe == nil {
 		observe = func(Progress) {}
 	}
-	return &recorder{observe: observe, begun: time.Now()}
+	return &recorder{observe: observe, start: time.Now()}
 }
 
-// step runs do under a name; doing tells what it is at.
+// step runs do under a name. The argument of do reports its current activity.
 func (r *recorder) step(ctx context.Context, name string, do func(ctx context.Context, doing func(string)) error) error {
 	r.observe(Progress{Step: name})
 	started := time.Now()
 	err := do(ctx, func(what string) { r.observe(Progress{Step: name, Doing: what}) })
 	took := time.Since(started)
 	r.mu.Lock()
-	r.rows = append(r.rows, Took{Step: name, Start: started.Sub(r.begun), Took: took})
+	r.rows = append(r.rows, Took{Step: name, Start: started.Sub(r.start), Took: took})
 	r.mu.Unlock()
 	r.observe(Progress{Step: name, Done: true, Err: err, Took: took})
 	return err
@@ -67,24 +75,24 @@ func (r *recorder) step(ctx context.Context, name string, do func(ctx context.Co
 
 func (r *recorder) note(step, text string) { r.observe(Progress{Step: step, Note: text}) }
 
-// table is every step by its beginning.
+// table returns the steps in the order in which they started.
 func (r *recorder) table() []Took {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.SortedStableFunc(slices.Values(r.rows), func(a, b Took) int { return cmp.Compare(a.Start, b.Start) })
 }
 
-// waiting runs do, in which kind or a workload works and the sandbox itself only waits.
+// waiting runs do and records its duration as time in which kind or a workload works while the sandbox itself only waits.
 func (r *recorder) waiting(do func() error) error {
 	started := time.Now()
 	err := do()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.waits = append(r.waits, Took{Start: started.Sub(r.begun), Took: time.Since(started)})
+	r.waits = append(r.waits, Took{Start: started.Sub(r.start), Took: time.Since(started)})
 	return err
 }
 
-// own is what is left of total when every spell of waiting is taken away, however they overlap.
+// own returns total without the periods recorded by waiting, which may overlap.
 func (r *recorder) own(total time.Duration) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestRecorder(t *testing.T) {
+func TestRecorder_RecordsAndReportsSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failed := errors.New("broken")
 		var heard []Progress
@@ -56,7 +56,7 @@ func TestRecorder(t *testing.T) {
 	})
 }
 
-func TestOwnTimeLeavesOutEveryWaitOnce(t *testing.T) {
+func TestRecorderOwn_ExcludesOverlappingWaitsOnce(t *testing.T) {
 	const s = time.Second
 	for _, row := range []struct {
 		sentence string
@@ -78,7 +78,7 @@ func TestOwnTimeLeavesOutEveryWaitOnce(t *testing.T) {
 	}
 }
 
-func TestWaitingIsTimedAndItsErrorKept(t *testing.T) {
+func TestRecorderWaiting_TimesAndReturnsTheError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecorder(nil)
 		time.Sleep(time.Second)

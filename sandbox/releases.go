@@ -23,7 +23,7 @@ const (
 	readyPoll    = 200 * time.Millisecond
 )
 
-// imageOf returns the catalog's reference of a component, by the last part of its repository's name.
+// imageOf returns the image reference of a component, found by the last part of the repository's name.
 func imageOf(component string) string {
 	for _, i := range images.All() {
 		repository, _, _ := strings.Cut(i.Ref[strings.LastIndex(i.Ref, "/")+1:], ":")
@@ -34,13 +34,13 @@ func imageOf(component string) string {
 	return ""
 }
 
-// Releases is the catalog of releases with the images of this sandbox.
+// Releases returns the catalog of releases with the images of this sandbox.
 func Releases() []charts.Release { return charts.All(imageOf) }
 
-// installReleases installs everything, as parallel as the needs allow, and makes the first call as soon as it can be made.
+// installReleases installs all releases with as much parallelism as their needs allow, and makes the first call as soon as possible.
 func (u *up) installReleases(ctx context.Context, _ func(string)) error {
 	all := Releases()
-	if err := u.makeNamespaces(ctx, all); err != nil {
+	if err := u.ensureNamespaces(ctx, all); err != nil {
 		return err
 	}
 	if err := u.rec.step(ctx, "trust", u.ensureTrust); err != nil {
@@ -75,7 +75,7 @@ func (u *up) installReleases(ctx context.Context, _ func(string)) error {
 	return u.finishRotation(ctx)
 }
 
-func (u *up) makeNamespaces(ctx context.Context, all []charts.Release) error {
+func (u *up) ensureNamespaces(ctx context.Context, all []charts.Release) error {
 	var made []string
 	for _, r := range all {
 		if slices.Contains(made, r.Namespace) {
@@ -95,7 +95,7 @@ func (u *up) firstCall(ctx context.Context, _ func(string)) error {
 	}
 	u.rec.mu.Lock()
 	defer u.rec.mu.Unlock()
-	u.result.First = time.Since(u.rec.begun)
+	u.result.First = time.Since(u.rec.start)
 	return nil
 }
 
@@ -111,7 +111,8 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 			return err
 		}
 		if r.Chart == "grpcservice" {
-			values["imageDigest"] = digest // the tag stays; a new digest restarts the pods
+			// The tag does not change when an image is rebuilt. The digest does, which restarts the pods.
+			values["imageDigest"] = digest
 		}
 	}
 	c, err := u.chart(ctx, r.Chart)
@@ -126,11 +127,13 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 	if outcome == release.Repaired || outcome == release.Upgraded {
 		u.rec.note(r.Name, string(outcome))
 	}
-	if r.FirstCall && u.applying.Add(-1) == 0 { // not sooner: on few cores it would delay the first call
-		u.loader.goOn(ctx)
+	// Starting earlier would delay the first call on a machine with few cores.
+	if r.FirstCall && u.applying.Add(-1) == 0 {
+		u.loader.startRest(ctx)
 	}
 	doing("waiting until it is ready")
-	if r.Selector == "" { // it has certificates instead of pods
+	// A release without a selector has certificates instead of pods.
+	if r.Selector == "" {
 		return u.rec.waiting(func() error { return u.awaitCertificates(ctx) })
 	}
 	return u.rec.waiting(func() error { return waitReady(ctx, u.client, r) })
@@ -143,7 +146,7 @@ func (u *up) chart(ctx context.Context, name string) (*chart.Chart, error) {
 	return charts.Load(name)
 }
 
-// waitReady waits for a release and says why it is not ready when it does not become so.
+// waitReady waits until a release is ready. After a timeout the error contains the reason.
 func waitReady(ctx context.Context, c *kube.Client, r charts.Release) error {
 	var why string
 	err := wait.PollUntilContextTimeout(ctx, readyPoll, readyTimeout, true, func(ctx context.Context) (bool, error) {
@@ -151,7 +154,8 @@ func waitReady(ctx context.Context, c *kube.Client, r charts.Release) error {
 		switch {
 		case err == nil:
 			why = now
-		case why == "": // a call that the limit cut off must not hide the reason found before it
+		// Keep an earlier reason if this call was cut off by the timeout.
+		case why == "":
 			why = err.Error()
 		}
 		return err == nil && now == "", nil
@@ -165,9 +169,10 @@ func waitReady(ctx context.Context, c *kube.Client, r charts.Release) error {
 	return remedy.Wrap(fmt.Errorf("waiting for %s: %w", r.Name, errors.New(why)), remedy.Command("logs", r.Name))
 }
 
-// NotReadyReason says what a release lacks; empty when it is ready.
+// NotReadyReason returns why a release is not ready. It is empty for a release that is ready.
 func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (string, error) {
-	if r.Selector == "" { // it has certificates instead of pods
+	// A release without a selector has certificates instead of pods.
+	if r.Selector == "" {
 		return unusableCertificate(ctx, c)
 	}
 	lacking, of, err := c.NotReady(ctx, r.Namespace, r.Selector)
@@ -191,7 +196,7 @@ func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (stri
 		}
 	}
 	if len(reasons) == 0 && r.Chart == charts.CertManager {
-		// Its pods are ready before its webhook is trusted.
+		// The pods of cert-manager are ready before its webhook is trusted.
 		if err := c.CanIssue(ctx); err != nil {
 			reasons = append(reasons, err.Error())
 		}
@@ -199,7 +204,8 @@ func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (stri
 	return strings.Join(reasons, "; "), nil
 }
 
-// unusableCertificate judges as callers do, and not by what cert-manager says: it calls a certificate ready that nobody trusts any more.
+// unusableCertificate checks certificates as a peer does. It does not rely on the status that cert-manager reports, which stays ready for a
+// certificate whose root is no longer trusted.
 func unusableCertificate(ctx context.Context, c *kube.Client) (string, error) {
 	all, err := Certificates(ctx, c)
 	if err != nil {

@@ -12,15 +12,17 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// state is what a sandbox remembers between commands. It is written before the world is changed, so that a command that was
-// killed leaves a trace of what it was doing.
+// state is what a sandbox stores between commands. It is written before the engine or the cluster is changed, so that a killed command leaves a
+// record of what it was doing.
 type state struct {
-	ID      string    `json:"id,omitzero"` // the random id on the labels of the engine's objects; empty in a state of the previous version
-	Engine  string    `json:"engine"`
-	Created time.Time `json:"created,omitzero"` // zero while the cluster is only half made
+	// ID is the random id on the labels of the engine's objects. It is empty in a state written by the previous version.
+	ID     string `json:"id,omitzero"`
+	Engine string `json:"engine"`
+	// Created is zero while the cluster is being created.
+	Created time.Time `json:"created,omitzero"`
 }
 
-// EngineOf is the engine that a sandbox was put on, also while it is only half made; empty where none was chosen yet.
+// EngineOf returns the engine that a sandbox was created on, also if its creation was not completed. It is empty if no engine was chosen yet.
 func EngineOf(f Folders, name string) (string, error) {
 	s, err := readState(f, name)
 	return s.Engine, err

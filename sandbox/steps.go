@@ -17,7 +17,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
-// chooseEngine takes the engine that the sandbox already has, or the first that works, and decides whose the objects are that it holds.
+// chooseEngine selects the engine that the sandbox already uses, or the first that works, and classifies the objects that it has.
 func (u *up) chooseEngine(ctx context.Context, _ func(string)) error {
 	var err error
 	if u.host, err = PrepareEngines(u.o.Folders); err != nil {
@@ -36,10 +36,11 @@ func (u *up) chooseEngine(ctx context.Context, _ func(string)) error {
 		}
 	}
 	u.cluster = clusterOf(u.o.Folders, u.o.Name, u.state)
-	if err := u.takeStock(ctx, known); err != nil {
+	if err := u.inspectEngine(ctx, known); err != nil {
 		return err
 	}
-	if known && u.standing != ours { // the engine was found to be on this machine when it was chosen, and that may have changed
+	// The engine was on this machine when it was chosen, and that may have changed.
+	if known && u.standing != ours {
 		if err := u.cluster.Engine.Local(ctx); err != nil {
 			return err
 		}
@@ -51,7 +52,7 @@ func (u *up) chooseEngine(ctx context.Context, _ func(string)) error {
 	return err
 }
 
-// findEngine chooses an engine for a sandbox without a state. One that already holds a cluster of this sandbox, whose state was lost, comes first.
+// findEngine chooses an engine for a sandbox without a state. An engine that has a cluster of this sandbox, whose state was lost, is preferred.
 func (u *up) findEngine(ctx context.Context) (string, error) {
 	for _, name := range cluster.InstalledEngines() {
 		if u.o.Engine != "" && name != u.o.Engine {
@@ -60,13 +61,14 @@ func (u *up) findEngine(ctx context.Context) (string, error) {
 		c := clusterOf(u.o.Folders, u.o.Name, state{Engine: name})
 		found, err := c.Inventory(ctx)
 		if err != nil {
-			continue // an engine that does not answer is not chosen below either
+			// An engine that does not answer is not chosen below either.
+			continue
 		}
 		if s, err := judge(u.o.Name, name, currentUser(), state{}, found); err == nil && s != absent {
 			return name, nil
 		}
 	}
-	choice, err := cluster.Choose(ctx, u.o.Engine, newProbed(u.o.Folders).works)
+	choice, err := cluster.Choose(ctx, u.o.Engine, newProbeCache(u.o.Folders).works)
 	if err != nil {
 		return "", err
 	}
@@ -76,8 +78,8 @@ func (u *up) findEngine(ctx context.Context) (string, error) {
 	return choice.Engine.Name, nil
 }
 
-// takeStock asks the engine what it holds under the sandbox's name, and adopts a complete cluster whose state was lost.
-func (u *up) takeStock(ctx context.Context, known bool) error {
+// inspectEngine lists the objects that the engine has under the sandbox's name, and adopts a complete cluster whose state was lost.
+func (u *up) inspectEngine(ctx context.Context, known bool) error {
 	found, err := u.cluster.Inventory(ctx)
 	if err != nil {
 		return err
@@ -112,7 +114,7 @@ func clusterOf(f Folders, name string, s state) cluster.Cluster {
 	return cluster.Cluster{Name: name, Engine: cluster.Engine{Name: s.Engine}, Kubeconfig: f.Kubeconfig(name), Image: images.NodeRef}
 }
 
-// loadNodeImage puts the node's image into the engine, unless a cluster or the image is there.
+// loadNodeImage loads the node's image into the engine, unless the cluster or the image already exists.
 func (u *up) loadNodeImage(ctx context.Context, doing func(string)) error {
 	if u.standing == ours {
 		return nil
@@ -123,7 +125,7 @@ func (u *up) loadNodeImage(ctx context.Context, doing func(string)) error {
 	}
 	err = u.loadIntoEngine(ctx, r, doing)
 	if errors.Is(err, images.ErrCorrupt) {
-		u.rec.note("node image", "the cached node image is damaged; making it anew")
+		u.rec.note("node image", "the cached node image is damaged; making it again")
 		node, _ := images.Find(images.NodeRef)
 		if r, err = u.store.Renew(ctx, node, r); err == nil {
 			err = u.loadIntoEngine(ctx, r, doing)
@@ -144,7 +146,7 @@ func (u *up) loadIntoEngine(ctx context.Context, r images.Ready, doing func(stri
 	return u.cluster.Engine.ReplaceImage(ctx, r.Ref, func(w io.Writer) error { return writeDockerArchive(w, r.Ref, r.Image) })
 }
 
-// writeDockerArchive writes the archive that every engine's `load` reads.
+// writeDockerArchive writes the archive format that the `load` command of every engine reads.
 func writeDockerArchive(w io.Writer, ref string, img v1.Image) error {
 	tag, err := name.NewTag(ref)
 	if err != nil {
@@ -153,9 +155,9 @@ func writeDockerArchive(w io.Writer, ref string, img v1.Image) error {
 	return tarball.Write(tag, img, w)
 }
 
-// createAndInstall begins to install as soon as the API server answers: kind and the node are not ready yet.
+// createAndInstall starts installing releases as soon as the API server answers, which is before kind returns and before the node is ready.
 func (u *up) createAndInstall(ctx context.Context) error {
-	return overlapping(ctx,
+	return runOverlapped(ctx,
 		func(ctx context.Context, answers func()) error {
 			return u.rec.step(ctx, "cluster", func(ctx context.Context, doing func(string)) error { return u.createCluster(ctx, doing, answers) })
 		},
@@ -167,7 +169,8 @@ func (u *up) createAndInstall(ctx context.Context) error {
 		})
 }
 
-// createCluster creates the cluster, again after a killed `up`, or starts one that was stopped. It may call answers as soon as the API server does.
+// createCluster creates the cluster, replaces one that a killed `up` left incomplete, or starts one that was stopped. It may call answers as soon
+// as the API server answers.
 func (u *up) createCluster(ctx context.Context, doing func(string), answers func()) error {
 	switch {
 	case u.standing == ours && u.running:
@@ -191,9 +194,9 @@ func (u *up) createCluster(ctx context.Context, doing func(string), answers func
 	if err := u.cluster.Claim(ctx, owner); err != nil {
 		return err
 	}
-	heard := cluster.Heard{Step: doing, TakesImages: func() { u.loader.begin(ctx) }, Answers: answers}
-	if err := u.rec.waiting(func() error { return u.cluster.Create(ctx, u.host, heard) }); err != nil {
-		return errors.Join(err, newProbed(u.o.Folders).forget(u.cluster.Engine))
+	hooks := cluster.CreateHooks{Step: doing, OnContainerd: func() { u.loader.startFirst(ctx) }, OnAPIServer: answers}
+	if err := u.rec.waiting(func() error { return u.cluster.Create(ctx, u.host, hooks) }); err != nil {
+		return errors.Join(err, newProbeCache(u.o.Folders).forget(u.cluster.Engine))
 	}
 	if err := u.cluster.Whole(ctx); err != nil {
 		return err
@@ -210,10 +213,10 @@ func (u *up) createCluster(ctx context.Context, doing func(string), answers func
 	return u.rec.waiting(func() error { return client.WaitForNodes(ctx, nodeTimeout) })
 }
 
-// nodeTimeout is how long a node may take until it is ready.
+// nodeTimeout is how long to wait for a node to become ready.
 const nodeTimeout = 3 * time.Minute
 
-// connect waits until the API server answers. A kubeconfig that was deleted or damaged is written again.
+// connect waits until the API server answers. It writes the kubeconfig again if it was deleted or damaged.
 func (u *up) connect(ctx context.Context, _ func(string)) error {
 	var err error
 	if u.client, err = kube.Connect(u.cluster.Kubeconfig); err != nil {
@@ -228,7 +231,7 @@ func (u *up) connect(ctx context.Context, _ func(string)) error {
 	return u.client.WaitForAPI(ctx, 2*time.Minute)
 }
 
-// forgetImages leaves the node the memory it needs: all images that went in have been unpacked.
+// forgetImages frees memory of the node. All images that were copied have been unpacked by then.
 func (u *up) forgetImages(ctx context.Context, _ func(string)) error {
 	if u.loader.loaded() == 0 {
 		return nil

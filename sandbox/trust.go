@@ -11,11 +11,11 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
-// earlierAuthority is the Secret in which an earlier version had cert-manager keep a self-signed authority that signed workloads itself.
+// earlierAuthority is the Secret of a self-signed authority that cert-manager made in an earlier version and that signed workloads directly.
 const earlierAuthority = "sandbox-ca"
 
-// ensureTrust makes the root where there is none, and writes the trust bundle that workloads mount. It runs before any chart is installed: a pod
-// whose bundle does not exist waits for it.
+// ensureTrust makes the root if there is none, and writes the trust bundle that workloads mount. It must run before any chart is installed, because
+// a pod does not start without its bundle.
 func (u *up) ensureTrust(ctx context.Context, _ func(string)) error {
 	p := pki{u.client}
 	data, version, err := u.client.Secret(ctx, charts.CertNamespace, charts.RootSecret)
@@ -35,7 +35,7 @@ func (u *up) ensureTrust(ctx context.Context, _ func(string)) error {
 }
 
 func (u *up) establish(ctx context.Context, p pki) (certs.Authority, error) {
-	found, err := whatIsTrusted(ctx, u.client)
+	found, err := existingTrust(ctx, u.client)
 	if err != nil {
 		return certs.Authority{}, err
 	}
@@ -52,8 +52,9 @@ func (u *up) establish(ctx context.Context, p pki) (certs.Authority, error) {
 	return a, p.Save(ctx, &a)
 }
 
-// whatIsTrusted returns what a sandbox without a stored root already has. What cannot be read is passed over: nothing can be issued with it.
-func whatIsTrusted(ctx context.Context, c *kube.Client) (certs.Found, error) {
+// existingTrust returns the authority and roots that a sandbox without a stored root already has. It skips what cannot be read, because nothing can
+// be issued with it.
+func existingTrust(ctx context.Context, c *kube.Client) (certs.Found, error) {
 	var f certs.Found
 	data, _, err := c.Secret(ctx, charts.CertNamespace, earlierAuthority)
 	if err != nil {
@@ -74,14 +75,14 @@ func whatIsTrusted(ctx context.Context, c *kube.Client) (certs.Found, error) {
 	return f, nil
 }
 
-// awaitCertificates waits until every certificate is issued and would be accepted, and has those issued again that would not.
+// awaitCertificates waits until every certificate is issued and valid. It has those reissued that are not.
 func (u *up) awaitCertificates(ctx context.Context) error {
 	p := pki{u.client}
 	a, err := p.Load(ctx)
 	if err != nil {
 		return err
 	}
-	// Its Certificate is gone with the earlier version's chart, so that cert-manager does not write it again.
+	// The Certificate was removed with the chart of the earlier version, so cert-manager does not write the Secret again.
 	if err := u.client.DeleteSecret(ctx, charts.CertNamespace, earlierAuthority, a.Issuing.CertPEM); err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (u *up) awaitCertificates(ctx context.Context) error {
 	return nil
 }
 
-// finishRotation completes a replacement of the root that was interrupted.
+// finishRotation completes a rotation of the root that was interrupted.
 func (u *up) finishRotation(ctx context.Context) error {
 	if err := (pki{u.client}).rotation(u.rec).Resume(ctx); err != nil {
 		return remedy.Wrap(fmt.Errorf("completing the replacement of the root certificate: %w", err), remedy.Command("certs", "rotate-root"))

@@ -3,58 +3,67 @@ package sandbox
 import (
 	"context"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
-// UpOptions say what `up` is to make.
+// UpOptions are the options of Up.
 type UpOptions struct {
-	Name       string
-	Engine     string // empty: the first that works
+	Name string
+	// Engine is the container engine. If empty, the first that works is used.
+	Engine     string
 	Images     images.Mode
 	SourceTree string
 	Folders    Folders
-	Observe    func(Progress) // may be nil; called from several goroutines at once
-	// FirstCall makes one real call through mutual TLS; nil leaves the step out.
+	// Observe receives the progress, possibly from several goroutines concurrently. It may be nil.
+	Observe func(Progress)
+	// FirstCall makes one real call over mutual TLS. If nil, the step is omitted.
 	FirstCall func(ctx context.Context, c *kube.Client) error
-	// LoadCall waits until a call of the load generator was answered; nil leaves the step out. It passes through a Service, as FirstCall does not.
+	// LoadCall waits until a call of the load generator was answered. It goes through a Service, which FirstCall does not. If nil, the step is
+	// omitted.
 	LoadCall func(ctx context.Context, c *kube.Client) error
-	Held     []string // fields that a scenario's run holds, which are no drift; see release.Drifted
+	// Held are the fields that a running scenario has changed. They do not count as drift; see release.Drifted.
+	Held []string
 }
 
-// UpResult says what `up` did.
+// UpResult reports what Up did.
 type UpResult struct {
-	Steps  []Took
-	First  time.Duration // from the start to the first successful call
-	Total  time.Duration
-	Own    time.Duration // of Total: neither kind nor a workload that starts was working
+	Steps []Took
+	// First is the time from the start to the first successful call.
+	First time.Duration
+	Total time.Duration
+	// Own is the part of Total in which neither kind nor a starting workload was working.
+	Own    time.Duration
 	Images []images.Ready
 }
 
-// up is one run of `up`; its methods are the steps, in steps.go.
+// up is one execution of Up. Its methods are the steps, in steps.go.
 type up struct {
-	o        UpOptions
-	rec      *recorder
-	host     cluster.Host
-	state    state
-	standing standing // of what the engine holds under the sandbox's name
-	running  bool     // the node of a complete cluster runs
-	cluster  cluster.Cluster
-	store    *images.Store
-	prep     *images.Preparation
-	client   *kube.Client
-	loader   *loader
-	result   UpResult
+	o     UpOptions
+	rec   *recorder
+	host  cluster.Host
+	state state
+	// standing classifies the objects under the sandbox's name in the engine.
+	standing standing
+	// running is true if the node of a complete cluster runs.
+	running bool
+	cluster cluster.Cluster
+	store   *images.Store
+	prep    *images.Preparation
+	client  *kube.Client
+	loader  *loader
+	result  UpResult
 
-	applying atomic.Int32 // releases that the first call needs and that are not yet applied
+	// applying counts the releases that the first call needs and that are not applied yet.
+	applying atomic.Int32
 }
 
-// Up brings the sandbox up, or completes or repairs what is there. It may be run any number of times.
+// Up creates the sandbox, or completes or repairs an existing one. It is idempotent.
 func Up(ctx context.Context, o UpOptions) (UpResult, error) {
 	if err := CheckName(o.Name); err != nil {
 		return UpResult{}, err
@@ -66,7 +75,7 @@ func Up(ctx context.Context, o UpOptions) (UpResult, error) {
 	defer unlock()
 	u := &up{o: o, rec: newRecorder(o.Observe)}
 	err = u.run(ctx)
-	u.result.Steps, u.result.Total = u.rec.table(), time.Since(u.rec.begun)
+	u.result.Steps, u.result.Total = u.rec.table(), time.Since(u.rec.start)
 	u.result.Own = u.rec.own(u.result.Total)
 	return u.result, err
 }
@@ -77,12 +86,13 @@ func (u *up) run(ctx context.Context) error {
 	if err := u.openStore(); err != nil {
 		return err
 	}
-	// Images are made in the background, in order of need; each step waits for those it uses.
+	// Images are prepared in the background in the order in which they are needed. Each step waits for the images that it uses.
 	u.prep = u.store.Prepare(ctx, images.All())
 	defer u.prep.Stop()
 	u.loader = u.newLoader()
 	defer u.loader.stop()
-	steps := []func(context.Context) error{ // each may run twice
+	// Each step is idempotent.
+	steps := []func(context.Context) error{
 		u.step("engine", u.chooseEngine),
 		u.step("node image", u.loadNodeImage),
 		u.createAndInstall,
@@ -100,12 +110,13 @@ func (u *up) step(name string, do func(ctx context.Context, doing func(string)) 
 	return func(ctx context.Context) error { return u.rec.step(ctx, name, do) }
 }
 
-// newLoader is told of the cluster by the step that chooses the engine.
+// newLoader returns a loader for the cluster that chooseEngine fills in later.
 func (u *up) newLoader() *loader {
 	var first, rest []string
 	for _, i := range images.All() {
 		switch i.Stage {
-		case images.ForCluster: // the engine's
+		// The engine has this image.
+		case images.ForCluster:
 		case images.ForFirstCall:
 			first = append(first, i.Ref)
 		default:
@@ -115,7 +126,7 @@ func (u *up) newLoader() *loader {
 	l := newLoader(&u.cluster, first, rest)
 	l.wait = u.prep.Wait
 	l.renew = func(ctx context.Context, damaged images.Ready) (images.Ready, error) {
-		u.rec.note(damaged.Ref, "the cached image is damaged; making it anew")
+		u.rec.note(damaged.Ref, "the cached image is damaged; making it again")
 		i, _ := images.Find(damaged.Ref)
 		return u.store.Renew(ctx, i, damaged)
 	}
@@ -128,7 +139,8 @@ func (u *up) openStore() error {
 		return err
 	}
 	if err := cache.RemoveLeftovers(); err != nil {
-		u.rec.note("image cache", strings.ReplaceAll(err.Error(), "\n", "; ")) // it costs room on the disk, and no more
+		// Leftovers take space on the disk and do no other harm.
+		u.rec.note("image cache", remedy.Line(err, nil))
 	}
 	u.store = &images.Store{
 		Cache: cache, Registry: images.NewRegistry(), Mode: u.o.Images, SourceTree: u.o.SourceTree,
@@ -149,11 +161,11 @@ func (u *up) imageEvent(e images.Event) {
 	u.rec.observe(ImageProgress("image "+e.Ref, e))
 }
 
-// podmanFolder is where podman's private settings lie; every sandbox shares them. No sandbox can have its name.
+// podmanFolder returns the folder of podman's private settings, which all sandboxes share. It starts with a dot, so it is not the name of a
+// sandbox.
 func (f Folders) podmanFolder() string { return f.Config + "/.podman" }
 
-// PrepareEngines inspects the host and points podman at settings that work on it. Every command that drives an engine
-// calls it first.
+// PrepareEngines inspects the host and points podman at settings that work on it. Every command that uses an engine must call it first.
 func PrepareEngines(f Folders) (cluster.Host, error) {
 	host, err := cluster.InspectHost()
 	if err != nil {

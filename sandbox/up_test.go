@@ -18,7 +18,7 @@ func listening(t *testing.T) (*up, *[]Progress) {
 	return &up{o: UpOptions{Name: "one", Folders: newFolders(t)}, rec: newRecorder(func(p Progress) { heard = append(heard, p) })}, &heard
 }
 
-func TestLeftoversThatStayDoNotEndUp(t *testing.T) {
+func TestOpenStore_ReportsLeftoversItCannotRemove(t *testing.T) {
 	u, heard := listening(t)
 	if err := os.MkdirAll(filepath.Join(u.o.Folders.Images(), "lock"), 0o755); err != nil { // where a file belongs
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func TestLeftoversThatStayDoNotEndUp(t *testing.T) {
 	}
 }
 
-func TestUpTellsWhatHappensToImages(t *testing.T) {
+func TestImageEvent_IsReported(t *testing.T) {
 	u, heard := listening(t)
 	u.imageEvent(images.Event{Ref: "a", Doing: "compiling", Typical: time.Minute})
 	u.imageEvent(images.Event{Ref: "a", Note: "it cannot be pulled"})

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
@@ -48,10 +50,10 @@ func builtin(file string) (Scenario, error) {
 	return spec.Parse(path.Base(file), data)
 }
 
-// Load reads a scenario by its path, or by the name of a built-in one. What looks like a path (it has a slash, or ends in .yaml or
-// .yml) is only looked for on disk.
+// Load reads a scenario by its path, or by the name of a built-in one. What looks like a path (it has a slash, or ends in .yaml, .yml
+// or .json) is only looked for on disk.
 func Load(nameOrPath string) (Scenario, error) {
-	if !strings.ContainsAny(nameOrPath, `/\`) && !strings.HasSuffix(nameOrPath, ".yaml") && !strings.HasSuffix(nameOrPath, ".yml") {
+	if !strings.ContainsAny(nameOrPath, `/\`) && !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(nameOrPath)) {
 		var names []string
 		for _, sc := range Builtin() {
 			if sc.Name == nameOrPath {

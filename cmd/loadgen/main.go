@@ -11,10 +11,11 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/loadgen"
-	_ "github.com/grpc-sandbox/sandbox/services/order/orderv1" // callable, because linked
-	_ "github.com/grpc-sandbox/sandbox/services/user/userv1"   // callable, because linked
+	_ "github.com/grpc-sandbox/sandbox/services/order/orderv1" // linked, so that its methods can be called
+	_ "github.com/grpc-sandbox/sandbox/services/user/userv1"   // linked, so that its methods can be called
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 
@@ -31,7 +32,8 @@ func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int 
 		return fail(stderr, err)
 	}
 	cfg.Options = validation.ServerOptions()
-	cfg.Control = []string{"loadgen.v1.LoadGenerator/*"} // a fault here could not be taken back
+	// A policy cannot inject faults into the calls that control the load, because such a fault would block its own removal.
+	cfg.Control = []string{"loadgen.v1.LoadGenerator/*"}
 	load, err := loadgen.ConfigFromEnv(getenv)
 	if err != nil {
 		return fail(stderr, err)
@@ -46,6 +48,6 @@ func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int 
 }
 
 func fail(stderr io.Writer, err error) int {
-	fmt.Fprintln(stderr, "loadgen:", err)
+	fmt.Fprintln(stderr, "loadgen:", remedy.Line(err, nil))
 	return 1
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 )
 
@@ -38,14 +39,14 @@ func newAudit(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := openSession(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer c.Close()
 			ctx, cancel := context.WithTimeout(cmd.Context(), auditLimit)
 			defer cancel()
-			conn, err := s.dial(ctx, "orderservice")
+			conn, err := c.Dial(ctx, "orderservice")
 			if err != nil {
 				return err
 			}
@@ -59,7 +60,7 @@ func newAudit(w world, g *globals) *cobra.Command {
 func audit(ctx context.Context, out io.Writer, orders orderv1.OrderServiceClient, asJSON bool) error {
 	got, err := orders.Audit(ctx, &orderv1.AuditRequest{})
 	if err != nil {
-		return fmt.Errorf("asking orderservice for an audit: %w\ntry: sandbox status", err)
+		return remedy.Errorf(remedy.Command("status"), "asking orderservice for an audit: %w", err)
 	}
 	doc := auditDocument{
 		Consistent: got.GetConsistent(), Violations: append([]string{}, got.GetViolations()...), Confirmed: got.GetConfirmed(), Cancelled: got.GetCancelled(),

@@ -13,6 +13,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 const servingPodHeader = "x-serving-pod"
@@ -42,20 +45,20 @@ func newCall(w world, g *globals) *cobra.Command {
 			request := dynamicpb.NewMessage(method.Input())
 			if len(args) == 2 {
 				if err := protojson.Unmarshal([]byte(args[1]), request); err != nil {
-					return usageError("reading the request as %s: %w\ntry: sandbox call %s '{}'", method.Input().FullName(), err, args[0])
+					return usageError(remedy.Command("call", args[0], "{}"), "reading the request as %s: %w", method.Input().FullName(), err)
 				}
 			}
 			if release == "" {
 				release = home
 			}
-			s, err := openSession(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer c.Close()
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			conn, err := s.dial(ctx, release)
+			conn, err := c.Dial(ctx, release)
 			if err != nil {
 				return err
 			}
@@ -77,7 +80,7 @@ func invoke(ctx context.Context, w world, conn grpc.ClientConnInterface, method 
 		fmt.Fprintln(w.stderr, "served by", pods[0])
 	}
 	if err != nil {
-		return &codedError{exitNotHeld, fmt.Errorf("%s: %s", status.Code(err), status.Convert(err).Message())}
+		return answeredError(err)
 	}
 	text, err := protojson.MarshalOptions{Multiline: true, EmitUnpopulated: true}.Marshal(response)
 	if err != nil {
@@ -87,11 +90,16 @@ func invoke(ctx context.Context, w world, conn grpc.ClientConnInterface, method 
 	return err
 }
 
+// answeredError is an error that a service returned, with the remedies among its details.
+func answeredError(err error) error {
+	return &codedError{exitNotHeld, remedy.Wrap(fmt.Errorf("%s: %s", status.Code(err), status.Convert(err).Message()), refusal.Remedies(err)...)}
+}
+
 // findMethod looks a unary method up in the catalog, and the release that serves it.
 func findMethod(name string) (protoreflect.MethodDescriptor, string, error) {
 	service, method, ok := strings.Cut(strings.TrimPrefix(name, "/"), "/")
 	if !ok {
-		return nil, "", usageError("%q is no method\ntry: sandbox call user.v1.UserService/GetUser '{\"userId\":\"u-1\"}'", name)
+		return nil, "", usageError(remedy.Command("call", "user.v1.UserService/GetUser", `{"userId":"u-1"}`), "%q is no method", name)
 	}
 	var services []string
 	for _, c := range callables() {
@@ -101,7 +109,7 @@ func findMethod(name string) (protoreflect.MethodDescriptor, string, error) {
 			return m, c.release, err
 		}
 	}
-	return nil, "", usageError("%q is no service of the sandbox\ntry: one of %s", service, strings.Join(services, ", "))
+	return nil, "", usageError(remedy.OneOf(services...), "%q is no service of the sandbox", service)
 }
 
 func (c callable) method(name string) (protoreflect.MethodDescriptor, error) {
@@ -111,9 +119,9 @@ func (c callable) method(name string) (protoreflect.MethodDescriptor, error) {
 	}
 	switch m := c.Methods().ByName(protoreflect.Name(name)); {
 	case m == nil:
-		return nil, usageError("%s has no method %q\ntry: one of %s", c.FullName(), name, strings.Join(names, ", "))
+		return nil, usageError(remedy.OneOf(names...), "%s has no method %q", c.FullName(), name)
 	case isStream(m):
-		return nil, usageError("%s/%s is a stream, and `call` makes one call with one answer\ntry: one of %s", c.FullName(), name, strings.Join(names, ", "))
+		return nil, usageError(remedy.OneOf(names...), "%s/%s is a stream, and `call` makes one call with one answer", c.FullName(), name)
 	default:
 		return m, nil
 	}

@@ -18,7 +18,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
@@ -88,4 +90,11 @@ func TestCall(t *testing.T) {
 		t.Errorf("an error is %v, printed %q, with the talk %q", err, stdout, stderr)
 	}
 	fixture.WantError(t, err, "NotFound: no such user")
+}
+
+func TestAnsweredError_HasTheRemediesOfItsDetails(t *testing.T) {
+	err := answeredError(refusal.Field("user_id", "must be a number", refusal.Help("u-42")))
+	if got, want := printedError(&globals{name: sandbox.DefaultName}, err), "sandbox: InvalidArgument: user_id: must be a number\ntry: u-42\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }

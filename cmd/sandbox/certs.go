@@ -59,16 +59,16 @@ func newCertsList(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := openSession(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			defer s.close()
-			trust, err := sandbox.RootsOf(cmd.Context(), s.client)
+			defer c.Close()
+			trust, err := sandbox.RootsOf(cmd.Context(), c.Kube)
 			if err != nil {
 				return err
 			}
-			all, err := sandbox.Certificates(cmd.Context(), s.client)
+			all, err := sandbox.Certificates(cmd.Context(), c.Kube)
 			if err != nil {
 				return err
 			}

@@ -16,6 +16,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/services/user/userclient"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
@@ -39,26 +41,26 @@ nothing is lost or said twice.`,
 			if err != nil {
 				return err
 			}
-			s, err := openSession(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			defer s.close()
-			conn, err := s.reachAs(cmd.Context(), cliAccount, "userservice")
+			defer c.Close()
+			conn, err := c.DialAs(cmd.Context(), live.Account, "userservice")
 			if err != nil {
 				return err
 			}
-			v := &visitor{client: userv1.NewUserServiceClient(conn), room: args[0], name: name, key: newKeys(), hear: printing(w.stdout, asJSON),
-				lost: func(err error) { fmt.Fprintln(w.stderr, "joining again:", status.Convert(err).Message()) }}
+			v := &userclient.Chat{Client: userv1.NewUserServiceClient(conn), Room: args[0], User: name, Key: newKeys(), Receive: printing(w.stdout, asJSON),
+				Lost: func(err error) { fmt.Fprintln(w.stderr, "joining again:", status.Convert(err).Message()) }}
 			if all {
-				v.after = proto.Int64(0)
+				v.After = proto.Int64(0)
 			}
 			ctx, leave := whileRead(cmd.Context(), w.stdout)
 			defer leave()
-			return leaving(ctx, v.visit(ctx, typed(ctx, w.stdin)))
+			return leaving(ctx, v.Run(ctx, typed(ctx, w.stdin)))
 		},
 	}
-	cmd.Flags().StringVar(&name, "as", cliAccount, "who says it")
+	cmd.Flags().StringVar(&name, "as", live.Account, "who says it")
 	cmd.Flags().BoolVar(&all, "all", false, "hear what was said before, from the beginning")
 	outputFlag(cmd, g)
 	return cmd
@@ -69,7 +71,7 @@ func leaving(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return nil //nolint:nilerr // whoever leaves is told nothing of what leaving broke
 	}
-	return &codedError{exitNotHeld, fmt.Errorf("%s: %s", status.Code(err), status.Convert(err).Message())}
+	return answeredError(err)
 }
 
 // newKeys makes keys that no other process makes.

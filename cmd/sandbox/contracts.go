@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
 
@@ -79,7 +80,7 @@ func selectContracts(all []contracts.Contract, names []string) (selection, error
 	known, used := contractNames(all), map[string]bool{}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return s, usageError("%q is neither a contract nor a provider\ntry: one of %s", name, strings.Join(known, ", "))
+			return s, usageError(remedy.OneOf(known...), "%q is neither a contract nor a provider", name)
 		}
 		used[name] = true
 	}

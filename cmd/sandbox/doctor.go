@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
 func newDoctor(w world, g *globals) *cobra.Command {
@@ -26,26 +27,26 @@ func newDoctor(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			patient, s, err := doctorWorld(cmd.Context(), w, g)
+			patient, c, err := doctorWorld(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			if s != nil {
-				defer s.close()
+			if c != nil {
+				defer c.Close()
 			}
-			reports := doctor.Run(cmd.Context(), patient, nil)
+			findings := doctor.Run(cmd.Context(), patient, nil)
 			if err := cmd.Context().Err(); err != nil {
 				return fmt.Errorf("checking: %w", err) // what is left was skipped
 			}
 			if asJSON {
-				err = writeJSON(w.stdout, doctor.Document{Checks: reports})
+				err = writeJSON(w.stdout, doctor.NewDocument(findings, g.commandLine))
 			} else {
-				err = printReports(w, reports)
+				err = printFindings(w, g, findings)
 			}
 			if err != nil {
 				return err
 			}
-			return unfit(reports)
+			return unfit(findings)
 		},
 	}
 	outputFlag(cmd, g)
@@ -53,37 +54,40 @@ func newDoctor(w world, g *globals) *cobra.Command {
 }
 
 // unfit names the checks that failed, and the first thing to do about them.
-func unfit(reports []doctor.Report) error {
+func unfit(findings []doctor.Finding) error {
 	var failed []string
-	fix := ""
-	for _, r := range reports {
-		if r.Result != doctor.Fail {
+	var fix remedy.Remedy
+	for _, f := range findings {
+		if f.Outcome != doctor.Fail {
 			continue
 		}
-		if failed = append(failed, r.ID); fix == "" {
-			fix = r.Fix
+		if failed = append(failed, f.ID); fix.IsZero() {
+			fix = f.Fix
 		}
 	}
 	if len(failed) == 0 {
 		return nil
 	}
-	return &codedError{code: exitEnvironment, err: fmt.Errorf("not fit: %s\ntry: %s", strings.Join(failed, ", "), fix)}
+	return &codedError{code: exitEnvironment, err: remedy.New("not fit: "+strings.Join(failed, ", "), fix)}
 }
 
-func printReports(w world, reports []doctor.Report) error {
+func printFindings(w world, g *globals, findings []doctor.Finding) error {
 	marks := map[doctor.Outcome]string{doctor.Pass: "✓ pass", doctor.Warn: "! warn", doctor.Fail: "✗ fail", doctor.Skip: "- skip"}
 	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
-	for _, r := range reports {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", marks[r.Result], r.Category, r.ID, r.Message)
-		if r.Fix != "" {
-			fmt.Fprintf(t, "\t\t\ttry: %s\n", r.Fix)
+	for _, f := range findings {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", marks[f.Outcome], f.Category, f.ID, f.Message)
+		if f.Fix.IsZero() {
+			continue
+		}
+		for _, line := range f.Fix.Lines(g.commandLine) {
+			fmt.Fprintf(t, "\t\t\t%s\n", line)
 		}
 	}
 	return t.Flush()
 }
 
 // doctorWorld is the machine, with the sandbox's cluster when there is one.
-func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *session, error) {
+func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *live.Cluster, error) {
 	patient := doctor.HostWorld(w.getenv)
 	folders, err := w.folders()
 	if err != nil {
@@ -102,7 +106,7 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 		patient.Engine = choice.Engine.Name
 		patient.EngineStorage = choice.Engine.Storage
 	}
-	patient.Command, patient.SetUp = g.command, g.command("up --setup")
+	patient.SetsUp = true
 	patient.CacheDir, patient.Registries = folders.Images(), images.Registries()
 	tree, err := sourceTree(g)
 	if err != nil {
@@ -114,22 +118,22 @@ func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *sessi
 	patient.CacheIntact = func(ctx context.Context) error { return cacheIntact(ctx, folders) }
 	patient.Kubeconfig = folders.Kubeconfig(g.name)
 	patient.LeftBehind = func() ([]string, error) {
-		left, err := leftoversOf(folders, g.name)
+		left, err := live.Leftovers(folders, g.name)
 		var all []string
 		for _, l := range left {
 			all = append(all, l.String())
 		}
 		return all, err
 	}
-	s, err := openSession(ctx, w, g)
+	c, err := openCluster(ctx, w, g)
 	var notUp *sandbox.NotUpError
 	switch {
 	case err == nil:
-		patient.Cluster = s.patient()
+		patient.Cluster = c.Doctor()
 	case !errors.As(err, &notUp):
 		patient.Damage = err // a finding like any other: the machine is examined all the same
 	}
-	return patient, s, nil
+	return patient, c, nil
 }
 
 // engineMeant is the engine that was named, or the one that the sandbox runs on; empty where any will do.
@@ -171,6 +175,3 @@ func imagesLacking(f sandbox.Folders, tree string) ([]doctor.Lacking, error) {
 	}
 	return all, nil
 }
-
-// tracesWindow is how recent a trace must be to show that traces arrive.
-const tracesWindow = 5 * time.Minute

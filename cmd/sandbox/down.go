@@ -16,6 +16,10 @@ func newDown(w world, g *globals) *cobra.Command {
 		Short: "Remove the sandbox: container, volume, network, kubeconfig, and what --export-kubeconfig wrote",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := g.asJSON()
+			if err != nil {
+				return err
+			}
 			folders, err := w.folders()
 			if err != nil {
 				return err
@@ -35,6 +39,9 @@ func newDown(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return writeJSON(w.stdout, downDocument{Name: g.name, WasUp: found})
+			}
 			if found {
 				fmt.Fprintf(w.stdout, "sandbox %s is down\n", g.name)
 			} else {
@@ -44,5 +51,12 @@ func newDown(w world, g *globals) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&stop, "stop-run", false, "first end the scenario that is running, and wait for its clean-up")
+	outputFlag(cmd, g)
 	return cmd
+}
+
+// downDocument is what `down -o json` prints. Add fields; never rename one.
+type downDocument struct {
+	Name  string `json:"name"`
+	WasUp bool   `json:"wasUp"`
 }

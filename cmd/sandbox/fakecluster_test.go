@@ -24,6 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
 // fakeCluster is an API server that answers what it is asked from the files of a folder, and only notes what it is told to change.
@@ -85,7 +86,7 @@ func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this cluster only answers", http.StatusForbidden)
 		return
 	}
-	if r.URL.Path == "/api/v1/namespaces/shop/secrets/"+cliAccount+"-tls" {
+	if r.URL.Path == "/api/v1/namespaces/shop/secrets/"+live.Account+"-tls" {
 		writeAnswer(w, c.secret)
 		return
 	}
@@ -152,7 +153,7 @@ func certificateObjects() (secret, bundle []byte, err error) {
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	secret, err = json.Marshal(corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: cliAccount + "-tls"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: live.Account + "-tls"},
 		Data:       map[string][]byte{"tls.crt": certificate, "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})},
 	})
 	if err != nil {

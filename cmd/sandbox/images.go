@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 	"github.com/grpc-sandbox/sandbox/sandbox/release"
@@ -186,7 +187,7 @@ func saveBundle(ctx context.Context, w world, g *globals, file string) error {
 func loadBundle(ctx context.Context, file string, folders sandbox.Folders, stderr interface{ Write([]byte) (int, error) }) error {
 	f, err := os.Open(file)
 	if err != nil {
-		return usageError("opening the bundle: %w\ntry: sandbox images save %s", err, file)
+		return usageError(remedy.Command("images", "save", file), "opening the bundle: %w", err)
 	}
 	defer f.Close()
 	cache, err := images.OpenCache(folders.Images())

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
@@ -22,39 +25,75 @@ func newLogs(w world, g *globals) *cobra.Command {
 			return names
 		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			asJSON, err := g.asJSON()
+			if err != nil {
+				return err
+			}
 			r, err := findRelease(args[0])
 			if err != nil {
 				return err
 			}
-			s, err := openSession(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			defer s.close()
-			pods, err := kube.Workloads{Client: s.client, Namespace: r.Namespace}.PodsBy(cmd.Context(), r.Selector)
-			if err != nil {
+			defer c.Close()
+			if !asJSON {
+				return readLogs(cmd.Context(), c.Kube, r, lines, func(l podLog) { l.print(w.stdout) })
+			}
+			doc := logsDocument{Release: r.Name, Pods: []podLog{}}
+			if err := readLogs(cmd.Context(), c.Kube, r, lines, func(l podLog) { doc.Pods = append(doc.Pods, l) }); err != nil {
 				return err
 			}
-			for _, p := range pods {
-				text, err := s.client.Logs(cmd.Context(), r.Namespace, p.Name, lines)
-				if err != nil {
-					return fmt.Errorf("reading the log of %s: %w", p.Name, err)
-				}
-				for line := range strings.Lines(text + "\n") {
-					fmt.Fprintf(w.stdout, "%s  %s", p.Name, line)
-				}
-			}
-			return nil
+			return writeJSON(w.stdout, doc)
 		},
 	}
 	cmd.Flags().Int64Var(&lines, "lines", 50, "how many lines of each pod")
+	outputFlag(cmd, g)
 	return cmd
+}
+
+// logsDocument is what `logs -o json` prints. Add fields; never rename one.
+type logsDocument struct {
+	Release string   `json:"release"`
+	Pods    []podLog `json:"pods"`
+}
+
+type podLog struct {
+	Pod   string   `json:"pod"`
+	Lines []string `json:"lines"`
+}
+
+// readLogs reads the last lines of each pod of a release and calls each once per pod.
+func readLogs(ctx context.Context, client *kube.Client, r charts.Release, lines int64, each func(podLog)) error {
+	pods, err := kube.Workloads{Client: client, Namespace: r.Namespace}.PodsBy(ctx, r.Selector)
+	if err != nil {
+		return err
+	}
+	for _, p := range pods {
+		text, err := client.Logs(ctx, r.Namespace, p.Name, lines)
+		if err != nil {
+			return fmt.Errorf("reading the log of %s: %w", p.Name, err)
+		}
+		log := podLog{Pod: p.Name, Lines: []string{}}
+		for line := range strings.Lines(text) {
+			log.Lines = append(log.Lines, strings.TrimSuffix(line, "\n"))
+		}
+		each(log)
+	}
+	return nil
+}
+
+func (l podLog) print(out io.Writer) {
+	for _, line := range l.Lines {
+		fmt.Fprintf(out, "%s  %s\n", l.Pod, line)
+	}
 }
 
 func findRelease(name string) (charts.Release, error) {
 	r, names := findLogged(name)
 	if r == nil {
-		return charts.Release{}, usageError("%q is no release with pods\ntry: one of %s", name, strings.Join(names, ", "))
+		return charts.Release{}, usageError(remedy.OneOf(names...), "%q is no release with pods", name)
 	}
 	return *r, nil
 }

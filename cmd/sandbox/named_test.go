@@ -17,8 +17,8 @@ import (
 // named finds command lines of ours in remedies, documents and scripts: the words after `sandbox`, up to what is no word of a command line.
 var named = regexp.MustCompile("(?:try: |which runs: |`|^|\")sandbox((?: (?:[a-z-]+|[A-Z%/.][A-Za-z%/.\\[\\]|-]*))+)")
 
-// commanded finds the verbs that are named without `sandbox`, for whichever sandbox is meant.
-var commanded = regexp.MustCompile(`\b(?:g\.command\(|w\.Command\()"((?:[a-z-]+ ?)+)`)
+// commanded finds the verbs that are named without `sandbox`: the command adds the name of the sandbox.
+var commanded = regexp.MustCompile(`\b(?:g\.command|remedy\.Command)\(("[a-z -]+"(?:, "[a-z-]*[a-z]")*)`)
 
 // TestEveryCommandThatIsNamedExists: a remedy that cannot be typed is none.
 func TestEveryCommandThatIsNamedExists(t *testing.T) {
@@ -41,7 +41,7 @@ func TestEveryCommandThatIsNamedExists(t *testing.T) {
 		for line := range strings.Lines(string(text)) {
 			for _, m := range commanded.FindAllStringSubmatch(line, -1) {
 				seen++
-				checkNamed(t, root, path, strings.Fields(m[1]))
+				checkNamed(t, root, path, strings.Fields(strings.NewReplacer(`"`, "", ",", "").Replace(m[1])))
 			}
 			for _, m := range named.FindAllStringSubmatch(line, -1) {
 				if words := strings.Fields(m[1]); words[0] == sandbox.DefaultName || strings.HasPrefix(words[0], "%") {

@@ -17,6 +17,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
 // world is what a verb may touch of the process it runs in.
@@ -57,9 +58,13 @@ type verdictError struct{ error }
 
 func (e *verdictError) Unwrap() error { return e.error }
 
-func usageError(format string, args ...any) error {
-	return &codedError{code: exitUsage, err: fmt.Errorf(format, args...)}
+// usageError is a wrong command line, and what would have been accepted.
+func usageError(fix remedy.Remedy, format string, args ...any) error {
+	return &codedError{code: exitUsage, err: remedy.Errorf(fix, format, args...)}
 }
+
+// seeHelp is the remedy for words that a command does not understand.
+func seeHelp(cmd *cobra.Command) remedy.Remedy { return remedy.Advice(cmd.CommandPath() + " --help") }
 
 // run carries out one command line and returns the exit code.
 func run(ctx context.Context, args []string, w world) int {
@@ -95,26 +100,18 @@ func exitCode(ctx context.Context, w world, root *cobra.Command, err error) int 
 
 // printError prints an error and, below it, its remedies for the sandbox that was asked for.
 func printError(w world, root *cobra.Command, prefix string, err error) {
-	fmt.Fprintln(w.stderr, prefix, forSandbox(root, err))
 	g := &globals{name: root.PersistentFlags().Lookup("name").Value.String()}
+	g.printError(w, prefix, err)
+}
+
+// printError prints an error and, below it, its remedies.
+func (g *globals) printError(w world, prefix string, err error) {
+	fmt.Fprintln(w.stderr, prefix, err)
 	for _, r := range remedy.Of(err) {
 		for _, line := range r.Lines(g.commandLine) {
 			fmt.Fprintln(w.stderr, line)
 		}
 	}
-}
-
-// forSandbox is what an error says, with remedies for the sandbox that was asked for.
-func forSandbox(root *cobra.Command, err error) string {
-	const remedy = "try: sandbox "
-	lines := strings.Split(err.Error(), "\n")
-	name := root.PersistentFlags().Lookup("name").Value.String()
-	for i, line := range lines {
-		if rest, ok := strings.CutPrefix(line, remedy); ok && name != sandbox.DefaultName && !strings.Contains(line, "--name") {
-			lines[i] = remedy + "--name " + name + " " + rest
-		}
-	}
-	return strings.Join(lines, "\n")
 }
 
 // globals are the flags that every verb knows.
@@ -131,7 +128,7 @@ func (g *globals) check() error {
 		return &codedError{exitUsage, err}
 	}
 	if engines := cluster.EngineNames(); g.engine != "" && !slices.Contains(engines, g.engine) {
-		return usageError("--engine %q is none of %s\ntry: --engine %s", g.engine, strings.Join(engines, ", "), engines[0])
+		return usageError(remedy.Flag("engine", engines[0]), "--engine %q is none of %s", g.engine, strings.Join(engines, ", "))
 	}
 	return nil
 }
@@ -150,7 +147,7 @@ func newRoot(w world) *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError("%w\ntry: %s --help", err, cmd.CommandPath())
+		return badUsage(cmd, err, nil)
 	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.name, "name", sandbox.DefaultName, "which sandbox")
@@ -178,7 +175,7 @@ func addHelp(root *cobra.Command) {
 			c.Args = func(cmd *cobra.Command, topic []string) error {
 				found, rest, err := root.Find(topic)
 				if err == nil && len(rest) > 0 {
-					err = fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath())
+					return badUsage(found, fmt.Errorf("unknown command %q for %q", rest[0], found.CommandPath()), rest)
 				}
 				return err
 			}
@@ -193,10 +190,12 @@ func badArgsAreUsage(c *cobra.Command) {
 		check = cobra.ArbitraryArgs
 	}
 	c.Args = func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError("%w\ntry: %s --help", err, cmd.CommandPath())
+		err := check(cmd, args)
+		var coded *codedError
+		if err == nil || errors.As(err, &coded) {
+			return err
 		}
-		return nil
+		return badUsage(cmd, err, args)
 	}
 	for _, sub := range c.Commands() {
 		badArgsAreUsage(sub)
@@ -215,7 +214,7 @@ func (g *globals) asJSON() (bool, error) {
 	case "table":
 		return false, nil
 	}
-	return false, usageError("--output %q is neither table nor json\ntry: -o json", g.output)
+	return false, usageError(remedy.Advice("-o json"), "--output %q is neither table nor json", g.output)
 }
 
 // stateFolder is below XDG_STATE_HOME or HOME; without both, next to the sandboxes, none of which has a name with a dot.
@@ -248,4 +247,13 @@ func (w world) folders() (sandbox.Folders, error) {
 	}
 	cache, err := pick("XDG_CACHE_HOME", ".cache")
 	return sandbox.Folders{Config: config, Cache: cache, State: w.stateFolder(config)}, err
+}
+
+// openCluster connects to the sandbox that was asked for.
+func openCluster(ctx context.Context, w world, g *globals) (*live.Cluster, error) {
+	folders, err := w.folders()
+	if err != nil {
+		return nil, err
+	}
+	return live.Open(ctx, folders, g.name)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
@@ -93,29 +94,42 @@ func TestWhereFilesLie(t *testing.T) {
 	}
 }
 
+// printedError returns what the command prints for an error.
+func printedError(g *globals, err error) string {
+	var stderr strings.Builder
+	g.printError(world{stderr: &stderr}, "sandbox:", err)
+	return stderr.String()
+}
+
 func TestARemedyIsForTheSandboxThatWasAskedFor(t *testing.T) {
+	err := remedy.Wrap(errors.New("broken\nor not"), remedy.Command("logs", "a"), remedy.Command("up", "--name", "c"), remedy.Advicef("%s, or go on", remedy.Command("down")))
 	for name, want := range map[string]string{
-		sandbox.DefaultName: "broken\ntry: sandbox logs a\ntry: sandbox up --name c\nor go on",
-		"b":                 "broken\ntry: sandbox --name b logs a\ntry: sandbox up --name c\nor go on",
+		sandbox.DefaultName: "sandbox: broken\nor not\ntry: sandbox logs a\ntry: sandbox up --name c\ntry: sandbox down, or go on\n",
+		"b":                 "sandbox: broken\nor not\ntry: sandbox logs a --name b\ntry: sandbox up --name c\ntry: sandbox down --name b, or go on\n",
 	} {
-		root := newRoot(world{getenv: func(string) string { return "" }})
+		var stderr strings.Builder
+		w := world{stderr: &stderr, getenv: func(string) string { return "" }}
+		root := newRoot(w)
 		if err := root.PersistentFlags().Set("name", name); err != nil {
 			t.Fatal(err)
 		}
-		if got := forSandbox(root, errors.New("broken\ntry: sandbox logs a\ntry: sandbox up --name c\nor go on")); got != want {
-			t.Errorf("%s: got %q", name, got)
+		if printError(w, root, "sandbox:", err); stderr.String() != want {
+			t.Errorf("%s: got %q", name, stderr.String())
 		}
 	}
 }
 
 func TestTheDoctorsVerdictNamesWhatFailed(t *testing.T) {
-	fit := []doctor.Report{{ID: "a", Result: doctor.Pass}, {ID: "b", Result: doctor.Warn, Fix: "never mind"}, {ID: "c", Result: doctor.Skip}}
+	finding := func(id string, o doctor.Outcome, fix string) doctor.Finding {
+		return doctor.Finding{ID: id, Result: doctor.Result{Outcome: o, Fix: remedy.Advice(fix)}}
+	}
+	fit := []doctor.Finding{finding("a", doctor.Pass, ""), finding("b", doctor.Warn, "never mind"), finding("c", doctor.Skip, "")}
 	if err := unfit(fit); err != nil {
 		t.Errorf("a fit machine: %v", err)
 	}
-	err := unfit(append(fit, doctor.Report{ID: "d", Result: doctor.Fail, Fix: "do this"}, doctor.Report{ID: "e", Result: doctor.Fail, Fix: "do that"}))
+	err := unfit(append(fit, finding("d", doctor.Fail, "do this"), finding("e", doctor.Fail, "do that")))
 	var coded *codedError
-	if !errors.As(err, &coded) || coded.code != exitEnvironment || err.Error() != "not fit: d, e\ntry: do this" {
+	if !errors.As(err, &coded) || coded.code != exitEnvironment || fixture.ErrorText(err) != "not fit: d, e\ntry: do this" {
 		t.Errorf("got %v", err)
 	}
 }

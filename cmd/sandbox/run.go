@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
@@ -80,45 +81,47 @@ func runScenario(ctx context.Context, w world, g *globals, f runFlags, name stri
 	if err := j.checkReport(); err != nil {
 		return err
 	}
-	s, unlock, err := openForRun(ctx, w, g, f, name)
+	c, unlock, err := openForRun(ctx, w, g, f, name)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	defer s.close()
-	if j.target, err = s.target(ctx); err != nil {
+	defer c.Close()
+	if j.target, err = c.Target(ctx); err != nil {
 		return err
 	}
-	j.room = s.workloads.Room
+	j.room = c.Workloads.Room
 	if screen != nil {
-		j.show = func(ctx context.Context) error { return s.watch(ctx, w, screen, true) }
+		j.show = func(ctx context.Context) error { return watch(ctx, w, c, screen, true) }
 	}
 	return j.conduct(ctx)
 }
 
-// openForRun connects to the sandbox and keeps off every command that would change it during the run. A dry run changes nothing, and needs no lock.
-func openForRun(ctx context.Context, w world, g *globals, f runFlags, scenario string) (s *session, unlock func(), err error) {
+// openForRun connects to the sandbox and locks it against every command that would change it during the run. A dry run changes nothing and takes
+// no lock.
+func openForRun(ctx context.Context, w world, g *globals, f runFlags, scenario string) (c *live.Cluster, unlock func(), err error) {
 	folders, err := w.folders()
 	if err != nil {
 		return nil, nil, err
 	}
 	if !f.dryRun {
-		if err := sandbox.CheckUnlocked(folders, g.name, "run"); err != nil { // before a sandbox that is being made counts as not up
+		// First, because a sandbox that `up` is creating is not up either.
+		if err := sandbox.CheckUnlocked(folders, g.name, "run"); err != nil {
 			return nil, nil, err
 		}
 	}
-	if s, err = openSession(ctx, w, g); err != nil {
+	if c, err = live.Open(ctx, folders, g.name); err != nil {
 		return nil, nil, err
 	}
 	if f.dryRun {
-		return s, func() {}, nil
+		return c, func() {}, nil
 	}
 	unlock, err = sandbox.Lock(folders, g.name, "run "+scenario)
 	if err != nil {
-		s.close()
+		c.Close()
 		return nil, nil, err
 	}
-	return s, unlock, nil
+	return c, unlock, nil
 }
 
 // badScenario prints the problems of a file as editors parse them, without the name of this program in front.

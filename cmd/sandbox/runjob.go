@@ -10,6 +10,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
@@ -62,7 +63,7 @@ func (j job) run(ctx context.Context) (scenarios.Report, error) {
 			return // it may be next to a run, whose file it is
 		}
 		r.PID = os.Getpid()
-		if err := writeRun(j.folders, j.g.name, r); err != nil && !unwritable {
+		if err := live.WriteRun(j.folders, j.g.name, r); err != nil && !unwritable {
 			unwritable = true
 			fmt.Fprintln(j.w.stderr, "sandbox: telling other screens:", err)
 		}
@@ -109,7 +110,9 @@ func (j job) nameLeft(left []scenarios.Leftover) {
 	for _, l := range left {
 		fmt.Fprintln(j.w.stderr, "left behind by a killed run:", l)
 	}
-	fmt.Fprintln(j.w.stderr, "try:", j.g.command("undo"))
+	for _, line := range remedy.Command("undo").Lines(j.g.commandLine) {
+		fmt.Fprintln(j.w.stderr, line)
+	}
 }
 
 // reportFolder is where the report of a run is kept.
@@ -163,11 +166,11 @@ func writeTo(path string, write func(*os.File) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
-// withHint puts the remedy that an error carries on a line of its own.
+// withHint turns the remedy of an error of the engine into one that is printed.
 func withHint(err error) error {
 	var hint interface{ Hint() string }
 	if errors.As(err, &hint) && hint.Hint() != "" {
-		return fmt.Errorf("%w\ntry: %s", err, hint.Hint())
+		return remedy.Wrap(err, remedy.Advice(hint.Hint()))
 	}
 	return err
 }

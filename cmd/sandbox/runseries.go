@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
@@ -31,10 +32,10 @@ func runSeries(ctx context.Context, w world, g *globals, f runFlags, names []str
 		return err
 	}
 	if f.watch {
-		return usageError("--watch shows one scenario, and %d were given\ntry: sandbox watch in another terminal", len(names))
+		return usageError(remedy.Advicef("%s in another terminal", remedy.Command("watch")), "--watch shows one scenario, and %d were given", len(names))
 	}
 	s := series{job: job{w: w, g: g, flags: f, asJSON: asJSON}}
-	if s.scenarios, err = loadScenarios(w, names); err != nil {
+	if s.scenarios, err = loadScenarios(w, g, names); err != nil {
 		return err
 	}
 	if s.folders, err = w.folders(); err != nil {
@@ -43,21 +44,21 @@ func runSeries(ctx context.Context, w world, g *globals, f runFlags, names []str
 	if err := s.checkReport(); err != nil {
 		return err
 	}
-	session, unlock, err := openForRun(ctx, w, g, f, strings.Join(names, " "))
+	c, unlock, err := openForRun(ctx, w, g, f, strings.Join(names, " "))
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	defer session.close()
-	if s.target, err = session.target(ctx); err != nil {
+	defer c.Close()
+	if s.target, err = c.Target(ctx); err != nil {
 		return err
 	}
-	s.room = session.workloads.Room
+	s.room = c.Workloads.Room
 	return s.conductAll(ctx)
 }
 
 // loadScenarios reports what is wrong with every file, not only with the first.
-func loadScenarios(w world, names []string) (all []scenarios.Scenario, bad error) {
+func loadScenarios(w world, g *globals, names []string) (all []scenarios.Scenario, bad error) {
 	for _, name := range names {
 		sc, err := loadScenario(name)
 		var problems *scenarios.FileError
@@ -68,7 +69,7 @@ func loadScenarios(w world, names []string) (all []scenarios.Scenario, bad error
 		case errors.As(err, &problems):
 			fmt.Fprintln(w.stderr, problems)
 		default:
-			fmt.Fprintln(w.stderr, "sandbox:", withHint(err))
+			g.printError(w, "sandbox:", withHint(err))
 		}
 		bad = &codedError{exitUsage, nil} // all has been said
 	}

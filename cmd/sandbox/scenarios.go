@@ -1,12 +1,15 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
@@ -40,7 +43,7 @@ func newScenarios(w world, g *globals) *cobra.Command {
 		},
 	}
 	outputFlag(cmd, g)
-	cmd.AddCommand(newScenarioShow(w), newScenarioCheck(w),
+	cmd.AddCommand(newScenarioShow(w, g), newScenarioCheck(w, g),
 		&cobra.Command{
 			Use: "grammar", Short: "Print every field of a scenario file", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {
@@ -57,44 +60,113 @@ func newScenarios(w world, g *globals) *cobra.Command {
 	return cmd
 }
 
-func newScenarioShow(w world) *cobra.Command {
-	return &cobra.Command{
+func newScenarioShow(w world, g *globals) *cobra.Command {
+	cmd := &cobra.Command{
 		Use: "show NAME", Short: "Print a built-in scenario's file, to start your own from", Args: cobra.ExactArgs(1),
 		ValidArgsFunction: completeFirst(scenarioNames),
 		RunE: func(_ *cobra.Command, args []string) error {
+			asJSON, err := g.asJSON()
+			if err != nil {
+				return err
+			}
 			s, err := scenarios.Load(args[0])
 			if err != nil {
 				return badScenario(w, err)
 			}
-			_, err = fmt.Fprintf(w.stdout, "%s", s.Source)
-			return err
+			if !asJSON {
+				_, err = w.stdout.Write(s.Source)
+				return err
+			}
+			text, err := yaml.YAMLToJSON(s.Source)
+			if err != nil {
+				return fmt.Errorf("converting scenario %s to JSON: %w", s.Name, err)
+			}
+			return writeJSON(w.stdout, json.RawMessage(text))
 		},
 	}
+	outputFlag(cmd, g)
+	return cmd
 }
 
-func newScenarioCheck(w world) *cobra.Command {
-	return &cobra.Command{
+// checkedFile is the result of checking one scenario file.
+type checkedFile struct {
+	File     string        `json:"file"`
+	Name     string        `json:"name,omitempty"` // of the scenario, when the file is good
+	Problems []fileProblem `json:"problems"`
+	err      error
+}
+
+type fileProblem struct {
+	Line    int    `json:"line,omitempty"` // 0 when the file cannot be read
+	Field   string `json:"field,omitempty"`
+	Message string `json:"message"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+func newScenarioCheck(w world, g *globals) *cobra.Command {
+	cmd := &cobra.Command{
 		Use: "check FILE…", Short: "Check scenario files without a cluster", Args: cobra.MinimumNArgs(1),
 		Long: "Check scenario files without a cluster: everything but the plan, which needs the pods that there are. A problem is printed as\n" +
 			"file:line: field: message. Exit code: 0 all are good, 2 one is not.",
 		RunE: func(_ *cobra.Command, files []string) error {
+			asJSON, err := g.asJSON()
+			if err != nil {
+				return err
+			}
 			var bad error
+			checked := []checkedFile{}
 			for _, file := range files {
-				sc, err := loadScenario(file)
-				var problems *scenarios.FileError
-				switch {
-				case err == nil:
-					fmt.Fprintf(w.stdout, "%s: %s is good\n", file, sc.Name)
-					continue
-				case errors.As(err, &problems):
-					fmt.Fprintln(w.stderr, problems)
-				default:
-					fmt.Fprintln(w.stderr, "sandbox:", withHint(err))
+				c := g.checkScenarioFile(file)
+				if c.err != nil {
+					bad = &codedError{exitUsage, nil} // everything has been printed
 				}
-				bad = &codedError{exitUsage, nil} // all has been said
+				if !asJSON {
+					c.print(w, g)
+				}
+				checked = append(checked, c)
+			}
+			if asJSON {
+				if err := writeJSON(w.stdout, map[string]any{"files": checked}); err != nil {
+					return err
+				}
 			}
 			return bad
 		},
+	}
+	outputFlag(cmd, g)
+	return cmd
+}
+
+func (g *globals) checkScenarioFile(file string) checkedFile {
+	sc, err := loadScenario(file)
+	c := checkedFile{File: file, Problems: []fileProblem{}, err: err}
+	var problems *scenarios.FileError
+	switch {
+	case err == nil:
+		c.Name = sc.Name
+	case errors.As(err, &problems):
+		for _, p := range problems.Problems {
+			c.Problems = append(c.Problems, fileProblem{p.Line, p.Path, p.Message, p.Remedy})
+		}
+	default:
+		p := fileProblem{Message: err.Error()}
+		for _, r := range remedy.Of(withHint(err)) {
+			p.Remedy = r.Text(g.commandLine)
+		}
+		c.Problems = append(c.Problems, p)
+	}
+	return c
+}
+
+func (c checkedFile) print(w world, g *globals) {
+	var problems *scenarios.FileError
+	switch {
+	case c.err == nil:
+		fmt.Fprintf(w.stdout, "%s: %s is good\n", c.File, c.Name)
+	case errors.As(c.err, &problems):
+		fmt.Fprintln(w.stderr, problems)
+	default:
+		g.printError(w, "sandbox:", withHint(c.err))
 	}
 }
 

@@ -60,9 +60,10 @@ type machine struct{ apt, root, terminal bool }
 func (m machine) permits(packages []string) error {
 	switch {
 	case !m.apt:
-		return &codedError{exitEnvironment, fmt.Errorf("this system has no apt-get\ntry: install %s yourself, then run `sandbox up`", strings.Join(packages, ", "))}
+		return &codedError{exitEnvironment, remedy.New("this system has no apt-get",
+			remedy.Advicef("install %s yourself, then run `%s`", strings.Join(packages, ", "), remedy.Command("up")))}
 	case !m.root:
-		return &codedError{exitEnvironment, fmt.Errorf("installing packages needs root\ntry: %s", aptCommand("sudo ", packages))}
+		return &codedError{exitEnvironment, remedy.New("installing packages needs root", remedy.Advice(aptCommand("sudo ", packages)))}
 	}
 	return nil
 }
@@ -84,7 +85,8 @@ func confirm(ctx context.Context, in io.Reader, out io.Writer) error {
 		fmt.Fprintln(out)
 		return fmt.Errorf("asking: %w", ctx.Err())
 	}
-	return &codedError{exitEnvironment, errors.New("not installed, as you said\ntry: install the packages above yourself, then run `sandbox up`")}
+	return &codedError{exitEnvironment, remedy.New("not installed, as you said",
+		remedy.Advicef("install the packages above yourself, then run `%s`", remedy.Command("up")))}
 }
 
 // missingPackages names what this machine lacks.
@@ -138,19 +140,19 @@ func noEngine(err error, w world, g *globals, afterSetup bool) error {
 	case !errors.Is(err, cluster.ErrNoEngine):
 		return err
 	case afterSetup:
-		return fmt.Errorf("%w\ntry: sandbox doctor", err)
+		return remedy.Wrap(err, remedy.Command("doctor"))
 	case g.engine != "" && g.engine != setUpEngine:
-		return fmt.Errorf("%w\ntry: %s --engine %s", err, g.command("up --setup"), setUpEngine)
+		return remedy.Wrap(err, remedy.Command("up", "--setup", "--engine", setUpEngine))
 	}
-	command := g.command("up --setup")
+	command := remedy.Command("up", "--setup")
 	if g.engine != "" {
-		command += " --engine " + g.engine
+		command = remedy.Command("up", "--setup", "--engine", g.engine)
 	}
 	packages, err2 := lacking(err, has)
 	if err2 != nil || !has("apt-get") {
-		return fmt.Errorf("%w\ntry: %s", err, command)
+		return remedy.Wrap(err, command)
 	}
-	return fmt.Errorf("%w\ntry: %s\nwhich runs: %s", err, command, aptCommand(w.sudo(), packages))
+	return remedy.Wrap(err, command.Runs(aptCommand(w.sudo(), packages)))
 }
 
 // noProgram adds to an error that says that building an image lacks a program the command by which --setup would install it.
@@ -163,7 +165,7 @@ func noProgram(err error, w world) error {
 	if err2 != nil || !slices.Contains(packages, missing.Program) {
 		return err
 	}
-	return fmt.Errorf("%w\nwhich runs: %s", err, aptCommand(w.sudo(), packages))
+	return remedy.Wrap(err, remedy.Command("up", "--setup").Runs(aptCommand(w.sudo(), packages)))
 }
 
 // sudo goes before what only root may do.

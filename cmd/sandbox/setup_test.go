@@ -96,19 +96,20 @@ func TestTheCommandThatGivesAnEngine(t *testing.T) {
 	}{
 		{"the plain one", sandbox.DefaultName, "", false, "try: sandbox up --setup" + packages},
 		{"the same sandbox", "blue", "", false, "try: sandbox up --setup --name blue" + packages},
-		{"the same engine, which set-up can install", "blue", "podman", false, "try: sandbox up --setup --name blue --engine podman" + packages},
+		{"the same engine, which set-up can install", "blue", "podman", false, "try: sandbox up --setup --engine podman --name blue" + packages},
 		{"an engine that set-up cannot install", sandbox.DefaultName, "docker", false, "try: sandbox up --setup --engine podman"},
 		{"set-up has been tried", sandbox.DefaultName, "", true, "try: sandbox doctor"},
 	} {
-		err := noEngine(none, root, &globals{name: c.name, engine: c.engine}, c.afterSetup)
-		if !errors.Is(err, cluster.ErrNoEngine) || err.Error() != none.Error()+"\n"+c.want {
-			t.Errorf("%s: got %v", c.sentence, err)
+		g := &globals{name: c.name, engine: c.engine}
+		err := noEngine(none, root, g, c.afterSetup)
+		if got := printedError(g, err); !errors.Is(err, cluster.ErrNoEngine) || got != "sandbox: "+none.Error()+"\n"+c.want+"\n" {
+			t.Errorf("%s: got %q", c.sentence, got)
 		}
 	}
 	fixture.WantError(t, noEngine(none, user, &globals{name: sandbox.DefaultName}, false),
 		"\nwhich runs: sudo apt-get update && sudo apt-get install --no-install-recommends podman ")
 	other := errors.New("the disk is full")
-	if err := noEngine(other, root, &globals{}, false); !errors.Is(err, other) || err.Error() != other.Error() {
+	if err := noEngine(other, root, &globals{}, false); !errors.Is(err, other) || fixture.ErrorText(err) != other.Error() {
 		t.Errorf("another error became %v", err)
 	}
 }
@@ -142,7 +143,7 @@ func TestTheCommandThatGivesWhatBuildingNeeds(t *testing.T) {
 				programs["apt-get"] = ""
 			}
 			fixture.Programs(t, programs)
-			if got := noProgram(c.err, c.world); !errors.Is(got, c.err) || got.Error() != c.err.Error()+c.added {
+			if got := noProgram(c.err, c.world); !errors.Is(got, c.err) || fixture.ErrorText(got) != fixture.ErrorText(c.err)+c.added {
 				t.Errorf("got %q", got)
 			}
 		})

@@ -9,15 +9,12 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/discovery"
 
-	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
-	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
-	"github.com/grpc-sandbox/sandbox/sandbox/release"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
@@ -59,12 +56,12 @@ func newStatus(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := openSession(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			defer s.close()
-			doc, err := s.status(cmd.Context())
+			defer c.Close()
+			doc, err := newStatusDocument(cmd.Context(), c)
 			if err != nil {
 				return err
 			}
@@ -86,24 +83,27 @@ func newStatus(w world, g *globals) *cobra.Command {
 	return cmd
 }
 
-func (s *session) status(ctx context.Context) (statusDocument, error) {
-	doc := statusDocument{Name: s.name, Engine: s.cluster.Engine.Name, Ready: true}
-	version, err := discovery.ToDiscoveryInterfaceWithContext(s.client.Kube.Discovery()).ServerVersionWithContext(ctx)
+// newStatusDocument reads the state of a sandbox.
+func newStatusDocument(ctx context.Context, c *live.Cluster) (statusDocument, error) {
+	doc := statusDocument{Name: c.Name, Engine: c.Node.Engine.Name}
+	version, err := discovery.ToDiscoveryInterfaceWithContext(c.Kube.Kube.Discovery()).ServerVersionWithContext(ctx)
 	if err != nil {
 		return doc, remedy.Wrap(fmt.Errorf("asking the cluster for its version: %w", err), remedy.Command("up"))
 	}
 	doc.KubernetesVersion = version.GitVersion
-	if doc.LeftBehind, err = leftoversOf(s.folders, s.name); err != nil {
+	if doc.LeftBehind, err = live.Leftovers(c.Folders, c.Name); err != nil {
 		return doc, err
 	}
-	if doc.Releases, err = s.releaseStatuses(ctx); err != nil {
+	releases, err := c.Releases(ctx)
+	if err != nil {
 		return doc, err
 	}
+	doc.Releases = each(releases, newReleaseStatus)
 	doc.Ready = !slices.ContainsFunc(doc.Releases, func(r releaseStatus) bool { return !r.Ready })
-	if doc.Memory, err = s.cluster.Memory(ctx); err != nil {
+	if doc.Memory, err = c.Node.Memory(ctx); err != nil {
 		return doc, err
 	}
-	cache, err := images.OpenCache(s.folders.Images())
+	cache, err := images.OpenCache(c.Folders.Images())
 	if err != nil {
 		return doc, err
 	}
@@ -118,56 +118,12 @@ func (s *session) status(ctx context.Context) (statusDocument, error) {
 	return doc, nil
 }
 
-// releaseStatuses asks about every release at the same time.
-func (s *session) releaseStatuses(ctx context.Context) ([]releaseStatus, error) {
-	held, err := heldFields(s.folders, s.name)
-	if err != nil {
-		return nil, err
-	}
-	releases := sandbox.Releases()
-	all := make([]releaseStatus, len(releases))
-	group, ctx := errgroup.WithContext(ctx)
-	for i, r := range releases {
-		group.Go(func() (err error) {
-			all[i], err = s.releaseStatus(ctx, r, held)
-			return err
-		})
-	}
-	return all, group.Wait()
-}
-
-func (s *session) releaseStatus(ctx context.Context, r charts.Release, held []string) (releaseStatus, error) {
-	one := releaseStatus{Name: r.Name, Chart: r.Chart, Namespace: r.Namespace}
-	states, err := release.List(ctx, s.cluster.Kubeconfig, r.Namespace)
-	if err != nil {
-		return one, err
-	}
-	if one.Version, one.Why = installed(r, states); one.Why == "" {
-		one.Why, err = sandbox.NotReadyReason(ctx, s.client, r)
-	}
-	if err != nil {
-		return one, err
-	}
-	one.Ready = one.Why == ""
-	drift, err := release.Drifted(ctx, s.cluster.Kubeconfig, r.Namespace, r.Name, held)
-	for _, d := range drift {
+func newReleaseStatus(r live.ReleaseStatus) releaseStatus {
+	one := releaseStatus{Name: r.Release.Name, Chart: r.Release.Chart, Namespace: r.Release.Namespace, Version: r.Version, Ready: r.Why == "", Why: r.Why}
+	for _, d := range r.Drift {
 		one.Drift = append(one.Drift, d.String())
 	}
-	return one, err
-}
-
-// installed is the version of a release, and why Helm does not call it deployed; empty when it does.
-func installed(r charts.Release, states []release.State) (version, why string) {
-	for _, state := range states {
-		switch {
-		case state.Name != r.Name || state.Namespace != r.Namespace:
-		case state.Status != "deployed":
-			return state.Version, "its Helm release is " + state.Status
-		default:
-			return state.Version, ""
-		}
-	}
-	return "", "not installed"
+	return one
 }
 
 func (d statusDocument) writeTable(out io.Writer) error {

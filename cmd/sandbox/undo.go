@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
@@ -40,9 +42,9 @@ Exit codes: 0 nothing is left, 3 the environment is not fit, 5 something could n
 			forget := cmd.Flags().Changed("forget")
 			switch {
 			case f.list && forget:
-				return usageError("--list and --forget exclude each other\ntry: %s --list", g.command("undo"))
+				return usageError(remedy.Command("undo", "--list"), "--list and --forget exclude each other")
 			case forget && f.forget <= 0:
-				return usageError("--forget %d is not a number of the list\ntry: %s --list", f.forget, g.command("undo"))
+				return usageError(remedy.Command("undo", "--list"), "--forget %d is not a number of the list", f.forget)
 			case f.list:
 				return listLeft(w, g, asJSON)
 			case forget:
@@ -57,31 +59,6 @@ Exit codes: 0 nothing is left, 3 the environment is not fit, 5 something could n
 	return cmd
 }
 
-// leftoversOf lists what killed runs of a sandbox left; the changes of the run that is under way are not among it.
-func leftoversOf(folders sandbox.Folders, name string) ([]scenarios.Leftover, error) {
-	running := 0
-	if h, held := sandbox.Holder(folders, name); held && h.Is("run") {
-		running = h.PID
-	}
-	left, err := scenarios.Leftovers(folders.Journal(name), running)
-	if left == nil {
-		left = []scenarios.Leftover{}
-	}
-	return left, err
-}
-
-// heldFields are the fields that a run, killed or under way, has changed: they are no drift.
-func heldFields(folders sandbox.Folders, name string) ([]string, error) {
-	all, err := scenarios.Leftovers(folders.Journal(name), 0)
-	var held []string
-	for _, l := range all {
-		if l.Field != "" {
-			held = append(held, l.Field)
-		}
-	}
-	return held, err
-}
-
 // leftDocument is what `undo --list -o json` prints. Add fields; never rename one.
 type leftDocument struct {
 	Left []scenarios.Leftover `json:"left"`
@@ -92,7 +69,7 @@ func listLeft(w world, g *globals, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	left, err := leftoversOf(folders, g.name)
+	left, err := live.Leftovers(folders, g.name)
 	if err != nil {
 		return err
 	}
@@ -156,21 +133,21 @@ func undoLeft(ctx context.Context, w world, g *globals, asJSON bool) error {
 	if err := sandbox.CheckUnlocked(folders, g.name, "undo"); err != nil {
 		return err
 	}
-	left, err := leftoversOf(folders, g.name)
+	left, err := live.Leftovers(folders, g.name)
 	if err != nil || len(left) == 0 { // nothing to ask a cluster about
 		return errors.Join(err, writeUndone(w.stdout, scenarios.UndoReport{Undone: []string{}, LeftAlone: []string{}, Left: left}, asJSON))
 	}
-	s, err := openSession(ctx, w, g)
+	c, err := openCluster(ctx, w, g)
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer c.Close()
 	unlock, err := sandbox.Lock(folders, g.name, "undo")
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	target, err := s.target(ctx)
+	target, err := c.Target(ctx)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
 type upFlags struct {
@@ -53,7 +54,7 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	}
 	for _, flag := range []string{"only-setup", "for-tests", "yes"} {
 		if cmd.Flags().Changed(flag) && !f.setup {
-			return usageError("--%s goes with --setup\ntry: %s --%[1]s", flag, g.command("up --setup"))
+			return usageError(remedy.Command("up", "--setup", "--"+flag), "--%s goes with --setup", flag)
 		}
 	}
 	folders, err := w.folders()
@@ -77,14 +78,14 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 			return err
 		}
 	}
-	held, err := heldFields(folders, g.name)
+	held, err := live.HeldFields(folders, g.name)
 	if err != nil {
 		return err
 	}
 	screen := newProgressScreen(w)
 	result, err := sandbox.Up(cmd.Context(), sandbox.UpOptions{
 		Name: g.name, Engine: g.engine, Images: mode, SourceTree: tree, Folders: folders, Observe: screen.observe,
-		FirstCall: firstCall, LoadCall: loadCall, Held: held,
+		FirstCall: live.FirstCall, LoadCall: live.LoadCall, Held: held,
 	})
 	screen.close()
 	if err != nil {
@@ -112,7 +113,7 @@ func imageMode(s string) (images.Mode, error) {
 	case images.Auto, images.Pull, images.Source:
 		return m, nil
 	}
-	return "", usageError("--images %q is none of auto, pull, source\ntry: --images auto", s)
+	return "", usageError(remedy.Flag("images", "auto"), "--images %q is none of auto, pull, source", s)
 }
 
 // sourceTree is the checkout that images are built from: the one named, or the one the working folder lies in. It is empty where there is none.
@@ -124,7 +125,7 @@ func sourceTree(g *globals) (string, error) {
 		}
 		tree := sandbox.FindSourceTree(folder)
 		if tree == "" {
-			return "", usageError("--source %s: no checkout of this project is there\ntry: --source FOLDER, the one that holds its go.mod", g.source)
+			return "", usageError(remedy.Advice("--source FOLDER, the one that holds its go.mod"), "--source %s: no checkout of this project is there", g.source)
 		}
 		return tree, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -12,6 +13,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
 
@@ -25,7 +28,8 @@ type dialAs func(ctx context.Context, consumer, provider string) (grpc.ClientCon
 type verifier struct {
 	dial     dialAs
 	replayer contracts.Replayer
-	replayed []contracts.Contract // at whose providers something may be left
+	replayed []contracts.Contract       // at whose providers something may be left
+	command  func(args []string) string // renders a command for the sandbox that is verified; nil for the default one
 }
 
 // newVerifier connects once to each provider for each consumer.
@@ -43,12 +47,12 @@ func newVerifier(run string, dial dialAs) *verifier {
 		}
 		return open[w], nil
 	}}
-	v.replayer = contracts.Replayer{Run: run, Sold: func(ctx context.Context) (string, error) {
-		conn, err := v.dial(ctx, cliAccount, "orderservice")
+	v.replayer = contracts.Replayer{Run: run, ConfirmedOrder: func(ctx context.Context) (string, error) {
+		conn, err := v.dial(ctx, live.Account, "orderservice")
 		if err != nil {
 			return "", err
 		}
-		return contracts.Buying(conn)(ctx)
+		return contracts.NewOrder(conn)(ctx)
 	}}
 	return v
 }
@@ -83,7 +87,7 @@ func (v *verifier) verify(ctx context.Context, chosen selection) (*verifyDocumen
 }
 
 func (v *verifier) compare(ctx context.Context, doc *verifyDocument, p served) error {
-	conn, err := v.dial(ctx, cliAccount, p.release)
+	conn, err := v.dial(ctx, live.Account, p.release)
 	if err != nil {
 		return err
 	}
@@ -93,7 +97,7 @@ func (v *verifier) compare(ctx context.Context, doc *verifyDocument, p served) e
 	switch status.Code(err) {
 	case codes.OK:
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
-		return fmt.Errorf("asking %s what it serves: %s\ntry: sandbox status", p.release, status.Convert(err).Message())
+		return remedy.Errorf(remedy.Command("status"), "asking %s what it serves: %s", p.release, status.Convert(err).Message())
 	default:
 		doc.addDescriptors(p.release, []contracts.Problem{{What: fmt.Sprintf("asked for its descriptors, it answers %v", err)}}, nil)
 		return nil
@@ -124,13 +128,13 @@ func (v *verifier) takeBack(ctx context.Context, all []contracts.Contract, run s
 	var failed []error
 	done := map[string]bool{}
 	for _, c := range all {
-		if done[c.Provider] || !contracts.Holds(c.Provider) {
+		if done[c.Provider] || !contracts.NeedsCleanup(c.Provider) {
 			continue
 		}
 		done[c.Provider] = true
 		conn, err := v.dial(ctx, c.Consumer, c.Provider)
 		if err == nil {
-			_, err = contracts.TakeBack(ctx, conn, c.Provider, run)
+			_, err = contracts.Cleanup(ctx, conn, c.Provider, run)
 		}
 		failed = append(failed, err)
 	}
@@ -142,7 +146,10 @@ func (v *verifier) takeBackKilled(ctx context.Context, stderr io.Writer, notes r
 	return notes.killed(func(run string) bool {
 		err := v.takeBack(ctx, all, run)
 		if err != nil {
-			fmt.Fprintf(stderr, "sandbox: taking back what an earlier verify left: %v\n", err)
+			fmt.Fprintln(stderr, "sandbox: taking back what an earlier verify left:", err)
+			for _, r := range remedy.Of(err) {
+				fmt.Fprintln(stderr, strings.Join(r.Lines(v.command), "\n"))
+			}
 		} else {
 			fmt.Fprintln(stderr, "took back what an earlier verify left when it was killed")
 		}

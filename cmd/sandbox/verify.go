@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
 
@@ -52,15 +52,16 @@ func verifyContracts(ctx context.Context, w world, g *globals, names []string) e
 	if err != nil {
 		return err
 	}
-	s, err := openSession(ctx, w, g)
+	c, err := openCluster(ctx, w, g)
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer c.Close()
 	v := newVerifier(rand.Text(), func(ctx context.Context, consumer, provider string) (grpc.ClientConnInterface, error) {
-		return s.reachAs(ctx, consumer, provider)
+		return c.DialAs(ctx, consumer, provider)
 	})
-	notes := runNotes{s.folders.Contracts(s.name)}
+	v.command = g.commandLine
+	notes := runNotes{c.Folders.Contracts(c.Name)}
 	if err := v.takeBackKilled(ctx, w.stderr, notes, all); err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func verifyContracts(ctx context.Context, w world, g *globals, names []string) e
 	doc, err := v.verify(ctx, chosen)
 	// When it cannot be taken back the note stays, so that the next verify does it.
 	if left := v.takeBackOwn(ctx); left != nil {
-		err = errors.Join(err, fmt.Errorf("%w\ntry: sandbox contracts verify, which takes it back first", left))
+		err = errors.Join(err, remedy.Wrap(left, remedy.Advicef("%s, which takes it back first", remedy.Command("contracts", "verify"))))
 	} else {
 		err = errors.Join(err, forget())
 	}

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 	"github.com/grpc-sandbox/sandbox/services/contracts/contracttest"
@@ -96,7 +97,7 @@ func newStage(t *testing.T) *stage {
 func (s *stage) dial(_ context.Context, consumer, provider string) (grpc.ClientConnInterface, error) {
 	s.calls = append(s.calls, consumer+" to "+provider)
 	if s.conns[provider] == nil {
-		return nil, errors.New("finding a pod of " + provider + ": none of 1 is ready\ntry: sandbox status")
+		return nil, remedy.New("finding a pod of "+provider+": none of 1 is ready", remedy.Command("status"))
 	}
 	return s.conns[provider], nil
 }
@@ -143,7 +144,7 @@ func TestVerifyingWhatHolds(t *testing.T) {
 cli           userservice       a user        ✓ pass   
 cli           userservice       nobody        ✓ pass   
 orderservice  inventoryservice  reserve       ✓ pass   
-orderservice  inventoryservice  commit        - skip   it would sell stock to no order, and nobody takes that back
+orderservice  inventoryservice  commit        - skip   it would sell stock without an order, which cannot be undone
 orderservice  inventoryservice  commit again  ✓ pass   
 the tree      userservice       descriptors   ✓ pass   
 the tree      inventoryservice  descriptors   ✓ pass   

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
 
@@ -62,8 +63,8 @@ func (d *verifyDocument) verdict() error {
 	if len(d.breaches) == 0 {
 		return nil
 	}
-	return &codedError{exitNotHeld, fmt.Errorf("%s\ntry: `sandbox up` if the services are older than this command; else mend the provider, or agree on another contract",
-		strings.Join(d.breaches, "\nsandbox: "))}
+	fix := remedy.Advicef("`%s` if the services are older than this command; else fix the provider, or agree on another contract", remedy.Command("up"))
+	return &codedError{exitNotHeld, remedy.New(strings.Join(d.breaches, "\nsandbox: "), fix)}
 }
 
 func (d *verifyDocument) write(out io.Writer, asJSON bool) error {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/tui"
 )
 
@@ -33,15 +34,15 @@ func newWatch(w world, g *globals) *cobra.Command {
 					return err
 				}
 			}
-			s, err := openSession(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer c.Close()
 			if once {
-				return s.watchOnce(cmd.Context(), w, asJSON)
+				return watchOnce(cmd.Context(), w, c, asJSON)
 			}
-			if err := s.watch(cmd.Context(), w, out, false); !errors.Is(err, tui.ErrInterrupted) {
+			if err := watch(cmd.Context(), w, c, out, false); !errors.Is(err, tui.ErrInterrupted) {
 				return err
 			}
 			return nil // to look is all that was asked for
@@ -64,9 +65,9 @@ func terminal(w world) (*os.File, error) {
 	return nil, usageRemedy("the screen needs a terminal, and standard output is none", remedy.Command("watch", "--once", "-o", "json"))
 }
 
-// watch shows the screen until the user leaves it, or until the scenario is done. tui.ErrInterrupted: by Ctrl-C.
-func (s *session) watch(ctx context.Context, w world, out *os.File, untilDone bool) error {
-	err := tui.Run(ctx, newFeed(s), screenOptions(w, out, s.name, untilDone))
+// watch shows the screen until the user leaves it, or until the scenario is done. It returns tui.ErrInterrupted after Ctrl-C.
+func watch(ctx context.Context, w world, c *live.Cluster, out *os.File, untilDone bool) error {
+	err := tui.Run(ctx, c.Feed(), screenOptions(w, out, c.Name, untilDone))
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"io"
-	"strings"
 	"time"
 
 	"golang.org/x/term"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/tui"
 )
@@ -104,14 +104,10 @@ func newWatchDocument(name string, answers tui.Answers) watchDocument {
 	return doc
 }
 
-// explained splits an error into what went wrong and what to try, for the sandbox of a name.
+// explained returns the text of an error and its remedies, for the sandbox of a name.
 func explained(name string, err error) (text string, try []string) {
-	parts := strings.Split(err.Error(), "\ntry: ")
 	g := globals{name: name}
-	for _, r := range remedy.Of(err) {
-		parts = append(parts, r.Text(g.commandLine))
-	}
-	return parts[0], parts[1:]
+	return err.Error(), each(remedy.Of(err), func(r remedy.Remedy) string { return r.Text(g.commandLine) })
 }
 
 func documentOfEdge(e telemetry.Edge) callDocument {
@@ -148,13 +144,13 @@ func known(t time.Time) *time.Time {
 const stillWidth, stillHeight = 120, 40
 
 // watchOnce prints what the screen shows. A source that does not answer is shown as such, and is no error.
-func (s *session) watchOnce(ctx context.Context, w world, asJSON bool) error {
-	answers := tui.Ask(ctx, newFeed(s))
+func watchOnce(ctx context.Context, w world, c *live.Cluster, asJSON bool) error {
+	answers := tui.Ask(ctx, c.Feed())
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if asJSON {
-		return writeJSON(w.stdout, newWatchDocument(s.name, answers))
+		return writeJSON(w.stdout, newWatchDocument(c.Name, answers))
 	}
 	width, height := stillWidth, stillHeight
 	if out, err := terminal(w); err == nil {
@@ -162,6 +158,6 @@ func (s *session) watchOnce(ctx context.Context, w world, asJSON bool) error {
 			width, height = columns, lines-1 // and the prompt
 		}
 	}
-	_, err := io.WriteString(w.stdout, tui.Still(answers, screenOptions(w, nil, s.name, false), time.Now(), width, height))
+	_, err := io.WriteString(w.stdout, tui.Still(answers, screenOptions(w, nil, c.Name, false), time.Now(), width, height))
 	return err
 }

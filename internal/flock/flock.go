@@ -1,7 +1,8 @@
 // Package flock keeps processes of one machine from doing the same thing at the same time.
 //
-// A lock belongs to a process and ends with it, kill -9 included, so a lock is never stale; the garbage collector does not release it. A [Lock] may be removed together with its file while
-// others wait for it: a process that has opened the removed file notices that and locks its successor.
+// A lock belongs to a process and ends with it, kill -9 included, so a lock is never stale. The garbage collector does not release it. A [Lock] may
+// be removed together with its file while others wait for it: a process that has opened the removed file notices that and locks the new file
+// instead.
 package flock
 
 import (
@@ -23,10 +24,10 @@ type Lock struct {
 	file *flock.Flock
 }
 
-// locked has every Lock that was not unlocked. Without it the file of one that nobody refers to is closed, and so unlocked, by its finalizer.
+// locked contains every Lock that was not unlocked. Without it, the finalizer of an unreferenced file would close the file and so release the lock.
 var locked sync.Map
 
-// Try locks the file at path, which it creates. It returns ErrHeld at once when the lock is taken.
+// Try locks the file at path, which it creates if necessary. It does not wait: if the lock is taken it returns ErrHeld.
 func Try(path string) (*Lock, error) { return try(path, os.O_CREATE|os.O_RDONLY) }
 
 // TryExisting is Try for a file or a folder that must exist.
@@ -49,7 +50,7 @@ func try(path string, flag int) (*Lock, error) {
 			locked.Store(l, nil)
 			return l, nil
 		}
-		// The holder before us removed the file between our open and our lock.
+		// The previous holder removed the file after we opened it and before we locked it.
 		if err := f.Unlock(); err != nil {
 			return nil, err
 		}
@@ -65,7 +66,7 @@ func isAt(f *flock.Flock, path string) bool {
 	return err == nil && os.SameFile(mine, there)
 }
 
-// poll is how soon a waiting process notices that a lock is free. A wait of the operating system cannot be cancelled.
+// poll is the interval at which Wait retries. A blocking wait of the operating system could not be cancelled.
 const poll = 50 * time.Millisecond
 
 // Wait is Try that waits until the lock is free or ctx ends.
@@ -83,11 +84,11 @@ func Wait(ctx context.Context, path string) (*Lock, error) {
 	}
 }
 
-// Unlock gives the lock back and leaves its file.
+// Unlock releases the lock and keeps its file.
 func (l *Lock) Unlock() error {
 	locked.Delete(l)
 	return l.file.Unlock()
 }
 
-// Remove removes the file and gives the lock back.
+// Remove removes the file and releases the lock.
 func (l *Lock) Remove() error { return errors.Join(os.Remove(l.path), l.Unlock()) }

@@ -17,7 +17,7 @@ type Holder struct {
 	Since time.Time `json:"since"`
 }
 
-// String names the holder in a sentence. The zero Holder has the lock and has not written its name yet.
+// String describes the holder in a sentence. The zero Holder stands for a process that has not written its name yet.
 func (h Holder) String() string {
 	if h.PID == 0 {
 		return "another command"
@@ -35,13 +35,13 @@ type HeldError struct{ Holder Holder }
 
 func (e *HeldError) Error() string { return "locked by " + e.Holder.String() }
 
-// Is makes a HeldError an ErrHeld.
+// Is reports true for ErrHeld.
 func (e *HeldError) Is(target error) bool { return target == ErrHeld }
 
-// glance is how long TryAs waits for a lock, so that it does not fail because of a HolderOf, and the holder has written its name.
+// glance is how long TryAs waits for a lock. HolderOf takes the lock briefly, and a new holder needs a moment to write its name.
 const glance = 100 * time.Millisecond
 
-// TryAs is Try by a command that writes its name into the file. Its error is a *HeldError when the lock is taken.
+// TryAs is Try for a command that writes its name into the file. If the lock is taken, the error is a *HeldError.
 func TryAs(ctx context.Context, path, verb string) (*Lock, error) {
 	soon, cancel := context.WithTimeout(ctx, glance)
 	defer cancel()
@@ -54,14 +54,14 @@ func TryAs(ctx context.Context, path, verb string) (*Lock, error) {
 	case err != nil:
 		return nil, err
 	}
-	// Without its name, as on a full disk, it is a lock all the same.
+	// If the name cannot be written, for example because the disk is full, the lock is still valid.
 	if data, err := json.Marshal(Holder{verb, os.Getpid(), time.Now()}); err == nil {
 		_ = os.WriteFile(path, data, 0o600)
 	}
 	return l, nil
 }
 
-// HolderOf returns who has the lock at path now; false when it is free.
+// HolderOf returns the current holder of the lock at path, and false if the lock is free.
 func HolderOf(path string) (Holder, bool) {
 	l, err := TryExisting(path)
 	if errors.Is(err, ErrHeld) {

@@ -14,38 +14,74 @@ package remedy
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
-// Remedy is one thing that a user can do. The zero Remedy does not exist: use one of the constructors.
+// Remedy is one thing that a user can do. The zero Remedy means that there is none.
 type Remedy struct {
+	parts []part
+	runs  string
+	when  string
+}
+
+// part is a command of this program, or text if command is nil.
+type part struct {
 	command []string
 	text    string
-	runs    string
-	when    string
 }
+
+func text(s string) Remedy { return Remedy{parts: []part{{text: s}}} }
 
 // Command is a command of this program: a verb and its arguments, without the program's name and without --name.
 func Command(verb string, args ...string) Remedy {
-	return Remedy{command: append([]string{verb}, args...)}
+	return Remedy{parts: []part{{command: append([]string{verb}, args...)}}}
 }
 
 // Shell is a command line of another program. Each word is quoted as a POSIX shell needs it.
-func Shell(words ...string) Remedy { return Remedy{text: Quote(words...)} }
+func Shell(words ...string) Remedy { return text(Quote(words...)) }
 
 // Flag is a flag of the command that failed, with the value that helps.
 func Flag(name, value string) Remedy {
 	if value == "" {
-		return Remedy{text: "--" + name}
+		return text("--" + name)
 	}
-	return Remedy{text: "--" + name + " " + Quote(value)}
+	return text("--" + name + " " + Quote(value))
 }
 
 // Value is a value that would have been accepted, such as "250ms".
-func Value(text string) Remedy { return Remedy{text: text} }
+func Value(value string) Remedy { return text(value) }
+
+// OneOf lists the values that would have been accepted.
+func OneOf(values ...string) Remedy { return text("one of " + strings.Join(values, ", ")) }
 
 // Advice is anything else, as a short imperative sentence without a full stop.
-func Advice(text string) Remedy { return Remedy{text: text} }
+func Advice(sentence string) Remedy { return text(sentence) }
+
+// Advicef is advice that contains other remedies. Each %s of the format stands for the next argument, which is a string or a Remedy; there are no
+// other verbs.
+//
+//	remedy.Advicef("%s, then %s", remedy.Command("down"), remedy.Command("up"))
+func Advicef(format string, args ...any) Remedy {
+	var r Remedy
+	for i, piece := range strings.Split(format, "%s") {
+		if i > 0 {
+			switch arg := args[i-1].(type) {
+			case Remedy:
+				r.parts = append(r.parts, arg.parts...)
+			case string:
+				r.parts = append(r.parts, part{text: arg})
+			}
+		}
+		if piece != "" {
+			r.parts = append(r.parts, part{text: piece})
+		}
+	}
+	return r
+}
+
+// IsZero reports whether r is no remedy at all.
+func (r Remedy) IsZero() bool { return len(r.parts) == 0 }
 
 // Runs returns r with the command line that it carries out in the end, for users who want to know before they agree.
 func (r Remedy) Runs(line string) Remedy {
@@ -62,13 +98,18 @@ func (r Remedy) If(condition string) Remedy {
 // Text returns r as the user reads it. The function renders a command of this program, given its verb and arguments; nil renders it for the
 // default sandbox.
 func (r Remedy) Text(command func(args []string) string) string {
-	if r.command == nil {
-		return r.text
-	}
 	if command == nil {
-		return "sandbox " + Quote(r.command...)
+		command = func(args []string) string { return "sandbox " + Quote(args...) }
 	}
-	return command(r.command)
+	var b strings.Builder
+	for _, p := range r.parts {
+		if p.command != nil {
+			b.WriteString(command(p.command))
+		} else {
+			b.WriteString(p.text)
+		}
+	}
+	return b.String()
 }
 
 // Lines returns r as the lines that the command prints below the error.
@@ -100,6 +141,9 @@ func (e *Error) Unwrap() error { return e.err }
 // New returns an error with the given text and remedies.
 func New(text string, remedies ...Remedy) error { return Wrap(errors.New(text), remedies...) }
 
+// Errorf formats an error as fmt.Errorf does, %w included, and gives it one remedy.
+func Errorf(r Remedy, format string, args ...any) error { return Wrap(fmt.Errorf(format, args...), r) }
+
 // Wrap adds remedies to err; it returns nil for a nil err.
 func Wrap(err error, remedies ...Remedy) error {
 	if err == nil {
@@ -108,15 +152,21 @@ func Wrap(err error, remedies ...Remedy) error {
 	return &Error{err: err, remedies: remedies}
 }
 
-// Of returns the remedies in the tree of err, without duplicates. An error type of another package has remedies if it has a method Remedies. Those of an inner error come before those of the errors that wrap it, because
-// they are closer to the cause.
+// Of returns the remedies in the tree of err, without duplicates. An error type of another package has remedies if it has a method Remedies. Those
+// of an inner error come before those of the errors that wrap it, because they are closer to the cause. An outer error may repeat a remedy to add
+// what it runs.
 func Of(err error) []Remedy {
 	var all []Remedy
-	seen := map[string]bool{}
+	index := map[string]int{}
 	collect(err, func(r Remedy) {
-		if key := r.Text(nil) + "\n" + r.runs; !seen[key] {
-			seen[key] = true
+		key := r.Text(nil)
+		i, seen := index[key]
+		switch {
+		case !seen:
+			index[key] = len(all)
 			all = append(all, r)
+		case all[i].runs == "":
+			all[i].runs = r.runs
 		}
 	})
 	return all
@@ -136,6 +186,15 @@ func collect(err error, add func(Remedy)) {
 			add(r)
 		}
 	}
+}
+
+// Line returns an error and its remedies on one line, for a place that has no room for more. The function renders commands, as for Text.
+func Line(err error, command func(args []string) string) string {
+	line := strings.ReplaceAll(err.Error(), "\n", "; ")
+	for _, r := range Of(err) {
+		line += "; " + strings.Join(r.Lines(command), ", ")
+	}
+	return line
 }
 
 // Quote joins words into a line that a POSIX shell splits into the same words again.

@@ -7,28 +7,33 @@ import (
 	"time"
 )
 
-// Authority is the state of the roots. It is stored as one object, so that it changes in one step, and says by itself how far a rotation has come.
+// Authority is the state of the roots. It is stored as one object, so that it changes atomically, and it records how far a rotation has progressed.
 type Authority struct {
-	Issuing  Root                // signs the intermediate
-	Next     *Root               // is to become Issuing when everything trusts it; nil outside of a rotation
-	Previous []*x509.Certificate // were Issuing, and are trusted until nothing presents a certificate of theirs
-	Retired  []*x509.Certificate // are out of the bundle, and perhaps still trusted by a process that has not read it yet
+	// Issuing signs the intermediate.
+	Issuing Root
+	// Next becomes Issuing when every process trusts it. It is nil outside a rotation.
+	Next *Root
+	// Previous were Issuing. They are trusted until no process presents a certificate issued under them.
+	Previous []*x509.Certificate
+	// Retired are no longer in the bundle, but processes that have not reloaded it may still trust them.
+	Retired []*x509.Certificate
 
-	Version string // of the stored object; Save refuses when it has changed
+	// Version is that of the stored object. Save fails if the stored version differs.
+	Version string
 }
 
-// Stage is how far a rotation has come.
+// Stage is how far a rotation has progressed.
 type Stage string
 
-// The stages, in their order. A rotation that was interrupted continues in the stage it was in.
+// The stages in order. An interrupted rotation continues with the stage that it was in.
 const (
 	Steady      Stage = "steady"      // no rotation
-	Introducing Stage = "introducing" // the new root goes to everything that trusts
-	Switching   Stage = "switching"   // certificates are issued under the new root
-	Retiring    Stage = "retiring"    // the old root is taken away
+	Introducing Stage = "introducing" // the new root is distributed to every process
+	Switching   Stage = "switching"   // certificates are reissued under the new root
+	Retiring    Stage = "retiring"    // the old root is removed
 )
 
-// Stage returns how far a rotation has come.
+// Stage returns how far a rotation has progressed.
 func (a Authority) Stage() Stage {
 	switch {
 	case a.Next != nil:
@@ -41,7 +46,7 @@ func (a Authority) Stage() Stage {
 	return Steady
 }
 
-// Bundle returns the roots that processes are to trust.
+// Bundle returns the roots that processes must trust.
 func (a Authority) Bundle() []*x509.Certificate {
 	all := []*x509.Certificate{a.Issuing.Cert}
 	if a.Next != nil {
@@ -59,21 +64,22 @@ func contains(all []*x509.Certificate, c *x509.Certificate) bool {
 	return slices.ContainsFunc(all, c.Equal)
 }
 
-// introduced moves on from Introducing.
+// introduced ends the stage Introducing.
 func (a *Authority) introduced() {
 	a.Previous = append(a.Previous, a.Issuing.Cert)
 	a.Issuing, a.Next = *a.Next, nil
 }
 
-// switched moves on from Switching.
+// switched ends the stage Switching.
 func (a *Authority) switched() {
 	a.Retired, a.Previous = append(a.Retired, a.Previous...), nil
 }
 
-// retired moves on from Retiring.
+// retired ends the stage Retiring.
 func (a *Authority) retired() { a.Retired = nil }
 
-// The keys of the stored object. cert-manager's CA issuer reads the first two. There is no ca.crt: it would go into every chain.
+// The keys of the stored object. cert-manager's CA issuer reads the first two. There is no ca.crt, because cert-manager would add it to every
+// chain.
 const (
 	keyCert     = "tls.crt"
 	keyKey      = "tls.key"
@@ -98,7 +104,7 @@ func (a Authority) Data() map[string][]byte {
 	return data
 }
 
-// ParseAuthority is the opposite of Data.
+// ParseAuthority is the inverse of Data.
 func ParseAuthority(data map[string][]byte, version string) (Authority, error) {
 	a := Authority{Version: version}
 	var err error
@@ -121,14 +127,15 @@ func ParseAuthority(data map[string][]byte, version string) (Authority, error) {
 
 // Found is what a sandbox without a stored authority already has.
 type Found struct {
-	// CA is the self-signed authority of an earlier version, which signed workloads itself; nil where there is none.
+	// CA is the self-signed authority of an earlier version, which signed workloads directly, or nil.
 	CA *Root
 	// Trusted are the roots in mounted bundles.
 	Trusted []*x509.Certificate
 }
 
-// Establish returns the authority of a sandbox that has none. An earlier version's CA becomes the root, so that everything it issued stays good. A
-// new root next to bundles that are already mounted begins in the middle of a rotation: the old ones stay trusted until nothing needs them.
+// Establish returns the authority of a sandbox that has none. The CA of an earlier version becomes the root, so that every certificate it issued
+// stays valid. If bundles are already mounted, a new root starts in the middle of a rotation: the old roots stay trusted until no process needs
+// them.
 func Establish(now time.Time, f Found) (Authority, error) {
 	a := Authority{}
 	if f.CA != nil && now.Before(f.CA.Cert.NotAfter) && !now.Before(f.CA.Cert.NotBefore) {
@@ -147,7 +154,7 @@ func Establish(now time.Time, f Found) (Authority, error) {
 	return a, nil
 }
 
-// SameBundle reports whether a mounted bundle holds exactly the roots of the authority, in whatever order.
+// SameBundle reports whether a mounted bundle contains exactly the roots of the authority, in any order.
 func (a Authority) SameBundle(mounted []byte) bool {
 	have, err := Parse(mounted)
 	want := a.Bundle()

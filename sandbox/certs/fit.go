@@ -10,19 +10,22 @@ import (
 // Certificate is one that cert-manager issues under our root.
 type Certificate struct {
 	Namespace, Name string
-	Secret          string // where the issued one is, in the same namespace
-	Authority       bool   // it signs others
-	Chain           []byte // as issued, PEM, its own first; empty before the first time
+	// Secret is where the issued certificate is stored, in the same namespace.
+	Secret string
+	// Authority is true if the certificate signs others.
+	Authority bool
+	// Chain is the issued chain as PEM, leaf first. It is empty until the certificate is issued.
+	Chain []byte
 }
 
 // String returns namespace/name.
 func (c Certificate) String() string { return c.Namespace + "/" + c.Name }
 
-// ErrNotIssued says that a certificate has never been issued.
+// ErrNotIssued means that a certificate has never been issued.
 var ErrNotIssued = errors.New("not issued yet")
 
-// Check returns the certificate itself, and an error unless one who trusts roots would accept it now. It judges by dates and signatures, never by
-// what cert-manager says about it: cert-manager calls a certificate ready that nobody trusts any more.
+// Check returns the leaf certificate, and an error unless a peer that trusts roots would accept it now. It checks the validity period and the
+// signatures. It does not rely on the status that cert-manager reports, which stays ready for a certificate whose root is no longer trusted.
 func (c Certificate) Check(roots []*x509.Certificate, now time.Time) (*x509.Certificate, error) {
 	chain, err := Parse(c.Chain)
 	if err != nil {
@@ -50,7 +53,7 @@ func checkChain(chain, roots []*x509.Certificate, now time.Time) error {
 	return nil
 }
 
-// fingerprint identifies what was issued last; empty before the first time.
+// fingerprint identifies the certificate that was issued last. It is empty before the first.
 func (c Certificate) fingerprint() string {
 	chain, err := Parse(c.Chain)
 	if err != nil || len(chain) == 0 {

@@ -17,41 +17,43 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Process is what one process trusts and presents, as it reports itself or as a TLS handshake shows.
+// Process is what one process trusts and presents, as the process reports itself or as a TLS handshake shows.
 type Process struct {
 	Pod      string          // namespace/name
 	Presents string          // the fingerprint of its certificate
-	Root     string          // the fingerprint of the root that was issued under; empty when no known one was
+	Root     string          // the fingerprint of the root it was issued under; empty if no known root was
 	Trusts   map[string]bool // roots, by fingerprint
-	Err      error           // it could not be observed
+	// Err says why the process could not be observed.
+	Err error
 }
 
 // Pod is a pod that mounts the bundle.
 type Pod struct {
 	Namespace, Name string
 	Running         bool
-	At              string // protocol:port where it can be observed; see charts.CertificatesAt
+	// At is protocol:port where the pod can be observed; see charts.CertificatesAt.
+	At string
 }
 
-// Cluster reaches pods.
+// Cluster connects to pods.
 type Cluster interface {
 	Pods(ctx context.Context) ([]Pod, error)
 	Metrics(ctx context.Context, p Pod, port int) ([]byte, error)
 	Dial(ctx context.Context, p Pod, port int) (net.Conn, error)
 }
 
-// Observer asks each pod which roots it trusts and which certificate it presents.
+// Observer finds out which roots each pod trusts and which certificate it presents.
 type Observer struct {
 	Cluster Cluster
-	// Own is presented to servers that ask for a certificate, so that they have no refusal to log.
+	// Own is presented to servers that ask for a certificate, so that they have no failed handshake to log.
 	Own func(ctx context.Context) (tls.Certificate, error)
 	Now func() time.Time
 }
 
-// observeLimit is how long one pod may take.
+// observeLimit is the timeout for observing one pod.
 const observeLimit = 5 * time.Second
 
-// Processes observes every pod, all at the same time.
+// Processes observes all pods concurrently.
 func (o Observer) Processes(ctx context.Context, roots []*x509.Certificate) ([]Process, error) {
 	pods, err := o.Cluster.Pods(ctx)
 	if err != nil {
@@ -117,7 +119,8 @@ func reported(data []byte) (Process, error) {
 		}
 	}
 	series := families["sandbox_tls_certificate"].GetMetric()
-	if len(series) != 1 || len(p.Trusts) == 0 { // two while it changes from one to the other
+	// There are two series while the process changes from one certificate to the next.
+	if len(series) != 1 || len(p.Trusts) == 0 {
 		return Process{}, fmt.Errorf("it reports %d certificates and %d roots", len(series), len(p.Trusts))
 	}
 	for _, l := range series[0].GetLabel() {
@@ -131,11 +134,11 @@ func reported(data []byte) (Process, error) {
 	return p, nil
 }
 
-// sslRequest is what a PostgreSQL client sends before a TLS handshake: its length and a code in place of a version.
+// sslRequest is what a PostgreSQL client sends before a TLS handshake: its length, and a code in place of a version.
 var sslRequest = []byte{0, 0, 0, 8, 4, 210, 22, 47}
 
-// shown makes a TLS handshake. The server presents its chain, and names the subjects of the roots whose clients it accepts; roots of ours all have
-// different ones.
+// shown makes a TLS handshake. The server presents its chain, and names the subjects of the roots whose clients it accepts. Each of our roots has a
+// different subject.
 func shown(ctx context.Context, conn net.Conn, protocol string, own tls.Certificate, roots []*x509.Certificate, now time.Time) (Process, error) {
 	if protocol == "postgres" {
 		answer := make([]byte, 1)

@@ -7,11 +7,12 @@ import (
 	"slices"
 )
 
-// reissue has everything issued again that one who trusts only roots would not accept: first what signs others, then the rest. What is good already
-// stays.
+// reissue has every certificate issued again that a peer which trusts only roots would not accept: first those that sign others, then the rest.
+// Valid certificates are kept.
 func (r *Rotation) reissue(ctx context.Context, roots []*x509.Certificate, doing func(string)) error {
 	for _, authorities := range []bool{true, false} {
-		asked := map[string]string{} // what was issued when Renew was called, by certificate
+		// asked maps a certificate to the fingerprint it had when Renew was called.
+		asked := map[string]string{}
 		err := r.await(ctx, doing, func(ctx context.Context) ([]string, error) {
 			all, err := r.Issuer.Certificates(ctx)
 			if err != nil {
@@ -27,10 +28,11 @@ func (r *Rotation) reissue(ctx context.Context, roots []*x509.Certificate, doing
 					continue
 				}
 				lacking = append(lacking, c.String()+": "+why.Error())
-				if errors.Is(why, ErrNotIssued) { // cert-manager is at it
+				// cert-manager is still issuing it.
+				if errors.Is(why, ErrNotIssued) {
 					continue
 				}
-				// Once for each that was issued: cert-manager may sign with what it read before the issuer changed.
+				// Ask once for each issued certificate, because cert-manager may still sign with what it read before the issuer changed.
 				if before, done := asked[c.String()]; done && before == c.fingerprint() {
 					continue
 				}
@@ -48,8 +50,8 @@ func (r *Rotation) reissue(ctx context.Context, roots []*x509.Certificate, doing
 	return nil
 }
 
-// Repair waits until every certificate is issued and is accepted by one who trusts the bundle. What is expired or was issued under a root that
-// nothing trusts is issued again.
+// Repair waits until every certificate is issued and a peer that trusts the bundle accepts it. A certificate that is expired, or was issued under a
+// root that is no longer trusted, is issued again.
 func (r *Rotation) Repair(ctx context.Context, doing func(string)) error {
 	a, err := r.Store.Load(ctx)
 	if err != nil {
@@ -58,7 +60,8 @@ func (r *Rotation) Repair(ctx context.Context, doing func(string)) error {
 	return r.reissue(ctx, a.Bundle(), doing)
 }
 
-// Renew has the picked certificates issued again with new keys, first what signs others, and waits until every process presents its new one.
+// Renew has the picked certificates issued again with new keys, first those that sign others, and waits until every process presents its new
+// certificate.
 func (r *Rotation) Renew(ctx context.Context, picked []Certificate) error {
 	a, err := r.Store.Load(ctx)
 	if err != nil {
@@ -98,7 +101,7 @@ func (r *Rotation) Renew(ctx context.Context, picked []Certificate) error {
 	return nil
 }
 
-// awaitIssued waits until each of these certificates is another one than before, and good.
+// awaitIssued waits until each of these certificates has been reissued and is valid.
 func (r *Rotation) awaitIssued(ctx context.Context, a Authority, before map[string]string, doing func(string)) error {
 	return r.await(ctx, doing, func(ctx context.Context) ([]string, error) {
 		all, err := r.Issuer.Certificates(ctx)
@@ -121,7 +124,7 @@ func (r *Rotation) awaitIssued(ctx context.Context, a Authority, before map[stri
 	})
 }
 
-// awaitPresented waits until no process presents one of these certificates as it was before.
+// awaitPresented waits until no process presents the previous version of one of these certificates.
 func (r *Rotation) awaitPresented(ctx context.Context, a Authority, before map[string]string, doing func(string)) error {
 	var old []string
 	for _, fingerprint := range before {

@@ -1,8 +1,8 @@
 // Package certs makes and replaces the certificates of a running sandbox without a failed call.
 //
-// A root signs one intermediate, and the intermediate signs every workload. cert-manager issues and renews both; this package makes the root.
-// Processes trust the roots in one bundle, which is mounted next to their own certificate. A renewed intermediate changes nobody's trust. A root can
-// only be replaced in a certain order: see [Rotation].
+// A root signs one intermediate, and the intermediate signs the certificate of every workload. cert-manager issues and renews both; this package
+// makes the root. Processes trust the roots in one bundle, which is mounted next to their own certificate. Renewing the intermediate does not
+// change what processes trust. A root can only be replaced in a certain order: see [Rotation].
 package certs
 
 import (
@@ -24,7 +24,7 @@ import (
 
 const (
 	rootLife = 10 * 365 * 24 * time.Hour
-	// backdate makes a root valid for nodes whose clock is behind this machine's.
+	// backdate makes a root valid on nodes whose clock is behind this machine's.
 	backdate = time.Hour
 )
 
@@ -34,8 +34,8 @@ type Root struct {
 	CertPEM, KeyPEM []byte
 }
 
-// NewRoot makes a root with a key of its own. Its subject names the key, so that no two roots have the same: servers tell their clients which roots
-// they trust by subject alone.
+// NewRoot makes a root with a new key. Its subject identifies the key, so that no two roots have the same subject: servers announce the roots they
+// trust by subject alone.
 func NewRoot(now time.Time) (Root, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -66,7 +66,7 @@ func block(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// ParseRoot reads a root. It fails unless the certificate signs itself and the key belongs to it.
+// ParseRoot reads a root. It fails unless the certificate is self-signed and the key belongs to it.
 func ParseRoot(cert, key []byte) (Root, error) {
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
@@ -97,7 +97,7 @@ func Parse(data []byte) (all []*x509.Certificate, err error) {
 	return all, nil
 }
 
-// Encode is the opposite of Parse.
+// Encode is the inverse of Parse.
 func Encode(certs []*x509.Certificate) []byte {
 	var all []byte
 	for _, c := range certs {
@@ -106,7 +106,7 @@ func Encode(certs []*x509.Certificate) []byte {
 	return all
 }
 
-// Fingerprint identifies a certificate: the SHA-256 of its DER form in lower-case hexadecimal, as the metrics of services/governance have it.
+// Fingerprint identifies a certificate: the SHA-256 of its DER form in lower-case hexadecimal, as in the metrics of services/governance.
 func Fingerprint(c *x509.Certificate) string {
 	sum := sha256.Sum256(c.Raw)
 	return hex.EncodeToString(sum[:])

@@ -9,43 +9,45 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Store keeps the authority and hands out the bundle.
+// Store stores the authority and distributes the bundle.
 type Store interface {
 	Load(ctx context.Context) (Authority, error)
-	// Save replaces what is stored. It fails when that has changed since a was loaded, and sets the new version in a.
+	// Save replaces the stored authority, and sets the new version in a. It fails if the stored version has changed since a was loaded.
 	Save(ctx context.Context, a *Authority) error
-	// Distribute writes the bundle where processes mount it.
+	// Distribute writes the bundle to the places where processes mount it.
 	Distribute(ctx context.Context, bundle []byte) error
 }
 
 // Issuer is cert-manager.
 type Issuer interface {
-	// Certificates lists those that are issued under our root, directly or not.
+	// Certificates lists the certificates that are issued under our root, directly or not.
 	Certificates(ctx context.Context) ([]Certificate, error)
-	// Renew asks for a certificate to be issued again; it does not wait.
+	// Renew requests that a certificate is issued again. It does not wait.
 	Renew(ctx context.Context, c Certificate) error
 }
 
-// Rotation replaces certificates while every process goes on calling the others.
+// Rotation replaces certificates while all processes keep calling each other.
 //
 // Rotate replaces the root in stages, and the stored authority names the stage:
 //
-//   - Introducing: the bundle holds the old root and the new one. It ends when every process reports that it trusts the new one.
+//   - Introducing: the bundle contains the old root and the new one. It ends when every process reports that it trusts the new one.
 //   - Switching: the issuer signs with the new root. The intermediate and then every workload's certificate are issued again. It ends when every
 //     process presents one that was issued under the new root.
-//   - Retiring: the bundle holds the new root alone. It ends when no process reports that it trusts the old one.
+//   - Retiring: the bundle contains the new root alone. It ends when no process reports that it trusts the old one.
 //
-// At any moment every process trusts the root of whatever any other presents. No stage ends by the time that has passed. Each may be repeated, so a
-// rotation that was killed anywhere continues with Resume, or with the next Rotate.
+// At any moment every process trusts the root of the certificate that any other process presents. No stage ends after a fixed time. Each may be
+// repeated, so a rotation that was killed at any point continues with Resume, or with the next Rotate.
 type Rotation struct {
 	Store  Store
 	Issuer Issuer
 	// Processes observes every process that trusts the bundle. It reports roots among those given.
 	Processes func(ctx context.Context, roots []*x509.Certificate) ([]Process, error)
 	Now       func() time.Time
-	Limit     time.Duration // of each wait
-	Every     time.Duration // between two looks
-	// Step runs do as one step of that name; do reports what it is doing.
+	// Limit is the timeout of each wait.
+	Limit time.Duration
+	// Every is the polling interval.
+	Every time.Duration
+	// Step runs do as one step of that name. The argument of do reports its current activity.
 	Step func(ctx context.Context, name string, do func(ctx context.Context, doing func(string)) error) error
 }
 
@@ -68,7 +70,7 @@ func (r *Rotation) Rotate(ctx context.Context) error {
 	return r.Resume(ctx)
 }
 
-// Resume completes a rotation that was interrupted. It does nothing where there is none.
+// Resume completes an interrupted rotation. Without one it is a no-op.
 func (r *Rotation) Resume(ctx context.Context) error {
 	for {
 		a, err := r.Store.Load(ctx)
@@ -91,7 +93,7 @@ func (r *Rotation) Resume(ctx context.Context) error {
 	}
 }
 
-// stage does the work of a stage and then moves the stored authority on.
+// stage does the work of a stage and then advances the stored authority.
 func (r *Rotation) stage(ctx context.Context, name string, a *Authority, work func(context.Context, Authority, func(string)) error, move func()) error {
 	return r.Step(ctx, name, func(ctx context.Context, doing func(string)) error {
 		if err := r.Store.Distribute(ctx, Encode(a.Bundle())); err != nil {
@@ -120,7 +122,7 @@ func (r *Rotation) awaitTrust(ctx context.Context, a Authority, root *x509.Certi
 
 func (r *Rotation) reissueAll(ctx context.Context, a Authority, doing func(string)) error {
 	issuing := []*x509.Certificate{a.Issuing.Cert}
-	// Already so, unless the root was lost and the new one was never introduced.
+	// Every process trusts it already, unless the root was lost and the new one was never introduced.
 	if err := r.awaitTrust(ctx, a, a.Issuing.Cert, doing); err != nil {
 		return err
 	}
@@ -146,7 +148,7 @@ func (r *Rotation) retire(ctx context.Context, a Authority, doing func(string)) 
 	})
 }
 
-// awaitProcesses waits until lacks returns nothing for any process.
+// awaitProcesses waits until lacks returns an empty string for every process.
 func (r *Rotation) awaitProcesses(ctx context.Context, a Authority, doing func(string), lacks func(Process) string) error {
 	known := append(a.Bundle(), a.Retired...)
 	return r.await(ctx, doing, func(ctx context.Context) ([]string, error) {
@@ -166,7 +168,7 @@ func (r *Rotation) awaitProcesses(ctx context.Context, a Authority, doing func(s
 	})
 }
 
-// await looks again and again until nothing is lacking. What could not be asked counts as lacking.
+// await polls until nothing is lacking. A failed poll counts as lacking.
 func (r *Rotation) await(ctx context.Context, doing func(string), look func(context.Context) ([]string, error)) error {
 	limited, cancel := context.WithTimeout(ctx, r.Limit)
 	defer cancel()
@@ -176,7 +178,8 @@ func (r *Rotation) await(ctx context.Context, doing func(string), look func(cont
 		switch {
 		case err == nil && len(lacking) == 0:
 			return nil
-		case limited.Err() != nil: // what the limit cut off must not hide the reason found before it
+		// Keep the reason that was found before the timeout cut off this poll.
+		case limited.Err() != nil:
 		case err != nil:
 			last = err.Error()
 		default:

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// network is the engine network of one cluster. Each cluster has its own, so that removing it harms no other.
+// network returns the name of the engine network of the cluster. Each cluster has its own, so that removing one cluster does not affect another.
 func (c Cluster) network() string { return "sandbox-" + c.Name }
 
-// marker is the volume that exists while the cluster is being created.
+// marker returns the name of the volume that exists while the cluster is being created.
 func (c Cluster) marker() string { return "sandbox-" + c.Name + "-creating" }
 
-// Claim creates the marker and the network of a cluster that is about to be created, labelled with their owner. There must be neither yet.
+// Claim creates the marker and the network of a cluster that is about to be created, labelled with their owner. It fails if either exists.
 func (c Cluster) Claim(ctx context.Context, o Owner) error {
 	if _, err := c.Engine.Run(ctx, append(append([]string{"volume", "create"}, o.flags()...), c.marker())...); err != nil {
 		return fmt.Errorf("marking the cluster as being created: %w", err)
@@ -27,7 +27,7 @@ func (c Cluster) Claim(ctx context.Context, o Owner) error {
 	return nil
 }
 
-// Whole removes the marker: the cluster is complete.
+// Whole removes the marker, because the cluster is complete.
 func (c Cluster) Whole(ctx context.Context) error {
 	if err := c.remove(ctx, "volume", c.marker()); err != nil {
 		return fmt.Errorf("removing the mark of a cluster that is being created: %w", err)
@@ -35,11 +35,11 @@ func (c Cluster) Whole(ctx context.Context) error {
 	return nil
 }
 
-// subnetAttempts is how many IPv6 subnets are tried before the network is refused.
+// subnetAttempts is how many IPv6 subnets are tried before createNetwork fails.
 const subnetAttempts = 5
 
-// createNetwork creates the network as kind would, with labels in addition: a bridge with IPv6 where the engine has it, in a subnet that no other
-// network uses, with the MTU of the engine's default network.
+// createNetwork creates the network as kind would, with our labels added: a bridge, with IPv6 if the engine supports it, in a subnet that no other
+// network uses, and with the MTU of the engine's default network.
 func (c Cluster) createNetwork(ctx context.Context, o Owner) error {
 	args := append([]string{"network", "create", "-d=bridge"}, o.flags()...)
 	if c.Engine.Name == "docker" {
@@ -67,7 +67,7 @@ func (c Cluster) createNetwork(ctx context.Context, o Owner) error {
 	return err
 }
 
-// defaultMTU is the MTU of docker's and nerdctl's default network; 0 where it has none, or where the engine is podman, which has no such option.
+// defaultMTU returns the MTU of the default network of docker or nerdctl. It returns 0 if none is set, and for podman, which has no such option.
 func (c Cluster) defaultMTU(ctx context.Context) int {
 	if c.Engine.Name == "podman" {
 		return 0
@@ -83,7 +83,8 @@ func (c Cluster) defaultMTU(ctx context.Context) int {
 	return mtu
 }
 
-// subnet is the IPv6 subnet that a network of this name tries as its n-th: a /64 of the range for private use, always the same for one name.
+// subnet returns the n-th IPv6 subnet to try for a network of this name. It is a /64 of the private range, and the same for every call with the
+// same arguments.
 func subnet(name string, n int) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", name, n))
 	address := [16]byte{0xfd}
@@ -91,13 +92,13 @@ func subnet(name string, n int) string {
 	return netip.PrefixFrom(netip.AddrFrom16(address), 64).String()
 }
 
-// noIPv6 reports that the engine, or the machine, has no IPv6.
+// noIPv6 reports whether the error says that the engine or the machine has no IPv6.
 func noIPv6(err error) bool {
 	return says(err, "unknown flag: --ipv6", "is ipv6 enabled in the kernel", "Cannot read IPv6 setup for bridge",
 		"Unable to enable NAT rule:  (iptables failed: ip6tables", "setting default policy to DROP in FORWARD chain failed:  (iptables failed: ip6tables")
 }
 
-// overlaps reports that another network has the subnet.
+// overlaps reports whether the error says that another network uses the subnet.
 func overlaps(err error) bool {
 	return says(err, "Pool overlaps with other one", "networks have overlapping", "is already used on the host or by another config",
 		"is being used by a network interface", "is already being used by a cni configuration")
@@ -112,7 +113,7 @@ func says(err error, any ...string) bool {
 	return false
 }
 
-// remove removes a network or a volume; one that is gone already is no error.
+// remove removes a network or a volume. It is not an error if the object does not exist.
 func (c Cluster) remove(ctx context.Context, kind, name string) error {
 	verb := []string{kind, "rm", name}
 	if kind == "volume" {

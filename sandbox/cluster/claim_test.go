@@ -72,7 +72,7 @@ func TestCreate_RemovesAStaleLock(t *testing.T) {
 	e, _ := fakeEngineNamed(t, "podman", `[ "$1" = ps ] && exit 0; echo "no such luck" >&2; exit 1`)
 	c := Cluster{Name: "one", Engine: e, Kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), Image: "node:1"}
 	fixture.Write(t, c.Kubeconfig+".lock", "", 0o600)
-	if err := c.Create(t.Context(), Host{}, Heard{}); err == nil {
+	if err := c.Create(t.Context(), Host{}, CreateHooks{}); err == nil {
 		t.Fatal("no error")
 	}
 	if _, err := os.Stat(c.Kubeconfig + ".lock"); !os.IsNotExist(err) {
@@ -116,7 +116,7 @@ func TestLocal_RefusesEnginesOnOtherMachines(t *testing.T) {
 	}
 }
 
-func TestProbe_AsksForTheHostsUserNamespaceWhenDockerRemapsIt(t *testing.T) {
+func TestProbe_UsesHostUserNamespaceIfDockerRemaps(t *testing.T) {
 	for _, c := range []struct {
 		sentence, engine, options, want string
 	}{

@@ -13,20 +13,21 @@ featureGates:
   KubeletInUserNamespace: true
 `
 
-// restartPatch keeps a scenario's repeated kills quick: the kubelet's own back-off grows to five minutes.
+// restartPatch limits the kubelet's restart back-off, which grows to five minutes by default, so that scenarios that kill pods repeatedly stay
+// short.
 const restartPatch = `kind: KubeletConfiguration
 crashLoopBackOff:
   maxContainerRestartPeriod: 5s
 `
 
-// syncPatch brings changed Secrets and ConfigMaps into the files of pods within 15 s. By default the kubelet takes 60 to 90 s, and a replaced root takes
-// three such changes.
+// syncPatch brings changed Secrets and ConfigMaps into the files of pods within 15 s. By default the kubelet takes 60 to 90 s, and a rotation of
+// the root takes three such changes.
 const syncPatch = `kind: KubeletConfiguration
 syncFrequency: 10s
 `
 
-// etcdPatch spares etcd to wait for the disk at each write, which it does behind everything else that a starting cluster writes. A stop or a kill
-// of the node loses nothing by it; a machine that loses power may lose the cluster, which `sandbox down` and `up` make anew.
+// etcdPatch turns off fsync in etcd, whose writes otherwise wait for everything else that a starting cluster writes. A stop or a kill of the node
+// loses no data. A power failure may lose the cluster, which `sandbox down` and `up` then create again.
 const etcdPatch = `kind: ClusterConfiguration
 etcd:
   local:
@@ -35,7 +36,7 @@ etcd:
       value: "true"
 `
 
-// keysPatch lets kubeadm make elliptic keys: making RSA ones, and each handshake with them, costs a starting node seconds of its processor.
+// keysPatch makes kubeadm create elliptic-curve keys. Creating RSA keys, and every handshake with them, takes seconds of CPU while a node starts.
 const keysPatch = `kind: ClusterConfiguration
 encryptionAlgorithm: ECDSA-P256
 `
@@ -49,7 +50,7 @@ const oomPatch = `[plugins."io.containerd.grpc.v1.cri"]
   restrict_oom_score_adj = true
 `
 
-// config is a one-node cluster, with what this host needs and no more.
+// config returns the configuration of a one-node cluster with the patches that this host needs.
 func config(name string, h Host) *v1alpha4.Cluster {
 	c := &v1alpha4.Cluster{
 		TypeMeta:             v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},

@@ -29,7 +29,7 @@ func fakeEngineNamed(t *testing.T, name, body string) (Engine, func() []string) 
 	}
 }
 
-func TestChoose(t *testing.T) {
+func TestChoose_TakesTheFirstEngineThatWorks(t *testing.T) {
 	broken := &commandError{command: "docker run", said: "warning\noperation not permitted", err: errors.New("exit status 125")}
 	missing := errors.New("x is not installed")
 	for _, c := range []struct {
@@ -79,7 +79,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-func TestChooseStopsWhenInterrupted(t *testing.T) {
+func TestChoose_StopsWhenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	probes := 0
 	_, err := Choose(ctx, "", func(context.Context, Engine) error {
@@ -92,7 +92,7 @@ func TestChooseStopsWhenInterrupted(t *testing.T) {
 	}
 }
 
-func TestEngineNamesIsACopy(t *testing.T) {
+func TestEngineNames_ReturnsACopy(t *testing.T) {
 	EngineNames()[0] = "other"
 	if got := EngineNames(); !slices.Equal(got, []string{"docker", "podman", "nerdctl"}) {
 		t.Errorf("got %v", got)
@@ -159,7 +159,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-func TestLoadImageSendsTheArchive(t *testing.T) {
+func TestLoadImage_SendsTheArchive(t *testing.T) {
 	e, calls := fakeEngine(t, `[ "$(cat)" = archive ] || { echo "bad archive" >&2; exit 1; }`)
 	send := func(text string) func(io.Writer) error {
 		return func(w io.Writer) error { _, err := io.WriteString(w, text); return err }
@@ -199,7 +199,7 @@ func TestHasImage(t *testing.T) {
 	}
 }
 
-func TestPodmanGetsTheWholeName(t *testing.T) {
+func TestLoadImage_RestoresTheFullNameForPodman(t *testing.T) {
 	const ref = "docker.io/kindest/node:v1"
 	tagged := []string{"load", "tag localhost/kindest/node:v1 " + ref, "untag localhost/kindest/node:v1 localhost/kindest/node:v1"}
 	for _, c := range []struct {

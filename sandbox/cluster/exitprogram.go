@@ -7,7 +7,7 @@ import (
 	"runtime"
 )
 
-// exitCode is machine code that calls exit(0), by architecture.
+// exitCode is the machine code of exit(0) for each architecture.
 var exitCode = map[string]struct {
 	machine uint16 // e_machine of the ELF header
 	code    []byte
@@ -16,7 +16,7 @@ var exitCode = map[string]struct {
 	"arm64": {183, []byte{0xa8, 0x0b, 0x80, 0xd2, 0, 0, 0x80, 0xd2, 0x01, 0, 0, 0xd4}}, // mov x8,93; mov x0,0; svc 0
 }
 
-// exitProgram is the smallest static program there is: an ELF header, one segment, and exit(0).
+// exitProgram returns the smallest static program: an ELF header, one segment, and exit(0).
 func exitProgram() ([]byte, error) {
 	arch, ok := exitCode[runtime.GOARCH]
 	if !ok {

@@ -10,12 +10,16 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Host is what a node's settings depend on.
+// Host has the properties of this machine on which a node's settings depend.
 type Host struct {
-	CgroupV1    bool // cgroup version 1, or the hybrid layout
-	NoResources bool // CAP_SYS_RESOURCE is not in the bounding set, so limits cannot be raised
+	// CgroupV1 is true for cgroup version 1 and for the hybrid layout.
+	CgroupV1 bool
+	// NoResources is true if CAP_SYS_RESOURCE is not in the bounding set, so that limits cannot be raised.
+	NoResources bool
 }
 
 const (
@@ -23,7 +27,7 @@ const (
 	capSysResource = 24
 )
 
-// InspectHost looks at this machine.
+// InspectHost reads the properties of this machine.
 func InspectHost() (Host, error) {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs("/sys/fs/cgroup", &fs); err != nil {
@@ -37,7 +41,7 @@ func InspectHost() (Host, error) {
 	return Host{CgroupV1: fs.Type != cgroup2Magic, NoResources: !has}, err
 }
 
-// hasCapability reads the bounding set in the text of /proc/<pid>/status.
+// hasCapability looks a capability up in the bounding set of a /proc/<pid>/status file.
 func hasCapability(status string, bit uint) (bool, error) {
 	for s := bufio.NewScanner(strings.NewReader(status)); s.Scan(); {
 		if hex, ok := strings.CutPrefix(s.Text(), "CapBnd:"); ok {
@@ -48,8 +52,8 @@ func hasCapability(status string, bit uint) (bool, error) {
 	return false, errors.New("looking at this process's capabilities: no CapBnd line in /proc/self/status")
 }
 
-// PreparePodman points podman, and kind's use of it, at limits and a runtime that work here. The settings live in a file in
-// dir and reach podman through the environment; the system's own settings are not touched.
+// PreparePodman points podman at limits and a runtime that work on this host, for us and for kind. The settings are in a file in dir, and podman
+// finds them through the environment. The settings of the system are not changed.
 func (h Host) PreparePodman(dir string, setenv func(key, value string) error) error {
 	if !h.CgroupV1 && !h.NoResources {
 		return nil
@@ -68,7 +72,7 @@ func (h Host) PreparePodman(dir string, setenv func(key, value string) error) er
 	return setenv("CONTAINERS_CONF", file)
 }
 
-// containersConf asks for no more open files than the hard limit; crun refuses cgroup v1, runc does not.
+// containersConf limits the number of open files to the hard limit, and selects runc on cgroup v1, which crun does not support.
 func containersConf(maxFiles uint64, cgroupV1 bool) string {
 	text := fmt.Sprintf("[containers]\ndefault_ulimits = [\"nofile=%[1]d:%[1]d\", \"nproc=32768:32768\"]\n", maxFiles)
 	if cgroupV1 {
@@ -77,8 +81,8 @@ func containersConf(maxFiles uint64, cgroupV1 bool) string {
 	return text
 }
 
-// EnsureModulesFolder makes /lib/modules where it is missing: kind mounts it into the node, and podman refuses to mount what is not there.
-// It reports whether it made one.
+// EnsureModulesFolder creates /lib/modules if it does not exist, because kind mounts it into the node and podman refuses to mount a missing folder.
+// It reports whether it created the folder.
 func EnsureModulesFolder(path string) (bool, error) {
 	if _, err := os.Stat(path); err == nil {
 		return false, nil
@@ -86,7 +90,7 @@ func EnsureModulesFolder(path string) (bool, error) {
 		return false, err
 	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
-		return false, fmt.Errorf("making %s, which kind mounts into the node: %w\ntry: sudo mkdir -p %[1]s", path, err)
+		return false, remedy.Errorf(remedy.Shell("sudo", "mkdir", "-p", path), "making %s, which kind mounts into the node: %w", path, err)
 	}
 	return true, nil
 }

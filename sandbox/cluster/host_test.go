@@ -12,7 +12,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestExitProgramRuns(t *testing.T) {
+func TestExitProgram_Runs(t *testing.T) {
 	program, err := exitProgram()
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestEnsureModulesFolder(t *testing.T) {
 	fixture.WantError(t, err, "making "+blocked, fmt.Sprintf("\ntry: sudo mkdir -p %s", blocked))
 }
 
-func TestInspectHostReadsThisMachine(t *testing.T) {
+func TestInspectHost_ReadsThisMachine(t *testing.T) {
 	h, err := InspectHost()
 	if err != nil {
 		t.Fatal(err)

@@ -12,19 +12,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// The labels on every engine object that this program creates itself. kind cannot label node containers, so a node belongs to a sandbox when it is
-// on the sandbox's network.
+// The labels on every engine object that this program creates itself. kind cannot label node containers, so a node belongs to a sandbox if it is on
+// the sandbox's network.
 const (
 	idLabel      = "sandbox.dev/id"      // the random id of the sandbox
-	userLabel    = "sandbox.dev/user"    // the user id of who created it
+	userLabel    = "sandbox.dev/user"    // the id of the user who created it
 	processLabel = "sandbox.dev/process" // on the marker only: boot id and process id of the `up` that creates the cluster
 )
 
 // Owner identifies the sandbox that created an engine object.
 type Owner struct {
-	ID      string
-	User    string
-	Process string // only on the marker of a cluster that is being created
+	ID   string
+	User string
+	// Process is set only on the marker of a cluster that is being created.
+	Process string
 }
 
 func (o Owner) flags() []string {
@@ -35,14 +36,17 @@ func (o Owner) flags() []string {
 	return flags
 }
 
-// Inventory is what an engine holds under the name of a cluster.
+// Inventory lists the objects that an engine has under the name of a cluster.
 type Inventory struct {
-	Nodes   []Container // containers that kind labelled with the cluster's name, whoever created them
-	Network *Owner      // nil where there is no network of the cluster's name; its fields are empty where it has no labels
-	Marker  *Owner      // of the volume that exists while the cluster is being created; nil where there is none
+	// Nodes are all containers that kind labelled with the cluster's name, including those of other users.
+	Nodes []Container
+	// Network is nil if there is no network of the cluster's name. Its fields are empty if the network has no labels.
+	Network *Owner
+	// Marker is the owner of the volume that exists while the cluster is being created, or nil if there is none.
+	Marker *Owner
 }
 
-// Empty reports that the engine holds nothing.
+// Empty reports whether the engine has no objects of this name.
 func (i Inventory) Empty() bool { return len(i.Nodes) == 0 && i.Network == nil && i.Marker == nil }
 
 // Container is one node of a kind cluster.
@@ -54,7 +58,7 @@ type Container struct {
 	volumes  []string
 }
 
-// Inventory asks the engine what it holds under the cluster's name.
+// Inventory reads which objects the engine has under the cluster's name.
 func (c Cluster) Inventory(ctx context.Context) (Inventory, error) {
 	var found Inventory
 	group, ctx := errgroup.WithContext(ctx)
@@ -76,7 +80,7 @@ func (c Cluster) Inventory(ctx context.Context) (Inventory, error) {
 	return found, nil
 }
 
-// containers lists the nodes of every kind cluster of this name.
+// containers returns the nodes of every kind cluster of this name.
 func (c Cluster) containers(ctx context.Context) ([]Container, error) {
 	out, err := c.Engine.Run(ctx, "ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster="+c.Name)
 	if err != nil {
@@ -85,7 +89,8 @@ func (c Cluster) containers(ctx context.Context) ([]Container, error) {
 	var all []Container
 	for _, id := range strings.Fields(out) {
 		one, err := c.inspect(ctx, id)
-		if gone(err, "container") || gone(err, "object") { // it went after it was listed
+		// It was removed after it was listed.
+		if gone(err, "container") || gone(err, "object") {
 			continue
 		}
 		if err != nil {
@@ -96,7 +101,7 @@ func (c Cluster) containers(ctx context.Context) ([]Container, error) {
 	return all, nil
 }
 
-// inspected is the part of an engine's `inspect` that all three engines share.
+// inspected is the part of an engine's `inspect` output that all three engines share.
 type inspected struct {
 	Name   string
 	State  struct{ Status string }
@@ -129,7 +134,7 @@ func (c Cluster) inspect(ctx context.Context, id string) (Container, error) {
 	for network := range x.NetworkSettings.Networks {
 		one.Networks = append(one.Networks, network)
 	}
-	// nerdctl invents names for the networks above, and keeps the real ones in a label.
+	// nerdctl makes up names for the networks above, and keeps the real ones in a label.
 	var real []string
 	if json.Unmarshal([]byte(x.Config.Labels["nerdctl/networks"]), &real) == nil {
 		one.Networks = append(one.Networks, real...)
@@ -138,7 +143,7 @@ func (c Cluster) inspect(ctx context.Context, id string) (Container, error) {
 	return one, nil
 }
 
-// labelled returns the owner of a network or volume; nil where there is none of this name.
+// labelled returns the owner of a network or volume, or nil if there is none of this name.
 func (c Cluster) labelled(ctx context.Context, kind string, list []string, name string) (*Owner, error) {
 	out, err := c.Engine.Run(ctx, list...)
 	if err != nil {
@@ -176,10 +181,10 @@ func (i Inventory) Node(c Cluster) (Container, bool) {
 	return Container{}, false
 }
 
-// On reports that a container is on the network that a sandbox creates for the cluster.
+// On reports whether a container is on the network that a sandbox creates for the cluster.
 func (n Container) On(c Cluster) bool { return slices.Contains(n.Networks, c.network()) }
 
-// InstalledEngines names the engines whose program is in PATH, in order of preference.
+// InstalledEngines returns the engines whose program is in PATH, in order of preference.
 func InstalledEngines() []string {
 	return slices.DeleteFunc(EngineNames(), func(name string) bool {
 		_, err := exec.LookPath(name)

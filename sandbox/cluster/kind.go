@@ -13,44 +13,52 @@ import (
 	"sigs.k8s.io/kind/pkg/exec"
 )
 
-// kind's steps whose beginning says something about the node. A kind that names them differently costs time, and nothing else.
+// The steps of kind that mark a state of the node. If a version of kind names them differently, Create only takes longer.
 const (
-	startingControlPlane = "Starting control-plane" // containerd was started anew for the last time
+	startingControlPlane = "Starting control-plane" // containerd was restarted for the last time
 	installingCNI        = "Installing CNI"         // the API server answers
 )
 
-// Heard is what Create tells while it works; each function may be nil. They are called one at a time, and kind waits for them.
-type Heard struct {
-	Step        func(name string) // kind's steps
-	TakesImages func()            // the node's containerd does, from now on
-	Answers     func()            // the API server does, and the kubeconfig is written
+// CreateHooks are called by Create as the cluster becomes usable, one at a time. kind waits until a hook returns. Each may be nil.
+type CreateHooks struct {
+	// Step receives the name of each step of kind.
+	Step func(name string)
+	// OnContainerd is called when the node's containerd accepts images.
+	OnContainerd func()
+	// OnAPIServer is called when the API server answers and the kubeconfig is written.
+	OnAPIServer func()
 }
 
 // Cluster is one kind cluster, which may not exist yet.
 type Cluster struct {
-	Name       string
-	Engine     Engine
-	Kubeconfig string // the file kind writes; the user's own is never touched
-	Image      string // of the node
+	Name   string
+	Engine Engine
+	// Kubeconfig is the file that kind writes. The user's own kubeconfig is never changed.
+	Kubeconfig string
+	// Image is the image of the node.
+	Image string
 }
 
-// networkVariables name the engine network that kind uses; one for each cluster, so that removing it harms nobody.
+// networkVariables are the environment variables by which kind is told the engine network. Each cluster has its own network, so that removing one
+// does not affect another cluster.
 var networkVariables = []string{"KIND_EXPERIMENTAL_DOCKER_NETWORK", "KIND_EXPERIMENTAL_PODMAN_NETWORK", "KIND_EXPERIMENTAL_CONTAINERD_NETWORK"}
 
 func (c Cluster) provider(progress func(string)) (*cluster.Provider, error) {
 	for _, v := range networkVariables {
-		if err := os.Setenv(v, c.network()); err != nil { // kind reads it from the process's environment only
+		// kind reads the network from the environment of the process only.
+		if err := os.Setenv(v, c.network()); err != nil {
 			return nil, err
 		}
 	}
 	return c.Engine.provider(cluster.ProviderWithLogger(newProgressLogger(progress))), nil
 }
 
-// Create makes the cluster on the network that Claim created. The node need not be ready when it returns: kind's own wait cannot be cancelled, and
-// reports success even if the node never becomes ready. When ctx ends, nothing of the cluster is left. The caller holds the lock of the sandbox.
-func (c Cluster) Create(ctx context.Context, host Host, heard Heard) error {
+// Create creates the cluster on the network that Claim created. The node may not be ready when Create returns: kind's own wait cannot be cancelled,
+// and reports success even if the node never becomes ready. If ctx is cancelled, everything that was created is removed. The caller must hold the
+// lock of the sandbox.
+func (c Cluster) Create(ctx context.Context, host Host, hooks CreateHooks) error {
 	var p *cluster.Provider
-	p, err := c.provider(heard.progress(func() error { return p.ExportKubeConfig(c.Name, c.Kubeconfig, false) }))
+	p, err := c.provider(hooks.progress(func() error { return p.ExportKubeConfig(c.Name, c.Kubeconfig, false) }))
 	if err != nil {
 		return err
 	}
@@ -67,7 +75,7 @@ func (c Cluster) Create(ctx context.Context, host Host, heard Heard) error {
 	case err = <-done:
 	case <-ctx.Done():
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
-		c.takeAway(clean, done)
+		c.abortCreate(clean, done)
 		cancel()
 		err = ctx.Err()
 	}
@@ -79,11 +87,11 @@ func (c Cluster) Create(ctx context.Context, host Host, heard Heard) error {
 	return os.Chmod(c.Kubeconfig, 0o600)
 }
 
-// cleanLimit is how long an engine may take to remove what we made, once we are to end: it may be why we are.
+// cleanLimit is how long an engine may take to remove the cluster after ctx was cancelled. A hanging engine may be the reason for the cancellation.
 const cleanLimit = time.Minute
 
-// takeAway removes the node from under kind, again and again until kind has failed: it takes no context, and may only be about to make the node.
-func (c Cluster) takeAway(ctx context.Context, done <-chan error) {
+// abortCreate removes the node repeatedly until kind has failed. kind takes no context, and it may be just about to create the node.
+func (c Cluster) abortCreate(ctx context.Context, done <-chan error) {
 	again := time.NewTicker(500 * time.Millisecond)
 	defer again.Stop()
 	for {
@@ -98,8 +106,8 @@ func (c Cluster) takeAway(ctx context.Context, done <-chan error) {
 	}
 }
 
-// removeStaleLock removes the lock that kind creates next to the kubeconfig and that outlives a killed process. Only `up` writes that file, and the
-// caller holds the lock of the sandbox, so no other process can be using it.
+// removeStaleLock removes the lock file that kind creates next to the kubeconfig and that remains after a process was killed. Only `up` writes that
+// file, and the caller holds the lock of the sandbox, so no other process can be using it.
 func (c Cluster) removeStaleLock() error {
 	if err := os.Remove(c.Kubeconfig + ".lock"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("removing the lock that a killed process left: %w", err)
@@ -107,7 +115,7 @@ func (c Cluster) removeStaleLock() error {
 	return nil
 }
 
-// WriteKubeconfig replaces the kubeconfig of a cluster that exists. The caller holds the lock of the sandbox.
+// WriteKubeconfig replaces the kubeconfig of an existing cluster. The caller must hold the lock of the sandbox.
 func (c Cluster) WriteKubeconfig() error {
 	p, err := c.provider(func(string) {})
 	if err != nil {
@@ -116,7 +124,8 @@ func (c Cluster) WriteKubeconfig() error {
 	if err := c.removeStaleLock(); err != nil {
 		return err
 	}
-	if err := os.Remove(c.Kubeconfig); err != nil && !errors.Is(err, os.ErrNotExist) { // kind would merge into what is there
+	// kind would merge into an existing file.
+	if err := os.Remove(c.Kubeconfig); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	if err := p.ExportKubeConfig(c.Name, c.Kubeconfig, false); err != nil {
@@ -125,22 +134,23 @@ func (c Cluster) WriteKubeconfig() error {
 	return os.Chmod(c.Kubeconfig, 0o600)
 }
 
-// progress makes of kind's steps what Heard tells; export writes the kubeconfig. Where that fails, kind does it at its end, or says why not.
-func (h Heard) progress(export func() error) func(step string) {
+// progress returns a function that receives kind's steps and calls the hooks. export writes the kubeconfig. If that fails, kind writes the
+// kubeconfig at its end, or reports why it cannot.
+func (h CreateHooks) progress(export func() error) func(step string) {
 	return func(step string) {
 		if h.Step != nil {
 			h.Step(step)
 		}
 		switch {
-		case step == startingControlPlane && h.TakesImages != nil:
-			h.TakesImages()
-		case step == installingCNI && h.Answers != nil && export() == nil:
-			h.Answers()
+		case step == startingControlPlane && h.OnContainerd != nil:
+			h.OnContainerd()
+		case step == installingCNI && h.OnAPIServer != nil && export() == nil:
+			h.OnAPIServer()
 		}
 	}
 }
 
-// said is what the command that failed inside kind printed; kind's error has only its exit code.
+// said returns the output of the command that failed inside kind. kind's error has only its exit code.
 func said(err error) string {
 	run := exec.RunErrorForError(err)
 	if run == nil || len(run.Output) == 0 {
@@ -149,7 +159,7 @@ func said(err error) string {
 	return "\n" + strings.TrimSpace(string(run.Output))
 }
 
-// Start lets a node run that was stopped or paused.
+// Start starts a node that was stopped or paused.
 func (c Cluster) Start(ctx context.Context) error {
 	status, err := c.Engine.Run(ctx, "inspect", "--format", "{{.State.Status}}", c.Node())
 	if err != nil {
@@ -163,11 +173,11 @@ func (c Cluster) Start(ctx context.Context) error {
 	return err
 }
 
-// Node is the name of the container that is the node.
+// Node returns the name of the node's container.
 func (c Cluster) Node() string { return c.Name + "-control-plane" }
 
-// Delete removes what the sandbox created: the nodes on its network, their volumes, the network, the marker and the kubeconfig. What is gone already
-// is no error. A node that is on another network stays, because the sandbox did not create it.
+// Delete removes what the sandbox created: the nodes on its network, their volumes, the network, the marker and the kubeconfig. Missing objects are
+// not an error. A node on another network is kept, because the sandbox did not create it.
 func (c Cluster) Delete(ctx context.Context) error {
 	if err := c.removeContainers(ctx); err != nil {
 		return fmt.Errorf("deleting the cluster: %w", err)
@@ -184,7 +194,7 @@ func (c Cluster) Delete(ctx context.Context) error {
 	return nil
 }
 
-// removeContainers removes every node on the cluster's network with the volumes it mounts, however it was left.
+// removeContainers removes every node on the cluster's network with the volumes that it mounts, in whatever state it is.
 func (c Cluster) removeContainers(ctx context.Context) error {
 	nodes, err := c.containers(ctx)
 	if err != nil {
@@ -194,7 +204,8 @@ func (c Cluster) removeContainers(ctx context.Context) error {
 		if !n.On(c) {
 			continue
 		}
-		_, _ = c.Engine.Run(ctx, "kill", n.ID) // rm alone gives systemd ten seconds to stop; one that has stopped cannot be killed
+		// rm alone would give systemd ten seconds to stop. A container that has stopped cannot be killed, which is not an error here.
+		_, _ = c.Engine.Run(ctx, "kill", n.ID)
 		if _, err := c.Engine.Run(ctx, "rm", "-f", "-v", n.ID); err != nil && !gone(err, "container") {
 			return err
 		}
@@ -207,7 +218,7 @@ func (c Cluster) removeContainers(ctx context.Context) error {
 	return nil
 }
 
-// gone reports that an engine refused because there is no such container, network, volume or object. The engines differ in wording and capitals.
+// gone reports whether an engine failed because a container, network, volume or object does not exist. The engines differ in wording and capitals.
 func gone(err error, thing string) bool {
 	if err == nil {
 		return false

@@ -1,18 +1,20 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestWhatCreateTellsOfKindsSteps(t *testing.T) {
+func TestCreateHooks_FollowKindsSteps(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		export   error
@@ -26,8 +28,8 @@ func TestWhatCreateTellsOfKindsSteps(t *testing.T) {
 		t.Run(c.sentence, func(t *testing.T) {
 			var told []string
 			tell := func(what string) func() { return func() { told = append(told, what) } }
-			heard := Heard{Step: func(s string) { told = append(told, s) }, TakesImages: tell("takes images"), Answers: tell("answers")}
-			log := newProgressLogger(heard.progress(func() error { return c.export }))
+			hooks := CreateHooks{Step: func(s string) { told = append(told, s) }, OnContainerd: tell("takes images"), OnAPIServer: tell("answers")}
+			log := newProgressLogger(hooks.progress(func() error { return c.export }))
 			for _, line := range []string{" • Preparing nodes 📦 ", " • Starting control-plane 🕹️  ...", " ✓ Starting control-plane", " • Installing CNI 🔌  ...", " • Waiting ⏳"} {
 				log.say(line)
 			}
@@ -36,7 +38,7 @@ func TestWhatCreateTellsOfKindsSteps(t *testing.T) {
 			}
 		})
 	}
-	Heard{}.progress(func() error { return nil })(installingCNI) // nobody need listen
+	CreateHooks{}.progress(func() error { return nil })(installingCNI) // nobody need listen
 }
 
 func TestStart(t *testing.T) {
@@ -135,7 +137,7 @@ func TestNodeImages(t *testing.T) {
 	fixture.WantError(t, err, "listing the node's images", "not running")
 }
 
-func TestEveryClusterHasItsOwnNetwork(t *testing.T) {
+func TestProvider_SetsTheClustersOwnNetwork(t *testing.T) {
 	for _, v := range networkVariables {
 		t.Setenv(v, "before")
 	}
@@ -167,7 +169,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-func TestProgress(t *testing.T) {
+func TestProgressLogger_ReportsStepsAndWarnings(t *testing.T) {
 	for _, c := range []struct{ sentence, line, want string }{
 		{"a step that starts, with its picture", " • Ensuring node image (kindest/node:v1.37.2) 🖼  ...\n", "Ensuring node image (kindest/node:v1.37.2)"},
 		{"a step that starts, with a picture of two characters", " • Starting control-plane 🕹️  ...\n", "Starting control-plane"},
@@ -191,4 +193,45 @@ func TestProgress(t *testing.T) {
 		t.Errorf("heard %q, want %q", heard, want)
 	}
 	newProgressLogger(nil).V(0).Info(" • nobody listens") // must not panic
+}
+
+// TestCreate_CancelledBeforeTheNodeExists cancels between kind's request for the node and its creation. kind takes no context, and would wait half a
+// minute.
+func TestCreate_CancelledBeforeTheNodeExists(t *testing.T) {
+	dir := t.TempDir()
+	node, asked := filepath.Join(dir, "node"), filepath.Join(dir, "asked")
+	e, _ := fakeEngineNamed(t, "podman", `
+node='`+node+`'
+case "$1" in
+--version) echo podman version 5.4.2 ;;
+info) echo '{"host":{"cgroupVersion":"v2","cgroupControllers":["cpu","memory","pids"]}}' ;;
+ps) [ ! -e "$node" ] || echo one-control-plane ;;
+inspect) [ "$2" = --type=image ] || echo '[{"Name":"one-control-plane","NetworkSettings":{"Networks":{"sandbox-one":{}}}}]' ;;
+network) [ "$2" != inspect ] || echo '[]' ;;
+volume) echo v ;;
+run) touch '`+asked+`'; sleep 1; touch "$node" ;; # the first removal comes before the node
+logs) while [ -e "$node" ]; do sleep 0.05; done ;;
+rm) rm -f "$node" ;;
+esac`)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := os.Stat(asked); err == nil {
+				cancel()
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	started := time.Now()
+	err := Cluster{Name: "one", Engine: e, Kubeconfig: filepath.Join(dir, "kubeconfig"), Image: "node:1"}.Create(ctx, Host{}, CreateHooks{})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
+	}
+	if took := time.Since(started); took > 20*time.Second {
+		t.Errorf("it ended after %v: kind was waited for", took)
+	}
+	if _, err := os.Stat(node); err == nil {
+		t.Error("the node is still there")
+	}
 }

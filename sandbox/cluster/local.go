@@ -10,19 +10,20 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// RemoteError reports an engine whose containers run on another machine, where neither the node's ports nor this machine's folders are.
+// RemoteError reports an engine whose containers run on another machine, so that the node's ports and this machine's folders are not available
+// there.
 type RemoteError struct{ Engine, Host string }
 
 func (e *RemoteError) Error() string {
 	return fmt.Sprintf("%s runs containers on another machine (%s), and a sandbox needs an engine on this one", e.Engine, e.Host)
 }
 
-// Local returns a RemoteError when the engine runs containers on another machine. It only reads the engine's settings: nothing is made there.
+// Local returns a *RemoteError if the engine runs containers on another machine. It only reads the engine's settings, and creates nothing there.
 func (e Engine) Local(ctx context.Context) error {
 	host := ""
 	switch e.Name {
 	case "docker":
-		// The endpoint in force: that of DOCKER_HOST, else that of the current context. A docker without contexts has only DOCKER_HOST.
+		// The endpoint in force is that of DOCKER_HOST, or else that of the current context. A docker without contexts has only DOCKER_HOST.
 		out, err := e.Run(ctx, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
 		if err != nil {
 			return nil //nolint:nilerr // it cannot say; the probe finds out whether it works
@@ -48,7 +49,8 @@ func (e Engine) Local(ctx context.Context) error {
 	return remedy.Wrap(&RemoteError{e.Name, host}, remedy.Advice(way), remedy.Advice("another engine, with --engine"))
 }
 
-// isLocal reports that an engine's address is on this machine: a socket, a pipe or a loopback address. No address is the default one, a socket.
+// isLocal reports whether an engine's address is on this machine: a socket, a pipe or a loopback address. An empty address means the default
+// socket.
 func isLocal(host string) bool {
 	if host == "" || strings.HasPrefix(host, "/") {
 		return true
@@ -64,11 +66,12 @@ func isLocal(host string) bool {
 		ip := net.ParseIP(u.Hostname())
 		return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 	}
-	return false // ssh, even to this machine: the forwarded socket says nothing of where the ports are
+	// ssh counts as remote even to this machine: the forwarded socket does not tell where the ports are.
+	return false
 }
 
-// userNamespace is the flag that takes a container out of the user namespace of a docker daemon with userns-remap, as kind does for its nodes;
-// privileged containers are refused inside it.
+// userNamespace returns the flag that takes a container out of the user namespace of a docker daemon with userns-remap, as kind does for its nodes.
+// Privileged containers are refused inside it.
 func (e Engine) userNamespace(ctx context.Context) []string {
 	if e.Name != "docker" {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/kind/pkg/log"
 )
 
-// progressLogger turns kind's log lines into the names of its steps; its warnings come through whole.
+// progressLogger converts kind's log lines into the names of its steps. Warnings are passed on unchanged.
 type progressLogger struct {
 	mu       sync.Mutex
 	progress func(string)
@@ -27,14 +27,14 @@ func (l *progressLogger) say(line string) {
 	}
 }
 
-// tell keeps kind's goroutines from talking at the same time.
+// tell serialises the calls that kind's goroutines make.
 func (l *progressLogger) tell(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.progress(what)
 }
 
-// stepName returns the step that kind's line starts; the empty string for any other line.
+// stepName returns the step that a log line of kind starts, or an empty string.
 func stepName(line string) string {
 	name, ok := strings.CutPrefix(strings.TrimSpace(line), "•")
 	if !ok {
@@ -44,12 +44,13 @@ func stepName(line string) string {
 	return strings.TrimSpace(name)
 }
 
-func (l *progressLogger) Warn(string)                  {} // kind warns that its network is named by us
+// kind warns that we name its network.
+func (l *progressLogger) Warn(string)                  {}
 func (l *progressLogger) Warnf(string, ...any)         {}
 func (l *progressLogger) Error(m string)               { l.tell("kind: " + m) }
 func (l *progressLogger) Errorf(f string, args ...any) { l.Error(fmt.Sprintf(f, args...)) }
 
-// V implements log.Logger: the steps come at level 0.
+// V implements log.Logger. kind logs its steps at level 0.
 func (l *progressLogger) V(level log.Level) log.InfoLogger {
 	return infoLogger{l: l, enabled: level == 0}
 }

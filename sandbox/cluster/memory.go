@@ -7,17 +7,18 @@ import (
 	"strings"
 )
 
-// Memory is what the node's cgroup is charged with, in bytes.
+// Memory is what the node's cgroup is charged for, in bytes.
 type Memory struct {
-	Usage      int64 `json:"usageBytes"`
-	WorkingSet int64 `json:"workingSetBytes"` // usage less the page cache that nobody touched lately, as the kubelet counts it
+	Usage int64 `json:"usageBytes"`
+	// WorkingSet is the usage without the page cache that was not used recently, as the kubelet counts it.
+	WorkingSet int64 `json:"workingSetBytes"`
 }
 
-// memoryFiles prints the usage and then the statistics, by the paths of cgroup v2 or v1.
+// memoryFiles prints the usage and then the statistics, from the paths of cgroup v2 or v1.
 const memoryFiles = `cd /sys/fs/cgroup; if [ -f memory.current ]; then cat memory.current memory.stat
 else cat memory/memory.usage_in_bytes memory/memory.stat; fi`
 
-// Memory asks the node how much memory all of it takes.
+// Memory reads how much memory the whole node uses.
 func (c Cluster) Memory(ctx context.Context) (Memory, error) {
 	out, err := c.Engine.Run(ctx, "exec", c.Node(), "sh", "-c", memoryFiles)
 	if err != nil {
@@ -30,12 +31,12 @@ func (c Cluster) Memory(ctx context.Context) (Memory, error) {
 	return m, nil
 }
 
-// largeFiles are the files of images that are worth a process each.
+// largeFiles are the files of images that are large enough to be worth a process each.
 const largeFiles = `find /var/lib/containerd/io.containerd.content.v1.content /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs ` +
 	`-type f -size +1M -exec dd if={} iflag=nocache count=0 status=none ';'`
 
-// ForgetImages lets the node give back the page cache of the images' files, which containerd read and wrote once to unpack them and the node
-// would be charged for until something else wants the memory. What running programs have mapped stays. It does not wait for the end.
+// ForgetImages makes the kernel drop the page cache of the images' files. containerd read and wrote them once to unpack them, and they would be
+// charged to the node until something else needs the memory. Pages that running programs have mapped stay. It does not wait for the result.
 func (c Cluster) ForgetImages(ctx context.Context) error {
 	if _, err := c.Engine.Run(ctx, "exec", "-d", c.Node(), "sh", "-c", largeFiles); err != nil {
 		return fmt.Errorf("giving back the page cache of images: %w", err)
@@ -49,7 +50,7 @@ func parseMemory(files string) (Memory, error) {
 	if err != nil {
 		return Memory{}, err
 	}
-	// Version 1 has a line for the cgroup alone, and a total that includes those below it; version 2 always includes them.
+	// Version 1 has a line for the cgroup alone, and a total that includes its children. Version 2 always includes them.
 	inactive := map[string]int64{}
 	for line := range strings.Lines(stats) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")

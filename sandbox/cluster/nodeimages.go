@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// HasImage says whether the engine holds ref with the given config digest ("sha256:…").
+// HasImage reports whether the engine has ref with the given config digest ("sha256:…").
 func (e Engine) HasImage(ctx context.Context, ref, config string) bool {
 	id := e.imageID(ctx, ref)
 	return id != "" && id == strings.TrimPrefix(config, "sha256:")
 }
 
-// imageID is empty where the engine has no such image.
+// imageID returns the id of an image, or an empty string if the engine has no such image.
 func (e Engine) imageID(ctx context.Context, ref string) string {
 	out, err := e.Run(ctx, "image", "inspect", "--format", "{{.Id}}", ref)
 	if err != nil {
@@ -24,14 +24,15 @@ func (e Engine) imageID(ctx context.Context, ref string) string {
 	return strings.TrimPrefix(strings.TrimSpace(out), "sha256:")
 }
 
-// ReplaceImage loads an image as LoadImage does, and removes the one that had its name before, unless a container still needs that.
+// ReplaceImage loads an image as LoadImage does, and removes the image that had the name before, unless a container still uses it.
 func (e Engine) ReplaceImage(ctx context.Context, ref string, write func(io.Writer) error) error {
 	old := e.imageID(ctx, ref)
 	if err := e.LoadImage(ctx, ref, write); err != nil {
 		return err
 	}
 	if old != "" && old != e.imageID(ctx, ref) {
-		_, _ = e.Run(ctx, "rmi", old) // refused while it is in use; then it only takes room
+		// The engine refuses while the image is in use. It then only takes up space.
+		_, _ = e.Run(ctx, "rmi", old)
 	}
 	return nil
 }
@@ -46,8 +47,8 @@ func (e Engine) LoadImage(ctx context.Context, ref string, write func(io.Writer)
 	if err != nil || e.Name != "podman" {
 		return err
 	}
-	// A Docker archive leaves Docker's own registry out of names. Podman puts it back, or reads such a name as a local one:
-	// its settings decide.
+	// A Docker archive leaves Docker's own registry out of names. Depending on its settings, Podman adds it again, or reads such a name as a local
+	// one.
 	got := loadedName(said)
 	switch got {
 	case ref:
@@ -58,11 +59,12 @@ func (e Engine) LoadImage(ctx context.Context, ref string, write func(io.Writer)
 	if _, err := e.Run(ctx, "tag", got, ref); err != nil {
 		return err
 	}
-	_, err = e.Run(ctx, "untag", got, got) // one argument would take every name away
+	// With one argument, untag would remove every name.
+	_, err = e.Run(ctx, "untag", got, got)
 	return err
 }
 
-// loadedName finds the name in "Loaded image: NAME", which older versions write "Loaded image(s): NAME"; empty when nothing says it.
+// loadedName finds the name in "Loaded image: NAME", which older versions write as "Loaded image(s): NAME". It is empty if there is no such line.
 func loadedName(said string) string {
 	for line := range strings.Lines(said) {
 		if what, name, ok := strings.Cut(line, ": "); ok && strings.HasPrefix(what, "Loaded image") {
@@ -72,7 +74,7 @@ func loadedName(said string) string {
 	return ""
 }
 
-// NodeImages lists the images in the node's containerd with their manifest digests, and the blobs it holds.
+// NodeImages returns the images in the node's containerd with their manifest digests, and the blobs that it has.
 func (c Cluster) NodeImages(ctx context.Context) (images map[string]string, blobs map[string]bool, err error) {
 	const ctr = "ctr -n k8s.io "
 	out, err := c.Engine.Run(ctx, "exec", c.Node(), "sh", "-c", ctr+"images ls | awk 'NR>1 {print $1, $3}'; echo; "+ctr+"content ls -q")
@@ -99,7 +101,7 @@ func (c Cluster) LoadIntoNode(ctx context.Context, write func(io.Writer) error) 
 	})
 }
 
-// stream connects what write writes to what read reads; a failure to write counts before what it caused in the reader.
+// stream pipes what write produces into read. If both fail, the error of write is returned, because it caused the other.
 func stream(write func(io.Writer) error, read func(io.Reader) error) error {
 	r, w := io.Pipe()
 	written := make(chan error, 1)

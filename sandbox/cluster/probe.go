@@ -13,12 +13,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// probeImage holds one static program that does nothing.
+// probeImage contains one static program that does nothing.
 const probeImage = "sandbox.local/probe:1"
 
 const probeTimeout = 60 * time.Second
 
-// Probe runs a real privileged container, with a network, with the engine: that an engine answers does not mean that it works.
+// Probe runs a privileged container with a network. An engine that answers may still be unable to run one.
 func (e Engine) Probe(ctx context.Context) error {
 	if _, err := exec.LookPath(e.Name); err != nil {
 		return fmt.Errorf("%s is not installed", e.Name)
@@ -53,13 +53,14 @@ func (e Engine) Probe(ctx context.Context) error {
 	return err
 }
 
-// Choice is the engine that was chosen, and why not an earlier one.
+// Choice is the engine that was chosen, and why earlier ones were not.
 type Choice struct {
 	Engine Engine
-	Why    string // empty when the first engine works
+	// Why is empty if the first engine works.
+	Why string
 }
 
-// Choose returns the first engine that works, or the forced one when it does.
+// Choose returns the first engine that works. If forced is not empty, only that engine is tried.
 func Choose(ctx context.Context, forced string, probe func(context.Context, Engine) error) (Choice, error) {
 	names := engineNames
 	if forced != "" {
@@ -82,7 +83,7 @@ func Choose(ctx context.Context, forced string, probe func(context.Context, Engi
 	return Choice{}, remedy.Wrap(fmt.Errorf("%w: %s", ErrNoEngine, strings.Join(refusals, "; ")), remedies...)
 }
 
-// why says what was wrong with the engines before the chosen one; one that is not installed is not worth a word.
+// why describes the problems of the engines before the chosen one. Engines that are not installed are left out.
 func why(refusals []string, chosen string) string {
 	var worth []string
 	for _, r := range refusals {

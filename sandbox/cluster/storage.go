@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// storageField is where an engine's `info` tells the folder in which it keeps images and containers. nerdctl does not tell.
+// storageField is the template by which an engine's `info` prints the folder in which it keeps images and containers. nerdctl has none.
 var storageField = map[string]string{"docker": "{{.DockerRootDir}}", "podman": "{{.Store.GraphRoot}}"}
 
-// Storage is the folder in which the engine keeps images and containers, on the machine that it runs on.
+// Storage returns the folder in which the engine keeps images and containers, on the machine that the engine runs on.
 func (e Engine) Storage(ctx context.Context) (string, error) {
 	field, told := storageField[e.Name]
 	if !told {
@@ -20,7 +20,7 @@ func (e Engine) Storage(ctx context.Context) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
-// containerdRoot is where containerd, which nerdctl drives, keeps everything of root or of another user, unless its settings say otherwise.
+// containerdRoot returns the default data folder of containerd, which nerdctl drives, for root or for another user.
 func containerdRoot(uid int) (string, error) {
 	if uid == 0 {
 		return "/var/lib/containerd", nil

@@ -2,7 +2,7 @@ package cluster
 
 import "testing"
 
-func TestEveryEngineThatTellsIsAskedWhereItsStorageIs(t *testing.T) {
+func TestStorage_UsesTheEnginesInfo(t *testing.T) {
 	for name, field := range map[string]string{"docker": "{{.DockerRootDir}}", "podman": "{{.Store.GraphRoot}}"} {
 		e, calls := fakeEngineNamed(t, name, "echo /var/lib/engine")
 		if got, err := e.Storage(t.Context()); got != "/var/lib/engine" || err != nil {
@@ -14,7 +14,7 @@ func TestEveryEngineThatTellsIsAskedWhereItsStorageIs(t *testing.T) {
 	}
 }
 
-func TestNerdctlWhichDoesNotTellHasItsStorageInContainerds(t *testing.T) {
+func TestStorage_NerdctlFallsBackToContainerdRoot(t *testing.T) {
 	t.Setenv("HOME", "/home/dev")
 	for uid, want := range map[int]string{0: "/var/lib/containerd", 1000: "/home/dev/.local/share/containerd"} {
 		if got, err := containerdRoot(uid); got != want || err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 const certificates = "certificates"
@@ -30,14 +32,14 @@ func certificatesReady(ctx context.Context, w World) Result {
 	}
 	all, err := w.Cluster.Certificates(ctx)
 	if err != nil {
-		return unanswered(w, "the certificates", err)
+		return unanswered("the certificates", err)
 	}
 	if len(all) == 0 {
-		return fail(w.Command("up"), "there are no certificates")
+		return fail(remedy.Command("up"), "there are no certificates")
 	}
 	for _, c := range all {
 		if c.Why != "" {
-			return fail(renew(w, c), "the certificate %s/%s would be refused: %s", c.Namespace, c.Name, c.Why)
+			return fail(renew(c), "the certificate %s/%s would be refused: %s", c.Namespace, c.Name, c.Why)
 		}
 	}
 	return pass("%s valid, under a root that is trusted", count(len(all), "certificate"))
@@ -49,18 +51,18 @@ func trustBundle(ctx context.Context, w World) Result {
 	}
 	t, err := w.Cluster.Trust(ctx)
 	if err != nil {
-		return unanswered(w, "the roots", err)
+		return unanswered("the roots", err)
 	}
 	left := t.NotAfter.Sub(w.Now()).Round(time.Hour)
 	switch {
 	case left <= 0:
-		return fail(w.Command("certs rotate-root"), "the root expired at %s", t.NotAfter.UTC().Format(time.RFC3339))
+		return fail(remedy.Command("certs", "rotate-root"), "the root expired at %s", t.NotAfter.UTC().Format(time.RFC3339))
 	case len(t.Stale) > 0:
-		return fail(w.Command("up"), "the trust bundle of %s does not hold the roots it should", strings.Join(t.Stale, ", "))
+		return fail(remedy.Command("up"), "the trust bundle of %s does not hold the roots it should", strings.Join(t.Stale, ", "))
 	case t.Unfinished != "":
-		return warn(w.Command("certs rotate-root"), "a replacement of the root was interrupted while %s", t.Unfinished)
+		return warn(remedy.Command("certs", "rotate-root"), "a replacement of the root was interrupted while %s", t.Unfinished)
 	case left < shortRoot:
-		return warn(w.Command("certs rotate-root"), "the root expires in %d days", int(left.Hours()/24))
+		return warn(remedy.Command("certs", "rotate-root"), "the root expires in %d days", int(left.Hours()/24))
 	}
 	return pass("one root, until %s", t.NotAfter.UTC().Format(time.DateOnly))
 }
@@ -71,7 +73,7 @@ func certificatesExpiry(ctx context.Context, w World) Result {
 	}
 	all, err := w.Cluster.Certificates(ctx)
 	if err != nil {
-		return unanswered(w, "the certificates", err)
+		return unanswered("the certificates", err)
 	}
 	var first Certificate
 	for _, c := range all {
@@ -85,15 +87,15 @@ func certificatesExpiry(ctx context.Context, w World) Result {
 	left := first.NotAfter.Sub(w.Now()).Round(time.Second)
 	switch {
 	case left <= 0:
-		return fail(renew(w, first),
+		return fail(renew(first),
 			"the certificate %s/%s expired %s ago", first.Namespace, first.Name, -left)
 	case left < shortLife:
-		return warn(w.Command("logs cert-manager")+": it should have renewed it", "the certificate %s/%s expires in %s", first.Namespace, first.Name, left)
+		return warn(remedy.Advicef("%s: it should have renewed it", remedy.Command("logs", "cert-manager")), "the certificate %s/%s expires in %s", first.Namespace, first.Name, left)
 	}
 	return pass("the first to expire is %s/%s, in %s", first.Namespace, first.Name, left)
 }
 
 // renew is the command that has c issued again.
-func renew(w World, c Certificate) string {
-	return w.Command("certs renew "+c.Namespace+"/"+c.Name) + "; if it is not issued: " + w.Command("logs cert-manager")
+func renew(c Certificate) remedy.Remedy {
+	return remedy.Advicef("%s; if it is not issued: %s", remedy.Command("certs", "renew", c.Namespace+"/"+c.Name), remedy.Command("logs", "cert-manager"))
 }

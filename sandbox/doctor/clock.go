@@ -1,10 +1,14 @@
 package doctor
 
-import "context"
+import (
+	"context"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+)
 
 // clock compares the host's time with the calendar, and with the certificates, which another host may have dated.
 func clock(ctx context.Context, w World) Result {
-	const fix = "sudo timedatectl set-ntp true"
+	fix := remedy.Shell("sudo", "timedatectl", "set-ntp", "true")
 	now := w.Now()
 	if now.Year() < 2024 {
 		return fail(fix, "the clock says %s", now.Format("2006-01-02"))

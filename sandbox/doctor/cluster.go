@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -27,15 +28,15 @@ func noCluster(w World) Result {
 	if w.Damage != nil {
 		return skip("the sandbox cannot be opened")
 	}
-	return Result{Skip, "no cluster; " + w.Command("up"), w.Command("up")}
+	return skipUntil(remedy.Command("up"), "no cluster")
 }
 
-func unanswered(w World, what string, err error) Result {
-	return fail(w.Command("status")+"; if the cluster is gone: "+w.Command("up"), "%s cannot be read: %v", what, err)
+func unanswered(what string, err error) Result {
+	return fail(remedy.Advicef("%s; if the cluster is gone: %s", remedy.Command("status"), remedy.Command("up")), "%s cannot be read: %v", what, err)
 }
 
-// again makes the cluster anew.
-func again(w World) string { return w.Command("down") + ", then " + w.Command("up") }
+// recreate replaces the cluster by a new one.
+var recreate = remedy.Advicef("%s, then %s", remedy.Command("down"), remedy.Command("up"))
 
 func nodeReady(ctx context.Context, w World) Result {
 	if w.Cluster == nil || w.Cluster.Nodes == nil {
@@ -43,14 +44,14 @@ func nodeReady(ctx context.Context, w World) Result {
 	}
 	nodes, err := w.Cluster.Nodes(ctx)
 	if err != nil {
-		return unanswered(w, "the nodes", err)
+		return unanswered("the nodes", err)
 	}
 	if len(nodes) == 0 {
-		return fail(again(w), "the cluster has no node")
+		return fail(recreate, "the cluster has no node")
 	}
 	for _, n := range nodes {
 		if !n.Ready {
-			return fail(w.kubectl()+" describe node "+n.Name+"; if it stays so: "+again(w), "node %s is not ready: %s", n.Name, n.Why)
+			return fail(remedy.Advicef("%s describe node %s; if it stays so: %s", w.kubectl(), n.Name, recreate), "node %s is not ready: %s", n.Name, n.Why)
 		}
 	}
 	return pass("%s ready", count(len(nodes), "node"))
@@ -62,13 +63,13 @@ func kubeSystem(ctx context.Context, w World) Result {
 	}
 	pods, err := w.Cluster.Pods(ctx, "kube-system")
 	if err != nil {
-		return unanswered(w, "the pods of kube-system", err)
+		return unanswered("the pods of kube-system", err)
 	}
 	if len(pods) == 0 {
-		return fail(again(w), "kube-system has no pods")
+		return fail(recreate, "kube-system has no pods")
 	}
 	if bad := unready(pods); len(bad) > 0 {
-		return fail(w.kubectl()+" -n kube-system describe pod "+bad[0].Name, "%s", describe(bad, len(pods)))
+		return fail(remedy.Advice(w.kubectl()+" -n kube-system describe pod "+bad[0].Name), "%s", describe(bad, len(pods)))
 	}
 	return pass("%s of kube-system ready", count(len(pods), "pod"))
 }
@@ -79,10 +80,10 @@ func releasesDeployed(ctx context.Context, w World) Result {
 	}
 	releases, err := w.Cluster.Releases(ctx)
 	if err != nil {
-		return unanswered(w, "the releases", err)
+		return unanswered("the releases", err)
 	}
 	if len(releases) == 0 {
-		return fail(w.Command("up"), "nothing is installed")
+		return fail(remedy.Command("up"), "nothing is installed")
 	}
 	var bad []string
 	for _, r := range releases {
@@ -91,7 +92,7 @@ func releasesDeployed(ctx context.Context, w World) Result {
 		}
 	}
 	if len(bad) > 0 {
-		return fail(w.Command("up")+", which continues where it stopped", "%d of %s not deployed: %s", len(bad), count(len(releases), "release"), strings.Join(bad, ", "))
+		return fail(remedy.Advicef("%s, which continues where it stopped", remedy.Command("up")), "%d of %s not deployed: %s", len(bad), count(len(releases), "release"), strings.Join(bad, ", "))
 	}
 	return pass("%s deployed", count(len(releases), "release"))
 }
@@ -102,7 +103,7 @@ func podsReady(ctx context.Context, w World) Result {
 	}
 	pods, err := w.Cluster.Pods(ctx, "")
 	if err != nil {
-		return unanswered(w, "the pods", err)
+		return unanswered("the pods", err)
 	}
 	if bad := unready(pods); len(bad) > 0 {
 		return fail(logsOf(w, bad[0]), "%s", describe(bad, len(pods)))
@@ -116,7 +117,7 @@ func podRestarts(ctx context.Context, w World) Result {
 	}
 	pods, err := w.Cluster.Pods(ctx, "")
 	if err != nil {
-		return unanswered(w, "the pods", err)
+		return unanswered("the pods", err)
 	}
 	var worst telemetry.Pod
 	for _, p := range pods {

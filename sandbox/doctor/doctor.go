@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Outcome is what a check found.
@@ -19,11 +21,11 @@ const (
 	Skip Outcome = "skip"
 )
 
-// Result is a check's finding. Fix is never empty beside Fail and Warn: a command, a flag or a value.
+// Result is the outcome of a check. Fix is never zero with Fail and Warn.
 type Result struct {
 	Outcome Outcome
 	Message string
-	Fix     string
+	Fix     remedy.Remedy
 }
 
 // Check is one question about the machine or the sandbox.
@@ -34,7 +36,14 @@ type Check struct {
 	Run      func(ctx context.Context, w World) Result
 }
 
-// Report is a check's finding as machines read it; its field names are a contract.
+// Finding is the result of the check with an ID. Its message is one line.
+type Finding struct {
+	ID       string
+	Category string
+	Result
+}
+
+// Report is a Finding as machines read it; its field names are a contract.
 type Report struct {
 	ID       string  `json:"id"`
 	Category string  `json:"category"`
@@ -46,6 +55,15 @@ type Report struct {
 // Document is the output of sandbox doctor -o json.
 type Document struct {
 	Checks []Report `json:"checks"`
+}
+
+// NewDocument returns the findings as a document. The function renders a command of this program, as remedy.Remedy.Text takes it.
+func NewDocument(findings []Finding, command func(args []string) string) Document {
+	doc := Document{Checks: make([]Report, 0, len(findings))}
+	for _, f := range findings {
+		doc.Checks = append(doc.Checks, Report{f.ID, f.Category, f.Outcome, f.Message, f.Fix.Text(command)})
+	}
+	return doc
 }
 
 // patience bounds one check, so that one dead address does not hold up the others.
@@ -61,28 +79,29 @@ func (c Check) patience() time.Duration {
 	return patience
 }
 
-// Run runs All in their order, and tells observer, which may be nil, of each as it ends. After ctx has ended the rest is
-// skipped.
-func Run(ctx context.Context, w World, observer func(Report)) []Report {
+// Run runs All in order. The observer, which may be nil, receives each finding as soon as its check returns. When ctx is done, the remaining checks
+// are skipped.
+func Run(ctx context.Context, w World, observer func(Finding)) []Finding {
 	return run(ctx, All(), w, observer)
 }
 
-func run(ctx context.Context, checks []Check, w World, observer func(Report)) []Report {
-	w.Reach = remembered(w.Reach) // several checks ask the same, and who does not answer takes long
-	reports := make([]Report, 0, len(checks))
+func run(ctx context.Context, checks []Check, w World, observer func(Finding)) []Finding {
+	// Several checks try the same addresses, and one that does not answer takes long.
+	w.Reach = remembered(w.Reach)
+	findings := make([]Finding, 0, len(checks))
 	for _, c := range checks {
 		res := skip("interrupted")
 		if ctx.Err() == nil {
 			res = c.attempt(ctx, w)
 		}
-		message, _, _ := strings.Cut(res.Message, "\ntry: ") // an error's own remedy; the check has one, for the sandbox that is meant
-		r := Report{c.ID, c.Category, res.Outcome, strings.ReplaceAll(message, "\n", "; "), res.Fix}
-		reports = append(reports, r)
+		res.Message = strings.ReplaceAll(res.Message, "\n", "; ")
+		f := Finding{c.ID, c.Category, res}
+		findings = append(findings, f)
 		if observer != nil {
-			observer(r)
+			observer(f)
 		}
 	}
-	return reports
+	return findings
 }
 
 // attempt runs one check. A check that panics has failed; the others still run.
@@ -91,7 +110,7 @@ func (c Check) attempt(ctx context.Context, w World) (res Result) {
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			res = fail("report this as a bug of sandbox", "the check itself broke: %v", p)
+			res = fail(remedy.Advice("report this as a bug of sandbox"), "the check itself broke: %v", p)
 		}
 	}()
 	return c.Run(ctx, w)
@@ -118,10 +137,15 @@ func skip(format string, args ...any) Result {
 	return Result{Outcome: Skip, Message: fmt.Sprintf(format, args...)}
 }
 
-func warn(fix, format string, args ...any) Result {
+// skipUntil skips a check that becomes possible when the remedy has been carried out.
+func skipUntil(fix remedy.Remedy, format string, args ...any) Result {
+	return Result{Skip, fmt.Sprintf(format, args...), fix}
+}
+
+func warn(fix remedy.Remedy, format string, args ...any) Result {
 	return Result{Warn, fmt.Sprintf(format, args...), fix}
 }
 
-func fail(fix, format string, args ...any) Result {
+func fail(fix remedy.Remedy, format string, args ...any) Result {
 	return Result{Fail, fmt.Sprintf(format, args...), fix}
 }

@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,12 +10,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 func TestAFitWorldPassesEveryCheck(t *testing.T) {
 	for _, r := range Run(t.Context(), fit().World, nil) {
-		if r.Result != Pass || r.Message == "" || r.Fix != "" {
-			t.Errorf("%s: %s %q, fix %q; want pass with a message", r.ID, r.Result, r.Message, r.Fix)
+		if r.Outcome != Pass || r.Message == "" || !r.Fix.IsZero() {
+			t.Errorf("%s: %s %q, fix %q; want pass with a message", r.ID, r.Outcome, r.Message, r.Fix.Text(nil))
 		}
 	}
 }
@@ -37,8 +38,8 @@ func TestEveryFaultIsFoundAndHasItsFix(t *testing.T) {
 			p := fit()
 			f.harm(p)
 			got := c.Run(t.Context(), p.World)
-			if got.Outcome != f.want || got.Message == "" || !strings.Contains(got.Fix, f.fix) {
-				t.Errorf("got %s %q, fix %q; want %s with %q in the fix", got.Outcome, got.Message, got.Fix, f.want, f.fix)
+			if got.Outcome != f.want || got.Message == "" || !strings.Contains(got.Fix.Text(nil), f.fix) {
+				t.Errorf("got %s %q, fix %q; want %s with %q in the fix", got.Outcome, got.Message, got.Fix.Text(nil), f.want, f.fix)
 			}
 		})
 	}
@@ -55,8 +56,8 @@ func TestNoFaultLeavesAnyCheckWithoutFix(t *testing.T) {
 		p := fit()
 		f.harm(p)
 		for _, r := range Run(t.Context(), p.World, nil) {
-			if (r.Result == Fail || r.Result == Warn) && r.Fix == "" {
-				t.Errorf("%s, %s: %s says %s %q without a fix", f.check, f.about, r.ID, r.Result, r.Message)
+			if (r.Outcome == Fail || r.Outcome == Warn) && r.Fix.IsZero() {
+				t.Errorf("%s, %s: %s says %s %q without a fix", f.check, f.about, r.ID, r.Outcome, r.Message)
 			}
 		}
 	}
@@ -69,12 +70,9 @@ func TestEveryRemedyIsForTheSandboxThatIsExamined(t *testing.T) {
 	seen := 0
 	for _, f := range faults {
 		p := fit()
-		p.Command = func(verb string) string { return "sandbox " + verb + " --name blue" }
 		f.harm(p)
-		if p.SetUp != "" {
-			p.SetUp = p.Command("up --setup")
-		}
-		for _, r := range Run(t.Context(), p.World, nil) {
+		blue := func(args []string) string { return "sandbox " + remedy.Quote(args...) + " --name blue" }
+		for _, r := range NewDocument(Run(t.Context(), p.World, nil), blue).Checks {
 			for _, text := range []string{r.Message, r.Fix} {
 				for _, command := range ofSandbox.FindAllString(text, -1) {
 					if seen++; !strings.Contains(command, "--name blue") {
@@ -95,12 +93,12 @@ func TestEveryRemedyOfKubectlIsForTheSandboxesCluster(t *testing.T) {
 		p := fit()
 		f.harm(p)
 		for _, r := range Run(t.Context(), p.World, nil) {
-			for part := range strings.SplitSeq(r.Fix, "|") {
+			for part := range strings.SplitSeq(r.Fix.Text(nil), "|") {
 				if !strings.Contains(part, "kubectl") {
 					continue
 				}
 				if seen++; !strings.HasPrefix(strings.TrimSpace(part), "KUBECONFIG=/home/dev/.sandbox/kubeconfig ") {
-					t.Errorf("%s, %s: %s says %q, of whichever cluster the user is on", f.check, f.about, r.ID, r.Fix)
+					t.Errorf("%s, %s: %s says %q, of whichever cluster the user is on", f.check, f.about, r.ID, r.Fix.Text(nil))
 				}
 			}
 		}
@@ -118,14 +116,14 @@ func TestSkips(t *testing.T) {
 	p.files = nil
 	skipped := 0
 	for _, r := range Run(t.Context(), p.World, nil) {
-		if r.Result == Skip {
+		if r.Outcome == Skip {
 			skipped++
 		}
 		ofCluster := r.Category == cluster || r.Category == platform || r.Category == certificates && r.ID != "clock"
-		if ofCluster && (r.Result != Skip || r.Message != "no cluster; sandbox up") {
-			t.Errorf("%s: %s %q; want it skipped for want of a cluster", r.ID, r.Result, r.Message)
+		if ofCluster && (r.Outcome != Skip || r.Message != "no cluster" || r.Fix.Text(nil) != "sandbox up") {
+			t.Errorf("%s: %s %q; want it skipped for want of a cluster", r.ID, r.Outcome, r.Message)
 		}
-		if r.Result == Skip && r.Message == "" {
+		if r.Outcome == Skip && r.Message == "" {
 			t.Errorf("%s is skipped without a reason", r.ID)
 		}
 	}
@@ -156,11 +154,11 @@ func TestRunOutlivesItsChecks(t *testing.T) {
 		{"broken", "c", "a", func(context.Context, World) Result { panic("oh") }},
 		{"last", "c", "a", func(context.Context, World) Result { cancel(); return pass("well") }},
 		{"late", "c", "a", func(context.Context, World) Result { return pass("well") }},
-	}, World{}, func(r Report) { told = append(told, r.ID+" "+string(r.Result)) })
+	}, World{}, func(f Finding) { told = append(told, f.ID+" "+string(f.Outcome)) })
 	if got, want := strings.Join(told, ", "), "broken fail, last pass, late skip"; got != want {
 		t.Errorf("told %q, want %q", got, want)
 	}
-	if reports[0].Fix == "" {
+	if reports[0].Fix.IsZero() {
 		t.Errorf("reports %+v", reports)
 	}
 }
@@ -186,14 +184,14 @@ func TestImagesThatCouldNotBeReadInTimeAreNotCalledDamaged(t *testing.T) {
 	p := fit()
 	ctx, cancel := context.WithCancel(t.Context())
 	p.CacheIntact = func(ctx context.Context) error { cancel(); return ctx.Err() }
-	if got := cacheIntact(ctx, p.World); got.Outcome != Warn || got.Fix == "" {
-		t.Errorf("%s %q, fix %q", got.Outcome, got.Message, got.Fix)
+	if got := cacheIntact(ctx, p.World); got.Outcome != Warn || got.Fix.IsZero() {
+		t.Errorf("%s %q, fix %q", got.Outcome, got.Message, got.Fix.Text(nil))
 	}
 }
 
 func TestAFindingIsOneLineWithOneRemedy(t *testing.T) {
 	reports := run(t.Context(), []Check{{"broken", "c", "a", func(context.Context, World) Result {
-		return fail("do this", "asking: %v", errors.New("no answer\nnor a port\ntry: do that"))
+		return fail(remedy.Advice("do this"), "asking: %v", remedy.New("no answer\nnor a port", remedy.Advice("do that")))
 	}}}, World{}, nil)
 	if got, want := reports[0].Message, "asking: no answer; nor a port"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -219,10 +217,10 @@ func TestHostWorldIsWhole(t *testing.T) {
 		if strings.Contains(r.Message, "the check itself broke") {
 			t.Errorf("%s: %s", r.ID, r.Message)
 		}
-		if r.ID == "cache-writable" && r.Result != Pass || r.ID == "disk-cache" && r.Result == Skip {
-			t.Errorf("%s: %s %s", r.ID, r.Result, r.Message)
+		if r.ID == "cache-writable" && r.Outcome != Pass || r.ID == "disk-cache" && r.Outcome == Skip {
+			t.Errorf("%s: %s %s", r.ID, r.Outcome, r.Message)
 		}
-		t.Logf("%-20s %-4s %s", r.ID, r.Result, r.Message)
+		t.Logf("%-20s %-4s %s", r.ID, r.Outcome, r.Message)
 	}
 	if _, err := w.Exec(t.Context(), "go", "no-such-command"); err == nil || !strings.Contains(err.Error(), "no-such-command") {
 		t.Errorf("what the program said is lost: %v", err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 const engine = "engine"
@@ -19,11 +21,11 @@ func engineChecks() []Check {
 	}
 }
 
-func installEngine(w World) string {
-	if w.SetUp != "" {
-		return w.SetUp
+func installEngine(w World) remedy.Remedy {
+	if w.SetsUp {
+		return remedy.Command("up", "--setup")
 	}
-	return "install podman or docker, for example: apt-get install podman"
+	return remedy.Advice("install podman or docker, for example: apt-get install podman")
 }
 
 func enginePresent(_ context.Context, w World) Result {
@@ -50,11 +52,11 @@ func engineVersion(ctx context.Context, w World) Result {
 	}
 	out, err := w.Exec(ctx, w.Engine, "version", "--format", e.format)
 	if err != nil {
-		return fail("start the engine, then see: "+w.Engine+" version", "%s does not tell its version: %v", w.Engine, err)
+		return fail(remedy.Advice("start the engine, then see: "+w.Engine+" version"), "%s does not tell its version: %v", w.Engine, err)
 	}
 	version := strings.TrimSpace(out)
 	if older(version, e.oldest) {
-		return fail("upgrade "+w.Engine+" to "+e.oldest+" or newer", "%s %s is older than %s", w.Engine, version, e.oldest)
+		return fail(remedy.Advice("upgrade "+w.Engine+" to "+e.oldest+" or newer"), "%s %s is older than %s", w.Engine, version, e.oldest)
 	}
 	return pass("%s %s", w.Engine, version)
 }
@@ -83,7 +85,7 @@ func engineWorks(ctx context.Context, w World) Result {
 		return skip("no engine to try")
 	}
 	if err := w.EngineProbe(ctx); err != nil {
-		return fail("make this work first: "+w.Engine+" run --rm --privileged IMAGE true", "a privileged container does not run: %v", err)
+		return fail(remedy.Advice("make this work first: "+w.Engine+" run --rm --privileged IMAGE true"), "a privileged container does not run: %v", err)
 	}
 	return pass("a privileged container runs")
 }
@@ -94,7 +96,7 @@ func engineRunc(_ context.Context, w World) Result {
 	}
 	path, err := w.LookPath("runc")
 	if err != nil {
-		return fail("apt-get install runc", "podman on cgroup %s needs runc, which is not in PATH", cgroupVersion(w))
+		return fail(remedy.Advice("apt-get install runc"), "podman on cgroup %s needs runc, which is not in PATH", cgroupVersion(w))
 	}
 	return pass("runc at %s", path)
 }
@@ -109,15 +111,15 @@ func privilege(ctx context.Context, w World) Result {
 			return pass("not root; docker ran a privileged container")
 		}
 		if _, err := w.Stat("/var/run/docker.sock"); err != nil && w.Getenv("DOCKER_HOST") == "" {
-			return fail("start the docker daemon: sudo systemctl start docker", "not root, and no docker daemon has its socket here")
+			return fail(remedy.Advice("start the docker daemon: sudo systemctl start docker"), "not root, and no docker daemon has its socket here")
 		}
 		return pass("not root; the docker daemon is")
 	case "podman":
 		if cgroupVersion(w) != "v2" {
-			return fail("run sandbox as root, or boot with systemd.unified_cgroup_hierarchy=1", "rootless podman needs cgroup v2, and this is %s", cgroupVersion(w))
+			return fail(remedy.Advice("run sandbox as root, or boot with systemd.unified_cgroup_hierarchy=1"), "rootless podman needs cgroup v2, and this is %s", cgroupVersion(w))
 		}
 		if ids, err := w.ReadFile("/etc/subuid"); err != nil || !delegated(string(ids), w.Getenv("USER"), w.Getuid()) {
-			return fail("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER", "rootless podman needs a range of user ids in /etc/subuid")
+			return fail(remedy.Advice("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"), "rootless podman needs a range of user ids in /etc/subuid")
 		}
 		return pass("rootless, with user ids of its own")
 	}
@@ -147,7 +149,7 @@ func capSysResource(_ context.Context, w World) Result {
 		return skip("the capabilities of this process are not known")
 	}
 	if effective&(1<<capSysResourceBit) == 0 {
-		return warn("nothing, "+w.Command("up")+" gives podman a private configuration that raises no limits; or grant CAP_SYS_RESOURCE",
+		return warn(remedy.Advicef("nothing, %s gives podman a private configuration that raises no limits; or grant CAP_SYS_RESOURCE", remedy.Command("up")),
 			"root without CAP_SYS_RESOURCE: limits cannot be raised")
 	}
 	return pass("limits can be raised")

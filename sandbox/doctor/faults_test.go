@@ -34,7 +34,7 @@ func free(bytes uint64) func(string) (uint64, error) {
 
 var faults = []fault{
 	{"engine-present", "no engine", func(p *place) { p.Engine = "" }, Fail, "apt-get install podman"},
-	{"engine-present", "no engine, and a command that installs one", func(p *place) { p.Engine, p.SetUp = "", "sandbox up --setup" }, Fail, "sandbox up --setup"},
+	{"engine-present", "no engine, and a command that installs one", func(p *place) { p.Engine, p.SetsUp = "", true }, Fail, "sandbox up --setup"},
 	{"engine-present", "the chosen engine is not there", func(p *place) { p.Engine = "docker" }, Fail, "install"},
 	{"engine-version", "an old engine", func(p *place) { p.said["podman"] = "3.4.4" }, Fail, "4.0 or newer"},
 	{"engine-version", "a stopped daemon", func(p *place) { delete(p.said, "podman") }, Fail, "podman version"},
@@ -204,8 +204,8 @@ func TestUnansweredChecks(t *testing.T) {
 	}
 	for _, r := range Run(t.Context(), p.World, nil) {
 		ofCluster := r.Category == cluster || r.Category == platform || r.Category == certificates && r.ID != "clock"
-		if ofCluster && (r.Result != Fail || r.Fix == "") {
-			t.Errorf("%s: %s %q, fix %q; want fail with a fix", r.ID, r.Result, r.Message, r.Fix)
+		if ofCluster && (r.Outcome != Fail || r.Fix.IsZero()) {
+			t.Errorf("%s: %s %q, fix %q; want fail with a fix", r.ID, r.Outcome, r.Message, r.Fix.Text(nil))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
@@ -25,7 +26,7 @@ func cacheWritable(_ context.Context, w World) Result {
 		return skip("no image cache is set")
 	}
 	if err := w.Writable(w.CacheDir); err != nil {
-		return fail("sudo chown -R $(id -u) "+w.CacheDir, "the image cache cannot be written: %v", err)
+		return fail(remedy.Advice("sudo chown -R $(id -u) "+remedy.Quote(w.CacheDir)), "the image cache cannot be written: %v", err)
 	}
 	return pass("%s can be written", w.CacheDir)
 }
@@ -37,21 +38,27 @@ func cacheIntact(ctx context.Context, w World) Result {
 	err := w.CacheIntact(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return warn(w.Command("doctor")+", when the disk has less to do", "the cached images could not be read in time")
+		return warn(remedy.Advicef("%s, when the disk has less to do", remedy.Command("doctor")), "the cached images could not be read in time")
 	case err != nil:
-		return fail("rm -r "+w.CacheDir+"; "+w.Command("up")+" fills it again", "the image cache is damaged: %v", err)
+		return fail(emptyCache(w), "the image cache is damaged: %v", err)
 	}
 	return pass("every cached image has its digest")
+}
+
+// emptyCache removes every cached image.
+func emptyCache(w World) remedy.Remedy {
+	return remedy.Advicef("%s; %s fills it again", remedy.Shell("rm", "-r", w.CacheDir), remedy.Command("up"))
 }
 
 func sandboxOpens(_ context.Context, w World) Result {
 	switch {
 	case w.Damage != nil:
-		fix := ""
-		for _, r := range remedy.Of(w.Damage) { // the error knows what has to come before
-			fix += r.Text(func(args []string) string { return w.Command(remedy.Quote(args...)) }) + ", then "
+		fix := remedy.Command("up")
+		// The error knows what has to come before.
+		for _, first := range slices.Backward(remedy.Of(w.Damage)) {
+			fix = remedy.Advicef("%s, then %s", first, fix)
 		}
-		return fail(fix+w.Command("up"), "the sandbox cannot be opened: %v", w.Damage)
+		return fail(fix, "the sandbox cannot be opened: %v", w.Damage)
 	case w.Cluster == nil:
 		return noCluster(w)
 	}
@@ -60,16 +67,16 @@ func sandboxOpens(_ context.Context, w World) Result {
 
 func kubeconfigMode(_ context.Context, w World) Result {
 	if w.Kubeconfig == "" {
-		return skip("no kubeconfig yet; %s", w.Command("up"))
+		return skipUntil(remedy.Command("up"), "no kubeconfig yet")
 	}
 	info, err := w.Stat(w.Kubeconfig)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return skip("no kubeconfig yet; %s", w.Command("up"))
+		return skipUntil(remedy.Command("up"), "no kubeconfig yet")
 	case err != nil:
-		return fail("sudo chown $(id -u) "+w.Kubeconfig, "the kubeconfig cannot be looked at: %v", err)
+		return fail(remedy.Advice("sudo chown $(id -u) "+remedy.Quote(w.Kubeconfig)), "the kubeconfig cannot be looked at: %v", err)
 	case info.Mode().Perm()&0o077 != 0:
-		return fail("chmod 600 "+w.Kubeconfig, "%s has mode %04o: others may take over the cluster", w.Kubeconfig, info.Mode().Perm())
+		return fail(remedy.Shell("chmod", "600", w.Kubeconfig), "%s has mode %04o: others may take over the cluster", w.Kubeconfig, info.Mode().Perm())
 	}
 	return pass("%s has mode %04o", w.Kubeconfig, info.Mode().Perm())
 }

@@ -79,7 +79,6 @@ func fit() *place {
 		Listen:        func(string) error { return nil },
 		Writable:      func(string) error { return nil },
 		Now:           func() time.Time { return noon },
-		Command:       func(verb string) string { return "sandbox " + verb },
 		Engine:        "podman",
 		EngineProbe:   func(context.Context) error { return nil },
 		EngineStorage: func(context.Context) (string, error) { return "/var/lib/containers", nil },

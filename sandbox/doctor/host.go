@@ -36,7 +36,6 @@ func HostWorld(getenv func(string) string) World {
 		Listen:   listen,
 		Writable: writable,
 		Now:      time.Now,
-		Command:  func(verb string) string { return "sandbox " + verb },
 		Engine:   firstEngine(),
 	}
 }

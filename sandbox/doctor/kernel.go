@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 const kernel = "kernel"
@@ -35,7 +37,7 @@ func cgroupVersion(w World) string {
 
 func cgroups(_ context.Context, w World) Result {
 	if v := cgroupVersion(w); v != "v2" {
-		return warn("nothing, "+w.Command("up")+" tells kubelet to accept it; or boot with systemd.unified_cgroup_hierarchy=1",
+		return warn(remedy.Advicef("nothing, %s tells kubelet to accept it; or boot with systemd.unified_cgroup_hierarchy=1", remedy.Command("up")),
 			"cgroup %s, which Kubernetes supports only on request", v)
 	}
 	return pass("cgroup v2")
@@ -54,7 +56,7 @@ func atLeast(setting string, need, recommended int) func(context.Context, World)
 			return skip("%s is not a number: %q", setting, b)
 		}
 		if have < need {
-			return fail("sudo sysctl -w "+setting+"="+strconv.Itoa(recommended), "%s is %d, and %d is needed", setting, have, need)
+			return fail(remedy.Shell("sudo", "sysctl", "-w", setting+"="+strconv.Itoa(recommended)), "%s is %d, and %d is needed", setting, have, need)
 		}
 		return pass("%s is %d", setting, have)
 	}
@@ -71,9 +73,9 @@ func ipForward(ctx context.Context, w World) Result {
 func modules(_ context.Context, w World) Result {
 	if _, err := w.Stat("/lib/modules"); err != nil {
 		if w.Getuid() == 0 && errors.Is(err, fs.ErrNotExist) {
-			return pass("/lib/modules is missing; %s makes it", w.Command("up"))
+			return pass("/lib/modules is missing; it is created together with the sandbox")
 		}
-		return fail("sudo mkdir -p /lib/modules", "/lib/modules is missing, so the node cannot mount it")
+		return fail(remedy.Advice("sudo mkdir -p /lib/modules"), "/lib/modules is missing, so the node cannot mount it")
 	}
 	return pass("/lib/modules exists")
 }
@@ -88,7 +90,7 @@ func overlay(_ context.Context, w World) Result {
 			return pass("the kernel has overlayfs")
 		}
 	}
-	return warn("sudo modprobe overlay", "the kernel shows no overlayfs: images take more time and disk")
+	return warn(remedy.Advice("sudo modprobe overlay"), "the kernel shows no overlayfs: images take more time and disk")
 }
 
 // field is the first word after key in a file of lines such as /proc/meminfo; empty if there is none.

@@ -20,7 +20,7 @@ func TestTheHostForwardsForEveryEngineButRootlessPodman(t *testing.T) {
 func TestRootNeedsNoFolderOfModulesBefore(t *testing.T) {
 	p := fit()
 	delete(p.files, "lib/modules/6.12/modules.dep")
-	if got := modules(t.Context(), p.World); got.Outcome != Pass || got.Message != "/lib/modules is missing; sandbox up makes it" {
+	if got := modules(t.Context(), p.World); got.Outcome != Pass || got.Message != "/lib/modules is missing; it is created together with the sandbox" {
 		t.Errorf("%s %q", got.Outcome, got.Message)
 	}
 }

@@ -3,6 +3,8 @@ package doctor
 import (
 	"context"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // runsUndone warns of changes that killed runs left in the world: they look like faults of the services.
@@ -13,9 +15,9 @@ func runsUndone(_ context.Context, w World) Result {
 	left, err := w.LeftBehind()
 	switch {
 	case err != nil:
-		return fail(w.Command("undo"), "the journals of runs cannot be read: %v", err)
+		return fail(remedy.Command("undo"), "the journals of runs cannot be read: %v", err)
 	case len(left) > 0:
-		return warn(w.Command("undo"), "killed runs left %s behind: %s", count(len(left), "change"), strings.Join(left, "; "))
+		return warn(remedy.Command("undo"), "killed runs left %s behind: %s", count(len(left), "change"), strings.Join(left, "; "))
 	}
 	return pass("no run left anything behind")
 }

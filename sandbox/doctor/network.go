@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 const network = "network"
@@ -19,7 +21,7 @@ func networkChecks() []Check {
 
 func ports(_ context.Context, w World) Result {
 	if err := w.Listen("127.0.0.1:0"); err != nil {
-		return fail("sudo ip link set lo up, and let processes listen on 127.0.0.1", "no port can be opened on 127.0.0.1: %v", err)
+		return fail(remedy.Advice("sudo ip link set lo up, and let processes listen on 127.0.0.1"), "no port can be opened on 127.0.0.1: %v", err)
 	}
 	return pass("ports can be opened on 127.0.0.1; none is fixed")
 }
@@ -30,7 +32,7 @@ func registry(ctx context.Context, w World) Result {
 	}
 	for _, r := range w.Registries {
 		if err := w.Reach(ctx, r); err != nil {
-			return warn("sandbox images list, which shows what is here already; else set HTTPS_PROXY, or let "+w.Command("up")+" build from source",
+			return warn(remedy.Advicef("%s, which shows what is here already; else set HTTPS_PROXY, or let %s build from source", remedy.Command("images", "list"), remedy.Command("up")),
 				"%s does not answer: %v", r, err)
 		}
 	}
@@ -43,7 +45,7 @@ func goProxy(ctx context.Context, w World) Result {
 	}
 	out, err := w.Exec(ctx, "go", "env", "GOPROXY") // Go's own default and the user's `go env -w` count, not the environment alone
 	if err != nil {
-		return warn("see: go env GOPROXY", "go does not tell its module proxy: %v", err)
+		return warn(remedy.Advice("see: go env GOPROXY"), "go does not tell its module proxy: %v", err)
 	}
 	setting := strings.TrimSpace(out)
 	first, _, _ := strings.Cut(strings.ReplaceAll(setting, "|", ","), ",")
@@ -52,7 +54,7 @@ func goProxy(ctx context.Context, w World) Result {
 		return skip("GOPROXY is %s: modules do not come from a proxy", setting)
 	}
 	if err := w.Reach(ctx, first); err != nil {
-		return warn("go env -w GOPROXY=ADDRESS, one that answers here; it is needed only to build images from source",
+		return warn(remedy.Advice("go env -w GOPROXY=ADDRESS, one that answers here; it is needed only to build images from source"),
 			"%s does not answer: %v", address.Redacted(), err)
 	}
 	return pass("%s answers", address.Redacted())
@@ -66,7 +68,7 @@ func proxyEnv(_ context.Context, w World) Result {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
 		upper, lower := w.Getenv(name), w.Getenv(strings.ToLower(name))
 		if upper != "" && lower != "" && upper != lower {
-			return warn("export "+strings.ToLower(name)+"=$"+name, "%s and %s differ, and programs disagree on which counts", name, strings.ToLower(name))
+			return warn(remedy.Advice("export "+strings.ToLower(name)+"=$"+name), "%s and %s differ, and programs disagree on which counts", name, strings.ToLower(name))
 		}
 		if upper+lower != "" {
 			proxies[name] = true
@@ -84,7 +86,7 @@ func proxyEnv(_ context.Context, w World) Result {
 		missing = absent(unproxied, strings.Split(except, ","))
 	}
 	if len(missing) > 0 {
-		return warn("export NO_PROXY="+strings.TrimPrefix(except+",", ",")+strings.Join(missing, ","),
+		return warn(remedy.Advice("export NO_PROXY="+strings.TrimPrefix(except+",", ",")+strings.Join(missing, ",")),
 			"a proxy is set, and NO_PROXY lacks %s", strings.Join(missing, ", "))
 	}
 	return pass("a proxy is set, and NO_PROXY spares the cluster")

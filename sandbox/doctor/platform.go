@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -30,11 +31,11 @@ func targetsUp(ctx context.Context, w World) Result {
 	up, total, down, err := w.Cluster.Targets(ctx)
 	switch {
 	case err != nil:
-		return fail(w.Command("logs prometheus"), "Prometheus does not tell its targets: %v", err)
+		return fail(remedy.Command("logs", "prometheus"), "Prometheus does not tell its targets: %v", err)
 	case total == 0:
-		return fail(w.Command("up")+", so that pods carry the labels Prometheus looks for", "Prometheus has no targets")
+		return fail(remedy.Advicef("%s, so that pods carry the labels Prometheus looks for", remedy.Command("up")), "Prometheus has no targets")
 	case up < total:
-		return fail(w.Command("status")+", and "+w.Command("logs")+" of the first", "%d of %s up; down: %s", up, count(total, "target"), some(down))
+		return fail(remedy.Advicef("%s, and %s of the first", remedy.Command("status"), remedy.Command("logs")), "%d of %s up; down: %s", up, count(total, "target"), some(down))
 	}
 	return pass("%s up", count(total, "target"))
 }
@@ -45,10 +46,10 @@ func loadgenCalling(ctx context.Context, w World) Result {
 	}
 	rate, err := w.Cluster.CallRate(ctx)
 	if err != nil {
-		return fail(w.Command("logs prometheus"), "the rate of calls cannot be read: %v", err)
+		return fail(remedy.Command("logs", "prometheus"), "the rate of calls cannot be read: %v", err)
 	}
 	if !(rate > 0) { // NaN as well
-		return fail(w.Command("logs "+generator), "%s is not calling", generator)
+		return fail(remedy.Command("logs", generator), "%s is not calling", generator)
 	}
 	return pass("%s makes %.0f calls a second", generator, rate)
 }
@@ -59,11 +60,11 @@ func tracesServices(ctx context.Context, w World) Result {
 	}
 	services, err := w.Cluster.Services(ctx)
 	if err != nil {
-		return fail(w.Command("logs jaeger"), "Jaeger does not tell its services: %v", err)
+		return fail(remedy.Command("logs", "jaeger"), "Jaeger does not tell its services: %v", err)
 	}
 	called, err := w.Cluster.Called(ctx)
 	if err != nil {
-		return fail(w.Command("logs prometheus"), "which services are called cannot be read: %v", err)
+		return fail(remedy.Command("logs", "prometheus"), "which services are called cannot be read: %v", err)
 	}
 	var silent []string
 	for _, s := range append([]string{generator}, called...) {
@@ -72,7 +73,7 @@ func tracesServices(ctx context.Context, w World) Result {
 		}
 	}
 	if len(silent) > 0 {
-		return warn(w.Command("logs "+silent[0])+": it says why spans cannot be sent", "Jaeger knows %s, and no span of %s", count(len(services), "service"), some(silent))
+		return warn(remedy.Advicef("%s: it says why spans cannot be sent", remedy.Command("logs", silent[0])), "Jaeger knows %s, and no span of %s", count(len(services), "service"), some(silent))
 	}
 	return pass("Jaeger knows %s, and all that call or are called now", count(len(services), "service"))
 }
@@ -83,10 +84,10 @@ func tracesArriving(ctx context.Context, w World) Result {
 	}
 	n, err := w.Cluster.Traces(ctx, generator)
 	if err != nil {
-		return fail(w.Command("logs jaeger"), "Jaeger does not show traces: %v", err)
+		return fail(remedy.Command("logs", "jaeger"), "Jaeger does not show traces: %v", err)
 	}
 	if n == 0 {
-		return warn(w.Command("logs "+generator)+", and "+w.Command("doctor")+" again in 10 seconds", "no trace of %s has arrived of late", generator)
+		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", generator), remedy.Command("doctor")), "no trace of %s has arrived of late", generator)
 	}
 	return pass("%s of %s of late", count(n, "trace"), generator)
 }
@@ -97,10 +98,10 @@ func breakersClosed(ctx context.Context, w World) Result {
 	}
 	breakers, err := w.Cluster.Breakers(ctx)
 	if err != nil {
-		return fail(w.Command("logs prometheus"), "the breakers cannot be read: %v", err)
+		return fail(remedy.Command("logs", "prometheus"), "the breakers cannot be read: %v", err)
 	}
 	if len(breakers) == 0 { // at rest loadgen calls, and every call goes through one
-		return warn(w.Command("logs prometheus")+", and "+w.Command("doctor")+" again in 10 seconds", "Prometheus knows of no breaker: whether they are closed is not known")
+		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", "prometheus"), remedy.Command("doctor")), "Prometheus knows of no breaker: whether they are closed is not known")
 	}
 	var tripped []string
 	for _, b := range breakers {
@@ -109,7 +110,7 @@ func breakersClosed(ctx context.Context, w World) Result {
 		}
 	}
 	if len(tripped) > 0 {
-		return warn(w.Command("watch")+"; if no scenario is running: "+w.Command("logs")+" of the callee", "%s", some(tripped))
+		return warn(remedy.Advicef("%s; if no scenario is running: %s of the callee", remedy.Command("watch"), remedy.Command("logs")), "%s", some(tripped))
 	}
 	return pass("%s, all closed", count(len(breakers), "breaker"))
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 const resources = "resources"
@@ -43,7 +45,7 @@ func totalMemory(_ context.Context, w World) Result {
 		total, what = limit, "memory allowed by the cgroup"
 	}
 	if total < memoryTotal {
-		return fail("give the machine, or the container this runs in, 4 GB or more", "%s of %s, and %s are needed", size(total), what, size(memoryTotal))
+		return fail(remedy.Advice("give the machine, or the container this runs in, 4 GB or more"), "%s of %s, and %s are needed", size(total), what, size(memoryTotal))
 	}
 	return pass("%s of %s", size(total), what)
 }
@@ -55,9 +57,9 @@ func availableMemory(_ context.Context, w World) Result {
 	}
 	switch {
 	case w.Cluster != nil && available < memorySpare:
-		return warn("close programs, until free shows 0.5 GB available", "%s of memory available beside the sandbox, which is up", size(available))
+		return warn(remedy.Advice("close programs, until free shows 0.5 GB available"), "%s of memory available beside the sandbox, which is up", size(available))
 	case w.Cluster == nil && available < memoryAvailable:
-		return warn("close programs, until free shows 2 GB available", "%s of memory available, and the sandbox takes %s", size(available), size(memoryAvailable))
+		return warn(remedy.Advice("close programs, until free shows 2 GB available"), "%s of memory available, and the sandbox takes %s", size(available), size(memoryAvailable))
 	}
 	return pass("%s of memory available", size(available))
 }
@@ -83,7 +85,7 @@ func diskCache(_ context.Context, w World) Result {
 	if w.CacheDir == "" {
 		return skip("the image cache has no place yet")
 	}
-	return room(w, "image cache", w.CacheDir, "rm -r "+w.CacheDir+"; "+w.Command("up")+" fills it again")
+	return room(w, "image cache", w.CacheDir, emptyCache(w))
 }
 
 func diskEngine(ctx context.Context, w World) Result {
@@ -95,20 +97,20 @@ func diskEngine(ctx context.Context, w World) Result {
 		err = errors.New("an empty answer")
 	}
 	if err != nil {
-		return warn("see: "+w.Engine+" info", "%s does not tell where it keeps its images: %v", w.Engine, err)
+		return warn(remedy.Advice("see: "+w.Engine+" info"), "%s does not tell where it keeps its images: %v", w.Engine, err)
 	}
 	// The engine of Docker Desktop, or of DOCKER_HOST, speaks of its own machine. On this one every folder has a parent with some room.
 	if _, err := w.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return skip("the engine's storage, %s, is not on this machine", dir)
 	}
-	return room(w, "engine's storage", dir, w.Engine+" system prune")
+	return room(w, "engine's storage", dir, remedy.Shell(w.Engine, "system", "prune"))
 }
 
 // room checks the space for something in dir; fix makes some.
-func room(w World, what, dir, fix string) Result {
+func room(w World, what, dir string, fix remedy.Remedy) Result {
 	free, err := w.DiskFree(dir)
 	if err != nil {
-		return warn("df -h "+dir, "the disk space for the %s is not known: %v", what, err)
+		return warn(remedy.Shell("df", "-h", dir), "the disk space for the %s is not known: %v", what, err)
 	}
 	needed := uint64(diskFree)
 	if w.Cluster != nil {
@@ -126,9 +128,9 @@ func openFiles(_ context.Context, w World) Result {
 	case err != nil:
 		return skip("the limit of open files is not known: %v", err)
 	case hard < filesNeeded:
-		return fail("raise nofile in /etc/security/limits.conf to 65536, and log in again", "a process may open %d files, and %d are needed", hard, filesNeeded)
+		return fail(remedy.Advice("raise nofile in /etc/security/limits.conf to 65536, and log in again"), "a process may open %d files, and %d are needed", hard, filesNeeded)
 	case hard < filesWanted:
-		return warn("raise nofile in /etc/security/limits.conf to 65536, and log in again", "a process may open %d files; under load %d are better", hard, filesWanted)
+		return warn(remedy.Advice("raise nofile in /etc/security/limits.conf to 65536, and log in again"), "a process may open %d files; under load %d are better", hard, filesWanted)
 	}
 	return pass("a process may open %d files", hard)
 }

@@ -20,15 +20,15 @@ func TestASandboxThatIsUpNeedsLessRoomThanOneThatIsToCome(t *testing.T) {
 	p.DiskFree = free(2 * gigabyte)
 	p.write("proc/meminfo", "MemTotal: 16303428 kB\nMemAvailable: 900000 kB\n")
 	for _, r := range Run(t.Context(), p.World, nil) {
-		if r.Category == resources && r.Result != Pass {
-			t.Errorf("with a sandbox, %s: %s %q", r.ID, r.Result, r.Message)
+		if r.Category == resources && r.Outcome != Pass {
+			t.Errorf("with a sandbox, %s: %s %q", r.ID, r.Outcome, r.Message)
 		}
 	}
 	p.Cluster = nil
 	wants := map[string]Outcome{"disk-cache": Fail, "disk-engine": Fail, "memory-available": Warn}
 	for _, r := range Run(t.Context(), p.World, nil) {
-		if want, ok := wants[r.ID]; ok && r.Result != want {
-			t.Errorf("without a sandbox, %s: %s %q; want %s", r.ID, r.Result, r.Message, want)
+		if want, ok := wants[r.ID]; ok && r.Outcome != want {
+			t.Errorf("without a sandbox, %s: %s %q; want %s", r.ID, r.Outcome, r.Message, want)
 		}
 	}
 }

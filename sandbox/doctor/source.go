@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 const source = "source"
@@ -23,17 +25,17 @@ func goToolchain(ctx context.Context, w World) Result {
 		if w.Lacking == nil {
 			return skip("no Go; it is needed only to build images from source")
 		}
-		return without(ctx, w, "go", "install Go "+oldestGo+" from https://go.dev/dl")
+		return without(ctx, w, "go", remedy.Advice("install Go "+oldestGo+" from https://go.dev/dl"))
 	}
 	out, err := w.Exec(ctx, "go", "env", "GOVERSION")
 	version := strings.TrimPrefix(strings.TrimSpace(out), "go")
 	switch {
 	case err != nil:
-		return warn("see: go env GOVERSION", "go does not tell its version: %v", err)
+		return warn(remedy.Advice("see: go env GOVERSION"), "go does not tell its version: %v", err)
 	case strings.HasPrefix(version, "devel"):
 		return pass("go %s", version)
 	case older(version, oldestGo):
-		return warn("install Go "+oldestGo+" from https://go.dev/dl, or allow the download with GOTOOLCHAIN=auto", "go %s is older than %s", version, oldestGo)
+		return warn(remedy.Advice("install Go "+oldestGo+" from https://go.dev/dl, or allow the download with GOTOOLCHAIN=auto"), "go %s is older than %s", version, oldestGo)
 	}
 	return pass("go %s", version)
 }
@@ -44,14 +46,14 @@ func debootstrap(ctx context.Context, w World) Result {
 	}
 	path, err := w.LookPath("debootstrap")
 	if err != nil {
-		return without(ctx, w, "debootstrap", "apt-get install debootstrap")
+		return without(ctx, w, "debootstrap", remedy.Shell("apt-get", "install", "debootstrap"))
 	}
 	return pass("debootstrap at %s", path)
 }
 
 // without says what a machine that lacks a program lacks by that. As up does, it takes what is in the cache, then what can be pulled; that a
 // registry has the image is taken for granted where it answers.
-func without(ctx context.Context, w World, program, fix string) Result {
+func without(ctx context.Context, w World, program string, fix remedy.Remedy) Result {
 	lacking, err := w.Lacking(ctx)
 	if err != nil {
 		return warn(fix, "%s is not in PATH, and which images have to be built is not known: %v", program, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -34,9 +35,9 @@ func some(names []string) string {
 }
 
 // logsOf is the command that shows what a pod has written: a pod of no release that `sandbox logs` takes is one for kubectl.
-func logsOf(w World, p telemetry.Pod) string {
+func logsOf(w World, p telemetry.Pod) remedy.Remedy {
 	if p.Release == "" {
-		return w.kubectl() + " -n " + p.Namespace + " logs " + p.Name
+		return remedy.Advice(w.kubectl() + " -n " + p.Namespace + " logs " + p.Name)
 	}
-	return w.Command("logs " + p.Release)
+	return remedy.Command("logs", p.Release)
 }

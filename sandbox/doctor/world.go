@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -23,11 +24,9 @@ type World struct {
 	Writable func(dir string) error                      // makes dir and a file in it, and removes the file
 	Now      func() time.Time
 
-	Command func(verb string) string // the command line of a verb for the sandbox that is examined
-
 	Engine        string                                    // docker, podman or nerdctl; empty where none was found
 	EngineProbe   func(ctx context.Context) error           // runs a privileged container; nil skips the check
-	SetUp         string                                    // the command that installs an engine; empty where there is none
+	SetsUp        bool                                      // whether the command can install an engine here
 	EngineStorage func(ctx context.Context) (string, error) // where the engine, maybe on another machine, keeps images; nil skips the check
 	CacheDir      string                                    // of images; empty skips its checks
 	CacheIntact   func(ctx context.Context) error           // compares the cached images with their digests; nil skips the check
@@ -42,10 +41,8 @@ type World struct {
 	Cluster *Cluster // nil where there is none
 }
 
-// kubectl begins a command line of kubectl for the sandbox's cluster: the user's own context is another's.
-func (w World) kubectl() string { return w.onCluster("kubectl") }
-
-func (w World) onCluster(command string) string { return "KUBECONFIG=" + w.Kubeconfig + " " + command }
+// kubectl returns the start of a command line of kubectl for the sandbox's cluster, because the user's current context may name another cluster.
+func (w World) kubectl() string { return "KUBECONFIG=" + remedy.Quote(w.Kubeconfig) + " kubectl" }
 
 // Cluster is what the sandbox's cluster can be asked. A check whose function is nil is skipped.
 type Cluster struct {

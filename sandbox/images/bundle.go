@@ -16,6 +16,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Save writes images, and other files under the names that Load is to give them, as one zstd archive.
@@ -95,6 +97,9 @@ func (c *Cache) Load(ctx context.Context, r io.Reader, folder string) ([]Entry, 
 	return entries, nil
 }
 
+// rewrite is the remedy for a bundle that cannot be read.
+var rewrite = remedy.Advicef("write it again with `%s`", remedy.Command("images", "save"))
+
 func (c *Cache) loadFiles(tr *tar.Reader, folder string) ([]Entry, error) {
 	var entries []Entry
 	for {
@@ -103,11 +108,11 @@ func (c *Cache) loadFiles(tr *tar.Reader, folder string) ([]Entry, error) {
 			return entries, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading the bundle: %w\ntry: write it again with `sandbox images save`", err)
+			return nil, remedy.Errorf(rewrite, "reading the bundle: %w", err)
 		}
 		e, err := c.loadFile(hdr.Name, tr, folder)
 		if err != nil {
-			return nil, fmt.Errorf("reading %s of the bundle: %w\ntry: write it again with `sandbox images save`", hdr.Name, err)
+			return nil, remedy.Errorf(rewrite, "reading %s of the bundle: %w", hdr.Name, err)
 		}
 		if e != nil {
 			entries = append(entries, *e)

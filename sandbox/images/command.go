@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/child"
 )
 
@@ -25,7 +26,7 @@ func (w *Workshop) run(cmd *exec.Cmd) error {
 		return nil
 	}
 	if errors.Is(err, exec.ErrNotFound) {
-		return fmt.Errorf("%w\ntry: sandbox up --setup", err)
+		return remedy.Wrap(err, remedy.Command("up", "--setup"))
 	}
 	if cmd.Process != nil {
 		_ = child.SignalGroup(cmd.Process, syscall.SIGKILL) // what is left of it

@@ -2,13 +2,12 @@ package images
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/flock"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // leftoverAge is when a scratch folder that nobody has locked counts as left by a build that was killed: what the build had started may outlive
@@ -54,5 +53,7 @@ func (c *Cache) removeLeftovers(remove func(dir string) error) error {
 	if len(stay) == 0 {
 		return nil
 	}
-	return fmt.Errorf("removing what a killed build left: %w\ntry: unmount as root what `findmnt` shows below it, then sudo rm -r --one-file-system %s", errors.Join(why...), strings.Join(stay, " "))
+	unmounted := append([]string{"sudo", "rm", "-r", "--one-file-system"}, stay...)
+	return remedy.Errorf(remedy.Advicef("unmount as root what `findmnt` shows below it, then %s", remedy.Shell(unmounted...)),
+		"removing what a killed build left: %w", errors.Join(why...))
 }

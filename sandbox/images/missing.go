@@ -1,12 +1,19 @@
 package images
 
+import "github.com/grpc-sandbox/sandbox/internal/remedy"
+
 // MissingError says that building an image needs a program that is not installed.
 type MissingError struct{ Program string }
 
 func (e *MissingError) Error() string {
-	remedy := "sandbox up --setup"
-	if e.Program == "go" { // what distributions package is mostly too old to fetch a newer one
-		remedy = "install Go from https://go.dev/dl"
+	return "building it needs " + e.Program + ", which is not in PATH"
+}
+
+// Remedies returns what installs the program. Go is not installed by the set-up, because the packages of most distributions are too old to fetch a
+// newer toolchain.
+func (e *MissingError) Remedies() []remedy.Remedy {
+	if e.Program == "go" {
+		return []remedy.Remedy{remedy.Advice("install Go from https://go.dev/dl")}
 	}
-	return "building it needs " + e.Program + ", which is not in PATH\ntry: " + remedy
+	return []remedy.Remedy{remedy.Command("up", "--setup")}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Preparation makes images one after another in the background, in order of need; whoever needs one waits for that one.
@@ -75,6 +77,9 @@ func (p *Preparation) Stop() {
 // UnknownError says that no catalog entry has a reference.
 type UnknownError struct{ Ref string }
 
-func (e *UnknownError) Error() string {
-	return "image " + e.Ref + " is not in the catalog\ntry: sandbox images list"
+func (e *UnknownError) Error() string { return "image " + e.Ref + " is not in the catalog" }
+
+// Remedies returns the command that lists the catalog.
+func (e *UnknownError) Remedies() []remedy.Remedy {
+	return []remedy.Remedy{remedy.Command("images", "list")}
 }

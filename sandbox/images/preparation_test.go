@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
 func TestPreparationGoesInOrderOfNeed(t *testing.T) {
@@ -37,7 +39,7 @@ func TestPreparationGoesInOrderOfNeed(t *testing.T) {
 	_, err = p.Wait(t.Context(), "call1")
 	wantError(t, err, nil, "broken")
 	var unknown *UnknownError
-	if _, err := p.Wait(t.Context(), "other"); !errors.As(err, &unknown) || unknown.Ref != "other" || !strings.Contains(err.Error(), "try: sandbox images list") {
+	if _, err := p.Wait(t.Context(), "other"); !errors.As(err, &unknown) || unknown.Ref != "other" || !strings.Contains(fixture.ErrorText(err), "try: sandbox images list") {
 		t.Errorf("an unknown image: %v", err)
 	}
 }

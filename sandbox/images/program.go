@@ -3,7 +3,6 @@ package images
 import (
 	"archive/tar"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +11,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Program is an image of one static program on an empty base: the file, CA certificates, and a user that is not root.
@@ -72,7 +73,7 @@ func caBundle(host string) (string, error) {
 			return file, nil
 		}
 	}
-	return "", errors.New("the image needs CA certificates, and this machine has none\ntry: install the package ca-certificates")
+	return "", remedy.New("the image needs CA certificates, and this machine has none", remedy.Advice("install the package ca-certificates"))
 }
 
 // assemble makes an image for this machine's architecture.

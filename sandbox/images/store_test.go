@@ -20,6 +20,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // counter is a transport that counts; base nil is a machine without network.
@@ -158,7 +160,7 @@ func TestGet(t *testing.T) {
 		}, nil, []string{"preparing example.org/thing:1", "does not compile"}},
 		{"where pulling and building fail, both say why", missing, true, func(s *shop) {
 			s.image.Recipe = fakeRecipe{build: func(context.Context, *Workshop) (v1.Image, error) {
-				return nil, errors.New("does not compile\ntry: another")
+				return nil, remedy.New("does not compile", remedy.Advice("another"))
 			}}
 		}, []string{"pulling", "note"}, []string{"preparing example.org/thing:1", "pulling " + missing, "\nand building it instead: does not compile\ntry: another"}},
 		{"without a checkout, what exists only as source does not speak of registries", "", false, func(s *shop) { s.store.SourceTree = "" }, nil,
@@ -273,7 +275,7 @@ func TestMissingGoIsNotForSetUp(t *testing.T) {
 
 func TestShort(t *testing.T) {
 	for in, want := range map[string]string{
-		"a\ntry: b": "a", "": "", strings.Repeat("é", 200): strings.Repeat("é", 200), strings.Repeat("é", 201): strings.Repeat("é", 199) + "…",
+		"a\nb": "a", "": "", strings.Repeat("é", 200): strings.Repeat("é", 200), strings.Repeat("é", 201): strings.Repeat("é", 199) + "…",
 	} {
 		if got := short(errors.New(in)); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)

@@ -10,25 +10,28 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// WaitForAPI waits until the API server says that it is ready.
+// WaitForAPI waits until the API server reports that it is ready.
 func (c *Client) WaitForAPI(ctx context.Context, limit time.Duration) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
 		_, err := c.Kube.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
-		if ctx.Err() == nil { // a question that the limit cut off must not hide the answer before it
+		// Keep the last answer if this request was cut off by the timeout.
+		if ctx.Err() == nil {
 			last = err
 		}
 		return err == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the cluster to answer: %w\ntry: sandbox doctor", errors.Join(err, last))
+		return remedy.Errorf(remedy.Command("doctor"), "waiting for the cluster to answer: %w", errors.Join(err, last))
 	}
 	return nil
 }
 
-// EnsureNamespace makes a namespace where it is missing.
+// EnsureNamespace creates a namespace if it does not exist.
 func (c *Client) EnsureNamespace(ctx context.Context, name string) error {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app.kubernetes.io/part-of": "sandbox"}}}
 	_, err := c.Kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})

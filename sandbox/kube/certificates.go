@@ -20,20 +20,25 @@ var certificateResource = schema.GroupVersionResource{Group: "cert-manager.io", 
 // Certificate is one cert-manager Certificate.
 type Certificate struct {
 	Namespace, Name string
-	Issuer          string // the ClusterIssuer that signs it; empty for an Issuer of its own namespace
-	Authority       bool   // it signs others
-	Secret          string // where it is issued to
-	Issued          []byte // what is in the Secret: PEM, with its chain; empty before the first time
-	Ready           bool
-	Why             string // the condition's message when it is not ready
-	NotBefore       time.Time
-	NotAfter        time.Time
+	// Issuer is the ClusterIssuer that signs it, or empty for an Issuer of its own namespace.
+	Issuer string
+	// Authority is true if the certificate signs others.
+	Authority bool
+	// Secret is where the issued certificate is stored.
+	Secret string
+	// Issued is the content of the Secret: the chain as PEM. It is empty until the certificate is issued.
+	Issued []byte
+	Ready  bool
+	// Why is the message of the condition if the certificate is not ready.
+	Why       string
+	NotBefore time.Time
+	NotAfter  time.Time
 }
 
-// issuedSelector is the label that cert-manager gives to each Secret it writes.
+// issuedSelector selects by the label that cert-manager sets on each Secret it writes.
 const issuedSelector = "controller.cert-manager.io/fao=true"
 
-// Certificates lists the certificates of every namespace, each with what was issued.
+// Certificates lists the certificates of all namespaces, each with the issued chain.
 func (c *Client) Certificates(ctx context.Context) ([]Certificate, error) {
 	list, err := c.Dynamic.Resource(certificateResource).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -79,14 +84,14 @@ func certificate(u unstructured.Unstructured) Certificate {
 	return cert
 }
 
-// moment reads a time of the status; zero when there is none.
+// moment reads a time of the status. It is zero if there is none.
 func moment(u unstructured.Unstructured, field string) time.Time {
 	text, _, _ := unstructured.NestedString(u.Object, "status", field)
 	t, _ := time.Parse(time.RFC3339, text)
 	return t
 }
 
-// CanIssue says whether cert-manager's webhook lets a new issuer pass; nothing is made.
+// CanIssue returns an error if cert-manager's webhook does not admit a new issuer. It is a dry run and creates nothing.
 func (c *Client) CanIssue(ctx context.Context) error {
 	probe := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer", "metadata": map[string]any{"name": "sandbox-probe"},
@@ -100,7 +105,7 @@ func (c *Client) CanIssue(ctx context.Context) error {
 	return nil
 }
 
-// Renew asks cert-manager to issue a certificate anew now, as `cmctl renew` does.
+// Renew makes cert-manager issue a certificate again, as `cmctl renew` does.
 func (c *Client) Renew(ctx context.Context, namespace, name string) error {
 	resource := c.Dynamic.Resource(certificateResource).Namespace(namespace)
 	u, err := resource.Get(ctx, name, metav1.GetOptions{})
@@ -111,7 +116,8 @@ func (c *Client) Renew(ctx context.Context, namespace, name string) error {
 	if err != nil {
 		return fmt.Errorf("renewing certificate %s: %w", name, err)
 	}
-	conditions = slices.DeleteFunc(conditions, func(c any) bool { // a type may be there once only
+	// A condition type may occur only once.
+	conditions = slices.DeleteFunc(conditions, func(c any) bool {
 		old, ok := c.(map[string]any)
 		return ok && old["type"] == "Issuing"
 	})
@@ -129,7 +135,7 @@ func (c *Client) Renew(ctx context.Context, namespace, name string) error {
 }
 
 // Identity returns the TLS settings of a client that has the certificate in a Secret: its key pair, and the roots in the trust bundle of the
-// namespace. The ca.crt of the Secret is not trusted: cert-manager writes it once and never again.
+// namespace. It does not trust the ca.crt of the Secret, because cert-manager never updates it.
 func (c *Client) Identity(ctx context.Context, namespace, secret string) (*tls.Config, error) {
 	pair, err := c.KeyPair(ctx, namespace, secret)
 	if err != nil {

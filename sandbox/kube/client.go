@@ -1,4 +1,4 @@
-// Package kube is what the sandbox asks of a Kubernetes cluster.
+// Package kube contains the operations on a Kubernetes cluster that the sandbox needs.
 package kube
 
 import (
@@ -15,7 +15,7 @@ const (
 	ReleaseLabel = "app.kubernetes.io/name" // every pod carries the name of its release
 )
 
-// Client talks to one cluster.
+// Client is a client of one cluster.
 type Client struct {
 	Kube    kubernetes.Interface
 	Dynamic dynamic.Interface

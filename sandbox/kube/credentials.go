@@ -9,9 +9,9 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// Credentials are those of a gRPC client that has the certificate in a Secret and expects a server of a certain name. They are read again for each
-// handshake, so that a command that runs for long follows renewed certificates and replaced roots as every service does. While the API server does
-// not answer, what was read last is used.
+// Credentials returns the credentials of a gRPC client that has the certificate in a Secret and expects a server with the given name. They are read
+// again for each handshake, so that a long-running command follows renewed certificates and rotated roots as every service does. While the API
+// server does not answer, the values read last are used.
 func (c *Client) Credentials(ctx context.Context, namespace, secret, serverName string) (credentials.TransportCredentials, error) {
 	return freshCredentials(ctx, serverName, func(ctx context.Context) (*tls.Config, error) { return c.Identity(ctx, namespace, secret) })
 }
@@ -28,10 +28,11 @@ func freshCredentials(ctx context.Context, serverName string, read func(context.
 }
 
 type fresh struct {
-	credentials.TransportCredentials // with what was read first; what it says of itself does not change
-	serverName                       string
-	read                             func(context.Context) (*tls.Config, error)
-	last                             *atomic.Pointer[tls.Config]
+	// These are the credentials read first. What they say about the protocol does not change.
+	credentials.TransportCredentials
+	serverName string
+	read       func(context.Context) (*tls.Config, error)
+	last       *atomic.Pointer[tls.Config]
 }
 
 func (f *fresh) ClientHandshake(ctx context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {

@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// WithoutEndpoints names the Services with a label selector that no ready pod stands behind. A port-forward reaches a pod without its Service, so pods
-// that are ready and answer prove nothing about it.
+// WithoutEndpoints returns the names of the Services with a label selector that have no ready pod. A port-forward reaches a pod without its
+// Service, so pods that are ready and answer say nothing about the Service.
 func (c *Client) WithoutEndpoints(ctx context.Context, namespace, selector string) ([]string, error) {
 	services, err := c.Kube.CoreV1().Services(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
@@ -37,7 +37,7 @@ func (c *Client) WithoutEndpoints(ctx context.Context, namespace, selector strin
 	return lacking, nil
 }
 
-// hasReady reports that one endpoint is ready; a missing condition means that it is, as the API says.
+// hasReady reports whether one endpoint is ready. A missing condition counts as ready, as the API specifies.
 func hasReady(all []discoveryv1.Endpoint) bool {
 	return slices.ContainsFunc(all, func(e discoveryv1.Endpoint) bool { return e.Conditions.Ready == nil || *e.Conditions.Ready })
 }

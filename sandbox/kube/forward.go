@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Forward is a port of a pod on this machine's loopback.
@@ -19,11 +21,12 @@ type Forward struct {
 	Address string // "127.0.0.1:port"
 	Pod     string
 	stop    context.CancelFunc
-	ended   chan struct{} // closed at the end; err is set before
-	err     error
+	// ended is closed when the forwarding ends. err is set before.
+	ended chan struct{}
+	err   error
 }
 
-// Forward opens a port of one ready pod of a release. It lasts until Close, or until the pod is gone: see Ended.
+// Forward forwards a port of one ready pod of a release. It lasts until Close is called or the pod is gone: see Ended.
 func (c *Client) Forward(ctx context.Context, namespace, release string, port int) (*Forward, error) {
 	pod, err := c.readyPod(ctx, namespace, release)
 	if err != nil {
@@ -32,7 +35,7 @@ func (c *Client) Forward(ctx context.Context, namespace, release string, port in
 	return c.ForwardPod(ctx, namespace, pod, port)
 }
 
-// ForwardPod opens a port of one pod.
+// ForwardPod forwards a port of one pod.
 func (c *Client) ForwardPod(ctx context.Context, namespace, pod string, port int) (*Forward, error) {
 	transport, upgrader, err := spdy.RoundTripperFor(c.Config)
 	if err != nil {
@@ -40,7 +43,8 @@ func (c *Client) ForwardPod(ctx context.Context, namespace, pod string, port int
 	}
 	url := c.Kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward").URL()
 	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
-	open, stop := context.WithCancel(context.WithoutCancel(ctx)) // ctx ends the opening only
+	// ctx bounds only the opening.
+	open, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ready := make(chan struct{})
 	pf, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, open.Done(), ready, io.Discard, io.Discard)
 	if err != nil {
@@ -54,7 +58,8 @@ func (c *Client) ForwardPod(ctx context.Context, namespace, pod string, port int
 		stop()
 		return nil, fmt.Errorf("forwarding port %d of pod %s: %w", port, pod, f.err)
 	case <-ctx.Done():
-		stop() // its end is not waited for: dialling a node that does not answer takes no context
+		// Do not wait for it: dialling a node that does not answer takes no context.
+		stop()
 		return nil, ctx.Err()
 	}
 	ports, err := pf.GetPorts()
@@ -66,7 +71,7 @@ func (c *Client) ForwardPod(ctx context.Context, namespace, pod string, port int
 	return f, nil
 }
 
-// startForward runs forward, which ends soon after stop was called.
+// startForward runs forward, which returns soon after stop was called.
 func startForward(pod string, stop context.CancelFunc, forward func() error) *Forward {
 	f := &Forward{Pod: pod, stop: stop, ended: make(chan struct{})}
 	go func() {
@@ -76,16 +81,16 @@ func startForward(pod string, stop context.CancelFunc, forward func() error) *Fo
 	return f
 }
 
-// Close ends the forwarding and waits for its end. It may be called again.
+// Close stops the forwarding and waits until it has ended. It may be called again.
 func (f *Forward) Close() {
 	f.stop()
 	<-f.ended
 }
 
-// Done is closed at the end.
+// Done returns a channel that is closed when the forwarding ends.
 func (f *Forward) Done() <-chan struct{} { return f.ended }
 
-// Ended says whether the forwarding is over, because its pod is gone.
+// Ended reports whether the forwarding is over because its pod is gone.
 func (f *Forward) Ended() bool {
 	select {
 	case <-f.ended:
@@ -107,7 +112,7 @@ func (c *Client) readyPod(ctx context.Context, namespace, release string) (strin
 		}
 	}
 	if len(names) == 0 {
-		return "", fmt.Errorf("finding a pod of %s: none of %d is ready\ntry: sandbox status", release, len(pods.Items))
+		return "", remedy.Errorf(remedy.Command("status"), "finding a pod of %s: none of %d is ready", release, len(pods.Items))
 	}
 	slices.SortFunc(names, strings.Compare)
 	return names[0], nil

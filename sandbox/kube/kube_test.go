@@ -278,7 +278,7 @@ func TestReadyPod(t *testing.T) {
 		{"no pod at all names the remedy", nil, "", "none of 0 is ready\ntry: sandbox status"},
 	} {
 		got, err := (&Client{Kube: fake.NewClientset(c.pods...)}).readyPod(t.Context(), "shop", "thing")
-		if got != c.want || (err == nil) != (c.fails == "") || (err != nil && !strings.Contains(err.Error(), c.fails)) {
+		if got != c.want || (err == nil) != (c.fails == "") || (err != nil && !strings.Contains(fixture.ErrorText(err), c.fails)) {
 			t.Errorf("%s: got %q, %v", c.sentence, got, err)
 		}
 	}

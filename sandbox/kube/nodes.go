@@ -3,16 +3,17 @@ package kube
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// WaitForNodes waits until there is a node and each is ready, and says what the last look found when that does not come.
+// WaitForNodes waits until there is a node and every node is ready. After the timeout the error describes the last state.
 func (c *Client) WaitForNodes(ctx context.Context, limit time.Duration) error {
 	why := errors.New("nobody answered")
 	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
@@ -20,13 +21,14 @@ func (c *Client) WaitForNodes(ctx context.Context, limit time.Duration) error {
 		if err == nil {
 			err = notReadyNodes(nodes.Items)
 		}
-		if ctx.Err() == nil { // a look that the limit cut off must not hide the one before it
+		// Keep the last state if this request was cut off by the timeout.
+		if ctx.Err() == nil {
 			why = err
 		}
 		return err == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the node: %w\ntry: sandbox doctor", errors.Join(err, why))
+		return remedy.Errorf(remedy.Command("doctor"), "waiting for the node: %w", errors.Join(err, why))
 	}
 	return nil
 }

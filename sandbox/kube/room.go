@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Room returns how many more pods of a release the nodes have room for: by what its pods request, what the pods that are there request, and the number of
-// pods that a node takes.
+// Room returns how many more pods of a release fit on the nodes, according to the requests of its pods, the requests of the existing pods, and the
+// number of pods that a node accepts.
 func (w Workloads) Room(ctx context.Context, release string) (int, error) {
 	deployment, err := w.Client.Kube.AppsV1().Deployments(w.Namespace).Get(ctx, release, metav1.GetOptions{})
 	if err != nil {
@@ -34,7 +34,7 @@ func (w Workloads) Room(ctx context.Context, release string) (int, error) {
 	return room, nil
 }
 
-// roomOn is how many pods like want fit on a node beside those that are there.
+// roomOn returns how many pods like want fit on a node in addition to the existing pods.
 func roomOn(n corev1.Node, pods []corev1.Pod, want corev1.PodSpec) int {
 	free := n.Status.Allocatable.DeepCopy()
 	if free == nil {
@@ -58,7 +58,7 @@ func roomOn(n corev1.Node, pods []corev1.Pod, want corev1.PodSpec) int {
 	return int(fit)
 }
 
-// requests are what a pod takes of a node: itself, and what its containers request.
+// requests returns the resources that a pod takes on a node: one pod, and the requests of its containers.
 func requests(p corev1.PodSpec) corev1.ResourceList {
 	sum := corev1.ResourceList{corev1.ResourcePods: resource.MustParse("1")}
 	for _, c := range p.Containers {

@@ -19,7 +19,7 @@ const (
 	bundleKey = "ca.crt"
 )
 
-// bundleSelector finds the bundles, of whatever namespace.
+// bundleSelector selects the trust bundles of all namespaces.
 const bundleSelector = "sandbox.dev/trust=bundle"
 
 // TrustBundle returns the roots that workloads of a namespace trust, as PEM.
@@ -44,7 +44,7 @@ func (c *Client) TrustBundles(ctx context.Context) (map[string][]byte, error) {
 	return all, nil
 }
 
-// SetTrustBundle writes the bundle of a namespace, unless it is so already.
+// SetTrustBundle writes the bundle of a namespace, unless it is up to date.
 func (c *Client) SetTrustBundle(ctx context.Context, namespace string, bundle []byte) error {
 	configs := c.Kube.CoreV1().ConfigMaps(namespace)
 	want := &corev1.ConfigMap{
@@ -65,7 +65,7 @@ func (c *Client) SetTrustBundle(ctx context.Context, namespace string, bundle []
 	return nil
 }
 
-// Secret returns the data of a Secret and its version; nil where there is no such Secret.
+// Secret returns the data of a Secret and its version. The data is nil if there is no such Secret.
 func (c *Client) Secret(ctx context.Context, namespace, name string) (data map[string][]byte, version string, err error) {
 	s, err := c.Kube.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	switch {
@@ -81,7 +81,7 @@ func (c *Client) Secret(ctx context.Context, namespace, name string) (data map[s
 	return data, s.ResourceVersion, nil
 }
 
-// PutSecret creates a TLS Secret, or replaces the one that has this version, and returns the new version. It fails if somebody else changed it.
+// PutSecret creates a TLS Secret, or replaces the one that has this version, and returns the new version. It fails if the stored version differs.
 func (c *Client) PutSecret(ctx context.Context, namespace, name string, data map[string][]byte, version string) (string, error) {
 	secrets := c.Kube.CoreV1().Secrets(namespace)
 	want := &corev1.Secret{
@@ -101,7 +101,7 @@ func (c *Client) PutSecret(ctx context.Context, namespace, name string, data map
 	return got.ResourceVersion, nil
 }
 
-// DeleteSecret removes a Secret if it holds this certificate.
+// DeleteSecret removes a Secret if it contains this certificate.
 func (c *Client) DeleteSecret(ctx context.Context, namespace, name string, certificate []byte) error {
 	data, version, err := c.Secret(ctx, namespace, name)
 	if err != nil || data == nil || !bytes.Equal(data["tls.crt"], certificate) {

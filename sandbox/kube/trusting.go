@@ -16,10 +16,11 @@ import (
 type TrustingPod struct {
 	Namespace, Name string
 	Running         bool
-	At              string // the value of the annotation charts.CertificatesAt
+	// At is the value of the annotation charts.CertificatesAt.
+	At string
 }
 
-// TrustingPods lists the pods of every namespace that mount the trust bundle, except those that have ended for good.
+// TrustingPods lists the pods of all namespaces that mount the trust bundle, except those that have terminated.
 func (c *Client) TrustingPods(ctx context.Context) ([]TrustingPod, error) {
 	list, err := c.Kube.CoreV1().Pods("").List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -61,7 +62,7 @@ func (c *Client) PodMetrics(ctx context.Context, namespace, pod string, port int
 	return data, nil
 }
 
-// DialPod connects to a port of a pod. Close ends the port-forward too.
+// DialPod connects to a port of a pod. Closing the connection ends the port-forward too.
 func (c *Client) DialPod(ctx context.Context, namespace, pod string, port int) (net.Conn, error) {
 	f, err := c.ForwardPod(ctx, namespace, pod, port)
 	if err != nil {

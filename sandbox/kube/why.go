@@ -11,12 +11,13 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// NotReady is what one deployment lacks, and why.
+// NotReady describes a deployment that lacks pods, and why.
 type NotReady struct {
 	Deployment string
 	Ready      int32
 	Want       int32
-	Why        string // the container's state, its last log line, or the last warning; empty while it only starts
+	// Why is the container's state, its last log line, or the last warning. It is empty while the pod only starts.
+	Why string
 }
 
 func (n NotReady) String() string {
@@ -27,7 +28,7 @@ func (n NotReady) String() string {
 	return s
 }
 
-// NotReady lists the deployments with a label selector that lack pods, and says how many there are in all.
+// NotReady lists the deployments with a label selector that lack pods, and returns how many deployments there are in total.
 func (c *Client) NotReady(ctx context.Context, namespace, selector string) (lacking []NotReady, of int, err error) {
 	list, err := c.Kube.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
@@ -40,7 +41,8 @@ func (c *Client) NotReady(ctx context.Context, namespace, selector string) (lack
 			want = *d.Spec.Replicas
 		}
 		s := d.Status
-		if want == 0 { // no chart of ours asks for that
+		// None of our charts sets zero replicas.
+		if want == 0 {
 			lacking = append(lacking, NotReady{Deployment: d.Name, Why: "somebody scaled it to 0"})
 			continue
 		}
@@ -54,7 +56,7 @@ func (c *Client) NotReady(ctx context.Context, namespace, selector string) (lack
 	return lacking, len(list.Items), nil
 }
 
-// why looks for the first pod that has something to say.
+// why returns the reason of the first pod that has one.
 func (c *Client) why(ctx context.Context, namespace, selector string) string {
 	pods, err := c.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {

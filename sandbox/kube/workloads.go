@@ -20,7 +20,7 @@ type Workloads struct {
 	Namespace string
 }
 
-// Pods lists the pods of a release; of every release when it is empty.
+// Pods lists the pods of a release, or of every release if release is empty.
 func (w Workloads) Pods(ctx context.Context, release string) ([]telemetry.Pod, error) {
 	if release == "" {
 		return w.PodsBy(ctx, "")
@@ -55,7 +55,7 @@ func describe(p *corev1.Pod) telemetry.Pod {
 	return t
 }
 
-// Kill deletes a pod; zero grace kills its processes at once. Kubernetes counts whole seconds: a part of one counts as one.
+// Kill deletes a pod. Zero grace kills its processes immediately. Kubernetes counts whole seconds: a fraction is rounded up.
 func (w Workloads) Kill(ctx context.Context, pod string, grace time.Duration) error {
 	seconds := int64(math.Ceil(grace.Seconds()))
 	if err := w.Client.Kube.CoreV1().Pods(w.Namespace).Delete(ctx, pod, metav1.DeleteOptions{GracePeriodSeconds: &seconds}); err != nil {
@@ -64,7 +64,7 @@ func (w Workloads) Kill(ctx context.Context, pod string, grace time.Duration) er
 	return nil
 }
 
-// Replicas is how many pods a release is meant to have.
+// Replicas returns the desired number of pods of a release.
 func (w Workloads) Replicas(ctx context.Context, release string) (int, error) {
 	scale, err := w.Client.Kube.AppsV1().Deployments(w.Namespace).GetScale(ctx, release, metav1.GetOptions{})
 	if err != nil {
@@ -73,7 +73,7 @@ func (w Workloads) Replicas(ctx context.Context, release string) (int, error) {
 	return int(scale.Spec.Replicas), nil
 }
 
-// Scale sets how many pods a release is meant to have.
+// Scale sets the desired number of pods of a release.
 func (w Workloads) Scale(ctx context.Context, release string, replicas int) error {
 	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
 	_, err := w.Client.Kube.AppsV1().Deployments(w.Namespace).Patch(ctx, release, types.MergePatchType, patch, metav1.PatchOptions{}, "scale")

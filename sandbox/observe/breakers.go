@@ -10,10 +10,11 @@ import (
 
 	"github.com/prometheus/common/model"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// breakerStates is what the values of sandbox_breaker_state mean.
+// breakerStates maps the values of sandbox_breaker_state to states.
 var breakerStates = map[float64]telemetry.BreakerState{0: telemetry.Closed, 1: telemetry.Open, 2: telemetry.HalfOpen}
 
 // badness orders the states, for a caller whose pods disagree.
@@ -23,13 +24,13 @@ type breakerKey struct{ caller, callee, method model.LabelValue }
 
 // breakerGroup is one breaker in all pods of its caller.
 type breakerGroup struct {
-	worst       telemetry.Breaker
-	pods, alike int // alike are the pods in the worst state
+	worst telemetry.Breaker
+	// alike counts the pods in the worst state.
+	pods, alike int
 }
 
-// Breakers is every breaker, once for all pods of its caller: in the worst state that one of them is in, with the number of
-// such pods as the reason where they disagree. A state that was left between two scrapes is not seen here; the event
-// stream has those.
+// Breakers returns every breaker, merged over all pods of its caller: the worst state of any pod, with the number of pods in that state as the
+// reason if they disagree. A state that lasted less than a scrape interval is not visible here; the event stream has those.
 func (p *Prometheus) Breakers(ctx context.Context) ([]telemetry.Breaker, error) {
 	states, err := p.vector(ctx, "asking Prometheus for breaker states", "sandbox_breaker_state")
 	if err != nil {
@@ -48,8 +49,8 @@ func (p *Prometheus) Breakers(ctx context.Context) ([]telemetry.Breaker, error) 
 		k := breakerKey{s.Metric["service"], s.Metric["callee"], s.Metric["method"]}
 		state, ok := breakerStates[float64(s.Value)]
 		if !ok {
-			return nil, &failure{"asking Prometheus for breaker states",
-				fmt.Errorf("%s reports the unknown state %v", k.caller, s.Value), "sandbox up, so that services and sandbox are of one version"}
+			return nil, remedy.Errorf(remedy.Advicef("%s, so that services and sandbox are of one version", remedy.Command("up")),
+				"asking Prometheus for breaker states: %s reports the unknown state %v", k.caller, s.Value)
 		}
 		g := groups[k]
 		if g == nil {
@@ -69,7 +70,7 @@ func (p *Prometheus) Breakers(ctx context.Context) ([]telemetry.Breaker, error) 
 	return list, nil
 }
 
-// add counts one pod's breaker in. Among equal states the one entered last is kept: it is the news.
+// add adds the breaker of one pod. Among equal states the one entered last is kept, because it is the most recent news.
 func (g *breakerGroup) add(b telemetry.Breaker) {
 	g.pods++
 	switch now, before := badness[b.State], badness[g.worst.State]; {
@@ -91,14 +92,14 @@ func (g *breakerGroup) breaker() telemetry.Breaker {
 	return b
 }
 
-// sameSeries is equal for two metrics of one breaker in one pod.
+// sameSeries returns an equal fingerprint for two metrics of the same breaker in the same pod.
 func sameSeries(m model.Metric) model.Fingerprint {
 	m = m.Clone()
 	delete(m, model.MetricNameLabel)
 	return m.Fingerprint()
 }
 
-// unix reads seconds since 1970; anything that is no such time is not known.
+// unix converts seconds since 1970. It returns the zero time for a value that is not a valid time.
 func unix(s float64) time.Time {
 	if math.IsNaN(s) || math.IsInf(s, 0) || s <= 0 {
 		return time.Time{}

@@ -11,26 +11,29 @@ import (
 
 	"github.com/prometheus/common/model"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// NotFailures are the gRPC codes that do not count as errors of the callee: success, three answers that speak of the
-// request rather than of the service, and a caller that went away. A deadline that passed does count.
+// NotFailures are the gRPC codes that do not count as errors of the callee: success, three codes that are about the request rather than the
+// service, and a caller that cancelled. A deadline that passed counts as an error.
 const NotFailures = "OK|NotFound|InvalidArgument|AlreadyExists|Canceled"
 
-// The series an edge is made of. service is the caller: scraping sets it from the pod's app.kubernetes.io/name.
+// The series from which an edge is computed. service is the caller: scraping sets it from the pod's app.kubernetes.io/name.
 const (
 	edgeLabels = "service, callee, grpc_service, grpc_method"
-	known      = `service!="", callee!=""` // a client without a callee is not one of the platform's calls
+	// A client without a callee does not make calls of the platform.
+	known = `service!="", callee!=""`
 )
 
 type edgeQuery struct {
 	about string
-	query string // with the window as its first argument
+	// query takes the window as its first argument.
+	query string
 	set   func(e *telemetry.Edge, v float64)
 }
 
-// edgeQueries are the fields of an edge. The first decides which edges there are.
+// edgeQueries are the fields of an edge. The first one determines which edges exist.
 var edgeQueries = []edgeQuery{
 	{"call rates", "sum by (" + edgeLabels + ") (rate(grpc_client_handled_total{" + known + "}[%[1]s]))",
 		func(e *telemetry.Edge, v float64) { e.Rate = v }},
@@ -44,7 +47,8 @@ var edgeQueries = []edgeQuery{
 		func(e *telemetry.Edge, v float64) {
 			if e.Rate > 0 {
 				e.Refused = min(v/e.Rate, 1)
-				e.Errors = max(0, e.Errors-e.Refused) // among the failures until here
+				// Until here Errors includes Refused.
+				e.Errors = max(0, e.Errors-e.Refused)
 			}
 		}},
 	{"median latencies", quantileQuery("0.5"), func(e *telemetry.Edge, v float64) { e.P50 = seconds(v) }},
@@ -62,11 +66,11 @@ func quantileQuery(q string) string {
 
 type edgeKey struct{ caller, callee, service, method model.LabelValue }
 
-// Edges is every method as its callers saw it over the last window, which should hold at least two scrapes. The method is
-// written package.Service/Method. A value that nobody has measured is zero.
+// Edges returns every method as its callers saw it during the last window, which should contain at least two scrapes. The method is written
+// package.Service/Method. A value that was not measured is zero.
 func (p *Prometheus) Edges(ctx context.Context, window time.Duration) ([]telemetry.Edge, error) {
 	if window <= 0 {
-		return nil, &failure{"asking Prometheus for call rates", fmt.Errorf("a window of %s holds no scrapes", window), "a window of 10s"}
+		return nil, remedy.Errorf(remedy.Advice("a window of 10s"), "asking Prometheus for call rates: a window of %s contains no scrapes", window)
 	}
 	edges := map[edgeKey]*telemetry.Edge{}
 	for i, q := range edgeQueries {
@@ -76,11 +80,13 @@ func (p *Prometheus) Edges(ctx context.Context, window time.Duration) ([]telemet
 		}
 		for _, s := range series {
 			v := float64(s.Value)
-			if math.IsNaN(v) || math.IsInf(v, 0) { // a quantile of no calls
+			// A quantile of no calls is not a number.
+			if math.IsNaN(v) || math.IsInf(v, 0) {
 				v = 0
 			}
 			k := edgeKey{s.Metric["service"], s.Metric["callee"], s.Metric["grpc_service"], s.Metric["grpc_method"]}
-			if service, method, ok := strings.Cut(string(s.Metric["method"]), "/"); ok { // as our own metrics write it
+			// Write the method as our own metrics do.
+			if service, method, ok := strings.Cut(string(s.Metric["method"]), "/"); ok {
 				k.service, k.method = model.LabelValue(service), model.LabelValue(method)
 			}
 			if i == 0 {

@@ -9,12 +9,14 @@ import (
 	"syscall"
 
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// ErrNoData is returned where a question has an answer, but nothing has been measured yet.
+// ErrNoData means that a query is valid but nothing has been measured yet.
 var ErrNoData = errors.New("no data yet")
 
-// statusError is an HTTP answer that is not the one hoped for.
+// statusError is an HTTP response with an unexpected status.
 type statusError struct {
 	code int
 	body string
@@ -31,69 +33,59 @@ func (e *statusError) Error() string {
 	return http.StatusText(e.code) + ": " + said
 }
 
-// errMalformed marks an answer that cannot be read.
+// errMalformed means that a response cannot be read.
 var errMalformed = errors.New("the answer is malformed")
 
-// failure is what could not be done, why, and what mends it.
-type failure struct {
-	doing  string
-	err    error
-	remedy string
+// explain wraps err with what was being done, and adds the remedy that fits the cause. server is the release that should have answered, and at is its
+// address.
+func explain(doing, server, at string, err error) error {
+	return remedy.Errorf(remedyFor(server, at, err), "%s: %w", doing, err)
 }
 
-func (f *failure) Error() string { return f.doing + ": " + f.err.Error() + "\ntry: " + f.remedy }
-func (f *failure) Unwrap() error { return f.err }
-
-// explain adds the remedy that fits the cause. server is the release that should have answered, at is its address.
-func explain(doing, server, at string, err error) error {
-	f := &failure{doing: doing, err: err}
+func remedyFor(server, at string, err error) remedy.Remedy {
 	var status *statusError
 	var api *v1.Error
 	var timeout net.Error
 	switch {
 	case errors.Is(err, ErrNoData):
-		f.remedy = "wait for two scrapes, then again; or sandbox doctor"
+		return remedy.Advicef("wait for two scrapes, then again; or %s", remedy.Command("doctor"))
 	case errors.Is(err, context.Canceled):
-		return &failure{doing: doing, err: err, remedy: "again; the caller gave up before " + server + " answered"}
+		return remedy.Advicef("again; the caller gave up before %s answered", server)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		f.remedy = "sandbox status, to see whether " + server + " is ready"
+		return remedy.Advicef("%s, to see whether %s is ready", remedy.Command("status"), server)
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
-		f.remedy = "sandbox status: nothing listens at " + at + ", so " + server + " or the way to it is down"
+		return remedy.Advicef("%s: nothing listens at %s, so %s or the connection to it is down", remedy.Command("status"), at, server)
 	case errors.Is(err, errMalformed):
-		f.remedy = malformedRemedy(server, at)
-	case errors.As(err, &status):
-		f.remedy = statusRemedy(server, at, status.code)
-	case errors.As(err, &api):
-		f.remedy = apiRemedy(server, at, api)
-	default:
-		f.remedy = "sandbox doctor"
-	}
-	return f
-}
-
-func statusRemedy(server, at string, code int) string {
-	switch {
-	case code >= 500:
-		return "again in a few seconds, " + server + " may be starting; else sandbox logs " + server
-	default:
 		return malformedRemedy(server, at)
+	case errors.As(err, &status):
+		return statusRemedy(server, at, status.code)
+	case errors.As(err, &api):
+		return apiRemedy(server, at, api)
 	}
+	return remedy.Command("doctor")
 }
 
-// apiRemedy covers the Prometheus client's own sorts of errors.
-func apiRemedy(server, at string, err *v1.Error) string {
+func statusRemedy(server, at string, code int) remedy.Remedy {
+	if code >= http.StatusInternalServerError {
+		return remedy.Advicef("again in a few seconds, %s may be starting; else %s", server, remedy.Command("logs", server))
+	}
+	return malformedRemedy(server, at)
+}
+
+// apiRemedy covers the error types of the Prometheus client.
+func apiRemedy(server, at string, err *v1.Error) remedy.Remedy {
 	switch err.Type {
 	case v1.ErrServer:
 		return statusRemedy(server, at, http.StatusInternalServerError)
 	case v1.ErrTimeout, v1.ErrCanceled:
-		return "a narrower query, or sandbox status, to see whether " + server + " is short of CPU"
+		return remedy.Advicef("a narrower query, or %s, to see whether %s is short of CPU", remedy.Command("status"), server)
 	case v1.ErrBadData, v1.ErrExec:
-		return "correct the query; try it in Prometheus' own page with sandbox open prometheus"
+		return remedy.Advicef("correct the query; try it in Prometheus' own page with %s", remedy.Command("open", "prometheus"))
 	default:
 		return malformedRemedy(server, at)
 	}
 }
 
-func malformedRemedy(server, at string) string {
-	return "sandbox status: what answers at " + at + " does not speak like " + server
+func malformedRemedy(server, at string) remedy.Remedy {
+	return remedy.Advicef("%s: what answers at %s does not speak like %s", remedy.Command("status"), at, server)
 }

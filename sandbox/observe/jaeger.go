@@ -21,21 +21,22 @@ type Trace struct {
 
 // Span is one piece of work in a trace.
 type Span struct {
-	ID        string
-	ParentID  string // empty for the first
+	ID string
+	// ParentID is empty for the first span.
+	ParentID  string
 	Service   string
 	Operation string
 	Start     time.Time
 	Duration  time.Duration
 }
 
-// Jaeger asks one Jaeger query server.
+// Jaeger is a client of a Jaeger query server.
 type Jaeger struct {
 	base   string
 	client *http.Client
 }
 
-// NewJaeger asks the server at base, a URL without the /api part. A nil client is http.DefaultClient.
+// NewJaeger returns a client of the server at base, a URL without the /api part. A nil client is http.DefaultClient.
 func NewJaeger(base string, client *http.Client) *Jaeger {
 	if client == nil {
 		client = http.DefaultClient
@@ -43,7 +44,7 @@ func NewJaeger(base string, client *http.Client) *Jaeger {
 	return &Jaeger{strings.TrimRight(base, "/"), client}
 }
 
-// Services are the names that have sent spans.
+// Services returns the names of the services that have sent spans.
 func (j *Jaeger) Services(ctx context.Context) ([]string, error) {
 	var names []string
 	if err := j.get(ctx, "asking Jaeger for its services", "/api/services", nil, &names); err != nil {
@@ -52,7 +53,7 @@ func (j *Jaeger) Services(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Traces are at most limit traces that touched service and began after since; none is no error.
+// Traces returns at most limit traces that involve service and started after since. It is not an error if there are none.
 func (j *Jaeger) Traces(ctx context.Context, service string, since time.Time, limit int) ([]Trace, error) {
 	query := url.Values{"service": {service}, "limit": {strconv.Itoa(limit)}}
 	if !since.IsZero() {
@@ -69,7 +70,7 @@ func (j *Jaeger) Traces(ctx context.Context, service string, since time.Time, li
 	return traces, nil
 }
 
-// Trace is what has arrived so far of the trace with an id, in hexadecimal. One of which nothing has arrived is an error.
+// Trace returns the spans that have arrived so far of the trace with a hexadecimal id. It is an error if none has arrived.
 func (j *Jaeger) Trace(ctx context.Context, id string) (Trace, error) {
 	var found []jaegerTrace
 	doing := "asking Jaeger for trace " + id
@@ -82,7 +83,7 @@ func (j *Jaeger) Trace(ctx context.Context, id string) (Trace, error) {
 	return found[0].trace(), nil
 }
 
-// jaegerTrace is a trace as Jaeger's HTTP API writes it; times are in microseconds.
+// jaegerTrace is a trace in the format of Jaeger's HTTP API, with times in microseconds.
 type jaegerTrace struct {
 	TraceID string `json:"traceID"`
 	Spans   []struct {
@@ -117,10 +118,10 @@ func (t jaegerTrace) trace() Trace {
 	return out
 }
 
-// largestAnswer bounds what is read, against a server that is not Jaeger.
+// largestAnswer limits how much of a response is read, in case the server is not Jaeger.
 const largestAnswer = 64 << 20
 
-// get reads the data part of one answer into data.
+// get reads the data part of one response into data.
 func (j *Jaeger) get(ctx context.Context, doing, path string, query url.Values, data any) error {
 	if err := j.fetch(ctx, path, query, data); err != nil {
 		return explain(doing, "jaeger", j.base, err)

@@ -10,27 +10,29 @@ import (
 	"github.com/prometheus/client_golang/api"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Prometheus asks one Prometheus server.
+// Prometheus is a client of a Prometheus server.
 type Prometheus struct {
 	base string
 	api  v1.API
 }
 
-// NewPrometheus asks the server at base, a URL without the /api part. A nil client is http.DefaultClient.
+// NewPrometheus returns a client of the server at base, a URL without the /api part. A nil client is http.DefaultClient.
 func NewPrometheus(base string, client *http.Client) (*Prometheus, error) {
 	if client == nil {
 		client = http.DefaultClient
 	}
 	c, err := api.NewClient(api.Config{Address: base, Client: client})
 	if err != nil {
-		return nil, fmt.Errorf("reading the address of Prometheus %q: %w\ntry: http://127.0.0.1:9090", base, err)
+		return nil, remedy.Errorf(remedy.Value("http://127.0.0.1:9090"), "reading the address of Prometheus %q: %w", base, err)
 	}
 	return &Prometheus{base: base, api: v1.NewAPI(c)}, nil
 }
 
-// Value is the one number that query yields now; ErrNoData where it yields none, or NaN.
+// Value returns the one number that query yields now. The error is ErrNoData if it yields none, or NaN.
 func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 	doing := fmt.Sprintf("asking Prometheus for %s", query)
 	value, _, _, err := p.api.Query(ctx, query, time.Time{})
@@ -48,10 +50,10 @@ func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 		case 1:
 			n = float64(v[0].Value)
 		default:
-			return 0, &failure{doing, fmt.Errorf("%d series match, and one number was asked for", len(v)), "sum(…) or another aggregation around the query"}
+			return 0, remedy.Errorf(remedy.Advice("sum(…) or another aggregation around the query"), "%s: %d series match, but one number is needed", doing, len(v))
 		}
 	default:
-		return 0, &failure{doing, fmt.Errorf("the answer is a %s, not a number", value.Type()), "an instant query, without a range at its end"}
+		return 0, remedy.Errorf(remedy.Advice("an instant query, without a range at its end"), "%s: the answer is a %s, not a number", doing, value.Type())
 	}
 	if math.IsNaN(n) {
 		return 0, explain(doing, "prometheus", p.base, ErrNoData)
@@ -59,7 +61,7 @@ func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 	return n, nil
 }
 
-// vector is every series that query yields now; none is no error.
+// vector returns every series that query yields now. It is not an error if there are none.
 func (p *Prometheus) vector(ctx context.Context, doing, query string) (model.Vector, error) {
 	value, _, _, err := p.api.Query(ctx, query, time.Time{})
 	if err != nil {
@@ -72,7 +74,7 @@ func (p *Prometheus) vector(ctx context.Context, doing, query string) (model.Vec
 	return v, nil
 }
 
-// TargetsUp counts the scrape targets, and names those that are down with the error of their last scrape.
+// TargetsUp counts the scrape targets, and returns those that are down with the error of their last scrape.
 func (p *Prometheus) TargetsUp(ctx context.Context) (up, total int, down []string, err error) {
 	const doing = "asking Prometheus for its targets"
 	targets, err := p.api.Targets(ctx)

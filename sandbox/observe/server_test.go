@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // answering serves h until the test ends.
@@ -77,14 +79,14 @@ func breakages(release string) []breakage {
 	}
 }
 
-// remedied checks that err names the remedy on a line of its own.
+// remedied checks that err carries the remedy.
 func remedied(t *testing.T, err error, says string) {
 	t.Helper()
 	if err == nil {
 		t.Fatal("no error")
 	}
-	cause, remedy, ok := strings.Cut(err.Error(), "\ntry: ")
-	if !ok || cause == "" || !strings.Contains(remedy, says) {
+	remedies := remedy.Of(err)
+	if len(remedies) != 1 || err.Error() == "" || !strings.Contains(remedies[0].Text(nil), says) {
 		t.Errorf("error %q does not say to try %q", err, says)
 	}
 }

@@ -1,4 +1,20 @@
-// Package release installs, upgrades and repairs Helm releases as one operation that may run any number of times.
+// Package release installs, upgrades and repairs Helm releases with one idempotent operation, [Apply].
+//
+//	Apply ──▶ newest record of the release
+//	            │
+//	            ├─ none, or uninstalled ──────▶ install
+//	            ├─ other fingerprint ─────────▶ upgrade ──▶ repair
+//	            ├─ failed, or left by a kill ─▶ upgrade ──▶ repair
+//	            └─ same fingerprint ──▶ compare the manifest with the cluster
+//	                                      ├─ equal ────────────────▶ unchanged
+//	                                      ├─ an object is missing ─▶ upgrade ──▶ repair
+//	                                      └─ fields differ ────────────────────▶ repair
+//
+// Every release record carries a fingerprint of the chart's files and the values, so a release that is up to date costs no Helm operation. Helm's
+// upgrade compares two manifests and never looks at the cluster. Repair therefore asks the API server what a forced server-side apply of the manifest
+// would change, and applies the manifest of every object that differs. Fields that a running scenario has changed (Spec.Held) are left alone.
+//
+// [InOrder] runs the work of many releases as a graph: each node starts as soon as the nodes it needs are done.
 package release
 
 import (
@@ -23,13 +39,15 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Spec is a release as it should be.
+// Spec is the desired state of a release.
 type Spec struct {
-	Name      string
-	Namespace string // exists already
+	Name string
+	// Namespace must exist.
+	Namespace string
 	Chart     *chart.Chart
 	Values    map[string]any
-	Held      []string // fields that a scenario's run holds, as in Drifted
+	// Held are the fields that a running scenario has changed, as in Drifted.
+	Held []string
 }
 
 // Outcome is what Apply had to do.
@@ -40,13 +58,13 @@ const (
 	Unchanged Outcome = "unchanged"
 	Installed Outcome = "installed"
 	Upgraded  Outcome = "upgraded"
-	Repaired  Outcome = "repaired" // a half-made release, or one whose objects somebody deleted or changed
+	Repaired  Outcome = "repaired" // an incomplete release, or one whose objects were deleted or changed by hand
 )
 
-// fingerprintLabel is on every release record: equal fingerprints mean equal chart and values.
+// fingerprintLabel is a label of every release record. Equal fingerprints mean equal chart and values.
 const fingerprintLabel = "sandbox.dev/fingerprint"
 
-// Apply makes the release be as spec says.
+// Apply brings the release into the state that spec describes. It is idempotent.
 func Apply(ctx context.Context, kubeconfig string, s Spec) (Outcome, error) {
 	cfg, err := configuration(kubeconfig, s.Namespace)
 	if err != nil {
@@ -59,7 +77,7 @@ func Apply(ctx context.Context, kubeconfig string, s Spec) (Outcome, error) {
 	return outcome, nil
 }
 
-// applyWhole applies the release and then repairs what Helm leaves as it is.
+// applyWhole applies the release and then repairs what Helm does not compare.
 func applyWhole(ctx context.Context, cfg *action.Configuration, s Spec) (Outcome, error) {
 	outcome, err := apply(ctx, cfg, s)
 	if err != nil || outcome == Unchanged || outcome == Installed {
@@ -88,7 +106,7 @@ func apply(ctx context.Context, cfg *action.Configuration, s Spec) (Outcome, err
 		}
 		return Repaired, install(ctx, cfg, s, print)
 	case status.IsPending():
-		// A kill left it so; nothing else can be working on it, because `up` holds the sandbox's lock.
+		// A killed command left the record pending. No other command can be working on it, because `up` holds the sandbox's lock.
 		last.SetStatus(release.StatusFailed, "interrupted")
 		if err := cfg.Releases.Update(last); err != nil {
 			return "", err
@@ -108,10 +126,11 @@ func apply(ctx context.Context, cfg *action.Configuration, s Spec) (Outcome, err
 	case slices.ContainsFunc(found, func(d Drift) bool { return d.Missing }):
 		return Repaired, upgrade(ctx, cfg, s, print)
 	}
-	return Repaired, nil // by applyWhole
+	// applyWhole has repaired it.
+	return Repaired, nil
 }
 
-// forget deletes every record of a release: Helm installs nothing under a name that has one.
+// forget deletes every record of a release, because Helm does not install under a name that has one.
 func forget(cfg *action.Configuration, name string) error {
 	all, err := cfg.Releases.History(name)
 	if err != nil {
@@ -125,12 +144,13 @@ func forget(cfg *action.Configuration, name string) error {
 	return nil
 }
 
-// install and upgrade leave out the comparison with the API server's OpenAPI document: to fetch and read it costs each release as much as all
-// else. That every object of our charts has its kind's fields and no others is a test of package charts.
+// install and upgrade skip the validation against the API server's OpenAPI document: fetching and parsing it takes as long as the rest of the
+// operation. A test of package charts checks that every object of our charts has only the fields of its kind.
 func install(ctx context.Context, cfg *action.Configuration, s Spec, print string) error {
 	i := action.NewInstall(cfg)
 	i.ReleaseName, i.Namespace = s.Name, s.Namespace
-	i.TakeOwnership = true // objects may have outlived a release record that was deleted by hand
+	// Objects may remain after the release record was deleted by hand.
+	i.TakeOwnership = true
 	i.Labels = map[string]string{fingerprintLabel: print}
 	i.DisableOpenAPIValidation = true
 	_, err := i.RunWithContext(ctx, s.Chart, s.Values)
@@ -149,7 +169,7 @@ func upgrade(ctx context.Context, cfg *action.Configuration, s Spec, print strin
 	return err
 }
 
-// fingerprint covers the chart's files and the values; the order of neither matters.
+// fingerprint returns a hash of the chart's files and the values. It does not depend on their order.
 func fingerprint(s Spec) (string, error) {
 	h := sha256.New()
 	if err := hashChart(h, s.Chart); err != nil {
@@ -160,7 +180,8 @@ func fingerprint(s Spec) (string, error) {
 		return "", err
 	}
 	h.Write(values)
-	return hex.EncodeToString(h.Sum(nil))[:40], nil // a label has at most 63 characters
+	// A label has at most 63 characters.
+	return hex.EncodeToString(h.Sum(nil))[:40], nil
 }
 
 func hashChart(w io.Writer, c *chart.Chart) error {
@@ -179,14 +200,15 @@ func hashChart(w io.Writer, c *chart.Chart) error {
 	return err
 }
 
-// nameManager gives Helm the name under which it owns fields. Its default is the name of the program's file, which a user may change.
+// nameManager sets the name under which Helm owns fields. Helm's default is the name of the program's file, which a user may change.
 var nameManager = sync.OnceFunc(func() { kube.ManagedFieldsManager = fieldManager })
 
 func configuration(kubeconfig, namespace string) (*action.Configuration, error) {
 	flags := genericclioptions.NewConfigFlags(true)
 	flags.KubeConfig, flags.Namespace = &kubeconfig, &namespace
 	flags.WithWrapConfigFn(func(c *rest.Config) *rest.Config {
-		c.QPS = -1 // no limit: the cluster is ours alone
+		// No limit, because no other client uses the cluster.
+		c.QPS = -1
 		return c
 	})
 	flags.WithDiscoveryBurst(300).WithDiscoveryQPS(50)
@@ -198,13 +220,14 @@ func configuration(kubeconfig, namespace string) (*action.Configuration, error) 
 	return cfg, cfg.Init(flags, namespace, "secret", debug)
 }
 
-// State is a release as it is.
+// State is the current state of a release.
 type State struct {
 	Name, Namespace, Chart, Version string
-	Status                          string // Helm's word
+	// Status is the status as Helm names it.
+	Status string
 }
 
-// List returns the releases in a namespace, by their newest record.
+// List returns the releases in a namespace, according to their newest records.
 func List(ctx context.Context, kubeconfig, namespace string) ([]State, error) {
 	cfg, err := configuration(kubeconfig, namespace)
 	if err != nil {

@@ -16,15 +16,19 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/resource"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
-// Drift is one object of a release that is not as the release's manifest says.
+// Drift describes one object that differs from the manifest of its release.
 type Drift struct {
-	Object  string   // Service/userservice
-	Missing bool     // it was deleted
-	Changed []string // fields of the manifest with another value: spec.selector.app
-	Added   []string // fields under spec or data that a manager set who is neither us nor a controller
+	Object string // Service/userservice
+	// Missing is true if the object was deleted.
+	Missing bool
+	// Changed are the fields of the manifest that have another value, such as spec.selector.app.
+	Changed []string
+	// Added are the fields under spec or data that were set by a field manager other than us and the controllers.
+	Added []string
 
 	info *resource.Info
 	live *unstructured.Unstructured
@@ -44,7 +48,7 @@ func (d Drift) String() string {
 	return d.Object + ": " + strings.Join(parts, "; ")
 }
 
-// some names the first few of a list.
+// some returns the first few elements of a list as text.
 func some(all []string) string {
 	const few = 3
 	if len(all) <= few {
@@ -53,11 +57,11 @@ func some(all []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(all[:few], ", "), len(all)-few)
 }
 
-// driftWorkers is how many objects are compared at the same time.
+// driftWorkers is how many objects are compared concurrently.
 const driftWorkers = 16
 
-// Drifted compares the objects of a release with its newest manifest. Fields in held, written as "Deployment/userservice spec.replicas", are left out:
-// a scenario's run has changed them and will undo that. A release that is not installed has no drift.
+// Drifted compares the objects of a release with its newest manifest. Fields in held, written as "Deployment/userservice spec.replicas", are
+// ignored: a running scenario has changed them and will restore them. A release that is not installed has no drift.
 func Drifted(ctx context.Context, kubeconfig, namespace, name string, held []string) ([]Drift, error) {
 	cfg, err := configuration(kubeconfig, namespace)
 	if err != nil {
@@ -79,7 +83,7 @@ func Drifted(ctx context.Context, kubeconfig, namespace, name string, held []str
 	return drift, nil
 }
 
-// drifted asks the API server, for each object of a manifest, what a forced server-side apply would change, without changing it.
+// drifted asks the API server, for each object of a manifest, what a forced server-side apply would change. It is a dry run.
 func drifted(ctx context.Context, cfg *action.Configuration, manifest string, held []string) ([]Drift, error) {
 	list, err := cfg.KubeClient.Build(strings.NewReader(manifest), false)
 	if err != nil {
@@ -106,7 +110,7 @@ func drifted(ctx context.Context, cfg *action.Configuration, manifest string, he
 	return found, nil
 }
 
-// compare returns nil for an object that is as its manifest says.
+// compare returns nil for an object that matches its manifest.
 func compare(ctx context.Context, info *resource.Info, held []string) (*Drift, error) {
 	d := &Drift{Object: info.Mapping.GroupVersionKind.Kind + "/" + info.Name, info: info}
 	live, err := get(ctx, info)
@@ -140,17 +144,21 @@ func compare(ctx context.Context, info *resource.Info, held []string) (*Drift, e
 	return d, nil
 }
 
-// get reads an object. Of a CustomResourceDefinition it only finds out whether it is there, and returns nil: reading and applying the large ones takes
-// the API server as long as everything else, and they belong to cert-manager's chart.
+// get reads an object. For a CustomResourceDefinition it only checks that it exists, and returns nil: reading and applying the large ones takes the
+// API server as long as everything else, and they belong to cert-manager's chart.
 func get(ctx context.Context, info *resource.Info) (*unstructured.Unstructured, error) {
 	request := info.Client.Get().NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name)
 	if info.Mapping.GroupVersionKind.Kind == "CustomResourceDefinition" {
 		return nil, request.SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1").Do(ctx).Error()
 	}
-	return decode(request.SetHeader("Accept", "application/json").Do(ctx).Raw())
+	return decode(request.SetHeader("Accept", "application/json").Do(ctx))
 }
 
-func decode(data []byte, err error) (*unstructured.Unstructured, error) {
+func decode(result rest.Result) (*unstructured.Unstructured, error) {
+	if err := result.Error(); err != nil { // unlike the error of Raw, it has the server's message
+		return nil, err
+	}
+	data, err := result.Raw()
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +166,7 @@ func decode(data []byte, err error) (*unstructured.Unstructured, error) {
 	return u, u.UnmarshalJSON(data)
 }
 
-// manifestOf is an object as its manifest has it, without the fields in held.
+// manifestOf returns an object of the manifest without the fields in held.
 func manifestOf(info *resource.Info, held []string) (*unstructured.Unstructured, error) {
 	m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(info.Object)
 	if err != nil {
@@ -174,7 +182,7 @@ func manifestOf(info *resource.Info, held []string) (*unstructured.Unstructured,
 	return u, nil
 }
 
-// applyManifest sends a forced server-side apply and returns what it makes of the object.
+// applyManifest sends a forced server-side apply and returns the resulting object.
 func applyManifest(ctx context.Context, info *resource.Info, wanted *unstructured.Unstructured, dry bool) (*unstructured.Unstructured, error) {
 	body, err := wanted.MarshalJSON()
 	if err != nil {
@@ -187,11 +195,11 @@ func applyManifest(ctx context.Context, info *resource.Info, wanted *unstructure
 	}
 	return decode(info.Client.Patch(types.ApplyPatchType).NamespaceIfScoped(info.Namespace, info.Namespaced()).
 		Resource(info.Mapping.Resource.Resource).Name(info.Name).VersionedParams(options, metav1.ParameterCodec).
-		SetHeader("Accept", "application/json").Body(body).Do(ctx).Raw())
+		SetHeader("Accept", "application/json").Body(body).Do(ctx))
 }
 
-// changed lists the fields in which an object differs from what applying its manifest would make of it, without what the API server keeps about
-// changes, and without status.
+// changed lists the fields in which an object differs from the result of applying its manifest, without status and the metadata that the API server
+// maintains.
 func changed(live, merged map[string]any) []string {
 	var paths []string
 	walk(live, merged, "", func(path string) { paths = append(paths, path) })
@@ -244,7 +252,7 @@ func keys(a, b map[string]any) []string {
 // restartedAt is the field by which `kubectl rollout restart` restarts pods. It changes nothing else.
 const restartedAt = "spec.template.metadata.annotations.kubectl.kubernetes.io/restartedAt"
 
-// added lists the fields under spec and data that only foreign managers own: they are not in the manifest, so applying it leaves them.
+// added lists the fields under spec and data that only foreign managers own. They are not in the manifest, so applying it does not remove them.
 func added(live, merged *unstructured.Unstructured) ([]string, error) {
 	foreign, ours := &fieldpath.Set{}, &fieldpath.Set{}
 	for _, e := range live.GetManagedFields() {
@@ -287,7 +295,7 @@ func fieldsOf(e metav1.ManagedFieldsEntry) (*fieldpath.Set, error) {
 // fieldManager is the name under which this program owns fields.
 const fieldManager = "sandbox"
 
-// known reports that a manager of fields is this program or a controller of the cluster, whose work under spec is no drift.
+// known reports whether a manager of fields is this program or a controller of the cluster, whose changes under spec are not drift.
 func known(manager string) bool {
 	switch manager {
 	case fieldManager, "helm", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-apiserver", "cainjector":

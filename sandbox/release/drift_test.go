@@ -81,7 +81,7 @@ func (a *fakeAPI) edit(manager string, value any, path ...string) {
 
 func (a *fakeAPI) serve(r *http.Request) (*http.Response, error) {
 	if a.broken {
-		return reply(http.StatusInternalServerError, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","code":500}`), nil
+		return reply(http.StatusInternalServerError, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","code":500,"message":"failed calling webhook"}`), nil
 	}
 	if a.live == nil {
 		return reply(http.StatusNotFound, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`), nil
@@ -285,8 +285,8 @@ func TestDrifted_ReportsWhatIsMissing(t *testing.T) {
 	api, list = newFakeAPI(t, serviceYAML)
 	api.broken = true
 	w.kube.DummyResources, w.kube.BuildError = list, nil
-	if found, err := drifted(t.Context(), w.cfg, "", nil); err == nil {
-		t.Errorf("a cluster that does not answer: %v", found)
+	if found, err := drifted(t.Context(), w.cfg, "", nil); err == nil || !strings.Contains(err.Error(), "failed calling webhook") {
+		t.Errorf("a cluster that refuses: %v, %v", found, err)
 	}
 }
 

@@ -7,14 +7,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Node is one piece of work with the names of those that must be done before it.
+// Node is one piece of work with the names of the nodes that it needs.
 type Node struct {
 	Name  string
 	Needs []string
 	Do    func(ctx context.Context) error
 }
 
-// InOrder does all nodes, each as soon as what it needs is done, and stops at the first failure.
+// InOrder runs all nodes, each as soon as the nodes it needs are done, and stops at the first failure.
 func InOrder(ctx context.Context, nodes []Node) error {
 	done := map[string]chan struct{}{}
 	for _, n := range nodes {
@@ -46,7 +46,7 @@ func InOrder(ctx context.Context, nodes []Node) error {
 	return g.Wait()
 }
 
-// acyclic refuses a graph that could never finish: a need that nobody meets, or a circle.
+// acyclic returns an error for a graph that could never finish: a need that no node provides, or a cycle.
 func acyclic(nodes []Node, known map[string]chan struct{}) error {
 	needs := map[string][]string{}
 	for _, n := range nodes {

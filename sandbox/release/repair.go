@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/util/csaupgrade"
 )
 
-// repairDrift makes the objects of a release be as its manifest says, and reports whether anything had to be done. Helm's upgrade does not: it
-// compares two manifests, so it repairs neither what was added to an object nor a custom resource.
+// repairDrift brings the objects of a release into the state of its manifest, and reports whether it changed anything. Helm's upgrade does not do
+// this: it compares two manifests, so it repairs neither fields that were added to an object nor custom resources.
 func repairDrift(ctx context.Context, cfg *action.Configuration, name string, held []string) (bool, error) {
 	last, err := cfg.Releases.Last(name)
 	if err != nil {
@@ -35,8 +35,8 @@ func repairDrift(ctx context.Context, cfg *action.Configuration, name string, he
 	return len(found) > 0, nil
 }
 
-// repair applies the manifest of an object. First it makes this program the owner of every field that foreign managers own, because an apply removes
-// the fields that its manager owned before and that the manifest does not have.
+// repair applies the manifest of an object. It first makes this program the owner of every field that foreign managers own, because an apply
+// removes the fields that its manager owned before and that are not in the manifest.
 func (d Drift) repair(ctx context.Context, held []string) error {
 	patch, err := takeOver(d.live)
 	if err != nil {
@@ -58,7 +58,7 @@ func (d Drift) repair(ctx context.Context, held []string) error {
 	return err
 }
 
-// takeOver returns the JSON patch that gives this program the fields of every foreign manager; nil where there is none.
+// takeOver returns the JSON patch that transfers the fields of every foreign manager to this program. It is nil if there is none.
 func takeOver(live *unstructured.Unstructured) ([]byte, error) {
 	owners := sets.New[string]()
 	object := live.DeepCopy()
@@ -66,7 +66,8 @@ func takeOver(live *unstructured.Unstructured) ([]byte, error) {
 	for i, e := range entries {
 		if e.Subresource == "" && !known(e.Manager) {
 			owners.Insert(e.Manager)
-			entries[i].Operation = metav1.ManagedFieldsOperationUpdate // the only kind that the next call takes over
+			// The next call takes over only entries of this operation.
+			entries[i].Operation = metav1.ManagedFieldsOperationUpdate
 		}
 	}
 	if len(owners) == 0 {
@@ -76,7 +77,7 @@ func takeOver(live *unstructured.Unstructured) ([]byte, error) {
 	return csaupgrade.UpgradeManagedFieldsPatch(object, owners, fieldManager)
 }
 
-// keepHelmsMarks copies to wanted what Helm writes on every object and its manifests do not contain.
+// keepHelmsMarks copies to wanted the metadata that Helm writes on every object and that is not in the manifests.
 func keepHelmsMarks(live, wanted *unstructured.Unstructured) {
 	annotations := wanted.GetAnnotations()
 	for key, value := range live.GetAnnotations() {

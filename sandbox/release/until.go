@@ -2,8 +2,8 @@ package release
 
 import "context"
 
-// until does what takes no context, as most of Helm does, and leaves it to itself when ctx ends: a node that is paused answers nothing, and
-// Helm would wait. What it leaves half made the next Apply completes.
+// until runs a function that takes no context, as most of Helm does not, and returns when ctx ends without waiting for it. Helm would wait for a
+// paused node, which answers nothing. The next Apply completes what an abandoned call leaves incomplete.
 func until[T any](ctx context.Context, do func() (T, error)) (T, error) {
 	type result struct {
 		value T

@@ -13,10 +13,12 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// CertManagerChart is cert-manager's own chart. It comes out of cert-manager's module, whose checksum this project's recipes
-// pin, and is kept in cacheDir for machines that have no module proxy.
+// CertManagerChart returns cert-manager's own chart. It is read from cert-manager's module, whose checksum this project's recipes pin, and kept in
+// cacheDir for machines without a module proxy.
 func CertManagerChart(ctx context.Context, cacheDir, sourceTree, version string) (*chart.Chart, error) {
 	file := ChartFile(cacheDir, version)
 	c, err := loader.LoadFile(file)
@@ -24,12 +26,14 @@ func CertManagerChart(ctx context.Context, cacheDir, sourceTree, version string)
 		return c, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		if err := os.Remove(file); err != nil { // cut short by a kill
+		// The file was truncated by a kill.
+		if err := os.Remove(file); err != nil {
 			return nil, fmt.Errorf("removing a damaged chart: %w", err)
 		}
 	}
 	if sourceTree == "" {
-		return nil, errors.New("loading cert-manager's chart: not cached, and fetching it needs a checkout of this project\ntry: run from the project's folder, or name it with --source")
+		return nil, remedy.New("loading cert-manager's chart: not cached, and fetching it needs a checkout of this project",
+			remedy.Advice("run from the project's folder, or name it with --source"))
 	}
 	dir, err := moduleFolder(ctx, filepath.Join(sourceTree, "sandbox/images/recipes/certmanager"), "github.com/cert-manager/cert-manager")
 	if err != nil {
@@ -39,16 +43,17 @@ func CertManagerChart(ctx context.Context, cacheDir, sourceTree, version string)
 	if err != nil {
 		return nil, fmt.Errorf("loading cert-manager's chart: %w", err)
 	}
-	c.Metadata.Version, c.Metadata.AppVersion = version, version // the module has placeholders
+	// The module contains placeholders.
+	c.Metadata.Version, c.Metadata.AppVersion = version, version
 	return c, keep(c, file)
 }
 
-// ChartFile is where cert-manager's chart is kept.
+// ChartFile returns the path under which cert-manager's chart is cached.
 func ChartFile(cacheDir, version string) string {
 	return filepath.Join(cacheDir, "charts", "cert-manager-"+version+".tgz")
 }
 
-// keep writes a chart so that a reader, or a kill, sees all of it or nothing.
+// keep writes a chart atomically.
 func keep(c *chart.Chart, file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
@@ -65,7 +70,8 @@ func keep(c *chart.Chart, file string) error {
 	return os.Rename(saved, file)
 }
 
-// moduleFolder is where the Go toolchain keeps a module at the version that the go.mod in dir pins; it is downloaded if need be.
+// moduleFolder returns the folder in which the Go toolchain keeps a module, at the version that the go.mod in dir pins. It downloads the module if
+// necessary.
 func moduleFolder(ctx context.Context, dir, module string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off")

@@ -3,8 +3,9 @@ package release
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
 func TestCertManagerChartWithoutACheckout(t *testing.T) {
@@ -24,9 +25,7 @@ func TestCertManagerChartWithoutACheckout(t *testing.T) {
 				}
 			}
 			_, err := CertManagerChart(t.Context(), cache, "", "v1")
-			if err == nil || !strings.Contains(err.Error(), "\ntry: run from the project's folder, or name it with --source") {
-				t.Errorf("got %v", err)
-			}
+			fixture.WantError(t, err, "\ntry: run from the project's folder, or name it with --source")
 			if _, err := os.Stat(file); !os.IsNotExist(err) {
 				t.Errorf("the damaged chart is still there: %v", err)
 			}

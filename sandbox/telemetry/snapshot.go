@@ -5,7 +5,7 @@ import "time"
 // Source is where one part of a Snapshot comes from. Each source is read on its own, so each part has its own age.
 type Source int
 
-// The sources, and the part that each one has.
+// The sources, and the part that each one provides.
 const (
 	Prometheus    Source = iota // Edges
 	LoadGenerator               // Breakers
@@ -13,23 +13,24 @@ const (
 	Scenario                    // Run
 )
 
-// Sources are all sources, in the order in which people read them. An array with a value per Source has the length len(Sources).
+// Sources are all sources, in the order in which they are shown. An array with one value per Source has the length len(Sources).
 var Sources = [...]Source{Prometheus, LoadGenerator, Cluster, Scenario}
 
 func (s Source) String() string {
 	return [len(Sources)]string{"Prometheus", "loadgen", "cluster", "run"}[s]
 }
 
-// Snapshot is what a viewer draws. What a source returns has only that source's part.
+// Snapshot is what a viewer draws. A snapshot from one source has only the part of that source.
 type Snapshot struct {
-	At       time.Time // when it was true
+	// At is when the values were read.
+	At       time.Time
 	Edges    []Edge
 	Breakers []Breaker
 	Pods     []Pod
 	Run      *Run
 }
 
-// With returns s with the part of one source taken from another snapshot.
+// With returns s with the part of one source replaced by that of another snapshot.
 func (s Snapshot) With(source Source, from Snapshot) Snapshot {
 	s.At = from.At
 	switch source {

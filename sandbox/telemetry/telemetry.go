@@ -1,9 +1,9 @@
-// Package telemetry holds the words that producers and viewers of measurements share.
+// Package telemetry contains the types that producers and viewers of measurements share.
 package telemetry
 
 import "time"
 
-// BreakerState is a circuit breaker's state in the field's three words.
+// BreakerState is the state of a circuit breaker: closed, half-open or open.
 type BreakerState string
 
 // The states of a circuit breaker.
@@ -18,7 +18,7 @@ type Edge struct {
 	Caller, Callee, Method string
 	Rate                   float64 // finished calls per second
 	Errors                 float64 // share of those calls that failed on the way or at the callee, 0 to 1
-	Refused                float64 // share of those calls that the caller's own breaker or limit on calls in flight refused; not among Errors
+	Refused                float64 // share of those calls that the caller's own breaker or limit on calls in flight refused; not included in Errors
 	P50, P99               time.Duration
 }
 
@@ -26,21 +26,24 @@ type Edge struct {
 type Breaker struct {
 	Caller, Callee, Method string
 	State                  BreakerState
-	Since                  time.Time // when it entered State; zero when not known
-	Reason                 string    // why it entered State; empty in the first closed state
+	// Since is when the breaker entered State, or zero if that is not known.
+	Since time.Time
+	// Reason is why the breaker entered State. It is empty for the initial closed state.
+	Reason string
 }
 
 // Pod is one pod of a release.
 type Pod struct {
 	Name, Release string
 	Namespace     string
-	Phase         string // Kubernetes' phase, or the waiting container's reason
-	Ready         bool
-	Restarts      int32
-	Started       time.Time
+	// Phase is the phase that Kubernetes reports, or the reason of a waiting container.
+	Phase    string
+	Ready    bool
+	Restarts int32
+	Started  time.Time
 }
 
-// Event is something that happened, never something sampled.
+// Event is something that happened, as opposed to something sampled.
 type Event struct {
 	Seq     uint64 // per source, without gaps
 	At      time.Time
@@ -49,15 +52,17 @@ type Event struct {
 	Detail  string
 }
 
-// Killed is the result of a run whose process ended before the run did. Its phase is the one it was in.
+// Killed is the result of a run whose process ended before the run did. Its phase is the last one.
 const Killed = "killed"
 
 // Run is the scenario that is running, or the last one that did.
 type Run struct {
 	Scenario string
 	Phase    string // plan, steady, steps, recover, verdict, cleanup, done
-	Result   string // empty until it is known
-	Started  time.Time
-	PID      int // of the process that runs it; 0 when not known
+	// Result is empty until it is known.
+	Result  string
+	Started time.Time
+	// PID is the process that runs the scenario, or 0 if not known.
+	PID      int
 	Timeline []Event
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// Act plays the provider's part of an interaction, for the consumer's tests. It is ABORTED when the consumer does not keep to its own.
+// Act plays the provider's part of an interaction, for the tests of a consumer. It returns ABORTED if the consumer deviates from the interaction.
 func Act(stream grpc.ServerStream, i Interaction) error {
 	if name, _ := grpc.MethodFromServerStream(stream); name != "/"+i.Method {
 		return status.Errorf(codes.Aborted, "it called %s, not %s", name, i.Method)
@@ -54,7 +54,7 @@ func Act(stream grpc.ServerStream, i Interaction) error {
 	return i.end()
 }
 
-// end is how the interaction ends.
+// end returns the error, or nil, with which the interaction ends.
 func (i Interaction) end() error {
 	number, err := codeNumber(i.Code)
 	switch {
@@ -63,7 +63,7 @@ func (i Interaction) end() error {
 	case number == int32(code.Code_OK):
 		return nil
 	case i.Reason != "":
-		return refusal.New(codes.Code(number), i.Reason, i.Name) //nolint:gosec // a code
+		return refusal.New(codes.Code(number), i.Reason, i.Name) //nolint:gosec // a gRPC code
 	}
-	return status.Error(codes.Code(number), i.Name) //nolint:gosec // a code
+	return status.Error(codes.Code(number), i.Name) //nolint:gosec // a gRPC code
 }

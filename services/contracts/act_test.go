@@ -15,8 +15,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// TestAConsumerThatDoesNotKeepToItsOwnPart is told so.
-func TestAConsumerThatDoesNotKeepToItsOwnPart(t *testing.T) {
+// TestAct_UnexpectedCall checks that a consumer that deviates from the interaction gets ABORTED.
+func TestAct_UnexpectedCall(t *testing.T) {
 	i := contracts.Interaction{Name: "nobody", Method: "user.v1.UserService/GetUser", Metadata: map[string]string{"tenant": "blue"}, Code: "NOT_FOUND", Reason: "GONE",
 		Script: []contracts.Move{contracts.Sent(&userv1.GetUserRequest{UserId: "u-1"})}}
 	get := func(ctx context.Context, id string) func(userv1.UserServiceClient) error {
@@ -32,7 +32,7 @@ func TestAConsumerThatDoesNotKeepToItsOwnPart(t *testing.T) {
 		code     codes.Code
 		want     string
 	}{
-		{"it does", get(blue, "u-1"), codes.NotFound, "nobody"},
+		{"the expected call", get(blue, "u-1"), codes.NotFound, "nobody"},
 		{"another message", get(blue, "u-2"), codes.Aborted, `it sent {"userId":"u-2"}, not {"userId":"u-1"}`},
 		{"no metadata", get(t.Context(), "u-1"), codes.Aborted, "it sent tenant: [], not blue"},
 		{"other metadata", get(metadata.AppendToOutgoingContext(blue, "tenant", "red"), "u-1"), codes.Aborted, "it sent tenant: [blue red], not blue"},
@@ -51,7 +51,7 @@ func TestAConsumerThatDoesNotKeepToItsOwnPart(t *testing.T) {
 			}
 			judge(t, status.Convert(err).Message(), c.want)
 			if c.code == codes.NotFound && refusal.Reason(err) != "GONE" {
-				t.Errorf("the reason is %q", refusal.Reason(err))
+				t.Errorf("reason %q, want GONE", refusal.Reason(err))
 			}
 		})
 	}

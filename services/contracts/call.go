@@ -14,16 +14,16 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// find looks a method up among the protos that are linked.
+// find returns the descriptor of a method of a linked proto.
 func find(method string) (protoreflect.MethodDescriptor, error) {
 	service, name, _ := strings.Cut(method, "/")
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
 	if err != nil {
-		return nil, fmt.Errorf("there is no service %s: %w", service, err)
+		return nil, fmt.Errorf("no service %s: %w", service, err)
 	}
 	sd, ok := found.(protoreflect.ServiceDescriptor)
 	if !ok || sd.Methods().ByName(protoreflect.Name(name)) == nil {
-		return nil, fmt.Errorf("there is no method %s", method)
+		return nil, fmt.Errorf("no method %s", method)
 	}
 	return sd.Methods().ByName(protoreflect.Name(name)), nil
 }
@@ -32,7 +32,7 @@ func streamOf(m protoreflect.MethodDescriptor) *grpc.StreamDesc {
 	return &grpc.StreamDesc{StreamName: string(m.Name()), ClientStreams: m.IsStreamingClient(), ServerStreams: m.IsStreamingServer()}
 }
 
-// parse reads a message from the contract; a field that the proto does not have any more is an error that names it.
+// parse reads a message of a contract. A field that the proto does not have is an error that names it.
 func parse(d protoreflect.MessageDescriptor, text json.RawMessage) (*dynamicpb.Message, error) {
 	m := dynamicpb.NewMessage(d)
 	if err := protojson.Unmarshal(text, m); err != nil {
@@ -41,7 +41,7 @@ func parse(d protoreflect.MessageDescriptor, text json.RawMessage) (*dynamicpb.M
 	return m, nil
 }
 
-// compact is protojson without its random spaces; empty fields are there when all is true.
+// compact returns the JSON of a message, without the random spaces of protojson. If all is true, empty fields are included.
 func compact(m proto.Message, all bool) (json.RawMessage, error) {
 	data, err := protojson.MarshalOptions{EmitUnpopulated: all}.Marshal(m)
 	if err != nil {
@@ -57,7 +57,7 @@ func compact(m proto.Message, all bool) (json.RawMessage, error) {
 func codeNumber(name string) (int32, error) {
 	n, ok := code.Code_value[name]
 	if !ok {
-		return 0, fmt.Errorf("%q is no code", name)
+		return 0, fmt.Errorf("%q is not a gRPC code", name)
 	}
 	return n, nil
 }

@@ -7,10 +7,11 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// comparison holds deployed descriptors against those of the tree. Fields are known by their names: JSON and errors say them, and a name
-// that came to another number has come to another meaning.
+// comparison compares deployed descriptors with those of the source tree. Fields are matched by name, because JSON and errors use names, and
+// because a name that moved to another number has another meaning.
 type comparison struct {
-	seen     map[protoreflect.FullName]bool // messages and enums of the tree
+	// seen are the compared messages and enums of the source tree.
+	seen     map[protoreflect.FullName]bool
 	problems []Problem
 	more     []string
 }
@@ -23,7 +24,7 @@ func (c *comparison) problem(d protoreflect.Descriptor, format string, args ...a
 	c.problems = append(c.problems, Problem{name, fmt.Sprintf(format, args...)})
 }
 
-// nameOf is a method as calls name it: user.v1.UserService/GetUser.
+// nameOf returns the name of a method as calls use it: user.v1.UserService/GetUser.
 func nameOf(m protoreflect.MethodDescriptor) string {
 	return string(m.Parent().FullName()) + "/" + string(m.Name())
 }
@@ -117,13 +118,13 @@ func (c *comparison) enum(tree, deployed protoreflect.EnumDescriptor) {
 	}
 }
 
-// streaming is how a method's messages go.
+// streaming describes which sides of a method are streams.
 func streaming(m protoreflect.MethodDescriptor) string {
 	word := map[bool]string{true: "a stream", false: "one message"}
 	return word[m.IsStreamingClient()] + " to " + word[m.IsStreamingServer()]
 }
 
-// shape is how often a field may be there, and whether one can tell that it is not.
+// shape describes how often a field may occur, and whether its absence can be detected.
 func shape(f protoreflect.FieldDescriptor) string {
 	switch {
 	case f.IsMap():
@@ -136,7 +137,7 @@ func shape(f protoreflect.FieldDescriptor) string {
 	return "singular"
 }
 
-// choice is the oneof that a field is one of.
+// choice describes the oneof of a field.
 func choice(f protoreflect.FieldDescriptor) string {
 	if o := f.ContainingOneof(); o != nil && !o.IsSynthetic() {
 		return "one of " + string(o.Name())
@@ -144,7 +145,7 @@ func choice(f protoreflect.FieldDescriptor) string {
 	return "in no oneof"
 }
 
-// each ranges over a list of descriptors.
+// each iterates over a list of descriptors.
 func each[D any](list interface {
 	Len() int
 	Get(int) D

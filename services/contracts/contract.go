@@ -1,5 +1,13 @@
-// Package contracts says what each consumer expects of a provider: recorded by the consumer's tests, replayed in the provider's, and against
-// services that run.
+// Package contracts implements consumer-driven contract tests, like Pact, for gRPC.
+//
+// A contract lists the calls that one consumer makes to one provider, and what it needs of the answers. The consumer's tests record it, with
+// the consumer's own code; the provider's tests, and `sandbox contracts verify` against a running sandbox, replay it:
+//
+//	consumer's test ──record──> <consumer>__<provider>.json ──replay──> provider's test
+//	                                         └──────────────replay──> deployed provider
+//
+// Package contracttest has the test functions of both sides. This package has the format, the replay, the states that a replay needs
+// (states*.go), and a comparison of deployed descriptors with those of the source tree.
 package contracts
 
 import "encoding/json"
@@ -8,40 +16,48 @@ import "encoding/json"
 type Contract struct {
 	Consumer string `json:"consumer"`
 	Provider string `json:"provider"`
-	// Fresh are examples of what must be new each time, such as the id of an order, by the name that states know it by. Each replay of an
-	// interaction puts a value of its own wherever a message has the example.
+	// Fresh has examples of values that must be new in each replay, such as the id of an order, by the name under which states know them. A
+	// replay replaces each example, wherever a message has it, by a new value.
 	Fresh        map[string]string `json:"fresh,omitempty"`
 	Interactions []Interaction     `json:"interactions"`
 }
 
-// Name is that of the contract's file, without its ending.
+// Name returns the name of the contract's file, without its extension.
 func (c Contract) Name() string { return c.Consumer + "__" + c.Provider }
 
-// Interaction is one call: unary ones send once and receive once, streams follow their script.
+// Interaction is one call. A unary call sends one message and receives one; a stream follows its script.
 type Interaction struct {
-	Name     string             `json:"name"`
-	State    string             `json:"state,omitempty"` // what the provider must have before, one of states.go; any when empty
-	Method   string             `json:"method"`          // user.v1.UserService/GetUser
-	Metadata map[string]string  `json:"metadata,omitempty"`
-	Script   []Move             `json:"script"`
-	Code     string             `json:"code"`             // how it ends: OK, NOT_FOUND
-	Reason   string             `json:"reason,omitempty"` // of its ErrorInfo
-	Match    map[string]Matcher `json:"match,omitempty"`  // by path of what is received, such as user.name or orders[*].orderId
+	Name string `json:"name"`
+	// State is the state in which the provider must be before the call, one of those in states*.go. Empty means any state.
+	State string `json:"state,omitempty"`
+	// Method is the name of the method, such as user.v1.UserService/GetUser.
+	Method   string            `json:"method"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+	Script   []Move            `json:"script"`
+	// Code is the gRPC code with which the call ends, such as OK or NOT_FOUND.
+	Code string `json:"code"`
+	// Reason is the reason in the ErrorInfo of the error; empty if there is none.
+	Reason string `json:"reason,omitempty"`
+	// Match has matchers by the path of a received field, such as user.name or orders[*].orderId.
+	Match map[string]Matcher `json:"match,omitempty"`
 }
 
-// Move sends a message to the provider, or receives one from it; the other one is empty. A received message is an example: its fields must
-// be there and, where no matcher says otherwise, be equal; others may be there too.
+// Move either sends a message to the provider or receives one from it; the other field is empty. A received message is an example: its fields
+// must be present and equal, unless a matcher says otherwise. Other fields may be present too.
 type Move struct {
 	Send    json.RawMessage `json:"send,omitempty"`
 	Receive json.RawMessage `json:"receive,omitempty"`
-	// Among is a field: the message that has it equal to the example's counts, and others may come before and after it. The next message
-	// counts when empty.
+	// Among names a field. The received message is the one in which this field equals the example; other messages may come before and after it.
+	// If Among is empty, the next message is meant.
 	Among string `json:"among,omitempty"`
 }
 
-// Matcher loosens what is expected at a path. Exactly one is set.
+// Matcher relaxes what is expected at a path. Exactly one field is set.
 type Matcher struct {
-	Type  bool   `json:"type,omitempty"`  // the same type as the example
-	Regex string `json:"regex,omitempty"` // a text that it matches, whole
-	Each  bool   `json:"each,omitempty"`  // at least one element, each like the first of the example
+	// Type requires a value of the same type as the example.
+	Type bool `json:"type,omitempty"`
+	// Regex requires a string that matches as a whole.
+	Regex string `json:"regex,omitempty"`
+	// Each requires at least one element, and every element to match the first one of the example.
+	Each bool `json:"each,omitempty"`
 }

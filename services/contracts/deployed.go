@@ -17,14 +17,15 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// Deployed is what a running server says of itself by reflection.
+// Deployed has the descriptors of a running server, read by reflection.
 type Deployed struct {
-	// Services are those it serves, without gRPC's own, such as health.
+	// Services are the names of its services, without those of gRPC itself, such as health.
 	Services []string
-	files    map[string]*descriptorpb.FileDescriptorProto // by path
+	// files are indexed by path.
+	files map[string]*descriptorpb.FileDescriptorProto
 }
 
-// Ask asks a server for its services and all they are made of. Errors have the codes of gRPC.
+// Ask reads the services of a server and their descriptors by reflection. Its errors have gRPC codes.
 func Ask(ctx context.Context, conn grpc.ClientConnInterface) (Deployed, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -57,18 +58,19 @@ func Ask(ctx context.Context, conn grpc.ClientConnInterface) (Deployed, error) {
 }
 
 func ask(stream reflectionv1.ServerReflection_ServerReflectionInfoClient, request *reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
-	_ = stream.Send(request) // what ended the stream, receiving says
+	// If the stream ended, Recv returns the reason.
+	_ = stream.Send(request)
 	answer, err := stream.Recv()
 	if err != nil {
 		return nil, err
 	}
 	if refused := answer.GetErrorResponse(); refused != nil {
-		return nil, status.Error(codes.Code(refused.GetErrorCode()), refused.GetErrorMessage()) //nolint:gosec // a code
+		return nil, status.Error(codes.Code(refused.GetErrorCode()), refused.GetErrorMessage()) //nolint:gosec // a gRPC code
 	}
 	return answer, nil
 }
 
-// add keeps files with those they import, each of which a server sends once.
+// add stores files. A server sends each file, imported ones included, only once per stream.
 func (d Deployed) add(files *reflectionv1.FileDescriptorResponse) error {
 	for _, data := range files.GetFileDescriptorProto() {
 		file := &descriptorpb.FileDescriptorProto{}
@@ -80,14 +82,14 @@ func (d Deployed) add(files *reflectionv1.FileDescriptorResponse) error {
 	return nil
 }
 
-// Compare holds what is deployed against services of the tree: problems are what a client of the tree would notice, and more is what is
-// deployed beyond it.
+// Compare compares the deployed services with services of the source tree. problems are differences that a client of the tree would notice,
+// and more lists what is deployed in addition.
 func (d Deployed) Compare(tree ...protoreflect.ServiceDescriptor) (problems []Problem, more []string, err error) {
 	set := &descriptorpb.FileDescriptorSet{}
 	for _, f := range d.files {
 		set.File = append(set.File, f)
 	}
-	// What a file of options lacks is nothing to a client.
+	// A client does not need the extensions of options, which reflection may leave out.
 	files, err := protodesc.FileOptions{AllowUnresolvable: true}.NewFiles(set)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the deployed descriptors: %w", err)

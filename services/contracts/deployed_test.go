@@ -22,7 +22,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// shopProto has one of each thing that can be changed.
+// shopProto has one of each thing that can change.
 const shopProto = `
 name: "shop.proto" package: "shop.v1" syntax: "proto3"
 message_type {
@@ -61,7 +61,7 @@ func shopFile(t *testing.T, change func(*descriptorpb.FileDescriptorProto)) prot
 	return f
 }
 
-// serving are the services of a file, as a server registers them.
+// serving provides the services of a file as a server does.
 type serving struct{ protoreflect.FileDescriptor }
 
 func (s serving) GetServiceInfo() map[string]grpc.ServiceInfo {
@@ -72,7 +72,7 @@ func (s serving) GetServiceInfo() map[string]grpc.ServiceInfo {
 	return all
 }
 
-// compare deploys a file and holds it against the tree's.
+// compare deploys one file and compares it with another one, that of the source tree.
 func compare(t *testing.T, tree, deployed protoreflect.FileDescriptor) (problems, more string) {
 	t.Helper()
 	var files protoregistry.Files
@@ -97,7 +97,7 @@ func compare(t *testing.T, tree, deployed protoreflect.FileDescriptor) (problems
 	return strings.Join(all, "; "), strings.Join(extra, "; ")
 }
 
-func TestDeployedDescriptorsAgainstTheTrees(t *testing.T) {
+func TestCompare_Changes(t *testing.T) {
 	type file = descriptorpb.FileDescriptorProto
 	thing := func(p *file) *descriptorpb.DescriptorProto { return p.MessageType[0] }
 	note := func(p *file) *descriptorpb.FieldDescriptorProto { return p.MessageType[1].Field[1] }
@@ -114,7 +114,7 @@ func TestDeployedDescriptorsAgainstTheTrees(t *testing.T) {
 		{"one message became a stream", func(p *file) { p.Service[0].Method[0].ClientStreaming = proto.Bool(true) },
 			"shop.v1.Shop/Get: is a stream to one message as deployed, want one message to one message", ""},
 		{"a field is missing", func(p *file) { thing(p).Field = append(thing(p).Field[:1], thing(p).Field[2:]...) }, "shop.v1.Thing.tags: is not deployed", ""},
-		{"a field is missing further in", func(p *file) { p.MessageType[1].Field = p.MessageType[1].Field[:1] }, "shop.v1.Inner.note: is not deployed", ""},
+		{"a field of a nested message is missing", func(p *file) { p.MessageType[1].Field = p.MessageType[1].Field[:1] }, "shop.v1.Inner.note: is not deployed", ""},
 		{"a field has another name", func(p *file) { note(p).Name = proto.String("remark") }, "shop.v1.Inner.note: is called remark as deployed", ""},
 		{"a field has another number", func(p *file) { note(p).Number = proto.Int32(9) }, "shop.v1.Inner.note: is number 9 as deployed, want number 2", ""},
 		{"a field has another type", func(p *file) { note(p).Type = descriptorpb.FieldDescriptorProto_TYPE_BYTES.Enum() },
@@ -122,10 +122,10 @@ func TestDeployedDescriptorsAgainstTheTrees(t *testing.T) {
 		{"a field became repeated", func(p *file) { note(p).Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum() },
 			"shop.v1.Inner.note: is repeated as deployed, want singular", ""},
 		{"a field left its oneof", func(p *file) { thing(p).Field[3].OneofIndex = nil }, "shop.v1.Thing.free: is in no oneof as deployed, want one of price", ""},
-		{"a value is missing", func(p *file) { p.EnumType[0].Value = p.EnumType[0].Value[:1] }, "shop.v1.STATE_SOLD: is not deployed", ""},
-		{"a value has another number", func(p *file) { p.EnumType[0].Value[1].Number = proto.Int32(2) },
+		{"an enum value is missing", func(p *file) { p.EnumType[0].Value = p.EnumType[0].Value[:1] }, "shop.v1.STATE_SOLD: is not deployed", ""},
+		{"an enum value has another number", func(p *file) { p.EnumType[0].Value[1].Number = proto.Int32(2) },
 			"shop.v1.STATE_SOLD: is number 2 as deployed, want number 1", ""},
-		{"more of everything", func(p *file) {
+		{"additional services, methods, fields and values", func(p *file) {
 			p.Service = append(p.Service, &descriptorpb.ServiceDescriptorProto{Name: proto.String("New")})
 			p.Service[0].Method = append(p.Service[0].Method, proto.CloneOf(p.Service[0].Method[0]))
 			p.Service[0].Method[2].Name = proto.String("Put")
@@ -143,8 +143,8 @@ func TestDeployedDescriptorsAgainstTheTrees(t *testing.T) {
 	}
 }
 
-// TestARealServerIsAsked with the files that its own import.
-func TestARealServerIsAsked(t *testing.T) {
+// TestAsk_RealServer reads a server whose files import others.
+func TestAsk_RealServer(t *testing.T) {
 	conn, _ := contracttest.Serve(t, func(s *grpc.Server) {
 		userv1.RegisterUserServiceServer(s, users{})
 		reflection.Register(s)
@@ -158,7 +158,7 @@ func TestARealServerIsAsked(t *testing.T) {
 	}
 }
 
-func TestAServerWithoutReflectionSaysSo(t *testing.T) {
+func TestAsk_NoReflection(t *testing.T) {
 	conn, _ := contracttest.Serve(t, func(*grpc.Server) {})
 	if _, err := contracts.Ask(t.Context(), conn); status.Code(err) != codes.Unimplemented {
 		t.Error(err)

@@ -7,23 +7,23 @@ import (
 	"strconv"
 )
 
-// Values are what one replay puts in the place of the examples in Contract.Fresh, by name.
+// Values has the values of one replay by the names in Contract.Fresh.
 type Values map[string]string
 
-// beginning is that of every value that a run makes: what the run has left is found by it.
-func beginning(run string) string { return "contract-" + run + "-" }
+// prefixOf returns the prefix of every value that a run makes. What a run leaves behind is found by it.
+func prefixOf(run string) string { return "contract-" + run + "-" }
 
-// fresh makes values that nobody has used before.
+// fresh makes values that were never used before.
 func (r *Replayer) fresh(examples map[string]string) Values {
 	v := Values{}
 	for _, name := range slices.Sorted(maps.Keys(examples)) {
 		r.made++
-		v[name] = beginning(r.Run) + strconv.Itoa(r.made)
+		v[name] = prefixOf(r.Run) + strconv.Itoa(r.made)
 	}
 	return v
 }
 
-// with puts values in the place of examples, wherever a text of a message is one of them.
+// with returns the interaction with values in place of the examples, wherever a string in a message equals one.
 func (i Interaction) with(examples map[string]string, v Values) Interaction {
 	byExample := map[string]string{}
 	for name, example := range examples {
@@ -39,7 +39,8 @@ func (i Interaction) with(examples map[string]string, v Values) Interaction {
 func replacing(message json.RawMessage, byExample map[string]string) json.RawMessage {
 	var value any
 	if message == nil || json.Unmarshal(message, &value) != nil {
-		return message // whoever parses it says what is wrong
+		// The caller parses the message and reports what is wrong.
+		return message
 	}
 	data, err := json.Marshal(replaced(value, byExample))
 	if err != nil {

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// mismatches compares what was received with the example, both as JSON.
+// mismatches compares a received message with the example. Both are JSON.
 func mismatches(example, got json.RawMessage, rules map[string]Matcher) ([]Problem, error) {
 	var want, have any
 	if err := json.Unmarshal(example, &want); err != nil {
 		return nil, fmt.Errorf("reading the example: %w", err)
 	}
 	if err := json.Unmarshal(got, &have); err != nil {
-		return nil, fmt.Errorf("reading what was received: %w", err)
+		return nil, fmt.Errorf("reading the received message: %w", err)
 	}
 	m := matching{rules: rules}
 	m.compare("", "", want, have)
@@ -33,7 +33,7 @@ func (m *matching) miss(path, format string, args ...any) {
 	m.found = append(m.found, Problem{strings.TrimPrefix(path, "."), fmt.Sprintf(format, args...)})
 }
 
-// compare takes the path for readers, and the same with [*] for every index, by which rules are found.
+// compare compares two values. path is the path for people; rule is the same path with [*] for every index, under which matchers are found.
 func (m *matching) compare(path, rule string, want, got any) {
 	r, has := m.rules[strings.TrimPrefix(rule, ".")]
 	if reflect.TypeOf(want) != reflect.TypeOf(got) {

@@ -12,13 +12,14 @@ func TestMismatches(t *testing.T) {
 	for _, c := range []struct {
 		sentence, got string
 		rules         map[string]Matcher
-		want          string // of the one mismatch; none when empty
+		// want is the one mismatch; empty means none.
+		want string
 	}{
 		{"equal", example, nil, ""},
 		{"more fields may be there", `{"user":{"name":"Ada","age":36,"tags":["a","b"],"friends":[{"id":"u-1","x":1}],"new":1},"other":{}}`, nil, ""},
 		{"another value", strings.Replace(example, "36", "37", 1), nil, "user.age: is 37, want 36"},
 		{"another value of the same type", strings.Replace(example, "36", "37", 1), map[string]Matcher{"user.age": {Type: true}}, ""},
-		{"nothing where a type is wanted", strings.Replace(example, "36", "null", 1), map[string]Matcher{"user.age": {Type: true}}, "user.age: is null, want a number"},
+		{"null where a type is wanted", strings.Replace(example, "36", "null", 1), map[string]Matcher{"user.age": {Type: true}}, "user.age: is null, want a number"},
 		{"another type", strings.Replace(example, "36", `"36"`, 1), map[string]Matcher{"user.age": {Type: true}}, "user.age: is a text, want a number"},
 		{"a text that matches", strings.Replace(example, "Ada", "Bob", 1), map[string]Matcher{"user.name": {Regex: "[A-Z][a-z]+"}}, ""},
 		{"a text that matches in part only", strings.Replace(example, "Ada", "Bob2", 1), map[string]Matcher{"user.name": {Regex: "[A-Z][a-z]+"}}, "user.name: is Bob2, want a text like"},

@@ -6,19 +6,20 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Sent is a move of a script: the consumer sends.
+// Sent returns a move in which the consumer sends m.
 func Sent(m proto.Message) Move { return Move{Send: mustCompact(m)} }
 
-// Received is a move of a script: the provider answers, with something like this.
+// Received returns a move in which the provider answers with a message like m.
 func Received(m proto.Message) Move { return Move{Receive: mustCompact(m)} }
 
-// Among is a move of a script: among what the provider answers is something like this, found by a field of it.
+// Among returns a move in which the provider sends several messages, of which the one with the same field value as m is like m.
 func Among(field string, m proto.Message) Move { return Move{Receive: mustCompact(m), Among: field} }
 
 func mustCompact(m proto.Message) json.RawMessage {
 	data, err := compact(m, false)
 	if err != nil {
-		panic(err) // a message made by a test
+		// A test made the message, so this is a mistake in the test.
+		panic(err)
 	}
 	return data
 }

@@ -13,7 +13,7 @@ import (
 //go:embed *.json
 var recorded embed.FS
 
-// All returns every contract of the tree, by the names of their files.
+// All returns all contracts, sorted by file name.
 func All() ([]Contract, error) {
 	names, err := fs.Glob(recorded, "*.json")
 	if err != nil {
@@ -30,7 +30,7 @@ func All() ([]Contract, error) {
 	return all, nil
 }
 
-// Load returns the contract of a pair.
+// Load returns the contract of a consumer and a provider.
 func Load(consumer, provider string) (Contract, error) {
 	return read(Contract{Consumer: consumer, Provider: provider}.Name() + ".json")
 }
@@ -45,12 +45,13 @@ func read(name string) (Contract, error) {
 
 func parseContract(name string, data []byte) (c Contract, err error) {
 	strict := json.NewDecoder(bytes.NewReader(data))
-	strict.DisallowUnknownFields() // what nobody knows, nobody checks
+	// An unknown field would be ignored, and what it asks for would not be checked.
+	strict.DisallowUnknownFields()
 	if err := strict.Decode(&c); err != nil {
 		return Contract{}, fmt.Errorf("reading the contract %s: %w", name, err)
 	}
 	if _, err := strict.Token(); !errors.Is(err, io.EOF) {
-		return Contract{}, fmt.Errorf("reading the contract %s: something comes after its end", name)
+		return Contract{}, fmt.Errorf("reading the contract %s: unexpected text after its end", name)
 	}
 	return c, nil
 }

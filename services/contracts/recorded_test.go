@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// TestEveryContractCanBeReplayed by somebody who has nothing but the file.
-func TestEveryContractCanBeReplayed(t *testing.T) {
+// TestAll_ContractsAreReplayable checks that the files alone are enough to replay every contract.
+func TestAll_ContractsAreReplayable(t *testing.T) {
 	all, err := All()
 	if err != nil || len(all) == 0 {
 		t.Fatal(all, err)
 	}
 	for _, c := range all {
 		if loaded, err := Load(c.Consumer, c.Provider); err != nil || len(loaded.Interactions) != len(c.Interactions) {
-			t.Errorf("%s is not in the file of its name: %v", c.Name(), err)
+			t.Errorf("%s is not in the file with its name: %v", c.Name(), err)
 		}
 		for name, example := range c.Fresh {
 			if text, _ := json.Marshal(c.Interactions); !bytes.Contains(text, []byte(`"`+example+`"`)) {
@@ -29,11 +29,11 @@ func TestEveryContractCanBeReplayed(t *testing.T) {
 				t.Errorf("%s, %q: %s", c.Name(), i.Name, fmt.Sprintf(format, args...))
 			}
 			if seen[i.Name] {
-				complain("there are two of this name")
+				complain("the name is used twice")
 			}
 			seen[i.Name] = true
 			if _, known := p.states[i.State]; i.State != "" && !known {
-				complain("nobody knows the state %q", i.State)
+				complain("unknown state %q", i.State)
 			}
 			m, err := find(i.Method)
 			if err != nil {
@@ -52,16 +52,16 @@ func TestEveryContractCanBeReplayed(t *testing.T) {
 					complain("%v", err)
 				}
 				if move.Among != "" && fieldOf(move.Receive, move.Among) == "nothing" {
-					complain("a message is to be found by %s, which the example does not have", move.Among)
+					complain("the example lacks %s, which identifies the message", move.Among)
 				}
 			}
 		}
 	}
 }
 
-func TestContractsThatCannotBeRead(t *testing.T) {
+func TestLoad_Malformed(t *testing.T) {
 	if _, err := Load("nobody", "userservice"); err == nil || !strings.Contains(err.Error(), "reading the contract nobody__userservice.json: ") {
-		t.Errorf("one that is not there: %v", err)
+		t.Errorf("a missing file: %v", err)
 	}
 	for text, want := range map[string]string{
 		`{"consumer":"a","interactions":[{"name":"b","matchers":{}}]}`: `unknown field "matchers"`,

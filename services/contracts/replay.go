@@ -18,7 +18,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// replay makes one call and returns what was not as expected.
+// replay makes the call of an interaction and returns every difference from what is expected.
 func replay(ctx context.Context, conn grpc.ClientConnInterface, i Interaction) []Problem {
 	m, err := find(i.Method)
 	if err != nil {
@@ -43,31 +43,35 @@ func replay(ctx context.Context, conn grpc.ClientConnInterface, i Interaction) [
 	return c.problems
 }
 
-// call is one call under way.
+// call is a call in progress.
 type call struct {
 	stream   grpc.ClientStream
 	method   protoreflect.MethodDescriptor
 	rules    map[string]Matcher
 	received int
-	among    bool // messages that the script does not have may come
-	over     bool // before it was to be
+	// among means that messages that are not in the script may come.
+	among bool
+	// over means that the call ended early.
+	over     bool
 	problems []Problem
 }
 
-// move returns an error for a script that cannot be played.
+// move does one move of the script. It returns an error if the script cannot be followed.
 func (c *call) move(m Move) error {
 	if m.Send == nil {
 		return c.receive(m)
 	}
 	msg, err := parse(c.method.Input(), m.Send)
 	if err != nil {
-		return fmt.Errorf("reading what is sent: %w", err)
+		return fmt.Errorf("reading the message to send: %w", err)
 	}
-	if err := c.stream.SendMsg(msg); err != nil && !errors.Is(err, io.EOF) { // EOF: it ended; how, receiving says
+	// EOF means that the call has ended; receiving returns the reason.
+	if err := c.stream.SendMsg(msg); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("sending: %w", err)
 	}
 	if !c.method.IsStreamingClient() {
-		_ = c.stream.CloseSend() // its error comes again when receiving
+		// Receiving returns the same error.
+		_ = c.stream.CloseSend()
 	}
 	return nil
 }
@@ -96,7 +100,7 @@ func (c *call) receive(m Move) error {
 	return err
 }
 
-// find goes on from the message got to the one that the move is about; that none is, is a problem.
+// find reads on from the message got to the one that the move describes. If there is none, it records a problem.
 func (c *call) find(m Move, got json.RawMessage) (json.RawMessage, error) {
 	for wanted := fieldOf(m.Receive, m.Among); ; {
 		if fieldOf(got, m.Among) == wanted {
@@ -114,7 +118,7 @@ func (c *call) find(m Move, got json.RawMessage) (json.RawMessage, error) {
 	}
 }
 
-// next is the next message, with the fields that are not set.
+// next returns the next message as JSON, including empty fields.
 func (c *call) next() (json.RawMessage, error) {
 	msg := dynamicpb.NewMessage(c.method.Output())
 	if err := c.stream.RecvMsg(msg); err != nil {
@@ -124,10 +128,11 @@ func (c *call) next() (json.RawMessage, error) {
 	return compact(msg, true)
 }
 
-// end compares how the call ends with what the consumer expects.
+// end compares the end of the call with what is expected.
 func (c *call) end(i Interaction) {
 	if c.received > 0 && !c.method.IsStreamingServer() && i.Code == code.Code_OK.String() {
-		return // with the answer of a unary call came its end
+		// The answer of a unary call includes its end.
+		return
 	}
 	_ = c.stream.CloseSend()
 	got, err := c.next()
@@ -143,15 +148,15 @@ func (c *call) end(i Interaction) {
 	}
 }
 
-// say is the code, and the reason where there is one.
+// say returns the code of an error and its reason, if there is one.
 func say(err error) string {
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
-	return strings.TrimSpace(code.Code(status.Code(err)).String() + " " + refusal.Reason(err)) //nolint:gosec // codes are the same numbers
+	return strings.TrimSpace(code.Code(status.Code(err)).String() + " " + refusal.Reason(err)) //nolint:gosec // both types use the same numbers
 }
 
-// fieldOf is what a message has at a path of objects, such as order.id; "nothing" where it has nothing.
+// fieldOf returns the value at a path of objects, such as order.id, and "nothing" if there is none.
 func fieldOf(message json.RawMessage, path string) string {
 	var value any
 	if json.Unmarshal(message, &value) != nil {

@@ -25,11 +25,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // users is a provider whose answers a test chooses.
 type users struct {
 	userv1.UnimplementedUserServiceServer
-	name   string
-	err    error
-	tenant string                                                   // what the metadata must say, when set
-	say    func(n int, m *userv1.ChatMessage) []*userv1.ChatMessage // the answers to message n of a chat
-	ending error                                                    // of a chat
+	name string
+	err  error
+	// tenant is the required value of the metadata key tenant, if set.
+	tenant string
+	// say returns the answers to message n of a chat.
+	say func(n int, m *userv1.ChatMessage) []*userv1.ChatMessage
+	// ending is the error with which a chat ends.
+	ending error
 }
 
 func (u users) GetUser(ctx context.Context, r *userv1.GetUserRequest) (*userv1.GetUserResponse, error) {
@@ -75,8 +78,8 @@ func judge(t *testing.T, got, want string) {
 	}
 }
 
-// TestABrokenAnswer: what is broken is named by consumer, interaction and field.
-func TestABrokenAnswer(t *testing.T) {
+// TestReplay_UnaryCall checks that a problem names consumer, interaction and field.
+func TestReplay_UnaryCall(t *testing.T) {
 	whole := contracts.Interaction{Name: "a user", Method: "user.v1.UserService/GetUser", Code: "OK", Match: map[string]contracts.Matcher{"user.name": {Regex: ".+"}},
 		Script: []contracts.Move{contracts.Sent(&userv1.GetUserRequest{UserId: "u-1"}), contracts.Received(&userv1.GetUserResponse{User: &userv1.User{UserId: "u-1", Name: "Ada"}})}}
 	with := func(change func(*contracts.Interaction)) contracts.Interaction {
@@ -97,30 +100,30 @@ func TestABrokenAnswer(t *testing.T) {
 		i        contracts.Interaction
 		want     string
 	}{
-		{"whole", users{name: "Bob"}, whole, ""},
-		{"a value that is to be equal", users{name: "Bob"}, as(contracts.Matcher{}), said + "user.name: is Bob, want Ada"},
-		{"a value of which the type counts", users{name: "Bob"}, as(contracts.Matcher{Type: true}), ""},
-		{"an empty text that is to match", users{}, whole, said + "user.name: is , want a text like .+"},
-		{"a field that is gone", users{name: "Bob"}, with(func(i *contracts.Interaction) {
+		{"the expected answer", users{name: "Bob"}, whole, ""},
+		{"a value that must be equal", users{name: "Bob"}, as(contracts.Matcher{}), said + "user.name: is Bob, want Ada"},
+		{"a value whose type must match", users{name: "Bob"}, as(contracts.Matcher{Type: true}), ""},
+		{"an empty text that must match", users{}, whole, said + "user.name: is , want a text like .+"},
+		{"a removed field", users{name: "Bob"}, with(func(i *contracts.Interaction) {
 			i.Script[1] = contracts.Move{Receive: json.RawMessage(`{"user":{"nickname":"x"}}`)}
 		}), said + "user.nickname: is not there"},
-		{"a field of the request that has another name", users{name: "Bob"}, with(func(i *contracts.Interaction) {
+		{"a renamed field of the request", users{name: "Bob"}, with(func(i *contracts.Interaction) {
 			i.Script[0] = contracts.Move{Send: json.RawMessage(`{"id":"u-1"}`)}
 		}), `unknown field "id"`},
-		{"a method that is gone", users{name: "Bob"}, with(func(i *contracts.Interaction) { i.Method = "user.v1.UserService/FindUser" }),
-			said + "there is no method user.v1.UserService/FindUser"},
-		{"a service that is gone", users{name: "Bob"}, with(func(i *contracts.Interaction) { i.Method = "user.v0.UserService/GetUser" }),
-			said + "there is no service user.v0.UserService"},
-		{"an error", users{err: status.Error(codes.Internal, "broken")}, whole, said + "code: it ended with INTERNAL before message 1"},
-		{"no error", users{name: "Bob"}, refused, said + "code: it sent one message more"},
-		{"the error", users{err: status.Error(codes.NotFound, "nobody")}, refused, ""},
+		{"a removed method", users{name: "Bob"}, with(func(i *contracts.Interaction) { i.Method = "user.v1.UserService/FindUser" }),
+			said + "no method user.v1.UserService/FindUser"},
+		{"a removed service", users{name: "Bob"}, with(func(i *contracts.Interaction) { i.Method = "user.v0.UserService/GetUser" }),
+			said + "no service user.v0.UserService"},
+		{"an unexpected error", users{err: status.Error(codes.Internal, "broken")}, whole, said + "code: it ended with INTERNAL before message 1"},
+		{"a missing error", users{name: "Bob"}, refused, said + "code: it sent one message more"},
+		{"the expected error", users{err: status.Error(codes.NotFound, "nobody")}, refused, ""},
 		{"another error", users{err: status.Error(codes.Internal, "broken")}, refused, said + "code: it ended with INTERNAL, want NOT_FOUND"},
 		{"the reason", users{err: refusal.New(codes.NotFound, "GONE", "x")}, reasoned, ""},
 		{"another reason", users{err: refusal.New(codes.NotFound, "HIDDEN", "x")}, reasoned, said + "code: it ended with NOT_FOUND HIDDEN, want NOT_FOUND GONE"},
-		{"a state that nobody knows", users{name: "Bob"}, with(func(i *contracts.Interaction) { i.State = "the moon is full" }),
-			said + "state: nobody knows how to bring it about that the moon is full; try: "},
+		{"an unknown state", users{name: "Bob"}, with(func(i *contracts.Interaction) { i.State = "the moon is full" }),
+			said + "state: no entry in services/contracts/states*.go brings it about that the moon is full"},
 		{"metadata", users{name: "Bob", tenant: "blue"}, with(func(i *contracts.Interaction) { i.Metadata = map[string]string{"tenant": "blue"} }), ""},
-		{"metadata that the provider does not know any more", users{name: "Bob", tenant: "blue"}, with(func(i *contracts.Interaction) {
+		{"metadata that the provider does not accept any more", users{name: "Bob", tenant: "blue"}, with(func(i *contracts.Interaction) {
 			i.Metadata = map[string]string{"x-tenant": "blue"}
 		}), said + "code: it ended with PERMISSION_DENIED"},
 	} {
@@ -128,8 +131,8 @@ func TestABrokenAnswer(t *testing.T) {
 	}
 }
 
-// TestABrokenStream: a script is played in its order, and what breaks it is named by field and message.
-func TestABrokenStream(t *testing.T) {
+// TestReplay_Stream checks that a script is followed in order and that a problem names field and message.
+func TestReplay_Stream(t *testing.T) {
 	script := []contracts.Move{
 		contracts.Sent(&userv1.ChatMessage{Room: "hall", UserId: "ada"}),
 		contracts.Sent(&userv1.ChatMessage{Text: "hello"}), contracts.Received(&userv1.ChatMessage{Room: "hall", Text: "hello", Id: 1}),
@@ -169,27 +172,27 @@ func TestABrokenStream(t *testing.T) {
 		want     string
 	}{
 		{"whole", users{say: same}, i, ""},
-		{"a field of the second message", users{say: echo(func(n int, m *userv1.ChatMessage) { m.Id = 1 })}, i, said + "id: is 1, want 2 (message 2)"},
+		{"a wrong field of the second message", users{say: echo(func(n int, m *userv1.ChatMessage) { m.Id = 1 })}, i, said + "id: is 1, want 2 (message 2)"},
 		{"the second message is missing", users{say: func(n int, m *userv1.ChatMessage) []*userv1.ChatMessage {
 			if n == 2 {
 				return nil
 			}
 			return same(n, m)
 		}}, i, said + "code: it ended with OK before message 2"},
-		{"a message too many", users{say: func(n int, m *userv1.ChatMessage) []*userv1.ChatMessage {
+		{"one message too many", users{say: func(n int, m *userv1.ChatMessage) []*userv1.ChatMessage {
 			return append(same(n, m), same(n, m)...)
 		}}, i, "(message 2)"},
-		{"a message too many at the end", users{say: func(n int, m *userv1.ChatMessage) []*userv1.ChatMessage {
+		{"one message too many at the end", users{say: func(n int, m *userv1.ChatMessage) []*userv1.ChatMessage {
 			if n == 2 {
 				return append(same(n, m), &userv1.ChatMessage{Id: 3})
 			}
 			return same(n, m)
 		}}, i, said + "code: it sent one message more"},
 		{"an error at the end", users{say: same, ending: status.Error(codes.Unavailable, "x")}, i, said + "code: it ended with UNAVAILABLE, want OK"},
-		{"the error that is expected", users{say: same, ending: status.Error(codes.ResourceExhausted, "x")}, refused, ""},
+		{"the expected error", users{say: same, ending: status.Error(codes.ResourceExhausted, "x")}, refused, ""},
 		{"no error", users{say: same}, refused, said + "code: it ended with OK, want RESOURCE_EXHAUSTED"},
 		{"one among many", users{say: many("hello")}, found, ""},
-		{"one among many that is not as it was", users{say: many("bye")}, found, said + "text: is bye, want hello (message 6)"},
+		{"one among many with a wrong field", users{say: many("bye")}, found, said + "text: is bye, want hello (message 6)"},
 		{"none among many", users{say: func(n int, m *userv1.ChatMessage) []*userv1.ChatMessage {
 			if n == 2 {
 				return nil
@@ -202,8 +205,8 @@ func TestABrokenStream(t *testing.T) {
 	}
 }
 
-// TestFreshValues: each replay has its own, the same wherever the example is, and nowhere else.
-func TestFreshValues(t *testing.T) {
+// TestReplay_FreshValues checks that each replay has values of its own, used wherever the example is, and nowhere else.
+func TestReplay_FreshValues(t *testing.T) {
 	var heard []*userv1.ChatMessage
 	conn, _ := contracttest.Serve(t, func(s *grpc.Server) {
 		userv1.RegisterUserServiceServer(s, users{say: func(n int, m *userv1.ChatMessage) []*userv1.ChatMessage {
@@ -231,7 +234,7 @@ func TestFreshValues(t *testing.T) {
 			seen[value] = true
 		}
 		if m.GetText() != "hall of fame" {
-			t.Errorf("a text that only has an example in it became %q", m.GetText())
+			t.Errorf("a text that merely contains an example became %q", m.GetText())
 		}
 	}
 	if string(i.Script[0].Send) == "" || !strings.Contains(string(i.Script[0].Send), `"hall"`) {

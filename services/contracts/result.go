@@ -2,13 +2,14 @@ package contracts
 
 import "fmt"
 
-// Problem is one thing that is not as expected: a field of an answer, "code" for how the call ended, "state" for what was to be before it,
-// or a descriptor by its full name. Field is empty where there is none.
+// Problem is one difference from a contract. Field is the path of a field in an answer, "code" for the end of the call, "state" for the
+// preparation, or the full name of a descriptor; empty if none of these applies.
 type Problem struct {
 	Field string `json:"field"`
 	What  string `json:"problem"`
 }
 
+// String returns the problem as one line.
 func (p Problem) String() string {
 	if p.Field == "" {
 		return p.What
@@ -16,14 +17,14 @@ func (p Problem) String() string {
 	return p.Field + ": " + p.What
 }
 
-// Result is what came of replaying one interaction: it holds when there are no problems, and was not tried when Skipped says why.
+// Result is the outcome of replaying one interaction. It is a success without Problems, and was not replayed if Skipped has the reason.
 type Result struct {
 	Consumer, Provider, Interaction, Method string
 	Skipped                                 string
 	Problems                                []Problem
 }
 
-// Breaches are sentences, one a problem, that name the consumer, the interaction and the field.
+// Breaches returns one sentence per problem, which names the consumer, the interaction and the field.
 func (r Result) Breaches() []string {
 	var all []string
 	for _, p := range r.Problems {

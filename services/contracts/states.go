@@ -6,20 +6,22 @@ import (
 	"google.golang.org/grpc"
 )
 
-// state is how a provider is brought into what a contract names: by calls of its own API, so that it is done alike in tests and in a cluster.
+// state prepares a provider for an interaction. It uses the provider's own API, so it works in tests and in a cluster.
 type state struct {
 	prepare func(ctx context.Context, conn grpc.ClientConnInterface, v Values) error
-	sold    bool // the order is sold, and nobody can take that back: where there is a shop, it must be one of the shop's
+	// confirmed means that the state needs an order that is sold, which cannot be undone: in a running shop it must be one of the shop's own orders.
+	confirmed bool
 }
 
-// provider is what is known of one, beside its API.
+// provider is what a replay needs to know about a provider, besides its API.
 type provider struct {
-	states  map[string]state
-	lasting map[string]string // by method, why nobody takes back what it does
-	// held lists the orders, by what their ids begin with, that it holds something for; takeBack ends that. Both are nil where nothing
-	// is held.
-	held     func(ctx context.Context, conn grpc.ClientConnInterface, beginning string) ([]string, error)
-	takeBack func(ctx context.Context, conn grpc.ClientConnInterface, order string) error
+	states map[string]state
+	// irreversible has, by method, the reason why its effect cannot be undone.
+	irreversible map[string]string
+	// holdings returns the ids of the orders with this prefix for which the provider holds something; cleanup ends that for one order. Both are
+	// nil if the provider never holds anything.
+	holdings func(ctx context.Context, conn grpc.ClientConnInterface, prefix string) ([]string, error)
+	cleanup  func(ctx context.Context, conn grpc.ClientConnInterface, order string) error
 }
 
 func providers() map[string]provider {

@@ -25,7 +25,7 @@ func inventory() provider {
 			"the order is released": {prepare: func(ctx context.Context, conn grpc.ClientConnInterface, v Values) error {
 				return release(ctx, conn, v["order"])
 			}},
-			"the order is sold": {sold: true, prepare: func(ctx context.Context, conn grpc.ClientConnInterface, v Values) error {
+			"the order is sold": {confirmed: true, prepare: func(ctx context.Context, conn grpc.ClientConnInterface, v Values) error {
 				if err := reserve(ctx, conn, v); err != nil {
 					return err
 				}
@@ -33,16 +33,16 @@ func inventory() provider {
 				return err
 			}},
 		},
-		lasting: map[string]string{inventoryv1.InventoryService_Commit_FullMethodName: "it would sell stock to no order, and nobody takes that back"},
-		held: func(ctx context.Context, conn grpc.ClientConnInterface, beginning string) (orders []string, _ error) {
+		irreversible: map[string]string{inventoryv1.InventoryService_Commit_FullMethodName: "it would sell stock without an order, which cannot be undone"},
+		holdings: func(ctx context.Context, conn grpc.ClientConnInterface, prefix string) (orders []string, _ error) {
 			all, err := collect(client(conn).ListReservations(ctx, &inventoryv1.ListReservationsRequest{}))
 			for _, r := range all {
-				if strings.HasPrefix(r.GetOrderId(), beginning) && r.GetState() == inventoryv1.ReservationState_RESERVATION_STATE_RESERVED {
+				if strings.HasPrefix(r.GetOrderId(), prefix) && r.GetState() == inventoryv1.ReservationState_RESERVATION_STATE_RESERVED {
 					orders = append(orders, r.GetOrderId())
 				}
 			}
 			return orders, err
 		},
-		takeBack: release,
+		cleanup: release,
 	}
 }

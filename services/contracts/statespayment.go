@@ -25,15 +25,15 @@ func payments() provider {
 				return refund(ctx, conn, v["order"])
 			}},
 		},
-		held: func(ctx context.Context, conn grpc.ClientConnInterface, beginning string) (orders []string, _ error) {
+		holdings: func(ctx context.Context, conn grpc.ClientConnInterface, prefix string) (orders []string, _ error) {
 			all, err := collect(client(conn).ListPayments(ctx, &paymentv1.ListPaymentsRequest{}))
 			for _, p := range all {
-				if strings.HasPrefix(p.GetOrderId(), beginning) && p.GetState() == paymentv1.PaymentState_PAYMENT_STATE_CHARGED {
+				if strings.HasPrefix(p.GetOrderId(), prefix) && p.GetState() == paymentv1.PaymentState_PAYMENT_STATE_CHARGED {
 					orders = append(orders, p.GetOrderId())
 				}
 			}
 			return orders, err
 		},
-		takeBack: refund,
+		cleanup: refund,
 	}
 }

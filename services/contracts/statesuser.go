@@ -18,10 +18,12 @@ func users() provider {
 			}
 			for _, m := range []*userv1.ChatMessage{{Room: v["room"], UserId: "ada", AfterId: proto.Int64(0)}, {Text: "hello", Key: "1"}} {
 				if err := stream.Send(m); err != nil {
-					break // what ended it, receiving says
+					// If the stream ended, drain returns the reason.
+					break
 				}
 			}
-			_ = stream.CloseSend() // its error comes again when receiving
+			// Receiving returns the same error.
+			_ = stream.CloseSend()
 			_, err = drain(stream)
 			return err
 		}},

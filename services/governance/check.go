@@ -26,7 +26,7 @@ func check(p *policyv1.EffectivePolicy) []PolicyProblem {
 		c.client(fmt.Sprintf("client[%d].", i), r)
 	}
 	for i, f := range p.GetServerFaults() {
-		c.want(f.GetCallee() == "", fmt.Sprintf("serverFaults[%d].callee", i), "must be empty: a server is called, and calls nobody; try: clientFaults")
+		c.wantTry(f.GetCallee() == "", fmt.Sprintf("serverFaults[%d].callee", i), "must be empty: a server is called, and calls nobody", "clientFaults")
 		c.fault(fmt.Sprintf("serverFaults[%d].", i), f)
 	}
 	for i, f := range p.GetClientFaults() {
@@ -50,18 +50,21 @@ func check(p *policyv1.EffectivePolicy) []PolicyProblem {
 	return c.problems
 }
 
-func (c *checker) want(holds bool, field, why string) {
+func (c *checker) want(holds bool, field, why string) { c.wantTry(holds, field, why, "") }
+
+// wantTry is want with a value that would be accepted.
+func (c *checker) wantTry(holds bool, field, why, try string) {
 	if !holds {
-		c.problems = append(c.problems, PolicyProblem{Field: field, Why: why})
+		c.problems = append(c.problems, PolicyProblem{Field: field, Why: why, Try: try})
 	}
 }
 
 func (c *checker) pattern(field, pattern string) {
 	_, err := path.Match(pattern, "")
-	c.want(err == nil, field, fmt.Sprintf("%q is not a pattern; try: user.v1.UserService/Get*", pattern))
+	c.wantTry(err == nil, field, fmt.Sprintf("%q is not a pattern", pattern), "user.v1.UserService/Get*")
 	if strings.HasSuffix(field, "method") && pattern != "" {
-		c.want(strings.Count(pattern, "/") == 1 && !strings.HasPrefix(pattern, "/"), field,
-			fmt.Sprintf("%q can match no method, which is written package.Service/Method; try: */*", pattern))
+		c.wantTry(strings.Count(pattern, "/") == 1 && !strings.HasPrefix(pattern, "/"), field,
+			fmt.Sprintf("%q can match no method, which is written package.Service/Method", pattern), "*/*")
 	}
 }
 
@@ -93,7 +96,7 @@ func (c *checker) server(at string, r *policyv1.ServerRule) {
 	for i, a := range r.GetCallers().GetAllow() {
 		field := fmt.Sprintf("%scallers.allow[%d]", at, i)
 		c.pattern(field, a)
-		c.want(a != "", field, "is empty; try: spiffe://sandbox.local/ns/shop/sa/*")
+		c.wantTry(a != "", field, "is empty", "spiffe://sandbox.local/ns/shop/sa/*")
 	}
 }
 
@@ -140,7 +143,7 @@ func (c *checker) fault(at string, f *policyv1.Fault) {
 		c.duration(at+"delay.jitter", k.Delay.GetJitter(), 0)
 	case *policyv1.Fault_Abort:
 		code, known := codeNamed(k.Abort.GetCode())
-		c.want(known && code != codes.OK, at+"abort.code", fmt.Sprintf("%q is not a gRPC error code; try: UNAVAILABLE", k.Abort.GetCode()))
+		c.wantTry(known && code != codes.OK, at+"abort.code", fmt.Sprintf("%q is not a gRPC error code", k.Abort.GetCode()), "UNAVAILABLE")
 	case nil:
 		c.want(false, strings.TrimSuffix(at, "."), "says none of delay, abort, hang and cut")
 	}

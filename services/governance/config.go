@@ -1,12 +1,13 @@
 package governance
 
 import (
-	"fmt"
 	"log/slog"
 	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Config is what a program reads from its environment. The README lists the keys, units and defaults.
@@ -52,16 +53,16 @@ func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
 	}
 	cfg.Pod = text("POD_NAME", cfg.Service)
 	if err := cfg.LogLevel.UnmarshalText([]byte(text("LOG_LEVEL", "info"))); err != nil {
-		return Config{}, fmt.Errorf("reading LOG_LEVEL: %w; try: debug, info, warn or error", err)
+		return Config{}, remedy.Errorf(remedy.Value("debug, info, warn or error"), "reading LOG_LEVEL: %w", err)
 	}
 	ratio, err := strconv.ParseFloat(text("TRACE_RATIO", "1"), 64)
 	if err != nil || ratio < 0 || ratio > 1 {
-		return Config{}, fmt.Errorf("reading TRACE_RATIO: %q is not a number from 0 to 1; try: 0.1", getenv("TRACE_RATIO"))
+		return Config{}, remedy.Errorf(remedy.Value("0.1"), "reading TRACE_RATIO: %q is not a number from 0 to 1", getenv("TRACE_RATIO"))
 	}
 	cfg.TraceRatio = ratio
 	cfg.MaxConcurrent, err = strconv.ParseInt(text("MAX_CONCURRENT", "100"), 10, 64)
 	if err != nil || cfg.MaxConcurrent < 1 {
-		return Config{}, fmt.Errorf("reading MAX_CONCURRENT: %q is not a number of calls; try: 100", getenv("MAX_CONCURRENT"))
+		return Config{}, remedy.Errorf(remedy.Value("100"), "reading MAX_CONCURRENT: %q is not a number of calls", getenv("MAX_CONCURRENT"))
 	}
 	for _, d := range []struct {
 		key, fallback string
@@ -74,7 +75,7 @@ func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
 		{"MAX_CONNECTION_GRACE", "10s", time.Millisecond, &cfg.MaxConnectionGrace},
 	} {
 		if *d.into, err = time.ParseDuration(text(d.key, d.fallback)); err != nil || *d.into < d.least {
-			return Config{}, fmt.Errorf("reading %s: %q is not a duration of at least %s; try: %s", d.key, getenv(d.key), d.least, d.fallback)
+			return Config{}, remedy.Errorf(remedy.Value(d.fallback), "reading %s: %q is not a duration of at least %s", d.key, getenv(d.key), d.least)
 		}
 	}
 	return cfg, nil

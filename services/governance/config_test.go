@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 func TestConfigFromEnv(t *testing.T) {
@@ -43,7 +45,7 @@ func TestConfigFromEnv(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || !strings.Contains(err.Error(), c.says) {
+			if err == nil || !strings.Contains(remedy.Line(err, nil), c.says) {
 				t.Errorf("got %v, want %q", err, c.says)
 			}
 		})

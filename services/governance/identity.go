@@ -69,17 +69,11 @@ func NewIdentity(cfg IdentityConfig) (*Identity, error) {
 // Watch takes changed files into use until ctx ends. It compares content, because a Secret volume changes by a symlink and a
 // modification time can stay the same.
 func (id *Identity) Watch(ctx context.Context) error {
-	ticker := time.NewTicker(id.cfg.Every)
-	defer ticker.Stop()
 	var refused [sha256.Size]byte
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			refused = id.reload(refused)
-		}
-	}
+	return Every(ctx, id.cfg.Every, func(context.Context) error {
+		refused = id.reload(refused)
+		return nil
+	})
 }
 
 // reload returns the digest of what it refused, so that the same bad files are reported once. They are judged each time: a certificate that is not

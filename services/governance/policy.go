@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -67,11 +68,12 @@ func (p *Policy) load() *compiled {
 // PolicyError lists what is wrong with a policy.
 type PolicyError struct{ Problems []PolicyProblem }
 
-// PolicyProblem is one mistake. Line is 0 where there is no file.
+// PolicyProblem is one mistake. Line is 0 where there is no file. Try is a value that would be accepted, or empty.
 type PolicyProblem struct {
 	Line  int
 	Field string
 	Why   string
+	Try   string
 }
 
 func (p PolicyProblem) String() string {
@@ -79,6 +81,20 @@ func (p PolicyProblem) String() string {
 		return fmt.Sprintf("line %d: %s: %s", p.Line, p.Field, p.Why)
 	}
 	return p.Field + ": " + p.Why
+}
+
+// Remedies returns what would be accepted. With several problems each remedy names its field.
+func (e *PolicyError) Remedies() (all []remedy.Remedy) {
+	for _, p := range e.Problems {
+		switch {
+		case p.Try == "":
+		case len(e.Problems) == 1:
+			all = append(all, remedy.Value(p.Try))
+		default:
+			all = append(all, remedy.Value(p.Field+": "+p.Try))
+		}
+	}
+	return all
 }
 
 func (e *PolicyError) Error() string {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -53,16 +54,10 @@ func (f *PolicyFile) Load() error {
 // that is broken or gone leaves the last good policy in force; an event, a metric and the log say so, once.
 func (f *PolicyFile) Watch(ctx context.Context) error {
 	f.ReportUnmatched()
-	ticker := time.NewTicker(f.Every)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			f.reload()
-		}
-	}
+	return Every(ctx, f.Every, func(context.Context) error {
+		f.reload()
+		return nil
+	})
 }
 
 func (f *PolicyFile) reload() {
@@ -82,8 +77,8 @@ func (f *PolicyFile) reload() {
 		f.ReportUnmatched()
 		return
 	}
-	f.Log.Error("keeping the last good policy", "file", f.Path, "version", f.Policy.Version(), "error", err)
-	f.event("kept the last good one: "+err.Error(), "kept")
+	f.Log.Error("keeping the last good policy", "file", f.Path, "version", f.Policy.Version(), "error", remedy.Line(err, nil))
+	f.event("kept the last good one: "+remedy.Line(err, nil), "kept")
 	if f.Metrics != nil {
 		f.Metrics.policyErrors.Inc()
 	}

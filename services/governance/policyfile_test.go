@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // mountPolicy writes the file as the kubelet writes a ConfigMap: into a new folder, then the link ..data moves over in one step.
@@ -78,7 +80,7 @@ func TestAProgramDoesNotStartWithABrokenPolicy(t *testing.T) {
 	must(t, os.WriteFile(path, []byte("version: [1]"), 0o600))
 	for file, want := range map[string]string{path: "line 1: version: must be a single value", path + "x": "no such file"} {
 		err := Run(t.Context(), nopWriter{}, Config{TLSDir: "off", PolicyFile: file}, nil)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "try: ") {
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(remedy.Line(err, nil), "try: ") {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +25,7 @@ func (r *policyReader) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at 
 	if isDuration(fd) {
 		d, err := time.ParseDuration(n.Value)
 		if err != nil {
-			r.wrong(n, at, "%q is not a duration; try: 250ms", n.Value)
+			r.wrongTry(n, at, fmt.Sprintf("%q is not a duration", n.Value), "250ms")
 			return none, false
 		}
 		return protoreflect.ValueOfMessage(durationpb.New(d).ProtoReflect()), true
@@ -69,6 +70,6 @@ func (r *policyReader) enum(d protoreflect.EnumDescriptor, n *yaml.Node, at stri
 		}
 		known = append(known, short)
 	}
-	r.wrong(n, at, "%q is unknown; try: %s", n.Value, strings.Join(known, ", "))
+	r.wrongTry(n, at, fmt.Sprintf("%q is unknown", n.Value), strings.Join(known, ", "))
 	return protoreflect.Value{}, false
 }

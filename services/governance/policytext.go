@@ -74,6 +74,12 @@ func (r *policyReader) wrong(n *yaml.Node, field, why string, args ...any) {
 	r.problems = append(r.problems, PolicyProblem{Line: n.Line, Field: field, Why: fmt.Sprintf(why, args...)})
 }
 
+// wrongTry is wrong with what would be accepted.
+func (r *policyReader) wrongTry(n *yaml.Node, field, why, try string) {
+	r.wrong(n, field, "%s", why)
+	r.problems[len(r.problems)-1].Try = try
+}
+
 // lineOf is the line of a field, or of the nearest one around it.
 func (r *policyReader) lineOf(field string) int {
 	for field != "" {
@@ -107,7 +113,7 @@ func (r *policyReader) message(m protoreflect.Message, n *yaml.Node, at string) 
 		}
 		switch {
 		case fd == nil:
-			r.wrong(key, name, "is unknown; try: %s", fieldNames(m.Descriptor()))
+			r.wrongTry(key, name, "is unknown", fieldNames(m.Descriptor()))
 		case seen[fd.Name()]:
 			r.wrong(key, name, "stands here a second time")
 		case fd.ContainingOneof() != nil && m.WhichOneof(fd.ContainingOneof()) != nil:

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -105,7 +106,7 @@ func TestABrokenPolicyIsRefusedWithLineAndField(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ParsePolicy([]byte(c.text))
 			var broken *PolicyError
-			if !errors.As(err, &broken) || !strings.Contains(err.Error(), c.want) {
+			if !errors.As(err, &broken) || !strings.Contains(remedy.Line(err, nil), c.want) {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
 		})

@@ -3,6 +3,7 @@ package governance
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
@@ -36,6 +37,23 @@ type Process struct {
 // Go runs work beside the server, from the moment that listens. Its context ends when the program is told to stop; its error stops the
 // program. Call it while registering.
 func (p *Process) Go(work func(ctx context.Context) error) { p.work = append(p.work, work) }
+
+// Every calls do once per interval, the first time after one interval, until ctx ends or do fails. It returns the error of do; the end of
+// ctx is not an error.
+func Every(ctx context.Context, interval time.Duration, do func(ctx context.Context) error) error {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			if err := do(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
 
 // Dial connects to another service with everything this process shares. Run closes the connection. Call it while registering.
 func (p *Process) Dial(target, callee string, fallbacks ...Fallback) (*grpc.ClientConn, error) {

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // shutdownLimit bounds each of the last steps: sending the last spans, ending the last scrape.
@@ -31,7 +33,7 @@ func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *
 	if cfg.TLSDir != "off" {
 		p.Identity, err = NewIdentity(IdentityConfig{Dir: cfg.TLSDir, Log: log, Metrics: p.Metrics, Events: p.Events})
 		if err != nil {
-			return fmt.Errorf("%w; try: mount the certificate's Secret there, or TLS_DIR=off for plaintext", err)
+			return remedy.Wrap(err, remedy.Advice("mount the certificate's Secret there, or TLS_DIR=off for plaintext"))
 		}
 	}
 	tracing, err := NewTracing(ctx, TracingConfig{Service: cfg.Service, Pod: cfg.Pod, Endpoint: cfg.OTLPEndpoint, Identity: p.Identity, Ratio: cfg.TraceRatio, Log: log})
@@ -62,7 +64,7 @@ func (p *Process) readPolicy() error {
 	}
 	p.policyFile = &PolicyFile{Path: p.Config.PolicyFile, Policy: p.Policy, Log: p.Log, Metrics: p.Metrics, Events: p.Events}
 	if err := p.policyFile.Load(); err != nil {
-		return fmt.Errorf("%w; try: mend the file, or unset POLICY_FILE for the defaults", err)
+		return remedy.Wrap(err, remedy.Advice("fix the file, or unset POLICY_FILE for the defaults"))
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // running starts a program on free ports, in plaintext unless dir says otherwise.
@@ -176,7 +178,7 @@ func TestMetricsAreScrapedWithExemplars(t *testing.T) {
 func TestRunSaysWhatIsMissing(t *testing.T) {
 	cfg := Config{Service: "test", TLSDir: t.TempDir()}
 	err := Run(t.Context(), io.Discard, cfg, nil)
-	if err == nil || !strings.Contains(err.Error(), "try: mount") {
+	if err == nil || !strings.Contains(remedy.Line(err, nil), "try: mount") {
 		t.Errorf("got %v", err)
 	}
 }

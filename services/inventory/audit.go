@@ -9,9 +9,9 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres"
 )
 
-// disagreeing lists the skus whose counters are not what the lines of reservations add up to. It is one statement, so it sees one moment,
-// however much is sold meanwhile.
-const disagreeing = `
+// mismatches selects the SKUs whose counters in stock differ from the sum of their reservation lines. It is a single statement, so it sees
+// one consistent snapshot even while orders are placed.
+const mismatches = `
 	WITH lines AS (
 		SELECT sku, coalesce(sum(quantity) FILTER (WHERE state = 'reserved'), 0) AS reserved,
 			coalesce(sum(quantity) FILTER (WHERE state = 'committed'), 0) AS sold
@@ -21,19 +21,11 @@ const disagreeing = `
 	FROM stock s LEFT JOIN lines l USING (sku)
 	WHERE s.reserved <> coalesce(l.reserved, 0) OR s.sold <> coalesce(l.sold, 0) ORDER BY sku`
 
-// AuditStock compares stock with reservations.
+// AuditStock compares the counters of each SKU with its reservations and returns a sentence for each difference.
 func (s Service) AuditStock(ctx context.Context, _ *inventoryv1.AuditStockRequest) (*inventoryv1.AuditStockResponse, error) {
-	out := &inventoryv1.AuditStockResponse{}
-	err := s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, disagreeing)
-		if err != nil {
-			return err
-		}
-		out.Violations, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err
-	})
+	violations, err := postgres.Collect(ctx, s.db, pgx.RowTo[string], mismatches)
 	if err != nil {
 		return nil, postgres.Status(err)
 	}
-	return out, nil
+	return &inventoryv1.AuditStockResponse{Violations: violations}, nil
 }

@@ -6,4 +6,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/contracts/contracttest"
 )
 
-func TestContracts(t *testing.T) { contracttest.Verify(t, "inventoryservice", program(t).Conn) }
+func TestContracts_Replayed(t *testing.T) {
+	contracttest.Verify(t, "inventoryservice", program(t).Conn)
+}

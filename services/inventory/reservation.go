@@ -12,20 +12,20 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
 )
 
-// The states of a reservation: reserved leads to committed or released, and neither leads anywhere.
+// The states of a reservation. A reserved order becomes committed or released; both are final.
 const (
 	reserved  = "reserved"
 	committed = "committed"
 	released  = "released"
 )
 
-// Each change of a reservation is one statement, so one round trip and one transaction. It changes nothing, and gives no row, when it cannot
-// be made; why is read afterwards. All of them lock rows of stock first, in the order of their skus, and then the order's own: otherwise two
-// could wait for each other.
+// Every change of a reservation is one statement: one round trip and one transaction. If it cannot be made, it changes nothing and returns no
+// row, and a second query finds out why. All statements lock the rows of stock first, ordered by SKU, and the reservation after them. Another
+// order of locks could deadlock.
 
-// takeAll moves the wanted pieces from available to reserved, all or none, and returns what they cost. An order that is there already needs
-// no stock; one that is made at the same time is found by the conflict.
-const takeAll = `
+// reserveStock moves the wanted pieces from available to reserved, all or none, and returns their total price. An order that already exists
+// needs no stock; ON CONFLICT handles one that is inserted concurrently.
+const reserveStock = `
 	WITH wanted AS (SELECT * FROM unnest($2::text[], $3::bigint[]) AS w (sku, quantity)),
 	held AS (
 		SELECT sku, price_cents, quantity FROM stock JOIN wanted USING (sku)
@@ -39,8 +39,8 @@ const takeAll = `
 		UPDATE stock s SET available = s.available - h.quantity, reserved = s.reserved + h.quantity FROM entered, held h WHERE s.sku = h.sku)
 	SELECT total_cents FROM entered`
 
-// lacking is the first wanted sku that there is not enough of; available is null when nobody sells it.
-const lacking = `
+// firstShortage selects the first wanted SKU with too few pieces. Its available column is null if the SKU does not exist.
+const firstShortage = `
 	SELECT sku, quantity, available FROM unnest($1::text[], $2::bigint[]) AS w (sku, quantity) LEFT JOIN stock USING (sku)
 	WHERE available IS NULL OR available < quantity ORDER BY sku LIMIT 1`
 
@@ -52,11 +52,11 @@ func reserve(ctx context.Context, conn *pgx.Conn, order string, lines []*invento
 	}
 	for {
 		var total int64
-		err := conn.QueryRow(ctx, takeAll, order, skus, quantities).Scan(&total)
+		err := conn.QueryRow(ctx, reserveStock, order, skus, quantities).Scan(&total)
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return total, err
 		}
-		there, err := read(ctx, conn, order)
+		there, err := readReservation(ctx, conn, order)
 		switch {
 		case err != nil:
 			return 0, err
@@ -67,18 +67,18 @@ func reserve(ctx context.Context, conn *pgx.Conn, order string, lines []*invento
 		case there.state != "":
 			return there.total, nil
 		}
-		if err := enough(ctx, conn, skus, quantities); err != nil {
+		if err := checkStock(ctx, conn, skus, quantities); err != nil {
 			return 0, err
 		}
-		// Somebody else gave pieces back in between.
+		// Another order released stock in the meantime: try again.
 	}
 }
 
-func enough(ctx context.Context, conn *pgx.Conn, skus []string, quantities []int64) error {
+func checkStock(ctx context.Context, conn *pgx.Conn, skus []string, quantities []int64) error {
 	var sku string
 	var wanted int64
 	var available *int64
-	err := conn.QueryRow(ctx, lacking, skus, quantities).Scan(&sku, &wanted, &available)
+	err := conn.QueryRow(ctx, firstShortage, skus, quantities).Scan(&sku, &wanted, &available)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil
@@ -92,7 +92,7 @@ func enough(ctx context.Context, conn *pgx.Conn, skus []string, quantities []int
 
 func release(ctx context.Context, conn *pgx.Conn, order string) error {
 	for {
-		done, err := end(ctx, conn, order, released, "available = s.available + h.quantity, reserved = s.reserved - h.quantity")
+		done, err := finish(ctx, conn, order, released, "available = s.available + h.quantity, reserved = s.reserved - h.quantity")
 		if done || err != nil {
 			return err
 		}
@@ -100,23 +100,23 @@ func release(ctx context.Context, conn *pgx.Conn, order string) error {
 		if err != nil || made.RowsAffected() == 1 {
 			return err
 		}
-		there, err := read(ctx, conn, order)
+		there, err := readReservation(ctx, conn, order)
 		switch {
 		case err != nil || there.state == released:
 			return err
 		case there.state == committed:
 			return refused(ReasonCommitted, "order "+order+" is sold")
 		}
-		// It was reserved in between.
+		// The order was reserved in the meantime: try again.
 	}
 }
 
 func commit(ctx context.Context, conn *pgx.Conn, order string) error {
-	done, err := end(ctx, conn, order, committed, "reserved = s.reserved - h.quantity, sold = s.sold + h.quantity")
+	done, err := finish(ctx, conn, order, committed, "reserved = s.reserved - h.quantity, sold = s.sold + h.quantity")
 	if done || err != nil {
 		return err
 	}
-	there, err := read(ctx, conn, order)
+	there, err := readReservation(ctx, conn, order)
 	switch {
 	case err != nil || there.state == committed:
 		return err
@@ -126,8 +126,9 @@ func commit(ctx context.Context, conn *pgx.Conn, order string) error {
 	return refused(ReasonNotReserved, "nothing is reserved for order "+order)
 }
 
-// end ends a reservation, if it is one: set says what becomes of the stock s of each line h. To count the lines locks all of their stock.
-func end(ctx context.Context, conn *pgx.Conn, order, state, set string) (bool, error) {
+// finish ends the reservation of an order in the given state and reports whether there was one. set updates the row s of stock for each line
+// h of the order. Counting the lines forces PostgreSQL to lock all of their stock before it updates anything.
+func finish(ctx context.Context, conn *pgx.Conn, order, state, set string) (bool, error) {
 	done, err := conn.Exec(ctx, `
 		WITH held AS (
 			SELECT sku, quantity FROM reservation_lines JOIN stock USING (sku) WHERE order_id = $1 ORDER BY sku FOR UPDATE OF stock),
@@ -137,15 +138,16 @@ func end(ctx context.Context, conn *pgx.Conn, order, state, set string) (bool, e
 	return err == nil && done.RowsAffected() > 0, err
 }
 
-// reservation is what is kept of an order; without a state when nothing is.
+// reservation is the stored reservation of an order. Its state is empty if there is none.
 type reservation struct {
-	state      string
-	total      int64
-	skus       []string // in order
+	state string
+	total int64
+	// skus are sorted, and quantities are in the same order.
+	skus       []string
 	quantities []int64
 }
 
-func read(ctx context.Context, conn *pgx.Conn, order string) (r reservation, err error) {
+func readReservation(ctx context.Context, conn *pgx.Conn, order string) (r reservation, err error) {
 	err = conn.QueryRow(ctx, `
 		SELECT state, total_cents, ARRAY(SELECT sku FROM reservation_lines WHERE order_id = $1 ORDER BY sku),
 			ARRAY(SELECT quantity FROM reservation_lines WHERE order_id = $1 ORDER BY sku)

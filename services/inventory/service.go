@@ -1,4 +1,8 @@
-// Package inventory keeps stock and reserves it for orders.
+// Package inventory implements inventory.v1.InventoryService: it keeps the stock of each SKU and reserves it for orders.
+//
+// A reservation takes all of its lines or none. Every method is idempotent by order id, so a caller whose connection broke can repeat it:
+// Reserve answers with the same price, Release and Commit change nothing the second time. Releasing an order that was never reserved blocks a
+// later Reserve, which protects against a delayed request.
 package inventory
 
 import (
@@ -19,7 +23,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 
-// The reasons of FAILED_PRECONDITION.
+// Reasons in the ErrorInfo of a FAILED_PRECONDITION error.
 const (
 	ReasonOutOfStock  = "OUT_OF_STOCK"
 	ReasonReleased    = "ORDER_RELEASED"
@@ -33,13 +37,13 @@ type Service struct {
 	db *postgres.DB
 }
 
-// Register adds the service with its database to a program.
+// Register adds the service to a gRPC server.
 func Register(_ *governance.Process, s *grpc.Server, db *postgres.DB) error {
 	inventoryv1.RegisterInventoryServiceServer(s, Service{db: db})
 	return nil
 }
 
-// Reserve takes all lines or none.
+// Reserve reserves all lines of an order or none, and returns the total price.
 func (s Service) Reserve(ctx context.Context, req *inventoryv1.ReserveRequest) (*inventoryv1.ReserveResponse, error) {
 	if err := validation.Check(req); err != nil {
 		return nil, err
@@ -57,7 +61,7 @@ func (s Service) Reserve(ctx context.Context, req *inventoryv1.ReserveRequest) (
 	return &inventoryv1.ReserveResponse{TotalCents: total}, nil
 }
 
-// Release gives back what was reserved, and keeps a late Reserve from taking it again.
+// Release returns reserved stock. It also blocks a Reserve of the same order that arrives later.
 func (s Service) Release(ctx context.Context, req *inventoryv1.ReleaseRequest) (*inventoryv1.ReleaseResponse, error) {
 	if err := validation.Check(req); err != nil {
 		return nil, err
@@ -69,7 +73,7 @@ func (s Service) Release(ctx context.Context, req *inventoryv1.ReleaseRequest) (
 	return &inventoryv1.ReleaseResponse{}, nil
 }
 
-// Commit sells what was reserved.
+// Commit turns reserved stock into sold stock.
 func (s Service) Commit(ctx context.Context, req *inventoryv1.CommitRequest) (*inventoryv1.CommitResponse, error) {
 	if err := validation.Check(req); err != nil {
 		return nil, err
@@ -81,7 +85,7 @@ func (s Service) Commit(ctx context.Context, req *inventoryv1.CommitRequest) (*i
 	return &inventoryv1.CommitResponse{}, nil
 }
 
-// GetStock reads one sku.
+// GetStock returns the counters of one SKU.
 func (s Service) GetStock(ctx context.Context, req *inventoryv1.GetStockRequest) (*inventoryv1.GetStockResponse, error) {
 	out := &inventoryv1.GetStockResponse{Sku: req.GetSku()}
 	err := s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
@@ -97,7 +101,7 @@ func (s Service) GetStock(ctx context.Context, req *inventoryv1.GetStockRequest)
 	return out, nil
 }
 
-// merged adds up the lines of one sku, in the order in which every transaction locks them.
+// merged adds up lines with the same SKU and sorts them by SKU, the order in which every transaction locks stock.
 func merged(lines []*inventoryv1.Line) []*inventoryv1.Line {
 	bySKU := map[string]*inventoryv1.Line{}
 	var all []*inventoryv1.Line
@@ -115,7 +119,7 @@ func merged(lines []*inventoryv1.Line) []*inventoryv1.Line {
 }
 
 func unknownSKU(sku string) error {
-	return status.Errorf(codes.NotFound, "nobody sells %q: there are sku-1 to sku-100", sku)
+	return status.Errorf(codes.NotFound, "no sku %q: the catalog has sku-1 to sku-100", sku)
 }
 
 func refused(reason, message string) error {

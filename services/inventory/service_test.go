@@ -34,7 +34,7 @@ func program(t *testing.T) pgtest.Program {
 	return p
 }
 
-// world is one service with short words for its calls.
+// world is a running service with short methods for its calls.
 type world struct {
 	t      *testing.T
 	client inventoryv1.InventoryServiceClient
@@ -55,7 +55,7 @@ func (w world) commit(order string) error {
 	return err
 }
 
-// stock is "available/reserved/sold".
+// stock returns the counters of a SKU as "available/reserved/sold".
 func (w world) stock(sku string) string {
 	got, err := w.client.GetStock(w.t.Context(), &inventoryv1.GetStockRequest{Sku: sku})
 	if err != nil {
@@ -68,7 +68,7 @@ func line(sku string, quantity int32) *inventoryv1.Line {
 	return &inventoryv1.Line{Sku: sku, Quantity: quantity}
 }
 
-func TestTheLifeOfAReservation(t *testing.T) {
+func TestReservation_Lifecycle(t *testing.T) {
 	w := world{t, service(t)}
 	step := func(what string, err error, code codes.Code, reason, sku100 string) {
 		t.Helper()
@@ -82,12 +82,12 @@ func TestTheLifeOfAReservation(t *testing.T) {
 	total, err := w.reserve("a", line("sku-100", 10), line("sku-1", 2), line("sku-100", 20))
 	step("reserve, two lines of one sku", err, codes.OK, "", "70/30/0")
 	if total != 30*10_000+2*100 {
-		t.Errorf("it costs %d", total)
+		t.Errorf("total is %d cents", total)
 	}
 	again, err := w.reserve("a", line("sku-100", 10), line("sku-1", 2), line("sku-100", 20))
 	step("reserve again", err, codes.OK, "", "70/30/0")
 	if again != total {
-		t.Errorf("it costs %d now", again)
+		t.Errorf("total of the repeated call is %d cents", again)
 	}
 	_, err = w.reserve("a", line("sku-100", 30), line("sku-1", 3))
 	step("reserve again, with other lines", err, codes.InvalidArgument, "", "70/30/0")

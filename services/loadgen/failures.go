@@ -12,26 +12,28 @@ import (
 const (
 	slotLength = 100 * time.Millisecond
 	maxSlots   = int64(time.Hour / slotLength)
-	// periodGap is the longest time without a failed call within one failure period.
+	// periodGap is the longest time between two failed calls of one failure period.
 	periodGap = time.Second
-	// maxPeriods bounds the answer of GetLoad: beyond it, the gap that joins two periods is doubled.
+	// maxPeriods bounds the answer of GetLoad. If there are more periods, the gap that joins two of them is doubled.
 	maxPeriods = 100
 )
 
-// A slot counts what became of the calls that were due in one tenth of a second.
+// slot counts the calls that were due within one tenth of a second.
 type slot struct {
 	answered, failed int64
-	first, last      time.Duration // intended starts of its failed calls, since the load's start
+	// first and last are the intended starts of its failed calls, relative to the start of the load.
+	first, last time.Duration
 }
 
-// history remembers the last hour of a load by intended start. Calls finish in another order than they start in: those that time out during an
-// outage finish when later ones have been answered already. By intended start, an outage has one beginning and one end.
+// history records the last hour of a load by the intended start of its calls. Calls end in another order than they start: those that time out
+// during an outage end when later ones have been answered already. Ordered by intended start, an outage has one start and one end.
 type history struct {
-	first int64 // number of slots[0]
+	// first is the number of slots[0].
+	first int64
 	slots []slot
 }
 
-// add counts a call that was due at a time since the load's start.
+// add counts a call that was due at the given time since the start of the load.
 func (h *history) add(due time.Duration, failed bool) {
 	n := int64(max(due, 0) / slotLength)
 	if len(h.slots) == 0 || n >= h.first+int64(len(h.slots))+maxSlots {
@@ -39,7 +41,8 @@ func (h *history) add(due time.Duration, failed bool) {
 	}
 	if n < h.first {
 		if int64(len(h.slots))+h.first-n > maxSlots {
-			return // older than what is kept
+			// The call is older than the recorded hour.
+			return
 		}
 		h.slots = append(make([]slot, h.first-n), h.slots...)
 		h.first = n
@@ -47,7 +50,7 @@ func (h *history) add(due time.Duration, failed bool) {
 	for h.first+int64(len(h.slots)) <= n {
 		h.slots = append(h.slots, slot{})
 	}
-	// An eighth at a time, so that slots are seldom moved.
+	// Remove an eighth at a time, so that slots are rarely moved.
 	if extra := int64(len(h.slots)) - maxSlots; extra > maxSlots/8 {
 		h.slots = append(h.slots[:0], h.slots[extra:]...)
 		h.first += extra
@@ -64,7 +67,7 @@ func (h *history) add(due time.Duration, failed bool) {
 	s.first, s.last = min(s.first, due), max(s.last, due)
 }
 
-// A period is a time in which calls failed; see FailurePeriod.
+// period is a time in which calls failed. See FailurePeriod in the proto.
 type period struct {
 	first, last, outage time.Duration
 	failed              int64
@@ -78,11 +81,13 @@ func (h *history) periods() []period {
 	}
 }
 
-// periodsApart joins failures that are at most gap apart, or have no answered call in between.
+// periodsApart joins failures that are at most gap apart, or that have no answered call between them.
 func (h *history) periodsApart(gap time.Duration) []period {
 	var found []period
-	var outage time.Duration // when the present outage began
-	dark, lit := false, true // in an outage; a call was answered since the last failed one
+	// outage is the start of the current outage.
+	var outage time.Duration
+	// dark means that the load is in an outage; lit, that a call was answered since the last failed one.
+	dark, lit := false, true
 	for i, s := range h.slots {
 		if s.answered > 0 && dark {
 			p := &found[len(found)-1]

@@ -14,20 +14,20 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// TestHistory_Periods reads each call as its intended start in milliseconds; a negative one failed.
+// TestHistory_Periods gives each call by its intended start in milliseconds; a negative number is a failed call.
 func TestHistory_Periods(t *testing.T) {
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 	for name, c := range map[string]struct {
 		calls []int
 		want  []period
 	}{
-		"no call failed":                             {[]int{0, 100, 200}, nil},
-		"one failed among others of its tenth":       {[]int{0, 20, -40, 60}, []period{{ms(40), ms(40), 0, 1}}},
-		"an outage ends with the first answered one": {[]int{0, -100, -200, -300, 400}, []period{{ms(100), ms(300), ms(300), 3}}},
-		"an outage that did not end":                 {[]int{0, -100, -200, -300}, []period{{ms(100), ms(300), ms(200), 3}}},
-		"failures a second apart are one period":     {[]int{-100, 200, -1100, 1200}, []period{{ms(100), ms(1100), ms(100), 2}}},
-		"failures farther apart are two periods":     {[]int{-100, 200, -1250, 1300}, []period{{ms(100), ms(100), ms(100), 1}, {ms(1250), ms(1250), ms(50), 1}}},
-		"a slow load with nothing in between is one": {[]int{0, -5000, -10000, 15000}, []period{{ms(5000), ms(10000), ms(10000), 2}}},
+		"no call failed": {[]int{0, 100, 200}, nil},
+		"one failed call among others in the same slot":       {[]int{0, 20, -40, 60}, []period{{ms(40), ms(40), 0, 1}}},
+		"an outage ends with the first answered call":         {[]int{0, -100, -200, -300, 400}, []period{{ms(100), ms(300), ms(300), 3}}},
+		"an outage without an end":                            {[]int{0, -100, -200, -300}, []period{{ms(100), ms(300), ms(200), 3}}},
+		"failures a second apart are one period":              {[]int{-100, 200, -1100, 1200}, []period{{ms(100), ms(1100), ms(100), 2}}},
+		"failures further apart are two periods":              {[]int{-100, 200, -1250, 1300}, []period{{ms(100), ms(100), ms(100), 1}, {ms(1250), ms(1250), ms(50), 1}}},
+		"a slow load without calls in between has one period": {[]int{0, -5000, -10000, 15000}, []period{{ms(5000), ms(10000), ms(10000), 2}}},
 		"calls that finish late count where they were due": {[]int{0, 400, 500, -100, -200, -300},
 			[]period{{ms(100), ms(300), ms(300), 3}}},
 	} {
@@ -45,7 +45,8 @@ func TestHistory_Periods(t *testing.T) {
 
 func TestHistory_IsBounded(t *testing.T) {
 	var h history
-	for second := range 3 * 3600 { // a failure every 2 s for three hours
+	// A failure every 2 s for three hours.
+	for second := range 3 * 3600 {
 		h.add(time.Duration(second)*time.Second, second%2 == 0)
 	}
 	if n := int64(len(h.slots)); n > maxSlots+maxSlots/8 {
@@ -54,8 +55,10 @@ func TestHistory_IsBounded(t *testing.T) {
 	if n := len(h.periods()); n > maxPeriods {
 		t.Errorf("%d periods, want at most %d", n, maxPeriods)
 	}
-	h.add(time.Second, true)    // far too late
-	h.add(1000*time.Hour, true) // after a long pause
+	// Far too late.
+	h.add(time.Second, true)
+	// After a long pause.
+	h.add(1000*time.Hour, true)
 	if got := h.periods(); len(got) != 1 || got[0].failed != 1 {
 		t.Errorf("after a pause of many hours: %v", got)
 	}
@@ -68,7 +71,8 @@ func TestLocalRefusals_AreCountedApart(t *testing.T) {
 			switch n % 4 {
 			case 0:
 				return refusal.Local(open)
-			case 1: // by a breaker of the callee
+			// Refused by a breaker of the callee.
+			case 1:
 				time.Sleep(30 * time.Millisecond)
 				return status.Convert(open).Err()
 			case 2:

@@ -34,6 +34,6 @@ func TestSeries_StoppedLoads(t *testing.T) {
 	}
 	t.Logf("no load is running, %d series are exported", n)
 	if n > 0 {
-		t.Error("they stay for ever")
+		t.Error("the series of stopped loads are never removed")
 	}
 }

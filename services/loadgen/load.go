@@ -8,10 +8,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// maxInFlight bounds what one load may have in flight; see Overloaded.
+// maxInFlight bounds the calls in flight of one load. See Overloaded.
 const maxInFlight = 4096
 
-// call sends arrival n. It must respect ctx.
+// call sends arrival n. It must return when ctx ends.
 type call func(ctx context.Context, n int64) error
 
 // load is one running load.
@@ -19,11 +19,13 @@ type load struct {
 	name, target, method string
 	send                 call
 	tally                *tally
-	places               chan struct{} // one per call in flight
+	// places has one element per call in flight.
+	places chan struct{}
 
-	mu      sync.Mutex
-	rate    Pace
-	changed chan struct{} // closed when rate changes
+	mu   sync.Mutex
+	rate Pace
+	// changed is closed when rate changes.
+	changed chan struct{}
 }
 
 func newLoad(name string, rate Pace, send call, t *tally) *load {
@@ -45,31 +47,32 @@ func (l *load) pace() (Pace, <-chan struct{}) {
 	return l.rate, l.changed
 }
 
-// run sends arrivals as they fall due until ctx ends, then waits for those in flight. Their context is calls, which outlives ctx.
+// run sends arrivals when they are due until ctx ends, and then waits for the calls in flight. Their context is calls, which ends later than ctx.
 func (l *load) run(ctx, calls context.Context) {
 	var inFlight sync.WaitGroup
 	defer inFlight.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var n int64 // arrivals so far, over all rates: the template is filled by it
+	// n counts the arrivals over all rates. The request template is rendered with it.
+	var n int64
 	var latest time.Time
 	for ctx.Err() == nil {
 		rate, changed := l.pace()
-		// Arrival 0 of this rate is the latest of the rate before: a change neither adds one nor makes up for a pause.
-		begun, sent := time.Now(), int64(1)
+		// The last arrival of the previous rate is arrival 0 of this one, so a change of rate neither adds an arrival nor makes up for a pause.
+		start, sent := time.Now(), int64(1)
 		if rate > 0 {
-			begun = begun.Add(-rate.At(1))
+			start = start.Add(-rate.At(1))
 		}
-		if latest.After(begun) {
-			begun = latest
+		if latest.After(start) {
+			start = latest
 		}
 		for sameRate := true; sameRate; {
-			for due := rate.Due(time.Since(begun)); sent < due && ctx.Err() == nil; sent++ {
-				latest = begun.Add(rate.At(sent))
+			for due := rate.Due(time.Since(start)); sent < due && ctx.Err() == nil; sent++ {
+				latest = start.Add(rate.At(sent))
 				l.arrive(calls, &inFlight, n, latest)
 				n++
 			}
-			timer.Reset(rate.At(sent) - time.Since(begun))
+			timer.Reset(rate.At(sent) - time.Since(start))
 			select {
 			case <-ctx.Done():
 				return
@@ -81,7 +84,7 @@ func (l *load) run(ctx, calls context.Context) {
 	}
 }
 
-// arrive starts one call. Its latency counts from when it was due, so a late start does not hide.
+// arrive starts one call. Its latency is measured from the time when it was due, so a late start is included.
 func (l *load) arrive(ctx context.Context, inFlight *sync.WaitGroup, n int64, intended time.Time) {
 	select {
 	case l.places <- struct{}{}:

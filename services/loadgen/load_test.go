@@ -17,7 +17,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// final starts a load, lets during happen, stops it and returns its last numbers.
+// final starts a load, runs during, stops the load and returns its last statistics.
 func final(t *testing.T, rate Pace, send call, during func(*loads)) *loadgenv1.LoadStats {
 	t.Helper()
 	s := newLoads(prometheus.NewRegistry())
@@ -36,13 +36,13 @@ func final(t *testing.T, rate Pace, send call, during func(*loads)) *loadgenv1.L
 	}
 	addsUp(t, stats)
 	if got := count(t, s.intended.WithLabelValues("l")); got != stats.GetIntended() {
-		t.Errorf("the metric says %d intended, want %d", got, stats.GetIntended())
+		t.Errorf("the metric has %d intended arrivals, want %d", got, stats.GetIntended())
 	}
 	codes := map[string]int64{"OK": stats.GetOk()}
 	maps.Copy(codes, stats.GetErrors())
 	for code, want := range codes {
 		if got := count(t, s.calls.WithLabelValues("l", code)); got != want {
-			t.Errorf("the metric says %d calls %s, want %d", got, code, want)
+			t.Errorf("the metric has %d calls with %s, want %d", got, code, want)
 		}
 	}
 	return stats
@@ -57,7 +57,7 @@ func count(t *testing.T, c prometheus.Counter) int64 {
 	return int64(m.GetCounter().GetValue())
 }
 
-// addsUp checks what the proto promises of a load with nothing in flight.
+// addsUp checks the sums that the proto promises for a load without calls in flight.
 func addsUp(t *testing.T, s *loadgenv1.LoadStats) {
 	t.Helper()
 	var failed int64
@@ -85,7 +85,7 @@ func addsUp(t *testing.T, s *loadgenv1.LoadStats) {
 		dated += p.GetFailed()
 	}
 	if dated != failed {
-		t.Errorf("%d of %d failed calls are dated", dated, failed)
+		t.Errorf("%d of %d failed calls are in failure periods", dated, failed)
 	}
 }
 
@@ -112,7 +112,7 @@ func answering(after time.Duration, code func(n int64) codes.Code) call {
 
 func always(code codes.Code) func(int64) codes.Code { return func(int64) codes.Code { return code } }
 
-func TestALoadCountsWhatItDoes(t *testing.T) {
+func TestLoad_Counts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		send := answering(20*time.Millisecond, func(n int64) codes.Code {
 			return map[int64]codes.Code{0: codes.Unavailable, 1: codes.NotFound}[n%10]
@@ -127,22 +127,23 @@ func TestALoadCountsWhatItDoes(t *testing.T) {
 	})
 }
 
-func TestArrivalsDoNotWaitForAnswers(t *testing.T) {
+func TestLoad_OpenModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := final(t, 10, answering(5*time.Second, always(codes.OK)), func(*loads) { time.Sleep(2050 * time.Millisecond) })
 		if s.GetIntended() != 21 || s.GetSent() != 21 || s.GetOk() != 21 {
-			t.Errorf("got %v; stopping waits for those in flight", s)
+			t.Errorf("got %v; stopping must wait for calls in flight", s)
 		}
 	})
 }
 
-func TestLatencyCountsFromTheIntendedStart(t *testing.T) {
+func TestLoad_LatencyFromIntendedStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newLoads(prometheus.NewRegistry())
 		l := newLoad("l", 1, answering(0, always(codes.OK)),
 			newTally(time.Now(), s.intended.WithLabelValues("l"), s.calls.MustCurryWith(prometheus.Labels{"load": "l"})))
 		var inFlight sync.WaitGroup
-		l.arrive(t.Context(), &inFlight, 0, time.Now().Add(-3*time.Second)) // due 3 s ago, as after a pause of the machine
+		// Due three seconds ago, as after a pause of the machine.
+		l.arrive(t.Context(), &inFlight, 0, time.Now().Add(-3*time.Second))
 		inFlight.Wait()
 		if got := l.tally.latency.Max(); got < 2_990_000 {
 			t.Errorf("the latency is %d µs, want 3 s", got)
@@ -150,7 +151,7 @@ func TestLatencyCountsFromTheIntendedStart(t *testing.T) {
 	})
 }
 
-func TestMoreThanTheCapIsCountedAndNotSent(t *testing.T) {
+func TestLoad_MaxInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := final(t, 10000, answering(time.Minute, always(codes.OK)), func(*loads) { time.Sleep(time.Second - time.Microsecond) })
 		if s.GetIntended() != 10000 || s.GetSent() != maxInFlight || s.GetErrors()[Overloaded] != 10000-maxInFlight {
@@ -159,17 +160,18 @@ func TestMoreThanTheCapIsCountedAndNotSent(t *testing.T) {
 	})
 }
 
-func TestTheRateChangesWithoutAJump(t *testing.T) {
+func TestLoad_SetRate(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		rates []Pace // each for ten seconds, the first 55 ms more and the last 1 ms less, so that no edge falls on an arrival
+		name string
+		// Each rate lasts ten seconds, the first one 55 ms longer and the last one 1 ms less, so that no change coincides with an arrival.
+		rates []Pace
 		want  int64
 	}{
 		{"faster", []Pace{10, 100}, 1101},
 		{"slower", []Pace{100, 10}, 1106},
-		{"the same again adds nothing", []Pace{10, 10, 10}, 301},
+		{"setting the same rate adds nothing", []Pace{10, 10, 10}, 301},
 		{"a pause is not made up for", []Pace{10, 0, 10}, 201},
-		{"from nothing", []Pace{0, 10}, 100},
+		{"from 0", []Pace{0, 10}, 100},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -194,7 +196,7 @@ func TestTheRateChangesWithoutAJump(t *testing.T) {
 	}
 }
 
-func TestReadingsCanBeSubtracted(t *testing.T) {
+func TestStats_Subtraction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		final(t, 100, answering(0, always(codes.OK)), func(s *loads) {
 			time.Sleep(time.Second + time.Millisecond)

@@ -17,7 +17,7 @@ var (
 	errStopping   = errors.New("the load generator is shutting down")
 )
 
-// loads is the set of running loads, each in a goroutine of its own.
+// loads is the set of running loads. Each runs in its own goroutine.
 type loads struct {
 	intended, calls *prometheus.CounterVec
 
@@ -29,16 +29,17 @@ type loads struct {
 
 type runningLoad struct {
 	*load
-	stop    context.CancelFunc // no further call
-	abandon context.CancelFunc // ends the calls in flight
+	// stop ends the sending of calls.
+	stop context.CancelFunc
+	// abandon cancels the calls in flight.
+	abandon context.CancelFunc
 	done    chan struct{}
 }
 
-// drainLimit is how long a load that is stopped waits for its calls in flight. Then they are cancelled, so that stopping has an end.
+// drainLimit is how long a stopped load waits for its calls in flight before it cancels them.
 const drainLimit = 5 * time.Second
 
-// label is a load's name in metrics. Loads named RUN/NAME share the series of NAME, because otherwise each
-// run would leave series behind.
+// label returns the name of a load in metrics. A load named RUN/NAME uses the series of NAME, because otherwise each run would add series.
 func label(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
 func newLoads(registry prometheus.Registerer) *loads {
@@ -85,8 +86,8 @@ func (s *loads) get(name string) (*load, error) {
 	return nil, errNoSuchLoad
 }
 
-// stop waits for the calls in flight, and cancels them after drainLimit. When ctx ends first they go on, and the name stays taken until they are
-// done and stop is called again.
+// stop stops a load, waits for its calls in flight, and cancels them after drainLimit. If ctx ends first, the calls continue, and the name
+// stays taken until they have ended and stop is called again.
 func (s *loads) stop(ctx context.Context, name string) (*load, error) {
 	s.mu.Lock()
 	r, ok := s.running[name]
@@ -121,7 +122,7 @@ func (s *loads) list() []*load {
 	return list
 }
 
-// close stops all, waits for the calls in flight, and cancels them after drainLimit; later starts are refused.
+// close stops all loads, waits for their calls in flight, and cancels them after drainLimit. Later starts fail.
 func (s *loads) close() {
 	s.mu.Lock()
 	s.closed = true

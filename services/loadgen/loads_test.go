@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// untilCancelled is a call without an answer.
+// untilCancelled is a call that is never answered.
 func untilCancelled(ctx context.Context, _ int64) error { <-ctx.Done(); return ctx.Err() }
 
 func TestStop_CancelsCallsWithoutAnswer(t *testing.T) {
@@ -31,14 +31,14 @@ func TestStop_CancelsCallsWithoutAnswer(t *testing.T) {
 					t.Error(err)
 				}
 				if took := time.Since(started); took != drainLimit {
-					t.Errorf("it took %s", took)
+					t.Errorf("stopping took %s", took)
 				}
 				stats, err := l.stats()
 				if err != nil {
 					t.Fatal(err)
 				}
 				if stats.GetSent() == 0 || stats.GetErrors()["CANCELLED"]+stats.GetErrors()["UNKNOWN"] != stats.GetSent() {
-					t.Errorf("of %d calls ended %v", stats.GetSent(), stats.GetErrors())
+					t.Errorf("%d calls ended with %v", stats.GetSent(), stats.GetErrors())
 				}
 				s.close()
 			})
@@ -55,7 +55,7 @@ func TestStart_RunsShareOneSeries(t *testing.T) {
 		}
 	}
 	if _, err := s.start("run-1/browse", "t", "m", 0, untilCancelled); !errors.Is(err, errNameTaken) {
-		t.Errorf("a name that is taken: %v", err)
+		t.Errorf("a taken name: %v", err)
 	}
 	metrics := make(chan prometheus.Metric, 10)
 	s.intended.Collect(metrics)

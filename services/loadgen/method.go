@@ -10,19 +10,22 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// method is a unary method of a service linked into this program.
+// method is a unary method of a service whose proto is linked into this program.
 type method struct {
-	path          string // /user.v1.UserService/GetUser
+	// path is the path of the HTTP/2 request, such as /user.v1.UserService/GetUser.
+	path          string
 	input, output protoreflect.MessageDescriptor
 }
 
-// findMethod reads "user.v1.UserService/GetUser".
+// findMethod parses a name such as "user.v1.UserService/GetUser" and looks the method up.
 func findMethod(name string) (*method, error) {
 	service, rpc, ok := strings.Cut(strings.TrimPrefix(name, "/"), "/")
 	if !ok {
-		return nil, fmt.Errorf("method %q has no slash; try: user.v1.UserService/GetUser", name)
+		return nil, remedy.Errorf(remedy.Value("user.v1.UserService/GetUser"), "method %q has no slash", name)
 	}
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
 	sd, isService := found.(protoreflect.ServiceDescriptor)

@@ -13,7 +13,7 @@ import (
 //	   └────────  elapsed
 type Pace float64
 
-// At is when arrival n is due, counted from the start.
+// At returns when arrival n is due, relative to the start.
 func (p Pace) At(n int64) time.Duration {
 	if p <= 0 {
 		return math.MaxInt64
@@ -25,13 +25,13 @@ func (p Pace) At(n int64) time.Duration {
 	return time.Duration(math.Round(at))
 }
 
-// Due is how many arrivals are due once elapsed has passed; the one that is due exactly now counts.
+// Due returns the number of arrivals that are due after elapsed, including one that is due exactly then.
 func (p Pace) Due(elapsed time.Duration) int64 {
 	if p <= 0 || elapsed < 0 {
 		return 0
 	}
 	n := int64(elapsed.Seconds()*float64(p)) + 1
-	// Rounding may put the estimate one off on either side of At, which decides.
+	// The estimate may be off by one because of rounding. At has the exact answer.
 	for p.At(n) <= elapsed {
 		n++
 	}

@@ -1,4 +1,8 @@
-// Package loadgen sends open-model load: calls start when they are due, whether or not earlier ones were answered.
+// Package loadgen implements loadgen.v1.LoadGenerator: it sends load after the open model. A call starts when it is due, whether or not
+// earlier calls were answered, so a slow service does not slow down its load.
+//
+// A load is a rate, a method, and a template for its requests. A Pace computes when each arrival is due; each call runs in its own goroutine,
+// up to a limit; and a tally counts the outcomes and latencies under one lock, so that every reading adds up.
 package loadgen
 
 import (
@@ -12,10 +16,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
 
-// Background is the name of the load that runs from start-up.
+// Background is the name of the load that runs from the start of the process.
 const Background = loadspec.Background
 
-// Register adds the service, one connection per target, and the background load.
+// Register adds the service, a connection to each target, and the background load to a gRPC server.
 func Register(p *governance.Process, s *grpc.Server, cfg Config) error {
 	server := &Server{loads: newLoads(p.Metrics.Registry), conns: map[string]grpc.ClientConnInterface{}, events: p.Events,
 		breakers: p.Breakers, stopping: p.Stopping}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
@@ -18,14 +19,15 @@ import (
 // Server implements loadgen.v1.LoadGenerator.
 type Server struct {
 	loadgenv1.UnimplementedLoadGeneratorServer
-	loads    *loads
-	conns    map[string]grpc.ClientConnInterface // by target; fixed
+	loads *loads
+	// conns are indexed by the name of the target, and do not change.
+	conns    map[string]grpc.ClientConnInterface
 	events   *governance.Events
 	breakers *governance.Breakers
 	stopping <-chan struct{}
 }
 
-// StartLoad checks that the first request can be made before anything runs.
+// StartLoad starts a load. It first checks that its first request can be made.
 func (s *Server) StartLoad(_ context.Context, req *loadgenv1.StartLoadRequest) (*loadgenv1.LoadStats, error) {
 	if req.GetName() == "" {
 		return nil, status.Error(codes.InvalidArgument, "a load needs a name")
@@ -35,11 +37,11 @@ func (s *Server) StartLoad(_ context.Context, req *loadgenv1.StartLoadRequest) (
 		return nil, status.Errorf(codes.InvalidArgument, "target %q is not in TARGETS of the load generator", req.GetTarget())
 	}
 	if err := loadspec.CheckRate(req.GetRate()); err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+		return nil, refusal.Because(codes.InvalidArgument, err)
 	}
 	send, err := newCall(conn, req)
 	if err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+		return nil, refusal.Because(codes.InvalidArgument, err)
 	}
 	l, err := s.loads.start(req.GetName(), req.GetTarget(), req.GetMethod(), Pace(req.GetRate()), send)
 	if err != nil {
@@ -68,7 +70,7 @@ func newCall(conn grpc.ClientConnInterface, req *loadgenv1.StartLoadRequest) (ca
 	return func(ctx context.Context, n int64) error {
 		msg, err := m.request(template.Render(req.GetSeed(), n))
 		if err != nil {
-			return status.Error(codes.InvalidArgument, err.Error())
+			return refusal.Because(codes.InvalidArgument, err)
 		}
 		return m.invoke(ctx, conn, msg)
 	}, nil
@@ -77,7 +79,7 @@ func newCall(conn grpc.ClientConnInterface, req *loadgenv1.StartLoadRequest) (ca
 // SetRate changes the rate of a running load.
 func (s *Server) SetRate(_ context.Context, req *loadgenv1.SetRateRequest) (*loadgenv1.LoadStats, error) {
 	if err := loadspec.CheckRate(req.GetRate()); err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+		return nil, refusal.Because(codes.InvalidArgument, err)
 	}
 	l, err := s.loads.get(req.GetName())
 	if err != nil {
@@ -88,7 +90,7 @@ func (s *Server) SetRate(_ context.Context, req *loadgenv1.SetRateRequest) (*loa
 	return l.stats()
 }
 
-// GetLoad reads a running load.
+// GetLoad returns the statistics of a running load.
 func (s *Server) GetLoad(_ context.Context, req *loadgenv1.GetLoadRequest) (*loadgenv1.LoadStats, error) {
 	l, err := s.loads.get(req.GetName())
 	if err != nil {
@@ -97,7 +99,7 @@ func (s *Server) GetLoad(_ context.Context, req *loadgenv1.GetLoadRequest) (*loa
 	return l.stats()
 }
 
-// StopLoad waits for the calls in flight.
+// StopLoad stops a load, waits for its calls in flight, and returns its last statistics.
 func (s *Server) StopLoad(ctx context.Context, req *loadgenv1.StopLoadRequest) (*loadgenv1.LoadStats, error) {
 	l, err := s.loads.stop(ctx, req.GetName())
 	if err != nil {
@@ -107,7 +109,7 @@ func (s *Server) StopLoad(ctx context.Context, req *loadgenv1.StopLoadRequest) (
 	return l.stats()
 }
 
-// ListLoads lists the running loads by name.
+// ListLoads returns the statistics of all running loads, sorted by name.
 func (s *Server) ListLoads(context.Context, *loadgenv1.ListLoadsRequest) (*loadgenv1.ListLoadsResponse, error) {
 	out := &loadgenv1.ListLoadsResponse{}
 	for _, l := range s.loads.list() {
@@ -120,7 +122,7 @@ func (s *Server) ListLoads(context.Context, *loadgenv1.ListLoadsRequest) (*loadg
 	return out, nil
 }
 
-// Breakers lists the circuit breakers of this process.
+// Breakers returns the circuit breakers of this process.
 func (s *Server) Breakers(context.Context, *loadgenv1.BreakersRequest) (*loadgenv1.BreakersResponse, error) {
 	out := &loadgenv1.BreakersResponse{}
 	for _, b := range s.breakers.Snapshot() {
@@ -130,12 +132,13 @@ func (s *Server) Breakers(context.Context, *loadgenv1.BreakersRequest) (*loadgen
 	return out, nil
 }
 
-// WatchEvents ends with UNAVAILABLE when the process is told to stop.
+// WatchEvents streams the events of this process. It ends with UNAVAILABLE when the process is stopping.
 func (s *Server) WatchEvents(req *loadgenv1.WatchEventsRequest, stream grpc.ServerStreamingServer[loadgenv1.Event]) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	var watching sync.WaitGroup
 	defer watching.Wait()
-	defer cancel(nil) // before the wait
+	// Deferred calls run in reverse order: cancel, then wait.
+	defer cancel(nil)
 	watching.Go(func() {
 		select {
 		case <-s.stopping:

@@ -17,23 +17,26 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// Overloaded is the code of an arrival that was due and not sent, because too many calls were in flight.
+// Overloaded is the code of an arrival that was due but not sent, because too many calls were in flight.
 const Overloaded = "OVERLOADED"
 
-// Latencies from 1 µs to 10 min, to three digits.
+// maxLatency is the longest recorded latency. Histograms range from 1 µs to it, with three significant digits.
 const maxLatency = 10 * time.Minute
 
-// tally counts one load. All fields move together under one lock, so that every reading adds up.
+// tally counts the calls of one load. All fields change under one lock, so that every reading adds up.
 type tally struct {
 	started       time.Time
 	intendedTotal prometheus.Counter
-	callsTotal    *prometheus.CounterVec // by code
+	// callsTotal has the label code.
+	callsTotal *prometheus.CounterVec
 
-	mu                        sync.Mutex
-	intended, sent, ok        int64
-	errors                    map[string]int64 // by code
-	refused                   map[string]int64 // of those, the ones that never left, by reason
-	latency, answered, failed *hdr.Histogram   // of all calls, of answered ones, of failed ones that left
+	mu                 sync.Mutex
+	intended, sent, ok int64
+	// errors counts failed calls by code, and refused those among them that never left the process, by reason.
+	errors  map[string]int64
+	refused map[string]int64
+	// latency has all calls, answered the successful ones, failed the unsuccessful ones that left the process.
+	latency, answered, failed *hdr.Histogram
 	history                   history
 }
 
@@ -60,7 +63,7 @@ func (t *tally) overloaded() {
 	t.errors[Overloaded]++
 }
 
-// finished counts a call that was due at intended and ended now.
+// finished counts a call that was due at intended and has ended now.
 func (t *tally) finished(intended time.Time, err error) {
 	latency := time.Since(intended)
 	name := code.Code(status.Code(err)).String() //nolint:gosec // a gRPC code is small
@@ -68,7 +71,7 @@ func (t *tally) finished(intended time.Time, err error) {
 	us := min(max(latency.Microseconds(), 1), maxLatency.Microseconds())
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// In range by the line above.
+	// RecordValue fails only for values out of range, and us is within it.
 	_ = t.latency.RecordValue(us)
 	switch {
 	case status.Code(err) == codes.OK:
@@ -84,7 +87,7 @@ func (t *tally) finished(intended time.Time, err error) {
 	t.history.add(intended.Sub(t.started), status.Code(err) != codes.OK)
 }
 
-// stats fills in what was counted so far.
+// stats fills in the numbers so far.
 func (t *tally) stats(into *loadgenv1.LoadStats) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -5,20 +5,24 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
 
-// Target is a service that can be loaded.
+// Target is a service that can be called.
 type Target struct {
-	Name    string // userservice
-	Address string // dns:///userservice-headless.shop.svc:8443; its certificate must carry the host
+	// Name is the name of the service, such as userservice.
+	Name string
+	// Address is its gRPC target, such as dns:///userservice-headless.shop.svc:8443. Its certificate must be valid for the host.
+	Address string
 }
 
-// Config is what the load generator reads from its environment beside governance.Config.
+// Config is the configuration of the load generator, in addition to governance.Config.
 type Config struct {
 	Targets          map[string]Target
 	BackgroundTarget string
-	BackgroundRate   float64 // calls per second; none when 0
+	// BackgroundRate is in calls per second. 0 means no background load.
+	BackgroundRate float64
 }
 
 const defaultTargets = "userservice=dns:///userservice-headless.shop.svc:8443"
@@ -37,11 +41,11 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	}
 	rate, err := parseRate(text("BACKGROUND_RATE", "20"))
 	if err != nil {
-		return Config{}, fmt.Errorf("reading BACKGROUND_RATE: %w; try: 20", err)
+		return Config{}, remedy.Errorf(remedy.Value("20"), "reading BACKGROUND_RATE: %w", err)
 	}
 	cfg := Config{Targets: targets, BackgroundTarget: text("BACKGROUND_TARGET", "userservice"), BackgroundRate: rate}
 	if _, known := targets[cfg.BackgroundTarget]; !known && rate > 0 {
-		return Config{}, fmt.Errorf("reading BACKGROUND_TARGET: %q is not in TARGETS; try: BACKGROUND_RATE=0", cfg.BackgroundTarget)
+		return Config{}, remedy.Errorf(remedy.Value("BACKGROUND_RATE=0"), "reading BACKGROUND_TARGET: %q is not in TARGETS", cfg.BackgroundTarget)
 	}
 	return cfg, nil
 }
@@ -51,7 +55,7 @@ func parseTargets(list string) (map[string]Target, error) {
 	for item := range strings.SplitSeq(list, ",") {
 		name, address, ok := strings.Cut(strings.TrimSpace(item), "=")
 		if !ok || name == "" || address == "" {
-			return nil, fmt.Errorf("reading TARGETS: %q is no name=address; try: %s", item, defaultTargets)
+			return nil, remedy.Errorf(remedy.Value(defaultTargets), "reading TARGETS: %q is no name=address", item)
 		}
 		targets[name] = Target{Name: name, Address: address}
 	}

@@ -3,6 +3,8 @@ package loadgen
 import (
 	"strings"
 	"testing"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 func TestConfigFromEnv(t *testing.T) {
@@ -14,15 +16,15 @@ func TestConfigFromEnv(t *testing.T) {
 		{"an empty environment loads userservice", nil, ""},
 		{"several targets", map[string]string{"TARGETS": "userservice=a:1, orderservice=dns:///o.shop.svc:1"}, ""},
 		{"a target without an address", map[string]string{"TARGETS": "userservice"}, `"userservice" is no name=address`},
-		{"a rate that is no number", map[string]string{"BACKGROUND_RATE": "fast"}, `"fast" is not a number`},
+		{"a rate that is not a number", map[string]string{"BACKGROUND_RATE": "fast"}, `"fast" is not a number`},
 		{"a rate below zero", map[string]string{"BACKGROUND_RATE": "-1"}, "a rate of -1/s"},
-		{"a rate that is not a number on purpose", map[string]string{"BACKGROUND_RATE": "NaN"}, "a rate of NaN/s"},
-		{"a background target nobody named", map[string]string{"BACKGROUND_TARGET": "x"}, `"x" is not in TARGETS; try: BACKGROUND_RATE=0`},
-		{"which does not matter without background", map[string]string{"TARGETS": "x=y:1", "BACKGROUND_RATE": "0"}, ""},
+		{"a rate of NaN", map[string]string{"BACKGROUND_RATE": "NaN"}, "a rate of NaN/s"},
+		{"an unknown background target", map[string]string{"BACKGROUND_TARGET": "x"}, `"x" is not in TARGETS; try: BACKGROUND_RATE=0`},
+		{"an unknown background target without a background load", map[string]string{"TARGETS": "x=y:1", "BACKGROUND_RATE": "0"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ConfigFromEnv(func(key string) string { return c.env[key] })
-			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(remedy.Line(err, nil), c.says) {
 				t.Errorf("got %v, want %q", err, c.says)
 			}
 		})

@@ -8,18 +8,19 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
 )
 
+// mostViolations bounds an AuditResponse.
 const mostViolations = 100
 
-// holdings are what belongs to one order; nil where nothing does.
+// holdings are the reservation and the payment of one order, each nil if there is none.
 type holdings struct {
 	stock *inventoryv1.Reservation
 	money *paymentv1.Payment
 }
 
-// audit sums up what was judged.
+// audit collects the result of comparing orders with their holdings.
 type audit struct{ out orderv1.AuditResponse }
 
-func (a *audit) answer() *orderv1.AuditResponse {
+func (a *audit) response() *orderv1.AuditResponse {
 	a.out.Consistent = len(a.out.GetViolations()) == 0 && a.out.GetOrderedCents() == a.out.GetChargedCents()
 	return &a.out
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
 )
 
-func TestJudge(t *testing.T) {
+func TestAudit_OrderStates(t *testing.T) {
 	type holding struct {
 		stock inventoryv1.ReservationState
 		money paymentv1.PaymentState
@@ -29,15 +29,15 @@ func TestJudge(t *testing.T) {
 		holding   holding
 		violation string
 	}{
-		{"confirmed, sold and paid", confirmed, holding{sold, paid, wholeCost}, ""},
-		{"confirmed, and not sold", confirmed, holding{reserves, paid, wholeCost}, "its stock is RESERVATION_STATE_RESERVED"},
-		{"confirmed, and not paid", confirmed, holding{sold, none, 0}, "its payment is PAYMENT_STATE_UNSPECIFIED"},
-		{"confirmed, and paid back", confirmed, holding{sold, paidBack, wholeCost}, "its payment is PAYMENT_STATE_REFUNDED"},
-		{"confirmed, and paid with another amount", confirmed, holding{sold, paid, 499}, "over 499"},
-		{"cancelled, and nothing held", cancelled, holding{gone, paidBack, wholeCost}, ""},
+		{"confirmed, committed and charged", confirmed, holding{sold, paid, wholeCost}, ""},
+		{"confirmed, not committed", confirmed, holding{reserves, paid, wholeCost}, "its stock is RESERVATION_STATE_RESERVED"},
+		{"confirmed, not charged", confirmed, holding{sold, none, 0}, "its payment is PAYMENT_STATE_UNSPECIFIED"},
+		{"confirmed, refunded", confirmed, holding{sold, paidBack, wholeCost}, "its payment is PAYMENT_STATE_REFUNDED"},
+		{"confirmed, charged with another amount", confirmed, holding{sold, paid, 499}, "over 499"},
+		{"cancelled, nothing held", cancelled, holding{gone, paidBack, wholeCost}, ""},
 		{"cancelled before anything was held", cancelled, holding{none, none, 0}, ""},
-		{"cancelled, and stock is held", cancelled, holding{reserves, paidBack, 0}, "its stock is RESERVATION_STATE_RESERVED"},
-		{"cancelled, and money is held", cancelled, holding{gone, paid, 1}, "its payment is PAYMENT_STATE_CHARGED"},
+		{"cancelled, stock held", cancelled, holding{reserves, paidBack, 0}, "its stock is RESERVATION_STATE_RESERVED"},
+		{"cancelled, money held", cancelled, holding{gone, paid, 1}, "its payment is PAYMENT_STATE_CHARGED"},
 		{"in flight, whatever is held", charged, holding{reserves, paid, wholeCost}, ""},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestJudge(t *testing.T) {
 				h.money = &paymentv1.Payment{OrderId: "o", State: c.holding.money, AmountCents: c.holding.cents}
 			}
 			a.order(&order{id: "o", state: c.state, total: wholeCost}, h)
-			got := a.answer()
+			got := a.response()
 			said := strings.Join(got.GetViolations(), "\n")
 			if (c.violation == "") != (said == "") || !strings.Contains(said, c.violation) || got.GetConsistent() != (c.violation == "") {
 				t.Errorf("got %v", got)

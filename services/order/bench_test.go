@@ -9,7 +9,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-// BenchmarkCreateOrder sells through all four services in one process, over TCP and a real database that does not wait for its disk.
+// BenchmarkCreateOrder runs all four services in one process, connected over TCP, with a real database that does not wait for its disk.
 func BenchmarkCreateOrder(b *testing.B) {
 	server := pgtest.Shared(b)
 	client := openShop(b, server, server.Database(b)).serve(b)

@@ -15,16 +15,17 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
 )
 
-// auditPage is how many orders, and what belongs to them, are held at once.
+// auditPage is the number of orders, with their holdings, that an audit keeps in memory at a time.
 const auditPage = 500
 
-// Audit reads page after page, and of each its orders first, then stock and money: what an order has once it is finished does not change
-// any more, so what is read later must agree. A holding of an order that was not read is of one begun meanwhile, if there is such an order.
+// Audit reads page by page, each time the orders before their stock and payments. A finished order and its holdings do not change any more,
+// so what is read later must agree with it. A holding of an order that was not read belongs to an order placed during the audit, if that
+// order exists.
 func (s *Service) Audit(ctx context.Context, _ *orderv1.AuditRequest) (*orderv1.AuditResponse, error) {
 	return books{orders: s.store, stock: s.saga.inventory, money: s.saga.payment, page: auditPage}.audit(ctx)
 }
 
-// books are all that is compared, each in the order of order ids.
+// books gives an audit access to everything that is compared, each source sorted by order id.
 type books struct {
 	orders orderList
 	stock  inventoryv1.InventoryServiceClient
@@ -33,7 +34,7 @@ type books struct {
 }
 
 type orderList interface {
-	following(ctx context.Context, id string, size int) ([]*order, error)
+	ordersAfter(ctx context.Context, id string, size int) ([]*order, error)
 	get(ctx context.Context, id string) (*order, error)
 }
 
@@ -48,11 +49,12 @@ func (b books) audit(ctx context.Context) (*orderv1.AuditResponse, error) {
 	}
 	after := ""
 	for {
-		orders, err := b.orders.following(ctx, after, b.page)
+		orders, err := b.orders.ordersAfter(ctx, after, b.page)
 		if err != nil {
 			return nil, err
 		}
-		until := "" // the last page answers for all that is beyond it, too
+		// The last page also covers everything beyond its last order.
+		until := ""
 		if len(orders) == b.page {
 			until = orders[len(orders)-1].id
 		}
@@ -60,13 +62,13 @@ func (b books) audit(ctx context.Context) (*orderv1.AuditResponse, error) {
 			return nil, err
 		}
 		if until == "" {
-			return a.answer(), nil
+			return a.response(), nil
 		}
 		after = until
 	}
 }
 
-// compare judges a page with what is held for the orders between two ids.
+// compare checks a page of orders against what is held for the ids in (after, until].
 func (b books) compare(ctx context.Context, a *audit, orders []*order, after, until string) error {
 	page := make(map[string]*holdings, len(orders))
 	for _, o := range orders {
@@ -78,7 +80,7 @@ func (b books) compare(ctx context.Context, a *audit, orders []*order, after, un
 			of.stock = r
 			return nil
 		}
-		return b.stray(ctx, a, r.GetOrderId(), "stock", r.GetState() != inventoryv1.ReservationState_RESERVATION_STATE_RELEASED)
+		return b.orphan(ctx, a, r.GetOrderId(), "stock", r.GetState() != inventoryv1.ReservationState_RESERVATION_STATE_RELEASED)
 	})
 	if err != nil {
 		return fmt.Errorf("listing reservations: %w", err)
@@ -89,7 +91,7 @@ func (b books) compare(ctx context.Context, a *audit, orders []*order, after, un
 			of.money = p
 			return nil
 		}
-		return b.stray(ctx, a, p.GetOrderId(), "money", p.GetState() == paymentv1.PaymentState_PAYMENT_STATE_CHARGED)
+		return b.orphan(ctx, a, p.GetOrderId(), "money", p.GetState() == paymentv1.PaymentState_PAYMENT_STATE_CHARGED)
 	})
 	if err != nil {
 		return fmt.Errorf("listing payments: %w", err)
@@ -100,7 +102,7 @@ func (b books) compare(ctx context.Context, a *audit, orders []*order, after, un
 	return nil
 }
 
-// each hands over all that a stream brings, one by one.
+// each calls use for every item of a stream.
 func each[T any](stream grpc.ServerStreamingClient[T], err error, use func(*T) error) error {
 	for err == nil {
 		var item *T
@@ -114,8 +116,8 @@ func each[T any](stream grpc.ServerStreamingClient[T], err error, use func(*T) e
 	return err
 }
 
-// stray finds what is held for no order.
-func (b books) stray(ctx context.Context, a *audit, id, what string, held bool) error {
+// orphan reports stock or money that is held for an order that does not exist.
+func (b books) orphan(ctx context.Context, a *audit, id, what string, held bool) error {
 	if !held {
 		return nil
 	}

@@ -22,19 +22,25 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-// shelf is books in memory: the order of each id is confirmed over a cent, and where something is held, that is a cent too.
+// shelf implements the sources of books in memory. The order of each id is confirmed at one cent, and where something is held, it is one cent
+// too.
 type shelf struct {
 	inventoryv1.InventoryServiceClient
 	paymentv1.PaymentServiceClient
-	orders, held []string // ids in order
-	name         string   // of every buyer
-	late         error    // of asking for an order that was not read
-	miscounted   []string // what the audit of stock says
-	turn         func()   // told each page
-	asked        []string
+	// The ids are sorted.
+	orders, held []string
+	// name is the name of every buyer.
+	name string
+	// late is the answer of get, which is called for orders that were not read.
+	late error
+	// miscounted are the violations that AuditStock returns.
+	miscounted []string
+	// turn is called for each page.
+	turn  func()
+	asked []string
 }
 
-func (s *shelf) following(_ context.Context, after string, size int) (page []*order, err error) {
+func (s *shelf) ordersAfter(_ context.Context, after string, size int) (page []*order, err error) {
 	s.asked = append(s.asked, fmt.Sprintf("%d orders from %s", size, after))
 	s.turn()
 	for _, id := range between(s.orders, after, "") {
@@ -66,7 +72,7 @@ func (s *shelf) ListPayments(_ context.Context, r *paymentv1.ListPaymentsRequest
 	}}, nil
 }
 
-// between are the ids after one, up to another.
+// between returns the ids in (after, until].
 func between(ids []string, after, until string) []string {
 	first, found := slices.BinarySearch(ids, after)
 	if found {
@@ -81,7 +87,7 @@ func between(ids []string, after, until string) []string {
 	return ids[first:last]
 }
 
-// listing is a stream in memory.
+// listing is a server stream in memory.
 type listing[T any] struct {
 	grpc.ClientStream
 	ids  []string
@@ -97,7 +103,7 @@ func (l *listing[T]) Recv() (*T, error) {
 	return l.item(id), nil
 }
 
-func TestBooksAreReadPageByPage(t *testing.T) {
+func TestAudit_PageByPage(t *testing.T) {
 	const noOrder = ", which is no order"
 	nobody := status.Error(codes.NotFound, "no such order")
 	for _, c := range []struct {
@@ -110,37 +116,37 @@ func TestBooksAreReadPageByPage(t *testing.T) {
 		code         codes.Code
 	}{
 		{"no orders", "", "", nobody, "2 orders from ; stock from  to ; money from  to ", 0, nil, codes.OK},
-		{"a page that is not full is the last", "b", "b", nobody, "2 orders from ; stock from  to ; money from  to ", 1, nil, codes.OK},
-		{"orders are read before what is held for them, and what is held up to the last of them", "bdf", "bdf", nobody,
+		{"a page that is not full is the last one", "b", "b", nobody, "2 orders from ; stock from  to ; money from  to ", 1, nil, codes.OK},
+		{"orders are read before their holdings, which are read up to the last order", "bdf", "bdf", nobody,
 			"2 orders from ; stock from  to d; money from  to d; 2 orders from d; stock from d to ; money from d to ", 3, nil, codes.OK},
-		{"after a full page there is another one, even if nothing is on it", "bd", "bd", nobody,
+		{"a full page is followed by another one, even if that is empty", "bd", "bd", nobody,
 			"2 orders from ; stock from  to d; money from  to d; 2 orders from d; stock from d to ; money from d to ", 2, nil, codes.OK},
-		{"nothing is held for an order of the second page", "bdf", "bd", nobody,
+		{"an order of the second page has no holdings", "bdf", "bd", nobody,
 			"2 orders from ; stock from  to d; money from  to d; 2 orders from d; stock from d to ; money from d to ", 3, []string{"f is confirmed", "f is confirmed"}, codes.OK},
-		{"something is held before, between and after all orders", "bdf", "abcdefg", nobody,
+		{"holdings exist before, between and after all orders", "bdf", "abcdefg", nobody,
 			"2 orders from ; stock from  to d; money from  to d; 2 orders from d; stock from d to ; money from d to ", 3,
 			[]string{"stock is held for a" + noOrder, "stock is held for c" + noOrder, "money is held for a" + noOrder, "money is held for c" + noOrder,
 				"stock is held for e" + noOrder, "stock is held for g" + noOrder, "money is held for e" + noOrder, "money is held for g" + noOrder}, codes.OK},
-		{"an order was begun meanwhile", "b", "bc", nil, "2 orders from ; stock from  to ; money from  to ", 1, nil, codes.OK},
-		{"nobody can say whether an order was", "b", "bc", status.Error(codes.Unavailable, "away"), "2 orders from ; stock from  to ", 0, nil, codes.Unavailable},
+		{"an order was placed during the audit", "b", "bc", nil, "2 orders from ; stock from  to ; money from  to ", 1, nil, codes.OK},
+		{"looking up an order fails", "b", "bc", status.Error(codes.Unavailable, "away"), "2 orders from ; stock from  to ", 0, nil, codes.Unavailable},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			s := &shelf{orders: strings.Split(c.orders, ""), held: strings.Split(c.held, ""), late: c.late, turn: func() {}}
 			got, err := books{orders: s, stock: s, money: s, page: 2}.audit(t.Context())
 			if asked := strings.Join(s.asked, "; "); asked != c.asked {
-				t.Errorf("it read %s\nwant    %s", asked, c.asked)
+				t.Errorf("requests %s\nwant     %s", asked, c.asked)
 			}
 			if status.Code(err) != c.code || got.GetConfirmed() != c.confirmed || got.GetConsistent() != (err == nil && c.violations == nil) {
 				t.Errorf("got %v, %v", got, err)
 			}
 			if !slices.EqualFunc(got.GetViolations(), c.violations, strings.HasPrefix) {
-				t.Errorf("it found %q", got.GetViolations())
+				t.Errorf("violations %q", got.GetViolations())
 			}
 		})
 	}
 }
 
-func TestAMiscountedSkuIsAViolation(t *testing.T) {
+func TestAudit_StockCounters(t *testing.T) {
 	s := &shelf{miscounted: []string{"sku-7 has 4 reserved"}, turn: func() {}}
 	got, err := books{orders: s, stock: s, money: s, page: 2}.audit(t.Context())
 	if err != nil || got.GetConsistent() || !slices.Equal(got.GetViolations(), s.miscounted) {
@@ -148,7 +154,7 @@ func TestAMiscountedSkuIsAViolation(t *testing.T) {
 	}
 }
 
-func TestAnAuditHoldsOnePage(t *testing.T) {
+func TestAudit_MemoryIsBounded(t *testing.T) {
 	const many, page, each = 1000, 10, 64 << 10
 	s := &shelf{name: strings.Repeat("x", each)}
 	for i := range many {
@@ -157,7 +163,8 @@ func TestAnAuditHoldsOnePage(t *testing.T) {
 	s.held = s.orders
 	var most, first uint64
 	s.turn = func() {
-		if len(s.asked)%(3*10) != 1 { // each tenth page is enough
+		// Measuring every tenth page is enough.
+		if len(s.asked)%(3*10) != 1 {
 			return
 		}
 		runtime.GC()
@@ -173,12 +180,12 @@ func TestAnAuditHoldsOnePage(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 	if limit := uint64(many / 4 * each); most > limit {
-		t.Errorf("it held %d KiB of %d", most>>10, many*each>>10)
+		t.Errorf("the audit used %d KiB of %d", most>>10, many*each>>10)
 	}
 }
 
-// TestAuditOfManyOrders finds what does not agree on the first page, on the last, and in between.
-func TestAuditOfManyOrders(t *testing.T) {
+// TestAudit_ManyOrders finds differences on the first page, on the last, and in between.
+func TestAudit_ManyOrders(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
 	s := openShop(t, server, server.Database(t))
@@ -206,15 +213,16 @@ func TestAuditOfManyOrders(t *testing.T) {
 			want.ChargedCents += cents
 		}
 	}
-	slices.Reverse(orders) // the order in which they were placed is not that of their ids
-	s.copy(t, "orderservice", "orders", "orders", []string{"order_id", "user_id", "user_name", "lines", "total_cents", "state", "request_digest", "owner", "lease"}, orders)
-	s.copy(t, "inventoryservice", "inventory", "reservations", []string{"order_id", "state", "total_cents"}, stock)
-	s.copy(t, "paymentservice", "payments", "payments", []string{"order_id", "user_id", "amount_cents", "state"}, money)
+	// Orders are not placed in the order of their ids.
+	slices.Reverse(orders)
+	s.insertRows(t, "orderservice", "orders", "orders", []string{"order_id", "user_id", "user_name", "lines", "total_cents", "state", "request_digest", "owner", "lease"}, orders)
+	s.insertRows(t, "inventoryservice", "inventory", "reservations", []string{"order_id", "state", "total_cents"}, stock)
+	s.insertRows(t, "paymentservice", "payments", "payments", []string{"order_id", "user_id", "amount_cents", "state"}, money)
 	if got := settled(t, client); got.String() != want.String() {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	s.copy(t, "inventoryservice", "inventory", "reservations", []string{"order_id", "state", "total_cents"}, [][]any{{"o-", "reserved", 1}, {"p", "committed", 1}})
-	s.copy(t, "paymentservice", "payments", "payments", []string{"order_id", "user_id", "amount_cents", "state"}, [][]any{{"o-00700x", "u-1", 1, "charged"}})
+	s.insertRows(t, "inventoryservice", "inventory", "reservations", []string{"order_id", "state", "total_cents"}, [][]any{{"o-", "reserved", 1}, {"p", "committed", 1}})
+	s.insertRows(t, "paymentservice", "payments", "payments", []string{"order_id", "user_id", "amount_cents", "state"}, [][]any{{"o-00700x", "u-1", 1, "charged"}})
 	s.sql(t, "UPDATE orders SET total_cents = 1 WHERE order_id IN ('o-00001', 'o-00701', 'o-01749')")
 	var got *orderv1.AuditResponse
 	pgtest.Eventually(t, "the books are read", func() bool {
@@ -226,17 +234,17 @@ func TestAuditOfManyOrders(t *testing.T) {
 		"money is held for o-00700x,", "o-00701 is confirmed over 1 cents, and its stock", "o-00701 is confirmed over 1 cents, and its payment",
 		"stock is held for p,", "o-01749 is confirmed over 1 cents, and its stock", "o-01749 is confirmed over 1 cents, and its payment"} {
 		if len(got.Violations) == 0 || !strings.HasPrefix(got.Violations[0], want) {
-			t.Fatalf("it found %q, want %s …", got.GetViolations(), want)
+			t.Fatalf("violations %q, want %s …", got.GetViolations(), want)
 		}
 		got.Violations = got.Violations[1:]
 	}
 	if len(got.Violations) > 0 || got.GetConsistent() {
-		t.Errorf("it found more: %v", got)
+		t.Errorf("unexpected violations: %v", got)
 	}
 }
 
-// copy fills a table of a service.
-func (s shop) copy(t *testing.T, service, role, table string, columns []string, rows [][]any) {
+// insertRows fills a table of a service.
+func (s shop) insertRows(t *testing.T, service, role, table string, columns []string, rows [][]any) {
 	t.Helper()
 	db, err := postgres.Open(s.server.Config(t, s.database, service, role))
 	if err != nil {

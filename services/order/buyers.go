@@ -12,15 +12,15 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// buyers asks who buys. Its connection falls back on what is known of them, so that an order of a known user goes on while UserService is
-// away; governance marks the answer of such an order.
+// buyers looks up the users who place orders. Its connection falls back on the remembered profiles, so that a known user can order while
+// UserService is down; governance marks the answer of such an order.
 type buyers struct {
 	users userv1.UserServiceClient
 	known *profiles
 }
 
-// name of a user. UserService gets half of the time that is left: it may keep silent, and the rest of the order needs time too.
-func (b buyers) name(ctx, callers context.Context, id string) (string, error) {
+// name returns the name of a user. UserService gets half of the remaining time, because the rest of the order needs time too.
+func (b buyers) name(ctx, callerCtx context.Context, id string) (string, error) {
 	asking := ctx
 	if end, has := ctx.Deadline(); has {
 		var done context.CancelFunc
@@ -39,5 +39,5 @@ func (b buyers) name(ctx, callers context.Context, id string) (string, error) {
 	if f.code == codes.NotFound {
 		b.known.forget(id)
 	}
-	return "", f.answer(callers)
+	return "", f.errFor(callerCtx)
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// people is a UserService whose answer each test chooses.
+// people is a UserService whose answer a test chooses.
 type people struct {
 	userv1.UnimplementedUserServiceServer
 	mu     sync.Mutex
@@ -51,7 +51,7 @@ func (p *people) count() int {
 	return p.asked
 }
 
-// serve ends with stop, as abruptly as a killed pod, or with the test.
+// serve runs the service until stop, which closes connections abruptly like a killed pod, or until the end of the test.
 func (p *people) serve(t *testing.T) (address string, stop func()) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -78,7 +78,7 @@ func says(code codes.Code) func(context.Context) error {
 	return func(context.Context) error { return status.Error(code, "chosen") }
 }
 
-func TestAnOrderOfAKnownUserNeedsNoUserService(t *testing.T) {
+func TestCreateOrder_UserServiceDown(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
 	s := openShop(t, server, server.Database(t))
@@ -100,18 +100,19 @@ func TestAnOrderOfAKnownUserNeedsNoUserService(t *testing.T) {
 		answer   func(context.Context) error
 		user     string
 		code     codes.Code
-		mark     string // of an order that went on with a remembered profile
+		// mark is the header of an order that used a remembered profile.
+		mark string
 	}{
-		{"a first order", knows, known, codes.OK, ""},
-		{"one by somebody else", knows, forgotten, codes.OK, ""},
-		{"a known user, and nobody to ask", says(codes.Unavailable), known, codes.OK, mark + "UNAVAILABLE"},
-		{"a known user, and no answer in time", says(codes.DeadlineExceeded), known, codes.OK, mark + "DEADLINE_EXCEEDED"},
-		{"an unknown user, and nobody to ask", says(codes.Unavailable), unknown, codes.Unavailable, ""},
-		{"a known user again, and an answer", knows, known, codes.OK, ""},
-		{"a known user who cannot be", says(codes.InvalidArgument), known, codes.InvalidArgument, ""},
-		{"a known user who may not buy", says(codes.PermissionDenied), known, codes.PermissionDenied, ""},
-		{"a known user who was deleted", says(codes.NotFound), forgotten, codes.NotFound, ""},
-		{"a deleted user, and nobody to ask", says(codes.Unavailable), forgotten, codes.Unavailable, ""},
+		{"the first order of a user", knows, known, codes.OK, ""},
+		{"an order of another user", knows, forgotten, codes.OK, ""},
+		{"a known user, UserService unavailable", says(codes.Unavailable), known, codes.OK, mark + "UNAVAILABLE"},
+		{"a known user, UserService too slow", says(codes.DeadlineExceeded), known, codes.OK, mark + "DEADLINE_EXCEEDED"},
+		{"an unknown user, UserService unavailable", says(codes.Unavailable), unknown, codes.Unavailable, ""},
+		{"a known user, UserService back", knows, known, codes.OK, ""},
+		{"a known user, INVALID_ARGUMENT", says(codes.InvalidArgument), known, codes.InvalidArgument, ""},
+		{"a known user, PERMISSION_DENIED", says(codes.PermissionDenied), known, codes.PermissionDenied, ""},
+		{"a known user, deleted in the meantime", says(codes.NotFound), forgotten, codes.NotFound, ""},
+		{"a deleted user, UserService unavailable", says(codes.Unavailable), forgotten, codes.Unavailable, ""},
 	} {
 		users.will(c.answer)
 		got, mark, err := order(c.user)
@@ -126,26 +127,27 @@ func TestAnOrderOfAKnownUserNeedsNoUserService(t *testing.T) {
 	before := users.count()
 	for range 30 {
 		if _, _, err := order(unknown); status.Code(err) != codes.Unavailable || refusal.Reason(err) != ReasonUndone {
-			t.Fatal("an unknown user got", err)
+			t.Fatal("an unknown user, breaker open:", err)
 		}
 	}
 	if users.count() == before+30 {
-		t.Error("the breaker let every call through")
+		t.Error("the breaker did not open")
 	}
 	stop()
 	for range 2 {
 		if got, mark, err := order(known); got.GetState() != orderv1.OrderState_ORDER_STATE_CONFIRMED || len(mark) != 1 {
-			t.Errorf("a known user and an open breaker: got %v, %v, marked %q", got, err, mark)
+			t.Errorf("a known user, breaker open: got %v, %v, marked %q", got, err, mark)
 		}
 	}
 	settled(t, client)
 }
 
-// asking is a client that needs no server.
+// asking is a UserServiceClient without a server.
 type asking struct {
 	userv1.UserServiceClient
-	answer   func(context.Context) error
-	fallback bool // it is that which answers
+	answer func(context.Context) error
+	// fallback marks the answer as one of the fallback.
+	fallback bool
 }
 
 func (a asking) GetUser(ctx context.Context, r *userv1.GetUserRequest, opts ...grpc.CallOption) (*userv1.GetUserResponse, error) {
@@ -157,7 +159,7 @@ func (a asking) GetUser(ctx context.Context, r *userv1.GetUserRequest, opts ...g
 	return &userv1.GetUserResponse{User: &userv1.User{UserId: r.GetUserId(), Name: "Ada"}}, a.answer(ctx)
 }
 
-func TestASilentUserServiceGetsHalfOfTheTime(t *testing.T) {
+func TestBuyersName_SilentUserService(t *testing.T) {
 	silent := func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
@@ -169,8 +171,8 @@ func TestASilentUserServiceGetsHalfOfTheTime(t *testing.T) {
 		code     codes.Code
 		took     time.Duration
 	}{
-		{"it is our patience that ends", 4 * time.Second, silent, codes.Unavailable, 2 * time.Second},
-		{"it is the caller's time that ends", 4 * time.Second, func(context.Context) error {
+		{"the limit of the lookup ends first", 4 * time.Second, silent, codes.Unavailable, 2 * time.Second},
+		{"the caller's deadline ends first", 4 * time.Second, func(context.Context) error {
 			time.Sleep(5 * time.Second)
 			return context.DeadlineExceeded
 		}, codes.DeadlineExceeded, 5 * time.Second},
@@ -179,17 +181,17 @@ func TestASilentUserServiceGetsHalfOfTheTime(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, done := context.WithTimeout(t.Context(), c.limit)
 				defer done()
-				begun := time.Now()
-				_, err := buyers{asking{answer: c.answer}, room(t, 1)}.name(ctx, ctx, "u-1")
-				if status.Code(err) != c.code || time.Since(begun) != c.took {
-					t.Errorf("got %v after %s", err, time.Since(begun))
+				start := time.Now()
+				_, err := buyers{asking{answer: c.answer}, newTestProfiles(t, 1)}.name(ctx, ctx, "u-1")
+				if status.Code(err) != c.code || time.Since(start) != c.took {
+					t.Errorf("got %v after %s", err, time.Since(start))
 				}
 			})
 		})
 	}
 }
 
-func room(t *testing.T, size int) *profiles {
+func newTestProfiles(t *testing.T, size int) *profiles {
 	t.Helper()
 	p, err := newProfiles(size, time.Hour)
 	if err != nil {
@@ -198,31 +200,33 @@ func room(t *testing.T, size int) *profiles {
 	return p
 }
 
-// TestWhatIsKnownOfUsers remembers, of two users at most, what was answered within the hour.
-func TestWhatIsKnownOfUsers(t *testing.T) {
+// TestProfiles_RememberedUsers remembers at most two users, each for an hour after the last answer.
+func TestProfiles_RememberedUsers(t *testing.T) {
 	fresh, fallback := asking{answer: knows}, asking{answer: knows, fallback: true}
 	type event struct {
-		after  time.Duration // the event before
+		// after is the time since the previous event.
+		after  time.Duration
 		answer asking
 		user   string
 	}
 	for _, c := range []struct {
 		sentence string
 		events   []event
-		known    string // of u-1, u-2 and u-3
+		// known lists which of u-1, u-2 and u-3 are remembered.
+		known string
 	}{
-		{"nobody at first", nil, ""},
-		{"who was answered", []event{{0, fresh, "u-1"}}, "u-1 "},
-		{"not who was forgotten for others", []event{{0, fresh, "u-1"}, {0, fresh, "u-2"}, {0, fresh, "u-3"}}, "u-2 u-3 "},
-		{"not who was seen longest ago", []event{{0, fresh, "u-1"}, {0, fresh, "u-2"}, {0, fresh, "u-1"}, {0, fresh, "u-3"}}, "u-1 u-3 "},
-		{"for an hour", []event{{0, fresh, "u-1"}, {time.Hour, fresh, "u-2"}}, "u-1 u-2 "},
+		{"empty at first", nil, ""},
+		{"a user that was answered", []event{{0, fresh, "u-1"}}, "u-1 "},
+		{"a user is dropped when there are too many", []event{{0, fresh, "u-1"}, {0, fresh, "u-2"}, {0, fresh, "u-3"}}, "u-2 u-3 "},
+		{"the least recently seen user is dropped", []event{{0, fresh, "u-1"}, {0, fresh, "u-2"}, {0, fresh, "u-1"}, {0, fresh, "u-3"}}, "u-1 u-3 "},
+		{"a profile is kept for an hour", []event{{0, fresh, "u-1"}, {time.Hour, fresh, "u-2"}}, "u-1 u-2 "},
 		{"no longer", []event{{0, fresh, "u-1"}, {time.Hour + 1, fresh, "u-2"}}, "u-2 "},
-		{"longer when it was answered again", []event{{0, fresh, "u-1"}, {time.Hour, fresh, "u-1"}, {time.Hour, fresh, "u-2"}}, "u-1 u-2 "},
-		{"no longer for having stood in", []event{{0, fresh, "u-1"}, {time.Hour, fallback, "u-1"}, {1, fresh, "u-2"}}, "u-2 "},
-		{"not who is gone", []event{{0, fresh, "u-1"}, {0, asking{answer: says(codes.NotFound)}, "u-1"}}, ""},
-		{"who could not be asked for", []event{{0, fresh, "u-1"}, {0, asking{answer: says(codes.Unavailable)}, "u-1"}}, "u-1 "},
+		{"another answer keeps a profile longer", []event{{0, fresh, "u-1"}, {time.Hour, fresh, "u-1"}, {time.Hour, fresh, "u-2"}}, "u-1 u-2 "},
+		{"use as a fallback does not keep a profile longer", []event{{0, fresh, "u-1"}, {time.Hour, fallback, "u-1"}, {1, fresh, "u-2"}}, "u-2 "},
+		{"NOT_FOUND drops a profile", []event{{0, fresh, "u-1"}, {0, asking{answer: says(codes.NotFound)}, "u-1"}}, ""},
+		{"other errors do not", []event{{0, fresh, "u-1"}, {0, asking{answer: says(codes.Unavailable)}, "u-1"}}, "u-1 "},
 	} {
-		p := room(t, 2)
+		p := newTestProfiles(t, 2)
 		now := time.Now()
 		p.now = func() time.Time { return now }
 		for _, e := range c.events {
@@ -231,12 +235,12 @@ func TestWhatIsKnownOfUsers(t *testing.T) {
 		}
 		known := ""
 		for _, id := range []string{"u-1", "u-2", "u-3"} {
-			if got, err := p.standIn(t.Context(), &userv1.GetUserRequest{UserId: id}, nil); err == nil {
+			if got, err := p.fallback(t.Context(), &userv1.GetUserRequest{UserId: id}, nil); err == nil {
 				known += got.GetUser().GetUserId() + " "
 			}
 		}
 		if known != c.known {
-			t.Errorf("%s: it knows %q, want %q", c.sentence, known, c.known)
+			t.Errorf("%s: remembered users %q, want %q", c.sentence, known, c.known)
 		}
 	}
 }

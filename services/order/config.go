@@ -4,15 +4,22 @@ import (
 	"time"
 )
 
-// Config says where the other services are. The zero value of each field means what stands beside it.
+// Config configures the service. The zero value of each field selects the default in its comment.
 type Config struct {
-	Users, Inventory, Payment string        // dns:///<service>-headless.shop.svc:8443
-	Lease                     time.Duration // 10s: how long an order belongs to its worker after each step
-	Limit                     time.Duration // 4s: how long a caller waits at most, and then again for undoing; shorter than Lease
-	Every                     time.Duration // 1s: how often unfinished orders are looked for
-	Profiles                  int           // 10000: how many users are remembered, for orders that are placed while UserService is away
-	ProfileAge                time.Duration // 1h: how long what is remembered of a user stands in for an answer
-	At                        func(string)  // told each point where a crash must do no harm; for tests
+	// Users, Inventory and Payment are the addresses of the other services. Default: dns:///<service>-headless.shop.svc:8443.
+	Users, Inventory, Payment string
+	// Lease is how long an order belongs to its worker after each step. Default: 10s.
+	Lease time.Duration
+	// Limit is how long CreateOrder takes at most, and how long undoing an order may take after that. It must be shorter than Lease. Default: 4s.
+	Limit time.Duration
+	// Every is the interval at which unfinished orders are looked for. Default: 1s.
+	Every time.Duration
+	// Profiles is the number of users that are remembered, for orders that are placed while UserService is down. Default: 10000.
+	Profiles int
+	// ProfileAge is how long a remembered user can replace an answer of UserService. Default: 1h.
+	ProfileAge time.Duration
+	// At is called at each point where a crash must be harmless; for tests.
+	At func(string)
 }
 
 // ConfigFromEnv reads USERS_ADDR, INVENTORY_ADDR and PAYMENT_ADDR.

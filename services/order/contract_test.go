@@ -18,15 +18,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the contracts")
 
-// expectation is an interaction, the code of ours that makes the call, and what that code makes of the answer.
+// expectation is an interaction, our own code that makes the call, and the code that our code must return.
 type expectation struct {
 	contracts.Interaction
 	use  func(grpc.ClientConnInterface) error
 	code codes.Code
 }
 
-// ofAnOrder is what must be new each time a contract is replayed: nobody can sell, charge or release one order for ever.
-var ofAnOrder = map[string]string{"order": "o-1"}
+// freshOrder marks the order id as a value that must be new in each replay: an order cannot be sold, charged or released twice.
+var freshOrder = map[string]string{"order": "o-1"}
 
 func keep(t *testing.T, provider string, fresh map[string]string, all []expectation) {
 	t.Helper()
@@ -35,7 +35,7 @@ func keep(t *testing.T, provider string, fresh map[string]string, all []expectat
 		t.Run(e.Name, func(t *testing.T) {
 			contracttest.Play(t, e.Interaction, func(conn grpc.ClientConnInterface) {
 				if err := e.use(conn); status.Code(err) != e.code || refusal.Reason(err) != e.Reason {
-					t.Errorf("our own code makes of it %v", err)
+					t.Errorf("our own code returns %v", err)
 				}
 			})
 		})
@@ -44,12 +44,12 @@ func keep(t *testing.T, provider string, fresh map[string]string, all []expectat
 	contracttest.Keep(t, c, *update)
 }
 
-func TestWhatWeExpectOfUserService(t *testing.T) {
+func TestContract_UserService(t *testing.T) {
 	ask := func(id string) func(grpc.ClientConnInterface) error {
 		return func(conn grpc.ClientConnInterface) error {
-			name, err := buyers{userv1.NewUserServiceClient(conn), room(t, 1)}.name(t.Context(), t.Context(), id)
+			name, err := buyers{userv1.NewUserServiceClient(conn), newTestProfiles(t, 1)}.name(t.Context(), t.Context(), id)
 			if err == nil && name == "" {
-				t.Error("a user without a name")
+				t.Error("the user has no name")
 			}
 			return err
 		}
@@ -66,7 +66,7 @@ func TestWhatWeExpectOfUserService(t *testing.T) {
 	})
 }
 
-func TestWhatWeExpectOfInventoryService(t *testing.T) {
+func TestContract_InventoryService(t *testing.T) {
 	o := &order{id: "o-1", lines: []line{{SKU: "sku-2", Quantity: 3}}}
 	with := func(do func(*saga) error) func(grpc.ClientConnInterface) error {
 		return func(conn grpc.ClientConnInterface) error {
@@ -76,7 +76,7 @@ func TestWhatWeExpectOfInventoryService(t *testing.T) {
 	reserve := with(func(s *saga) error {
 		err := s.reserve(t.Context(), o)
 		if err == nil && o.total != 600 {
-			t.Errorf("it costs %d", o.total)
+			t.Errorf("total is %d cents", o.total)
 		}
 		return err
 	})
@@ -93,7 +93,7 @@ func TestWhatWeExpectOfInventoryService(t *testing.T) {
 	cost := contracts.Received(&inventoryv1.ReserveResponse{TotalCents: 600})
 	id := contracts.Sent(&inventoryv1.CommitRequest{OrderId: "o-1"})
 	nothing := contracts.Received(&inventoryv1.CommitResponse{})
-	keep(t, "inventoryservice", ofAnOrder, []expectation{
+	keep(t, "inventoryservice", freshOrder, []expectation{
 		{contracts.Interaction{Name: "reserve", Method: service + "Reserve", Script: []contracts.Move{sent, cost}, Code: "OK"}, reserve, codes.OK},
 		{contracts.Interaction{Name: "reserve again", State: "the order is reserved", Method: service + "Reserve", Script: []contracts.Move{sent, cost}, Code: "OK"}, reserve, codes.OK},
 		{contracts.Interaction{Name: "reserve after the release", State: "the order is released", Method: service + "Reserve", Script: []contracts.Move{sent},
@@ -108,7 +108,7 @@ func TestWhatWeExpectOfInventoryService(t *testing.T) {
 	})
 }
 
-func TestWhatWeExpectOfPaymentService(t *testing.T) {
+func TestContract_PaymentService(t *testing.T) {
 	with := func(total int64, do func(*saga, *order) error) func(grpc.ClientConnInterface) error {
 		return func(conn grpc.ClientConnInterface) error {
 			return do(&saga{payment: paymentv1.NewPaymentServiceClient(conn)}, &order{id: "o-1", userID: "u-42", total: total})
@@ -128,7 +128,7 @@ func TestWhatWeExpectOfPaymentService(t *testing.T) {
 		return contracts.Sent(&paymentv1.ChargeRequest{OrderId: "o-1", UserId: "u-42", AmountCents: cents})
 	}
 	nothing := contracts.Received(&paymentv1.ChargeResponse{})
-	keep(t, "paymentservice", ofAnOrder, []expectation{
+	keep(t, "paymentservice", freshOrder, []expectation{
 		{contracts.Interaction{Name: "charge", Method: service + "Charge", Script: []contracts.Move{sent(600), nothing}, Code: "OK"}, with(600, charge), codes.OK},
 		{contracts.Interaction{Name: "charge again", State: "the order is charged", Method: service + "Charge", Script: []contracts.Move{sent(600), nothing}, Code: "OK"}, with(600, charge), codes.OK},
 		{contracts.Interaction{Name: "charge too much", Method: service + "Charge", Script: []contracts.Move{sent(1_000_001)},
@@ -144,7 +144,7 @@ func TestWhatWeExpectOfPaymentService(t *testing.T) {
 	})
 }
 
-// collect reads a stream to its end, as the audit does.
+// collect reads a stream to its end.
 func collect[T any](stream grpc.ServerStreamingClient[T], err error) (all []*T, _ error) {
 	err = each(stream, err, func(one *T) error {
 		all = append(all, one)

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(pgtest.Stopping(m))
 }
 
-// crashAt is an orderservice in a process of its own that kills itself at a point.
+// crashAt runs an orderservice that kills itself at a point.
 func crashAt(point string) int {
 	id, err := governance.NewIdentity(governance.IdentityConfig{Dir: os.Getenv("ORDER_TLS")})
 	if err != nil {
@@ -56,10 +56,10 @@ func crashAt(point string) int {
 	return 1
 }
 
-// testLease is longer than any test: what needs it to run out calls expire.
+// testLease is longer than any test. Tests that need leases to end call expire.
 const testLease = time.Hour
 
-// shop is the three other services, and the parts of an orderservice to put together.
+// shop is the three other services, and what is needed to start an orderservice.
 type shop struct {
 	server   *pgtest.Server
 	database string
@@ -94,7 +94,7 @@ func (s shop) orders(t testing.TB) postgres.Config {
 	return cfg
 }
 
-// serve runs an orderservice and waits until the whole shop is open.
+// serve runs an orderservice and waits until the whole shop is available.
 func (s shop) serve(t testing.TB) orderv1.OrderServiceClient {
 	t.Helper()
 	client := orderv1.NewOrderServiceClient(pgtest.Serve(t, "orderservice", s.orders(t), Register(s.cfg)).Conn)
@@ -119,13 +119,13 @@ func (s shop) payment() paymentv1.PaymentServiceClient {
 	return paymentv1.NewPaymentServiceClient(s.conns["payments"])
 }
 
-// expire lets the leases of all orders run out.
+// expire ends the leases of all orders.
 func (s shop) expire(t *testing.T) {
 	t.Helper()
 	s.sql(t, "UPDATE orders SET lease = now() - interval '1 second'")
 }
 
-// sql changes what orderservice keeps.
+// sql changes the data of orderservice.
 func (s shop) sql(t *testing.T, statement string) {
 	t.Helper()
 	db, err := postgres.Open(s.server.Config(t, s.database, "orderservice", "orders"))
@@ -146,7 +146,7 @@ func request(key, sku string, quantity int32) *orderv1.CreateOrderRequest {
 	return &orderv1.CreateOrderRequest{UserId: "u-42", IdempotencyKey: key, Lines: []*orderv1.OrderLine{{Sku: sku, Quantity: quantity}, {Sku: "sku-1", Quantity: 1}}}
 }
 
-// settled waits until no order is in flight, and fails on a violation.
+// settled waits until no order is in flight, and fails the test on a violation.
 func settled(t *testing.T, client interface {
 	Audit(context.Context, *orderv1.AuditRequest, ...grpc.CallOption) (*orderv1.AuditResponse, error)
 }) *orderv1.AuditResponse {

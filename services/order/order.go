@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 )
 
-// state is where an order is in its saga.
+// state is the progress of an order in its saga.
 type state string
 
 const (
@@ -34,52 +34,55 @@ var protoStates = map[state]orderv1.OrderState{
 	cancelled:  orderv1.OrderState_ORDER_STATE_CANCELLED,
 }
 
-// order is a row of orders.
+// order is a row of the table orders.
 type order struct {
 	number       int64
 	id           string
 	userID, name string
 	lines        []line
-	total        int64 // cents; 0 until stock is reserved
-	state        state
-	failure      failure
-	owner        string // proves that this worker has the lease
-	created      time.Time
+	// total is in cents, and 0 until stock is reserved.
+	total   int64
+	state   state
+	failure failure
+	// owner proves that this worker has the lease.
+	owner   string
+	created time.Time
 }
 
-// finished says that the order will not change any more.
+// finished reports whether the order will not change any more.
 func (o *order) finished() bool { return o.state == confirmed || o.state == cancelled }
 
-// mayBeTriedAgain says that the order was undone for a reason that may be gone.
-func (o *order) mayBeTriedAgain() bool { return o.state == cancelled && o.failure.again }
+// canRetry reports whether the order was cancelled for a reason that may have disappeared.
+func (o *order) canRetry() bool { return o.state == cancelled && o.failure.retryable }
 
 type line struct {
 	SKU      string `json:"sku"`
 	Quantity int32  `json:"quantity"`
 }
 
-// failure is why an order was cancelled.
+// failure is the reason why an order was cancelled.
 type failure struct {
 	code            codes.Code
 	reason, message string
-	again           bool // the same request may succeed later
+	// retryable means that the same request may succeed later.
+	retryable bool
 }
 
 func (f failure) err() error {
 	switch {
 	case f.reason == "":
 		return status.Error(f.code, f.message)
-	case f.again:
+	case f.retryable:
 		return refusal.New(f.code, f.reason, f.message, refusal.After(time.Second))
 	}
 	return refusal.New(f.code, f.reason, f.message)
 }
 
-// ReasonUndone is the reason of an order that failed in a way that may be different next time.
+// ReasonUndone is the reason of an order that was undone after a failure that may not happen again.
 const ReasonUndone = "ORDER_UNDONE"
 
-// failureOf reads the answer of a step. A refusal stands; anything else may be different next time, or may even have been done. Its own
-// reason stays inside: that our breaker to another service is open must not look like a caller's breaker.
+// failureOf converts the error of a step. A refusal is final. Any other error may not happen again, and the step may even have been done. The
+// reason of such an error is dropped: an open breaker between us and another service must not look like a breaker of the caller.
 func failureOf(err error) failure {
 	st := status.Convert(err)
 	switch {
@@ -88,13 +91,14 @@ func failureOf(err error) failure {
 	case errors.Is(err, context.Canceled):
 		st = status.New(codes.Canceled, "the caller gave up")
 	}
-	if stands(st.Code()) {
+	if isFinal(st.Code()) {
 		return failure{code: st.Code(), reason: refusal.Reason(err), message: st.Message()}
 	}
-	return failure{code: st.Code(), reason: ReasonUndone, message: st.Message(), again: true}
+	return failure{code: st.Code(), reason: ReasonUndone, message: st.Message(), retryable: true}
 }
 
-func stands(code codes.Code) bool {
+// isFinal reports whether repeating a call that returned this code is pointless.
+func isFinal(code codes.Code) bool {
 	switch code {
 	case codes.FailedPrecondition, codes.NotFound, codes.InvalidArgument, codes.AlreadyExists, codes.OutOfRange, codes.PermissionDenied, codes.Unimplemented:
 		return true
@@ -103,22 +107,23 @@ func stands(code codes.Code) bool {
 	}
 }
 
-// answer is what a caller gets: UNAVAILABLE when it may be tried again, unless it was the caller's own time that was up.
-func (f failure) answer(caller context.Context) error {
-	if f.again && (!f.outOfTime() || caller.Err() == nil) {
+// errFor returns the error for the caller: UNAVAILABLE if the request may be repeated, unless the caller's own deadline has passed.
+func (f failure) errFor(callerCtx context.Context) error {
+	if f.retryable && (!f.isTimeout() || callerCtx.Err() == nil) {
 		f.code = codes.Unavailable
 	}
 	return f.err()
 }
 
-func (f failure) outOfTime() bool {
+func (f failure) isTimeout() bool {
 	return f.code == codes.DeadlineExceeded || f.code == codes.Canceled
 }
 
-// whoseTime is what a caller gets of the store's error: when time was up, the answer to whose it was. All else stands as the store says it.
-func whoseTime(caller context.Context, err error) error {
-	if f := failureOf(err); f.outOfTime() {
-		return f.answer(caller)
+// timeoutStatus converts an error of the store: an expired deadline becomes UNAVAILABLE if it was ours and stays DEADLINE_EXCEEDED if it was
+// the caller's. Other errors stay as they are.
+func timeoutStatus(callerCtx context.Context, err error) error {
+	if f := failureOf(err); f.isTimeout() {
+		return f.errFor(callerCtx)
 	}
 	return err
 }

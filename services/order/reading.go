@@ -15,9 +15,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 
+// defaultPage is the page size of a ListOrders request without one.
 const defaultPage = 50
 
-// GetOrder reads one order, in whatever state it is.
+// GetOrder returns an order in any state.
 func (s *Service) GetOrder(ctx context.Context, req *orderv1.GetOrderRequest) (*orderv1.GetOrderResponse, error) {
 	o, err := s.store.get(ctx, req.GetOrderId())
 	if err != nil {
@@ -26,7 +27,7 @@ func (s *Service) GetOrder(ctx context.Context, req *orderv1.GetOrderRequest) (*
 	return &orderv1.GetOrderResponse{Order: o.proto()}, nil
 }
 
-// ListOrders lists the newest first. A page token is the number of the last order of the page before.
+// ListOrders lists the newest orders first. A page token is the number of the last order on the previous page.
 func (s *Service) ListOrders(ctx context.Context, req *orderv1.ListOrdersRequest) (*orderv1.ListOrdersResponse, error) {
 	if err := validation.Check(req); err != nil {
 		return nil, err
@@ -35,7 +36,7 @@ func (s *Service) ListOrders(ctx context.Context, req *orderv1.ListOrdersRequest
 	if token := req.GetPageToken(); token != "" {
 		var err error
 		if before, err = strconv.ParseInt(token, 10, 64); err != nil || before < 1 {
-			return nil, refusal.Field("page_token", "is not from an answer before")
+			return nil, refusal.Field("page_token", "is not a next_page_token of an earlier response")
 		}
 	}
 	size := int(req.GetPageSize())
@@ -67,29 +68,15 @@ func (s *store) get(ctx context.Context, id string) (o *order, err error) {
 	return o, postgres.Status(err)
 }
 
-// page is the newest orders below a number; of everybody when user is empty, from the newest when before is 0.
+// page returns the newest orders with a number below before: of all users if user is empty, and from the newest on if before is 0.
 func (s *store) page(ctx context.Context, user string, before int64, size int) (page []*order, err error) {
-	err = s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, "SELECT "+columns+` FROM orders
-			WHERE ($1 = '' OR user_id = $1) AND ($2 = 0 OR number < $2) ORDER BY number DESC LIMIT $3`, user, before, size)
-		if err != nil {
-			return err
-		}
-		page, err = pgx.CollectRows(rows, scan)
-		return err
-	})
+	page, err = postgres.Collect(ctx, s.db, scan, "SELECT "+columns+` FROM orders
+		WHERE ($1 = '' OR user_id = $1) AND ($2 = 0 OR number < $2) ORDER BY number DESC LIMIT $3`, user, before, size)
 	return page, postgres.Status(err)
 }
 
-// following is the orders after an id, in the order of their ids.
-func (s *store) following(ctx context.Context, id string, size int) (page []*order, err error) {
-	err = s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, "SELECT "+columns+" FROM orders WHERE order_id > $1 ORDER BY order_id LIMIT $2", id, size)
-		if err != nil {
-			return err
-		}
-		page, err = pgx.CollectRows(rows, scan)
-		return err
-	})
+// ordersAfter returns the next orders after an id, sorted by id.
+func (s *store) ordersAfter(ctx context.Context, id string, size int) (page []*order, err error) {
+	page, err = postgres.Collect(ctx, s.db, scan, "SELECT "+columns+" FROM orders WHERE order_id > $1 ORDER BY order_id LIMIT $2", id, size)
 	return page, postgres.Status(err)
 }

@@ -7,49 +7,49 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/grpc-sandbox/sandbox/services/governance"
 )
 
-// recovery finishes the orders that nobody works on any more: their worker died, or had to leave them.
+// recovery finishes orders whose worker died or gave up.
 type recovery struct {
 	saga   *saga
 	every  time.Duration
 	tracer trace.Tracer
 }
 
-// atOnce is how many orders are finished at the same time, so that recovery does not take the pool from callers.
-const atOnce = 2
+// recoverAtOnce is the number of orders that are recovered in parallel. It is low, to leave connections of the pool to callers.
+const recoverAtOnce = 2
 
 func (r *recovery) run(ctx context.Context) error {
-	ticker := time.NewTicker(r.every)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			r.sweep(ctx)
-		}
-	}
+	return governance.Every(ctx, r.every, func(ctx context.Context) error {
+		r.sweep(ctx)
+		return nil
+	})
 }
 
-// sweep leaves what it cannot finish: the lease runs out, and a later sweep tries again.
+// run sweeps at regular intervals until ctx ends.
+
+// sweep finishes all orders whose lease has ended. An order that cannot be finished keeps its new lease, and a sweep after that tries again.
 func (r *recovery) sweep(ctx context.Context) {
 	for ctx.Err() == nil {
-		left, err := r.saga.store.takeUnfinished(ctx, 4*atOnce)
+		left, err := r.saga.store.takeUnfinished(ctx, 4*recoverAtOnce)
 		if err != nil || len(left) == 0 {
 			return
 		}
 		var g errgroup.Group
-		g.SetLimit(atOnce)
+		g.SetLimit(recoverAtOnce)
 		for _, o := range left {
 			g.Go(func() error {
-				if ctx.Err() == nil { // what is begun is finished; the rest is left to whoever comes after us
+				// An order in progress is finished; the others wait until another worker takes them over.
+				if ctx.Err() == nil {
 					r.finish(ctx, o)
 				}
 				return nil
 			})
 		}
-		_ = g.Wait() // finish reports by itself
+		// finish logs its errors.
+		_ = g.Wait()
 	}
 }
 

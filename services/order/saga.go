@@ -11,20 +11,22 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
 )
 
-// saga takes an order from state to state. Each step may be done twice, and is done before its state is stored: after a crash, what the
-// stored state does not know of is done again, or undone, and does no harm.
+// saga takes an order from state to state. Every step is idempotent and is done before its new state is stored: if a crash happens in
+// between, the step is repeated or undone, which is harmless.
 //
 //	pending ──reserve──> reserved ──charge──> charged ──commit──> confirmed
 //	   └────────────────────┴──> cancelling ──refund, release──> cancelled
 //
-// From charged on it only goes forward. Refund and release also keep a reserve or a charge that is still under way from being done later.
+// After charged an order only moves forward. Refund and release also block a reserve or a charge that is still on its way.
 type saga struct {
 	store     *store
 	inventory inventoryv1.InventoryServiceClient
 	payment   paymentv1.PaymentServiceClient
 	log       *slog.Logger
-	limit     time.Duration // of undoing, for a caller who waits
-	at        func(string)  // told each point where a crash must do no harm; for tests
+	// limit is how long undoing may take while a caller waits.
+	limit time.Duration
+	// at is called at each point where a crash must be harmless; for tests.
+	at func(string)
 }
 
 type step struct {
@@ -41,7 +43,7 @@ func (s *saga) steps() []step {
 	}
 }
 
-// undoing is done in this order, whichever steps were done.
+// undoing lists the steps that undo an order. All of them are done, in this order, whatever was done before.
 func (s *saga) undoing() []step {
 	return []step{
 		{name: "refund", do: s.refund},
@@ -49,7 +51,8 @@ func (s *saga) undoing() []step {
 	}
 }
 
-// run takes an order as far as it gets. The error is the database's or, from charged and cancelling on, that of a step to be done later.
+// run takes an order as far as possible. It returns an error of the database or, in the states charged and cancelling, of a step that has to
+// be repeated later.
 func (s *saga) run(ctx context.Context, o *order) error {
 	for _, step := range s.steps() {
 		if o.state != step.from {
@@ -61,7 +64,8 @@ func (s *saga) run(ctx context.Context, o *order) error {
 			if err := s.move(ctx, o, step.to); err != nil {
 				return err
 			}
-		case o.state == charged: // its caller may have been told that it is sold
+		// Its caller may have been told that the order is sold.
+		case o.state == charged:
 			return err
 		default:
 			s.log.InfoContext(ctx, "cancelling", "order", o.id, "step", step.name, "error", err)
@@ -74,7 +78,7 @@ func (s *saga) run(ctx context.Context, o *order) error {
 	return nil
 }
 
-// cancel undoes an order even when its caller is gone.
+// cancel undoes an order, even if its caller is gone.
 func (s *saga) cancel(ctx context.Context, o *order, f failure) error {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), s.limit)
 	defer done()
@@ -141,5 +145,5 @@ func (s *saga) release(ctx context.Context, o *order) error {
 	return err
 }
 
-// interrupted is why an order is cancelled whose worker died.
-var interrupted = failure{code: codes.Unavailable, reason: "ORDER_INTERRUPTED", message: "the order was interrupted and undone; try again", again: true}
+// interrupted is why an order whose worker died is cancelled.
+var interrupted = failure{code: codes.Unavailable, reason: "ORDER_INTERRUPTED", message: "the order was interrupted and undone; try again", retryable: true}

@@ -1,4 +1,8 @@
-// Package order sells: a saga over users, inventory and payments whose every step survives a crash.
+// Package order implements order.v1.OrderService. Placing an order is a saga over users, inventory and payments: a crash at any point leaves
+// an order that another replica finishes or undoes.
+//
+// Each order is a row with a state and a lease. The replica that has the lease works on the order. If it dies, the lease ends, and the
+// recovery of any replica takes the order over.
 package order
 
 import (
@@ -27,7 +31,7 @@ type Service struct {
 	limit  time.Duration
 }
 
-// Register adds the service with its database, its connections and its recovery to a program.
+// Register returns a function that adds the service, with its connections to the other services and its recovery, to a gRPC server.
 func Register(cfg Config) func(*governance.Process, *grpc.Server, *postgres.DB) error {
 	cfg = cfg.withDefaults()
 	return func(p *governance.Process, s *grpc.Server, db *postgres.DB) error {
@@ -40,7 +44,7 @@ func Register(cfg Config) func(*governance.Process, *grpc.Server, *postgres.DB) 
 			name, address string
 			fallbacks     []governance.Fallback
 		}{
-			{"userservice", cfg.Users, []governance.Fallback{governance.FallbackTo(userv1.UserService_GetUser_FullMethodName, known.standIn)}},
+			{"userservice", cfg.Users, []governance.Fallback{governance.FallbackTo(userv1.UserService_GetUser_FullMethodName, known.fallback)}},
 			{"inventoryservice", cfg.Inventory, nil},
 			{"paymentservice", cfg.Payment, nil},
 		} {
@@ -59,7 +63,7 @@ func Register(cfg Config) func(*governance.Process, *grpc.Server, *postgres.DB) 
 	}
 }
 
-// CreateOrder answers when the order is confirmed, or undone.
+// CreateOrder answers after the order was confirmed or undone.
 func (s *Service) CreateOrder(ctx context.Context, req *orderv1.CreateOrderRequest) (*orderv1.CreateOrderResponse, error) {
 	if err := validation.Check(req); err != nil {
 		return nil, err
@@ -69,58 +73,61 @@ func (s *Service) CreateOrder(ctx context.Context, req *orderv1.CreateOrderReque
 	return s.create(limited, ctx, req)
 }
 
-// create works within ctx, which is the caller's, or ends sooner.
-func (s *Service) create(ctx, callers context.Context, req *orderv1.CreateOrderRequest) (*orderv1.CreateOrderResponse, error) {
+// create places an order. ctx ends with callerCtx, the context of the caller, or earlier, after Config.Limit.
+func (s *Service) create(ctx, callerCtx context.Context, req *orderv1.CreateOrderRequest) (*orderv1.CreateOrderResponse, error) {
 	n, err := newOrderOf(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	before, err := s.store.stored(ctx, n)
+	before, err := s.store.lookup(ctx, n)
 	switch {
 	case err != nil:
-		return nil, whoseTime(callers, err)
-	case before == nil || before.mayBeTriedAgain():
-		if n.name, err = s.buyers.name(ctx, callers, req.GetUserId()); err != nil {
+		return nil, timeoutStatus(callerCtx, err)
+	case before == nil || before.canRetry():
+		if n.name, err = s.buyers.name(ctx, callerCtx, req.GetUserId()); err != nil {
 			return nil, err
 		}
-	case before.finished(): // needs nothing but this database
-		return answerOf(callers, before)
+	// The answer needs nothing but this database.
+	case before.finished():
+		return responseFor(callerCtx, before)
 	default:
 		n.name = before.name
 	}
-	const attempts = 2 // the first may only finish what an earlier request left
+	// The first attempt may only finish undoing an earlier request with the same key.
+	const attempts = 2
 	for range attempts {
 		o, err := s.store.begin(ctx, n)
 		if err != nil {
-			return nil, whoseTime(callers, err)
+			return nil, timeoutStatus(callerCtx, err)
 		}
 		s.saga.at("begun")
 		left := o.state == cancelling
 		err = s.saga.run(ctx, o)
 		if err != nil {
-			s.leave(ctx, o)
+			s.handOver(ctx, o)
 		}
 		switch {
-		case left && o.mayBeTriedAgain():
+		case left && o.canRetry():
 			continue
 		case o.finished() || o.state == charged || o.state == cancelling:
-			return answerOf(callers, o)
+			return responseFor(callerCtx, o)
 		}
-		return nil, whoseTime(callers, err)
+		return nil, timeoutStatus(callerCtx, err)
 	}
 	return nil, interrupted.err()
 }
 
-// answerOf is the answer to the request that made an order which is sold or cancelled.
-func answerOf(callers context.Context, o *order) (*orderv1.CreateOrderResponse, error) {
+// responseFor returns the response for an order that is sold or cancelled.
+func responseFor(callerCtx context.Context, o *order) (*orderv1.CreateOrderResponse, error) {
 	if o.state == confirmed || o.state == charged {
 		return &orderv1.CreateOrderResponse{Order: o.proto()}, nil
 	}
-	return nil, o.failure.answer(callers)
+	return nil, o.failure.errFor(callerCtx)
 }
 
-// leave lets recovery go on with an order at once. Where it is finished already, or somebody else's, that changes nothing.
-func (s *Service) leave(ctx context.Context, o *order) {
+// handOver ends the lease of an order, so that recovery continues with it immediately. It changes nothing if the order is finished or belongs
+// to another worker.
+func (s *Service) handOver(ctx context.Context, o *order) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), s.limit)
 	defer done()
 	if err := s.store.giveUp(ctx, o); err != nil {
@@ -128,8 +135,8 @@ func (s *Service) leave(ctx context.Context, o *order) {
 	}
 }
 
-// newOrderOf is what a request asks for, without the name of its user. A key belongs to the verified identity of the caller and to the user: the
-// same key of another one is another order.
+// newOrderOf converts a request, without the name of the user. The key of a request belongs to the user and to the verified identity of the
+// caller: the same key of another user or caller is another order.
 func newOrderOf(ctx context.Context, req *orderv1.CreateOrderRequest) (newOrder, error) {
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
 	sum := sha256.Sum256(data)

@@ -31,14 +31,14 @@ func TestCreateOrder(t *testing.T) {
 		reason   string
 	}{
 		{"an order", request("k", "sku-2", 3), codes.OK, ""},
-		{"the same again with its key is the same order", request("k", "sku-2", 3), codes.OK, ""},
-		{"the key with another order", changed, codes.InvalidArgument, ""},
-		{"more than there is", request("x", "sku-100", 101), codes.FailedPrecondition, inventory.ReasonOutOfStock},
-		{"the same again with its key is the same refusal", request("x", "sku-100", 101), codes.FailedPrecondition, inventory.ReasonOutOfStock},
-		{"more than a payment may be", request("y", "sku-99", 1000), codes.FailedPrecondition, payment.ReasonDeclined},
-		{"what nobody sells", request("z", "sku-101", 1), codes.NotFound, ""},
+		{"a repeated request returns the same order", request("k", "sku-2", 3), codes.OK, ""},
+		{"the same key with another request", changed, codes.InvalidArgument, ""},
+		{"more than the available stock", request("x", "sku-100", 101), codes.FailedPrecondition, inventory.ReasonOutOfStock},
+		{"a repeated request returns the same refusal", request("x", "sku-100", 101), codes.FailedPrecondition, inventory.ReasonOutOfStock},
+		{"more than the payment limit", request("y", "sku-99", 1000), codes.FailedPrecondition, payment.ReasonDeclined},
+		{"an unknown SKU", request("z", "sku-101", 1), codes.NotFound, ""},
 		{"nobody's order", unknown, codes.NotFound, ""},
-		{"an order of somebody who cannot be", malformed, codes.InvalidArgument, ""},
+		{"a malformed user id", malformed, codes.InvalidArgument, ""},
 		{"nothing", &orderv1.CreateOrderRequest{UserId: "u-1"}, codes.InvalidArgument, ""},
 	} {
 		got, err := client.CreateOrder(t.Context(), c.request)
@@ -57,7 +57,7 @@ func TestCreateOrder(t *testing.T) {
 		}
 	}
 	if got := settled(t, client); got.GetConfirmed() != 1 || got.GetCancelled() != 3 || got.GetChargedCents() != 700 {
-		t.Errorf("the audit says %v", got)
+		t.Errorf("the audit reports %v", got)
 	}
 	if _, err := client.GetOrder(t.Context(), &orderv1.GetOrderRequest{OrderId: "o-none"}); status.Code(err) != codes.NotFound {
 		t.Error(err)

@@ -14,24 +14,26 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres"
 )
 
-// store keeps orders. Its errors are those a caller gets.
+// store keeps orders. It returns errors with a gRPC status.
 type store struct {
 	db    *postgres.DB
 	lease time.Duration
 }
 
-// ReasonInProgress is the reason of ABORTED: the same request is being worked on.
+// ReasonInProgress is the reason of ABORTED: another worker is processing the same request.
 const ReasonInProgress = "ORDER_IN_PROGRESS"
 
-// errTaken: somebody else works on the order now, because this worker was too slow.
+// errTaken means that another worker has taken the order over, because this one was too slow.
 var errTaken = refusal.New(codes.Aborted, "ORDER_TAKEN_OVER", "another worker has taken the order over; try again", refusal.After(time.Second))
 
 type newOrder struct {
 	userID, name string
 	lines        []line
-	caller       string // its verified identity; empty in plaintext
-	key          string // none when empty
-	digest       []byte
+	// caller is its verified identity; empty in plaintext.
+	caller string
+	// key may be empty.
+	key    string
+	digest []byte
 }
 
 const columns = "number, order_id, user_id, user_name, lines, total_cents, state, code, reason, message, again, owner, created"
@@ -39,12 +41,12 @@ const columns = "number, order_id, user_id, user_name, lines, total_cents, state
 func scan(row pgx.CollectableRow) (*order, error) {
 	o := &order{}
 	var code int
-	err := row.Scan(&o.number, &o.id, &o.userID, &o.name, &o.lines, &o.total, &o.state, &code, &o.failure.reason, &o.failure.message, &o.failure.again, &o.owner, &o.created)
-	o.failure.code = codes.Code(code) //nolint:gosec // written by move
+	err := row.Scan(&o.number, &o.id, &o.userID, &o.name, &o.lines, &o.total, &o.state, &code, &o.failure.reason, &o.failure.message, &o.failure.retryable, &o.owner, &o.created)
+	o.failure.code = codes.Code(code) //nolint:gosec // move wrote it
 	return o, err
 }
 
-// querier is a connection, or a transaction on it.
+// querier is a connection or a transaction.
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
@@ -57,7 +59,8 @@ func one(ctx context.Context, q querier, sql string, args ...any) (*order, error
 	return pgx.CollectExactlyOneRow(rows, scan)
 }
 
-// begin makes an order for this worker; or finds the one that its key made, takes it if it is not finished, and nobody works on it.
+// begin creates an order for this worker. If the key already has an order, begin returns that one, and takes it over if it is unfinished and
+// nobody works on it.
 func (s *store) begin(ctx context.Context, n newOrder) (o *order, err error) {
 	if n.key == "" {
 		err = s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
@@ -66,7 +69,7 @@ func (s *store) begin(ctx context.Context, n newOrder) (o *order, err error) {
 		})
 	} else {
 		err = s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-			if o, err = s.known(ctx, tx, n); o == nil && err == nil {
+			if o, err = s.takeByKey(ctx, tx, n); o == nil && err == nil {
 				o, err = s.insert(ctx, tx, n)
 			}
 			return err
@@ -85,13 +88,13 @@ func (s *store) insert(ctx context.Context, q querier, n newOrder) (*order, erro
 		"o-"+rand.Text(), n.userID, n.name, n.lines, pending, n.key, n.digest, rand.Text(), s.lease, n.caller)
 }
 
-// ofKey selects the last order of a key. Orders of an earlier version have no caller: they belong to their user alone.
+// ofKey selects the last order of a key. Orders of an earlier version have no caller and belong to their user only.
 const ofKey = " FROM orders WHERE idempotency_key = $1 AND user_id = $2 AND coalesce(caller, $3) = $3 ORDER BY number DESC LIMIT 1"
 
 var errKeyReused = refusal.Field("idempotency_key", "came with another request before")
 
-// stored is the last order of a key in whatever state it is, without taking it; nil when there is none.
-func (s *store) stored(ctx context.Context, n newOrder) (o *order, err error) {
+// lookup returns the last order of a key in any state, without taking it over; nil if there is none.
+func (s *store) lookup(ctx context.Context, n newOrder) (o *order, err error) {
 	if n.key == "" {
 		return nil, nil
 	}
@@ -114,9 +117,10 @@ func (s *store) stored(ctx context.Context, n newOrder) (o *order, err error) {
 	return o, nil
 }
 
-// known is the order of a key; nil when there is none, or only one that failed in a way that may be different now.
-func (s *store) known(ctx context.Context, tx pgx.Tx, n newOrder) (*order, error) {
-	// Two requests with one key take turns.
+// takeByKey returns the order of a key, and takes it over if it is unfinished. It returns nil if there is none, or if the last one failed for
+// a reason that may have disappeared.
+func (s *store) takeByKey(ctx context.Context, tx pgx.Tx, n newOrder) (*order, error) {
+	// Serialize requests with the same key.
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", n.key); err != nil {
 		return nil, err
 	}
@@ -136,7 +140,7 @@ func (s *store) known(ctx context.Context, tx pgx.Tx, n newOrder) (*order, error
 	switch {
 	case err != nil:
 		return nil, err
-	case o.mayBeTriedAgain():
+	case o.canRetry():
 		return nil, nil
 	case o.finished():
 		return o, nil
@@ -146,7 +150,7 @@ func (s *store) known(ctx context.Context, tx pgx.Tx, n newOrder) (*order, error
 	return one(ctx, tx, "UPDATE orders SET owner = $2, lease = now() + $3 WHERE order_id = $1 RETURNING "+columns, id, rand.Text(), s.lease)
 }
 
-// move stores a new state of an order that this worker still has; a finished order is given up.
+// move stores the next state of an order, if this worker still has the lease. A finished order loses its lease.
 func (s *store) move(ctx context.Context, o *order, to state) error {
 	lease := s.lease
 	if to == confirmed || to == cancelled {
@@ -157,7 +161,7 @@ func (s *store) move(ctx context.Context, o *order, to state) error {
 		done, err := conn.Exec(ctx, `
 			UPDATE orders SET state = $4, total_cents = $5, code = $6, reason = $7, message = $8, again = $9, lease = now() + $10
 			WHERE order_id = $1 AND owner = $2 AND state = $3`,
-			o.id, o.owner, o.state, to, o.total, int(f.code), f.reason, f.message, f.again, lease)
+			o.id, o.owner, o.state, to, o.total, int(f.code), f.reason, f.message, f.retryable, lease)
 		if err == nil && done.RowsAffected() != 1 {
 			return errTaken
 		}
@@ -170,7 +174,7 @@ func (s *store) move(ctx context.Context, o *order, to state) error {
 	return nil
 }
 
-// giveUp lets others work on an order soon.
+// giveUp ends the lease of an order early.
 func (s *store) giveUp(ctx context.Context, o *order) error {
 	return postgres.Status(s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "UPDATE orders SET lease = now() WHERE order_id = $1 AND owner = $2", o.id, o.owner)
@@ -178,7 +182,7 @@ func (s *store) giveUp(ctx context.Context, o *order) error {
 	}))
 }
 
-// takeUnfinished takes orders whose lease ran out.
+// takeUnfinished takes over orders whose lease has ended.
 func (s *store) takeUnfinished(ctx context.Context, most int) (all []*order, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `

@@ -11,8 +11,9 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-// TestALease keeps an order for its worker until it runs out; then whoever takes the order has it, and the worker has lost it.
-func TestALease(t *testing.T) {
+// TestStore_Lease checks that an order belongs to its worker until the lease ends. Afterwards the next worker gets it, and the first one
+// cannot change it any more.
+func TestStore_Lease(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
 	s := shop{server: server, database: server.Database(t)}
@@ -42,21 +43,21 @@ func TestALease(t *testing.T) {
 	}
 	begin(long)
 	if got := taken(); got != "" {
-		t.Errorf("%s was taken from its worker", got)
+		t.Errorf("%s was taken over before its lease ended", got)
 	}
 	left := begin(short)
 	pgtest.Eventually(t, "a lease runs out", func() bool { return taken() == left.id })
 	if got := taken(); got != "" {
-		t.Errorf("%s was taken twice", got)
+		t.Errorf("%s was taken over twice", got)
 	}
 	if err := short.move(ctx, left, reserved); status.Code(err) != codes.Aborted {
-		t.Errorf("who lost an order moved it: %v", err)
+		t.Errorf("a worker without the lease moved the order: %v", err)
 	}
 	if err := long.move(ctx, begin(short), reserved); err != nil {
 		t.Error(err)
 	}
 	if got := taken(); got != "" {
-		t.Errorf("a step did not renew the lease: %s was taken", got)
+		t.Errorf("a step did not renew the lease: %s was taken over", got)
 	}
 	for name, end := range map[string]func(context.Context, *order) error{
 		"given up": long.giveUp,
@@ -70,7 +71,7 @@ func TestALease(t *testing.T) {
 			want = o.id
 		}
 		if got := taken(); got != want {
-			t.Errorf("of an order that was %s, %q was taken", name, got)
+			t.Errorf("an order that was %s: %q was taken over", name, got)
 		}
 	}
 }

@@ -15,12 +15,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
 )
 
-func TestChargeAndRefundOfOneOrderMayMeet(t *testing.T) {
+func TestChargeAndRefund_Concurrent(t *testing.T) {
 	const orders, charges = 200, 3
 	client := paymentv1.NewPaymentServiceClient(program(t).Conn)
 	name := func(n int) string { return fmt.Sprintf("o-%03d", n) }
 	amount := func(n int) int64 { return int64(100 + n) }
-	// Half of them are refunded, most once only: what one refund leaves undone, another one would do.
+	// Half of the orders are refunded, most of them once: a second refund would hide what the first one left undone.
 	refunds := func(n int) int { return [...]int{0, 1, 0, 1, 0, 2}[n%6] }
 	isRefunded := func(n int) bool { return refunds(n) > 0 }
 
@@ -43,7 +43,7 @@ func TestChargeAndRefundOfOneOrderMayMeet(t *testing.T) {
 			})
 		}
 	}
-	atOnce(calls)
+	concurrently(calls)
 
 	seen := payments(t, client)
 	for n := range orders {
@@ -59,8 +59,8 @@ func TestChargeAndRefundOfOneOrderMayMeet(t *testing.T) {
 	}
 }
 
-// atOnce lets all calls go at the same moment, and waits for their ends.
-func atOnce(calls []func()) {
+// concurrently starts all calls at the same moment and waits for them.
+func concurrently(calls []func()) {
 	begin := make(chan struct{})
 	var all sync.WaitGroup
 	for _, call := range calls {
@@ -73,7 +73,7 @@ func atOnce(calls []func()) {
 	all.Wait()
 }
 
-// payments are all there are, by order.
+// payments returns every stored payment by order id.
 func payments(t *testing.T, client paymentv1.PaymentServiceClient) map[string][]*paymentv1.Payment {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

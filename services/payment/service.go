@@ -1,4 +1,6 @@
-// Package payment charges and refunds money for orders.
+// Package payment implements payment.v1.PaymentService: it charges orders and refunds them.
+//
+// Both methods are idempotent by order id. A refund is final: it blocks a Charge of the same order, also one that arrives later.
 package payment
 
 import (
@@ -16,14 +18,14 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 
-// The reasons of FAILED_PRECONDITION.
+// Reasons in the ErrorInfo of a FAILED_PRECONDITION error.
 const (
 	ReasonDeclined = "PAYMENT_DECLINED"
 	ReasonRefunded = "ORDER_REFUNDED"
 )
 
-// Limit is the most that one order may cost.
-const Limit = 1_000_000 // cents
+// Limit is the highest amount that one order may cost, in cents.
+const Limit = 1_000_000
 
 const (
 	charged  = "charged"
@@ -36,13 +38,13 @@ type Service struct {
 	db *postgres.DB
 }
 
-// Register adds the service with its database to a program.
+// Register adds the service to a gRPC server.
 func Register(_ *governance.Process, s *grpc.Server, db *postgres.DB) error {
 	paymentv1.RegisterPaymentServiceServer(s, Service{db: db})
 	return nil
 }
 
-// Charge takes the money once.
+// Charge charges an order once. Repeating it with the same amount and user changes nothing.
 func (s Service) Charge(ctx context.Context, req *paymentv1.ChargeRequest) (*paymentv1.ChargeResponse, error) {
 	if err := validation.Check(req); err != nil {
 		return nil, err
@@ -57,7 +59,8 @@ func (s Service) Charge(ctx context.Context, req *paymentv1.ChargeRequest) (*pay
 	return &paymentv1.ChargeResponse{}, nil
 }
 
-// charge writes one row, so it needs no transaction around it; of a row that is there the amount and the user never change.
+// charge inserts one row, which needs no explicit transaction. The amount and the user of an existing row never change, so reading it
+// afterwards is safe.
 func charge(ctx context.Context, conn *pgx.Conn, req *paymentv1.ChargeRequest) error {
 	made, err := conn.Exec(ctx, "INSERT INTO payments VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", req.GetOrderId(), req.GetUserId(), req.GetAmountCents(), charged)
 	if err != nil || made.RowsAffected() == 1 {
@@ -77,7 +80,7 @@ func charge(ctx context.Context, conn *pgx.Conn, req *paymentv1.ChargeRequest) e
 	return nil
 }
 
-// Refund gives the money back, and keeps a late Charge from taking it again.
+// Refund returns the money of an order. It also blocks a Charge of the same order that arrives later.
 func (s Service) Refund(ctx context.Context, req *paymentv1.RefundRequest) (*paymentv1.RefundResponse, error) {
 	if err := validation.Check(req); err != nil {
 		return nil, err

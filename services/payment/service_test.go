@@ -29,7 +29,7 @@ func program(t *testing.T) pgtest.Program {
 	return p
 }
 
-func TestTheLifeOfAPayment(t *testing.T) {
+func TestPayment_Lifecycle(t *testing.T) {
 	client := paymentv1.NewPaymentServiceClient(program(t).Conn)
 	charge := func(order string, amount int64) error {
 		_, err := client.Charge(t.Context(), &paymentv1.ChargeRequest{OrderId: order, UserId: "u-1", AmountCents: amount})
@@ -79,6 +79,6 @@ func TestTheLifeOfAPayment(t *testing.T) {
 		}
 	}
 	if kept != 500 {
-		t.Errorf("%d cents are charged", kept)
+		t.Errorf("%d cents are charged in total, want 500", kept)
 	}
 }

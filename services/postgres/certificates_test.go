@@ -12,11 +12,11 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-// presented returns the serial number of the certificate that the server presents to a service, and whether it let the service in.
+// presented connects as a service and returns the serial number of the server's certificate. It fails if the server rejects the service.
 func presented(t *testing.T, cfg postgres.Config) (serial string, err error) {
 	t.Helper()
 	conn := cfg.TLS.Clone()
-	conn.InsecureSkipVerify = true //nolint:gosec // what it presents is the question
+	conn.InsecureSkipVerify = true //nolint:gosec // the test inspects the certificate itself
 	conn.VerifyConnection = func(cs tls.ConnectionState) error {
 		serial = cs.PeerCertificates[0].SerialNumber.String()
 		return nil
@@ -38,10 +38,10 @@ func TestServer_KeepsTheLastGoodCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, bad := range map[string]pgtest.Bad{
-		"expired":                        {To: -time.Hour},
-		"not yet valid":                  {From: time.Hour},
-		"not issued under ca.crt":        {Stranger: true},
+	for name, bad := range map[string]pgtest.Defect{
+		"expired":                        {ValidTo: -time.Hour},
+		"not yet valid":                  {ValidFrom: time.Hour},
+		"not issued under ca.crt":        {UntrustedRoot: true},
 		"a key of another certificate":   {OtherKey: true},
 		"an intermediate that is absent": {NoChain: true},
 	} {
@@ -50,7 +50,7 @@ func TestServer_KeepsTheLastGoodCertificate(t *testing.T) {
 			server.Mount(t, bad)
 			pgtest.Eventually(t, "the script refuses it", func() bool { return server.Refusals(t) > refusals })
 			if got, err := presented(t, cfg); got != good || err != nil {
-				t.Errorf("it presents %s, %v; want %s", got, err, good)
+				t.Errorf("the server presents %s, %v; want %s", got, err, good)
 			}
 			if err := server.Renew(); err != nil {
 				t.Fatal(err)
@@ -68,7 +68,8 @@ func TestServer_FollowsChangedRoots(t *testing.T) {
 	server := pgtest.Start(t)
 	old := server.Config(t, "shop", "userservice", "users")
 	server.AddRoot(t)
-	next := server.Config(t, "shop", "userservice", "users") // its certificate is the new root's
+	// Its certificate is signed by the new root.
+	next := server.Config(t, "shop", "userservice", "users")
 	pgtest.Eventually(t, "clients of the new root are let in", func() bool { _, err := presented(t, next); return err == nil })
 	if _, err := presented(t, old); err != nil {
 		t.Errorf("a client of the old root, which is still trusted: %v", err)

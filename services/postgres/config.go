@@ -12,25 +12,40 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Config describes the database of one service. Addr, Database and Role are required; the zero value of the others means what stands
-// beside them.
+// Config describes the database of one service. Addr, Database and Role are required; the zero value of every other field selects the default
+// in its comment.
 type Config struct {
-	Addr       string // host:port
-	Database   string
-	Role       string               // the client certificate must map to it
-	TLS        *tls.Config          // plaintext when nil
-	Migrations fs.FS                // files of goose at its root; none when nil
-	MaxConns   int32                // 6
-	Acquire    time.Duration        // 500ms: how long a call waits for a free connection
-	Connect    time.Duration        // 2s: how long a new connection may take
-	Work       time.Duration        // 3s: how long a transaction may take, all of its statements
-	Every      time.Duration        // 1s: how often the database is asked whether it is there
-	Needed     bool                 // Run lets the program's readiness follow the database
-	OnReady    func(bool)           // told whenever that changes, from one goroutine; may be nil
-	Tracing    trace.TracerProvider // no spans when nil
-	Log        *slog.Logger         // slog.Default()
+	// Addr is a host and a port. The server's certificate must be valid for the host.
+	Addr     string
+	Database string
+	// Role is the database role, which the client certificate must map to.
+	Role string
+	// TLS configures the connection; nil means plaintext.
+	TLS *tls.Config
+	// Migrations has the migration files of goose at its root; nil means none.
+	Migrations fs.FS
+	// MaxConns is the size of the connection pool. Default: 6.
+	MaxConns int32
+	// Acquire is how long a call waits for a free connection. Default: 500ms.
+	Acquire time.Duration
+	// Connect is how long opening a connection may take. Default: 2s.
+	Connect time.Duration
+	// Work is how long a transaction may take, all of its statements together. Default: 3s.
+	Work time.Duration
+	// Every is the interval at which Run pings the database. Default: 1s.
+	Every time.Duration
+	// Needed makes the program's readiness follow the database.
+	Needed bool
+	// OnReady is called, always from the same goroutine, when the database becomes reachable or unreachable. It may be nil.
+	OnReady func(bool)
+	// Tracing receives a span for each query; nil means none.
+	Tracing trace.TracerProvider
+	// Log receives log records. Default: slog.Default().
+	Log *slog.Logger
 }
 
 func (c Config) withDefaults() Config {
@@ -65,23 +80,24 @@ func ConfigFromEnv(role string, getenv func(string) string) (Config, error) {
 	}
 	cfg := Config{Addr: text("DATABASE_ADDR", "postgres.shop.svc:5432"), Database: text("DATABASE_NAME", "shop"), Role: role}
 	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
-		return Config{}, fmt.Errorf("reading DATABASE_ADDR: %w; try: postgres.shop.svc:5432", err)
+		return Config{}, remedy.Errorf(remedy.Value("postgres.shop.svc:5432"), "reading DATABASE_ADDR: %w", err)
 	}
 	conns, err := strconv.ParseInt(text("DATABASE_MAX_CONNS", "6"), 10, 32)
 	if err != nil || conns < 1 {
-		return Config{}, fmt.Errorf("reading DATABASE_MAX_CONNS: %q is not a number of connections; try: 6", getenv("DATABASE_MAX_CONNS"))
+		return Config{}, remedy.Errorf(remedy.Value("6"), "reading DATABASE_MAX_CONNS: %q is not a number of connections", getenv("DATABASE_MAX_CONNS"))
 	}
 	cfg.MaxConns = int32(conns)
 	cfg.Acquire, err = time.ParseDuration(text("DATABASE_ACQUIRE_TIMEOUT", "500ms"))
 	if err != nil || cfg.Acquire <= 0 {
-		return Config{}, fmt.Errorf("reading DATABASE_ACQUIRE_TIMEOUT: %q is not a duration; try: 500ms", getenv("DATABASE_ACQUIRE_TIMEOUT"))
+		return Config{}, remedy.Errorf(remedy.Value("500ms"), "reading DATABASE_ACQUIRE_TIMEOUT: %q is not a duration", getenv("DATABASE_ACQUIRE_TIMEOUT"))
 	}
 	return cfg, nil
 }
 
 // conn is the configuration of one connection.
 func (c Config) conn() (*pgx.ConnConfig, error) {
-	cc, err := pgx.ParseConfig("") // takes defaults; all that matters is set below
+	// Every value that matters is set below, so the environment has no influence.
+	cc, err := pgx.ParseConfig("")
 	if err != nil {
 		return nil, fmt.Errorf("configuring the database connection: %w", err)
 	}
@@ -112,13 +128,13 @@ func (c Config) pool() (*pgxpool.Config, error) {
 		return nil, fmt.Errorf("configuring the database pool: %w", err)
 	}
 	pool.ConnConfig, pool.MaxConns, pool.MinConns = cc, c.MaxConns, 1
-	// A renewed certificate takes effect on new connections only.
+	// A renewed certificate is used for new connections only, so old ones are closed regularly.
 	pool.MaxConnLifetime, pool.MaxConnLifetimeJitter = 10*time.Minute, time.Minute
 	pool.HealthCheckPeriod = c.Every * 5
 	return pool, nil
 }
 
-// host is the name that the server's certificate must carry.
+// host returns the host of addr, which is the name that the server's certificate must carry.
 func host(addr string) string {
 	name, _, err := net.SplitHostPort(addr)
 	if err != nil {

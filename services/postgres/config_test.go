@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestConfigFromEnv(t *testing.T) {
+func TestConfigFromEnv_Variables(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		env      map[string]string

@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/grpc-sandbox/sandbox/services/governance"
 )
 
-// DB is the database of one service. It may be away at any time, from the beginning too: calls then fail soon, with an error that Status
-// turns into UNAVAILABLE, and work again once it is back.
+// DB is the database of one service. The database may be unreachable at any time, also at start: calls then fail quickly with an error that
+// Status converts to UNAVAILABLE, and succeed again once it is back.
 type DB struct {
 	cfg      Config
 	pool     *pgxpool.Pool
@@ -21,18 +22,19 @@ type DB struct {
 }
 
 var (
-	errAway     = errors.New("the database is away")
+	errAway     = errors.New("the database is unavailable")
 	errPoolFull = errors.New("every connection to the database is in use")
 )
 
-// Open does not wait for the database. Run it, and Close it when no call is in flight any more.
+// Open returns a DB without waiting for the database. The caller runs DB.Run, and calls DB.Close after the last call has finished.
 func Open(cfg Config) (*DB, error) {
 	cfg = cfg.withDefaults()
 	pc, err := cfg.pool()
 	if err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(context.Background(), pc) // its context ends only what it does by itself, not the pool
+	// The context only limits the creation of connections in the background, not the life of the pool.
+	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
 	if err != nil {
 		return nil, fmt.Errorf("making the database pool: %w", err)
 	}
@@ -41,31 +43,32 @@ func Open(cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// Close waits for connections in use.
+// Close closes the pool. It waits for connections that are in use.
 func (db *DB) Close() { db.pool.Close() }
 
-// Ready says whether the database was there, with every migration, when last asked.
+// Ready reports whether the last check by Run reached the database with every migration applied.
 func (db *DB) Ready() bool { return db.ready.Load() }
 
-// Run migrates as soon as the database is there, then asks for it again and again, until ctx ends. What cannot be migrated stops it.
+// Run migrates the database as soon as it can be reached and then pings it every Config.Every, until ctx ends. Only a migration that
+// PostgreSQL rejects ends it earlier, with an error.
 func (db *DB) Run(ctx context.Context) error {
-	ticker := time.NewTicker(db.cfg.Every)
-	defer ticker.Stop()
-	for {
-		err := db.check(ctx)
-		if ctx.Err() != nil {
-			return nil // told to stop
-		}
-		if fatal := new(migrationError); errors.As(err, &fatal) {
-			return err
-		}
-		db.report(err)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
+	if err := db.probe(ctx); err != nil {
+		return err
 	}
+	return governance.Every(ctx, db.cfg.Every, db.probe)
+}
+
+// probe checks the database once and reports the result. It fails only if a migration was rejected.
+func (db *DB) probe(ctx context.Context) error {
+	err := db.check(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if rejected := new(migrationError); errors.As(err, &rejected) {
+		return err
+	}
+	db.report(err)
+	return nil
 }
 
 func (db *DB) check(ctx context.Context) error {
@@ -77,7 +80,8 @@ func (db *DB) check(ctx context.Context) error {
 	}
 	err := db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error { return conn.Ping(ctx) })
 	if errors.Is(err, errPoolFull) {
-		return nil // busy is not away
+		// A full pool means a busy database, not an unreachable one.
+		return nil
 	}
 	return err
 }
@@ -88,29 +92,30 @@ func (db *DB) report(err error) {
 		return
 	}
 	if is {
-		db.cfg.Log.Info("the database is there", "address", db.cfg.Addr)
+		db.cfg.Log.Info("the database is available", "address", db.cfg.Addr)
 	} else {
-		db.cfg.Log.Warn("the database is away", "address", db.cfg.Addr, "error", err)
+		db.cfg.Log.Warn("the database is unavailable", "address", db.cfg.Addr, "error", err)
 	}
 	db.cfg.OnReady(is)
 }
 
-// Conn lends a connection to do.
+// Conn calls do with a connection from the pool. It waits at most Config.Acquire for the connection and gives do at most Config.Work.
 func (db *DB) Conn(ctx context.Context, do func(context.Context, *pgx.Conn) error) error {
 	work, cancel := context.WithTimeout(ctx, db.cfg.Work)
 	defer cancel()
 	conn, err := db.acquire(work)
 	if err == nil {
 		defer conn.Release()
-		if err = do(work, conn.Conn()); failedOver(err) {
-			_ = conn.Conn().Close(work) // the pool makes a new one
+		if err = do(work, conn.Conn()); isReadOnly(err) {
+			// The pool opens a new connection, which may lead to another server.
+			_ = conn.Conn().Close(work)
 		}
 	}
-	return whose(ctx, err)
+	return markOwnTimeout(ctx, err)
 }
 
-// Tx runs do in a transaction, again when it lost against another one: do must set whatever it returns anew. When the connection breaks
-// during the commit nobody knows whether it was made, so what must not happen twice needs a key.
+// Tx runs do in a transaction, and again if the transaction lost a conflict with another one, so do must reset its results. If the connection
+// breaks during the commit, the outcome is unknown: work that must not happen twice needs an idempotency key.
 func (db *DB) Tx(ctx context.Context, do func(context.Context, pgx.Tx) error) error {
 	const attempts = 4
 	var err error
@@ -118,14 +123,14 @@ func (db *DB) Tx(ctx context.Context, do func(context.Context, pgx.Tx) error) er
 		err = db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 			return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return do(ctx, tx) })
 		})
-		if !lost(err) {
+		if !isConflict(err) {
 			break
 		}
 	}
 	return err
 }
 
-// acquire waits a bounded time; an error says whether the pool was full or the database away.
+// acquire waits for a connection for a limited time. Its error is errPoolFull or wraps errAway.
 func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if !db.migrated.Load() {
 		return nil, errAway
@@ -142,8 +147,8 @@ func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	return nil, fmt.Errorf("%w: %w", errAway, err)
 }
 
-// whose tells a limit of ours, which speaks against the database, from the caller's own.
-func whose(ctx context.Context, err error) error {
+// markOwnTimeout turns an expired deadline into errAway if the deadline was ours. One that the caller set stays DEADLINE_EXCEEDED.
+func markOwnTimeout(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errAway) {
 		return fmt.Errorf("%w: %w", errAway, err)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-func TestReplicasMigrateOnce(t *testing.T) {
+func TestMigrate_ConcurrentReplicas(t *testing.T) {
 	server := pgtest.Shared(t)
 	name := server.Database(t)
 	var replicas []*postgres.DB
@@ -39,7 +39,7 @@ func TestReplicasMigrateOnce(t *testing.T) {
 	}
 }
 
-func TestABrokenMigrationStopsTheProgram(t *testing.T) {
+func TestRun_BrokenMigration(t *testing.T) {
 	server := pgtest.Shared(t)
 	cfg := server.Config(t, server.Database(t), "userservice", "users")
 	cfg.Migrations = fstest.MapFS{"1_bad.sql": {Data: []byte("-- +goose Up\nCREATE TABEL x ();\n")}}
@@ -49,14 +49,14 @@ func TestABrokenMigrationStopsTheProgram(t *testing.T) {
 	}
 	defer db.Close()
 	if err := db.Run(t.Context()); err == nil {
-		t.Error("it went on")
+		t.Error("Run returned no error for a broken migration")
 	}
 	if code, why := reason(insert(t.Context(), db, 1, "x")); code != codes.Unavailable || why != postgres.ReasonAway {
 		t.Errorf("a call before the migrations got %s %s", code, why)
 	}
 }
 
-func TestOnlyACertificateOpensARole(t *testing.T) {
+func TestConn_RoleNeedsItsCertificate(t *testing.T) {
 	server := pgtest.Shared(t)
 	name := server.Database(t)
 	for _, c := range []struct {
@@ -85,13 +85,13 @@ func TestOnlyACertificateOpensARole(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			if code, _ := reason(err); !c.ready && code != codes.Unavailable {
-				t.Errorf("a caller gets %s", code)
+				t.Errorf("the caller's code is %s", code)
 			}
 		})
 	}
 }
 
-func TestARoleSeesItsOwnSchemaOnly(t *testing.T) {
+func TestConn_OtherSchemaIsDenied(t *testing.T) {
 	server := pgtest.Shared(t)
 	name := server.Database(t)
 	cfg := server.Config(t, name, "userservice", "users")
@@ -103,14 +103,15 @@ func TestARoleSeesItsOwnSchemaOnly(t *testing.T) {
 		return err
 	})
 	if code, _ := reason(err); err == nil || code != codes.Internal {
-		t.Errorf("reading another's schema gave %v", err)
+		t.Errorf("reading another service's schema: got %v", err)
 	}
 }
 
-func TestAFullPoolIsToldSoon(t *testing.T) {
+func TestConn_PoolFull(t *testing.T) {
 	server := pgtest.Shared(t)
 	cfg := server.Config(t, server.Database(t), "userservice", "users")
-	cfg.MaxConns, cfg.Acquire = 2, time.Second // the two below have to connect within it
+	// The two calls below have to connect within this time.
+	cfg.MaxConns, cfg.Acquire = 2, time.Second
 	db := pgtest.Open(t, cfg)
 	pgtest.Eventually(t, "ready", db.Ready)
 	release := make(chan struct{})
@@ -119,7 +120,8 @@ func TestAFullPoolIsToldSoon(t *testing.T) {
 		holding.Add(1)
 		held.Go(func() {
 			has := sync.OnceFunc(holding.Done)
-			defer has() // if it got none
+			// In case no connection was acquired.
+			defer has()
 			err := db.Conn(context.Background(), func(context.Context, *pgx.Conn) error {
 				has()
 				<-release
@@ -131,36 +133,36 @@ func TestAFullPoolIsToldSoon(t *testing.T) {
 		})
 	}
 	holding.Wait()
-	begun := time.Now()
+	start := time.Now()
 	code, why := reason(db.Conn(t.Context(), func(context.Context, *pgx.Conn) error { return nil }))
-	if code != codes.ResourceExhausted || why != postgres.ReasonPoolFull || time.Since(begun) > cfg.Work/2 {
-		t.Errorf("got %s %s after %s", code, why, time.Since(begun))
+	if code != codes.ResourceExhausted || why != postgres.ReasonPoolFull || time.Since(start) > cfg.Work/2 {
+		t.Errorf("got %s %s after %s", code, why, time.Since(start))
 	}
 	if !db.Ready() {
-		t.Error("a busy database counts as away")
+		t.Error("a full pool made the database unready")
 	}
 	close(release)
 	held.Wait()
 	if err := db.Conn(t.Context(), func(context.Context, *pgx.Conn) error { return errOurs }); !errors.Is(err, errOurs) {
-		t.Errorf("after that, got %v", err)
+		t.Errorf("after the pool was freed: got %v", err)
 	}
 }
 
-func TestAServerThatNeverAnswersIsGivenUp(t *testing.T) {
+func TestConn_SilentServer(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer silent.Close()
 	db := pgtest.Open(t, postgres.Config{Addr: silent.Addr().String(), Database: "shop", Role: "users", Acquire: 100 * time.Millisecond, Connect: 200 * time.Millisecond})
-	begun := time.Now()
+	start := time.Now()
 	code, why := reason(db.Conn(t.Context(), func(context.Context, *pgx.Conn) error { return nil }))
-	if code != codes.Unavailable || why != postgres.ReasonAway || time.Since(begun) > 2*time.Second {
-		t.Errorf("got %s %s after %s", code, why, time.Since(begun))
+	if code != codes.Unavailable || why != postgres.ReasonAway || time.Since(start) > 2*time.Second {
+		t.Errorf("got %s %s after %s", code, why, time.Since(start))
 	}
 }
 
-func TestEveryQueryInsideATraceHasASpan(t *testing.T) {
+func TestConn_QueriesAreTraced(t *testing.T) {
 	server := pgtest.Shared(t)
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
@@ -169,7 +171,7 @@ func TestEveryQueryInsideATraceHasASpan(t *testing.T) {
 	db := pgtest.Open(t, cfg)
 	pgtest.Eventually(t, "ready", db.Ready)
 	if n := len(spans.Ended()); n != 0 {
-		t.Errorf("what the service does by itself made %d spans", n)
+		t.Errorf("background work made %d spans, want 0", n)
 	}
 	ctx, parent := provider.Tracer("test").Start(t.Context(), "call")
 	if err := insert(ctx, db, 1, "x"); err != nil {

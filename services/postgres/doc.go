@@ -1,3 +1,6 @@
-// Package postgres is how a service keeps its state in PostgreSQL: a bounded pool over mutual TLS that rotates, migrations under a lock,
-// readiness, and errors that a gRPC caller understands.
+// Package postgres connects a service to its database, and runs the programs of such services.
+//
+// DB is a bounded connection pool over mutual TLS that picks up rotated certificates, runs migrations under a lock, and reports whether the
+// database can be reached. Status converts database errors to gRPC errors that a caller can act on. Main and Program are the main function
+// that the services of the shop share.
 package postgres

@@ -11,11 +11,12 @@ import (
 
 const (
 	listenRetry = 200 * time.Millisecond
-	listenQuiet = 5 * time.Second // after this long without a word, the server is asked whether it is still there
+	// listenQuiet is how long a connection may be silent before it is pinged.
+	listenQuiet = 5 * time.Second
 )
 
-// Listen calls heard with the payload of each notification on channel, until ctx ends. It has a connection of its own. Whenever that is new,
-// it calls heard with an empty payload: what came before was not heard.
+// Listen calls heard with the payload of each notification on channel, until ctx ends. It uses a connection of its own, and reconnects when
+// that breaks. After each (re)connection it calls heard with an empty payload, because notifications may have been missed.
 func (db *DB) Listen(ctx context.Context, channel string, heard func(payload string)) error {
 	for ctx.Err() == nil {
 		if err := db.listenOnce(ctx, channel, heard); err != nil && ctx.Err() == nil {
@@ -41,7 +42,8 @@ func (db *DB) listenOnce(ctx context.Context, channel string, heard func(string)
 	defer func() {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_ = conn.Close(last) // it may be broken
+		// The connection may be broken already.
+		_ = conn.Close(last)
 	}()
 	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 		return fmt.Errorf("listening on %s: %w", channel, err)
@@ -55,7 +57,7 @@ func (db *DB) listenOnce(ctx context.Context, channel string, heard func(string)
 		case err == nil:
 			heard(n.Payload)
 		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
-			if err := ask(ctx, conn); err != nil {
+			if err := ping(ctx, conn); err != nil {
 				return err
 			}
 		default:
@@ -64,7 +66,7 @@ func (db *DB) listenOnce(ctx context.Context, channel string, heard func(string)
 	}
 }
 
-func ask(ctx context.Context, conn *pgx.Conn) error {
+func ping(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, listenQuiet)
 	defer cancel()
 	return conn.Ping(ctx)

@@ -40,7 +40,7 @@ func count(t *testing.T, db *postgres.DB) (n int) {
 	return n
 }
 
-// reason is the code and the reason of a refusal.
+// reason returns the code and the reason of a refusal.
 func reason(err error) (codes.Code, string) {
 	err = postgres.Status(err)
 	return status.Code(err), refusal.Reason(err)

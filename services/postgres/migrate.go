@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io/fs"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,7 +15,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// migrationError is a migration that the database refused: trying again would not help.
+// migrationError is a migration that PostgreSQL rejected. Retrying does not help.
 type migrationError struct{ err error }
 
 func (e *migrationError) Error() string { return "migrating the database: " + e.err.Error() }
@@ -21,7 +23,17 @@ func (e *migrationError) Unwrap() error { return e.err }
 
 const migrationLimit = time.Minute
 
-// migrate runs what is missing. Replicas take turns by an advisory lock of the role.
+// Migrations returns the files in the folder "migrations" of embedded, for Config.Migrations.
+func Migrations(embedded embed.FS) fs.FS {
+	sub, err := fs.Sub(embedded, "migrations")
+	if err != nil {
+		// fs.Sub refuses malformed paths only.
+		panic(err)
+	}
+	return sub
+}
+
+// migrate applies the missing migrations. Replicas take turns with an advisory lock per role.
 func (db *DB) migrate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, migrationLimit)
 	defer cancel()
@@ -42,7 +54,11 @@ func (db *DB) migrate(ctx context.Context) error {
 	for _, r := range done {
 		db.cfg.Log.Info("migrated", "version", r.Source.Version, "took", r.Duration.String())
 	}
-	if refused := new(pgconn.PgError); errors.As(err, &refused) && refused.Code != queryCanceled && !transient(refused) {
+	if isReadOnly(err) {
+		// The next attempt opens new connections, which may lead to another server.
+		db.pool.Reset()
+	}
+	if refused := new(pgconn.PgError); errors.As(err, &refused) && refused.Code != queryCanceled && !isTransient(refused) {
 		return &migrationError{err}
 	}
 	return err
@@ -50,6 +66,7 @@ func (db *DB) migrate(ctx context.Context) error {
 
 func lockID(role string) int64 {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte("sandbox migrations of " + role)) // a hash never fails
+	// Writing to a hash never fails.
+	_, _ = h.Write([]byte("sandbox migrations of " + role))
 	return int64(h.Sum32())
 }

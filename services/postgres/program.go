@@ -5,27 +5,43 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 
 	"google.golang.org/grpc"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 
-// Program is a service that keeps state, for its main.
+// Program describes a service that keeps its state in PostgreSQL.
 type Program struct {
-	Service    string // its name
-	Role       string // at the database
-	Migrations fs.FS  // files of goose at its root
-	Needed     bool   // its readiness follows the database
-	Register   func(*governance.Process, *grpc.Server, *DB) error
+	// Service is the name of the service.
+	Service string
+	// Role is the role, and the schema, of the service in the database.
+	Role string
+	// Migrations has the migration files of goose at its root.
+	Migrations fs.FS
+	// Needed makes the service ready only while the database can be reached.
+	Needed bool
+	// Register adds the service to its server. The database may not be reachable yet.
+	Register func(*governance.Process, *grpc.Server, *DB) error
 }
 
-// Main runs the program as its environment says until ctx ends. It returns the exit code, and says on stderr what stopped it.
-func (p Program) Main(ctx context.Context, stderr io.Writer, getenv func(string) string) int {
-	if err := p.run(ctx, stderr, getenv); err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", p.Service, err)
+// Main runs a program, configured by its environment, until the process receives SIGINT or SIGTERM. It returns the exit code of the
+// process; an error that ended the program is printed to stderr in one line. A Program that is returned with an error needs its Service only.
+func Main(program func(getenv func(string) string) (Program, error), stderr io.Writer, getenv func(string) string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p, err := program(getenv)
+	if err == nil {
+		err = p.run(ctx, stderr, getenv)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %s\n", p.Service, remedy.Line(err, nil))
 		return 1
 	}
 	return 0
@@ -44,8 +60,8 @@ func (p Program) run(ctx context.Context, stderr io.Writer, getenv func(string) 
 	return Run(ctx, stderr, cfg, database, p.Register)
 }
 
-// Run is governance.Run for a program that keeps state: the database follows the program's certificate, log and traces, and is closed
-// after the drain, when no call needs it any more. Text that the database cannot store is refused before a handler sees it.
+// Run is governance.Run for a service with a database. The database uses the service's certificate, log and traces. It is closed after the
+// drain, when no call needs it. Requests with text that PostgreSQL cannot store are rejected before they reach a handler.
 func Run(ctx context.Context, w io.Writer, cfg governance.Config, database Config, register func(*governance.Process, *grpc.Server, *DB) error) error {
 	var db *DB
 	defer func() {

@@ -9,8 +9,8 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// newTracer makes a span of each query inside a trace. What a service does by itself, such as asking whether the database is there, begins
-// none: a trace a second would bury all others.
+// newTracer traces queries, but only those within a trace. Background work, such as the pings of DB.Run, starts no trace of its own: one per
+// second would bury all others.
 func newTracer(provider trace.TracerProvider) *otelpgx.Tracer {
 	return otelpgx.NewTracer(otelpgx.WithTracerProvider(insideOnly{provider: provider}))
 }

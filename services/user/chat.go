@@ -14,20 +14,20 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 
-// ReasonSlowReader is the reason of RESOURCE_EXHAUSTED in a chat.
+// ReasonSlowReader is the reason of RESOURCE_EXHAUSTED for a chat stream that is read too slowly.
 const ReasonSlowReader = "SLOW_READER"
 
-// sayingAhead is how many messages of one stream may wait to be stored; then its sender waits, and nobody else.
-const sayingAhead = 16
+// maxUnstored is how many messages of one stream may wait to be stored. Beyond that its sender has to wait, and nobody else.
+const maxUnstored = 16
 
 type chatStream = grpc.BidiStreamingServer[userv1.ChatMessage, userv1.ChatMessage]
 
-// errSaidAll ends a stream whose caller has said, and seen, all that they wanted to say.
-var errSaidAll = errors.New("all was said")
+// errAllDelivered ends a stream whose caller has sent everything and has received its last message back.
+var errAllDelivered = errors.New("all messages were delivered")
 
 var errReplicaStops = status.Error(codes.Unavailable, "this replica is stopping; join again after the last id seen")
 
-// Chat serves one stream: it receives, stores and sends in a goroutine each, so that none of them holds up the others.
+// Chat serves one stream. It receives, stores and sends in one goroutine each, so that none of them blocks the others.
 func (s Service) Chat(stream chatStream) error {
 	if s.rooms == nil {
 		return s.UnimplementedUserServiceServer.Chat(stream)
@@ -48,9 +48,9 @@ func (s Service) Chat(stream chatStream) error {
 	}
 	ctx, end := context.WithCancelCause(stream.Context())
 	defer end(nil)
-	v := &visit{rooms: s.rooms, stream: stream, join: join, cursor: cursor, spoken: make(chan *userv1.ChatMessage, sayingAhead), saidAll: make(chan int64, 1), end: end}
-	// When this handler returns, the stream ends and with it whatever of these still waits on it; only then can sending to a slow reader end.
-	if !s.rooms.begin(func() { v.receive(ctx) }, func() { v.speak(ctx) }, func() { v.send(ctx) }) {
+	v := &visit{rooms: s.rooms, stream: stream, join: join, cursor: cursor, incoming: make(chan *userv1.ChatMessage, maxUnstored), lastStored: make(chan int64, 1), end: end}
+	// When this handler returns, the stream ends, and with it everything that still waits for it. Only that unblocks sending to a slow reader.
+	if !s.rooms.begin(func() { v.receive(ctx) }, func() { v.storeIncoming(ctx) }, func() { v.send(ctx) }) {
 		return errReplicaStops
 	}
 	select {
@@ -59,7 +59,7 @@ func (s Service) Chat(stream chatStream) error {
 		return errReplicaStops
 	}
 	cause := context.Cause(ctx)
-	if errors.Is(cause, errSaidAll) {
+	if errors.Is(cause, errAllDelivered) {
 		return nil
 	}
 	if stream.Context().Err() != nil {
@@ -76,12 +76,12 @@ func checkJoin(join *userv1.ChatMessage) error {
 	case join.GetRoom() == "":
 		return refusal.Field("room", "the first message must name the room")
 	case join.GetText() != "":
-		return refusal.Field("text", "the first message joins and says nothing")
+		return refusal.Field("text", "must be empty in the first message, which joins the room")
 	}
 	return nil
 }
 
-// startingPoint is the id after which to read. Whether all after it is kept is seen while reading.
+// startingPoint returns the id after which to read. Whether all messages after it still exist is checked while reading.
 func (r *rooms) startingPoint(ctx context.Context, join *userv1.ChatMessage) (int64, error) {
 	pruned, newest, err := r.messages.bounds(ctx, join.GetRoom())
 	if err != nil || join.AfterId == nil {

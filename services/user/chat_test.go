@@ -19,7 +19,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// join opens a stream in a room; after < 0 means only what is new.
+// join opens a stream in a room. A negative after means new messages only.
 func join(ctx context.Context, t *testing.T, client userv1.UserServiceClient, user, room string, after int64) userv1.UserService_ChatClient {
 	t.Helper()
 	stream, err := client.Chat(ctx)
@@ -32,7 +32,7 @@ func join(ctx context.Context, t *testing.T, client userv1.UserServiceClient, us
 	return stream
 }
 
-// joining is the first message of a stream.
+// joining returns the first message of a stream.
 func joining(user, room string, after int64) *userv1.ChatMessage {
 	m := &userv1.ChatMessage{UserId: user, Room: room}
 	if after >= 0 {
@@ -48,7 +48,7 @@ func say(t *testing.T, stream userv1.UserService_ChatClient, text, key string) {
 	}
 }
 
-// read receives messages up to an id and fails when one is missing or out of order.
+// read receives messages up to an id, and fails the test if one is missing or out of order.
 func read(t *testing.T, stream userv1.UserService_ChatClient, after, upTo int64) (texts []string) {
 	t.Helper()
 	for next := after + 1; next <= upTo; next++ {
@@ -64,7 +64,7 @@ func read(t *testing.T, stream userv1.UserService_ChatClient, after, upTo int64)
 	return texts
 }
 
-func TestEverybodyInEveryReplicaReadsTheSame(t *testing.T) {
+func TestChat_AllReplicas(t *testing.T) {
 	server := pgtest.Shared(t)
 	database := server.Database(t)
 	var clients []userv1.UserServiceClient
@@ -97,41 +97,43 @@ func TestEverybodyInEveryReplicaReadsTheSame(t *testing.T) {
 		all.Go(func() {
 			_ = other.CloseSend()
 			if m, err := other.Recv(); !errors.Is(err, io.EOF) {
-				t.Errorf("in another room one hears %v, %v", m, err)
+				t.Errorf("a reader of another room got %v, %v", m, err)
 			}
 		})
 	}
 	all.Wait()
 	for _, texts := range heard {
 		if texts != heard[0] {
-			t.Error("two listeners heard different things")
+			t.Error("two readers received different messages")
 		}
 	}
-	for i := range clients { // what one says stays in order
+	// The messages of one sender stay in order.
+	for i := range clients {
 		before := -1
 		for n := range each {
 			at := strings.Index(heard[0]+"\n", fmt.Sprint(i, " says ", n, "\n"))
 			if at <= before {
-				t.Errorf("%d of speaker %d is at %d after %d", n, i, at, before)
+				t.Errorf("message %d of sender %d is at %d after %d", n, i, at, before)
 			}
 			before = at
 		}
 	}
 }
 
-func TestJoining(t *testing.T) {
+func TestChat_Join(t *testing.T) {
 	server := pgtest.Shared(t)
 	client, _ := replica(t, server, server.Database(t))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	ada := join(ctx, t, client, "ada", "room", -1)
-	for i := range 250 { // more than two pages
+	// More than two pages.
+	for i := range 250 {
 		say(t, ada, fmt.Sprint(i), "")
 	}
 	_ = ada.CloseSend()
 	read(t, ada, 0, 250)
 	if _, err := ada.Recv(); !errors.Is(err, io.EOF) {
-		t.Errorf("after all was said, the stream ended with %v", err)
+		t.Errorf("after all messages the stream ended with %v", err)
 	}
 	read(t, join(ctx, t, client, "bob", "room", 0), 0, 250)
 	read(t, join(ctx, t, client, "bob", "room", 249), 249, 250)
@@ -145,11 +147,11 @@ func TestJoining(t *testing.T) {
 	}{
 		{"no room", []*userv1.ChatMessage{{UserId: "ada"}}, codes.InvalidArgument},
 		{"nobody", []*userv1.ChatMessage{{Room: "room"}}, codes.InvalidArgument},
-		{"a text at once", []*userv1.ChatMessage{{UserId: "ada", Room: "room", Text: "x"}}, codes.InvalidArgument},
-		{"an id of the future", []*userv1.ChatMessage{{UserId: "ada", Room: "room", AfterId: proto.Int64(9999)}}, codes.OutOfRange},
+		{"a text in the first message", []*userv1.ChatMessage{{UserId: "ada", Room: "room", Text: "x"}}, codes.InvalidArgument},
+		{"an id that does not exist yet", []*userv1.ChatMessage{{UserId: "ada", Room: "room", AfterId: proto.Int64(9999)}}, codes.OutOfRange},
 		{"a message without a text", []*userv1.ChatMessage{{UserId: "ada", Room: "room"}, {}}, codes.InvalidArgument},
 		{"a second room", []*userv1.ChatMessage{{UserId: "ada", Room: "room"}, {Room: "other", Text: "x"}}, codes.InvalidArgument},
-		{"a text without end", []*userv1.ChatMessage{{UserId: "ada", Room: "room"}, {Text: strings.Repeat("x", 4001)}}, codes.InvalidArgument},
+		{"a text that is too long", []*userv1.ChatMessage{{UserId: "ada", Room: "room"}, {Text: strings.Repeat("x", 4001)}}, codes.InvalidArgument},
 	} {
 		stream, err := client.Chat(ctx)
 		if err != nil {
@@ -164,7 +166,7 @@ func TestJoining(t *testing.T) {
 	}
 }
 
-func TestAMessageSentAgainIsSaidOnce(t *testing.T) {
+func TestChat_RepeatedMessage(t *testing.T) {
 	server := pgtest.Shared(t)
 	client, _ := replica(t, server, server.Database(t))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -182,8 +184,8 @@ func TestAMessageSentAgainIsSaidOnce(t *testing.T) {
 	read(t, bob, 0, 4)
 }
 
-// TestASlowReader holds up nobody, is told so, and loses nothing.
-func TestASlowReader(t *testing.T) {
+// TestChat_SlowReader checks that a slow reader blocks nobody else, gets an error, and loses nothing after it joins again.
+func TestChat_SlowReader(t *testing.T) {
 	server := pgtest.Shared(t)
 	client, _ := replica(t, server, server.Database(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -192,11 +194,13 @@ func TestASlowReader(t *testing.T) {
 	ada := join(ctx, t, client, "ada", "room", 0)
 	say(t, ada, "first", "")
 	read(t, ada, 0, 1)
-	first, err := slow.Recv() // it follows now
+	// The reader follows now.
+	first, err := slow.Recv()
 	if err != nil {
 		t.Fatal(err)
 	}
-	const said, atOnce = 2 * queueLength, queueLength / 4 // so that Ada is never too slow herself
+	// atOnce is small enough that the sender is never a slow reader itself.
+	const said, atOnce = 2 * queueLength, queueLength / 4
 	text := strings.Repeat("x", 4000)
 	for id := int64(1); id <= said; id += atOnce {
 		for range atOnce {
@@ -209,7 +213,7 @@ func TestASlowReader(t *testing.T) {
 		m, err := slow.Recv()
 		if err != nil {
 			if status.Code(err) != codes.ResourceExhausted || refusal.Reason(err) != ReasonSlowReader {
-				t.Fatalf("after %d it got %v", seen, err)
+				t.Fatalf("after %d: got %v", seen, err)
 			}
 			break
 		}
@@ -219,13 +223,13 @@ func TestASlowReader(t *testing.T) {
 		seen = m.GetId()
 	}
 	if seen > said {
-		t.Errorf("it was told only after it had read %d", seen)
+		t.Errorf("the error came only after %d messages", seen)
 	}
 	read(t, join(ctx, t, client, "slow", "room", seen), seen, said+1)
 }
 
-// TestTheDatabaseGoesAway: those who listen notice nothing but silence, those who speak are told, and join again.
-func TestTheDatabaseGoesAway(t *testing.T) {
+// TestChat_DatabaseDown checks that readers notice nothing but silence, and that senders get an error and can join again.
+func TestChat_DatabaseDown(t *testing.T) {
 	server := pgtest.Start(t)
 	client, _ := replica(t, server, "shop")
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -237,19 +241,19 @@ func TestTheDatabaseGoesAway(t *testing.T) {
 	read(t, listener, 0, 1)
 	server.Kill()
 	say(t, ada, "two", "2")
-	begun := time.Now()
+	start := time.Now()
 	for {
 		_, err := ada.Recv()
 		if err == nil {
 			continue
 		}
-		if status.Code(err) != codes.Unavailable || time.Since(begun) > 5*time.Second {
-			t.Errorf("a speaker got %v after %s", err, time.Since(begun))
+		if status.Code(err) != codes.Unavailable || time.Since(start) > 5*time.Second {
+			t.Errorf("a sender got %v after %s", err, time.Since(start))
 		}
 		break
 	}
 	if _, err := client.CreateUser(ctx, &userv1.CreateUserRequest{Name: "N", Email: "n@example.org", Age: 1}); status.Code(err) != codes.Unavailable {
-		t.Errorf("creating a user gave %v", err)
+		t.Errorf("creating a user: got %v", err)
 	}
 	if _, err := client.GetUser(ctx, &userv1.GetUserRequest{UserId: "u-1"}); err != nil {
 		t.Errorf("a computed user needs the database: %v", err)
@@ -263,17 +267,18 @@ func TestTheDatabaseGoesAway(t *testing.T) {
 			return false
 		}
 		for _, m := range []*userv1.ChatMessage{joining("ada", "room", 1), {Text: "two", Key: "2"}} {
-			_ = again.Send(m) // Recv tells what is wrong
+			// Recv returns the error.
+			_ = again.Send(m)
 		}
 		m, err := again.Recv()
 		return err == nil && m.GetId() == 2
 	})
 	if got := read(t, listener, 1, 2); got[0] != "two" {
-		t.Errorf("the listener heard %q", got)
+		t.Errorf("the reader received %q", got)
 	}
 }
 
-func TestAReplicaThatStopsSaysSo(t *testing.T) {
+func TestChat_ReplicaStops(t *testing.T) {
 	server := pgtest.Shared(t)
 	client, p := replica(t, server, server.Database(t))
 	stream := join(t.Context(), t, client, "ada", "room", 0)

@@ -1,15 +1,18 @@
 package user
 
 import (
-	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Config bounds what rooms keep. The zero value of each field means what stands beside it.
+// Config limits what chat rooms keep. The zero value of each field selects the default in its comment.
 type Config struct {
-	Keep  int64         // 10000: how many messages a room keeps, the newest
-	Every time.Duration // 1m: how often older ones are looked for; until then a room may have more
+	// Keep is the number of messages that a room keeps. Older ones are pruned. Default: 10000.
+	Keep int64
+	// Every is the interval of pruning; until the next one a room may have more messages. Default: 1m.
+	Every time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -26,12 +29,12 @@ func (c Config) withDefaults() Config {
 func ConfigFromEnv(getenv func(string) string) (cfg Config, err error) {
 	if text := getenv("CHAT_KEEP"); text != "" {
 		if cfg.Keep, err = strconv.ParseInt(text, 10, 64); err != nil || cfg.Keep < 1 {
-			return Config{}, fmt.Errorf("reading CHAT_KEEP: %q is not a number of messages; try: 10000", text)
+			return Config{}, remedy.Errorf(remedy.Value("10000"), "reading CHAT_KEEP: %q is not a number of messages", text)
 		}
 	}
 	if text := getenv("CHAT_PRUNE_EVERY"); text != "" {
 		if cfg.Every, err = time.ParseDuration(text); err != nil || cfg.Every <= 0 {
-			return Config{}, fmt.Errorf("reading CHAT_PRUNE_EVERY: %q is not a duration; try: 1m", text)
+			return Config{}, remedy.Errorf(remedy.Value("1m"), "reading CHAT_PRUNE_EVERY: %q is not a duration", text)
 		}
 	}
 	return cfg, nil

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 func TestConfigFromEnv(t *testing.T) {
@@ -20,7 +22,7 @@ func TestConfigFromEnv(t *testing.T) {
 		{"no time at all", map[string]string{"CHAT_PRUNE_EVERY": "0s"}, Config{}, "reading CHAT_PRUNE_EVERY"},
 	} {
 		got, err := ConfigFromEnv(func(key string) string { return c.env[key] })
-		if (c.problem == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.problem) {
+		if (c.problem == "") != (err == nil) || err != nil && !strings.Contains(remedy.Line(err, nil), c.problem) {
 			t.Errorf("%s: got %v", c.sentence, err)
 		}
 		if err == nil && got.withDefaults() != c.want {

@@ -16,13 +16,13 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 
-// The reasons of ALREADY_EXISTS.
+// Reasons of ALREADY_EXISTS.
 const (
 	ReasonEmailTaken = "EMAIL_TAKEN"
 	ReasonIDTaken    = "USER_ID_TAKEN"
 )
 
-// CreateUser stores a user. Repeating a request with its key gives the same answer. A key belongs to the verified identity of the caller.
+// CreateUser stores a user. Repeating a request with the same key returns the same user. A key belongs to the verified identity of the caller.
 func (s Service) CreateUser(ctx context.Context, req *userv1.CreateUserRequest) (*userv1.CreateUserResponse, error) {
 	if s.store == nil {
 		return s.UnimplementedUserServiceServer.CreateUser(ctx, req)
@@ -30,7 +30,7 @@ func (s Service) CreateUser(ctx context.Context, req *userv1.CreateUserRequest) 
 	if err := validation.Check(req); err != nil {
 		return nil, err
 	}
-	n, err := wanted(req.GetUserId())
+	n, err := requestedNumber(req.GetUserId())
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +48,8 @@ func (s Service) CreateUser(ctx context.Context, req *userv1.CreateUserRequest) 
 	return &userv1.CreateUserResponse{User: created}, nil
 }
 
-// wanted is the number that was asked for; 0 when the service may pick one.
-func wanted(id string) (int64, error) {
+// requestedNumber returns the number in a requested id, and 0 if the service may choose one.
+func requestedNumber(id string) (int64, error) {
 	if id == "" {
 		return 0, nil
 	}
@@ -63,6 +63,7 @@ func wanted(id string) (int64, error) {
 	return n, nil
 }
 
+// computedEmails has the emails of all computed users.
 var computedEmails = sync.OnceValue(func() map[string]bool {
 	all := make(map[string]bool, Count)
 	for n := 1; n <= Count; n++ {
@@ -71,7 +72,7 @@ var computedEmails = sync.OnceValue(func() map[string]bool {
 	return all
 })
 
-// digestOf tells whether a key came with the same request.
+// digestOf returns a digest that identifies the content of a request.
 func digestOf(req proto.Message) ([]byte, error) {
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
 	sum := sha256.Sum256(data)
@@ -79,11 +80,11 @@ func digestOf(req proto.Message) ([]byte, error) {
 }
 
 func emailTaken(email string) error {
-	return refusal.New(codes.AlreadyExists, ReasonEmailTaken, fmt.Sprintf("somebody has the email %s already", email))
+	return refusal.New(codes.AlreadyExists, ReasonEmailTaken, fmt.Sprintf("the email %s is taken", email))
 }
 
 func idTaken(n int64) error {
-	return refusal.New(codes.AlreadyExists, ReasonIDTaken, fmt.Sprintf("there is a user u-%d already", n))
+	return refusal.New(codes.AlreadyExists, ReasonIDTaken, fmt.Sprintf("user u-%d exists already", n))
 }
 
 func keyReused() error {

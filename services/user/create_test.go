@@ -31,17 +31,17 @@ func TestCreateUser(t *testing.T) {
 		id       string
 	}{
 		{"a new user", ada, codes.OK, "", "u-2000"},
-		{"the same request with its key gives the same user", ada, codes.OK, "", "u-2000"},
-		{"its key with another request", changed(func(r *userv1.CreateUserRequest) { r.Age = 37 }), codes.InvalidArgument, "", ""},
-		{"the email again, whatever its case", changed(func(r *userv1.CreateUserRequest) { r.Email, r.UserId, r.IdempotencyKey = "ADA@example.org", "", "" }),
+		{"repeating the request returns the same user", ada, codes.OK, "", "u-2000"},
+		{"the same key with another request", changed(func(r *userv1.CreateUserRequest) { r.Age = 37 }), codes.InvalidArgument, "", ""},
+		{"a taken email in another case", changed(func(r *userv1.CreateUserRequest) { r.Email, r.UserId, r.IdempotencyKey = "ADA@example.org", "", "" }),
 			codes.AlreadyExists, ReasonEmailTaken, ""},
-		{"the id again", changed(func(r *userv1.CreateUserRequest) { r.Email, r.IdempotencyKey = "other@example.org", "" }), codes.AlreadyExists, ReasonIDTaken, ""},
+		{"a taken id", changed(func(r *userv1.CreateUserRequest) { r.Email, r.IdempotencyKey = "other@example.org", "" }), codes.AlreadyExists, ReasonIDTaken, ""},
 		{"the id of a computed user", changed(func(r *userv1.CreateUserRequest) { r.UserId, r.IdempotencyKey = "u-42", "" }), codes.AlreadyExists, ReasonIDTaken, ""},
 		{"the email of a computed user", changed(func(r *userv1.CreateUserRequest) {
 			r.UserId, r.Email, r.IdempotencyKey = "", "Alan.Thompson.42@example.com", ""
 		}),
 			codes.AlreadyExists, ReasonEmailTaken, ""},
-		{"no id: the next free one", &userv1.CreateUserRequest{Name: "Bob", Email: "bob@example.org", Age: 40, UserId: ""}, codes.OK, "", ""},
+		{"without an id, the next free one", &userv1.CreateUserRequest{Name: "Bob", Email: "bob@example.org", Age: 40, UserId: ""}, codes.OK, "", ""},
 		{"a request that breaks the rules", &userv1.CreateUserRequest{}, codes.InvalidArgument, "", ""},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
@@ -64,8 +64,8 @@ func TestCreateUser(t *testing.T) {
 	}
 }
 
-// TestManyAtOnce: one email has one winner, one key one user, and picked ids never meet.
-func TestManyAtOnce(t *testing.T) {
+// TestCreateUser_Concurrent checks that an email is given to one request only, a key to one user only, and that chosen ids do not collide.
+func TestCreateUser_Concurrent(t *testing.T) {
 	server := pgtest.Shared(t)
 	database := server.Database(t)
 	a, _ := replica(t, server, database)
@@ -100,14 +100,14 @@ func TestManyAtOnce(t *testing.T) {
 		return &userv1.CreateUserRequest{Name: "One", Email: "one@example.org", Age: 1}
 	})
 	if n := count(same); n[answer{code: codes.OK}] != 1 || n[answer{code: codes.AlreadyExists}] != 11 {
-		t.Errorf("one email gave %v", same)
+		t.Errorf("one email: %v", same)
 	}
 	keyed := race(func(int) *userv1.CreateUserRequest {
 		return &userv1.CreateUserRequest{Name: "Two", Email: "two@example.org", Age: 2, IdempotencyKey: "two"}
 	})
 	for _, got := range keyed {
 		if got != keyed[0] || got.code != codes.OK {
-			t.Errorf("one key gave %v", keyed)
+			t.Errorf("one key: %v", keyed)
 			break
 		}
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// feedRetry is how long a feed waits for a database that is away.
+// feedRetry is the pause of a feed after an error of the database.
 const feedRetry = 300 * time.Millisecond
 
-// feed reads one room, once for all readers of this replica.
+// feed reads the messages of one room, once for all readers of this replica.
 type feed struct {
 	room     string
 	messages messages
@@ -21,12 +21,13 @@ type feed struct {
 	ctx      context.Context
 	stop     context.CancelFunc
 
-	mu      sync.Mutex
-	last    int64 // everything up to here was handed out
+	mu sync.Mutex
+	// last is the id of the last message that was given to the readers.
+	last    int64
 	readers map[*reader]bool
 }
 
-// reader has a bounded queue. Whoever lets it fill up is told so, and forgotten.
+// reader has a bounded queue. If the queue is full, the reader is removed from the feed and tooSlow is called.
 type reader struct {
 	queue   chan *userv1.ChatMessage
 	tooSlow func()
@@ -35,17 +36,21 @@ type reader struct {
 func newFeed(room string, last int64, m messages, log *slog.Logger) *feed {
 	ctx, stop := context.WithCancel(context.Background())
 	f := &feed{room: room, messages: m, log: log, woken: make(chan struct{}, 1), ctx: ctx, stop: stop, last: last, readers: map[*reader]bool{}}
-	f.wakeUp() // something may have been said since the first reader looked
+	// A message may have been stored since the first reader looked.
+	f.wakeUp()
 	return f
 }
 
+// wakeUp makes run look for new messages. It never blocks.
 func (f *feed) wakeUp() {
 	select {
 	case f.woken <- struct{}{}:
-	default: // it will look anyway
+	// run is going to look anyway.
+	default:
 	}
 }
 
+// add gives later messages to a reader too.
 func (f *feed) add(r *reader) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -60,6 +65,7 @@ func (f *feed) remove(r *reader) int {
 	return len(f.readers)
 }
 
+// run delivers new messages until the feed is stopped.
 func (f *feed) run() {
 	for {
 		select {
@@ -67,7 +73,7 @@ func (f *feed) run() {
 			return
 		case <-f.woken:
 		}
-		if err := f.pump(); err != nil {
+		if err := f.deliverNew(); err != nil {
 			f.log.Debug("reading a room", "room", f.room, "error", err)
 			select {
 			case <-f.ctx.Done():
@@ -79,28 +85,29 @@ func (f *feed) run() {
 	}
 }
 
-// pump hands out everything new.
-func (f *feed) pump() error {
+// deliverNew reads all new messages and gives them to the readers.
+func (f *feed) deliverNew() error {
 	for {
-		page, err := f.messages.since(f.ctx, f.room, f.last) // only run changes last
+		// Only run changes last.
+		page, err := f.messages.since(f.ctx, f.room, f.last)
 		if err != nil {
 			return err
 		}
-		f.handOut(page)
+		f.deliver(page)
 		if len(page) < pageSize {
 			return nil
 		}
 	}
 }
 
-// handOut never waits for a reader.
-func (f *feed) handOut(page []*userv1.ChatMessage) {
+// deliver gives messages to all readers without waiting for any of them.
+func (f *feed) deliver(page []*userv1.ChatMessage) {
 	for _, r := range f.enqueue(page) {
 		r.tooSlow()
 	}
 }
 
-// enqueue returns the readers whose queue is full.
+// enqueue returns the readers whose queue was full.
 func (f *feed) enqueue(page []*userv1.ChatMessage) (slow []*reader) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Stopping(m)) }
 
-// replica runs one userservice; it is there once the database is.
+// replica runs a userservice, and returns when its database is available.
 func replica(t *testing.T, server *pgtest.Server, database string) (userv1.UserServiceClient, pgtest.Program) {
 	t.Helper()
 	return replicaWith(t, server, database, Config{})

@@ -12,17 +12,17 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// chatChannel carries the name of a room in which something was said.
+// chatChannel is the notification channel of PostgreSQL. A payload is the name of a room with a new message.
 const chatChannel = "chat"
 
-// messages keeps what was said. Its errors are those a caller gets.
+// messages keeps the messages of all rooms. It returns errors with a gRPC status.
 type messages struct{ db *postgres.DB }
 
-// errSaid takes back the transaction of a message that was said before.
-var errSaid = errors.New("said before")
+// errDuplicate rolls back the transaction of a message that is stored already.
+var errDuplicate = errors.New("said before")
 
-// say stores a message and returns its id; one that was said before with its key is not said again. All of it holds the room's row, so that
-// nobody prunes the earlier message meanwhile.
+// say stores a message and returns its id. A message whose key is stored already is not stored again. The transaction locks the room, so that
+// the earlier message cannot be pruned at the same time.
 func (m messages) say(ctx context.Context, said *userv1.ChatMessage) (int64, error) {
 	var id int64
 	err := m.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -44,18 +44,18 @@ func (m messages) say(ctx context.Context, said *userv1.ChatMessage) (int64, err
 			if err != nil {
 				return err
 			}
-			return errSaid
+			return errDuplicate
 		}
 		_, err = tx.Exec(ctx, "SELECT pg_notify($1, $2)", chatChannel, said.GetRoom())
 		return err
 	})
-	if errors.Is(err, errSaid) {
+	if errors.Is(err, errDuplicate) {
 		return id, nil
 	}
 	return id, postgres.Status(err)
 }
 
-// bounds are the id up to which messages of a room are no longer kept, and that of the last message; both are 0 when there was none.
+// bounds returns the id up to which the messages of a room were pruned, and the id of the last message. Both are 0 for an empty room.
 func (m messages) bounds(ctx context.Context, room string) (pruned, newest int64, err error) {
 	err = m.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		err := conn.QueryRow(ctx, "SELECT pruned, last_id FROM rooms WHERE room = $1", room).Scan(&pruned, &newest)
@@ -67,25 +67,20 @@ func (m messages) bounds(ctx context.Context, room string) (pruned, newest int64
 	return pruned, newest, postgres.Status(err)
 }
 
-// pageSize is how many messages are read at once.
+// pageSize is how many messages are read at a time.
 const pageSize = 100
 
-// since is the first page of what was said after an id.
+// since returns the first page of messages after an id.
 func (m messages) since(ctx context.Context, room string, after int64) (page []*userv1.ChatMessage, err error) {
-	err = m.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, "SELECT id, user_id, text, coalesce(key, ''), said FROM messages WHERE room = $1 AND id > $2 ORDER BY id LIMIT $3",
-			room, after, pageSize)
-		if err != nil {
-			return err
-		}
-		page, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*userv1.ChatMessage, error) {
-			said := &userv1.ChatMessage{Room: room}
-			var at time.Time
-			err := row.Scan(&said.Id, &said.UserId, &said.Text, &said.Key, &at)
-			said.Time = timestamppb.New(at)
-			return said, err
-		})
-		return err
-	})
+	scan := func(row pgx.CollectableRow) (*userv1.ChatMessage, error) {
+		said := &userv1.ChatMessage{Room: room}
+		var at time.Time
+		err := row.Scan(&said.Id, &said.UserId, &said.Text, &said.Key, &at)
+		said.Time = timestamppb.New(at)
+		return said, err
+	}
+	page, err = postgres.Collect(ctx, m.db, scan, `
+		SELECT id, user_id, text, coalesce(key, ''), said FROM messages WHERE room = $1 AND id > $2 ORDER BY id LIMIT $3`,
+		room, after, pageSize)
 	return page, postgres.Status(err)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// Count is how many users there are: u-1 to u-1000.
+// Count is the number of computed users: u-1 to u-1000.
 const Count = 1000
 
 var (
@@ -16,11 +16,12 @@ var (
 	family = []string{"Allen", "Dijkstra", "Hamilton", "Hoare", "Hopper", "Johnson", "Knuth", "Lamport", "Liskov", "Lovelace", "McCarthy", "Milner", "Perlman", "Ritchie", "Thompson", "Turing"}
 )
 
-// person computes the user with number n, so every replica gives the same answer with nothing to store.
+// person computes the user with number n. Every replica computes the same user, and nothing has to be stored.
 func person(n int) *userv1.User {
 	id := fmt.Sprintf("u-%d", n)
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(id)) // a hash never fails
+	// Writing to a hash never fails.
+	_, _ = h.Write([]byte(id))
 	sum := h.Sum64()
 	first, last := given[sum%16], family[sum/16%16]
 	return &userv1.User{

@@ -10,14 +10,15 @@ import (
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/grpc/codes"
 
+	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/postgres"
 )
 
-// ReasonPruned is the reason of OUT_OF_RANGE in a chat: messages after the id last seen are no longer kept.
+// ReasonPruned is the reason of OUT_OF_RANGE in a chat: messages after the given id were pruned.
 const ReasonPruned = "MESSAGES_PRUNED"
 
-// pruning keeps rooms bounded. Each replica does it: whoever comes second finds nothing to do.
+// pruning deletes old messages. Each replica does it; if several do it at the same time, the others find nothing to delete.
 type pruning struct {
 	messages messages
 	keep     int64
@@ -25,15 +26,9 @@ type pruning struct {
 	log      *slog.Logger
 }
 
+// run prunes at regular intervals until ctx ends.
 func (p pruning) run(ctx context.Context) error {
-	ticker := time.NewTicker(p.every)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
+	return governance.Every(ctx, p.every, func(ctx context.Context) error {
 		deleted, err := p.messages.prune(ctx, p.keep)
 		if err != nil {
 			p.log.DebugContext(ctx, "pruning rooms", "error", err)
@@ -41,13 +36,14 @@ func (p pruning) run(ctx context.Context) error {
 		if deleted > 0 {
 			p.log.InfoContext(ctx, "pruned rooms", "messages", deleted)
 		}
-	}
+		return nil
+	})
 }
 
-// pruneAtOnce is how many messages go in one transaction: who speaks in their room waits that long.
+// pruneAtOnce is how many messages one transaction deletes. Senders in the room wait for it.
 const pruneAtOnce = 1000
 
-// prune deletes what is older than the newest of each room, and says how much that was, also when it could not go on.
+// prune deletes all messages except the newest ones of each room. It returns how many it deleted, also if it failed before the end.
 func (m messages) prune(ctx context.Context, keep int64) (deleted int64, err error) {
 	for {
 		some, err := m.pruneSome(ctx, keep)
@@ -61,8 +57,8 @@ func (m messages) prune(ctx context.Context, keep int64) (deleted int64, err err
 	}
 }
 
-// pruneSome ends with pgx.ErrNoRows when no room has too many. The condition stands twice because the inner one is not asked again when
-// another replica had the room locked, and pruned it.
+// pruneSome returns pgx.ErrNoRows if no room has too many messages. The condition is repeated outside of the subquery because PostgreSQL does
+// not evaluate the subquery again after it waited for another replica that pruned the same room.
 func (m messages) pruneSome(ctx context.Context, keep int64) (deleted int64, err error) {
 	err = m.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var room string

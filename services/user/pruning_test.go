@@ -18,7 +18,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-func TestARoomKeepsItsNewestMessages(t *testing.T) {
+func TestPruning_KeepsNewestMessages(t *testing.T) {
 	server := pgtest.Shared(t)
 	database := server.Database(t)
 	filled(t, server, database, 25)
@@ -38,16 +38,17 @@ func TestARoomKeepsItsNewestMessages(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		after    int64
-		id       int64 // of the first message received
-		code     codes.Code
-		reason   string
+		// id is that of the first message received.
+		id     int64
+		code   codes.Code
+		reason string
 	}{
-		{"whoever wants all gets what is kept", 0, 16, codes.OK, ""},
-		{"the last id that is not kept was seen, so nothing is missing", 15, 16, codes.OK, ""},
-		{"an id that is kept", 24, 25, codes.OK, ""},
-		{"the id before is missing one message", 14, 0, codes.OutOfRange, ReasonPruned},
-		{"an id of long ago", 1, 0, codes.OutOfRange, ReasonPruned},
-		{"an id of the future is another mistake", 26, 0, codes.OutOfRange, ""},
+		{"id 0 returns all that are kept", 0, 16, codes.OK, ""},
+		{"the last pruned id: nothing is missing", 15, 16, codes.OK, ""},
+		{"an id that was not pruned", 24, 25, codes.OK, ""},
+		{"the id before: one message is missing", 14, 0, codes.OutOfRange, ReasonPruned},
+		{"an old id", 1, 0, codes.OutOfRange, ReasonPruned},
+		{"an id that does not exist yet is another error", 26, 0, codes.OutOfRange, ""},
 	} {
 		id, err := first(c.after)
 		if id != c.id || status.Code(err) != c.code || refusal.Reason(err) != c.reason {
@@ -56,13 +57,13 @@ func TestARoomKeepsItsNewestMessages(t *testing.T) {
 	}
 }
 
-// room is a room that is written without a service.
+// room is written without a service.
 type room struct {
 	messages
 	name string
 }
 
-// filled makes room0, room1 … with so many messages each.
+// filled makes room0, room1 and so on, with the given numbers of messages.
 func filled(t *testing.T, server *pgtest.Server, database string, sizes ...int) (m messages, all []room) {
 	t.Helper()
 	cfg := server.Config(t, database, "userservice", "users")
@@ -90,7 +91,7 @@ func (m messages) exec(t *testing.T, sql string, args ...any) {
 	}
 }
 
-// kept is "from the oldest to the newest id, so many".
+// kept returns "oldest id to newest id, count".
 func (r room) kept(t *testing.T) (s string) {
 	t.Helper()
 	err := r.db.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
@@ -102,7 +103,7 @@ func (r room) kept(t *testing.T) (s string) {
 	return s
 }
 
-func TestAnyNumberOfReplicasPrune(t *testing.T) {
+func TestPruning_ConcurrentReplicas(t *testing.T) {
 	server := pgtest.Shared(t)
 	m, rooms := filled(t, server, server.Database(t), 5500, 10, 11)
 	ctx := t.Context()
@@ -123,7 +124,8 @@ func TestAnyNumberOfReplicasPrune(t *testing.T) {
 			deleted.Add(n)
 		})
 	}
-	pruning.Go(func() { // somebody speaks meanwhile
+	// A message is sent at the same time.
+	pruning.Go(func() {
 		for i := range 20 {
 			if id, err := m.say(ctx, &userv1.ChatMessage{Room: rooms[0].name, UserId: "ada", Text: "x"}); id != int64(5501+i) || err != nil {
 				t.Errorf("said %d, %v", id, err)
@@ -140,16 +142,17 @@ func TestAnyNumberOfReplicasPrune(t *testing.T) {
 			t.Errorf("%s keeps %s, want %s", rooms[i].name, got, want)
 		}
 	}
-	if n, err := m.prune(ctx, 1000); n != 0 || err != nil { // told to keep more, from now on
+	// A replica that keeps more must not undo anything.
+	if n, err := m.prune(ctx, 1000); n != 0 || err != nil {
 		t.Errorf("%d were deleted, %v", n, err)
 	}
 	if pruned, newest, err := m.bounds(ctx, rooms[0].name); pruned != 5510 || newest != 5520 || err != nil {
-		t.Errorf("it is pruned up to %d of %d, %v", pruned, newest, err)
+		t.Errorf("pruned up to %d of %d, %v", pruned, newest, err)
 	}
 }
 
-// TestAMessageIsRepeatedWhileItIsPruned keeps a room of one message, which everybody repeats while it goes.
-func TestAMessageIsRepeatedWhileItIsPruned(t *testing.T) {
+// TestSay_RepeatedWhilePruned repeats the message of a room that keeps one message, while it is pruned.
+func TestSay_RepeatedWhilePruned(t *testing.T) {
 	server := pgtest.Shared(t)
 	m, all := filled(t, server, server.Database(t), 1)
 	ctx, enough := context.WithCancel(t.Context())
@@ -171,7 +174,8 @@ func TestAMessageIsRepeatedWhileItIsPruned(t *testing.T) {
 				}
 			})
 		}
-		both.Go(func() { // what makes the other one too old
+		// This makes the repeated message too old.
+		both.Go(func() {
 			if _, err := m.say(t.Context(), &userv1.ChatMessage{Room: all[0].name, UserId: "bob", Text: "y"}); err != nil {
 				t.Error(err)
 			}
@@ -182,8 +186,8 @@ func TestAMessageIsRepeatedWhileItIsPruned(t *testing.T) {
 	busy.Wait()
 }
 
-// TestAReplicaThatKeepsMore does not take back what another one, which keeps less, pruned at the same moment.
-func TestAReplicaThatKeepsMore(t *testing.T) {
+// TestPruning_ReplicaThatKeepsMore checks that a replica does not undo what another one, which keeps less, prunes at the same moment.
+func TestPruning_ReplicaThatKeepsMore(t *testing.T) {
 	server := pgtest.Shared(t)
 	m, all := filled(t, server, server.Database(t), 100)
 	pruned := make(chan error, 1)
@@ -196,7 +200,8 @@ func TestAReplicaThatKeepsMore(t *testing.T) {
 			pruned <- err
 		}()
 		pgtest.Eventually(t, "it waits for the room", func() (waits bool) {
-			if _, err := tx.Exec(ctx, "SELECT pg_stat_clear_snapshot()"); err != nil { // a transaction sees what it saw first, otherwise
+			// Otherwise a transaction sees its first snapshot only.
+			if _, err := tx.Exec(ctx, "SELECT pg_stat_clear_snapshot()"); err != nil {
 				return false
 			}
 			err := tx.QueryRow(ctx, "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waits)
@@ -208,7 +213,7 @@ func TestAReplicaThatKeepsMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	if upTo, _, err := m.bounds(t.Context(), all[0].name); upTo != 95 || err != nil {
-		t.Errorf("it is pruned up to %d, %v", upTo, err)
+		t.Errorf("pruned up to %d, %v", upTo, err)
 	}
 }
 
@@ -220,7 +225,7 @@ type silent struct {
 
 func (s silent) Context() context.Context { return s.ctx }
 
-func TestAReaderBehindWhatWasPrunedIsToldSo(t *testing.T) {
+func TestVisit_ReaderBehindPrunedMessages(t *testing.T) {
 	server := pgtest.Shared(t)
 	m, all := filled(t, server, server.Database(t), 100)
 	if _, err := m.prune(t.Context(), 10); err != nil {
@@ -232,11 +237,11 @@ func TestAReaderBehindWhatWasPrunedIsToldSo(t *testing.T) {
 		code       codes.Code
 		reason     string
 	}{
-		{"some of what it has not read was pruned", 5, 91, codes.OutOfRange, ReasonPruned},
-		{"all that it has not read is kept, so a gap is our mistake", 90, 92, codes.Internal, ""},
+		{"some unread messages were pruned", 5, 91, codes.OutOfRange, ReasonPruned},
+		{"all unread messages are kept, so a gap is an internal error", 90, 92, codes.Internal, ""},
 	} {
 		v := &visit{rooms: &rooms{messages: m}, stream: silent{ctx: t.Context()}, join: &userv1.ChatMessage{Room: all[0].name}, cursor: c.cursor}
-		if err := v.pass(&userv1.ChatMessage{Id: c.id}); status.Code(err) != c.code || refusal.Reason(err) != c.reason {
+		if err := v.deliver(&userv1.ChatMessage{Id: c.id}); status.Code(err) != c.code || refusal.Reason(err) != c.reason {
 			t.Errorf("%s: got %v", c.sentence, err)
 		}
 	}

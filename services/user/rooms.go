@@ -12,13 +12,14 @@ import (
 // queueLength is how many messages may wait for one reader.
 const queueLength = 256
 
-// rooms are those with readers in this replica. What is said in any replica is heard through the database.
+// rooms has a feed for each room with readers in this replica. Messages from other replicas arrive as notifications of the database.
 type rooms struct {
 	messages messages
 	db       *postgres.DB
 	log      *slog.Logger
 	stopping <-chan struct{}
-	streams  sync.WaitGroup // what serves streams; a little longer than their handlers
+	// streams has the goroutines that serve streams. They end shortly after their handlers.
+	streams sync.WaitGroup
 
 	mu     sync.Mutex
 	feeds  map[string]*feed
@@ -29,7 +30,7 @@ func newRooms(db *postgres.DB, log *slog.Logger, stopping <-chan struct{}) *room
 	return &rooms{messages: messages{db}, db: db, log: log, stopping: stopping, feeds: map[string]*feed{}}
 }
 
-// run wakes feeds when something was said, until ctx ends; then it waits for the streams, which end at the same time.
+// run wakes feeds when messages were stored, until ctx ends. Then it waits for the streams, which end at the same time.
 func (r *rooms) run(ctx context.Context) error {
 	err := r.db.Listen(ctx, chatChannel, r.wake)
 	r.mu.Lock()
@@ -39,7 +40,7 @@ func (r *rooms) run(ctx context.Context) error {
 	return err
 }
 
-// begin starts work for a stream; false when it is too late for that.
+// begin starts the goroutines of a stream. It returns false if the replica is stopping.
 func (r *rooms) begin(work ...func()) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,7 +53,7 @@ func (r *rooms) begin(work ...func()) bool {
 	return true
 }
 
-// wake wakes the feed of a room; every feed when the name is empty.
+// wake wakes the feed of a room, or all feeds if the name is empty.
 func (r *rooms) wake(room string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -63,7 +64,7 @@ func (r *rooms) wake(room string) {
 	}
 }
 
-// attach adds a reader who has seen everything up to cursor, or will read it elsewhere. detach must be called.
+// attach adds a reader that continues after cursor. The caller must call the returned detach.
 func (r *rooms) attach(room string, cursor int64, tooSlow func()) (*reader, func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

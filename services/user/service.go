@@ -1,4 +1,9 @@
-// Package user serves users, those that are computed and those that are stored, and lets them chat.
+// Package user implements user.v1.UserService: users, and chat rooms for them.
+//
+// The users u-1 to u-1000 are computed and need no database. All others are stored. A chat room exists in every replica: a message is stored
+// once, and PostgreSQL notifies the replicas, whose feeds deliver it to their readers in the order of ids.
+//
+//	stream ─> receive ─> store ─> messages ─NOTIFY─> rooms (each replica) ─> feed ─> reader ─> stream
 package user
 
 import (
@@ -16,14 +21,14 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// Service implements user.v1.UserService. Its zero value knows the computed users, and no more.
+// Service implements user.v1.UserService. Its zero value serves the computed users only.
 type Service struct {
 	userv1.UnimplementedUserServiceServer
 	store *store
 	rooms *rooms
 }
 
-// Register adds the service with its database and its pruning to a program.
+// Register returns a function that adds the service, its chat rooms and their pruning to a gRPC server.
 func Register(cfg Config) func(*governance.Process, *grpc.Server, *postgres.DB) error {
 	cfg = cfg.withDefaults()
 	return func(p *governance.Process, s *grpc.Server, db *postgres.DB) error {
@@ -35,13 +40,14 @@ func Register(cfg Config) func(*governance.Process, *grpc.Server, *postgres.DB) 
 	}
 }
 
-var wellFormed = regexp.MustCompile(`^u-([1-9][0-9]{0,17})$`)
+// idPattern matches the id of a user and its number.
+var idPattern = regexp.MustCompile(`^u-([1-9][0-9]{0,17})$`)
 
-// GetUser answers INVALID_ARGUMENT for a malformed id and NOT_FOUND for one nobody has.
+// GetUser returns INVALID_ARGUMENT for a malformed id and NOT_FOUND for a user that does not exist.
 func (s Service) GetUser(ctx context.Context, req *userv1.GetUserRequest) (*userv1.GetUserResponse, error) {
 	n, ok := number(req.GetUserId())
 	if !ok {
-		return nil, refusal.Field("user_id", `must be "u-" and a whole number from 1, without leading zeros; try: u-42`)
+		return nil, refusal.Field("user_id", `must be "u-" and a whole number from 1, without leading zeros`, refusal.Help("u-42"))
 	}
 	if n <= Count {
 		return &userv1.GetUserResponse{User: person(int(n))}, nil
@@ -56,9 +62,9 @@ func (s Service) GetUser(ctx context.Context, req *userv1.GetUserRequest) (*user
 	return &userv1.GetUserResponse{User: found}, nil
 }
 
-// number reads "u-42".
+// number parses an id such as "u-42".
 func number(id string) (int64, bool) {
-	match := wellFormed.FindStringSubmatch(id)
+	match := idPattern.FindStringSubmatch(id)
 	if match == nil {
 		return 0, false
 	}

@@ -49,14 +49,14 @@ func TestGetUser(t *testing.T) {
 	}
 }
 
-func TestEveryReplicaGivesTheSameUser(t *testing.T) {
+func TestPerson_IsDeterministic(t *testing.T) {
 	want := &userv1.User{UserId: "u-42", Name: "Alan Thompson", Email: "alan.thompson.42@example.com", Age: 45}
 	if got := person(42); !proto.Equal(got, want) {
-		t.Errorf("u-42 is %v; it was %v in every release before", got, want)
+		t.Errorf("u-42 is %v; all earlier releases computed %v", got, want)
 	}
 }
 
-func TestUsersDiffer(t *testing.T) {
+func TestPerson_UsersDiffer(t *testing.T) {
 	emails, names := map[string]bool{}, map[string]bool{}
 	for n := 1; n <= Count; n++ {
 		u := person(n)
@@ -70,11 +70,11 @@ func TestUsersDiffer(t *testing.T) {
 	}
 }
 
-func TestTheRestIsUnimplemented(t *testing.T) {
+func TestService_ZeroValue(t *testing.T) {
 	if _, err := (Service{}).CreateUser(t.Context(), nil); status.Code(err) != codes.Unimplemented {
-		t.Error("CreateUser answered", err)
+		t.Error("CreateUser returned", err)
 	}
 	if err := (Service{}).Chat(nil); status.Code(err) != codes.Unimplemented {
-		t.Error("Chat answered", err)
+		t.Error("Chat returned", err)
 	}
 }

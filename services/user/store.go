@@ -12,16 +12,19 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// store keeps users. Its errors are those a caller gets.
+// store keeps users. It returns errors with a gRPC status.
 type store struct{ db *postgres.DB }
 
 type newUser struct {
-	number      int64 // 0: the next free one
+	// number 0 means the next free one.
+	number      int64
 	name, email string
 	age         int32
-	caller      string // its verified identity; empty in plaintext
-	key         string // none when empty
-	digest      []byte
+	// caller is its verified identity; empty in plaintext.
+	caller string
+	// key may be empty.
+	key    string
+	digest []byte
 }
 
 func (s *store) get(ctx context.Context, n int64) (*userv1.User, error) {
@@ -48,8 +51,8 @@ func scanUser(row pgx.Row, more ...any) (*userv1.User, error) {
 	return u, nil
 }
 
-// create tries again when the number it picked was taken. Of two requests with one key at the same moment, the one that loses, by whatever
-// is unique, finds the other's user when it tries again.
+// create stores a user. It retries if a number that it chose was taken. If two requests with the same key run at the same time, one of them
+// violates a unique constraint, retries, and finds the user of the other.
 func (s *store) create(ctx context.Context, n newUser) (*userv1.User, error) {
 	const attempts = 10
 	var u *userv1.User

@@ -14,19 +14,23 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 
-// visit is one stream in its room.
+// visit is one Chat stream in its room.
 type visit struct {
-	rooms   *rooms
-	stream  chatStream
-	join    *userv1.ChatMessage
-	cursor  int64                    // the last id sent; belongs to send
-	spoken  chan *userv1.ChatMessage // closed by receive
-	saidAll chan int64               // the id of the last message said, once no more will come
-	end     context.CancelCauseFunc
+	rooms  *rooms
+	stream chatStream
+	join   *userv1.ChatMessage
+	// cursor is the id of the last message sent. Only send uses it.
+	cursor int64
+	// incoming is closed by receive.
+	incoming chan *userv1.ChatMessage
+	// lastStored gets the id of the last stored message when no more will come.
+	lastStored chan int64
+	end        context.CancelCauseFunc
 }
 
+// receive reads messages from the stream until the caller closes its side.
 func (v *visit) receive(ctx context.Context) {
-	defer close(v.spoken)
+	defer close(v.incoming)
 	for {
 		m, err := v.stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -40,14 +44,14 @@ func (v *visit) receive(ctx context.Context) {
 			return
 		}
 		select {
-		case v.spoken <- m:
+		case v.incoming <- m:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// complete fills in what the message that joined has said.
+// complete sets the room and the user, which the first message has named.
 func (v *visit) complete(m *userv1.ChatMessage) (*userv1.ChatMessage, error) {
 	if m.GetUserId() == "" {
 		m.UserId = v.join.GetUserId()
@@ -67,9 +71,10 @@ func (v *visit) complete(m *userv1.ChatMessage) (*userv1.ChatMessage, error) {
 	return m, nil
 }
 
-func (v *visit) speak(ctx context.Context) {
+// storeIncoming stores incoming messages.
+func (v *visit) storeIncoming(ctx context.Context) {
 	var last int64
-	for m := range v.spoken {
+	for m := range v.incoming {
 		id, err := v.rooms.messages.say(ctx, m)
 		if err != nil {
 			v.end(err)
@@ -77,10 +82,10 @@ func (v *visit) speak(ctx context.Context) {
 		}
 		last = max(last, id)
 	}
-	v.saidAll <- last
+	v.lastStored <- last
 }
 
-// send first catches up with what was said before, then with what was said meanwhile, then follows.
+// send catches up with stored messages, attaches to the feed, catches up with those stored in between, and then follows the feed.
 func (v *visit) send(ctx context.Context) {
 	err := v.catchUp(ctx)
 	if err == nil {
@@ -93,6 +98,7 @@ func (v *visit) send(ctx context.Context) {
 	v.end(err)
 }
 
+// catchUp sends the stored messages after the cursor.
 func (v *visit) catchUp(ctx context.Context) error {
 	for {
 		page, err := v.rooms.messages.since(ctx, v.join.GetRoom(), v.cursor)
@@ -100,7 +106,7 @@ func (v *visit) catchUp(ctx context.Context) error {
 			return err
 		}
 		for _, m := range page {
-			if err := v.pass(m); err != nil {
+			if err := v.deliver(m); err != nil {
 				return err
 			}
 		}
@@ -110,27 +116,28 @@ func (v *visit) catchUp(ctx context.Context) error {
 	}
 }
 
+// follow sends the messages of the feed until all is delivered.
 func (v *visit) follow(ctx context.Context, r *reader) error {
-	saidAll, target := v.saidAll, int64(-1)
+	lastStored, target := v.lastStored, int64(-1)
 	for {
 		if target >= 0 && v.cursor >= target {
-			return errSaidAll
+			return errAllDelivered
 		}
 		select {
 		case m := <-r.queue:
-			if err := v.pass(m); err != nil {
+			if err := v.deliver(m); err != nil {
 				return err
 			}
-		case target = <-saidAll:
-			saidAll = nil
+		case target = <-lastStored:
+			lastStored = nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// pass sends a message that the reader has not seen.
-func (v *visit) pass(m *userv1.ChatMessage) error {
+// deliver sends a message that the caller has not received yet.
+func (v *visit) deliver(m *userv1.ChatMessage) error {
 	if m.GetId() <= v.cursor {
 		return nil
 	}
@@ -144,7 +151,7 @@ func (v *visit) pass(m *userv1.ChatMessage) error {
 	return nil
 }
 
-// missed says why an id does not follow the last one sent: a reader may be so far behind that what it has not read was pruned.
+// missed explains why an id does not follow the last one sent: the messages in between may have been pruned.
 func (v *visit) missed(id int64) error {
 	pruned, _, err := v.rooms.messages.bounds(v.stream.Context(), v.join.GetRoom())
 	switch {

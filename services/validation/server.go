@@ -7,8 +7,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// ServerOptions make a server refuse text that PostgreSQL cannot store, in the request of every unary call and in every message of a stream,
-// before a handler sees it.
+// ServerOptions returns options that make a server reject text that PostgreSQL cannot store, in the request of every unary call and in every
+// message of a stream, before a handler sees it.
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(newUTF8Codec()),
@@ -28,7 +28,7 @@ func checkStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, ha
 	return handler(srv, checkedStream{stream})
 }
 
-// checkedStream checks each message that is received.
+// checkedStream checks each received message.
 type checkedStream struct{ grpc.ServerStream }
 
 func (s checkedStream) RecvMsg(m any) error {

@@ -18,7 +18,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// people answers with what it was asked, to show what reaches a handler.
+// people returns what it receives, to show what reaches a handler.
 type people struct {
 	userv1.UnimplementedUserServiceServer
 }
@@ -66,14 +66,14 @@ func dial(t *testing.T) *grpc.ClientConn {
 	return conn
 }
 
-// rawCodec sends bytes as they are, as a client of another language may.
+// rawCodec sends bytes unchanged, as a client in another language may.
 type rawCodec struct{ encoding.CodecV2 }
 
 func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
 	return mem.BufferSlice{mem.SliceBuffer(v.([]byte))}, nil
 }
 
-// notUTF8 is an encoded message whose text Go's own protobuf would refuse to encode.
+// notUTF8 returns an encoded message with text that Go's protobuf would refuse to encode.
 func notUTF8(t *testing.T, message proto.Message, text string) []byte {
 	t.Helper()
 	data, err := proto.Marshal(message)
@@ -86,7 +86,7 @@ func notUTF8(t *testing.T, message proto.Message, text string) []byte {
 			return data
 		}
 	}
-	t.Fatal("no such text")
+	t.Fatal("the encoded message does not contain the text")
 	return nil
 }
 
@@ -94,7 +94,7 @@ func TestServerOptions_Unary(t *testing.T) {
 	conn := dial(t)
 	client := userv1.NewUserServiceClient(conn)
 	if got, err := client.CreateUser(t.Context(), &userv1.CreateUserRequest{Name: "Ada"}); err != nil || got.GetUser().GetName() != "Ada" {
-		t.Errorf("a good request: %v, %v", got, err)
+		t.Errorf("a valid request: %v, %v", got, err)
 	}
 	if _, err := client.CreateUser(t.Context(), &userv1.CreateUserRequest{Name: "A\x00da"}); !named(err, "name") {
 		t.Errorf("NUL: %v", err)
@@ -110,7 +110,7 @@ func TestServerOptions_Unary(t *testing.T) {
 	}
 	malformed := []byte{0x0a, 0x7f, 'A'}
 	if err := conn.Invoke(t.Context(), userv1.UserService_CreateUser_FullMethodName, malformed, &userv1.CreateUserResponse{}, raw); status.Code(err) != codes.Internal {
-		t.Errorf("a message that is no protobuf: %v", err)
+		t.Errorf("a malformed message: %v", err)
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// Text returns INVALID_ARGUMENT with a violation for each string field, at any depth, that PostgreSQL cannot store: its text is UTF-8 without the
-// NUL character. It reads descriptors, so a new field of a request is checked without being named here.
+// Text returns INVALID_ARGUMENT with a violation for each string field, at any depth, that PostgreSQL cannot store: text must be UTF-8
+// without the NUL character. It finds the fields by descriptor, so new fields of a request are checked too.
 func Text(message proto.Message) error {
 	var t texts
 	t.message("", message.ProtoReflect())
@@ -23,7 +23,7 @@ func Text(message proto.Message) error {
 	return refusal.Fields(t.violations...)
 }
 
-// maxViolations bounds a refusal: with its field paths and descriptions it has to fit into the 16 KiB of metadata that clients accept.
+// maxViolations bounds a refusal. With its field paths and descriptions it must fit into the 16 KiB of metadata that clients accept.
 const maxViolations = 16
 
 type texts struct {

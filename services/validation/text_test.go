@@ -17,7 +17,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// fieldsOf are the names of the violations of an INVALID_ARGUMENT; nil for anything else.
+// fieldsOf returns the fields in the violations of INVALID_ARGUMENT, and nil for any other error.
 func fieldsOf(err error) (names []string) {
 	if status.Code(err) != codes.InvalidArgument {
 		return nil
@@ -32,7 +32,7 @@ func fieldsOf(err error) (names []string) {
 	return names
 }
 
-// TestText_EveryRequestField puts a NUL character into each string field of each request of the shop, found by its descriptor.
+// TestText_EveryRequestField puts a NUL character into each string field of each request of the shop. It finds the fields by descriptor.
 func TestText_EveryRequestField(t *testing.T) {
 	checked := 0
 	for _, file := range []protoreflect.FileDescriptor{userv1.File_user_v1_user_proto, orderv1.File_order_v1_order_proto,
@@ -55,7 +55,7 @@ func TestText_EveryRequestField(t *testing.T) {
 	}
 }
 
-// eachText calls with a message of each string field of d, at any depth, set to text with a NUL character.
+// eachText calls with once for each string field of d, at any depth, with a message in which this field contains a NUL character.
 func eachText(d protoreflect.MessageDescriptor, with func(path string, message proto.Message)) {
 	for i := range d.Fields().Len() {
 		f := d.Fields().Get(i)

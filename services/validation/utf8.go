@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// utf8Codec reads a message whose text is not UTF-8. grpc-go's codec fails on it, which callers get as INTERNAL, a failure of the service, although
-// the mistake is theirs. This one replaces such text by a NUL character, which Text then refuses by the name of its field.
+// utf8Codec decodes messages with text that is not UTF-8. The codec of grpc-go fails on them, and callers would get INTERNAL, a failure of
+// the service, for their own mistake. This codec replaces such text by a NUL character, which Text rejects with the name of its field.
 type utf8Codec struct{ encoding.CodecV2 }
 
 func newUTF8Codec() utf8Codec { return utf8Codec{encoding.GetCodecV2("proto")} }
@@ -33,7 +33,8 @@ func (c utf8Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	return proto.Unmarshal(marked, message)
 }
 
-// markText replaces each string that is not UTF-8 by a NUL character. found is false when there is none, or when the message is malformed otherwise.
+// markText replaces each string that is not UTF-8 by a NUL character. found is false if there is none, or if the message is malformed in
+// another way.
 func markText(data []byte, d protoreflect.MessageDescriptor) (marked []byte, found bool) {
 	for len(data) > 0 {
 		number, kind, tag := protowire.ConsumeTag(data)

@@ -1,4 +1,4 @@
-// Package validation checks requests against the rules written in their protos.
+// Package validation checks requests against the rules in their protos, which protovalidate defines, and text against what PostgreSQL can store.
 package validation
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// Check returns INVALID_ARGUMENT with a violation for each field that breaks its rule, the first 16 when there are more.
+// Check returns INVALID_ARGUMENT with a violation for each field that breaks its rule, at most 16 of them.
 func Check(message proto.Message) error {
 	err := protovalidate.Validate(message)
 	if err == nil {

@@ -1,4 +1,4 @@
-// Package contracttest records contracts in consumers' tests, and replays them in providers'.
+// Package contracttest records contracts in the tests of consumers and replays them in the tests of providers.
 package contracttest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
 
-// Play gives the consumer's own code, in use, a provider that knows one interaction and nothing else. It fails when the code calls anything
-// else, or does not call.
+// Play calls use, the consumer's own code, with a connection to a provider that knows this one interaction. It fails the test if the code
+// makes another call or none.
 func Play(t testing.TB, i contracts.Interaction, use func(grpc.ClientConnInterface)) {
 	t.Helper()
 	called := 0
@@ -27,6 +27,6 @@ func Play(t testing.TB, i contracts.Interaction, use func(grpc.ClientConnInterfa
 	use(conn)
 	stop()
 	if called == 0 {
-		t.Errorf("%s: nobody called %s", i.Name, i.Method)
+		t.Errorf("%s: %s was not called", i.Name, i.Method)
 	}
 }

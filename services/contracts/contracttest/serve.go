@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// Serve runs a server in memory until stop, which waits for its calls, or until the test ends.
+// Serve runs an in-memory server until stop, which waits for its calls, or until the test ends.
 func Serve(t testing.TB, register func(*grpc.Server), options ...grpc.ServerOption) (conn *grpc.ClientConn, stop func()) {
 	t.Helper()
 	pipe := bufconn.Listen(1 << 20)
@@ -28,7 +28,8 @@ func Serve(t testing.TB, register func(*grpc.Server), options ...grpc.ServerOpti
 	stop = sync.OnceFunc(func() {
 		_ = conn.Close()
 		server.GracefulStop()
-		if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it began
+		// ErrServerStopped: it was stopped before it served.
+		if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			t.Error(err)
 		}
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
 
-// Verify replays what every consumer expects of a provider.
+// Verify replays all contracts of a provider.
 func Verify(t *testing.T, provider string, conn grpc.ClientConnInterface) {
 	t.Helper()
 	all, err := contracts.All()
@@ -31,6 +31,6 @@ func Verify(t *testing.T, provider string, conn grpc.ClientConnInterface) {
 		}
 	}
 	if consumers == 0 {
-		t.Errorf("nobody expects anything of %s", provider)
+		t.Errorf("no contract has the provider %s", provider)
 	}
 }

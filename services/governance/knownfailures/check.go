@@ -17,7 +17,7 @@ var (
 	measure = flag.Bool("knownfailures.measure", false, "run the tests that print figures without a verdict")
 )
 
-// Listed starts a test that is in the table: it is skipped, except in a child process of Check, and with -knownfailures.child.
+// Listed marks a test as known to fail. It skips the test, except in a child process of Check or with the flag -knownfailures.child.
 func Listed(t *testing.T) {
 	t.Helper()
 	for _, f := range Table {
@@ -31,7 +31,7 @@ func Listed(t *testing.T) {
 	t.Error("this test is not in the table of known failures: remove its call of knownfailures.Listed")
 }
 
-// Measure starts a test that prints figures and has no verdict: it is skipped without -knownfailures.measure.
+// Measure marks a test that prints figures and cannot fail. It skips the test without the flag -knownfailures.measure.
 func Measure(t *testing.T) {
 	t.Helper()
 	if !*measure {
@@ -39,7 +39,7 @@ func Measure(t *testing.T) {
 	}
 }
 
-// Check runs the listed tests of a package, each in a child process, and fails when one passes or does not exist.
+// Check runs the listed tests of a package, each in a child process. It fails if one of them passes or does not exist.
 func Check(t *testing.T, pkg string) {
 	t.Helper()
 	binary, err := os.Executable()
@@ -62,7 +62,8 @@ func Check(t *testing.T, pkg string) {
 	}
 }
 
-// judge asks a test for its output until it has failed once, or has passed three times: some defects depend on timing.
+// judge runs a test until it has failed once or passed three times, because some defects depend on timing. It returns what is wrong with the
+// row, or nothing.
 func judge(output func() string, test string) (complaint string) {
 	for range 3 {
 		said := output()
@@ -80,9 +81,10 @@ func runChild(ctx context.Context, binary, test string) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var output bytes.Buffer
-	cmd := exec.CommandContext(ctx, binary, "-test.run=^"+test+"$", "-test.v", "-test.count=1", "-test.timeout=1m", "-knownfailures.child") //nolint:gosec // this binary
+	cmd := exec.CommandContext(ctx, binary, "-test.run=^"+test+"$", "-test.v", "-test.count=1", "-test.timeout=1m", "-knownfailures.child") //nolint:gosec // the test binary itself
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.WaitDelay = time.Second
-	_ = cmd.Run() // the output says more than the exit code
+	// The output has more information than the exit code.
+	_ = cmd.Run()
 	return output.String()
 }

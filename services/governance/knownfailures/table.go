@@ -1,12 +1,17 @@
 package knownfailures
 
-// Failure is a test that fails today.
+// Failure is a test that is known to fail.
 type Failure struct {
-	Package string // the last element of its import path
-	Test    string
-	Defect  string // what is wrong, in one line
-	Race    bool   // it shows under the race detector only
-	Slow    bool   // it takes too long for every run: checked with -knownfailures.slow
+	// Package is the last element of its import path.
+	Package string
+	// Test is the name of the test function.
+	Test string
+	// Defect describes what is wrong, in one line.
+	Defect string
+	// Race means that the defect shows under the race detector only.
+	Race bool
+	// Slow means that the test takes too long for every run; -knownfailures.slow checks it.
+	Slow bool
 }
 
 // Table lists the known failures. Rows are removed, never added.
@@ -45,12 +50,12 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestMemory_UnknownMethods", Defect: "each invented method of a proxy gets series, a rule and a bucket"},
 	{Package: "governance", Test: "TestRateLimit_CallerBeyondMemory", Defect: "each call of the 4097th caller scans all remembered ones under the lock"},
 	{Package: "governance", Test: "TestDial_RacesWithOtherConnections", Race: true, Defect: "Dial writes a process-wide variable of grpc-go without a lock"},
-	{Package: "governance", Test: "TestBalancer_NotServingReplica", Defect: "a replica that says NOT_SERVING gets calls"},
+	{Package: "governance", Test: "TestBalancer_NotServingReplica", Defect: "a replica that reports NOT_SERVING gets calls"},
 	{Package: "governance", Test: "TestBreaker_RetriedSuccess", Defect: "a success after a retry counts as a failure when the back-off exceeds the time-out"},
 	{Package: "governance", Test: "TestPolicy_PushedIntoProcess", Defect: "metrics and events do not report a policy set by Policy.Set"},
 	{Package: "governance", Test: "TestBreaker_TwoPolicies", Defect: "the policy of one connection closes the breaker of another"},
 	{Package: "governance", Test: "TestOnFinish_SharedCallOptions", Race: true, Defect: "two streams write their OnFinish into one shared slice"},
-	{Package: "loadgen", Test: "TestSeries_StoppedLoads", Defect: "series of stopped loads stay"},
+	{Package: "loadgen", Test: "TestSeries_StoppedLoads", Defect: "the series of stopped loads are never removed"},
 }
 
 // Uncompiled is a reproduction in services/governance/testdata/knownfailures that no test runs.
@@ -59,6 +64,6 @@ type Uncompiled struct{ File, Why string }
 // Documents lists the reproductions that are kept as text.
 var Documents = []Uncompiled{
 	{"outlierdetection_test.go.txt", "it needs google.golang.org/grpc/xds, which would add Envoy's protos and CEL to every program; it shows the outlier detection that TestBreaker_OneBadReplicaOfThree lacks"},
-	{"client/main.go", "it is no failure but a measure: how much a program outside of this repository that only calls has to write (go vet it by its path)"},
-	{"server/main.go", "the same for a program that serves"},
+	{"client/main.go", "not a defect: it shows how much code a client outside of this repository needs (go vet it by its path)"},
+	{"server/main.go", "the same for a server"},
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// rows is the pinned size of the table. It only ever gets smaller.
+// rows is the pinned size of the table. It may only become smaller.
 const rows = 40
 
 func TestTable_Shrinks(t *testing.T) {
@@ -20,7 +20,7 @@ func TestTable_Shrinks(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range Table {
 		if f.Defect == "" || !strings.HasPrefix(f.Test, "Test") || seen[f.Test] {
-			t.Errorf("%+v: a row has a test of its own and names the defect", f)
+			t.Errorf("%+v: a row needs a test of its own and a description of the defect", f)
 		}
 		seen[f.Test] = true
 	}
@@ -41,11 +41,11 @@ func TestJudge_Outputs(t *testing.T) {
 		outputs  []string
 		want     string
 	}{
-		{"a failure is expected", []string{fail}, ""},
-		{"a defect that shows once in three runs is still there", []string{pass, pass, fail}, ""},
-		{"a test that passes leaves the table", []string{pass, pass, pass}, "remove its row"},
+		{"a test that fails stays in the table", []string{fail}, ""},
+		{"a defect that shows in one of three runs is still there", []string{pass, pass, fail}, ""},
+		{"a test that passes must leave the table", []string{pass, pass, pass}, "remove its row"},
 		{"a test that does not exist is reported", []string{"testing: warning: no tests to run\nPASS\n"}, "does it exist"},
-		{"a test of a longer name is another test", []string{"--- FAIL: TestXY (0.00s)\n"}, "does it exist"},
+		{"a test with a longer name is another test", []string{"--- FAIL: TestXY (0.00s)\n"}, "does it exist"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			next := 0

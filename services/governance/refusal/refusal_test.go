@@ -9,6 +9,8 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 func TestNew(t *testing.T) {
@@ -18,10 +20,10 @@ func TestNew(t *testing.T) {
 		t.Errorf("got %v", st)
 	}
 	if after, ok := RetryDelay(err); !ok || after != time.Second {
-		t.Errorf("to try again after %s, %v: %v", after, ok, st.Details())
+		t.Errorf("retry delay %s, %v: %v", after, ok, st.Details())
 	}
 	if _, ok := RetryDelay(New(codes.Unavailable, "AWAY", "away")); ok {
-		t.Error("a delay out of nothing")
+		t.Error("an error without the detail has a retry delay")
 	}
 	foreign, detailErr := status.New(codes.Aborted, "other").WithDetails(&errdetails.ErrorInfo{Reason: "OTHER", Domain: "example.org"})
 	if detailErr != nil {
@@ -29,8 +31,32 @@ func TestNew(t *testing.T) {
 	}
 	for _, err := range []error{errors.New("other"), nil, foreign.Err()} {
 		if Reason(err) != "" {
-			t.Errorf("a reason out of %v", err)
+			t.Errorf("%v has a reason", err)
 		}
+	}
+}
+
+func TestBecause_CarriesRemediesAsHelp(t *testing.T) {
+	err := Because(codes.InvalidArgument, fmt.Errorf("reading: %w", remedy.New("no slash", remedy.Value("a/b"), remedy.Value("c/d"))))
+	st := status.Convert(err)
+	if st.Code() != codes.InvalidArgument || st.Message() != "reading: no slash" {
+		t.Errorf("got %v", st)
+	}
+	if got, want := remedy.Line(remedy.Wrap(err, Remedies(st.Err())...), nil), err.Error()+"; try: a/b; try: c/d"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if st := status.Convert(Because(codes.Internal, errors.New("x"))); st.Code() != codes.Internal || st.Message() != "x" || len(st.Details()) > 0 {
+		t.Errorf("got %v", st)
+	}
+}
+
+func TestField_HasMoreDetails(t *testing.T) {
+	err := Field("user_id", "must be a number", Help("u-42"))
+	if got, want := status.Convert(err).Message(), "user_id: must be a number"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := Remedies(err); len(got) != 1 || got[0].Text(nil) != "u-42" {
+		t.Errorf("got %v", got)
 	}
 }
 
@@ -46,8 +72,8 @@ func TestFields(t *testing.T) {
 func TestLocal_MarkStaysInTheProcess(t *testing.T) {
 	original := New(codes.Unavailable, "BREAKER_OPEN", "circuit breaker is open", After(time.Second))
 	local := Local(original)
-	if !IsLocal(local) || !IsLocal(fmt.Errorf("asking: %w", local)) {
-		t.Error("the mark is lost in the process")
+	if !IsLocal(local) || !IsLocal(fmt.Errorf("calling: %w", local)) {
+		t.Error("the mark is lost within the process")
 	}
 	if status.Code(local) != codes.Unavailable || Reason(local) != "BREAKER_OPEN" || local.Error() != original.Error() {
 		t.Errorf("got %v, want the status of %v", local, original)
@@ -56,6 +82,6 @@ func TestLocal_MarkStaysInTheProcess(t *testing.T) {
 		t.Errorf("a caller in another process receives %v, local: %v", overTheWire, IsLocal(overTheWire))
 	}
 	if IsLocal(original) || IsLocal(nil) || Local(nil) != nil {
-		t.Error("an error is local without the mark")
+		t.Error("an error without the mark is local")
 	}
 }

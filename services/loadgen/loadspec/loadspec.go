@@ -1,23 +1,24 @@
-// Package loadspec says what a load may be: its rates and its templates. The load generator and whoever asks it for a load check by the same rules.
+// Package loadspec defines which loads are valid: their rates and their request templates. The load generator and its clients share these rules.
 package loadspec
 
 import "fmt"
 
-// What one process can be asked for, in calls per second; 0 pauses.
+// MinRate and MaxRate limit the rate that one process can send, in calls per second. A rate of 0 pauses a load.
 const (
 	MinRate = 0.001
 	MaxRate = 20000
 )
 
-// The load that a generator runs from start-up.
+// The load that a generator runs from its start.
 const (
 	Background       = "background"
 	BackgroundMethod = "user.v1.UserService/GetUser"
 )
 
-// CheckRate refuses a rate that a generator does not send.
+// CheckRate returns an error for a rate that a generator cannot send.
 func CheckRate(rate float64) error {
-	if rate == 0 || (rate >= MinRate && rate <= MaxRate) { // never true of NaN
+	// NaN fails both comparisons.
+	if rate == 0 || (rate >= MinRate && rate <= MaxRate) {
 		return nil
 	}
 	return fmt.Errorf("a rate of %v/s is neither 0 nor from %v to %v", rate, MinRate, MaxRate)

@@ -1,40 +1,43 @@
 package loadspec
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Template is a text with places for numbers: {{ n 1 1000 }} is a whole number from 1 to 1000, both included, each as likely.
+// Template is a text with placeholders for random numbers. {{ n 1 1000 }} is a whole number from 1 to 1000, both included, with a uniform
+// distribution.
 type Template struct {
-	texts  []string // one more than ranges
+	// texts has one more element than ranges.
+	texts  []string
 	ranges []span
 }
 
 type span struct{ from, to int64 }
 
 var (
-	place     = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
-	numberSay = regexp.MustCompile(`^\{\{\s*n\s+(-?\d+)\s+(-?\d+)\s*\}\}$`)
+	placeholder  = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
+	rangePattern = regexp.MustCompile(`^\{\{\s*n\s+(-?\d+)\s+(-?\d+)\s*\}\}$`)
 )
 
-// ParseTemplate fails on a place it does not know.
+// ParseTemplate parses a template. An unknown placeholder is an error.
 func ParseTemplate(text string) (*Template, error) {
 	t := &Template{}
 	end := 0
-	for _, at := range place.FindAllStringIndex(text, -1) {
+	for _, at := range placeholder.FindAllStringIndex(text, -1) {
 		say := text[at[0]:at[1]]
-		match := numberSay.FindStringSubmatch(say)
+		match := rangePattern.FindStringSubmatch(say)
 		if match == nil {
-			return nil, fmt.Errorf("reading the template: %s is unknown; try: {{ n 1 1000 }}", say)
+			return nil, remedy.Errorf(remedy.Value("{{ n 1 1000 }}"), "reading the template: %s is unknown", say)
 		}
 		from, err1 := strconv.ParseInt(match[1], 10, 64)
 		to, err2 := strconv.ParseInt(match[2], 10, 64)
 		if err1 != nil || err2 != nil || from > to || to-from < 0 || to-from+1 <= 0 {
-			return nil, fmt.Errorf("reading the template: %s names no range; try: {{ n 1 1000 }}", say)
+			return nil, remedy.Errorf(remedy.Value("{{ n 1 1000 }}"), "reading the template: %s names no range", say)
 		}
 		t.texts = append(t.texts, text[end:at[0]])
 		t.ranges = append(t.ranges, span{from, to})
@@ -44,7 +47,7 @@ func ParseTemplate(text string) (*Template, error) {
 	return t, nil
 }
 
-// Render fills the places for arrival n of a load with this seed: the same arguments give the same text, whatever was rendered before.
+// Render returns the text for arrival n of a load with this seed. The same arguments always return the same text.
 func (t *Template) Render(seed, n int64) string {
 	if len(t.ranges) == 0 {
 		return t.texts[0]

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// FuzzTemplate: a template that was read is written and read again to the same; rendering puts a number of its range into each place,
-// changes nothing around it, and gives the same every time.
+// FuzzTemplate checks that a template can be written and parsed again without a difference, and that rendering puts a number within its range
+// into each placeholder, changes nothing else, and is repeatable.
 func FuzzTemplate(f *testing.F) {
 	for _, text := range []string{`{"id":"u-{{ n 1 1000 }}"}`, `{{n 1 1}}{{n -3 -2}}`, `{"a":{"b":{}}}`, `{{ uuid }}`, "{{ n 1 2\n}}", `{{ n -9223372036854775808 -2 }}`, `{{ n 0 9223372036854775807 }}`, `{{{ n 1 2 }}}`} {
 		f.Add(text, int64(42), int64(7))
@@ -36,12 +36,12 @@ func FuzzTemplate(f *testing.F) {
 			t.Errorf("%q gave %q, then %q, want %q", text, got, again, want)
 		}
 		if left := unfilled.FindString(strings.Join(tpl.texts, " ")); left != "" {
-			t.Errorf("%q has the place %q, which is sent as it is", text, left)
+			t.Errorf("%q has the placeholder %q, which is not replaced", text, left)
 		}
 	})
 }
 
-// written is the text of a template.
+// written returns the text of a template.
 func written(t *Template) string {
 	var b strings.Builder
 	for i, r := range t.ranges {
@@ -50,7 +50,8 @@ func written(t *Template) string {
 	return b.String() + t.texts[len(t.ranges)]
 }
 
-// numbersOf are what a template puts into its places, told apart by a template of the same places with nothing but commas around them.
+// numbersOf returns the numbers that rendering puts into the placeholders. It renders a template with the same placeholders and only commas
+// between them.
 func numbersOf(t *testing.T, tpl *Template, seed, n int64) (numbers []int64) {
 	t.Helper()
 	texts := make([]string, len(tpl.texts))

@@ -4,25 +4,27 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 func TestTemplate(t *testing.T) {
 	for _, c := range []struct{ name, text, want, says string }{
-		{"no place", `{"a":1}`, `{"a":1}`, ""},
+		{"no placeholder", `{"a":1}`, `{"a":1}`, ""},
 		{"a range of one", `u-{{ n 7 7 }}!`, `u-7!`, ""},
-		{"two places, narrow braces", `{{n 1 1}}{{n 2 2}}`, `12`, ""},
+		{"two placeholders without spaces", `{{n 1 1}}{{n 2 2}}`, `12`, ""},
 		{"below zero", `{{ n -3 -3 }}`, `-3`, ""},
-		{"a place on two lines", "{{ n\n4 4 }}", `4`, ""},
-		{"nested JSON is no place", `{"a":{"b":{}}}`, `{"a":{"b":{}}}`, ""},
+		{"a placeholder on two lines", "{{ n\n4 4 }}", `4`, ""},
+		{"nested JSON is not a placeholder", `{"a":{"b":{}}}`, `{"a":{"b":{}}}`, ""},
 		{"an unknown function", `{{ uuid }}`, "", "{{ uuid }} is unknown; try: {{ n 1 1000 }}"},
-		{"a range upside down", `{{ n 2 1 }}`, "", "names no range"},
+		{"a reversed range", `{{ n 2 1 }}`, "", "names no range"},
 		{"a number too large", `{{ n 1 99999999999999999999 }}`, "", "names no range"},
-		{"a range wider than a number", `{{ n -9223372036854775808 9223372036854775807 }}`, "", "names no range"},
+		{"a range wider than an int64", `{{ n -9223372036854775808 9223372036854775807 }}`, "", "names no range"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tpl, err := ParseTemplate(c.text)
 			if c.says != "" {
-				if err == nil || !strings.Contains(err.Error(), c.says) {
+				if err == nil || !strings.Contains(remedy.Line(err, nil), c.says) {
 					t.Errorf("got %v, want %q", err, c.says)
 				}
 				return
@@ -37,7 +39,7 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-func TestTemplateReplays(t *testing.T) {
+func TestTemplate_SameSeed(t *testing.T) {
 	tpl, err := ParseTemplate("{{ n 1 1000 }}")
 	if err != nil {
 		t.Fatal(err)
@@ -50,14 +52,14 @@ func TestTemplateReplays(t *testing.T) {
 	}
 	first, again, other := render(42), render(42), render(43)
 	if strings.Join(first, " ") != strings.Join(again, " ") {
-		t.Errorf("the same seed gave %v, then %v", first, again)
+		t.Errorf("the same seed returned %v, then %v", first, again)
 	}
 	if strings.Join(first, " ") == strings.Join(other, " ") {
-		t.Error("another seed gave the same")
+		t.Error("another seed returned the same")
 	}
 }
 
-func TestTemplateIsUniformAndReachesBothEnds(t *testing.T) {
+func TestTemplate_Distribution(t *testing.T) {
 	tpl, err := ParseTemplate("{{ n 1 10 }}")
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +74,7 @@ func TestTemplateIsUniformAndReachesBothEnds(t *testing.T) {
 	}
 	for v := 1; v <= 10; v++ {
 		if seen[v] < 850 || seen[v] > 1150 {
-			t.Errorf("%d came %d times in 10000, want about 1000", v, seen[v])
+			t.Errorf("%d was rendered %d times of 10000, want about 1000", v, seen[v])
 		}
 	}
 }

@@ -16,18 +16,20 @@ import (
 	"time"
 )
 
-// authority is a root and its intermediate, as the chart pki makes them. They live as long as a server.
+// authority is a root certificate and an intermediate, like those of the chart pki. They are valid for the life of a test server.
 type authority struct {
 	root, intermediate *x509.Certificate
-	key                *ecdsa.PrivateKey // of the intermediate
-	last               atomic.Int64
+	// key is the key of the intermediate.
+	key  *ecdsa.PrivateKey
+	last atomic.Int64
 }
 
 type identity struct{ cert, key, ca []byte }
 
 func newAuthority() (*authority, error) {
 	name := make([]byte, 4)
-	_, _ = rand.Read(name) // never fails
+	// rand.Read never fails.
+	_, _ = rand.Read(name)
 	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -63,7 +65,7 @@ func (a *authority) pool() *x509.CertPool {
 	return p
 }
 
-// issue makes a certificate as the chart pki does: a common name and a DNS name, valid around now, with its chain.
+// issue makes a certificate like the chart pki does: a common name and a DNS name, valid from a minute ago for an hour, with its chain.
 func (a *authority) issue(commonName, dnsName string, edits ...func(*x509.Certificate)) (identity, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

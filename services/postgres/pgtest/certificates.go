@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Renew mounts a new certificate for the server; it takes effect when the script looks next.
+// Renew gives the server a new certificate. It takes effect at the script's next check.
 func (s *Server) Renew() error {
 	files, err := s.issue()
 	if err != nil {
@@ -21,7 +21,7 @@ func (s *Server) Renew() error {
 	return s.mount(files)
 }
 
-// issue makes a certificate for the server, of its newest root. All of its roots are trusted.
+// issue makes a certificate for the server, signed by its newest root. The older roots stay trusted.
 func (s *Server) issue(edits ...func(*x509.Certificate)) (identity, error) {
 	files, err := s.ca.issue("postgres", ServerName, edits...)
 	for _, old := range s.olderRoots {
@@ -39,7 +39,8 @@ func (s *Server) mount(files identity) error {
 	}
 	return filepath.WalkDir(s.folder, func(path string, _ os.DirEntry, err error) error {
 		switch {
-		case errors.Is(err, os.ErrNotExist): // the script has removed it
+		// The script removed the file in the meantime.
+		case errors.Is(err, os.ErrNotExist):
 			return nil
 		case err != nil || strings.HasPrefix(path, filepath.Join(s.folder, "main")):
 			return err
@@ -51,23 +52,27 @@ func (s *Server) mount(files identity) error {
 	})
 }
 
-// Bad is what is wrong with a certificate.
-type Bad struct {
-	From, To time.Duration // when it starts and ends to be valid, from now; as usual when zero
-	Stranger bool          // its root is not in ca.crt
-	OtherKey bool          // tls.key belongs to another certificate
-	NoChain  bool          // the intermediate is missing
+// Defect describes what is wrong with a certificate.
+type Defect struct {
+	// ValidFrom and ValidTo are the limits of its validity, relative to now; the usual ones if zero.
+	ValidFrom, ValidTo time.Duration
+	// UntrustedRoot means that its root is not in ca.crt.
+	UntrustedRoot bool
+	// OtherKey means that tls.key belongs to another certificate.
+	OtherKey bool
+	// NoChain means that the intermediate certificate is missing.
+	NoChain bool
 }
 
-// Mount gives the server a certificate that it must not use.
-func (s *Server) Mount(t testing.TB, b Bad) {
+// Mount gives the server a certificate with a defect, which it must not use.
+func (s *Server) Mount(t testing.TB, b Defect) {
 	t.Helper()
 	files, err := s.issue(func(c *x509.Certificate) {
-		if b.From != 0 {
-			c.NotBefore, c.NotAfter = time.Now().Add(b.From), time.Now().Add(b.From+time.Hour)
+		if b.ValidFrom != 0 {
+			c.NotBefore, c.NotAfter = time.Now().Add(b.ValidFrom), time.Now().Add(b.ValidFrom+time.Hour)
 		}
-		if b.To != 0 {
-			c.NotBefore, c.NotAfter = time.Now().Add(b.To-time.Hour), time.Now().Add(b.To)
+		if b.ValidTo != 0 {
+			c.NotBefore, c.NotAfter = time.Now().Add(b.ValidTo-time.Hour), time.Now().Add(b.ValidTo)
 		}
 	})
 	other, err2 := s.ca.issue("postgres", ServerName)
@@ -76,7 +81,7 @@ func (s *Server) Mount(t testing.TB, b Bad) {
 		t.Fatal(err)
 	}
 	switch {
-	case b.Stranger:
+	case b.UntrustedRoot:
 		files.ca = block("CERTIFICATE", stranger.root.Raw)
 	case b.OtherKey:
 		files.key = other.key
@@ -89,7 +94,7 @@ func (s *Server) Mount(t testing.TB, b Bad) {
 	}
 }
 
-// Refusals counts the certificates that the script has refused.
+// Refusals returns the number of certificates that the script has rejected.
 func (s *Server) Refusals(t testing.TB) int {
 	t.Helper()
 	log, err := os.ReadFile(filepath.Join(s.folder, "log"))
@@ -99,20 +104,22 @@ func (s *Server) Refusals(t testing.TB) int {
 	return bytes.Count(log, []byte("keeping the last good certificate"))
 }
 
-// AddRoot makes a root that signs from now on, and lets the server trust it too. Nothing else of what is mounted changes.
+// AddRoot makes a new root that signs all later certificates, and adds it to the roots that the server trusts. Nothing else that is mounted
+// changes.
 func (s *Server) AddRoot(t testing.TB) {
 	t.Helper()
 	next, err := newAuthority()
 	if err != nil {
 		t.Fatal(err)
 	}
-	next.last.Store(s.ca.last.Load() + 1000) // serial numbers tell certificates apart
+	// Serial numbers identify certificates, so they must not repeat across roots.
+	next.last.Store(s.ca.last.Load() + 1000)
 	s.olderRoots = append(s.olderRoots, s.ca.root)
 	s.ca = next
 	s.writeRoots(t)
 }
 
-// RemoveOldRoots lets the server trust the newest root alone.
+// RemoveOldRoots makes the server trust the newest root only.
 func (s *Server) RemoveOldRoots(t testing.TB) {
 	t.Helper()
 	s.olderRoots = nil

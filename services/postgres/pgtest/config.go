@@ -14,10 +14,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres"
 )
 
-// ServerName is the name in the server's certificate.
+// ServerName is the DNS name in the server's certificate.
 const ServerName = "postgres.shop.svc"
 
-// Database copies the database that the chart's script makes, with every role and schema, and who may connect.
+// Database makes a copy of the database that the chart's script initializes, with its roles, schemas and access rights, and returns its name.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("test%d", s.databases.Add(1))
@@ -30,7 +30,7 @@ func (s *Server) Database(t testing.TB) string {
 	return name
 }
 
-// Config is that of a service whose certificate maps to role.
+// Config returns the configuration of a service whose certificate maps to role.
 func (s *Server) Config(t testing.TB, database, service, role string) postgres.Config {
 	t.Helper()
 	files, err := s.ca.issue(service, service+".shop.svc")
@@ -42,12 +42,13 @@ func (s *Server) Config(t testing.TB, database, service, role string) postgres.C
 		t.Fatal(err)
 	}
 	return postgres.Config{Addr: s.Addr(), Database: database, Role: role, Every: 50 * time.Millisecond,
-		Acquire: 10 * time.Second, Connect: 10 * time.Second, Work: 20 * time.Second, // a machine that is busy is not what most tests are about
+		// Generous limits: most tests are not about a slow machine.
+		Acquire: 10 * time.Second, Connect: 10 * time.Second, Work: 20 * time.Second,
 		TLS: &tls.Config{MinVersion: tls.VersionTLS13, ServerName: ServerName, RootCAs: s.ca.pool(), Certificates: []tls.Certificate{pair}},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
 
-// Open runs a database until the test ends.
+// Open opens a database and runs it until the test ends.
 func Open(t testing.TB, cfg postgres.Config) *postgres.DB {
 	t.Helper()
 	db, err := postgres.Open(cfg)
@@ -60,17 +61,17 @@ func Open(t testing.TB, cfg postgres.Config) *postgres.DB {
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
-			t.Error("the database's work ended with", err)
+			t.Error("DB.Run failed:", err)
 		}
 		db.Close()
 	})
 	return db
 }
 
-// Addr is where it listens.
+// Addr returns the address on which the server listens.
 func (s *Server) Addr() string { return "127.0.0.1:" + s.port }
 
-// TLSFolder makes a folder with the certificate of a service, as a Secret is mounted.
+// TLSFolder makes a folder with the certificate of a service, laid out like a mounted Secret.
 func (s *Server) TLSFolder(t testing.TB, service string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "tls")

@@ -7,18 +7,18 @@ import (
 	"sync"
 )
 
-// filled is the data folder that the chart's script makes. The first server of a package's tests waits for it, the others copy it.
-var filled struct {
+// templateData is the data folder that the chart's script initializes. The first server of a test binary makes it; the others copy it.
+var templateData struct {
 	sync.Mutex
 	folder string
 }
 
 func (s *Server) fill(ctx context.Context) error {
-	filled.Lock()
-	defer filled.Unlock()
+	templateData.Lock()
+	defer templateData.Unlock()
 	mine := filepath.Join(s.folder, "main")
-	if filled.folder != "" {
-		return s.copy(ctx, filled.folder, mine)
+	if templateData.folder != "" {
+		return s.copy(ctx, templateData.folder, mine)
 	}
 	if err := run(s.script(ctx, "init")); err != nil {
 		return err
@@ -27,20 +27,21 @@ func (s *Server) fill(ctx context.Context) error {
 	if err := s.copy(ctx, mine, folder); err != nil {
 		return err
 	}
-	filled.folder = folder
+	templateData.folder = folder
 	return nil
 }
 
-// copy keeps owner and modes, as the server wants them.
+// copy keeps owner and modes, which the server checks.
 func (s *Server) copy(ctx context.Context, from, to string) error {
 	cmd := s.command(ctx, "cp", "-a", from, to)
-	cmd.SysProcAttr = nil // only root may write beside the folders
+	// Only root may write next to the folders of the server.
+	cmd.SysProcAttr = nil
 	return run(cmd)
 }
 
-func forgetFilled() {
-	filled.Lock()
-	defer filled.Unlock()
-	_ = os.RemoveAll(filled.folder)
-	filled.folder = ""
+func removeTemplate() {
+	templateData.Lock()
+	defer templateData.Unlock()
+	_ = os.RemoveAll(templateData.folder)
+	templateData.folder = ""
 }

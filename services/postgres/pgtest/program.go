@@ -1,8 +1,11 @@
 package pgtest
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,10 +20,11 @@ import (
 type Program struct {
 	Address string
 	Conn    *grpc.ClientConn
-	Stop    func() // tells it to stop and waits
+	// Stop ends the service and waits for it.
+	Stop func()
 }
 
-// Serve runs a service on its database, in plaintext, until Stop, and ends with the test at the latest.
+// Serve runs a service on its database, without TLS, until Stop or the end of the test.
 func Serve(t testing.TB, name string, database postgres.Config, register func(*governance.Process, *grpc.Server, *postgres.DB) error) Program {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -40,6 +44,7 @@ func Serve(t testing.TB, name string, database postgres.Config, register func(*g
 	}
 	t.Cleanup(p.Stop)
 	select {
+	// Address is where the service listens.
 	case a := <-ready:
 		p.Address = a.Service
 	case <-ended:
@@ -54,14 +59,35 @@ func Serve(t testing.TB, name string, database postgres.Config, register func(*g
 	return p
 }
 
-// Eventually waits for something another goroutine will do.
+// RefusesBadEnvironment fails the test unless the program exits with one line that names the variable, for each invalid value in env and
+// for the two that every program has.
+func RefusesBadEnvironment(t *testing.T, service string, program func(func(string) string) (postgres.Program, error), env map[string]string) {
+	t.Helper()
+	all := map[string]string{"DRAIN_DELAY": "3", "DATABASE_ADDR": "x"}
+	maps.Copy(all, env)
+	for key, value := range all {
+		getenv := func(k string) string {
+			if k == key {
+				return value
+			}
+			return ""
+		}
+		var stderr bytes.Buffer
+		if code := postgres.Main(program, &stderr, getenv); code != 1 {
+			t.Errorf("%s=%s: exit code %d, want 1", key, value, code)
+		}
+		if got := stderr.String(); !strings.HasPrefix(got, service+": reading "+key) || strings.Count(got, "\n") != 1 {
+			t.Errorf("%s=%s: stderr is %q, want one line that names the variable", key, value, got)
+		}
+	}
+}
+
+// Eventually waits until holds returns true, and fails the test after a minute. what describes the condition.
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); {
-		if holds() {
-			return
-		}
-		time.Sleep(10 * time.Millisecond) //nolint:forbidigo // a test's own wait
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if !poll(ctx, 10*time.Millisecond, holds) {
+		t.Fatal("not within a minute:", what)
 	}
-	t.Fatal("never came true:", what)
 }

@@ -1,4 +1,4 @@
-// Package pgtest runs a private PostgreSQL for a test, with the very script of the chart, and its settings but for inTests.
+// Package pgtest runs a private PostgreSQL server for a test. It uses the script and the settings of the chart postgres, except for testSettings.
 package pgtest
 
 import (
@@ -21,22 +21,24 @@ import (
 	"time"
 )
 
-// Require is the variable that makes a missing PostgreSQL a failure instead of a skipped test.
-const Require = "SANDBOX_REQUIRE_POSTGRES"
+// RequireEnv names the environment variable that turns a missing PostgreSQL into a failure instead of a skipped test.
+const RequireEnv = "SANDBOX_REQUIRE_POSTGRES"
 
-// Server is one PostgreSQL with its own certificate authority. Its folder is data, settings, socket and certificate.
+// Server is one PostgreSQL server with its own certificate authority. Its folder has the data, settings, socket and certificates.
 type Server struct {
-	folder     string
-	port       string
-	owner      *syscall.Credential // nil: the test's own user
-	bin        string
-	ca         *authority
-	olderRoots []*x509.Certificate // trusted, and not signing any more
+	folder string
+	port   string
+	// owner is the user that the server runs as; nil means the user of the test.
+	owner *syscall.Credential
+	bin   string
+	ca    *authority
+	// olderRoots are trusted, but do not sign any more.
+	olderRoots []*x509.Certificate
 	running    *exec.Cmd
 	databases  atomic.Int64
 }
 
-// Start makes a server that ends with the test.
+// Start starts a server that is removed when the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	s, err := start(t)
@@ -50,17 +52,19 @@ func Start(t testing.TB) *Server {
 func start(t testing.TB) (*Server, error) {
 	bin := binaries()
 	if bin == "" {
-		const missing = "no PostgreSQL on this machine; try: apt-get install postgresql"
-		if os.Getenv(Require) != "" { //nolint:forbidigo // a test's own switch
+		const missing = "no PostgreSQL on this machine: apt-get install postgresql"
+		if os.Getenv(RequireEnv) != "" { //nolint:forbidigo // a switch of tests
 			t.Fatal(missing)
 		}
 		t.Skip(missing)
 	}
-	folder, err := os.MkdirTemp("", "pgtest-") // not t.TempDir: the path of a socket must be short, and another user must reach it
+	// Not t.TempDir: the path of a socket must be short, and another user must be able to reach it.
+	folder, err := os.MkdirTemp("", "pgtest-")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{folder: folder, bin: bin, port: "5432"} // only the name of a socket, until it listens
+	// The port is only a part of the socket's name until listen chooses one.
+	s := &Server{folder: folder, bin: bin, port: "5432"}
 	for _, step := range []func(context.Context) error{s.prepare, s.fill, s.listen} {
 		if err := step(context.Background()); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(folder))
@@ -69,7 +73,7 @@ func start(t testing.TB) (*Server, error) {
 	return s, nil
 }
 
-// binaries is the folder of initdb and the others: where the one in PATH really lies, or where Debian puts it.
+// binaries returns the folder of initdb and the other programs: the folder behind the initdb in PATH, or the one where Debian installs it.
 func binaries() string {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		if path, err = filepath.EvalSymlinks(path); err == nil {
@@ -83,16 +87,18 @@ func binaries() string {
 	return filepath.Dir(found[len(found)-1])
 }
 
-// inTests is what differs from the chart's settings: it is processes that are killed here, never a machine, and many tests share a server. With a single address, a port that is taken ends it.
-const inTests = "\nfsync = off\nmax_connections = 300\nlisten_addresses = '127.0.0.1'\n"
+// testSettings are the differences from the chart's settings. Tests kill processes, never the machine, so fsync is not needed; many tests
+// share a server; and with a single address, a port that is in use ends the server at once.
+const testSettings = "\nfsync = off\nmax_connections = 300\nlisten_addresses = '127.0.0.1'\n"
 
 func (s *Server) prepare(context.Context) error {
 	var err error
 	if s.ca, err = newAuthority(); err != nil {
 		return err
 	}
-	if os.Getuid() == 0 { // the server refuses to run as root
-		if s.owner, err = somebody(); err != nil {
+	// The server refuses to run as root.
+	if os.Getuid() == 0 {
+		if s.owner, err = unprivilegedUser(); err != nil {
 			return err
 		}
 	}
@@ -110,12 +116,12 @@ func (s *Server) prepare(context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = file.WriteString(inTests)
+	_, err = file.WriteString(testSettings)
 	return errors.Join(err, file.Close(), s.Renew())
 }
 
-// somebody is a user who is not root.
-func somebody() (*syscall.Credential, error) {
+// unprivilegedUser returns a user other than root.
+func unprivilegedUser() (*syscall.Credential, error) {
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)
 		if err != nil {
@@ -128,7 +134,7 @@ func somebody() (*syscall.Credential, error) {
 	return nil, errors.New("running PostgreSQL as root: there is no user postgres or nobody")
 }
 
-// command runs as the server's own user.
+// command returns a command that runs as the server's user.
 func (s *Server) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = s.folder
@@ -151,10 +157,10 @@ func run(cmd *exec.Cmd) error {
 	return nil
 }
 
-// errPortTaken: somebody else listens there.
+// errPortTaken means that another process listens on the port.
 var errPortTaken = errors.New("the port of PostgreSQL is taken")
 
-// listen starts the server for the first time. A port that is free now may be another's when the server asks for it, so it asks for a few.
+// listen starts the server for the first time. Another process may take the free port before the server does, so it tries a few ports.
 func (s *Server) listen(ctx context.Context) error {
 	var err error
 	for range 5 {
@@ -177,7 +183,10 @@ func freePort() (string, error) {
 	return port, errors.Join(err, listener.Close())
 }
 
-// Resume starts a server that was killed, and waits until it answers.
+// startLimit is how long a server may take until it accepts connections. A test machine may be very busy.
+const startLimit = 90 * time.Second
+
+// Resume starts a server that was killed, and waits until it accepts connections.
 func (s *Server) Resume(ctx context.Context) error {
 	log, err := os.Create(filepath.Join(s.folder, "log"))
 	if err != nil {
@@ -189,37 +198,41 @@ func (s *Server) Resume(ctx context.Context) error {
 	if err := s.running.Start(); err != nil {
 		return err
 	}
-	limit := time.Now().Add(90 * time.Second) // a machine may be very busy
-	for {
-		ask := exec.CommandContext(ctx, filepath.Join(s.bin, "pg_isready"), "-q", "-t", "15", "-h", filepath.Join(s.folder, "socket"), "-p", s.port) // nobody else's
-		err := ask.Run()
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(limit) || ctx.Err() != nil || hasEnded(s.running.Process.Pid) {
-			s.Kill()
-			said, _ := os.ReadFile(log.Name())
-			if bytes.Contains(said, []byte("Address already in use")) {
-				err = errPortTaken
-			}
-			return fmt.Errorf("asking PostgreSQL whether it is there: %w\n%s", err, said)
-		}
-		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // a test's own wait
+	waiting, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	var ready error
+	answered := poll(waiting, 20*time.Millisecond, func() bool {
+		// The socket is in the folder of this server, so no other server can answer.
+		ready = exec.CommandContext(ctx, filepath.Join(s.bin, "pg_isready"), "-q", "-t", "15",
+			"-h", filepath.Join(s.folder, "socket"), "-p", s.port).Run()
+		return ready == nil || hasEnded(s.running.Process.Pid)
+	})
+	if answered && ready == nil {
+		return nil
 	}
+	s.Kill()
+	output, _ := os.ReadFile(log.Name())
+	if bytes.Contains(output, []byte("Address already in use")) {
+		ready = errPortTaken
+	}
+	return fmt.Errorf("waiting for PostgreSQL: %w\n%s", ready, output)
 }
 
-// Kill ends every process of the server at once, as a killed pod's.
+// Kill ends every process of the server without a shutdown, as when a pod is killed.
 func (s *Server) Kill() {
 	if s.running == nil {
 		return
 	}
 	pid := s.running.Process.Pid
-	freeze(pid)                                            // or it makes one process more while we count, which then holds the server's lock
-	family := append([]int{pid, -pid}, childrenOf(pid)...) // its group has those whose parent ended by itself
+	// Without the freeze the parent could start another process while childrenOf runs, and that process would keep the server's lock. The process
+	// group also has processes whose parent has exited.
+	freeze(pid)
+	family := append([]int{pid, -pid}, childrenOf(pid)...)
 	for _, p := range family {
 		_ = syscall.Kill(p, syscall.SIGKILL)
 	}
-	_ = s.running.Wait() // it was killed
+	// The process was killed, so its error says nothing new.
+	_ = s.running.Wait()
 	s.running = nil
 }
 
@@ -228,20 +241,20 @@ func (s *Server) remove() {
 	_ = os.RemoveAll(s.folder)
 }
 
-// freeze stops a process, and waits until it stands still.
+// freeze stops a process and waits until it is stopped or has exited.
 func freeze(pid int) {
 	if syscall.Kill(pid, syscall.SIGSTOP) != nil {
-		return // it has ended
+		// The process has exited.
+		return
 	}
-	for !strings.ContainsAny(stateOf(pid), "TZX") { // stopped, or ended
-		time.Sleep(time.Millisecond) //nolint:forbidigo // a test's own wait
-	}
+	// A process cannot ignore SIGSTOP, so this ends.
+	poll(context.Background(), time.Millisecond, func() bool { return strings.ContainsAny(stateOf(pid), "TZX") })
 }
 
-// hasEnded says that a process is over, and only its parent has not asked how it ended.
+// hasEnded reports whether a process has exited; its parent may not have waited for it yet.
 func hasEnded(pid int) bool { return strings.ContainsAny(stateOf(pid), "ZX") }
 
-// stateOf is the letter of proc(5); X when there is no such process.
+// stateOf returns the state of a process as in proc(5), and X if there is no such process.
 func stateOf(pid int) string {
 	fields, err := stat(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil || len(fields) == 0 {
@@ -250,7 +263,7 @@ func stateOf(pid int) string {
 	return fields[0]
 }
 
-// stat is what follows the name in a process's line: its state, its parent …
+// stat returns the fields after the name in a process's stat file: its state, its parent and so on.
 func stat(file string) ([]string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -259,14 +272,15 @@ func stat(file string) ([]string, error) {
 	return strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:])), nil
 }
 
-// childrenOf reads the process table.
+// childrenOf returns the children of a process, from the process table.
 func childrenOf(parent int) []int {
 	var children []int
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range stats {
 		fields, err := stat(file)
 		if err != nil {
-			continue // it ended meanwhile
+			// The process exited in the meantime.
+			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 		if err == nil && len(fields) > 1 && fields[1] == strconv.Itoa(parent) {

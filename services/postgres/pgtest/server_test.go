@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(Stopping(m)) }
 
-func TestAPortThatIsTakenIsSeen(t *testing.T) {
+func TestResume_PortTaken(t *testing.T) {
 	server := Start(t)
 	server.Kill()
 	other, err := net.Listen("tcp", "127.0.0.1:0")
@@ -22,9 +22,9 @@ func TestAPortThatIsTakenIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := server.Resume(t.Context()); !errors.Is(err, errPortTaken) {
-		t.Errorf("at a port of somebody else, got %v", err)
+		t.Errorf("on a port that is in use: got %v", err)
 	}
 	if err := server.listen(t.Context()); err != nil {
-		t.Error("at another one:", err)
+		t.Error("on another port:", err)
 	}
 }

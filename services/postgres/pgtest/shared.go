@@ -10,7 +10,7 @@ var shared struct {
 	server *Server
 }
 
-// Shared returns the one server of a package's tests; each should take a database of its own. TestMain ends it by Stopping.
+// Shared returns the server that all tests of a package share. Each test should use its own Database. TestMain stops the server with Stopping.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.Lock()
@@ -25,14 +25,14 @@ func Shared(t testing.TB) *Server {
 	return shared.server
 }
 
-// Stopping wraps a package's tests so that the shared server, if any, ends before goroutines are counted.
+// Stopping wraps the tests of a package so that the shared server is stopped before goroutines are counted.
 func Stopping(m *testing.M) interface{ Run() int } { return stopping{m} }
 
 type stopping struct{ *testing.M }
 
 func (s stopping) Run() int {
 	code := s.M.Run()
-	forgetFilled()
+	removeTemplate()
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server != nil {

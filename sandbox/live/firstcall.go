@@ -1,0 +1,90 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+	"github.com/grpc-sandbox/sandbox/services/user/userclient"
+)
+
+// FirstCall makes one call to userservice over mutual TLS and waits for its response.
+func FirstCall(ctx context.Context, client *kube.Client) error {
+	c := &Cluster{Kube: client}
+	defer c.Close()
+	conn, err := c.Dial(ctx, "userservice")
+	if err != nil {
+		return fmt.Errorf("making the first call: %w", err)
+	}
+	return firstAnswer(ctx, conn, time.Minute)
+}
+
+// firstAnswer retries until limit, because the certificates of ready pods may be newer than this machine's clock.
+func firstAnswer(ctx context.Context, conn grpc.ClientConnInterface, limit time.Duration) error {
+	ctx, done := context.WithTimeout(ctx, limit)
+	defer done()
+	if err := userclient.Probe(ctx, conn); err != nil {
+		return remedy.Errorf(remedy.Command("logs", "userservice"), "making the first call: %w", err)
+	}
+	return nil
+}
+
+// checkLoad is the name of the load with which `up` checks that calls of the load generator are answered.
+const checkLoad = "up-check"
+
+// LoadCall waits until userservice has answered a call of the load generator.
+func LoadCall(ctx context.Context, client *kube.Client) error {
+	c := &Cluster{Kube: client}
+	defer c.Close()
+	conn, err := c.Dial(ctx, "loadgen")
+	if err != nil {
+		return fmt.Errorf("asking the load generator for a call: %w", err)
+	}
+	ctx, done := context.WithTimeout(ctx, loadCallLimit)
+	defer done()
+	return answeredLoad(ctx, loadgenv1.NewLoadGeneratorClient(conn))
+}
+
+const loadCallLimit = time.Minute
+
+// answeredLoad runs a small load until one of its calls was answered.
+func answeredLoad(ctx context.Context, rpc loadgenv1.LoadGeneratorClient) error {
+	start := &loadgenv1.StartLoadRequest{
+		Name: checkLoad, Target: "userservice", Method: "user.v1.UserService/GetUser", RequestJson: `{"userId":"u-1"}`, Rate: 50,
+	}
+	_, err := rpc.StartLoad(ctx, start, grpc.WaitForReady(true))
+	if status.Code(err) == codes.AlreadyExists { // left by a killed `up`
+		if _, err = rpc.StopLoad(ctx, &loadgenv1.StopLoadRequest{Name: checkLoad}); err == nil {
+			_, err = rpc.StartLoad(ctx, start)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("starting a load: %w", err)
+	}
+	defer func() {
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_, _ = rpc.StopLoad(clean, &loadgenv1.StopLoadRequest{Name: checkLoad}) // a load that stays is stopped by the next `up`
+	}()
+	var last *loadgenv1.LoadStats
+	err = wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		stats, err := rpc.GetLoad(ctx, &loadgenv1.GetLoadRequest{Name: checkLoad})
+		if err == nil {
+			last = stats
+		}
+		return stats.GetOk() > 0, nil
+	})
+	if err != nil {
+		return remedy.Wrap(fmt.Errorf("waiting for a call of the load generator to be answered: %w (sent %d, errors %v)", err, last.GetSent(), last.GetErrors()),
+			remedy.Command("status"), remedy.Command("logs", "loadgen"))
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+// Package live is a connection to one sandbox that is up: everything that reads or changes a running cluster goes through a [Cluster].
+//
+//	                         ┌── Dial, DialAs ──▶ gRPC services, over mutual TLS
+//	sandbox.Open ──▶ Cluster ┼── Target ────────▶ what a scenario changes: pods, loads, breakers
+//	(state on disk)          ├── Feed ──────────▶ what the screen shows, one source at a time
+//	                         ├── Doctor ────────▶ what the doctor examines
+//	                         └── Releases ──────▶ what is installed, ready and changed by hand
+//
+// A Cluster opens port-forwards when they are first used and opens them again when their pod is gone, so it survives the faults that scenarios
+// inject. Close ends all of them. Several clusters can be open in one process.
+//
+// This package joins the packages that know nothing of each other: it implements the interfaces of scenarios, tui and doctor, and it is the only
+// one that talks to the load generator. Nothing in package sandbox imports it.
+package live
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+	"github.com/grpc-sandbox/sandbox/sandbox/observe"
+	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+)
+
+// The ports of the releases that are reached by port-forward.
+const (
+	GRPCPort       = 8443
+	PrometheusPort = 9090
+	JaegerPort     = 16686
+)
+
+// Account is the identity that the command line has for the services. The certificate of an account is in the Secret ACCOUNT-tls.
+const Account = "cli"
+
+// identityLimit is the deadline for reading a certificate from the cluster.
+const identityLimit = 15 * time.Second
+
+// Cluster is a connection to a sandbox that is up. Its methods may be called at the same time, except Close.
+type Cluster struct {
+	Name       string
+	Folders    sandbox.Folders
+	Node       cluster.Cluster // the kind cluster in the container engine
+	Kube       *kube.Client
+	Workloads  kube.Workloads // of the shop
+	Prometheus *observe.Prometheus
+	Jaeger     *observe.Jaeger
+
+	mu       sync.Mutex // guards the fields below
+	forwards []*portForward
+	conns    []*grpc.ClientConn
+}
+
+// Open connects to a sandbox. It returns a *sandbox.NotUpError when the sandbox is not up.
+func Open(ctx context.Context, folders sandbox.Folders, name string) (*Cluster, error) {
+	node, err := sandbox.Open(ctx, folders, name)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kube.Connect(node.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{Name: name, Folders: folders, Node: node, Kube: client}
+	c.Workloads = kube.Workloads{Client: client, Namespace: charts.ShopNamespace}
+	if c.Prometheus, err = observe.NewPrometheus("http://prometheus", c.forward(charts.SystemNamespace, "prometheus", PrometheusPort).httpClient()); err != nil {
+		return nil, err
+	}
+	c.Jaeger = observe.NewJaeger("http://jaeger", c.forward(charts.SystemNamespace, "jaeger", JaegerPort).httpClient())
+	return c, nil
+}
+
+// Close ends every connection and port-forward of the cluster.
+func (c *Cluster) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.conns {
+		_ = conn.Close()
+	}
+	for _, f := range c.forwards {
+		f.close()
+	}
+}
+
+func (c *Cluster) forward(namespace, release string, port int) *portForward {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := newPortForward(c.Kube, namespace, release, port)
+	c.forwards = append(c.forwards, f)
+	return f
+}
+
+// Dial connects to a service over mutual TLS. The connection is made when the first call needs it, and again whenever its pod is gone.
+func (c *Cluster) Dial(ctx context.Context, release string) (*grpc.ClientConn, error) {
+	return c.dialThrough(ctx, Account, release, c.forward(charts.ShopNamespace, release, GRPCPort).dial)
+}
+
+// DialAs is Dial with the certificate of another account, such as a service. It returns an error when no pod of the release is ready.
+func (c *Cluster) DialAs(ctx context.Context, account, release string) (*grpc.ClientConn, error) {
+	f := c.forward(charts.ShopNamespace, release, GRPCPort)
+	if _, err := f.reach(ctx); err != nil {
+		return nil, err
+	}
+	return c.dialThrough(ctx, account, release, f.dial)
+}
+
+func (c *Cluster) dialThrough(ctx context.Context, account, release string, dial func(context.Context) (net.Conn, error)) (*grpc.ClientConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, identityLimit)
+	defer cancel()
+	identity, err := c.Kube.Credentials(ctx, charts.ShopNamespace, account+"-tls", release+"."+charts.ShopNamespace+".svc")
+	if err != nil {
+		return nil, err
+	}
+	conn, err := grpc.NewClient("passthrough:///"+release, grpc.WithTransportCredentials(identity), grpc.WithNoProxy(),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) }))
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", release, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conns = append(c.conns, conn)
+	return conn, nil
+}
+
+// Target is the part of the cluster that a scenario may change.
+func (c *Cluster) Target(ctx context.Context) (scenarios.Target, error) {
+	conn, err := c.Dial(ctx, "loadgen")
+	if err != nil {
+		return scenarios.Target{}, err
+	}
+	rpc := loadgenv1.NewLoadGeneratorClient(conn)
+	return scenarios.Target{Loads: loads{rpc}, Workloads: c.Workloads, Breakers: breakers{rpc}}, nil
+}

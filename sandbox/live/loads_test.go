@@ -1,0 +1,289 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+)
+
+// fakeLoadgen answers every call with the same numbers or the same error, and keeps what it was asked.
+type fakeLoadgen struct {
+	loadgenv1.LoadGeneratorClient
+	asked  any
+	stats  *loadgenv1.LoadStats
+	err    error
+	events []*loadgenv1.Event
+}
+
+func (f *fakeLoadgen) StartLoad(_ context.Context, r *loadgenv1.StartLoadRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	f.asked = r
+	return f.stats, f.err
+}
+
+func (f *fakeLoadgen) SetRate(_ context.Context, r *loadgenv1.SetRateRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	f.asked = r
+	return f.stats, f.err
+}
+
+func (f *fakeLoadgen) GetLoad(context.Context, *loadgenv1.GetLoadRequest, ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	return f.stats, f.err
+}
+
+func (f *fakeLoadgen) StopLoad(context.Context, *loadgenv1.StopLoadRequest, ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	return f.stats, f.err
+}
+
+func (f *fakeLoadgen) Breakers(context.Context, *loadgenv1.BreakersRequest, ...grpc.CallOption) (*loadgenv1.BreakersResponse, error) {
+	return &loadgenv1.BreakersResponse{Breakers: []*loadgenv1.Breaker{{
+		Caller: "loadgen", Callee: "userservice", Method: "GetUser", State: "half-open", Since: timestamppb.New(noon), Reason: "5 s are over",
+	}}}, f.err
+}
+
+func (f *fakeLoadgen) WatchEvents(context.Context, *loadgenv1.WatchEventsRequest, ...grpc.CallOption) (grpc.ServerStreamingClient[loadgenv1.Event], error) {
+	return &eventStream{events: f.events}, f.err
+}
+
+type eventStream struct {
+	grpc.ClientStream
+	events []*loadgenv1.Event
+}
+
+func (s *eventStream) Recv() (*loadgenv1.Event, error) {
+	if len(s.events) == 0 {
+		return nil, io.EOF
+	}
+	e := s.events[0]
+	s.events = s.events[1:]
+	return e, nil
+}
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func TestLoads_RequestsMatchTheScenario(t *testing.T) {
+	f := &fakeLoadgen{}
+	spec := scenarios.LoadSpec{Name: "browse", Rate: 120, Seed: 42}
+	spec.Call.Service, spec.Call.Method, spec.Call.Request = "userservice", "user.v1.UserService/GetUser", `{"userId":"u-1"}`
+	if err := (loads{f}).Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	var want any = &loadgenv1.StartLoadRequest{
+		Name: "browse", Target: "userservice", Method: "user.v1.UserService/GetUser", RequestJson: `{"userId":"u-1"}`, Rate: 120, Seed: 42,
+	}
+	if diff := cmp.Diff(want, f.asked, protocmp.Transform()); diff != "" {
+		t.Errorf("start (-want +got)\n%s", diff)
+	}
+	if err := (loads{f}).SetRate(t.Context(), "browse", 7); err != nil {
+		t.Fatal(err)
+	}
+	want = &loadgenv1.SetRateRequest{Name: "browse", Rate: 7}
+	if diff := cmp.Diff(want, f.asked, protocmp.Transform()); diff != "" {
+		t.Errorf("set rate (-want +got)\n%s", diff)
+	}
+}
+
+func TestLoads_Reading(t *testing.T) {
+	h := hdrhistogram.New(1, 10_000_000, 3)
+	if err := h.RecordValues(1500, 98); err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeLoadgen{stats: &loadgenv1.LoadStats{
+		Name: "browse", Intended: 101, Sent: 100, Ok: 98, Errors: map[string]int64{"UNAVAILABLE": 2}, LatencyHistogram: encoded,
+	}}
+	for doing, read := range map[string]func(context.Context, string) (scenarios.LoadReading, error){"read": loads{f}.Read, "stop": loads{f}.Stop} {
+		got, err := read(t.Context(), "browse")
+		if err != nil {
+			t.Fatalf("%s: %v", doing, err)
+		}
+		if got.Intended != 101 || got.Sent != 100 || got.OK != 98 || got.Errors["UNAVAILABLE"] != 2 || got.Latency.TotalCount() != 98 {
+			t.Errorf("%s: %+v", doing, got)
+		}
+	}
+	f.stats.AnsweredHistogram, f.stats.Refused = encoded, map[string]int64{"BREAKER_OPEN": 1}
+	f.stats.ReadAt = timestamppb.New(time.Now().Add(-time.Hour)) // a cluster whose clock is an hour late
+	f.stats.Failures = []*loadgenv1.FailurePeriod{{FirstFailedAt: f.stats.ReadAt, LastFailedAt: f.stats.ReadAt, Failed: 2, LongestOutage: durationpb.New(time.Second)}}
+	got, err := loads{f}.Read(t.Context(), "browse")
+	if err != nil || got.RefusedLocally() != 1 || got.Latency.TotalCount() != 98 || got.FailedLatency != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if p := got.Failures[0]; p.Failed != 2 || p.Outage != time.Second || time.Since(p.Last) > time.Minute || got.At.IsZero() {
+		t.Errorf("failures %+v, read at %s", got.Failures, got.At)
+	}
+	f.stats.AnsweredHistogram = []byte("no histogram")
+	if _, err := (loads{f}).Read(t.Context(), "browse"); err == nil || !errorSays(err, "reading load browse: its histogram: ") {
+		t.Errorf("a broken histogram: %v", err)
+	}
+}
+
+func TestLoadError_OnlyNotFoundIsErrNoLoad(t *testing.T) {
+	for _, c := range []struct {
+		code codes.Code
+		gone bool
+	}{{codes.NotFound, true}, {codes.Unavailable, false}, {codes.AlreadyExists, false}} {
+		l := loads{&fakeLoadgen{err: status.Error(c.code, "as it is")}}
+		_, read := l.Read(t.Context(), "browse")
+		_, stop := l.Stop(t.Context(), "browse")
+		for doing, err := range map[string]error{
+			"starting": l.Start(t.Context(), scenarios.LoadSpec{Name: "browse"}), "changing": l.SetRate(t.Context(), "browse", 1), "reading": read, "stopping": stop,
+		} {
+			if errors.Is(err, scenarios.ErrNoLoad) != c.gone || !errorSays(err, doing+" load browse: ") {
+				t.Errorf("%s, %s: %v", doing, c.code, err)
+			}
+		}
+	}
+}
+
+func TestBreakers_Reading(t *testing.T) {
+	got, err := breakers{&fakeLoadgen{}}.Breakers(t.Context())
+	want := []telemetry.Breaker{{Caller: "loadgen", Callee: "userservice", Method: "GetUser", State: telemetry.HalfOpen, Since: noon, Reason: "5 s are over"}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if _, err := (breakers{&fakeLoadgen{err: io.ErrUnexpectedEOF}}).Breakers(t.Context()); !errorSays(err, "reading breakers: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEvents_OnlyBreakerChangesSinceTheStart(t *testing.T) {
+	event := func(seq uint64, kind string, at time.Duration) *loadgenv1.Event {
+		return &loadgenv1.Event{Seq: seq, Kind: kind, BootId: "boot", Time: timestamppb.New(noon.Add(at)), Labels: map[string]string{
+			"caller": "loadgen", "callee": "userservice", "method": "GetUser", "from": "closed", "to": "open", "reason": "25 % failed",
+		}}
+	}
+	old, new, load := event(2, "breaker", -time.Minute), event(3, "breaker", time.Second), event(4, "load", 2*time.Second)
+	early, late := event(1, "missed", time.Hour), event(9, "missed", time.Hour) // such a one tells when it was sent
+	for _, c := range []struct {
+		sentence string
+		after    uint64
+		events   []*loadgenv1.Event
+		want     []uint64
+	}{
+		{"from the start: what was before is history", 0, []*loadgenv1.Event{old, new, load}, []uint64{3}},
+		{"what was lost of history is history", 0, []*loadgenv1.Event{early, old, new}, []uint64{3}},
+		{"what was lost since the start is told", 0, []*loadgenv1.Event{early, new}, []uint64{1, 3}},
+		{"after an event: all that followed, however old", 1, []*loadgenv1.Event{old, new, load}, []uint64{2, 3}},
+		{"after an event: what was lost", 1, []*loadgenv1.Event{new, load, late}, []uint64{3, 9}},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			changes, err := breakers{&fakeLoadgen{events: c.events}}.Events(t.Context(), noon, c.after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []uint64
+			for change := range changes {
+				got = append(got, change.Seq)
+				want := scenarios.BreakerChange{
+					Seq: change.Seq, Boot: "boot", At: change.At, From: "loadgen", To: "userservice", Method: "GetUser", Old: telemetry.Closed, New: telemetry.Open, Reason: "25 % failed",
+				}
+				if change.Seq == early.GetSeq() || change.Seq == late.GetSeq() {
+					want = scenarios.BreakerChange{Seq: change.Seq, Boot: "boot", Missed: true}
+				}
+				if change != want {
+					t.Errorf("got %+v, want %+v", change, want)
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestEvents_EndWithTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		f := &fakeLoadgen{events: []*loadgenv1.Event{{Seq: 1, Kind: "breaker"}, {Seq: 2, Kind: "breaker"}}}
+		changes, err := breakers{f}.Events(ctx, time.Now(), 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel() // nobody reads
+		synctest.Wait()
+		if _, more := <-changes; more {
+			t.Error("it is not closed")
+		}
+	})
+}
+
+// mutedLoadgen accepts every call and answers none.
+type mutedLoadgen struct{ loadgenv1.LoadGeneratorClient }
+
+func (mutedLoadgen) StartLoad(ctx context.Context, _ *loadgenv1.StartLoadRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (mutedLoadgen) SetRate(ctx context.Context, _ *loadgenv1.SetRateRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (mutedLoadgen) GetLoad(ctx context.Context, _ *loadgenv1.GetLoadRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (mutedLoadgen) StopLoad(ctx context.Context, _ *loadgenv1.StopLoadRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (mutedLoadgen) Breakers(ctx context.Context, _ *loadgenv1.BreakersRequest, _ ...grpc.CallOption) (*loadgenv1.BreakersResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (mutedLoadgen) WatchEvents(ctx context.Context, _ *loadgenv1.WatchEventsRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[loadgenv1.Event], error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestLoads_EveryRequestHasADeadline(t *testing.T) {
+	l, b := loads{mutedLoadgen{}}, breakers{mutedLoadgen{}}
+	for doing, do := range map[string]func(context.Context) error{
+		"starting":  func(ctx context.Context) error { return l.Start(ctx, scenarios.LoadSpec{Name: "browse"}) },
+		"changing":  func(ctx context.Context) error { return l.SetRate(ctx, "browse", 1) },
+		"reading":   func(ctx context.Context) error { _, err := l.Read(ctx, "browse"); return err },
+		"stopping":  func(ctx context.Context) error { _, err := l.Stop(ctx, "browse"); return err },
+		"breakers":  func(ctx context.Context) error { _, err := b.Breakers(ctx); return err },
+		"following": func(ctx context.Context) error { _, err := b.Events(ctx, noon, 0); return err },
+	} {
+		t.Run(doing, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				started := time.Now()
+				if err := do(t.Context()); err == nil {
+					t.Error("no error")
+				}
+				if took := time.Since(started); took > stopRPCLimit {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
+func TestLoads_ErrorsNameTheLoadOfTheScenario(t *testing.T) {
+	err := loads{&fakeLoadgen{err: status.Error(codes.AlreadyExists, "taken")}}.Start(t.Context(), scenarios.LoadSpec{Name: "20300102T030405Z-pod-kill/browse"})
+	if !errors.Is(err, scenarios.ErrLoadTaken) || err.Error() != "starting load browse: a load of this name is running" {
+		t.Errorf("got %v", err)
+	}
+}

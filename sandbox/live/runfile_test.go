@@ -1,0 +1,88 @@
+package live
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/grpc-sandbox/sandbox/internal/flock"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+func TestWriteRun_IsReadBack(t *testing.T) {
+	f := sandbox.Folders{Config: t.TempDir()}
+	if r, err := readRun(f, "blue"); r != nil || err != nil {
+		t.Fatalf("before any run: %+v, %v", r, err)
+	}
+	if err := os.Mkdir(filepath.Join(f.Config, "blue"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, phase := range []string{"steady", "done"} {
+		want := telemetry.Run{Scenario: "pod-kill", Phase: phase, Started: noon, PID: 7, Timeline: []telemetry.Event{{Seq: 1, At: noon, Kind: "phase", Subject: phase}}}
+		if err := WriteRun(f, "blue", want); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readRun(f, "blue")
+		if diff := cmp.Diff(&want, got); diff != "" || err != nil {
+			t.Errorf("%v (-want +got)\n%s", err, diff)
+		}
+	}
+	files, err := os.ReadDir(filepath.Join(f.Config, "blue"))
+	if err != nil || len(files) != 1 {
+		t.Errorf("beside the run there are %v, %v", files, err)
+	}
+	if other, err := readRun(f, "red"); other != nil || err != nil {
+		t.Errorf("another sandbox has a run of its own: %+v, %v", other, err)
+	}
+}
+
+func TestReadRun_DamagedFileIsNamed(t *testing.T) {
+	f := sandbox.Folders{Config: t.TempDir()}
+	if err := os.Mkdir(filepath.Join(f.Config, "blue"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(f.Run("blue"), []byte(`{"Scen`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readRun(f, "blue"); !errorSays(err, f.Run("blue")) || len(remedy.Of(err)) != 1 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLastRun_WithoutItsProcessIsKilled(t *testing.T) {
+	run := func(phase string, pid int) telemetry.Run { return telemetry.Run{Phase: phase, PID: pid, Started: noon} }
+	holds := func(verb string, pid int) flock.Holder { return flock.Holder{Verb: verb, PID: pid} }
+	for _, c := range []struct {
+		sentence string
+		files    []telemetry.Run // what is read, one after the other
+		holder   flock.Holder
+		held     bool
+		want     string
+	}{
+		{"it has the lock", []telemetry.Run{run("steps", 7)}, holds("run x", 7), true, ""},
+		{"the lock is free", []telemetry.Run{run("steps", 7), run("steps", 7)}, flock.Holder{}, false, telemetry.Killed},
+		{"the lock is another run's", []telemetry.Run{run("steps", 7), run("steps", 7)}, holds("run x", 8), true, telemetry.Killed},
+		{"the lock is of down", []telemetry.Run{run("steps", 0), run("steps", 0)}, holds("down", 8), true, telemetry.Killed},
+		{"the previous version's file has no process", []telemetry.Run{run("steps", 0)}, holds("run x", 8), true, ""},
+		{"the holder could not write its name", []telemetry.Run{run("steps", 7)}, flock.Holder{}, true, ""},
+		{"it is over", []telemetry.Run{run("done", 7)}, flock.Holder{}, false, ""},
+		{"it ended while it was looked at", []telemetry.Run{run("cleanup", 7), run("done", 7)}, flock.Holder{}, false, ""},
+		{"the next one began while it was looked at", []telemetry.Run{run("steps", 7), run("plan", 8)}, holds("run x", 8), true, ""},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			left := c.files
+			got, err := lastRun(func() (*telemetry.Run, error) {
+				r := left[0]
+				left = left[1:]
+				return &r, nil
+			}, func() (flock.Holder, bool) { return c.holder, c.held })
+			if err != nil || got.Result != c.want || len(left) > 0 {
+				t.Errorf("result %q, %v; %d reads left; want %q", got.Result, err, len(left), c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,65 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
+)
+
+func TestProbeCache_ProbesOncePerBoot(t *testing.T) {
+	folder, podman := t.TempDir(), cluster.Engine{Name: "podman"}
+	probes, broken := 0, errors.New("no privilege")
+	var answer error
+	since := func(boot string) probeCache {
+		return probeCache{folder: folder, boot: boot, probe: func(context.Context, cluster.Engine) error {
+			probes++
+			return answer
+		}}
+	}
+	for _, c := range []struct {
+		sentence string
+		boot     string
+		answer   error
+		forget   bool
+		probed   bool
+	}{
+		{"one that does not work", "monday", broken, false, true},
+		{"is not remembered", "monday", nil, false, true},
+		{"one that works is", "monday", broken, false, false},
+		{"until the machine starts again", "tuesday", nil, false, true},
+		{"or what it was used for failed", "tuesday", nil, true, true},
+		{"where the system does not tell, each time", "", nil, false, true},
+		{"and again", "", nil, false, true},
+	} {
+		answer, probes = c.answer, 0
+		p := since(c.boot)
+		if c.forget {
+			if err := p.forget(podman); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := p.works(t.Context(), podman)
+		if (probes == 1) != c.probed {
+			t.Errorf("%s: probed %d times", c.sentence, probes)
+		}
+		if c.probed && !errors.Is(err, c.answer) || !c.probed && err != nil {
+			t.Errorf("%s: %v", c.sentence, err)
+		}
+	}
+	if err := since("tuesday").forget(cluster.Engine{Name: "docker"}); err != nil {
+		t.Errorf("forgetting what is not known: %v", err)
+	}
+}
+
+func TestProbeCache_UnwritableFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "no folder")
+	fixture.Write(t, file, "", 0o600)
+	p := probeCache{folder: file, boot: "monday", probe: func(context.Context, cluster.Engine) error { return nil }}
+	if err := p.works(t.Context(), cluster.Engine{Name: "podman"}); err != nil {
+		t.Error(err)
+	}
+}
