@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
 )
 
 func TestInterruptInAnyPhaseCleansUp(t *testing.T) {
@@ -116,7 +117,7 @@ func TestResidueIsNamedAndTheJournalKept(t *testing.T) {
 		if report.Result != Error || !errors.As(err, &behind) || len(report.Cleanup.Residue) != 2 {
 			t.Errorf("result %s, error %v, residue %q", report.Result, err, report.Cleanup.Residue)
 		}
-		if left, _ := leftovers(opts.Journal); len(left) != 1 {
+		if left, _ := journal.Files(opts.Journal); len(left) != 1 {
 			t.Errorf("journals: %v", left)
 		}
 		w.fail("Scale", nil)

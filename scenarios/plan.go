@@ -9,6 +9,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/watch"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
@@ -68,7 +69,7 @@ func (r *run) blameLeftovers(err error) error {
 	if errors.As(err, &few) {
 		err = errors.New(err.Error()) // without its remedies
 	}
-	err = fmt.Errorf("%w; a killed run left behind: %s", err, strings.Join(described(r.report.LeftBehind), "; "))
+	err = fmt.Errorf("%w; a killed run left behind: %s", err, strings.Join(descriptions(r.report.LeftBehind), "; "))
 	return remedy.Wrap(err, remedy.Command("undo"))
 }
 
@@ -115,7 +116,7 @@ func (r *run) settle(ctx context.Context) error {
 			if n.ready >= n.replicas || !r.Clock.Now().Before(limit) {
 				break
 			}
-			if err := clock.Pause(ctx, r.Clock, pulse); err != nil {
+			if err := clock.Pause(ctx, r.Clock, watch.Interval); err != nil {
 				return err
 			}
 		}

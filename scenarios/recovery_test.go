@@ -251,7 +251,12 @@ func TestRecovery_ComesFromTheCallers(t *testing.T) {
 }
 
 func TestBreakerTimes_CountFromTheFault(t *testing.T) {
-	r := breakerTimes(report.Recovery{}, []expect.StateTrace{walked("m", "closed", "open", "half-open", "open", "closed")}, epoch.Add(500*time.Millisecond), epoch.Add(time.Minute))
+	epoch := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	trace := expect.StateTrace{From: "a", To: "b", Method: "m"}
+	for i, state := range []telemetry.BreakerState{"closed", "open", "half-open", "open", "closed"} { // a second apart
+		trace.Visits = append(trace.Visits, expect.Visit{State: state, At: epoch.Add(time.Duration(i) * time.Second)})
+	}
+	r := breakerTimes(report.Recovery{}, []expect.StateTrace{trace}, epoch.Add(500*time.Millisecond), epoch.Add(time.Minute))
 	want := report.Recovery{DetectSeconds: new(0.5), HalfOpenedSeconds: new(1.5), ClosedSeconds: new(3.5), OpenSeconds: new(2.0), HalfOpenSeconds: new(1.0)}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Error(diff)

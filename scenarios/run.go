@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/watch"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
@@ -27,29 +30,29 @@ type Options struct {
 	// Room returns how many more pods of a release the node has room for; nil: not known.
 	Room func(ctx context.Context, release string) (int, error)
 
-	newJournalFile func(path string) (journalFile, error) // nil: a file; tests fill the disk
+	createJournal func(path string) (journal.File, error) // nil: a file; tests fill the disk
 }
 
 // A run is one execution of one scenario.
 type run struct {
 	Scenario
 	Options
-	name   string // of the run, its journal and its loads
-	world  Target // as the caller gave it, under deadlines
-	target Target // the same, in which the run's loads go by their names in the scenario
-	log    *timeline
-	report report.Report
+	name    string // of the run, its journal and its loads
+	cluster Target // as the caller gave it, under deadlines
+	target  Target // the same, in which the run's loads go by their names in the scenario
+	log     *timeline
+	report  report.Report
 
-	journal *journal
-	done    stack             // journalled, in order
-	assumed action.State      // of the cluster, after what is done and not undone
-	before  map[string]counts // of each release that a step changes
-	sampler *sampler
-	pods    *podWatch
-	calm    calm
-	watch   *breakerWatch
-	rest    func()                 // stops sampling; what was sampled stays
-	final   map[string]LoadReading // from start to stop
+	journal  *journal.Journal
+	done     journal.Stack     // journalled, in order
+	assumed  action.State      // of the cluster, after what is done and not undone
+	before   map[string]counts // of each release that a step changes
+	loads    *watch.Loads
+	pods     *watch.Pods
+	calm     calm
+	breakers *watch.Breakers
+	rest     func()                 // stops sampling; what was sampled stays
+	final    map[string]LoadReading // from start to stop
 
 	fault, healed time.Time
 	unclean       error // what clean-up could not do
@@ -99,17 +102,14 @@ func newRun(sc Scenario, t Target, opts Options) *run {
 	if opts.Settle == 0 {
 		opts.Settle = 30 * time.Second
 	}
-	if opts.newJournalFile == nil {
-		opts.newJournalFile = newJournalFile
-	}
-	name, world := runName(sc.Name, opts.Clock.Now()), target.WithDeadlines(t)
-	scoped := world
-	scoped.Loads = target.WithPrefix(world.Loads, name+"/")
+	name, cluster := runName(sc.Name, opts.Clock.Now()), target.WithDeadlines(t)
+	scoped := cluster
+	scoped.Loads = target.WithPrefix(cluster.Loads, name+"/")
 	r := &run{
-		name: name, world: world,
+		name: name, cluster: cluster,
 		Scenario: sc, Options: opts, target: scoped, log: newTimeline(opts.Clock, sc.Name),
 		before: map[string]counts{}, final: map[string]LoadReading{},
-		sampler: newSampler(sc, scoped.Loads, opts.Clock), pods: newPodWatch(sc, scoped.Workloads, opts.Clock), rest: func() {},
+		loads: watch.NewLoads(sc, scoped.Loads, opts.Clock), pods: watch.NewPods(sc, scoped.Workloads, opts.Clock), rest: func() {},
 	}
 	r.report = report.Report{
 		Scenario: sc.Name, Seed: sc.Seed, StartedAt: opts.Clock.Now(), Steps: []report.Step{}, Timeline: []report.Event{},
@@ -151,8 +151,8 @@ func (r *run) perform(ctx context.Context) error {
 	unwatch()
 	background.Wait()
 	stop(nil)
-	if r.watch != nil {
-		r.report.Recovery = breakerTimes(r.report.Recovery, r.watch.snapshot(), r.fault, r.Clock.Now())
+	if r.breakers != nil {
+		r.report.Recovery = breakerTimes(r.report.Recovery, r.breakers.Snapshot(), r.fault, r.Clock.Now())
 	}
 	r.log.phase("cleanup")
 	r.unclean = r.cleanup(ctx)
@@ -161,7 +161,7 @@ func (r *run) perform(ctx context.Context) error {
 
 // open undoes what earlier runs left, and opens the journal of this one. What cannot be undone is reported and does not keep the run from starting.
 func (r *run) open(ctx context.Context) error {
-	undo, err := undoLeftovers(ctx, r.world, r.Journal)
+	undo, err := journal.UndoAll(ctx, r.cluster, r.Journal)
 	for _, u := range undo.Undone {
 		r.log.note("phase", "undo", "left by a killed run: "+u)
 	}
@@ -182,17 +182,20 @@ func (r *run) open(ctx context.Context) error {
 	for _, left := range undo.Left {
 		last = max(last, left.Number)
 	}
-	return r.openJournal(last)
+	r.journal, err = journal.Start(journal.Options{
+		Path: filepath.Join(r.Journal, r.name+journal.Ext), Scenario: r.Name, At: r.Clock.Now(), After: last, Create: r.createJournal,
+	})
+	return err
 }
 
 // begin follows the breakers from before anything happens.
 func (r *run) begin(ctx context.Context, background *sync.WaitGroup) error {
-	watch, events, err := watchBreakers(ctx, r.target.Breakers, r.Clock, func(c BreakerChange) { r.log.event(breakerEvent(c)) })
+	breakers, events, err := watch.WatchBreakers(ctx, r.target.Breakers, r.Clock, func(c BreakerChange) { r.log.event(breakerEvent(c)) })
 	if err != nil {
 		return err
 	}
-	r.watch = watch
-	background.Go(func() { watch.run(ctx, events) })
+	r.breakers = breakers
+	background.Go(func() { breakers.Run(ctx, events) })
 	return nil
 }
 
@@ -219,7 +222,7 @@ func (r *run) close(ctx context.Context, err error) (report.Report, error) {
 
 // outcome weighs what ended the work first, then the expectations, then what clean-up left: a verdict outlives a bad clean-up.
 func (r *run) outcome(ctx context.Context, err error) (report.Result, string, error) {
-	var aborted *abortError
+	var aborted *watch.LimitError
 	var unhealthy *unhealthyError
 	failed := 0
 	for _, f := range r.report.Expectations {
@@ -266,3 +269,15 @@ func runName(scenario string, started time.Time) string {
 
 // loadPrefix is what the names of this run's loads start with on the generator.
 func (r *run) loadPrefix() string { return r.name + "/" }
+
+func breakerEvent(c target.BreakerChange) telemetry.Event {
+	e := telemetry.Event{
+		At: c.At, Kind: "breaker",
+		Subject: fmt.Sprintf("%s→%s %s", c.From, c.To, c.Method),
+		Detail:  fmt.Sprintf("%s→%s", c.Old, c.New),
+	}
+	if c.Reason != "" {
+		e.Detail += ": " + c.Reason
+	}
+	return e
+}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
 )
 
 // inWorld runs f in a bubble of fake time in which the world lives.
@@ -25,7 +27,7 @@ func inWorld(t *testing.T, w func() *world, f func(t *testing.T, ctx context.Con
 		cancel()
 		living.Wait()
 	})
-	if left, _ := leftovers(dir); len(left) > 0 && !strings.Contains(t.Name(), "Residue") {
+	if left, _ := journal.Files(dir); len(left) > 0 && !strings.Contains(t.Name(), "Residue") {
 		t.Errorf("journals left: %v", left)
 	}
 }
@@ -186,7 +188,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 			t.Errorf("did %q", got)
 		}
 	})
-	if files, err := os.ReadDir("."); err != nil || slices.ContainsFunc(files, func(f os.DirEntry) bool { return strings.HasSuffix(f.Name(), journalExt) }) {
+	if files, err := os.ReadDir("."); err != nil || slices.ContainsFunc(files, func(f os.DirEntry) bool { return strings.HasSuffix(f.Name(), journal.Ext) }) {
 		t.Errorf("a journal was written: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
@@ -35,7 +36,7 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 	}
 	sampling, rest := context.WithCancel(ctx)
 	r.rest = rest
-	background.Go(func() { r.sampler.run(sampling, stop) })
+	background.Go(func() { r.loads.Run(sampling, stop) })
 
 	from, err := r.readLoads(ctx)
 	if err != nil {
@@ -64,13 +65,13 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 func (r *run) startLoads(ctx context.Context) error {
 	for _, l := range r.Load {
 		detail := fmt.Sprintf("%s from %s to %s at %s", l.Name, l.From, l.Call.Method, l.Rate)
-		a, err := r.intend(loadStart, "", action.Effect{Detail: detail, Undo: loadStop{r.loadPrefix() + l.Name}})
+		c, err := r.intend(journal.LoadKind, "", action.Effect{Detail: detail, Undo: journal.StopLoad{Load: r.loadPrefix() + l.Name}})
 		if err != nil {
 			return err
 		}
 		if err := r.target.Loads.Start(ctx, l); err != nil {
 			if errors.Is(err, ErrLoadTaken) { // it belongs to another program
-				r.resolve(a)
+				r.drop(c)
 			}
 			return fmt.Errorf("starting load %s: %w", l.Name, err)
 		}
@@ -94,7 +95,7 @@ func (r *run) readLoads(ctx context.Context) (map[string]LoadReading, error) {
 // evidence returns what can be seen now. The caller fills in the loads over the window that it judges.
 func (r *run) evidence(ctx context.Context) expect.Evidence {
 	e := expect.Evidence{Loads: map[string]LoadReading{}, Calls: 1}
-	e.Traces, e.UnknownTraces = r.watch.present(ctx)
+	e.Traces, e.UnknownTraces = r.breakers.Present(ctx)
 	e.Now = r.Clock.Now()
 	e.Ready = func(release string) (int, time.Time, error) {
 		pods, err := r.target.Workloads.Pods(ctx, release)

@@ -3,21 +3,15 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/spec"
 )
-
-// done is an effect that is written to the journal.
-type done struct {
-	Effect action.Effect
-	entry
-	undone bool // or left alone
-	alone  bool // another program has changed the value since
-}
 
 // steps does the steps in order; one whose condition does not come true is the last.
 func (r *run) steps(ctx context.Context) error {
@@ -87,7 +81,7 @@ func (r *run) act(ctx context.Context, s spec.Step, e action.Effect) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	a, err := r.intend(s.Kind, s.Name, e)
+	c, err := r.intend(s.Kind, s.Name, e)
 	if err != nil {
 		return err
 	}
@@ -111,52 +105,52 @@ func (r *run) act(ctx context.Context, s spec.Step, e action.Effect) error {
 		return err
 	}
 	if e.Revert {
-		return r.putBack(ctx, a)
+		return r.undoAndTime(ctx, c)
 	}
 	return nil
 }
 
-func (r *run) intend(kind, step string, e action.Effect) (*done, error) {
-	line, err := r.journal.intend(r.Clock.Now(), kind, step, e.Detail, e.Undo)
+// intend writes an effect to the journal.
+func (r *run) intend(kind, step string, e action.Effect) (*journal.Change, error) {
+	entry, err := r.journal.Intend(journal.Entry{At: r.Clock.Now(), Kind: kind, Step: step, Detail: e.Detail}, e.Undo)
 	if err != nil {
 		return nil, err
 	}
-	a := &done{Effect: e, entry: line, undone: e.Undo == nil}
-	r.done = append(r.done, a)
-	return a, nil
+	c := &journal.Change{Effect: e, Entry: entry, Undone: e.Undo == nil}
+	r.done = append(r.done, c)
+	return c, nil
 }
 
-// heal puts an earlier step back; one that is back already stays so.
+// heal undoes an earlier step. A step that is already undone stays so.
 func (r *run) heal(ctx context.Context, step string) error {
-	for i := len(r.done) - 1; i >= 0; i-- {
-		if a := r.done[i]; a.Step == step && !a.undone {
-			return r.putBack(ctx, a)
+	for _, c := range slices.Backward(r.done) {
+		if c.Entry.Step == step && !c.Undone {
+			return r.undoAndTime(ctx, c)
 		}
 	}
 	return nil
 }
 
-// putBack undoes one deed, once, and times recovery from there.
-func (r *run) putBack(ctx context.Context, a *done) error {
-	if err := r.undo(ctx, a); err != nil {
+// undoAndTime undoes a change; recovery is timed from there.
+func (r *run) undoAndTime(ctx context.Context, c *journal.Change) error {
+	if err := r.undo(ctx, c); err != nil {
 		return err
 	}
 	r.healed = r.Clock.Now()
-	r.calm.changed(r.healed, a.Effect.UndoSettled)
+	r.calm.changed(r.healed, c.Effect.UndoSettled)
 	return nil
 }
 
-// putAway records that a deed is undone.
-func (r *run) putAway(a *done) {
-	r.report.Cleanup.Undone = append(r.report.Cleanup.Undone, a.Detail)
-	r.resolve(a)
+// markUndone records that a change is undone.
+func (r *run) markUndone(c *journal.Change) {
+	r.report.Cleanup.Undone = append(r.report.Cleanup.Undone, c.Entry.Detail)
+	r.drop(c)
 }
 
-// resolve takes a deed out of what has to be undone. When the journal cannot be written, as on a full disk, the next Undo finds the value
-// restored.
-func (r *run) resolve(a *done) {
-	a.undone = true
-	if err := r.journal.undone(r.Clock.Now(), a.Number); err != nil {
+// drop takes a change out of what has to be undone. If the journal cannot be written, as on a full disk, the next Undo finds the value restored.
+func (r *run) drop(c *journal.Change) {
+	c.Undone = true
+	if err := r.journal.Undone(r.Clock.Now(), c.Entry.Number); err != nil {
 		r.log.note("phase", "journal", err.Error())
 	}
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/watch"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
@@ -37,20 +39,20 @@ const verdictTries = 20
 // verdict stops the loads, and judges all that was observed from their start on.
 func (r *run) verdict(ctx context.Context) error {
 	r.rest()
-	for _, a := range r.done {
-		if a.Kind == loadStart && !a.undone {
-			if err := r.stopLoad(ctx, a); err != nil {
+	for _, c := range r.done {
+		if c.Entry.Kind == journal.LoadKind && !c.Undone {
+			if err := r.stopLoad(ctx, c); err != nil {
 				return err
 			}
 		}
 	}
 	// The last changes may still be on their way.
-	if err := clock.Pause(ctx, r.Clock, pulse); err != nil {
+	if err := clock.Pause(ctx, r.Clock, watch.Interval); err != nil {
 		return err
 	}
 	e := r.evidence(ctx)
 	for tries := 0; e.UnknownTraces != "" && tries < verdictTries; tries++ {
-		if err := clock.Pause(ctx, r.Clock, pulse); err != nil {
+		if err := clock.Pause(ctx, r.Clock, watch.Interval); err != nil {
 			return err
 		}
 		e = r.evidence(ctx)
@@ -66,14 +68,14 @@ func (r *run) verdict(ctx context.Context) error {
 }
 
 // stopLoad undoes a load's start and keeps its last reading.
-func (r *run) stopLoad(ctx context.Context, a *done) error {
-	name := target.ShortName(a.Effect.Undo.(loadStop).Load)
+func (r *run) stopLoad(ctx context.Context, c *journal.Change) error {
+	name := target.ShortName(c.Effect.Undo.(journal.StopLoad).Load)
 	last, err := r.target.Loads.Stop(ctx, name)
 	if err != nil {
 		return fmt.Errorf("stopping load %s: %w", name, err)
 	}
 	r.final[name] = last.WithUnanswered() // it began with the run, so that nothing was in flight before
 	r.log.note("load", name, "stop")
-	r.putAway(a)
+	r.markUndone(c)
 	return nil
 }

@@ -1,108 +1,13 @@
 package scenarios
 
 import (
-	"runtime"
-	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 	"unicode/utf8"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
-	"github.com/grpc-sandbox/sandbox/scenarios/expect"
-	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
-	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
-
-// called is what a load did: calls of 1 ms that were answered, of 2 s that failed at the callee, and calls that were refused locally.
-func called(answered, failed, refused, neverSent int64) LoadReading {
-	r := newReading()
-	r.OK, r.Sent = answered, answered+failed+refused
-	r.Intended = r.Sent + neverSent
-	r.Errors["UNAVAILABLE"], r.Errors[target.NeverLeft], r.Refused["BREAKER_OPEN"] = failed+refused, neverSent, refused
-	_ = r.Latency.RecordValues(1000, answered)
-	_ = r.FailedLatency.RecordValues(2_000_000, failed)
-	return r
-}
-
-// dayLong is a limit over a day.
-type dayLong struct{ expect.Limit }
-
-func (dayLong) Window() time.Duration { return 24 * time.Hour }
-
-// TestSampler_MemoryIsBounded records a day in readings that are a second apart.
-func TestSampler_MemoryIsBounded(t *testing.T) {
-	sc := Scenario{Abort: []expect.Limit{dayLong{}}}
-	s := newSampler(sc, nil, clock.Wall{})
-	h := hdrhistogram.New(1, (10 * time.Minute).Microseconds(), 3)
-	_ = h.RecordValues(1234, 99)
-	heap := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	before := heap()
-	const day = 24 * 3600
-	for i := range 2 * day {
-		r := LoadReading{At: epoch.Add(time.Duration(i) * time.Second), Intended: int64(i), Sent: int64(i), Errors: map[string]int64{"UNAVAILABLE": 1}}
-		if i%1000 == 0 || i > 2*day-20 { // to decode all would take minutes
-			r.Latency = h
-		}
-		s.record("browse", r)
-	}
-	if after := heap(); after > before+20e6 {
-		t.Errorf("%d MB after two days", (after-before)/1e6)
-	}
-	over, full := s.last("browse", 24*time.Hour)
-	if !full || over.Sent < day || over.Sent > day+day/200 {
-		t.Errorf("the window of a day has %d readings of a second, want %d; full: %v", over.Sent, day, full)
-	}
-	runtime.KeepAlive(s)
-}
-
-func TestSampler_WindowLiesAfterTheChange(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		now := time.Now()
-		s := newSampler(Scenario{}, nil, clock.Wall{})
-		for i := range 13 { // 3 s
-			r := called(int64(100*i), 0, 0, 0)
-			r.At = now.Add(time.Duration(i-12) * pulse)
-			s.record("l", r)
-		}
-		over, began, unknown := s.window("l", 2*time.Second, now.Add(-2500*time.Millisecond))
-		if unknown != "" || over.OK != 800 || over.Latency.TotalCount() != 800 || !began.Equal(now.Add(-2*time.Second)) {
-			t.Errorf("%s: %d calls, %d latencies from %s on", unknown, over.OK, over.Latency.TotalCount(), began)
-		}
-		if _, _, unknown = s.window("l", 2*time.Second, now.Add(-1900*time.Millisecond)); unknown == "" {
-			t.Error("a window that begins before the change is known")
-		}
-		if _, _, unknown = s.window("other", 2*time.Second, time.Time{}); unknown == "" {
-			t.Error("a load that was never read is known")
-		}
-	})
-}
-
-func TestWatch_ListAheadOfItsEvent(t *testing.T) {
-	w := newWorld()
-	w.breaker.Caller = "" // none at first
-	watch, _, err := watchBreakers(t.Context(), listedFrom{w, "a"}, clock.Wall{}, func(BreakerChange) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.breaker = telemetry.Breaker{Caller: "a", Callee: "b", Method: "m", State: telemetry.Open, Since: time.Now(), Reason: "26% of 50 calls failed"}
-	if err := watch.refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	watch.add(BreakerChange{Seq: 1, Boot: "x", At: w.breaker.Since, From: "a", To: "b", Method: "m", Old: telemetry.Closed, New: telemetry.Open})
-	if got := watch.snapshot()[0]; got.Gap || !slices.Equal(got.States(), []telemetry.BreakerState{telemetry.Closed, telemetry.Open}) {
-		t.Errorf("the breaker went closed → open; got %v, gap %t", got.States(), got.Gap)
-	}
-}
 
 func TestReport_EveryExpectationIsThere(t *testing.T) {
 	for name, r := range reports(t) {

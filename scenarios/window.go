@@ -8,6 +8,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/watch"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
@@ -41,7 +42,7 @@ func (c *calm) settle(ctx context.Context, clock Clock) (at calmTimes, unsettled
 	if took == nil || !now.settled.IsZero() {
 		return now, ""
 	}
-	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	ctx, cancel := context.WithTimeout(ctx, watch.ReadTimeout)
 	defer cancel()
 	done, err := took(ctx)
 	switch {
@@ -89,11 +90,11 @@ type sliding struct {
 
 // judge judges expectations over the window that ends now. It returns the time at which the latest of their windows started.
 func (r *run) judge(ctx context.Context, how sliding, expectations []expect.Expectation) (findings []report.Finding, number int, since time.Time) {
-	_ = r.sampler.sample(ctx) // if it fails, the last reading remains, and grows too old
+	_ = r.loads.Sample(ctx) // if it fails, the last reading remains, and grows too old
 	for _, x := range expectations {
 		if x, ok := x.(expect.OfPods); ok {
 			release, _ := x.Pods()
-			r.pods.sample(ctx, release)
+			r.pods.Sample(ctx, release)
 		}
 	}
 	calm, unsettled := r.calm.settle(ctx, r.Clock)
@@ -109,14 +110,14 @@ func (r *run) judge(ctx context.Context, how sliding, expectations []expect.Expe
 		e.Unread, e.Started = map[string]string{}, map[string]time.Time{}
 		for _, l := range r.Load {
 			if e.Unread[l.Name] = unsettled; unsettled == "" {
-				e.Loads[l.Name], e.Started[l.Name], e.Unread[l.Name] = r.sampler.window(l.Name, hold, calm.settled)
+				e.Loads[l.Name], e.Started[l.Name], e.Unread[l.Name] = r.loads.Window(l.Name, hold, calm.settled)
 			}
 		}
 		e.Ready = func(release string) (int, time.Time, error) {
 			if unsettled != "" {
 				return 0, time.Time{}, errors.New(unsettled)
 			}
-			return r.pods.window(release, hold, calm.settled)
+			return r.pods.Window(release, hold, calm.settled)
 		}
 		findings[i] = x.Check(e)
 		findings[i].Phase = how.phase
@@ -140,7 +141,7 @@ func (r *run) await(ctx context.Context, how sliding, within time.Duration, expe
 		if report.AllMet(findings) || !now.Before(began.Add(within)) {
 			return findings, since, nil
 		}
-		if err := clock.Pause(ctx, r.Clock, pulse); err != nil {
+		if err := clock.Pause(ctx, r.Clock, watch.Interval); err != nil {
 			return findings, since, err
 		}
 	}
@@ -160,7 +161,7 @@ func (r *run) followRecovery(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var following sync.WaitGroup
 	following.Go(func() {
-		for clock.Pause(ctx, r.Clock, pulse) == nil {
+		for clock.Pause(ctx, r.Clock, watch.Interval) == nil {
 			if r.calm.undisturbed() {
 				continue
 			}
@@ -183,6 +184,3 @@ func (c *calm) undisturbed() bool {
 }
 
 func (r *run) recovering() sliding { return sliding{phase: "recover", hold: r.Recover.Hold} }
-
-// pulse is the interval at which conditions and limits are judged.
-const pulse = 250 * time.Millisecond

@@ -178,14 +178,3 @@ func (w *world) converge(release string, ready bool) {
 		w.pods[release] = append(w.pods[release], telemetry.Pod{Name: name, Release: release, Ready: ready})
 	}
 }
-
-// listedFrom lists the world's breaker only once it belongs to a caller.
-type listedFrom struct {
-	*world
-	caller string
-}
-
-func (l listedFrom) Breakers(ctx context.Context) ([]telemetry.Breaker, error) {
-	all, err := l.world.Breakers(ctx)
-	return slices.DeleteFunc(all, func(b telemetry.Breaker) bool { return b.Caller != l.caller }), err
-}

@@ -1,4 +1,4 @@
-package scenarios
+package journal
 
 import (
 	"bytes"
@@ -16,9 +16,9 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
-// leftovers lists the journals in a directory, the newest first.
-func leftovers(dir string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*"+journalExt))
+// Files lists the journals in a directory, the newest first.
+func Files(dir string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*"+Ext))
 	if err != nil {
 		return nil, fmt.Errorf("listing journals: %w", err)
 	}
@@ -26,15 +26,15 @@ func leftovers(dir string) ([]string, error) {
 	return files, nil
 }
 
-// A record is what a journal says.
+// record is the content of a journal.
 type record struct {
 	path     string
-	run      entry
-	changes  stack             // not undone, in order
+	run      Entry
+	changes  Stack             // not undone, in order
 	unusable []report.Leftover // lines that cannot be read, and changes that this version cannot undo
 }
 
-// readRecord replays a journal. A last line without an end is left out: the kill came before it was durable, so what it intended was not done.
+// readRecord replays a journal. A last line without an end is left out: the process was killed before the line was durable, so the change was not made.
 func readRecord(path string) (record, error) {
 	r := record{path: path}
 	data, err := os.ReadFile(path)
@@ -45,7 +45,7 @@ func readRecord(path string) (record, error) {
 	n := 0
 	for line := range bytes.Lines(whole) {
 		n++
-		var e entry
+		var e Entry
 		if err := json.Unmarshal(line, &e); err != nil {
 			r.unusable = append(r.unusable, report.Leftover{Detail: fmt.Sprintf("line %d of the journal", n), Problem: "it cannot be read: " + err.Error()})
 			continue
@@ -58,7 +58,7 @@ func readRecord(path string) (record, error) {
 	return r, nil
 }
 
-func (r *record) apply(e entry) {
+func (r *record) apply(e Entry) {
 	switch e.Op {
 	case "run":
 		r.run = e
@@ -73,8 +73,8 @@ func (r *record) apply(e entry) {
 	}
 }
 
-func (r *record) intended(e entry) {
-	read := reversalFor(e.Kind)
+func (r *record) intended(e Entry) {
+	read := undoReader(e.Kind)
 	if read == nil {
 		r.unusable = append(r.unusable, leftover(e, fmt.Sprintf("this version does not know how to undo %q", e.Kind)))
 		return
@@ -84,13 +84,13 @@ func (r *record) intended(e entry) {
 		r.unusable = append(r.unusable, leftover(e, "its reversal cannot be read: "+err.Error()))
 		return
 	}
-	r.changes = append(r.changes, &done{Effect: action.Effect{Detail: e.Detail, Undo: undo}, entry: e})
+	r.changes = append(r.changes, &Change{Effect: action.Effect{Detail: e.Detail, Undo: undo}, Entry: e})
 }
 
-// remove takes a change out. When it was undone, and not just forgotten, the one above it ends at its value.
+// remove takes a change out. If it was undone, and not just forgotten, the change above it is undone to its value.
 func (r *record) remove(number int, undone bool) {
 	r.unusable = slices.DeleteFunc(r.unusable, func(l report.Leftover) bool { return l.Number == number && number != 0 })
-	i := slices.IndexFunc(r.changes, func(d *done) bool { return d.Number == number })
+	i := slices.IndexFunc(r.changes, func(c *Change) bool { return c.Entry.Number == number })
 	if i < 0 {
 		return
 	}
@@ -103,24 +103,23 @@ func (r *record) remove(number int, undone bool) {
 func (r *record) leftovers() []report.Leftover {
 	all := slices.Clone(r.unusable)
 	for _, c := range r.changes {
-		l := leftover(c.entry, "")
+		l := leftover(c.Entry, "")
 		l.Subject, l.Scenario, l.Journal = c.Effect.Undo.Subject(), r.run.Scenario, r.path
-		if f, ok := c.Effect.Undo.(action.OfField); ok {
-			l.Field = f.Field()
+		if of, ok := c.Effect.Undo.(action.OfField); ok {
+			l.Field = of.Field()
 		}
 		all = append(all, l)
 	}
 	return all
 }
 
-func leftover(e entry, problem string) report.Leftover {
+func leftover(e Entry, problem string) report.Leftover {
 	return report.Leftover{Number: e.Number, At: e.At, Kind: e.Kind, Step: e.Step, Detail: e.Detail, Problem: problem}
 }
 
-// Leftovers lists what killed runs left, the oldest change first. running is the process of the run that is under way, whose journal is its own
-// business; 0 when there is none.
-func Leftovers(journalDir string, running int) ([]report.Leftover, error) {
-	files, err := leftovers(journalDir)
+// Leftovers lists the changes that killed runs left behind, the oldest first. The journal of the running process, if it is not 0, is left out.
+func Leftovers(dir string, running int) ([]report.Leftover, error) {
+	files, err := Files(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -137,9 +136,9 @@ func Leftovers(journalDir string, running int) ([]report.Leftover, error) {
 	return all, errors.Join(failed...)
 }
 
-// Forget takes a leftover off the list, by its number, and leaves the world as it is. The caller holds the sandbox's lock.
-func Forget(journalDir string, number int) (report.Leftover, error) {
-	all, err := Leftovers(journalDir, 0)
+// Forget takes a leftover off the list, by its number, and leaves the cluster as it is. The caller holds the sandbox's lock.
+func Forget(dir string, number int) (report.Leftover, error) {
+	all, err := Leftovers(dir, 0)
 	if err != nil {
 		return report.Leftover{}, err
 	}
@@ -157,18 +156,18 @@ func Forget(journalDir string, number int) (report.Leftover, error) {
 	if err != nil {
 		return report.Leftover{}, err
 	}
-	if err := j.write(entry{Op: "forgotten", At: time.Now(), Number: number}); err != nil {
-		return report.Leftover{}, errors.Join(err, j.finish(false))
+	if err := j.write(Entry{Op: "forgotten", At: time.Now(), Number: number}); err != nil {
+		return report.Leftover{}, errors.Join(err, j.Finish(false))
 	}
 	r, err := readRecord(found[0].Journal)
-	return found[0], errors.Join(err, j.finish(err == nil && len(r.leftovers()) == 0))
+	return found[0], errors.Join(err, j.Finish(err == nil && len(r.leftovers()) == 0))
 }
 
-// trim drops a last line that has no end, so that the next one is readable.
+// trim drops a last line without an end, so that the next line can be read.
 func trim(path string) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return // opening it for writing reports that
+		return // opening the file for writing reports the error
 	}
 	if whole := bytes.LastIndexByte(data, '\n') + 1; whole < len(data) {
 		_ = os.Truncate(path, int64(whole))

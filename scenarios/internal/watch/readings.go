@@ -1,28 +1,30 @@
-package scenarios
+package watch
 
 import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// keeping says how far back readings are kept, whole and without latencies.
+// keeping is how far back readings are kept, whole and without latencies.
 type keeping struct{ whole, counts time.Duration }
 
-// maxOld bounds the readings without latencies: beyond the windows that need latencies they are thinned out to this many.
+// maxOld is the maximum number of readings without latencies. Readings beyond the windows that need latencies are thinned out.
 const maxOld = 1000
 
 // readings are the past readings of one load, the oldest first.
 type readings struct{ all []sample }
 
-// sample is a reading whose histograms are encoded: decoded, each takes 200 kB, however few calls it holds.
+// sample is a reading whose histograms are encoded. A decoded histogram takes 200 kB, even with few calls.
 type sample struct {
-	LoadReading            // without latencies
+	target.LoadReading     // without latencies
 	latency, failedLatency []byte
 	old                    bool // beyond the windows that need latencies
 }
 
-func encoded(r LoadReading) sample {
+func encoded(r target.LoadReading) sample {
 	out := sample{LoadReading: r, latency: encode(r.Latency), failedLatency: encode(r.FailedLatency)}
 	out.Latency, out.FailedLatency, out.Failures = nil, nil, nil
 	return out
@@ -39,8 +41,8 @@ func encode(h *hdrhistogram.Histogram) []byte {
 	return data
 }
 
-// whole is the reading with its latencies.
-func (r sample) whole() LoadReading {
+// whole returns the reading with its latencies.
+func (r sample) whole() target.LoadReading {
 	out := r.LoadReading
 	out.Latency, out.FailedLatency = decode(r.latency), decode(r.failedLatency)
 	return out
@@ -57,13 +59,13 @@ func decode(data []byte) *hdrhistogram.Histogram {
 	return h
 }
 
-// add appends a reading and drops what no window needs any more. One that is overtaken by a later one is dropped at once.
-func (p *readings) add(r LoadReading, keep keeping) {
+// add appends a reading and drops those that no window needs any more. A reading that is older than the last one is ignored.
+func (p *readings) add(r target.LoadReading, keep keeping) {
 	if n := len(p.all); n > 0 && !r.At.After(p.all[n-1].At) {
 		return
 	}
 	p.all = append(p.all, encoded(r))
-	// One reading from before each window is kept: it is where the window begins.
+	// One reading from before the window is kept, because the window starts there.
 	for len(p.all) > 1 && !p.all[1].At.After(r.At.Add(-keep.counts)) {
 		p.all = p.all[1:]
 	}
@@ -87,7 +89,7 @@ func (p *readings) last() (sample, bool) {
 	return p.all[len(p.all)-1], true
 }
 
-// before is the latest reading at or before a time that is not before another.
+// before returns the latest reading at or before a time, if it is not before another time.
 func (p *readings) before(at, after time.Time) (sample, bool) {
 	for i := len(p.all) - 1; i >= 0; i-- {
 		if r := p.all[i]; !r.At.After(at) {
