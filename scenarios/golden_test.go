@@ -101,7 +101,7 @@ func TestExitCode(t *testing.T) {
 		err    error
 		want   int
 	}{
-		{Pass, nil, 0}, {Planned, nil, 0}, {Fail, nil, 1}, {Error, &FileError{}, 2}, {Error, &UnknownError{}, 2},
+		{Pass, nil, 0}, {Planned, nil, 0}, {Fail, nil, 1}, {Error, &FileError{}, 2}, {Error, fmt.Errorf("x: %w", ErrUnknown), 2},
 		{Error, errors.New("no cluster"), 3}, {Error, nil, 3}, {Aborted, nil, 4}, {Error, fmt.Errorf("x: %w", context.Canceled), 130},
 	} {
 		if got := ExitCode(tc.result, tc.err); got != tc.want {

@@ -11,7 +11,7 @@ import (
 // The exit codes of a program that runs scenarios.
 const (
 	exitDone        = 0
-	exitNotHeld     = 1
+	exitFailed      = 1
 	exitBadFile     = 2
 	exitUnfit       = 3
 	exitAborted     = 4
@@ -19,14 +19,21 @@ const (
 	exitInterrupted = 130
 )
 
-// ExitCode maps what Parse, Load or Run returned to the program's exit code. A bad file or an unknown scenario is 2, an interruption 130. What a
-// run left behind turns a pass into a 5; every other verdict keeps its code.
+// ExitCode maps what Parse, Load or Run returned to an exit code of the program. Changes that a run left behind turn a pass into 5; every other verdict keeps
+// its code.
+//
+//	0    every expectation was met, or a dry run
+//	1    an expectation was not met
+//	2    a scenario file is wrong or unknown
+//	3    there is no verdict
+//	4    a limit stopped the run
+//	5    every expectation was met, but changes were left behind
+//	130  interrupted
 func ExitCode(result report.Result, err error) int {
 	var file *grammar.FileError
-	var unknown *UnknownError
 	var left *LeftError
 	switch {
-	case errors.As(err, &file), errors.As(err, &unknown):
+	case errors.As(err, &file), errors.Is(err, ErrUnknown):
 		return exitBadFile
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
@@ -40,7 +47,7 @@ func ExitCode(result report.Result, err error) int {
 	case report.Pass, report.Planned:
 		return exitDone
 	case report.Fail:
-		return exitNotHeld
+		return exitFailed
 	case report.Aborted:
 		return exitAborted
 	default:
