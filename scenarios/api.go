@@ -12,19 +12,24 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
+// The aliases below are the names by which programs use the other packages of this directory.
+
 // The cluster that a scenario runs against; see package target.
 type (
-	Target        = target.Target
-	Loads         = target.Loads
-	Workloads     = target.Workloads
-	Breakers      = target.Breakers
-	BreakerChange = target.BreakerChange
-	LoadSpec      = target.LoadSpec
-	LoadReading   = target.LoadReading
+	// Target is everything that a scenario can do to the cluster.
+	Target = target.Target
+	// LoadSpec is an open-model load.
+	LoadSpec = target.LoadSpec
+	// LoadReading is what a load has done since it started.
+	LoadReading = target.LoadReading
+	// FailurePeriod is a period in which the calls of a load failed.
 	FailurePeriod = target.FailurePeriod
-	Call          = target.Call
-	Rate          = target.Rate
-	Share         = target.Share
+	// BreakerChange is one state change of one circuit breaker.
+	BreakerChange = target.BreakerChange
+	// Call is the call that each arrival of a load makes.
+	Call = target.Call
+	// Rate is in calls per second.
+	Rate = target.Rate
 )
 
 // The rates that the load generator accepts.
@@ -33,23 +38,51 @@ const (
 	MaxRate = target.MaxRate
 )
 
-// The errors by which Loads says that a name is free or taken.
+// The errors that an implementation of Target.Loads wraps if a load is not running, or if its name is taken.
 var (
 	ErrNoLoad    = target.ErrNoLoad
 	ErrLoadTaken = target.ErrLoadTaken
 )
 
-// Clock is the source of time of a run.
-type Clock = clock.Clock
-
 // ParseRate reads a rate per second or per minute, such as "200/s" or "90/m".
 func ParseRate(s string) (Rate, error) { return target.ParseRate(s) }
 
+// Clock is the source of time of a run.
+type Clock = clock.Clock
+
+// A scenario file; see package spec.
+type (
+	// Scenario is a scenario file that was parsed.
+	Scenario = spec.Scenario
+	// Catalog has the names that a scenario may use.
+	Catalog = spec.Catalog
+	// CallError is a mistake in one field of a call.
+	CallError = spec.CallError
+	// FileError has every problem of a scenario file, in the order of the lines.
+	FileError = grammar.FileError
+)
+
+// Parse reads a scenario file strictly. Its error is a *FileError with every problem in it.
+func Parse(file string, data []byte) (Scenario, error) { return spec.Parse(file, data) }
+
+// Suggest returns a remedy for a misspelt word: the closest valid word, if one is close enough, and the list of all.
+func Suggest(got string, valid []string) string { return grammar.Suggest(got, valid) }
+
+// Grammar returns every field, action, expectation and limit as Markdown.
+func Grammar() string { return spec.Markdown() }
+
+// WriteSchema writes a JSON Schema of scenario files, for editors.
+func WriteSchema(w io.Writer) error { return spec.WriteSchema(w) }
+
 // What a run reports; see package report.
 type (
-	Report     = report.Report
-	Result     = report.Result
-	Leftover   = report.Leftover
+	// Report is what a run did and observed.
+	Report = report.Report
+	// Result is how a run ended.
+	Result = report.Result
+	// Leftover is a change that a killed run left behind.
+	Leftover = report.Leftover
+	// UndoReport is what undoing leftovers did.
 	UndoReport = report.Undo
 )
 
@@ -70,25 +103,3 @@ func WriteJUnit(w io.Writer, reports []Report) error { return report.WriteJUnit(
 func TimelineLine(e telemetry.Event, started time.Time) string {
 	return report.TimelineLine(e, started)
 }
-
-// FileError has every problem of a scenario file, in the order of the lines; see package grammar.
-type FileError = grammar.FileError
-
-// Suggest returns a remedy for a misspelt word: the closest valid word, if one is close enough, and the list of all.
-func Suggest(got string, valid []string) string { return grammar.Suggest(got, valid) }
-
-// A scenario file; see package spec.
-type (
-	Scenario  = spec.Scenario
-	Catalog   = spec.Catalog
-	CallError = spec.CallError
-)
-
-// Parse reads a scenario file strictly. Its error is a *FileError with every problem in it.
-func Parse(file string, data []byte) (Scenario, error) { return spec.Parse(file, data) }
-
-// Grammar returns every field, action, expectation and limit as Markdown.
-func Grammar() string { return spec.Markdown() }
-
-// WriteSchema writes a JSON Schema of scenario files, for editors.
-func WriteSchema(w io.Writer) error { return spec.WriteSchema(w) }

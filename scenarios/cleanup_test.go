@@ -10,6 +10,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 func TestInterruptInAnyPhaseCleansUp(t *testing.T) {
@@ -49,7 +50,7 @@ func TestInterruptInAnyPhaseCleansUp(t *testing.T) {
 
 // asked calls before each look at the pods.
 type asked struct {
-	Workloads
+	target.Workloads
 	before func()
 }
 

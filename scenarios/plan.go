@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// counts are a release's pods: how many are wanted and how many are ready.
+// counts is how many pods a release wants and how many are ready.
 type counts struct{ replicas, ready int }
 
 // plan resolves every step against the cluster as it is now and the assumptions of the steps before it. It changes nothing.
@@ -49,7 +49,7 @@ func (r *run) plan(ctx context.Context) error {
 	return nil
 }
 
-// planOnly plans with an eye on what killed runs left: it is in the way, and this run would undo it first.
+// planOnly plans a dry run. It also lists what killed runs left behind, because a run would undo that first.
 func (r *run) planOnly(ctx context.Context) error {
 	if r.Journal != "" {
 		var err error
@@ -73,7 +73,7 @@ func (r *run) blameLeftovers(err error) error {
 	return remedy.Wrap(err, remedy.Command("undo"))
 }
 
-// count remembers what a release was before the run changed it.
+// count records the pods of the release that an action changes, as they were before the run.
 func (r *run) count(ctx context.Context, a action.Action) error {
 	c, ok := a.(action.Changer)
 	if !ok {
@@ -103,7 +103,7 @@ func (r *run) countOf(ctx context.Context, release string) (counts, error) {
 	return counts{replicas, target.CountReady(pods)}, nil
 }
 
-// settle gives releases that were just put back the time to get ready; the plan judges whether they did.
+// settle waits until the releases that were just restored are ready. The plan finds out if they are not.
 func (r *run) settle(ctx context.Context) error {
 	limit := r.Clock.Now().Add(r.Settle)
 	for _, s := range r.Steps {

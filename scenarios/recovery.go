@@ -58,5 +58,5 @@ func callTimes(r report.Recovery, failures []FailurePeriod, fault time.Time) rep
 	return r
 }
 
-// elapsed prints a time since the start of the run.
+// elapsed formats a time since the start of the run.
 func elapsed(d time.Duration) string { return fmt.Sprintf("%+.1f s", d.Seconds()) }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
@@ -16,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// unhealthyError is a baseline that did not hold.
+// unhealthyError means that the baseline was not met.
 type unhealthyError struct{ findings []report.Finding }
 
 func (e *unhealthyError) Error() string {
@@ -26,7 +25,7 @@ func (e *unhealthyError) Error() string {
 			why = append(why, fmt.Sprintf("%s %s, wanted %s", f.Name, f.ObservedText(), f.LimitText()))
 		}
 	}
-	return "the world was not healthy before anything was broken, so nothing was: " + strings.Join(why, "; ")
+	return "the steady state was not met, so nothing was broken: " + strings.Join(why, "; ")
 }
 
 // steady starts the loads and measures the baseline.
@@ -34,8 +33,8 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 	if err := r.startLoads(ctx); err != nil {
 		return err
 	}
-	sampling, rest := context.WithCancel(ctx)
-	r.rest = rest
+	sampling, stopSampling := context.WithCancel(ctx)
+	r.stopSampling = stopSampling
 	background.Go(func() { r.loads.Run(sampling, stop) })
 
 	from, err := r.readLoads(ctx)
@@ -54,7 +53,7 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 		e.Loads[name] = reading.Sub(from[name])
 	}
 	findings := expect.CheckAll("steady", r.Steady.Expect, e)
-	observedFor(findings, r.Steady.For)
+	setSeconds(findings, r.Steady.For)
 	r.report.Expectations = append(r.report.Expectations, findings...)
 	if !report.AllMet(findings) {
 		return &unhealthyError{findings}
@@ -70,7 +69,7 @@ func (r *run) startLoads(ctx context.Context) error {
 			return err
 		}
 		if err := r.target.Loads.Start(ctx, l); err != nil {
-			if errors.Is(err, ErrLoadTaken) { // it belongs to another program
+			if errors.Is(err, target.ErrLoadTaken) { // the load belongs to another program
 				r.drop(c)
 			}
 			return fmt.Errorf("starting load %s: %w", l.Name, err)
@@ -80,8 +79,8 @@ func (r *run) startLoads(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) readLoads(ctx context.Context) (map[string]LoadReading, error) {
-	out := map[string]LoadReading{}
+func (r *run) readLoads(ctx context.Context) (map[string]target.LoadReading, error) {
+	out := map[string]target.LoadReading{}
 	for _, l := range r.Load {
 		reading, err := r.target.Loads.Read(ctx, l.Name)
 		if err != nil {
@@ -90,16 +89,4 @@ func (r *run) readLoads(ctx context.Context) (map[string]LoadReading, error) {
 		out[l.Name] = reading
 	}
 	return out, nil
-}
-
-// evidence returns what can be seen now. The caller fills in the loads over the window that it judges.
-func (r *run) evidence(ctx context.Context) expect.Evidence {
-	e := expect.Evidence{Loads: map[string]LoadReading{}, Calls: 1}
-	e.Traces, e.UnknownTraces = r.breakers.Present(ctx)
-	e.Now = r.Clock.Now()
-	e.Ready = func(release string) (int, time.Time, error) {
-		pods, err := r.target.Workloads.Pods(ctx, release)
-		return target.CountReady(pods), time.Time{}, err
-	}
-	return e
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/spec"
 )
 
-// steps does the steps in order; one whose condition does not come true is the last.
+// steps does the steps in order. If the condition of one does not become true, the steps after it are left out.
 func (r *run) steps(ctx context.Context) error {
 	defer r.followRecovery(ctx)()
 	for i, s := range r.Steps {
@@ -34,7 +34,7 @@ func (r *run) steps(ctx context.Context) error {
 		if !met {
 			out.Result = "failed"
 			r.cutShort = true
-			r.log.note("step", s.Name, "its condition did not come true: the steps after it are left out")
+			r.log.note("step", s.Name, "its condition was not met: the steps after it are left out")
 			return nil
 		}
 	}
@@ -60,8 +60,8 @@ func (r *run) step(ctx context.Context, i int, s spec.Step, out *report.Step) (m
 		out.Detail += ", then " + w
 	}
 	r.log.note("step", s.Name, w)
-	how := sliding{phase: "steps", hold: s.WaitFor.Hold, passing: true}
-	findings, _, err := r.await(ctx, how, s.WaitFor.Within, []expect.Expectation{s.WaitFor.Condition})
+	window := slidingWindow{phase: "steps", hold: s.WaitFor.Hold, passing: true}
+	findings, _, err := r.await(ctx, window, s.WaitFor.Within, []expect.Expectation{s.WaitFor.Condition})
 	for i := range findings {
 		findings[i].Step = s.Name
 	}
@@ -98,7 +98,7 @@ func (r *run) act(ctx context.Context, s spec.Step, e action.Effect) error {
 			r.assumed = r.assumed.With(s.Name, e.Assumes)
 		}
 		if disturbs {
-			r.calm.changed(r.Clock.Now(), e.Settled)
+			r.lastChange.set(r.Clock.Now(), e.Settled)
 		}
 	}
 	if err := clock.Pause(ctx, r.Clock, e.Hold); err != nil {
@@ -137,7 +137,7 @@ func (r *run) undoAndTime(ctx context.Context, c *journal.Change) error {
 		return err
 	}
 	r.healed = r.Clock.Now()
-	r.calm.changed(r.healed, c.Effect.UndoSettled)
+	r.lastChange.set(r.healed, c.Effect.UndoSettled)
 	return nil
 }
 

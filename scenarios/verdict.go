@@ -12,12 +12,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// recover waits for the world to hold again what the scenario asks of it.
+// recover waits until everything in recover is true again.
 func (r *run) recover(ctx context.Context) error {
 	if r.cutShort || len(r.Recover.Expect) == 0 {
 		return nil
 	}
-	findings, since, err := r.await(ctx, r.recovering(), r.Recover.Within, r.Recover.Expect)
+	findings, since, err := r.await(ctx, r.recoveryWindow(), r.Recover.Within, r.Recover.Expect)
 	r.report.Expectations = append(r.report.Expectations, findings...)
 	if err != nil {
 		return err
@@ -33,12 +33,12 @@ func (r *run) recover(ctx context.Context) error {
 	return nil
 }
 
-// verdictTries is how often the breakers are read again when they could not be read for the verdict.
+// verdictTries is how often the breakers are read again if they could not be read for the verdict.
 const verdictTries = 20
 
-// verdict stops the loads, and judges all that was observed from their start on.
+// verdict stops the loads and judges what was observed since they started.
 func (r *run) verdict(ctx context.Context) error {
-	r.rest()
+	r.stopSampling()
 	for _, c := range r.done {
 		if c.Entry.Kind == journal.LoadKind && !c.Undone {
 			if err := r.stopLoad(ctx, c); err != nil {
@@ -46,7 +46,7 @@ func (r *run) verdict(ctx context.Context) error {
 			}
 		}
 	}
-	// The last changes may still be on their way.
+	// Events of the last changes may not have arrived yet.
 	if err := clock.Pause(ctx, r.Clock, watch.Interval); err != nil {
 		return err
 	}
@@ -59,9 +59,9 @@ func (r *run) verdict(ctx context.Context) error {
 	}
 	e.Loads = r.final
 	findings := expect.CheckAll("verdict", r.Expect, e)
-	observedFor(findings, r.Clock.Now().Sub(r.report.StartedAt))
+	setSeconds(findings, r.Clock.Now().Sub(r.report.StartedAt))
 	if ctx.Err() != nil {
-		return ctx.Err() // what was not read has not failed to hold
+		return ctx.Err() // what was not read is not a failure
 	}
 	r.report.Expectations = append(r.report.Expectations, findings...)
 	return nil
@@ -74,7 +74,7 @@ func (r *run) stopLoad(ctx context.Context, c *journal.Change) error {
 	if err != nil {
 		return fmt.Errorf("stopping load %s: %w", name, err)
 	}
-	r.final[name] = last.WithUnanswered() // it began with the run, so that nothing was in flight before
+	r.final[name] = last.WithUnanswered() // nothing was in flight before, because the load started with the run
 	r.log.note("load", name, "stop")
 	r.markUndone(c)
 	return nil

@@ -5,12 +5,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
-// NotRun is the report of a scenario that was not begun: nothing of it was judged.
+// NotRun returns the report of a scenario that was not started.
 func NotRun(sc Scenario) report.Report {
-	return report.Report{Scenario: sc.Name, Seed: sc.Seed, Result: report.Skipped, Summary: "SKIPPED: it was not begun.", Expectations: withUnjudged(sc, nil)}
+	return report.Report{Scenario: sc.Name, Seed: sc.Seed, Result: report.Skipped, Summary: "SKIPPED: it was not started.", Expectations: withUnjudged(sc, nil)}
 }
 
-// withUnjudged adds the expectations to which the run did not come, each in its place.
+// withUnjudged adds the expectations that the run did not reach, in the order of the file.
 func withUnjudged(sc Scenario, judged []report.Finding) []report.Finding {
 	out := []report.Finding{}
 	add := func(phase, step string, expectations ...expect.Expectation) {
