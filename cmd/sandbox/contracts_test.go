@@ -25,11 +25,11 @@ func TestSelectingContracts(t *testing.T) {
 			t.Errorf("%s: %v", c.sentence, err)
 		}
 		var names, providers []string
-		for _, c := range s.contracts {
+		for _, c := range s.Contracts {
 			names = append(names, c.Name())
 		}
-		for _, p := range s.providers {
-			providers = append(providers, p.release)
+		for _, p := range s.Providers {
+			providers = append(providers, p.Name)
 		}
 		if got, also := strings.Join(names, " "), strings.Join(providers, " "); got != c.contracts || also != c.providers {
 			t.Errorf("%s: got %q of %q", c.sentence, got, also)
@@ -55,7 +55,7 @@ func TestEveryConsumerHasACertificate(t *testing.T) {
 		if !slices.Contains(workloads, any(c.Consumer)) {
 			t.Errorf("%s has no certificate", c.Consumer)
 		}
-		if s, _ := selectContracts(all, []string{c.Name()}); len(s.providers) != 1 {
+		if s, _ := selectContracts(all, []string{c.Name()}); len(s.Providers) != 1 {
 			t.Errorf("%s is not in charts.Services()", c.Provider)
 		}
 	}

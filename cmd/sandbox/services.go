@@ -4,24 +4,19 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/services/contracts/verify"
 	"github.com/grpc-sandbox/sandbox/services/descriptors"
 )
 
-// served is a release and the gRPC services that it serves.
-type served struct {
-	release  string
-	services []protoreflect.ServiceDescriptor
-}
-
-// catalog returns what can be called, and where.
-func catalog() []served {
-	var all []served
+// providers returns the releases with gRPC services.
+func providers() []verify.Provider {
+	var all []verify.Provider
 	for _, s := range charts.Services() {
 		services, err := descriptors.Services(s.Protos...)
 		if err != nil {
-			panic(err) // a service whose record names a proto that does not exist; TestCatalog finds it
+			panic(err) // the record of a service names a proto that does not exist; TestProviders finds it
 		}
-		all = append(all, served{s.Name, services})
+		all = append(all, verify.Provider{Name: s.Name, Services: services})
 	}
 	return all
 }
@@ -34,9 +29,9 @@ type callable struct {
 
 func callables() []callable {
 	var all []callable
-	for _, s := range catalog() {
-		for _, d := range s.services {
-			all = append(all, callable{d, s.release})
+	for _, s := range providers() {
+		for _, d := range s.Services {
+			all = append(all, callable{d, s.Name})
 		}
 	}
 	return all

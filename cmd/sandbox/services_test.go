@@ -4,13 +4,13 @@ import (
 	"testing"
 )
 
-func TestCatalog(t *testing.T) {
-	if len(catalog()) == 0 {
+func TestProviders(t *testing.T) {
+	if len(providers()) == 0 {
 		t.Error("no services")
 	}
-	for _, s := range catalog() {
-		if len(s.services) == 0 {
-			t.Errorf("%s serves no proto", s.release)
+	for _, s := range providers() {
+		if len(s.Services) == 0 {
+			t.Errorf("%s serves no proto", s.Name)
 		}
 	}
 	for _, c := range callables() {
