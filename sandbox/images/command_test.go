@@ -94,8 +94,8 @@ func TestTailBuffer(t *testing.T) {
 		lines       int
 		first, last string
 	}{
-		{"a short text is kept whole", 3, "line 000000", "line 000002"},
-		{"of a long text the last lines are kept", 100_000, "", "line 099999"},
+		{"a short text is kept", 3, "line 000000", "line 000002"},
+		{"the last lines of a long text are kept", 100_000, "", "line 099999"},
 	} {
 		var b tailBuffer
 		for n := range c.lines {

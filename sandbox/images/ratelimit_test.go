@@ -53,7 +53,7 @@ func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 		{"two refusals", limiter{refusals: 2, header: "7"}, 14 * time.Second, ""},
 		{"a date", limiter{refusals: 1, header: "Sat, 01 Jan 2000 00:00:30 GMT"}, 30 * time.Second, ""},
 		{"no word", limiter{refusals: 1}, rateLimitPause, ""},
-		{"a word that cannot be read", limiter{refusals: 1, header: "soon"}, rateLimitPause, ""},
+		{"a header that cannot be read", limiter{refusals: 1, header: "soon"}, rateLimitPause, ""},
 		{"a date that has passed", limiter{refusals: 1, header: "Fri, 31 Dec 1999 00:00:00 GMT"}, rateLimitPause, ""},
 		{"always refused", limiter{refusals: 9, header: "7"}, 14 * time.Second, "registry.example limits how often images may be pulled (HTTP 429) for another 7s"},
 		{"too long a wait", limiter{refusals: 1, header: "21600"}, 0, "for another 6h0m0s"},
