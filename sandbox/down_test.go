@@ -54,7 +54,7 @@ func TestDown(t *testing.T) {
 			if c.fails != "" {
 				fixture.WantError(t, err, c.fails)
 				if c.state != "" && left != nil {
-					t.Errorf("what the sandbox remembers is gone, so the next `down` would find nothing: %v", left)
+					t.Errorf("the state is gone, so the next `down` would find nothing: %v", left)
 				}
 				return
 			}
@@ -138,12 +138,12 @@ func TestDown_ForgetsBeforeTheFolderIsRemoved(t *testing.T) {
 	}
 	_, err := Down(t.Context(), DownOptions{Name: "one", Folders: f, Forget: func() error {
 		if _, err := os.Stat(note); err != nil {
-			t.Error("the note is gone already:", err)
+			t.Error("the note is already gone:", err)
 		}
 		return errors.New("it cannot be written")
 	}})
 	fixture.WantError(t, err, "it cannot be written")
 	if _, err := os.Stat(filepath.Dir(note)); !errors.Is(err, fs.ErrNotExist) {
-		t.Error("what could not be forgotten kept the sandbox's folder:", err)
+		t.Error("the error of Forget kept the folder of the sandbox:", err)
 	}
 }

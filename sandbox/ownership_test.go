@@ -116,7 +116,7 @@ func TestChooseEngine_AdoptsAClusterWhoseStateWasLost(t *testing.T) {
 	changesNothing(t, calls())
 }
 
-func TestChooseEngine_RefusesWhatItDidNotCreate(t *testing.T) {
+func TestChooseEngine_RefusesForeignObjects(t *testing.T) {
 	foreign := fixture.Engine{Nodes: []fixture.Node{{ID: "aaa", Name: "one-control-plane", Networks: []string{"kind"}}}}
 	for _, c := range []struct {
 		sentence, state string

@@ -100,7 +100,7 @@ func TestEnsureTrust(t *testing.T) {
 	}
 }
 
-func TestEnsureTrust_DamagedRootNamesTheRemedy(t *testing.T) {
+func TestEnsureTrust_DamagedRootHasARemedy(t *testing.T) {
 	s := rootSecret(charts.RootSecret, certs.Authority{Issuing: newRoot(t)})
 	s.Data["tls.key"] = []byte("x")
 	u := &up{client: &kube.Client{Kube: fake.NewClientset(s)}, rec: newRecorder(nil)}

@@ -193,7 +193,7 @@ func TestCacheVerifyAll_NamesDamagedImages(t *testing.T) {
 	c = newCache(t)
 	put(t, c, "ref:1", "one", imageOf(t, "one"))
 	if err := c.VerifyAll(stopped); !errors.Is(err, context.Canceled) || errors.Is(err, ErrCorrupt) {
-		t.Errorf("to be stopped says nothing about the images: %v", err)
+		t.Errorf("cancellation must not count as damage: %v", err)
 	}
 }
 

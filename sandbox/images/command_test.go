@@ -31,7 +31,7 @@ func TestRun_CancelledCommandCleansUp(t *testing.T) {
 			t.Error("it says that it succeeded")
 		}
 	case <-time.After(commandGrace / 2):
-		t.Fatal("it goes on")
+		t.Fatal("it is still running")
 	}
 	if !exists(tidy) {
 		t.Error("it was killed before it could tidy up")
@@ -49,7 +49,7 @@ func TestRun_KillsTheProcessesOfAFailedCommand(t *testing.T) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("its child goes on")
+			t.Fatal("its child is still running")
 		}
 		<-time.After(10 * time.Millisecond)
 	}

@@ -83,7 +83,7 @@ func TestDockerfile_FindsDifferences(t *testing.T) {
 				t.Fatalf("services/Dockerfile has no %q", c.old)
 			}
 			if diff := difference(t, changed, recipe); !strings.Contains(diff, c.names) {
-				t.Errorf("it is to name %q, and says %q", c.names, diff)
+				t.Errorf("the difference must name %q, got %q", c.names, diff)
 			}
 		})
 	}

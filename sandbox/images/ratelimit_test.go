@@ -41,7 +41,7 @@ func (l *limiter) RoundTrip(*http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
+func TestRateLimitTransport_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		limiter  limiter
@@ -84,7 +84,7 @@ func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 	}
 }
 
-func TestPatient_EndsWithItsContext(t *testing.T) {
+func TestRateLimitTransport_Cancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -109,7 +109,7 @@ func limited(t *testing.T) (host string) {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-func TestGet_ARateLimitStartsNoLongBuild(t *testing.T) {
+func TestGet_RateLimitDoesNotStartALongBuild(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		mode     Mode

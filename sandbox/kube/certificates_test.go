@@ -186,7 +186,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-func TestCredentials_FollowWhatIsMounted(t *testing.T) {
+func TestCredentials_FollowRenewals(t *testing.T) {
 	var reads int
 	var fails error
 	config := &tls.Config{MinVersion: tls.VersionTLS13}

@@ -33,7 +33,7 @@ func TestForwardClose_IsIdempotent(t *testing.T) {
 		holders.Wait()
 		f.Close()
 		if !f.Ended() {
-			t.Error("it goes on after Close")
+			t.Error("it is still running after Close")
 		}
 	})
 }
@@ -45,7 +45,7 @@ func TestForwardEnded_PodIsGone(t *testing.T) {
 		synctest.Wait()
 		for range 3 {
 			if !f.Ended() {
-				t.Error("it goes on")
+				t.Error("it is still running")
 			}
 		}
 		f.Close()
