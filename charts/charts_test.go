@@ -314,7 +314,7 @@ func TestRender_Values(t *testing.T) {
 		{"a disruption budget where asked for", service, with(map[string]any{"minAvailable": 2}), []string{"PodDisruptionBudget", "minAvailable: 2"}, nil},
 		{"a variable is quoted", service, with(map[string]any{"env": map[string]any{"LIMIT": 5}}), []string{`{name: LIMIT, value: "5"}`}, nil},
 		{"a digest is on the pods, so that a new one restarts them", service, with(map[string]any{"imageDigest": "sha256:abc"}), []string{`sandbox.dev/image-digest: "sha256:abc"`}, nil},
-		{"another trust domain is in every identity", Release{Name: "pki", Namespace: "shop", Chart: "pki"}, map[string]any{"trustDomain": "mesh.example"},
+		{"another trust domain is in every identity", Release{Name: "pki", Namespace: "shop", Chart: "pki"}, map[string]any{"trustDomain": "mesh.example", "workloads": workloads()},
 			[]string{"spiffe://mesh.example/ns/shop/sa/userservice"}, []string{"sandbox.local"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {

@@ -7,31 +7,35 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/watch"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-const (
-	oneUndo  = 15 * time.Second // so that one call that hangs does not use up the others' time
-	tryAgain = time.Second
-)
+// retryInterval is the time between two attempts to undo what could not be undone.
+const retryInterval = time.Second
 
-// cleanup undoes what is not yet undone, the latest first, with a context of its own, then checks.
+// cleanup undoes what is not yet undone, the latest change first, with a context of its own. Then it checks that the cluster is as before the run.
 func (r *run) cleanup(ctx context.Context) error {
 	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Cleanup)
 	defer cancel()
 	failed := r.undoAll(fresh)
-	for len(failed) > 0 && pause(fresh, r.Clock, tryAgain) == nil {
+	for len(failed) > 0 && clock.Pause(fresh, r.Clock, retryInterval) == nil {
 		failed = r.undoAll(fresh)
 	}
-	// The check has a limit of its own: undoing may have used up the other. What was not undone does not get better by waiting.
+	// The check has a limit of its own, because undoing may have used up the other one. If something was not undone, waiting does not help.
 	settle := r.Settle
 	if len(failed) > 0 {
 		settle = 0
 	}
-	checking, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle+oneUndo)
+	checking, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle+journal.UndoTimeout)
 	defer cancel()
 	residue := slices.Concat(failed, r.residue(checking, settle))
 	r.report.Cleanup.Residue = append(r.report.Cleanup.Residue, residue...)
-	if err := r.journal.finish(len(failed) == 0); err != nil {
+	if err := r.journal.Finish(len(failed) == 0); err != nil {
 		r.log.note("phase", "cleanup", err.Error())
 	}
 	for _, left := range residue {
@@ -43,61 +47,62 @@ func (r *run) cleanup(ctx context.Context) error {
 	return nil
 }
 
-// undoAll tries every entry even when one fails, and describes the ones that did.
+// undoAll tries every change, even if one fails, and describes those that failed.
 func (r *run) undoAll(ctx context.Context) []string {
 	var failed []string
-	for _, a := range slices.Backward(r.done) {
-		if a.undone {
+	for _, c := range slices.Backward(r.done) {
+		if c.Undone {
 			continue
 		}
-		if err := r.undoOne(ctx, a); err != nil {
-			failed = append(failed, fmt.Sprintf("not undone: %s: %s", a.Detail, err))
+		if err := r.undoOne(ctx, c); err != nil {
+			failed = append(failed, fmt.Sprintf("not undone: %s: %s", c.Entry.Detail, err))
 		}
 	}
 	return failed
 }
 
-func (r *run) undoOne(ctx context.Context, a *done) error {
-	ctx, cancel := context.WithTimeout(ctx, oneUndo)
+func (r *run) undoOne(ctx context.Context, c *journal.Change) error {
+	ctx, cancel := context.WithTimeout(ctx, journal.UndoTimeout)
 	defer cancel()
-	if a.Kind == loadStart {
-		err := r.stopLoad(ctx, a)
-		if errors.Is(err, ErrNoLoad) {
-			r.putAway(a)
+	if c.Entry.Kind == journal.LoadKind {
+		err := r.stopLoad(ctx, c)
+		if errors.Is(err, target.ErrNoLoad) {
+			r.markUndone(c)
 			return nil
 		}
 		return err
 	}
-	return r.undo(ctx, a)
+	return r.undo(ctx, c)
 }
 
-// undo puts a change back, or leaves it alone where another program has changed the value since.
-func (r *run) undo(ctx context.Context, a *done) error {
-	how, err := r.done.undo(ctx, r.world, a)
-	if changed := asChanged(err); changed != nil {
-		if !changed.known {
-			how = a.Detail + ": " + changed.Error()
+// undo undoes a change, or leaves it alone if another program has changed the value since.
+func (r *run) undo(ctx context.Context, c *journal.Change) error {
+	how, err := r.done.Undo(ctx, r.cluster, c)
+	if changed := journal.AsChanged(err); changed != nil {
+		if !changed.Reported {
+			how = c.Entry.Detail + ": " + changed.Error()
 			r.report.Cleanup.LeftAlone = append(r.report.Cleanup.LeftAlone, how)
-			r.log.note("step", a.Step, how)
+			r.log.note("step", c.Entry.Step, how)
 		}
-		a.alone = true
-		r.resolve(a)
+		c.LeftAlone = true
+		r.drop(c)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	r.log.note("step", a.Step, how)
-	r.putAway(a)
+	r.log.note("step", c.Entry.Step, how)
+	r.assumed = r.assumed.With("", action.Assumption{Undoes: c.Entry.Step})
+	r.markUndone(c)
 	return nil
 }
 
-// residue waits up to settle for the world to look as it did before, and names what still does not.
+// residue waits up to settle for the cluster to be as it was before, and describes what still differs.
 func (r *run) residue(ctx context.Context, settle time.Duration) []string {
 	limit := r.Clock.Now().Add(settle)
 	for {
 		left := r.differences(ctx)
-		if len(left) == 0 || !r.Clock.Now().Before(limit) || pause(ctx, r.Clock, pulse) != nil {
+		if len(left) == 0 || !r.Clock.Now().Before(limit) || clock.Pause(ctx, r.Clock, watch.Interval) != nil {
 			return left
 		}
 	}
@@ -105,11 +110,11 @@ func (r *run) residue(ctx context.Context, settle time.Duration) []string {
 
 func (r *run) differences(ctx context.Context) []string {
 	var left []string
-	for _, a := range r.done {
-		if a.Kind != loadStart {
+	for _, c := range r.done {
+		if c.Entry.Kind != journal.LoadKind {
 			continue
 		}
-		name := shortName(a.undo.(loadStop).Load)
+		name := target.ShortName(c.Effect.Undo.(journal.StopLoad).Load)
 		if _, err := r.target.Loads.Read(ctx, name); err == nil {
 			left = append(left, fmt.Sprintf("load %s still runs", name))
 		} else if !errors.Is(err, ErrNoLoad) {
@@ -134,5 +139,8 @@ func (r *run) differences(ctx context.Context) []string {
 
 // leftAlone reports whether another program has changed the replicas of a release during the run.
 func (r *run) leftAlone(release string) bool {
-	return slices.ContainsFunc(r.done, func(a *done) bool { return a.alone && a.undo.subject() == scaleBack{Release: release}.subject() })
+	return slices.ContainsFunc(r.done, func(c *journal.Change) bool {
+		of, ok := c.Effect.Undo.(action.OfRelease)
+		return ok && c.LeftAlone && of.ChangedRelease() == release
+	})
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 func TestInterruptInAnyPhaseCleansUp(t *testing.T) {
@@ -48,7 +50,7 @@ func TestInterruptInAnyPhaseCleansUp(t *testing.T) {
 
 // asked calls before each look at the pods.
 type asked struct {
-	Workloads
+	target.Workloads
 	before func()
 }
 
@@ -63,14 +65,14 @@ func TestInterruptWhileTheVerdictIsReadIsNoVerdict(t *testing.T) {
 		defer stop()
 		var phase atomic.Value
 		opts.Observer = func(r telemetry.Run) { phase.Store(r.Phase) }
-		target := w.target()
-		target.Workloads = asked{w, func() {
+		cluster := w.target()
+		cluster.Workloads = asked{w, func() {
 			if phase.Load() == "verdict" {
 				stop()
 			}
 		}}
 		sc := scenario(t, "breaker-trip", "  expect:\n    # It", "  expect:\n    - ready: {release: userservice, replicas: 3}\n    # It")
-		report, err := Run(interrupted, sc, target, opts)
+		report, err := Run(interrupted, sc, cluster, opts)
 		if ExitCode(report.Result, err) != 130 || report.Result != Error {
 			t.Errorf("result %s, error %v, exit code %d", report.Result, err, ExitCode(report.Result, err))
 		}
@@ -116,7 +118,7 @@ func TestResidueIsNamedAndTheJournalKept(t *testing.T) {
 		if report.Result != Error || !errors.As(err, &behind) || len(report.Cleanup.Residue) != 2 {
 			t.Errorf("result %s, error %v, residue %q", report.Result, err, report.Cleanup.Residue)
 		}
-		if left, _ := leftovers(opts.Journal); len(left) != 1 {
+		if left, _ := journal.Files(opts.Journal); len(left) != 1 {
 			t.Errorf("journals: %v", left)
 		}
 		w.fail("Scale", nil)

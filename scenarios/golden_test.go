@@ -55,13 +55,13 @@ func reports(t *testing.T) map[string]Report {
 func TestReports(t *testing.T) {
 	for name, report := range reports(t) {
 		t.Run(name, func(t *testing.T) {
-			var text, json, junit bytes.Buffer
-			if err := errors.Join(report.WriteText(&text), report.WriteJSON(&json), report.WriteJUnit(&junit)); err != nil {
+			var plain, asJSON, junit bytes.Buffer
+			if err := errors.Join(report.WriteText(&plain), report.WriteJSON(&asJSON), report.WriteJUnit(&junit)); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name+".txt", text.Bytes())
+			golden(t, name+".txt", plain.Bytes())
 			if name != "plan" {
-				golden(t, name+".json", json.Bytes())
+				golden(t, name+".json", asJSON.Bytes())
 				golden(t, name+".xml", junit.Bytes())
 			}
 		})
@@ -101,7 +101,7 @@ func TestExitCode(t *testing.T) {
 		err    error
 		want   int
 	}{
-		{Pass, nil, 0}, {Planned, nil, 0}, {Fail, nil, 1}, {Error, &FileError{}, 2}, {Error, &UnknownError{}, 2},
+		{Pass, nil, 0}, {Planned, nil, 0}, {Fail, nil, 1}, {Error, &FileError{}, 2}, {Error, fmt.Errorf("x: %w", ErrUnknown), 2},
 		{Error, errors.New("no cluster"), 3}, {Error, nil, 3}, {Aborted, nil, 4}, {Error, fmt.Errorf("x: %w", context.Canceled), 130},
 	} {
 		if got := ExitCode(tc.result, tc.err); got != tc.want {

@@ -10,19 +10,21 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
 )
 
 // filling is a journal on a disk that is full from a moment on: a write leaves half a line and fails.
 type filling struct {
-	journalFile
+	journal.File
 	full bool
 }
 
 func (f *filling) Write(p []byte) (int, error) {
 	if !f.full {
-		return f.journalFile.Write(p)
+		return f.File.Write(p)
 	}
-	n, _ := f.journalFile.Write(p[:len(p)/2])
+	n, _ := f.File.Write(p[:len(p)/2])
 	return n, syscall.ENOSPC
 }
 
@@ -37,8 +39,8 @@ func TestRun_FullDiskChangesNothing(t *testing.T) {
 		t.Run("after "+c.before, func(t *testing.T) {
 			inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
 				var disk *filling
-				opts.newJournalFile = func(path string) (journalFile, error) {
-					f, err := newJournalFile(path)
+				opts.createJournal = func(path string) (journal.File, error) {
+					f, err := journal.Create(path)
 					disk = &filling{f, c.before == ""}
 					return disk, err
 				}
@@ -61,8 +63,8 @@ func TestRun_FullDiskChangesNothing(t *testing.T) {
 
 func TestRun_DevFullChangesNothing(t *testing.T) {
 	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
-		opts.newJournalFile = func(path string) (journalFile, error) {
-			if f, err := newJournalFile(path); err != nil || f.Close() != nil {
+		opts.createJournal = func(path string) (journal.File, error) {
+			if f, err := journal.Create(path); err != nil || f.Close() != nil {
 				t.Error(err)
 			}
 			return os.OpenFile("/dev/full", os.O_WRONLY|os.O_APPEND, 0)
@@ -74,30 +76,6 @@ func TestRun_DevFullChangesNothing(t *testing.T) {
 	})
 }
 
-func TestJournal_FailedWriteLeavesNoHalfLine(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a"+journalExt)
-	f, err := newJournalFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	disk := &filling{journalFile: f}
-	j := &journal{file: disk}
-	undo := scaleBack{Release: "userservice", Replicas: 3}
-	for _, full := range []bool{false, true, false} {
-		disk.full = full
-		if _, err := j.intend(noonUTC, "scale", "a step", "scale it", undo); (err != nil) != full {
-			t.Errorf("full %v: %v", full, err)
-		}
-	}
-	r, err := readRecord(path)
-	if err != nil || len(r.unusable) > 0 || len(r.changes) != 2 || r.changes[1].Number != 2 {
-		t.Errorf("%+v, %v", r, err)
-	}
-	if err := j.finish(true); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestUndo_JournalsOfThePreviousVersion(t *testing.T) {
 	for file, want := range map[string][]string{
 		"previous-version":        {"rate browse 50/s", "scale userservice 3", "stop browse"},
@@ -105,9 +83,9 @@ func TestUndo_JournalsOfThePreviousVersion(t *testing.T) {
 	} {
 		t.Run(file, func(t *testing.T) {
 			dir := t.TempDir()
-			data, err := os.ReadFile(filepath.Join("testdata", "journals", file+journalExt))
+			data, err := os.ReadFile(filepath.Join("testdata", "journals", file+journal.Ext))
 			if err == nil {
-				err = os.WriteFile(filepath.Join(dir, file+journalExt), data, 0o600)
+				err = os.WriteFile(filepath.Join(dir, file+journal.Ext), data, 0o600)
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -126,7 +104,7 @@ func TestUndo_JournalsOfThePreviousVersion(t *testing.T) {
 				if got := w.did(); !slices.Equal(got, want) {
 					t.Errorf("did %q, want %q", got, want)
 				}
-				if files, err := leftovers(dir); err != nil || len(files) > 0 {
+				if files, err := journal.Files(dir); err != nil || len(files) > 0 {
 					t.Errorf("journals: %v, %v", files, err)
 				}
 			})
@@ -142,7 +120,7 @@ func TestUndo_UnusableLineBlocksNothing(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			dir := killed(t, "scale userservice 0")
-			files, _ := leftovers(dir)
+			files, _ := journal.Files(dir)
 			data, err := os.ReadFile(files[0])
 			if err == nil {
 				err = os.WriteFile(files[0], append([]byte(line), data...), 0o600)
@@ -159,14 +137,14 @@ func TestUndo_UnusableLineBlocksNothing(t *testing.T) {
 				if run, err := Run(ctx, scenario(t, "pod-kill"), w.target(), Options{Journal: dir}); err != nil || run.Result != Pass {
 					t.Errorf("a later run: %s, %v", run.Result, err)
 				}
-				if files, err := leftovers(dir); err != nil || len(files) != 1 {
+				if files, err := journal.Files(dir); err != nil || len(files) != 1 {
 					t.Errorf("journals: %v, %v", files, err)
 				}
 				if n := report.Left[0].Number; n > 0 {
 					if _, err := Forget(dir, n); err != nil {
 						t.Error(err)
 					}
-					if files, err := leftovers(dir); err != nil || len(files) != 0 {
+					if files, err := journal.Files(dir); err != nil || len(files) != 0 {
 						t.Errorf("journals once it is forgotten: %v, %v", files, err)
 					}
 				}
@@ -177,7 +155,7 @@ func TestUndo_UnusableLineBlocksNothing(t *testing.T) {
 
 func TestUndo_EmptyJournalIsRemoved(t *testing.T) {
 	for _, text := range []string{"", `{"op":"run","scena`} {
-		path := filepath.Join(t.TempDir(), "20260101T000000.000000000Z-x"+journalExt)
+		path := filepath.Join(t.TempDir(), "20260101T000000.000000000Z-x"+journal.Ext)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -205,11 +183,11 @@ func TestForget_NumberOfTwoJournals(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a", "b"} {
 		line := `{"op":"intend","number":1,"kind":"scale","detail":"scale it","undo":{"release":"x","replicas":3}}` + "\n"
-		if err := os.WriteFile(filepath.Join(dir, name+journalExt), []byte(line), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name+journal.Ext), []byte(line), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Forget(dir, 1); err == nil || !strings.Contains(remedies(err), filepath.Join(dir, "a"+journalExt)) {
+	if _, err := Forget(dir, 1); err == nil || !strings.Contains(remedies(err), filepath.Join(dir, "a"+journal.Ext)) {
 		t.Errorf("%v; remedies %q", err, remedies(err))
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
 )
 
 // killedIn names the journal folder to a child process that is to die in the middle of its run.
@@ -51,11 +53,11 @@ func TestARealKill9IsUndone(t *testing.T) {
 	if err := child.Run(); err == nil {
 		t.Fatal("the child ended by itself")
 	}
-	left, err := leftovers(dir)
+	left, err := journal.Files(dir)
 	if err != nil || len(left) != 1 {
 		t.Fatalf("journals: %v, %v", left, err)
 	}
-	w := abandonedBy(strings.TrimSuffix(filepath.Base(left[0]), journalExt) + "/browse")
+	w := abandonedBy(strings.TrimSuffix(filepath.Base(left[0]), journal.Ext) + "/browse")
 	undone, err := Undo(t.Context(), w.target(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +65,7 @@ func TestARealKill9IsUndone(t *testing.T) {
 	if got, want := w.did(), []string{"scale userservice 3", "stop browse"}; !slices.Equal(got, want) {
 		t.Errorf("did %q, want %q; undone %q", got, want, undone)
 	}
-	if left, err := leftovers(dir); err != nil || len(left) > 0 {
+	if left, err := journal.Files(dir); err != nil || len(left) > 0 {
 		t.Errorf("journals left: %v, %v", left, err)
 	}
 }

@@ -10,29 +10,26 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
+	"github.com/grpc-sandbox/sandbox/scenarios/spec"
 )
 
 //go:embed library/*.yaml
 var library embed.FS
 
-// UnknownError is a name that is neither a file nor a built-in scenario.
-type UnknownError struct{ Name, Remedy string }
+// ErrUnknown means that a name is neither a file nor a built-in scenario.
+var ErrUnknown = errors.New("no file and no built-in scenario has this name")
 
-func (e *UnknownError) Error() string {
-	return fmt.Sprintf("finding scenario %q: no file and no built-in scenario has this name", e.Name)
-}
-
-// Hint is the remedy.
-func (e *UnknownError) Hint() string { return e.Remedy }
-
-// Builtin returns the scenarios that come with the program, by name.
+// Builtin returns the scenarios that come with the program, in the order of their names.
 func Builtin() []Scenario {
-	files, _ := fs.Glob(library, "library/*.yaml") // the pattern is a constant, and sound
+	files, _ := fs.Glob(library, "library/*.yaml") // the pattern is a constant and valid
 	var out []Scenario
 	for _, file := range files {
 		sc, err := builtin(file)
 		if err != nil {
-			panic("a built-in scenario is wrong, which its test would have shown: " + err.Error())
+			panic("parsing a built-in scenario: " + err.Error())
 		}
 		out = append(out, sc)
 	}
@@ -44,11 +41,12 @@ func builtin(file string) (Scenario, error) {
 	if err != nil {
 		return Scenario{}, err
 	}
-	return Parse(path.Base(file), data)
+	return spec.Parse(path.Base(file), data)
 }
 
-// Load reads a scenario by its path, or by the name of a built-in one. What looks like a path (it has a slash, or ends in .yaml, .yml
-// or .json) is only looked for on disk.
+// Load reads a scenario by its path or by the name of a built-in one. A name with a slash, or with the extension .yaml, .yml or .json, is a path.
+//
+// If there is no such file or scenario, the error is [ErrUnknown]. If the file is wrong, it is a [*FileError].
 func Load(nameOrPath string) (Scenario, error) {
 	if !strings.ContainsAny(nameOrPath, `/\`) && !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(nameOrPath)) {
 		var names []string
@@ -58,14 +56,19 @@ func Load(nameOrPath string) (Scenario, error) {
 			}
 			names = append(names, sc.Name)
 		}
-		return Scenario{}, &UnknownError{nameOrPath, Suggest(nameOrPath, names)}
+		return Scenario{}, unknown(nameOrPath, grammar.Suggest(nameOrPath, names))
 	}
 	data, err := os.ReadFile(nameOrPath)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Scenario{}, &UnknownError{nameOrPath, "check the path, or use a built-in one: sandbox scenarios"}
+		return Scenario{}, unknown(nameOrPath, "check the path, or use a built-in one: sandbox scenarios")
 	}
 	if err != nil {
-		return Scenario{}, &HintError{fmt.Errorf("reading the scenario: %w", err), "sandbox run with a file that can be read, such as one that `sandbox scenarios show pod-kill` printed"}
+		return Scenario{}, remedy.Wrap(fmt.Errorf("reading the scenario: %w", err),
+			remedy.Advice("use a file that can be read, such as one that `sandbox scenarios show NAME` printed"))
 	}
-	return Parse(nameOrPath, data)
+	return spec.Parse(nameOrPath, data)
+}
+
+func unknown(name, advice string) error {
+	return remedy.Wrap(fmt.Errorf("finding scenario %q: %w", name, ErrUnknown), remedy.Advice(advice))
 }

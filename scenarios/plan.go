@@ -7,43 +7,49 @@ import (
 	"strings"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/watch"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// counts are a release's pods: how many are wanted and how many are ready.
+// counts is how many pods a release wants and how many are ready.
 type counts struct{ replicas, ready int }
 
-// plan resolves every target as the world is now, and changes nothing.
+// plan resolves every step against the cluster as it is now and the assumptions of the steps before it. It changes nothing.
 func (r *run) plan(ctx context.Context) error {
-	look := newStage(r.Scenario, r.target)
-	look.forecast = &forecast{}
+	var assumed action.State
 	for i, s := range r.Steps {
-		look.step = i
-		report := StepReport{Name: s.Name, Action: s.Kind, Result: "planned"}
+		step := report.Step{Name: s.Name, Action: s.Kind, Result: "planned"}
 		if s.Action != nil {
 			if err := r.count(ctx, s.Action); err != nil {
 				return err
 			}
-			d, err := s.Action.resolve(ctx, look)
+			c := r.actionContext(i)
+			c.Assumed, c.Planning, c.UndoStep = assumed, true, nil
+			e, err := s.Action.Resolve(ctx, c)
 			if err != nil {
 				return fmt.Errorf("planning step %q: %w", s.Name, err)
 			}
-			report.Detail, report.Touches = d.detail, d.touch
-			if err := r.roomFor(ctx, i, s.Action, d.touch.OfPods); err != nil {
+			step.Detail, step.Touches = e.Detail, e.Touches
+			if err := r.roomFor(ctx, i, e); err != nil {
 				return err
 			}
+			assumed = assumed.With(s.Name, e.Assumes)
 		}
 		if s.WaitFor != nil {
-			report.Detail = joined(report.Detail, s.WaitFor.String())
-			if err := r.reachable(ctx, look, fmt.Sprintf("spec.steps[%d].waitFor", i), s.WaitFor.Condition); err != nil {
+			step.Detail = joined(step.Detail, s.WaitFor.String())
+			if err := r.reachable(ctx, assumed, i, s.WaitFor.Condition); err != nil {
 				return err
 			}
 		}
-		r.report.Steps = append(r.report.Steps, report)
+		r.report.Steps = append(r.report.Steps, step)
 	}
 	return nil
 }
 
-// planOnly plans with an eye on what killed runs left: it is in the way, and this run would undo it first.
+// planOnly plans a dry run. It also lists what killed runs left behind, because a run would undo that first.
 func (r *run) planOnly(ctx context.Context) error {
 	if r.Journal != "" {
 		var err error
@@ -54,26 +60,26 @@ func (r *run) planOnly(ctx context.Context) error {
 	return r.blameLeftovers(r.plan(ctx))
 }
 
-// blameLeftovers names what killed runs left in an error of the plan, in place of advice that does not reckon with it.
+// blameLeftovers adds to an error of the plan what killed runs left behind, which may be its cause.
 func (r *run) blameLeftovers(err error) error {
 	if err == nil || len(r.report.LeftBehind) == 0 {
 		return err
 	}
-	var hint *HintError
-	if errors.As(err, &hint) {
-		err = errors.New(err.Error())
+	var few *action.TooFewPodsError
+	if errors.As(err, &few) {
+		err = errors.New(err.Error()) // without its remedies
 	}
-	err = fmt.Errorf("%w; a killed run left behind: %s", err, strings.Join(described(r.report.LeftBehind), "; "))
+	err = fmt.Errorf("%w; a killed run left behind: %s", err, strings.Join(descriptions(r.report.LeftBehind), "; "))
 	return remedy.Wrap(err, remedy.Command("undo"))
 }
 
-// count remembers what a release was before the run changed it.
-func (r *run) count(ctx context.Context, a Action) error {
-	c, ok := a.(changer)
+// count records the pods of the release that an action changes, as they were before the run.
+func (r *run) count(ctx context.Context, a action.Action) error {
+	c, ok := a.(action.Changer)
 	if !ok {
 		return nil
 	}
-	release := c.changes()
+	release := c.Changes()
 	if _, known := r.before[release]; known {
 		return nil
 	}
@@ -94,23 +100,23 @@ func (r *run) countOf(ctx context.Context, release string) (counts, error) {
 	if err != nil {
 		return counts{}, fmt.Errorf("listing pods of %s: %w", release, err)
 	}
-	return counts{replicas, countReady(pods)}, nil
+	return counts{replicas, target.CountReady(pods)}, nil
 }
 
-// settle gives releases that were just put back the time to get ready; the plan judges whether they did.
+// settle waits until the releases that were just restored are ready. The plan finds out if they are not.
 func (r *run) settle(ctx context.Context) error {
 	limit := r.Clock.Now().Add(r.Settle)
 	for _, s := range r.Steps {
-		c, ok := s.Action.(changer)
+		c, ok := s.Action.(action.Changer)
 		for ok {
-			n, err := r.countOf(ctx, c.changes())
+			n, err := r.countOf(ctx, c.Changes())
 			if err != nil {
 				return err
 			}
 			if n.ready >= n.replicas || !r.Clock.Now().Before(limit) {
 				break
 			}
-			if err := pause(ctx, r.Clock, pulse); err != nil {
+			if err := clock.Pause(ctx, r.Clock, watch.Interval); err != nil {
 				return err
 			}
 		}

@@ -100,7 +100,7 @@ func TestPlan_ShareFollowsTheRates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := report.Steps[1].Touches.Share; got.percent() != 25 { // a third of 150 of 200 calls
+		if got := report.Steps[1].Touches.Share; got.Percent() != 25 { // a third of 150 of 200 calls
 			t.Errorf("a third of three quarters of the calls is %s", got)
 		}
 	})

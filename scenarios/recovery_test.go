@@ -9,7 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
 // caseFile is a scenario of testdata/cases, edited.
@@ -43,8 +47,8 @@ const (
 )
 
 // inPhase are the findings of a phase.
-func inPhase(r Report, phase string) []Finding {
-	var out []Finding
+func inPhase(r Report, phase string) []report.Finding {
+	var out []report.Finding
 	for _, f := range r.Expectations {
 		if f.Phase == phase {
 			out = append(out, f)
@@ -60,7 +64,7 @@ func TestRecover_ServiceThatStaysAwayFails(t *testing.T) {
 			t.Errorf("result %s, error %v, recovery %+v", report.Result, err, report.Recovery)
 		}
 		if f := inPhase(report, "recover")[0]; f.Observed.Number != 0 || f.Seconds < 20 {
-			t.Errorf("observed %s after %v s, want 0 %% after 20 s", f.observed(), f.Seconds)
+			t.Errorf("observed %s after %v s, want 0 %% after 20 s", f.ObservedText(), f.Seconds)
 		}
 	})
 }
@@ -80,8 +84,8 @@ func (l lingering) Pods(ctx context.Context, release string) ([]telemetry.Pod, e
 
 func TestRecover_WaitsUntilTheChangeHasHadItsEffect(t *testing.T) {
 	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
-		target := w.target()
-		target.Workloads = lingering{w}
+		cluster := w.target()
+		cluster.Workloads = lingering{w}
 		w.trip = false
 		w.hook = func(call string) {
 			if call == "scale userservice 0" {
@@ -90,7 +94,7 @@ func TestRecover_WaitsUntilTheChangeHasHadItsEffect(t *testing.T) {
 				w.linger = time.Now().Add(4 * time.Second)
 			}
 		}
-		report, err := Run(ctx, caseFile(t, "false-recovery"), target, opts)
+		report, err := Run(ctx, caseFile(t, "false-recovery"), cluster, opts)
 		if err != nil || report.Result != Fail || report.Recovery.RecoverSeconds != nil {
 			t.Errorf("pods served for 4 s more: result %s, error %v, recovered after %v", report.Result, err, report.Recovery.RecoverSeconds)
 		}
@@ -167,14 +171,14 @@ func (u unreadable) Read(ctx context.Context, name string) (LoadReading, error) 
 func TestRecover_StaleReadingsAreUnknown(t *testing.T) {
 	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
 		sc := caseFile(t, "false-recovery", takenDown, takenDown+"    - {name: hold, wait: {for: 4s}}\n", "within: 20s", "within: 3s")
-		target := w.target()
-		target.Loads = unreadable{w, time.Now().Add(5010 * time.Millisecond)}
-		report, err := Run(ctx, sc, target, opts)
+		cluster := w.target()
+		cluster.Loads = unreadable{w, time.Now().Add(5010 * time.Millisecond)}
+		report, err := Run(ctx, sc, cluster, opts)
 		if behind := (*LeftError)(nil); err != nil && !errors.As(err, &behind) { // nor can it be read whether the load is gone
 			t.Fatal(err)
 		}
-		if f := inPhase(report, "recover")[0]; f.Held() || f.Observed.Text != "unknown" || !strings.Contains(f.Note, "last read") {
-			t.Errorf("nothing was read for 7 s, and %s is %s (%s)", f.Name, f.observed(), f.Note)
+		if f := inPhase(report, "recover")[0]; f.Met() || f.Observed.Text != "unknown" || !strings.Contains(f.Note, "last read") {
+			t.Errorf("nothing was read for 7 s, and %s is %s (%s)", f.Name, f.ObservedText(), f.Note)
 		}
 	})
 }
@@ -186,8 +190,8 @@ func TestWaitFor_SeesNothingFromBeforeTheAction(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f := inPhase(report, "steps")[0]; f.Held() || f.Step != "take it down" || f.Seconds < 10 {
-			t.Errorf("without a pod %s is %s: %+v", f.Name, f.observed(), f)
+		if f := inPhase(report, "steps")[0]; f.Met() || f.Step != "take it down" || f.Seconds < 10 {
+			t.Errorf("without a pod %s is %s: %+v", f.Name, f.ObservedText(), f)
 		}
 	})
 }
@@ -244,4 +248,20 @@ func TestRecovery_ComesFromTheCallers(t *testing.T) {
 			t.Errorf("summary %q", report.Summary)
 		}
 	})
+}
+
+func TestBreakerTimes_CountFromTheFault(t *testing.T) {
+	epoch := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	trace := expect.StateTrace{From: "a", To: "b", Method: "m"}
+	for i, state := range []telemetry.BreakerState{"closed", "open", "half-open", "open", "closed"} { // a second apart
+		trace.Visits = append(trace.Visits, expect.Visit{State: state, At: epoch.Add(time.Duration(i) * time.Second)})
+	}
+	r := breakerTimes(report.Recovery{}, []expect.StateTrace{trace}, epoch.Add(500*time.Millisecond), epoch.Add(time.Minute))
+	want := report.Recovery{DetectSeconds: new(0.5), HalfOpenedSeconds: new(1.5), ClosedSeconds: new(3.5), OpenSeconds: new(2.0), HalfOpenSeconds: new(1.0)}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(report.Recovery{}, breakerTimes(report.Recovery{}, nil, epoch, epoch)); diff != "" {
+		t.Error(diff)
+	}
 }

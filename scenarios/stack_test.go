@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
 )
 
 // editedCase parses one of testdata/cases, edited.
@@ -92,7 +94,7 @@ func TestUndo_HealBelowALaterChangeSurvivesAKill(t *testing.T) {
 }
 
 func copyJournals(t *testing.T, from, to string) {
-	files, err := leftovers(from)
+	files, err := journal.Files(from)
 	if err != nil || len(files) == 0 {
 		t.Errorf("journals: %v, %v", files, err)
 	}
@@ -189,8 +191,8 @@ func TestUndo_OneDeadEntryBlocksNothing(t *testing.T) {
 func TestRun_StartsAlthoughAnEarlierChangeCannotBeUndone(t *testing.T) {
 	dir := t.TempDir()
 	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, _ Options) {
-		journal := `{"op":"run","scenario":"old"}` + "\n" + `{"op":"intend","number":4,"kind":"scale","detail":"scale gone from 2 to 0","undo":{"release":"gone","replicas":2,"set":0}}` + "\n"
-		if err := os.WriteFile(filepath.Join(dir, "19990101T000000.000000000Z-old"+journalExt), []byte(journal), 0o600); err != nil {
+		lines := `{"op":"run","scenario":"old"}` + "\n" + `{"op":"intend","number":4,"kind":"scale","detail":"scale gone from 2 to 0","undo":{"release":"gone","replicas":2,"set":0}}` + "\n"
+		if err := os.WriteFile(filepath.Join(dir, "19990101T000000.000000000Z-old"+journal.Ext), []byte(lines), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		report, err := Run(ctx, scenario(t, "pod-kill"), w.target(), Options{Journal: dir})
@@ -210,7 +212,7 @@ func TestRun_StartsAlthoughAnEarlierChangeCannotBeUndone(t *testing.T) {
 		if l, err := Forget(dir, 4); err != nil || l.Detail != "scale gone from 2 to 0" {
 			t.Errorf("forgot %+v, %v", l, err)
 		}
-		if files, err := leftovers(dir); err != nil || len(files) > 0 {
+		if files, err := journal.Files(dir); err != nil || len(files) > 0 {
 			t.Errorf("journals: %v, %v", files, err)
 		}
 	})

@@ -6,20 +6,26 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// unhealthyError is a baseline that did not hold.
-type unhealthyError struct{ findings []Finding }
+// unhealthyError means that the baseline was not met.
+type unhealthyError struct{ findings []report.Finding }
 
 func (e *unhealthyError) Error() string {
 	var why []string
 	for _, f := range e.findings {
-		if !f.Held() {
-			why = append(why, fmt.Sprintf("%s %s, wanted %s", f.Name, f.observed(), f.limit()))
+		if !f.Met() {
+			why = append(why, fmt.Sprintf("%s %s, wanted %s", f.Name, f.ObservedText(), f.LimitText()))
 		}
 	}
-	return "the world was not healthy before anything was broken, so nothing was: " + strings.Join(why, "; ")
+	return "the steady state was not met, so nothing was broken: " + strings.Join(why, "; ")
 }
 
 // steady starts the loads and measures the baseline.
@@ -27,15 +33,15 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 	if err := r.startLoads(ctx); err != nil {
 		return err
 	}
-	sampling, rest := context.WithCancel(ctx)
-	r.rest = rest
-	background.Go(func() { r.sampler.run(sampling, stop) })
+	sampling, stopSampling := context.WithCancel(ctx)
+	r.stopSampling = stopSampling
+	background.Go(func() { r.loads.Run(sampling, stop) })
 
 	from, err := r.readLoads(ctx)
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, r.Clock, r.Steady.For); err != nil {
+	if err := clock.Pause(ctx, r.Clock, r.Steady.For); err != nil {
 		return err
 	}
 	to, err := r.readLoads(ctx)
@@ -44,12 +50,12 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 	}
 	e := r.evidence(ctx)
 	for name, reading := range to {
-		e.loads[name] = reading.Sub(from[name])
+		e.Loads[name] = reading.Sub(from[name])
 	}
-	findings := check("steady", r.Steady.Expect, e)
-	observedFor(findings, r.Steady.For)
+	findings := expect.CheckAll("steady", r.Steady.Expect, e)
+	setSeconds(findings, r.Steady.For)
 	r.report.Expectations = append(r.report.Expectations, findings...)
-	if !allHeld(findings) {
+	if !report.AllMet(findings) {
 		return &unhealthyError{findings}
 	}
 	return nil
@@ -58,13 +64,13 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 func (r *run) startLoads(ctx context.Context) error {
 	for _, l := range r.Load {
 		detail := fmt.Sprintf("%s from %s to %s at %s", l.Name, l.From, l.Call.Method, l.Rate)
-		a, err := r.intend(loadStart, "", deed{detail: detail, undo: loadStop{r.stage.prefix + l.Name}})
+		c, err := r.intend(journal.LoadKind, "", action.Effect{Detail: detail, Undo: journal.StopLoad{Load: r.loadPrefix() + l.Name}})
 		if err != nil {
 			return err
 		}
 		if err := r.target.Loads.Start(ctx, l); err != nil {
-			if errors.Is(err, ErrLoadTaken) { // it belongs to another program
-				r.resolve(a)
+			if errors.Is(err, target.ErrLoadTaken) { // the load belongs to another program
+				r.drop(c)
 			}
 			return fmt.Errorf("starting load %s: %w", l.Name, err)
 		}
@@ -73,8 +79,8 @@ func (r *run) startLoads(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) readLoads(ctx context.Context) (map[string]LoadReading, error) {
-	out := map[string]LoadReading{}
+func (r *run) readLoads(ctx context.Context) (map[string]target.LoadReading, error) {
+	out := map[string]target.LoadReading{}
 	for _, l := range r.Load {
 		reading, err := r.target.Loads.Read(ctx, l.Name)
 		if err != nil {
@@ -83,16 +89,4 @@ func (r *run) readLoads(ctx context.Context) (map[string]LoadReading, error) {
 		out[l.Name] = reading
 	}
 	return out, nil
-}
-
-// evidence holds what can be seen now; loads are the caller's to fill in, over the window it judges.
-func (r *run) evidence(ctx context.Context) evidence {
-	e := evidence{loads: map[string]LoadReading{}, least: 1}
-	e.trails, e.deaf = r.watch.present(ctx)
-	e.now = r.Clock.Now()
-	e.ready = func(release string) (int, time.Time, error) {
-		pods, err := r.target.Workloads.Pods(ctx, release)
-		return countReady(pods), time.Time{}, err
-	}
-	return e
 }

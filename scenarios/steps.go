@@ -3,53 +3,52 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"slices"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/spec"
 )
 
-// done is a journalled deed.
-type done struct {
-	deed
-	entry
-	undone bool // or left alone
-	alone  bool // another program has changed the value since
-}
-
-// steps does the steps in order; one whose condition does not come true is the last.
+// steps does the steps in order. If the condition of one does not become true, the steps after it are left out.
 func (r *run) steps(ctx context.Context) error {
 	defer r.followRecovery(ctx)()
 	for i, s := range r.Steps {
-		report := &r.report.Steps[i]
-		if err := pause(ctx, r.Clock, s.After); err != nil {
+		out := &r.report.Steps[i]
+		if err := clock.Pause(ctx, r.Clock, s.After); err != nil {
 			return err
 		}
-		report.StartedAt = new(r.Clock.Now())
-		held, err := r.step(ctx, i, s, report)
+		out.StartedAt = new(r.Clock.Now())
+		met, err := r.step(ctx, i, s, out)
 		if err != nil {
-			report.Result = "failed"
+			out.Result = "failed"
 			if ctx.Err() != nil {
-				report.Result = "interrupted"
+				out.Result = "interrupted"
 			}
 			return fmt.Errorf("doing step %q: %w", s.Name, err)
 		}
-		report.Result = "done"
-		if !held {
-			report.Result = "failed"
+		out.Result = "done"
+		if !met {
+			out.Result = "failed"
 			r.cutShort = true
-			r.log.note("step", s.Name, "its condition did not come true: the steps after it are left out")
+			r.log.note("step", s.Name, "its condition was not met: the steps after it are left out")
 			return nil
 		}
 	}
 	return nil
 }
 
-func (r *run) step(ctx context.Context, i int, s Step, report *StepReport) (held bool, err error) {
+func (r *run) step(ctx context.Context, i int, s spec.Step, out *report.Step) (met bool, err error) {
 	if s.Action != nil {
-		r.stage.step = i
-		d, err := s.Action.resolve(ctx, r.stage)
+		e, err := s.Action.Resolve(ctx, r.actionContext(i))
 		if err != nil {
 			return false, err
 		}
-		report.Detail, report.Touches = d.detail, d.touch
-		if err := r.act(ctx, s, d); err != nil {
+		out.Detail, out.Touches = e.Detail, e.Touches
+		if err := r.act(ctx, s, e); err != nil {
 			return false, err
 		}
 	}
@@ -58,89 +57,100 @@ func (r *run) step(ctx context.Context, i int, s Step, report *StepReport) (held
 	}
 	w := s.WaitFor.String()
 	if s.Action != nil {
-		report.Detail += ", then " + w
+		out.Detail += ", then " + w
 	}
 	r.log.note("step", s.Name, w)
-	how := sliding{phase: "steps", hold: s.WaitFor.Hold, passing: true}
-	findings, _, err := r.await(ctx, how, s.WaitFor.Within, []Expectation{s.WaitFor.Condition})
+	window := slidingWindow{phase: "steps", hold: s.WaitFor.Hold, passing: true}
+	findings, _, err := r.await(ctx, window, s.WaitFor.Within, []expect.Expectation{s.WaitFor.Condition})
 	for i := range findings {
 		findings[i].Step = s.Name
 	}
 	r.report.Expectations = append(r.report.Expectations, findings...)
-	return allHeld(findings), err
+	return report.AllMet(findings), err
 }
 
-// act journals a deed, does it, and lets it last.
-func (r *run) act(ctx context.Context, s Step, d deed) error {
+// actionContext returns what the action of a step sees of the run.
+func (r *run) actionContext(step int) action.Context {
+	return action.Context{
+		Target: r.target, Loads: r.Load, LoadPrefix: r.loadPrefix(), Seed: r.Seed, Step: step, Assumed: r.assumed, UndoStep: r.heal,
+	}
+}
+
+// act writes an effect to the journal, does it, and waits for its hold.
+func (r *run) act(ctx context.Context, s spec.Step, e action.Effect) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	a, err := r.intend(s.Kind, s.Name, d)
+	c, err := r.intend(s.Kind, s.Name, e)
 	if err != nil {
 		return err
 	}
-	r.log.note("step", s.Name, d.detail)
-	if actionKind(s.Kind).Disturbs && r.fault.IsZero() {
+	r.log.note("step", s.Name, e.Detail)
+	disturbs := action.Find(s.Kind).Disturbs
+	if disturbs && r.fault.IsZero() {
 		r.fault = r.Clock.Now()
 	}
-	if d.do != nil {
-		if err := d.do(ctx); err != nil {
+	if e.Do != nil {
+		if err := e.Do(ctx); err != nil {
 			return err
 		}
-		if actionKind(s.Kind).Disturbs {
-			r.calm.changed(r.Clock.Now(), d.took)
+		if e.Undo != nil { // what heal undoes is taken out once it is undone
+			r.assumed = r.assumed.With(s.Name, e.Assumes)
+		}
+		if disturbs {
+			r.lastChange.set(r.Clock.Now(), e.Settled)
 		}
 	}
-	if err := pause(ctx, r.Clock, d.hold); err != nil {
+	if err := clock.Pause(ctx, r.Clock, e.Hold); err != nil {
 		return err
 	}
-	if d.revert {
-		return r.putBack(ctx, a)
+	if e.Revert {
+		return r.undoAndTime(ctx, c)
 	}
 	return nil
 }
 
-func (r *run) intend(kind, step string, d deed) (*done, error) {
-	e, err := r.journal.intend(r.Clock.Now(), kind, step, d.detail, d.undo)
+// intend writes an effect to the journal.
+func (r *run) intend(kind, step string, e action.Effect) (*journal.Change, error) {
+	entry, err := r.journal.Intend(journal.Entry{At: r.Clock.Now(), Kind: kind, Step: step, Detail: e.Detail}, e.Undo)
 	if err != nil {
 		return nil, err
 	}
-	a := &done{deed: d, entry: e, undone: d.undo == nil}
-	r.done = append(r.done, a)
-	return a, nil
+	c := &journal.Change{Effect: e, Entry: entry, Undone: e.Undo == nil}
+	r.done = append(r.done, c)
+	return c, nil
 }
 
-// heal puts an earlier step back; one that is back already stays so.
+// heal undoes an earlier step. A step that is already undone stays so.
 func (r *run) heal(ctx context.Context, step string) error {
-	for i := len(r.done) - 1; i >= 0; i-- {
-		if a := r.done[i]; a.Step == step && !a.undone {
-			return r.putBack(ctx, a)
+	for _, c := range slices.Backward(r.done) {
+		if c.Entry.Step == step && !c.Undone {
+			return r.undoAndTime(ctx, c)
 		}
 	}
 	return nil
 }
 
-// putBack undoes one deed, once, and times recovery from there.
-func (r *run) putBack(ctx context.Context, a *done) error {
-	if err := r.undo(ctx, a); err != nil {
+// undoAndTime undoes a change; recovery is timed from there.
+func (r *run) undoAndTime(ctx context.Context, c *journal.Change) error {
+	if err := r.undo(ctx, c); err != nil {
 		return err
 	}
 	r.healed = r.Clock.Now()
-	r.calm.changed(r.healed, a.deed.back)
+	r.lastChange.set(r.healed, c.Effect.UndoSettled)
 	return nil
 }
 
-// putAway records that a deed is undone.
-func (r *run) putAway(a *done) {
-	r.report.Cleanup.Undone = append(r.report.Cleanup.Undone, a.Detail)
-	r.resolve(a)
+// markUndone records that a change is undone.
+func (r *run) markUndone(c *journal.Change) {
+	r.report.Cleanup.Undone = append(r.report.Cleanup.Undone, c.Entry.Detail)
+	r.drop(c)
 }
 
-// resolve takes a deed out of what has to be undone. When the journal cannot be written, as on a full disk, the next Undo finds the value
-// restored.
-func (r *run) resolve(a *done) {
-	a.undone = true
-	if err := r.journal.undone(r.Clock.Now(), a.Number); err != nil {
+// drop takes a change out of what has to be undone. If the journal cannot be written, as on a full disk, the next Undo finds the value restored.
+func (r *run) drop(c *journal.Change) {
+	c.Undone = true
+	if err := r.journal.Undone(r.Clock.Now(), c.Entry.Number); err != nil {
 		r.log.note("phase", "journal", err.Error())
 	}
 }

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
 )
 
-// A timeline is what a viewer may see of the run so far.
+// timeline is what a viewer can see of the run so far.
 type timeline struct {
 	clock Clock
-	news  chan struct{} // holds at most one: a slow viewer skips versions, and never slows the run
+	news  chan struct{} // of capacity 1: a slow viewer skips versions and does not slow the run
 
 	mu  sync.Mutex
 	run telemetry.Run
@@ -63,7 +64,7 @@ func (t *timeline) snapshot() telemetry.Run {
 	return r
 }
 
-// show tells the observer of every change until ctx ends, and of the last one.
+// show calls the observer for every change until ctx ends, and once more at the end.
 func (t *timeline) show(ctx context.Context, observer func(telemetry.Run)) {
 	for {
 		select {
@@ -76,12 +77,12 @@ func (t *timeline) show(ctx context.Context, observer func(telemetry.Run)) {
 	}
 }
 
-// ordered sorts events by time: a breaker's event can arrive after what happened later.
-func ordered(events []telemetry.Event, from time.Time) []Moment {
+// ordered sorts events by time, because the event of a breaker can arrive late.
+func ordered(events []telemetry.Event, from time.Time) []report.Event {
 	slices.SortStableFunc(events, func(a, b telemetry.Event) int { return a.At.Compare(b.At) })
-	out := make([]Moment, len(events))
+	out := make([]report.Event, len(events))
 	for i, e := range events {
-		out[i] = Moment{At: e.At, Seconds: seconds(e.At.Sub(from)), Kind: e.Kind, Subject: e.Subject, Detail: e.Detail}
+		out[i] = report.Event{At: e.At, Seconds: report.Seconds(e.At.Sub(from)), Kind: e.Kind, Subject: e.Subject, Detail: e.Detail}
 	}
 	return out
 }

@@ -2,40 +2,20 @@ package scenarios
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// loadStart is the journal's name for a load; its undo is to stop it.
-const loadStart = "load"
-
-type loadStop struct {
-	Load string `json:"load"` // as the generator knows it
-}
-
-func (l loadStop) subject() string { return "load " + l.Load }
-
-func (l loadStop) over(reversal) reversal { return l }
-
-// putBack accepts that the load is gone, for then it did not survive what killed the run.
-func (l loadStop) putBack(ctx context.Context, t Target) error {
-	if _, err := t.Loads.Stop(ctx, l.Load); err != nil && !errors.Is(err, ErrNoLoad) {
-		return fmt.Errorf("stopping load %s: %w", shortName(l.Load), err)
-	}
-	return nil
-}
-
-// LeftError says what a run, or Undo, could not put back. The verdict of the run stands.
+// LeftError has what a run, or Undo, could not undo. The verdict of the run still counts.
 type LeftError struct{ Left []string }
 
 func (e *LeftError) Error() string { return "cleaning up: left behind: " + strings.Join(e.Left, "; ") }
 
-// leftBehind is a LeftError with its remedies. What no journal records, such as a pod that does not get ready, cannot be undone.
+// leftBehind returns a LeftError with its remedies. Only changes in a journal can be undone; others, such as a pod that does not get ready, cannot.
 func leftBehind(left []string, journalled bool) error {
 	if journalled {
 		return remedy.Wrap(&LeftError{left}, remedy.Command("undo", "--list"), remedy.Command("undo"))
@@ -43,93 +23,31 @@ func leftBehind(left []string, journalled bool) error {
 	return remedy.Wrap(&LeftError{left}, remedy.Command("status"))
 }
 
-// UndoReport is what Undo did.
-type UndoReport struct {
-	Undone    []string   `json:"undone"`
-	LeftAlone []string   `json:"leftAlone"` // changed by another program since
-	Left      []Leftover `json:"left"`      // could not be put back
+// Undo undoes what runs that were killed left behind. If a change cannot be undone, the others still are, it stays in its journal, and the error is a
+// *LeftError. Run does the same before it starts. The caller holds the sandbox's lock.
+func Undo(ctx context.Context, t target.Target, journalDir string) (report.Undo, error) {
+	undone, err := journal.UndoAll(ctx, target.WithDeadlines(t), journalDir)
+	if err == nil && len(undone.Left) > 0 {
+		err = leftBehind(descriptions(undone.Left), true)
+	}
+	return undone, err
 }
 
-// Undo puts back what runs that were killed left behind. A change that cannot be undone does not keep it from the others; it stays in its
-// journal, and the error is a *LeftError. Run does the same first by itself. The caller holds the sandbox's lock.
-func Undo(ctx context.Context, target Target, journalDir string) (UndoReport, error) {
-	report, err := undoLeftovers(ctx, limited(target), journalDir)
-	if err != nil {
-		return report, err
-	}
-	if len(report.Left) > 0 {
-		return report, leftBehind(described(report.Left), true)
-	}
-	return report, nil
+// Leftovers lists the changes that killed runs left behind, the oldest first. The changes of the run that is in progress in the process running are left
+// out; 0 means that there is none.
+func Leftovers(journalDir string, running int) ([]report.Leftover, error) {
+	return journal.Leftovers(journalDir, running)
 }
 
-func described(all []Leftover) []string {
+// Forget takes a leftover off the list, by its number, and leaves the cluster as it is. The caller holds the sandbox's lock.
+func Forget(journalDir string, number int) (report.Leftover, error) {
+	return journal.Forget(journalDir, number)
+}
+
+func descriptions(all []report.Leftover) []string {
 	out := make([]string, len(all))
 	for i, l := range all {
 		out[i] = l.String()
 	}
 	return out
-}
-
-func undoLeftovers(ctx context.Context, target Target, dir string) (UndoReport, error) {
-	report := UndoReport{Undone: []string{}, LeftAlone: []string{}, Left: []Leftover{}}
-	files, err := leftovers(dir)
-	if err != nil {
-		return report, err
-	}
-	for _, file := range files {
-		if err := report.undoFile(ctx, target, file); err != nil {
-			report.Left = append(report.Left, Leftover{Detail: "a journal", Journal: file, Problem: err.Error()})
-		}
-		if ctx.Err() != nil {
-			return report, context.Cause(ctx)
-		}
-	}
-	return report, nil
-}
-
-func (u *UndoReport) undoFile(ctx context.Context, target Target, file string) error {
-	trim(file)
-	r, err := readRecord(file)
-	if err != nil {
-		return err
-	}
-	j, err := appendTo(file)
-	if err != nil {
-		return err
-	}
-	stuck := map[string]bool{} // subjects whose topmost change could not be undone: those below it stay as well
-	for _, c := range slices.Backward(r.changes) {
-		err := errors.New("a later change of it could not be undone")
-		if subject := c.undo.subject(); !stuck[subject] {
-			err = undoWithin(ctx, target, r.changes, c)
-			stuck[subject] = err != nil && asChanged(err) == nil
-		}
-		switch changed := asChanged(err); {
-		case changed != nil:
-			c.alone = true
-			if !changed.known {
-				u.LeftAlone = append(u.LeftAlone, c.Detail+": "+changed.Error())
-			}
-		case err != nil:
-			left := leftover(c.entry, err.Error())
-			left.Subject, left.Scenario, left.Journal = c.undo.subject(), r.run.Scenario, file
-			u.Left = append(u.Left, left)
-			continue
-		default:
-			u.Undone = append(u.Undone, c.Detail)
-		}
-		c.undone = true
-		_ = j.undone(time.Now(), c.Number) // when it cannot be written, the next Undo finds the value restored
-	}
-	u.Left = append(u.Left, r.unusable...)
-	open := slices.ContainsFunc(r.changes, func(c *done) bool { return !c.undone })
-	return j.finish(!open && len(r.unusable) == 0)
-}
-
-func undoWithin(ctx context.Context, target Target, all stack, c *done) error {
-	ctx, cancel := context.WithTimeout(ctx, oneUndo)
-	defer cancel()
-	_, err := all.undo(ctx, target, c)
-	return err
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
 )
 
 // killed runs breaker-trip, and returns the journal as a kill -9 would have left it right after the call.
@@ -19,7 +21,7 @@ func killed(t *testing.T, after string) string {
 			if call != after {
 				return
 			}
-			files, err := leftovers(opts.Journal)
+			files, err := journal.Files(opts.Journal)
 			if err != nil || len(files) != 1 {
 				t.Errorf("before %q is done it is not in a journal: %v, %v", call, files, err)
 				return
@@ -69,7 +71,7 @@ func TestUndoAfterKill9(t *testing.T) {
 		t.Run(tc.sentence, func(t *testing.T) {
 			dir := killed(t, tc.after)
 			if tc.spoil != nil {
-				files, _ := leftovers(dir)
+				files, _ := journal.Files(dir)
 				data, err := os.ReadFile(files[0])
 				if err == nil {
 					err = os.WriteFile(files[0], tc.spoil(data), 0o600)
@@ -132,7 +134,7 @@ func TestUndoRefusesAJournalItCannotRead(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			dir := t.TempDir()
-			file := filepath.Join(dir, time.Now().Format("20060102")+journalExt)
+			file := filepath.Join(dir, time.Now().Format("20060102")+journal.Ext)
 			if err := os.WriteFile(file, []byte(line), 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -3,14 +3,21 @@ package scenarios
 import (
 	"context"
 	"fmt"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/watch"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// recover waits for the world to hold again what the scenario asks of it.
+// recover waits until everything in recover is true again.
 func (r *run) recover(ctx context.Context) error {
 	if r.cutShort || len(r.Recover.Expect) == 0 {
 		return nil
 	}
-	findings, since, err := r.await(ctx, r.recovering(), r.Recover.Within, r.Recover.Expect)
+	findings, since, err := r.await(ctx, r.recoveryWindow(), r.Recover.Within, r.Recover.Expect)
 	r.report.Expectations = append(r.report.Expectations, findings...)
 	if err != nil {
 		return err
@@ -19,56 +26,56 @@ func (r *run) recover(ctx context.Context) error {
 	if from.IsZero() {
 		from = r.fault
 	}
-	if allHeld(findings) && !from.IsZero() {
-		r.report.Recovery.RecoverSeconds = new(seconds(max(0, since.Sub(from))))
+	if report.AllMet(findings) && !from.IsZero() {
+		r.report.Recovery.RecoverSeconds = new(report.Seconds(max(0, since.Sub(from))))
 		r.log.note("phase", "recover", "everything holds again, since "+elapsed(since.Sub(r.report.StartedAt)))
 	}
 	return nil
 }
 
-// verdictTries is how often the breakers are read again when they could not be read for the verdict.
+// verdictTries is how often the breakers are read again if they could not be read for the verdict.
 const verdictTries = 20
 
-// verdict stops the loads, and judges all that was observed from their start on.
+// verdict stops the loads and judges what was observed since they started.
 func (r *run) verdict(ctx context.Context) error {
-	r.rest()
-	for _, a := range r.done {
-		if a.Kind == loadStart && !a.undone {
-			if err := r.stopLoad(ctx, a); err != nil {
+	r.stopSampling()
+	for _, c := range r.done {
+		if c.Entry.Kind == journal.LoadKind && !c.Undone {
+			if err := r.stopLoad(ctx, c); err != nil {
 				return err
 			}
 		}
 	}
-	// The last changes may still be on their way.
-	if err := pause(ctx, r.Clock, pulse); err != nil {
+	// Events of the last changes may not have arrived yet.
+	if err := clock.Pause(ctx, r.Clock, watch.Interval); err != nil {
 		return err
 	}
 	e := r.evidence(ctx)
-	for tries := 0; e.deaf != "" && tries < verdictTries; tries++ {
-		if err := pause(ctx, r.Clock, pulse); err != nil {
+	for tries := 0; e.UnknownTraces != "" && tries < verdictTries; tries++ {
+		if err := clock.Pause(ctx, r.Clock, watch.Interval); err != nil {
 			return err
 		}
 		e = r.evidence(ctx)
 	}
-	e.loads = r.final
-	findings := check("verdict", r.Expect, e)
-	observedFor(findings, r.Clock.Now().Sub(r.report.StartedAt))
+	e.Loads = r.final
+	findings := expect.CheckAll("verdict", r.Expect, e)
+	setSeconds(findings, r.Clock.Now().Sub(r.report.StartedAt))
 	if ctx.Err() != nil {
-		return ctx.Err() // what was not read has not failed to hold
+		return ctx.Err() // what was not read is not a failure
 	}
 	r.report.Expectations = append(r.report.Expectations, findings...)
 	return nil
 }
 
 // stopLoad undoes a load's start and keeps its last reading.
-func (r *run) stopLoad(ctx context.Context, a *done) error {
-	name := shortName(a.undo.(loadStop).Load)
+func (r *run) stopLoad(ctx context.Context, c *journal.Change) error {
+	name := target.ShortName(c.Effect.Undo.(journal.StopLoad).Load)
 	last, err := r.target.Loads.Stop(ctx, name)
 	if err != nil {
 		return fmt.Errorf("stopping load %s: %w", name, err)
 	}
-	r.final[name] = last.unanswered() // it began with the run, so that nothing was in flight before
+	r.final[name] = last.WithUnanswered() // nothing was in flight before, because the load started with the run
 	r.log.note("load", name, "stop")
-	r.putAway(a)
+	r.markUndone(c)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // A world is a fake of all three parts of a Target: calls fail while no pod of their service is ready.
@@ -88,7 +89,7 @@ func (w *world) pass() {
 		}
 		w.converge(release, false)
 	}
-	up := countReady(w.pods["userservice"])
+	up := target.CountReady(w.pods["userservice"])
 	for _, name := range slices.Sorted(maps.Keys(w.loads)) {
 		w.loads[name].call(w, up > 0 || now.Before(w.linger))
 	}
@@ -176,15 +177,4 @@ func (w *world) converge(release string, ready bool) {
 		w.readyAt[name] = time.Now().Add(w.startup)
 		w.pods[release] = append(w.pods[release], telemetry.Pod{Name: name, Release: release, Ready: ready})
 	}
-}
-
-// listedFrom lists the world's breaker only once it belongs to a caller.
-type listedFrom struct {
-	*world
-	caller string
-}
-
-func (l listedFrom) Breakers(ctx context.Context) ([]telemetry.Breaker, error) {
-	all, err := l.world.Breakers(ctx)
-	return slices.DeleteFunc(all, func(b telemetry.Breaker) bool { return b.Caller != l.caller }), err
 }

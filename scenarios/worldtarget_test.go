@@ -11,6 +11,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
 // touch records a change, and fails it when the test wants that.
@@ -32,7 +33,7 @@ func (w *world) touch(ctx context.Context, method, format string, args ...any) e
 }
 
 func (w *world) Start(ctx context.Context, l LoadSpec) error {
-	if err := w.touch(ctx, "Start", "start %s", shortName(l.Name)); err != nil {
+	if err := w.touch(ctx, "Start", "start %s", target.ShortName(l.Name)); err != nil {
 		return err
 	}
 	w.mu.Lock()
@@ -51,7 +52,7 @@ func newReading() LoadReading {
 }
 
 func (w *world) SetRate(ctx context.Context, name string, rate Rate) error {
-	if err := w.touch(ctx, "SetRate", "rate %s %s", shortName(name), rate); err != nil {
+	if err := w.touch(ctx, "SetRate", "rate %s %s", target.ShortName(name), rate); err != nil {
 		return err
 	}
 	w.mu.Lock()
@@ -89,7 +90,7 @@ func (w *world) Read(ctx context.Context, name string) (LoadReading, error) {
 }
 
 func (w *world) Stop(ctx context.Context, name string) (LoadReading, error) {
-	if err := w.touch(ctx, "Stop", "stop %s", shortName(name)); err != nil {
+	if err := w.touch(ctx, "Stop", "stop %s", target.ShortName(name)); err != nil {
 		return LoadReading{}, err
 	}
 	r, err := w.Read(ctx, name)

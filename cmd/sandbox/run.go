@@ -131,5 +131,5 @@ func badScenario(w world, err error) error {
 		fmt.Fprintln(w.stderr, file)
 		return &codedError{exitUsage, nil}
 	}
-	return &codedError{exitUsage, withHint(err)}
+	return &codedError{exitUsage, err}
 }

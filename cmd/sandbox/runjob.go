@@ -50,7 +50,7 @@ func verdictOf(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &verdictError{withHint(err)}
+	return &verdictError{err}
 }
 
 // run carries the scenario out, next to the screen when there is one. To leave the screen does not stop the run; Ctrl-C does.
@@ -164,13 +164,4 @@ func writeTo(path string, write func(*os.File) error) error {
 		return err
 	}
 	return errors.Join(write(f), f.Close())
-}
-
-// withHint turns the remedy of an error of the engine into one that is printed.
-func withHint(err error) error {
-	var hint interface{ Hint() string }
-	if errors.As(err, &hint) && hint.Hint() != "" {
-		return remedy.Wrap(err, remedy.Advice(hint.Hint()))
-	}
-	return err
 }

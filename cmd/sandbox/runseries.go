@@ -69,7 +69,7 @@ func loadScenarios(w world, g *globals, names []string) (all []scenarios.Scenari
 		case errors.As(err, &problems):
 			fmt.Fprintln(w.stderr, problems)
 		default:
-			g.printError(w, "sandbox:", withHint(err))
+			g.printError(w, "sandbox:", err)
 		}
 		bad = &codedError{exitUsage, nil} // all has been said
 	}

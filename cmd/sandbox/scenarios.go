@@ -150,7 +150,7 @@ func (g *globals) checkScenarioFile(file string) checkedFile {
 		}
 	default:
 		p := fileProblem{Message: err.Error()}
-		for _, r := range remedy.Of(withHint(err)) {
+		for _, r := range remedy.Of(err) {
 			p.Remedy = r.Text(g.commandLine)
 		}
 		c.Problems = append(c.Problems, p)
@@ -166,7 +166,7 @@ func (c checkedFile) print(w world, g *globals) {
 	case errors.As(c.err, &problems):
 		fmt.Fprintln(w.stderr, problems)
 	default:
-		g.printError(w, "sandbox:", withHint(c.err))
+		g.printError(w, "sandbox:", c.err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
 func TestMain(m *testing.M) {
@@ -55,6 +58,9 @@ func TestScripts(t *testing.T) {
 			e.Values[fakeClusterKey{}] = &fakeClusters{}
 			e.Setenv("HOME", home)
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+sandbox)
+			for name, value := range scenarioVariables() {
+				e.Setenv(name, value)
+			}
 			// Whatever asks the network hears at once that there is none.
 			for _, proxy := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
 				e.Setenv(proxy, "http://127.0.0.1:1")
@@ -62,6 +68,17 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(home, 0o755)
 		},
 	})
+}
+
+// scenarioVariables are for scripts that expect every built-in scenario: a list of the names, and a pattern for the table.
+func scenarioVariables() map[string]string {
+	var names []string
+	table := ""
+	for _, s := range scenarios.Builtin() {
+		names = append(names, s.Name)
+		table += regexp.QuoteMeta(s.Name) + " +" + regexp.QuoteMeta(s.Description) + "\n"
+	}
+	return map[string]string{"SCENARIOS": strings.Join(names, ", "), "SCENARIO_ROWS": table}
 }
 
 // findSandbox is the folder that testscript.Main put the program into, which holds nothing else.

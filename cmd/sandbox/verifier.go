@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
@@ -102,13 +101,7 @@ func (v *verifier) compare(ctx context.Context, doc *verifyDocument, p served) e
 		doc.addDescriptors(p.release, []contracts.Problem{{What: fmt.Sprintf("asked for its descriptors, it answers %v", err)}}, nil)
 		return nil
 	}
-	var tree []protoreflect.ServiceDescriptor
-	for _, file := range p.protos {
-		for i := range file.Services().Len() {
-			tree = append(tree, file.Services().Get(i))
-		}
-	}
-	problems, more, err := deployed.Compare(tree...)
+	problems, more, err := deployed.Compare(p.services...)
 	if err != nil {
 		problems = append(problems, contracts.Problem{What: err.Error()})
 	}

@@ -120,8 +120,13 @@ func interactions() selection {
 				{Name: "commit again", State: "the order is sold", Method: stock + "Commit", Code: "OK", Script: commit},
 			}},
 		},
-		providers: []served{catalog()[0], catalog()[2]},
+		providers: []served{provider("userservice"), provider("inventoryservice")},
 	}
+}
+
+func provider(name string) served {
+	all := catalog()
+	return all[slices.IndexFunc(all, func(s served) bool { return s.release == name })]
 }
 
 func printed(t *testing.T, doc *verifyDocument, asJSON bool) string {
@@ -175,7 +180,8 @@ func TestVerifyingWhatDoesNotHold(t *testing.T) {
 	s := newStage(t)
 	s.shelf.broken = true
 	chosen := interactions()
-	chosen.providers[0].protos = []protoreflect.FileDescriptor{orderv1.File_order_v1_order_proto} // as if the tree had moved on
+	// As if the tree had changed since the services were deployed.
+	chosen.providers[0].services = []protoreflect.ServiceDescriptor{orderv1.File_order_v1_order_proto.Services().Get(0)}
 	doc, err := newVerifier("run", s.dial).verify(t.Context(), chosen)
 	if err != nil || doc.Result != "fail" {
 		t.Fatal(err, doc)

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -139,17 +141,67 @@ func TestNodeImages(t *testing.T) {
 	fixture.WantError(t, err, "listing the node's images", "not running")
 }
 
-func TestProvider_SetsTheClustersOwnNetwork(t *testing.T) {
+func TestSetNetwork_OneClusterAtATime(t *testing.T) {
 	for _, v := range networkVariables {
 		t.Setenv(v, "before")
 	}
-	if _, err := (Cluster{Name: "one", Engine: Engine{Name: "podman"}}).provider(nil); err != nil {
+	release, err := Cluster{Name: "one"}.setNetwork(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range networkVariables {
 		if got := os.Getenv(v); got != "sandbox-one" {
 			t.Errorf("%s is %q", v, got)
 		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := (Cluster{Name: "two"}).setNetwork(ctx); !errors.Is(err, context.DeadlineExceeded) || os.Getenv(networkVariables[0]) != "sandbox-one" {
+		t.Errorf("a second cluster: %v, network %q", err, os.Getenv(networkVariables[0]))
+	}
+	release()
+	release()
+	release, err = Cluster{Name: "two"}.setNetwork(t.Context())
+	if err != nil || os.Getenv(networkVariables[0]) != "sandbox-two" {
+		t.Errorf("after the first: %v, network %q", err, os.Getenv(networkVariables[0]))
+	}
+	release()
+}
+
+// TestCreate_TwoAtOnce creates clusters with an engine that fails to run the node, and compares the names and networks of the nodes.
+func TestCreate_TwoAtOnce(t *testing.T) {
+	e, calls := fakeEngineNamed(t, "podman", `
+case "$1" in
+--version) echo podman version 5.4.2 ;;
+info) echo '{"host":{"cgroupVersion":"v2","cgroupControllers":["cpu","memory","pids"]}}' ;;
+network) [ "$2" != inspect ] || echo '[]' ;;
+volume) echo v ;;
+run) sleep 0.1; exit 1 ;;
+esac`)
+	var all sync.WaitGroup
+	for _, name := range []string{"one", "two", "three"} {
+		all.Go(func() {
+			c := Cluster{Name: name, Engine: e, Kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), Image: "node:1"}
+			if err := c.Create(t.Context(), Host{}, CreateHooks{}); err == nil {
+				t.Errorf("%s: the engine failed, and Create did not", name)
+			}
+		})
+	}
+	all.Wait()
+	nodes := 0
+	for _, call := range calls() {
+		words := strings.Fields(call)
+		node, network := slices.Index(words, "--name"), slices.Index(words, "--net")
+		if !slices.Contains(words, "run") || node < 0 || network < 0 {
+			continue
+		}
+		nodes++
+		if want := "sandbox-" + strings.TrimSuffix(words[node+1], "-control-plane"); words[network+1] != want {
+			t.Errorf("node %s is on network %s", words[node+1], words[network+1])
+		}
+	}
+	if nodes != 3 {
+		t.Errorf("%d nodes in %q", nodes, calls())
 	}
 }
 

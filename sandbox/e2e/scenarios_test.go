@@ -9,12 +9,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
+// TestScenariosHoldAndLeaveNothing ranges over the built-in scenarios, so that a new one is run on a real cluster without an entry here.
 func TestScenariosHoldAndLeaveNothing(t *testing.T) {
-	for _, scenario := range []string{"pod-kill", "load-burst", "breaker-trip"} {
-		feature(t, scenario, func(ctx context.Context, t *testing.T) {
-			report, code := runScenario(ctx, t, scenario)
+	for _, scenario := range scenarios.Builtin() {
+		feature(t, scenario.Name, func(ctx context.Context, t *testing.T) {
+			report, code := runScenario(ctx, t, scenario.Name)
 			if len(report.Cleanup.Residue) != 0 {
 				t.Errorf("left behind: %v", report.Cleanup.Residue)
 			}
@@ -35,23 +38,31 @@ func TestScenariosHoldAndLeaveNothing(t *testing.T) {
 	}
 }
 
+// impossible has edits of built-in scenarios after which an expectation cannot be met. Any other scenario gets one more expectation.
+var impossible = map[string][2]string{
+	"pod-kill":     {"atMost: 250ms", "atMost: 1us"},
+	"load-burst":   {"atMost: 250ms", "atMost: 1us"},
+	"breaker-trip": {"visits: [closed, open, half-open, closed]", "trace: [closed]"},
+}
+
 func TestImpossibleLimitFailsTheRun(t *testing.T) {
-	for scenario, limit := range map[string][2]string{
-		"pod-kill":     {"atMost: 250ms", "atMost: 1us"},
-		"load-burst":   {"atMost: 250ms", "atMost: 1us"},
-		"breaker-trip": {"visits: [closed, open, half-open, closed]", "trace: [closed]"},
-	} {
-		feature(t, "impossible limit of "+scenario, func(ctx context.Context, t *testing.T) {
-			source, code, err := world.run(ctx, "scenarios", "show", scenario)
+	for _, scenario := range scenarios.Builtin() {
+		edit, ok := impossible[scenario.Name]
+		if !ok {
+			const expect = "\n  expect:\n"
+			edit = [2]string{expect, expect + "    - latency: {of: " + scenario.Load[0].Name + ", quantile: 0.5, atMost: 1us}\n"}
+		}
+		feature(t, "impossible limit of "+scenario.Name, func(ctx context.Context, t *testing.T) {
+			source, code, err := world.run(ctx, "scenarios", "show", scenario.Name)
 			if err != nil || code != 0 {
 				t.Fatalf("show ended with %d, %v", code, err)
 			}
 			file := filepath.Join(t.TempDir(), "impossible.yaml")
-			impossible := strings.Replace(source, limit[0], limit[1], 1)
-			if impossible == source {
-				t.Fatalf("the scenario has no %q to make impossible", limit[0])
+			edited := strings.Replace(source, edit[0], edit[1], 1)
+			if edited == source {
+				t.Fatalf("the scenario has no %q to make impossible", edit[0])
 			}
-			if err := os.WriteFile(file, []byte(impossible), 0o600); err != nil {
+			if err := os.WriteFile(file, []byte(edited), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if report, code := runScenario(ctx, t, file); code != 1 || report.Result != "fail" {

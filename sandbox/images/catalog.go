@@ -2,9 +2,12 @@ package images
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+
+	"github.com/grpc-sandbox/sandbox/charts"
 )
 
 // The versions of all third-party software. CoreDNS, etcd and pause are those that kubeadm of this Kubernetes version requires.
@@ -43,23 +46,21 @@ func All() []Image {
 			},
 		}
 	}
-	return []Image{
+	first, later := services()
+	return slices.Concat([]Image{
 		{
 			Ref: NodeRef, Pull: nodePull, Purpose: "the Kubernetes node", Licence: "Apache-2.0", Stage: ForCluster, Typical: 15 * time.Minute,
 			Recipe: Node{Suite: DebianSuite, Kubernetes: KubernetesVersion},
 		},
 		certManager("controller"), certManager("webhook"), certManager("cainjector"),
-		service("userservice", "users and chat over gRPC", ForFirstCall),
-		service("loadgen", "load on the other services", ForFirstCall),
+	}, first, []Image{
 		{
 			Ref: "docker.io/library/postgres:" + PostgresTag, Pull: "docker.io/library/postgres:" + PostgresTag,
 			Purpose: "the shop's database", Licence: "PostgreSQL", Stage: ForShop, Typical: 2 * time.Minute,
 			// As in the upstream image: on SIGTERM the server would wait until every client has disconnected.
 			Recipe: Debian{Suite: DebianSuite, Folder: "postgres", User: "postgres", Number: 999, Path: "/usr/lib/postgresql/15/bin", Stop: "SIGINT"},
 		},
-		service("inventoryservice", "stock and its reservation", ForShop),
-		service("paymentservice", "payments for orders", ForShop),
-		service("orderservice", "orders, a saga over the others", ForShop),
+	}, later, []Image{
 		{
 			Ref: "docker.io/prom/prometheus:" + PrometheusVersion, Pull: "docker.io/prom/prometheus:" + PrometheusVersion,
 			Purpose: "metrics", Licence: "Apache-2.0", Stage: ForViewing, Typical: 4 * time.Minute,
@@ -79,7 +80,19 @@ func All() []Image {
 				Entrypoint: []string{"/jaeger"}, User: "10001",
 			},
 		},
+	})
+}
+
+// services returns the images of the services that start before PostgreSQL, and those that need it.
+func services() (first, later []Image) {
+	for _, s := range charts.Services() {
+		if slices.Contains(s.Needs, "pki") {
+			first = append(first, service(s.Name, s.Purpose, ForFirstCall))
+		} else {
+			later = append(later, service(s.Name, s.Purpose, ForShop))
+		}
 	}
+	return first, later
 }
 
 // ServiceRef returns the image reference of one of the project's own programs.

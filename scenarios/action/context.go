@@ -1,0 +1,113 @@
+package action
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
+)
+
+// Context is what an action sees of its run.
+type Context struct {
+	Target     target.Target // in which loads have their names in the scenario
+	Loads      []target.LoadSpec
+	LoadPrefix string // of the loads' names on the generator
+	Seed       uint64
+	Step       int // the index of the step
+	Assumed    State
+	Planning   bool // nothing has been done yet: what earlier steps change is assumed and cannot be read from the cluster
+
+	// UndoStep undoes an earlier step. It is nil while planning.
+	UndoStep func(ctx context.Context, step string) error
+}
+
+// random returns a source that depends on the scenario's seed and the step only, not on what other steps draw.
+func (c Context) random() *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d", c.Step)
+	return rand.New(rand.NewPCG(c.Seed, h.Sum64()))
+}
+
+// rate returns the rate of a load after the steps so far.
+func (c Context) rate(load string) target.Rate {
+	if r, ok := c.Assumed.Rate(load); ok {
+		return r
+	}
+	for _, l := range c.Loads {
+		if l.Name == load {
+			return l.Rate
+		}
+	}
+	return 0
+}
+
+// shareOf returns the part of all intended calls that match, by rate.
+func (c Context) shareOf(match func(target.LoadSpec) bool) target.Share {
+	var some, all target.Rate
+	for _, l := range c.Loads {
+		r := c.rate(l.Name)
+		all += r
+		if match(l) {
+			some += r
+		}
+	}
+	if all == 0 {
+		return 0
+	}
+	return target.Share(some / all)
+}
+
+// shareTo returns the part of all intended calls that goes directly to a release.
+func (c Context) shareTo(release string) target.Share {
+	return c.shareOf(func(l target.LoadSpec) bool { return l.Call.Service == release })
+}
+
+// replicas returns how many pods a release wants, which while planning is after the steps so far.
+func (c Context) replicas(ctx context.Context, release string) (int, error) {
+	n, err := c.Target.Workloads.Replicas(ctx, release)
+	if err != nil {
+		return 0, fmt.Errorf("reading replicas of %s: %w", release, err)
+	}
+	if assumed, ok := c.Assumed.Replicas(release); ok && c.Planning {
+		n = assumed
+	}
+	return n, nil
+}
+
+// readyPods returns the pods of a release that are ready now, and how many are ready when the step is reached. The two differ only while planning.
+func (c Context) readyPods(ctx context.Context, release string) (ready []telemetry.Pod, n int, err error) {
+	pods, err := c.pods(ctx, release)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, p := range pods {
+		if p.Ready {
+			ready = append(ready, p)
+		}
+	}
+	if assumed, ok := c.Assumed.Replicas(release); ok && c.Planning {
+		return ready, assumed, nil
+	}
+	return ready, len(ready), nil
+}
+
+func (c Context) pods(ctx context.Context, release string) ([]telemetry.Pod, error) {
+	pods, err := c.Target.Workloads.Pods(ctx, release)
+	if err != nil {
+		return nil, fmt.Errorf("listing pods of %s: %w", release, err)
+	}
+	return pods, nil
+}
+
+// settled reports whether a release has no more pods than it wants. Pods that are shutting down count, because they may still serve callers.
+func (c Context) settled(ctx context.Context, release string) (bool, error) {
+	wanted, err := c.Target.Workloads.Replicas(ctx, release)
+	if err != nil {
+		return false, fmt.Errorf("reading replicas of %s: %w", release, err)
+	}
+	pods, err := c.pods(ctx, release)
+	return len(pods) <= wanted, err
+}

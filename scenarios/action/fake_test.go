@@ -1,0 +1,77 @@
+package action
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
+)
+
+// fake is a cluster with one release, userservice, and loads whose rates can be set.
+type fake struct {
+	target.Loads
+	wanted int
+	pods   []telemetry.Pod
+	rates  map[string]target.Rate
+	did    []string
+}
+
+func newFake(pods ...string) *fake {
+	f := &fake{wanted: len(pods), rates: map[string]target.Rate{"run/browse": 50, "run/order": 150}}
+	for _, name := range pods {
+		f.pods = append(f.pods, telemetry.Pod{Name: name, Ready: true})
+	}
+	return f
+}
+
+// context is that of a step while planning or, after it, while the scenario runs.
+func (f *fake) context(planning bool, assumed State) Context {
+	t := target.Target{Loads: target.WithPrefix(f, "run/"), Workloads: f}
+	return Context{
+		Target: t, Seed: 1, LoadPrefix: "run/", Planning: planning, Assumed: assumed,
+		Loads: []target.LoadSpec{
+			{Name: "browse", Rate: 50, Call: target.Call{Service: "userservice"}},
+			{Name: "order", Rate: 150, Call: target.Call{Service: "orderservice"}},
+		},
+	}
+}
+
+func (f *fake) Read(_ context.Context, name string) (target.LoadReading, error) {
+	r, ok := f.rates[name]
+	if !ok {
+		return target.LoadReading{}, target.ErrNoLoad
+	}
+	return target.LoadReading{Rate: r}, nil
+}
+
+func (f *fake) SetRate(_ context.Context, name string, rate target.Rate) error {
+	f.did = append(f.did, fmt.Sprintf("rate %s %s", name, rate))
+	f.rates[name] = rate
+	return nil
+}
+
+func (f *fake) Pods(context.Context, string) ([]telemetry.Pod, error) {
+	return slices.Clone(f.pods), nil
+}
+
+func (f *fake) Kill(_ context.Context, pod string, _ time.Duration) error {
+	f.did = append(f.did, "kill "+pod)
+	f.pods = slices.DeleteFunc(f.pods, func(p telemetry.Pod) bool { return p.Name == pod })
+	return nil
+}
+
+func (f *fake) Replicas(_ context.Context, release string) (int, error) {
+	if release != "userservice" {
+		return 0, fmt.Errorf("no release %q", release)
+	}
+	return f.wanted, nil
+}
+
+func (f *fake) Scale(_ context.Context, release string, n int) error {
+	f.did = append(f.did, fmt.Sprintf("scale %s %d", release, n))
+	f.wanted = n
+	return nil
+}

@@ -1,0 +1,77 @@
+package expect
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
+	"github.com/grpc-sandbox/sandbox/scenarios/report"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
+)
+
+// The sides from which a call can be looked at.
+const (
+	sideCallers = "callers"
+	sideCallee  = "callee"
+)
+
+type availability struct {
+	Of      string
+	AtLeast target.Share
+	Side    string // empty: callers
+}
+
+func availabilityKind() grammar.Kind[Expectation] {
+	return grammar.Kind[Expectation]{
+		Name: "availability",
+		Doc:  "The share of finished calls that were answered without an error. Arrivals that never left are not among them.",
+		Fields: []grammar.Field{
+			grammar.Required("of", "load", "browse", "whose calls"),
+			grammar.Required("atLeast", "percentage", "99.5%", "the least that satisfies it"),
+			grammar.Optional("side", "callers or callee", "callee", "callers, unless given, count a call that their own breaker or limit refused as failed; callee leaves those calls out"),
+		},
+		Decode: func(o grammar.Object) Expectation {
+			return availability{o.Refer("of", grammar.LoadRef), o.Percentage("atLeast"), o.OneOf("side", sideCallers, sideCallee)}
+		},
+	}
+}
+
+func (x availability) String() string {
+	if x.Side == sideCallee {
+		return "availability of " + x.Of + ", callee side"
+	}
+	return "availability of " + x.Of
+}
+
+func (x availability) Load() string { return x.Of }
+
+func (x availability) DefaultHold() time.Duration { return DefaultHold }
+
+func (x availability) Check(e Evidence) report.Finding {
+	f := report.Finding{Name: x.String(), Comparison: ">=", Limit: report.Value{Number: x.AtLeast.Percent()}, Unit: "%", Since: e.Started[x.Of]}
+	r, why := e.load(x.Of)
+	if why != "" {
+		return f.Unknown(why)
+	}
+	finished, failed := r.Finished(), r.Failed()
+	if x.Side == sideCallee {
+		finished, failed = finished-r.RefusedLocally(), failed-r.RefusedLocally()
+	}
+	if few := e.tooFew(finished, "finished"); few != "" {
+		return f.Unknown(few)
+	}
+	got, known := target.Share(0), r.Sent > 0 && x.Side != sideCallee
+	if finished > 0 {
+		got, known = target.Share(float64(r.OK)/float64(finished)), true
+	}
+	if !known {
+		return f.Unknown("no call was sent")
+	}
+	f.Observed.Number = text.RoundDown(got.Percent())
+	f.Note = fmt.Sprintf("%d of %d calls failed", failed, finished)
+	if refused := r.RefusedLocally(); refused > 0 && x.Side != sideCallee {
+		f.Note += fmt.Sprintf(", %d of those refused by the caller itself", refused)
+	}
+	return f.Judge(got.Percent() >= x.AtLeast.Percent())
+}

@@ -1,0 +1,65 @@
+package expect
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
+)
+
+const (
+	// MaxAge is the age from which a reading says nothing about the present.
+	MaxAge = time.Second
+	// WindowCalls is the number of finished calls that a ratio or a quantile over a sliding window needs.
+	WindowCalls = 20
+	// minSent is the share of arrivals that must be sent. Below it the load generator was the bottleneck, and the measured load is not the one that
+	// the scenario describes.
+	minSent target.Share = 0.99
+)
+
+// Evidence is what was observed over a window that the caller chooses. Maps are indexed by the name of the load.
+type Evidence struct {
+	Loads   map[string]target.LoadReading
+	Unread  map[string]string    // why the window of a load is not known
+	Started map[string]time.Time // when the window of a load started; empty outside of sliding windows
+	Calls   int64                // finished calls that a ratio needs
+
+	Traces        []StateTrace
+	UnknownTraces string        // why the breakers are not known; empty if they are
+	BreakerWindow BreakerWindow // how long a state must last
+	Now           time.Time
+
+	// Ready returns the lowest number of ready pods in the window, and when the window started. Outside of sliding windows that is the zero time.
+	Ready func(release string) (n int, started time.Time, err error)
+}
+
+// BreakerWindow is the window in which the state of a breaker is judged. The zero value is the present moment, because a state can last milliseconds.
+type BreakerWindow struct {
+	Hold  time.Duration // the state must have lasted this long
+	After time.Time     // the window does not start before this time
+	// Passing accepts a state that was entered after that time, even if it did not last. It has no effect if Hold is set.
+	Passing bool
+}
+
+// nothing is the evidence before anything was observed.
+var nothing = Evidence{Ready: func(string) (int, time.Time, error) { return 0, time.Time{}, nil }}
+
+// load returns what a load did in the window, or why that is not known.
+func (e Evidence) load(name string) (r target.LoadReading, unknown string) {
+	r = e.Loads[name]
+	if why := e.Unread[name]; why != "" {
+		return r, why
+	}
+	if share, known := r.SentShare(); known && share < minSent {
+		return r, fmt.Sprintf("only %d of %d arrivals left: the load generator was the bottleneck", r.Sent, r.Intended)
+	}
+	return r, ""
+}
+
+// tooFew returns why n calls are not enough for a ratio, or nothing if they are.
+func (e Evidence) tooFew(n int64, what string) string {
+	if n >= e.Calls {
+		return ""
+	}
+	return fmt.Sprintf("%d calls %s in the window, which needs %d", n, what, e.Calls)
+}

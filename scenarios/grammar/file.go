@@ -1,0 +1,102 @@
+package grammar
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"regexp"
+	"strconv"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxFile is far above the size of a scenario that a person writes.
+const maxFile = 1 << 20
+
+// File collects, while one file is read, the problems in it and the references that can be resolved only at its end.
+type File struct {
+	name       string
+	problems   []Problem
+	references []Reference
+	lines      map[string]int // of each field, by its path
+	entry      int
+}
+
+// NewFile returns a file without problems. The name is the one that problems show.
+func NewFile(name string) *File { return &File{name: name, lines: map[string]int{}} }
+
+// Lines returns the line of each field that was read, by its path.
+func (f *File) Lines() map[string]int { return f.lines }
+
+// Enter sets the number of the list entry that is read from now on. References remember it, see [Reference].
+func (f *File) Enter(entry int) { f.entry = entry }
+
+// Err returns a [*FileError] with every problem found so far, or nil.
+func (f *File) Err() error {
+	if len(f.problems) == 0 {
+		return nil
+	}
+	return NewFileError(f.problems)
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+
+// Document parses a file that holds one YAML document.
+func (f *File) Document(data []byte) (Node, bool) {
+	top := Node{yaml: &yaml.Node{}, line: 1, file: f}
+	if len(data) > maxFile {
+		top.Problem("split it", "the file is larger than %d bytes", maxFile)
+		return top, false
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // the byte order mark of some editors
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		top.Problem("try: sandbox scenarios show pod-kill", "the file is empty")
+		return top, false
+	case err != nil:
+		syntax(top, err)
+		return top, false
+	}
+	if !last(decoder, top) {
+		return top, false
+	}
+	if len(document.Content) != 1 {
+		top.Problem("try: sandbox scenarios show pod-kill", "the file is empty")
+		return top, false
+	}
+	top.yaml = document.Content[0]
+	top.line = max(1, top.yaml.Line)
+	return top, true
+}
+
+// last reads to the end of the file. Only empty documents may follow, because a file may end with three dashes.
+func last(decoder *yaml.Decoder, top Node) bool {
+	for {
+		var more yaml.Node
+		switch err := decoder.Decode(&more); {
+		case errors.Is(err, io.EOF):
+			return true
+		case err != nil:
+			syntax(top, err)
+			return false
+		case len(more.Content) == 1 && more.Content[0].Tag == "!!null":
+		default:
+			top.line = max(1, more.Line)
+			top.Problem("one scenario a file: split it", "there is more than one YAML document")
+			return false
+		}
+	}
+}
+
+func syntax(top Node, err error) {
+	message := err.Error()
+	if m := yamlLine.FindStringSubmatch(message); m != nil {
+		if line, err := strconv.Atoi(m[1]); err == nil {
+			top.line = line
+		}
+		message = m[2]
+	}
+	top.Problem("correct the YAML: indent with spaces, quote texts that hold : or {", "not YAML: %s", message)
+}

@@ -1,0 +1,63 @@
+package grammar
+
+// Kind is an entry of a catalog: something that can be written under its name, with the fields that belong to it.
+type Kind[T any] struct {
+	Name   string
+	Doc    string
+	Fields []Field
+	// Decode reads the fields. It is called even if some of them are missing or wrong; the file then has a problem, and the result is not used.
+	Decode func(Object) T
+}
+
+// Names returns the names of a catalog in its order.
+func Names[T any](catalog []Kind[T]) []string { return fieldNames(KindFields(catalog)) }
+
+// KindFields returns the fields under which the entries of a catalog are written.
+func KindFields[T any](catalog []Kind[T]) []Field {
+	fields := make([]Field, len(catalog))
+	for i, k := range catalog {
+		fields[i] = Field{Name: k.Name}
+	}
+	return fields
+}
+
+// Pick reads the entries of a catalog that are written in o. It returns the last one and the names of all.
+func Pick[T any](o Object, catalog []Kind[T]) (found T, given []string) {
+	for _, k := range catalog {
+		if m, ok := o.members[k.Name]; ok {
+			given = append(given, k.Name)
+			if fields, ok := m.Object(k.Fields); ok {
+				found = k.Decode(fields)
+			}
+		}
+	}
+	return found, given
+}
+
+// One reads the one entry of a catalog that is written in o. The noun names an entry in problems, such as "expectation".
+func One[T any](o Object, catalog []Kind[T], noun string) T {
+	found, given := Pick(o, catalog)
+	if len(given) != 1 {
+		o.Problem("give one of: "+namesOf(KindFields(catalog)), "want one %s, got %d", noun, len(given))
+	}
+	return found
+}
+
+// Each reads a list in which every entry holds one entry of a catalog.
+func Each[T any](items []Node, catalog []Kind[T], noun string) []T {
+	var out []T
+	for _, n := range items {
+		if o, ok := n.Object(KindFields(catalog)); ok {
+			out = append(out, One(o, catalog, noun))
+		}
+	}
+	return out
+}
+
+// Validator is implemented by the result of a Decode that can be written correctly and still makes no sense, such as a condition that is always true.
+type Validator interface {
+	Validate() []Mistake
+}
+
+// Mistake is a problem in a field of one entry of a catalog. The field may have an index, such as "trace[1]".
+type Mistake struct{ Field, Message, Remedy string }

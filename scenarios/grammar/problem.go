@@ -1,0 +1,95 @@
+package grammar
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
+)
+
+// Problem is one mistake in a file.
+type Problem struct {
+	File    string
+	Line    int
+	Path    string // spec.steps[0].killPod.count; empty for the file as a whole
+	Message string
+	Remedy  string // how to correct it; may be empty
+}
+
+// String returns a line that editors can parse, file:line: field: message, and the remedy on a second line. Control characters are escaped.
+func (p Problem) String() string {
+	line := fmt.Sprintf("%s:%d: ", p.File, max(1, p.Line))
+	if p.Path != "" {
+		line += p.Path + ": "
+	}
+	line = text.OneLine(line + p.Message)
+	if p.Remedy == "" {
+		return line
+	}
+	return line + "\n  " + text.OneLine(p.Remedy)
+}
+
+// FileError has every problem of a file, in the order of the lines.
+type FileError struct{ Problems []Problem }
+
+func (e *FileError) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// NewFileError returns an error with the problems sorted by line.
+func NewFileError(problems []Problem) *FileError {
+	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	return &FileError{problems}
+}
+
+// Suggest returns a remedy for a misspelt word: the closest valid word, if one is close enough, and the list of all.
+func Suggest(got string, valid []string) string {
+	list := "valid here: " + strings.Join(valid, ", ")
+	if len(valid) == 0 {
+		list = "valid here: nothing"
+	}
+	if near, ok := nearest(got, valid); ok {
+		return fmt.Sprintf("did you mean %q? %s", near, list)
+	}
+	return list
+}
+
+func nearest(got string, valid []string) (string, bool) {
+	best, least := "", 1+max(1, min(3, len(got)/2))
+	for _, v := range valid {
+		if d := edits(strings.ToLower(got), strings.ToLower(v)); d < least {
+			best, least = v, d
+		}
+	}
+	return best, best != ""
+}
+
+// edits returns the Levenshtein distance. For long words, which are not typing mistakes, it returns 64.
+func edits(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

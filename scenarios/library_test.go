@@ -1,0 +1,35 @@
+package scenarios
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestLoad_FindsFilesAndBuiltinScenarios(t *testing.T) {
+	var names []string
+	for _, builtin := range Builtin() {
+		names = append(names, builtin.Name)
+		if sc, err := Load(builtin.Name); err != nil || sc.Name != builtin.Name {
+			t.Errorf("%s: got %q, %v", builtin.Name, sc.Name, err)
+		}
+		path := "library/" + builtin.File
+		if sc, err := Load(path); err != nil || sc.File != path || sc.Name != builtin.Name {
+			t.Errorf("%s: got %q, %v", path, sc.File, err)
+		}
+	}
+	known := "valid here: " + strings.Join(names, ", ")
+	for name, want := range map[string]string{
+		names[0][1:]:  `did you mean "` + names[0] + `"? ` + known,
+		"nonsense":    known,
+		"absent.yaml": "check the path, or use a built-in one: sandbox scenarios",
+	} {
+		_, err := Load(name)
+		if !errors.Is(err, ErrUnknown) || remedies(err) != want || ExitCode(Error, err) != exitBadFile {
+			t.Errorf("%s: %v; remedies %q, want %q", name, err, remedies(err), want)
+		}
+	}
+	if _, err := Load("library/"); errors.Is(err, ErrUnknown) || remedies(err) == "" {
+		t.Errorf("a directory: %v; remedies %q", err, remedies(err))
+	}
+}

@@ -1,0 +1,117 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
+)
+
+// The results of an expectation.
+const (
+	Met       = "pass"
+	NotMet    = "fail"
+	NotJudged = "skip"
+)
+
+// Finding is an expectation with what was observed. Its check sets Name, Comparison, Limit and Unit, and ends with [Finding.Judge] or [Finding.Unknown];
+// the run adds where and for how long it was checked.
+type Finding struct {
+	Name       string  `json:"name"`
+	Phase      string  `json:"phase"`          // steady, steps, recover, verdict
+	Step       string  `json:"step,omitempty"` // whose waitFor it is
+	Observed   Value   `json:"observed"`
+	Comparison string  `json:"comparison"` // required relation of observed to limit: >=, <=, =, visits
+	Limit      Value   `json:"limit"`
+	Unit       string  `json:"unit"`
+	Result     string  `json:"result"`         // pass, fail, skip (not judged)
+	Note       string  `json:"note,omitempty"` // why nothing could be observed, or what to know about it
+	Seconds    float64 `json:"seconds"`        // how long it was observed
+
+	// Since is the time since which it has been true, for a check over a sliding window. Zero means since before the window.
+	Since time.Time `json:"-"`
+}
+
+// Met reports whether the expectation was met.
+func (f Finding) Met() bool { return f.Result == Met }
+
+// Judge returns f with its result.
+func (f Finding) Judge(met bool) Finding {
+	f.Result = NotMet
+	if met {
+		f.Result = Met
+	}
+	return f
+}
+
+// Unknown returns f as not met, because an expectation without data fails.
+func (f Finding) Unknown(why string) Finding {
+	f.Observed, f.Note = Value{Text: "unknown"}, why
+	return f.Judge(false)
+}
+
+// Skip returns f as an expectation that the run did not reach.
+func (f Finding) Skip() Finding {
+	f.Result, f.Note, f.Observed = NotJudged, "", Value{Text: "not judged"}
+	return f
+}
+
+// AllMet reports whether every expectation was met.
+func AllMet(findings []Finding) bool {
+	return !slices.ContainsFunc(findings, func(f Finding) bool { return !f.Met() })
+}
+
+// ObservedText is the observed value with its unit, for people.
+func (f Finding) ObservedText() string { return withUnit(f.Observed, f.Unit) }
+
+var comparisons = map[string]string{">=": "≥ ", "<=": "≤ ", "=": "", "visits": "visits "}
+
+// LimitText is the comparison and the limit with its unit, for people.
+func (f Finding) LimitText() string { return comparisons[f.Comparison] + withUnit(f.Limit, f.Unit) }
+
+// Value is a number or a text. In JSON it is the bare number or text.
+type Value struct {
+	Number float64
+	Text   string // empty for a number
+}
+
+// MarshalJSON writes the bare number or text.
+func (v Value) MarshalJSON() ([]byte, error) {
+	if v.Text != "" {
+		return json.Marshal(v.Text)
+	}
+	return json.Marshal(text.Tidy(v.Number))
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (v *Value) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '"' {
+		return json.Unmarshal(data, &v.Text)
+	}
+	return json.Unmarshal(data, &v.Number)
+}
+
+func (v Value) String() string {
+	if v.Text != "" {
+		return v.Text
+	}
+	return text.Decimal(v.Number)
+}
+
+// longTrace is how many states of a trace are shown; the JSON report has them all.
+const longTrace = 8
+
+func withUnit(v Value, unit string) string {
+	if v.Text == "" {
+		return v.String() + " " + unit
+	}
+	states := strings.Split(v.Text, " → ")
+	if len(states) <= longTrace {
+		return v.Text
+	}
+	shown := slices.Concat(states[:longTrace/2], []string{fmt.Sprintf("… (%d more)", len(states)-longTrace)}, states[len(states)-longTrace/2:])
+	return strings.Join(shown, " → ")
+}

@@ -1,0 +1,70 @@
+package report
+
+import (
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
+)
+
+// Load is a load from its start to its stop. Arrivals that were not sent are neither in errors nor in failed.
+type Load struct {
+	Name                 string           `json:"name"`
+	Intended             int64            `json:"intended"`
+	Sent                 int64            `json:"sent"`
+	OK                   int64            `json:"ok"`
+	Failed               int64            `json:"failed"`               // the sum of errors
+	Errors               map[string]int64 `json:"errors"`               // failed calls by code, as their callers saw them
+	Refused              map[string]int64 `json:"refused"`              // the part of errors that the caller's own breaker or limit refused, by reason
+	NeverLeft            int64            `json:"neverLeft"`            // arrivals that the generator could not send
+	Latency              Latencies        `json:"latencyMs"`            // of answered calls
+	FailedLatency        Latencies        `json:"failedLatencyMs"`      // of failed calls that left the caller
+	FirstFailedSeconds   *float64         `json:"firstFailedSeconds"`   // since startedAt, by intended start; null without a failed call
+	LastFailedSeconds    *float64         `json:"lastFailedSeconds"`    // since startedAt, by intended start; null without a failed call
+	LongestOutageSeconds float64          `json:"longestOutageSeconds"` // the longest time in which every call failed
+}
+
+// Latencies are in milliseconds since the intended start of a call.
+type Latencies struct {
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p999"`
+	Max  float64 `json:"max"`
+}
+
+// NewLoad turns the last reading of a load into its part of the report of a run that started at the given time.
+func NewLoad(name string, r target.LoadReading, started time.Time) Load {
+	out := Load{
+		Name: name, Intended: r.Intended, Sent: r.Sent, OK: r.OK, Failed: r.Failed(), Errors: nonZero(r.Errors), Refused: nonZero(r.Refused),
+		NeverLeft: r.Errors[target.NeverLeft], Latency: latencies(r.Latency), FailedLatency: latencies(r.FailedLatency),
+	}
+	delete(out.Errors, target.NeverLeft)
+	for i, p := range r.Failures {
+		if i == 0 {
+			out.FirstFailedSeconds = new(Seconds(p.First.Sub(started)))
+		}
+		out.LastFailedSeconds = new(Seconds(p.Last.Sub(started)))
+		out.LongestOutageSeconds = max(out.LongestOutageSeconds, Seconds(p.Outage))
+	}
+	return out
+}
+
+func nonZero(counts map[string]int64) map[string]int64 {
+	out := map[string]int64{}
+	for key, n := range counts {
+		if n != 0 {
+			out[key] = n
+		}
+	}
+	return out
+}
+
+func latencies(h *hdrhistogram.Histogram) Latencies {
+	if h == nil || h.TotalCount() == 0 {
+		return Latencies{}
+	}
+	at := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1000 }
+	return Latencies{at(50), at(90), at(99), at(99.9), float64(h.Max()) / 1000}
+}

@@ -1,0 +1,103 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
+)
+
+// Catalog has the names that a scenario may use. It comes from the caller, which knows the charts and the protos.
+type Catalog struct {
+	Releases   []string                     // whose pods can be killed, scaled and counted
+	Targets    []string                     // the services that the load generator can call
+	Background target.Call                  // the call of the load that the generator runs by itself
+	Call       func(target.Call) *CallError // checks a method, the fields of its request and the templates in them; nil means that all are correct
+}
+
+// CallError is a mistake in one field of a call.
+type CallError struct {
+	Field   string // method, request, request.userId
+	Message string
+	Remedy  string
+}
+
+// Check looks up every name in a scenario: services, methods, request fields, templates, releases and the paths of breakers. Its error is a
+// [*grammar.FileError].
+func (sc Scenario) Check(known Catalog) error {
+	p := &problems{sc: sc}
+	for i, l := range sc.Load {
+		checkCall(p, fmt.Sprintf("spec.load[%d].call.", i), l.Call, known)
+	}
+	for i, s := range sc.Steps {
+		if a, ok := s.Action.(action.Changer); ok {
+			checkRelease(p, sc.ActionPath(i)+".release", a.Changes(), known)
+		}
+	}
+	for _, x := range sc.expectations() {
+		if about, ok := x.Expectation.(expect.OfPods); ok {
+			release, _ := about.Pods()
+			checkRelease(p, x.path+".release", release, known)
+		}
+		if about, ok := x.Expectation.(expect.OfBreaker); ok {
+			checkBreakers(p, x.path, about, known)
+		}
+	}
+	if len(p.all) == 0 {
+		return nil
+	}
+	return grammar.NewFileError(p.all)
+}
+
+func checkCall(p *problems, at string, c target.Call, known Catalog) {
+	if !slices.Contains(known.Targets, c.Service) {
+		p.add(at+"service", grammar.Suggest(c.Service, known.Targets), "the load generator cannot call %q", c.Service)
+		return
+	}
+	if wrong := known.Call(c); wrong != nil {
+		path := at + wrong.Field
+		for p.sc.lines[path] == 0 && strings.Contains(path, ".") { // the file omits the field
+			path = path[:strings.LastIndex(path, ".")]
+		}
+		p.add(path, wrong.Remedy, "%s", wrong.Message)
+	}
+}
+
+func checkRelease(p *problems, path, release string, known Catalog) {
+	if !slices.Contains(known.Releases, release) {
+		p.add(path, grammar.Suggest(release, known.Releases), "there is no release %q", release)
+	}
+}
+
+// checkBreakers finds breakers that will never exist: the first call of a method creates its breaker.
+func checkBreakers(p *problems, path string, b expect.OfBreaker, known Catalog) {
+	service, method := b.Callee()
+	if !slices.Contains(known.Targets, service) {
+		p.add(path+".to", grammar.Suggest(service, known.Targets), "the load generator cannot call %q, and has no breaker for it", service)
+		return
+	}
+	var called []string
+	for _, c := range append(p.sc.calls(), known.Background) {
+		if c.Service == service {
+			called = append(called, c.Method)
+		}
+	}
+	switch {
+	case len(called) == 0:
+		p.add(path+".to", "add a load that calls it", "no load calls %s, so that there is no breaker on this path", service)
+	case method != "" && !slices.Contains(called, method):
+		p.add(path+".method", grammar.Suggest(method, called), "no load calls %s of %s, so that there is no breaker on this path", method, service)
+	}
+}
+
+func (sc Scenario) calls() []target.Call {
+	var out []target.Call
+	for _, l := range sc.Load {
+		out = append(out, l.Call)
+	}
+	return out
+}

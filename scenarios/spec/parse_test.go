@@ -1,0 +1,201 @@
+package spec
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
+)
+
+// legal is the smallest file with a part of each kind.
+const legal = `apiVersion: sandbox.dev/v1alpha1
+kind: Scenario
+metadata:
+  name: mine
+spec:
+  seed: 7
+  load:
+    - name: browse
+      from: loadgen
+      call: {service: userservice, method: user.v1.UserService/GetUser, request: {userId: "u-{{ n 1 9 }}"}}
+      rate: 120/m
+  steady: {for: 5s, expect: [{availability: {of: browse, atLeast: 99.9%}}]}
+  steps:
+    - name: kill
+      killPod: {release: userservice, count: 1}
+    - name: away
+      after: 1s
+      scale: {release: userservice, replicas: 0}
+      waitFor: {breaker: {from: loadgen, to: userservice, state: open}, within: 20s}
+    - name: back
+      heal: {step: away}
+  recover: {within: 20s, expect: [{ready: {release: userservice, replicas: 3}}]}
+  expect:
+    - latency: {of: browse, quantile: 0.99, atMost: 250ms}
+    - breaker: {from: loadgen, to: userservice, visits: [closed, open]}
+  abort: [{availability: {of: browse, below: 50%, for: 10s}}]
+`
+
+// valid is numbered by line in the wants below.
+const valid = `apiVersion: sandbox.dev/v1alpha1
+kind: Scenario
+metadata:
+  name: mine
+spec:
+  seed: 7
+  load:
+    - name: browse
+      from: loadgen
+      call: {service: userservice, method: user.v1.UserService/GetUser, request: {userId: "u-{{ n 1 9 }}", deep: [{a: 1}]}}
+      rate: 120/m
+  steady: {for: 5s, expect: [{availability: {of: browse, atLeast: 99.9%}}]}
+  steps:
+    - name: kill
+      killPod:
+        release: userservice
+        count: 1
+    - name: away
+      after: 1s
+      scale: {release: userservice, replicas: 0}
+      waitFor: {breaker: {from: loadgen, to: userservice, state: open}, within: 20s}
+    - name: back
+      heal: {step: away}
+  recover: {within: 20s, expect: [{ready: {release: userservice, replicas: 3}}]}
+  expect:
+    - latency: {of: browse, quantile: 0.99, atMost: 250ms}
+    - breaker: {from: loadgen, to: userservice, visits: [closed, open]}
+  abort: [{availability: {of: browse, below: 50%, for: 10s}}]
+`
+
+func TestParse(t *testing.T) {
+	sc, err := Parse("mine.yaml", []byte(valid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []target.LoadSpec{{Name: "browse", From: "loadgen", Call: target.Call{Service: "userservice", Method: "user.v1.UserService/GetUser", Request: `{"userId":"u-{{ n 1 9 }}","deep":[{"a":1}]}`}, Rate: 2, Seed: 7}}
+	if diff := cmp.Diff(want, sc.Load); diff != "" {
+		t.Error(diff)
+	}
+	if len(sc.Steps) != 3 || sc.Steps[1].WaitFor == nil || sc.Steps[2].Action.String() != `undo "away"` || len(sc.Abort) != 1 {
+		t.Errorf("steps %+v", sc.Steps)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	const loads = "valid here: browse"
+	actions, expectations := strings.Join(grammar.Names(action.Grammar()), ", "), strings.Join(grammar.Names(expect.Kinds()), ", ")
+	for _, tc := range []struct{ sentence, old, new, want string }{
+		{"a number that is no number", "count: 1", "count: x", `17: spec.steps[0].killPod.count: want a whole number of at least 1, got "x"` + "\n  try: 1"},
+		{"a count of none", "count: 1", "count: 0", `17: spec.steps[0].killPod.count: want a whole number of at least 1, got "0"` + "\n  try: 1"},
+		{"a misspelt field", "count: 1", "cuont: 1", "17: spec.steps[0].killPod.cuont: unknown field\n  did you mean \"count\"? valid here: release, count, gracePeriod"},
+		{"a field like no other", "count: 1", "colour: red", "17: spec.steps[0].killPod.colour: unknown field\n  valid here: release, count, gracePeriod"},
+		{"a misspelt action", "heal: {step: away}", "heel: {step: away}", "22: spec.steps[2]: the step does nothing\n  add one of: " + actions + ", waitFor\n" +
+			"mine.yaml:23: spec.steps[2].heel: unknown field\n  did you mean \"heal\"? valid here: name, after, waitFor, " + actions},
+		{"a field given twice", "count: 1", "release: x", "17: spec.steps[0].killPod.release: the field is given twice\n  keep one of them"},
+		{"a missing field", "        release: userservice\n", "", "15: spec.steps[0].killPod.release: missing\n  try: release: userservice"},
+		{"an action without fields", "heal: {step: away}", "heal: away", "23: spec.steps[2].heal: want fields, got \"away\"\n  fields here: step"},
+		{"two actions in a step", "heal: {step: away}", "heal: {step: away}\n      wait: {for: 1s}", "22: spec.steps[2]: a step does one thing, this one does 2: heal, wait\n  make each a step of its own"},
+		{"a bad duration", "after: 1s", "after: 1 second", "19: spec.steps[1].after: want a duration, got \"1 second\"\n  try: 5s, 250ms or 1m30s"},
+		{"a load from elsewhere", "from: loadgen\n", "from: orderservice\n", "9: spec.load[0].from: want loadgen, the one workload that sends load, got \"orderservice\"\n  from: loadgen"},
+		{"a negative duration", "after: 1s", "after: -1s", "19: spec.steps[1].after: want a duration from 0s to 24h0m0s, got \"-1s\"\n  try: 5s, 250ms or 1m30s"},
+		{"a window of no length", "for: 10s", "for: 0s", "28: spec.abort[0].availability.for: want a duration above 0s, got \"0s\"\n  try: 5s, 250ms or 1m30s"},
+		{"a share that is no percentage", "below: 50%", "below: 0.5", "28: spec.abort[0].availability.below: want a percentage, got \"0.5\"\n  try: 99.5%"},
+		{"more than everything", "below: 50%", "below: 101%", "28: spec.abort[0].availability.below: want a percentage from 0% to 100%, got \"101%\"\n  try: 99.5%"},
+		{"a rate without a unit", "rate: 120/m", "rate: 120", "11: spec.load[0].rate: want a rate, got \"120\"\n  try: 200/s or 90/m"},
+		{"a rate an hour", "rate: 120/m", "rate: 120/h", "11: spec.load[0].rate: want a rate a second or a minute, got \"120/h\"\n  try: 200/s or 90/m"},
+		{"a rate of nothing", "rate: 120/m", "rate: 0/s", "11: spec.load[0].rate: want a rate from 0.001/s to 20000/s, got \"0/s\"\n  try: 200/s or 90/m"},
+		{"a quantile in percent", "quantile: 0.99", "quantile: 99", "26: spec.expect[0].latency.quantile: want a quantile between 0 and 1, got \"99\"\n  try: 0.99"},
+		{"a load that does not exist", "of: browse, quantile", "of: brows, quantile", "26: spec.expect[0].latency.of: there is no load \"brows\"\n  did you mean \"browse\"? " + loads},
+		{"a step that does not exist", "step: away", "step: abroad", "23: spec.steps[2].heal.step: there is no earlier, undoable step \"abroad\"\n  valid here: away"},
+		{"healing what cannot be undone", "step: away", "step: kill", "23: spec.steps[2].heal.step: there is no earlier, undoable step \"kill\"\n  valid here: away"},
+		{"two steps of one name", "name: back", "name: kill", "22: spec.steps[2].name: \"kill\" is already the name of the one on line 14\n  give each its own name"},
+		{"a breaker state that does not exist", "visits: [closed, open]", "visits: [closed, opened]", "27: spec.expect[1].breaker.visits[1]: unknown breaker state \"opened\"\n  did you mean \"open\"? valid here: closed, open, half-open"},
+		{"a state that follows itself", "visits: [closed, open]", "trace: [closed, closed]", "27: spec.expect[1].breaker.trace[1]: closed follows itself, but a breaker only ever changes state\n  name each visit once"},
+		{"a breaker with two questions", "state: open}", "state: open, trace: [open]}", "21: spec.steps[1].waitFor.breaker: want one of trace, visits and state, got 2\n  try: state: closed"},
+		{"two expectations in one entry", "- latency: {of", "- ready: {release: a, replicas: 1}\n      latency: {of", "26: spec.expect[0]: want one expectation, got 2\n  give one of: " + expectations},
+		{"a condition that is none", "{breaker: {from: loadgen, to: userservice, state: open}, within: 20s}", "{within: 20s}", "21: spec.steps[1].waitFor: want one expectation, got 0\n  give one of: " + expectations},
+		{"another version", "v1alpha1", "v2", "1: apiVersion: want sandbox.dev/v1alpha1, got \"sandbox.dev/v2\"\n  try: apiVersion: sandbox.dev/v1alpha1"},
+		{"a name with a space", "name: mine", "name: my own", "4: metadata.name: want a name, got \"my own\"\n  lower-case letters, digits and dashes, at most 63"},
+		{"a method without its service", "method: user.v1.UserService/GetUser", "method: GetUser", "10: spec.load[0].call.method: want package.Service/Method, got \"GetUser\"\n  try: user.v1.UserService/GetUser"},
+		{"a value left empty", "count: 1", "count:", "17: spec.steps[0].killPod.count: want a whole number of at least 1, got nothing"},
+		{"a list that is none", "visits: [closed, open]", "visits: closed", "27: spec.expect[1].breaker.visits: want a list, got \"closed\"\n  start each entry with a dash"},
+		{"an alias", "{step: away}", "{step: &a away}\n    - name: again\n      heal: {step: *a}", "25: spec.steps[3].heal.step: want a name, got a YAML alias (scenario files are written out in full)"},
+		{"what is not YAML", "kind: Scenario", "kind: [", ""},
+		{"nothing", valid, "", "1: the file is empty\n  try: sandbox scenarios show pod-kill"},
+		{"only a comment", valid, "# nothing\n", "1: the file is empty\n  try: sandbox scenarios show pod-kill"},
+		{"a list", valid, "- a\n", "1: want fields, got a list\n  fields here: apiVersion, kind, metadata, spec"},
+		{"two documents", "  abort:", "---\nx: 1\n---\n  abort:", "28: there is more than one YAML document\n  one scenario a file: split it"},
+	} {
+		t.Run(tc.sentence, func(t *testing.T) {
+			if !strings.Contains(valid, tc.old) {
+				t.Fatalf("the valid file does not hold %q", tc.old)
+			}
+			_, err := Parse("mine.yaml", []byte(strings.Replace(valid, tc.old, tc.new, 1)))
+			var file *grammar.FileError
+			if !errors.As(err, &file) {
+				t.Fatalf("error %v", err)
+			}
+			got := file.Error()
+			if tc.want == "" {
+				if !strings.Contains(got, "not YAML") {
+					t.Error(got)
+				}
+				return
+			}
+			if diff := cmp.Diff(strings.Split("mine.yaml:"+tc.want, "\n"), strings.Split(got, "\n")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestParseReportsEveryProblemInTheOrderOfTheLines(t *testing.T) {
+	text := strings.NewReplacer("rate: 120/m", "rate: fast", "count: 1", "count: many", "below: 50%", "below: half", "kind: Scenario", "kind: Story").Replace(valid)
+	_, err := Parse("mine.yaml", []byte(text))
+	var file *grammar.FileError
+	if !errors.As(err, &file) {
+		t.Fatal(err)
+	}
+	var lines []int
+	for _, p := range file.Problems {
+		lines = append(lines, p.Line)
+	}
+	if diff := cmp.Diff([]int{2, 11, 17, 28}, lines); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(valid))
+	files, err := filepath.Glob("../library/*.yaml")
+	if err != nil || len(files) == 0 {
+		f.Fatal(files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte("spec: {load: &a [*a], steps: [null, {wait: }], expect: {}}"))
+	f.Add([]byte("{[a]: b, ? {x: y} : z}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		sc, err := Parse("f.yaml", data)
+		var file *grammar.FileError
+		if err != nil && (!errors.As(err, &file) || len(file.Problems) == 0 || file.Error() == "") {
+			t.Errorf("an error of another kind: %v", err)
+		}
+		if err == nil && (sc.Name == "" || len(sc.Load) == 0 || len(sc.Steps) == 0 || len(sc.Expect) == 0) {
+			t.Errorf("accepted what cannot be run: %+v", sc)
+		}
+	})
+}

@@ -1,0 +1,67 @@
+package spec
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
+)
+
+// placed is an expectation and the place in which it is written.
+type placed struct {
+	expect.Expectation
+	path    string // spec.expect[0].availability
+	list    string // spec.expect
+	hold    *time.Duration
+	sliding bool // it is judged over a sliding window
+}
+
+// expectations lists every expectation of a scenario.
+func (sc Scenario) expectations() []placed {
+	var out []placed
+	all := func(list string, expectations []expect.Expectation) {
+		for i, x := range expectations {
+			out = append(out, placed{Expectation: x, path: sc.conditionPath(fmt.Sprintf("%s[%d]", list, i)), list: list})
+		}
+	}
+	all("spec.steady.expect", sc.Steady.Expect)
+	for i, s := range sc.Steps {
+		if s.WaitFor != nil {
+			at := fmt.Sprintf("spec.steps[%d].waitFor", i)
+			out = append(out, placed{s.WaitFor.Condition, sc.conditionPath(at), at, s.WaitFor.Hold, true})
+		}
+	}
+	n := len(out)
+	all("spec.recover.expect", sc.Recover.Expect)
+	for i := range out[n:] {
+		out[n+i].hold, out[n+i].sliding = sc.Recover.Hold, true
+	}
+	all("spec.expect", sc.Expect)
+	return out
+}
+
+// ActionPath returns the path of the action of a step, such as spec.steps[0].scale.
+func (sc Scenario) ActionPath(step int) string {
+	return fmt.Sprintf("spec.steps[%d].%s", step, sc.Steps[step].Kind)
+}
+
+// WaitForPath returns the path of the condition that a step waits for, such as spec.steps[0].waitFor.ready.
+func (sc Scenario) WaitForPath(step int) string {
+	return sc.conditionPath(fmt.Sprintf("spec.steps[%d].waitFor", step))
+}
+
+// conditionPath returns the path of the expectation that is written in an object.
+func (sc Scenario) conditionPath(at string) string {
+	return sc.kindPath(at, grammar.Names(expect.Kinds()))
+}
+
+// kindPath returns the path of the entry of a catalog that is written in an object, or that of the object if there is none.
+func (sc Scenario) kindPath(at string, names []string) string {
+	for _, name := range names {
+		if _, ok := sc.lines[at+"."+name]; ok {
+			return at + "." + name
+		}
+	}
+	return at
+}

@@ -1,0 +1,95 @@
+// Package spec is the scenario file: its types, its fields and its checks.
+//
+// [Parse] reads a file with package grammar and the catalogs of packages action and expect. It then refuses what can be written and makes no sense, such as
+// a limit that can never be exceeded. [Scenario.Check] looks up the names that only the charts and protos know. None of this needs a cluster.
+//
+//	file ─ Parse ─▶ Scenario ─ Check(Catalog) ─▶ Scenario that can be planned
+package spec
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
+)
+
+// The apiVersion and kind of a scenario file.
+const (
+	APIVersion = "sandbox.dev/v1alpha1"
+	FileKind   = "Scenario"
+)
+
+// Scenario is a scenario file that was parsed.
+type Scenario struct {
+	File        string // the name under which it was read
+	Name        string
+	Description string
+	Seed        uint64 // the choice of targets and the arrivals of loads replay from it
+	Load        []target.LoadSpec
+	Steady      Steady
+	Steps       []Step
+	Recover     Recover
+	Expect      []expect.Expectation
+	Abort       []expect.Limit
+	Source      []byte // the file as written
+
+	lines map[string]int // of each field, by its path
+}
+
+// Steady is the baseline. Nothing is broken unless it is met.
+type Steady struct {
+	For    time.Duration
+	Expect []expect.Expectation
+}
+
+// Step waits for After, does its action, then waits for its condition. Action or WaitFor may be nil, but not both.
+type Step struct {
+	Name    string
+	After   time.Duration
+	Kind    string // the action's name in the catalog; empty without an action
+	Action  action.Action
+	WaitFor *WaitFor
+}
+
+// WaitFor is a condition and the time that it has to become true.
+type WaitFor struct {
+	Condition expect.Expectation
+	Within    time.Duration
+	Hold      *time.Duration // how long it must be true; nil means the default of its kind
+}
+
+func (w WaitFor) String() string {
+	return fmt.Sprintf("wait up to %s for %s %s", w.Within, w.Condition, expect.LimitText(w.Condition))
+}
+
+// Recover is what must be true again after the last step, and how soon.
+type Recover struct {
+	Within time.Duration
+	Hold   *time.Duration // how long it must be true; nil means the default of each kind
+	Expect []expect.Expectation
+}
+
+// LongestHold returns the length of the longest window in which expectations of a scenario must be true.
+func (sc Scenario) LongestHold() time.Duration {
+	longest := expect.DefaultHold
+	if sc.Recover.Hold != nil {
+		longest = max(longest, *sc.Recover.Hold)
+	}
+	for _, s := range sc.Steps {
+		if s.WaitFor != nil && s.WaitFor.Hold != nil {
+			longest = max(longest, *s.WaitFor.Hold)
+		}
+	}
+	return longest
+}
+
+// Mistake returns an error for a mistake in the file that only the state of the cluster reveals. The path names a field, such as
+// spec.steps[0].scale.replicas.
+func (sc Scenario) Mistake(path, remedy, format string, args ...any) error {
+	p := problems{sc: sc}
+	p.add(path, remedy, format, args...)
+	return grammar.NewFileError(p.all)
+}

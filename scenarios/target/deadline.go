@@ -1,0 +1,88 @@
+package target
+
+import (
+	"context"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+const (
+	// callLimit is the deadline of one request.
+	callLimit = 10 * time.Second
+	// stopLimit is the deadline of stopping a load, which waits for the calls in flight. The generator waits for less than that.
+	stopLimit = 15 * time.Second
+)
+
+// WithDeadlines returns t with a deadline on every request. Without one, a paused node that accepts connections but does not answer would block a run.
+func WithDeadlines(t Target) Target {
+	return Target{timedLoads{t.Loads}, timedWorkloads{t.Workloads}, timedBreakers{t.Breakers}}
+}
+
+type timedLoads struct{ Loads }
+
+func (l timedLoads) Start(ctx context.Context, load LoadSpec) error {
+	return within(ctx, callLimit, func(ctx context.Context) error { return l.Loads.Start(ctx, load) })
+}
+
+func (l timedLoads) SetRate(ctx context.Context, name string, rate Rate) error {
+	return within(ctx, callLimit, func(ctx context.Context) error { return l.Loads.SetRate(ctx, name, rate) })
+}
+
+func (l timedLoads) Read(ctx context.Context, name string) (r LoadReading, err error) {
+	err = within(ctx, callLimit, func(ctx context.Context) error { r, err = l.Loads.Read(ctx, name); return err })
+	return r, err
+}
+
+func (l timedLoads) Stop(ctx context.Context, name string) (r LoadReading, err error) {
+	err = within(ctx, stopLimit, func(ctx context.Context) error { r, err = l.Loads.Stop(ctx, name); return err })
+	return r, err
+}
+
+type timedWorkloads struct{ Workloads }
+
+func (w timedWorkloads) Pods(ctx context.Context, release string) (pods []telemetry.Pod, err error) {
+	err = within(ctx, callLimit, func(ctx context.Context) error { pods, err = w.Workloads.Pods(ctx, release); return err })
+	return pods, err
+}
+
+func (w timedWorkloads) Kill(ctx context.Context, pod string, grace time.Duration) error {
+	return within(ctx, callLimit, func(ctx context.Context) error { return w.Workloads.Kill(ctx, pod, grace) })
+}
+
+func (w timedWorkloads) Replicas(ctx context.Context, release string) (n int, err error) {
+	err = within(ctx, callLimit, func(ctx context.Context) error { n, err = w.Workloads.Replicas(ctx, release); return err })
+	return n, err
+}
+
+func (w timedWorkloads) Scale(ctx context.Context, release string, replicas int) error {
+	return within(ctx, callLimit, func(ctx context.Context) error { return w.Workloads.Scale(ctx, release, replicas) })
+}
+
+type timedBreakers struct{ source Breakers }
+
+func (b timedBreakers) Breakers(ctx context.Context) (all []telemetry.Breaker, err error) {
+	err = within(ctx, callLimit, func(ctx context.Context) error { all, err = b.source.Breakers(ctx); return err })
+	return all, err
+}
+
+// Events has a deadline for the subscription only. The channel lives as long as ctx.
+func (b timedBreakers) Events(ctx context.Context, since time.Time, after uint64) (<-chan BreakerChange, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	late := time.AfterFunc(callLimit, func() { cancel(context.DeadlineExceeded) })
+	changes, err := b.source.Events(ctx, since, after)
+	if !late.Stop() && err == nil {
+		err = context.DeadlineExceeded
+	}
+	if err != nil {
+		cancel(err)
+		return nil, err
+	}
+	return changes, nil
+}
+
+func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return do(ctx)
+}

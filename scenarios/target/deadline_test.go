@@ -1,0 +1,90 @@
+package target
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// paused accepts every request and answers none until its context ends.
+type paused struct{}
+
+func (paused) wait(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+
+func (p paused) Start(ctx context.Context, _ LoadSpec) error         { return p.wait(ctx) }
+func (p paused) SetRate(ctx context.Context, _ string, _ Rate) error { return p.wait(ctx) }
+func (p paused) Read(ctx context.Context, _ string) (LoadReading, error) {
+	return LoadReading{}, p.wait(ctx)
+}
+func (p paused) Stop(ctx context.Context, _ string) (LoadReading, error) {
+	return LoadReading{}, p.wait(ctx)
+}
+func (p paused) Pods(ctx context.Context, _ string) ([]telemetry.Pod, error) { return nil, p.wait(ctx) }
+func (p paused) Kill(ctx context.Context, _ string, _ time.Duration) error   { return p.wait(ctx) }
+func (p paused) Replicas(ctx context.Context, _ string) (int, error)         { return 0, p.wait(ctx) }
+func (p paused) Scale(ctx context.Context, _ string, _ int) error            { return p.wait(ctx) }
+func (p paused) Breakers(ctx context.Context) ([]telemetry.Breaker, error)   { return nil, p.wait(ctx) }
+func (p paused) Events(ctx context.Context, _ time.Time, _ uint64) (<-chan BreakerChange, error) {
+	return nil, p.wait(ctx)
+}
+
+func TestWithDeadlines_EveryRequestEnds(t *testing.T) {
+	timed := WithDeadlines(Target{paused{}, paused{}, paused{}})
+	for what, do := range map[string]func(context.Context) error{
+		"Start":    func(ctx context.Context) error { return timed.Loads.Start(ctx, LoadSpec{}) },
+		"SetRate":  func(ctx context.Context) error { return timed.Loads.SetRate(ctx, "", 1) },
+		"Read":     func(ctx context.Context) error { _, err := timed.Loads.Read(ctx, ""); return err },
+		"Stop":     func(ctx context.Context) error { _, err := timed.Loads.Stop(ctx, ""); return err },
+		"Pods":     func(ctx context.Context) error { _, err := timed.Workloads.Pods(ctx, ""); return err },
+		"Kill":     func(ctx context.Context) error { return timed.Workloads.Kill(ctx, "", 0) },
+		"Replicas": func(ctx context.Context) error { _, err := timed.Workloads.Replicas(ctx, ""); return err },
+		"Scale":    func(ctx context.Context) error { return timed.Workloads.Scale(ctx, "", 0) },
+		"Breakers": func(ctx context.Context) error { _, err := timed.Breakers.Breakers(ctx); return err },
+		"Events":   func(ctx context.Context) error { _, err := timed.Breakers.Events(ctx, time.Time{}, 0); return err },
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				started := time.Now()
+				err := do(t.Context())
+				if took := time.Since(started); err == nil || took > stopLimit {
+					t.Errorf("%v after %s", err, took)
+				}
+			})
+		})
+	}
+}
+
+// streaming sends a change whenever the test wants.
+type streaming struct {
+	paused
+	changes chan BreakerChange
+	ctx     context.Context
+}
+
+func (s *streaming) Events(ctx context.Context, _ time.Time, _ uint64) (<-chan BreakerChange, error) {
+	s.ctx = ctx
+	return s.changes, nil
+}
+
+func TestWithDeadlines_EventsOutliveTheirSubscription(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		source := &streaming{changes: make(chan BreakerChange, 1)}
+		changes, err := WithDeadlines(Target{Breakers: source}).Breakers.Events(ctx, time.Now(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if source.ctx.Err() != nil {
+			t.Error("the subscription ended with its deadline")
+		}
+		source.changes <- BreakerChange{New: telemetry.Open}
+		if c := <-changes; c.New != telemetry.Open {
+			t.Errorf("got %+v", c)
+		}
+	})
+}

@@ -1,0 +1,98 @@
+// Package target is the cluster as a scenario sees it: loads that can be started and read, pods that can be counted, killed and scaled, and circuit
+// breakers that can be observed. A program that runs scenarios implements the three interfaces of [Target].
+package target
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+)
+
+// Generator is the workload that sends every load. Only its circuit breakers are observed.
+const Generator = "loadgen"
+
+// Background is the name of the load that the generator runs by itself.
+const Background = "background"
+
+// MaxPods is the number of pods on a node of Kubernetes in its default configuration.
+const MaxPods = 110
+
+// ErrNoLoad is wrapped by the errors of SetRate, Read and Stop if no load of that name is running.
+var ErrNoLoad = errors.New("no such load is running")
+
+// ErrLoadTaken is wrapped by the error of Start if a load of that name is already running.
+var ErrLoadTaken = errors.New("a load of this name is running")
+
+// Target is everything that a scenario can do to the cluster. Its parts are called from several goroutines.
+type Target struct {
+	Loads     Loads
+	Workloads Workloads
+	Breakers  Breakers
+}
+
+// Loads starts and reads open-model loads. A load is a name, a method and a rate; arrivals do not wait for answers.
+type Loads interface {
+	Start(ctx context.Context, load LoadSpec) error
+	SetRate(ctx context.Context, name string, rate Rate) error
+	Read(ctx context.Context, name string) (LoadReading, error)
+	// Stop waits for the calls in flight and returns the last reading.
+	Stop(ctx context.Context, name string) (LoadReading, error)
+}
+
+// Workloads reads and changes the pods of releases.
+type Workloads interface {
+	// Pods lists the pods of a release. A pod that is being deleted is not Ready.
+	Pods(ctx context.Context, release string) ([]telemetry.Pod, error)
+	Kill(ctx context.Context, pod string, grace time.Duration) error
+	// Replicas returns the number of pods that the release wants, not the number that it has.
+	Replicas(ctx context.Context, release string) (int, error)
+	Scale(ctx context.Context, release string, replicas int) error
+}
+
+// Breakers reports the state of circuit breakers and every change of it.
+type Breakers interface {
+	Breakers(ctx context.Context) ([]telemetry.Breaker, error)
+	// Events sends the changes with sequence numbers greater than after, until ctx ends. If after is 0, it sends the changes since the given time.
+	// A closed channel means that the connection was lost; the caller then calls Events again.
+	Events(ctx context.Context, since time.Time, after uint64) (<-chan BreakerChange, error)
+}
+
+// BreakerChange is one state change of one circuit breaker.
+type BreakerChange struct {
+	Seq              uint64 // counts from 1 in each boot
+	Boot             string // changes when the process that reports restarts
+	Missed           bool   // earlier changes were lost; only Seq and Boot are set as well
+	At               time.Time
+	From, To, Method string // caller, callee, package.Service/Method
+	Old, New         telemetry.BreakerState
+	Reason           string
+}
+
+// LoadSpec is one open-model load: arrivals do not wait for answers.
+type LoadSpec struct {
+	Name string
+	From string // the workload that sends it, always [Generator]
+	Call Call
+	Rate Rate
+	Seed uint64
+}
+
+// Call is the call that each arrival of a load makes.
+type Call struct {
+	Service string
+	Method  string // package.Service/Method
+	Request string // JSON; strings may hold templates such as {{ n 1 1000 }}
+}
+
+// CountReady returns the number of pods that are ready.
+func CountReady(pods []telemetry.Pod) int {
+	n := 0
+	for _, p := range pods {
+		if p.Ready {
+			n++
+		}
+	}
+	return n
+}
