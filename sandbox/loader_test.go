@@ -57,7 +57,7 @@ func TestLoader_LoadsEachImageOnce(t *testing.T) {
 		sent     int
 	}{
 		{"every image goes into an empty node", fakeNode{digests: map[string]string{}}, 3},
-		{"what the node has is left out", fakeNode{digests: map[string]string{"a": digest, "c": digest}}, 1},
+		{"images in the node are skipped", fakeNode{digests: map[string]string{"a": digest, "c": digest}}, 1},
 		{"another image of the same name is replaced", fakeNode{digests: map[string]string{"a": "sha256:old"}}, 3},
 	} {
 		l := newLoader(&c.node, []string{"a"}, []string{"b", "c"})

@@ -47,7 +47,7 @@ func TestJudge_ChangesNothingThatIsNotOurs(t *testing.T) {
 		{"only the network", state1, cluster.Inventory{Network: own}, leftover, ""},
 		{"a worker without its control plane", state1, cluster.Inventory{Nodes: []cluster.Container{{Name: "one-worker", Networks: []string{"sandbox-one"}}}, Network: own}, halfMade, ""},
 		{"a cluster of the previous version", previous, cluster.Inventory{Nodes: node("sandbox-one"), Network: bare}, ours, ""},
-		{"a half-made cluster of the previous version", state{Engine: "docker"}, cluster.Inventory{Nodes: node("sandbox-one"), Network: bare}, halfMade, ""},
+		{"an incomplete cluster of the previous version", state{Engine: "docker"}, cluster.Inventory{Nodes: node("sandbox-one"), Network: bare}, halfMade, ""},
 		{"a network that the previous version left", previous, cluster.Inventory{Network: bare}, leftover, ""},
 
 		{"another kind cluster of that name", state{}, cluster.Inventory{Nodes: node("kind")}, absent, "node one-control-plane is not on the network sandbox-one"},
@@ -116,7 +116,7 @@ func TestChooseEngine_AdoptsAClusterWhoseStateWasLost(t *testing.T) {
 	changesNothing(t, calls())
 }
 
-func TestChooseEngine_RefusesWhatItDidNotCreate(t *testing.T) {
+func TestChooseEngine_RefusesForeignObjects(t *testing.T) {
 	foreign := fixture.Engine{Nodes: []fixture.Node{{ID: "aaa", Name: "one-control-plane", Networks: []string{"kind"}}}}
 	for _, c := range []struct {
 		sentence, state string
@@ -125,7 +125,7 @@ func TestChooseEngine_RefusesWhatItDidNotCreate(t *testing.T) {
 		{"no state", "", foreign},
 		{"the state of a cluster that was removed by hand", `{"id":"x","engine":"podman","created":"2030-01-02T03:04:05Z"}`, foreign},
 		{"the state of the previous version", `{"engine":"podman","created":"2030-01-02T03:04:05Z"}`, foreign},
-		{"a half-made state of the previous version", `{"engine":"podman"}`, foreign},
+		{"an incomplete state of the previous version", `{"engine":"podman"}`, foreign},
 		{"the state of another sandbox", `{"id":"y","engine":"podman","created":"2030-01-02T03:04:05Z"}`, complete("x")},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {

@@ -65,8 +65,8 @@ func TestRecorderOwn_ExcludesOverlappingWaitsOnce(t *testing.T) {
 		total    time.Duration
 		own      time.Duration
 	}{
-		{"without waits all is its own", nil, 10 * s, 10 * s},
-		{"one wait is taken away", []Took{{Start: 2 * s, Took: 3 * s}}, 10 * s, 7 * s},
+		{"without waits", nil, 10 * s, 10 * s},
+		{"one wait is subtracted", []Took{{Start: 2 * s, Took: 3 * s}}, 10 * s, 7 * s},
 		{"waits at the same time count once", []Took{{Start: 4 * s, Took: 4 * s}, {Start: 2 * s, Took: 3 * s}}, 10 * s, 4 * s},
 		{"a wait inside another adds nothing", []Took{{Start: 1 * s, Took: 8 * s}, {Start: 2 * s, Took: 1 * s}, {Start: 3 * s, Took: 2 * s}}, 10 * s, 2 * s},
 		{"a wait does not count beyond the end", []Took{{Start: 8 * s, Took: 5 * s}}, 10 * s, 8 * s},

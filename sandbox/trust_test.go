@@ -14,6 +14,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/certs"
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
@@ -100,13 +102,15 @@ func TestEnsureTrust(t *testing.T) {
 	}
 }
 
-func TestEnsureTrust_DamagedRootNamesTheRemedy(t *testing.T) {
+func TestEnsureTrust_DamagedRootHasARemedy(t *testing.T) {
 	s := rootSecret(charts.RootSecret, certs.Authority{Issuing: newRoot(t)})
 	s.Data["tls.key"] = []byte("x")
-	u := &up{client: &kube.Client{Kube: fake.NewClientset(s)}, rec: newRecorder(nil)}
-	if err := u.ensureTrust(t.Context(), nil); err == nil || len(remedy.Of(err)) != 2 {
-		t.Errorf("got %v, remedies %v", err, remedy.Of(err))
+	u := &up{client: &kube.Client{Kube: fake.NewClientset(s)}, rec: newRecorder(nil), cluster: cluster.Cluster{Kubeconfig: "/demo/kubeconfig"}}
+	err := u.ensureTrust(t.Context(), nil)
+	if err == nil || len(remedy.Of(err)) != 2 {
+		t.Fatalf("got %v, remedies %v", err, remedy.Of(err))
 	}
+	fixture.WantError(t, err, "try: kubectl --kubeconfig /demo/kubeconfig -n cert-manager delete secret "+charts.RootSecret, "try: sandbox up")
 }
 
 func TestRotateRoot_NeedsAnAuthority(t *testing.T) {

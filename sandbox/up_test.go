@@ -56,9 +56,9 @@ func TestImageProgress(t *testing.T) {
 		event    images.Event
 		want     Progress
 	}{
-		{"what is done", images.Event{Doing: "compiling", Typical: time.Minute}, Progress{Step: "a", Doing: "compiling", Typical: time.Minute}},
-		{"what is worth keeping", images.Event{Note: "it cannot be pulled"}, Progress{Step: "a", Note: "it cannot be pulled"}},
-		{"that it is there", images.Event{Done: &images.Ready{Entry: images.Entry{Took: time.Second}}}, Progress{Step: "a", Done: true, Took: time.Second}},
+		{"an activity", images.Event{Doing: "compiling", Typical: time.Minute}, Progress{Step: "a", Doing: "compiling", Typical: time.Minute}},
+		{"a note", images.Event{Note: "it cannot be pulled"}, Progress{Step: "a", Note: "it cannot be pulled"}},
+		{"completion", images.Event{Done: &images.Ready{Entry: images.Entry{Took: time.Second}}}, Progress{Step: "a", Done: true, Took: time.Second}},
 	} {
 		if got := ImageProgress("a", c.event); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.sentence, got, c.want)

@@ -92,7 +92,7 @@ func TestTryAs_ReplacesNameOfDeadHolder(t *testing.T) {
 	}
 }
 
-func TestTryAs_FullDiskLocksAllTheSame(t *testing.T) {
+func TestTryAs_FullDiskStillLocks(t *testing.T) {
 	l, err := TryAs(t.Context(), "/dev/full", "down")
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,7 @@ func TestOf_FindsRemediesInTheTree(t *testing.T) {
 	}
 }
 
-func TestWrap_LeavesTheTextAlone(t *testing.T) {
+func TestWrap_KeepsTheText(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("disk full")
 	err := remedy.Wrap(fmt.Errorf("writing: %w", cause), remedy.Shell("df", "-h"))

@@ -79,7 +79,7 @@ func TestProcesses_ReportWhatTheyTrustAndPresent(t *testing.T) {
 		{"by a TLS handshake", "tls:4317", place{serve: tlsServer(own, first.Cert, second.Cert)}, ""},
 		{"by PostgreSQL's TLS handshake", "postgres:5432", place{serve: postgresServer(own, first.Cert, second.Cert)}, ""},
 		{"without an annotation", "", both, "it does not say where"},
-		{"in an unknown way", "smoke:1", both, `it names protocol "smoke"`},
+		{"by an unknown protocol", "smoke:1", both, `it names protocol "smoke"`},
 		{"while it does not answer", "metrics:9464", place{}, "connection refused"},
 		{"by metrics of an earlier version", "metrics:9464", place{metrics: "up 1\n"}, "it reports 0 certificates and 0 roots"},
 		{"by a server without TLS", "postgres:5432", place{serve: func(c net.Conn) { _, _ = io.ReadFull(c, make([]byte, 8)); _, _ = c.Write([]byte("N")) }}, "does not speak TLS"},

@@ -138,7 +138,7 @@ func TestRenew_IntermediateWithANewKeyChangesNoTrust(t *testing.T) {
 	}
 }
 
-func TestRepair_IssuesAgainWhatNobodyAccepts(t *testing.T) {
+func TestRepair_ReissuesRefusedCertificates(t *testing.T) {
 	for name, breakIt := range map[string]func(w *world){
 		"the root was replaced by hand": func(w *world) {
 			a, err := NewRoot(time.Now())

@@ -31,12 +31,12 @@ func TestHasCapability(t *testing.T) {
 		sentence, status string
 		want, fails      bool
 	}{
-		{"a full set has it", "Name:\tx\nCapBnd:\t000001ffffffffff\n", true, false},
+		{"a full set has the capability", "Name:\tx\nCapBnd:\t000001ffffffffff\n", true, false},
 		{"its bit alone is enough", "CapBnd:\t0000000001000000\n", true, false},
 		{"every bit but its own is not", "CapBnd:\t000001fffeffffff\n", false, false},
 		{"the effective set does not count", "CapEff:\t000001ffffffffff\nCapBnd:\t0000000000000000\n", false, false},
-		{"no line is an error", "Name:\tx\n", false, true},
-		{"a line that is no number is an error", "CapBnd:\tall\n", false, true},
+		{"a missing line is an error", "Name:\tx\n", false, true},
+		{"a line without a number is an error", "CapBnd:\tall\n", false, true},
 	} {
 		got, err := hasCapability(c.status, capSysResource)
 		if got != c.want || (err != nil) != c.fails {

@@ -77,16 +77,16 @@ func TestDelete_RemovesWhatTheSandboxCreated(t *testing.T) {
 	}{
 		{"nodes, their volumes, the network and the marker", "", twoContainers, slices.Concat([]string{
 			ps, "inspect aaa", "inspect bbb", "kill aaa", "rm -f -v aaa", "volume rm -f vvv", "kill bbb", "rm -f -v bbb"}, end), ""},
-		{"nothing is no error", `case "$1 $2" in
+		{"a missing cluster is not an error", `case "$1 $2" in
 "network rm") echo "Error: unable to find network with name or ID sandbox-one: network not found" >&2; exit 1;;
 "volume rm") echo "Error: no such volume sandbox-one-creating" >&2; exit 1;; esac`, fixture.Engine{}, append([]string{ps}, end...), ""},
-		{"nothing is no error with docker", `case "$1 $2" in
+		{"a missing cluster is not an error with docker", `case "$1 $2" in
 "network rm") echo "Error response from daemon: network sandbox-one not found" >&2; exit 1;; esac`, fixture.Engine{}, append([]string{ps}, end...), ""},
 		{"a node on another network stays", "", foreign, append([]string{ps, "inspect ccc"}, end...), ""},
-		{"a container that went by itself is no error with podman", `[ "$1" = rm ] && { echo "Error: no such container aaa" >&2; exit 1; }`, twoContainers, nil, ""},
-		{"a container that went by itself is no error with docker", `[ "$1" = rm ] && { echo "Error response from daemon: No such container: aaa" >&2; exit 1; }`, twoContainers, nil, ""},
-		{"a container that went after it was listed is no error", `[ "$1" = inspect ] && { echo "Error: No such object: aaa" >&2; exit 1; }`, twoContainers, nil, ""},
-		{"a volume that went with its container is no error", `[ "$1" = volume ] && { echo "Error: no such volume vvv" >&2; exit 1; }`, twoContainers, nil, ""},
+		{"a missing container is not an error with podman", `[ "$1" = rm ] && { echo "Error: no such container aaa" >&2; exit 1; }`, twoContainers, nil, ""},
+		{"a missing container is not an error with docker", `[ "$1" = rm ] && { echo "Error response from daemon: No such container: aaa" >&2; exit 1; }`, twoContainers, nil, ""},
+		{"a container that was removed after it was listed is not an error", `[ "$1" = inspect ] && { echo "Error: No such object: aaa" >&2; exit 1; }`, twoContainers, nil, ""},
+		{"a volume that was removed with its container is not an error", `[ "$1" = volume ] && { echo "Error: no such volume vvv" >&2; exit 1; }`, twoContainers, nil, ""},
 		{"a container that cannot be removed is an error", `[ "$1" = rm ] && { echo "device busy" >&2; exit 1; }`, twoContainers, nil,
 			"deleting the cluster: running fakeengine rm: exit status 1: device busy"},
 		{"a volume in use is an error", `[ "$1" = volume ] && { echo "volume is in use" >&2; exit 1; }`, twoContainers, nil, "volume is in use"},
@@ -211,7 +211,7 @@ func TestConfig(t *testing.T) {
 		host                Host
 		kubeadm, containerd []string
 	}{
-		{"an ordinary host needs only what makes it quick", Host{}, []string{restartPatch, syncPatch, etcdPatch, keysPatch}, nil},
+		{"an ordinary host has only the patches for speed", Host{}, []string{restartPatch, syncPatch, etcdPatch, keysPatch}, nil},
 		{"cgroup v1 must be allowed", Host{CgroupV1: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch}, nil},
 		{"a host that cannot raise limits does not ask for it", Host{NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, userNamespacePatch}, []string{oomPatch}},
 		{"both", Host{CgroupV1: true, NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch, userNamespacePatch}, []string{oomPatch}},

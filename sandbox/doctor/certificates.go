@@ -90,12 +90,14 @@ func certificatesExpiry(ctx context.Context, w Host) Result {
 		return fail(renew(first),
 			"the certificate %s/%s expired %s ago", first.Namespace, first.Name, -left)
 	case left < shortLife:
-		return warn(remedy.Advicef("%s: it should have renewed it", remedy.Command("logs", "cert-manager")), "the certificate %s/%s expires in %s", first.Namespace, first.Name, left)
+		return warn(remedy.Advicef("%s: it should have renewed it", remedy.Command("logs", "cert-manager")),
+			"the certificate %s/%s expires in %s", first.Namespace, first.Name, left)
 	}
 	return pass("the first to expire is %s/%s, in %s", first.Namespace, first.Name, left)
 }
 
 // renew returns the command that has c issued again.
 func renew(c Certificate) remedy.Remedy {
-	return remedy.Advicef("%s; if it is not issued: %s", remedy.Command("certs", "renew", c.Namespace+"/"+c.Name), remedy.Command("logs", "cert-manager"))
+	return remedy.Advicef("%s; if it is not issued: %s",
+		remedy.Command("certs", "renew", c.Namespace+"/"+c.Name), remedy.Command("logs", "cert-manager"))
 }

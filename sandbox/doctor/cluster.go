@@ -92,7 +92,8 @@ func releasesDeployed(ctx context.Context, w Host) Result {
 		}
 	}
 	if len(bad) > 0 {
-		return fail(remedy.Advicef("%s, which continues where it stopped", remedy.Command("up")), "%d of %s not deployed: %s", len(bad), count(len(releases), "release"), strings.Join(bad, ", "))
+		return fail(remedy.Advicef("%s, which continues where it stopped", remedy.Command("up")),
+			"%d of %s not deployed: %s", len(bad), count(len(releases), "release"), strings.Join(bad, ", "))
 	}
 	return pass("%s deployed", count(len(releases), "release"))
 }

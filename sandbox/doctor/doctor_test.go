@@ -98,7 +98,7 @@ func TestRun_KubectlRemediesNameTheKubeconfig(t *testing.T) {
 					continue
 				}
 				if seen++; !strings.HasPrefix(strings.TrimSpace(part), "KUBECONFIG=/home/dev/.sandbox/kubeconfig ") {
-					t.Errorf("%s, %s: %s says %q, of whichever cluster the user is on", f.check, f.about, r.ID, r.Fix.Text(nil))
+					t.Errorf("%s, %s: %s says %q, for the cluster of the user.s current context", f.check, f.about, r.ID, r.Fix.Text(nil))
 				}
 			}
 		}
@@ -174,7 +174,7 @@ func TestChecks_Timeouts(t *testing.T) {
 				want = 2 * time.Minute
 			}
 			if took := time.Since(started); took != want {
-				t.Errorf("%s is cut off after %s, want %s", c.ID, took, want)
+				t.Errorf("%s has the timeout %s, want %s", c.ID, took, want)
 			}
 		})
 	}
@@ -224,6 +224,6 @@ func TestThisHost_IsComplete(t *testing.T) {
 		t.Logf("%-20s %-4s %s", r.ID, r.Outcome, r.Message)
 	}
 	if _, err := w.Exec(t.Context(), "go", "no-such-command"); err == nil || !strings.Contains(err.Error(), "no-such-command") {
-		t.Errorf("what the program said is lost: %v", err)
+		t.Errorf("the output of the program is missing: %v", err)
 	}
 }

@@ -117,10 +117,12 @@ func privilege(ctx context.Context, w Host) Result {
 		return pass("not root; the docker daemon is")
 	case "podman":
 		if cgroupVersion(w) != "v2" {
-			return fail(remedy.Advice("run sandbox as root, or boot with systemd.unified_cgroup_hierarchy=1"), "rootless podman needs cgroup v2, and this is %s", cgroupVersion(w))
+			return fail(remedy.Advice("run sandbox as root, or boot with systemd.unified_cgroup_hierarchy=1"),
+				"rootless podman needs cgroup v2, and this is %s", cgroupVersion(w))
 		}
 		if ids, err := w.ReadFile("/etc/subuid"); err != nil || !delegated(string(ids), w.Getenv("USER"), w.Getuid()) {
-			return fail(remedy.Advice("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"), "rootless podman needs a range of user ids in /etc/subuid")
+			return fail(remedy.Advice("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"),
+				"rootless podman needs a range of user ids in /etc/subuid")
 		}
 		return pass("rootless, with user ids of its own")
 	}
@@ -150,7 +152,9 @@ func capSysResource(_ context.Context, w Host) Result {
 		return skip("the capabilities of this process are not known")
 	}
 	if effective&(1<<capSysResourceBit) == 0 {
-		return warn(remedy.Advicef("nothing, %s gives podman a private configuration that raises no limits; or grant CAP_SYS_RESOURCE", remedy.Command("up")),
+		return warn(
+			remedy.Advicef("nothing, %s gives podman a private configuration that raises no limits; or grant CAP_SYS_RESOURCE", remedy.Command("up")),
+
 			"root without CAP_SYS_RESOURCE: limits cannot be raised")
 	}
 	return pass("limits can be raised")

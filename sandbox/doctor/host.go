@@ -24,14 +24,15 @@ type Host struct {
 	Writable func(dir string) error                      // creates dir and a file in it, and removes the file
 	Now      func() time.Time
 
-	Engine        string                                    // docker, podman or nerdctl; empty if none was found
-	EngineProbe   func(ctx context.Context) error           // runs a privileged container; nil skips the check
-	SetsUp        bool                                      // whether `up --setup` can install an engine on this machine
-	EngineStorage func(ctx context.Context) (string, error) // the folder in which the engine, maybe on another machine, keeps images; nil skips the check
-	CacheDir      string                                    // of images; empty skips its checks
-	CacheIntact   func(ctx context.Context) error           // compares the cached images with their digests; nil skips the check
-	Kubeconfig    string                                    // the sandbox's own file; empty skips the check
-	Registries    []string                                  // URLs of the registries that images are pulled from
+	Engine      string                          // docker, podman or nerdctl; empty if none was found
+	EngineProbe func(ctx context.Context) error // runs a privileged container; nil skips the check
+	SetsUp      bool                            // whether `up --setup` can install an engine on this machine
+	// EngineStorage returns the folder in which the engine, maybe on another machine, keeps images. If nil, the check is skipped.
+	EngineStorage func(ctx context.Context) (string, error)
+	CacheDir      string                          // of images; empty skips its checks
+	CacheIntact   func(ctx context.Context) error // compares the cached images with their digests; nil skips the check
+	Kubeconfig    string                          // the sandbox's own file; empty skips the check
+	Registries    []string                        // URLs of the registries that images are pulled from
 	// Lacking lists the images that are not in the cache and can be built here. It is nil if no image can be built.
 	Lacking func(ctx context.Context) ([]Lacking, error)
 	// LeftBehind lists the changes of killed runs that have not been undone. If nil, the check is skipped.
@@ -48,9 +49,10 @@ func (w Host) kubectl() string { return "KUBECONFIG=" + remedy.Quote(w.Kubeconfi
 
 // Cluster contains the queries to the sandbox's cluster. A check whose function is nil is skipped.
 type Cluster struct {
-	Nodes        func(ctx context.Context) ([]Node, error)
-	Releases     func(ctx context.Context) ([]Release, error)
-	Pods         func(ctx context.Context, namespace string) ([]telemetry.Pod, error) // of all namespaces if it is empty; Release is empty for a pod whose release has no logs
+	Nodes    func(ctx context.Context) ([]Node, error)
+	Releases func(ctx context.Context) ([]Release, error)
+	// Pods lists the pods of a namespace, or of all if it is empty. Release is empty for a pod whose release has no logs.
+	Pods         func(ctx context.Context, namespace string) ([]telemetry.Pod, error)
 	Certificates func(ctx context.Context) ([]Certificate, error)
 	Trust        func(ctx context.Context) (Trust, error)
 	Targets      func(ctx context.Context) (up, total int, down []string, err error)

@@ -32,7 +32,9 @@ func registry(ctx context.Context, w Host) Result {
 	}
 	for _, r := range w.Registries {
 		if err := w.Reach(ctx, r); err != nil {
-			return warn(remedy.Advicef("%s, which shows what is here already; else set HTTPS_PROXY, or let %s build from source", remedy.Command("images", "list"), remedy.Command("up")),
+			return warn(remedy.Advicef("%s, which shows what is here already; else set HTTPS_PROXY, or let %s build from source",
+				remedy.Command("images", "list"), remedy.Command("up")),
+
 				"%s does not answer: %v", r, err)
 		}
 	}
@@ -69,7 +71,8 @@ func proxyEnv(_ context.Context, w Host) Result {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
 		upper, lower := w.Getenv(name), w.Getenv(strings.ToLower(name))
 		if upper != "" && lower != "" && upper != lower {
-			return warn(remedy.Advice("export "+strings.ToLower(name)+"=$"+name), "%s and %s differ, and programs disagree on which counts", name, strings.ToLower(name))
+			return warn(remedy.Advice("export "+strings.ToLower(name)+"=$"+name),
+				"%s and %s differ, and programs disagree on which counts", name, strings.ToLower(name))
 		}
 		if upper+lower != "" {
 			proxies[name] = true

@@ -13,12 +13,12 @@ func TestGoProxy_IsTheOneThatGoUses(t *testing.T) {
 		want              Outcome
 		says              string
 	}{
-		{"the first of a list is asked", "https://one.example,https://two.example,direct\n", "https://one.example", Pass, "https://one.example answers"},
+		{"the first of a list is checked", "https://one.example,https://two.example,direct\n", "https://one.example", Pass, "https://one.example answers"},
 		{"a list may be separated by bars", "https://one.example|direct\n", "https://one.example", Pass, "https://one.example answers"},
 		{"a password is sent, and not printed", "https://me:secret@one.example\n", "https://me:secret@one.example", Pass, "https://me:xxxxx@one.example answers"},
-		{"modules straight from their sources need no proxy", "direct\n", "", Skip, "GOPROXY is direct"},
+		{"direct needs no proxy", "direct\n", "", Skip, "GOPROXY is direct"},
 		{"a folder is no proxy", "file:///modules\n", "", Skip, "GOPROXY is file:///modules"},
-		{"no modules from anywhere", "off\n", "", Skip, "GOPROXY is off"},
+		{"modules are off", "off\n", "", Skip, "GOPROXY is off"},
 	} {
 		p := healthy()
 		// The output of `go env` takes precedence.

@@ -35,7 +35,8 @@ func targetsUp(ctx context.Context, w Host) Result {
 	case total == 0:
 		return fail(remedy.Advicef("%s, so that pods carry the labels Prometheus looks for", remedy.Command("up")), "Prometheus has no targets")
 	case up < total:
-		return fail(remedy.Advicef("%s, and %s of the first", remedy.Command("status"), remedy.Command("logs")), "%d of %s up; down: %s", up, count(total, "target"), some(down))
+		return fail(remedy.Advicef("%s, and %s of the first", remedy.Command("status"), remedy.Command("logs")),
+			"%d of %s up; down: %s", up, count(total, "target"), some(down))
 	}
 	return pass("%s up", count(total, "target"))
 }
@@ -74,7 +75,8 @@ func tracesServices(ctx context.Context, w Host) Result {
 		}
 	}
 	if len(silent) > 0 {
-		return warn(remedy.Advicef("%s: it says why spans cannot be sent", remedy.Command("logs", silent[0])), "Jaeger knows %s, and no span of %s", count(len(services), "service"), some(silent))
+		return warn(remedy.Advicef("%s: it says why spans cannot be sent", remedy.Command("logs", silent[0])),
+			"Jaeger knows %s, and no span of %s", count(len(services), "service"), some(silent))
 	}
 	return pass("Jaeger knows %s, and all that call or are called now", count(len(services), "service"))
 }
@@ -88,7 +90,8 @@ func tracesArriving(ctx context.Context, w Host) Result {
 		return fail(remedy.Command("logs", "jaeger"), "Jaeger does not show traces: %v", err)
 	}
 	if n == 0 {
-		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", generator), remedy.Command("doctor")), "no trace of %s has arrived recently", generator)
+		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", generator), remedy.Command("doctor")),
+			"no trace of %s has arrived recently", generator)
 	}
 	return pass("%s of %s recently", count(n, "trace"), generator)
 }
@@ -103,7 +106,8 @@ func breakersClosed(ctx context.Context, w Host) Result {
 	}
 	// loadgen calls all the time, and every call goes through a breaker.
 	if len(breakers) == 0 {
-		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", "prometheus"), remedy.Command("doctor")), "Prometheus knows of no breaker: whether they are closed is not known")
+		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", "prometheus"), remedy.Command("doctor")),
+			"Prometheus knows of no breaker: whether they are closed is not known")
 	}
 	var tripped []string
 	for _, b := range breakers {

@@ -45,7 +45,8 @@ func totalMemory(_ context.Context, w Host) Result {
 		total, what = limit, "memory allowed by the cgroup"
 	}
 	if total < memoryTotal {
-		return fail(remedy.Advice("give the machine, or the container this runs in, 4 GB or more"), "%s of %s, and %s are needed", size(total), what, size(memoryTotal))
+		return fail(remedy.Advice("give the machine, or the container this runs in, 4 GB or more"),
+			"%s of %s, and %s are needed", size(total), what, size(memoryTotal))
 	}
 	return pass("%s of %s", size(total), what)
 }
@@ -57,9 +58,11 @@ func availableMemory(_ context.Context, w Host) Result {
 	}
 	switch {
 	case w.Cluster != nil && available < memorySpare:
-		return warn(remedy.Advice("close programs, until free shows 0.5 GB available"), "%s of memory available in addition to the running sandbox", size(available))
+		return warn(remedy.Advice("close programs, until free shows 0.5 GB available"),
+			"%s of memory available in addition to the running sandbox", size(available))
 	case w.Cluster == nil && available < memoryAvailable:
-		return warn(remedy.Advice("close programs, until free shows 2 GB available"), "%s of memory available, and the sandbox takes %s", size(available), size(memoryAvailable))
+		return warn(remedy.Advice("close programs, until free shows 2 GB available"),
+			"%s of memory available, and the sandbox takes %s", size(available), size(memoryAvailable))
 	}
 	return pass("%s of memory available", size(available))
 }
@@ -129,9 +132,11 @@ func openFiles(_ context.Context, w Host) Result {
 	case err != nil:
 		return skip("the limit of open files is not known: %v", err)
 	case hard < filesNeeded:
-		return fail(remedy.Advice("raise nofile in /etc/security/limits.conf to 65536, and log in again"), "a process may open %d files, and %d are needed", hard, filesNeeded)
+		return fail(remedy.Advice("raise nofile in /etc/security/limits.conf to 65536, and log in again"),
+			"a process may open %d files, and %d are needed", hard, filesNeeded)
 	case hard < filesWanted:
-		return warn(remedy.Advice("raise nofile in /etc/security/limits.conf to 65536, and log in again"), "a process may open %d files; under load %d are better", hard, filesWanted)
+		return warn(remedy.Advice("raise nofile in /etc/security/limits.conf to 65536, and log in again"),
+			"a process may open %d files; under load %d are better", hard, filesWanted)
 	}
 	return pass("a process may open %d files", hard)
 }

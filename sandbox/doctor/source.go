@@ -35,7 +35,8 @@ func goToolchain(ctx context.Context, w Host) Result {
 	case strings.HasPrefix(version, "devel"):
 		return pass("go %s", version)
 	case older(version, oldestGo):
-		return warn(remedy.Advice("install Go "+oldestGo+" from https://go.dev/dl, or allow the download with GOTOOLCHAIN=auto"), "go %s is older than %s", version, oldestGo)
+		return warn(remedy.Advice("install Go "+oldestGo+" from https://go.dev/dl, or allow the download with GOTOOLCHAIN=auto"),
+			"go %s is older than %s", version, oldestGo)
 	}
 	return pass("go %s", version)
 }

@@ -14,11 +14,11 @@ func TestWithout_FailsOnlyForImagesToBuild(t *testing.T) {
 		want     Outcome
 		says     string
 	}{
-		{"all is in the cache", nil, Pass, "no debootstrap; it is not needed: everything it would build is in the cache"},
-		{"what is lacking is built without it", []Lacking{{"own:1", "", []string{"go"}}}, Pass, "no debootstrap; it is not needed: "},
-		{"what is lacking can be pulled", []Lacking{{"node:1", answers, []string{"debootstrap"}}}, Pass, "no debootstrap; it is not needed as long as node:1 can be pulled"},
-		{"what is lacking cannot be pulled", []Lacking{{"node:1", answers, []string{"debootstrap"}}, {"db:1", silent, []string{"debootstrap"}}}, Fail, "debootstrap is not in PATH, but is needed to build db:1"},
-		{"what is lacking is in no registry", []Lacking{{"own:1", "", []string{"debootstrap"}}}, Fail, "debootstrap is not in PATH, but is needed to build own:1"},
+		{"every image is in the cache", nil, Pass, "no debootstrap; it is not needed: everything it would build is in the cache"},
+		{"the missing image is built without the program", []Lacking{{"own:1", "", []string{"go"}}}, Pass, "no debootstrap; it is not needed: "},
+		{"the missing image can be pulled", []Lacking{{"node:1", answers, []string{"debootstrap"}}}, Pass, "no debootstrap; it is not needed as long as node:1 can be pulled"},
+		{"the missing image cannot be pulled", []Lacking{{"node:1", answers, []string{"debootstrap"}}, {"db:1", silent, []string{"debootstrap"}}}, Fail, "debootstrap is not in PATH, but is needed to build db:1"},
+		{"the missing image is in no registry", []Lacking{{"own:1", "", []string{"debootstrap"}}}, Fail, "debootstrap is not in PATH, but is needed to build own:1"},
 	} {
 		p := healthy()
 		delete(p.programs, "debootstrap")

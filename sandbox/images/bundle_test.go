@@ -215,11 +215,11 @@ func hashOf(t *testing.T, digest string) v1.Hash {
 
 func TestLoad_RefusesPathsOutsideTheFolder(t *testing.T) {
 	for _, c := range []struct{ sentence, name, text string }{
-		{"a file that climbs out of the folder", "files/../../evil", "x"},
-		{"a blob that climbs out of the cache", "blobs/../../evil", "x"},
+		{"a file outside the folder", "files/../../evil", "x"},
+		{"a blob outside the cache", "blobs/../../evil", "x"},
 		{"an absolute name", "/evil", "x"},
-		{"a file of no kind that a bundle has", "other/evil", "x"},
-		{"an entry whose key climbs out of the cache", "entries/a.json", `{"ref":"a","key":"../../evil"}`},
+		{"a file of an unknown kind", "other/evil", "x"},
+		{"an entry whose key is outside the cache", "entries/a.json", `{"ref":"a","key":"../../evil"}`},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			var b bytes.Buffer

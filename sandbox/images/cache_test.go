@@ -131,16 +131,16 @@ func TestCacheGet_FindsDamage(t *testing.T) {
 		part     func(*Cache, *v1.Manifest, Entry) string
 		damage   func(*testing.T, string)
 	}{
-		{"a layer that was cut short is found", layer, truncate},
-		{"a layer that is gone is found", layer, remove},
-		{"a byte flipped in a layer is found when it is read", layer, flip},
-		{"a config that was cut short is found", config, truncate},
-		{"a config that is gone is found", config, remove},
-		{"a byte flipped in a config is found", config, flip},
-		{"a manifest that was cut short is found", manifest, truncate},
-		{"a manifest that is gone is found", manifest, remove},
-		{"a byte flipped in a manifest is found", manifest, flip},
-		{"an entry that was cut short is found", entry, truncate},
+		{"a truncated layer", layer, truncate},
+		{"a missing layer", layer, remove},
+		{"a flipped byte in a layer", layer, flip},
+		{"a truncated config", config, truncate},
+		{"a missing config", config, remove},
+		{"a flipped byte in a config", config, flip},
+		{"a truncated manifest", manifest, truncate},
+		{"a missing manifest", manifest, remove},
+		{"a flipped byte in a manifest", manifest, flip},
+		{"a truncated entry", entry, truncate},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			cache := newCache(t)
@@ -193,7 +193,7 @@ func TestCacheVerifyAll_NamesDamagedImages(t *testing.T) {
 	c = newCache(t)
 	put(t, c, "ref:1", "one", imageOf(t, "one"))
 	if err := c.VerifyAll(stopped); !errors.Is(err, context.Canceled) || errors.Is(err, ErrCorrupt) {
-		t.Errorf("to be stopped says nothing about the images: %v", err)
+		t.Errorf("cancellation must not count as damage: %v", err)
 	}
 }
 

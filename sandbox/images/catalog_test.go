@@ -80,7 +80,7 @@ func TestFind(t *testing.T) {
 		{"the node is in the catalog", NodeRef, true},
 		{"one of our own services is in the catalog", ServiceRef("userservice"), true},
 		{"another tag is another image", "sandbox.local/userservice:other", false},
-		{"nothing is not in the catalog", "", false},
+		{"an empty reference is not in the catalog", "", false},
 	} {
 		i, found := Find(c.ref)
 		if found != c.found || (found && i.Ref != c.ref) {

@@ -31,7 +31,7 @@ func TestRun_CancelledCommandCleansUp(t *testing.T) {
 			t.Error("it says that it succeeded")
 		}
 	case <-time.After(commandGrace / 2):
-		t.Fatal("it goes on")
+		t.Fatal("it is still running")
 	}
 	if !exists(tidy) {
 		t.Error("it was killed before it could tidy up")
@@ -49,7 +49,7 @@ func TestRun_KillsTheProcessesOfAFailedCommand(t *testing.T) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("its child goes on")
+			t.Fatal("its child is still running")
 		}
 		<-time.After(10 * time.Millisecond)
 	}
@@ -94,8 +94,8 @@ func TestTailBuffer(t *testing.T) {
 		lines       int
 		first, last string
 	}{
-		{"a short text is kept whole", 3, "line 000000", "line 000002"},
-		{"of a long text the last lines are kept", 100_000, "", "line 099999"},
+		{"a short text is kept", 3, "line 000000", "line 000002"},
+		{"the last lines of a long text are kept", 100_000, "", "line 099999"},
 	} {
 		var b tailBuffer
 		for n := range c.lines {

@@ -58,11 +58,11 @@ func TestDockerfile_FindsDifferences(t *testing.T) {
 		{"symbols in the binary", `"-s -w"`, `"-s"`, "-s -w"},
 		{"tags", "go build ", "go build -tags debug ", "debug"},
 		{"another package", `"./cmd/${SERVICE}"`, `"./cmd/loadgen"`, "./cmd/loadgen"},
-		{"a source too few", "COPY services services", "COPY services/user services/user", "services/user"},
-		{"a source too many", "COPY services services", "COPY services services\nCOPY charts charts", "charts"},
+		{"one source too few", "COPY services services", "COPY services/user services/user", "services/user"},
+		{"one source too many", "COPY services services", "COPY services services\nCOPY charts charts", "charts"},
 		{"all sources", "COPY services services", "COPY . .", `"."`},
 		{"no certificates", " && \\\n    install -D -m 644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt", "", "ca-certificates.crt"},
-		{"a file too many", "RUN mkdir", "RUN mkdir -m 755 /out/x && mkdir", `"/x"`},
+		{"one file too many", "RUN mkdir", "RUN mkdir -m 755 /out/x && mkdir", `"/x"`},
 		{"certificates elsewhere", "/out/etc/ssl/certs/ca-certificates.crt", "/out/etc/ca.crt", "/etc/ca.crt"},
 		{"certificates that are not readable", "-m 644", "-m 600", "ca-certificates.crt"},
 		{"no world-writable /tmp", "-m 1777", "-m 755", "1777"},
@@ -72,7 +72,7 @@ func TestDockerfile_FindsDifferences(t *testing.T) {
 		{"an argument", `["/service"]`, `["/service","-v"]`, "-v"},
 		{"another path for programs", "ENV PATH=/", "ENV PATH=/bin", "PATH=/bin"},
 		{"another folder", "WORKDIR /\n", "WORKDIR /tmp\n", "/tmp"},
-		{"a port too few", "EXPOSE 8443 8081", "EXPOSE 8443", "8081"},
+		{"one port too few", "EXPOSE 8443 8081", "EXPOSE 8443", "8081"},
 		{"another base", "FROM scratch", "FROM debian", "is no base of ours"},
 		{"a label", "ENV PATH=/", "ENV PATH=/\nLABEL a=b", "LABEL a=b: is not understood"},
 		{"another command", "RUN mkdir", "RUN strip /out/service && mkdir", "is not understood"},
@@ -83,7 +83,7 @@ func TestDockerfile_FindsDifferences(t *testing.T) {
 				t.Fatalf("services/Dockerfile has no %q", c.old)
 			}
 			if diff := difference(t, changed, recipe); !strings.Contains(diff, c.names) {
-				t.Errorf("it is to name %q, and says %q", c.names, diff)
+				t.Errorf("the difference must name %q, got %q", c.names, diff)
 			}
 		})
 	}

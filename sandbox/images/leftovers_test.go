@@ -105,8 +105,8 @@ short line
 		sentence, dir string
 		want          []string
 	}{
-		{"the innermost comes first, under its real name", "/c/build-1", []string{`/c/build-1/rootfs/proc/a b\c`, "/c/build-1/rootfs/proc"}},
-		{"where nothing is mounted there is nothing to do", "/c/build-2", nil},
+		{"the innermost mount comes first, by its real path", "/c/build-1", []string{`/c/build-1/rootfs/proc/a b\c`, "/c/build-1/rootfs/proc"}},
+		{"nothing is mounted", "/c/build-2", nil},
 	} {
 		if got := mountsBelow(mountinfo, c.dir); strings.Join(got, "|") != strings.Join(c.want, "|") {
 			t.Errorf("%s: got %q, want %q", c.sentence, got, c.want)

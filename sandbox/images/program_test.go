@@ -21,7 +21,7 @@ func TestAddBase_CopiesTheHostsCertificates(t *testing.T) {
 		{"SUSE's", map[string]string{"etc/ssl/ca-bundle.pem": "suse"}, "suse"},
 		{"Alpine's", map[string]string{"etc/ssl/cert.pem": "alpine"}, "alpine"},
 		{"an empty file does not count", map[string]string{"etc/ssl/certs/ca-certificates.crt": "", "etc/ssl/cert.pem": "alpine"}, "alpine"},
-		{"a host without any cannot make the image", nil, ""},
+		{"a host without certificates is an error", nil, ""},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			host := t.TempDir()

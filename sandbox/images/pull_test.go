@@ -47,10 +47,10 @@ func TestRegistry_RefusalDoesNotMeanOffline(t *testing.T) {
 		sentence, ref string
 		ctx           context.Context
 	}{
-		{"a registry that lacks an image is there", host + "/missing:1", t.Context()},
-		{"a registry that lacks our architecture is there", elsewhere.String(), t.Context()},
-		{"a user who interrupts is not offline", host + "/there:1", canceled},
-		{"a reference that cannot be read says nothing about the network", "NOT A REF", t.Context()},
+		{"a registry without the image is online", host + "/missing:1", t.Context()},
+		{"a registry without our architecture is online", elsewhere.String(), t.Context()},
+		{"a cancelled pull does not mean offline", host + "/there:1", canceled},
+		{"an invalid reference does not mean offline", "NOT A REF", t.Context()},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			r := &Registry{transport: http.DefaultTransport}

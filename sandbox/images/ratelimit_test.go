@@ -41,7 +41,7 @@ func (l *limiter) RoundTrip(*http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
+func TestRateLimitTransport_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		limiter  limiter
@@ -53,7 +53,7 @@ func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 		{"two refusals", limiter{refusals: 2, header: "7"}, 14 * time.Second, ""},
 		{"a date", limiter{refusals: 1, header: "Sat, 01 Jan 2000 00:00:30 GMT"}, 30 * time.Second, ""},
 		{"no word", limiter{refusals: 1}, rateLimitPause, ""},
-		{"a word that cannot be read", limiter{refusals: 1, header: "soon"}, rateLimitPause, ""},
+		{"a header that cannot be read", limiter{refusals: 1, header: "soon"}, rateLimitPause, ""},
 		{"a date that has passed", limiter{refusals: 1, header: "Fri, 31 Dec 1999 00:00:00 GMT"}, rateLimitPause, ""},
 		{"always refused", limiter{refusals: 9, header: "7"}, 14 * time.Second, "registry.example limits how often images may be pulled (HTTP 429) for another 7s"},
 		{"too long a wait", limiter{refusals: 1, header: "21600"}, 0, "for another 6h0m0s"},
@@ -84,7 +84,7 @@ func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 	}
 }
 
-func TestPatient_EndsWithItsContext(t *testing.T) {
+func TestRateLimitTransport_Cancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -109,7 +109,7 @@ func limited(t *testing.T) (host string) {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-func TestGet_ARateLimitStartsNoLongBuild(t *testing.T) {
+func TestGet_RateLimitDoesNotStartALongBuild(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		mode     Mode

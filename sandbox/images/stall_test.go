@@ -52,9 +52,9 @@ func TestStallTransport_CancelsAStalledDownload(t *testing.T) {
 		after    time.Duration
 		stalls   bool
 	}{
-		{"a slow one is waited for, however long it takes", sender{pauses: []time.Duration{20 * time.Second, 20 * time.Second, 20 * time.Second}}, "xxx", time.Minute, false},
-		{"one that stops is given up after the limit", sender{pauses: []time.Duration{time.Second, time.Second}, silent: true}, "xx", 32 * time.Second, true},
-		{"one that never starts is cancelled after the limit", sender{silent: true}, "", 30 * time.Second, true},
+		{"a slow download is not cancelled", sender{pauses: []time.Duration{20 * time.Second, 20 * time.Second, 20 * time.Second}}, "xxx", time.Minute, false},
+		{"a download that stops is cancelled after the limit", sender{pauses: []time.Duration{time.Second, time.Second}, silent: true}, "xx", 32 * time.Second, true},
+		{"a download that never starts is cancelled after the limit", sender{silent: true}, "", 30 * time.Second, true},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -156,7 +156,8 @@ func (s *Store) pullOrBuild(ctx context.Context, i Image, buildKey string) (Read
 		return Ready{}, pullErr
 	}
 	if s.SourceTree == "" {
-		return Ready{}, errors.Join(pullErr, remedy.New("building it needs a checkout of this project", remedy.Advice("run from the project's folder, or name it with --source")))
+		return Ready{}, errors.Join(pullErr, remedy.New("building it needs a checkout of this project",
+			remedy.Advice("run from the project's folder, or name it with --source")))
 	}
 	if pullErr != nil {
 		s.tellPull(i.Ref, pullErr)

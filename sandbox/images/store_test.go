@@ -56,30 +56,30 @@ func TestGet(t *testing.T) {
 		// If an image is pulled under another name than its own, a note says so.
 		{"what a registry has is pulled", there, true, nil, []string{"pulling", "note", "pulled"}, nil},
 		{"what a registry lacks is built", missing, true, nil, []string{"pulling", "note", "building", "built"}, nil},
-		{"without a network it is built", there, false, nil, []string{"pulling", "note", "building", "built"}, nil},
-		{"what exists only as source is built without a try to pull", "", true, nil, []string{"building", "built"}, nil},
+		{"without a network the image is built", there, false, nil, []string{"pulling", "note", "building", "built"}, nil},
+		{"an image without a pull reference is built without a pull", "", true, nil, []string{"building", "built"}, nil},
 		{"mode source does not pull", there, true, func(s *shop) { s.store.Mode = Source }, []string{"building", "built"}, nil},
 		{"mode pull pulls", there, true, func(s *shop) { s.store.Mode = Pull }, []string{"pulling", "note", "pulled"}, nil},
 		{"mode pull does not build, and says how to", missing, true, func(s *shop) { s.store.Mode = Pull }, []string{"pulling"},
 			[]string{"preparing example.org/thing:1", "try: --images auto"}},
-		{"mode pull builds what exists only as source", "", true, func(s *shop) { s.store.Mode = Pull }, []string{"building", "built"}, nil},
-		{"without a checkout, what can be pulled is pulled", there, true, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling", "note", "pulled"}, nil},
-		{"without a checkout, what cannot be pulled says both reasons", there, false, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling"},
+		{"mode pull builds an image without a pull reference", "", true, func(s *shop) { s.store.Mode = Pull }, []string{"building", "built"}, nil},
+		{"without a checkout, an image is pulled", there, true, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling", "note", "pulled"}, nil},
+		{"without a checkout, a failed pull is reported with both reasons", there, false, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling"},
 			[]string{ErrOffline.Error(), "needs a checkout", "try: run from the project's folder, or name it with --source"}},
-		{"a program that building needs is named with its remedy", "", true, func(s *shop) {
+		{"a missing program is reported with its remedy", "", true, func(s *shop) {
 			r := s.image.Recipe.(fakeRecipe)
 			r.needs = []string{"no-such-program"}
 			s.image.Recipe = r
 		}, nil, []string{"building it needs no-such-program", "try: sandbox up --setup"}},
-		{"a build that fails says why", "", true, func(s *shop) {
+		{"a failed build returns the recipe's error", "", true, func(s *shop) {
 			s.image.Recipe = fakeRecipe{build: func(context.Context, *Workshop) (v1.Image, error) { return nil, errors.New("does not compile") }}
 		}, nil, []string{"preparing example.org/thing:1", "does not compile"}},
-		{"where pulling and building fail, both say why", missing, true, func(s *shop) {
+		{"if pull and build fail, both errors are returned", missing, true, func(s *shop) {
 			s.image.Recipe = fakeRecipe{build: func(context.Context, *Workshop) (v1.Image, error) {
 				return nil, remedy.New("does not compile", remedy.Advice("another"))
 			}}
 		}, []string{"pulling", "note"}, []string{"preparing example.org/thing:1", "pulling " + missing, "\nand building it instead: does not compile\ntry: another"}},
-		{"without a checkout, what exists only as source does not speak of registries", "", false, func(s *shop) { s.store.SourceTree = "" }, nil,
+		{"without a checkout, the error of an image without a pull reference does not mention registries", "", false, func(s *shop) { s.store.SourceTree = "" }, nil,
 			[]string{"preparing example.org/thing:1: building it needs a checkout"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {

@@ -50,13 +50,13 @@ func TestCertificates(t *testing.T) {
 		status   map[string]any
 		want     Certificate
 	}{
-		{"one that is issued has an end and no complaint", map[string]any{"conditions": []any{condition("Ready", "True", "up to date")}, "notAfter": "2030-01-02T03:04:05Z"},
+		{"an issued certificate", map[string]any{"conditions": []any{condition("Ready", "True", "up to date")}, "notAfter": "2030-01-02T03:04:05Z"},
 			Certificate{Ready: true, NotAfter: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}},
-		{"one that is not issued says why", map[string]any{"conditions": []any{condition("Ready", "False", "issuer not ready")}}, Certificate{Why: "issuer not ready"}},
+		{"a certificate that is not issued has a reason", map[string]any{"conditions": []any{condition("Ready", "False", "issuer not ready")}}, Certificate{Why: "issuer not ready"}},
 		{"one without a status", map[string]any{}, Certificate{Why: "not issued yet"}},
 		{"only the condition Ready counts", map[string]any{"conditions": []any{condition("Issuing", "True", "renewing"), condition("Ready", "True", "")}}, Certificate{Ready: true}},
 		{"another condition alone is not ready", map[string]any{"conditions": []any{condition("Issuing", "True", "renewing")}}, Certificate{Why: "not issued yet"}},
-		{"a condition that cannot be read is passed over", map[string]any{"conditions": []any{"odd"}}, Certificate{Why: "not issued yet"}},
+		{"an unreadable condition is skipped", map[string]any{"conditions": []any{"odd"}}, Certificate{Why: "not issued yet"}},
 	} {
 		got, err := dynamicWith(certificateWith(c.status)).Certificates(t.Context())
 		if err != nil {
@@ -186,7 +186,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-func TestCredentials_FollowWhatIsMounted(t *testing.T) {
+func TestCredentials_FollowRenewals(t *testing.T) {
 	var reads int
 	var fails error
 	config := &tls.Config{MinVersion: tls.VersionTLS13}

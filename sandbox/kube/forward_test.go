@@ -33,7 +33,7 @@ func TestForwardClose_IsIdempotent(t *testing.T) {
 		holders.Wait()
 		f.Close()
 		if !f.Ended() {
-			t.Error("it goes on after Close")
+			t.Error("it is still running after Close")
 		}
 	})
 }
@@ -45,7 +45,7 @@ func TestForwardEnded_PodIsGone(t *testing.T) {
 		synctest.Wait()
 		for range 3 {
 			if !f.Ended() {
-				t.Error("it goes on")
+				t.Error("it is still running")
 			}
 		}
 		f.Close()
@@ -100,7 +100,7 @@ func TestReadyPod(t *testing.T) {
 		fails    string
 	}{
 		{"the first by name of those that are ready", []runtime.Object{pod("c", ready), pod("b", ready), pod("a", nil)}, "b", ""},
-		{"one that goes away does not count", []runtime.Object{pod("a", both(ready, terminating)), pod("b", ready)}, "b", ""},
+		{"a terminating pod does not count", []runtime.Object{pod("a", both(ready, terminating)), pod("b", ready)}, "b", ""},
 		{"none that is ready names the remedy", []runtime.Object{pod("a", nil), pod("b", both(ready, terminating))}, "", "finding a pod of thing: none of 2 is ready\ntry: sandbox status"},
 		{"no pod at all names the remedy", nil, "", "none of 0 is ready\ntry: sandbox status"},
 	} {

@@ -30,9 +30,9 @@ func TestWaitForNodes(t *testing.T) {
 		want string
 	}{
 		{"all are ready", []*corev1.Node{node("a", corev1.ConditionTrue, ""), node("b", corev1.ConditionTrue, "")}, ""},
-		{"one is not, and says why", []*corev1.Node{node("a", corev1.ConditionTrue, ""), node("b", corev1.ConditionFalse, "no network")}, "b: no network"},
+		{"one is not ready, with a reason", []*corev1.Node{node("a", corev1.ConditionTrue, ""), node("b", corev1.ConditionFalse, "no network")}, "b: no network"},
 		{"one has reported nothing yet", []*corev1.Node{node("a", "", "")}, "a: it has not reported its status"},
-		{"no node is no ready node", nil, "there is no node"},
+		{"there is no node", nil, "there is no node"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -25,7 +25,7 @@ func TestNotReady(t *testing.T) {
 		{"the controller has not seen the change yet", func(d *appsv1.Deployment) { d.Generation = 3 }, "thing has 3 of 3 pods ready"},
 		{"a pod is still an old one", func(d *appsv1.Deployment) { d.Status.UpdatedReplicas = 2 }, "thing has 3 of 3 pods ready"},
 		{"an old pod is still there in addition to the new ones", func(d *appsv1.Deployment) { d.Status.Replicas = 4 }, "thing has 3 of 3 pods ready"},
-		{"no number of replicas means one", func(d *appsv1.Deployment) { d.Spec.Replicas, d.Status.ReadyReplicas = nil, 0 }, "thing has 0 of 1 pods ready"},
+		{"without a number of replicas one is expected", func(d *appsv1.Deployment) { d.Spec.Replicas, d.Status.ReadyReplicas = nil, 0 }, "thing has 0 of 1 pods ready"},
 		{"a deployment scaled to 0", func(d *appsv1.Deployment) {
 			none := int32(0)
 			d.Spec.Replicas, d.Status = &none, appsv1.DeploymentStatus{ObservedGeneration: 2}
@@ -82,18 +82,18 @@ func TestWhy(t *testing.T) {
 	}{
 		{"a crash loop comes with the last log line", []runtime.Object{pod("a", waiting("CrashLoopBackOff", "back-off 5s"))}, "pod a: CrashLoopBackOff back-off 5s" + logged},
 		{"an image that cannot be pulled", []runtime.Object{pod("a", waiting("ImagePullBackOff", "not found"))}, "pod a: ImagePullBackOff not found" + logged},
-		{"a container that ended badly", []runtime.Object{pod("a", ended(3))}, "pod a: container main ended with exit code 3" + logged},
-		{"a container that ended well is no trouble", []runtime.Object{pod("a", ended(0))}, ""},
-		{"an init container in trouble counts", []runtime.Object{pod("a", inInit)}, "pod a: CrashLoopBackOff" + logged},
+		{"a container that failed", []runtime.Object{pod("a", ended(3))}, "pod a: container main ended with exit code 3" + logged},
+		{"a container that succeeded is not a reason", []runtime.Object{pod("a", ended(0))}, ""},
+		{"a failing init container counts", []runtime.Object{pod("a", inInit)}, "pod a: CrashLoopBackOff" + logged},
 		{"no room on the node", []runtime.Object{pod("a", unschedulable)}, "pod a: cannot be scheduled: 0/1 nodes: insufficient memory"},
-		{"a warning, when the pod itself says nothing", []runtime.Object{pod("a", waiting("ContainerCreating", "")), warning("FailedMount", "no secret", 1)}, "pod a: FailedMount: no secret"},
+		{"a warning, if the pod has no reason", []runtime.Object{pod("a", waiting("ContainerCreating", "")), warning("FailedMount", "no secret", 1)}, "pod a: FailedMount: no secret"},
 		{"of two warnings the later one", []runtime.Object{pod("a", nil), warning("Newer", "x", 2), warning("Older", "y", 1)}, "pod a: Newer: x"},
 		{"the container's state counts before a warning", []runtime.Object{pod("a", waiting("CrashLoopBackOff", "")), warning("Unhealthy", "x", 1)}, "pod a: CrashLoopBackOff" + logged},
-		{"a pod that only starts says nothing", []runtime.Object{pod("a", waiting("ContainerCreating", ""))}, ""},
-		{"a pod that is ready is not asked", []runtime.Object{pod("a", both(ready, waiting("CrashLoopBackOff", "")))}, ""},
-		{"a pod that goes away is not asked", []runtime.Object{pod("a", both(terminating, waiting("CrashLoopBackOff", "")))}, ""},
-		{"the first pod with something to say speaks", []runtime.Object{pod("a", waiting("ContainerCreating", "")), pod("b", waiting("CrashLoopBackOff", ""))}, "pod b: CrashLoopBackOff" + logged},
-		{"another release's pod is not asked", []runtime.Object{pod("a", func(p *corev1.Pod) {
+		{"a starting pod has no reason", []runtime.Object{pod("a", waiting("ContainerCreating", ""))}, ""},
+		{"a ready pod is skipped", []runtime.Object{pod("a", both(ready, waiting("CrashLoopBackOff", "")))}, ""},
+		{"a terminating pod is skipped", []runtime.Object{pod("a", both(terminating, waiting("CrashLoopBackOff", "")))}, ""},
+		{"the first pod with a reason counts", []runtime.Object{pod("a", waiting("ContainerCreating", "")), pod("b", waiting("CrashLoopBackOff", ""))}, "pod b: CrashLoopBackOff" + logged},
+		{"another release's pod is skipped", []runtime.Object{pod("a", func(p *corev1.Pod) {
 			p.Labels[ReleaseLabel] = "other"
 			waiting("CrashLoopBackOff", "")(p)
 		})}, ""},

@@ -104,7 +104,7 @@ func TestTrustingPods(t *testing.T) {
 	}
 }
 
-func TestTrustBundle_NamesWhatToDo(t *testing.T) {
+func TestTrustBundle_HasARemedy(t *testing.T) {
 	_, err := (&Client{Kube: fake.NewClientset()}).TrustBundle(t.Context(), "shop")
 	fixture.WantError(t, err, "reading the trust bundle of namespace shop", "not found")
 }

@@ -62,7 +62,7 @@ func TestKill(t *testing.T) {
 	}{
 		{"no grace kills immediately", 0, 0},
 		{"grace is in seconds", 20 * time.Second, 20},
-		{"a short grace is not none", 300 * time.Millisecond, 1},
+		{"a fraction of a second is rounded up", 300 * time.Millisecond, 1},
 	} {
 		k := fake.NewClientset(pod("a", nil))
 		w := Workloads{Client: &Client{Kube: k}, Namespace: "shop"}

@@ -50,7 +50,8 @@ func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 		case 1:
 			n = float64(v[0].Value)
 		default:
-			return 0, remedy.Errorf(remedy.Advice("sum(…) or another aggregation around the query"), "%s: %d series match, but one number is needed", doing, len(v))
+			return 0, remedy.Errorf(remedy.Advice("sum(…) or another aggregation around the query"),
+				"%s: %d series match, but one number is needed", doing, len(v))
 		}
 	default:
 		return 0, remedy.Errorf(remedy.Advice("an instant query, without a range at its end"), "%s: the answer is a %s, not a number", doing, value.Type())

@@ -99,7 +99,7 @@ func TestValue(t *testing.T) {
 		{"a scalar", `{"resultType":"scalar","result":[1772366400,"3"]}`, 3, nil, ""},
 		{"one series", vector(sample(``, "4.5")), 4.5, nil, ""},
 		{"no series", vector(), 0, ErrNoData, "wait for two scrapes"},
-		{"a quotient of nothing", vector(sample(``, "NaN")), 0, ErrNoData, "wait for two scrapes"},
+		{"a quotient of zeros", vector(sample(``, "NaN")), 0, ErrNoData, "wait for two scrapes"},
 		{"two series", vector(sample(`"a":"1"`, "1"), sample(`"a":"2"`, "2")), 0, nil, "sum(…)"},
 		{"a range", `{"resultType":"matrix","result":[]}`, 0, nil, "an instant query"},
 	} {

@@ -62,7 +62,7 @@ type breakage struct {
 func breakages(release string) []breakage {
 	return []breakage{
 		{"malformed JSON", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"status":"succ`) }, "does not speak like " + release, 0},
-		{"a page of something else", func(w http.ResponseWriter, _ *http.Request) {
+		{"a page of another server", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusNotFound)
 			fmt.Fprint(w, "<html>404 page not found</html>")
 		}, "does not speak like " + release, 0},

@@ -86,15 +86,15 @@ func TestApply(t *testing.T) {
 		want     Outcome
 		revision int
 	}{
-		{"nothing there is installed", func(*testing.T, world) {}, small, Installed, 1},
-		{"the same again changes nothing", func(t *testing.T, w world) { w.apply(t, small, Installed) }, small, Unchanged, 1},
+		{"a missing release is installed", func(*testing.T, world) {}, small, Installed, 1},
+		{"the same spec changes nothing", func(t *testing.T, w world) { w.apply(t, small, Installed) }, small, Unchanged, 1},
 		{"other values are an upgrade", func(t *testing.T, w world) { w.apply(t, small, Installed) }, large, Upgraded, 2},
 		{"another chart is an upgrade", func(t *testing.T, w world) { w.apply(t, small, Installed) }, otherChart, Upgraded, 2},
-		{"values that were taken back are an upgrade", func(t *testing.T, w world) {
+		{"values that were reverted are an upgrade", func(t *testing.T, w world) {
 			w.apply(t, small, Installed)
 			w.apply(t, large, Upgraded)
 		}, small, Upgraded, 3},
-		{"after an upgrade the same again changes nothing", func(t *testing.T, w world) {
+		{"after an upgrade the same spec changes nothing", func(t *testing.T, w world) {
 			w.apply(t, small, Installed)
 			w.apply(t, large, Upgraded)
 		}, large, Unchanged, 2},
@@ -202,7 +202,7 @@ func TestFingerprint(t *testing.T) {
 		{"a default of the chart counts", func(s *Spec) { s.Chart.Values["size"] = 3.0 }, true},
 		{"the text of a template counts", func(s *Spec) { s.Chart.Templates[0].Data = []byte("x") }, true},
 		{"the name of a template counts", func(s *Spec) { s.Chart.Templates[0].Name = "templates/_a.yaml" }, true},
-		{"one template less counts", func(s *Spec) { s.Chart.Templates = s.Chart.Templates[:1] }, true},
+		{"a removed template counts", func(s *Spec) { s.Chart.Templates = s.Chart.Templates[:1] }, true},
 		{"a file that a template may read counts", func(s *Spec) { s.Chart.Files[0].Data = []byte("other") }, true},
 		{"the chart's version counts", func(s *Spec) { s.Chart.Metadata.Version = "1.0.1" }, true},
 	} {

@@ -10,8 +10,8 @@ import (
 
 func TestCertManagerChart_WithoutACheckout(t *testing.T) {
 	for _, c := range []struct{ sentence, kept string }{
-		{"a chart that is not kept needs a checkout", ""},
-		{"a chart that was cut short counts as not kept", "not an archive"},
+		{"a chart that is not cached needs a checkout", ""},
+		{"a truncated chart counts as not cached", "not an archive"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			cache := t.TempDir()

@@ -110,7 +110,7 @@ func TestDrift_IsFoundAndRepaired(t *testing.T) {
 	}
 }
 
-func TestDrift_LeavesOutWhatIsNone(t *testing.T) {
+func TestDrift_IgnoresOtherChanges(t *testing.T) {
 	for _, c := range []struct {
 		sentence, manifest string
 		change             func(*fakeAPI)
@@ -137,8 +137,8 @@ func TestDrift_LeavesOutWhatIsNone(t *testing.T) {
 	}
 }
 
-// TestRepair_KeepsWhatARunHolds changes the same object in another field. That field is repaired, and the replicas stay as the run left them.
-func TestRepair_KeepsWhatARunHolds(t *testing.T) {
+// TestRepair_KeepsHeldFields changes the same object in another field. That field is repaired, and the replicas stay as the run left them.
+func TestRepair_KeepsHeldFields(t *testing.T) {
 	api, list := newFakeAPI(t, deploymentYAML)
 	w := newWorld()
 	w.apply(t, spec(nil), Installed)
@@ -155,7 +155,7 @@ func TestRepair_KeepsWhatARunHolds(t *testing.T) {
 	}
 }
 
-func TestDrifted_ReportsWhatIsMissing(t *testing.T) {
+func TestDrifted_ReportsMissingObjects(t *testing.T) {
 	api, list := newFakeAPI(t, serviceYAML)
 	w := newWorld()
 	w.kube.DummyResources = list
