@@ -75,7 +75,7 @@ spec:
   abort: [{availability: {of: browse, below: 50%, for: 10s}}]
 `
 
-func TestParse(t *testing.T) {
+func TestParse_ReadsEveryPart(t *testing.T) {
 	sc, err := Parse("mine.yaml", []byte(valid))
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParse_Refuses(t *testing.T) {
 	const loads = "valid here: browse"
 	actions, expectations := strings.Join(grammar.Names(action.Grammar()), ", "), strings.Join(grammar.Names(expect.Kinds()), ", ")
 	for _, tc := range []struct{ sentence, old, new, want string }{
@@ -157,7 +157,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestParseReportsEveryProblemInTheOrderOfTheLines(t *testing.T) {
+func TestParse_ReportsProblemsInTheOrderOfTheLines(t *testing.T) {
 	text := strings.NewReplacer("rate: 120/m", "rate: fast", "count: 1", "count: many", "below: 50%", "below: half", "kind: Scenario", "kind: Story").Replace(valid)
 	_, err := Parse("mine.yaml", []byte(text))
 	var file *grammar.FileError

@@ -95,7 +95,7 @@ func TestParse_RequestIsTextAsWritten(t *testing.T) {
 	}
 }
 
-func TestProblem_IsOneLineThatCommandsNoTerminal(t *testing.T) {
+func TestProblem_EscapesControlCharacters(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"name: mine", "name: mine\n  \"\\e[2J\\nx\": 1", `mine.yaml:5: metadata.\x1b[2J x: unknown field`},
 		{"name: back", "name: \"back\\e[31m\"", `mine.yaml:20: spec.steps[2].name: want a text of one line without control characters, got "back\x1b[31m"`},
@@ -108,7 +108,7 @@ func TestProblem_IsOneLineThatCommandsNoTerminal(t *testing.T) {
 	}
 }
 
-func TestNonsense_SaysWhereAndWhatWouldDo(t *testing.T) {
+func TestSanity_ReportsPlaceAndRemedy(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"steady: {for: 5s", "steady: {for: 1ms", "mine.yaml:12: spec.steady.for: at 2/s only 0.002 calls of browse fall due in 1ms, which says nothing; want 10\n  try: for: 5s"},
 		{"below: 50%, for: 10s", "below: 50%, for: 24h", "mine.yaml:26: spec.abort[0].availability.for: the window of 24h0m0s is longer than a run of this file can take, which is 46s: the limit guards nothing\n  try: for: 10s"},
