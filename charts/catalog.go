@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -41,8 +42,10 @@ const (
 type Release struct {
 	Name      string
 	Namespace string
-	// Chart is one of our charts, or "cert-manager" for the upstream chart.
+	// Chart is the name of the chart.
 	Chart string
+	// Upstream is true for a chart that is not ours and comes from the source of its project.
+	Upstream bool
 	// Needs are the releases that must be ready before this one is installed.
 	Needs []string
 	// Images are the catalog references of the images that the release runs.
@@ -51,9 +54,26 @@ type Release struct {
 	Values map[string]any
 	// FirstCall is true if the first call waits for this release.
 	FirstCall bool
-	// Selector selects the deployments of the release.
+	// Selector selects the deployments of the release; empty for one without pods.
 	Selector string
+	// Ready is what must be true besides ready pods with endpoints.
+	Ready Readiness
+	// Digest is true if the chart takes the digest of the image as its value imageDigest, so that a new image under the same tag restarts the pods.
+	Digest bool
 }
+
+// Readiness is a condition of a release that its pods do not show.
+type Readiness string
+
+// The conditions of releases.
+const (
+	// ReadyPods is the default: the pods are ready.
+	ReadyPods Readiness = ""
+	// ReadyCertificates means that callers would accept every certificate.
+	ReadyCertificates Readiness = "certificates"
+	// ReadyIssuing means that the API server accepts a Certificate, which needs a webhook that it trusts.
+	ReadyIssuing Readiness = "issuing"
+)
 
 // Load returns one of our charts.
 func Load(name string) (*chart.Chart, error) {
@@ -79,99 +99,69 @@ func Load(name string) (*chart.Chart, error) {
 // CertManager is the name of the only chart that is not ours.
 const CertManager = "cert-manager"
 
-// targets returns the value of TARGETS: each service that the load generator may call, with its headless address.
-func targets(services ...string) string {
-	var all []string
-	for _, s := range services {
-		all = append(all, s+"=dns:///"+s+"-headless."+ShopNamespace+".svc:8443")
-	}
-	return strings.Join(all, ",")
-}
-
-// BackgroundTarget is the service that the load generator calls by itself.
-const BackgroundTarget = "userservice"
-
-// LoadTargets returns the services that the load generator can call.
-func LoadTargets() []string { return []string{BackgroundTarget, "orderservice"} }
-
 // trustDomain is the trust domain of every identity in the sandbox.
 const trustDomain = "sandbox.local"
-
-// calledBy returns a policy that admits only these services and callers with the command line's certificate.
-func calledBy(services ...string) map[string]any {
-	var allow []any
-	for _, s := range append(services, "cli") {
-		allow = append(allow, "spiffe://"+trustDomain+"/ns/"+ShopNamespace+"/sa/"+s)
-	}
-	return map[string]any{"version": "callers-1", "server": []any{map[string]any{"method": "*/*", "callers": map[string]any{"allow": allow}}}}
-}
 
 // All returns the catalog. The image function returns the image reference of a service or component, so that references are written in one place
 // only.
 func All(image func(component string) string) []Release {
-	service := func(name string, needs []string, values map[string]any) Release {
-		values["image"] = image(name)
-		return Release{
-			Name: name, Namespace: ShopNamespace, Chart: "grpcservice", Needs: needs, Images: []string{image(name)}, Values: values,
-			Selector: "app.kubernetes.io/name=" + name,
-		}
+	all := []Release{certManager(image), pki()}
+	for _, s := range Services() {
+		all = append(all, s.release(image))
 	}
-	system := func(name string) Release {
-		return Release{
-			// The first call must not wait for a release that only viewers need.
-			Name: name, Namespace: SystemNamespace, Chart: name, Needs: []string{"userservice"}, Images: []string{image(name)}, Values: map[string]any{"image": image(name)},
-			Selector: "app.kubernetes.io/name=" + name,
-		}
+	return byNeeds(append(all, database(image), viewer("prometheus", image), viewer("jaeger", image)))
+}
+
+// byNeeds moves each release behind those that it needs, and otherwise keeps the order. What a circle contains comes last.
+func byNeeds(all []Release) []Release {
+	var sorted []Release
+	placed := map[string]bool{}
+	for len(all) > 0 {
+		next := max(0, slices.IndexFunc(all, func(r Release) bool {
+			return !slices.ContainsFunc(r.Needs, func(need string) bool { return !placed[need] })
+		}))
+		placed[all[next].Name] = true
+		sorted = append(sorted, all[next])
+		all = slices.Delete(all, next, next+1)
 	}
-	database := Release{
-		// userservice serves its computed users without a database, so the first call does not wait for it.
-		Name: "postgres", Namespace: ShopNamespace, Chart: "postgres", Needs: []string{"pki", "userservice"}, Images: []string{image("postgres")},
-		Values: map[string]any{"image": image("postgres")}, Selector: "app.kubernetes.io/name=postgres",
-	}
-	certParts := []string{image("cert-manager-controller"), image("cert-manager-webhook"), image("cert-manager-cainjector")}
-	// The first call goes to userservice.
-	users := service("userservice", []string{"pki"}, map[string]any{"replicas": 3, "minAvailable": 2})
-	users.FirstCall = true
-	return []Release{
-		{
-			Name: "cert-manager", Namespace: CertNamespace, Chart: CertManager, Images: certParts, FirstCall: true,
-			Selector: "app.kubernetes.io/instance=cert-manager",
-			Values: map[string]any{
-				"crds":            map[string]any{"enabled": true},
-				"startupapicheck": map[string]any{"enabled": false},
-				"prometheus":      map[string]any{"enabled": false},
-				"global":          map[string]any{"leaderElection": map[string]any{"namespace": CertNamespace}},
-				// The chart waits 5 s before its first probe, but the webhook of a local cluster is up after one second.
-				"webhook": map[string]any{"readinessProbe": map[string]any{"initialDelaySeconds": 0, "periodSeconds": 1}},
-			},
+	return sorted
+}
+
+func certManager(image func(component string) string) Release {
+	return Release{
+		Name: "cert-manager", Namespace: CertNamespace, Chart: CertManager, Upstream: true, FirstCall: true, Ready: ReadyIssuing,
+		Images:   []string{image("cert-manager-controller"), image("cert-manager-webhook"), image("cert-manager-cainjector")},
+		Selector: "app.kubernetes.io/instance=cert-manager",
+		Values: map[string]any{
+			"crds":            map[string]any{"enabled": true},
+			"startupapicheck": map[string]any{"enabled": false},
+			"prometheus":      map[string]any{"enabled": false},
+			"global":          map[string]any{"leaderElection": map[string]any{"namespace": CertNamespace}},
+			// The chart waits 5 s before its first probe, but the webhook of a local cluster is up after one second.
+			"webhook": map[string]any{"readinessProbe": map[string]any{"initialDelaySeconds": 0, "periodSeconds": 1}},
 		},
-		{Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Values: map[string]any{"trustDomain": trustDomain}},
-		users,
-		database,
-		// loadgen starts after userservice. Otherwise its calls would fail and its breaker would open.
-		service("loadgen", []string{"pki", "userservice"}, map[string]any{
-			// On a busy node the services under test get CPU before the load generator.
-			"resources": map[string]any{"requests": map[string]any{"cpu": "150m"}},
-			"env":       map[string]any{"TARGETS": targets(LoadTargets()...), "BACKGROUND_TARGET": BackgroundTarget},
-		}),
-		service("inventoryservice", []string{"postgres"}, map[string]any{"policy": calledBy("orderservice")}),
-		service("paymentservice", []string{"postgres"}, map[string]any{"policy": calledBy("orderservice")}),
-		service("orderservice", []string{"inventoryservice", "paymentservice"}, map[string]any{"policy": map[string]any{
-			"version": "order-2",
-			// Orders beyond the capacity of two cores are refused immediately, and the others stay fast. The limit is at least 40, because a node that
-			// starts a pod stalls for up to a third of a second.
-			"shed": map[string]any{"minLimit": 40, "initialLimit": 40, "maxLimit": 200},
-			"server": []any{
-				// Audit reads every order.
-				map[string]any{"method": "order.v1.OrderService/Audit", "bulkhead": map[string]any{"maxConcurrent": 4}},
-			},
-			// Reads may be retried. Writes are repeated by the saga, with their idempotency key.
-			"client": []any{map[string]any{
-				"callee": "userservice", "method": "user.v1.UserService/GetUser",
-				"retry": map[string]any{"idempotent": true, "maxAttempts": 3, "codes": []any{"UNAVAILABLE"}},
-			}},
-		}}),
-		system("prometheus"),
-		system("jaeger"),
+	}
+}
+
+func pki() Release {
+	return Release{
+		Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Ready: ReadyCertificates,
+		Values: map[string]any{"trustDomain": trustDomain, "workloads": workloads()},
+	}
+}
+
+// database returns the release of PostgreSQL. userservice serves its computed users without a database, so the first call does not wait for it.
+func database(image func(component string) string) Release {
+	return Release{
+		Name: "postgres", Namespace: ShopNamespace, Chart: "postgres", Needs: []string{"pki", "userservice"}, Images: []string{image("postgres")},
+		Values: map[string]any{"image": image("postgres"), "roles": roles()}, Selector: "app.kubernetes.io/name=postgres",
+	}
+}
+
+// viewer returns a release that only people look at. The first call must not wait for it.
+func viewer(name string, image func(component string) string) Release {
+	return Release{
+		Name: name, Namespace: SystemNamespace, Chart: name, Needs: []string{"userservice"}, Images: []string{image(name)},
+		Values: map[string]any{"image": image(name)}, Selector: "app.kubernetes.io/name=" + name,
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// catalog has images that do not change with the catalog of images.
+// catalog returns the releases with image references that do not depend on the catalog of images.
 func catalog() []Release {
 	return All(func(component string) string { return "example.org/" + component + ":1" })
 }
@@ -51,7 +51,7 @@ func tryRender(r Release, values map[string]any) (string, error) {
 	return strings.TrimSpace(rendered.Manifest) + "\n", nil
 }
 
-func TestRendered(t *testing.T) {
+func TestCharts_MatchGoldenFiles(t *testing.T) {
 	for _, r := range ours() {
 		t.Run(r.Name, func(t *testing.T) {
 			got := render(t, r, r.Values)
@@ -75,7 +75,7 @@ func TestRendered(t *testing.T) {
 	}
 }
 
-func TestEveryGoldenFileHasARelease(t *testing.T) {
+func TestGoldenFiles_HaveReleases(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.golden.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestEveryGoldenFileHasARelease(t *testing.T) {
 	}
 }
 
-// object is what all rendered objects have.
+// object has the fields that all rendered objects share.
 type object struct {
 	Kind     string
 	Metadata struct {
@@ -132,7 +132,7 @@ func deployments(t *testing.T, manifest string) []appsv1.Deployment {
 	return all
 }
 
-func TestEveryDeploymentIsHardened(t *testing.T) {
+func TestDeployments_AreHardened(t *testing.T) {
 	for _, r := range ours() {
 		found := deployments(t, render(t, r, r.Values))
 		if (len(found) == 0) != (r.Selector == "") {
@@ -180,7 +180,7 @@ func flaws(d appsv1.Deployment) []string {
 	return all
 }
 
-func TestFlawsAreSeen(t *testing.T) {
+func TestFlaws_AreFound(t *testing.T) {
 	if got := flaws(appsv1.Deployment{}); len(got) != 3 {
 		t.Errorf("an empty deployment has flaws %q", got)
 	}
@@ -191,7 +191,7 @@ func TestFlawsAreSeen(t *testing.T) {
 	}
 }
 
-func TestEveryImageOfAReleaseIsInItsCatalogEntry(t *testing.T) {
+func TestAll_ListsEveryImage(t *testing.T) {
 	for _, r := range ours() {
 		for _, d := range deployments(t, render(t, r, r.Values)) {
 			for _, c := range d.Spec.Template.Spec.Containers {
@@ -203,11 +203,11 @@ func TestEveryImageOfAReleaseIsInItsCatalogEntry(t *testing.T) {
 	}
 }
 
-func TestCatalogNeeds(t *testing.T) {
+func TestAll_NeedsComeFirst(t *testing.T) {
 	before := map[string]Release{}
 	for _, r := range catalog() {
 		if _, twice := before[r.Name]; twice {
-			t.Errorf("%s is there twice", r.Name)
+			t.Errorf("%s appears twice", r.Name)
 		}
 		for _, need := range r.Needs {
 			n, found := before[need]
@@ -228,13 +228,13 @@ func TestCatalogNeeds(t *testing.T) {
 	}
 	for _, chart := range chartNames() {
 		if !slices.ContainsFunc(catalog(), func(r Release) bool { return r.Chart == chart }) {
-			t.Errorf("nobody installs chart %s", chart)
+			t.Errorf("no release installs chart %s", chart)
 		}
 	}
 }
 
-// TestMountedCertificates_ComeWithTheTrustBundle: a pod whose Secret never comes waits for ever, and one that trusts the ca.crt of its own Secret
-// trusts what was true when the certificate was issued.
+// TestMountedCertificates_ComeWithTheTrustBundle checks that a pod does not trust the ca.crt of its own Secret, which is not updated after the
+// certificate was issued, and that no pod waits for a Secret that is never created.
 func TestMountedCertificates_ComeWithTheTrustBundle(t *testing.T) {
 	var made []string
 	for _, r := range ours() {
@@ -290,12 +290,12 @@ func projectionFlaws(sources []corev1.VolumeProjection, namespace string, made [
 		}
 	}
 	if slices.Sort(files); !slices.Equal(files, []string{"ca.crt", "tls.crt", "tls.key"}) {
-		flaws = append(flaws, fmt.Sprintf("the volume holds %q", files))
+		flaws = append(flaws, fmt.Sprintf("the volume has %q", files))
 	}
 	return flaws
 }
 
-func TestValues(t *testing.T) {
+func TestRender_Values(t *testing.T) {
 	service := Release{Name: "thing", Namespace: "shop", Chart: "grpcservice"}
 	with := func(more map[string]any) map[string]any {
 		all := map[string]any{"image": "example.org/thing:1"}
@@ -314,7 +314,7 @@ func TestValues(t *testing.T) {
 		{"a disruption budget where asked for", service, with(map[string]any{"minAvailable": 2}), []string{"PodDisruptionBudget", "minAvailable: 2"}, nil},
 		{"a variable is quoted", service, with(map[string]any{"env": map[string]any{"LIMIT": 5}}), []string{`{name: LIMIT, value: "5"}`}, nil},
 		{"a digest is on the pods, so that a new one restarts them", service, with(map[string]any{"imageDigest": "sha256:abc"}), []string{`sandbox.dev/image-digest: "sha256:abc"`}, nil},
-		{"another trust domain is in every identity", Release{Name: "pki", Namespace: "shop", Chart: "pki"}, map[string]any{"trustDomain": "mesh.example"},
+		{"another trust domain is in every identity", Release{Name: "pki", Namespace: "shop", Chart: "pki"}, map[string]any{"trustDomain": "mesh.example", "workloads": workloads()},
 			[]string{"spiffe://mesh.example/ns/shop/sa/userservice"}, []string{"sandbox.local"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
@@ -333,7 +333,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-func TestAnImageMustBeNamed(t *testing.T) {
+func TestRender_FailsWithoutAnImage(t *testing.T) {
 	for _, r := range ours() {
 		if len(r.Images) == 0 {
 			continue
@@ -349,7 +349,7 @@ var (
 	usedValue   = regexp.MustCompile(`\.Values\.(\w+)`)
 )
 
-func TestEveryValueIsExplained(t *testing.T) {
+func TestValues_AreExplained(t *testing.T) {
 	for _, chart := range chartNames() {
 		data, err := files.ReadFile(chart + "/values.yaml")
 		if err != nil {
@@ -382,17 +382,18 @@ func TestEveryValueIsExplained(t *testing.T) {
 	}
 }
 
-func TestLoadOfAnUnknownChart(t *testing.T) {
+func TestLoad_UnknownChart(t *testing.T) {
 	if _, err := Load("other"); err == nil || !strings.Contains(err.Error(), "loading chart other") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// chartNames are the charts in this package.
+// chartNames returns the names of the charts in this package.
 func chartNames() []string {
 	entries, err := files.ReadDir(".")
 	if err != nil {
-		return nil // an embedded root can always be read
+		// Reading an embedded root cannot fail.
+		return nil
 	}
 	var names []string
 	for _, e := range entries {
@@ -402,8 +403,8 @@ func chartNames() []string {
 	return names
 }
 
-// TestRootIssuer_HasANameOfItsOwn: Helm creates the intermediate before it changes an issuer that is already there, so under the name of an earlier
-// version's self-signed issuer the intermediate would sign itself first.
+// TestRootIssuer_HasANameOfItsOwn: Helm creates the intermediate before it changes an existing issuer. If the root issuer had the name of an
+// earlier version's self-signed issuer, the intermediate would first be signed by itself.
 func TestRootIssuer_HasANameOfItsOwn(t *testing.T) {
 	pki := Release{Name: "pki", Namespace: "shop", Chart: "pki"}
 	var issuers []string

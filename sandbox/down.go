@@ -105,15 +105,15 @@ func removeCluster(ctx context.Context, o DownOptions, note func(string)) (bool,
 // removeFrom removes the cluster from one engine if it belongs to this sandbox.
 func removeFrom(ctx context.Context, o DownOptions, engine string, s state) (bool, error) {
 	c := clusterOf(o.Folders, o.Name, state{Engine: engine})
-	holds, err := c.Inventory(ctx)
+	inventory, err := c.Inventory(ctx)
 	if err != nil {
 		return false, err
 	}
-	is, err := judge(o.Name, engine, currentUser(), s, holds)
+	is, err := judge(o.Name, engine, currentUser(), s, inventory)
 	if err != nil || is == absent {
 		return false, err
 	}
-	return len(holds.Nodes) > 0, c.Delete(ctx)
+	return len(inventory.Nodes) > 0, c.Delete(ctx)
 }
 
 // Open returns the cluster of a sandbox that is up. The error is a *NotUpError if the sandbox is not up.

@@ -27,17 +27,17 @@ func TestDown(t *testing.T) {
 		removes  []string
 		fails    string
 	}{
-		{"the engine that the sandbox remembers is asked, and no other", remembered, "docker", map[string]string{"docker": with, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
-		{"nothing there is no error", "", "", map[string]string{"docker": without}, false, nil, ""},
-		{"without a state, a cluster with our labels goes, whichever engine has it", "", "", map[string]string{"docker": dead, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
-		{"without a state, the named engine is asked", "", "docker", map[string]string{"docker": with}, true, []string{"docker rm -f -v aaa"}, ""},
-		{"without a state, an engine that does not answer is no error", "", "", map[string]string{"docker": dead}, false, nil, ""},
+		{"only the engine in the state is used", remembered, "docker", map[string]string{"docker": with, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
+		{"a missing sandbox is not an error", "", "", map[string]string{"docker": without}, false, nil, ""},
+		{"without a state, a cluster with our labels is removed from any engine", "", "", map[string]string{"docker": dead, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
+		{"without a state, the named engine is used", "", "docker", map[string]string{"docker": with}, true, []string{"docker rm -f -v aaa"}, ""},
+		{"without a state, an engine that does not answer is not an error", "", "", map[string]string{"docker": dead}, false, nil, ""},
 		{"without a state, a named engine that does not answer is an error", "", "docker", map[string]string{"docker": dead}, false, nil, "cannot connect\ntry: sandbox doctor"},
-		{"without a state, another cluster of that name stays", "", "", map[string]string{"docker": foreign}, false, nil, ""},
-		{"without a state, another cluster of that name in a named engine is an error", "", "docker", map[string]string{"docker": foreign}, false, nil, "did not create"},
-		{"a cluster that contradicts the state stays", remembered, "", map[string]string{"podman": complete("y").Script()}, false, nil, "has the id y, and the state of this sandbox has the id x"},
-		{"a damaged state keeps nothing alive, whichever engine has it", "{", "", map[string]string{"docker": dead, "podman": with, "nerdctl": without}, true, []string{"podman rm -f -v aaa"}, ""},
-		{"a damaged state with an engine named asks that one", "{", "podman", map[string]string{"docker": with, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
+		{"without a state, a foreign cluster of that name is kept", "", "", map[string]string{"docker": foreign}, false, nil, ""},
+		{"without a state, a foreign cluster of that name in a named engine is an error", "", "docker", map[string]string{"docker": foreign}, false, nil, "did not create"},
+		{"a cluster that contradicts the state is kept", remembered, "", map[string]string{"podman": complete("y").Script()}, false, nil, "has the id y, and the state of this sandbox has the id x"},
+		{"with a damaged state, the cluster is removed from any engine", "{", "", map[string]string{"docker": dead, "podman": with, "nerdctl": without}, true, []string{"podman rm -f -v aaa"}, ""},
+		{"with a damaged state, the named engine is used", "{", "podman", map[string]string{"docker": with, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
 		{"an engine that does not answer is an error", remembered, "", map[string]string{"podman": dead}, false, nil, "cannot connect\ntry: sandbox doctor"},
 		{"a damaged state with an engine that does not answer is an error where the others have nothing", "{", "", map[string]string{"docker": without, "podman": dead}, false, nil,
 			"cannot connect\ntry: sandbox down --engine ENGINE"},
@@ -54,7 +54,7 @@ func TestDown(t *testing.T) {
 			if c.fails != "" {
 				fixture.WantError(t, err, c.fails)
 				if c.state != "" && left != nil {
-					t.Errorf("what the sandbox remembers is gone, so the next `down` would find nothing: %v", left)
+					t.Errorf("the state is gone, so the next `down` would find nothing: %v", left)
 				}
 				return
 			}
@@ -102,12 +102,12 @@ func TestOpen(t *testing.T) {
 		fails                 string
 	}{
 		{"a sandbox that is up", "one", made, true, ""},
-		{"one that never was", "one", "", false, "sandbox one is not up\ntry: sandbox up"},
-		{"the default one that never was", DefaultName, "", false, "is not up\ntry: sandbox up"},
-		{"one that is half made", "one", `{"engine":"podman"}`, true, "is not up"},
+		{"one that was never created", "one", "", false, "sandbox one is not up\ntry: sandbox up"},
+		{"the default one, never created", DefaultName, "", false, "is not up\ntry: sandbox up"},
+		{"one that is incomplete", "one", `{"engine":"podman"}`, true, "is not up"},
 		{"one without its kubeconfig", "one", made, false, "is not up"},
 		{"one with a damaged state", "one", "{", true, "try: sandbox down"},
-		{"a name that cannot be", "One", "", false, "--name"},
+		{"an invalid name", "One", "", false, "--name"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			f := newFolders(t)
@@ -138,12 +138,12 @@ func TestDown_ForgetsBeforeTheFolderIsRemoved(t *testing.T) {
 	}
 	_, err := Down(t.Context(), DownOptions{Name: "one", Folders: f, Forget: func() error {
 		if _, err := os.Stat(note); err != nil {
-			t.Error("the note is gone already:", err)
+			t.Error("the note is already gone:", err)
 		}
 		return errors.New("it cannot be written")
 	}})
 	fixture.WantError(t, err, "it cannot be written")
 	if _, err := os.Stat(filepath.Dir(note)); !errors.Is(err, fs.ErrNotExist) {
-		t.Error("what could not be forgotten kept the sandbox's folder:", err)
+		t.Error("the error of Forget kept the folder of the sandbox:", err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
-// fakeNode notes what is sent to it, and refuses as often as it is told.
+// fakeNode records what is sent to it, and fails the given number of times.
 type fakeNode struct {
 	digests map[string]string
 	refuse  int
@@ -57,7 +57,7 @@ func TestLoader_LoadsEachImageOnce(t *testing.T) {
 		sent     int
 	}{
 		{"every image goes into an empty node", fakeNode{digests: map[string]string{}}, 3},
-		{"what the node has is left out", fakeNode{digests: map[string]string{"a": digest, "c": digest}}, 1},
+		{"images in the node are skipped", fakeNode{digests: map[string]string{"a": digest, "c": digest}}, 1},
 		{"another image of the same name is replaced", fakeNode{digests: map[string]string{"a": "sha256:old"}}, 3},
 	} {
 		l := newLoader(&c.node, []string{"a"}, []string{"b", "c"})
@@ -65,7 +65,8 @@ func TestLoader_LoadsEachImageOnce(t *testing.T) {
 			return images.Ready{Entry: images.Entry{Ref: ref, Digest: digest}, Image: img}, nil
 		}
 		l.startFirst(t.Context())
-		l.startRest(t.Context()) // begins nothing twice
+		// Starting twice has no effect.
+		l.startRest(t.Context())
 		l.startRest(t.Context())
 		for _, ref := range []string{"a", "b", "c"} {
 			got, err := l.load(t.Context(), ref)
@@ -135,7 +136,7 @@ func TestLoad_ImageInNodeDoesNotWait(t *testing.T) {
 	})
 }
 
-// stuckNode takes one image; the next one goes in for ever.
+// stuckNode accepts one image. Sending the next one blocks forever.
 type stuckNode struct {
 	fakeNode
 	stuck bool
@@ -168,7 +169,8 @@ func TestStartRest_IsNeededForTheRest(t *testing.T) {
 			t.Errorf("before (-want +got):\n%s", diff)
 		}
 		l.startRest(t.Context())
-		synctest.Wait() // nobody asks for them
+		// Nothing waits for these images.
+		synctest.Wait()
 		if diff := cmp.Diff(map[string]string{"a": digest, "b": digest}, n.digests); diff != "" {
 			t.Errorf("afterwards (-want +got):\n%s", diff)
 		}
@@ -198,7 +200,7 @@ type damaged struct{ v1.Image }
 
 func (damaged) Layers() ([]v1.Layer, error) { return nil, images.ErrCorrupt }
 
-// gatedNode takes an image when it is let.
+// gatedNode accepts an image when the gate is opened.
 type gatedNode struct {
 	fakeNode
 	gate chan struct{}
@@ -225,7 +227,8 @@ func TestLoad_ServesTheEarliestNeededImageFirst(t *testing.T) {
 				}
 				went = append(went, ref)
 			}()
-			synctest.Wait() // the first of them has the turn
+			// The first of them has the turn.
+			synctest.Wait()
 		}
 		for range 4 {
 			n.gate <- struct{}{}

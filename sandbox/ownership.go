@@ -35,7 +35,7 @@ type ForeignError struct {
 }
 
 func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%s holds a cluster called %s that this sandbox did not create: %s; nothing was changed", e.Engine, e.Name, e.Why)
+	return fmt.Sprintf("%s has a cluster called %s that this sandbox did not create: %s; nothing was changed", e.Engine, e.Name, e.Why)
 }
 
 // process identifies this process in the marker of a half-made cluster.

@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-// TestJudge_ChangesNothingThatIsNotOurs is the specification of ownership.
+// TestJudge_ChangesNothingThatIsNotOurs specifies the ownership of engine objects.
 func TestJudge_ChangesNothingThatIsNotOurs(t *testing.T) {
 	const user = "1000"
 	made := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -31,7 +31,8 @@ func TestJudge_ChangesNothingThatIsNotOurs(t *testing.T) {
 		state    state
 		found    cluster.Inventory
 		want     standing
-		foreign  string // part of the refusal
+		// foreign is a part of the error.
+		foreign string
 	}{
 		{"nothing, no state", state{}, cluster.Inventory{}, absent, ""},
 		{"nothing, a state", state1, cluster.Inventory{}, absent, ""},
@@ -46,7 +47,7 @@ func TestJudge_ChangesNothingThatIsNotOurs(t *testing.T) {
 		{"only the network", state1, cluster.Inventory{Network: own}, leftover, ""},
 		{"a worker without its control plane", state1, cluster.Inventory{Nodes: []cluster.Container{{Name: "one-worker", Networks: []string{"sandbox-one"}}}, Network: own}, halfMade, ""},
 		{"a cluster of the previous version", previous, cluster.Inventory{Nodes: node("sandbox-one"), Network: bare}, ours, ""},
-		{"a half-made cluster of the previous version", state{Engine: "docker"}, cluster.Inventory{Nodes: node("sandbox-one"), Network: bare}, halfMade, ""},
+		{"an incomplete cluster of the previous version", state{Engine: "docker"}, cluster.Inventory{Nodes: node("sandbox-one"), Network: bare}, halfMade, ""},
 		{"a network that the previous version left", previous, cluster.Inventory{Network: bare}, leftover, ""},
 
 		{"another kind cluster of that name", state{}, cluster.Inventory{Nodes: node("kind")}, absent, "node one-control-plane is not on the network sandbox-one"},
@@ -77,7 +78,7 @@ func TestJudge_ChangesNothingThatIsNotOurs(t *testing.T) {
 	fixture.WantError(t, err, fmt.Sprintf("is being created by process %d", os.Getppid()), "try: wait for it")
 }
 
-// complete is an engine with the complete cluster of a sandbox.
+// complete returns an engine with the complete cluster of a sandbox.
 func complete(id string) fixture.Engine {
 	return fixture.Engine{
 		Nodes:    []fixture.Node{{ID: "aaa", Name: "one-control-plane", Networks: []string{"sandbox-one"}}},
@@ -115,7 +116,7 @@ func TestChooseEngine_AdoptsAClusterWhoseStateWasLost(t *testing.T) {
 	changesNothing(t, calls())
 }
 
-func TestChooseEngine_RefusesWhatItDidNotCreate(t *testing.T) {
+func TestChooseEngine_RefusesForeignObjects(t *testing.T) {
 	foreign := fixture.Engine{Nodes: []fixture.Node{{ID: "aaa", Name: "one-control-plane", Networks: []string{"kind"}}}}
 	for _, c := range []struct {
 		sentence, state string
@@ -124,7 +125,7 @@ func TestChooseEngine_RefusesWhatItDidNotCreate(t *testing.T) {
 		{"no state", "", foreign},
 		{"the state of a cluster that was removed by hand", `{"id":"x","engine":"podman","created":"2030-01-02T03:04:05Z"}`, foreign},
 		{"the state of the previous version", `{"engine":"podman","created":"2030-01-02T03:04:05Z"}`, foreign},
-		{"a half-made state of the previous version", `{"engine":"podman"}`, foreign},
+		{"an incomplete state of the previous version", `{"engine":"podman"}`, foreign},
 		{"the state of another sandbox", `{"id":"y","engine":"podman","created":"2030-01-02T03:04:05Z"}`, complete("x")},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
@@ -135,7 +136,7 @@ func TestChooseEngine_RefusesWhatItDidNotCreate(t *testing.T) {
 			calls := fixture.Programs(t, map[string]string{"podman": c.engine.Script()})
 			u := &up{o: UpOptions{Name: "one", Folders: f}, rec: newRecorder(nil)}
 			err := u.chooseEngine(t.Context(), nil)
-			fixture.WantError(t, err, "podman holds a cluster called one that this sandbox did not create", "nothing was changed",
+			fixture.WantError(t, err, "podman has a cluster called one that this sandbox did not create", "nothing was changed",
 				"try: env KIND_EXPERIMENTAL_PROVIDER=podman kind delete cluster --name one")
 			changesNothing(t, calls())
 			if found, err := Down(t.Context(), DownOptions{Name: "one", Engine: "podman", Folders: f}); err == nil {
@@ -146,7 +147,7 @@ func TestChooseEngine_RefusesWhatItDidNotCreate(t *testing.T) {
 	}
 }
 
-// changesNothing fails when an engine was asked to remove or create anything of a cluster; the probe's own container is none.
+// changesNothing fails if an engine was asked to remove or create anything of a cluster. The container of the probe does not count.
 func changesNothing(t *testing.T, calls []string) {
 	t.Helper()
 	for _, call := range calls {

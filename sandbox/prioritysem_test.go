@@ -24,13 +24,13 @@ func TestPrioritySem_LowestRankIsNext(t *testing.T) {
 			ctx  context.Context
 			rank int
 		}{
-			{"third", t.Context(), 3}, {"first", t.Context(), 1}, {"nobody", gaveUp, 0}, {"second", t.Context(), 2}, {"second too", t.Context(), 2},
+			{"third", t.Context(), 3}, {"first", t.Context(), 1}, {"cancelled", gaveUp, 0}, {"second", t.Context(), 2}, {"second too", t.Context(), 2},
 		} {
 			go func() {
 				err := all.acquire(w.ctx, w.rank)
 				if w.ctx == gaveUp {
 					if !errors.Is(err, context.Canceled) {
-						t.Errorf("who gave up got %v", err)
+						t.Errorf("the cancelled caller got %v", err)
 					}
 					return
 				}
@@ -45,32 +45,33 @@ func TestPrioritySem_LowestRankIsNext(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		if len(got) > 0 {
-			t.Errorf("%v had a turn that was taken", got)
+			t.Errorf("%v got the permit while it was taken", got)
 		}
 		all.release()
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"first", "second", "second too", "third"}, got); diff != "" {
-			t.Errorf("prioritySem (-want +got):\n%s", diff)
+			t.Errorf("order (-want +got):\n%s", diff)
 		}
-		if err := all.acquire(t.Context(), 5); err != nil { // nobody kept it
+		// The permit is free again.
+		if err := all.acquire(t.Context(), 5); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// TestPrioritySem_CancelDoesNotLoseThePermit has those who wait give up at any moment, that of their turn too.
+// TestPrioritySem_CancelDoesNotLoseThePermit cancels waiting callers at random times, including the moment at which they get the permit.
 func TestPrioritySem_CancelDoesNotLoseThePermit(t *testing.T) {
 	var all prioritySem
 	var inside atomic.Int32
-	var everybody sync.WaitGroup
+	var callers sync.WaitGroup
 	for n := range 50 {
-		everybody.Go(func() {
+		callers.Go(func() {
 			for range 200 {
 				ctx, cancel := context.WithCancel(t.Context())
 				go cancel()
 				if all.acquire(ctx, n%3) == nil {
 					if inside.Add(1) != 1 {
-						t.Error("two have a turn")
+						t.Error("two callers have the permit")
 					}
 					inside.Add(-1)
 					all.release()
@@ -78,7 +79,7 @@ func TestPrioritySem_CancelDoesNotLoseThePermit(t *testing.T) {
 			}
 		})
 	}
-	everybody.Wait()
+	callers.Wait()
 	if all.taken || len(all.waiting) > 0 {
 		t.Errorf("taken: %v, %d wait", all.taken, len(all.waiting))
 	}

@@ -27,12 +27,12 @@ func TestProbeCache_ProbesOncePerBoot(t *testing.T) {
 		forget   bool
 		probed   bool
 	}{
-		{"one that does not work", "monday", broken, false, true},
-		{"is not remembered", "monday", nil, false, true},
-		{"one that works is", "monday", broken, false, false},
-		{"until the machine starts again", "tuesday", nil, false, true},
-		{"or what it was used for failed", "tuesday", nil, true, true},
-		{"where the system does not tell, each time", "", nil, false, true},
+		{"a failed probe", "monday", broken, false, true},
+		{"is not cached", "monday", nil, false, true},
+		{"a successful probe is cached", "monday", broken, false, false},
+		{"until the machine reboots", "tuesday", nil, false, true},
+		{"or until it is forgotten", "tuesday", nil, true, true},
+		{"without a boot id, each time", "", nil, false, true},
 		{"and again", "", nil, false, true},
 	} {
 		answer, probes = c.answer, 0

@@ -14,17 +14,18 @@ import (
 func TestRecorder_RecordsAndReportsSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failed := errors.New("broken")
-		var heard []Progress
+		var observed []Progress
 		var r *recorder
 		r = newRecorder(func(p Progress) {
 			if !r.mu.TryLock() {
 				t.Fatal("the observer is called under the recorder's lock, and would wait for ever if it asked something")
 			}
 			r.mu.Unlock()
-			heard = append(heard, p)
+			observed = append(observed, p)
 		})
 		err := r.step(t.Context(), "one", func(_ context.Context, doing func(string)) error {
-			<-time.After(2 * time.Second) // the test's own clock
+			// This is the fake clock of the test.
+			<-time.After(2 * time.Second)
 			doing("half")
 			return nil
 		})
@@ -43,8 +44,8 @@ func TestRecorder_RecordsAndReportsSteps(t *testing.T) {
 			{Step: "one"}, {Step: "one", Doing: "half"}, {Step: "one", Done: true, Took: 2 * time.Second}, {Step: "one", Note: "by the way"},
 			{Step: "two"}, {Step: "two", Done: true, Err: failed, Took: time.Second},
 		}
-		if !slices.Equal(want, heard) {
-			t.Errorf("heard %+v, want %+v", heard, want)
+		if !slices.Equal(want, observed) {
+			t.Errorf("observed %+v, want %+v", observed, want)
 		}
 		r.table()[0].Step = "changed"
 		if r.table()[0].Step != "one" {
@@ -64,8 +65,8 @@ func TestRecorderOwn_ExcludesOverlappingWaitsOnce(t *testing.T) {
 		total    time.Duration
 		own      time.Duration
 	}{
-		{"without waits all is its own", nil, 10 * s, 10 * s},
-		{"one wait is taken away", []Took{{Start: 2 * s, Took: 3 * s}}, 10 * s, 7 * s},
+		{"without waits", nil, 10 * s, 10 * s},
+		{"one wait is subtracted", []Took{{Start: 2 * s, Took: 3 * s}}, 10 * s, 7 * s},
 		{"waits at the same time count once", []Took{{Start: 4 * s, Took: 4 * s}, {Start: 2 * s, Took: 3 * s}}, 10 * s, 4 * s},
 		{"a wait inside another adds nothing", []Took{{Start: 1 * s, Took: 8 * s}, {Start: 2 * s, Took: 1 * s}, {Start: 3 * s, Took: 2 * s}}, 10 * s, 2 * s},
 		{"a wait does not count beyond the end", []Took{{Start: 8 * s, Took: 5 * s}}, 10 * s, 8 * s},

@@ -63,7 +63,7 @@ func (u *up) installReleases(ctx context.Context, _ func(string)) error {
 		}})
 	}
 	if u.o.LoadCall != nil {
-		nodes = append(nodes, release.Node{Name: "load generator", Needs: []string{"loadgen"}, Do: func(ctx context.Context) error {
+		nodes = append(nodes, release.Node{Name: "load generator", Needs: []string{charts.LoadGenerator}, Do: func(ctx context.Context) error {
 			return u.rec.step(ctx, "load generator", func(ctx context.Context, _ func(string)) error {
 				return u.rec.waiting(func() error { return u.o.LoadCall(ctx, u.client) })
 			})
@@ -110,12 +110,12 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 		if err != nil {
 			return err
 		}
-		if r.Chart == "grpcservice" {
+		if r.Digest {
 			// The tag does not change when an image is rebuilt. The digest does, which restarts the pods.
 			values["imageDigest"] = digest
 		}
 	}
-	c, err := u.chart(ctx, r.Chart)
+	c, err := u.chart(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -132,18 +132,17 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 		u.loader.startRest(ctx)
 	}
 	doing("waiting until it is ready")
-	// A release without a selector has certificates instead of pods.
-	if r.Selector == "" {
+	if r.Ready == charts.ReadyCertificates {
 		return u.rec.waiting(func() error { return u.awaitCertificates(ctx) })
 	}
 	return u.rec.waiting(func() error { return waitReady(ctx, u.client, r) })
 }
 
-func (u *up) chart(ctx context.Context, name string) (*chart.Chart, error) {
-	if name == charts.CertManager {
+func (u *up) chart(ctx context.Context, r charts.Release) (*chart.Chart, error) {
+	if r.Upstream {
 		return release.CertManagerChart(ctx, u.o.Folders.Cache, u.o.SourceTree, images.CertManagerVersion)
 	}
-	return charts.Load(name)
+	return charts.Load(r.Chart)
 }
 
 // waitReady waits until a release is ready. After a timeout the error contains the reason.
@@ -171,10 +170,24 @@ func waitReady(ctx context.Context, c *kube.Client, r charts.Release) error {
 
 // NotReadyReason returns why a release is not ready. It is empty for a release that is ready.
 func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (string, error) {
-	// A release without a selector has certificates instead of pods.
-	if r.Selector == "" {
-		return unusableCertificate(ctx, c)
+	if r.Selector != "" {
+		if why, err := notReadyPods(ctx, c, r); err != nil || why != "" {
+			return why, err
+		}
 	}
+	switch r.Ready {
+	case charts.ReadyCertificates:
+		return unusableCertificate(ctx, c)
+	case charts.ReadyIssuing:
+		if err := c.CanIssue(ctx); err != nil {
+			return err.Error(), nil
+		}
+	}
+	return "", nil
+}
+
+// notReadyPods returns which deployments lack ready pods, and which Services lack endpoints.
+func notReadyPods(ctx context.Context, c *kube.Client, r charts.Release) (string, error) {
 	lacking, of, err := c.NotReady(ctx, r.Namespace, r.Selector)
 	if err != nil {
 		return "", err
@@ -186,22 +199,14 @@ func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (stri
 	for _, n := range lacking {
 		reasons = append(reasons, n.String())
 	}
-	if len(reasons) == 0 {
-		without, err := c.WithoutEndpoints(ctx, r.Namespace, r.Selector)
-		if err != nil {
-			return "", err
-		}
-		for _, name := range without {
-			reasons = append(reasons, "no ready pod stands behind Service "+name)
-		}
+	if len(reasons) > 0 {
+		return strings.Join(reasons, "; "), nil
 	}
-	if len(reasons) == 0 && r.Chart == charts.CertManager {
-		// The pods of cert-manager are ready before its webhook is trusted.
-		if err := c.CanIssue(ctx); err != nil {
-			reasons = append(reasons, err.Error())
-		}
+	without, err := c.WithoutEndpoints(ctx, r.Namespace, r.Selector)
+	for _, name := range without {
+		reasons = append(reasons, "Service "+name+" has no ready pod")
 	}
-	return strings.Join(reasons, "; "), nil
+	return strings.Join(reasons, "; "), err
 }
 
 // unusableCertificate checks certificates as a peer does. It does not rely on the status that cert-manager reports, which stays ready for a

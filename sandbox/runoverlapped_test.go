@@ -21,26 +21,27 @@ func TestRunOverlapped(t *testing.T) {
 			return func(_ context.Context, ready func()) error { ready(); <-runs; return nil },
 				func(context.Context) error { close(runs); return nil }
 		}, nil, true},
-		{"before that never says ready is followed by next", func(goesOn, runs chan struct{}) (beforeFunc, nextFunc) {
+		{"next runs after a before that never calls ready", func(goesOn, runs chan struct{}) (beforeFunc, nextFunc) {
 			return func(context.Context, func()) error { close(goesOn); return nil },
 				func(context.Context) error { <-goesOn; return nil }
 		}, nil, true},
-		{"ready may be said twice", func(chan struct{}, chan struct{}) (beforeFunc, nextFunc) {
+		{"ready may be called twice", func(chan struct{}, chan struct{}) (beforeFunc, nextFunc) {
 			return func(_ context.Context, ready func()) error { ready(); ready(); return nil },
 				func(context.Context) error { return nil }
 		}, nil, true},
-		{"before that fails before it is ready is not followed", func(chan struct{}, chan struct{}) (beforeFunc, nextFunc) {
+		{"next does not run if before fails before it is ready", func(chan struct{}, chan struct{}) (beforeFunc, nextFunc) {
 			return func(context.Context, func()) error { return broken }, func(context.Context) error { return alsoBroken }
 		}, broken, false},
-		{"before that fails later stops next, and its own reason is told", func(goesOn, runs chan struct{}) (beforeFunc, nextFunc) {
+		{"before that fails later stops next, and its own error is returned", func(goesOn, runs chan struct{}) (beforeFunc, nextFunc) {
 			return func(_ context.Context, ready func()) error { ready(); <-runs; return broken },
 				func(ctx context.Context) error { close(runs); <-ctx.Done(); return ctx.Err() }
 		}, broken, true},
-		{"next that fails lets before come to its end", func(goesOn, runs chan struct{}) (beforeFunc, nextFunc) {
+		{"next that fails lets before run to completion", func(goesOn, runs chan struct{}) (beforeFunc, nextFunc) {
 			return func(ctx context.Context, ready func()) error {
 					ready()
 					<-runs
-					synctest.Wait() // next has ended by now
+					// next has returned by now.
+					synctest.Wait()
 					return ctx.Err()
 				},
 				func(context.Context) error { close(runs); return broken }

@@ -26,7 +26,7 @@ func TestCheckName(t *testing.T) {
 		{"41 characters", strings.Repeat("a", 41), false},
 		{"nothing", "", false},
 		{"a digit first", "7up", false},
-		{"a dash first, which a program would take for a flag", "-a", false},
+		{"a leading dash, which would be read as a flag", "-a", false},
 		{"an upper-case letter", "Sandbox", false},
 		{"a path", "../etc", false},
 		{"a dot", "a.b", false},
@@ -56,8 +56,8 @@ func TestFindSourceTree(t *testing.T) {
 		{"the checkout itself", root, root},
 		{"a folder deep in it", filepath.Join(root, "sandbox", "images"), root},
 		{"a nested module belongs to it", filepath.Join(root, "sandbox/images/recipes/etcd"), root},
-		{"a folder that is not there yet belongs to it", filepath.Join(root, "new", "folder"), root},
-		{"another project is not it, though its name begins alike", elsewhere, ""},
+		{"a folder that does not exist yet belongs to it", filepath.Join(root, "new", "folder"), root},
+		{"another project whose name has the same prefix", elsewhere, ""},
 		{"no project at all", t.TempDir(), ""},
 	} {
 		if got := FindSourceTree(c.folder); got != c.want {

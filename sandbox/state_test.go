@@ -17,8 +17,8 @@ func TestState(t *testing.T) {
 		sentence string
 		state    state
 	}{
-		{"a cluster that is half made has no time", state{Engine: "podman"}},
-		{"a cluster that is made has one", state{Engine: "docker", Created: time.Date(2030, 1, 2, 3, 4, 5, 6, time.UTC)}},
+		{"an incomplete cluster has no creation time", state{Engine: "podman"}},
+		{"a complete cluster has a creation time", state{Engine: "docker", Created: time.Date(2030, 1, 2, 3, 4, 5, 6, time.UTC)}},
 	} {
 		if err := writeState(f, "one", c.state); err != nil {
 			t.Fatal(err)

@@ -29,7 +29,8 @@ func (u *up) ensureTrust(ctx context.Context, _ func(string)) error {
 		}
 	} else if a, err = certs.ParseAuthority(data, version); err != nil {
 		return remedy.Wrap(fmt.Errorf("secret %s/%s is damaged: %w", charts.CertNamespace, charts.RootSecret, err),
-			remedy.Shell("kubectl", "-n", charts.CertNamespace, "delete", "secret", charts.RootSecret), remedy.Command("up"))
+			remedy.Shell("kubectl", "--kubeconfig", u.cluster.Kubeconfig, "-n", charts.CertNamespace, "delete", "secret", charts.RootSecret),
+			remedy.Command("up"))
 	}
 	return p.Distribute(ctx, certs.Encode(a.Bundle()))
 }

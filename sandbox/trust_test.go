@@ -14,6 +14,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/certs"
+	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
@@ -43,10 +45,12 @@ func TestEnsureTrust(t *testing.T) {
 	mine, other := newRoot(t), newRoot(t)
 	for name, c := range map[string]struct {
 		objects []runtime.Object
-		trusted []certs.Root // among others, if adopted is false
+		// If adopted is false, the bundle also has other roots.
+		trusted []certs.Root
 		stage   certs.Stage
-		signs   *certs.Root // nil for a new one
-		note    string
+		// signs is nil for a new root.
+		signs *certs.Root
+		note  string
 	}{
 		"a new sandbox": {stage: certs.Steady},
 		"a sandbox that is up": {objects: []runtime.Object{rootSecret(charts.RootSecret, certs.Authority{Issuing: mine}), bundleIn("shop", mine)},
@@ -64,7 +68,8 @@ func TestEnsureTrust(t *testing.T) {
 			var notes []string
 			client := &kube.Client{Kube: fake.NewClientset(c.objects...)}
 			u := &up{client: client, rec: newRecorder(func(p Progress) { notes = append(notes, p.Note) })}
-			for range 2 { // again, nothing changes
+			// The second run changes nothing.
+			for range 2 {
 				if err := u.ensureTrust(t.Context(), nil); err != nil {
 					t.Fatal(err)
 				}
@@ -97,13 +102,15 @@ func TestEnsureTrust(t *testing.T) {
 	}
 }
 
-func TestEnsureTrust_DamagedRootNamesTheRemedy(t *testing.T) {
+func TestEnsureTrust_DamagedRootHasARemedy(t *testing.T) {
 	s := rootSecret(charts.RootSecret, certs.Authority{Issuing: newRoot(t)})
 	s.Data["tls.key"] = []byte("x")
-	u := &up{client: &kube.Client{Kube: fake.NewClientset(s)}, rec: newRecorder(nil)}
-	if err := u.ensureTrust(t.Context(), nil); err == nil || len(remedy.Of(err)) != 2 {
-		t.Errorf("got %v, remedies %v", err, remedy.Of(err))
+	u := &up{client: &kube.Client{Kube: fake.NewClientset(s)}, rec: newRecorder(nil), cluster: cluster.Cluster{Kubeconfig: "/demo/kubeconfig"}}
+	err := u.ensureTrust(t.Context(), nil)
+	if err == nil || len(remedy.Of(err)) != 2 {
+		t.Fatalf("got %v, remedies %v", err, remedy.Of(err))
 	}
+	fixture.WantError(t, err, "try: kubectl --kubeconfig /demo/kubeconfig -n cert-manager delete secret "+charts.RootSecret, "try: sandbox up")
 }
 
 func TestRotateRoot_NeedsAnAuthority(t *testing.T) {
@@ -117,7 +124,7 @@ func TestJudgeCertificate(t *testing.T) {
 	now := time.Now()
 	signs, foreign := newRoot(t), newRoot(t)
 	mounted := map[string][]byte{"shop": signs.CertPEM, "system": signs.CertPEM}
-	// A root stands for what was issued; chains are tested in package certs.
+	// A root stands for any issued certificate. Package certs tests chains.
 	mine := kube.Certificate{Namespace: "shop", Name: "a", Issuer: charts.IntermediateIssuer, Issued: signs.CertPEM}
 	for name, c := range map[string]struct {
 		edit    func(c *kube.Certificate)

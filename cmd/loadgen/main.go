@@ -14,8 +14,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/loadgen"
-	_ "github.com/grpc-sandbox/sandbox/services/order/orderv1" // linked, so that its methods can be called
-	_ "github.com/grpc-sandbox/sandbox/services/user/userv1"   // linked, so that its methods can be called
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
 

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
 func TestPrinting(t *testing.T) {

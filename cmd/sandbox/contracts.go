@@ -10,6 +10,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
+	"github.com/grpc-sandbox/sandbox/services/contracts/verify"
 )
 
 func newContracts(w world, g *globals) *cobra.Command {
@@ -68,15 +69,9 @@ func listContracts(w world, g *globals) error {
 	return t.Flush()
 }
 
-// selection is what to verify: contracts, and the providers whose descriptors to compare.
-type selection struct {
-	contracts []contracts.Contract
-	providers []served
-}
-
 // selectContracts takes contracts and providers by name; all of them without a name.
-func selectContracts(all []contracts.Contract, names []string) (selection, error) {
-	var s selection
+func selectContracts(all []contracts.Contract, names []string) (verify.Selection, error) {
+	var s verify.Selection
 	known, used := contractNames(all), map[string]bool{}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
@@ -84,16 +79,16 @@ func selectContracts(all []contracts.Contract, names []string) (selection, error
 		}
 		used[name] = true
 	}
-	providers := map[string]bool{}
+	chosen := map[string]bool{}
 	for _, c := range all {
 		if len(used) == 0 || used[c.Name()] || used[c.Provider] {
-			s.contracts = append(s.contracts, c)
-			providers[c.Provider] = true
+			s.Contracts = append(s.Contracts, c)
+			chosen[c.Provider] = true
 		}
 	}
-	for _, p := range catalog() {
-		if len(used) == 0 || used[p.release] || providers[p.release] {
-			s.providers = append(s.providers, p)
+	for _, p := range providers() {
+		if len(used) == 0 || used[p.Name] || chosen[p.Name] {
+			s.Providers = append(s.Providers, p)
 		}
 	}
 	return s, nil
@@ -105,8 +100,8 @@ func contractNames(all []contracts.Contract) []string {
 	for _, c := range all {
 		names = append(names, c.Name())
 	}
-	for _, p := range catalog() {
-		names = append(names, p.release)
+	for _, p := range providers() {
+		names = append(names, p.Name)
 	}
 	return names
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
@@ -13,22 +14,22 @@ import (
 func TestSelectingContracts(t *testing.T) {
 	all := []contracts.Contract{{Consumer: "cli", Provider: "userservice"}, {Consumer: "orderservice", Provider: "userservice"}, {Consumer: "orderservice", Provider: "paymentservice"}}
 	for _, c := range []struct{ sentence, names, contracts, providers string }{
-		{"all", "", "cli__userservice orderservice__userservice orderservice__paymentservice", "userservice orderservice inventoryservice paymentservice loadgen"},
+		{"all", "", "cli__userservice orderservice__userservice orderservice__paymentservice", "userservice loadgen inventoryservice paymentservice orderservice"},
 		{"one contract", "orderservice__userservice", "orderservice__userservice", "userservice"},
 		{"all of a provider", "userservice", "cli__userservice orderservice__userservice", "userservice"},
 		{"a provider of whom nobody expects anything", "loadgen", "", "loadgen"},
-		{"a contract and a provider, in the order of the catalogs", "loadgen orderservice__paymentservice", "orderservice__paymentservice", "paymentservice loadgen"},
+		{"a contract and a provider, in the order of the catalogs", "loadgen orderservice__paymentservice", "orderservice__paymentservice", "loadgen paymentservice"},
 	} {
 		s, err := selectContracts(all, strings.Fields(c.names))
 		if err != nil {
 			t.Errorf("%s: %v", c.sentence, err)
 		}
 		var names, providers []string
-		for _, c := range s.contracts {
+		for _, c := range s.Contracts {
 			names = append(names, c.Name())
 		}
-		for _, p := range s.providers {
-			providers = append(providers, p.release)
+		for _, p := range s.Providers {
+			providers = append(providers, p.Name)
 		}
 		if got, also := strings.Join(names, " "), strings.Join(providers, " "); got != c.contracts || also != c.providers {
 			t.Errorf("%s: got %q of %q", c.sentence, got, also)
@@ -44,18 +45,18 @@ func TestEveryConsumerHasACertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pki, err := charts.Load("pki")
-	if err != nil {
-		t.Fatal(err)
+	var workloads []any
+	for _, r := range sandbox.Releases() {
+		byNamespace, _ := r.Values["workloads"].(map[string]any)
+		in, _ := byNamespace[charts.ShopNamespace].([]any)
+		workloads = append(workloads, in...)
 	}
-	byNamespace, _ := pki.Values["workloads"].(map[string]any)
-	workloads, _ := byNamespace[charts.ShopNamespace].([]any)
 	for _, c := range all {
 		if !slices.Contains(workloads, any(c.Consumer)) {
-			t.Errorf("%s is no workload of charts/pki/values.yaml", c.Consumer)
+			t.Errorf("%s has no certificate", c.Consumer)
 		}
-		if s, _ := selectContracts(all, []string{c.Name()}); len(s.providers) != 1 {
-			t.Errorf("%s is not in catalog() of services.go", c.Provider)
+		if s, _ := selectContracts(all, []string{c.Name()}); len(s.Providers) != 1 {
+			t.Errorf("%s is not in charts.Services()", c.Provider)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func newDoctor(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			patient, c, err := doctorWorld(cmd.Context(), w, g)
+			patient, c, err := doctorHost(cmd.Context(), w, g)
 			if err != nil {
 				return err
 			}
@@ -86,9 +86,9 @@ func printFindings(w world, g *globals, findings []doctor.Finding) error {
 	return t.Flush()
 }
 
-// doctorWorld is the machine, with the sandbox's cluster when there is one.
-func doctorWorld(ctx context.Context, w world, g *globals) (doctor.World, *live.Cluster, error) {
-	patient := doctor.HostWorld(w.getenv)
+// doctorHost returns this machine, with the sandbox's cluster when there is one.
+func doctorHost(ctx context.Context, w world, g *globals) (doctor.Host, *live.Cluster, error) {
+	patient := doctor.ThisHost(w.getenv)
 	folders, err := w.folders()
 	if err != nil {
 		return patient, nil, err

@@ -139,7 +139,7 @@ func TestTheDoctorIsToldAllThatItAsksFor(t *testing.T) {
 	fixture.Programs(t, map[string]string{"podman": `[ "$1" != info ] || echo /var/lib/containers`})
 	env := map[string]string{"HOME": t.TempDir()}
 	w := world{stdout: io.Discard, stderr: io.Discard, getenv: func(name string) string { return env[name] }}
-	patient, _, err := doctorWorld(t.Context(), w, &globals{name: sandbox.DefaultName, source: "../.."})
+	patient, _, err := doctorHost(t.Context(), w, &globals{name: sandbox.DefaultName, source: "../.."})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,31 +3,25 @@ package main
 import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
-	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
-	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
-	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
-	"github.com/grpc-sandbox/sandbox/services/user/userv1"
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/services/contracts/verify"
+	"github.com/grpc-sandbox/sandbox/services/descriptors"
 )
 
-// served is a release and the protos whose services it answers.
-type served struct {
-	release string
-	protos  []protoreflect.FileDescriptor
-}
-
-// catalog is what can be called, and where.
-func catalog() []served {
-	return []served{
-		{"userservice", []protoreflect.FileDescriptor{userv1.File_user_v1_user_proto}},
-		{"orderservice", []protoreflect.FileDescriptor{orderv1.File_order_v1_order_proto}},
-		{"inventoryservice", []protoreflect.FileDescriptor{inventoryv1.File_inventory_v1_inventory_proto}},
-		{"paymentservice", []protoreflect.FileDescriptor{paymentv1.File_payment_v1_payment_proto}},
-		{"loadgen", []protoreflect.FileDescriptor{loadgenv1.File_loadgen_v1_loadgen_proto}},
+// providers returns the releases with gRPC services.
+func providers() []verify.Provider {
+	var all []verify.Provider
+	for _, s := range charts.Services() {
+		services, err := descriptors.Services(s.Protos...)
+		if err != nil {
+			panic(err) // the record of a service names a proto that does not exist; TestProviders finds it
+		}
+		all = append(all, verify.Provider{Name: s.Name, Services: services})
 	}
+	return all
 }
 
-// callable is a service, and the release that answers it.
+// callable is a gRPC service and the release that serves it.
 type callable struct {
 	protoreflect.ServiceDescriptor
 	release string
@@ -35,17 +29,15 @@ type callable struct {
 
 func callables() []callable {
 	var all []callable
-	for _, s := range catalog() {
-		for _, p := range s.protos {
-			for i := range p.Services().Len() {
-				all = append(all, callable{p.Services().Get(i), s.release})
-			}
+	for _, s := range providers() {
+		for _, d := range s.Services {
+			all = append(all, callable{d, s.Name})
 		}
 	}
 	return all
 }
 
-// unary are the methods of a service that make one call with one answer.
+// unary returns the methods of a service with one request and one response.
 func (c callable) unary() []protoreflect.MethodDescriptor {
 	var methods []protoreflect.MethodDescriptor
 	for i := range c.Methods().Len() {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,56 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
-func TestWhichPackagesAreMissing(t *testing.T) {
-	none := fmt.Errorf("%w: docker is not installed", cluster.ErrNoEngine)
-	for _, c := range []struct {
-		sentence    string
-		engine      error
-		debootstrap bool
-		want        []string
-	}{
-		{"all is there", nil, true, nil},
-		{"an engine works", nil, false, []string{"debootstrap"}},
-		{"no engine works", none, true, []string{"podman", "runc", "netavark", "aardvark-dns", "iptables"}},
-		{"nothing is there", none, false, []string{"podman", "runc", "netavark", "aardvark-dns", "iptables", "debootstrap"}},
-	} {
-		got, err := lacking(c.engine, func(program string) bool { return program == "debootstrap" && c.debootstrap })
-		if err != nil || !slices.Equal(got, c.want) {
-			t.Errorf("%s: %v, %v; want %v", c.sentence, got, err, c.want)
-		}
-	}
-	if got, err := lacking(context.Canceled, func(string) bool { return false }); !errors.Is(err, context.Canceled) || got != nil {
-		t.Errorf("interrupted, it would install %v, %v", got, err)
-	}
-}
-
-func TestWhoMayInstall(t *testing.T) {
-	for _, c := range []struct {
-		sentence string
-		machine  machine
-		says     []string // nothing: it may
-	}{
-		{"root on a system with apt may", machine{apt: true, root: true}, nil},
-		{"a user gets the command for root", machine{apt: true},
-			[]string{"needs root", "\ntry: sudo apt-get update && sudo apt-get install --no-install-recommends podman debootstrap"}},
-		{"a system without apt gets the names", machine{root: true}, []string{"no apt-get", "\ntry: install podman, debootstrap yourself"}},
-	} {
-		err := c.machine.permits([]string{"podman", "debootstrap"})
-		if c.says == nil {
-			if err != nil {
-				t.Errorf("%s: %v", c.sentence, err)
-			}
-			continue
-		}
-		fixture.WantError(t, err, c.says...)
-		var coded *codedError
-		if !errors.As(err, &coded) || coded.code != exitEnvironment {
-			t.Errorf("%s: %v does not exit with %d", c.sentence, err, exitEnvironment)
-		}
-	}
-}
-
-func TestOnlyYesIsYes(t *testing.T) {
+func TestConfirm_OnlyYesIsYes(t *testing.T) {
 	for answer, want := range map[string]bool{"y\n": true, "Y\n": true, " y \n": true, "n\n": false, "\n": false, "": false, "yes please\n": false} {
 		var out strings.Builder
 		err := confirm(t.Context(), strings.NewReader(answer), &out)
@@ -75,7 +25,7 @@ func TestOnlyYesIsYes(t *testing.T) {
 	}
 }
 
-func TestAQuestionCanBeInterrupted(t *testing.T) {
+func TestConfirm_CanBeInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	in, typed := io.Pipe() // nobody answers
 	defer typed.Close()
@@ -85,7 +35,7 @@ func TestAQuestionCanBeInterrupted(t *testing.T) {
 	}
 }
 
-func TestTheCommandThatGivesAnEngine(t *testing.T) {
+func TestNoEngine_NamesTheCommandThatInstallsOne(t *testing.T) {
 	none := fmt.Errorf("%w: docker is not installed", cluster.ErrNoEngine)
 	fixture.Programs(t, map[string]string{"apt-get": ""})
 	const packages = "\nwhich runs: apt-get update && apt-get install --no-install-recommends podman runc netavark aardvark-dns iptables debootstrap"
@@ -119,7 +69,7 @@ var (
 	user = world{getuid: func() int { return 1000 }}
 )
 
-func TestTheCommandThatGivesWhatBuildingNeeds(t *testing.T) {
+func TestNoProgram_NamesTheCommandThatInstallsIt(t *testing.T) {
 	lacks := func(program string) error {
 		return fmt.Errorf("preparing an image: %w", &images.MissingError{Program: program})
 	}
@@ -145,32 +95,6 @@ func TestTheCommandThatGivesWhatBuildingNeeds(t *testing.T) {
 			fixture.Programs(t, programs)
 			if got := noProgram(c.err, c.world); !errors.Is(got, c.err) || fixture.ErrorText(got) != fixture.ErrorText(c.err)+c.added {
 				t.Errorf("got %q", got)
-			}
-		})
-	}
-}
-
-func TestInstalling(t *testing.T) {
-	for _, c := range []struct {
-		sentence, body string
-		calls          []string
-		fails          []string
-	}{
-		{"the lists are fetched first, and nobody is asked", "", []string{"apt-get update", "apt-get install --yes --no-install-recommends podman debootstrap"}, nil},
-		{"nothing asks back", `[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 1`, []string{"apt-get update", "apt-get install --yes --no-install-recommends podman debootstrap"}, nil},
-		{"what apt-get said is told, and nothing more is tried", "echo no route to the mirror; exit 100", []string{"apt-get update"}, []string{"running apt-get update", "no route to the mirror"}},
-	} {
-		t.Run(c.sentence, func(t *testing.T) {
-			calls := fixture.Programs(t, map[string]string{"apt-get": c.body})
-			var said strings.Builder
-			err := install(t.Context(), world{stderr: &said}, []string{"podman", "debootstrap"})
-			if c.fails != nil {
-				fixture.WantError(t, err, c.fails...)
-			} else if err != nil || !strings.HasSuffix(said.String(), "set-up: done\n") {
-				t.Errorf("%v after %q", err, said.String())
-			}
-			if got := calls(); !slices.Equal(got, c.calls) {
-				t.Errorf("called %q, want %q", got, c.calls)
 			}
 		})
 	}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
+	"github.com/grpc-sandbox/sandbox/services/contracts/verify"
 )
 
 func newVerify(w world, g *globals) *cobra.Command {
@@ -57,32 +60,56 @@ func verifyContracts(ctx context.Context, w world, g *globals, names []string) e
 		return err
 	}
 	defer c.Close()
-	v := newVerifier(rand.Text(), func(ctx context.Context, consumer, provider string) (grpc.ClientConnInterface, error) {
+	v := verify.New(rand.Text(), live.Account, func(ctx context.Context, consumer, provider string) (grpc.ClientConnInterface, error) {
 		return c.DialAs(ctx, consumer, provider)
 	})
-	v.command = g.commandLine
-	notes := runNotes{c.Folders.Contracts(c.Name)}
-	if err := v.takeBackKilled(ctx, w.stderr, notes, all); err != nil {
+	return runVerify(ctx, w, g, verification{v, verify.Journal{Dir: c.Folders.Contracts(c.Name)}, all, chosen, asJSON})
+}
+
+// verification is one run of `contracts verify`.
+type verification struct {
+	verifier *verify.Verifier
+	journal  verify.Journal
+	all      []contracts.Contract
+	chosen   verify.Selection
+	asJSON   bool
+}
+
+func runVerify(ctx context.Context, w world, g *globals, v verification) error {
+	if err := v.cleanUpKilled(ctx, w, g); err != nil {
 		return err
 	}
-	forget, err := notes.keep(v.replayer.Run)
+	forget, err := v.journal.Start(v.verifier.Run())
 	if err != nil {
 		return err
 	}
-	doc, err := v.verify(ctx, chosen)
-	// When it cannot be taken back the note stays, so that the next verify does it.
-	if left := v.takeBackOwn(ctx); left != nil {
-		err = errors.Join(err, remedy.Wrap(left, remedy.Advicef("%s, which takes it back first", remedy.Command("contracts", "verify"))))
+	doc, err := v.verifier.Verify(ctx, v.chosen)
+	// When something is left the record stays, so that the next verify removes it.
+	if left := v.verifier.CleanUp(ctx); left != nil {
+		err = errors.Join(err, remedy.Wrap(left, remedy.Advicef("%s, which cleans up first", remedy.Command("contracts", "verify"))))
 	} else {
 		err = errors.Join(err, forget())
 	}
 	if doc != nil {
-		if werr := doc.write(w.stdout, asJSON); werr != nil {
+		if werr := writeVerified(w.stdout, doc, v.asJSON); werr != nil {
 			return errors.Join(err, werr)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	return doc.verdict()
+	return verdict(doc)
+}
+
+// cleanUpKilled removes what killed runs left. What cannot be removed now stays recorded.
+func (v verification) cleanUpKilled(ctx context.Context, w world, g *globals) error {
+	return v.journal.Killed(func(run string) bool {
+		err := v.verifier.CleanUpRun(ctx, v.all, run)
+		if err != nil {
+			g.printError(w, "sandbox: cleaning up after a killed verify:", err)
+		} else {
+			fmt.Fprintln(w.stderr, "cleaned up after a killed verify")
+		}
+		return err == nil
+	})
 }

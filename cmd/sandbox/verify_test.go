@@ -19,8 +19,10 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 	"github.com/grpc-sandbox/sandbox/services/contracts/contracttest"
+	"github.com/grpc-sandbox/sandbox/services/contracts/verify"
 	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
@@ -103,12 +105,12 @@ func (s *stage) dial(_ context.Context, consumer, provider string) (grpc.ClientC
 }
 
 // interactions are some that the stage keeps to.
-func interactions() selection {
+func interactions() verify.Selection {
 	const users, stock = "user.v1.UserService/", "inventory.v1.InventoryService/"
 	reserved := []contracts.Move{contracts.Sent(&inventoryv1.ReserveRequest{OrderId: "o-1"}), contracts.Received(&inventoryv1.ReserveResponse{TotalCents: 600})}
 	commit := []contracts.Move{contracts.Sent(&inventoryv1.CommitRequest{OrderId: "o-1"}), contracts.Received(&inventoryv1.CommitResponse{})}
-	return selection{
-		contracts: []contracts.Contract{
+	return verify.Selection{
+		Contracts: []contracts.Contract{
 			{Consumer: "cli", Provider: "userservice", Interactions: []contracts.Interaction{
 				{Name: "a user", Method: users + "GetUser", Code: "OK", Script: []contracts.Move{contracts.Sent(&userv1.GetUserRequest{UserId: "u-1"}),
 					contracts.Received(&userv1.GetUserResponse{User: &userv1.User{Name: "Ada"}})}},
@@ -120,24 +122,29 @@ func interactions() selection {
 				{Name: "commit again", State: "the order is sold", Method: stock + "Commit", Code: "OK", Script: commit},
 			}},
 		},
-		providers: []served{catalog()[0], catalog()[2]},
+		Providers: []verify.Provider{provider("userservice"), provider("inventoryservice")},
 	}
 }
 
-func printed(t *testing.T, doc *verifyDocument, asJSON bool) string {
+func provider(name string) verify.Provider {
+	all := providers()
+	return all[slices.IndexFunc(all, func(p verify.Provider) bool { return p.Name == name })]
+}
+
+func printed(t *testing.T, doc *verify.Document, asJSON bool) string {
 	t.Helper()
 	var out strings.Builder
-	if err := doc.write(&out, asJSON); err != nil {
+	if err := writeVerified(&out, doc, asJSON); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
 }
 
-func TestVerifyingWhatHolds(t *testing.T) {
+func TestVerify_Pass(t *testing.T) {
 	s := newStage(t)
-	v := newVerifier("run", s.dial)
-	doc, err := v.verify(t.Context(), interactions())
-	if err != nil || doc.verdict() != nil || doc.Result != "pass" {
+	v := verify.New("run", live.Account, s.dial)
+	doc, err := v.Verify(t.Context(), interactions())
+	if err != nil || verdict(doc) != nil || doc.Result != "pass" {
 		t.Fatal(err, doc)
 	}
 	const want = `CONSUMER      PROVIDER          INTERACTION   VERDICT  WHY
@@ -161,7 +168,7 @@ the tree      inventoryservice  descriptors   ✓ pass
 	}
 	interrupted, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := v.takeBackOwn(interrupted); err != nil {
+	if err := v.CleanUp(interrupted); err != nil {
 		t.Error(err)
 	}
 	for id, state := range s.shelf.states {
@@ -171,17 +178,18 @@ the tree      inventoryservice  descriptors   ✓ pass
 	}
 }
 
-func TestVerifyingWhatDoesNotHold(t *testing.T) {
+func TestVerify_Fail(t *testing.T) {
 	s := newStage(t)
 	s.shelf.broken = true
 	chosen := interactions()
-	chosen.providers[0].protos = []protoreflect.FileDescriptor{orderv1.File_order_v1_order_proto} // as if the tree had moved on
-	doc, err := newVerifier("run", s.dial).verify(t.Context(), chosen)
+	// As if the tree had changed since the services were deployed.
+	chosen.Providers[0].Services = []protoreflect.ServiceDescriptor{orderv1.File_order_v1_order_proto.Services().Get(0)}
+	doc, err := verify.New("run", live.Account, s.dial).Verify(t.Context(), chosen)
 	if err != nil || doc.Result != "fail" {
 		t.Fatal(err, doc)
 	}
 	var coded *codedError
-	if err := doc.verdict(); !errors.As(err, &coded) || coded.code != exitNotHeld {
+	if err := verdict(doc); !errors.As(err, &coded) || coded.code != exitNotHeld {
 		t.Errorf("the verdict is %v", err)
 	} else {
 		fixture.WantError(t, err, `inventoryservice breaks what orderservice expects in "reserve": totalCents: is 0, want 600`,
@@ -210,8 +218,8 @@ func TestVerifyingWhatDoesNotHold(t *testing.T) {
 	}
 }
 
-// TestWhatCannotBeJudged is no verdict: the environment is not fit, or somebody lost patience.
-func TestWhatCannotBeJudged(t *testing.T) {
+// TestVerify_NoVerdict: a provider cannot be reached, or the run was interrupted.
+func TestVerify_NoVerdict(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		spoil    func(*stage, context.CancelFunc)
@@ -227,43 +235,44 @@ func TestWhatCannotBeJudged(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			c.spoil(s, cancel)
-			v := newVerifier("run", s.dial)
-			doc, err := v.verify(ctx, interactions())
+			v := verify.New("run", live.Account, s.dial)
+			doc, err := v.Verify(ctx, interactions())
 			var coded *codedError
-			if doc != nil || errors.As(err, &coded) || len(v.replayed) > 0 {
-				t.Errorf("it judged: %v, %v, after replaying %v", doc, err, v.replayed)
+			if doc != nil || errors.As(err, &coded) || len(s.shelf.states) > 0 {
+				t.Errorf("it judged: %v, %v, and the shelf has %v", doc, err, s.shelf.states)
 			}
 			fixture.WantError(t, err, c.want)
 		})
 	}
 }
 
-// TestAServerThatTellsNothingOfItself is judged by its interactions alone, and that it tells nothing is a problem.
-func TestAServerThatTellsNothingOfItself(t *testing.T) {
+// TestVerify_ServerWithoutReflection: its interactions are checked all the same, and the missing descriptors are a problem.
+func TestVerify_ServerWithoutReflection(t *testing.T) {
 	s := newStage(t)
 	s.conns["userservice"], _ = contracttest.Serve(t, func(g *grpc.Server) { userv1.RegisterUserServiceServer(g, people{}) })
-	doc, err := newVerifier("run", s.dial).verify(t.Context(), interactions())
+	doc, err := verify.New("run", live.Account, s.dial).Verify(t.Context(), interactions())
 	if err != nil || doc.Descriptors[0].Result != "fail" || doc.Interactions[0].Result != "pass" {
 		t.Fatal(err, doc)
 	}
-	fixture.WantError(t, doc.verdict(), "userservice is not what the tree describes: asked for its descriptors, it answers ", "Unimplemented")
+	fixture.WantError(t, verdict(doc), "userservice is not what the tree describes: asked for its descriptors, it answers ", "Unimplemented")
 }
 
-func TestWhatAKilledVerifyLeftIsTakenBack(t *testing.T) {
+func TestVerify_CleansUpAfterAKilledRun(t *testing.T) {
 	s := newStage(t)
 	const reserved, released = inventoryv1.ReservationState_RESERVATION_STATE_RESERVED, inventoryv1.ReservationState_RESERVATION_STATE_RELEASED
 	s.shelf.states["contract-killed-1"], s.shelf.states["contract-other-1"] = reserved, reserved
-	notes := runNotes{t.TempDir()}
-	fixture.Write(t, filepath.Join(notes.dir, "killed"), "", 0o600)
+	journal := verify.Journal{Dir: t.TempDir()}
+	fixture.Write(t, filepath.Join(journal.Dir, "killed"), "", 0o600)
 	var talk strings.Builder
-	if err := newVerifier("run", s.dial).takeBackKilled(t.Context(), &talk, notes, interactions().contracts); err != nil {
+	v := verification{verifier: verify.New("run", live.Account, s.dial), journal: journal, all: interactions().Contracts}
+	if err := v.cleanUpKilled(t.Context(), world{stderr: &talk}, &globals{}); err != nil {
 		t.Fatal(err)
 	}
-	if s.shelf.states["contract-killed-1"] != released || s.shelf.states["contract-other-1"] != reserved || talk.String() != "took back what an earlier verify left when it was killed\n" {
-		t.Errorf("the shelf has %v; it said %q", s.shelf.states, talk.String())
+	if s.shelf.states["contract-killed-1"] != released || s.shelf.states["contract-other-1"] != reserved || talk.String() != "cleaned up after a killed verify\n" {
+		t.Errorf("the shelf has %v; it printed %q", s.shelf.states, talk.String())
 	}
-	if left, err := os.ReadDir(notes.dir); err != nil || len(left) > 0 {
-		t.Errorf("noted are %v, %v", left, err)
+	if left, err := os.ReadDir(journal.Dir); err != nil || len(left) > 0 {
+		t.Errorf("still recorded: %v, %v", left, err)
 	}
 }
 

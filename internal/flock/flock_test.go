@@ -92,7 +92,7 @@ func TestTryAs_ReplacesNameOfDeadHolder(t *testing.T) {
 	}
 }
 
-func TestTryAs_FullDiskLocksAllTheSame(t *testing.T) {
+func TestTryAs_FullDiskStillLocks(t *testing.T) {
 	l, err := TryAs(t.Context(), "/dev/full", "down")
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,8 @@ func TestTry_LockEndsWithItsProcess(t *testing.T) {
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = child.Wait() // "signal: killed"
+	// It returns "signal: killed".
+	_ = child.Wait()
 	if h.PID != child.Process.Pid {
 		t.Errorf("holder %+v, want process %d", h, child.Process.Pid)
 	}
@@ -188,7 +189,7 @@ func TestTry_OneHolderWhileFilesAreRemoved(t *testing.T) {
 	}
 	all.Wait()
 	if most.Load() > 1 || times.Load() == 0 {
-		t.Errorf("%d had it at once; it was taken %d times", most.Load(), times.Load())
+		t.Errorf("%d had it at the same time; it was taken %d times", most.Load(), times.Load())
 	}
 }
 

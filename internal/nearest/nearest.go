@@ -15,7 +15,7 @@ func Of(got string, valid []string) (word string, ok bool) {
 	return word, word != ""
 }
 
-// longest is the number of bytes above which a word is not compared: the time grows with the square of it.
+// longest is the number of bytes above which a word is not compared: the time grows with the square of the length.
 const longest = 64
 
 // distance is the optimal string alignment distance: the number of letters to insert, delete, replace or exchange with their neighbour.

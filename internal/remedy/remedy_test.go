@@ -49,7 +49,7 @@ func TestOf_FindsRemediesInTheTree(t *testing.T) {
 	}
 }
 
-func TestWrap_LeavesTheTextAlone(t *testing.T) {
+func TestWrap_KeepsTheText(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("disk full")
 	err := remedy.Wrap(fmt.Errorf("writing: %w", cause), remedy.Shell("df", "-h"))
@@ -90,7 +90,7 @@ func TestLine_HasTheErrorAndItsRemedies(t *testing.T) {
 	}
 }
 
-// TestQuote_IsReadBackByAShell asks a real shell.
+// TestQuote_IsReadBackByAShell uses a real shell.
 func TestQuote_IsReadBackByAShell(t *testing.T) {
 	t.Parallel()
 	words := []string{"plain", "two words", "", "it's", `back\slash`, "$HOME", "~", "a;b", "*", "über", "new\nline", "#x", "{a,b}", "--x=y z"}

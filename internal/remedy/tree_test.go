@@ -11,12 +11,12 @@ import (
 	"testing"
 )
 
-// showsRemedies are the files and folders, besides this package, whose own words for a remedy reach the user. Their error texts are checked all the
-// same.
+// showsRemedies are the files and folders, apart from this package, whose own text shows remedies to the user. Their error texts are checked as
+// well.
 var showsRemedies = []string{"scenarios", "tui/health.go"}
 
-// TestTree_NoTextContainsARemedy keeps remedies out of error texts: a remedy inside a text is for the wrong sandbox, stands before what a caller
-// appends, and is printed twice. Attach it with this package instead.
+// TestTree_NoTextContainsARemedy keeps remedies out of error texts. A remedy inside a text can be for the wrong sandbox, comes before text that a
+// caller appends, and is printed twice. Attach it with this package instead.
 func TestTree_NoTextContainsARemedy(t *testing.T) {
 	t.Parallel()
 	root, files := filepath.Join("..", ".."), 0

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// place is a cluster of pods; each server is a real TLS server on a pipe.
+// place is a cluster of pods. Each server is a real TLS server on a pipe.
 type place struct {
 	pods    []Pod
 	metrics string
@@ -60,7 +60,7 @@ func postgresServer(own tls.Certificate, trusted ...*x509.Certificate) func(net.
 
 func TestProcesses_ReportWhatTheyTrustAndPresent(t *testing.T) {
 	first, second, third := root(t, time.Now()), root(t, time.Now()), root(t, time.Now())
-	// A root presents itself here; that chains are followed is tested with the rotation.
+	// The server presents a root directly. The rotation tests cover chains.
 	own, err := tls.X509KeyPair(second.CertPEM, second.KeyPEM)
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestProcesses_ReportWhatTheyTrustAndPresent(t *testing.T) {
 		{"by a TLS handshake", "tls:4317", place{serve: tlsServer(own, first.Cert, second.Cert)}, ""},
 		{"by PostgreSQL's TLS handshake", "postgres:5432", place{serve: postgresServer(own, first.Cert, second.Cert)}, ""},
 		{"without an annotation", "", both, "it does not say where"},
-		{"in an unknown way", "smoke:1", both, `it names protocol "smoke"`},
+		{"by an unknown protocol", "smoke:1", both, `it names protocol "smoke"`},
 		{"while it does not answer", "metrics:9464", place{}, "connection refused"},
 		{"by metrics of an earlier version", "metrics:9464", place{metrics: "up 1\n"}, "it reports 0 certificates and 0 roots"},
 		{"by a server without TLS", "postgres:5432", place{serve: func(c net.Conn) { _, _ = io.ReadFull(c, make([]byte, 8)); _, _ = c.Write([]byte("N")) }}, "does not speak TLS"},

@@ -39,11 +39,11 @@ type Root struct {
 func NewRoot(now time.Time) (Root, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return Root{}, fmt.Errorf("making a root certificate: %w", err)
+		return Root{}, fmt.Errorf("creating a root certificate: %w", err)
 	}
 	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	if err != nil {
-		return Root{}, fmt.Errorf("making a root certificate: %w", err)
+		return Root{}, fmt.Errorf("creating a root certificate: %w", err)
 	}
 	id := sha256.Sum256(public)
 	template := &x509.Certificate{
@@ -53,11 +53,11 @@ func NewRoot(now time.Time) (Root, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		return Root{}, fmt.Errorf("making a root certificate: %w", err)
+		return Root{}, fmt.Errorf("creating a root certificate: %w", err)
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return Root{}, fmt.Errorf("making a root certificate: %w", err)
+		return Root{}, fmt.Errorf("creating a root certificate: %w", err)
 	}
 	return ParseRoot(block("CERTIFICATE", der), block("PRIVATE KEY", private))
 }
@@ -92,7 +92,7 @@ func Parse(data []byte) (all []*x509.Certificate, err error) {
 		all = append(all, cert)
 	}
 	if len(all) == 0 && len(bytes.TrimSpace(data)) > 0 {
-		return nil, errors.New("reading certificates: the text holds none")
+		return nil, errors.New("reading certificates: the text contains none")
 	}
 	return all, nil
 }

@@ -18,7 +18,7 @@ func decode(text []byte) []byte {
 	return b.Bytes
 }
 
-// settled fails unless nothing of the old root is left anywhere, and no process ever refused another.
+// settled fails if anything of the old root is left, or if a process ever refused another.
 func (w *world) settled(old *x509.Certificate) {
 	w.t.Helper()
 	a, err := ParseAuthority(w.stored, "")
@@ -62,7 +62,8 @@ func TestRotate_NoProcessEverRefusesAnother(t *testing.T) {
 	}
 }
 
-// TestRotate_ContinuesAfterAKillAnywhere kills the rotation at each of its calls in turn, half of them after their effect, and starts it again.
+// TestRotate_ContinuesAfterAKillAnywhere kills the rotation at each of its calls in turn, in half of the cases after the call took effect, and
+// restarts it.
 func TestRotate_ContinuesAfterAKillAnywhere(t *testing.T) {
 	killed := true
 	for at := 1; killed; at++ {
@@ -96,7 +97,8 @@ func TestResume_DoesNothingInASteadySandbox(t *testing.T) {
 
 func TestRotate_NamesTheProcessItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1) // which stands still
+		// The world does not advance.
+		w := newWorld(t, 1)
 		err := w.rotation().Rotate(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "shop/service0 does not trust the new root yet, and 3 more") || len(remedy.Of(err)) == 0 {
 			t.Errorf("got %v, remedies %v", err, remedy.Of(err))
@@ -136,7 +138,7 @@ func TestRenew_IntermediateWithANewKeyChangesNoTrust(t *testing.T) {
 	}
 }
 
-func TestRepair_IssuesAgainWhatNobodyAccepts(t *testing.T) {
+func TestRepair_ReissuesRefusedCertificates(t *testing.T) {
 	for name, breakIt := range map[string]func(w *world){
 		"the root was replaced by hand": func(w *world) {
 			a, err := NewRoot(time.Now())

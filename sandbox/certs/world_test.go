@@ -17,26 +17,29 @@ import (
 	"time"
 )
 
-// world is a sandbox in which everything takes its time: cert-manager issues after some seconds, and sometimes with an intermediate that it read
-// before; each process mounts the bundle and its certificate at moments of its own, both at once. After each change it checks that every process
-// accepts every other.
+// world is a sandbox with realistic delays: cert-manager issues after some seconds, and sometimes with an intermediate that it read before. Each
+// process mounts the bundle and its certificate at its own time, both at once. After each change the world checks that every process accepts every
+// other.
 type world struct {
 	t      *testing.T
 	random *rand.Rand
 
-	mu           sync.Mutex
-	stored       map[string][]byte
-	version      int
-	bundle       []byte
-	pending      map[string]time.Time // when a certificate will be issued
+	mu      sync.Mutex
+	stored  map[string][]byte
+	version int
+	bundle  []byte
+	// pending is when each certificate will be issued.
+	pending      map[string]time.Time
 	intermediate signer
-	stale        *signer // what cert-manager may still sign with
+	// stale is the signer that cert-manager may still use.
+	stale        *signer
 	certificates []Certificate
 	processes    []mounted
 	serial       int64
 	violations   []string
 
-	calls, killAt int // killAt: the call that does not return; 0 for none
+	// killAt is the call that does not return; 0 for none.
+	calls, killAt int
 }
 
 type signer struct {
@@ -110,7 +113,7 @@ func (w *world) issue(i int) {
 	c.Chain = Encode([]*x509.Certificate{cert, by.cert})
 }
 
-// mount lets process i read what is there now, as services/governance does: all or nothing.
+// mount makes process i read the current files, as services/governance does: all or nothing.
 func (w *world) mount(i int) {
 	p := &w.processes[i]
 	roots, err := Parse(w.bundle)
@@ -122,7 +125,7 @@ func (w *world) mount(i int) {
 	}
 }
 
-// tick lets some seconds' worth of things happen.
+// tick advances the world by a few seconds.
 func (w *world) tick() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -168,7 +171,7 @@ func (w *world) live() (stop func()) {
 	return func() { cancel(); living.Wait() }
 }
 
-// call counts a call; the one at killAt never returns to the rotation, after its effect if late is true.
+// call counts a call. The one at killAt never returns to the rotation; if late is true, it takes effect first.
 func (w *world) call(effect func()) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

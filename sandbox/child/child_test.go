@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// started runs a shell's script in a group of its own until stop, and returns the first line that it said.
+// started runs a shell script in a process group of its own until stop is called, and returns the first line of its output.
 func started(t *testing.T, script string, grace time.Duration) (line string, stop context.CancelFunc, ended <-chan error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -34,7 +34,7 @@ func started(t *testing.T, script string, grace time.Duration) (line string, sto
 	return strings.TrimSpace(line), cancel, end
 }
 
-func TestAProgramMayEndWhatItIsAt(t *testing.T) {
+func TestInGroup_CancelledProgramCanCleanUp(t *testing.T) {
 	_, stop, ended := started(t, "trap 'exit 7' TERM; echo .; while :; do sleep 0.02; done", time.Minute)
 	stop()
 	var exit *exec.ExitError
@@ -43,7 +43,7 @@ func TestAProgramMayEndWhatItIsAt(t *testing.T) {
 	}
 }
 
-func TestAProgramThatWillNotEndIsKilled(t *testing.T) {
+func TestInGroup_KillsAfterTheGracePeriod(t *testing.T) {
 	_, stop, ended := started(t, "trap '' TERM; echo .; while :; do sleep 0.02; done", 50*time.Millisecond)
 	stop()
 	select {
@@ -56,8 +56,8 @@ func TestAProgramThatWillNotEndIsKilled(t *testing.T) {
 	}
 }
 
-// TestWhoHoldsTheOutputIsNotWaitedFor: an engine leaves programs behind that live on, in groups of their own.
-func TestWhoHoldsTheOutputIsNotWaitedFor(t *testing.T) {
+// TestInGroup_DoesNotWaitForInheritedOutput leaves a program running in its own group, as an engine does.
+func TestInGroup_DoesNotWaitForInheritedOutput(t *testing.T) {
 	line, stop, ended := started(t, "setsid sh -c 'echo $$; exec sleep 60' & trap 'exit 7' TERM; while :; do sleep 0.02; done", 50*time.Millisecond)
 	holder, err := strconv.Atoi(line)
 	if err != nil {
@@ -74,6 +74,6 @@ func TestWhoHoldsTheOutputIsNotWaitedFor(t *testing.T) {
 		t.Fatal("it is waited for")
 	}
 	if err := syscall.Kill(holder, 0); err != nil {
-		t.Errorf("nobody held the output: %v", err)
+		t.Errorf("without an open output: %v", err)
 	}
 }

@@ -94,17 +94,17 @@ func subnet(name string, n int) string {
 
 // noIPv6 reports whether the error says that the engine or the machine has no IPv6.
 func noIPv6(err error) bool {
-	return says(err, "unknown flag: --ipv6", "is ipv6 enabled in the kernel", "Cannot read IPv6 setup for bridge",
+	return errorContains(err, "unknown flag: --ipv6", "is ipv6 enabled in the kernel", "Cannot read IPv6 setup for bridge",
 		"Unable to enable NAT rule:  (iptables failed: ip6tables", "setting default policy to DROP in FORWARD chain failed:  (iptables failed: ip6tables")
 }
 
 // overlaps reports whether the error says that another network uses the subnet.
 func overlaps(err error) bool {
-	return says(err, "Pool overlaps with other one", "networks have overlapping", "is already used on the host or by another config",
+	return errorContains(err, "Pool overlaps with other one", "networks have overlapping", "is already used on the host or by another config",
 		"is being used by a network interface", "is already being used by a cni configuration")
 }
 
-func says(err error, any ...string) bool {
+func errorContains(err error, any ...string) bool {
 	for _, text := range any {
 		if strings.Contains(err.Error(), text) {
 			return true

@@ -67,7 +67,7 @@ func TestSubnet_IsStableAndPrivate(t *testing.T) {
 	}
 }
 
-// TestCreate_RemovesAStaleLock runs kind against an engine that refuses everything: the error must be the engine's, and not that of the lock.
+// TestCreate_RemovesAStaleLock runs kind against an engine that refuses everything: the error must be the engine's, and not about the lock.
 func TestCreate_RemovesAStaleLock(t *testing.T) {
 	e, _ := fakeEngineNamed(t, "podman", `[ "$1" = ps ] && exit 0; echo "no such luck" >&2; exit 1`)
 	c := Cluster{Name: "one", Engine: e, Kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), Image: "node:1"}
@@ -93,7 +93,7 @@ func TestLocal_RefusesEnginesOnOtherMachines(t *testing.T) {
 		{"docker over TCP elsewhere", "docker", "tcp://10.0.0.7:2376", true},
 		{"docker over TCP on this machine", "docker", "tcp://127.0.0.1:2375", false},
 		{"docker over TCP on this machine by name", "docker", "tcp://localhost:2375", false},
-		{"a docker that knows no contexts", "docker", "", false},
+		{"a docker without contexts", "docker", "", false},
 		{"podman itself", "podman", "false /run/podman/podman.sock", false},
 		{"podman's service on this machine", "podman", "true unix:///run/podman/podman.sock", false},
 		{"podman over ssh", "podman", "true ssh://core@build.example:22/run/podman/podman.sock", true},

@@ -11,7 +11,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-// fakeEngine is a program that notes its arguments, one call a line, and then runs body.
+// fakeEngine is a program that records its arguments, one call per line, and then runs body.
 func fakeEngine(t *testing.T, body string) (Engine, func() []string) {
 	t.Helper()
 	return fakeEngineNamed(t, "fakeengine", body)
@@ -35,21 +35,23 @@ func TestChoose_TakesTheFirstEngineThatWorks(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		forced   string
-		probes   map[string]error // an engine that is not here works
-		engine   string
-		why      []string
-		fails    []string
-		not      string // what neither why nor error says
+		// An engine that is missing from probes works.
+		probes map[string]error
+		engine string
+		why    []string
+		fails  []string
+		// not is text that neither why nor the error contains.
+		not string
 	}{
-		{"the first engine that works is taken without a word", "", nil, "docker", nil, nil, ""},
-		{"a broken engine is named with its last line", "", map[string]error{"docker": broken}, "podman",
+		{"the first engine that works is chosen without a reason", "", nil, "docker", nil, nil, ""},
+		{"a broken engine is reported with the last line of its output", "", map[string]error{"docker": broken}, "podman",
 			[]string{"using podman, because docker cannot run a privileged container (operation not permitted)"}, nil, "warning"},
-		{"an engine that is not installed is not worth a word", "", map[string]error{"docker": missing}, "podman", nil, nil, "docker"},
-		{"of two earlier engines only the broken one is named", "", map[string]error{"docker": missing, "podman": broken}, "nerdctl", []string{"podman cannot run"}, nil, "docker"},
-		{"a forced engine is taken even when an earlier one works", "nerdctl", nil, "nerdctl", nil, nil, ""},
+		{"an engine that is not installed is not reported", "", map[string]error{"docker": missing}, "podman", nil, nil, "docker"},
+		{"of two earlier engines only the broken one is reported", "", map[string]error{"docker": missing, "podman": broken}, "nerdctl", []string{"podman cannot run"}, nil, "docker"},
+		{"a forced engine is chosen even if an earlier one works", "nerdctl", nil, "nerdctl", nil, nil, ""},
 		{"a forced engine that is broken is an error even when another works", "docker", map[string]error{"docker": broken}, "", nil,
 			[]string{"operation not permitted"}, "podman"},
-		{"no engine at all names every reason", "", map[string]error{"docker": broken, "podman": missing, "nerdctl": errors.New("two\nlines")}, "", nil,
+		{"without any engine every reason is reported", "", map[string]error{"docker": broken, "podman": missing, "nerdctl": errors.New("two\nlines")}, "", nil,
 			[]string{"docker cannot run", "is not installed", "two lines"}, ""},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
@@ -106,7 +108,7 @@ func TestProbe(t *testing.T) {
 		calls          []string
 		fails          string
 	}{
-		{"a real container is run, and nothing is left", runs,
+		{"a container is run and removed", runs,
 			[]string{"import - sandbox.local/probe:1", "run --rm --privileged --network=bridge sandbox.local/probe:1 /probe", "rmi -f sandbox.local/probe:1"}, ""},
 		{"an engine that answers but runs nothing does not work", `[ "$1" = run ] && { echo "operation not permitted" >&2; exit 125; }; exit 0`,
 			[]string{"import - sandbox.local/probe:1", "run --rm --privileged --network=bridge sandbox.local/probe:1 /probe", "rmi -f sandbox.local/probe:1"}, "operation not permitted"},
@@ -134,7 +136,8 @@ func TestStream(t *testing.T) {
 	endless := func(w io.Writer) error {
 		for {
 			if _, err := w.Write(make([]byte, 1024)); err != nil {
-				return errors.Join(errors.New("writing layer"), err) // as a writer that adds what it was doing
+				// Wrap the error as a writer would.
+				return errors.Join(errors.New("writing layer"), err)
 			}
 		}
 	}
@@ -145,10 +148,10 @@ func TestStream(t *testing.T) {
 		want     error
 	}{
 		{"all is well", func(w io.Writer) error { _, err := io.WriteString(w, "x"); return err }, readAll, nil},
-		{"what cannot be written is the cause", func(io.Writer) error { return damaged }, func(r io.Reader) error { return errors.Join(refused, readAll(r)) }, damaged},
-		{"a reader that gives up early is the cause, and ends the writer", endless, func(io.Reader) error { return refused }, refused},
-		{"a reader that fails after all was written is the cause", func(io.Writer) error { return nil }, func(r io.Reader) error { return errors.Join(readAll(r), refused) }, refused},
-		{"a reader that needs no more is no failure", endless, func(io.Reader) error { return nil }, nil},
+		{"the writer's error is returned", func(io.Writer) error { return damaged }, func(r io.Reader) error { return errors.Join(refused, readAll(r)) }, damaged},
+		{"the error of a reader that stops early is returned, and stops the writer", endless, func(io.Reader) error { return refused }, refused},
+		{"the error of a reader that fails at the end is returned", func(io.Writer) error { return nil }, func(r io.Reader) error { return errors.Join(readAll(r), refused) }, refused},
+		{"a reader may stop early without an error", endless, func(io.Reader) error { return nil }, nil},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			err := stream(c.write, c.read)
@@ -184,8 +187,8 @@ func TestHasImage(t *testing.T) {
 	}{
 		{"docker prints the algorithm", "echo sha256:abc", "sha256:abc", true},
 		{"podman does not", "echo abc", "sha256:abc", true},
-		{"another image under the name is not it", "echo sha256:def", "sha256:abc", false},
-		{"no image is not it", "exit 1", "sha256:abc", false},
+		{"another image has the name", "echo sha256:def", "sha256:abc", false},
+		{"there is no image", "exit 1", "sha256:abc", false},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			e, calls := fakeEngine(t, c.body)
@@ -207,7 +210,7 @@ func TestLoadImage_RestoresTheFullNameForPodman(t *testing.T) {
 		calls                  []string
 	}{
 		{"podman may read a name of Docker's registry as a local one", "podman", "Loaded image: localhost/kindest/node:v1", tagged},
-		{"older versions say it in other words", "podman", "Loaded image(s): localhost/kindest/node:v1", tagged},
+		{"older versions print another text", "podman", "Loaded image(s): localhost/kindest/node:v1", tagged},
 		{"podman may know the name", "podman", "Loaded image: " + ref, []string{"load"}},
 		{"docker has the name already", "docker", "Loaded image: kindest/node:v1", []string{"load"}},
 	} {

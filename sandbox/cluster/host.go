@@ -31,11 +31,11 @@ const (
 func InspectHost() (Host, error) {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs("/sys/fs/cgroup", &fs); err != nil {
-		return Host{}, fmt.Errorf("looking at /sys/fs/cgroup: %w", err)
+		return Host{}, fmt.Errorf("reading /sys/fs/cgroup: %w", err)
 	}
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return Host{}, fmt.Errorf("looking at this process's capabilities: %w", err)
+		return Host{}, fmt.Errorf("reading this process's capabilities: %w", err)
 	}
 	has, err := hasCapability(string(status), capSysResource)
 	return Host{CgroupV1: fs.Type != cgroup2Magic, NoResources: !has}, err
@@ -49,7 +49,7 @@ func hasCapability(status string, bit uint) (bool, error) {
 			return set&(1<<bit) != 0, err
 		}
 	}
-	return false, errors.New("looking at this process's capabilities: no CapBnd line in /proc/self/status")
+	return false, errors.New("reading this process's capabilities: no CapBnd line in /proc/self/status")
 }
 
 // PreparePodman points podman at limits and a runtime that work on this host, for us and for kind. The settings are in a file in dir, and podman

@@ -31,12 +31,12 @@ func TestHasCapability(t *testing.T) {
 		sentence, status string
 		want, fails      bool
 	}{
-		{"a full set has it", "Name:\tx\nCapBnd:\t000001ffffffffff\n", true, false},
+		{"a full set has the capability", "Name:\tx\nCapBnd:\t000001ffffffffff\n", true, false},
 		{"its bit alone is enough", "CapBnd:\t0000000001000000\n", true, false},
 		{"every bit but its own is not", "CapBnd:\t000001fffeffffff\n", false, false},
 		{"the effective set does not count", "CapEff:\t000001ffffffffff\nCapBnd:\t0000000000000000\n", false, false},
-		{"no line is an error", "Name:\tx\n", false, true},
-		{"a line that is no number is an error", "CapBnd:\tall\n", false, true},
+		{"a missing line is an error", "Name:\tx\n", false, true},
+		{"a line without a number is an error", "CapBnd:\tall\n", false, true},
 	} {
 		got, err := hasCapability(c.status, capSysResource)
 		if got != c.want || (err != nil) != c.fails {
@@ -74,7 +74,8 @@ func TestPreparePodman(t *testing.T) {
 	} {
 		dir := filepath.Join(t.TempDir(), "podman")
 		set := map[string]string{}
-		for range 2 { // it may run any number of times
+		// It is idempotent.
+		for range 2 {
 			if err := c.host.PreparePodman(dir, func(k, v string) error { set[k] = v; return nil }); err != nil {
 				t.Fatalf("%s: %v", c.sentence, err)
 			}
@@ -125,7 +126,8 @@ func TestInspectHost_ReadsThisMachine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = os.Stat("/sys/fs/cgroup/cgroup.controllers") // only version 2 has it at the root
+	// Only version 2 has this file at the root.
+	_, err = os.Stat("/sys/fs/cgroup/cgroup.controllers")
 	if (err != nil) != h.CgroupV1 {
 		t.Errorf("cgroup v1: %v, but cgroup.controllers: %v", h.CgroupV1, err)
 	}

@@ -122,7 +122,7 @@ func (c Cluster) inspect(ctx context.Context, id string) (Container, error) {
 		err = fmt.Errorf("it lists %d containers", len(all))
 	}
 	if err != nil {
-		return Container{}, fmt.Errorf("reading what %s says of container %s: %w", c.Engine.Name, id, err)
+		return Container{}, fmt.Errorf("inspecting container %s with %s: %w", id, c.Engine.Name, err)
 	}
 	x := all[0]
 	one := Container{ID: id, Name: strings.TrimPrefix(x.Name, "/"), Running: x.State.Status == "running"}
@@ -165,7 +165,7 @@ func (c Cluster) labelled(ctx context.Context, kind string, list []string, name 
 		err = errors.New("it lists none")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading what %s says of %s %s: %w", c.Engine.Name, kind, name, err)
+		return nil, fmt.Errorf("inspecting %s %s with %s: %w", kind, name, c.Engine.Name, err)
 	}
 	l := all[0].Labels
 	return &Owner{ID: l[idLabel], User: l[userLabel], Process: l[processLabel]}, nil

@@ -18,7 +18,7 @@ func TestInventory_ReadsNodesNetworkAndMarker(t *testing.T) {
 		want     Inventory
 	}{
 		{"nothing", fixture.Engine{}, Inventory{}},
-		{"things of similar names", fixture.Engine{Networks: map[string]map[string]string{"sandbox-one-more": labels}, Volumes: map[string]map[string]string{"sandbox-one": labels}}, Inventory{}},
+		{"objects with similar names", fixture.Engine{Networks: map[string]map[string]string{"sandbox-one-more": labels}, Volumes: map[string]map[string]string{"sandbox-one": labels}}, Inventory{}},
 		{"a complete cluster", fixture.Engine{
 			Nodes:    []fixture.Node{{ID: "aaa", Name: "one-control-plane", Networks: []string{"sandbox-one"}}},
 			Networks: map[string]map[string]string{"sandbox-one": labels},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"sigs.k8s.io/kind/pkg/cluster"
@@ -15,6 +16,7 @@ import (
 
 // The steps of kind that mark a state of the node. If a version of kind names them differently, Create only takes longer.
 const (
+	writingConfiguration = "Writing configuration"  // the node runs on its network
 	startingControlPlane = "Starting control-plane" // containerd was restarted for the last time
 	installingCNI        = "Installing CNI"         // the API server answers
 )
@@ -39,34 +41,57 @@ type Cluster struct {
 	Image string
 }
 
-// networkVariables are the environment variables by which kind is told the engine network. Each cluster has its own network, so that removing one
+// networkVariables are the environment variables that set the engine network of kind. Each cluster has its own network, so that removing one
 // does not affect another cluster.
 var networkVariables = []string{"KIND_EXPERIMENTAL_DOCKER_NETWORK", "KIND_EXPERIMENTAL_PODMAN_NETWORK", "KIND_EXPERIMENTAL_CONTAINERD_NETWORK"}
 
-func (c Cluster) provider(progress func(string)) (*cluster.Provider, error) {
+// networkSem is a semaphore that guards networkVariables. kind reads the network from the environment of the process only, so one cluster at a time
+// can pass the step in which kind reads it. Creating clusters overlaps otherwise.
+var networkSem = make(chan struct{}, 1)
+
+// setNetwork makes kind use the network of c until release is called, which is idempotent.
+func (c Cluster) setNetwork(ctx context.Context) (release func(), err error) {
+	select {
+	case networkSem <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	release = sync.OnceFunc(func() { <-networkSem })
 	for _, v := range networkVariables {
-		// kind reads the network from the environment of the process only.
 		if err := os.Setenv(v, c.network()); err != nil {
+			release()
 			return nil, err
 		}
 	}
-	return c.Engine.provider(cluster.ProviderWithLogger(newProgressLogger(progress))), nil
+	return release, nil
+}
+
+func (c Cluster) provider(progress func(string)) *cluster.Provider {
+	return c.Engine.provider(cluster.ProviderWithLogger(newProgressLogger(progress)))
 }
 
 // Create creates the cluster on the network that Claim created. The node may not be ready when Create returns: kind's own wait cannot be cancelled,
 // and reports success even if the node never becomes ready. If ctx is cancelled, everything that was created is removed. The caller must hold the
 // lock of the sandbox.
 func (c Cluster) Create(ctx context.Context, host Host, hooks CreateHooks) error {
-	var p *cluster.Provider
-	p, err := c.provider(hooks.progress(func() error { return p.ExportKubeConfig(c.Name, c.Kubeconfig, false) }))
-	if err != nil {
-		return err
-	}
 	if err := c.removeStaleLock(); err != nil {
 		return err
 	}
+	releaseNetwork, err := c.setNetwork(ctx)
+	if err != nil {
+		return fmt.Errorf("creating the cluster: waiting until kind has created another one: %w", err)
+	}
+	var p *cluster.Provider
+	progress := hooks.progress(func() error { return p.ExportKubeConfig(c.Name, c.Kubeconfig, false) })
+	p = c.provider(func(step string) {
+		if step == writingConfiguration {
+			releaseNetwork()
+		}
+		progress(step)
+	})
 	done := make(chan error, 1)
 	go func() {
+		defer releaseNetwork()
 		done <- p.Create(c.Name, cluster.CreateWithV1Alpha4Config(config(c.Name, host)), cluster.CreateWithNodeImage(c.Image),
 			cluster.CreateWithKubeconfigPath(c.Kubeconfig), cluster.CreateWithWaitForReady(0),
 			cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false))
@@ -117,10 +142,6 @@ func (c Cluster) removeStaleLock() error {
 
 // WriteKubeconfig replaces the kubeconfig of an existing cluster. The caller must hold the lock of the sandbox.
 func (c Cluster) WriteKubeconfig() error {
-	p, err := c.provider(func(string) {})
-	if err != nil {
-		return err
-	}
 	if err := c.removeStaleLock(); err != nil {
 		return err
 	}
@@ -128,7 +149,7 @@ func (c Cluster) WriteKubeconfig() error {
 	if err := os.Remove(c.Kubeconfig); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := p.ExportKubeConfig(c.Name, c.Kubeconfig, false); err != nil {
+	if err := c.provider(func(string) {}).ExportKubeConfig(c.Name, c.Kubeconfig, false); err != nil {
 		return fmt.Errorf("writing the kubeconfig: %w", err)
 	}
 	return os.Chmod(c.Kubeconfig, 0o600)

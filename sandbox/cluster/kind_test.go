@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,23 +24,24 @@ func TestCreateHooks_FollowKindsSteps(t *testing.T) {
 	}{
 		{"the API server answers once its kubeconfig is written", nil,
 			[]string{"Preparing nodes", "Starting control-plane", "takes images", "Installing CNI", "answers", "Waiting"}},
-		{"without a kubeconfig nobody can ask it", errors.New("no node"),
+		{"without a kubeconfig the hook is not called", errors.New("no node"),
 			[]string{"Preparing nodes", "Starting control-plane", "takes images", "Installing CNI", "Waiting"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
-			var told []string
-			tell := func(what string) func() { return func() { told = append(told, what) } }
-			hooks := CreateHooks{Step: func(s string) { told = append(told, s) }, OnContainerd: tell("takes images"), OnAPIServer: tell("answers")}
+			var called []string
+			hook := func(what string) func() { return func() { called = append(called, what) } }
+			hooks := CreateHooks{Step: func(s string) { called = append(called, s) }, OnContainerd: hook("takes images"), OnAPIServer: hook("answers")}
 			log := newProgressLogger(hooks.progress(func() error { return c.export }))
 			for _, line := range []string{" • Preparing nodes 📦 ", " • Starting control-plane 🕹️  ...", " ✓ Starting control-plane", " • Installing CNI 🔌  ...", " • Waiting ⏳"} {
 				log.say(line)
 			}
-			if diff := cmp.Diff(c.want, told); diff != "" {
-				t.Errorf("told (-want +got):\n%s", diff)
+			if diff := cmp.Diff(c.want, called); diff != "" {
+				t.Errorf("called (-want +got):\n%s", diff)
 			}
 		})
 	}
-	CreateHooks{}.progress(func() error { return nil })(installingCNI) // nobody need listen
+	// All hooks may be nil.
+	CreateHooks{}.progress(func() error { return nil })(installingCNI)
 }
 
 func TestStart(t *testing.T) {
@@ -74,16 +77,16 @@ func TestDelete_RemovesWhatTheSandboxCreated(t *testing.T) {
 	}{
 		{"nodes, their volumes, the network and the marker", "", twoContainers, slices.Concat([]string{
 			ps, "inspect aaa", "inspect bbb", "kill aaa", "rm -f -v aaa", "volume rm -f vvv", "kill bbb", "rm -f -v bbb"}, end), ""},
-		{"nothing is no error", `case "$1 $2" in
+		{"a missing cluster is not an error", `case "$1 $2" in
 "network rm") echo "Error: unable to find network with name or ID sandbox-one: network not found" >&2; exit 1;;
 "volume rm") echo "Error: no such volume sandbox-one-creating" >&2; exit 1;; esac`, fixture.Engine{}, append([]string{ps}, end...), ""},
-		{"nothing is no error with docker", `case "$1 $2" in
+		{"a missing cluster is not an error with docker", `case "$1 $2" in
 "network rm") echo "Error response from daemon: network sandbox-one not found" >&2; exit 1;; esac`, fixture.Engine{}, append([]string{ps}, end...), ""},
 		{"a node on another network stays", "", foreign, append([]string{ps, "inspect ccc"}, end...), ""},
-		{"a container that went by itself is no error with podman", `[ "$1" = rm ] && { echo "Error: no such container aaa" >&2; exit 1; }`, twoContainers, nil, ""},
-		{"a container that went by itself is no error with docker", `[ "$1" = rm ] && { echo "Error response from daemon: No such container: aaa" >&2; exit 1; }`, twoContainers, nil, ""},
-		{"a container that went after it was listed is no error", `[ "$1" = inspect ] && { echo "Error: No such object: aaa" >&2; exit 1; }`, twoContainers, nil, ""},
-		{"a volume that went with its container is no error", `[ "$1" = volume ] && { echo "Error: no such volume vvv" >&2; exit 1; }`, twoContainers, nil, ""},
+		{"a missing container is not an error with podman", `[ "$1" = rm ] && { echo "Error: no such container aaa" >&2; exit 1; }`, twoContainers, nil, ""},
+		{"a missing container is not an error with docker", `[ "$1" = rm ] && { echo "Error response from daemon: No such container: aaa" >&2; exit 1; }`, twoContainers, nil, ""},
+		{"a container that was removed after it was listed is not an error", `[ "$1" = inspect ] && { echo "Error: No such object: aaa" >&2; exit 1; }`, twoContainers, nil, ""},
+		{"a volume that was removed with its container is not an error", `[ "$1" = volume ] && { echo "Error: no such volume vvv" >&2; exit 1; }`, twoContainers, nil, ""},
 		{"a container that cannot be removed is an error", `[ "$1" = rm ] && { echo "device busy" >&2; exit 1; }`, twoContainers, nil,
 			"deleting the cluster: running fakeengine rm: exit status 1: device busy"},
 		{"a volume in use is an error", `[ "$1" = volume ] && { echo "volume is in use" >&2; exit 1; }`, twoContainers, nil, "volume is in use"},
@@ -106,7 +109,8 @@ func TestDelete_RemovesWhatTheSandboxCreated(t *testing.T) {
 				t.Errorf("the kubeconfig is still there: %v", err)
 			}
 			got := calls()
-			if c.calls == nil { // the failure must not have ended the work
+			// The failure must not have stopped the removal.
+			if c.calls == nil {
 				c.calls, got = end, got[max(0, len(got)-len(end)):]
 			}
 			if diff := cmp.Diff(c.calls, got); diff != "" {
@@ -137,17 +141,67 @@ func TestNodeImages(t *testing.T) {
 	fixture.WantError(t, err, "listing the node's images", "not running")
 }
 
-func TestProvider_SetsTheClustersOwnNetwork(t *testing.T) {
+func TestSetNetwork_OneClusterAtATime(t *testing.T) {
 	for _, v := range networkVariables {
 		t.Setenv(v, "before")
 	}
-	if _, err := (Cluster{Name: "one", Engine: Engine{Name: "podman"}}).provider(nil); err != nil {
+	release, err := Cluster{Name: "one"}.setNetwork(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range networkVariables {
 		if got := os.Getenv(v); got != "sandbox-one" {
 			t.Errorf("%s is %q", v, got)
 		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := (Cluster{Name: "two"}).setNetwork(ctx); !errors.Is(err, context.DeadlineExceeded) || os.Getenv(networkVariables[0]) != "sandbox-one" {
+		t.Errorf("a second cluster: %v, network %q", err, os.Getenv(networkVariables[0]))
+	}
+	release()
+	release()
+	release, err = Cluster{Name: "two"}.setNetwork(t.Context())
+	if err != nil || os.Getenv(networkVariables[0]) != "sandbox-two" {
+		t.Errorf("after the first: %v, network %q", err, os.Getenv(networkVariables[0]))
+	}
+	release()
+}
+
+// TestCreate_TwoAtOnce creates clusters with an engine that fails to run the node, and compares the names and networks of the nodes.
+func TestCreate_TwoAtOnce(t *testing.T) {
+	e, calls := fakeEngineNamed(t, "podman", `
+case "$1" in
+--version) echo podman version 5.4.2 ;;
+info) echo '{"host":{"cgroupVersion":"v2","cgroupControllers":["cpu","memory","pids"]}}' ;;
+network) [ "$2" != inspect ] || echo '[]' ;;
+volume) echo v ;;
+run) sleep 0.1; exit 1 ;;
+esac`)
+	var all sync.WaitGroup
+	for _, name := range []string{"one", "two", "three"} {
+		all.Go(func() {
+			c := Cluster{Name: name, Engine: e, Kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), Image: "node:1"}
+			if err := c.Create(t.Context(), Host{}, CreateHooks{}); err == nil {
+				t.Errorf("%s: the engine failed, and Create did not", name)
+			}
+		})
+	}
+	all.Wait()
+	nodes := 0
+	for _, call := range calls() {
+		words := strings.Fields(call)
+		node, network := slices.Index(words, "--name"), slices.Index(words, "--net")
+		if !slices.Contains(words, "run") || node < 0 || network < 0 {
+			continue
+		}
+		nodes++
+		if want := "sandbox-" + strings.TrimSuffix(words[node+1], "-control-plane"); words[network+1] != want {
+			t.Errorf("node %s is on network %s", words[node+1], words[network+1])
+		}
+	}
+	if nodes != 3 {
+		t.Errorf("%d nodes in %q", nodes, calls())
 	}
 }
 
@@ -157,10 +211,10 @@ func TestConfig(t *testing.T) {
 		host                Host
 		kubeadm, containerd []string
 	}{
-		{"an ordinary host needs only what makes it quick", Host{}, []string{restartPatch, syncPatch, etcdPatch, keysPatch}, nil},
+		{"an ordinary host has only the patches for speed", Host{}, []string{restartPatch, syncPatch, etcdPatch, keysPatch}, nil},
 		{"cgroup v1 must be allowed", Host{CgroupV1: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch}, nil},
 		{"a host that cannot raise limits does not ask for it", Host{NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, userNamespacePatch}, []string{oomPatch}},
-		{"both at once", Host{CgroupV1: true, NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch, userNamespacePatch}, []string{oomPatch}},
+		{"both", Host{CgroupV1: true, NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch, userNamespacePatch}, []string{oomPatch}},
 	} {
 		got := config("one", c.host)
 		if got.Name != "one" || !slices.Equal(got.KubeadmConfigPatches, c.kubeadm) || !slices.Equal(got.ContainerdConfigPatches, c.containerd) {
@@ -174,25 +228,26 @@ func TestProgressLogger_ReportsStepsAndWarnings(t *testing.T) {
 		{"a step that starts, with its picture", " • Ensuring node image (kindest/node:v1.37.2) 🖼  ...\n", "Ensuring node image (kindest/node:v1.37.2)"},
 		{"a step that starts, with a picture of two characters", " • Starting control-plane 🕹️  ...\n", "Starting control-plane"},
 		{"a step that starts, plain", " • Writing configuration …", "Writing configuration"},
-		{"a step that ended is not told", " ✓ Preparing nodes 📦\n", ""},
-		{"a step that failed is not told; its error is", " ✗ Preparing nodes 📦\n", ""},
-		{"anything else is not told", "Creating cluster \"one\" ...\n", ""},
-		{"nothing is not told", "", ""},
+		{"a step that ended is not reported", " ✓ Preparing nodes 📦\n", ""},
+		{"a step that failed is not reported; its error is", " ✗ Preparing nodes 📦\n", ""},
+		{"anything else is not reported", "Creating cluster \"one\" ...\n", ""},
+		{"nothing is not reported", "", ""},
 	} {
 		if got := stepName(c.line); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.sentence, got, c.want)
 		}
 	}
-	var heard []string
-	l := newProgressLogger(func(s string) { heard = append(heard, s) })
+	var reported []string
+	l := newProgressLogger(func(s string) { reported = append(reported, s) })
 	l.V(0).Infof(" • Preparing %s", "nodes")
 	l.V(1).Info(" • too deep")
 	l.Warn("our network")
 	l.Errorf("broken: %d", 1)
-	if want := []string{"Preparing nodes", "kind: broken: 1"}; !slices.Equal(heard, want) {
-		t.Errorf("heard %q, want %q", heard, want)
+	if want := []string{"Preparing nodes", "kind: broken: 1"}; !slices.Equal(reported, want) {
+		t.Errorf("reported %q, want %q", reported, want)
 	}
-	newProgressLogger(nil).V(0).Info(" • nobody listens") // must not panic
+	// It must not panic without an observer.
+	newProgressLogger(nil).V(0).Info(" • no observer")
 }
 
 // TestCreate_CancelledBeforeTheNodeExists cancels between kind's request for the node and its creation. kind takes no context, and would wait half a

@@ -42,11 +42,11 @@ func (e Engine) Local(ctx context.Context) error {
 	if isLocal(host) {
 		return nil
 	}
-	way := "unset DOCKER_HOST, or docker context use default"
+	local := "unset DOCKER_HOST, or docker context use default"
 	if e.Name == "podman" {
-		way = "unset CONTAINER_HOST and CONTAINER_CONNECTION"
+		local = "unset CONTAINER_HOST and CONTAINER_CONNECTION"
 	}
-	return remedy.Wrap(&RemoteError{e.Name, host}, remedy.Advice(way), remedy.Advice("another engine, with --engine"))
+	return remedy.Wrap(&RemoteError{e.Name, host}, remedy.Advice(local), remedy.Advice("another engine, with --engine"))
 }
 
 // isLocal reports whether an engine's address is on this machine: a socket, a pipe or a loopback address. An empty address means the default

@@ -23,12 +23,12 @@ func newProgressLogger(progress func(string)) *progressLogger {
 
 func (l *progressLogger) say(line string) {
 	if step := stepName(line); step != "" {
-		l.tell(step)
+		l.emit(step)
 	}
 }
 
-// tell serialises the calls that kind's goroutines make.
-func (l *progressLogger) tell(what string) {
+// emit serialises the calls that kind's goroutines make.
+func (l *progressLogger) emit(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.progress(what)
@@ -47,7 +47,7 @@ func stepName(line string) string {
 // kind warns that we name its network.
 func (l *progressLogger) Warn(string)                  {}
 func (l *progressLogger) Warnf(string, ...any)         {}
-func (l *progressLogger) Error(m string)               { l.tell("kind: " + m) }
+func (l *progressLogger) Error(m string)               { l.emit("kind: " + m) }
 func (l *progressLogger) Errorf(f string, args ...any) { l.Error(fmt.Sprintf(f, args...)) }
 
 // V implements log.Logger. kind logs its steps at level 0.

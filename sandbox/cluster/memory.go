@@ -39,7 +39,7 @@ const largeFiles = `find /var/lib/containerd/io.containerd.content.v1.content /v
 // charged to the node until something else needs the memory. Pages that running programs have mapped stay. It does not wait for the result.
 func (c Cluster) ForgetImages(ctx context.Context) error {
 	if _, err := c.Engine.Run(ctx, "exec", "-d", c.Node(), "sh", "-c", largeFiles); err != nil {
-		return fmt.Errorf("giving back the page cache of images: %w", err)
+		return fmt.Errorf("dropping the page cache of images: %w", err)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ func TestParseMemory(t *testing.T) {
 	}{
 		{"version 2 counts the cgroups below too", "3000\nanon 1000\ninactive_file 800\nactive_file 100\n", Memory{3000, 2200}},
 		{"version 1 has a total that counts them", "3000\ncache 1\ninactive_file 10\ntotal_cache 5\ntotal_inactive_file 700\n", Memory{3000, 2300}},
-		{"a cache that shrank between two reads is no debt", "500\ninactive_file 800\n", Memory{500, 0}},
+		{"a cache that shrank between two reads does not make the result negative", "500\ninactive_file 800\n", Memory{500, 0}},
 	} {
 		if got, err := parseMemory(row.files); err != nil || got != row.want {
 			t.Errorf("%s: %+v, %v; want %+v", row.sentence, got, err, row.want)

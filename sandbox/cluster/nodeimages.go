@@ -54,7 +54,7 @@ func (e Engine) LoadImage(ctx context.Context, ref string, write func(io.Writer)
 	case ref:
 		return nil
 	case "":
-		return fmt.Errorf("loading %s: podman does not say under which name: %q", ref, said)
+		return fmt.Errorf("loading %s: podman does not report the name: %q", ref, said)
 	}
 	if _, err := e.Run(ctx, "tag", got, ref); err != nil {
 		return err

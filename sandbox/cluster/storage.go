@@ -12,8 +12,8 @@ var storageField = map[string]string{"docker": "{{.DockerRootDir}}", "podman": "
 
 // Storage returns the folder in which the engine keeps images and containers, on the machine that the engine runs on.
 func (e Engine) Storage(ctx context.Context) (string, error) {
-	field, told := storageField[e.Name]
-	if !told {
+	field, known := storageField[e.Name]
+	if !known {
 		return containerdRoot(os.Getuid())
 	}
 	out, err := e.Run(ctx, "info", "--format", field)

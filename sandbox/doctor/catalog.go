@@ -2,7 +2,7 @@ package doctor
 
 import "slices"
 
-// All are the checks, in the order in which one defect explains the next.
+// All returns the checks in an order in which one defect explains the next.
 func All() []Check {
 	return slices.Concat(engineChecks(), kernelChecks(), resourceChecks(), networkChecks(), sourceChecks(), fileChecks(),
 		clusterChecks(), certificateChecks(), platformChecks())

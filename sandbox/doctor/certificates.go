@@ -11,9 +11,9 @@ import (
 const certificates = "certificates"
 
 const (
-	// shortLife is what a certificate must still have: less, and cert-manager should have renewed it.
+	// shortLife is the minimum remaining life of a certificate. Below it, cert-manager should already have renewed the certificate.
 	shortLife = 5 * time.Minute
-	// shortRoot is what the root must still have. Nothing renews it but `sandbox certs rotate-root`.
+	// shortRoot is the minimum remaining life of the root. Only `sandbox certs rotate-root` renews it.
 	shortRoot = 30 * 24 * time.Hour
 )
 
@@ -21,12 +21,12 @@ func certificateChecks() []Check {
 	return []Check{
 		{"clock", certificates, "certificates are valid by the clock", clock},
 		{"trust-bundle", certificates, "everything trusts the same roots, and the root lasts", trustBundle},
-		{"certificates-ready", certificates, "a workload with one that nobody accepts cannot be called", certificatesReady},
-		{"certificates-expiry", certificates, "with an expired one every call fails", certificatesExpiry},
+		{"certificates-ready", certificates, "a workload whose certificate is refused cannot be called", certificatesReady},
+		{"certificates-expiry", certificates, "every call with an expired certificate fails", certificatesExpiry},
 	}
 }
 
-func certificatesReady(ctx context.Context, w World) Result {
+func certificatesReady(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Certificates == nil {
 		return noCluster(w)
 	}
@@ -45,7 +45,7 @@ func certificatesReady(ctx context.Context, w World) Result {
 	return pass("%s valid, under a root that is trusted", count(len(all), "certificate"))
 }
 
-func trustBundle(ctx context.Context, w World) Result {
+func trustBundle(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Trust == nil {
 		return noCluster(w)
 	}
@@ -67,7 +67,7 @@ func trustBundle(ctx context.Context, w World) Result {
 	return pass("one root, until %s", t.NotAfter.UTC().Format(time.DateOnly))
 }
 
-func certificatesExpiry(ctx context.Context, w World) Result {
+func certificatesExpiry(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Certificates == nil {
 		return noCluster(w)
 	}
@@ -90,12 +90,14 @@ func certificatesExpiry(ctx context.Context, w World) Result {
 		return fail(renew(first),
 			"the certificate %s/%s expired %s ago", first.Namespace, first.Name, -left)
 	case left < shortLife:
-		return warn(remedy.Advicef("%s: it should have renewed it", remedy.Command("logs", "cert-manager")), "the certificate %s/%s expires in %s", first.Namespace, first.Name, left)
+		return warn(remedy.Advicef("%s: it should have renewed it", remedy.Command("logs", "cert-manager")),
+			"the certificate %s/%s expires in %s", first.Namespace, first.Name, left)
 	}
 	return pass("the first to expire is %s/%s, in %s", first.Namespace, first.Name, left)
 }
 
-// renew is the command that has c issued again.
+// renew returns the command that has c issued again.
 func renew(c Certificate) remedy.Remedy {
-	return remedy.Advicef("%s; if it is not issued: %s", remedy.Command("certs", "renew", c.Namespace+"/"+c.Name), remedy.Command("logs", "cert-manager"))
+	return remedy.Advicef("%s; if it is not issued: %s",
+		remedy.Command("certs", "renew", c.Namespace+"/"+c.Name), remedy.Command("logs", "cert-manager"))
 }

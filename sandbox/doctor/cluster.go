@@ -10,7 +10,7 @@ import (
 
 const cluster = "cluster"
 
-// calmRestarts is how often a pod may restart before that says something.
+// calmRestarts is the number of restarts of a pod that is not worth a warning.
 const calmRestarts = 3
 
 func clusterChecks() []Check {
@@ -18,13 +18,13 @@ func clusterChecks() []Check {
 		{"node-ready", cluster, "nothing runs without a node", nodeReady},
 		{"kube-system", cluster, "the cluster's own pods come first", kubeSystem},
 		{"releases-deployed", cluster, "every chart went in", releasesDeployed},
-		{"pods-ready", cluster, "every pod serves", podsReady},
-		{"pod-restarts", cluster, "a pod that keeps restarting is not well", podRestarts},
+		{"pods-ready", cluster, "every pod is ready", podsReady},
+		{"pod-restarts", cluster, "a pod that keeps restarting is faulty", podRestarts},
 	}
 }
 
-// noCluster is what checks of the cluster say without one.
-func noCluster(w World) Result {
+// noCluster is the result of a cluster check without a cluster.
+func noCluster(w Host) Result {
 	if w.Damage != nil {
 		return skip("the sandbox cannot be opened")
 	}
@@ -35,10 +35,10 @@ func unanswered(what string, err error) Result {
 	return fail(remedy.Advicef("%s; if the cluster is gone: %s", remedy.Command("status"), remedy.Command("up")), "%s cannot be read: %v", what, err)
 }
 
-// recreate replaces the cluster by a new one.
+// recreate replaces the cluster with a new one.
 var recreate = remedy.Advicef("%s, then %s", remedy.Command("down"), remedy.Command("up"))
 
-func nodeReady(ctx context.Context, w World) Result {
+func nodeReady(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Nodes == nil {
 		return noCluster(w)
 	}
@@ -57,7 +57,7 @@ func nodeReady(ctx context.Context, w World) Result {
 	return pass("%s ready", count(len(nodes), "node"))
 }
 
-func kubeSystem(ctx context.Context, w World) Result {
+func kubeSystem(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Pods == nil {
 		return noCluster(w)
 	}
@@ -74,7 +74,7 @@ func kubeSystem(ctx context.Context, w World) Result {
 	return pass("%s of kube-system ready", count(len(pods), "pod"))
 }
 
-func releasesDeployed(ctx context.Context, w World) Result {
+func releasesDeployed(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Releases == nil {
 		return noCluster(w)
 	}
@@ -92,12 +92,13 @@ func releasesDeployed(ctx context.Context, w World) Result {
 		}
 	}
 	if len(bad) > 0 {
-		return fail(remedy.Advicef("%s, which continues where it stopped", remedy.Command("up")), "%d of %s not deployed: %s", len(bad), count(len(releases), "release"), strings.Join(bad, ", "))
+		return fail(remedy.Advicef("%s, which continues where it stopped", remedy.Command("up")),
+			"%d of %s not deployed: %s", len(bad), count(len(releases), "release"), strings.Join(bad, ", "))
 	}
 	return pass("%s deployed", count(len(releases), "release"))
 }
 
-func podsReady(ctx context.Context, w World) Result {
+func podsReady(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Pods == nil {
 		return noCluster(w)
 	}
@@ -111,7 +112,7 @@ func podsReady(ctx context.Context, w World) Result {
 	return pass("%s ready", count(len(pods), "pod"))
 }
 
-func podRestarts(ctx context.Context, w World) Result {
+func podRestarts(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Pods == nil {
 		return noCluster(w)
 	}
@@ -131,7 +132,7 @@ func podRestarts(ctx context.Context, w World) Result {
 	return pass("no pod has restarted more than %d times", calmRestarts)
 }
 
-// unready are the pods that should be ready: a job's pod that has done its work is not one.
+// unready returns the pods that are not ready but should be. The completed pod of a job is not among them.
 func unready(pods []telemetry.Pod) []telemetry.Pod {
 	var bad []telemetry.Pod
 	for _, p := range pods {

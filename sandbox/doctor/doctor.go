@@ -1,4 +1,4 @@
-// Package doctor checks whether a machine and a sandbox are fit: checks as data, each with its remedy.
+// Package doctor checks whether a machine and a sandbox are in working order. Checks are data, and every failure has a remedy.
 package doctor
 
 import (
@@ -13,7 +13,7 @@ import (
 // Outcome is what a check found.
 type Outcome string
 
-// The outcomes. Warn is a defect that the sandbox works in spite of; Skip says nothing about fitness.
+// The outcomes. Warn is a defect that the sandbox tolerates. Skip makes no statement.
 const (
 	Pass Outcome = "pass"
 	Warn Outcome = "warn"
@@ -32,8 +32,8 @@ type Result struct {
 type Check struct {
 	ID       string // stable, in kebab case
 	Category string
-	About    string // what is asked, and why
-	Run      func(ctx context.Context, w World) Result
+	About    string // what is checked, and why
+	Run      func(ctx context.Context, w Host) Result
 }
 
 // Finding is the result of the check with an ID. Its message is one line.
@@ -66,28 +66,29 @@ func NewDocument(findings []Finding, command func(args []string) string) Documen
 	return doc
 }
 
-// patience bounds one check, so that one dead address does not hold up the others.
-const patience = 15 * time.Second
+// checkTimeout is the timeout of a check, so that one dead address does not delay the others.
+const checkTimeout = 15 * time.Second
 
-// longer are the checks that patience would cut off while they work.
-var longer = map[string]time.Duration{"cache-intact": 2 * time.Minute} // it reads more than a gigabyte, perhaps from a slow disk
+// longTimeouts has the timeouts of checks that need more than checkTimeout.
+// cache-intact reads more than a gigabyte, perhaps from a slow disk.
+var longTimeouts = map[string]time.Duration{"cache-intact": 2 * time.Minute}
 
-func (c Check) patience() time.Duration {
-	if d, ok := longer[c.ID]; ok {
+func (c Check) timeout() time.Duration {
+	if d, ok := longTimeouts[c.ID]; ok {
 		return d
 	}
-	return patience
+	return checkTimeout
 }
 
 // Run runs All in order. The observer, which may be nil, receives each finding as soon as its check returns. When ctx is done, the remaining checks
 // are skipped.
-func Run(ctx context.Context, w World, observer func(Finding)) []Finding {
+func Run(ctx context.Context, w Host, observer func(Finding)) []Finding {
 	return run(ctx, All(), w, observer)
 }
 
-func run(ctx context.Context, checks []Check, w World, observer func(Finding)) []Finding {
+func run(ctx context.Context, checks []Check, w Host, observer func(Finding)) []Finding {
 	// Several checks try the same addresses, and one that does not answer takes long.
-	w.Reach = remembered(w.Reach)
+	w.Reach = memoized(w.Reach)
 	findings := make([]Finding, 0, len(checks))
 	for _, c := range checks {
 		res := skip("interrupted")
@@ -104,20 +105,20 @@ func run(ctx context.Context, checks []Check, w World, observer func(Finding)) [
 	return findings
 }
 
-// attempt runs one check. A check that panics has failed; the others still run.
-func (c Check) attempt(ctx context.Context, w World) (res Result) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience())
+// attempt runs one check. A check that panics fails, and the others still run.
+func (c Check) attempt(ctx context.Context, w Host) (res Result) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			res = fail(remedy.Advice("report this as a bug of sandbox"), "the check itself broke: %v", p)
+			res = fail(remedy.Advice("report this as a bug of sandbox"), "the check panicked: %v", p)
 		}
 	}()
 	return c.Run(ctx, w)
 }
 
-// remembered asks each address once.
-func remembered(reach func(context.Context, string) error) func(context.Context, string) error {
+// memoized calls reach once for each address.
+func memoized(reach func(context.Context, string) error) func(context.Context, string) error {
 	answers := map[string]error{}
 	return func(ctx context.Context, url string) error {
 		err, asked := answers[url]

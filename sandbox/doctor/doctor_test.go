@@ -14,15 +14,15 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-func TestAFitWorldPassesEveryCheck(t *testing.T) {
-	for _, r := range Run(t.Context(), fit().World, nil) {
+func TestRun_HealthyHostPasses(t *testing.T) {
+	for _, r := range Run(t.Context(), healthy().Host, nil) {
 		if r.Outcome != Pass || r.Message == "" || !r.Fix.IsZero() {
 			t.Errorf("%s: %s %q, fix %q; want pass with a message", r.ID, r.Outcome, r.Message, r.Fix.Text(nil))
 		}
 	}
 }
 
-func TestEveryFaultIsFoundAndHasItsFix(t *testing.T) {
+func TestChecks_FindEveryFault(t *testing.T) {
 	checks := map[string]Check{}
 	for _, c := range All() {
 		checks[c.ID] = c
@@ -35,9 +35,9 @@ func TestEveryFaultIsFoundAndHasItsFix(t *testing.T) {
 				t.Fatal("there is no such check")
 			}
 			tried[f.check] = true
-			p := fit()
+			p := healthy()
 			f.harm(p)
-			got := c.Run(t.Context(), p.World)
+			got := c.Run(t.Context(), p.Host)
 			if got.Outcome != f.want || got.Message == "" || !strings.Contains(got.Fix.Text(nil), f.fix) {
 				t.Errorf("got %s %q, fix %q; want %s with %q in the fix", got.Outcome, got.Message, got.Fix.Text(nil), f.want, f.fix)
 			}
@@ -50,12 +50,12 @@ func TestEveryFaultIsFoundAndHasItsFix(t *testing.T) {
 	}
 }
 
-// TestNoFaultLeavesAnyCheckWithoutFix runs all checks in every unfit world, since one defect shows in several.
-func TestNoFaultLeavesAnyCheckWithoutFix(t *testing.T) {
+// TestRun_EveryFindingHasAFix runs all checks for every fault, because one defect shows in several checks.
+func TestRun_EveryFindingHasAFix(t *testing.T) {
 	for _, f := range faults {
-		p := fit()
+		p := healthy()
 		f.harm(p)
-		for _, r := range Run(t.Context(), p.World, nil) {
+		for _, r := range Run(t.Context(), p.Host, nil) {
 			if (r.Outcome == Fail || r.Outcome == Warn) && r.Fix.IsZero() {
 				t.Errorf("%s, %s: %s says %s %q without a fix", f.check, f.about, r.ID, r.Outcome, r.Message)
 			}
@@ -63,16 +63,16 @@ func TestNoFaultLeavesAnyCheckWithoutFix(t *testing.T) {
 	}
 }
 
-// ofSandbox finds the command lines that are about one sandbox; the cache that images list shows is everybody's.
+// ofSandbox finds the command lines that are about one sandbox. `images list` shows the cache that all sandboxes share.
 var ofSandbox = regexp.MustCompile(`sandbox (?:up|down|status|logs|doctor|watch)\b[^;:,]*`)
 
-func TestEveryRemedyIsForTheSandboxThatIsExamined(t *testing.T) {
+func TestRun_RemediesNameTheSandbox(t *testing.T) {
 	seen := 0
 	for _, f := range faults {
-		p := fit()
+		p := healthy()
 		f.harm(p)
 		blue := func(args []string) string { return "sandbox " + remedy.Quote(args...) + " --name blue" }
-		for _, r := range NewDocument(Run(t.Context(), p.World, nil), blue).Checks {
+		for _, r := range NewDocument(Run(t.Context(), p.Host, nil), blue).Checks {
 			for _, text := range []string{r.Message, r.Fix} {
 				for _, command := range ofSandbox.FindAllString(text, -1) {
 					if seen++; !strings.Contains(command, "--name blue") {
@@ -87,18 +87,18 @@ func TestEveryRemedyIsForTheSandboxThatIsExamined(t *testing.T) {
 	}
 }
 
-func TestEveryRemedyOfKubectlIsForTheSandboxesCluster(t *testing.T) {
+func TestRun_KubectlRemediesNameTheKubeconfig(t *testing.T) {
 	seen := 0
 	for _, f := range faults {
-		p := fit()
+		p := healthy()
 		f.harm(p)
-		for _, r := range Run(t.Context(), p.World, nil) {
+		for _, r := range Run(t.Context(), p.Host, nil) {
 			for part := range strings.SplitSeq(r.Fix.Text(nil), "|") {
 				if !strings.Contains(part, "kubectl") {
 					continue
 				}
 				if seen++; !strings.HasPrefix(strings.TrimSpace(part), "KUBECONFIG=/home/dev/.sandbox/kubeconfig ") {
-					t.Errorf("%s, %s: %s says %q, of whichever cluster the user is on", f.check, f.about, r.ID, r.Fix.Text(nil))
+					t.Errorf("%s, %s: %s says %q, for the cluster of the user.s current context", f.check, f.about, r.ID, r.Fix.Text(nil))
 				}
 			}
 		}
@@ -108,14 +108,14 @@ func TestEveryRemedyOfKubectlIsForTheSandboxesCluster(t *testing.T) {
 	}
 }
 
-func TestSkips(t *testing.T) {
-	p := fit()
+func TestRun_SkipsWhatCannotBeChecked(t *testing.T) {
+	p := healthy()
 	p.Cluster, p.Lacking, p.EngineProbe, p.CacheIntact = nil, nil, nil, nil
 	p.CacheDir, p.EngineStorage, p.Kubeconfig, p.Registries = "", nil, "", nil
 	delete(p.programs, "go")
 	p.files = nil
 	skipped := 0
-	for _, r := range Run(t.Context(), p.World, nil) {
+	for _, r := range Run(t.Context(), p.Host, nil) {
 		if r.Outcome == Skip {
 			skipped++
 		}
@@ -132,7 +132,7 @@ func TestSkips(t *testing.T) {
 	}
 }
 
-func TestCatalog(t *testing.T) {
+func TestAll_IDsAreUniqueAndKebabCase(t *testing.T) {
 	all := All()
 	if len(all) < 25 {
 		t.Errorf("%d checks", len(all))
@@ -147,58 +147,58 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
-func TestRunOutlivesItsChecks(t *testing.T) {
+func TestRun_SurvivesPanicsAndCancellation(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	var told []string
+	var reported []string
 	reports := run(ctx, []Check{
-		{"broken", "c", "a", func(context.Context, World) Result { panic("oh") }},
-		{"last", "c", "a", func(context.Context, World) Result { cancel(); return pass("well") }},
-		{"late", "c", "a", func(context.Context, World) Result { return pass("well") }},
-	}, World{}, func(f Finding) { told = append(told, f.ID+" "+string(f.Outcome)) })
-	if got, want := strings.Join(told, ", "), "broken fail, last pass, late skip"; got != want {
-		t.Errorf("told %q, want %q", got, want)
+		{"broken", "c", "a", func(context.Context, Host) Result { panic("oh") }},
+		{"last", "c", "a", func(context.Context, Host) Result { cancel(); return pass("well") }},
+		{"late", "c", "a", func(context.Context, Host) Result { return pass("well") }},
+	}, Host{}, func(f Finding) { reported = append(reported, f.ID+" "+string(f.Outcome)) })
+	if got, want := strings.Join(reported, ", "), "broken fail, last pass, late skip"; got != want {
+		t.Errorf("reported %q, want %q", got, want)
 	}
 	if reports[0].Fix.IsZero() {
 		t.Errorf("reports %+v", reports)
 	}
 }
 
-func TestACheckThatReadsAllImagesHasTimeForIt(t *testing.T) {
+func TestChecks_Timeouts(t *testing.T) {
 	for _, c := range All() {
 		synctest.Test(t, func(t *testing.T) {
-			began := time.Now()
-			c.Run = func(ctx context.Context, _ World) Result { <-ctx.Done(); return pass("well") }
-			c.attempt(t.Context(), World{})
-			want := patience
+			started := time.Now()
+			c.Run = func(ctx context.Context, _ Host) Result { <-ctx.Done(); return pass("well") }
+			c.attempt(t.Context(), Host{})
+			want := checkTimeout
 			if c.ID == "cache-intact" {
 				want = 2 * time.Minute
 			}
-			if took := time.Since(began); took != want {
-				t.Errorf("%s is cut off after %s, want %s", c.ID, took, want)
+			if took := time.Since(started); took != want {
+				t.Errorf("%s has the timeout %s, want %s", c.ID, took, want)
 			}
 		})
 	}
 }
 
-func TestImagesThatCouldNotBeReadInTimeAreNotCalledDamaged(t *testing.T) {
-	p := fit()
+func TestCacheIntact_TimeoutIsNotDamage(t *testing.T) {
+	p := healthy()
 	ctx, cancel := context.WithCancel(t.Context())
 	p.CacheIntact = func(ctx context.Context) error { cancel(); return ctx.Err() }
-	if got := cacheIntact(ctx, p.World); got.Outcome != Warn || got.Fix.IsZero() {
+	if got := cacheIntact(ctx, p.Host); got.Outcome != Warn || got.Fix.IsZero() {
 		t.Errorf("%s %q, fix %q", got.Outcome, got.Message, got.Fix.Text(nil))
 	}
 }
 
-func TestAFindingIsOneLineWithOneRemedy(t *testing.T) {
-	reports := run(t.Context(), []Check{{"broken", "c", "a", func(context.Context, World) Result {
+func TestRun_MessageIsOneLine(t *testing.T) {
+	reports := run(t.Context(), []Check{{"broken", "c", "a", func(context.Context, Host) Result {
 		return fail(remedy.Advice("do this"), "asking: %v", remedy.New("no answer\nnor a port", remedy.Advice("do that")))
-	}}}, World{}, nil)
+	}}}, Host{}, nil)
 	if got, want := reports[0].Message, "asking: no answer; nor a port"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-func TestDocumentKeepsItsShape(t *testing.T) {
+func TestDocument_JSON(t *testing.T) {
 	got, err := json.Marshal(Document{[]Report{{"ports", "network", Fail, "no port", "ip link set lo up"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -209,12 +209,13 @@ func TestDocumentKeepsItsShape(t *testing.T) {
 	}
 }
 
-func TestHostWorldIsWhole(t *testing.T) {
-	w := HostWorld(os.Getenv)
-	w.Reach = func(context.Context, string) error { return nil } // tests stay at home
+func TestThisHost_IsComplete(t *testing.T) {
+	w := ThisHost(os.Getenv)
+	// Tests use no network.
+	w.Reach = func(context.Context, string) error { return nil }
 	w.CacheDir = filepath.Join(t.TempDir(), "not", "yet")
 	for _, r := range Run(t.Context(), w, nil) {
-		if strings.Contains(r.Message, "the check itself broke") {
+		if strings.Contains(r.Message, "the check panicked") {
 			t.Errorf("%s: %s", r.ID, r.Message)
 		}
 		if r.ID == "cache-writable" && r.Outcome != Pass || r.ID == "disk-cache" && r.Outcome == Skip {
@@ -223,6 +224,6 @@ func TestHostWorldIsWhole(t *testing.T) {
 		t.Logf("%-20s %-4s %s", r.ID, r.Outcome, r.Message)
 	}
 	if _, err := w.Exec(t.Context(), "go", "no-such-command"); err == nil || !strings.Contains(err.Error(), "no-such-command") {
-		t.Errorf("what the program said is lost: %v", err)
+		t.Errorf("the output of the program is missing: %v", err)
 	}
 }

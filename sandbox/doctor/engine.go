@@ -21,14 +21,14 @@ func engineChecks() []Check {
 	}
 }
 
-func installEngine(w World) remedy.Remedy {
+func installEngine(w Host) remedy.Remedy {
 	if w.SetsUp {
 		return remedy.Command("up", "--setup")
 	}
 	return remedy.Advice("install podman or docker, for example: apt-get install podman")
 }
 
-func enginePresent(_ context.Context, w World) Result {
+func enginePresent(_ context.Context, w Host) Result {
 	if w.Engine == "" {
 		return fail(installEngine(w), "neither docker, podman nor nerdctl was found")
 	}
@@ -39,20 +39,20 @@ func enginePresent(_ context.Context, w World) Result {
 	return pass("%s at %s", w.Engine, path)
 }
 
-// engineFormats is how each engine is asked for its version, and the oldest that kind runs on.
+// engineFormats has, for each engine, the template that prints its version, and the oldest version that kind supports.
 var engineFormats = map[string]struct{ format, oldest string }{
 	"docker": {"{{.Server.Version}}", "20.10"},
 	"podman": {"{{.Client.Version}}", "4.0"},
 }
 
-func engineVersion(ctx context.Context, w World) Result {
+func engineVersion(ctx context.Context, w Host) Result {
 	e, ok := engineFormats[w.Engine]
 	if !ok {
 		return skip("no engine whose versions are known")
 	}
 	out, err := w.Exec(ctx, w.Engine, "version", "--format", e.format)
 	if err != nil {
-		return fail(remedy.Advice("start the engine, then see: "+w.Engine+" version"), "%s does not tell its version: %v", w.Engine, err)
+		return fail(remedy.Advice("start the engine, then see: "+w.Engine+" version"), "%s does not report its version: %v", w.Engine, err)
 	}
 	version := strings.TrimSpace(out)
 	if older(version, e.oldest) {
@@ -61,7 +61,7 @@ func engineVersion(ctx context.Context, w World) Result {
 	return pass("%s %s", w.Engine, version)
 }
 
-// older compares two versions by their first two numbers.
+// older compares the first two numbers of two versions.
 func older(version, than string) bool {
 	a, b := twoNumbers(version), twoNumbers(than)
 	return a[0] < b[0] || a[0] == b[0] && a[1] < b[1]
@@ -80,7 +80,7 @@ func twoNumbers(version string) (n [2]int) {
 	return n
 }
 
-func engineWorks(ctx context.Context, w World) Result {
+func engineWorks(ctx context.Context, w Host) Result {
 	if w.Engine == "" || w.EngineProbe == nil {
 		return skip("no engine to try")
 	}
@@ -90,7 +90,7 @@ func engineWorks(ctx context.Context, w World) Result {
 	return pass("a privileged container runs")
 }
 
-func engineRunc(_ context.Context, w World) Result {
+func engineRunc(_ context.Context, w Host) Result {
 	if w.Engine != "podman" || cgroupVersion(w) == "v2" {
 		return pass("not needed by %s on cgroup %s", orNone(w.Engine), cgroupVersion(w))
 	}
@@ -101,13 +101,14 @@ func engineRunc(_ context.Context, w World) Result {
 	return pass("runc at %s", path)
 }
 
-func privilege(ctx context.Context, w World) Result {
+func privilege(ctx context.Context, w Host) Result {
 	if w.Getuid() == 0 {
 		return pass("root")
 	}
 	switch w.Engine {
 	case "docker":
-		if w.EngineProbe != nil && w.EngineProbe(ctx) == nil { // rootless docker and Docker Desktop have their sockets elsewhere
+		// Rootless docker and Docker Desktop have their sockets elsewhere.
+		if w.EngineProbe != nil && w.EngineProbe(ctx) == nil {
 			return pass("not root; docker ran a privileged container")
 		}
 		if _, err := w.Stat("/var/run/docker.sock"); err != nil && w.Getenv("DOCKER_HOST") == "" {
@@ -116,10 +117,12 @@ func privilege(ctx context.Context, w World) Result {
 		return pass("not root; the docker daemon is")
 	case "podman":
 		if cgroupVersion(w) != "v2" {
-			return fail(remedy.Advice("run sandbox as root, or boot with systemd.unified_cgroup_hierarchy=1"), "rootless podman needs cgroup v2, and this is %s", cgroupVersion(w))
+			return fail(remedy.Advice("run sandbox as root, or boot with systemd.unified_cgroup_hierarchy=1"),
+				"rootless podman needs cgroup v2, and this is %s", cgroupVersion(w))
 		}
 		if ids, err := w.ReadFile("/etc/subuid"); err != nil || !delegated(string(ids), w.Getenv("USER"), w.Getuid()) {
-			return fail(remedy.Advice("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"), "rootless podman needs a range of user ids in /etc/subuid")
+			return fail(remedy.Advice("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"),
+				"rootless podman needs a range of user ids in /etc/subuid")
 		}
 		return pass("rootless, with user ids of its own")
 	}
@@ -140,7 +143,7 @@ func delegated(subuid, user string, uid int) bool {
 // capSysResourceBit is CAP_SYS_RESOURCE in linux/capability.h.
 const capSysResourceBit = 24
 
-func capSysResource(_ context.Context, w World) Result {
+func capSysResource(_ context.Context, w Host) Result {
 	if w.Getuid() != 0 {
 		return pass("not root: limits are raised by the engine's daemon, or not at all")
 	}
@@ -149,7 +152,9 @@ func capSysResource(_ context.Context, w World) Result {
 		return skip("the capabilities of this process are not known")
 	}
 	if effective&(1<<capSysResourceBit) == 0 {
-		return warn(remedy.Advicef("nothing, %s gives podman a private configuration that raises no limits; or grant CAP_SYS_RESOURCE", remedy.Command("up")),
+		return warn(
+			remedy.Advicef("nothing, %s gives podman a private configuration that raises no limits; or grant CAP_SYS_RESOURCE", remedy.Command("up")),
+
 			"root without CAP_SYS_RESOURCE: limits cannot be raised")
 	}
 	return pass("limits can be raised")

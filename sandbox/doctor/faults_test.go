@@ -10,13 +10,14 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// fault is one way a world can be unfit, and what its check must make of it.
+// fault is one defect of a host, and the expected result of its check.
 type fault struct {
 	check string
 	about string
 	harm  func(p *place)
 	want  Outcome
-	fix   string // part of the remedy
+	// fix is a part of the remedy.
+	fix string
 }
 
 func unreachable(url string) func(context.Context, string) error {
@@ -63,7 +64,7 @@ var faults = []fault{
 	{"inotify-instances", "few", func(p *place) { p.write("proc/sys/fs/inotify/max_user_instances", "64\n") }, Fail, "sysctl -w fs.inotify.max_user_instances=512"},
 	{"inotify-watches", "few", func(p *place) { p.write("proc/sys/fs/inotify/max_user_watches", "8191\n") }, Fail, "sysctl -w fs.inotify.max_user_watches=524288"},
 	{"ip-forward", "off", func(p *place) { p.write("proc/sys/net/ipv4/ip_forward", "0\n") }, Fail, "sysctl -w net.ipv4.ip_forward=1"},
-	{"kernel-modules", "missing, and up may not make it", func(p *place) {
+	{"kernel-modules", "missing, and up has no permission to create it", func(p *place) {
 		delete(p.files, "lib/modules/6.12/modules.dep")
 		p.Getuid = func() int { return 1000 }
 	}, Fail, "mkdir -p /lib/modules"},
@@ -74,15 +75,15 @@ var faults = []fault{
 		p.Cluster = nil
 		p.write("proc/meminfo", "MemAvailable: 1000000 kB\n")
 	}, Warn, "close programs, until free shows 2 GB"},
-	{"memory-available", "0.4 GB beside a sandbox", func(p *place) { p.write("proc/meminfo", "MemAvailable: 400000 kB\n") }, Warn, "close programs, until free shows 0.5 GB"},
+	{"memory-available", "0.4 GB next to a running sandbox", func(p *place) { p.write("proc/meminfo", "MemAvailable: 400000 kB\n") }, Warn, "close programs, until free shows 0.5 GB"},
 	{"disk-cache", "full", func(p *place) { p.DiskFree = free(gigabyte / 2) }, Fail, "rm -r /home/dev/.cache/sandbox"},
 	{"disk-cache", "too full for another sandbox", func(p *place) { p.Cluster, p.DiskFree = nil, free(9*gigabyte) }, Fail, "rm -r /home/dev/.cache/sandbox"},
 	{"disk-cache", "unknown", func(p *place) { p.DiskFree = func(string) (uint64, error) { return 0, errBroken } }, Warn, "df -h"},
 	{"disk-engine", "full", func(p *place) { p.DiskFree = free(gigabyte / 2) }, Fail, "podman system prune"},
-	{"disk-engine", "the engine does not tell", func(p *place) {
+	{"disk-engine", "the engine does not report it", func(p *place) {
 		p.EngineStorage = func(context.Context) (string, error) { return "", errBroken }
 	}, Warn, "podman info"},
-	{"disk-engine", "the engine tells nothing", func(p *place) {
+	{"disk-engine", "the engine reports nothing", func(p *place) {
 		p.EngineStorage = func(context.Context) (string, error) { return "", nil }
 	}, Warn, "podman info"},
 	{"open-files", "too few", func(p *place) { p.Nofile = func() (uint64, error) { return 1024, nil } }, Fail, "limits.conf"},
@@ -103,7 +104,7 @@ var faults = []fault{
 	{"go-toolchain", "missing, and needed", func(p *place) { delete(p.programs, "go") }, Fail, "go.dev/dl"},
 	{"go-toolchain", "old", func(p *place) { p.said["go"] = "go1.22.2" }, Warn, "GOTOOLCHAIN=auto"},
 	{"go-toolchain", "broken", func(p *place) { delete(p.said, "go") }, Warn, "go env GOVERSION"},
-	{"go-toolchain", "missing, and nobody knows whether it is needed", func(p *place) {
+	{"go-toolchain", "missing, and whether it is needed is not known", func(p *place) {
 		delete(p.programs, "go")
 		p.Lacking = func(context.Context) ([]Lacking, error) { return nil, errBroken }
 	}, Warn, "go.dev/dl"},
@@ -116,7 +117,7 @@ var faults = []fault{
 	{"cache-writable", "another user's", func(p *place) { p.Writable = func(string) error { return errBroken } }, Fail, "chown"},
 	{"cache-intact", "damaged", func(p *place) { p.CacheIntact = func(context.Context) error { return errBroken } }, Fail, "rm -r /home/dev/.cache/sandbox"},
 	{"sandbox-opens", "a damaged kubeconfig", func(p *place) { p.Cluster, p.Damage = nil, errBroken }, Fail, "sandbox up"},
-	{"sandbox-opens", "damage that up does not mend", func(p *place) {
+	{"sandbox-opens", "damage that up does not repair", func(p *place) {
 		p.Cluster, p.Damage = nil, remedy.New("reading the state", remedy.Command("down"))
 	}, Fail, "sandbox down, then sandbox up"},
 	{"runs-undone", "a killed run left something", func(p *place) {
@@ -146,7 +147,7 @@ var faults = []fault{
 	{"pod-restarts", "many of a pod of no release", func(p *place) {
 		p.Cluster.Pods = podsAre(telemetry.Pod{Name: "coredns-1", Namespace: "kube-system", Ready: true, Restarts: 9})
 	}, Warn, "KUBECONFIG=/home/dev/.sandbox/kubeconfig kubectl -n kube-system logs coredns-1"},
-	{"certificates-ready", "under a root that nobody trusts", func(p *place) {
+	{"certificates-ready", "under an untrusted root", func(p *place) {
 		p.Cluster.Certificates = certificatesAre(Certificate{Namespace: "shop", Name: "u", Why: "not issued under a trusted root"})
 	}, Fail, "sandbox certs renew shop/u"},
 	{"trust-bundle", "stale", func(p *place) {
@@ -172,7 +173,7 @@ var faults = []fault{
 	{"traces-services", "one that is called is not among them", func(p *place) {
 		p.Cluster.Called = func(context.Context) ([]string, error) { return []string{"userservice", "orderservice"}, nil }
 	}, Warn, "sandbox logs orderservice"},
-	{"traces-services", "who is called is not known", func(p *place) {
+	{"traces-services", "the called services are not known", func(p *place) {
 		p.Cluster.Called = func(context.Context) ([]string, error) { return nil, errBroken }
 	}, Fail, "sandbox logs prometheus"},
 	{"traces-arriving", "none", func(p *place) { p.Cluster.Traces = func(context.Context, string) (int, error) { return 0, nil } }, Warn, "sandbox doctor again"},
@@ -186,9 +187,9 @@ var faults = []fault{
 	}, Warn, "sandbox watch"},
 }
 
-// TestUnansweredChecks has every question to the cluster fail.
-func TestUnansweredChecks(t *testing.T) {
-	p := fit()
+// TestRun_ClusterDoesNotAnswer makes every query to the cluster fail.
+func TestRun_ClusterDoesNotAnswer(t *testing.T) {
+	p := healthy()
 	p.Cluster = &Cluster{
 		Nodes:        func(context.Context) ([]Node, error) { return nil, errBroken },
 		Releases:     func(context.Context) ([]Release, error) { return nil, errBroken },
@@ -202,7 +203,7 @@ func TestUnansweredChecks(t *testing.T) {
 		CallRate:     func(context.Context) (float64, error) { return 0, errBroken },
 		Breakers:     func(context.Context) ([]telemetry.Breaker, error) { return nil, errBroken },
 	}
-	for _, r := range Run(t.Context(), p.World, nil) {
+	for _, r := range Run(t.Context(), p.Host, nil) {
 		ofCluster := r.Category == cluster || r.Category == platform || r.Category == certificates && r.ID != "clock"
 		if ofCluster && (r.Outcome != Fail || r.Fix.IsZero()) {
 			t.Errorf("%s: %s %q, fix %q; want fail with a fix", r.ID, r.Outcome, r.Message, r.Fix.Text(nil))

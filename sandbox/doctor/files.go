@@ -14,14 +14,14 @@ const files = "files"
 func fileChecks() []Check {
 	return []Check{
 		{"cache-writable", files, "images are kept for the next time", cacheWritable},
-		{"cache-intact", files, "a damaged image fails late and oddly", cacheIntact},
+		{"cache-intact", files, "a damaged image causes errors that are hard to explain", cacheIntact},
 		{"sandbox-opens", files, "every command finds the cluster by the sandbox's own files", sandboxOpens},
-		{"runs-undone", files, "what a killed run broke stays broken", runsUndone},
+		{"runs-undone", files, "changes of a killed run stay until they are undone", runsUndone},
 		{"kubeconfig-mode", files, "the file holds the key of the cluster's administrator", kubeconfigMode},
 	}
 }
 
-func cacheWritable(_ context.Context, w World) Result {
+func cacheWritable(_ context.Context, w Host) Result {
 	if w.CacheDir == "" {
 		return skip("no image cache is set")
 	}
@@ -31,7 +31,7 @@ func cacheWritable(_ context.Context, w World) Result {
 	return pass("%s can be written", w.CacheDir)
 }
 
-func cacheIntact(ctx context.Context, w World) Result {
+func cacheIntact(ctx context.Context, w Host) Result {
 	if w.CacheIntact == nil {
 		return skip("no image cache to compare")
 	}
@@ -45,16 +45,16 @@ func cacheIntact(ctx context.Context, w World) Result {
 	return pass("every cached image has its digest")
 }
 
-// emptyCache removes every cached image.
-func emptyCache(w World) remedy.Remedy {
+// emptyCache returns the commands that empty and refill the image cache.
+func emptyCache(w Host) remedy.Remedy {
 	return remedy.Advicef("%s; %s fills it again", remedy.Shell("rm", "-r", w.CacheDir), remedy.Command("up"))
 }
 
-func sandboxOpens(_ context.Context, w World) Result {
+func sandboxOpens(_ context.Context, w Host) Result {
 	switch {
 	case w.Damage != nil:
 		fix := remedy.Command("up")
-		// The error knows what has to come before.
+		// The remedies of the error come before `up`.
 		for _, first := range slices.Backward(remedy.Of(w.Damage)) {
 			fix = remedy.Advicef("%s, then %s", first, fix)
 		}
@@ -65,7 +65,7 @@ func sandboxOpens(_ context.Context, w World) Result {
 	return pass("state and kubeconfig can be read")
 }
 
-func kubeconfigMode(_ context.Context, w World) Result {
+func kubeconfigMode(_ context.Context, w Host) Result {
 	if w.Kubeconfig == "" {
 		return skipUntil(remedy.Command("up"), "no kubeconfig yet")
 	}

@@ -1,127 +1,99 @@
-//go:build linux || darwin
-
 package doctor
 
 import (
 	"context"
-	"errors"
-	"io"
 	"io/fs"
-	"net"
-	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// reachWithin is how long an address may take to answer.
-const reachWithin = 5 * time.Second
+// Host is everything that checks may look at. ThisHost sets the fields that describe the machine, and the caller sets the others.
+type Host struct {
+	ReadFile func(path string) ([]byte, error)
+	Stat     func(path string) (fs.FileInfo, error)
+	LookPath func(program string) (string, error)
+	Getenv   func(name string) string
+	Getuid   func() int
+	DiskFree func(path string) (bytes uint64, err error) // of the nearest directory that exists
+	Nofile   func() (hard uint64, err error)             // open files per process
+	Exec     func(ctx context.Context, program string, args ...string) (stdout string, err error)
+	Reach    func(ctx context.Context, url string) error // nil for any HTTP response, through the proxy of the environment
+	Listen   func(address string) error                  // binds it and closes it
+	Writable func(dir string) error                      // creates dir and a file in it, and removes the file
+	Now      func() time.Time
 
-// HostWorld is this machine. Engine is the first of docker, podman and nerdctl that is found; the caller changes it, and adds what only it knows.
-func HostWorld(getenv func(string) string) World {
-	client := &http.Client{Timeout: reachWithin} // the default transport goes through the proxy of the environment
-	return World{
-		ReadFile: os.ReadFile,
-		Stat:     os.Stat,
-		LookPath: exec.LookPath,
-		Getenv:   getenv,
-		Getuid:   os.Getuid,
-		DiskFree: diskFreeAt,
-		Nofile:   nofile,
-		Exec:     execute,
-		Reach:    func(ctx context.Context, url string) error { return reach(ctx, client, url) },
-		Listen:   listen,
-		Writable: writable,
-		Now:      time.Now,
-		Engine:   firstEngine(),
-	}
+	Engine      string                          // docker, podman or nerdctl; empty if none was found
+	EngineProbe func(ctx context.Context) error // runs a privileged container; nil skips the check
+	SetsUp      bool                            // whether `up --setup` can install an engine on this machine
+	// EngineStorage returns the folder in which the engine, maybe on another machine, keeps images. If nil, the check is skipped.
+	EngineStorage func(ctx context.Context) (string, error)
+	CacheDir      string                          // of images; empty skips its checks
+	CacheIntact   func(ctx context.Context) error // compares the cached images with their digests; nil skips the check
+	Kubeconfig    string                          // the sandbox's own file; empty skips the check
+	Registries    []string                        // URLs of the registries that images are pulled from
+	// Lacking lists the images that are not in the cache and can be built here. It is nil if no image can be built.
+	Lacking func(ctx context.Context) ([]Lacking, error)
+	// LeftBehind lists the changes of killed runs that have not been undone. If nil, the check is skipped.
+	LeftBehind func() ([]string, error)
+
+	// Damage is an error about the sandbox's own files, because of which Cluster is nil.
+	Damage error
+	// Cluster is nil if there is none.
+	Cluster *Cluster
 }
 
-func firstEngine() string {
-	for _, e := range []string{"docker", "podman", "nerdctl"} {
-		if _, err := exec.LookPath(e); err == nil {
-			return e
-		}
-	}
-	return ""
+// kubectl returns the start of a command line of kubectl for the sandbox's cluster, because the user's current context may name another cluster.
+func (w Host) kubectl() string { return "KUBECONFIG=" + remedy.Quote(w.Kubeconfig) + " kubectl" }
+
+// Cluster contains the queries to the sandbox's cluster. A check whose function is nil is skipped.
+type Cluster struct {
+	Nodes    func(ctx context.Context) ([]Node, error)
+	Releases func(ctx context.Context) ([]Release, error)
+	// Pods lists the pods of a namespace, or of all if it is empty. Release is empty for a pod whose release has no logs.
+	Pods         func(ctx context.Context, namespace string) ([]telemetry.Pod, error)
+	Certificates func(ctx context.Context) ([]Certificate, error)
+	Trust        func(ctx context.Context) (Trust, error)
+	Targets      func(ctx context.Context) (up, total int, down []string, err error)
+	Services     func(ctx context.Context) ([]string, error)                      // that have sent spans
+	Called       func(ctx context.Context) ([]string, error)                      // services that were called recently
+	Traces       func(ctx context.Context, service string) (count int, err error) // that arrived recently
+	CallRate     func(ctx context.Context) (perSecond float64, err error)         // of loadgen's calls
+	Breakers     func(ctx context.Context) ([]telemetry.Breaker, error)
 }
 
-// diskFreeAt is what a user who is not root may still write where path is, or will be.
-func diskFreeAt(path string) (uint64, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return 0, err
-	}
-	var st syscall.Statfs_t
-	for {
-		err := syscall.Statfs(path, &st)
-		if err == nil {
-			return st.Bavail * uint64(st.Bsize), nil
-		}
-		parent := filepath.Dir(path)
-		if !errors.Is(err, fs.ErrNotExist) || parent == path {
-			return 0, &os.PathError{Op: "statfs", Path: path, Err: err}
-		}
-		path = parent
-	}
+// Lacking is an image that has to be pulled or built.
+type Lacking struct {
+	Ref      string
+	Registry string   // the URL of the registry it can be pulled from; empty if it can only be built
+	Needs    []string // the programs that building it needs
 }
 
-func nofile() (uint64, error) {
-	var limit syscall.Rlimit
-	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
-	return limit.Max, err
+// Node is a node of the cluster.
+type Node struct {
+	Name  string
+	Ready bool
+	Why   string // why it is not ready
 }
 
-// execute runs a program; its error tells what the program said about it.
-func execute(ctx context.Context, program string, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, program, args...).Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
-		err = &saidError{strings.Join(strings.Fields(string(exit.Stderr)), " "), err}
-	}
-	return string(out), err
+// Release is a Helm release and its state.
+type Release struct {
+	Name, Namespace string
+	Deployed        bool
+	Why             string // why it is not deployed
 }
 
-type saidError struct {
-	said string
-	err  error
+// Certificate is a cert-manager certificate.
+type Certificate struct {
+	Namespace, Name     string
+	NotBefore, NotAfter time.Time // zero when not issued
+	Why                 string    // why a peer that trusts the mounted roots would refuse it; empty if it would not
 }
 
-func (e *saidError) Error() string { return e.said }
-func (e *saidError) Unwrap() error { return e.err }
-
-func reach(ctx context.Context, client *http.Client, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	_, _ = io.Copy(io.Discard, resp.Body)
-	return resp.Body.Close()
-}
-
-func listen(address string) error {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return err
-	}
-	return l.Close()
-}
-
-func writable(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".doctor-*")
-	if err != nil {
-		return err
-	}
-	_ = f.Close()
-	return os.Remove(f.Name())
+// Trust is the state of the root that every process trusts.
+type Trust struct {
+	Unfinished string    // the stage in which a rotation of the root was interrupted; empty if none was
+	Stale      []string  // namespaces whose bundle differs from what it should be
+	NotAfter   time.Time // of the root that signs
 }

@@ -25,7 +25,7 @@ func kernelChecks() []Check {
 	}
 }
 
-func cgroupVersion(w World) string {
+func cgroupVersion(w Host) string {
 	if _, err := w.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
 		return "v2"
 	}
@@ -35,7 +35,7 @@ func cgroupVersion(w World) string {
 	return "v1"
 }
 
-func cgroups(_ context.Context, w World) Result {
+func cgroups(_ context.Context, w Host) Result {
 	if v := cgroupVersion(w); v != "v2" {
 		return warn(remedy.Advicef("nothing, %s tells kubelet to accept it; or boot with systemd.unified_cgroup_hierarchy=1", remedy.Command("up")),
 			"cgroup %s, which Kubernetes supports only on request", v)
@@ -43,9 +43,9 @@ func cgroups(_ context.Context, w World) Result {
 	return pass("cgroup v2")
 }
 
-// atLeast checks a kernel setting against what is needed, and recommends a value with room.
-func atLeast(setting string, need, recommended int) func(context.Context, World) Result {
-	return func(_ context.Context, w World) Result {
+// atLeast checks that a kernel setting has at least the needed value. The remedy recommends a larger one.
+func atLeast(setting string, need, recommended int) func(context.Context, Host) Result {
+	return func(_ context.Context, w Host) Result {
 		path := "/proc/sys/" + strings.ReplaceAll(setting, ".", "/")
 		b, err := w.ReadFile(path)
 		if err != nil {
@@ -62,15 +62,15 @@ func atLeast(setting string, need, recommended int) func(context.Context, World)
 	}
 }
 
-// ipForward is asked of the host's network, in which a node of rootless podman does not live.
-func ipForward(ctx context.Context, w World) Result {
+// ipForward checks a setting of the host's network, which a node of rootless podman does not use.
+func ipForward(ctx context.Context, w Host) Result {
 	if w.Engine == "podman" && w.Getuid() != 0 {
 		return pass("not needed of the host: rootless podman gives the node a network of its own")
 	}
 	return atLeast("net.ipv4.ip_forward", 1, 1)(ctx, w)
 }
 
-func modules(_ context.Context, w World) Result {
+func modules(_ context.Context, w Host) Result {
 	if _, err := w.Stat("/lib/modules"); err != nil {
 		if w.Getuid() == 0 && errors.Is(err, fs.ErrNotExist) {
 			return pass("/lib/modules is missing; it is created together with the sandbox")
@@ -80,7 +80,7 @@ func modules(_ context.Context, w World) Result {
 	return pass("/lib/modules exists")
 }
 
-func overlay(_ context.Context, w World) Result {
+func overlay(_ context.Context, w Host) Result {
 	b, err := w.ReadFile("/proc/filesystems")
 	if err != nil {
 		return skip("the kernel's file systems are not known: %v", err)
@@ -93,8 +93,8 @@ func overlay(_ context.Context, w World) Result {
 	return warn(remedy.Advice("sudo modprobe overlay"), "the kernel shows no overlayfs: images take more time and disk")
 }
 
-// field is the first word after key in a file of lines such as /proc/meminfo; empty if there is none.
-func field(w World, path, key string) string {
+// field returns the first word after key in a file of lines such as /proc/meminfo, or an empty string.
+func field(w Host, path, key string) string {
 	b, err := w.ReadFile(path)
 	if err != nil {
 		return ""

@@ -13,39 +13,42 @@ const network = "network"
 func networkChecks() []Check {
 	return []Check{
 		{"ports", network, "port-forwards listen on the loopback address", ports},
-		{"registry", network, "images that are not here are pulled", registry},
+		{"registry", network, "images that are not in the cache are pulled", registry},
 		{"go-proxy", network, "images that cannot be pulled are built from Go source", goProxy},
-		{"proxy-env", network, "a proxy must not get what is meant for the cluster", proxyEnv},
+		{"proxy-env", network, "requests to the cluster must not go to a proxy", proxyEnv},
 	}
 }
 
-func ports(_ context.Context, w World) Result {
+func ports(_ context.Context, w Host) Result {
 	if err := w.Listen("127.0.0.1:0"); err != nil {
 		return fail(remedy.Advice("sudo ip link set lo up, and let processes listen on 127.0.0.1"), "no port can be opened on 127.0.0.1: %v", err)
 	}
 	return pass("ports can be opened on 127.0.0.1; none is fixed")
 }
 
-func registry(ctx context.Context, w World) Result {
+func registry(ctx context.Context, w Host) Result {
 	if len(w.Registries) == 0 {
 		return skip("no registry is set")
 	}
 	for _, r := range w.Registries {
 		if err := w.Reach(ctx, r); err != nil {
-			return warn(remedy.Advicef("%s, which shows what is here already; else set HTTPS_PROXY, or let %s build from source", remedy.Command("images", "list"), remedy.Command("up")),
+			return warn(remedy.Advicef("%s, which shows what is here already; else set HTTPS_PROXY, or let %s build from source",
+				remedy.Command("images", "list"), remedy.Command("up")),
+
 				"%s does not answer: %v", r, err)
 		}
 	}
 	return pass("%s: each answers", strings.Join(w.Registries, ", "))
 }
 
-func goProxy(ctx context.Context, w World) Result {
+func goProxy(ctx context.Context, w Host) Result {
 	if _, err := w.LookPath("go"); err != nil {
 		return skip("no Go; it is needed only to build images from source")
 	}
-	out, err := w.Exec(ctx, "go", "env", "GOPROXY") // Go's own default and the user's `go env -w` count, not the environment alone
+	// Go's own default and `go env -w` count, not only the environment.
+	out, err := w.Exec(ctx, "go", "env", "GOPROXY")
 	if err != nil {
-		return warn(remedy.Advice("see: go env GOPROXY"), "go does not tell its module proxy: %v", err)
+		return warn(remedy.Advice("see: go env GOPROXY"), "go does not report its module proxy: %v", err)
 	}
 	setting := strings.TrimSpace(out)
 	first, _, _ := strings.Cut(strings.ReplaceAll(setting, "|", ","), ",")
@@ -60,15 +63,16 @@ func goProxy(ctx context.Context, w World) Result {
 	return pass("%s answers", address.Redacted())
 }
 
-// unproxied are the addresses that never go through a proxy: this host, and kind's services and pods.
+// unproxied are the addresses that must never go through a proxy: this host, and kind's services and pods.
 var unproxied = []string{"localhost", "127.0.0.1", "10.96.0.0/16", "10.244.0.0/16", ".svc", ".cluster.local"}
 
-func proxyEnv(_ context.Context, w World) Result {
+func proxyEnv(_ context.Context, w Host) Result {
 	proxies := map[string]bool{}
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
 		upper, lower := w.Getenv(name), w.Getenv(strings.ToLower(name))
 		if upper != "" && lower != "" && upper != lower {
-			return warn(remedy.Advice("export "+strings.ToLower(name)+"=$"+name), "%s and %s differ, and programs disagree on which counts", name, strings.ToLower(name))
+			return warn(remedy.Advice("export "+strings.ToLower(name)+"=$"+name),
+				"%s and %s differ, and programs disagree on which counts", name, strings.ToLower(name))
 		}
 		if upper+lower != "" {
 			proxies[name] = true
@@ -92,7 +96,7 @@ func proxyEnv(_ context.Context, w World) Result {
 	return pass("a proxy is set, and NO_PROXY spares the cluster")
 }
 
-// absent are the wanted addresses that no entry covers; a leading dot makes no difference.
+// absent returns the wanted addresses that no entry covers. A leading dot makes no difference.
 func absent(wanted, entries []string) []string {
 	have := map[string]bool{}
 	for _, e := range entries {

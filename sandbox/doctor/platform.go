@@ -11,36 +11,37 @@ import (
 
 const platform = "platform"
 
-// generator is the service whose calls and traces show that the platform is alive.
+// generator is the service whose calls and traces show that the platform works.
 const generator = "loadgen"
 
 func platformChecks() []Check {
 	return []Check{
-		{"targets-up", platform, "what is not scraped is not seen", targetsUp},
+		{"targets-up", platform, "targets that are not scraped have no metrics", targetsUp},
 		{"loadgen-calling", platform, "without calls there is nothing to observe", loadgenCalling},
-		{"traces-services", platform, "who is called, and who calls them, sends spans to Jaeger", tracesServices},
+		{"traces-services", platform, "every service that calls or is called sends spans to Jaeger", tracesServices},
 		{"traces-arriving", platform, "new calls leave new traces", tracesArriving},
 		{"breakers-closed", platform, "at rest every breaker is closed", breakersClosed},
 	}
 }
 
-func targetsUp(ctx context.Context, w World) Result {
+func targetsUp(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Targets == nil {
 		return noCluster(w)
 	}
 	up, total, down, err := w.Cluster.Targets(ctx)
 	switch {
 	case err != nil:
-		return fail(remedy.Command("logs", "prometheus"), "Prometheus does not tell its targets: %v", err)
+		return fail(remedy.Command("logs", "prometheus"), "Prometheus does not list its targets: %v", err)
 	case total == 0:
 		return fail(remedy.Advicef("%s, so that pods carry the labels Prometheus looks for", remedy.Command("up")), "Prometheus has no targets")
 	case up < total:
-		return fail(remedy.Advicef("%s, and %s of the first", remedy.Command("status"), remedy.Command("logs")), "%d of %s up; down: %s", up, count(total, "target"), some(down))
+		return fail(remedy.Advicef("%s, and %s of the first", remedy.Command("status"), remedy.Command("logs")),
+			"%d of %s up; down: %s", up, count(total, "target"), some(down))
 	}
 	return pass("%s up", count(total, "target"))
 }
 
-func loadgenCalling(ctx context.Context, w World) Result {
+func loadgenCalling(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.CallRate == nil {
 		return noCluster(w)
 	}
@@ -48,19 +49,20 @@ func loadgenCalling(ctx context.Context, w World) Result {
 	if err != nil {
 		return fail(remedy.Command("logs", "prometheus"), "the rate of calls cannot be read: %v", err)
 	}
-	if !(rate > 0) { // NaN as well
+	// Also true for NaN.
+	if !(rate > 0) {
 		return fail(remedy.Command("logs", generator), "%s is not calling", generator)
 	}
 	return pass("%s makes %.0f calls a second", generator, rate)
 }
 
-func tracesServices(ctx context.Context, w World) Result {
+func tracesServices(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Services == nil || w.Cluster.Called == nil {
 		return noCluster(w)
 	}
 	services, err := w.Cluster.Services(ctx)
 	if err != nil {
-		return fail(remedy.Command("logs", "jaeger"), "Jaeger does not tell its services: %v", err)
+		return fail(remedy.Command("logs", "jaeger"), "Jaeger does not list its services: %v", err)
 	}
 	called, err := w.Cluster.Called(ctx)
 	if err != nil {
@@ -73,12 +75,13 @@ func tracesServices(ctx context.Context, w World) Result {
 		}
 	}
 	if len(silent) > 0 {
-		return warn(remedy.Advicef("%s: it says why spans cannot be sent", remedy.Command("logs", silent[0])), "Jaeger knows %s, and no span of %s", count(len(services), "service"), some(silent))
+		return warn(remedy.Advicef("%s: it says why spans cannot be sent", remedy.Command("logs", silent[0])),
+			"Jaeger knows %s, and no span of %s", count(len(services), "service"), some(silent))
 	}
 	return pass("Jaeger knows %s, and all that call or are called now", count(len(services), "service"))
 }
 
-func tracesArriving(ctx context.Context, w World) Result {
+func tracesArriving(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Traces == nil {
 		return noCluster(w)
 	}
@@ -87,12 +90,13 @@ func tracesArriving(ctx context.Context, w World) Result {
 		return fail(remedy.Command("logs", "jaeger"), "Jaeger does not show traces: %v", err)
 	}
 	if n == 0 {
-		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", generator), remedy.Command("doctor")), "no trace of %s has arrived of late", generator)
+		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", generator), remedy.Command("doctor")),
+			"no trace of %s has arrived recently", generator)
 	}
-	return pass("%s of %s of late", count(n, "trace"), generator)
+	return pass("%s of %s recently", count(n, "trace"), generator)
 }
 
-func breakersClosed(ctx context.Context, w World) Result {
+func breakersClosed(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Breakers == nil {
 		return noCluster(w)
 	}
@@ -100,8 +104,10 @@ func breakersClosed(ctx context.Context, w World) Result {
 	if err != nil {
 		return fail(remedy.Command("logs", "prometheus"), "the breakers cannot be read: %v", err)
 	}
-	if len(breakers) == 0 { // at rest loadgen calls, and every call goes through one
-		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", "prometheus"), remedy.Command("doctor")), "Prometheus knows of no breaker: whether they are closed is not known")
+	// loadgen calls all the time, and every call goes through a breaker.
+	if len(breakers) == 0 {
+		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", "prometheus"), remedy.Command("doctor")),
+			"Prometheus knows of no breaker: whether they are closed is not known")
 	}
 	var tripped []string
 	for _, b := range breakers {

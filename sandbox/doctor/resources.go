@@ -13,14 +13,14 @@ import (
 
 const resources = "resources"
 
-// What the sandbox needs, in bytes and open files.
+// The requirements of the sandbox, in bytes and open files.
 const (
 	gigabyte        = 1_000_000_000
 	memoryTotal     = 4 * gigabyte
-	memoryAvailable = 2 * gigabyte // what all of the sandbox takes
+	memoryAvailable = 2 * gigabyte // what the whole sandbox takes
 	diskFree        = 10 * gigabyte
-	memorySpare     = gigabyte / 2 // what a sandbox that is up may still come to need
-	diskSpare       = gigabyte     // the same: its images and its node lie there already
+	memorySpare     = gigabyte / 2 // what a running sandbox may need in addition
+	diskSpare       = gigabyte     // the same for the disk, which already has its images and its node
 	filesNeeded     = 4096
 	filesWanted     = 65536
 )
@@ -35,60 +35,64 @@ func resourceChecks() []Check {
 	}
 }
 
-func totalMemory(_ context.Context, w World) Result {
+func totalMemory(_ context.Context, w Host) Result {
 	total, ok := kilobytes(w, "MemTotal:")
 	if !ok {
-		return skip("the memory is not known: /proc/meminfo does not tell")
+		return skip("the memory is not known: /proc/meminfo has no value")
 	}
 	what := "memory"
 	if limit, ok := memoryLimit(w); ok && limit < total {
 		total, what = limit, "memory allowed by the cgroup"
 	}
 	if total < memoryTotal {
-		return fail(remedy.Advice("give the machine, or the container this runs in, 4 GB or more"), "%s of %s, and %s are needed", size(total), what, size(memoryTotal))
+		return fail(remedy.Advice("give the machine, or the container this runs in, 4 GB or more"),
+			"%s of %s, and %s are needed", size(total), what, size(memoryTotal))
 	}
 	return pass("%s of %s", size(total), what)
 }
 
-func availableMemory(_ context.Context, w World) Result {
+func availableMemory(_ context.Context, w Host) Result {
 	available, ok := kilobytes(w, "MemAvailable:")
 	if !ok {
-		return skip("the free memory is not known: /proc/meminfo does not tell")
+		return skip("the free memory is not known: /proc/meminfo has no value")
 	}
 	switch {
 	case w.Cluster != nil && available < memorySpare:
-		return warn(remedy.Advice("close programs, until free shows 0.5 GB available"), "%s of memory available beside the sandbox, which is up", size(available))
+		return warn(remedy.Advice("close programs, until free shows 0.5 GB available"),
+			"%s of memory available in addition to the running sandbox", size(available))
 	case w.Cluster == nil && available < memoryAvailable:
-		return warn(remedy.Advice("close programs, until free shows 2 GB available"), "%s of memory available, and the sandbox takes %s", size(available), size(memoryAvailable))
+		return warn(remedy.Advice("close programs, until free shows 2 GB available"),
+			"%s of memory available, and the sandbox takes %s", size(available), size(memoryAvailable))
 	}
 	return pass("%s of memory available", size(available))
 }
 
-// kilobytes reads a line of /proc/meminfo, in bytes.
-func kilobytes(w World, key string) (uint64, bool) {
+// kilobytes reads a line of /proc/meminfo and returns bytes.
+func kilobytes(w Host, key string) (uint64, bool) {
 	kib, err := strconv.ParseUint(field(w, "/proc/meminfo", key), 10, 64)
 	return kib * 1024, err == nil
 }
 
-// memoryLimit is the cgroup's limit, where this runs in a container that has one.
-func memoryLimit(w World) (uint64, bool) {
+// memoryLimit returns the limit of the cgroup if this runs in a container that has one.
+func memoryLimit(w Host) (uint64, bool) {
 	for _, path := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
 		if b, err := w.ReadFile(path); err == nil {
 			limit, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
-			return limit, err == nil // "max" is none
+			// "max" means no limit.
+			return limit, err == nil
 		}
 	}
 	return 0, false
 }
 
-func diskCache(_ context.Context, w World) Result {
+func diskCache(_ context.Context, w Host) Result {
 	if w.CacheDir == "" {
 		return skip("the image cache has no place yet")
 	}
 	return room(w, "image cache", w.CacheDir, emptyCache(w))
 }
 
-func diskEngine(ctx context.Context, w World) Result {
+func diskEngine(ctx context.Context, w Host) Result {
 	if w.EngineStorage == nil {
 		return skip("no engine that works, so no storage of one")
 	}
@@ -97,17 +101,17 @@ func diskEngine(ctx context.Context, w World) Result {
 		err = errors.New("an empty answer")
 	}
 	if err != nil {
-		return warn(remedy.Advice("see: "+w.Engine+" info"), "%s does not tell where it keeps its images: %v", w.Engine, err)
+		return warn(remedy.Advice("see: "+w.Engine+" info"), "%s does not report where it keeps its images: %v", w.Engine, err)
 	}
-	// The engine of Docker Desktop, or of DOCKER_HOST, speaks of its own machine. On this one every folder has a parent with some room.
+	// Docker Desktop and an engine at DOCKER_HOST report a folder of their own machine. On this one every folder has a parent with some space.
 	if _, err := w.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return skip("the engine's storage, %s, is not on this machine", dir)
 	}
 	return room(w, "engine's storage", dir, remedy.Shell(w.Engine, "system", "prune"))
 }
 
-// room checks the space for something in dir; fix makes some.
-func room(w World, what, dir string, fix remedy.Remedy) Result {
+// room checks the free space in dir. The fix frees some.
+func room(w Host, what, dir string, fix remedy.Remedy) Result {
 	free, err := w.DiskFree(dir)
 	if err != nil {
 		return warn(remedy.Shell("df", "-h", dir), "the disk space for the %s is not known: %v", what, err)
@@ -122,15 +126,17 @@ func room(w World, what, dir string, fix remedy.Remedy) Result {
 	return pass("%s free for the %s", size(free), what)
 }
 
-func openFiles(_ context.Context, w World) Result {
+func openFiles(_ context.Context, w Host) Result {
 	hard, err := w.Nofile()
 	switch {
 	case err != nil:
 		return skip("the limit of open files is not known: %v", err)
 	case hard < filesNeeded:
-		return fail(remedy.Advice("raise nofile in /etc/security/limits.conf to 65536, and log in again"), "a process may open %d files, and %d are needed", hard, filesNeeded)
+		return fail(remedy.Advice("raise nofile in /etc/security/limits.conf to 65536, and log in again"),
+			"a process may open %d files, and %d are needed", hard, filesNeeded)
 	case hard < filesWanted:
-		return warn(remedy.Advice("raise nofile in /etc/security/limits.conf to 65536, and log in again"), "a process may open %d files; under load %d are better", hard, filesWanted)
+		return warn(remedy.Advice("raise nofile in /etc/security/limits.conf to 65536, and log in again"),
+			"a process may open %d files; under load %d are better", hard, filesWanted)
 	}
 	return pass("a process may open %d files", hard)
 }

@@ -10,7 +10,7 @@ import (
 
 const source = "source"
 
-// oldestGo is the toolchain that go.mod asks for.
+// oldestGo is the Go version that go.mod requires.
 const oldestGo = "1.26"
 
 func sourceChecks() []Check {
@@ -20,7 +20,7 @@ func sourceChecks() []Check {
 	}
 }
 
-func goToolchain(ctx context.Context, w World) Result {
+func goToolchain(ctx context.Context, w Host) Result {
 	if _, err := w.LookPath("go"); err != nil {
 		if w.Lacking == nil {
 			return skip("no Go; it is needed only to build images from source")
@@ -31,16 +31,17 @@ func goToolchain(ctx context.Context, w World) Result {
 	version := strings.TrimPrefix(strings.TrimSpace(out), "go")
 	switch {
 	case err != nil:
-		return warn(remedy.Advice("see: go env GOVERSION"), "go does not tell its version: %v", err)
+		return warn(remedy.Advice("see: go env GOVERSION"), "go does not report its version: %v", err)
 	case strings.HasPrefix(version, "devel"):
 		return pass("go %s", version)
 	case older(version, oldestGo):
-		return warn(remedy.Advice("install Go "+oldestGo+" from https://go.dev/dl, or allow the download with GOTOOLCHAIN=auto"), "go %s is older than %s", version, oldestGo)
+		return warn(remedy.Advice("install Go "+oldestGo+" from https://go.dev/dl, or allow the download with GOTOOLCHAIN=auto"),
+			"go %s is older than %s", version, oldestGo)
 	}
 	return pass("go %s", version)
 }
 
-func debootstrap(ctx context.Context, w World) Result {
+func debootstrap(ctx context.Context, w Host) Result {
 	if w.Lacking == nil {
 		return skip("not needed: no image has to be built from source")
 	}
@@ -51,9 +52,9 @@ func debootstrap(ctx context.Context, w World) Result {
 	return pass("debootstrap at %s", path)
 }
 
-// without says what a machine that lacks a program lacks by that. As up does, it takes what is in the cache, then what can be pulled; that a
-// registry has the image is taken for granted where it answers.
-func without(ctx context.Context, w World, program string, fix remedy.Remedy) Result {
+// without returns the result for a missing program. As `up` does, it looks for images in the cache first and then at registries. It assumes that a
+// registry that answers has the image.
+func without(ctx context.Context, w Host, program string, fix remedy.Remedy) Result {
 	lacking, err := w.Lacking(ctx)
 	if err != nil {
 		return warn(fix, "%s is not in PATH, and which images have to be built is not known: %v", program, err)
@@ -70,9 +71,9 @@ func without(ctx context.Context, w World, program string, fix remedy.Remedy) Re
 	}
 	switch {
 	case len(build) > 0:
-		return fail(fix, "%s is not in PATH, and must build %s", program, some(build))
+		return fail(fix, "%s is not in PATH, but is needed to build %s", program, some(build))
 	case len(pull) > 0:
-		return pass("no %s, and no need of it as long as %s can be pulled", program, some(pull))
+		return pass("no %s; it is not needed as long as %s can be pulled", program, some(pull))
 	}
-	return pass("no %s, and no need of it: what it would build is in the cache", program)
+	return pass("no %s; it is not needed: everything it would build is in the cache", program)
 }

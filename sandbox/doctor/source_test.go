@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAProgramIsMissedOnlyByWhatItMustBuild(t *testing.T) {
+func TestWithout_FailsOnlyForImagesToBuild(t *testing.T) {
 	const answers, silent = "https://answers.test/v2/", "https://silent.test/v2/"
 	for _, c := range []struct {
 		sentence string
@@ -14,27 +14,28 @@ func TestAProgramIsMissedOnlyByWhatItMustBuild(t *testing.T) {
 		want     Outcome
 		says     string
 	}{
-		{"all is in the cache", nil, Pass, "no debootstrap, and no need of it: what it would build is in the cache"},
-		{"what is lacking is built without it", []Lacking{{"own:1", "", []string{"go"}}}, Pass, "no debootstrap, and no need of it: "},
-		{"what is lacking can be pulled", []Lacking{{"node:1", answers, []string{"debootstrap"}}}, Pass, "no debootstrap, and no need of it as long as node:1 can be pulled"},
-		{"what is lacking cannot be pulled", []Lacking{{"node:1", answers, []string{"debootstrap"}}, {"db:1", silent, []string{"debootstrap"}}}, Fail, "debootstrap is not in PATH, and must build db:1"},
-		{"what is lacking is in no registry", []Lacking{{"own:1", "", []string{"debootstrap"}}}, Fail, "debootstrap is not in PATH, and must build own:1"},
+		{"every image is in the cache", nil, Pass, "no debootstrap; it is not needed: everything it would build is in the cache"},
+		{"the missing image is built without the program", []Lacking{{"own:1", "", []string{"go"}}}, Pass, "no debootstrap; it is not needed: "},
+		{"the missing image can be pulled", []Lacking{{"node:1", answers, []string{"debootstrap"}}}, Pass, "no debootstrap; it is not needed as long as node:1 can be pulled"},
+		{"the missing image cannot be pulled", []Lacking{{"node:1", answers, []string{"debootstrap"}}, {"db:1", silent, []string{"debootstrap"}}}, Fail, "debootstrap is not in PATH, but is needed to build db:1"},
+		{"the missing image is in no registry", []Lacking{{"own:1", "", []string{"debootstrap"}}}, Fail, "debootstrap is not in PATH, but is needed to build own:1"},
 	} {
-		p := fit()
+		p := healthy()
 		delete(p.programs, "debootstrap")
 		p.Reach, p.Lacking = unreachable(silent), lacks(c.lacking...)
-		if got := debootstrap(t.Context(), p.World); got.Outcome != c.want || !strings.HasPrefix(got.Message, c.says) {
+		if got := debootstrap(t.Context(), p.Host); got.Outcome != c.want || !strings.HasPrefix(got.Message, c.says) {
 			t.Errorf("%s: %s %q", c.sentence, got.Outcome, got.Message)
 		}
 	}
 }
 
-func TestAnAddressIsAskedOnceForAllChecks(t *testing.T) {
-	p := fit()
-	p.programs = map[string]bool{} // go and debootstrap look whether the node can be pulled
+func TestRun_ReachesEachAddressOnce(t *testing.T) {
+	p := healthy()
+	// For go and debootstrap, the check finds out whether the node image can be pulled.
+	p.programs = map[string]bool{}
 	asked := map[string]int{}
 	p.Reach = func(_ context.Context, url string) error { asked[url]++; return errBroken }
-	Run(t.Context(), p.World, nil)
+	Run(t.Context(), p.Host, nil)
 	if asked["https://registry.test/v2/"] != 1 {
 		t.Errorf("asked %v", asked)
 	}

@@ -49,5 +49,5 @@ func underLoad(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorC
 	if got.GetSent() < 100 || float64(slow) > max(float64(got.GetIntended())/100, rate/2) {
 		t.Errorf("of %d calls that were due %d were answered; errors %v", got.GetIntended(), got.GetOk(), got.GetErrors())
 	}
-	t.Logf("%d of %d calls answered meanwhile; errors %v", got.GetOk(), got.GetIntended(), got.GetErrors())
+	t.Logf("%d of %d calls answered during that time; errors %v", got.GetOk(), got.GetIntended(), got.GetErrors())
 }

@@ -112,7 +112,7 @@ func uninstall(t *testing.T, r charts.Release) {
 	}
 }
 
-// repair wants a damaged sandbox to say so, and `up` to mend it.
+// repair expects a damaged sandbox to be reported, and `up` to repair it.
 func repair(ctx context.Context, t *testing.T) {
 	t.Helper()
 	if ready(ctx, t) {

@@ -27,7 +27,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
 )
 
-// shop calls OrderService over a port-forward that is opened anew when its pod dies.
+// shop calls OrderService over a port-forward that is opened again when its pod dies.
 type shop struct {
 	client *kube.Client
 	creds  credentials.TransportCredentials
@@ -93,7 +93,7 @@ func (s *shop) buy(ctx context.Context, key string) (*orderv1.Order, error) {
 			order = got.GetOrder()
 			return true, nil
 		case codes.InvalidArgument, codes.NotFound, codes.PermissionDenied, codes.Unimplemented, codes.Unknown, codes.Internal:
-			return false, err // nothing of it comes from a pod that was killed
+			return false, err // a killed pod does not answer
 		}
 		s.lost()
 		return false, nil

@@ -25,8 +25,8 @@ func writeArchive(path string, n named, have map[string]bool) error {
 	return f.Close()
 }
 
-// WriteArchive writes img as an OCI archive that containerd imports under ref. Blobs whose digest is in have are left out:
-// the reader has them already.
+// WriteArchive writes img as an OCI archive that containerd imports under ref. It omits the blobs whose digest is in have, because the reader has
+// them already.
 func WriteArchive(w io.Writer, ref string, img v1.Image, have map[string]bool) error {
 	tw := tar.NewWriter(w)
 	manifest, err := img.RawManifest()

@@ -17,10 +17,10 @@ type Binary struct {
 	Tags    []string // build tags
 	Stamp   []string // variables set by the linker, "path.name=value"
 	Alone   bool     // built outside the shared workspace, because its versions clash
-	Sources []string // for this project's own programs: the folders that decide the result
+	Sources []string // for this project's own programs: the folders that determine the result
 }
 
-// Name is the file name of the program.
+// Name returns the file name of the program.
 func (b Binary) Name() string {
 	if b.Package == "." {
 		return b.Module
@@ -35,7 +35,7 @@ func (b Binary) files() []string {
 	case b.Alone:
 		return []string{recipesFolder + "/" + b.Module}
 	}
-	// Not go.work.sum: it only verifies what go.mod and go.work decide, and the go command adds lines to it as it goes.
+	// go.work.sum is not included: it only verifies what go.mod and go.work decide, and the go command adds lines to it.
 	files := []string{recipesFolder + "/" + b.Module, recipesFolder + "/go.work"}
 	for _, module := range workspace {
 		files = append(files, recipesFolder+"/"+module+"/go.mod")
@@ -43,10 +43,10 @@ func (b Binary) files() []string {
 	return files
 }
 
-// workspace is what go.work uses: the highest version that one of its modules asks for is the version for all.
+// workspace lists the modules in go.work. The highest version that one of them requires is used for all.
 var workspace = []string{"certmanager", "containerd", "coredns", "etcd", "kube", "pause", "prometheus"}
 
-// codeOf names files of this package: a recipe's image changes when the code that makes it does.
+// codeOf returns the paths of files of this package, because an image changes when the code of its recipe changes.
 func codeOf(names ...string) []string {
 	var files []string
 	for _, name := range names {
@@ -57,7 +57,7 @@ func codeOf(names ...string) []string {
 
 // compile builds b into folder and returns the path of the file.
 func (w *Workshop) compile(ctx context.Context, b Binary, folder string) (string, error) {
-	defer w.begin("compiling " + b.Name())()
+	defer w.start("compiling " + b.Name())()
 	out := filepath.Join(folder, b.Name())
 	args := []string{"build", "-trimpath", "-ldflags", ldflags(b.Stamp), "-o", out}
 	if len(b.Tags) > 0 {

@@ -20,8 +20,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Save writes images, and other files under the names that Load is to give them, as one zstd archive.
-// Blobs are compared with their digests on the way.
+// Save writes images, and other files under the names that Load gives them, as one zstd archive. It verifies the digests of the blobs.
 func (c *Cache) Save(ctx context.Context, w io.Writer, all []Ready, files map[string]string) error {
 	z, err := zstd.NewWriter(stoppableWriter(ctx, w))
 	if err != nil {
@@ -67,9 +66,8 @@ func (c *Cache) saveImage(ctx context.Context, tw *tar.Writer, r Ready, written 
 	return addStream(tw, "entries/"+e.Key+".json", int64(len(data)), strings.NewReader(string(data)))
 }
 
-// Load reads an archive that Save wrote into the cache, and its other files into folder. Each image takes the place of what the
-// cache had for its reference. An entry counts only once all of its blobs are there and have their digests, so that an
-// interrupted Load leaves nothing half made.
+// Load reads an archive that Save wrote: images into the cache, and other files into folder. Each image replaces the entry that the cache had for
+// its reference. An entry is added only after all of its blobs have been stored and verified, so an interrupted Load leaves no incomplete entry.
 func (c *Cache) Load(ctx context.Context, r io.Reader, folder string) ([]Entry, error) {
 	z, err := zstd.NewReader(stoppableReader(ctx, r))
 	if err != nil {
@@ -83,12 +81,13 @@ func (c *Cache) Load(ctx context.Context, r io.Reader, folder string) ([]Entry, 
 	defer unlock()
 	entries, err := c.loadFiles(tar.NewReader(z), folder)
 	if ctx.Err() != nil {
-		err = ctx.Err() // the bundle has no part in it
+		// The bundle is not at fault.
+		err = ctx.Err()
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.sweep())
 	}
-	// Only now: what no entry needs yet may have been what the next one brought.
+	// Entries are added at the end, because adding one sweeps the blobs that no entry needs yet, including those of the next entry.
 	for _, e := range entries {
 		if err := c.drop(e); err != nil {
 			return nil, err
@@ -143,8 +142,9 @@ func (c *Cache) loadFile(name string, r io.Reader, folder string) (*Entry, error
 	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, err
 	}
-	if e.Key != bundleKey(e.Ref) || rest != e.Key+".json" { // the key names a file: it must not lead elsewhere
-		return nil, errors.New("the entry is not the one that it is named for")
+	// The key becomes a file name, which must not point elsewhere.
+	if e.Key != bundleKey(e.Ref) || rest != e.Key+".json" {
+		return nil, errors.New("the entry does not match its name")
 	}
 	digest, err := v1.NewHash(e.Digest)
 	if err != nil {
@@ -156,13 +156,13 @@ func (c *Cache) loadFile(name string, r io.Reader, folder string) (*Entry, error
 	return &e, replaceFile(c.entryFile(e.Key), data)
 }
 
-// loadBlob keeps a blob that has its digest.
+// loadBlob stores a blob if it has its digest.
 func (c *Cache) loadBlob(digest v1.Hash, r io.Reader) error {
 	whole := &checkedReader{ReadCloser: io.NopCloser(r), want: digest, hash: sha256.New()}
 	return writeStream(c.blob(digest), whole)
 }
 
-// writeStream writes a file that is there only once all of r was read.
+// writeStream writes a file atomically from r.
 func writeStream(path string, r io.Reader) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err

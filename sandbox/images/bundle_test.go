@@ -35,7 +35,7 @@ func twoReady(t *testing.T, c *Cache) []Ready {
 	return all
 }
 
-func TestABundleCarriesImagesToAMachineWithNothing(t *testing.T) {
+func TestBundle_RoundTripIntoAnEmptyCache(t *testing.T) {
 	from, to, folder := newCache(t), newCache(t), t.TempDir()
 	extra := filepath.Join(t.TempDir(), "chart.tgz")
 	write(t, extra, "chart")
@@ -46,10 +46,11 @@ func TestABundleCarriesImagesToAMachineWithNothing(t *testing.T) {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}
 	if text, err := os.ReadFile(filepath.Join(folder, "charts/chart.tgz")); err != nil || string(text) != "chart" {
-		t.Errorf("the file beside the images has %q, %v", text, err)
+		t.Errorf("the file next to the images has %q, %v", text, err)
 	}
 	net := &counter{}
-	store := Store{Cache: to, Registry: &Registry{transport: net}, Mode: Auto} // no network, no checkout
+	// There is no network and no checkout.
+	store := Store{Cache: to, Registry: &Registry{transport: net}, Mode: Auto}
 	for _, want := range all {
 		got, err := store.Get(t.Context(), Image{Ref: want.Ref, Pull: want.Ref, Recipe: fakeRecipe{}})
 		if err != nil {
@@ -64,14 +65,14 @@ func TestABundleCarriesImagesToAMachineWithNothing(t *testing.T) {
 	}
 }
 
-func TestADamagedImageIsNotSaved(t *testing.T) {
+func TestSave_RefusesADamagedImage(t *testing.T) {
 	c := newCache(t)
 	all := twoReady(t, c)
 	flip(t, layerFile(t, c, all[1].Image, 1))
 	wantError(t, c.Save(t.Context(), io.Discard, all, nil), ErrCorrupt, "saving example.org/two:1")
 }
 
-func TestABundleThatWasCutShortLeavesNoHalfImage(t *testing.T) {
+func TestLoad_TruncatedBundleLeavesNoIncompleteImage(t *testing.T) {
 	from, to := newCache(t), newCache(t)
 	bundle := save(t, from, twoReady(t, from)[:1], nil)
 	_, err := to.Load(t.Context(), bytes.NewReader(bundle[:len(bundle)/2]), t.TempDir())
@@ -81,7 +82,7 @@ func TestABundleThatWasCutShortLeavesNoHalfImage(t *testing.T) {
 	}
 }
 
-// rebundle writes a bundle anew with each of its files as change makes it; nil leaves a file out.
+// rebundle rewrites a bundle. change returns the new content of each file, or nil to leave the file out.
 func rebundle(t *testing.T, bundle []byte, change func(name string, data []byte) []byte) []byte {
 	t.Helper()
 	in, err := zstd.NewReader(bytes.NewReader(bundle))
@@ -120,7 +121,7 @@ func rebundle(t *testing.T, bundle []byte, change func(name string, data []byte)
 	return out.Bytes()
 }
 
-func TestABundleIsCheckedAsItIsRead(t *testing.T) {
+func TestLoad_RefusesAnInvalidBundle(t *testing.T) {
 	from := newCache(t)
 	all := twoReady(t, from)[:1]
 	layer, err := filepath.Rel(from.dir, layerFile(t, from, all[0].Image, 0))
@@ -149,7 +150,7 @@ func TestABundleIsCheckedAsItIsRead(t *testing.T) {
 				return bytes.Replace(data, []byte("example.org/one:1"), []byte("example.org/two:1"), 1)
 			}
 			return data
-		}, "not the one that it is named for"},
+		}, "does not match its name"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			to := newCache(t)
@@ -166,7 +167,7 @@ func TestABundleIsCheckedAsItIsRead(t *testing.T) {
 	}
 }
 
-func TestABundlesImageTakesThePlaceOfWhatWasThere(t *testing.T) {
+func TestLoad_ReplacesTheCachedImage(t *testing.T) {
 	from, to := newCache(t), newCache(t)
 	all := twoReady(t, from)
 	_, old := put(t, to, all[0].Ref, "built before", imageOf(t, "shared", "old"))
@@ -181,7 +182,7 @@ func TestABundlesImageTakesThePlaceOfWhatWasThere(t *testing.T) {
 	got := map[string]string{}
 	for _, e := range entries {
 		if got[e.Ref] != "" {
-			t.Errorf("%s is there twice", e.Ref)
+			t.Errorf("%s appears twice", e.Ref)
 		}
 		got[e.Ref] = e.Digest
 	}
@@ -212,13 +213,13 @@ func hashOf(t *testing.T, digest string) v1.Hash {
 	return h
 }
 
-func TestABundleCannotWriteElsewhere(t *testing.T) {
+func TestLoad_RefusesPathsOutsideTheFolder(t *testing.T) {
 	for _, c := range []struct{ sentence, name, text string }{
-		{"a file that climbs out of the folder", "files/../../evil", "x"},
-		{"a blob that climbs out of the cache", "blobs/../../evil", "x"},
+		{"a file outside the folder", "files/../../evil", "x"},
+		{"a blob outside the cache", "blobs/../../evil", "x"},
 		{"an absolute name", "/evil", "x"},
-		{"a file of no kind that a bundle has", "other/evil", "x"},
-		{"an entry whose key climbs out of the cache", "entries/a.json", `{"ref":"a","key":"../../evil"}`},
+		{"a file of an unknown kind", "other/evil", "x"},
+		{"an entry whose key is outside the cache", "entries/a.json", `{"ref":"a","key":"../../evil"}`},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			var b bytes.Buffer

@@ -16,10 +16,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
-// Cache keeps images in an OCI layout, with one entry a recipe key. Layers are shared between entries.
+// Cache stores images in an OCI layout, with one entry for each recipe key. Entries share layers.
 type Cache struct{ dir string }
 
-// Entry says what a key led to.
+// Entry describes the image that is stored under a key.
 type Entry struct {
 	Ref     string        `json:"ref"`
 	Key     string        `json:"key"`
@@ -30,7 +30,7 @@ type Entry struct {
 	Created time.Time     `json:"created"`
 }
 
-// OpenCache opens the cache in dir, making it where it is missing.
+// OpenCache opens the cache in dir, and creates it if necessary.
 func OpenCache(dir string) (*Cache, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "entries"), 0o755); err != nil {
 		return nil, fmt.Errorf("opening the image cache: %w", err)
@@ -43,13 +43,13 @@ func OpenCache(dir string) (*Cache, error) {
 	return &Cache{dir: dir}, nil
 }
 
-// ErrCorrupt is in the chain of every error about a cache entry that is damaged.
+// ErrCorrupt is in the chain of every error about a damaged cache entry.
 var ErrCorrupt = errors.New("the cached image is damaged")
 
 func (c *Cache) entryFile(key string) string { return filepath.Join(c.dir, "entries", key+".json") }
 
-// Get returns the entry and image of a key; fs.ErrNotExist when there is none, ErrCorrupt when a part is missing or was cut short.
-// Content is compared with its digest when it is read out; see Verify.
+// Get returns the entry and image of a key. The error is fs.ErrNotExist if there is none, and ErrCorrupt if a part is missing or truncated. Content
+// is compared with its digest when it is read; see Verify.
 func (c *Cache) Get(key string) (Entry, v1.Image, error) {
 	data, err := os.ReadFile(c.entryFile(key))
 	if err != nil {
@@ -96,7 +96,7 @@ func (c *Cache) image(digest v1.Hash) (v1.Image, error) {
 
 func (c *Cache) blob(h v1.Hash) string { return filepath.Join(c.dir, "blobs", h.Algorithm, h.Hex) }
 
-// Verify reads all of an image and compares it with its digests. It takes layers that are not compressed, as ours are.
+// Verify reads the whole image and compares it with its digests. It expects uncompressed layers, which all of ours are.
 func (c *Cache) Verify(ctx context.Context, img v1.Image) error {
 	manifest, err := img.Manifest()
 	if err != nil {
@@ -121,7 +121,8 @@ func (c *Cache) Verify(ctx context.Context, img v1.Image) error {
 		err = compare(stoppableReader(ctx, r), part)
 		r.Close()
 		if ctx.Err() != nil {
-			return ctx.Err() // which says nothing about the image
+			// A cancelled read says nothing about the image.
+			return ctx.Err()
 		}
 		if err != nil {
 			return err
@@ -141,7 +142,7 @@ func compare(r io.Reader, want v1.Descriptor) error {
 	return nil
 }
 
-// Put stores an image under a key, and drops what the same reference led to before.
+// Put stores an image under a key, and drops the previous image of the same reference.
 func (c *Cache) Put(ctx context.Context, e Entry, img v1.Image) (Entry, v1.Image, error) {
 	unlock, err := c.lock(ctx)
 	if err != nil {
@@ -176,7 +177,7 @@ func (c *Cache) Put(ctx context.Context, e Entry, img v1.Image) (Entry, v1.Image
 	return c.Get(e.Key)
 }
 
-// Remove forgets an entry, so that the next look-up makes it anew. Its damaged blobs go with it.
+// Remove removes an entry and its damaged blobs, so that the next lookup makes the image again.
 func (c *Cache) Remove(ctx context.Context, key string) error {
 	unlock, err := c.lock(ctx)
 	if err != nil {
@@ -192,7 +193,7 @@ func (c *Cache) Remove(ctx context.Context, key string) error {
 	return c.sweep()
 }
 
-// removeDamaged deletes the blobs of e that do not have their digest, so that rewriting them is not skipped as "already there".
+// removeDamaged deletes the blobs of e that do not have their digest, so that they are written again instead of being skipped as present.
 func (c *Cache) removeDamaged(e Entry) {
 	for _, h := range c.blobsOf(e) {
 		f, err := os.Open(c.blob(h))
@@ -207,7 +208,7 @@ func (c *Cache) removeDamaged(e Entry) {
 	}
 }
 
-// Entries lists what is in the cache.
+// Entries lists the entries of the cache.
 func (c *Cache) Entries() ([]Entry, error) {
 	files, err := filepath.Glob(filepath.Join(c.dir, "entries", "*.json"))
 	if err != nil {
@@ -231,7 +232,7 @@ func (c *Cache) entry(file string) (Entry, error) {
 	return e, json.Unmarshal(data, &e)
 }
 
-// replaceFile writes data so that a reader, or a kill, sees the old file or the new one.
+// replaceFile writes a file atomically.
 func replaceFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {

@@ -49,7 +49,7 @@ func readAll(t *testing.T, img v1.Image) error {
 	return nil
 }
 
-func TestCacheKeepsWhatWasPut(t *testing.T) {
+func TestCache_GetReturnsWhatWasPut(t *testing.T) {
 	dir := t.TempDir()
 	c, err := OpenCache(dir)
 	if err != nil {
@@ -57,7 +57,8 @@ func TestCacheKeepsWhatWasPut(t *testing.T) {
 	}
 	img := imageOf(t, "one", "two")
 	want, _ := put(t, c, "ref:1", "key", img)
-	again, err := OpenCache(dir) // another process
+	// This stands for another process.
+	again, err := OpenCache(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func TestCacheKeepsWhatWasPut(t *testing.T) {
 	}
 }
 
-func TestCacheWithoutAnEntry(t *testing.T) {
+func TestCache_GetWithoutAnEntry(t *testing.T) {
 	c := newCache(t)
 	if _, _, err := c.Get("key"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorrupt) {
 		t.Errorf("a missing entry is not there, and not damaged: %v", err)
@@ -90,7 +91,7 @@ func TestCacheWithoutAnEntry(t *testing.T) {
 	}
 }
 
-func TestRemoveForgetsEntryAndBlobs(t *testing.T) {
+func TestCacheRemove_DeletesEntryAndBlobs(t *testing.T) {
 	c := newCache(t)
 	_, img := put(t, c, "ref:1", "key", imageOf(t, "one"))
 	blob := layerFile(t, c, img, 0)
@@ -104,11 +105,11 @@ func TestRemoveForgetsEntryAndBlobs(t *testing.T) {
 		t.Errorf("the entry is still there: %v", err)
 	}
 	if exists(blob) {
-		t.Error("the layer that nobody needs is still there")
+		t.Error("the unused layer is still there")
 	}
 }
 
-func TestDamage(t *testing.T) {
+func TestCacheGet_FindsDamage(t *testing.T) {
 	truncate := func(t *testing.T, path string) {
 		if err := os.Truncate(path, 10); err != nil {
 			t.Fatal(err)
@@ -130,16 +131,16 @@ func TestDamage(t *testing.T) {
 		part     func(*Cache, *v1.Manifest, Entry) string
 		damage   func(*testing.T, string)
 	}{
-		{"a layer that was cut short is found", layer, truncate},
-		{"a layer that is gone is found", layer, remove},
-		{"a byte flipped in a layer is found when it is read", layer, flip},
-		{"a config that was cut short is found", config, truncate},
-		{"a config that is gone is found", config, remove},
-		{"a byte flipped in a config is found", config, flip},
-		{"a manifest that was cut short is found", manifest, truncate},
-		{"a manifest that is gone is found", manifest, remove},
-		{"a byte flipped in a manifest is found", manifest, flip},
-		{"an entry that was cut short is found", entry, truncate},
+		{"a truncated layer", layer, truncate},
+		{"a missing layer", layer, remove},
+		{"a flipped byte in a layer", layer, flip},
+		{"a truncated config", config, truncate},
+		{"a missing config", config, remove},
+		{"a flipped byte in a config", config, flip},
+		{"a truncated manifest", manifest, truncate},
+		{"a missing manifest", manifest, remove},
+		{"a flipped byte in a manifest", manifest, flip},
+		{"a truncated entry", entry, truncate},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			cache := newCache(t)
@@ -161,20 +162,20 @@ func TestDamage(t *testing.T) {
 			}
 			_, mended := put(t, cache, "ref:1", "key", imageOf(t, "one", "two"))
 			if err := cache.Verify(t.Context(), mended); err != nil {
-				t.Errorf("made anew, it is still damaged: %v", err)
+				t.Errorf("after a new Put it is still damaged: %v", err)
 			}
 		})
 	}
 }
 
-func TestVerifyFindsAFlippedByte(t *testing.T) {
+func TestCacheVerify_FindsAFlippedByte(t *testing.T) {
 	c := newCache(t)
 	_, img := put(t, c, "ref:1", "key", imageOf(t, "one"))
 	flip(t, layerFile(t, c, img, 0))
 	wantError(t, c.Verify(t.Context(), img), ErrCorrupt)
 }
 
-func TestVerifyAllNamesWhatIsDamaged(t *testing.T) {
+func TestCacheVerifyAll_NamesDamagedImages(t *testing.T) {
 	c := newCache(t)
 	put(t, c, "ref:1", "one", imageOf(t, "one"))
 	_, img := put(t, c, "ref:2", "two", imageOf(t, "two"))
@@ -192,11 +193,11 @@ func TestVerifyAllNamesWhatIsDamaged(t *testing.T) {
 	c = newCache(t)
 	put(t, c, "ref:1", "one", imageOf(t, "one"))
 	if err := c.VerifyAll(stopped); !errors.Is(err, context.Canceled) || errors.Is(err, ErrCorrupt) {
-		t.Errorf("to be stopped says nothing about the images: %v", err)
+		t.Errorf("cancellation must not count as damage: %v", err)
 	}
 }
 
-func TestPutReplacesWhatTheReferenceLedTo(t *testing.T) {
+func TestCachePut_ReplacesTheImageOfTheReference(t *testing.T) {
 	c := newCache(t)
 	_, old := put(t, c, "ref:1", "old", imageOf(t, "shared", "old"))
 	_, other := put(t, c, "ref:2", "other", imageOf(t, "shared", "other"))
@@ -218,18 +219,20 @@ func TestPutReplacesWhatTheReferenceLedTo(t *testing.T) {
 	}
 }
 
-func TestConcurrentPuts(t *testing.T) {
+func TestCachePut_Concurrent(t *testing.T) {
 	dir := t.TempDir()
 	var all sync.WaitGroup
 	for n := range 8 {
 		img := imageOf(t, "shared", fmt.Sprint("own", n))
 		all.Go(func() {
-			c, err := OpenCache(dir) // each like a process of its own
+			// Each cache stands for a process of its own.
+			c, err := OpenCache(dir)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			for round := range 3 { // every later round sweeps
+			// Every later round sweeps.
+			for round := range 3 {
 				if _, _, err := c.Put(t.Context(), Entry{Ref: fmt.Sprint("ref:", n), Key: fmt.Sprintf("key-%d-%d", n, round)}, img); err != nil {
 					t.Errorf("putting image %d: %v", n, err)
 				}
@@ -255,7 +258,7 @@ func TestConcurrentPuts(t *testing.T) {
 	}
 }
 
-func TestADamagedBlobThatAnotherImageSharesIsMadeAnewToo(t *testing.T) {
+func TestCacheRemove_DeletesASharedDamagedBlob(t *testing.T) {
 	c := newCache(t)
 	_, one := put(t, c, "ref:1", "one", imageOf(t, "shared", "one"))
 	put(t, c, "ref:2", "two", imageOf(t, "shared", "two"))
@@ -268,6 +271,6 @@ func TestADamagedBlobThatAnotherImageSharesIsMadeAnewToo(t *testing.T) {
 	}
 	_, one = put(t, c, "ref:1", "one", imageOf(t, "shared", "one"))
 	if err := c.Verify(t.Context(), one); err != nil {
-		t.Errorf("made anew, it has the damaged layer again: %v", err)
+		t.Errorf("after a new Put it has the damaged layer again: %v", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// cached is an image in the cache; a blob that does not have its digest fails to read with ErrCorrupt.
+// cached is an image in the cache. Reading a blob that does not have its digest fails with ErrCorrupt.
 type cached struct {
 	cache    *Cache
 	raw      []byte
@@ -62,7 +62,7 @@ func (l cachedLayer) Compressed() (io.ReadCloser, error) {
 	return &checkedReader{ReadCloser: f, want: l.descriptor.Digest, hash: sha256.New()}, nil
 }
 
-// checkedReader is a blob that fails at its end when what was read does not have its digest.
+// checkedReader reads a blob and fails at its end if the content does not have the digest.
 type checkedReader struct {
 	io.ReadCloser
 	want v1.Hash

@@ -8,7 +8,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/flock"
 )
 
-// lock keeps a second process from sweeping what this one is writing. One that pulls an image has it for as long as that takes.
+// lock prevents another process from sweeping what this one is writing. A process that pulls an image holds it for the whole pull.
 func (c *Cache) lock(ctx context.Context) (unlock func(), err error) {
 	l, err := flock.Wait(ctx, c.lockFile())
 	if ctx.Err() != nil && err != nil {
@@ -17,7 +17,7 @@ func (c *Cache) lock(ctx context.Context) (unlock func(), err error) {
 	return release(l), err
 }
 
-// tryLock returns flock.ErrHeld when another process has the lock.
+// tryLock returns flock.ErrHeld if another process has the lock.
 func (c *Cache) tryLock() (unlock func(), err error) {
 	l, err := flock.Try(c.lockFile())
 	return release(l), err
@@ -25,11 +25,11 @@ func (c *Cache) tryLock() (unlock func(), err error) {
 
 func (c *Cache) lockFile() string { return filepath.Join(c.dir, "lock") }
 
-// lockFolder marks a scratch folder as in use, for as long as this process lives or until unlock.
+// lockFolder marks a scratch folder as in use until unlock is called or this process exits.
 func lockFolder(dir string) (unlock func(), err error) {
 	l, err := flock.TryExisting(dir)
 	return release(l), err
 }
 
-// release gives back a lock; there is nothing to do about a failure, and the lock ends with the process.
+// release returns a function that releases a lock. It ignores errors, because the lock ends with the process anyway.
 func release(l *flock.Lock) func() { return func() { _ = l.Unlock() } }

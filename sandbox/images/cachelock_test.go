@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestWaitingForTheCacheCanBeStopped(t *testing.T) {
+func TestCacheLock_WaitIsCancelled(t *testing.T) {
 	from := newCache(t)
 	bundle := save(t, from, twoReady(t, from), nil)
 	for what, do := range map[string]func(context.Context, *Cache) error{
@@ -49,7 +49,7 @@ func TestWaitingForTheCacheCanBeStopped(t *testing.T) {
 	}
 }
 
-func TestLeftoversWaitForNobody(t *testing.T) {
+func TestRemoveLeftovers_DoesNotWaitForTheLock(t *testing.T) {
 	c := newCache(t)
 	old := leftover(t, c, "build-1")
 	unlock, err := c.tryLock()
@@ -65,7 +65,7 @@ func TestLeftoversWaitForNobody(t *testing.T) {
 	}
 }
 
-func TestABuildOfMoreThanAnHourKeepsItsFolder(t *testing.T) {
+func TestRemoveLeftovers_KeepsTheFolderOfALongBuild(t *testing.T) {
 	s := newShop(t, "", false)
 	s.image.Recipe = fakeRecipe{build: func(_ context.Context, w *Workshop) (v1.Image, error) {
 		age(t, w.Scratch)
@@ -79,7 +79,7 @@ func TestABuildOfMoreThanAnHourKeepsItsFolder(t *testing.T) {
 	}
 }
 
-// stopAfter ends ctx once n bytes went through.
+// stopAfter cancels a context after n bytes.
 type stopAfter struct {
 	n    int
 	stop context.CancelFunc
@@ -93,10 +93,11 @@ func (s *stopAfter) count(n int) {
 
 func (s *stopAfter) Write(p []byte) (int, error) { s.count(len(p)); return len(p), nil }
 
-func TestABundleIsStoppedInItsMiddle(t *testing.T) {
+func TestBundle_CancelledInTheMiddle(t *testing.T) {
 	from, to := newCache(t), newCache(t)
 	all := twoReady(t, from)
-	noise := make([]byte, 4<<20) // more than what compressing keeps back
+	// This is more than the compressor buffers.
+	noise := make([]byte, 4<<20)
 	_, _ = rand.Read(noise)
 	extra := filepath.Join(t.TempDir(), "chart.tgz")
 	write(t, extra, string(noise))
@@ -116,7 +117,8 @@ func TestABundleIsStoppedInItsMiddle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range entries { // what came before the stop is whole
+	// Entries before the cancellation are complete.
+	for _, e := range entries {
 		if _, img, err := to.Get(e.Key); err != nil || to.Verify(t.Context(), img) != nil {
 			t.Errorf("%s is half there: %v", e.Ref, err)
 		}

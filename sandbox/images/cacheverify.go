@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// VerifyAll reads every image that is in the cache and compares it with its digests; an entry that cannot be read is damaged too.
+// VerifyAll reads every image in the cache and compares it with its digests. An entry that cannot be read counts as damaged.
 func (c *Cache) VerifyAll(ctx context.Context) error {
 	files, err := filepath.Glob(filepath.Join(c.dir, "entries", "*.json"))
 	if err != nil {
@@ -18,7 +18,8 @@ func (c *Cache) VerifyAll(ctx context.Context) error {
 	}
 	for _, file := range files {
 		err := c.verifyEntry(ctx, file)
-		if _, gone := os.Stat(file); err != nil && !errors.Is(gone, fs.ErrNotExist) { // another process may have swept it meanwhile
+		// Another process may have swept it in between.
+		if _, gone := os.Stat(file); err != nil && !errors.Is(gone, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -2,12 +2,15 @@ package images
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+
+	"github.com/grpc-sandbox/sandbox/charts"
 )
 
-// The versions of everything that is not ours. CoreDNS, etcd and pause are what kubeadm of this Kubernetes asks for.
+// The versions of all third-party software. CoreDNS, etcd and pause are those that kubeadm of this Kubernetes version requires.
 const (
 	KubernetesVersion  = "v1.37.2"
 	ContainerdVersion  = "v2.4.2"
@@ -17,19 +20,21 @@ const (
 	CertManagerVersion = "v1.21.2"
 	PrometheusVersion  = "v3.16.0"
 	JaegerVersion      = "2.13.0"
-	PostgresTag        = "15-bookworm" // Debian has no older 15 than its newest, so neither does the tag
-	DebianSuite        = "bookworm"    // trixie's systemd refuses cgroup v1
-	ServiceTag         = "dev"
+	// Debian has only the newest 15, so the tag names no minor version.
+	PostgresTag = "15-bookworm"
+	// systemd of trixie does not support cgroup v1.
+	DebianSuite = "bookworm"
+	ServiceTag  = "dev"
 )
 
-// NodeRef is the image a kind node is made from.
+// NodeRef is the reference of the kind node image.
 const NodeRef = "docker.io/kindest/node:" + KubernetesVersion
 
-// nodePull is the node image that this version of kind was released with. It may have another patch of Kubernetes than what we build: kind
-// publishes its images with its own releases, and not with those of Kubernetes.
+// nodePull is the node image that this version of kind was released with. It may have another patch version of Kubernetes than the image that we
+// build, because kind publishes images with its own releases and not with those of Kubernetes.
 const nodePull = "docker.io/" + defaults.Image
 
-// All returns the catalog in order of need.
+// All returns the catalog in the order in which images are needed.
 func All() []Image {
 	certManager := func(part string) Image {
 		ref := fmt.Sprintf("quay.io/jetstack/cert-manager-%s:%s", part, CertManagerVersion)
@@ -41,23 +46,21 @@ func All() []Image {
 			},
 		}
 	}
-	return []Image{
+	first, later := services()
+	return slices.Concat([]Image{
 		{
 			Ref: NodeRef, Pull: nodePull, Purpose: "the Kubernetes node", Licence: "Apache-2.0", Stage: ForCluster, Typical: 15 * time.Minute,
 			Recipe: Node{Suite: DebianSuite, Kubernetes: KubernetesVersion},
 		},
 		certManager("controller"), certManager("webhook"), certManager("cainjector"),
-		service("userservice", "users and chat over gRPC", ForFirstCall),
-		service("loadgen", "load on the other services", ForFirstCall),
+	}, first, []Image{
 		{
 			Ref: "docker.io/library/postgres:" + PostgresTag, Pull: "docker.io/library/postgres:" + PostgresTag,
 			Purpose: "the shop's database", Licence: "PostgreSQL", Stage: ForShop, Typical: 2 * time.Minute,
-			// As in the upstream image: at SIGTERM the server would wait until every client is gone.
+			// As in the upstream image: on SIGTERM the server would wait until every client has disconnected.
 			Recipe: Debian{Suite: DebianSuite, Folder: "postgres", User: "postgres", Number: 999, Path: "/usr/lib/postgresql/15/bin", Stop: "SIGINT"},
 		},
-		service("inventoryservice", "stock and its reservation", ForShop),
-		service("paymentservice", "payments for orders", ForShop),
-		service("orderservice", "orders, a saga over the others", ForShop),
+	}, later, []Image{
 		{
 			Ref: "docker.io/prom/prometheus:" + PrometheusVersion, Pull: "docker.io/prom/prometheus:" + PrometheusVersion,
 			Purpose: "metrics", Licence: "Apache-2.0", Stage: ForViewing, Typical: 4 * time.Minute,
@@ -77,10 +80,22 @@ func All() []Image {
 				Entrypoint: []string{"/jaeger"}, User: "10001",
 			},
 		},
-	}
+	})
 }
 
-// ServiceRef is the image name of one of the project's own programs.
+// services returns the images of the services that start before PostgreSQL, and those that need it.
+func services() (first, later []Image) {
+	for _, s := range charts.Services() {
+		if slices.Contains(s.Needs, "pki") {
+			first = append(first, service(s.Name, s.Purpose, ForFirstCall))
+		} else {
+			later = append(later, service(s.Name, s.Purpose, ForShop))
+		}
+	}
+	return first, later
+}
+
+// ServiceRef returns the image reference of one of the project's own programs.
 func ServiceRef(name string) string { return "sandbox.local/" + name + ":" + ServiceTag }
 
 func service(name, purpose string, stage Stage) Image {

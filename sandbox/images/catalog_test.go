@@ -9,11 +9,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-func TestEveryCatalogEntryIsComplete(t *testing.T) {
+func TestAll_EntriesAreComplete(t *testing.T) {
 	seen := map[string]bool{}
 	for _, i := range All() {
 		for what, bad := range map[string]bool{
-			"its reference is there twice":          seen[i.Ref],
+			"its reference appears twice":           seen[i.Ref],
 			"it has no recipe":                      i.Recipe == nil,
 			"it has no purpose":                     i.Purpose == "",
 			"it has no licence":                     i.Licence == "",
@@ -33,7 +33,7 @@ func TestEveryCatalogEntryIsComplete(t *testing.T) {
 	}
 }
 
-func TestWhatIsPulledForANodeIsWhatKindPublished(t *testing.T) {
+func TestAll_NodeImageIsTheOneThatKindPublished(t *testing.T) {
 	node, _ := Find(NodeRef)
 	pull, err := name.ParseReference(node.Pull)
 	if err != nil {
@@ -51,7 +51,7 @@ func TestWhatIsPulledForANodeIsWhatKindPublished(t *testing.T) {
 	}
 }
 
-func TestTheRegistriesAreThoseThatImagesComeFrom(t *testing.T) {
+func TestRegistries_AreThoseOfTheCatalog(t *testing.T) {
 	if got, want := strings.Join(Registries(), " "), "https://index.docker.io/v2/ https://quay.io/v2/"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -60,7 +60,7 @@ func TestTheRegistriesAreThoseThatImagesComeFrom(t *testing.T) {
 	}
 }
 
-func TestCatalogIsInOrderOfNeed(t *testing.T) {
+func TestAll_IsOrderedByStage(t *testing.T) {
 	all := All()
 	if all[0].Ref != NodeRef || all[0].Stage != ForCluster {
 		t.Errorf("the node comes first, not %s", all[0].Ref)
@@ -80,7 +80,7 @@ func TestFind(t *testing.T) {
 		{"the node is in the catalog", NodeRef, true},
 		{"one of our own services is in the catalog", ServiceRef("userservice"), true},
 		{"another tag is another image", "sandbox.local/userservice:other", false},
-		{"nothing is not in the catalog", "", false},
+		{"an empty reference is not in the catalog", "", false},
 	} {
 		i, found := Find(c.ref)
 		if found != c.found || (found && i.Ref != c.ref) {
@@ -89,7 +89,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestPrograms(t *testing.T) {
+func TestAll_HasEveryProgram(t *testing.T) {
 	for _, i := range All() {
 		p, ok := i.Recipe.(Program)
 		if !ok {
@@ -104,8 +104,8 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// TestAServicesKeyCoversAllItIsMadeOf: a source that the key does not cover would leave an old image in place.
-func TestAServicesKeyCoversAllItIsMadeOf(t *testing.T) {
+// TestKey_CoversAllImportsOfAService guards against stale images: a source that is not in the key could change without a new image.
+func TestKey_CoversAllImportsOfAService(t *testing.T) {
 	const module = "github.com/grpc-sandbox/sandbox/"
 	for _, i := range All() {
 		p, ok := i.Recipe.(Program)

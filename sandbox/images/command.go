@@ -13,10 +13,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/child"
 )
 
-// commandGrace is how long a build command that is told to end may take, to unmount what it mounted.
+// commandGrace is how long a build command may take to exit after SIGTERM, for example to unmount file systems.
 const commandGrace = 10 * time.Second
 
-// run runs cmd with its output in the workshop's log; the error ends with the log's tail.
+// run runs cmd with its output in the workshop's log. The error ends with the last lines of the log.
 func (w *Workshop) run(cmd *exec.Cmd) error {
 	var tail tailBuffer
 	cmd.Stdout, cmd.Stderr = &tail, &tail
@@ -29,7 +29,8 @@ func (w *Workshop) run(cmd *exec.Cmd) error {
 		return remedy.Wrap(err, remedy.Command("up", "--setup"))
 	}
 	if cmd.Process != nil {
-		_ = child.SignalGroup(cmd.Process, syscall.SIGKILL) // what is left of it
+		// Kill the remaining processes of its group.
+		_ = child.SignalGroup(cmd.Process, syscall.SIGKILL)
 	}
 	return fmt.Errorf("%w\n%s", err, tail.String())
 }

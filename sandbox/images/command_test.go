@@ -3,6 +3,7 @@ package images
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,14 +12,14 @@ import (
 	"time"
 )
 
-func TestACommandThatIsBrokenOffTidiesUp(t *testing.T) {
+func TestRun_CancelledCommandCleansUp(t *testing.T) {
 	dir := t.TempDir()
 	ready, tidy := filepath.Join(dir, "ready"), filepath.Join(dir, "tidy")
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		// A shell runs its trap once the program that it waits for has ended: all of the group must hear the signal. So it is that program who
-		// says that it is there.
+		// A shell runs its trap only after the program it waits for has exited, so the signal must reach the whole group. That program therefore reports
+		// that it is running.
 		script := "trap 'echo done > " + tidy + "; exit 143' TERM; sh -c 'echo ready > " + ready + "; exec sleep 60'"
 		ended <- (&Workshop{}).run(exec.CommandContext(ctx, "sh", "-c", script))
 	}()
@@ -30,33 +31,34 @@ func TestACommandThatIsBrokenOffTidiesUp(t *testing.T) {
 			t.Error("it says that it succeeded")
 		}
 	case <-time.After(commandGrace / 2):
-		t.Fatal("it goes on")
+		t.Fatal("it is still running")
 	}
 	if !exists(tidy) {
 		t.Error("it was killed before it could tidy up")
 	}
 }
 
-func TestNothingOfACommandThatFailedGoesOn(t *testing.T) {
+func TestRun_KillsTheProcessesOfAFailedCommand(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	script := "sleep 60 >/dev/null 2>&1 & echo $! > " + pid + "; exit 3"
 	wantError(t, (&Workshop{}).run(exec.CommandContext(t.Context(), "sh", "-c", script)), nil, "exit status 3")
 	proc := "/proc/" + strings.TrimSpace(waitForText(t, pid, "")) + "/cmdline"
 	for deadline := time.Now().Add(5 * time.Second); ; {
-		if data, err := os.ReadFile(proc); err != nil || len(data) == 0 { // gone, or only its exit code is left
+		// The process is gone, or only its exit code is left.
+		if data, err := os.ReadFile(proc); err != nil || len(data) == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("its child goes on")
+			t.Fatal("its child is still running")
 		}
 		<-time.After(10 * time.Millisecond)
 	}
 }
 
-// toldTo is the file that the process below, a copy of this one, is to make its command write.
-var toldTo = flag.String("told-to", "", "for TestACommandHearsThatTheSandboxWasKilled itself")
+// toldTo is the file that the command started by the process below, a copy of this one, must write.
+var toldTo = flag.String("told-to", "", "for TestRun_CommandIsSignalledWhenTheParentIsKilled itself")
 
-func TestACommandHearsThatTheSandboxWasKilled(t *testing.T) {
+func TestRun_CommandIsSignalledWhenTheParentIsKilled(t *testing.T) {
 	if *toldTo != "" {
 		script := "trap 'echo heard >> " + *toldTo + "; exit 143' TERM; echo ready > " + *toldTo + "; while :; do sleep 0.05; done"
 		t.Fatal((&Workshop{}).run(exec.CommandContext(t.Context(), "sh", "-c", script)))
@@ -83,4 +85,48 @@ func waitForText(t *testing.T, file, text string) string {
 	}
 	t.Fatalf("%s does not say %q", file, text)
 	return ""
+}
+
+func TestTailBuffer(t *testing.T) {
+	line := func(n int) string { return fmt.Sprintf("line %06d\n", n) }
+	for _, c := range []struct {
+		sentence    string
+		lines       int
+		first, last string
+	}{
+		{"a short text is kept", 3, "line 000000", "line 000002"},
+		{"the last lines of a long text are kept", 100_000, "", "line 099999"},
+	} {
+		var b tailBuffer
+		for n := range c.lines {
+			if got, err := b.Write([]byte(line(n))); got != len(line(n)) || err != nil {
+				t.Fatalf("%s: Write returned %d, %v", c.sentence, got, err)
+			}
+		}
+		lines := strings.Split(b.String(), "\n")
+		if c.first != "" && lines[0] != c.first {
+			t.Errorf("%s: it begins with %q", c.sentence, lines[0])
+		}
+		if lines[len(lines)-1] != c.last {
+			t.Errorf("%s: it ends with %q", c.sentence, lines[len(lines)-1])
+		}
+		if len(lines[0]) != len(c.last) {
+			t.Errorf("%s: it begins in the middle of a line: %q", c.sentence, lines[0])
+		}
+		if n := len(b.String()); n > tailBytes {
+			t.Errorf("%s: it has %d bytes", c.sentence, n)
+		}
+		if b.buf.Len() > 2*tailBytes {
+			t.Errorf("%s: %d bytes are held", c.sentence, b.buf.Len())
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	w := &Workshop{}
+	if err := w.run(exec.Command("true")); err != nil {
+		t.Errorf("a program that succeeds: %v", err)
+	}
+	wantError(t, w.run(exec.Command("sh", "-c", "echo out; echo problem >&2; exit 3")), nil, "exit status 3", "out", "problem")
+	wantError(t, w.run(exec.Command("no-such-program")), exec.ErrNotFound, "try: sandbox up --setup")
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// nodePackages is what kind's base image installs, less what only rootless or iSCSI nodes use, plus runc.
+// nodePackages are the packages that kind's base image installs, without those that only rootless or iSCSI nodes use, plus runc.
 var nodePackages = []string{
 	"systemd", "dbus", "conntrack", "iptables", "nftables", "iproute2", "ethtool", "util-linux", "mount", "kmod", "libseccomp2",
 	"pigz", "bash", "ca-certificates", "curl", "jq", "procps", "runc",
@@ -21,7 +21,7 @@ const debianMirror = "http://deb.debian.org/debian"
 
 // debootstrap unpacks a minimal Debian with packages into root, from the mirror that the host itself uses.
 func (w *Workshop) debootstrap(ctx context.Context, suite, root string, packages []string) error {
-	defer w.begin("unpacking Debian packages")()
+	defer w.start("unpacking Debian packages")()
 	args := []string{"--variant=minbase", "--include=" + strings.Join(packages, ","), suite, root, hostMirror("/etc/apt")}
 	if err := w.run(exec.CommandContext(ctx, "debootstrap", args...)); err != nil {
 		return fmt.Errorf("unpacking Debian packages: %w", err)
@@ -29,10 +29,11 @@ func (w *Workshop) debootstrap(ctx context.Context, suite, root string, packages
 	return clean(root)
 }
 
-// hostMirror reads the host's own package source below etcApt, in either of apt's two formats; debianMirror when there is none.
+// hostMirror reads the host's own package source below etcApt, in either of apt's two formats. It returns debianMirror if there is none.
 func hostMirror(etcApt string) string {
 	files := []string{filepath.Join(etcApt, "sources.list")}
-	for _, ending := range []string{"*.list", "*.sources"} { // apt reads no others: editors and upgrades leave .save and .bak
+	// apt ignores other files, such as .save and .bak.
+	for _, ending := range []string{"*.list", "*.sources"} {
 		found, _ := filepath.Glob(filepath.Join(etcApt, "sources.list.d", ending))
 		files = append(files, found...)
 	}
@@ -50,7 +51,7 @@ func hostMirror(etcApt string) string {
 	return debianMirror
 }
 
-// mirrorIn finds a Debian archive, not its security archive, in the words of one line.
+// mirrorIn finds the URL of a Debian archive, other than the security archive, in the words of one line.
 func mirrorIn(words []string) string {
 	if len(words) == 0 || (words[0] != "deb" && words[0] != "URIs:") {
 		return ""

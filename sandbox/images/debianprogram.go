@@ -13,15 +13,15 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Debian is an image of a program that Debian packages, on a minimal Debian without what the program does not run.
-// Its folder below the recipes holds two lists, an entry a line: packages, and patterns of what to leave out.
+// Debian is an image of a program that Debian packages, on a minimal Debian from which everything the program does not need is removed. Its folder
+// below the recipes has two lists with one entry per line: packages, and patterns of files to remove.
 type Debian struct {
 	Suite  string // Debian release
 	Folder string // below the recipes
-	User   string // the package's own user …
-	Number int    // … gets this number, as user and as group, so that charts can name it
-	Path   string // where the program is, before all else
-	Stop   string // the signal that ends it; SIGTERM when empty
+	User   string // the package's own user
+	Number int    // the id of the user and its group in the image, so that charts can refer to it
+	Path   string // the folder of the program, which comes first in PATH
+	Stop   string // the signal that stops it; SIGTERM when empty
 }
 
 // Sources implements Recipe.
@@ -49,10 +49,10 @@ func (d Debian) Build(ctx context.Context, w *Workshop) (v1.Image, error) {
 	}
 	w.Doing("leaving out what " + d.Folder + " does not run")
 	if err := leaveOut(root, patterns); err != nil {
-		return nil, fmt.Errorf("leaving out files: %w", err)
+		return nil, fmt.Errorf("removing files: %w", err)
 	}
 	if err := renumber(root, d.User, d.Number); err != nil {
-		return nil, fmt.Errorf("giving user %s the number %d: %w", d.User, d.Number, err)
+		return nil, fmt.Errorf("changing the id of user %s to %d: %w", d.User, d.Number, err)
 	}
 	w.Doing("packing " + d.Folder)
 	layer, err := writeLayer(filepath.Join(w.Scratch, "debian.tar"), func(tw *tar.Writer) error { return addFolder(tw, root) })
@@ -65,7 +65,7 @@ func (d Debian) Build(ctx context.Context, w *Workshop) (v1.Image, error) {
 	}, layer)
 }
 
-// listFile reads a file of one entry a line; empty lines and those that begin with # do not count.
+// listFile reads a file with one entry per line. It skips empty lines and lines that start with #.
 func listFile(path string) ([]string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

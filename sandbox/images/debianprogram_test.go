@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestTheDebianListsOfEveryRecipeAreThere(t *testing.T) {
+func TestAll_DebianListsExist(t *testing.T) {
 	for _, i := range All() {
 		d, ok := i.Recipe.(Debian)
 		if !ok {
@@ -88,10 +88,10 @@ func TestRenumber(t *testing.T) {
 	if err != nil || !strings.Contains(string(passwd), "postgres:x:999:999:,,,:/var/lib/postgresql") {
 		t.Errorf("passwd is %s, %v", passwd, err)
 	}
-	if err := renumber(root, "other", 998); err == nil || !strings.Contains(err.Error(), "nobody is called other") {
+	if err := renumber(root, "other", 998); err == nil || !strings.Contains(err.Error(), "no user \"other\"") {
 		t.Error(err)
 	}
-	if err := renumber(system(t, "taken:x:999:999::/:/bin/sh\n"), "postgres", 999); err == nil || !strings.Contains(err.Error(), "taken has the number 999") {
+	if err := renumber(system(t, "taken:x:999:999::/:/bin/sh\n"), "postgres", 999); err == nil || !strings.Contains(err.Error(), "taken already has the id 999") {
 		t.Error(err)
 	}
 }

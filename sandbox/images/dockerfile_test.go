@@ -16,8 +16,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance"
 )
 
-// TestDockerfile compares what services/Dockerfile makes of each of our programs with what the program's recipe makes of it.
-func TestDockerfile(t *testing.T) {
+// TestDockerfile_MatchesTheRecipes compares the result of services/Dockerfile for each of our programs with the result of the program's recipe.
+func TestDockerfile_MatchesTheRecipes(t *testing.T) {
 	text, err := os.ReadFile("../../services/Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -40,8 +40,8 @@ func TestDockerfile(t *testing.T) {
 	}
 }
 
-// TestWhatADockerfileMayDoDifferently is found.
-func TestWhatADockerfileMayDoDifferently(t *testing.T) {
+// TestDockerfile_FindsDifferences changes the Dockerfile and expects the comparison to fail.
+func TestDockerfile_FindsDifferences(t *testing.T) {
 	whole, err := os.ReadFile("../../services/Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -58,21 +58,21 @@ func TestWhatADockerfileMayDoDifferently(t *testing.T) {
 		{"symbols in the binary", `"-s -w"`, `"-s"`, "-s -w"},
 		{"tags", "go build ", "go build -tags debug ", "debug"},
 		{"another package", `"./cmd/${SERVICE}"`, `"./cmd/loadgen"`, "./cmd/loadgen"},
-		{"a source too few", "COPY services services", "COPY services/user services/user", "services/user"},
-		{"a source too many", "COPY services services", "COPY services services\nCOPY charts charts", "charts"},
+		{"one source too few", "COPY services services", "COPY services/user services/user", "services/user"},
+		{"one source too many", "COPY services services", "COPY services services\nCOPY charts charts", "charts"},
 		{"all sources", "COPY services services", "COPY . .", `"."`},
 		{"no certificates", " && \\\n    install -D -m 644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt", "", "ca-certificates.crt"},
-		{"a file too many", "RUN mkdir", "RUN mkdir -m 755 /out/x && mkdir", `"/x"`},
+		{"one file too many", "RUN mkdir", "RUN mkdir -m 755 /out/x && mkdir", `"/x"`},
 		{"certificates elsewhere", "/out/etc/ssl/certs/ca-certificates.crt", "/out/etc/ca.crt", "/etc/ca.crt"},
-		{"certificates that nobody may read", "-m 644", "-m 600", "ca-certificates.crt"},
-		{"no /tmp for everybody", "-m 1777", "-m 755", "1777"},
+		{"certificates that are not readable", "-m 644", "-m 600", "ca-certificates.crt"},
+		{"no world-writable /tmp", "-m 1777", "-m 755", "1777"},
 		{"root", "USER 65532:65532\n", "", "65532"},
 		{"another group", "USER 65532:65532", "USER 65532:0", "65532:0"},
 		{"another entrypoint", `["/service"]`, `["/bin/sh"]`, "/bin/sh"},
 		{"an argument", `["/service"]`, `["/service","-v"]`, "-v"},
 		{"another path for programs", "ENV PATH=/", "ENV PATH=/bin", "PATH=/bin"},
 		{"another folder", "WORKDIR /\n", "WORKDIR /tmp\n", "/tmp"},
-		{"a port too few", "EXPOSE 8443 8081", "EXPOSE 8443", "8081"},
+		{"one port too few", "EXPOSE 8443 8081", "EXPOSE 8443", "8081"},
 		{"another base", "FROM scratch", "FROM debian", "is no base of ours"},
 		{"a label", "ENV PATH=/", "ENV PATH=/\nLABEL a=b", "LABEL a=b: is not understood"},
 		{"another command", "RUN mkdir", "RUN strip /out/service && mkdir", "is not understood"},
@@ -83,7 +83,7 @@ func TestWhatADockerfileMayDoDifferently(t *testing.T) {
 				t.Fatalf("services/Dockerfile has no %q", c.old)
 			}
 			if diff := difference(t, changed, recipe); !strings.Contains(diff, c.names) {
-				t.Errorf("it is to name %q, and says %q", c.names, diff)
+				t.Errorf("the difference must name %q, got %q", c.names, diff)
 			}
 		})
 	}
@@ -98,7 +98,7 @@ func difference(t *testing.T, text string, p Program) string {
 	return cmp.Diff(contentsOf(t, p), got)
 }
 
-// contentsOf carries a recipe out, with a compiler that notes how it is called.
+// contentsOf runs a recipe with a compiler that records its arguments.
 func contentsOf(t *testing.T, p Program) contents {
 	t.Helper()
 	c := contents{Go: minorOfGo(t), Sources: p.Binary.files(), Files: map[string]string{}}
@@ -129,14 +129,16 @@ func contentsOf(t *testing.T, p Program) contents {
 		case h.Name == p.Binary.Name():
 			name = theProgram
 		case h.Type == tar.TypeReg:
-			what += " " + name // from the same place of the machine
+			// It comes from the same path on the machine.
+			what += " " + name
 		}
 		c.Files[name] = what
 	}
 	return c
 }
 
-// noteGo puts a compiler into PATH that compiles nothing; noted are its arguments, and what its environment has beside this process's.
+// noteGo puts a compiler into PATH that compiles nothing. noted returns its arguments, and the variables that its environment has in addition to
+// this process's.
 func noteGo(t *testing.T) (noted func() (args, env []string)) {
 	t.Helper()
 	dir := t.TempDir()
@@ -166,7 +168,7 @@ func noteGo(t *testing.T) (noted func() (args, env []string)) {
 	}
 }
 
-// minorOfGo is the version of Go that go.mod asks for.
+// minorOfGo returns the Go version that go.mod requires.
 func minorOfGo(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../go.mod")
@@ -180,7 +182,7 @@ func minorOfGo(t *testing.T) string {
 	return string(found[1])
 }
 
-// portsOf are those on which a program listens that nothing is said to.
+// portsOf returns the ports on which a program listens by default.
 func portsOf(t *testing.T) map[string]struct{} {
 	t.Helper()
 	cfg, err := governance.ConfigFromEnv("x", func(string) string { return "" })

@@ -13,20 +13,20 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// contents is what one of our own images is made of. Wherever the program's path would be, it says "the program": an exec-form ENTRYPOINT
-// cannot name an argument, so the Dockerfile has one path for all programs.
+// contents describes one of our own images. It replaces the program's path by "the program": an exec-form ENTRYPOINT cannot use an argument, so the
+// Dockerfile has one path for all programs.
 type contents struct {
 	Go      string            // major and minor
-	Sources []string          // what is taken from the tree
+	Sources []string          // what is copied from the tree
 	Build   []string          // the arguments of go
-	Env     []string          // what they are given beside the process's own
-	Files   map[string]string // by path, with their octal modes; where they come from, for what is copied from the machine
+	Env     []string          // the variables of go in addition to the process's own
+	Files   map[string]string // octal modes by path; with the source path for files that are copied from the machine
 	Config  v1.Config
 }
 
 const theProgram = "the program"
 
-// dockerfile reads what a Dockerfile of ours makes: the instructions and commands that it knows, and an error at any other.
+// dockerfile interprets our Dockerfile. It knows only the instructions and commands that the file uses, and fails at any other.
 type dockerfile struct {
 	arguments map[string]string
 	stage     string
@@ -46,7 +46,7 @@ func readDockerfile(text string, arguments map[string]string) (contents, error) 
 	return d.out, nil
 }
 
-// instructions are the lines without comments, with those joined that end in a backslash.
+// instructions returns the lines without comments. A line that ends in a backslash is joined with the next.
 func instructions(text string) (all []string) {
 	joined := ""
 	for line := range strings.Lines(text) {
@@ -63,7 +63,7 @@ func instructions(text string) (all []string) {
 	return all
 }
 
-// words splits as a shell does, as far as double quotes go, and puts arguments in.
+// words splits a text as a shell does, with double quotes only, and expands arguments.
 func (d *dockerfile) words(text string) []string {
 	var all []string
 	for i, part := range strings.Split(os.Expand(text, func(name string) string { return d.arguments[name] }), `"`) {
@@ -186,7 +186,7 @@ func scan(line, format string, into ...any) bool {
 	return n == len(into) && err == nil && strings.Count(line, " ") == strings.Count(format, " ")
 }
 
-// pathless says "the program" instead of its path.
+// pathless replaces the program's path by "the program".
 func pathless(words []string, program string) []string {
 	all := slices.Clone(words)
 	for i := range all {

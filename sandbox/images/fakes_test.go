@@ -3,10 +3,20 @@ package images
 import (
 	"archive/tar"
 	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -87,7 +97,7 @@ func layerFile(t *testing.T, c *Cache, img v1.Image, n int) string {
 	return c.blob(m.Layers[n].Digest)
 }
 
-// flip changes one byte of a file and leaves its size.
+// flip changes one byte of a file and keeps its size.
 func flip(t *testing.T, path string) {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -113,4 +123,79 @@ func write(t *testing.T, path, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// counter is a transport that counts requests. A nil base is a machine without a network.
+type counter struct {
+	base  http.RoundTripper
+	calls atomic.Int64
+}
+
+func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.calls.Add(1)
+	if c.base == nil {
+		return nil, errors.New("no route to host")
+	}
+	return c.base.RoundTrip(r)
+}
+
+// registryWith serves images under the given repository names and returns its host.
+func registryWith(t *testing.T, images map[string]v1.Image) (host string) {
+	t.Helper()
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	host = strings.TrimPrefix(server.URL, "http://")
+	for repository, img := range images {
+		ref, err := name.ParseReference(host + "/" + repository)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := remote.Write(ref, img); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return host
+}
+
+// shop is a store with one image to get, and the events while getting it.
+type shop struct {
+	store  Store
+	image  Image
+	net    *counter
+	builds int
+	events []string
+	notes  []string
+}
+
+func newShop(t *testing.T, pull string, network bool) *shop {
+	t.Helper()
+	s := &shop{net: &counter{}}
+	if network {
+		s.net.base = http.DefaultTransport
+	}
+	tree := t.TempDir()
+	write(t, filepath.Join(tree, "main.go"), "package main")
+	s.store = Store{
+		Cache: newCache(t), Registry: &Registry{transport: s.net}, Mode: Auto, SourceTree: tree,
+		Observe: func(e Event) {
+			what := e.Doing
+			switch {
+			case e.Done != nil:
+				what = string(e.Done.How)
+			case e.Note != "":
+				what = "note"
+				s.notes = append(s.notes, e.Ref+": "+e.Note)
+			}
+			s.events = append(s.events, what)
+		},
+	}
+	s.image = Image{Ref: "example.org/thing:1", Pull: pull, Recipe: fakeRecipe{
+		files: []string{"main.go"},
+		build: func(_ context.Context, w *Workshop) (v1.Image, error) {
+			s.builds++
+			w.Doing("building")
+			return layersOf(w.Scratch, "built")
+		},
+	}}
+	return s
 }

@@ -1,33 +1,53 @@
-// Package images knows every image the sandbox runs, and finds, pulls or builds it.
+// Package images has the catalog of every image that the sandbox runs, and finds, pulls or builds them.
+//
+// Every [Image] of the catalog ([All]) has a reference, which manifests use, optionally a reference to pull, and a [Recipe] that builds it from
+// source without a container engine. A [Store] gets an image from the first place that has it:
+//
+//	catalog ──▶ Store.Get ──▶ 1. Cache     entry with the key of the recipe, the pull or a bundle
+//	                          2. Registry  pull by digest of the machine's architecture
+//	                          3. Recipe    debootstrap, go build, layers ──▶ image
+//	                                │
+//	                                ▼
+//	                 Cache.Put (OCI layout on disk, shared layers)
+//	                                │
+//	                                ▼
+//	                 WriteArchive ──▶ the engine or the node's containerd
+//
+// The Cache is content-addressed. The key of a built image is a hash of the recipe, its sources and the toolchain ([Key]), so a changed source file
+// is a different image and an unchanged one is never built twice. Every blob is verified when it is read; damage is reported as [ErrCorrupt], and
+// Renew makes the image again. [Cache.Save] and [Cache.Load] move images between machines as a bundle.
+//
+// A [Preparation] makes all images in the background, in the order in which `up` needs them ([Stage]), so that the first steps can start before the
+// last image exists. The mode ([Auto], [Pull], [Source]) restricts where images may come from.
 package images
 
 import (
 	"time"
 )
 
-// Stage says when an image is first needed; images are prepared in this order.
+// Stage says when an image is first needed. Images are prepared in this order.
 type Stage int
 
-// The stages, in order of need.
+// The stages, in the order in which they are needed.
 const (
 	ForCluster   Stage = iota // the node itself
-	ForFirstCall              // what the first mutual-TLS call waits for
-	ForShop                   // what the rest of the shop waits for
-	ForViewing                // what only a viewer waits for
+	ForFirstCall              // what the first mutual-TLS call needs
+	ForShop                   // what the rest of the shop needs
+	ForViewing                // what only viewers need
 )
 
 // Image is one entry of the catalog.
 type Image struct {
-	Ref     string // the name that manifests use, whichever way the image came to be
+	Ref     string // the name that manifests use, regardless of where the image comes from
 	Purpose string
-	Licence string        // SPDX identifier of what the image mostly is
-	Pull    string        // where it is pulled from; empty when it exists only as source
+	Licence string        // SPDX identifier of the main component
+	Pull    string        // where it is pulled from; empty if it can only be built
 	Recipe  Recipe        // how it is built; never nil
 	Stage   Stage         // when it is needed
-	Typical time.Duration // a cold build on two cores, shown beside the time elapsed
+	Typical time.Duration // duration of a cold build on two cores, which is shown next to the elapsed time
 }
 
-// Origin is how an image came to be.
+// Origin says where an image came from.
 type Origin string
 
 // The origins, as `status -o json` prints them.
@@ -37,7 +57,7 @@ const (
 	Built   Origin = "built"
 )
 
-// Mode restricts how images may come to be.
+// Mode restricts where images may come from.
 type Mode string
 
 // The modes of `--images`.

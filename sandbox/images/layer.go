@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// fileLayer is an uncompressed layer in a file: it is read from disk as often as it is asked for.
+// fileLayer is an uncompressed layer in a file. It is read from disk each time it is used.
 type fileLayer struct {
 	path   string
 	digest v1.Hash
@@ -29,7 +29,7 @@ func (l fileLayer) Uncompressed() (io.ReadCloser, error) { return os.Open(l.path
 func (l fileLayer) Size() (int64, error)                 { return l.size, nil }
 func (l fileLayer) MediaType() (types.MediaType, error)  { return types.OCIUncompressedLayer, nil }
 
-// epoch is the time of every file, so that equal content makes an equal layer.
+// epoch is the modification time of every file, so that equal content makes an equal layer.
 var epoch = time.Unix(0, 0).UTC()
 
 // writeLayer calls fill with a tar writer on a new file at path.
@@ -73,7 +73,7 @@ func addFile(tw *tar.Writer, name, from string, mode int64) error {
 	return err
 }
 
-// addFolder writes everything below root, with owners, modes and hard links, in a fixed order; device nodes are left out.
+// addFolder writes everything below root, with owners, modes and hard links, in a fixed order. It omits device nodes.
 func addFolder(tw *tar.Writer, root string) error {
 	links := map[uint64]string{}
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

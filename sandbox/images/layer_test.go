@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// tree makes a folder with what a layer must keep: modes, links of both kinds, and something it must leave out.
+// tree creates a folder with everything that a layer must keep: modes and links of both kinds, and a file that it must omit.
 func tree(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -71,7 +71,7 @@ func headers(t *testing.T, r io.Reader) []header {
 	}
 }
 
-func TestAddFolderKeepsModesAndLinks(t *testing.T) {
+func TestAddFolder_KeepsModesAndLinks(t *testing.T) {
 	layer, err := writeLayer(filepath.Join(t.TempDir(), "layer.tar"), func(tw *tar.Writer) error { return addFolder(tw, tree(t)) })
 	if err != nil {
 		t.Fatal(err)
@@ -94,12 +94,13 @@ func TestAddFolderKeepsModesAndLinks(t *testing.T) {
 	}
 }
 
-func TestLayersAreReproducible(t *testing.T) {
+func TestWriteLayer_IsReproducible(t *testing.T) {
 	var digests []v1.Hash
 	host := t.TempDir()
 	write(t, filepath.Join(host, caBundles[0]), "certificates")
 	for range 2 {
-		root := tree(t) // made at another time in another place
+		// The same content, created at another time and place.
+		root := tree(t)
 		layer, err := writeLayer(filepath.Join(t.TempDir(), "layer.tar"), func(tw *tar.Writer) error {
 			if err := addBase(tw, host); err != nil {
 				return err
@@ -193,7 +194,7 @@ func TestProgramBuild(t *testing.T) {
 	}
 }
 
-func TestCompileErrorsEndWithWhatTheCompilerSaid(t *testing.T) {
+func TestCompile_ErrorContainsTheCompilersOutput(t *testing.T) {
 	src := t.TempDir()
 	write(t, filepath.Join(src, "go.mod"), "module example.org/broken\n\ngo 1.24\n")
 	write(t, filepath.Join(src, "main.go"), "package main\n\nfunc main() { undefinedName() }\n")
@@ -211,7 +212,8 @@ func TestCompileErrorsEndWithWhatTheCompilerSaid(t *testing.T) {
 }
 
 func TestWriteArchive(t *testing.T) {
-	img := imageOf(t, "one", "two", "one") // the third layer is the first again
+	// The third layer equals the first.
+	img := imageOf(t, "one", "two", "one")
 	m, err := img.Manifest()
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +245,7 @@ func TestWriteArchive(t *testing.T) {
 	}
 }
 
-func TestAnArchiveIsAnOCILayout(t *testing.T) {
+func TestWriteArchive_IsAnOCILayout(t *testing.T) {
 	img := imageOf(t, "one", "two")
 	file := filepath.Join(t.TempDir(), "archive.tar")
 	if err := writeArchive(file, named{"example.org/thing:1", img}, nil); err != nil {

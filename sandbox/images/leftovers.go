@@ -10,12 +10,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// leftoverAge is when a scratch folder that nobody has locked counts as left by a build that was killed: what the build had started may outlive
-// it for a while.
+// leftoverAge is the age at which an unlocked scratch folder counts as left by a killed build. Processes that the build started may outlive it for
+// a while.
 const leftoverAge = time.Hour
 
-// RemoveLeftovers deletes the scratch folders of builds that were killed. It goes on after one that stays, and leaves all to a later call while
-// another process writes to the cache.
+// RemoveLeftovers deletes the scratch folders of killed builds. It continues after a folder that cannot be removed, and does nothing while another
+// process writes to the cache.
 func (c *Cache) RemoveLeftovers() error { return c.removeLeftovers(removeScratch) }
 
 func (c *Cache) removeLeftovers(remove func(dir string) error) error {
@@ -40,7 +40,8 @@ func (c *Cache) removeLeftovers(remove func(dir string) error) error {
 		}
 		unlock, err := lockFolder(dir)
 		if errors.Is(err, flock.ErrHeld) {
-			continue // a build is at it
+			// A build is using it.
+			continue
 		}
 		if err == nil {
 			err = remove(dir)

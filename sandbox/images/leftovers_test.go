@@ -13,7 +13,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// leftover makes the scratch folder of a build that was killed two hours ago.
+// leftover creates the scratch folder of a build that was killed two hours ago.
 func leftover(t *testing.T, c *Cache, name string) string {
 	t.Helper()
 	dir := filepath.Join(c.dir, name)
@@ -55,7 +55,7 @@ func TestRemoveLeftovers(t *testing.T) {
 	}
 }
 
-func TestALeftoverIsUnmountedBeforeItIsRemoved(t *testing.T) {
+func TestRemoveScratch_UnmountsFirst(t *testing.T) {
 	c := newCache(t)
 	old := leftover(t, c, "build-1")
 	mountOn(t, filepath.Join(old, "rootfs/proc"))
@@ -66,7 +66,7 @@ func TestALeftoverIsUnmountedBeforeItIsRemoved(t *testing.T) {
 	}
 }
 
-func TestABuildThatFailsLeavesNothingMounted(t *testing.T) {
+func TestGet_FailedBuildLeavesNothingMounted(t *testing.T) {
 	s := newShop(t, "", false)
 	s.image.Recipe = fakeRecipe{build: func(_ context.Context, w *Workshop) (v1.Image, error) {
 		mountOn(t, filepath.Join(w.Scratch, "rootfs/proc"))
@@ -79,7 +79,7 @@ func TestABuildThatFailsLeavesNothingMounted(t *testing.T) {
 	}
 }
 
-func TestALeftoverThatStaysKeepsNoOther(t *testing.T) {
+func TestRemoveLeftovers_ContinuesAfterFailure(t *testing.T) {
 	c := newCache(t)
 	stuck, gone := leftover(t, c, "build-1"), leftover(t, c, "build-2")
 	wantError(t, c.removeLeftovers(func(dir string) error {
@@ -105,8 +105,8 @@ short line
 		sentence, dir string
 		want          []string
 	}{
-		{"the innermost comes first, under its real name", "/c/build-1", []string{`/c/build-1/rootfs/proc/a b\c`, "/c/build-1/rootfs/proc"}},
-		{"where nothing is mounted there is nothing to do", "/c/build-2", nil},
+		{"the innermost mount comes first, by its real path", "/c/build-1", []string{`/c/build-1/rootfs/proc/a b\c`, "/c/build-1/rootfs/proc"}},
+		{"nothing is mounted", "/c/build-2", nil},
 	} {
 		if got := mountsBelow(mountinfo, c.dir); strings.Join(got, "|") != strings.Join(c.want, "|") {
 			t.Errorf("%s: got %q, want %q", c.sentence, got, c.want)

@@ -10,14 +10,15 @@ import (
 	"syscall"
 )
 
-// removeScratch deletes a build's folder. A debootstrap that was killed leaves the kernel's file systems mounted in it: they go first, and
-// where one stays, so does the folder.
+// removeScratch deletes a build's folder. A killed debootstrap leaves the kernel's file systems mounted in it. They are unmounted first, and if
+// that fails the folder is kept.
 func removeScratch(dir string) error {
 	mountinfo, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return err
 	}
-	real, err := filepath.EvalSymlinks(dir) // as the kernel names it
+	// The kernel lists mounts by their real paths.
+	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return err
 	}
@@ -29,7 +30,7 @@ func removeScratch(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-// mountsBelow lists where something is mounted below dir, the last mounted first; mountinfo is described in proc_pid_mountinfo(5).
+// mountsBelow lists the mount points below dir, the last mounted first. The format of mountinfo is described in proc_pid_mountinfo(5).
 func mountsBelow(mountinfo, dir string) []string {
 	var below []string
 	for line := range strings.Lines(mountinfo) {
@@ -45,7 +46,7 @@ func mountsBelow(mountinfo, dir string) []string {
 	return below
 }
 
-// unescape undoes how the kernel writes blanks and backslashes: as three octal digits.
+// unescape decodes blanks and backslashes, which the kernel writes as three octal digits.
 func unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

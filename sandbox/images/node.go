@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Node is a kind node image: Debian, kind's own files, containerd, Kubernetes, and the control plane's images inside it.
-// It serves one node: kind's network daemon cannot be built from a module proxy, so a static ptp network stands in.
+// Node is a kind node image: Debian, kind's own files, containerd, Kubernetes, and the images of the control plane inside it. It supports one node
+// only: kind's network daemon cannot be built from a module proxy, so a static ptp network replaces it.
 type Node struct {
 	Suite      string // Debian release
 	Kubernetes string // version, "v1.2.3"
@@ -22,7 +22,7 @@ type Node struct {
 // nodeEntrypoint is what kind expects to run in a node.
 var nodeEntrypoint = []string{"/usr/local/bin/entrypoint", "/sbin/init"}
 
-// Sources implements Recipe: the code below lays the node out, so it counts too.
+// Sources implements Recipe. The code in this package that lays the node out is included.
 func (n Node) Sources() []string {
 	files := append(codeOf("node", "nodelayout", "nodeproxy", "preload", "debian", "binary", "layer"), recipesFolder+"/kindnode")
 	for _, b := range n.binaries() {
@@ -100,7 +100,7 @@ func (n Node) Build(ctx context.Context, w *Workshop) (v1.Image, error) {
 	}, layer)
 }
 
-// inner are the images that kubeadm starts from, each made of one of the node's own binaries.
+// inner returns the images that kubeadm starts, each made from one of the node's own binaries.
 func (n Node) inner(ctx context.Context, w *Workshop, root, bin string) ([]named, error) {
 	var all []named
 	kube, err := writeLayer(filepath.Join(w.Scratch, "kube.tar"), func(tw *tar.Writer) error {
@@ -163,7 +163,7 @@ func addAlias(tw *tar.Writer, name string) error {
 	})
 }
 
-// clean empties what Debian leaves that no node needs.
+// clean removes files of Debian that no node needs.
 func clean(root string) error {
 	for _, name := range []string{"var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man", "var/log"} {
 		if err := os.RemoveAll(filepath.Join(root, name)); err != nil {

@@ -28,7 +28,7 @@ func (n Node) layOut(ctx context.Context, w *Workshop, root, bin string) error {
 	return nil
 }
 
-// layKindFiles copies kind's own files over Debian's, without touching the modes of Debian's folders.
+// layKindFiles copies kind's own files over Debian's, and keeps the modes of Debian's folders.
 func layKindFiles(ctx context.Context, w *Workshop, root string) error {
 	from, err := kindFiles(ctx, w)
 	if err != nil {
@@ -54,7 +54,7 @@ func layKindFiles(ctx context.Context, w *Workshop, root string) error {
 	})
 }
 
-// kindFiles is the folder of node files inside kind's module, at the version this project is built with.
+// kindFiles returns the folder of node files inside kind's module, at the version that this project is built with.
 func kindFiles(ctx context.Context, w *Workshop) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", "sigs.k8s.io/kind")
 	cmd.Dir = filepath.Join(w.SourceTree, recipesFolder, "kindnode")
@@ -127,12 +127,12 @@ func layBinaries(root, bin string) error {
 	return relink("/usr/sbin/runc", filepath.Join(root, "usr/local/sbin/runc"))
 }
 
-// layContainerd writes the runtime spec that kind's containerd config names: ctr's default with kind's hook and no rlimits,
-// which a node without CAP_SYS_RESOURCE could not set.
+// layContainerd writes the runtime spec that kind's containerd config names: ctr's default with kind's hook and without rlimits, which a node
+// without CAP_SYS_RESOURCE could not set.
 func layContainerd(ctx context.Context, w *Workshop, root, bin string) error {
 	out, err := exec.CommandContext(ctx, filepath.Join(bin, "ctr"), "oci", "spec").Output()
 	if err != nil {
-		return fmt.Errorf("asking ctr for a runtime spec: %w", err)
+		return fmt.Errorf("reading ctr's default runtime spec: %w", err)
 	}
 	var spec map[string]any
 	if err := json.Unmarshal(out, &spec); err != nil {
@@ -155,7 +155,7 @@ const ptpNetwork = `{"cniVersion":"1.0.0","name":"ptp","plugins":[
 {"type":"portmap","capabilities":{"portMappings":true}}]}
 `
 
-// layStatic writes what kind reads from a node: the version, and the manifests of network and storage, which need nothing here.
+// layStatic writes the files that kind reads from a node: the version, and the manifests of network and storage, which are empty here.
 func layStatic(root, kubernetes string) error {
 	const nothing = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: static-%s, namespace: kube-system}\n"
 	if err := os.MkdirAll(filepath.Join(root, "etc/kubernetes/manifests"), 0o755); err != nil {
@@ -192,7 +192,8 @@ func copyFile(from, to string, mode fs.FileMode) error {
 	if err := os.WriteFile(to, data, mode); err != nil {
 		return err
 	}
-	return os.Chmod(to, mode) // WriteFile's mode is cut by the umask and ignored where the file exists
+	// The mode given to WriteFile is subject to the umask, and ignored for an existing file.
+	return os.Chmod(to, mode)
 }
 
 func relink(target, path string) error {

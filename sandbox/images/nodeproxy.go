@@ -16,8 +16,8 @@ import (
 // proxyPackages are the programs that kube-proxy runs.
 var proxyPackages = []string{"conntrack", "iptables", "nftables"}
 
-// proxyFiles lists what kube-proxy's image takes from the node's Debian: the files of those packages and of all that they need, below
-// root, in order. The whole Debian would be twenty times as much, which every new node copies and unpacks.
+// proxyFiles lists the files that kube-proxy's image takes from the node's Debian, in order: the files of those packages and of all their
+// dependencies, below root. The whole Debian would be twenty times as large, and every new node copies and unpacks it.
 func (w *Workshop) proxyFiles(ctx context.Context, root string) ([]string, error) {
 	const needed = "apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "
 	command := "dpkg -L $(" + needed + strings.Join(proxyPackages, " ") + " | grep '^[a-z0-9]')"
@@ -25,8 +25,10 @@ func (w *Workshop) proxyFiles(ctx context.Context, root string) ([]string, error
 	if err != nil {
 		return nil, fmt.Errorf("listing the files of %s: %w", strings.Join(proxyPackages, ", "), err)
 	}
-	listed := append(strings.Fields(string(out)), "/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin") // links where /usr is merged
-	for _, pattern := range []string{"etc/alternatives/*", "usr/sbin/*"} {                                // made by scripts, so that no package lists them
+	// These are links on a system with a merged /usr.
+	listed := append(strings.Fields(string(out)), "/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")
+	// Scripts create these, so no package lists them.
+	for _, pattern := range []string{"etc/alternatives/*", "usr/sbin/*"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			return nil, err
@@ -40,8 +42,8 @@ func (w *Workshop) proxyFiles(ctx context.Context, root string) ([]string, error
 	return existing(root, listed)
 }
 
-// existing turns names that packages list into paths below root: without what was left out or lies behind a link to elsewhere, each once,
-// and by the folders' own names where a package writes /lib for /usr/lib.
+// existing converts the file names that packages list into paths below root, each once. It leaves out files that were removed or are behind a link
+// to another place, and uses the real folder where a package writes /lib for /usr/lib.
 func existing(root string, listed []string) ([]string, error) {
 	root, err := filepath.EvalSymlinks(root)
 	if err != nil {
@@ -65,7 +67,7 @@ func existing(root string, listed []string) ([]string, error) {
 	return slices.Compact(files), nil
 }
 
-// addListed writes files below root under their names there; a folder comes without what is in it.
+// addListed writes files below root under their names. A folder is written without its content.
 func addListed(tw *tar.Writer, root string, files []string) error {
 	root, err := filepath.EvalSymlinks(root)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestProxyLayerFollowsMergedFolders(t *testing.T) {
+func TestExisting_FollowsMergedFolders(t *testing.T) {
 	root := t.TempDir()
 	for _, f := range []string{"usr/lib/libc.so.6", "usr/sbin/xtables-nft-multi", "usr/bin/perl"} {
 		if err := writeFile(filepath.Join(root, f), f); err != nil {

@@ -12,7 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// named is an image with the reference it is to be known by.
+// named is an image with the reference under which it is stored.
 type named struct {
 	ref   string
 	image v1.Image
@@ -28,14 +28,15 @@ disabled_plugins = ["io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images
 address = %q
 `
 
-// preload imports the control plane's images into the node's containerd, by running that containerd on the host
-// against the node's folder. So a node image is made without any container engine.
+// preload imports the control plane's images into the node's containerd, by running that containerd on the host with the node's folder. A node
+// image is therefore made without any container engine.
 func (n Node) preload(ctx context.Context, w *Workshop, root, bin string) error {
 	all, err := n.inner(ctx, w, root, bin)
 	if err != nil {
 		return err
 	}
-	run, err := os.MkdirTemp("", "ctrd") // short: a socket's path has at most 107 bytes
+	// The path is short because a socket's path has at most 107 bytes.
+	run, err := os.MkdirTemp("", "ctrd")
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,8 @@ func (n Node) preload(ctx context.Context, w *Workshop, root, bin string) error 
 		return err
 	}
 	defer stop()
-	there := map[string]bool{} // the images share layers; containerd takes one that it has from its own store
+	// The images share layers. containerd takes a layer that it has from its own store.
+	there := map[string]bool{}
 	for _, i := range all {
 		archive := filepath.Join(w.Scratch, "inner.tar")
 		if err := writeArchive(archive, i, there); err != nil {
@@ -78,7 +80,7 @@ func addDigests(to map[string]bool, img v1.Image) error {
 	return nil
 }
 
-// startContainerd starts containerd and waits for its socket; stop ends it and waits for its end.
+// startContainerd starts containerd and waits for its socket. The returned function stops it and waits until it has exited.
 func (w *Workshop) startContainerd(ctx context.Context, program, config, socket string) (stop func(), err error) {
 	var tail tailBuffer
 	cmd := exec.Command(program, "--config", config)
@@ -90,7 +92,7 @@ func (w *Workshop) startContainerd(ctx context.Context, program, config, socket 
 	go func() { ended <- cmd.Wait() }()
 	stop = func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		<-ended //nolint:errcheck // it was told to end
+		<-ended //nolint:errcheck // it was stopped
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

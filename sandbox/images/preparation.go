@@ -8,8 +8,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Preparation makes images one after another in the background, in order of need; whoever needs one waits for that one.
-// One at a time, because a compilation uses every core by itself; what is in the cache waits for none.
+// Preparation makes images one at a time in the background, in the order in which they are needed. It makes one at a time because a compilation
+// uses every core. Images in the cache are available immediately.
 type Preparation struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -27,7 +27,7 @@ func (s *slot) end(r Ready, err error) {
 	close(s.ready)
 }
 
-// Prepare starts making all images. Stop must be called.
+// Prepare starts making all images. The caller must call Stop.
 func (s *Store) Prepare(ctx context.Context, all []Image) *Preparation {
 	ctx, cancel := context.WithCancel(ctx)
 	ordered := slices.Clone(all)
@@ -54,7 +54,7 @@ func (s *Store) Prepare(ctx context.Context, all []Image) *Preparation {
 	return p
 }
 
-// Wait returns the image once it is there.
+// Wait returns the image as soon as it is available.
 func (p *Preparation) Wait(ctx context.Context, ref string) (Ready, error) {
 	slot := p.slots[ref]
 	if slot == nil {
@@ -68,7 +68,7 @@ func (p *Preparation) Wait(ctx context.Context, ref string) (Ready, error) {
 	}
 }
 
-// Stop ends what is still being made and waits for its end.
+// Stop cancels the images that are still being made and waits until the work has ended.
 func (p *Preparation) Stop() {
 	p.cancel()
 	p.done.Wait()

@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestPreparationGoesInOrderOfNeed(t *testing.T) {
+func TestPreparation_FollowsTheStages(t *testing.T) {
 	s := newShop(t, "", false)
 	var order []string
 	one := func(ref string, stage Stage, err error) Image {
@@ -29,7 +29,8 @@ func TestPreparationGoesInOrderOfNeed(t *testing.T) {
 		one("view", ForViewing, nil), one("call1", ForFirstCall, errors.New("broken")), one("cluster", ForCluster, nil), one("call2", ForFirstCall, nil),
 	})
 	defer p.Stop()
-	r, err := p.Wait(t.Context(), "view") // the last one
+	// The last stage.
+	r, err := p.Wait(t.Context(), "view")
 	if err != nil || r.Ref != "view" {
 		t.Fatalf("%s: %v", r.Ref, err)
 	}
@@ -44,7 +45,7 @@ func TestPreparationGoesInOrderOfNeed(t *testing.T) {
 	}
 }
 
-func TestWhatIsInTheCacheWaitsForNothing(t *testing.T) {
+func TestPreparation_CachedImagesAreReadyImmediately(t *testing.T) {
 	s := newShop(t, "", false)
 	made := Image{Ref: "made", Stage: ForViewing, Recipe: fakeRecipe{Value: "made", build: func(_ context.Context, w *Workshop) (v1.Image, error) {
 		return layersOf(w.Scratch, "made")
@@ -63,7 +64,7 @@ func TestWhatIsInTheCacheWaitsForNothing(t *testing.T) {
 	}
 }
 
-func TestPreparationStops(t *testing.T) {
+func TestPreparation_StopCancels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShop(t, "", false)
 		ended := false
@@ -73,10 +74,10 @@ func TestPreparationStops(t *testing.T) {
 			return nil, ctx.Err()
 		}}
 		p := s.store.Prepare(t.Context(), []Image{s.image})
-		impatient, cancel := context.WithCancel(t.Context())
+		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := p.Wait(impatient, s.image.Ref); !errors.Is(err, context.Canceled) {
-			t.Errorf("who gives up waiting hears so: %v", err)
+		if _, err := p.Wait(cancelled, s.image.Ref); !errors.Is(err, context.Canceled) {
+			t.Errorf("a cancelled wait returned %v", err)
 		}
 		synctest.Wait()
 		p.Stop()

@@ -48,7 +48,7 @@ func (p Program) Build(ctx context.Context, w *Workshop) (v1.Image, error) {
 	return assemble(v1.Config{Entrypoint: p.Entrypoint, User: p.User, Env: []string{"PATH=/"}, WorkingDir: "/"}, layer)
 }
 
-// addBase writes what a static program may look for: a world-writable /tmp, and the CA certificates of the machine whose root is host.
+// addBase writes the files that a static program may look for: a world-writable /tmp, and the CA certificates of the machine whose root is host.
 func addBase(tw *tar.Writer, host string) error {
 	bundle, err := caBundle(host)
 	if err != nil {
@@ -62,10 +62,11 @@ func addBase(tw *tar.Writer, host string) error {
 	return addFile(tw, caBundles[0], bundle, 0o644)
 }
 
-// caBundles is where distributions keep the CA certificates, below their root: Debian, Fedora, SUSE, Alpine. In the image they are at the first.
+// caBundles are the paths at which distributions keep the CA certificates, below their root: Debian, Fedora, SUSE, Alpine. The image has them at
+// the first path.
 var caBundles = []string{"etc/ssl/certs/ca-certificates.crt", "etc/pki/tls/certs/ca-bundle.crt", "etc/ssl/ca-bundle.pem", "etc/ssl/cert.pem"}
 
-// caBundle finds the CA certificates of the machine whose root is host. Without any, a program would fail at its first call abroad.
+// caBundle finds the CA certificates of the machine whose root is host. Without them, a program could not verify any public server.
 func caBundle(host string) (string, error) {
 	for _, bundle := range caBundles {
 		file := filepath.Join(host, bundle)

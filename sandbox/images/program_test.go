@@ -9,18 +9,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestEveryProgramGetsTheHostsCertificates(t *testing.T) {
+func TestAddBase_CopiesTheHostsCertificates(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		host     map[string]string
-		want     string // empty: it fails
+		// want is empty if the call fails.
+		want string
 	}{
 		{"Debian's", map[string]string{"etc/ssl/certs/ca-certificates.crt": "debian"}, "debian"},
 		{"Fedora's", map[string]string{"etc/pki/tls/certs/ca-bundle.crt": "fedora"}, "fedora"},
 		{"SUSE's", map[string]string{"etc/ssl/ca-bundle.pem": "suse"}, "suse"},
 		{"Alpine's", map[string]string{"etc/ssl/cert.pem": "alpine"}, "alpine"},
-		{"an empty file holds none", map[string]string{"etc/ssl/certs/ca-certificates.crt": "", "etc/ssl/cert.pem": "alpine"}, "alpine"},
-		{"a host without any cannot make the image", nil, ""},
+		{"an empty file does not count", map[string]string{"etc/ssl/certs/ca-certificates.crt": "", "etc/ssl/cert.pem": "alpine"}, "alpine"},
+		{"a host without certificates is an error", nil, ""},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			host := t.TempDir()

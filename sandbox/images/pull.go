@@ -19,20 +19,21 @@ import (
 )
 
 const (
-	dialTimeout      = 3 * time.Second  // bounds how long a machine without a network waits before it knows that
+	dialTimeout      = 3 * time.Second  // limits how long a machine without a network waits before it notices
 	handshakeTimeout = 10 * time.Second // a busy machine, or a slow link, takes seconds for one
 )
 
 // ErrOffline is returned for every pull after the first that could not reach its registry.
 var ErrOffline = errors.New("no image registry can be reached")
 
-// Registry pulls images with the user's credentials, as docker and podman store them. Once one pull finds no network, the later ones do not try.
+// Registry pulls images with the user's credentials, as docker and podman store them. After one pull has found no network, later pulls fail without
+// trying.
 type Registry struct {
 	offline   atomic.Bool
 	transport http.RoundTripper
 }
 
-// RegistryOf is the URL at which the registry of a reference says that it is one; empty for none, and for no reference.
+// RegistryOf returns the URL of the API of a reference's registry. It is empty for an empty or invalid reference.
 func RegistryOf(ref string) string {
 	parsed, err := name.ParseReference(ref)
 	if ref == "" || err != nil {
@@ -42,7 +43,7 @@ func RegistryOf(ref string) string {
 	return registry.Scheme() + "://" + registry.RegistryStr() + "/v2/"
 }
 
-// Registries are the URLs of the registries from which the catalog's images are pulled.
+// Registries returns the URLs of the registries from which the catalog's images are pulled.
 func Registries() []string {
 	var all []string
 	for _, i := range All() {
@@ -53,22 +54,22 @@ func Registries() []string {
 	return all
 }
 
-// NewRegistry returns a registry client that obeys the environment's proxy settings.
+// NewRegistry returns a registry client that uses the proxy settings of the environment.
 func NewRegistry() *Registry {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
 	t.TLSHandshakeTimeout = handshakeTimeout
 	t.ResponseHeaderTimeout = 20 * time.Second
 	r := &Registry{}
-	r.transport = impatient{next: t, limit: stallTimeout, stalled: func() { r.offline.Store(true) }}
+	r.transport = stallTransport{next: t, limit: stallTimeout, stalled: func() { r.offline.Store(true) }}
 	return r
 }
 
-// Offline says whether a pull has found no network.
+// Offline reports whether a pull has found no network.
 func (r *Registry) Offline() bool { return r.offline.Load() }
 
-// Image fetches the manifest of ref for this machine's architecture; layers follow as they are read. It calls waiting, which may be nil, before a pause
-// that a registry's rate limit demands.
+// Image fetches the manifest of ref for this machine's architecture. Layers are fetched as they are read. It calls waiting, which may be nil,
+// before a pause that the registry's rate limit requires.
 func (r *Registry) Image(ctx context.Context, ref string, waiting func(registry string, pause time.Duration)) (v1.Image, error) {
 	if r.offline.Load() {
 		return nil, ErrOffline
@@ -78,11 +79,13 @@ func (r *Registry) Image(ctx context.Context, ref string, waiting func(registry 
 		return nil, fmt.Errorf("pulling %s: %w", ref, err)
 	}
 	img, err := r.fetch(ctx, parsed, waiting)
-	if timedOut(err) && ctx.Err() == nil { // one slow answer does not mean that there is no network
+	// One slow response does not mean that there is no network.
+	if timedOut(err) && ctx.Err() == nil {
 		img, err = r.fetch(ctx, parsed, waiting)
 	}
 	var limited *RateLimitError
-	var unanswered *url.Error // what the HTTP client says of a request that got no answer
+	// The HTTP client returns this error for a request without a response.
+	var unanswered *url.Error
 	switch {
 	case err == nil:
 		return img, nil
@@ -96,11 +99,11 @@ func (r *Registry) Image(ctx context.Context, ref string, waiting func(registry 
 }
 
 func (r *Registry) fetch(ctx context.Context, ref name.Reference, waiting func(string, time.Duration)) (v1.Image, error) {
-	return remote.Image(ref, remote.WithContext(ctx), remote.WithTransport(patient{r.transport, waiting}), remote.WithRetryPredicate(never),
+	return remote.Image(ref, remote.WithContext(ctx), remote.WithTransport(rateLimitTransport{r.transport, waiting}), remote.WithRetryPredicate(never),
 		remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}))
 }
 
-// timedOut reports that a request took too long to connect, to shake hands or to be answered.
+// timedOut reports whether a request took too long to connect, to shake hands or to be answered.
 func timedOut(err error) bool {
 	var unanswered *url.Error
 	return errors.As(err, &unanswered) && unanswered.Timeout()

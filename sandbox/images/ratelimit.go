@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	rateLimitTries   = 3               // requests until a registry that limits them is believed
-	rateLimitPause   = 5 * time.Second // where the registry does not say how long to wait
+	rateLimitTries   = 3               // requests before the registry's refusal is final
+	rateLimitPause   = 5 * time.Second // if the registry does not say how long to wait
 	rateLimitLongest = 2 * time.Minute // a longer wait is the user's decision
 )
 
 // RateLimitError reports that a registry limits how often this machine, or this account, may pull.
 type RateLimitError struct {
 	Registry string
-	After    time.Duration // until the registry answers again, by its own word; 0 where it gave none
+	After    time.Duration // until the registry accepts requests again, as it says; 0 if it does not say
 }
 
 func (e *RateLimitError) Error() string {
@@ -29,7 +29,7 @@ func (e *RateLimitError) Error() string {
 	return fmt.Sprintf("%s limits how often images may be pulled (HTTP 429) for another %s", e.Registry, e.After)
 }
 
-// Remedies are an account, which has a higher limit, and the other ways to an image.
+// Remedies returns an account, which has a higher limit, and the other sources of an image.
 func (e *RateLimitError) Remedies() []remedy.Remedy {
 	return []remedy.Remedy{
 		remedy.Shell("docker", "login", e.Registry).If("you have an account there; podman login works as well"),
@@ -38,26 +38,26 @@ func (e *RateLimitError) Remedies() []remedy.Remedy {
 	}
 }
 
-// patient waits as long as a registry that limits requests demands, and sends the request again.
-type patient struct {
+// rateLimitTransport waits for as long as a registry that limits requests demands, and repeats the request.
+type rateLimitTransport struct {
 	next    http.RoundTripper
 	waiting func(registry string, pause time.Duration) // may be nil
 }
 
-func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
+func (p rateLimitTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	for try := 1; ; try++ {
 		resp, err := p.next.RoundTrip(req)
 		if err != nil || resp.StatusCode != http.StatusTooManyRequests {
 			return resp, err
 		}
 		_ = resp.Body.Close()
-		asked := retryAfter(resp.Header.Get("Retry-After"), time.Now())
-		pause := asked
+		demanded := retryAfter(resp.Header.Get("Retry-After"), time.Now())
+		pause := demanded
 		if pause == 0 {
 			pause = rateLimitPause
 		}
 		if try == rateLimitTries || pause > rateLimitLongest || req.Body != nil {
-			return nil, &RateLimitError{Registry: req.URL.Host, After: asked}
+			return nil, &RateLimitError{Registry: req.URL.Host, After: demanded}
 		}
 		if p.waiting != nil {
 			p.waiting(req.URL.Host, pause)
@@ -79,7 +79,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// retryAfter reads a Retry-After header: seconds, or a date. It returns 0 where there is none that can be read.
+// retryAfter reads a Retry-After header: seconds, or a date. It returns 0 if there is none or it cannot be read.
 func retryAfter(text string, now time.Time) time.Duration {
 	if seconds, err := strconv.Atoi(text); err == nil {
 		return time.Duration(max(0, seconds)) * time.Second

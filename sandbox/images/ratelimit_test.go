@@ -41,7 +41,7 @@ func (l *limiter) RoundTrip(*http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
+func TestRateLimitTransport_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		limiter  limiter
@@ -53,7 +53,7 @@ func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 		{"two refusals", limiter{refusals: 2, header: "7"}, 14 * time.Second, ""},
 		{"a date", limiter{refusals: 1, header: "Sat, 01 Jan 2000 00:00:30 GMT"}, 30 * time.Second, ""},
 		{"no word", limiter{refusals: 1}, rateLimitPause, ""},
-		{"a word that cannot be read", limiter{refusals: 1, header: "soon"}, rateLimitPause, ""},
+		{"a header that cannot be read", limiter{refusals: 1, header: "soon"}, rateLimitPause, ""},
 		{"a date that has passed", limiter{refusals: 1, header: "Fri, 31 Dec 1999 00:00:00 GMT"}, rateLimitPause, ""},
 		{"always refused", limiter{refusals: 9, header: "7"}, 14 * time.Second, "registry.example limits how often images may be pulled (HTTP 429) for another 7s"},
 		{"too long a wait", limiter{refusals: 1, header: "21600"}, 0, "for another 6h0m0s"},
@@ -61,14 +61,14 @@ func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 		t.Run(c.sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var announced time.Duration
-				p := patient{&c.limiter, func(_ string, pause time.Duration) { announced += pause }}
+				p := rateLimitTransport{&c.limiter, func(_ string, pause time.Duration) { announced += pause }}
 				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://registry.example/v2/", nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				begun := time.Now()
+				started := time.Now()
 				resp, err := p.RoundTrip(req)
-				if took := time.Since(begun); took != c.waits || announced != took {
+				if took := time.Since(started); took != c.waits || announced != took {
 					t.Errorf("it waited %s and announced %s, want %s", took, announced, c.waits)
 				}
 				if c.fails != "" {
@@ -84,7 +84,7 @@ func TestPatient_WaitsAsLongAsTheRegistrySays(t *testing.T) {
 	}
 }
 
-func TestPatient_EndsWithItsContext(t *testing.T) {
+func TestRateLimitTransport_Cancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -92,13 +92,13 @@ func TestPatient_EndsWithItsContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (patient{&limiter{refusals: 1, header: "60"}, nil}).RoundTrip(req); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := (rateLimitTransport{&limiter{refusals: 1, header: "60"}, nil}).RoundTrip(req); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
-// limited is a registry that refuses everything for a day.
+// limited returns a registry that refuses every request for a day.
 func limited(t *testing.T) (host string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -109,7 +109,7 @@ func limited(t *testing.T) (host string) {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-func TestGet_ARateLimitStartsNoLongBuild(t *testing.T) {
+func TestGet_RateLimitDoesNotStartALongBuild(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		mode     Mode
@@ -180,12 +180,13 @@ func TestImage_UsesTheUsersCredentials(t *testing.T) {
 	}
 }
 
-// slow times out in its first requests, as the HTTP client does after a handshake that takes too long, and then answers that there is no such image.
+// slow times out for its first requests, as the HTTP client does after a slow handshake, and then answers that there is no such image.
 type slow struct{ requests, calls int }
 
 func (s *slow) RoundTrip(*http.Request) (*http.Response, error) {
 	if s.calls++; s.calls <= s.requests {
-		return nil, os.ErrDeadlineExceeded // its method Timeout returns true
+		// Its method Timeout returns true.
+		return nil, os.ErrDeadlineExceeded
 	}
 	return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(""))}, nil
 }

@@ -18,19 +18,19 @@ import (
 
 // Recipe builds one image from source.
 type Recipe interface {
-	// Sources lists the files and folders, relative to the source tree, whose content decides what Build makes.
+	// Sources lists the files and folders, relative to the source tree, whose content determines the result of Build.
 	Sources() []string
-	// Needs names the programs that Build runs, beside the Go toolchain.
+	// Needs lists the programs that Build runs in addition to the Go toolchain.
 	Needs() []string
-	// Build makes the image; it reports what it is doing through the workshop.
+	// Build makes the image. It reports its progress through the workshop.
 	Build(ctx context.Context, w *Workshop) (v1.Image, error)
 }
 
-// recipesFolder holds the nested modules that pin what is built from other projects.
+// recipesFolder contains the nested modules that pin what is built from other projects.
 const recipesFolder = "sandbox/images/recipes"
 
-// Key is the address of what a recipe makes: equal keys mean equal images.
-// It covers the recipe's own values, the files it names, and the toolchain.
+// Key returns a hash of everything that determines the result of a recipe: its own values, the files it names, and the toolchain. Equal keys mean
+// equal images.
 func Key(r Recipe, sourceTree, goVersion string) (string, error) {
 	h := sha256.New()
 	values, err := json.Marshal(r)

@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-// renumber gives a user of the system in root, its group of the same name, and what they own, a number: packages take the next free one.
+// renumber changes the id of a user of the system in root, of the group with the same name, and of the files they own. Packages take the next free
+// id.
 func renumber(root, user string, number int) error {
 	uid, err := renumberIn(filepath.Join(root, "etc/passwd"), user, number, 2, 3)
 	if err != nil {
@@ -45,11 +46,12 @@ func renumber(root, user string, number int) error {
 		if info.Mode()&fs.ModeSymlink != 0 {
 			return nil
 		}
-		return os.Chmod(path, info.Mode()) // changing the owner drops the set-id bits
+		// Changing the owner clears the set-id bits.
+		return os.Chmod(path, info.Mode())
 	})
 }
 
-// renumberIn writes number into these fields of the line of name, and returns what the first of them was.
+// renumberIn writes number into these fields of the line of name, and returns the previous value of the first.
 func renumberIn(file, name string, number int, fields ...int) (int, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -72,11 +74,11 @@ func renumberIn(file, name string, number int, fields ...int) (int, error) {
 			}
 			lines[i] = strings.Join(parts, ":")
 		case parts[fields[0]] == strconv.Itoa(number):
-			return 0, fmt.Errorf("%s has the number %d already", parts[0], number)
+			return 0, fmt.Errorf("%s already has the id %d", parts[0], number)
 		}
 	}
 	if was < 0 {
-		return 0, fmt.Errorf("nobody is called %s in %s", name, file)
+		return 0, fmt.Errorf("no user %q in %s", name, file)
 	}
 	return was, os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o644)
 }

@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// stallTimeout is how long a download may bring nothing: whoever waits for it holds the lock of the image cache.
+// stallTimeout is how long a download may receive no data. The process that waits for it holds the lock of the image cache.
 const stallTimeout = 30 * time.Second
 
 var errStalled = errors.New("the registry stopped sending")
 
-// impatient ends every response whose body brings nothing for limit, and says so to stalled.
-type impatient struct {
+// stallTransport cancels every response whose body receives no data for limit, and reports it to stalled.
+type stallTransport struct {
 	next    http.RoundTripper
 	limit   time.Duration
 	stalled func()
 }
 
-func (i impatient) RoundTrip(req *http.Request) (*http.Response, error) {
+func (i stallTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(req.Context())
 	resp, err := i.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
@@ -34,9 +34,9 @@ func (i impatient) RoundTrip(req *http.Request) (*http.Response, error) {
 
 type impatientBody struct {
 	io.ReadCloser
-	cancel    context.CancelFunc // of the request, which ends a Read that waits
-	transport impatient
-	late      bool // cancel was called for a Read
+	cancel    context.CancelFunc // cancels the request, which ends a blocked Read
+	transport stallTransport
+	late      bool // cancel was called during a Read
 }
 
 func (b *impatientBody) Read(p []byte) (int, error) {
@@ -45,7 +45,7 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 	b.late = b.late || !limit.Stop()
 	if b.late && err != nil && !errors.Is(err, io.EOF) {
 		b.transport.stalled()
-		return n, fmt.Errorf("%w: nothing came for %s", errStalled, b.transport.limit)
+		return n, fmt.Errorf("%w: no data for %s", errStalled, b.transport.limit)
 	}
 	return n, err
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// sender answers with a body that sends one byte after each pause; after the last it is silent, or at its end.
+// sender answers with a body that sends one byte after each pause. After the last byte it blocks or ends.
 type sender struct {
 	pauses []time.Duration
 	silent bool
@@ -44,7 +44,7 @@ func (s *sending) Read(p []byte) (int, error) {
 	}
 }
 
-func TestADownloadThatStallsIsGivenUp(t *testing.T) {
+func TestStallTransport_CancelsAStalledDownload(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		from     sender
@@ -52,14 +52,14 @@ func TestADownloadThatStallsIsGivenUp(t *testing.T) {
 		after    time.Duration
 		stalls   bool
 	}{
-		{"a slow one is waited for, however long it takes", sender{pauses: []time.Duration{20 * time.Second, 20 * time.Second, 20 * time.Second}}, "xxx", time.Minute, false},
-		{"one that stops is given up after the limit", sender{pauses: []time.Duration{time.Second, time.Second}, silent: true}, "xx", 32 * time.Second, true},
-		{"one that never begins is given up after the limit", sender{silent: true}, "", 30 * time.Second, true},
+		{"a slow download is not cancelled", sender{pauses: []time.Duration{20 * time.Second, 20 * time.Second, 20 * time.Second}}, "xxx", time.Minute, false},
+		{"a download that stops is cancelled after the limit", sender{pauses: []time.Duration{time.Second, time.Second}, silent: true}, "xx", 32 * time.Second, true},
+		{"a download that never starts is cancelled after the limit", sender{silent: true}, "", 30 * time.Second, true},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				stalled := false
-				i := impatient{next: c.from, limit: stallTimeout, stalled: func() { stalled = true }}
+				i := stallTransport{next: c.from, limit: stallTimeout, stalled: func() { stalled = true }}
 				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://registry.example/blob", nil)
 				if err != nil {
 					t.Fatal(err)
@@ -69,20 +69,20 @@ func TestADownloadThatStallsIsGivenUp(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer resp.Body.Close()
-				begun := time.Now()
+				started := time.Now()
 				got, err := io.ReadAll(resp.Body)
-				if string(got) != c.want || time.Since(begun) != c.after || errors.Is(err, errStalled) != c.stalls || stalled != c.stalls {
-					t.Errorf("got %q after %s, %v, stalled: %v", got, time.Since(begun), err, stalled)
+				if string(got) != c.want || time.Since(started) != c.after || errors.Is(err, errStalled) != c.stalls || stalled != c.stalls {
+					t.Errorf("got %q after %s, %v, stalled: %v", got, time.Since(started), err, stalled)
 				}
 			})
 		})
 	}
 }
 
-func TestAnInterruptedDownloadHasNotStalled(t *testing.T) {
+func TestStallTransport_CancelledDownloadIsNotStalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		i := impatient{next: sender{silent: true}, limit: stallTimeout, stalled: func() { t.Error("it is called stalled") }}
+		i := stallTransport{next: sender{silent: true}, limit: stallTimeout, stalled: func() { t.Error("it is called stalled") }}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://registry.example/blob", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -99,9 +99,9 @@ func TestAnInterruptedDownloadHasNotStalled(t *testing.T) {
 	})
 }
 
-func TestARegistryThatStallsIsNotAskedAgain(t *testing.T) {
+func TestRegistry_StallCountsAsOffline(t *testing.T) {
 	r := NewRegistry()
-	guard, ok := r.transport.(impatient)
+	guard, ok := r.transport.(stallTransport)
 	if !ok || guard.limit != stallTimeout {
 		t.Fatalf("its downloads have no limit: %T", r.transport)
 	}

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// stoppableReader and stoppableWriter end with ctx what is read or written through them: a bundle has gigabytes.
+// stoppableReader and stoppableWriter stop reading or writing when ctx ends, because a bundle has gigabytes.
 func stoppableReader(ctx context.Context, r io.Reader) io.Reader {
 	return readerFunc(func(p []byte) (int, error) {
 		if err := ctx.Err(); err != nil {

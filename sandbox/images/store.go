@@ -18,20 +18,20 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Event tells an observer what happens to one image.
+// Event reports the progress of one image to an observer.
 type Event struct {
 	Ref     string
-	Doing   string        // empty once the image is there
+	Doing   string        // empty once the image is available
 	Typical time.Duration // of a cold build; zero for a pull
-	Note    string        // a line to keep, in an event that says nothing else
+	Note    string        // a line to keep, in an event without any other field
 	Done    *Ready
 }
 
-// Ready is an image that is there.
+// Ready is an image that is available.
 type Ready struct {
 	Entry
 	Image v1.Image
-	How   Origin // how it came to be this time
+	How   Origin // where it came from this time
 }
 
 // Store finds, pulls or builds images, in that order.
@@ -39,13 +39,13 @@ type Store struct {
 	Cache      *Cache
 	Registry   *Registry
 	Mode       Mode
-	SourceTree string      // a checkout of this project; empty when there is none
+	SourceTree string      // a checkout of this project; empty if there is none
 	Observe    func(Event) // may be nil
 
 	toldOffline atomic.Bool
 }
 
-// Get returns the image, making it if need be.
+// Get returns the image, and makes it if necessary.
 func (s *Store) Get(ctx context.Context, i Image) (Ready, error) {
 	r, buildKey, err := s.present(ctx, i)
 	if errors.Is(err, errMissing) {
@@ -60,10 +60,10 @@ func (s *Store) Get(ctx context.Context, i Image) (Ready, error) {
 	return r, nil
 }
 
-// errMissing says that an image has to be made.
+// errMissing means that an image is not in the cache.
 var errMissing = errors.New("not in the cache")
 
-// present looks for an image in the cache. buildKey is the key of what this source tree makes; empty without one.
+// present looks for an image in the cache. buildKey is the key of the image that this source tree builds, or empty without a source tree.
 func (s *Store) present(ctx context.Context, i Image) (r Ready, buildKey string, err error) {
 	keys, buildKey, err := s.keys(i)
 	if err != nil {
@@ -81,13 +81,14 @@ func (s *Store) present(ctx context.Context, i Image) (r Ready, buildKey string,
 	return Ready{}, buildKey, errMissing
 }
 
-// keys are those under which an image may be in the cache. buildKey is as of present.
+// keys returns the keys under which an image may be in the cache. buildKey is as for present.
 func (s *Store) keys(i Image) (keys []string, buildKey string, err error) {
 	if s.SourceTree != "" {
 		if buildKey, err = Key(i.Recipe, s.SourceTree, goVersion()); err != nil {
 			return nil, "", err
 		}
-		keys = append(keys, buildKey) // what this very tree makes comes first
+		// The image that this source tree builds is preferred.
+		keys = append(keys, buildKey)
 	}
 	if i.Pull != "" {
 		keys = append(keys, pullKey(i.Pull))
@@ -95,7 +96,7 @@ func (s *Store) keys(i Image) (keys []string, buildKey string, err error) {
 	return append(keys, bundleKey(i.Ref)), buildKey, nil
 }
 
-// Missing says whether an image would have to be made. It changes nothing: a damaged entry counts as missing, and stays.
+// Missing reports whether an image is not in the cache. It changes nothing: a damaged entry counts as missing, and is kept.
 func (s *Store) Missing(i Image) (bool, error) {
 	keys, _, err := s.keys(i)
 	if err != nil {
@@ -109,15 +110,15 @@ func (s *Store) Missing(i Image) (bool, error) {
 	return true, nil
 }
 
-// Renew forgets what is cached of an image, because it proved damaged, and makes it anew.
+// Renew removes a damaged image from the cache and makes it again.
 func (s *Store) Renew(ctx context.Context, i Image, r Ready) (Ready, error) {
 	if err := s.Cache.Remove(ctx, r.Key); err != nil {
-		return Ready{}, fmt.Errorf("forgetting the damaged %s: %w", i.Ref, err)
+		return Ready{}, fmt.Errorf("removing the damaged %s: %w", i.Ref, err)
 	}
 	return s.Get(ctx, i)
 }
 
-// find looks a key up; a damaged entry is forgotten and counts as missing.
+// find looks a key up. A damaged entry is removed and counts as missing.
 func (s *Store) find(ctx context.Context, key, ref string) (Ready, bool, error) {
 	e, img, err := s.Cache.Get(key)
 	switch {
@@ -132,7 +133,7 @@ func (s *Store) find(ctx context.Context, key, ref string) (Ready, bool, error) 
 	return Ready{}, false, err
 }
 
-// longBuild is the longest build that starts by itself because a registry limits pulls.
+// longBuild is the longest build that replaces a pull because of a registry's rate limit.
 const longBuild = time.Minute
 
 func (s *Store) pullOrBuild(ctx context.Context, i Image, buildKey string) (Ready, error) {
@@ -151,10 +152,12 @@ func (s *Store) pullOrBuild(ctx context.Context, i Image, buildKey string) (Read
 	}
 	var limited *RateLimitError
 	if errors.As(pullErr, &limited) && i.Typical > longBuild {
-		return Ready{}, pullErr // the pull would work soon; the build takes longer than anybody expects
+		// The pull will work soon, and the build would take much longer than a user expects.
+		return Ready{}, pullErr
 	}
 	if s.SourceTree == "" {
-		return Ready{}, errors.Join(pullErr, remedy.New("building it needs a checkout of this project", remedy.Advice("run from the project's folder, or name it with --source")))
+		return Ready{}, errors.Join(pullErr, remedy.New("building it needs a checkout of this project",
+			remedy.Advice("run from the project's folder, or name it with --source")))
 	}
 	if pullErr != nil {
 		s.tellPull(i.Ref, pullErr)
@@ -185,16 +188,16 @@ func (s *Store) pull(ctx context.Context, i Image) (Ready, error) {
 	return r, err
 }
 
-// tellPull tells why an image is built that could have been pulled; that there is no network it tells once.
+// tellPull reports why an image is built that could have been pulled. A missing network is reported once.
 func (s *Store) tellPull(ref string, err error) {
 	if !errors.Is(err, ErrOffline) {
 		s.observe(Event{Ref: ref, Note: "building it from source, because it cannot be pulled: " + short(err)})
 	} else if s.toldOffline.CompareAndSwap(false, true) {
-		s.observe(Event{Ref: ref, Note: "building from source what is missing: " + short(err)})
+		s.observe(Event{Ref: ref, Note: "building missing images from source: " + short(err)})
 	}
 }
 
-// short is the first line of an error, or as much of it as a screen has room for.
+// short returns the first line of an error, shortened to what fits on a screen.
 func short(err error) string {
 	const room = 200
 	line, _, _ := strings.Cut(err.Error(), "\n")
@@ -214,7 +217,7 @@ func (s *Store) build(ctx context.Context, i Image, key string) (Ready, error) {
 	if err != nil {
 		return Ready{}, err
 	}
-	defer removeScratch(scratch) //nolint:errcheck // what stays is a leftover, of which the next `up` tells
+	defer removeScratch(scratch) //nolint:errcheck // the next `up` reports what could not be removed
 	unlock, err := lockFolder(scratch)
 	if err != nil {
 		return Ready{}, err
@@ -243,13 +246,13 @@ func (s *Store) observe(e Event) {
 	}
 }
 
-// pullKey is the key of what a reference led to when it was pulled.
+// pullKey returns the key of the image that was pulled under a reference.
 func pullKey(ref string) string {
 	sum := sha256.Sum256([]byte("pull " + ref))
 	return hex.EncodeToString(sum[:])
 }
 
-// bundleKey is the key of what a bundle brought for a reference.
+// bundleKey returns the key of the image that a bundle brought for a reference.
 func bundleKey(ref string) string {
 	sum := sha256.Sum256([]byte("bundle " + ref))
 	return hex.EncodeToString(sum[:])

@@ -3,103 +3,18 @@ package images
 import (
 	"context"
 	"errors"
-	"io"
-	"log"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// counter is a transport that counts; base nil is a machine without network.
-type counter struct {
-	base  http.RoundTripper
-	calls atomic.Int64
-}
-
-func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
-	c.calls.Add(1)
-	if c.base == nil {
-		return nil, errors.New("no route to host")
-	}
-	return c.base.RoundTrip(r)
-}
-
-// registryWith serves images under the given repository names and returns its host.
-func registryWith(t *testing.T, images map[string]v1.Image) (host string) {
-	t.Helper()
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	t.Cleanup(server.Close)
-	host = strings.TrimPrefix(server.URL, "http://")
-	for repository, img := range images {
-		ref, err := name.ParseReference(host + "/" + repository)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := remote.Write(ref, img); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return host
-}
-
-// shop is a store with one image to get, and what happened while getting it.
-type shop struct {
-	store  Store
-	image  Image
-	net    *counter
-	builds int
-	events []string
-	notes  []string
-}
-
-func newShop(t *testing.T, pull string, network bool) *shop {
-	t.Helper()
-	s := &shop{net: &counter{}}
-	if network {
-		s.net.base = http.DefaultTransport
-	}
-	tree := t.TempDir()
-	write(t, filepath.Join(tree, "main.go"), "package main")
-	s.store = Store{
-		Cache: newCache(t), Registry: &Registry{transport: s.net}, Mode: Auto, SourceTree: tree,
-		Observe: func(e Event) {
-			what := e.Doing
-			switch {
-			case e.Done != nil:
-				what = string(e.Done.How)
-			case e.Note != "":
-				what = "note"
-				s.notes = append(s.notes, e.Ref+": "+e.Note)
-			}
-			s.events = append(s.events, what)
-		},
-	}
-	s.image = Image{Ref: "example.org/thing:1", Pull: pull, Recipe: fakeRecipe{
-		files: []string{"main.go"},
-		build: func(_ context.Context, w *Workshop) (v1.Image, error) {
-			s.builds++
-			w.Doing("building")
-			return layersOf(w.Scratch, "built")
-		},
-	}}
-	return s
-}
-
-func TestAnImageIsMissingUntilItIsInTheCache(t *testing.T) {
+func TestStoreMissing_UntilCached(t *testing.T) {
 	host := registryWith(t, map[string]v1.Image{"there:1": imageOf(t, "pulled")})
 	missing := func(t *testing.T, s *shop, want bool) {
 		t.Helper()
@@ -135,35 +50,36 @@ func TestGet(t *testing.T) {
 		network  bool
 		change   func(*shop)
 		events   []string
-		fails    []string // parts of the error
+		// fails are parts of the error.
+		fails []string
 	}{
-		// Of what is pulled under another name than its own, the name is noted.
+		// If an image is pulled under another name than its own, a note says so.
 		{"what a registry has is pulled", there, true, nil, []string{"pulling", "note", "pulled"}, nil},
 		{"what a registry lacks is built", missing, true, nil, []string{"pulling", "note", "building", "built"}, nil},
-		{"without a network it is built", there, false, nil, []string{"pulling", "note", "building", "built"}, nil},
-		{"what exists only as source is built without a try to pull", "", true, nil, []string{"building", "built"}, nil},
+		{"without a network the image is built", there, false, nil, []string{"pulling", "note", "building", "built"}, nil},
+		{"an image without a pull reference is built without a pull", "", true, nil, []string{"building", "built"}, nil},
 		{"mode source does not pull", there, true, func(s *shop) { s.store.Mode = Source }, []string{"building", "built"}, nil},
 		{"mode pull pulls", there, true, func(s *shop) { s.store.Mode = Pull }, []string{"pulling", "note", "pulled"}, nil},
 		{"mode pull does not build, and says how to", missing, true, func(s *shop) { s.store.Mode = Pull }, []string{"pulling"},
 			[]string{"preparing example.org/thing:1", "try: --images auto"}},
-		{"mode pull builds what exists only as source", "", true, func(s *shop) { s.store.Mode = Pull }, []string{"building", "built"}, nil},
-		{"without a checkout, what can be pulled is pulled", there, true, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling", "note", "pulled"}, nil},
-		{"without a checkout, what cannot be pulled says both reasons", there, false, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling"},
+		{"mode pull builds an image without a pull reference", "", true, func(s *shop) { s.store.Mode = Pull }, []string{"building", "built"}, nil},
+		{"without a checkout, an image is pulled", there, true, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling", "note", "pulled"}, nil},
+		{"without a checkout, a failed pull is reported with both reasons", there, false, func(s *shop) { s.store.SourceTree = "" }, []string{"pulling"},
 			[]string{ErrOffline.Error(), "needs a checkout", "try: run from the project's folder, or name it with --source"}},
-		{"a program that building needs is named with its remedy", "", true, func(s *shop) {
+		{"a missing program is reported with its remedy", "", true, func(s *shop) {
 			r := s.image.Recipe.(fakeRecipe)
 			r.needs = []string{"no-such-program"}
 			s.image.Recipe = r
 		}, nil, []string{"building it needs no-such-program", "try: sandbox up --setup"}},
-		{"a build that fails says why", "", true, func(s *shop) {
+		{"a failed build returns the recipe's error", "", true, func(s *shop) {
 			s.image.Recipe = fakeRecipe{build: func(context.Context, *Workshop) (v1.Image, error) { return nil, errors.New("does not compile") }}
 		}, nil, []string{"preparing example.org/thing:1", "does not compile"}},
-		{"where pulling and building fail, both say why", missing, true, func(s *shop) {
+		{"if pull and build fail, both errors are returned", missing, true, func(s *shop) {
 			s.image.Recipe = fakeRecipe{build: func(context.Context, *Workshop) (v1.Image, error) {
 				return nil, remedy.New("does not compile", remedy.Advice("another"))
 			}}
 		}, []string{"pulling", "note"}, []string{"preparing example.org/thing:1", "pulling " + missing, "\nand building it instead: does not compile\ntry: another"}},
-		{"without a checkout, what exists only as source does not speak of registries", "", false, func(s *shop) { s.store.SourceTree = "" }, nil,
+		{"without a checkout, the error of an image without a pull reference does not mention registries", "", false, func(s *shop) { s.store.SourceTree = "" }, nil,
 			[]string{"preparing example.org/thing:1: building it needs a checkout"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
@@ -173,7 +89,7 @@ func TestGet(t *testing.T) {
 			}
 			r, err := s.store.Get(t.Context(), s.image)
 			if !slices.Equal(s.events, c.events) {
-				t.Errorf("heard %v, want %v", s.events, c.events)
+				t.Errorf("observed %v, want %v", s.events, c.events)
 			}
 			if leftovers, _ := filepath.Glob(filepath.Join(s.store.Cache.dir, "build-*")); len(leftovers) != 0 {
 				t.Errorf("the build left %v", leftovers)
@@ -203,7 +119,7 @@ func TestGet(t *testing.T) {
 	}
 }
 
-func TestAPullThatFailsIsTold(t *testing.T) {
+func TestGet_ReportsAFailedPull(t *testing.T) {
 	host := registryWith(t, nil)
 	t.Run("each image that a registry lacks, with the reason", func(t *testing.T) {
 		s := newShop(t, host+"/missing:1", true)
@@ -217,12 +133,12 @@ func TestAPullThatFailsIsTold(t *testing.T) {
 			}
 		}
 		if len(s.notes) != 2 {
-			t.Fatalf("heard %q", s.notes)
+			t.Fatalf("observed %q", s.notes)
 		}
 		for n, ref := range []string{"example.org/a:1", "example.org/b:1"} {
 			if note := s.notes[n]; !strings.HasPrefix(note, ref+": building it from source, because it cannot be pulled: ") || !strings.Contains(note, "NAME_UNKNOWN") ||
 				strings.Contains(note, "\n") {
-				t.Errorf("heard %q", note)
+				t.Errorf("observed %q", note)
 			}
 		}
 	})
@@ -236,9 +152,9 @@ func TestAPullThatFailsIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if len(s.notes) != 1 || !strings.Contains(s.notes[0], ": building from source what is missing: "+ErrOffline.Error()) ||
+		if len(s.notes) != 1 || !strings.Contains(s.notes[0], ": building missing images from source: "+ErrOffline.Error()) ||
 			!strings.Contains(s.notes[0], "no route to host") {
-			t.Errorf("heard %q", s.notes)
+			t.Errorf("observed %q", s.notes)
 		}
 	})
 }
@@ -252,7 +168,7 @@ func mustKey(t *testing.T, s *shop) string {
 	return key
 }
 
-func TestWhatIsPulledIsKnownByWhatItWasPulledFrom(t *testing.T) {
+func TestGet_PullKeyIsTheReferencePulled(t *testing.T) {
 	host := registryWith(t, map[string]v1.Image{"kind:1": imageOf(t, "old"), "kind:2": imageOf(t, "new")})
 	s := newShop(t, host+"/kind:1", true)
 	first, err := s.store.Get(t.Context(), s.image)
@@ -269,10 +185,6 @@ func TestWhatIsPulledIsKnownByWhatItWasPulledFrom(t *testing.T) {
 	}
 }
 
-func TestMissingGoIsNotForSetUp(t *testing.T) {
-	wantError(t, &MissingError{Program: "go"}, nil, "needs go", "\ntry: install Go from https://go.dev/dl")
-}
-
 func TestShort(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\nb": "a", "": "", strings.Repeat("é", 200): strings.Repeat("é", 200), strings.Repeat("é", 201): strings.Repeat("é", 199) + "…",
@@ -283,7 +195,7 @@ func TestShort(t *testing.T) {
 	}
 }
 
-func TestGetRebuildsWhenASourceChanges(t *testing.T) {
+func TestGet_RebuildsWhenASourceChanges(t *testing.T) {
 	s := newShop(t, "", false)
 	first, err := s.store.Get(t.Context(), s.image)
 	if err != nil {
@@ -302,7 +214,7 @@ func TestGetRebuildsWhenASourceChanges(t *testing.T) {
 	}
 }
 
-func TestGetMakesADamagedImageAnew(t *testing.T) {
+func TestGet_ReplacesADamagedImage(t *testing.T) {
 	s := newShop(t, "", false)
 	r, err := s.store.Get(t.Context(), s.image)
 	if err != nil {
@@ -318,7 +230,7 @@ func TestGetMakesADamagedImageAnew(t *testing.T) {
 	}
 }
 
-func TestRenew(t *testing.T) {
+func TestRenew_ReplacesTheImage(t *testing.T) {
 	s := newShop(t, "", false)
 	r, err := s.store.Get(t.Context(), s.image)
 	if err != nil {
@@ -332,56 +244,5 @@ func TestRenew(t *testing.T) {
 	}
 	if err := readAll(t, renewed.Image); err != nil {
 		t.Errorf("renewed, it still cannot be read: %v", err)
-	}
-}
-
-func TestOfflineIsNoticedOnce(t *testing.T) {
-	net := &counter{}
-	r := &Registry{transport: net}
-	_, err := r.Image(t.Context(), "example.org/a:1", nil)
-	wantError(t, err, ErrOffline, "no route to host")
-	first := net.calls.Load()
-	if first == 0 {
-		t.Fatal("the first pull did not try")
-	}
-	_, err = r.Image(t.Context(), "example.org/b:1", nil)
-	wantError(t, err, ErrOffline)
-	if net.calls.Load() != first {
-		t.Error("the second pull tried again")
-	}
-}
-
-func TestARefusalDoesNotMeanOffline(t *testing.T) {
-	host := registryWith(t, map[string]v1.Image{"there:1": imageOf(t, "pulled")})
-	elsewhere, err := name.ParseReference(host + "/elsewhere:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	index := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{
-		Add: imageOf(t, "other"), Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "plan9", Architecture: "mips"}},
-	})
-	if err := remote.WriteIndex(elsewhere, index); err != nil {
-		t.Fatal(err)
-	}
-	canceled, cancel := context.WithCancel(t.Context())
-	cancel()
-	for _, c := range []struct {
-		sentence, ref string
-		ctx           context.Context
-	}{
-		{"a registry that lacks an image is there", host + "/missing:1", t.Context()},
-		{"a registry that lacks our architecture is there", elsewhere.String(), t.Context()},
-		{"a user who interrupts is not offline", host + "/there:1", canceled},
-		{"a reference that cannot be read says nothing about the network", "NOT A REF", t.Context()},
-	} {
-		t.Run(c.sentence, func(t *testing.T) {
-			r := &Registry{transport: http.DefaultTransport}
-			if _, err := r.Image(c.ctx, c.ref, nil); err == nil || errors.Is(err, ErrOffline) {
-				t.Errorf("got %v", err)
-			}
-			if _, err := r.Image(t.Context(), host+"/there:1", nil); err != nil {
-				t.Errorf("the next pull fails: %v", err)
-			}
-		})
 	}
 }

@@ -9,18 +9,18 @@ import (
 	"sync"
 )
 
-// Workshop is where recipes are carried out.
+// Workshop is the environment in which recipes run.
 type Workshop struct {
 	SourceTree string       // a checkout of this project
 	Scratch    string       // an empty folder, removed afterwards
-	Doing      func(string) // told what is being done; never nil
+	Doing      func(string) // receives the current activities; never nil
 
 	mu    sync.Mutex
-	going []string // what is being done side by side
+	going []string // the activities in progress
 }
 
-// begin tells that something is being done, until done is called: beside what else is, which goes on being told afterwards.
-func (w *Workshop) begin(what string) (done func()) {
+// start reports an activity together with the others in progress, until done is called.
+func (w *Workshop) start(what string) (done func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.going = append(w.going, what)
@@ -36,10 +36,10 @@ func (w *Workshop) begin(what string) (done func()) {
 	}
 }
 
-// goVersion is part of every key: another toolchain makes another binary.
+// goVersion is part of every key, because another toolchain makes another binary.
 func goVersion() string { return runtime.Version() + " " + runtime.GOARCH }
 
-// folder makes a folder in the scratch space.
+// folder creates a folder in the scratch space.
 func (w *Workshop) folder(name string) (string, error) {
 	dir := filepath.Join(w.Scratch, name)
 	return dir, os.MkdirAll(dir, 0o755)

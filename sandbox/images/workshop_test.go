@@ -6,16 +6,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestWhatIsDoneSideBySideIsToldUntilItEnds(t *testing.T) {
-	var told []string
-	w := &Workshop{Doing: func(what string) { told = append(told, what) }}
-	compiled := w.begin("compiling kube")
-	unpacked := w.begin("unpacking")
+func TestWorkshopBegin_ReportsAllActivitiesInProgress(t *testing.T) {
+	var reported []string
+	w := &Workshop{Doing: func(what string) { reported = append(reported, what) }}
+	compiled := w.start("compiling kube")
+	unpacked := w.start("unpacking")
 	unpacked()
 	compiled()
-	w.begin("packing")()
+	w.start("packing")()
 	want := []string{"compiling kube", "compiling kube, unpacking", "compiling kube", "packing"}
-	if diff := cmp.Diff(want, told); diff != "" {
-		t.Errorf("told (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, reported); diff != "" {
+		t.Errorf("reported (-want +got):\n%s", diff)
 	}
 }

@@ -100,7 +100,7 @@ func (c *Client) CanIssue(ctx context.Context) error {
 	_, err := c.Dynamic.Resource(certificateResource.GroupVersion().WithResource("clusterissuers")).
 		Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if err != nil {
-		return fmt.Errorf("asking cert-manager's webhook: %w", err)
+		return fmt.Errorf("checking cert-manager's webhook: %w", err)
 	}
 	return nil
 }

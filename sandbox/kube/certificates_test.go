@@ -50,13 +50,13 @@ func TestCertificates(t *testing.T) {
 		status   map[string]any
 		want     Certificate
 	}{
-		{"one that is issued has an end and no complaint", map[string]any{"conditions": []any{condition("Ready", "True", "up to date")}, "notAfter": "2030-01-02T03:04:05Z"},
+		{"an issued certificate", map[string]any{"conditions": []any{condition("Ready", "True", "up to date")}, "notAfter": "2030-01-02T03:04:05Z"},
 			Certificate{Ready: true, NotAfter: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}},
-		{"one that is not issued says why", map[string]any{"conditions": []any{condition("Ready", "False", "issuer not ready")}}, Certificate{Why: "issuer not ready"}},
-		{"one that nobody has looked at yet says so", map[string]any{}, Certificate{Why: "not issued yet"}},
+		{"a certificate that is not issued has a reason", map[string]any{"conditions": []any{condition("Ready", "False", "issuer not ready")}}, Certificate{Why: "issuer not ready"}},
+		{"one without a status", map[string]any{}, Certificate{Why: "not issued yet"}},
 		{"only the condition Ready counts", map[string]any{"conditions": []any{condition("Issuing", "True", "renewing"), condition("Ready", "True", "")}}, Certificate{Ready: true}},
 		{"another condition alone is not ready", map[string]any{"conditions": []any{condition("Issuing", "True", "renewing")}}, Certificate{Why: "not issued yet"}},
-		{"a condition that cannot be read is passed over", map[string]any{"conditions": []any{"odd"}}, Certificate{Why: "not issued yet"}},
+		{"an unreadable condition is skipped", map[string]any{"conditions": []any{"odd"}}, Certificate{Why: "not issued yet"}},
 	} {
 		got, err := dynamicWith(certificateWith(c.status)).Certificates(t.Context())
 		if err != nil {
@@ -76,7 +76,7 @@ func TestRenew(t *testing.T) {
 		conditions []any
 	}{
 		{"a certificate that is ready stays ready while it is renewed", []any{condition("Ready", "True", "")}},
-		{"an earlier try that failed is replaced, because a type may be there once only", []any{condition("Issuing", "False", "failed"), condition("Ready", "True", "")}},
+		{"an earlier try that failed is replaced, because a type may occur only once", []any{condition("Issuing", "False", "failed"), condition("Ready", "True", "")}},
 		{"a certificate without conditions gets its first", nil},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestRenew(t *testing.T) {
 	fixture.WantError(t, dynamicWith().Renew(t.Context(), "shop", "missing"), "renewing certificate missing", "not found")
 }
 
-// pair makes a certificate that signs itself, and its key.
+// pair returns a self-signed certificate and its key.
 func pair(t *testing.T) (cert, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -186,7 +186,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-func TestCredentials_FollowWhatIsMounted(t *testing.T) {
+func TestCredentials_FollowRenewals(t *testing.T) {
 	var reads int
 	var fails error
 	config := &tls.Config{MinVersion: tls.VersionTLS13}

@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 )
 
-func TestWithoutEndpoints_NamesServicesThatNoReadyPodStandsBehind(t *testing.T) {
+func TestWithoutEndpoints_NamesServicesWithoutReadyPods(t *testing.T) {
 	yes, no := true, false
 	service := func(name string, selector map[string]string) runtime.Object {
 		return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "shop", Labels: map[string]string{ReleaseLabel: "users"}}, Spec: corev1.ServiceSpec{Selector: selector}}

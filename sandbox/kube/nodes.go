@@ -15,7 +15,7 @@ import (
 
 // WaitForNodes waits until there is a node and every node is ready. After the timeout the error describes the last state.
 func (c *Client) WaitForNodes(ctx context.Context, limit time.Duration) error {
-	why := errors.New("nobody answered")
+	why := errors.New("the API server did not answer")
 	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
 		nodes, err := c.Kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		if err == nil {
@@ -35,11 +35,11 @@ func (c *Client) WaitForNodes(ctx context.Context, limit time.Duration) error {
 
 func notReadyNodes(nodes []corev1.Node) error {
 	if len(nodes) == 0 {
-		return errors.New("there is none")
+		return errors.New("there is no node")
 	}
 	var lacking []string
 	for _, n := range nodes {
-		status, message := corev1.ConditionUnknown, "it has not told how it is"
+		status, message := corev1.ConditionUnknown, "it has not reported its status"
 		for _, c := range n.Status.Conditions {
 			if c.Type == corev1.NodeReady {
 				status, message = c.Status, c.Message

@@ -26,12 +26,13 @@ func TestWaitForNodes(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		nodes    []*corev1.Node
-		want     string // of the error; empty for none
+		// want is a part of the error, or empty for success.
+		want string
 	}{
 		{"all are ready", []*corev1.Node{node("a", corev1.ConditionTrue, ""), node("b", corev1.ConditionTrue, "")}, ""},
-		{"one is not, and says why", []*corev1.Node{node("a", corev1.ConditionTrue, ""), node("b", corev1.ConditionFalse, "no network")}, "b: no network"},
-		{"one has said nothing yet", []*corev1.Node{node("a", "", "")}, "a: it has not told how it is"},
-		{"no node is no ready node", nil, "there is none"},
+		{"one is not ready, with a reason", []*corev1.Node{node("a", corev1.ConditionTrue, ""), node("b", corev1.ConditionFalse, "no network")}, "b: no network"},
+		{"one has reported nothing yet", []*corev1.Node{node("a", "", "")}, "a: it has not reported its status"},
+		{"there is no node", nil, "there is no node"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -57,7 +58,7 @@ func TestWaitForNodes(t *testing.T) {
 	}
 }
 
-func TestWaitForNodesSeesTheNodeBecomeReadyAndIsStopped(t *testing.T) {
+func TestWaitForNodes_BecomesReadyOrIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := fake.NewClientset(node("a", corev1.ConditionFalse, "no network"))
 		ctx, cancel := context.WithCancel(t.Context())

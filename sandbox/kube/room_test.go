@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 )
 
-func TestRoom_IsWhatTheNodesHaveLeft(t *testing.T) {
+func TestRoom_IsTheFreeCapacityOfTheNodes(t *testing.T) {
 	list := func(cpu, memory, pods string) corev1.ResourceList {
 		return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory), corev1.ResourcePods: resource.MustParse(pods)}
 	}

@@ -47,7 +47,7 @@ func TestPutSecret_CreatesOrReplaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := c.PutSecret(t.Context(), "cert-manager", "root", first, ""); err == nil {
-		t.Error("a secret was replaced by one who expected none")
+		t.Error("a secret was replaced although none was expected")
 	}
 	second := map[string][]byte{"tls.crt": []byte("n"), "tls.key": []byte("k")}
 	if _, err := c.PutSecret(t.Context(), "cert-manager", "root", second, "1"); err != nil {
@@ -104,7 +104,7 @@ func TestTrustingPods(t *testing.T) {
 	}
 }
 
-func TestTrustBundle_NamesWhatToDo(t *testing.T) {
+func TestTrustBundle_HasARemedy(t *testing.T) {
 	_, err := (&Client{Kube: fake.NewClientset()}).TrustBundle(t.Context(), "shop")
 	fixture.WantError(t, err, "reading the trust bundle of namespace shop", "not found")
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-const loadgenRate = `sum(rate(grpc_client_handled_total{service="loadgen"}[30s]))`
+const loadgenRate = `sum(rate(grpc_client_handled_total{service="` + charts.LoadGenerator + `"}[30s]))`
 
 // calledWindow is how recent a call must be to count as current. It leaves time for its trace to arrive.
 const calledWindow = 30 * time.Second

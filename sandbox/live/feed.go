@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
@@ -38,7 +39,7 @@ func (c *Cluster) loadgenBreakers() func(context.Context) ([]telemetry.Breaker, 
 		mu.Lock()
 		defer mu.Unlock()
 		if rpc == nil {
-			conn, err := c.Dial(ctx, "loadgen")
+			conn, err := c.Dial(ctx, charts.LoadGenerator)
 			if err != nil {
 				return nil, err
 			}

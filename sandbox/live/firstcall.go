@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
@@ -20,7 +21,7 @@ import (
 func FirstCall(ctx context.Context, client *kube.Client) error {
 	c := &Cluster{Kube: client}
 	defer c.Close()
-	conn, err := c.Dial(ctx, "userservice")
+	conn, err := c.Dial(ctx, charts.BackgroundTarget)
 	if err != nil {
 		return fmt.Errorf("making the first call: %w", err)
 	}
@@ -32,7 +33,7 @@ func firstAnswer(ctx context.Context, conn grpc.ClientConnInterface, limit time.
 	ctx, done := context.WithTimeout(ctx, limit)
 	defer done()
 	if err := userclient.Probe(ctx, conn); err != nil {
-		return remedy.Errorf(remedy.Command("logs", "userservice"), "making the first call: %w", err)
+		return remedy.Errorf(remedy.Command("logs", charts.BackgroundTarget), "making the first call: %w", err)
 	}
 	return nil
 }
@@ -44,7 +45,7 @@ const checkLoad = "up-check"
 func LoadCall(ctx context.Context, client *kube.Client) error {
 	c := &Cluster{Kube: client}
 	defer c.Close()
-	conn, err := c.Dial(ctx, "loadgen")
+	conn, err := c.Dial(ctx, charts.LoadGenerator)
 	if err != nil {
 		return fmt.Errorf("asking the load generator for a call: %w", err)
 	}
@@ -58,7 +59,7 @@ const loadCallLimit = time.Minute
 // answeredLoad runs a small load until one of its calls was answered.
 func answeredLoad(ctx context.Context, rpc loadgenv1.LoadGeneratorClient) error {
 	start := &loadgenv1.StartLoadRequest{
-		Name: checkLoad, Target: "userservice", Method: "user.v1.UserService/GetUser", RequestJson: `{"userId":"u-1"}`, Rate: 50,
+		Name: checkLoad, Target: charts.BackgroundTarget, Method: "user.v1.UserService/GetUser", RequestJson: `{"userId":"u-1"}`, Rate: 50,
 	}
 	_, err := rpc.StartLoad(ctx, start, grpc.WaitForReady(true))
 	if status.Code(err) == codes.AlreadyExists { // left by a killed `up`
@@ -84,7 +85,7 @@ func answeredLoad(ctx context.Context, rpc loadgenv1.LoadGeneratorClient) error 
 	})
 	if err != nil {
 		return remedy.Wrap(fmt.Errorf("waiting for a call of the load generator to be answered: %w (sent %d, errors %v)", err, last.GetSent(), last.GetErrors()),
-			remedy.Command("status"), remedy.Command("logs", "loadgen"))
+			remedy.Command("status"), remedy.Command("logs", charts.LoadGenerator))
 	}
 	return nil
 }

@@ -132,7 +132,7 @@ func (c *Cluster) dialThrough(ctx context.Context, account, release string, dial
 
 // Target is the part of the cluster that a scenario may change.
 func (c *Cluster) Target(ctx context.Context) (scenarios.Target, error) {
-	conn, err := c.Dial(ctx, "loadgen")
+	conn, err := c.Dial(ctx, charts.LoadGenerator)
 	if err != nil {
 		return scenarios.Target{}, err
 	}

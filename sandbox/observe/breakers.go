@@ -32,11 +32,11 @@ type breakerGroup struct {
 // Breakers returns every breaker, merged over all pods of its caller: the worst state of any pod, with the number of pods in that state as the
 // reason if they disagree. A state that lasted less than a scrape interval is not visible here; the event stream has those.
 func (p *Prometheus) Breakers(ctx context.Context) ([]telemetry.Breaker, error) {
-	states, err := p.vector(ctx, "asking Prometheus for breaker states", "sandbox_breaker_state")
+	states, err := p.vector(ctx, "querying Prometheus for breaker states", "sandbox_breaker_state")
 	if err != nil {
 		return nil, err
 	}
-	sinces, err := p.vector(ctx, "asking Prometheus for breaker times", "sandbox_breaker_since_seconds")
+	sinces, err := p.vector(ctx, "querying Prometheus for breaker times", "sandbox_breaker_since_seconds")
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (p *Prometheus) Breakers(ctx context.Context) ([]telemetry.Breaker, error) 
 		state, ok := breakerStates[float64(s.Value)]
 		if !ok {
 			return nil, remedy.Errorf(remedy.Advicef("%s, so that services and sandbox are of one version", remedy.Command("up")),
-				"asking Prometheus for breaker states: %s reports the unknown state %v", k.caller, s.Value)
+				"querying Prometheus for breaker states: %s reports the unknown state %v", k.caller, s.Value)
 		}
 		g := groups[k]
 		if g == nil {

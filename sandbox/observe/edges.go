@@ -70,11 +70,11 @@ type edgeKey struct{ caller, callee, service, method model.LabelValue }
 // package.Service/Method. A value that was not measured is zero.
 func (p *Prometheus) Edges(ctx context.Context, window time.Duration) ([]telemetry.Edge, error) {
 	if window <= 0 {
-		return nil, remedy.Errorf(remedy.Advice("a window of 10s"), "asking Prometheus for call rates: a window of %s contains no scrapes", window)
+		return nil, remedy.Errorf(remedy.Advice("a window of 10s"), "querying Prometheus for call rates: a window of %s contains no scrapes", window)
 	}
 	edges := map[edgeKey]*telemetry.Edge{}
 	for i, q := range edgeQueries {
-		series, err := p.vector(ctx, "asking Prometheus for "+q.about, fmt.Sprintf(q.query, model.Duration(window)))
+		series, err := p.vector(ctx, "querying Prometheus for "+q.about, fmt.Sprintf(q.query, model.Duration(window)))
 		if err != nil {
 			return nil, err
 		}

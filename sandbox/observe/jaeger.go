@@ -78,7 +78,7 @@ func (j *Jaeger) Trace(ctx context.Context, id string) (Trace, error) {
 		return Trace{}, err
 	}
 	if len(found) == 0 {
-		return Trace{}, fmt.Errorf("%s: nothing of it has arrived", doing)
+		return Trace{}, fmt.Errorf("%s: no span has arrived", doing)
 	}
 	return found[0].trace(), nil
 }

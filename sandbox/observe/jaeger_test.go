@@ -39,7 +39,7 @@ func TestTraces(t *testing.T) {
 	}
 }
 
-func TestTraceByID(t *testing.T) {
+func TestTrace_ByID(t *testing.T) {
 	s := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/api/traces/4bf9":
@@ -83,7 +83,7 @@ func TestServices(t *testing.T) {
 	}
 }
 
-func TestJaegerErrorsSayWhatToDo(t *testing.T) {
+func TestJaeger_ErrorsHaveRemedies(t *testing.T) {
 	broken := append(breakages("jaeger"), breakage{"an error in the answer", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"data":null,"errors":[{"code":500,"msg":"storage is gone"}]}`)
 	}, "sandbox doctor", 0})

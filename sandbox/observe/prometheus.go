@@ -34,7 +34,7 @@ func NewPrometheus(base string, client *http.Client) (*Prometheus, error) {
 
 // Value returns the one number that query yields now. The error is ErrNoData if it yields none, or NaN.
 func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
-	doing := fmt.Sprintf("asking Prometheus for %s", query)
+	doing := fmt.Sprintf("querying Prometheus for %s", query)
 	value, _, _, err := p.api.Query(ctx, query, time.Time{})
 	if err != nil {
 		return 0, explain(doing, "prometheus", p.base, err)
@@ -50,7 +50,8 @@ func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 		case 1:
 			n = float64(v[0].Value)
 		default:
-			return 0, remedy.Errorf(remedy.Advice("sum(…) or another aggregation around the query"), "%s: %d series match, but one number is needed", doing, len(v))
+			return 0, remedy.Errorf(remedy.Advice("sum(…) or another aggregation around the query"),
+				"%s: %d series match, but one number is needed", doing, len(v))
 		}
 	default:
 		return 0, remedy.Errorf(remedy.Advice("an instant query, without a range at its end"), "%s: the answer is a %s, not a number", doing, value.Type())
@@ -76,7 +77,7 @@ func (p *Prometheus) vector(ctx context.Context, doing, query string) (model.Vec
 
 // TargetsUp counts the scrape targets, and returns those that are down with the error of their last scrape.
 func (p *Prometheus) TargetsUp(ctx context.Context) (up, total int, down []string, err error) {
-	const doing = "asking Prometheus for its targets"
+	const doing = "querying Prometheus for its targets"
 	targets, err := p.api.Targets(ctx)
 	if err != nil {
 		return 0, 0, nil, explain(doing, "prometheus", p.base, err)

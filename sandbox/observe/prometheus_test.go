@@ -44,7 +44,7 @@ func TestEdges(t *testing.T) {
 	}
 }
 
-func TestEdgesOfAnIdlePlatform(t *testing.T) {
+func TestEdges_IdlePlatform(t *testing.T) {
 	got, err := prometheus(t, nil).Edges(t.Context(), 10*time.Second)
 	if err != nil || len(got) != 0 {
 		t.Errorf("got %v, %v; want none", got, err)
@@ -83,7 +83,7 @@ func TestBreakers(t *testing.T) {
 	}
 }
 
-func TestBreakersOfAnotherVersion(t *testing.T) {
+func TestBreakers_UnknownState(t *testing.T) {
 	p := prometheus(t, map[string]string{"sandbox_breaker_state": vector(sample(`"service":"o"`, "7"))})
 	_, err := p.Breakers(t.Context())
 	remedied(t, err, "sandbox up")
@@ -99,7 +99,7 @@ func TestValue(t *testing.T) {
 		{"a scalar", `{"resultType":"scalar","result":[1772366400,"3"]}`, 3, nil, ""},
 		{"one series", vector(sample(``, "4.5")), 4.5, nil, ""},
 		{"no series", vector(), 0, ErrNoData, "wait for two scrapes"},
-		{"a quotient of nothing", vector(sample(``, "NaN")), 0, ErrNoData, "wait for two scrapes"},
+		{"a quotient of zeros", vector(sample(``, "NaN")), 0, ErrNoData, "wait for two scrapes"},
 		{"two series", vector(sample(`"a":"1"`, "1"), sample(`"a":"2"`, "2")), 0, nil, "sum(…)"},
 		{"a range", `{"resultType":"matrix","result":[]}`, 0, nil, "an instant query"},
 	} {
@@ -135,7 +135,7 @@ func TestTargetsUp(t *testing.T) {
 	}
 }
 
-func TestPrometheusErrorsSayWhatToDo(t *testing.T) {
+func TestPrometheus_ErrorsHaveRemedies(t *testing.T) {
 	broken := append(breakages("prometheus"), breakage{"a bad query", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprint(w, `{"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": parse error"}`)
@@ -155,7 +155,7 @@ func TestPrometheusErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestPrometheus_ConnectionRefused(t *testing.T) {
 	s := httptest.NewServer(nil)
 	s.Close()
 	_, err := client(t, s.URL, time.Second).Value(t.Context(), "up")

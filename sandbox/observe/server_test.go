@@ -19,7 +19,7 @@ func answering(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// prometheus serves each query that holds a key with that key's result; a query without one yields nothing.
+// prometheus answers each query that contains a key with that key's result, and every other query with an empty result.
 func prometheus(t *testing.T, results map[string]string) *Prometheus {
 	s := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		result := `{"resultType":"vector","result":[]}`
@@ -50,18 +50,19 @@ func sample(labels, value string) string {
 	return `{"metric":{` + labels + `},"value":[1772366400.123,"` + value + `"]}`
 }
 
-// breakage is one way a server can fail, and what the error must say.
+// breakage is one way in which a server can fail, and what the error must contain.
 type breakage struct {
 	name  string
 	serve http.HandlerFunc
 	says  string
-	limit time.Duration // how long the client waits; without end when 0
+	// limit is the timeout of the client; 0 means none.
+	limit time.Duration
 }
 
 func breakages(release string) []breakage {
 	return []breakage{
 		{"malformed JSON", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"status":"succ`) }, "does not speak like " + release, 0},
-		{"a page of something else", func(w http.ResponseWriter, _ *http.Request) {
+		{"a page of another server", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusNotFound)
 			fmt.Fprint(w, "<html>404 page not found</html>")
 		}, "does not speak like " + release, 0},
@@ -70,7 +71,8 @@ func breakages(release string) []breakage {
 			fmt.Fprint(w, "Service Unavailable")
 		}, "sandbox logs " + release, 0},
 		{"silent", func(_ http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the client has gone
+			// Without reading the body the server does not notice that the client has gone.
+			_, _ = io.Copy(io.Discard, r.Body)
 			select {
 			case <-r.Context().Done():
 			case <-time.After(5 * time.Second):

@@ -33,7 +33,7 @@ func spec(values map[string]any) Spec {
 	return Spec{Name: "thing", Namespace: "shop", Chart: thing(), Values: values}
 }
 
-// world is a cluster and Helm's records in it.
+// world is a cluster with Helm's records.
 type world struct {
 	cfg  *action.Configuration
 	kube *kubefake.FailingKubeClient
@@ -65,7 +65,7 @@ func (w world) last(t *testing.T) *release.Release {
 	return r
 }
 
-// leave makes the newest record look as a kill would have left it.
+// leave gives the newest record the status that a kill would have left.
 func (w world) leave(t *testing.T, status release.Status) {
 	t.Helper()
 	r := w.last(t)
@@ -86,15 +86,15 @@ func TestApply(t *testing.T) {
 		want     Outcome
 		revision int
 	}{
-		{"nothing there is installed", func(*testing.T, world) {}, small, Installed, 1},
-		{"the same again changes nothing", func(t *testing.T, w world) { w.apply(t, small, Installed) }, small, Unchanged, 1},
+		{"a missing release is installed", func(*testing.T, world) {}, small, Installed, 1},
+		{"the same spec changes nothing", func(t *testing.T, w world) { w.apply(t, small, Installed) }, small, Unchanged, 1},
 		{"other values are an upgrade", func(t *testing.T, w world) { w.apply(t, small, Installed) }, large, Upgraded, 2},
 		{"another chart is an upgrade", func(t *testing.T, w world) { w.apply(t, small, Installed) }, otherChart, Upgraded, 2},
-		{"values that were taken back are an upgrade", func(t *testing.T, w world) {
+		{"values that were reverted are an upgrade", func(t *testing.T, w world) {
 			w.apply(t, small, Installed)
 			w.apply(t, large, Upgraded)
 		}, small, Upgraded, 3},
-		{"after an upgrade the same again changes nothing", func(t *testing.T, w world) {
+		{"after an upgrade the same spec changes nothing", func(t *testing.T, w world) {
 			w.apply(t, small, Installed)
 			w.apply(t, large, Upgraded)
 		}, large, Unchanged, 2},
@@ -124,16 +124,16 @@ func TestApply(t *testing.T) {
 			}
 			w.kube.DummyResources, w.kube.CreateError = nil, nil
 		}, small, Repaired, 2},
-		{"a killed uninstall is installed anew", func(t *testing.T, w world) {
+		{"a killed uninstall is installed again", func(t *testing.T, w world) {
 			w.apply(t, small, Installed)
 			w.leave(t, release.StatusUninstalling)
 		}, small, Repaired, 1},
-		{"a killed uninstall with a history is installed anew", func(t *testing.T, w world) {
+		{"a killed uninstall with a history is installed again", func(t *testing.T, w world) {
 			w.apply(t, small, Installed)
 			w.apply(t, large, Upgraded)
 			w.leave(t, release.StatusUninstalling)
 		}, large, Repaired, 1},
-		{"an uninstall that kept its history is installed anew", func(t *testing.T, w world) {
+		{"an uninstall that kept its history is installed again", func(t *testing.T, w world) {
 			w.apply(t, small, Installed)
 			w.leave(t, release.StatusUninstalled)
 		}, small, Repaired, 1},
@@ -149,12 +149,13 @@ func TestApply(t *testing.T) {
 			if want := `size: "1"`; c.spec.Values["size"] == 1.0 && !strings.Contains(r.Manifest, want) {
 				t.Errorf("no %s in\n%s", want, r.Manifest)
 			}
-			w.apply(t, c.spec, Unchanged) // whatever it was, it is in order now
+			// Now the release is up to date in every case.
+			w.apply(t, c.spec, Unchanged)
 		})
 	}
 }
 
-func TestApplyKeepsAShortHistory(t *testing.T) {
+func TestApply_KeepsAShortHistory(t *testing.T) {
 	w := newWorld()
 	w.apply(t, spec(map[string]any{"size": 0.0}), Installed)
 	for n := range 6 {
@@ -166,7 +167,7 @@ func TestApplyKeepsAShortHistory(t *testing.T) {
 	}
 }
 
-func TestApplyReportsWhatTheClusterSays(t *testing.T) {
+func TestApply_ReturnsTheClustersError(t *testing.T) {
 	w := newWorld()
 	w.kube.BuildError = errors.New("no such kind")
 	if _, err := apply(t.Context(), w.cfg, spec(nil)); err == nil || !strings.Contains(err.Error(), "no such kind") {
@@ -201,7 +202,7 @@ func TestFingerprint(t *testing.T) {
 		{"a default of the chart counts", func(s *Spec) { s.Chart.Values["size"] = 3.0 }, true},
 		{"the text of a template counts", func(s *Spec) { s.Chart.Templates[0].Data = []byte("x") }, true},
 		{"the name of a template counts", func(s *Spec) { s.Chart.Templates[0].Name = "templates/_a.yaml" }, true},
-		{"one template less counts", func(s *Spec) { s.Chart.Templates = s.Chart.Templates[:1] }, true},
+		{"a removed template counts", func(s *Spec) { s.Chart.Templates = s.Chart.Templates[:1] }, true},
 		{"a file that a template may read counts", func(s *Spec) { s.Chart.Files[0].Data = []byte("other") }, true},
 		{"the chart's version counts", func(s *Spec) { s.Chart.Metadata.Version = "1.0.1" }, true},
 	} {
@@ -213,13 +214,14 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-func TestAKeptChartIsTheSameChart(t *testing.T) {
+func TestKeep_RoundTrip(t *testing.T) {
 	cache := t.TempDir()
 	version := "1.0.0"
 	s := spec(nil)
 	s.Chart.Raw = []*chart.File{{Name: "values.yaml", Data: []byte("size: 1\n")}}
 	file := ChartFile(cache, version)
-	for range 2 { // the second time it replaces the first
+	// The second one replaces the first.
+	for range 2 {
 		if err := keep(s.Chart, file); err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +250,7 @@ func TestAKeptChartIsTheSameChart(t *testing.T) {
 	}
 }
 
-func TestAValueThatIsNoLongerGivenIsTheChartsAgain(t *testing.T) {
+func TestApply_RemovedValueRevertsToTheDefault(t *testing.T) {
 	w := newWorld()
 	w.apply(t, spec(map[string]any{"size": 2.0}), Installed)
 	w.apply(t, spec(nil), Upgraded)

@@ -155,7 +155,8 @@ func get(ctx context.Context, info *resource.Info) (*unstructured.Unstructured, 
 }
 
 func decode(result rest.Result) (*unstructured.Unstructured, error) {
-	if err := result.Error(); err != nil { // unlike the error of Raw, it has the server's message
+	// Unlike the error of Raw, this one has the message of the server.
+	if err := result.Error(); err != nil {
 		return nil, err
 	}
 	data, err := result.Raw()

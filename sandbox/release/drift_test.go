@@ -1,131 +1,17 @@
 package release
 
 import (
-	"bytes"
 	"errors"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
-	jsonpatch "gopkg.in/evanphx/json-patch.v4"
-	"helm.sh/helm/v3/pkg/kube"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/managedfields"
-	"k8s.io/apimachinery/pkg/util/managedfields/managedfieldstest"
 	"k8s.io/cli-runtime/pkg/resource"
-	"k8s.io/client-go/applyconfigurations"
-	"k8s.io/client-go/kubernetes/scheme"
 	restfake "k8s.io/client-go/rest/fake"
-	"sigs.k8s.io/yaml"
 )
-
-// fakeAPI is one object behind an API server that keeps track of who owns its fields, as a real one does, by the same code.
-type fakeAPI struct {
-	t      *testing.T
-	gvk    schema.GroupVersionKind
-	fields *managedfields.FieldManager
-	live   *unstructured.Unstructured // nil where it was deleted
-	broken bool
-	writes int // requests that changed it
-}
-
-func parse(t *testing.T, text string) *unstructured.Unstructured {
-	t.Helper()
-	u := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte(text), &u.Object); err != nil {
-		t.Fatal(err)
-	}
-	return u
-}
-
-// newFakeAPI holds the object of a manifest as Helm created it.
-func newFakeAPI(t *testing.T, manifest string) (*fakeAPI, kube.ResourceList) {
-	t.Helper()
-	wanted := parse(t, manifest)
-	a := &fakeAPI{t: t, gvk: wanted.GroupVersionKind()}
-	a.fields = managedfieldstest.NewFakeFieldManager(applyconfigurations.NewTypeConverter(scheme.Scheme), a.gvk)
-	created := wanted.DeepCopy()
-	created.SetAnnotations(map[string]string{"meta.helm.sh/release-name": "thing"})
-	a.live = parse(t, "apiVersion: "+wanted.GetAPIVersion()+"\nkind: "+wanted.GetKind())
-	a.update("sandbox", created)
-	client := &restfake.RESTClient{
-		NegotiatedSerializer: scheme.Codecs.WithoutConversion(), GroupVersion: a.gvk.GroupVersion(), Client: restfake.CreateHTTPClient(a.serve),
-	}
-	plural, _ := meta.UnsafeGuessKindToResource(a.gvk)
-	return a, kube.ResourceList{infoOf(client, plural, a.gvk, wanted)}
-}
-
-// update changes the object as a manager that sends the whole of it, such as `kubectl edit`.
-func (a *fakeAPI) update(manager string, to *unstructured.Unstructured) {
-	a.t.Helper()
-	changed, err := a.fields.Update(a.live, to, manager)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.live = changed.(*unstructured.Unstructured)
-}
-
-// edit changes one field of the object by hand.
-func (a *fakeAPI) edit(manager string, value any, path ...string) {
-	a.t.Helper()
-	to := a.live.DeepCopy()
-	if err := unstructured.SetNestedField(to.Object, value, path...); err != nil {
-		a.t.Fatal(err)
-	}
-	a.update(manager, to)
-}
-
-func (a *fakeAPI) serve(r *http.Request) (*http.Response, error) {
-	if a.broken {
-		return reply(http.StatusInternalServerError, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","code":500,"message":"failed calling webhook"}`), nil
-	}
-	if a.live == nil {
-		return reply(http.StatusNotFound, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`), nil
-	}
-	next := a.live
-	switch {
-	case r.Method == http.MethodPatch && r.Header.Get("Content-Type") == "application/apply-patch+yaml":
-		body, _ := io.ReadAll(r.Body)
-		q := r.URL.Query()
-		if q.Get("force") != "true" {
-			a.t.Error("an apply without force fails where a field has another owner")
-		}
-		applied, err := a.fields.Apply(a.live, parse(a.t, string(body)), q.Get("fieldManager"), true)
-		if err != nil {
-			return nil, err
-		}
-		if applied == nil { // nothing changed
-			applied = a.live
-		}
-		next = applied.(*unstructured.Unstructured)
-		if q.Get("dryRun") == "" {
-			a.live, a.writes = next, a.writes+1
-		}
-	case r.Method == http.MethodPatch:
-		body, _ := io.ReadAll(r.Body)
-		operations, err := jsonpatch.DecodePatch(bytes.ReplaceAll(body, []byte(`{"op":"replace","path":"/metadata/resourceVersion","value":""}`), []byte(`{"op":"test","path":"/kind","value":"`+a.gvk.Kind+`"}`)))
-		if err != nil {
-			return nil, err
-		}
-		before, _ := a.live.MarshalJSON()
-		after, err := operations.Apply(before)
-		if err != nil {
-			return nil, err
-		}
-		next = parse(a.t, string(after))
-		a.live, a.writes = next, a.writes+1
-	}
-	body, err := next.MarshalJSON()
-	return reply(http.StatusOK, string(body)), err
-}
-
-func reply(code int, body string) *http.Response {
-	return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}
-}
 
 const (
 	serviceYAML = `
@@ -167,7 +53,7 @@ func container(fields map[string]any) []any {
 
 var containersPath = []string{"spec", "template", "spec", "containers"}
 
-// TestDrift_IsFoundAndRepaired: what somebody changes by hand is found with its fields, and an apply makes the object be as the manifest says again.
+// TestDrift_IsFoundAndRepaired edits an object by hand. The changed fields must be found, and an apply must restore the manifest.
 func TestDrift_IsFoundAndRepaired(t *testing.T) {
 	for _, c := range []struct {
 		sentence, manifest string
@@ -224,7 +110,7 @@ func TestDrift_IsFoundAndRepaired(t *testing.T) {
 	}
 }
 
-func TestDrift_LeavesOutWhatIsNone(t *testing.T) {
+func TestDrift_IgnoresOtherChanges(t *testing.T) {
 	for _, c := range []struct {
 		sentence, manifest string
 		change             func(*fakeAPI)
@@ -237,7 +123,7 @@ func TestDrift_LeavesOutWhatIsNone(t *testing.T) {
 		{"a rolling restart", deploymentYAML, func(a *fakeAPI) {
 			a.edit("kubectl-rollout", "2030-01-02T03:04:05Z", "spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt")
 		}, nil},
-		{"replicas that a run holds", deploymentYAML, func(a *fakeAPI) { a.edit("kubectl", int64(0), "spec", "replicas") }, []string{"Deployment/users spec.replicas"}},
+		{"replicas that a run has changed", deploymentYAML, func(a *fakeAPI) { a.edit("kubectl", int64(0), "spec", "replicas") }, []string{"Deployment/users spec.replicas"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			api, list := newFakeAPI(t, c.manifest)
@@ -251,8 +137,8 @@ func TestDrift_LeavesOutWhatIsNone(t *testing.T) {
 	}
 }
 
-// TestRepair_KeepsWhatARunHolds: another change of the same object is repaired, and the replicas stay as the run left them.
-func TestRepair_KeepsWhatARunHolds(t *testing.T) {
+// TestRepair_KeepsHeldFields changes the same object in another field. That field is repaired, and the replicas stay as the run left them.
+func TestRepair_KeepsHeldFields(t *testing.T) {
 	api, list := newFakeAPI(t, deploymentYAML)
 	w := newWorld()
 	w.apply(t, spec(nil), Installed)
@@ -269,7 +155,7 @@ func TestRepair_KeepsWhatARunHolds(t *testing.T) {
 	}
 }
 
-func TestDrifted_ReportsWhatIsMissing(t *testing.T) {
+func TestDrifted_ReportsMissingObjects(t *testing.T) {
 	api, list := newFakeAPI(t, serviceYAML)
 	w := newWorld()
 	w.kube.DummyResources = list

@@ -19,7 +19,7 @@ func InOrder(ctx context.Context, nodes []Node) error {
 	done := map[string]chan struct{}{}
 	for _, n := range nodes {
 		if done[n.Name] != nil {
-			return fmt.Errorf("ordering releases: %s is there twice", n.Name)
+			return fmt.Errorf("ordering releases: %s appears twice", n.Name)
 		}
 		done[n.Name] = make(chan struct{})
 	}

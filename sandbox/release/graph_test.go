@@ -13,7 +13,7 @@ import (
 
 func TestInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		begun := time.Now()
+		started := time.Now()
 		var mu sync.Mutex
 		ended := map[string]time.Duration{}
 		node := func(name string, seconds int, needs ...string) Node {
@@ -25,7 +25,7 @@ func TestInOrder(t *testing.T) {
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				ended[name] = time.Since(begun)
+				ended[name] = time.Since(started)
 				return nil
 			}}
 		}
@@ -39,8 +39,8 @@ func TestInOrder(t *testing.T) {
 			"first": 4, // needs nothing
 			"alone": 1, // needs nothing, and does not wait for first
 			"left":  6, // after first
-			"right": 7, // after first, beside left
-			"last":  8, // after the later of both
+			"right": 7, // after first, concurrently with left
+			"last":  8, // after both
 		} {
 			if ended[name] != time.Duration(want)*time.Second {
 				t.Errorf("%s ended after %s, want %d s", name, ended[name], want)
@@ -49,7 +49,7 @@ func TestInOrder(t *testing.T) {
 	})
 }
 
-func TestInOrderRefuses(t *testing.T) {
+func TestInOrder_RefusesInvalidGraphs(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		nodes    []Node
@@ -58,7 +58,7 @@ func TestInOrderRefuses(t *testing.T) {
 		{"a circle", []Node{{Name: "a", Needs: []string{"b"}}, {Name: "b", Needs: []string{"c"}}, {Name: "c", Needs: []string{"a"}}}, "needs itself"},
 		{"a release that needs itself", []Node{{Name: "a", Needs: []string{"a"}}}, "a needs itself"},
 		{"a need that is not in the catalog", []Node{{Name: "a", Needs: []string{"other"}}}, "a needs other, which is not in the catalog"},
-		{"a name that is there twice", []Node{{Name: "a"}, {Name: "a"}}, "a is there twice"},
+		{"a name that appears twice", []Node{{Name: "a"}, {Name: "a"}}, "a appears twice"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			ran := false
@@ -76,7 +76,7 @@ func TestInOrderRefuses(t *testing.T) {
 	}
 }
 
-func TestAFailureStopsTheOthers(t *testing.T) {
+func TestInOrder_StopsAtTheFirstFailure(t *testing.T) {
 	failed := errors.New("broken")
 	var mu sync.Mutex
 	var done []string
@@ -104,11 +104,11 @@ func TestAFailureStopsTheOthers(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if !stopped || len(done) != 0 {
-		t.Errorf("what was running was stopped: %v; done in spite of it: %v", stopped, done)
+		t.Errorf("what was running was stopped: %v; done after the failure: %v", stopped, done)
 	}
 }
 
-func TestInOrderEndsWithItsContext(t *testing.T) {
+func TestInOrder_Cancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var done []string
 	err := InOrder(ctx, []Node{

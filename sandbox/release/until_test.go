@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 )
 
-func TestWhatTakesNoContextIsLeftWhenItEnds(t *testing.T) {
+func TestUntil_ReturnsOnCancelWithoutWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		mute := make(chan struct{})

@@ -121,7 +121,7 @@ func TestReplay_UnaryCall(t *testing.T) {
 		{"the reason", users{err: refusal.New(codes.NotFound, "GONE", "x")}, reasoned, ""},
 		{"another reason", users{err: refusal.New(codes.NotFound, "HIDDEN", "x")}, reasoned, said + "code: it ended with NOT_FOUND HIDDEN, want NOT_FOUND GONE"},
 		{"an unknown state", users{name: "Bob"}, with(func(i *contracts.Interaction) { i.State = "the moon is full" }),
-			said + "state: no entry in services/contracts/states*.go brings it about that the moon is full"},
+			said + "state: no entry in services/contracts/states*.go prepares the state \"the moon is full\""},
 		{"metadata", users{name: "Bob", tenant: "blue"}, with(func(i *contracts.Interaction) { i.Metadata = map[string]string{"tenant": "blue"} }), ""},
 		{"metadata that the provider does not accept any more", users{name: "Bob", tenant: "blue"}, with(func(i *contracts.Interaction) {
 			i.Metadata = map[string]string{"x-tenant": "blue"}
@@ -207,10 +207,10 @@ func TestReplay_Stream(t *testing.T) {
 
 // TestReplay_FreshValues checks that each replay has values of its own, used wherever the example is, and nowhere else.
 func TestReplay_FreshValues(t *testing.T) {
-	var heard []*userv1.ChatMessage
+	var received []*userv1.ChatMessage
 	conn, _ := contracttest.Serve(t, func(s *grpc.Server) {
 		userv1.RegisterUserServiceServer(s, users{say: func(n int, m *userv1.ChatMessage) []*userv1.ChatMessage {
-			heard = append(heard, m)
+			received = append(received, m)
 			return []*userv1.ChatMessage{m}
 		}})
 	})
@@ -226,7 +226,7 @@ func TestReplay_FreshValues(t *testing.T) {
 		}
 	}
 	seen := map[string]bool{}
-	for _, m := range heard {
+	for _, m := range received {
 		for _, value := range []string{m.GetRoom(), m.GetUserId()} {
 			if !strings.HasPrefix(value, "contract-run-") || seen[value] {
 				t.Errorf("%q is not new", value)

@@ -34,7 +34,7 @@ func (r *Replayer) Replay(ctx context.Context, conn grpc.ClientConnInterface, c 
 		return result
 	}
 	if i.State != "" && !known {
-		result.Problems = []Problem{{"state", fmt.Sprintf("no entry in services/contracts/states*.go brings it about that %s", i.State)}}
+		result.Problems = []Problem{{"state", fmt.Sprintf("no entry in services/contracts/states*.go prepares the state %q", i.State)}}
 		return result
 	}
 	v := r.fresh(c.Fresh)

@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// admit decides about a call before any work is done for it, the cheapest question first. What it takes, end gives back.
+// admit decides whether to serve a call before any work is done for it, with the cheapest checks first. end gives back what it takes.
 func (c *serverCall) admit() error {
 	if c.rule.callers != nil {
 		if err := c.allowed(); err != nil {
@@ -29,11 +29,11 @@ func (c *serverCall) admit() error {
 		return c.refused(err)
 	}
 	if len(c.limits) > 0 {
-		if err := c.takeTurn(); err != nil {
+		if err := c.limitRate(); err != nil {
 			return c.refused(err)
 		}
 	}
-	if err := c.enter(); err != nil {
+	if err := c.enterBulkhead(); err != nil {
 		return c.refused(err)
 	}
 	if c.shed != nil {
@@ -51,10 +51,11 @@ func (c *serverCall) refused(err error) error {
 	return err
 }
 
-// allowed holds the caller's identity against the list.
+// allowed checks the caller's identity against the list.
 func (c *serverCall) allowed() error {
 	caller := Caller(c.ctx)
-	if caller != "" && matchesAny(c.rule.callers, caller) { // who shows no identity is on no list
+	// A caller without an identity is on no list.
+	if caller != "" && matchesAny(c.rule.callers, caller) {
 		return nil
 	}
 	self := c.server.cfg.Identity.Name()
@@ -62,10 +63,11 @@ func (c *serverCall) allowed() error {
 	return refusal.New(codes.PermissionDenied, ReasonCallerNotAllowed, fmt.Sprintf("%q may not call %s of %q", caller, c.method.name, self))
 }
 
-// deadline refuses work nobody waits for any more, and sees that what is called in turn has a deadline that leaves time to answer.
+// deadline refuses a call whose caller has stopped waiting. It makes sure that the handler has a deadline which leaves time to answer.
 func (c *serverCall) deadline() error {
 	if c.ctx.Err() == context.Canceled {
-		return nil // the caller is gone; what follows sees it
+		// The caller has cancelled. A later check returns the error.
+		return nil
 	}
 	at, has := c.ctx.Deadline()
 	if !has {
@@ -90,11 +92,11 @@ func (c *serverCall) deadline() error {
 	return nil
 }
 
-// takeTurn asks the rate limits, and waits where they say so.
-func (c *serverCall) takeTurn() error {
-	turn, refusedFor := takeAll(time.Now(), c.limits, c.callerIfNeeded())
+// limitRate checks the rate limits, and waits if they say so.
+func (c *serverCall) limitRate() error {
+	turn, refusedFor := takeFromAll(time.Now(), c.limits, c.callerIfNeeded())
 	if refusedFor > 0 {
-		// Clients of gRPC that retry wait this long by themselves.
+		// Clients of gRPC that retry wait this long on their own.
 		pushback := strconv.FormatInt(int64(math.Ceil(float64(refusedFor)/float64(time.Millisecond))), 10)
 		_ = grpc.SetTrailer(c.ctx, metadata.Pairs("grpc-retry-pushback-ms", pushback))
 		return refusal.New(codes.ResourceExhausted, ReasonRateLimited, "too many calls of "+c.method.name, refusal.After(refusedFor),
@@ -116,7 +118,7 @@ func (c *serverCall) callerIfNeeded() string {
 	return ""
 }
 
-// rateInForce is the lowest rate among the limits, in calls per second.
+// rateInForce returns the lowest rate among the limits, in calls per second.
 func (c *serverCall) rateInForce() float64 {
 	lowest := math.Inf(1)
 	for _, l := range c.rule.limits {
@@ -125,8 +127,8 @@ func (c *serverCall) rateInForce() float64 {
 	return lowest
 }
 
-// enter takes a place in the bulkhead.
-func (c *serverCall) enter() error {
+// enterBulkhead counts the call, and refuses it if too many are being served.
+func (c *serverCall) enterBulkhead() error {
 	most := c.rule.maxConcurrent
 	if now := c.method.inFlight.Add(1); most > 0 && now > most {
 		c.method.inFlight.Add(-1)
@@ -138,7 +140,8 @@ func (c *serverCall) enter() error {
 	return nil
 }
 
-// shedOrServe asks the adaptive limit. A stream is let in or not, and then holds no place: how long it lives says nothing.
+// shedOrServe checks the adaptive limit. A stream is only admitted by it, and gives its permit back: how long a stream lives says nothing
+// about load.
 func (c *serverCall) shedOrServe() error {
 	permit, ok := c.shed.admit(c.rule.priority)
 	if !ok {
@@ -155,7 +158,7 @@ func (c *serverCall) shedOrServe() error {
 	return nil
 }
 
-// shedRetry is how long a shed caller should stay away: about as long as the limit needs to move.
+// shedRetry is how long a caller whose call was shed should wait: about as long as the limit needs to change.
 const shedRetry = 200 * time.Millisecond
 
 func priorityName(p policyv1.Priority) string {

@@ -2,8 +2,6 @@ package governance
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +16,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// serving is a governed server without a wire: calls go straight into its interceptors.
+// serving is a governed server without a network: calls go straight into its interceptors.
 type serving struct {
 	t       *testing.T
 	policy  *Policy
@@ -33,7 +31,7 @@ func newServing(t *testing.T, text string) *serving {
 	return s
 }
 
-// call is served at once by work, unary and streaming alike.
+// call serves a call with work, unary or streaming.
 func (s *serving) call(ctx context.Context, streaming bool, method string, work func(context.Context) error) error {
 	if streaming {
 		return s.server.streaming(nil, streamIn{ctx: ctx}, &grpc.StreamServerInfo{FullMethod: "/" + method, IsServerStream: true},
@@ -47,7 +45,7 @@ func (s *serving) call(ctx context.Context, streaming bool, method string, work 
 
 func fine(context.Context) error { return nil }
 
-// both runs a test for unary and for streaming calls, in a bubble of time.
+// both runs a test for unary and for streaming calls, in a synctest bubble.
 func both(t *testing.T, test func(t *testing.T, streaming bool)) {
 	for _, streaming := range []bool{false, true} {
 		t.Run(map[bool]string{false: "unary", true: "streaming"}[streaming], func(t *testing.T) {
@@ -66,19 +64,20 @@ func (s *serving) refused(err error, code codes.Code, reason string, times float
 	}
 }
 
-func TestWhatIsLeftIsPassedOnLessAMargin(t *testing.T) {
+func TestAdmit_DeadlineOfTheHandler(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
-		given      time.Duration // 0: none
+		// 0 means none.
+		given      time.Duration
 		want       time.Duration
 		wantStream time.Duration
 	}{
 		{"10 ms are kept back", "", time.Second, 990 * time.Millisecond, 990 * time.Millisecond},
-		{"but never more than a tenth", "", 20 * time.Millisecond, 18 * time.Millisecond, 18 * time.Millisecond},
-		{"the policy says how much", "server: [{deadline: {margin: 50ms}}]", time.Second, 950 * time.Millisecond, 950 * time.Millisecond},
-		{"which may be nothing", "server: [{deadline: {margin: 0s}}]", time.Second, time.Second, time.Second},
-		{"a call without a deadline is given one", "", 0, 10 * time.Second, time.Hour},
-		{"which the policy says", "server: [{deadline: {timeout: 3s, streamTimeout: 4s}}]", 0, 3 * time.Second, 4 * time.Second},
+		{"but at most a tenth", "", 20 * time.Millisecond, 18 * time.Millisecond, 18 * time.Millisecond},
+		{"the policy sets the margin", "server: [{deadline: {margin: 50ms}}]", time.Second, 950 * time.Millisecond, 950 * time.Millisecond},
+		{"which may be 0", "server: [{deadline: {margin: 0s}}]", time.Second, time.Second, time.Second},
+		{"a call without a deadline gets one", "", 0, 10 * time.Second, time.Hour},
+		{"the policy sets it", "server: [{deadline: {timeout: 3s, streamTimeout: 4s}}]", 0, 3 * time.Second, 4 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			both(t, func(t *testing.T, streaming bool) {
@@ -105,7 +104,7 @@ func TestWhatIsLeftIsPassedOnLessAMargin(t *testing.T) {
 	}
 }
 
-func TestACallWithoutADeadlineCanBeRefused(t *testing.T) {
+func TestAdmit_DeadlineRequired(t *testing.T) {
 	both(t, func(t *testing.T, streaming bool) {
 		s := newServing(t, "server: [{method: 'a.B/*', deadline: {required: true}}]")
 		err := s.call(t.Context(), streaming, "a.B/C", fine)
@@ -127,7 +126,7 @@ func detail[T any](err error) (found T) {
 	return found
 }
 
-func TestABulkheadIsFullAtItsLimit(t *testing.T) {
+func TestBulkhead_Full(t *testing.T) {
 	both(t, func(t *testing.T, streaming bool) {
 		s := newServing(t, "server: [{method: 'a.B/*', bulkhead: {maxConcurrent: 3}}]")
 		release := make(chan struct{})
@@ -146,17 +145,18 @@ func TestABulkheadIsFullAtItsLimit(t *testing.T) {
 		if got := metric(t, s.metrics, "sandbox_bulkhead_in_flight", "method", "a.B/C"); got != 3 {
 			t.Errorf("%v in flight, want 3", got)
 		}
-		began := time.Now()
+		start := time.Now()
 		err := s.call(t.Context(), streaming, "a.B/C", fine)
 		s.refused(err, codes.ResourceExhausted, ReasonBulkheadFull, 1)
-		if took := time.Since(began); took != 0 {
-			t.Error("it waited", took)
+		if took := time.Since(start); took != 0 {
+			t.Error("the refusal took", took)
 		}
 		if v := detail[*errdetails.QuotaFailure](err).GetViolations(); len(v) != 1 || v[0].GetQuotaValue() != 3 || v[0].GetSubject() != "a.B/C at once" {
 			t.Errorf("violations %v", v)
 		}
-		must(t, s.call(t.Context(), streaming, "a.B/Other", fine)) // each method has its own
-		// A change of policy knows the calls in flight.
+		// Each method has its own limit.
+		must(t, s.call(t.Context(), streaming, "a.B/Other", fine))
+		// A new policy counts the calls that are in flight already.
 		change(t, s.policy, "server: [{bulkhead: {maxConcurrent: 4}}]")
 		occupy(1)
 		s.refused(s.call(t.Context(), streaming, "a.B/C", fine), codes.ResourceExhausted, ReasonBulkheadFull, 2)
@@ -166,149 +166,16 @@ func TestABulkheadIsFullAtItsLimit(t *testing.T) {
 		calls.Wait()
 		change(t, s.policy, "server: [{bulkhead: {maxConcurrent: 1}}]")
 		must(t, s.call(t.Context(), streaming, "a.B/C", fine))
-		func() { // a panic gives its place back
+		// A call that panics frees its slot.
+		func() {
 			_ = s.call(t.Context(), streaming, "a.B/C", func(context.Context) error { panic("chosen") })
 		}()
 		must(t, s.call(t.Context(), streaming, "a.B/C", fine))
 	})
 }
 
-func TestATokenBucketNamesTheExactWait(t *testing.T) {
-	for _, rate := range []float64{0.3, 1, 3, 7, 99.9, 1e4} {
-		both(t, func(t *testing.T, streaming bool) {
-			s := newServing(t, fmt.Sprintf("server: [{rate: {limits: [{tokenBucket: {rate: %g, burst: 3}}]}}]", rate))
-			for range 3 {
-				must(t, s.call(t.Context(), streaming, "a.B/C", fine))
-			}
-			for i := range 20 {
-				err := s.call(t.Context(), streaming, "a.B/C", fine)
-				s.refused(err, codes.ResourceExhausted, ReasonRateLimited, float64(2*i+1))
-				after, _ := refusal.RetryDelay(err)
-				if after <= 0 || after.Seconds() > 1/rate+1e-6 {
-					t.Fatalf("at %g/s it says to wait %s", rate, after)
-				}
-				if v := detail[*errdetails.QuotaFailure](err).GetViolations(); len(v) != 1 || v[0].GetSubject() != "a.B/C" {
-					t.Errorf("violations %v", v)
-				}
-				time.Sleep(after - time.Microsecond)
-				if err := s.call(t.Context(), streaming, "a.B/C", fine); err == nil {
-					t.Fatalf("at %g/s a microsecond less than %s is enough", rate, after)
-				}
-				time.Sleep(time.Microsecond)
-				if err := s.call(t.Context(), streaming, "a.B/C", fine); err != nil {
-					t.Fatalf("at %g/s waiting %s is not enough: %v", rate, after, err)
-				}
-			}
-		})
-	}
-}
-
-func TestALeakyBucketSpacesCalls(t *testing.T) {
-	both(t, func(t *testing.T, streaming bool) {
-		s := newServing(t, "server: [{rate: {limits: [{leakyBucket: {rate: 10, queue: 3}}]}}]")
-		began := time.Now()
-		var mu sync.Mutex
-		var served []time.Duration
-		var refused []error
-		var calls sync.WaitGroup
-		for range 6 {
-			calls.Go(func() {
-				err := s.call(t.Context(), streaming, "a.B/C", func(context.Context) error {
-					mu.Lock()
-					defer mu.Unlock()
-					served = append(served, time.Since(began))
-					return nil
-				})
-				if err != nil {
-					mu.Lock()
-					defer mu.Unlock()
-					refused = append(refused, err)
-				}
-			})
-		}
-		calls.Wait()
-		if len(served) != 4 || len(refused) != 2 {
-			t.Fatalf("%d served, %d refused, want 4 and 2", len(served), len(refused))
-		}
-		for i, at := range served {
-			if want := time.Duration(i) * 100 * time.Millisecond; (at - want).Abs() > time.Microsecond {
-				t.Errorf("call %d was served after %s, want %s", i, at, want)
-			}
-		}
-		if after, _ := refusal.RetryDelay(refused[0]); (after - 100*time.Millisecond).Abs() > time.Microsecond {
-			t.Errorf("refused for %s, want 100ms", after)
-		}
-		// Who gives up while waiting is told so.
-		must(t, s.call(t.Context(), streaming, "a.B/C", fine))
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		if err := s.call(ctx, streaming, "a.B/C", fine); status.Code(err) != codes.DeadlineExceeded {
-			t.Error("got", err)
-		}
-	})
-}
-
-func TestLimitsOutliveAPolicy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServing(t, "server: [{rate: {limits: [{tokenBucket: {rate: 1, burst: 10}}]}}]")
-		for range 10 {
-			must(t, s.call(t.Context(), false, "a.B/C", fine))
-		}
-		change(t, s.policy, "version: same")
-		change(t, s.policy, "server: [{rate: {limits: [{tokenBucket: {rate: 2, burst: 20}}]}}]")
-		// No call came in between, so the limiter never left; its tokens are still spent.
-		s.refused(s.call(t.Context(), false, "a.B/C", fine), codes.ResourceExhausted, ReasonRateLimited, 1)
-		time.Sleep(500 * time.Millisecond)
-		must(t, s.call(t.Context(), false, "a.B/C", fine)) // at the new rate
-		change(t, s.policy, "server: [{rate: {limits: [{leakyBucket: {rate: 1}}, {tokenBucket: {rate: 2, burst: 20}}]}}]")
-		s.refused(s.call(t.Context(), false, "a.B/C", fine), codes.ResourceExhausted, ReasonRateLimited, 2)
-	})
-}
-
-// A limit that refuses must not cost the tokens of another.
-func TestSeveralLimitsAgreeOrTakeNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServing(t, "server: [{rate: {limits: [{tokenBucket: {rate: 1, burst: 5}}, {perCaller: true, tokenBucket: {rate: 1, burst: 1}}]}}]")
-		limits := s.server.rule(s.server.method("/a.B/C", unaryKind)).limits
-		take := func(caller string, want bool, after time.Duration) {
-			t.Helper()
-			_, refusedFor := takeAll(time.Now(), limits, caller)
-			if (refusedFor == 0) != want || math.Abs((refusedFor-after).Seconds()) > 1e-6 {
-				t.Errorf("%s: refused for %s, want %s", caller, refusedFor, after)
-			}
-		}
-		take("a", true, 0)
-		for range 10 {
-			take("a", false, time.Second)
-		}
-		for _, caller := range []string{"b", "c", "d", "e"} {
-			take(caller, true, 0)
-		}
-		take("f", false, time.Second)
-	})
-}
-
-func TestStrangersCannotFillTheMemory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newRateLimit(parsed(t, "server: [{rate: {limits: [{perCaller: true, tokenBucket: {rate: 1}}]}}]").GetServer()[0].GetRate().GetLimits()[0])
-		spend := func(caller string) bool {
-			_, refused := takeAll(time.Now(), []*rateLimit{l}, caller)
-			return refused == 0
-		}
-		for i := range maxCallers {
-			spend(fmt.Sprint("stranger ", i))
-		}
-		if first, second := spend("one more"), spend("another"); !first || second {
-			t.Error("newcomers do not share one bucket:", first, second)
-		}
-		time.Sleep(2 * time.Second) // all buckets are full again, and forgotten
-		if !spend("one more") || !spend("another") || len(l.callers) > 2 {
-			t.Errorf("%d callers remembered", len(l.callers))
-		}
-	})
-}
-
-func TestHealthIsNeverRefused(t *testing.T) {
+// A limit that refuses a call must not cost tokens of another limit.
+func TestAdmit_HealthIsExempt(t *testing.T) {
 	both(t, func(t *testing.T, streaming bool) {
 		s := newServing(t, `
 server: [{method: '*/*', deadline: {required: true}, bulkhead: {maxConcurrent: 1}, callers: {allow: [nobody]}, rate: {limits: [{tokenBucket: {rate: 0.001}}]}}]
@@ -323,20 +190,20 @@ serverFaults: [{abort: {code: UNAVAILABLE}}]
 			}
 		}
 		if err := s.call(t.Context(), streaming, "a.B/C", fine); err == nil || !strings.Contains(err.Error(), "may not call") {
-			t.Error("all others are refused, but this one got", err)
+			t.Error("a call of another method was not refused:", err)
 		}
 	})
 }
 
-func TestReflectionIsRefusedToCallersOnly(t *testing.T) {
+func TestAdmit_ReflectionChecksCallersOnly(t *testing.T) {
 	const reflection = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 	const others = "deadline: {required: true}, bulkhead: {maxConcurrent: 1}, rate: {limits: [{tokenBucket: {rate: 0.001}}]}"
 	const faults = "\nserverFaults: [{abort: {code: UNAVAILABLE}}]"
 	for _, c := range []struct{ sentence, policy, wants string }{
-		{"no limit and no fault holds for it", "server: [{method: '*/*', " + others + "}]" + faults, ""},
-		{"a list for all methods holds for it", "server: [{method: '*/*', callers: {allow: [nobody]}}]", "may not call " + reflection},
-		{"a list for another method does not", "server: [{method: 'a.B/*', callers: {allow: [nobody]}}]", ""},
-		{"a list of its own holds", "server: [{method: 'grpc.reflection.*/*', callers: {allow: [nobody]}}]", "may not call " + reflection},
+		{"limits and faults do not apply", "server: [{method: '*/*', " + others + "}]" + faults, ""},
+		{"a list for all methods applies", "server: [{method: '*/*', callers: {allow: [nobody]}}]", "may not call " + reflection},
+		{"a list for another method does not apply", "server: [{method: 'a.B/*', callers: {allow: [nobody]}}]", ""},
+		{"a list of its own applies", "server: [{method: 'grpc.reflection.*/*', callers: {allow: [nobody]}}]", "may not call " + reflection},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			both(t, func(t *testing.T, streaming bool) {

@@ -15,14 +15,14 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Interceptors see a call once; a picker sees every attempt. These two policies are gRPC's own, with attempts counted.
+// Names of the two load-balancing policies of gRPC, extended to count attempts. An interceptor sees a call once; a picker sees each attempt.
 const (
 	countedRoundRobin   = "sandbox_round_robin"
 	countedLeastRequest = "sandbox_least_request"
 )
 
-// leastRequestChoices is how many replicas are compared for each call. gRPC may draw the same one twice: of its default, 2, one of three
-// replicas that hangs would still get a ninth of the calls; of 4, an eighty-first.
+// leastRequestChoices is how many replicas are compared for each call. gRPC may draw the same replica twice: with its default of 2, one of
+// three replicas that hangs would still get a ninth of the calls; with 4, one in 81.
 const leastRequestChoices = 4
 
 func balancerConfig(leastRequest bool) map[string]any {
@@ -32,7 +32,8 @@ func balancerConfig(leastRequest bool) map[string]any {
 	return map[string]any{countedRoundRobin: struct{}{}}
 }
 
-func init() { // gRPC lets balancers be registered at no other time
+// gRPC allows the registration of balancers during initialization only.
+func init() {
 	balancer.Register(countedBuilder{countedRoundRobin, balancer.Get(roundrobin.Name)})
 	balancer.Register(countedBuilder{countedLeastRequest, balancer.Get(leastrequest.Name)})
 }
@@ -42,12 +43,15 @@ type countedBuilder struct {
 	balancer.Builder
 }
 
+// Name returns the name of the balancer, under which gRPC registers it.
 func (b countedBuilder) Name() string { return b.name }
 
+// Build builds the balancer with a connection that counts attempts.
 func (b countedBuilder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
 	return b.Builder.Build(countedConn{cc}, opts)
 }
 
+// ParseConfig parses the configuration of the balancer.
 func (b countedBuilder) ParseConfig(text json.RawMessage) (serviceconfig.LoadBalancingConfig, error) {
 	if parser, ok := b.Builder.(balancer.ConfigParser); ok {
 		return parser.ParseConfig(text)
@@ -57,6 +61,7 @@ func (b countedBuilder) ParseConfig(text json.RawMessage) (serviceconfig.LoadBal
 
 type countedConn struct{ balancer.ClientConn }
 
+// UpdateState wraps the new picker.
 func (c countedConn) UpdateState(s balancer.State) {
 	s.Picker = countedPicker{s.Picker}
 	c.ClientConn.UpdateState(s)
@@ -64,6 +69,7 @@ func (c countedConn) UpdateState(s balancer.State) {
 
 type countedPicker struct{ balancer.Picker }
 
+// Pick picks a connection and counts the attempt.
 func (p countedPicker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	result, err := p.Picker.Pick(info)
 	if err == nil {
@@ -74,7 +80,7 @@ func (p countedPicker) Pick(info balancer.PickInfo) (balancer.PickResult, error)
 	return result, err
 }
 
-// attempt counts one, and where there is a budget follows what it is spent on.
+// attempt counts an attempt, and keeps account of the retry budget if the method has retries.
 func (c *clientCall) attempt(result *balancer.PickResult) {
 	n := c.attempts.Add(1)
 	if n == 1 {
@@ -95,7 +101,7 @@ func (c *clientCall) attempt(result *balancer.PickResult) {
 	}
 }
 
-// retryBudget repeats the sums of grpc-go's, which shows its tokens to nobody (gRFC A6).
+// retryBudget repeats the accounting of grpc-go, which does not expose its tokens (gRFC A6).
 type retryBudget struct {
 	cfg   ClientConfig
 	gauge prometheus.Gauge
@@ -108,7 +114,7 @@ func newRetryBudget(cfg ClientConfig) *retryBudget {
 	return &retryBudget{cfg: cfg, gauge: cfg.Metrics.budget.WithLabelValues(cfg.Callee)}
 }
 
-// reset fills it up: grpc-go does so whenever a service config comes in.
+// reset fills the budget, as grpc-go does with every new service config.
 func (b *retryBudget) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 
 const retried = "client: [{method: 'grpc.testing.TestService/*', retry: {idempotent: true, maxAttempts: 3, initialBackoff: 1ms}}]"
 
-// flaky fails as long as more calls are to fail.
+// flaky fails the next calls. Their number is in fails.
 type flaky struct {
 	fails, served atomic.Int64
 	code          codes.Code
@@ -39,7 +39,7 @@ func (f *flaky) fake() fake {
 	}}
 }
 
-func TestOnlyWhatIsSafeIsRetried(t *testing.T) {
+func TestRetry_SafeCodesOnly(t *testing.T) {
 	for _, c := range []struct {
 		name, text      string
 		code            codes.Code
@@ -47,13 +47,13 @@ func TestOnlyWhatIsSafeIsRetried(t *testing.T) {
 		want            codes.Code
 	}{
 		{"an unreachable callee", retried, codes.Unavailable, 2, 3, codes.OK},
-		{"at most so many times", retried, codes.Unavailable, 3, 3, codes.Unavailable},
+		{"at most maxAttempts times", retried, codes.Unavailable, 3, 3, codes.Unavailable},
 		{"another code", retried, codes.Internal, 1, 1, codes.Internal},
 		{"another method", strings.ReplaceAll(retried, "TestService/*", "TestService/Empty*"), codes.Unavailable, 1, 1, codes.Unavailable},
 		{"another callee", strings.ReplaceAll(retried, "{method", "{callee: other, method"), codes.Unavailable, 1, 1, codes.Unavailable},
 		{"no policy", "", codes.Unavailable, 1, 1, codes.Unavailable},
-		{"a code of the policy", strings.ReplaceAll(retried, "maxAttempts", "codes: [ABORTED], maxAttempts"), codes.Aborted, 1, 2, codes.OK},
-		{"a code not of the policy", strings.ReplaceAll(retried, "maxAttempts", "codes: [ABORTED], maxAttempts"), codes.Unavailable, 1, 1, codes.Unavailable},
+		{"a code in the policy", strings.ReplaceAll(retried, "maxAttempts", "codes: [ABORTED], maxAttempts"), codes.Aborted, 1, 2, codes.OK},
+		{"a code that is not in the policy", strings.ReplaceAll(retried, "maxAttempts", "codes: [ABORTED], maxAttempts"), codes.Unavailable, 1, 1, codes.Unavailable},
 	} {
 		for _, streaming := range []bool{false, true} {
 			t.Run(c.name+map[bool]string{true: ", streaming"}[streaming], func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestOnlyWhatIsSafeIsRetried(t *testing.T) {
 						t.Errorf("%v %s attempts counted, want %v", got, kind, want)
 					}
 				}
-				// A call is one call, however many attempts it took; so it is for the breaker.
+				// A call is one call, whatever the number of its attempts. That includes the breaker.
 				eventually(t, "one call is counted", func() bool {
 					return metric(t, metrics, "grpc_client_handled_total", "grpc_method", method, "grpc_code", c.want.String()) == 1
 				})
@@ -95,7 +95,7 @@ func TestOnlyWhatIsSafeIsRetried(t *testing.T) {
 	}
 }
 
-func TestRetriesStopWhenTheBudgetIsSpent(t *testing.T) {
+func TestRetryBudget_Spent(t *testing.T) {
 	metrics := NewMetrics()
 	f := &flaky{code: codes.Unavailable}
 	f.fails.Store(1000)
@@ -105,7 +105,7 @@ func TestRetriesStopWhenTheBudgetIsSpent(t *testing.T) {
 	for range 100 {
 		call()
 	}
-	// 10 tokens, and retries while more than 5 are left: two of the first call, which is then out of attempts, and one of the second.
+	// There are 10 tokens, and retries while more than 5 are left: two by the first call, which then has no attempts left, and one by the second.
 	if got := f.served.Load(); got != 103 {
 		t.Errorf("100 calls made %d attempts, want 103", got)
 	}
@@ -119,7 +119,7 @@ func TestRetriesStopWhenTheBudgetIsSpent(t *testing.T) {
 	if got := metric(t, metrics, "sandbox_retry_withheld_total"); got < 90 {
 		t.Errorf("%v withheld, want nearly all", got)
 	}
-	// Successes fill it again: 12 of them give 6 tokens, and a failure is retried.
+	// Successes fill the budget: 12 of them add 6 tokens, and a failure is retried again.
 	f.fails.Store(0)
 	for range 14 {
 		call()
@@ -135,7 +135,7 @@ func TestRetriesStopWhenTheBudgetIsSpent(t *testing.T) {
 	}
 }
 
-func TestAnOpenConnectionFollowsThePolicy(t *testing.T) {
+func TestRetry_OpenConnectionFollowsPolicy(t *testing.T) {
 	f := &flaky{code: codes.Unavailable}
 	p := policy(t, "")
 	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Policy: p})
@@ -154,26 +154,27 @@ func TestAnOpenConnectionFollowsThePolicy(t *testing.T) {
 	}
 }
 
-// A rate limit tells grpc-go how long to wait, so its retry is in time.
-func TestARetryWaitsAsLongAsTheLimitSays(t *testing.T) {
+// A rate limit tells grpc-go how long to wait, so the retry succeeds.
+func TestRetry_WaitsForPushback(t *testing.T) {
 	p := policy(t, `
 server: [{rate: {limits: [{tokenBucket: {rate: 5, burst: 1}}]}}]
 client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 1ms, codes: [RESOURCE_EXHAUSTED]}}]
 `)
 	client := wire(t, fake{}, ServerConfig{Policy: p}, ClientConfig{Timeout: time.Minute, Policy: p})
-	began := time.Now()
+	start := time.Now()
 	for range 2 {
 		if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if took := time.Since(began); took < 150*time.Millisecond {
+	if took := time.Since(start); took < 150*time.Millisecond {
 		t.Errorf("the second call took %s, want 200ms", took)
 	}
 }
 
-// gRPC's jitter is a fifth either way. Time stands still while anything works, so that each wait is what gRPC chose.
-func TestBackOffIsJittered(t *testing.T) {
+// The jitter of gRPC is a fifth in either direction. In the bubble time stands still while goroutines run, so each wait is exactly what gRPC
+// chose.
+func TestRetry_BackoffJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const backOff, calls = 200 * time.Millisecond, 40
 		var mu sync.Mutex
@@ -181,8 +182,8 @@ func TestBackOffIsJittered(t *testing.T) {
 		client := wire(t, fake{unary: func(_ context.Context, req *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 			mu.Lock()
 			defer mu.Unlock()
-			if began, again := first[req.GetResponseSize()]; again {
-				waits = append(waits, time.Since(began))
+			if start, again := first[req.GetResponseSize()]; again {
+				waits = append(waits, time.Since(start))
 			} else {
 				first[req.GetResponseSize()] = time.Now()
 			}
@@ -196,10 +197,10 @@ func TestBackOffIsJittered(t *testing.T) {
 		all.Wait()
 		slices.Sort(waits)
 		if len(waits) != calls || waits[0] < backOff*4/5 || waits[calls-1] > backOff*6/5 {
-			t.Fatalf("%d of %d calls waited to be made again, want all, %s and at most a fifth more or less: %v", len(waits), calls, backOff, waits)
+			t.Fatalf("%d of %d calls were retried, want all, after %s and at most a fifth more or less: %v", len(waits), calls, backOff, waits)
 		}
 		if spread := waits[calls-1] - waits[0]; spread < backOff/5 {
-			t.Errorf("the waits differ by %s at most: %v", spread, waits)
+			t.Errorf("the waits differ by only %s: %v", spread, waits)
 		}
 	})
 }

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// authority is a certificate authority that lives as long as a test.
+// authority is a certificate authority for one test.
 type authority struct {
 	t    *testing.T
 	cert *x509.Certificate
@@ -23,11 +23,13 @@ type authority struct {
 	pem  []byte
 	last int64
 
-	root     *authority // of an intermediate; nil for a root
-	from, to time.Time  // of what issue makes next; zero for a time around now
+	// root is the root of an intermediate, and nil for a root.
+	root *authority
+	// from and to limit what issue makes next; zero means a time around now.
+	from, to time.Time
 }
 
-// intermediate makes an authority that a has signed.
+// intermediate returns an authority that a has signed.
 func (a *authority) intermediate() *authority {
 	a.t.Helper()
 	i := &authority{t: a.t, key: newKey(a.t), last: 1, root: a}
@@ -69,8 +71,8 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// issue makes the three files for a DNS name, and SPIFFE identities. Each has the next serial number and expires a second later than the
-// one before.
+// issue returns the three files for a DNS name and SPIFFE identities. Each certificate has the next serial number and expires a second later
+// than the previous one.
 func (a *authority) issue(name string, spiffe ...string) identityFiles {
 	a.t.Helper()
 	a.last++
@@ -108,7 +110,7 @@ func (a *authority) issue(name string, spiffe ...string) identityFiles {
 	return f
 }
 
-// mount writes the files as the kubelet writes a Secret: into a new folder, then the link ..data moves over in one step.
+// mount writes the files as the kubelet writes a Secret: into a new folder, to which the link ..data is then moved in one step.
 func mount(t *testing.T, dir string, f identityFiles) {
 	t.Helper()
 	version, err := os.MkdirTemp(dir, "..v")
@@ -124,7 +126,7 @@ func mount(t *testing.T, dir string, f identityFiles) {
 	must(t, os.Rename(next, filepath.Join(dir, "..data")))
 }
 
-// replace writes a file anew in one step, so that nobody reads half of it.
+// replace replaces a file in one step, so that no reader sees half of it.
 func replace(t *testing.T, path string, data []byte) {
 	t.Helper()
 	must(t, os.WriteFile(path+".next", data, 0o600))
@@ -143,7 +145,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// identity mounts the files in a folder of their own.
+// identity mounts the files in a new folder and loads them.
 func identity(t *testing.T, f identityFiles, metrics *Metrics) (*Identity, string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// benchClient joins the two in memory.
+// benchClient connects client and server in memory.
 func benchClient(b *testing.B, s *grpc.Server, dial func(...grpc.DialOption) (*grpc.ClientConn, error)) testv1.TestServiceClient {
 	b.Helper()
 	pipe := bufconn.Listen(1 << 20)
@@ -28,27 +28,28 @@ func benchClient(b *testing.B, s *grpc.Server, dial func(...grpc.DialOption) (*g
 	b.Cleanup(func() {
 		_ = conn.Close()
 		s.Stop()
-		<-served //nolint:errcheck // it was told to end
+		<-served //nolint:errcheck // the server was stopped
 	})
 	return testv1.NewTestServiceClient(conn)
 }
 
-// chain is a way to join client and server.
+// chain is one way to connect a client and a server.
 type chain struct {
 	name string
 	join func(*testing.B) testv1.TestServiceClient
 }
 
-// chains are compared with the first.
+// chains lists the ways. The others are compared with the first.
 func chains() []chain {
 	return []chain{
 		{"bare grpc-go", func(b *testing.B) testv1.TestServiceClient {
-			window, conn := grpc.WithInitialWindowSize(1<<20), grpc.WithInitialConnWindowSize(1<<20) // as ours, or we would look better than we are
+			// The same windows as ours. Otherwise our numbers would look better than they are.
+			window, conn := grpc.WithInitialWindowSize(1<<20), grpc.WithInitialConnWindowSize(1<<20)
 			return benchClient(b, grpc.NewServer(grpc.InitialWindowSize(1<<20), grpc.InitialConnWindowSize(1<<20)), func(o ...grpc.DialOption) (*grpc.ClientConn, error) {
 				return grpc.NewClient("passthrough:///pipe", append(o, window, conn, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 			})
 		}},
-		{"governed, nobody traces", func(b *testing.B) testv1.TestServiceClient { return governedClient(b, "", nil) }},
+		{"governed, without tracing", func(b *testing.B) testv1.TestServiceClient { return governedClient(b, "", nil) }},
 		{"governed, trace not sampled", func(b *testing.B) testv1.TestServiceClient {
 			return governedClient(b, "", sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())))
 		}},
@@ -61,7 +62,7 @@ func chains() []chain {
 	}
 }
 
-// everyPart limits a lot and refuses nothing.
+// everyPart uses every part of a policy and refuses nothing.
 const everyPart = `
 server:
 - bulkhead: {maxConcurrent: 1000}
@@ -84,7 +85,8 @@ func (c chain) unary(b *testing.B) {
 	client := c.join(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // as every caller in production has
+		// Every caller in production has a deadline.
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		if _, err := client.UnaryCall(ctx, &testv1.SimpleRequest{}); err != nil {
 			b.Fatal(err)
 		}
@@ -92,7 +94,7 @@ func (c chain) unary(b *testing.B) {
 	}
 }
 
-// message is one there and one back.
+// message measures one message in each direction.
 func (c chain) message(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

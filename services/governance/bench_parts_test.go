@@ -12,7 +12,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// shared runs op in n goroutines, b.N times in all.
+// shared runs op b.N times, spread over n goroutines.
 func shared(b *testing.B, n int, op func()) {
 	b.Helper()
 	b.ReportAllocs()
@@ -28,7 +28,7 @@ func shared(b *testing.B, n int, op func()) {
 	all.Wait()
 }
 
-// breakerOps let one call in and count that it went well.
+// breakerOps returns, for each library, a function that admits one call and counts a success.
 func breakerOps() []struct {
 	name string
 	op   func() func()
@@ -69,13 +69,13 @@ func BenchmarkBreaker(b *testing.B) {
 	}
 }
 
-// limiterOp is one decision of a method's limit, from the policy to the token.
+// limiterOp returns one decision of a method's limit, including the lookup in the policy.
 func limiterOp(b testing.TB, text, caller string) func() {
 	p := policy(b, text)
 	var rates rateLimits
 	limits := rates.follow(time.Now(), p.load().server("a.B/C").limits)
 	return func() {
-		if _, refused := takeAll(time.Now(), limits, caller); refused > 0 {
+		if _, refused := takeFromAll(time.Now(), limits, caller); refused > 0 {
 			b.Fatal("refused")
 		}
 	}
@@ -95,7 +95,7 @@ func BenchmarkLimiter(b *testing.B) {
 	b.Run("per caller", benchLimiter(perCallerLimit))
 }
 
-// benchNoFaults is what an empty injector costs a call on one side: to find the method's rule, and to pass its faults.
+// benchNoFaults measures what a call costs on one side without faults: finding the method's rule and checking its empty list of faults.
 func benchNoFaults(side string) func(*testing.B) {
 	return func(b *testing.B) { shared(b, 1, faultless(b)[side]) }
 }

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// tunings are what the table of the README compares. The first is how grpc-go comes.
+// tunings are compared in the README. The first has the defaults of grpc-go.
 func tunings() []struct{ name, text string } {
 	return []struct{ name, text string }{
 		{"windows 64 KiB", "{streamWindowBytes: 65536, connectionWindowBytes: 65536}"},
@@ -30,7 +30,7 @@ func tunings() []struct{ name, text string } {
 	}
 }
 
-// linked joins client and server by a link of that round trip.
+// linked connects client and server over a link with that round trip time.
 func linked(b testing.TB, tuning string, roundTrip time.Duration) testv1.TestServiceClient {
 	b.Helper()
 	p := policy(b, "tuning: "+tuning+"\nconnections: [{tuning: "+tuning+"}]")
@@ -51,12 +51,12 @@ func linked(b testing.TB, tuning string, roundTrip time.Duration) testv1.TestSer
 	b.Cleanup(func() {
 		_ = conn.Close()
 		s.Stop()
-		<-served //nolint:errcheck // it was told to end
+		<-served //nolint:errcheck // the server was stopped
 	})
 	return testv1.NewTestServiceClient(conn)
 }
 
-// text is what services send each other: it packs well, and not absurdly well.
+// text returns text like that of real services: it compresses well, but not unrealistically well.
 func text(n int) []byte {
 	var t bytes.Buffer
 	for i := 0; t.Len() < n; i++ {
@@ -65,7 +65,7 @@ func text(n int) []byte {
 	return t.Bytes()[:n]
 }
 
-// benchTransfer echoes a message of that size; bytes count both ways.
+// benchTransfer echoes a message of that size. Bytes are counted in both directions.
 func benchTransfer(tuning string, roundTrip time.Duration, size int) func(*testing.B) {
 	return func(b *testing.B) {
 		client, req := linked(b, tuning, roundTrip), &testv1.SimpleRequest{Payload: &testv1.Payload{Body: text(size)}}
@@ -81,7 +81,7 @@ func benchTransfer(tuning string, roundTrip time.Duration, size int) func(*testi
 	}
 }
 
-// tooLarge says whether a message of that size is refused.
+// tooLarge reports whether a message of that size is refused.
 func tooLarge(t *testing.T, tuning string, size int) bool {
 	t.Helper()
 	_, err := linked(t, tuning, 0).UnaryCall(context.Background(), &testv1.SimpleRequest{Payload: &testv1.Payload{Body: text(size)}})
@@ -100,7 +100,7 @@ func BenchmarkTuning(b *testing.B) {
 	}
 }
 
-// silent is a connection that can go dead without a word, as when a node loses its power.
+// silent is a connection that can stop without an error, as when a node loses power.
 type silent struct {
 	net.Conn
 	dead *atomic.Bool
@@ -129,7 +129,7 @@ func (c *silent) Close() error {
 	return c.Conn.Close()
 }
 
-// deadAfter measures how long a stream on a dead connection hangs before its caller is told.
+// deadAfter returns how long a stream on such a connection hangs until its caller gets an error.
 func deadAfter(t testing.TB, tuning string) time.Duration {
 	t.Helper()
 	var dead atomic.Bool
@@ -158,9 +158,9 @@ func deadAfter(t testing.TB, tuning string) time.Duration {
 		t.Fatal(err)
 	}
 	dead.Store(true)
-	began := time.Now()
+	start := time.Now()
 	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable {
-		t.Error("the end is", err)
+		t.Error("the stream ended with", err)
 	}
-	return time.Since(began)
+	return time.Since(start)
 }

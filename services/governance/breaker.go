@@ -11,7 +11,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// breakerState is the state of a breaker: its zero value is closed.
+// breakerState is the state of a breaker. Its zero value is closed.
 type breakerState uint64
 
 const (
@@ -22,34 +22,48 @@ const (
 
 func (s breakerState) String() string { return [...]string{StateClosed, StateOpen, StateHalfOpen}[s] }
 
-// transition is one change of state.
+// transition is a change of state.
 type transition struct {
 	from, to string
-	reason   string // with its numbers
-	class    string // without them, for a label
-	at       time.Time
+	// reason has the numbers; class has none, to be a label.
+	reason string
+	class  string
+	at     time.Time
 }
 
-// breaker guards one method of one callee. Its settings may change at any time; what it has counted stays.
+// breaker is a circuit breaker for one method of one callee.
+//
+// Closed, it lets calls through and counts their outcomes in a rolling window. When enough of them fail it opens and refuses every call.
+// After a while it becomes half-open and lets a few calls through as probes: if one fails it opens again, if all succeed it closes. A breaker
+// leaves the open state with the first call after that time, so it stays open while there are no calls.
+//
+// Its settings may change at any time; what it has counted is kept.
 type breaker struct {
-	now      func() time.Duration // monotonic, from any origin
+	// now returns a monotonic time from any origin.
+	now      func() time.Duration
 	publish  func(transition)
 	settings atomic.Pointer[BreakerConfig]
 	inFlight atomic.Int64
-	word     atomic.Uint64 // generation<<2 | state: what a call is let in by, without the lock
+	// word is generation<<2 | state. A call is admitted by it without the lock.
+	word atomic.Uint64
 
-	mu        sync.Mutex
-	counts    window
-	origin    time.Duration // when this generation began; the window counts from it
-	latest    time.Duration // what now said last
-	admitted  uint32        // half-open: probes let in and not given back
+	mu     sync.Mutex
+	counts window
+	// origin is when this generation started. The window counts from it.
+	origin time.Duration
+	// latest is the last result of now.
+	latest time.Duration
+	// admitted counts the probes in half-open state that have not been given back.
+	admitted  uint32
 	succeeded uint32
-	lastProbe time.Duration // age at which the latest probe was let in
+	// lastProbe is the age at which the latest probe was admitted.
+	lastProbe time.Duration
 	pending   []transition
-	flush     sync.Mutex // keeps publications in order; taken before mu
+	// flush keeps publications in order. It is locked before mu.
+	flush sync.Mutex
 }
 
-// ticket says under which generation a call was let in: an outcome of an earlier one counts no more.
+// ticket is the generation and state under which a call was admitted. An outcome from an earlier generation is ignored.
 type ticket uint64
 
 func newBreaker(cfg BreakerConfig, now func() time.Duration, publish func(transition)) *breaker {
@@ -64,7 +78,7 @@ func newBreaker(cfg BreakerConfig, now func() time.Duration, publish func(transi
 
 func (b *breaker) state() breakerState { return breakerState(b.word.Load() & 3) }
 
-// configure takes new settings into use.
+// configure applies new settings.
 func (b *breaker) configure(cfg BreakerConfig) {
 	cfg = cfg.withDefaults()
 	b.mu.Lock()
@@ -73,12 +87,12 @@ func (b *breaker) configure(cfg BreakerConfig) {
 	}
 	b.settings.Store(&cfg)
 	if cfg.Disabled && b.state() != closed {
-		b.become(closed, "disabled", "the policy disabled it")
+		b.transitionTo(closed, "disabled", "the policy disabled it")
 	}
 	b.unlockAndPublish()
 }
 
-// age is the time since the generation began. While a clock jumps back, it stands still.
+// age returns the time since the generation started. While the clock is behind an earlier reading, it stands still.
 func (b *breaker) age() time.Duration {
 	now := b.now()
 	if now < b.latest {
@@ -88,7 +102,7 @@ func (b *breaker) age() time.Duration {
 	return now - b.origin
 }
 
-// allow lets a call in, or returns the error to give the caller. done must follow exactly once with the ticket.
+// allow admits a call, or returns the error for the caller. done must be called exactly once with the ticket.
 func (b *breaker) allow() (ticket, error) {
 	cfg := b.settings.Load()
 	word := b.word.Load()
@@ -112,11 +126,11 @@ func (b *breaker) admitProbe(cfg *BreakerConfig) (word uint64, err error) {
 	b.mu.Lock()
 	age := b.age()
 	if b.state() == open && age > cfg.Open {
-		b.become(halfOpen, "open_time_over", fmt.Sprintf("%s have passed since it opened", cfg.Open))
+		b.transitionTo(halfOpen, "open_time_over", fmt.Sprintf("%s have passed since it opened", cfg.Open))
 		age = 0
 	}
 	if b.state() == halfOpen && b.admitted >= cfg.Probes && age-b.lastProbe > cfg.Window {
-		// Probes that say nothing for so long were abandoned: their outcomes count no more, and their slots come back.
+		// Probes without an outcome for this long were abandoned. Their outcomes are ignored from now on, and their slots are free.
 		b.newGeneration(halfOpen)
 		age = 0
 	}
@@ -136,7 +150,7 @@ func (b *breaker) admitProbe(cfg *BreakerConfig) (word uint64, err error) {
 	return word, err
 }
 
-// done counts the outcome of a call that was let in.
+// done counts the outcome of an admitted call.
 func (b *breaker) done(t ticket, err error) {
 	b.inFlight.Add(-1)
 	code := codeOf(err)
@@ -147,20 +161,21 @@ func (b *breaker) done(t ticket, err error) {
 	}
 	cfg := b.settings.Load()
 	switch state := b.state(); {
-	case code == codes.Canceled: // says nothing about the callee
+	// A cancelled call says nothing about the callee.
+	case code == codes.Canceled:
 		if state == halfOpen {
 			b.admitted--
 		}
 	case state == halfOpen && IsFailure(code):
-		b.become(open, "probe_failed", "a probe failed with "+codeName(code))
+		b.transitionTo(open, "probe_failed", "a probe failed with "+codeName(code))
 	case state == halfOpen:
 		if b.succeeded++; b.succeeded >= cfg.Probes {
-			b.become(closed, "probes_succeeded", fmt.Sprintf("%d probes in a row succeeded", b.succeeded))
+			b.transitionTo(closed, "probes_succeeded", fmt.Sprintf("%d probes in a row succeeded", b.succeeded))
 		}
 	case state == closed:
 		b.counts.add(b.age(), !IsFailure(code))
 		if IsFailure(code) && !cfg.Disabled && b.tooManyFailed(cfg) {
-			b.become(open, "failure_ratio", fmt.Sprintf("%.1f%% of %d calls failed",
+			b.transitionTo(open, "failure_ratio", fmt.Sprintf("%.1f%% of %d calls failed",
 				100*float64(b.counts.failed)/float64(b.counts.ok+b.counts.failed), b.counts.ok+b.counts.failed))
 		}
 	}
@@ -172,7 +187,7 @@ func (b *breaker) tooManyFailed(cfg *BreakerConfig) bool {
 	return finished >= cfg.MinCalls && float64(b.counts.failed) >= cfg.FailureRatio*float64(finished)
 }
 
-func (b *breaker) become(to breakerState, class, reason string) {
+func (b *breaker) transitionTo(to breakerState, class, reason string) {
 	b.pending = append(b.pending, transition{from: b.state().String(), to: to.String(), class: class, reason: reason, at: time.Now()})
 	b.newGeneration(to)
 }
@@ -185,7 +200,7 @@ func (b *breaker) newGeneration(state breakerState) {
 	b.word.Store((generation+1)<<2 | uint64(state))
 }
 
-// unlockAndPublish publishes outside of the lock, in order.
+// unlockAndPublish publishes transitions in order, and outside of the lock.
 func (b *breaker) unlockAndPublish() {
 	waiting := len(b.pending) > 0
 	b.mu.Unlock()

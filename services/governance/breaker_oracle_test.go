@@ -17,7 +17,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// oracle is the library that this breaker replaced, with the same settings.
+// oracle returns a breaker of gobreaker, which this breaker replaced, with the same settings.
 func oracle(cfg BreakerConfig) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	cfg = cfg.withDefaults()
 	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
@@ -31,8 +31,9 @@ func oracle(cfg BreakerConfig) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	})
 }
 
-// Random calls, outcomes and pauses: both must let the same calls in and be in the same state after every step.
-func TestTheBreakerDecidesAsGobreakerDoes(t *testing.T) {
+// TestBreaker_DecidesLikeGobreaker makes random calls, outcomes and pauses. Both breakers must admit the same calls and be in the same state
+// after every step.
+func TestBreaker_DecidesLikeGobreaker(t *testing.T) {
 	for seed := range uint64(200) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 7))
@@ -45,7 +46,8 @@ func TestTheBreakerDecidesAsGobreakerDoes(t *testing.T) {
 				theirs func(error)
 				ours   ticket
 			}
-			var probes []open // calls that are still out; only in half-open, where it matters
+			// probes are the calls in flight in half-open state, where their order matters.
+			var probes []open
 			end := func(o open, err error) {
 				o.theirs(err)
 				ours.done(o.ours, err)
@@ -57,7 +59,7 @@ func TestTheBreakerDecidesAsGobreakerDoes(t *testing.T) {
 				report, theirErr := theirs.Allow()
 				ticket, ourErr := ours.allow()
 				if (theirErr == nil) != (ourErr == nil) {
-					t.Fatalf("seed %d step %d: gobreaker says %v, we say %v", seed, step, theirErr, ourErr)
+					t.Fatalf("seed %d step %d: gobreaker returns %v, ours %v", seed, step, theirErr, ourErr)
 				}
 				outcome := func() error {
 					switch x := random.Float64(); {
@@ -79,15 +81,15 @@ func TestTheBreakerDecidesAsGobreakerDoes(t *testing.T) {
 					probes = nil
 				}
 				if got, want := ours.state().String(), theirs.State().String(); got != want && !(got == StateOpen && want == StateHalfOpen) {
-					// Asking gobreaker for its state makes it half-open when the time is over; ours waits for the next call.
-					t.Fatalf("seed %d step %d: gobreaker is %s, we are %s", seed, step, want, got)
+					// Reading the state of gobreaker makes it half-open when the time has passed. Ours waits for the next call.
+					t.Fatalf("seed %d step %d: gobreaker is %s, ours is %s", seed, step, want, got)
 				}
 			}
 		})
 	}
 }
 
-// clocked is a breaker whose clock the test moves at will.
+// clocked is a breaker with a clock that the test sets.
 type clocked struct {
 	*breaker
 	t   *testing.T
@@ -114,13 +116,13 @@ func (c *clocked) calls(n int, err error) {
 func (c *clocked) is(want breakerState, when string) {
 	c.t.Helper()
 	if got := c.state(); got != want {
-		c.t.Errorf("%s it is %s, want %s", when, got, want)
+		c.t.Errorf("%s the breaker is %s, want %s", when, got, want)
 	}
 }
 
 var errDown = status.Error(codes.Unavailable, "chosen")
 
-func TestAClockThatJumpsDoesNoHarm(t *testing.T) {
+func TestBreaker_ClockJumps(t *testing.T) {
 	c := newClocked(t, BreakerConfig{})
 	c.calls(15, nil)
 	c.calls(4, errDown)
@@ -132,7 +134,8 @@ func TestAClockThatJumpsDoesNoHarm(t *testing.T) {
 	if _, err := c.allow(); refusal.Reason(err) != ReasonBreakerOpen {
 		t.Error("4 s after it opened:", err)
 	}
-	c.now -= 5 * time.Minute // and not open for 5 minutes more
+	// The breaker must not stay open for another 5 minutes.
+	c.now -= 5 * time.Minute
 	if _, err := c.allow(); refusal.Reason(err) != ReasonBreakerOpen {
 		t.Error("after a jump back:", err)
 	}
@@ -148,12 +151,13 @@ func TestAClockThatJumpsDoesNoHarm(t *testing.T) {
 	c.is(open, "after the 20th")
 }
 
-func TestAnAbandonedProbeGivesItsSlotBack(t *testing.T) {
+func TestBreaker_AbandonedProbes(t *testing.T) {
 	c := newClocked(t, BreakerConfig{Probes: 2})
 	c.calls(20, errDown)
 	c.now += 6 * time.Second
 	var abandoned []ticket
-	for range 2 { // both probes are streams that nobody reads, cancels or ends
+	// Both probes are streams that are never read, cancelled or ended.
+	for range 2 {
 		probe, err := c.allow()
 		must(t, err)
 		abandoned = append(abandoned, probe)
@@ -165,7 +169,8 @@ func TestAnAbandonedProbeGivesItsSlotBack(t *testing.T) {
 	c.now += time.Millisecond
 	c.calls(1, nil)
 	for _, late := range abandoned {
-		c.done(late, errDown) // counts no more
+		// A late outcome is ignored.
+		c.done(late, errDown)
 	}
 	c.is(halfOpen, "after late failures of abandoned probes")
 	c.calls(1, nil)
@@ -175,16 +180,17 @@ func TestAnAbandonedProbeGivesItsSlotBack(t *testing.T) {
 	}
 }
 
-func TestNewSettingsKeepWhatWasMeasured(t *testing.T) {
+func TestBreaker_NewSettingsKeepCounts(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change BreakerConfig
-		more   int // failures until it opens, of 20 successes and 10 failures measured
+		// more is how many failures open the breaker, after 20 successes and 10 failures.
+		more int
 	}{
 		{"a lower ratio", BreakerConfig{FailureRatio: 0.35, MinCalls: 31}, 1},
-		{"a lower least number of calls", BreakerConfig{FailureRatio: 0.5, MinCalls: 10}, 10},
+		{"a lower minimum of calls", BreakerConfig{FailureRatio: 0.5, MinCalls: 10}, 10},
 		{"a longer window", BreakerConfig{FailureRatio: 0.35, Window: time.Minute}, 1},
-		{"a shorter window that all of it fits in", BreakerConfig{FailureRatio: 0.35, Window: 5 * time.Second}, 1},
+		{"a shorter window that covers everything", BreakerConfig{FailureRatio: 0.35, Window: 5 * time.Second}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newClocked(t, BreakerConfig{FailureRatio: 0.9})
@@ -199,7 +205,7 @@ func TestNewSettingsKeepWhatWasMeasured(t *testing.T) {
 			b.is(open, fmt.Sprintf("after %d more", c.more))
 		})
 	}
-	t.Run("a shorter window that some of it is too old for", func(t *testing.T) {
+	t.Run("a shorter window that does not cover everything", func(t *testing.T) {
 		b := newClocked(t, BreakerConfig{FailureRatio: 0.9})
 		b.calls(20, nil)
 		b.now += 8 * time.Second
@@ -222,7 +228,7 @@ func TestNewSettingsKeepWhatWasMeasured(t *testing.T) {
 	})
 }
 
-func TestARefusalSaysWhenToComeBack(t *testing.T) {
+func TestBreaker_RetryDelay(t *testing.T) {
 	c := newClocked(t, BreakerConfig{})
 	c.calls(20, errDown)
 	c.now += 1200 * time.Millisecond
@@ -233,16 +239,16 @@ func TestARefusalSaysWhenToComeBack(t *testing.T) {
 	}
 	c.now += after - 1
 	if _, err := c.allow(); err == nil {
-		t.Error("let in too early")
+		t.Error("admitted too early")
 	}
 	c.now++
 	if _, err := c.allow(); err != nil {
-		t.Error("refused after the time it named:", err)
+		t.Error("refused after the time in RetryInfo:", err)
 	}
 }
 
-// The window of a breaker and the calls in flight outlive any number of policies.
-func TestAPolicyChangeKeepsTheBreakersWindow(t *testing.T) {
+// A policy does not reset the window of a breaker or its calls in flight, however often it changes.
+func TestBreaker_KeptAcrossPolicies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := policy(t, "version: lenient\nclient: [{breaker: {failureRatio: 0.9}}]")
 		breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
@@ -273,7 +279,7 @@ func TestAPolicyChangeKeepsTheBreakersWindow(t *testing.T) {
 	})
 }
 
-// answering is a callee that gives this answer.
+// answering returns a callee that answers with err.
 func answering(err error) func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
 	return func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return err }
 }

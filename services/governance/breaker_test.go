@@ -16,7 +16,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-func TestWhatCountsAsAFailure(t *testing.T) {
+func TestIsFailure_Codes(t *testing.T) {
 	failures := []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown, codes.DataLoss, codes.ResourceExhausted}
 	for c := codes.OK; c <= codes.Unauthenticated; c++ {
 		if got, want := IsFailure(c), slices.Contains(failures, c); got != want {
@@ -28,14 +28,14 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 	}
 }
 
-// begin lets a call in and returns what ends it.
+// begin admits a call and returns the function that ends it.
 func begin(b *Breakers, callee, method string) (done func(error), err error) {
-	m := b.of(edge{callee, bare(method)})
+	m := b.of(edge{callee, bareMethod(method)})
 	t, err := m.allow(nil)
 	return func(err error) { m.done(t, err) }, err
 }
 
-// rig drives the breaker of one method by hand.
+// rig drives the breaker of one method.
 type rig struct {
 	t        *testing.T
 	metrics  *Metrics
@@ -63,7 +63,8 @@ func (r *rig) begin() func(error) {
 func (r *rig) calls(n int, code codes.Code) {
 	r.t.Helper()
 	for range n {
-		r.begin()(status.Error(code, "chosen")) // nil for OK
+		// For codes.OK the error is nil.
+		r.begin()(status.Error(code, "chosen"))
 	}
 }
 
@@ -81,11 +82,11 @@ func (r *rig) state(state, reason string) {
 		r.t.Errorf("got %+v, want %s (%s)", all, state, reason)
 	}
 	if got := metric(r.t, r.metrics, "sandbox_breaker_state", "callee", "callee", "method", "s.S/M"); got != stateNumber(state) {
-		r.t.Errorf("the gauge says %v, want %v", got, stateNumber(state))
+		r.t.Errorf("the gauge is %v, want %v", got, stateNumber(state))
 	}
 }
 
-func TestBreakerTrips(t *testing.T) {
+func TestBreaker_Opens(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		do     func(*rig)
@@ -96,16 +97,16 @@ func TestBreakerTrips(t *testing.T) {
 			StateOpen, "25.0% of 20 calls failed"},
 		{"less than a quarter does not", func(r *rig) { r.calls(30, codes.OK); r.calls(9, codes.Internal) }, StateClosed, ""},
 		{"the share is exact", func(r *rig) { r.calls(23, codes.OK); r.calls(8, codes.Unknown) }, StateOpen, "25.8% of 31 calls failed"},
-		{"fewer than 20 calls never do", func(r *rig) { r.calls(19, codes.Unavailable) }, StateClosed, ""},
-		{"refusals the caller earned never do", func(r *rig) { r.calls(100, codes.NotFound) }, StateClosed, ""},
-		{"calls given up count neither way", func(r *rig) { r.calls(100, codes.Canceled); r.calls(19, codes.Unavailable) }, StateClosed, ""},
+		{"fewer than 20 calls do not", func(r *rig) { r.calls(19, codes.Unavailable) }, StateClosed, ""},
+		{"refusals that are the caller's fault do not", func(r *rig) { r.calls(100, codes.NotFound) }, StateClosed, ""},
+		{"cancelled calls are not counted", func(r *rig) { r.calls(100, codes.Canceled); r.calls(19, codes.Unavailable) }, StateClosed, ""},
 		{"failures leave the window after 10 s", func(r *rig) {
 			r.calls(15, codes.Unavailable)
 			time.Sleep(11 * time.Second)
 			r.calls(18, codes.OK)
 			r.calls(4, codes.Unavailable)
 		}, StateClosed, ""},
-		{"the window rolls, it does not start anew every 10 s", func(r *rig) {
+		{"the window rolls, it does not restart every 10 s", func(r *rig) {
 			r.calls(1, codes.OK)
 			time.Sleep(9 * time.Second)
 			r.calls(10, codes.Unavailable)
@@ -129,7 +130,7 @@ func TestBreakerTrips(t *testing.T) {
 	}
 }
 
-func TestBreakerRecovers(t *testing.T) {
+func TestBreaker_Recovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.calls(20, codes.DeadlineExceeded)
@@ -151,7 +152,8 @@ func TestBreakerRecovers(t *testing.T) {
 		r.state(StateHalfOpen, "5s have passed since it opened")
 		r.refused(codes.Unavailable, ReasonBreakerOpen)
 		probes[0](status.Error(codes.Canceled, "given up"))
-		probes[0] = r.begin() // a call given up gives its slot back
+		// A cancelled call frees its slot.
+		probes[0] = r.begin()
 		for _, done := range probes {
 			done(nil)
 		}
@@ -174,8 +176,8 @@ func TestBreakerRecovers(t *testing.T) {
 		if want := []string{"closed>open", "open>half-open", "half-open>open", "open>half-open", "half-open>closed"}; !slices.Equal(trace, want) {
 			t.Errorf("events %v, want %v", trace, want)
 		}
-		if told := r.log.String(); strings.Count(told, "\n") != 5 || !strings.Contains(told, `callee=callee method=s.S/M from=closed to=open reason="100.0% of 20 calls failed"`) {
-			t.Errorf("the log tells\n%s", told)
+		if logged := r.log.String(); strings.Count(logged, "\n") != 5 || !strings.Contains(logged, `callee=callee method=s.S/M from=closed to=open reason="100.0% of 20 calls failed"`) {
+			t.Errorf("the log has\n%s", logged)
 		}
 		if kept[0].Detail != "open: 100.0% of 20 calls failed" || !kept[0].Time.Equal(opened) {
 			t.Errorf("first event %+v", kept[0])
@@ -194,7 +196,7 @@ func TestBreakerRecovers(t *testing.T) {
 	})
 }
 
-func TestAtMost100CallsAtOnce(t *testing.T) {
+func TestBreaker_MaxConcurrent(t *testing.T) {
 	r := newRig(t)
 	var open []func(error)
 	for range 100 {
@@ -202,21 +204,22 @@ func TestAtMost100CallsAtOnce(t *testing.T) {
 	}
 	r.refused(codes.ResourceExhausted, ReasonTooManyCalls)
 	open[0](nil)
-	open[0] = r.begin() // the place is free again
+	// A slot is free again.
+	open[0] = r.begin()
 	for range 18 {
 		r.refused(codes.ResourceExhausted, ReasonTooManyCalls)
 	}
 	if got := metric(t, r.metrics, "sandbox_concurrency_rejected_total", "callee", "callee", "method", "s.S/M"); got != 19 {
 		t.Errorf("%v rejected, want 19", got)
 	}
-	// 1 success and 19 refusals: they count as failures.
+	// One success and 19 refusals, which count as failures.
 	r.state(StateOpen, "95.0% of 20 calls failed")
 	for _, done := range open {
 		done(nil)
 	}
 }
 
-func TestEachMethodHasItsBreaker(t *testing.T) {
+func TestBreakers_OnePerMethod(t *testing.T) {
 	r := newRig(t)
 	r.calls(20, codes.Unavailable)
 	for _, other := range []struct{ callee, method string }{{"callee", "/s.S/Other"}, {"other", "/s.S/M"}} {

@@ -6,15 +6,22 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// BreakerConfig says when a breaker opens. A zero field means the default named beside it.
+// BreakerConfig says when a breaker opens and closes. The zero value of each field selects the default in its comment.
 type BreakerConfig struct {
-	FailureRatio  float64       // 0.25: share of finished calls in the window that failed
-	MinCalls      uint32        // 20: finished calls in the window below which it never opens
-	Window        time.Duration // 10s, rolling, in buckets of a tenth
-	Open          time.Duration // 5s: how long it refuses every call
-	Probes        uint32        // 5: calls let through when half-open; all must succeed
-	MaxConcurrent int64         // 100: calls at once; one more is refused with RESOURCE_EXHAUSTED and counts as a failure
-	Disabled      bool          // never open; calls are counted all the same
+	// FailureRatio is the share of finished calls in the window that failed, from which on the breaker opens. Default: 0.25.
+	FailureRatio float64
+	// MinCalls is the number of finished calls in the window below which the breaker never opens. Default: 20.
+	MinCalls uint32
+	// Window is the length of the rolling window, which has ten buckets. Default: 10s.
+	Window time.Duration
+	// Open is how long the breaker refuses every call. Default: 5s.
+	Open time.Duration
+	// Probes is how many calls are let through in half-open state; all of them must succeed. Default: 5.
+	Probes uint32
+	// MaxConcurrent is how many calls may be in flight. Another one is refused with RESOURCE_EXHAUSTED and counts as a failure. Default: 100.
+	MaxConcurrent int64
+	// Disabled breakers never open, but still count calls.
+	Disabled bool
 }
 
 func (c BreakerConfig) withDefaults() BreakerConfig {
@@ -34,8 +41,8 @@ func orDefault[T comparable](field *T, value T) {
 	}
 }
 
-// under is what the policy makes of c: what the policy leaves unset stays as c has it.
-func (c BreakerConfig) under(p *policyv1.Breaker) BreakerConfig {
+// withPolicy returns the settings under a policy, which overrides the fields that it sets.
+func (c BreakerConfig) withPolicy(p *policyv1.Breaker) BreakerConfig {
 	if p == nil {
 		return c
 	}

@@ -22,43 +22,45 @@ const (
 	StateHalfOpen = "half-open"
 )
 
-// BreakerState is what one breaker is doing now. Method has no leading slash. Reason is empty until it first changes.
+// BreakerState describes one breaker. Method has no leading slash. Reason is empty until the first transition.
 type BreakerState struct {
 	Caller, Callee, Method string
 	State, Reason          string
 	Since                  time.Time
 }
 
-// Breakers holds the breakers of a process, one per callee and method, made when first called.
+// Breakers has the breakers of a process, one per callee and method. Each is made with its first call.
 type Breakers struct {
-	Log *slog.Logger // hears of every transition; may be nil
+	// Log receives every transition; it may be nil.
+	Log *slog.Logger
 
 	caller  string
 	cfg     BreakerConfig
 	metrics *Metrics
 	events  *Events
 	origin  time.Time
-	all     lookup[edge, *methodBreaker]
+	all     onceMap[edge, *methodBreaker]
 
 	mu     sync.Mutex
 	states map[edge]BreakerState
 }
 
-// methodBreaker is a breaker with what reports its refusals.
+// methodBreaker is a breaker with the metrics for its refusals.
 type methodBreaker struct {
 	*breaker
-	follows                     atomic.Pointer[policyv1.Breaker]
-	changing                    sync.Mutex
-	base                        BreakerConfig
-	rejectedOpen, rejectedCount prometheus.Counter // nil without metrics
+	follows  atomic.Pointer[policyv1.Breaker]
+	changing sync.Mutex
+	base     BreakerConfig
+	// Both counters are nil without metrics.
+	rejectedOpen, rejectedCount prometheus.Counter
 }
 
-// NewBreakers reports to metrics and events; either may be nil. A policy may change what cfg says, method by method.
+// NewBreakers returns an empty set that reports to metrics and events, either of which may be nil. A policy can override cfg for each method.
 func NewBreakers(caller string, cfg BreakerConfig, metrics *Metrics, events *Events) *Breakers {
 	return &Breakers{caller: caller, cfg: cfg, metrics: metrics, events: events, origin: time.Now(), states: map[edge]BreakerState{}}
 }
 
-// Snapshot lists them by callee and method.
+// Snapshot returns the state of all breakers, sorted by callee and method.
 func (b *Breakers) Snapshot() []BreakerState {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -74,7 +76,7 @@ func (b *Breakers) Snapshot() []BreakerState {
 
 func (b *Breakers) of(e edge) *methodBreaker { return b.all.of(e, b.make) }
 
-// since is a clock that no change of the wall's can move.
+// since is a monotonic clock, which changes of the wall clock do not affect.
 func (b *Breakers) since() time.Duration { return time.Since(b.origin) }
 
 func (b *Breakers) make(e edge) *methodBreaker {
@@ -91,7 +93,7 @@ func (b *Breakers) make(e edge) *methodBreaker {
 	return m
 }
 
-// allow asks the breaker as the policy wants it; see breaker.allow.
+// allow is breaker.allow with the settings of a policy. It counts refusals.
 func (m *methodBreaker) allow(policy *policyv1.Breaker) (ticket, error) {
 	if m.follows.Load() != policy {
 		m.follow(policy)
@@ -111,7 +113,7 @@ func (m *methodBreaker) follow(policy *policyv1.Breaker) {
 	m.changing.Lock()
 	defer m.changing.Unlock()
 	if m.follows.Load() != policy {
-		m.configure(m.base.under(policy))
+		m.configure(m.base.withPolicy(policy))
 		m.follows.Store(policy)
 	}
 }

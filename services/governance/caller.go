@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// Caller is the identity of who made the call being served: the SPIFFE URI of its certificate, else its first DNS name, else "" in
+// Caller returns the identity of the caller of the current call: the SPIFFE URI of its certificate, otherwise its first DNS name, and "" in
 // plaintext.
 func Caller(ctx context.Context) string {
 	p, ok := peer.FromContext(ctx)
@@ -34,7 +34,7 @@ func nameOf(cert *x509.Certificate) string {
 	return ""
 }
 
-// Name is the identity this process shows now, written as Caller does.
+// Name returns the identity that this process presents now, in the form that Caller returns.
 func (id *Identity) Name() string {
 	if id == nil {
 		return ""

@@ -21,21 +21,21 @@ const (
 	visitor = "spiffe://sandbox.local/ns/elsewhere/sa/orderservice"
 )
 
-func TestOnlyListedCallersAreServed(t *testing.T) {
+func TestCallers_List(t *testing.T) {
 	ca := newAuthority(t)
 	self, _ := identity(t, ca.issue("callee", users), nil)
 	for _, c := range []struct {
 		name, caller, text string
 		want               codes.Code
 	}{
-		{"nothing is listed", visitor, "", codes.OK},
-		{"the very one", orders, "server: [{callers: {allow: ['" + orders + "']}}]", codes.OK},
-		{"one of its namespace", orders, "server: [{callers: {allow: ['spiffe://sandbox.local/ns/shop/sa/*']}}]", codes.OK},
-		{"one of another namespace", visitor, "server: [{callers: {allow: ['spiffe://sandbox.local/ns/shop/sa/*']}}]", codes.PermissionDenied},
-		{"a star covers no slash", orders, "server: [{callers: {allow: ['spiffe://sandbox.local/*']}}]", codes.PermissionDenied},
-		{"nobody", orders, "server: [{callers: {}}]", codes.PermissionDenied},
-		{"another method's list", visitor, "server: [{method: 'a.B/*', callers: {allow: ['" + orders + "']}}]", codes.OK},
-		{"no SPIFFE identity: the DNS name counts", "", "server: [{callers: {allow: [client.shop.svc]}}]", codes.OK},
+		{"no list", visitor, "", codes.OK},
+		{"a listed caller", orders, "server: [{callers: {allow: ['" + orders + "']}}]", codes.OK},
+		{"a caller in a listed namespace", orders, "server: [{callers: {allow: ['spiffe://sandbox.local/ns/shop/sa/*']}}]", codes.OK},
+		{"a caller in another namespace", visitor, "server: [{callers: {allow: ['spiffe://sandbox.local/ns/shop/sa/*']}}]", codes.PermissionDenied},
+		{"a star does not match a slash", orders, "server: [{callers: {allow: ['spiffe://sandbox.local/*']}}]", codes.PermissionDenied},
+		{"an empty list", orders, "server: [{callers: {}}]", codes.PermissionDenied},
+		{"a list for another method", visitor, "server: [{method: 'a.B/*', callers: {allow: ['" + orders + "']}}]", codes.OK},
+		{"without a SPIFFE identity the DNS name counts", "", "server: [{callers: {allow: [client.shop.svc]}}]", codes.OK},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var ids []string
@@ -80,12 +80,12 @@ func TestOnlyListedCallersAreServed(t *testing.T) {
 	}
 }
 
-func TestPlaintextHasNoIdentity(t *testing.T) {
+func TestCaller_Plaintext(t *testing.T) {
 	client := wire(t, fake{}, ServerConfig{Policy: policy(t, "server: [{callers: {allow: ['*', '*/*']}}]")}, ClientConfig{})
 	if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); status.Code(err) != codes.PermissionDenied {
-		t.Error("a list was open to nobody in particular:", err)
+		t.Error("a caller without an identity was admitted:", err)
 	}
 	if got := Caller(t.Context()); got != "" {
-		t.Errorf("a context of no call has the caller %q", got)
+		t.Errorf("a context without a call has the caller %q", got)
 	}
 }

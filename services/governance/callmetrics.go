@@ -10,12 +10,14 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// callVecs are the standard metrics of one side: grpc_server_* or grpc_client_*, by the names and labels of go-grpc-middleware.
-// DECISIONS.md says why they are not made by it.
+// callVecs are the standard metrics of one side, grpc_server_* or grpc_client_*, with the names and labels of go-grpc-middleware.
+// DECISIONS.md explains why that library does not make them.
 type callVecs struct {
-	started, received, sent *prometheus.CounterVec // grpc_type, grpc_service, grpc_method, then extra
-	handled                 *prometheus.CounterVec // and grpc_code before extra
-	seconds                 *prometheus.HistogramVec
+	// The labels are grpc_type, grpc_service and grpc_method, then the extra ones.
+	started, received, sent *prometheus.CounterVec
+	// handled has the label grpc_code before the extra ones.
+	handled *prometheus.CounterVec
+	seconds *prometheus.HistogramVec
 }
 
 func newCallVecs(side string, extra ...string) callVecs {
@@ -30,7 +32,7 @@ func newCallVecs(side string, extra ...string) callVecs {
 		handled:  counter("handled_total", "Calls completed, by code.", append(call(), "grpc_code")...),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "grpc_" + side + "_handling_seconds",
 			Help: "Seconds from the start of a call to its end.", Buckets: latencyBuckets,
-			// Native beside classic: a scraper that understands them gets buckets 10 % apart.
+			// The histogram is native and classic. A scraper that understands native histograms gets buckets that are 10 % apart.
 			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
 		}, append(call(), extra...)),
 	}
@@ -40,7 +42,7 @@ func (v callVecs) collectors() []prometheus.Collector {
 	return []prometheus.Collector{v.started, v.received, v.sent, v.handled, v.seconds}
 }
 
-// callMetrics are those of one method, looked up once.
+// callMetrics are the metrics of one method, so that the labels are looked up only once.
 type callMetrics struct {
 	started, received, sent prometheus.Counter
 	seconds                 prometheus.Observer
@@ -71,7 +73,8 @@ func (m *callMetrics) finish(ctx context.Context, code codes.Code, took time.Dur
 
 func (m *callMetrics) handledWith(code codes.Code) prometheus.Counter {
 	if int(code) >= len(m.handled) {
-		code = codes.Unknown // no such code exists
+		// gRPC has no such code.
+		code = codes.Unknown
 	}
 	if c := m.handled[code].Load(); c != nil {
 		return *c
@@ -81,7 +84,7 @@ func (m *callMetrics) handledWith(code codes.Code) prometheus.Counter {
 	return c
 }
 
-// callKind is the grpc_type label.
+// callKind returns the value of the label grpc_type.
 func callKind(clientStreams, serverStreams bool) string {
 	switch {
 	case clientStreams && serverStreams:

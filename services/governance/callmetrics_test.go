@@ -27,8 +27,9 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// The library that callmetrics.go replaced, in one chain with it: both must count the same, by the same names and labels.
-func TestMetricsAreThoseOfGoGrpcMiddleware(t *testing.T) {
+// TestMetrics_AgreeWithGoGRPCMiddleware runs the library that callmetrics.go replaced in the same chain. Both must count the same, under the
+// same names and labels.
+func TestMetrics_AgreeWithGoGRPCMiddleware(t *testing.T) {
 	theirServer, theirClient := grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram(grpcprom.WithHistogramBuckets(latencyBuckets))),
 		grpcprom.NewClientMetrics(grpcprom.WithClientHandlingTimeHistogram(grpcprom.WithHistogramBuckets(latencyBuckets)))
 	theirs := prometheus.NewRegistry()
@@ -53,14 +54,13 @@ func TestMetricsAreThoseOfGoGrpcMiddleware(t *testing.T) {
 		t.Fatal("the library counts nothing:", want)
 	}
 	var got []string
-	for range 100 { // the server counts after its answer is out
-		if got = flatten(t, ours.Registry); slices.Equal(got, want) {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	// The server counts a call after it has sent the answer.
+	pollFor(time.Second, func() bool {
+		got = flatten(t, ours.Registry)
+		return slices.Equal(got, want)
+	})
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("ours against theirs:\n%s", diff)
+		t.Errorf("(-theirs +ours):\n%s", diff)
 	}
 	for _, side := range []string{"client", "server"} {
 		for _, way := range []string{"sent", "received"} {
@@ -71,7 +71,7 @@ func TestMetricsAreThoseOfGoGrpcMiddleware(t *testing.T) {
 	}
 }
 
-// flatten writes every series of the calls' metrics as a line, without our label callee.
+// flatten returns every series of the call metrics as a line, without our label callee.
 func flatten(t *testing.T, r *prometheus.Registry) (lines []string) {
 	t.Helper()
 	families, err := r.Gather()
@@ -88,8 +88,10 @@ func flatten(t *testing.T, r *prometheus.Registry) (lines []string) {
 				}
 			}
 			switch n := m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount()); {
-			case n == 0: // ours exist from a method's first call
-			case strings.Contains(f.GetName(), "_msg_"): // the library counts the end of a stream and a failed answer as messages, too
+			// Our series exist from the first call of a method.
+			case n == 0:
+			// The library also counts the end of a stream and a failed answer as messages.
+			case strings.Contains(f.GetName(), "_msg_"):
 				lines = append(lines, line)
 			default:
 				lines = append(lines, fmt.Sprintf("%s %v", line, n))
@@ -100,7 +102,7 @@ func flatten(t *testing.T, r *prometheus.Registry) (lines []string) {
 	return lines
 }
 
-func TestHistogramsAreNativeToo(t *testing.T) {
+func TestMetrics_NativeHistograms(t *testing.T) {
 	metrics := NewMetrics()
 	client := wire(t, fake{}, ServerConfig{Metrics: metrics}, ClientConfig{Metrics: metrics})
 	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
@@ -117,7 +119,7 @@ func TestHistogramsAreNativeToo(t *testing.T) {
 	}
 }
 
-func TestOneTraceHoldsBothSidesAndSaysWhatWasRefused(t *testing.T) {
+func TestTracing_OneTraceForBothSides(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	tracing := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
 	breakers := NewBreakers("c", BreakerConfig{MinCalls: 1}, nil, nil)
@@ -144,19 +146,19 @@ func TestOneTraceHoldsBothSidesAndSaysWhatWasRefused(t *testing.T) {
 	}
 }
 
-// A caller that traces with OpenTelemetry's own handler is in one trace with us, and the other way round.
-func TestTracesJoinThoseOfOtelgrpc(t *testing.T) {
+// TestTracing_JoinsOtelgrpc checks that a caller or a callee with OpenTelemetry's own handler is in the same trace.
+func TestTracing_JoinsOtelgrpc(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	tracing := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
 	options := []otelgrpc.Option{otelgrpc.WithTracerProvider(tracing), otelgrpc.WithPropagators(propagation.TraceContext{})}
-	t.Run("they call us", func(t *testing.T) {
+	t.Run("otelgrpc calls us", func(t *testing.T) {
 		spans.Reset()
 		client := stranger(t, ServerConfig{Tracing: tracing}, grpc.WithStatsHandler(otelgrpc.NewClientHandler(options...)))
 		_, err := client.UnaryCall(t.Context(), body(1))
 		must(t, err)
 		oneTrace(t, spans)
 	})
-	t.Run("we call them", func(t *testing.T) {
+	t.Run("we call otelgrpc", func(t *testing.T) {
 		spans.Reset()
 		s, pipe := grpc.NewServer(grpc.StatsHandler(otelgrpc.NewServerHandler(options...))), bufconn.Listen(1<<20)
 		testv1.RegisterTestServiceServer(s, fake{})

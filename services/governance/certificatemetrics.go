@@ -8,14 +8,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// fingerprint identifies a certificate: the SHA-256 of its DER form in lower-case hexadecimal.
+// fingerprint identifies a certificate by the SHA-256 of its DER form, in lower-case hexadecimal.
 func fingerprint(c *x509.Certificate) string {
 	sum := sha256.Sum256(c.Raw)
 	return hex.EncodeToString(sum[:])
 }
 
-// certificateInUse reports which certificate this process presents and which roots it trusts. Whoever replaces a root waits for these metrics: a
-// root may be removed when no process presents a certificate that was issued under it.
+// certificateInUse reports the certificate that this process presents and the roots that it trusts. The replacement of a root waits for these
+// metrics: a root may be removed when no process presents a certificate that was issued under it.
 func (m *Metrics) certificateInUse(c *credential) {
 	m.certExpiry.Set(float64(c.pair.Leaf.NotAfter.Unix()))
 	replaceSeries(m.certInUse, []prometheus.Labels{{"fingerprint": fingerprint(c.pair.Leaf), "root": fingerprint(c.root)}}, &m.certificateSeries)
@@ -26,7 +26,7 @@ func (m *Metrics) certificateInUse(c *credential) {
 	replaceSeries(m.trustedRoots, roots, &m.rootSeries)
 }
 
-// replaceSeries sets the new series to 1 before it deletes those of last that are gone, so that no scrape sees none.
+// replaceSeries sets the new series to 1 before it deletes the old ones, so that no scrape finds none.
 func replaceSeries(gauge *prometheus.GaugeVec, now []prometheus.Labels, last *[]prometheus.Labels) {
 	kept := map[string]bool{}
 	for _, labels := range now {

@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// checker collects what is wrong with a policy, each with the path of its field as a file writes it: client[1].breaker.failureRatio.
+// checker collects the problems of a policy. The path of a field is written as in a file: client[1].breaker.failureRatio.
 type checker struct{ problems []PolicyProblem }
 
 func check(p *policyv1.EffectivePolicy) []PolicyProblem {
@@ -26,7 +26,7 @@ func check(p *policyv1.EffectivePolicy) []PolicyProblem {
 		c.client(fmt.Sprintf("client[%d].", i), r)
 	}
 	for i, f := range p.GetServerFaults() {
-		c.wantTry(f.GetCallee() == "", fmt.Sprintf("serverFaults[%d].callee", i), "must be empty: a server is called, and calls nobody", "clientFaults")
+		c.wantTry(f.GetCallee() == "", fmt.Sprintf("serverFaults[%d].callee", i), "must be empty, because a server fault has no callee", "clientFaults")
 		c.fault(fmt.Sprintf("serverFaults[%d].", i), f)
 	}
 	for i, f := range p.GetClientFaults() {
@@ -90,7 +90,7 @@ func (c *checker) server(at string, r *policyv1.ServerRule) {
 		case *policyv1.RateLimit_LeakyBucket:
 			c.want(inRange(a.LeakyBucket.GetRate(), 1e-6, 1e9), field+".leakyBucket.rate", "must be a number of calls per second above 0")
 		default:
-			c.want(false, field, "says neither tokenBucket nor leakyBucket")
+			c.want(false, field, "has neither tokenBucket nor leakyBucket")
 		}
 	}
 	for i, a := range r.GetCallers().GetAllow() {
@@ -117,7 +117,7 @@ func (c *checker) client(at string, r *policyv1.ClientRule) {
 	}
 }
 
-// safeToRetry are the codes that say that the work was not done, or may be done again.
+// safeToRetry are the codes after which a call can be repeated: it was not executed, or executing it again is harmless.
 var safeToRetry = []codes.Code{codes.Unavailable, codes.ResourceExhausted, codes.Aborted}
 
 func (c *checker) retry(at string, t *policyv1.Retry) {
@@ -145,7 +145,7 @@ func (c *checker) fault(at string, f *policyv1.Fault) {
 		code, known := codeNamed(k.Abort.GetCode())
 		c.wantTry(known && code != codes.OK, at+"abort.code", fmt.Sprintf("%q is not a gRPC error code", k.Abort.GetCode()), "UNAVAILABLE")
 	case nil:
-		c.want(false, strings.TrimSuffix(at, "."), "says none of delay, abort, hang and cut")
+		c.want(false, strings.TrimSuffix(at, "."), "has none of delay, abort, hang and cut")
 	}
 }
 
@@ -164,4 +164,5 @@ func (c *checker) tuning(at string, t *policyv1.Tuning) {
 	c.duration(at+"keepaliveTimeout", t.GetKeepaliveTimeout(), time.Millisecond)
 }
 
-func inRange(x, least, most float64) bool { return x >= least && x <= most } // false for NaN
+// Both comparisons are false for NaN.
+func inRange(x, least, most float64) bool { return x >= least && x <= most }

@@ -1,7 +1,6 @@
 package governance
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,19 +13,30 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// ClientConfig describes one connection. Callee is required; the zero value of the others means what stands beside them.
+// ClientConfig describes one connection. Callee is required. The zero value of every other field selects the default in its comment.
 type ClientConfig struct {
-	Callee     string               // the short name of the service called, in metrics, breakers and policies
-	ServerName string               // the DNS name its certificate must carry; the host of the target when empty
-	Identity   *Identity            // plaintext when nil
-	Timeout    time.Duration        // deadline of a unary call that has none, where the policy names none; 1s
-	Policy     *Policy              // the defaults when nil
-	Breakers   *Breakers            // no breaker when nil
-	Fallbacks  []Fallback           // none
-	Metrics    *Metrics             // a registry nobody reads when nil
-	Tracing    trace.TracerProvider // no spans when nil
-	Log        *slog.Logger         // slog.Default()
-	Options    []grpc.DialOption    // applied last
+	// Callee is the short name of the called service, used in metrics, breakers and policies.
+	Callee string
+	// ServerName is the DNS name that the server's certificate must have. Default: the host of the target.
+	ServerName string
+	// Identity is our certificate; nil means plaintext.
+	Identity *Identity
+	// Timeout is the deadline of a unary call that has none, if the policy does not set one. Default: 1s.
+	Timeout time.Duration
+	// Policy is what is enforced; nil means the defaults.
+	Policy *Policy
+	// Breakers has the breakers of the process; nil means none.
+	Breakers *Breakers
+	// Fallbacks answer methods that the callee could not answer.
+	Fallbacks []Fallback
+	// Metrics receives the metrics of calls. Default: a registry of its own.
+	Metrics *Metrics
+	// Tracing receives a span for each call; nil means none.
+	Tracing trace.TracerProvider
+	// Log receives log records. Default: slog.Default().
+	Log *slog.Logger
+	// Options are applied last.
+	Options []grpc.DialOption
 }
 
 func (c ClientConfig) withDefaults() ClientConfig {
@@ -40,9 +50,10 @@ func (c ClientConfig) withDefaults() ClientConfig {
 	return c
 }
 
-// Dial connects when the first call needs it. target is dns:///<service>-headless.<namespace>.svc:<port> in a cluster.
+// Dial returns a connection whose calls are governed. It connects with the first call. In a cluster, target is
+// dns:///<service>-headless.<namespace>.svc:<port>.
 func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
-	lookUpSoon()
+	shortenMinLookupInterval()
 	if cfg.Callee == "" {
 		return nil, errors.New("dialing: the configuration names no callee")
 	}
@@ -56,8 +67,9 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 	options := append([]grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
 		grpc.WithResolvers(c.resolver(target)),
-		grpc.WithDefaultServiceConfig(c.serviceConfig()), // for a resolver among the options
-		// A replaced pod is back within seconds; the default would wait up to two minutes to try it.
+		// Used if Options contain a resolver.
+		grpc.WithDefaultServiceConfig(c.serviceConfig()),
+		// A replaced pod is available within seconds. With the defaults, it could take two minutes until the next attempt.
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 3 * time.Second,
 			Backoff: backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second}}),
 		grpc.WithChainUnaryInterceptor(c.unary),
@@ -68,16 +80,4 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 		return nil, fmt.Errorf("dialing %s: %w", target, err)
 	}
 	return conn, nil
-}
-
-// DefaultDeadline gives a unary call that has no deadline this one. Dial does so by itself; this is for a connection made without it.
-func DefaultDeadline(timeout time.Duration) grpc.UnaryClientInterceptor {
-	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-		if _, has := ctx.Deadline(); !has {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, timeout)
-			defer cancel()
-		}
-		return invoke(ctx, method, req, reply, cc, opts...)
-	}
 }

@@ -16,22 +16,24 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// client governs the calls of one connection.
+// client governs the calls of one connection. Each call passes the same steps: begin starts span, metrics and deadline; admit lets the
+// breaker decide; invoke or open injects faults and sends the call; end records the outcome; and a failed call may be answered by a fallback.
 type client struct {
 	cfg     ClientConfig
 	log     *slog.Logger
 	tracer  *tracer
-	methods lookup[string, *clientMethod]
+	methods onceMap[string, *clientMethod]
 	budget  *retryBudget
 }
 
-// clientMethod is all that is known about one method of the callee. It is made at the method's first call.
+// clientMethod is the state of one method of the callee. It is made with the first call.
 type clientMethod struct {
 	edge
-	metrics  *callMetrics
-	breaker  *methodBreaker // nil: none
-	fallback *Fallback      // nil: none
-	span     spanOf
+	metrics *callMetrics
+	// breaker and fallback may be nil.
+	breaker  *methodBreaker
+	fallback *Fallback
+	span     spanTemplate
 	first    prometheus.Counter
 	retries  prometheus.Counter
 	ruled    atomic.Pointer[clientRuled]
@@ -48,12 +50,12 @@ func newClient(cfg ClientConfig) *client {
 
 func (c *client) method(fullMethod, kind string) *clientMethod {
 	return c.methods.of(fullMethod, func(fullMethod string) *clientMethod {
-		e := edge{c.cfg.Callee, bare(fullMethod)}
+		e := edge{c.cfg.Callee, bareMethod(fullMethod)}
 		m := &clientMethod{edge: e, metrics: c.cfg.Metrics.client.method(kind, e.method, e.callee),
-			span:    newSpanOf(trace.SpanKindClient, e.method, attribute.String("callee", e.callee)),
+			span:    newSpanTemplate(trace.SpanKindClient, e.method, attribute.String("callee", e.callee)),
 			first:   c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "first"),
 			retries: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "retry")}
-		// An open breaker would keep back the very calls that ask whether the callee is well, or that make it well.
+		// An open breaker would block the calls that check whether the callee is healthy, or that repair it.
 		if c.cfg.Breakers != nil && !c.cfg.Policy.load().isExempt(e.method) {
 			m.breaker = c.cfg.Breakers.of(e)
 		}
@@ -76,25 +78,28 @@ func (m *clientMethod) rule(p *Policy) *clientRule {
 	return r.rule
 }
 
-// clientCall is one call from its start to its end, whatever number of attempts that takes.
+// clientCall is one call, with all of its attempts.
 type clientCall struct {
-	client   *client
-	method   *clientMethod
-	rule     *clientRule
-	ctx      context.Context
-	cancel   context.CancelFunc // nil when the deadline is the caller's own
-	span     trace.Span
-	started  time.Time
-	ticket   ticket
-	patience time.Duration // of the breaker; 0 for a stream, which may live long
-	admitted bool          // by the breaker
+	client *client
+	method *clientMethod
+	rule   *clientRule
+	ctx    context.Context
+	// cancel is nil if the caller set the deadline.
+	cancel  context.CancelFunc
+	span    trace.Span
+	started time.Time
+	ticket  ticket
+	// slowAfter is the duration from which on the breaker counts a call as failed; 0 for a stream, which may live long.
+	slowAfter time.Duration
+	// admitted means that the breaker let the call through.
+	admitted bool
 	ended    atomic.Bool
 	attempts atomic.Int32
 }
 
 type clientCallKey struct{}
 
-// begin starts span, metrics and deadline. end must follow.
+// begin starts the span, the metrics and the deadline of a call. end must be called.
 func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall {
 	m := c.method(fullMethod, kind)
 	call := &clientCall{client: c, method: m, rule: m.rule(c.cfg.Policy), started: time.Now()}
@@ -105,7 +110,7 @@ func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall
 		if timeout = call.rule.timeout; timeout == 0 {
 			timeout = c.cfg.Timeout
 		}
-		call.patience = timeout
+		call.slowAfter = timeout
 	}
 	if _, has := ctx.Deadline(); !has {
 		ctx, call.cancel = context.WithTimeout(ctx, timeout)
@@ -114,7 +119,7 @@ func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall
 	return call
 }
 
-// admit asks the breaker.
+// admit lets the breaker decide.
 func (c *clientCall) admit() (err error) {
 	if c.method.breaker == nil {
 		return nil
@@ -124,7 +129,7 @@ func (c *clientCall) admit() (err error) {
 	return refusal.Local(err)
 }
 
-// end may be called twice: a stream ends by whichever of its ends comes first.
+// end records the outcome of a call. It does nothing when called again: a stream can end in several ways.
 func (c *clientCall) end(err error) {
 	if !c.ended.CompareAndSwap(false, true) {
 		return
@@ -142,9 +147,10 @@ func (c *clientCall) end(err error) {
 	}
 }
 
-// outcome is what the breaker hears. A caller may have more time than the method's own, and still a callee that needs it is in trouble.
+// outcome returns the error that the breaker counts. A call that takes longer than the method's time-out is a failure of the callee, even if
+// its caller waits longer.
 func (c *clientCall) outcome(err error, took time.Duration) error {
-	if c.patience > 0 && took > c.patience {
+	if c.slowAfter > 0 && took > c.slowAfter {
 		return errSlow
 	}
 	return err
@@ -152,7 +158,7 @@ func (c *clientCall) outcome(err error, took time.Duration) error {
 
 var errSlow = status.Error(codes.DeadlineExceeded, "the callee took longer than the method's time-out")
 
-// endPanicked gives back what a panic further in would keep.
+// endPanicked ends the call if the code below it panicked.
 func (c *clientCall) endPanicked() { c.end(errPanicked) }
 
 const unaryKind = "unary"
@@ -174,7 +180,7 @@ func (c *client) unary(ctx context.Context, method string, req, reply any, cc *g
 	return err
 }
 
-// invoke sends the call, through the faults there are.
+// invoke sends the call, subject to injected faults.
 func (c *clientCall) invoke(req, reply any, cc *grpc.ClientConn, method string, invoke grpc.UnaryInvoker, opts []grpc.CallOption) error {
 	cut, err := c.inject()
 	if err != nil {
@@ -201,9 +207,6 @@ func (c *client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cli
 	opened = true
 	if err != nil {
 		call.end(err)
-		if call.method.fallback != nil {
-			return call.fallBackStream(ctx, err, opts)
-		}
 		return nil, err
 	}
 	return stream, nil
@@ -242,6 +245,7 @@ type countedClientStream struct {
 	metrics *callMetrics
 }
 
+// SendMsg sends and counts a message.
 func (s *countedClientStream) SendMsg(m any) error {
 	err := s.ClientStream.SendMsg(m)
 	if err == nil {
@@ -250,6 +254,7 @@ func (s *countedClientStream) SendMsg(m any) error {
 	return err
 }
 
+// RecvMsg receives and counts a message.
 func (s *countedClientStream) RecvMsg(m any) error {
 	err := s.ClientStream.RecvMsg(m)
 	if err == nil {

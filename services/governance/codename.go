@@ -5,9 +5,10 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// codeName is the name in the protocol: DEADLINE_EXCEEDED, not DeadlineExceeded.
+// codeName returns the name of a code in the protocol, such as DEADLINE_EXCEEDED.
 func codeName(c codes.Code) string { return code.Code(c).String() }
 
+// codeNamed returns the code with a name.
 func codeNamed(name string) (codes.Code, bool) {
 	n, known := code.Code_value[name]
 	return codes.Code(n), known

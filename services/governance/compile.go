@@ -8,37 +8,43 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// compiled is a policy that never changes. What it says about a method is worked out at the method's first call.
+// compiled is an immutable policy. What applies to a method is computed at the first call of the method.
 type compiled struct {
-	source  *policyv1.EffectivePolicy
-	exempt  []string // beside alwaysExempt
-	servers lookup[string, *serverRule]
-	clients lookup[edge, *clientRule]
+	source *policyv1.EffectivePolicy
+	// exempt has the patterns of methods that are exempt in addition to alwaysExempt.
+	exempt  []string
+	servers onceMap[string, *serverRule]
+	clients onceMap[edge, *clientRule]
 }
 
-// edge is a method of a callee. Method has no leading slash.
+// edge is a method of a callee. method has no leading slash.
 type edge struct{ callee, method string }
 
-// serverRule is what is enforced for one method served.
+// serverRule is what is enforced for one served method.
 type serverRule struct {
 	deadlineRequired       bool
 	timeout, streamTimeout time.Duration
 	margin                 time.Duration
-	maxConcurrent          int64 // 0: no limit
-	limits                 []*policyv1.RateLimit
-	priority               policyv1.Priority
-	callers                []string // nil: all
-	exempt                 bool     // health, reflection, control: nothing here applies but, to some, callers
-	faults                 []*fault
+	// maxConcurrent 0 means no limit.
+	maxConcurrent int64
+	limits        []*policyv1.RateLimit
+	priority      policyv1.Priority
+	// callers nil means all.
+	callers []string
+	// exempt methods are health, reflection and control. Nothing here applies to them, except callers to those in callersOnly.
+	exempt bool
+	faults []*fault
 }
 
-// clientRule is what is enforced for one method called.
+// clientRule is what is enforced for one called method.
 type clientRule struct {
 	timeout, streamTimeout time.Duration
-	breaker                *policyv1.Breaker // may be nil
-	retry                  *policyv1.Retry   // nil: no retries
-	noFallback             bool
-	faults                 []*fault
+	// breaker may be nil.
+	breaker *policyv1.Breaker
+	// retry nil means no retries.
+	retry      *policyv1.Retry
+	noFallback bool
+	faults     []*fault
 }
 
 func compile(p *policyv1.EffectivePolicy, exempt ...string) *compiled {
@@ -54,7 +60,7 @@ func (c *compiled) client(callee, method string) *clientRule {
 func (c *compiled) serverRule(method string) *serverRule {
 	r := &serverRule{timeout: 10 * time.Second, streamTimeout: time.Hour, margin: 10 * time.Millisecond,
 		priority: policyv1.Priority_PRIORITY_NORMAL, exempt: c.isExempt(method)}
-	if !r.exempt || matchesAny(guarded, method) {
+	if !r.exempt || matchesAny(callersOnly, method) {
 		r.callers = c.callers(method)
 	}
 	if r.exempt {
@@ -84,7 +90,7 @@ func (c *compiled) serverRule(method string) *serverRule {
 	return r
 }
 
-// callers are those whom the last list for the method names; nil without a list.
+// callers returns the last list that matches the method, and nil if there is none.
 func (c *compiled) callers(method string) (allowed []string) {
 	for _, rule := range c.source.GetServer() {
 		if a := rule.GetCallers(); a != nil && matches(rule.GetMethod(), method) {
@@ -124,7 +130,7 @@ func (c *compiled) clientRule(e edge) *clientRule {
 	return r
 }
 
-// connection is what the last matching entry says; never nil.
+// connection returns the last matching entry. It is never nil.
 func (c *compiled) connection(callee string) *policyv1.Connection {
 	found := &policyv1.Connection{}
 	for _, conn := range c.source.GetConnections() {

@@ -10,31 +10,34 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Config is what a program reads from its environment. The README lists the keys, units and defaults.
+// Config is the configuration of a program, read from its environment. The README lists the keys, units and defaults.
 type Config struct {
-	Service, Pod                         string
-	ListenAddr, HealthAddr, MetricsAddr  string
-	TLSDir                               string // plaintext when "off", for a laptop without a cluster
-	PolicyFile                           string // the defaults when empty; see PolicyFile
-	OTLPEndpoint                         string
-	TraceRatio                           float64
-	LogLevel                             slog.Level
-	DrainDelay, DrainLimit               time.Duration
-	MaxConcurrent                        int64 // see BreakerConfig
+	Service, Pod                        string
+	ListenAddr, HealthAddr, MetricsAddr string
+	// TLSDir is the folder of the certificate. "off" means plaintext, for use without a cluster.
+	TLSDir string
+	// PolicyFile is the path of the policy; empty means the defaults. See PolicyFile.
+	PolicyFile             string
+	OTLPEndpoint           string
+	TraceRatio             float64
+	LogLevel               slog.Level
+	DrainDelay, DrainLimit time.Duration
+	// MaxConcurrent is explained at BreakerConfig.
+	MaxConcurrent                        int64
 	MaxConnectionAge, MaxConnectionGrace time.Duration
 
-	// Control are patterns of the methods by which the program itself is controlled: no policy and no fault touches them.
+	// Control has patterns of the methods that control the program. No policy and no fault applies to them.
 	Control []string
-	// Options are applied to the server after those of this package: an interceptor among them runs inside of its own.
+	// Options are applied to the server after those of this package. An interceptor among them runs inside those of this package.
 	Options []grpc.ServerOption
-	// Ready is told the addresses once all three listen; for tests that listen on port 0.
+	// Ready is called with the addresses when the program listens on all three. It is for tests that listen on port 0.
 	Ready func(Addresses)
 }
 
-// Addresses are where a running program listens.
+// Addresses are the addresses on which a program listens.
 type Addresses struct{ Service, Health, Metrics string }
 
-// ConfigFromEnv reads the configuration; an error names the key and a value that would do.
+// ConfigFromEnv reads the configuration. An error names the key and a valid value.
 func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
 	text := func(key, fallback string) string {
 		if v := getenv(key); v != "" {

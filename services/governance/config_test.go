@@ -16,7 +16,7 @@ func TestConfigFromEnv(t *testing.T) {
 		says string
 		ok   func(Config) bool
 	}{
-		{"an empty environment gives the defaults", nil, "", func(c Config) bool {
+		{"an empty environment has the defaults", nil, "", func(c Config) bool {
 			return c.Service == "userservice" && c.Pod == "userservice" && c.ListenAddr == ":8443" && c.HealthAddr == ":8081" &&
 				c.MetricsAddr == ":9464" && c.TLSDir == "/etc/sandbox/tls" && c.TraceRatio == 1 && c.LogLevel == slog.LevelInfo &&
 				c.DrainDelay == 3*time.Second && c.MaxConnectionAge == 30*time.Second && c.OTLPEndpoint == "" && c.MaxConcurrent == 100
@@ -29,13 +29,13 @@ func TestConfigFromEnv(t *testing.T) {
 				c.DrainDelay == time.Second && c.DrainLimit == 2*time.Second && c.MaxConnectionAge == 3*time.Second && c.MaxConnectionGrace == 4*time.Second && c.MaxConcurrent == 7
 		}},
 		{"an unknown level", map[string]string{"LOG_LEVEL": "loud"}, "try: debug, info, warn or error", nil},
-		{"no call at once", map[string]string{"MAX_CONCURRENT": "0"}, "MAX_CONCURRENT", nil},
+		{"no concurrent calls", map[string]string{"MAX_CONCURRENT": "0"}, "MAX_CONCURRENT", nil},
 		{"a ratio over 1", map[string]string{"TRACE_RATIO": "2"}, "TRACE_RATIO", nil},
 		{"a duration without a unit", map[string]string{"DRAIN_DELAY": "3"}, `DRAIN_DELAY: "3" is not a duration of at least 0s; try: 3s`, nil},
-		{"connections that end at once", map[string]string{"MAX_CONNECTION_AGE": "0s"}, `MAX_CONNECTION_AGE: "0s" is not a duration of at least 1s; try: 30s`, nil},
+		{"connections that end immediately", map[string]string{"MAX_CONNECTION_AGE": "0s"}, `MAX_CONNECTION_AGE: "0s" is not a duration of at least 1s; try: 30s`, nil},
 		{"no grace", map[string]string{"MAX_CONNECTION_GRACE": "0"}, "MAX_CONNECTION_GRACE", nil},
 		{"a pod without a name has the service's", map[string]string{"SERVICE_NAME": "a"}, "", func(c Config) bool { return c.Pod == "a" }},
-		{"a duration that went by", map[string]string{"DRAIN_LIMIT": "-1s"}, "DRAIN_LIMIT", nil},
+		{"a negative duration", map[string]string{"DRAIN_LIMIT": "-1s"}, "DRAIN_LIMIT", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := ConfigFromEnv("userservice", func(key string) string { return c.env[key] })

@@ -7,14 +7,16 @@ import (
 	"google.golang.org/grpc"
 )
 
-// cutClientStream breaks after so many messages, whichever way they go.
+// cutClientStream breaks after a number of messages in both directions.
 type cutClientStream struct {
 	grpc.ClientStream
-	call   *clientCall
-	left   *atomic.Int32
-	cancel context.CancelFunc // of the stream underneath
+	call *clientCall
+	left *atomic.Int32
+	// cancel cancels the underlying stream.
+	cancel context.CancelFunc
 }
 
+// SendMsg sends a message, or fails if the stream was cut.
 func (s *cutClientStream) SendMsg(m any) error {
 	if err := s.count(); err != nil {
 		return err
@@ -22,6 +24,7 @@ func (s *cutClientStream) SendMsg(m any) error {
 	return s.ClientStream.SendMsg(m)
 }
 
+// RecvMsg receives a message, or fails if the stream was cut.
 func (s *cutClientStream) RecvMsg(m any) error {
 	if s.left.Load() < 0 {
 		return errCut()
@@ -37,17 +40,19 @@ func (s *cutClientStream) count() error {
 		return nil
 	}
 	err := errCut()
-	s.call.end(err) // the breaker must see what the caller sees
+	// The breaker must see the same error as the caller.
+	s.call.end(err)
 	s.cancel()
 	return err
 }
 
-// cutServerStream is the same on the other side. The handler sees the error and returns it.
+// cutServerStream is the same for a server. The handler gets the error and returns it.
 type cutServerStream struct {
 	grpc.ServerStream
 	left *atomic.Int32
 }
 
+// SendMsg sends a message, or fails if the stream was cut.
 func (s *cutServerStream) SendMsg(m any) error {
 	if s.left.Add(-1) < 0 {
 		return errCut()
@@ -55,6 +60,7 @@ func (s *cutServerStream) SendMsg(m any) error {
 	return s.ServerStream.SendMsg(m)
 }
 
+// RecvMsg receives a message, or fails if the stream was cut.
 func (s *cutServerStream) RecvMsg(m any) error {
 	if err := s.ServerStream.RecvMsg(m); err != nil {
 		return err

@@ -1,5 +1,25 @@
-// Package governance is what a gRPC service imports to behave well among others: mutual TLS that rotates, deadlines, a circuit breaker
-// per callee and method, recovery, health, draining, and metrics, traces and logs of all of it.
+// Package governance gives a gRPC service what it needs to work reliably with others: mutual TLS with rotating certificates, deadlines,
+// circuit breakers, retries under a budget, bulkheads, rate limits, load shedding, lists of allowed callers, fallbacks, injected faults, health
+// and draining, and metrics, traces and logs of all of this.
 //
-// Run is the whole of it for a program; Server and Dial are its parts for one that wants to compose them itself.
+// Most programs call Run with a Config and a function that registers their services. It makes a Process, which holds everything that is
+// shared, serves until its context ends, and drains. Process.Dial connects to other services. A program that wants to combine the parts
+// itself uses Server and Dial, which return a grpc.Server and a grpc.ClientConn with one interceptor each:
+//
+//	outgoing call                                incoming call
+//	     │ deadline, span                             │ span
+//	     ▼                                            ▼
+//	  Breakers ──open──> Fallback                  callers, deadline, rate, bulkhead, load ──> refusal
+//	     │ closed                                     │ admitted
+//	     ▼                                            ▼
+//	  injected faults                              injected faults
+//	     ▼                                            ▼
+//	  retries, balancing (grpc-go) ── network ──>  handler
+//
+// What is enforced is a Policy, which is data: PolicyFile reads it from a file and replaces it while calls are running, and what was measured
+// under the old one is kept. Both sides report to Metrics and Events, and the outcome of a call flows back along the same path: into the
+// breaker, which counts it, and into metrics, span and log. Identity supplies the certificates of both sides.
+//
+// A refused call has a reason that programs can read; see package refusal and the constants that start with Reason. The README lists the
+// environment, the defaults and what happens in each kind of failure.
 package governance

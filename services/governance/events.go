@@ -15,11 +15,11 @@ const (
 	KindLoad        = "load"
 	KindCertificate = "certificate"
 	KindLifecycle   = "lifecycle"
-	// KindMissed tells a reader how many events were overwritten before it came for them.
+	// KindMissed reports how many events were overwritten before a reader could get them.
 	KindMissed = "missed"
 )
 
-// Event is one thing that happened in this process. Seq counts from 1 in each boot.
+// Event is something that happened in this process. Seq counts from 1 in each run of the process, which Boot identifies.
 type Event struct {
 	Seq     uint64
 	Time    time.Time
@@ -30,7 +30,7 @@ type Event struct {
 	Labels  map[string]string
 }
 
-// Events keeps the latest events in a ring. Adding never waits for a reader; a reader that is too slow is told what it missed.
+// Events keeps the latest events in a ring. Add never waits for a reader; a reader that is too slow learns how many events it missed.
 type Events struct {
 	boot string
 
@@ -40,7 +40,7 @@ type Events struct {
 	changed chan struct{}
 }
 
-// NewEvents keeps the latest size events; 0 means 1024.
+// NewEvents returns a ring for the latest size events; 0 means 1024.
 func NewEvents(size int) *Events {
 	if size <= 0 {
 		size = 1024
@@ -48,10 +48,10 @@ func NewEvents(size int) *Events {
 	return &Events{boot: rand.Text(), ring: make([]Event, size), changed: make(chan struct{})}
 }
 
-// Boot is the id of this run of the process.
+// Boot identifies this run of the process.
 func (e *Events) Boot() string { return e.boot }
 
-// Add gives the event its number, its boot, and its time unless it has one.
+// Add adds an event. It sets the sequence number, the boot id and, unless it is set, the time.
 func (e *Events) Add(ev Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -65,8 +65,8 @@ func (e *Events) Add(ev Event) {
 	e.changed = make(chan struct{})
 }
 
-// After returns the kept events with a greater number than seq, how many such events are no longer kept, and a channel that closes
-// at the next Add. A seq this boot has not reached comes from another boot and counts as 0.
+// After returns the stored events after seq, how many such events were overwritten, and a channel that is closed at the next Add. A seq that
+// this run has not reached belongs to another run and counts as 0.
 func (e *Events) After(seq uint64) (kept []Event, missed uint64, changed <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -84,8 +84,8 @@ func (e *Events) After(seq uint64) (kept []Event, missed uint64, changed <-chan 
 	return kept, missed, e.changed
 }
 
-// Watch hands every event after seq to send, in order, until ctx ends or send fails. Where events were lost it sends one of
-// KindMissed with the number of the last lost event.
+// Watch passes every event after seq to send, in order, until ctx ends or send fails. If events were overwritten, it sends one of KindMissed,
+// whose Seq is that of the last overwritten event.
 func (e *Events) Watch(ctx context.Context, seq uint64, send func(Event) error) error {
 	for {
 		kept, missed, changed := e.After(seq)

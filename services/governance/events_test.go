@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 )
 
-func TestEventsAfter(t *testing.T) {
+func TestEvents_After(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		added  int
@@ -18,13 +18,13 @@ func TestEventsAfter(t *testing.T) {
 		missed uint64
 	}{
 		{"nothing happened yet", 0, 0, nil, 0},
-		{"a new reader gets all that is kept", 3, 0, []uint64{1, 2, 3}, 0},
-		{"a reader that returns gets only what is new", 3, 2, []uint64{3}, 0},
-		{"a reader that has all gets nothing", 3, 3, nil, 0},
+		{"a new reader gets all events", 3, 0, []uint64{1, 2, 3}, 0},
+		{"a returning reader gets only new events", 3, 2, []uint64{3}, 0},
+		{"a reader that has all events gets none", 3, 3, nil, 0},
 		{"a full ring loses nothing", 4, 0, []uint64{1, 2, 3, 4}, 0},
-		{"a slow reader is told what it missed", 10, 3, []uint64{7, 8, 9, 10}, 3},
-		{"a new reader is told what came before the ring", 6, 0, []uint64{3, 4, 5, 6}, 2},
-		{"a number of another boot counts as none", 3, 99, []uint64{1, 2, 3}, 0},
+		{"a slow reader learns how many it missed", 10, 3, []uint64{7, 8, 9, 10}, 3},
+		{"a new reader learns how many were overwritten", 6, 0, []uint64{3, 4, 5, 6}, 2},
+		{"a number of another boot counts as 0", 3, 99, []uint64{1, 2, 3}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := NewEvents(4)
@@ -46,7 +46,7 @@ func TestEventsAfter(t *testing.T) {
 	}
 }
 
-func TestWatchNeverBlocksTheProducerAndNamesTheGap(t *testing.T) {
+func TestEvents_WatchSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := NewEvents(4)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -55,7 +55,8 @@ func TestWatchNeverBlocksTheProducerAndNamesTheGap(t *testing.T) {
 		ended := make(chan error)
 		go func() {
 			ended <- e.Watch(ctx, 0, func(ev Event) error {
-				<-proceed // a slow reader
+				// A slow reader.
+				<-proceed
 				got = append(got, fmt.Sprintf("%d %s", ev.Seq, ev.Kind))
 				return nil
 			})
@@ -63,7 +64,8 @@ func TestWatchNeverBlocksTheProducerAndNamesTheGap(t *testing.T) {
 		e.Add(Event{Kind: KindLoad})
 		synctest.Wait()
 		for range 9 {
-			e.Add(Event{Kind: KindLoad}) // would deadlock here if adding waited for the reader
+			// This would deadlock if Add waited for the reader.
+			e.Add(Event{Kind: KindLoad})
 		}
 		close(proceed)
 		synctest.Wait()
@@ -71,7 +73,7 @@ func TestWatchNeverBlocksTheProducerAndNamesTheGap(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
-			t.Error("watching ended with", err)
+			t.Error("Watch returned", err)
 		}
 		want := []string{"1 load", "6 missed", "7 load", "8 load", "9 load", "10 load", "11 load"}
 		if !slices.Equal(got, want) {
@@ -80,8 +82,8 @@ func TestWatchNeverBlocksTheProducerAndNamesTheGap(t *testing.T) {
 	})
 }
 
-func TestTwoBootsDiffer(t *testing.T) {
+func TestEvents_BootsDiffer(t *testing.T) {
 	if first, second := NewEvents(1).Boot(), NewEvents(1).Boot(); first == second {
-		t.Error("both have the same id")
+		t.Error("both boots have the same id")
 	}
 }

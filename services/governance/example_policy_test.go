@@ -16,16 +16,16 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// users is a service that is down.
+// users is a service that is unavailable.
 type users struct {
 	testv1.UnimplementedTestServiceServer
 }
 
 func (users) UnaryCall(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
-	return nil, status.Error(codes.Unavailable, "the database is away")
+	return nil, status.Error(codes.Unavailable, "the database is unavailable")
 }
 
-// inMemory serves users, and returns how to reach it.
+// inMemory serves users, and returns a dialer for it.
 func inMemory(policy *governance.Policy) (dialer grpc.DialOption, stop func()) {
 	pipe := bufconn.Listen(1 << 20)
 	s := governance.Server(governance.ServerConfig{Policy: policy, Log: governance.NewLog(nowhere{}, nil)})
@@ -34,11 +34,11 @@ func inMemory(policy *governance.Policy) (dialer grpc.DialOption, stop func()) {
 	go func() { served <- s.Serve(pipe) }()
 	return grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) }), func() {
 		s.Stop()
-		<-served //nolint:errcheck // it was told to end
+		<-served //nolint:errcheck // the server was stopped
 	}
 }
 
-// A policy says what is enforced, and can be replaced while calls go on.
+// A policy can be replaced while calls are running. An invalid one changes nothing.
 func ExamplePolicy() {
 	first, err := governance.ParsePolicy([]byte(`
 version: calm
@@ -66,7 +66,7 @@ client:
 	// in force: calm
 }
 
-// An order is still taken when the user's profile can only be had from a cache; the answer says so.
+// An order can be accepted while the user's profile comes from a cache; a header of the answer says so.
 func ExampleFallbackTo() {
 	dialer, stop := inMemory(nil)
 	defer stop()
@@ -91,7 +91,7 @@ func ExampleFallbackTo() {
 	// [userservice/grpc.testing.TestService/UnaryCall UNAVAILABLE]
 }
 
-// A refusal says why, and after how long another try would succeed.
+// A refusal has a reason, and the delay after which another attempt can succeed.
 func ExampleRetryDelay() {
 	text, err := governance.ParsePolicy([]byte("server: [{rate: {limits: [{tokenBucket: {rate: 0.001, burst: 1}}]}}]"))
 	if err != nil {

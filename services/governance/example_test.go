@@ -12,7 +12,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance"
 )
 
-// The whole of a program: read the environment, register services, serve until told to stop.
+// A complete program: read the environment, register services, and serve until the context ends.
 func ExampleRun() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -45,7 +45,7 @@ func ExampleRun() {
 	// <nil>
 }
 
-// A connection of one's own: calls get a deadline, metrics and a breaker.
+// A connection whose calls have a deadline, metrics and a breaker.
 func ExampleDial() {
 	metrics, events := governance.NewMetrics(), governance.NewEvents(0)
 	conn, err := governance.Dial("dns:///userservice-headless.shop.svc:8443", governance.ClientConfig{

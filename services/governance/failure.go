@@ -8,7 +8,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// IsFailure says whether an answer speaks against the callee. A refusal the caller earned (NOT_FOUND, INVALID_ARGUMENT …) does not.
+// IsFailure reports whether a code indicates a problem of the callee. A refusal that is the caller's fault, such as NOT_FOUND or
+// INVALID_ARGUMENT, does not.
 func IsFailure(code codes.Code) bool {
 	switch code {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown, codes.DataLoss, codes.ResourceExhausted:
@@ -18,7 +19,7 @@ func IsFailure(code codes.Code) bool {
 	}
 }
 
-// codeOf also reads context errors, which carry no gRPC status of their own.
+// codeOf returns the code of an error. It recognizes context errors too, which have no gRPC status.
 func codeOf(err error) codes.Code {
 	switch {
 	case err == nil:

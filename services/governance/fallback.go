@@ -3,31 +3,30 @@ package governance
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
-// FallbackHeader marks an answer that did not come from its callee: <callee>/<package.Service/Method>, and the code of what failed. It is
-// in the header the caller of the method gets, and in the response header of the call being served when that made the call.
+// FallbackHeader marks an answer that did not come from the callee. Its value is <callee>/<package.Service/Method> and the code of the
+// failure. It is in the header of the call that fell back and, if that call was made while serving another one, in the response header of the
+// latter.
 const FallbackHeader = "x-fallback"
 
-// Fallback answers a method in place of a callee that failed. Make it with FallbackTo or FallbackToStream.
+// Fallback answers a method when the callee fails. FallbackTo makes one.
 type Fallback struct {
 	method string
 	unary  func(ctx context.Context, req, reply any, cause error) error
-	stream func(ctx context.Context, cause error) ([]proto.Message, error)
 }
 
-// FallbackTo answers a unary method, given as package.Service/Method. It is asked when the callee failed (see IsFailure) or its breaker is
-// open, and not when the callee said no (NOT_FOUND, INVALID_ARGUMENT …). Its own error replaces nothing: the caller then gets the cause.
+// FallbackTo returns a fallback for a unary method, given as package.Service/Method. answer is called when the callee failed (see IsFailure)
+// or its breaker is open, but not when the callee refused the request, for example with NOT_FOUND or INVALID_ARGUMENT. If answer fails, the
+// caller gets the original error.
 func FallbackTo[Req, Reply any, PReq message[Req], PReply message[Reply]](method string, answer func(ctx context.Context, req PReq, cause error) (PReply, error)) Fallback {
-	return Fallback{method: bare(method), unary: func(ctx context.Context, req, reply any, cause error) error {
+	return Fallback{method: bareMethod(method), unary: func(ctx context.Context, req, reply any, cause error) error {
 		in, ok := req.(PReq)
 		out, ok2 := reply.(PReply)
 		if !ok || !ok2 {
@@ -43,31 +42,19 @@ func FallbackTo[Req, Reply any, PReq message[Req], PReply message[Reply]](method
 	}}
 }
 
-// FallbackToStream answers a method that streams its answer, when the stream cannot be opened: because its breaker is open, or nobody is
-// there. A stream that breaks later breaks.
-func FallbackToStream[Reply any, PReply message[Reply]](method string, answer func(ctx context.Context, cause error) ([]PReply, error)) Fallback {
-	return Fallback{method: bare(method), stream: func(ctx context.Context, cause error) ([]proto.Message, error) {
-		answered, err := answer(ctx, cause)
-		list := make([]proto.Message, 0, len(answered))
-		for _, m := range answered {
-			list = append(list, m)
-		}
-		return list, err
-	}}
-}
-
 type message[T any] interface {
 	*T
 	proto.Message
 }
 
-// fallsBack says whether this failure is one to fall back from.
-func (c *clientCall) fallsBack(cause error) bool {
+// shouldFallBack reports whether the fallback applies to a failure.
+func (c *clientCall) shouldFallBack(cause error) bool {
 	return !c.rule.noFallback && IsFailure(codeOf(cause))
 }
 
+// fallBack answers a failed call. ctx is the context that the caller passed: the one of the call, with its deadline and span, has ended.
 func (c *clientCall) fallBack(ctx context.Context, req, reply any, cause error, opts []grpc.CallOption) error {
-	if c.method.fallback.unary == nil || !c.fallsBack(cause) {
+	if !c.shouldFallBack(cause) {
 		return cause
 	}
 	if err := c.method.fallback.unary(ctx, req, reply, cause); err != nil {
@@ -78,8 +65,8 @@ func (c *clientCall) fallBack(ctx context.Context, req, reply any, cause error, 
 	return nil
 }
 
-// markFallback tells everybody who may want to know.
-func (c *clientCall) markFallback(ctx context.Context, cause error, opts []grpc.CallOption) metadata.MD {
+// markFallback records the use of a fallback in metrics, the span and the headers.
+func (c *clientCall) markFallback(ctx context.Context, cause error, opts []grpc.CallOption) {
 	code := codeName(codeOf(cause))
 	c.client.cfg.Metrics.fallbacks.WithLabelValues(c.method.callee, c.method.method, code).Inc()
 	trace.SpanFromContext(ctx).AddEvent("fallback", trace.WithAttributes(attribute.String("callee", c.method.callee), attribute.String("code", code)))
@@ -90,45 +77,7 @@ func (c *clientCall) markFallback(ctx context.Context, cause error, opts []grpc.
 		}
 	}
 	if grpc.ServerTransportStreamFromContext(ctx) != nil {
-		_ = grpc.SetHeader(ctx, mark) // fails once headers are out; then it is too late to tell
+		// SetHeader fails if the headers were sent already.
+		_ = grpc.SetHeader(ctx, mark)
 	}
-	return mark
-}
-
-func (c *clientCall) fallBackStream(ctx context.Context, cause error, opts []grpc.CallOption) (grpc.ClientStream, error) {
-	if c.method.fallback.stream == nil || !c.fallsBack(cause) {
-		return nil, cause
-	}
-	answers, err := c.method.fallback.stream(ctx, cause)
-	if err != nil {
-		c.client.log.WarnContext(ctx, "the fallback failed too", "method", c.method.method, "error", err, "cause", cause)
-		return nil, cause
-	}
-	return &fallbackStream{ctx: ctx, header: c.markFallback(ctx, cause, opts), answers: answers}, nil
-}
-
-// fallbackStream is a stream that nobody is at the other end of.
-type fallbackStream struct {
-	ctx     context.Context
-	header  metadata.MD
-	answers []proto.Message
-}
-
-func (s *fallbackStream) Header() (metadata.MD, error) { return s.header, nil }
-func (s *fallbackStream) Trailer() metadata.MD         { return nil }
-func (s *fallbackStream) CloseSend() error             { return nil }
-func (s *fallbackStream) Context() context.Context     { return s.ctx }
-func (s *fallbackStream) SendMsg(any) error            { return nil }
-
-func (s *fallbackStream) RecvMsg(m any) error {
-	if err := s.ctx.Err(); err != nil {
-		return status.FromContextError(err).Err()
-	}
-	if len(s.answers) == 0 {
-		return io.EOF
-	}
-	proto.Reset(m.(proto.Message))
-	proto.Merge(m.(proto.Message), s.answers[0])
-	s.answers = s.answers[1:]
-	return nil
 }

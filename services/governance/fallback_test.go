@@ -3,7 +3,6 @@ package governance
 import (
 	"context"
 	"errors"
-	"io"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -11,8 +10,6 @@ import (
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-
-	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 func cached(_ context.Context, _ *testv1.SimpleRequest, _ error) (*testv1.SimpleResponse, error) {
@@ -27,7 +24,7 @@ func failing(code codes.Code) fake {
 	}}
 }
 
-func TestAFallbackAnswersForACalleeThatFailed(t *testing.T) {
+func TestFallback_CalleeFails(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		code   codes.Code
@@ -37,9 +34,9 @@ func TestAFallbackAnswersForACalleeThatFailed(t *testing.T) {
 		says   string
 	}{
 		{"it failed", codes.Unavailable, "", cached, codes.OK, "from the cache"},
-		{"it did not", codes.OK, "", cached, codes.OK, "from the callee"},
-		{"it said no", codes.NotFound, "", cached, codes.NotFound, ""},
-		{"the policy does not want it", codes.Unavailable, "client: [{fallback: {disabled: true}}]", cached, codes.Unavailable, ""},
+		{"the callee answers", codes.OK, "", cached, codes.OK, "from the callee"},
+		{"the callee refuses the request", codes.NotFound, "", cached, codes.NotFound, ""},
+		{"the policy disables fallbacks", codes.Unavailable, "client: [{fallback: {disabled: true}}]", cached, codes.Unavailable, ""},
 		{"the fallback fails too", codes.Unavailable, "", func(context.Context, *testv1.SimpleRequest, error) (*testv1.SimpleResponse, error) {
 			return nil, errors.New("the cache is cold")
 		}, codes.Unavailable, ""},
@@ -63,7 +60,7 @@ func TestAFallbackAnswersForACalleeThatFailed(t *testing.T) {
 			if got := metric(t, metrics, "sandbox_fallbacks_total", "callee", "users", "code", "UNAVAILABLE"); got != float64(len(want)) {
 				t.Errorf("%v counted", got)
 			}
-			// The metrics of calls tell what the callee did, not what was made of it.
+			// The metrics of calls report what the callee did, not the fallback.
 			if got := metric(t, metrics, "grpc_client_handled_total", "grpc_code", c.code.String()); got != 1 {
 				t.Errorf("%v calls counted as %s", got, c.code)
 			}
@@ -71,8 +68,8 @@ func TestAFallbackAnswersForACalleeThatFailed(t *testing.T) {
 	}
 }
 
-// An order that is answered with a user from the cache says so to whoever asked for the order.
-func TestAFallbackMarksTheAnswerOfTheServiceThatUsedIt(t *testing.T) {
+// TestFallback_MarksTheAnswerOfTheCaller checks that an order for which a cached user was used says so to the caller who placed it.
+func TestFallback_MarksTheAnswerOfTheCaller(t *testing.T) {
 	people := wire(t, failing(codes.Unavailable), ServerConfig{}, ClientConfig{Callee: "users", Fallbacks: []Fallback{FallbackTo(unaryMethod, cached)}})
 	shop := wire(t, fake{unary: func(ctx context.Context, req *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 		return people.UnaryCall(ctx, req)
@@ -84,40 +81,5 @@ func TestAFallbackMarksTheAnswerOfTheServiceThatUsedIt(t *testing.T) {
 	}
 	if got := header.Get(FallbackHeader); len(got) != 1 || got[0] != "users/"+unaryMethod+" UNAVAILABLE" {
 		t.Errorf("marked %q", got)
-	}
-}
-
-func TestAStreamThatCannotOpenFallsBack(t *testing.T) {
-	breakers := NewBreakers("c", BreakerConfig{MinCalls: 1, FailureRatio: 1}, nil, nil)
-	client := wire(t, failing(codes.Unavailable), ServerConfig{}, ClientConfig{Callee: "users", Breakers: breakers, Fallbacks: []Fallback{
-		FallbackToStream("/"+streamMethod, func(_ context.Context, cause error) ([]*testv1.StreamingOutputCallResponse, error) {
-			if refusal.Reason(cause) != ReasonBreakerOpen {
-				t.Error("the cause is", cause)
-			}
-			return []*testv1.StreamingOutputCallResponse{{Payload: &testv1.Payload{Body: []byte("1")}}, {Payload: &testv1.Payload{Body: []byte("2")}}}, nil
-		})}})
-	open := func() grpc.BidiStreamingClient[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse] {
-		s, err := client.FullDuplexCall(t.Context())
-		must(t, err)
-		return s
-	}
-	if _, err := open().Recv(); status.Code(err) != codes.Unavailable {
-		t.Error("a stream that breaks later breaks:", err)
-	}
-	eventually(t, "the breaker is open", func() bool { return breakers.Snapshot()[0].State == StateOpen })
-	s := open()
-	must(t, s.Send(&testv1.StreamingOutputCallRequest{}))
-	must(t, s.CloseSend())
-	header, _ := s.Header()
-	if got := header.Get(FallbackHeader); len(got) != 1 || got[0] != "users/"+streamMethod+" UNAVAILABLE" {
-		t.Errorf("marked %q", got)
-	}
-	for _, want := range []string{"1", "2"} {
-		if m, err := s.Recv(); err != nil || string(m.GetPayload().GetBody()) != want {
-			t.Errorf("got %v, %v", m, err)
-		}
-	}
-	if _, err := s.Recv(); !errors.Is(err, io.EOF) {
-		t.Error("the end is", err)
 	}
 }

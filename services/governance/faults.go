@@ -17,14 +17,17 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// fault is one fault of the policy, ready to strike. A method that has none carries an empty list, and pays nothing.
+// fault is one fault of the policy, prepared for use. A method without faults has an empty list, which costs nothing.
 type fault struct {
-	name, kind    string
-	share         float64 // of the calls it meets
+	name, kind string
+	// share is the share of matching calls that fail.
+	share         float64
 	metadata      map[string]string
 	fixed, jitter time.Duration
-	abort         error // nil unless it aborts
-	after         int32 // messages before the cut
+	// abort is the error of an abort; nil for other kinds.
+	abort error
+	// after is the number of messages before the cut.
+	after int32
 }
 
 func faultsFor(all []*policyv1.Fault, callee, method string) (list []*fault) {
@@ -40,7 +43,8 @@ func newFault(p *policyv1.Fault) *fault {
 	f := &fault{name: p.GetName(), share: p.GetPercent() / 100, metadata: map[string]string{}}
 	orDefault(&f.share, 1)
 	for key, value := range p.GetMetadata() {
-		f.metadata[strings.ToLower(key)] = value // as gRPC writes them
+		// gRPC writes keys in lower case.
+		f.metadata[strings.ToLower(key)] = value
 	}
 	switch k := p.GetKind().(type) {
 	case *policyv1.Fault_Delay:
@@ -58,8 +62,8 @@ func newFault(p *policyv1.Fault) *fault {
 	return f
 }
 
-// meets says whether the call is one of those the fault is for. get returns the values of a header.
-func (f *fault) meets(get func(string) []string, random func() float64) bool {
+// matches reports whether the fault applies to a call. get returns the values of a header.
+func (f *fault) matches(get func(string) []string, random func() float64) bool {
 	for key, want := range f.metadata {
 		if !contains(get(key), want) {
 			return false
@@ -77,10 +81,10 @@ func contains(values []string, want string) bool {
 	return false
 }
 
-// strike lets the faults happen in their order, and returns the one that will cut the call later, or the error that ends it now.
-func strike(ctx context.Context, faults []*fault, get func(string) []string, random func() float64, note func(*fault)) (cut *fault, err error) {
+// applyFaults applies faults in their order. It returns the one that is going to cut the call later, or the error that ends it now.
+func applyFaults(ctx context.Context, faults []*fault, get func(string) []string, random func() float64, note func(*fault)) (cut *fault, err error) {
 	for _, f := range faults {
-		if !f.meets(get, random) {
+		if !f.matches(get, random) {
 			continue
 		}
 		note(f)
@@ -117,7 +121,7 @@ func errCut() error {
 	return refusal.New(codes.Unavailable, ReasonFaultInjected, "a fault cut the connection")
 }
 
-// counter counts the messages down until the cut.
+// counter returns a counter of the messages that are left before the cut.
 func (f *fault) counter() *atomic.Int32 {
 	left := &atomic.Int32{}
 	left.Store(f.after)
@@ -126,15 +130,16 @@ func (f *fault) counter() *atomic.Int32 {
 
 func (c *clientCall) inject() (cut *fault, err error) {
 	if len(c.rule.faults) == 0 {
-		return nil, nil // before the metadata is read, which copies it
+		// Return before the metadata is read, because reading copies it.
+		return nil, nil
 	}
 	md, _ := metadata.FromOutgoingContext(c.ctx)
-	return strike(c.ctx, c.rule.faults, md.Get, rand.Float64, func(f *fault) {
-		noteFault(c.ctx, c.client.cfg.Metrics, "client", c.method.method, f)
+	return applyFaults(c.ctx, c.rule.faults, md.Get, rand.Float64, func(f *fault) {
+		recordFault(c.ctx, c.client.cfg.Metrics, "client", c.method.method, f)
 	})
 }
 
-func noteFault(ctx context.Context, metrics *Metrics, side, method string, f *fault) {
+func recordFault(ctx context.Context, metrics *Metrics, side, method string, f *fault) {
 	metrics.faults.WithLabelValues(side, method, f.name, f.kind).Inc()
 	trace.SpanFromContext(ctx).AddEvent("fault injected", trace.WithAttributes(
 		attribute.String("fault", f.name), attribute.String("kind", f.kind), attribute.String("side", side)))

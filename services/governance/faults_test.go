@@ -18,7 +18,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// echo answers, and streams back what it gets.
+// echo answers, and streams back what it receives.
 var echo = fake{stream: func(s grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) error {
 	for {
 		if _, err := s.Recv(); err != nil {
@@ -31,21 +31,23 @@ var echo = fake{stream: func(s grpc.BidiStreamingServer[testv1.StreamingOutputCa
 }}
 
 func endOf(err error) error {
-	if status.Code(err) == codes.Unknown { // io.EOF: the client has sent all
+	// io.EOF: the client has sent everything.
+	if status.Code(err) == codes.Unknown {
 		return nil
 	}
 	return err
 }
 
-// Time stands still while anything works, so that a deadline is only as near as the fault makes it.
-func TestFaultsStrike(t *testing.T) {
+// In the bubble time stands still while goroutines run, so the duration of a call is exactly that of the fault.
+func TestFaults_Kinds(t *testing.T) {
 	for _, side := range []string{"server", "client"} {
 		for _, c := range []struct {
 			name, fault string
 			deadline    time.Duration
 			want        codes.Code
 			took        time.Duration
-			echoed      int // messages of a stream that came back before its end
+			// echoed is how many messages of a stream came back.
+			echoed int
 		}{
 			{"delay", "{delay: {fixed: 100ms}}", 10 * time.Second, codes.OK, 100 * time.Millisecond, 5},
 			{"delay longer than the deadline", "{delay: {fixed: 3s}}", 200 * time.Millisecond, codes.DeadlineExceeded, 200 * time.Millisecond, 0},
@@ -53,8 +55,8 @@ func TestFaultsStrike(t *testing.T) {
 			{"hang", "{hang: }", 200 * time.Millisecond, codes.DeadlineExceeded, 200 * time.Millisecond, 0},
 			{"cut", "{cut: {afterMessages: 4}}", 10 * time.Second, codes.Unavailable, 0, 2},
 			{"another method", "{method: 'a.B/*', abort: {code: DATA_LOSS}}", 10 * time.Second, codes.OK, 0, 5},
-			{"metadata that the call has", "{metadata: {X-Test: 'yes'}, abort: {code: DATA_LOSS}}", 10 * time.Second, codes.DataLoss, 0, 0},
-			{"metadata that it has not", "{metadata: {x-test: 'yes', x-more: 'yes'}, abort: {code: DATA_LOSS}}", 10 * time.Second, codes.OK, 0, 5},
+			{"matching metadata", "{metadata: {X-Test: 'yes'}, abort: {code: DATA_LOSS}}", 10 * time.Second, codes.DataLoss, 0, 0},
+			{"metadata that does not match", "{metadata: {x-test: 'yes', x-more: 'yes'}, abort: {code: DATA_LOSS}}", 10 * time.Second, codes.OK, 0, 5},
 		} {
 			for _, streaming := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s on the %s, streaming %v", c.name, side, streaming), func(t *testing.T) {
@@ -65,28 +67,29 @@ func TestFaultsStrike(t *testing.T) {
 						client := wire(t, echo, ServerConfig{Policy: p, Metrics: metrics}, ClientConfig{Policy: p, Metrics: metrics, Breakers: breakers})
 						ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "x-test", "yes"), c.deadline)
 						defer cancel()
-						began := time.Now()
+						start := time.Now()
 						echoed, err := 5, error(nil)
 						if streaming {
 							echoed, err = echoes(ctx, client)
 						} else {
 							_, err = client.UnaryCall(ctx, &testv1.SimpleRequest{})
 						}
-						took := time.Since(began)
+						took := time.Since(start)
 						if status.Code(err) != c.want || streaming && echoed != c.echoed {
 							t.Errorf("%d echoes, %v; want %d, %s", echoed, err, c.echoed, c.want)
 						}
-						if took > c.took || took < c.took-10*time.Millisecond { // a server keeps so much of a deadline for its answer
-							t.Errorf("it took %s, want %s", took, c.took)
+						// A server keeps up to 10 ms of a deadline for its answer.
+						if took > c.took || took < c.took-10*time.Millisecond {
+							t.Errorf("the call took %s, want %s", took, c.took)
 						}
 						struck := 1.0
-						if strings.Contains(c.name, "another") || strings.Contains(c.name, "has not") {
+						if strings.Contains(c.name, "another") || strings.Contains(c.name, "does not") {
 							struck = 0
 						}
 						if got := metric(t, metrics, "sandbox_faults_injected_total", "side", side, "fault", "chosen"); got != struck {
 							t.Errorf("%v faults counted, want %v", got, struck)
 						}
-						// The breaker sees what the caller sees, on whichever side the fault is.
+						// The breaker sees the same as the caller, whichever side has the fault.
 						wantState := StateClosed
 						if IsFailure(c.want) {
 							wantState = StateOpen
@@ -99,14 +102,15 @@ func TestFaultsStrike(t *testing.T) {
 	}
 }
 
-// echoes sends five messages and counts what comes back.
+// echoes sends five messages and counts the answers.
 func echoes(ctx context.Context, client testv1.TestServiceClient) (n int, err error) {
 	s, err := client.FullDuplexCall(ctx)
 	if err != nil {
 		return 0, err
 	}
 	for ; n < 5; n++ {
-		_ = s.Send(&testv1.StreamingOutputCallRequest{}) // Recv tells what is wrong
+		// Recv returns the error.
+		_ = s.Send(&testv1.StreamingOutputCallRequest{})
 		if _, err := s.Recv(); err != nil {
 			return n, err
 		}
@@ -116,7 +120,7 @@ func echoes(ctx context.Context, client testv1.TestServiceClient) (n int, err er
 	return n, endOf(err)
 }
 
-func TestAFaultMeetsItsShareOfCalls(t *testing.T) {
+func TestFaults_Percent(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	s := newServing(t, "serverFaults: [{name: a, percent: 10, abort: {code: UNAVAILABLE}}, {name: b, percent: 100, delay: {}}]")
 	s.server.cfg.random = random.Float64
@@ -131,14 +135,14 @@ func TestAFaultMeetsItsShareOfCalls(t *testing.T) {
 	}
 }
 
-func TestJitterStaysWithinItsBounds(t *testing.T) {
+func TestFaults_DelayJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServing(t, "serverFaults: [{delay: {fixed: 100ms, jitter: 50ms}}]")
 		var shortest, longest time.Duration = time.Hour, 0
 		for range 1000 {
-			began := time.Now()
+			start := time.Now()
 			must(t, s.call(t.Context(), false, "a.B/C", fine))
-			took := time.Since(began)
+			took := time.Since(start)
 			shortest, longest = min(shortest, took), max(longest, took)
 		}
 		if shortest < 100*time.Millisecond || longest > 150*time.Millisecond || longest-shortest < 40*time.Millisecond {
@@ -147,7 +151,7 @@ func TestJitterStaysWithinItsBounds(t *testing.T) {
 	})
 }
 
-func TestAFaultCanBeTakenBack(t *testing.T) {
+func TestFaults_Removed(t *testing.T) {
 	s := newServing(t, "serverFaults: [{abort: {code: UNAVAILABLE}}]")
 	if err := s.call(t.Context(), false, "a.B/C", fine); refusal.Reason(err) != ReasonFaultInjected {
 		t.Error("got", err)
@@ -156,15 +160,15 @@ func TestAFaultCanBeTakenBack(t *testing.T) {
 	must(t, s.call(t.Context(), false, "a.B/C", fine))
 }
 
-func TestNoFaultsCostNothing(t *testing.T) {
+func TestFaults_NoneAllocatesNothing(t *testing.T) {
 	for side, call := range faultless(t) {
 		if got := testing.AllocsPerRun(100, call); got != 0 {
-			t.Errorf("a call through the %s's faults, of which there are none, makes %v allocations", side, got)
+			t.Errorf("a call without faults on the %s side makes %v allocations", side, got)
 		}
 	}
 }
 
-// faultless are calls, by side, that carry metadata, look their rule up, pass its faults and do nothing else.
+// faultless returns, by side, a call that carries metadata, looks up its rule, checks its faults and does nothing else.
 func faultless(t testing.TB) map[string]func() {
 	p := policy(t, "")
 	s := newServer(ServerConfig{Policy: p, Log: quiet}.withDefaults())

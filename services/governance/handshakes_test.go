@@ -13,25 +13,27 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// TestARefusedConnectionIsToldOnTheSideThatRefuses: the caller hears only that it ended.
-func TestARefusedConnectionIsToldOnTheSideThatRefuses(t *testing.T) {
+// TestHandshakes_RefusalIsLoggedByTheServer matters because the client only sees that the connection ended.
+func TestHandshakes_RefusalIsLoggedByTheServer(t *testing.T) {
 	ca := newAuthority(t)
 	server, _ := identity(t, ca.issue(serverDNS), nil)
 	stranger, _ := identity(t, newAuthority(t).issue(serverDNS), nil)
 	for _, c := range []struct {
 		sentence string
 		call     func(net.Conn)
-		says     string // nothing: it is no refusal
+		// says is empty if nothing was refused.
+		says string
 	}{
 		{"a certificate of another authority", func(conn net.Conn) {
 			foreign := stranger.ClientTLS(serverDNS)
-			foreign.VerifyConnection = nil // it would trust us
+			// The client would trust us.
+			foreign.VerifyConnection = nil
 			if over := tls.Client(conn, foreign); over.HandshakeContext(t.Context()) == nil {
 				_, _ = over.Read(make([]byte, 1))
 			}
 		}, "unknown authority"},
 		{"plaintext", func(conn net.Conn) { _, _ = io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") }, "does not look like a TLS handshake"},
-		{"who only looks whether the port is open", func(net.Conn) {}, ""},
+		{"a client that only checks whether the port is open", func(net.Conn) {}, ""},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			var log bytes.Buffer
@@ -39,14 +41,14 @@ func TestARefusedConnectionIsToldOnTheSideThatRefuses(t *testing.T) {
 			theirs, ours := tcpPair(t)
 			go func() { c.call(theirs); theirs.Close() }()
 			if _, _, err := guarded.ServerHandshake(ours); err == nil {
-				t.Fatal("it was let in")
+				t.Fatal("the handshake succeeded")
 			}
 			if c.says == "" {
 				if log.Len() != 0 {
-					t.Errorf("it is told as refused: %s", log.String())
+					t.Errorf("a refusal was logged: %s", log.String())
 				}
 			} else if !strings.Contains(log.String(), "refused a connection") || !strings.Contains(log.String(), c.says) {
-				t.Errorf("the log has %q", log.String())
+				t.Errorf("log: %q", log.String())
 			}
 		})
 	}
@@ -63,4 +65,22 @@ func tcpPair(t *testing.T) (theirs, ours net.Conn) {
 	must(t, err)
 	t.Cleanup(func() { err = errors.Join(theirs.Close(), ours.Close()) })
 	return theirs, ours
+}
+
+// handshake returns the server's error for a client.
+func handshake(t *testing.T, server *Identity, client *tls.Config) error {
+	t.Helper()
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	verdict := make(chan error, 1)
+	go func() {
+		verdict <- tls.Server(far, server.ServerTLS()).Handshake()
+		far.Close()
+	}()
+	c := tls.Client(near, client)
+	// In TLS 1.3 the client is done before the server has checked its certificate.
+	_ = c.Handshake()
+	_, _ = c.Read(make([]byte, 1))
+	return <-verdict
 }

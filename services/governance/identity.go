@@ -16,21 +16,26 @@ import (
 	"time"
 )
 
-// IdentityConfig says where the certificate lies: tls.crt, tls.key and ca.crt in Dir.
+// IdentityConfig describes where the certificate is: Dir has the files tls.crt, tls.key and ca.crt.
 type IdentityConfig struct {
-	Dir     string
-	Every   time.Duration    // how often the files are read again; 1s when zero
-	Log     *slog.Logger     // slog.Default() when nil
-	Metrics *Metrics         // may be nil
-	Events  *Events          // may be nil
-	Now     func() time.Time // time.Now when nil
+	Dir string
+	// Every is the interval at which the files are read. Default: 1s.
+	Every time.Duration
+	// Log receives log records. Default: slog.Default().
+	Log *slog.Logger
+	// Metrics and Events may be nil.
+	Metrics *Metrics
+	Events  *Events
+	// Now returns the time. Default: time.Now.
+	Now func() time.Time
 }
 
-// Identity is the certificate this process presents and the authorities it trusts. Both follow the files, so rotating them needs no
-// restart: new connections use the new ones, open connections live on.
+// Identity is the certificate that this process presents and the authorities that it trusts. Both follow the files, so a rotation needs no
+// restart: new connections use the new files, open connections are kept.
 //
-// The three files count as one. They are used only if the key belongs to the certificate and the certificate is valid now, up to an authority in
-// ca.crt; otherwise the last good ones stay in use, and the files are judged again until they are good or replaced.
+// The three files are used together or not at all: the key must belong to the certificate, and the certificate must be valid now and issued
+// under an authority in ca.crt. Otherwise the last good files stay in use, and the new ones are checked again until they are good or
+// replaced.
 type Identity struct {
 	cfg     IdentityConfig
 	current atomic.Pointer[credential]
@@ -40,11 +45,12 @@ type credential struct {
 	pair    tls.Certificate
 	roots   *x509.CertPool
 	trusted []*x509.Certificate
-	root    *x509.Certificate // the one of trusted that the certificate was issued under
-	digest  [sha256.Size]byte
+	// root is the one in trusted under which the certificate was issued.
+	root   *x509.Certificate
+	digest [sha256.Size]byte
 }
 
-// NewIdentity fails when the files cannot be used now. Watch follows them later.
+// NewIdentity reads the files. It fails if they cannot be used now. Watch follows later changes.
 func NewIdentity(cfg IdentityConfig) (*Identity, error) {
 	orDefault(&cfg.Every, time.Second)
 	if cfg.Log == nil {
@@ -66,8 +72,8 @@ func NewIdentity(cfg IdentityConfig) (*Identity, error) {
 	return id, nil
 }
 
-// Watch takes changed files into use until ctx ends. It compares content, because a Secret volume changes by a symlink and a
-// modification time can stay the same.
+// Watch uses changed files until ctx ends. It compares the content, because a mounted Secret is changed by a symlink and modification times
+// can stay the same.
 func (id *Identity) Watch(ctx context.Context) error {
 	var refused [sha256.Size]byte
 	return Every(ctx, id.cfg.Every, func(context.Context) error {
@@ -76,8 +82,8 @@ func (id *Identity) Watch(ctx context.Context) error {
 	})
 }
 
-// reload returns the digest of what it refused, so that the same bad files are reported once. They are judged each time: a certificate that is not
-// yet valid becomes valid.
+// reload returns the digest of files that it rejected, so that the same files are reported only once. They are still checked each time,
+// because a certificate can become valid.
 func (id *Identity) reload(refused [sha256.Size]byte) [sha256.Size]byte {
 	files, err := readIdentity(id.cfg.Dir)
 	digest := files.digest()
@@ -127,7 +133,7 @@ func (f identityFiles) digest() [sha256.Size]byte {
 	return sha256.Sum256(bytes.Join([][]byte{f.cert, f.key, f.ca}, []byte{0}))
 }
 
-// readIdentity returns what it could read even when it fails.
+// readIdentity returns what it could read, even with an error.
 func readIdentity(dir string) (identityFiles, error) {
 	read := func(name string) ([]byte, error) {
 		data, err := os.ReadFile(filepath.Join(dir, name))
@@ -155,7 +161,7 @@ func parseIdentity(f identityFiles, now time.Time) (*credential, error) {
 	return c, c.usable(now)
 }
 
-// usable returns an error unless a peer that trusts the same authorities would accept the certificate now. It also finds the root.
+// usable returns an error unless a peer that trusts the same authorities would accept the certificate now. It also sets the root.
 func (c *credential) usable(now time.Time) error {
 	switch leaf := c.pair.Leaf; {
 	case now.Before(leaf.NotBefore):
@@ -189,8 +195,8 @@ func pool(certs []*x509.Certificate) *x509.CertPool {
 	return p
 }
 
-// parseCertificates reads every certificate of a PEM file. One that cannot be read is an error: to trust fewer authorities than the file names
-// would look like a rotation that has reached this process.
+// parseCertificates parses all certificates of a PEM file. An unreadable certificate is an error: trusting fewer authorities than the file
+// has would look like a completed rotation.
 func parseCertificates(data []byte) (certs []*x509.Certificate, err error) {
 	for {
 		var block *pem.Block
@@ -204,7 +210,7 @@ func parseCertificates(data []byte) (certs []*x509.Certificate, err error) {
 		certs = append(certs, cert)
 	}
 	if len(certs) == 0 {
-		return nil, errors.New("it holds no certificate")
+		return nil, errors.New("it has no certificate")
 	}
 	return certs, nil
 }

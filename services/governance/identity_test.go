@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -18,7 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// unusable are files that no peer would accept, given good ones of an authority.
+// unusable returns files that no peer would accept, given good files of an authority.
 func unusable(t *testing.T, ca *authority, good identityFiles) []unusableFiles {
 	t.Helper()
 	other := newAuthority(t).issue(serverDNS)
@@ -34,11 +35,11 @@ func unusable(t *testing.T, ca *authority, good identityFiles) []unusableFiles {
 		{"not yet valid", between(time.Hour, 2*time.Hour), "checking tls.crt: it is not valid before"},
 		{"issued under another authority", identityFiles{other.cert, other.key, ca.pem}, "not issued under ca.crt"},
 		{"without its intermediate", identityFiles{pem.EncodeToMemory(leaf), chain.key, chain.ca}, "not issued under ca.crt"},
-		{"one authority of two unreadable", identityFiles{good.cert, good.key, append(slices.Clone(ca.pem),
+		{"one of two authorities is unreadable", identityFiles{good.cert, good.key, append(slices.Clone(ca.pem),
 			pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})...)}, "reading ca.crt"},
 		{"the key belongs to another certificate", identityFiles{good.cert, other.key, good.ca}, "pairing tls.crt with tls.key"},
-		{"the authority is no certificate", identityFiles{good.cert, good.key, []byte("x")}, "reading ca.crt"},
-		{"the certificate is cut short", identityFiles{good.cert[:40], good.key, good.ca}, "pairing tls.crt with tls.key"},
+		{"the authority is not a certificate", identityFiles{good.cert, good.key, []byte("x")}, "reading ca.crt"},
+		{"the certificate is truncated", identityFiles{good.cert[:40], good.key, good.ca}, "pairing tls.crt with tls.key"},
 	}
 }
 
@@ -60,7 +61,7 @@ func TestNewIdentity_RefusesUnusableFiles(t *testing.T) {
 		})
 	}
 	if _, err := NewIdentity(IdentityConfig{Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "tls.crt") {
-		t.Errorf("an empty folder gives %v", err)
+		t.Errorf("an empty folder: %v", err)
 	}
 }
 
@@ -81,7 +82,7 @@ func TestReload_UnusableFilesNeverReplaceGoodOnes(t *testing.T) {
 			}
 			mount(t, dir, ca.issue(serverDNS))
 			if id.reload(refused); id.current.Load() == good {
-				t.Error("the good files that followed are not in use")
+				t.Error("the good files after them are not in use")
 			}
 		})
 	}
@@ -100,7 +101,7 @@ func TestReload_CertificateBecomesValid(t *testing.T) {
 	}
 	id.cfg.Now = func() time.Time { return later.from.Add(time.Second) }
 	if id.reload(refused); id.current.Load() == good {
-		t.Error("the certificate is valid now, and not in use")
+		t.Error("the certificate is valid but not in use")
 	}
 }
 
@@ -112,11 +113,11 @@ func TestIdentity_ReportsRootsAndCertificate(t *testing.T) {
 		t.Helper()
 		leaf := id.current.Load().pair.Leaf
 		if n := metric(t, metrics, "sandbox_tls_certificate", "fingerprint", fingerprint(leaf), "root", fingerprint(certificateRoot.cert)); n != 1 {
-			t.Errorf("the certificate in use is reported %v times", n)
+			t.Errorf("the certificate in use has %v series", n)
 		}
 		for _, a := range trusted {
 			if n := metric(t, metrics, "sandbox_tls_trusted_root", "fingerprint", fingerprint(a.cert)); n != 1 {
-				t.Errorf("a trusted root is reported %v times", n)
+				t.Errorf("a trusted root has %v series", n)
 			}
 		}
 		if n := len(allSeries(t, metrics, "sandbox_tls_certificate")) + len(allSeries(t, metrics, "sandbox_tls_trusted_root")); n != 1+len(trusted) {
@@ -124,7 +125,7 @@ func TestIdentity_ReportsRootsAndCertificate(t *testing.T) {
 		}
 	}
 	reports(first, first)
-	// A root is replaced: both are trusted, then a certificate of the new one is presented, then the old one is gone.
+	// A root is replaced: first both are trusted, then the certificate is issued under the new one, then the old one is removed.
 	with := func(f identityFiles, trusted ...*authority) identityFiles {
 		f.ca = nil
 		for _, a := range trusted {
@@ -143,7 +144,7 @@ func TestIdentity_ReportsRootsAndCertificate(t *testing.T) {
 	mount(t, dir, with(next, second))
 	id.reload([sha256.Size]byte{})
 	reports(second, second)
-	// The order matters: without its root a certificate is not used, and the last trust stays too.
+	// The order matters: a certificate whose root is not trusted is not used, and the previous roots stay too.
 	mount(t, dir, with(first.intermediate().issue(serverDNS), second))
 	id.reload([sha256.Size]byte{})
 	reports(second, second)
@@ -159,7 +160,7 @@ func TestChain_IsPresentedByBothEnds(t *testing.T) {
 	}
 }
 
-// watch follows the files until the test ends.
+// watch runs Watch until the test ends.
 func watch(t *testing.T, id *Identity) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
@@ -169,14 +170,14 @@ func watch(t *testing.T, id *Identity) {
 
 func serial(id *Identity) string { return id.current.Load().pair.Leaf.SerialNumber.String() }
 
-func TestRotatingUnderLoadFailsNoCall(t *testing.T) {
+func TestIdentity_RotationUnderLoad(t *testing.T) {
 	ca := newAuthority(t)
 	metrics := NewMetrics()
 	server, dir := identity(t, ca.issue(serverDNS), metrics)
 	client, clientDir := identity(t, ca.issue("loadgen.shop.svc"), nil)
 	watch(t, server)
 	watch(t, client)
-	// Connections live for 30 ms, so that every certificate is really used for handshakes.
+	// Connections live for 30 ms, so every certificate is used for handshakes.
 	stub := wire(t, fake{}, ServerConfig{Identity: server, MaxAge: 30 * time.Millisecond, MaxAgeGrace: time.Second},
 		ClientConfig{Identity: client, ServerName: serverDNS, Timeout: 10 * time.Second})
 
@@ -207,7 +208,7 @@ func TestRotatingUnderLoadFailsNoCall(t *testing.T) {
 		before := calls.Load()
 		eventually(t, "a hundred calls later", func() bool { return calls.Load() >= before+100 })
 		if got := metric(t, metrics, "sandbox_certificate_expiry_timestamp_seconds"); got != float64(ca.cert.NotAfter.Unix()+want) {
-			t.Errorf("the metric says it expires at %v, want %v", got, ca.cert.NotAfter.Unix()+want)
+			t.Errorf("the metric has the expiry %v, want %v", got, ca.cert.NotAfter.Unix()+want)
 		}
 	}
 	close(stop)
@@ -218,7 +219,11 @@ func TestRotatingUnderLoadFailsNoCall(t *testing.T) {
 	eventually(t, "three reloads are counted", func() bool { return metric(t, metrics, "sandbox_certificate_reloads_total") == 3 })
 }
 
-func TestAHalfWrittenPairKeepsTheLastGoodOne(t *testing.T) {
+func TestIdentity_HalfWrittenPair(t *testing.T) {
+	synctest.Test(t, testHalfWrittenPair)
+}
+
+func testHalfWrittenPair(t *testing.T) {
 	ca := newAuthority(t)
 	metrics, events := NewMetrics(), NewEvents(0)
 	id, dir := identity(t, ca.issue(serverDNS), metrics)
@@ -227,18 +232,19 @@ func TestAHalfWrittenPairKeepsTheLastGoodOne(t *testing.T) {
 	watch(t, id)
 
 	next := ca.issue(serverDNS)
-	replace(t, filepath.Join(dir, "tls.crt"), next.cert) // the key comes later
+	// The key follows later.
+	replace(t, filepath.Join(dir, "tls.crt"), next.cert)
 	eventually(t, "the refusal is counted", func() bool { return metric(t, metrics, "sandbox_certificate_reload_errors_total") == 1 })
 	time.Sleep(50 * time.Millisecond)
 	if got := metric(t, metrics, "sandbox_certificate_reload_errors_total"); got != 1 {
 		t.Errorf("the same files were refused %v times, want once", got)
 	}
 	if serial(id) != before {
-		t.Error("it no longer shows the last good certificate")
+		t.Error("the last good certificate is no longer in use")
 	}
 	replace(t, filepath.Join(dir, "tls.key"), next.key)
 	var kept []Event
-	eventually(t, "the complete pair is told of", func() bool { kept, _, _ = events.After(0); return len(kept) > 1 })
+	eventually(t, "the complete pair is reported", func() bool { kept, _, _ = events.After(0); return len(kept) > 1 })
 	if serial(id) == before {
 		t.Error("the complete pair is not in use")
 	}
@@ -247,7 +253,7 @@ func TestAHalfWrittenPairKeepsTheLastGoodOne(t *testing.T) {
 	}
 }
 
-func TestANewAuthorityIsFollowedByBothEnds(t *testing.T) {
+func TestIdentity_NewAuthority(t *testing.T) {
 	before, after := newAuthority(t), newAuthority(t)
 	server, serverDir := identity(t, before.issue(serverDNS), nil)
 	client, clientDir := identity(t, before.issue("loadgen.shop.svc"), nil)
@@ -272,7 +278,7 @@ func TestANewAuthorityIsFollowedByBothEnds(t *testing.T) {
 	if got := call(); got != codes.OK {
 		t.Error("after:", got)
 	}
-	// The old client certificate is no longer good, though the server never restarted.
+	// The old client certificate is no longer accepted, although the server was not restarted.
 	config := client.ClientTLS(serverDNS)
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &old, nil }
 	if stubborn := handshake(t, server, config); stubborn == nil {

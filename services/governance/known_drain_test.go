@@ -1,7 +1,7 @@
 package governance
 
-// Reproduces: DRAIN_LIMIT is no limit when one handler does not look at its context (a CGO call, a driver without context, a plain loop):
-// Drain calls Stop after the limit and then waits for the GracefulStop goroutine, which waits for every handler.
+// Reproduces: DRAIN_LIMIT has no effect if a handler ignores its context (a CGO call, a driver without context, a plain loop): Drain calls
+// Stop after the limit and then waits for the GracefulStop goroutine, which waits for every handler.
 
 import (
 	"context"
@@ -15,10 +15,11 @@ import (
 
 func TestDrainLimit_HandlerIgnoresContext(t *testing.T) {
 	knownfailures.Listed(t)
-	entered := make(chan struct{})
+	entered, release := make(chan struct{}), make(chan struct{})
+	time.AfterFunc(6*time.Second, func() { close(release) })
 	at, stop, ended := running(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 		close(entered)
-		time.Sleep(6 * time.Second)
+		<-release
 		return &testv1.SimpleResponse{}, nil
 	}}, func(c *Config) { c.DrainDelay, c.DrainLimit = 0, 100*time.Millisecond })
 	go func() {
@@ -27,7 +28,7 @@ func TestDrainLimit_HandlerIgnoresContext(t *testing.T) {
 	<-entered
 	stopped := time.Now()
 	stop()
-	<-ended //nolint:errcheck // how the process ended is not what this test is about
+	<-ended //nolint:errcheck // the test is not about the result of Run
 	took := time.Since(stopped)
 	t.Logf("DRAIN_LIMIT 100ms; Run returned after %s", took.Round(10*time.Millisecond))
 	if took > 2*time.Second {

@@ -18,8 +18,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// Reproduces: with an empty server name the name is not checked at all, where crypto/tls would refuse ("either ServerName or
-// InsecureSkipVerify must be specified"). A target without a host (":8443", "passthrough:///:8443", "dns:///:8443") makes it empty.
+// Reproduces: with an empty server name the name is not checked, where crypto/tls would refuse ("either ServerName or InsecureSkipVerify must
+// be specified"). The name is empty for a target without a host (":8443", "passthrough:///:8443", "dns:///:8443").
 func TestDial_TargetWithoutHost(t *testing.T) {
 	knownfailures.Listed(t)
 	ca := newAuthority(t)
@@ -42,7 +42,7 @@ func TestDial_TargetWithoutHost(t *testing.T) {
 	}
 }
 
-// issueTemplate is issue with any template.
+// issueTemplate is issue with changes to the template.
 func issueTemplate(t *testing.T, a *authority, change func(*x509.Certificate)) (identityFiles, error) {
 	t.Helper()
 	a.last++
@@ -70,7 +70,7 @@ func uris(t *testing.T, list ...string) (out []*url.URL) {
 
 const orderID = "spiffe://sandbox.local/ns/shop/sa/orderservice"
 
-// What counts as an identity on a list of callers.
+// Which certificates count as an identity on a list of callers.
 func TestCaller_UnusualCertificates(t *testing.T) {
 	knownfailures.Listed(t)
 	ca := newAuthority(t)
@@ -78,7 +78,7 @@ func TestCaller_UnusualCertificates(t *testing.T) {
 	addr := tcp(t, fake{}, ServerConfig{Identity: server, Policy: policy(t, "server: [{callers: {allow: ['"+orderID+"', 'orderservice.shop.svc']}}]")})
 	for name, change := range map[string]func(*x509.Certificate){
 		"two SPIFFE URIs (X.509-SVID: MUST be rejected), ours first": func(c *x509.Certificate) { c.URIs = uris(t, orderID, "spiffe://evil.example/x") },
-		"no SPIFFE URI, a DNS name that is spelt as one":             func(c *x509.Certificate) { c.DNSNames = []string{orderID} },
+		"no SPIFFE URI, a DNS name that is spelt like one":           func(c *x509.Certificate) { c.DNSNames = []string{orderID} },
 		"no SPIFFE URI, a DNS name on the list":                      func(c *x509.Certificate) { c.DNSNames = []string{"orderservice.shop.svc"} },
 		"SPIFFE URI with a query":                                    func(c *x509.Certificate) { c.URIs = uris(t, orderID+"?x=1") },
 		"a CA certificate as leaf":                                   func(c *x509.Certificate) { c.URIs, c.IsCA, c.BasicConstraintsValid = uris(t, orderID), true, true },
@@ -106,16 +106,20 @@ func TestCaller_UnusualCertificates(t *testing.T) {
 	}
 }
 
-// A pair that fits together is taken into use although no peer will accept it: expired, not yet valid, or of another authority than ca.crt.
+// A valid key pair that no peer would accept must not be used: one that is expired, or issued under another authority than ca.crt.
 func TestIdentity_UnusablePairMounted(t *testing.T) {
 	ca := newAuthority(t)
-	id, dir := identity(t, ca.issue(serverDNS), NewMetrics())
+	metrics := NewMetrics()
+	id, dir := identity(t, ca.issue(serverDNS), metrics)
 	watch(t, id)
+	rejected := func(times float64) func() bool {
+		return func() bool { return metric(t, metrics, "sandbox_certificate_reload_errors_total") == times }
+	}
 	good := id.current.Load().digest
 	expired, err := issueTemplate(t, ca, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) })
 	must(t, err)
 	mount(t, dir, expired)
-	time.Sleep(100 * time.Millisecond)
+	eventually(t, "the expired pair is rejected", rejected(1))
 	t.Log("after an expired pair was mounted the good one is kept:", id.current.Load().digest == good)
 	if id.current.Load().digest != good {
 		t.Error("an expired certificate replaced one that is still good")
@@ -124,14 +128,14 @@ func TestIdentity_UnusablePairMounted(t *testing.T) {
 	foreign.ca = ca.pem
 	before := id.current.Load().digest
 	mount(t, dir, foreign)
-	time.Sleep(100 * time.Millisecond)
+	eventually(t, "the foreign pair is rejected", rejected(2))
 	t.Log("after a pair of another authority than ca.crt was mounted the one before is kept:", id.current.Load().digest == before)
 	if id.current.Load().digest != before {
-		t.Error("\"certificate files do not fit together: the last good ones stay\" (README), but these do not fit together and are in use")
+		t.Error("a certificate that was not issued under ca.crt replaced a good one")
 	}
 }
 
-// CA rotation without a bundle, as cert-manager writes ca.crt: each end changes at its own time.
+// Rotation of the CA without a bundle, as cert-manager writes ca.crt: each side changes at its own time.
 func TestIdentity_RotationWithoutOverlap(t *testing.T) {
 	knownfailures.Measure(t)
 	before, after := newAuthority(t), newAuthority(t)
@@ -152,8 +156,8 @@ func TestIdentity_RotationWithoutOverlap(t *testing.T) {
 	t.Log("the server has the new authority, the client not yet:", call())
 }
 
-// Reproduces: envoy.service.*/* is exempt from everything, lists of callers included; README speaks of xDS only. An authorization or rate limit
-// service for Envoy built with this library answers everybody, whatever its policy says.
+// Reproduces: envoy.service.*/* is exempt from everything, including lists of callers; the README mentions xDS only. An authorization or rate
+// limit service for Envoy that uses this library serves every caller, whatever its policy says.
 func TestCallers_EnvoyServices(t *testing.T) {
 	knownfailures.Listed(t)
 	s := newServing(t, "server: [{callers: {allow: ['"+orderID+"']}, bulkhead: {maxConcurrent: 1}}]")
@@ -166,7 +170,7 @@ func TestCallers_EnvoyServices(t *testing.T) {
 	}
 }
 
-// How early is a caller refused? Interceptors run after the whole message was read and unmarshalled.
+// Measures how early a caller is refused. Interceptors run after the whole message was read and decoded.
 func TestCallers_LargeRequestRefused(t *testing.T) {
 	knownfailures.Measure(t)
 	ca := newAuthority(t)
@@ -180,8 +184,8 @@ func TestCallers_LargeRequestRefused(t *testing.T) {
 	stub := testv1.NewTestServiceClient(conn)
 	_, _ = stub.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 	for _, size := range []int{100, 15 << 20} {
-		began := time.Now()
+		start := time.Now()
 		_, err = stub.UnaryCall(context.Background(), &testv1.SimpleRequest{Payload: &testv1.Payload{Body: make([]byte, size)}})
-		t.Logf("%d bytes: %s after %s", size, status.Code(err), time.Since(began))
+		t.Logf("%d bytes: %s after %s", size, status.Code(err), time.Since(start))
 	}
 }

@@ -26,7 +26,8 @@ func heap() float64 {
 	return float64(m.HeapInuse+m.StackInuse) / (1 << 20)
 }
 
-// One connection, streams whose handler does not read: the server buffers a window for each. No MaxConcurrentStreams, and windows are 1 MiB.
+// One connection with streams whose handler does not read: the server buffers a window for each stream. There is no MaxConcurrentStreams, and
+// windows are 1 MiB.
 func TestMemory_UnreadStreams(t *testing.T) {
 	knownfailures.Measure(t)
 	const streams = 200
@@ -45,7 +46,7 @@ func TestMemory_UnreadStreams(t *testing.T) {
 			testv1.RegisterTestServiceServer(s, fake{stream: func(d duplex) error { <-stop; return nil }})
 			done := make(chan struct{})
 			go func() { defer close(done); _ = s.Serve(l) }()
-			// A stranger's client, not ours: its own windows do not matter.
+			// The client does not use this package, so its own windows do not matter.
 			conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 			must(t, err)
 			before := heap()
@@ -62,8 +63,16 @@ func TestMemory_UnreadStreams(t *testing.T) {
 					}
 				})
 			}
-			time.Sleep(4 * time.Second)
-			t.Logf("one connection, %d streams without a reader: %d MiB taken by the wire, heap of both ends +%.0f MiB", streams, sent.Load()>>20, heap()-before)
+			// Sending has stopped when nothing was sent for a second.
+			last, quiet := int64(-1), 0
+			pollFor(10*time.Second, func() bool {
+				if now := sent.Load(); now != last {
+					last, quiet = now, 0
+				}
+				quiet++
+				return quiet > 1000
+			})
+			t.Logf("one connection, %d streams without a reader: %d MiB sent, heap of both ends +%.0f MiB", streams, sent.Load()>>20, heap()-before)
 			cancel()
 			close(stop)
 			all.Wait()
@@ -114,8 +123,8 @@ func serveTest(t *testing.T, s *grpc.Server) (addr string, stop func()) {
 	return l.Addr().String(), func() { s.Stop(); <-done }
 }
 
-// A program that serves unknown methods (a proxy: grpc.UnknownServiceHandler) is given a label, a lookup entry, a rule and a bucket for each name
-// that anybody invents; each new one copies the whole map.
+// Reproduces: a program that serves unknown methods (a proxy with grpc.UnknownServiceHandler) gets a label, a map entry, a rule and a bucket
+// for each name that a client invents, and each new one copies the whole map.
 func TestMemory_UnknownMethods(t *testing.T) {
 	knownfailures.Listed(t)
 	metrics := NewMetrics()
@@ -126,7 +135,7 @@ func TestMemory_UnknownMethods(t *testing.T) {
 	must(t, err)
 	before := heap()
 	const n = 500
-	began := time.Now()
+	since := time.Now()
 	for i := range n {
 		_ = conn.Invoke(t.Context(), fmt.Sprintf("/x.Y/M%d", i), &testv1.Empty{}, &testv1.Empty{})
 	}
@@ -135,15 +144,15 @@ func TestMemory_UnknownMethods(t *testing.T) {
 	for _, f := range families {
 		series += len(f.GetMetric())
 	}
-	t.Logf("%d invented methods: %d series, +%.0f MiB, the last took %s in all", n, series, heap()-before, time.Since(began).Round(time.Millisecond))
+	t.Logf("%d invented methods: %d series, +%.0f MiB, after %s", n, series, heap()-before, time.Since(since).Round(time.Millisecond))
 	if series > n {
-		t.Error("each invented method gets series of its own")
+		t.Error("each invented method has its own series")
 	}
 	_ = conn.Close()
 	stop()
 }
 
-// The 4097th caller: every call of one who is not remembered looks through all 4096 under the method's lock.
+// Reproduces: the calls of the 4097th caller, who is not remembered, each scan all 4096 remembered ones under the method's lock.
 func TestRateLimit_CallerBeyondMemory(t *testing.T) {
 	knownfailures.Listed(t)
 	l := newRateLimit(&policyv1.RateLimit{PerCaller: true, Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: 10}}})
@@ -153,20 +162,20 @@ func TestRateLimit_CallerBeyondMemory(t *testing.T) {
 		b.take(now, p)
 	}
 	measure := func(who string) time.Duration {
-		began := time.Now()
+		since := time.Now()
 		for range 1000 {
 			l.bucketOf(now, who)
 		}
-		return time.Since(began) / 1000
+		return time.Since(since) / 1000
 	}
 	known, newcomer := measure("c1"), measure("newcomer")
 	t.Logf("a known caller: %s; one too many: %s, under the lock of the method", known, newcomer)
 	if newcomer > 100*known {
-		t.Error("a caller beyond the 4096th costs more than 100 times as much")
+		t.Error("a call of another caller is more than 100 times as slow")
 	}
 }
 
-// Several limits: "a token from every limit, or from none". Between looking and taking another call may come.
+// Several limits should take a token from each or from none. Another call may come between the check and the taking.
 func TestRateLimit_SeveralLimitsConcurrently(t *testing.T) {
 	knownfailures.Measure(t)
 	lost := 0
@@ -182,7 +191,7 @@ func TestRateLimit_SeveralLimitsConcurrently(t *testing.T) {
 			all.Go(func() {
 				<-start
 				for range 5 {
-					if _, refused := takeAll(time.Now(), limits, ""); refused == 0 {
+					if _, refused := takeFromAll(time.Now(), limits, ""); refused == 0 {
 						admitted.Add(1)
 					}
 				}
@@ -195,18 +204,18 @@ func TestRateLimit_SeveralLimitsConcurrently(t *testing.T) {
 	t.Logf("tokens that the first limit lost to calls the second refused: %d in 300 runs", lost)
 }
 
-// x/time/rate credits time twice when a caller's clock reading is older than the last one.
+// x/time/rate credits time twice if a caller's clock reading is older than the last one.
 func TestRateLimit_Concurrency(t *testing.T) {
 	knownfailures.Measure(t)
 	const rate, span = 1000, 3 * time.Second
 	l := newRateLimit(&policyv1.RateLimit{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: rate, Burst: 1}}})
 	var admitted atomic.Int64
 	var all sync.WaitGroup
-	began := time.Now()
+	since := time.Now()
 	for range 64 {
 		all.Go(func() {
-			for time.Since(began) < span {
-				if _, refused := takeAll(time.Now(), []*rateLimit{l}, ""); refused == 0 {
+			for time.Since(since) < span {
+				if _, refused := takeFromAll(time.Now(), []*rateLimit{l}, ""); refused == 0 {
 					admitted.Add(1)
 				}
 			}

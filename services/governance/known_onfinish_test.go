@@ -1,9 +1,10 @@
 package governance
 
-// Run with -race. Reproduces: clientCall.open does append(opts, grpc.OnFinish(c.end)) on a slice that it does not own. When a stream is opened
-// through the connection itself without options (a proxy, a dynamic client: conn.NewStream(ctx, desc, method)), grpc-go hands interceptors
-// cc.dopts.callOptions, shared by all streams; with one more grpc.WithDefaultCallOptions in ClientConfig.Options it has room to spare. Two streams then
-// write their OnFinish into the same place: one of them never ends for us: its place under maxConcurrent, its span and its metrics are lost.
+// Run with -race. Reproduces: clientCall.open appends grpc.OnFinish(c.end) to a slice that it does not own. If a stream is opened on the
+// connection itself without options (by a proxy or a dynamic client: conn.NewStream(ctx, desc, method)), grpc-go passes cc.dopts.callOptions
+// to interceptors, which all streams share; with one more grpc.WithDefaultCallOptions in ClientConfig.Options the slice has spare capacity.
+// Two streams then write their OnFinish to the same element, and one of them never ends for us: its slot under maxConcurrent, its span and
+// its metrics are lost.
 
 import (
 	"context"
@@ -42,10 +43,11 @@ func TestOnFinish_SharedCallOptions(t *testing.T) {
 		})
 	}
 	all.Wait()
-	time.Sleep(50 * time.Millisecond)
-	left := breakers.of(edge{"x", streamMethod}).inFlight.Load()
-	t.Logf("4000 streams have ended; the breaker thinks that %d are in flight", left)
+	inFlight := &breakers.of(edge{"x", streamMethod}).inFlight
+	pollFor(50*time.Millisecond, func() bool { return inFlight.Load() == 0 })
+	left := inFlight.Load()
+	t.Logf("4000 streams have ended; the breaker counts %d in flight", left)
 	if left != 0 {
-		t.Error("these places are lost for ever")
+		t.Error("these slots are never freed")
 	}
 }

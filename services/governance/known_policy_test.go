@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// Reproduces: percent 0 means 100. Who turns a fault down to nothing, by a slider or a script, fails every call.
+// Reproduces: percent 0 means 100, so turning a fault down to 0 fails every call.
 func TestFault_ZeroPercent(t *testing.T) {
 	knownfailures.Listed(t)
 	s := newServing(t, "serverFaults: [{name: f, percent: 0, abort: {code: UNAVAILABLE}}]")
@@ -25,14 +25,14 @@ func TestFault_ZeroPercent(t *testing.T) {
 			failed++
 		}
 	}
-	t.Logf("percent: 0 written in the file: %d of 100 calls fail", failed)
+	t.Logf("percent: 0 in the file: %d of 100 calls fail", failed)
 	if failed != 0 {
-		t.Error("0 % is taken for 100 %")
+		t.Error("0 % means 100 %")
 	}
 }
 
-// Reproduces: a policy that is pushed (Policy.Set), as a control plane would, leaves policy_info, policy_reloads_total, policy_errors_total,
-// unmatched patterns and events as they were: only PolicyFile reports.
+// Reproduces: a policy set with Policy.Set, as by a control plane, does not change policy_info, policy_reloads_total, policy_errors_total,
+// the unmatched patterns or the events: only PolicyFile reports.
 func TestPolicy_PushedWithoutProcess(t *testing.T) {
 	knownfailures.Measure(t)
 	metrics := NewMetrics()
@@ -43,7 +43,8 @@ func TestPolicy_PushedWithoutProcess(t *testing.T) {
 		metric(t, metrics, "sandbox_policy_reloads_total"), metric(t, metrics, "sandbox_policy_errors_total"), p.Version())
 }
 
-// Reproduces: the gauge "repeats grpc-go's own sums", but grpc-go's bucket is the connection's: successes of methods WITHOUT retries refill it too.
+// Reproduces: the gauge should repeat the accounting of grpc-go, but grpc-go's budget belongs to the connection: successes of methods WITHOUT
+// retries refill it too.
 func TestRetryBudget_GaugeAgreesWithGRPC(t *testing.T) {
 	knownfailures.Listed(t)
 	metrics := NewMetrics()
@@ -56,23 +57,27 @@ func TestRetryBudget_GaugeAgreesWithGRPC(t *testing.T) {
 	}
 	spent := metric(t, metrics, "sandbox_retry_budget_tokens")
 	f.fails.Store(0)
-	for range 20 { // another method, which has no retries
+	// Another method, which has no retries.
+	for range 20 {
 		s, err := client.FullDuplexCall(t.Context())
 		must(t, err)
 		_, _ = s.Recv()
 	}
-	time.Sleep(20 * time.Millisecond)
-	shown := metric(t, metrics, "sandbox_retry_budget_tokens")
+	var shown float64
+	pollFor(20*time.Millisecond, func() bool {
+		shown = metric(t, metrics, "sandbox_retry_budget_tokens")
+		return shown > 5
+	})
 	f.served.Store(0)
 	f.fails.Store(1)
 	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 	t.Logf("spent: %v; after 20 successes of a method without retries the gauge shows %v (at most half: no retries), and grpc-go made %d attempts (%v)", spent, shown, f.served.Load(), err)
 	if shown <= 5 && f.served.Load() > 1 {
-		t.Error("the gauge says that there are no retries, and there are")
+		t.Error("the gauge indicates no retries, but there are retries")
 	}
 }
 
-// A policy's breaker for a connection that was dialed without Breakers has no effect, and nothing says so.
+// Reproduces: the breaker of a policy has no effect on a connection that was dialed without Breakers, and nothing reports it.
 func TestPolicy_BreakerWithoutBreakers(t *testing.T) {
 	knownfailures.Listed(t)
 	f := &flaky{code: codes.Unavailable}
@@ -86,7 +91,7 @@ func TestPolicy_BreakerWithoutBreakers(t *testing.T) {
 	}
 }
 
-// Reproduces: each call of a caller that is not on the list is a line of the log; a stranger can write as much as it likes.
+// Reproduces: each call of a caller that is not on the list is a line in the log, so a client can fill the log.
 func TestLog_RefusedCallers(t *testing.T) {
 	knownfailures.Listed(t)
 	var log bytes.Buffer
@@ -101,10 +106,10 @@ func TestLog_RefusedCallers(t *testing.T) {
 	log.Reset()
 	serve = &serving{t: t, server: failing}
 	for range 1000 {
-		_ = serve.call(t.Context(), false, "a.B/C", func(context.Context) error { return status.Error(codes.Unavailable, "the database is away") })
+		_ = serve.call(t.Context(), false, "a.B/C", func(context.Context) error { return status.Error(codes.Unavailable, "the database is unavailable") })
 	}
 	t.Logf("1000 refused callers: %d lines; 1000 failures: %d lines", refused, strings.Count(log.String(), "\n"))
 	if refused >= 1000 {
-		t.Error("each refused call is a line of the log")
+		t.Error("each refused call is a line in the log")
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -19,21 +20,23 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// Run with -race. Reproduces: Dial writes grpc-go's process-wide minimum between look-ups, unguarded; a program that has another gRPC connection by DNS
-// already (that it did not make by this package) has a data race, and its other connections change their behaviour.
+// Run with -race. Reproduces: Dial writes grpc-go's process-wide minimum interval between look-ups without a lock. A program that has another
+// gRPC connection by DNS, made without this package, has a data race, and its other connections change their behaviour.
 func TestDial_RacesWithOtherConnections(t *testing.T) {
 	knownfailures.Listed(t)
 	conn, err := grpc.NewClient("dns:///localhost:1", grpc.WithTransportCredentials(insecure.NewCredentials()))
 	must(t, err)
 	conn.Connect()
-	time.Sleep(100 * time.Millisecond) // its resolver has looked the name up, and has read the minimum to wait that long
+	// By the time a connection has failed, the resolver has read the minimum interval after its look-up.
+	eventually(t, "no connection", func() bool { return conn.GetState() == connectivity.TransientFailure })
 	ours, err := Dial("dns:///localhost:2", ClientConfig{Callee: "x", Log: quiet})
 	must(t, err)
 	_ = ours.Close()
 	_ = conn.Close()
 }
 
-// A callee that says NOT_SERVING goes on getting calls: the service config names no healthCheckConfig. Callers learn of it only from DNS.
+// Reproduces: a callee that reports NOT_SERVING still gets calls, because the service config has no healthCheckConfig. Callers notice only
+// through DNS.
 func TestBalancer_NotServingReplica(t *testing.T) {
 	knownfailures.Listed(t)
 	h := health.NewServer()
@@ -41,11 +44,11 @@ func TestBalancer_NotServingReplica(t *testing.T) {
 	client := wire(t, fake{}, ServerConfig{Health: h}, ClientConfig{})
 	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 	if err == nil {
-		t.Error("a server that says NOT_SERVING got a call")
+		t.Error("a server that reports NOT_SERVING got a call")
 	}
 }
 
-// Reproduces: a call that a retry saved counts as failed, when the back-off made it longer than the method's time-out.
+// Reproduces: a call that succeeded after a retry counts as failed if the back-off made it longer than the method's time-out.
 func TestBreaker_RetriedSuccess(t *testing.T) {
 	knownfailures.Listed(t)
 	f := &flaky{code: codes.Unavailable}
@@ -63,11 +66,11 @@ func TestBreaker_RetriedSuccess(t *testing.T) {
 	}
 	t.Log("20 of 20 calls succeeded (by their retry); the breaker:", breakers.Snapshot()[0].State, breakers.Snapshot()[0].Reason)
 	if breakers.Snapshot()[0].State != StateClosed {
-		t.Error("opened by successes")
+		t.Error("successes opened the breaker")
 	}
 }
 
-// A policy that is pushed into a Process (as a control plane will): what the program tells about it.
+// Reproduces: metrics and events do not report a policy that is set in a Process, as by a control plane.
 func TestPolicy_PushedIntoProcess(t *testing.T) {
 	knownfailures.Listed(t)
 	var process *Process
@@ -89,7 +92,7 @@ func TestPolicy_PushedIntoProcess(t *testing.T) {
 		t.Error("sandbox_policy_info does not name the policy in force")
 	}
 	stop()
-	<-ended //nolint:errcheck // how the process ended is not what this test is about
+	<-ended //nolint:errcheck // the test is not about the result of Run
 }
 
 // What the zero value of Config does.
@@ -106,8 +109,8 @@ func TestConfig_ZeroValue(t *testing.T) {
 	t.Log(Run(ctx, io.Discard, cfg, func(*Process, *grpc.Server) error { return nil }))
 }
 
-// One Breakers, two connections to one callee with two policies (two Policy values, as tests and multi-tenant programs have): each call configures
-// the breaker again, and "disabled" of one closes what the other opened.
+// Reproduces: with one Breakers and two connections to one callee under two policies (two Policy values, as in tests and multi-tenant
+// programs), each call configures the breaker again, and "disabled" in one policy closes what failures under the other opened.
 func TestBreaker_TwoPolicies(t *testing.T) {
 	knownfailures.Listed(t)
 	f := &flaky{code: codes.Unavailable}

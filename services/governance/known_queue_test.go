@@ -18,18 +18,19 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// Reproduces: a leaky bucket makes a call wait for a turn that comes after its deadline, and the turn is spent although no one takes it. With
-// callers who wait less than queue/rate, the queue is always full of the dead and goodput is (nearly) nil: a metastable outage made by the limiter.
+// Reproduces: a leaky bucket lets a call wait for a turn that comes after its deadline, and the turn is spent although no call uses it. If
+// callers wait less than queue/rate, the queue is full of expired calls and the goodput is nearly 0: an outage caused by the limiter.
 func TestLeakyBucket_CallersWithShortDeadlines(t *testing.T) {
 	knownfailures.Listed(t)
 	for _, patience := range []time.Duration{2 * time.Second, 500 * time.Millisecond} {
 		t.Run(patience.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newServing(t, "server: [{deadline: {margin: 0s}, rate: {limits: [{leakyBucket: {rate: 10, queue: 10}}]}}]") // up to 1 s of waiting
+				// Up to 1 s of waiting.
+				s := newServing(t, "server: [{deadline: {margin: 0s}, rate: {limits: [{leakyBucket: {rate: 10, queue: 10}}]}}]")
 				var ok, late, refused atomic.Int64
 				var all sync.WaitGroup
 				const span = 30 * time.Second
-				for began := time.Now(); time.Since(began) < span; time.Sleep(50 * time.Millisecond) { // 20 calls a second, twice the rate
+				for start := time.Now(); time.Since(start) < span; time.Sleep(50 * time.Millisecond) { // 20 calls a second, twice the rate
 					all.Go(func() {
 						ctx, cancel := context.WithTimeout(context.Background(), patience)
 						defer cancel()
@@ -54,7 +55,7 @@ func TestLeakyBucket_CallersWithShortDeadlines(t *testing.T) {
 	}
 }
 
-// Who gives up while waiting does not give the turn back either.
+// Reproduces: a caller that gives up while waiting does not give its turn back.
 func TestLeakyBucket_CancelledWaiters(t *testing.T) {
 	knownfailures.Listed(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -68,17 +69,17 @@ func TestLeakyBucket_CancelledWaiters(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		all.Wait()
-		began := time.Now()
+		start := time.Now()
 		err := s.call(t.Context(), false, "a.B/C", fine)
-		t.Logf("no one is waiting any more; the next call got %v after %s (rate 1/s)", err, time.Since(began))
-		if time.Since(began) > 2*time.Second || err != nil {
-			t.Error("turns of callers who left are still kept")
+		t.Logf("no caller is waiting; the next call got %v after %s (rate 1/s)", err, time.Since(start))
+		if time.Since(start) > 2*time.Second || err != nil {
+			t.Error("the turns of cancelled callers are still reserved")
 		}
 	})
 }
 
-// Reproduces: the server tells grpc-go to come back after the caller's deadline; grpc-go then sleeps until the deadline and returns
-// DEADLINE_EXCEEDED: the caller loses its time, the reason and the RetryInfo. (Pod is empty here, or there is no retry at all.)
+// Reproduces: if the server tells grpc-go to retry after the caller's deadline, grpc-go sleeps until the deadline and returns
+// DEADLINE_EXCEEDED: the caller loses its time, the reason and the RetryInfo. (Pod is empty here; with a pod name there is no retry at all.)
 func TestPushback_BeyondDeadline(t *testing.T) {
 	knownfailures.Listed(t)
 	p := policy(t, `
@@ -88,27 +89,28 @@ client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackof
 	client := wire(t, fake{}, ServerConfig{Policy: p}, ClientConfig{Timeout: time.Second, Policy: p})
 	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 	must(t, err)
-	began := time.Now()
+	start := time.Now()
 	_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
-	t.Logf("after %s: %v, reason %q", time.Since(began).Round(time.Millisecond), err, refusal.Reason(err))
+	t.Logf("after %s: %v, reason %q", time.Since(start).Round(time.Millisecond), err, refusal.Reason(err))
 	if refusal.Reason(err) != ReasonRateLimited {
-		t.Error("the caller does not learn that it is rate limited, and when to come back")
+		t.Error("the caller does not learn that it is rate limited and when to retry")
 	}
 }
 
-// Reproduces: the client's deadline of a policy is a default and no cap, and every handler's context has a deadline (the caller's, or the
-// server's 10 s). So in every hop but the first, client[].deadline.timeout has no effect on how long a call takes.
+// Reproduces: the client deadline of a policy is a default, not a maximum, and the context of every handler has a deadline (the caller's, or
+// the server's 10 s). So client[].deadline.timeout has no effect except in the first hop.
 func TestClientDeadline_InsideHandler(t *testing.T) {
 	knownfailures.Listed(t)
 	hung := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}}, ServerConfig{}, ClientConfig{Policy: policy(t, "client: [{deadline: {timeout: 100ms}}]")})
-	measured := make(chan time.Duration, 1) // the caller may be gone before the second hop ends
+	// Buffered, because the caller may have left before the second hop ends.
+	measured := make(chan time.Duration, 1)
 	front := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
-		began := time.Now()
+		start := time.Now()
 		_, err := hung.UnaryCall(ctx, &testv1.SimpleRequest{})
-		measured <- time.Since(began)
+		measured <- time.Since(start)
 		return &testv1.SimpleResponse{}, err
 	}}, ServerConfig{}, ClientConfig{Timeout: 3 * time.Second})
 	_, _ = front.UnaryCall(t.Context(), &testv1.SimpleRequest{})
@@ -119,8 +121,8 @@ func TestClientDeadline_InsideHandler(t *testing.T) {
 	}
 }
 
-// Reproduces: an INVALID_ARGUMENT with many violations does not fit into the caller's 16 KiB of metadata (the library's own default); grpc-go's
-// server then resets the stream, and what was the caller's own mistake becomes INTERNAL, which opens its breaker for everybody.
+// Reproduces: an INVALID_ARGUMENT with many violations does not fit into the caller's 16 KiB of metadata (the default of this package). The
+// server of grpc-go then resets the stream, and the caller's mistake becomes INTERNAL, which opens its breaker for all users.
 func TestRefusal_LargerThanTrailer(t *testing.T) {
 	knownfailures.Listed(t)
 	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
@@ -150,11 +152,12 @@ func TestRefusal_LargerThanTrailer(t *testing.T) {
 	}
 }
 
-// The same with any long text.
+// Reproduces: the same with any long text.
 func TestStatus_LongMessage(t *testing.T) {
 	knownfailures.Listed(t)
 	client := wire(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
-		return nil, status.Error(codes.NotFound, string(make([]byte, 6000))) // percent-encoded: three times as long
+		// Percent-encoding makes it three times as long.
+		return nil, status.Error(codes.NotFound, string(make([]byte, 6000)))
 	}}, ServerConfig{}, ClientConfig{})
 	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 	t.Log("NOT_FOUND with 6000 bytes of message arrives as", status.Code(err))

@@ -17,20 +17,21 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
 )
 
-// Reproduces: one bad replica of three. The breaker is one per callee and method, and there is no outlier detection: a third of the calls fails,
-// that is more than 25 %, so the breaker refuses the two healthy replicas as well. Availability is worse with the breaker than without it.
+// Reproduces: one bad replica of three. There is one breaker per callee and method and no outlier detection. A third of the calls fails,
+// which is more than 25 %, so the breaker also refuses the two healthy replicas: availability is worse with the breaker than without it.
 func TestBreaker_OneBadReplicaOfThree(t *testing.T) {
 	knownfailures.Listed(t)
-	succeeded := map[string]float64{} // percent, by case
+	// Percent, by case.
+	succeeded := map[string]float64{}
 	for _, c := range []struct {
 		name, text string
 		hang       bool
 		breaker    bool
 	}{
-		{"fails at once, no breaker", "", false, false},
-		{"fails at once, breaker", "", false, true},
-		{"fails at once, breaker, least request", "connections: [{leastRequest: true}]", false, true},
-		{"fails at once, no breaker, least request", "connections: [{leastRequest: true}]", false, false},
+		{"fails immediately, no breaker", "", false, false},
+		{"fails immediately, breaker", "", false, true},
+		{"fails immediately, breaker, least request", "connections: [{leastRequest: true}]", false, true},
+		{"fails immediately, no breaker, least request", "connections: [{leastRequest: true}]", false, false},
 		{"hangs, breaker", "", true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -47,15 +48,15 @@ func TestBreaker_OneBadReplicaOfThree(t *testing.T) {
 					if i == 1 {
 						return nil, status.Error(codes.Unavailable, "this replica lost its database")
 					}
-					time.Sleep(2 * time.Millisecond)
-					return &testv1.SimpleResponse{}, nil
+					return &testv1.SimpleResponse{}, wait(ctx, 2*time.Millisecond)
 				}}, ServerConfig{})
 				state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: addr}}})
 			}
 			names.InitialState(state)
 			cfg := ClientConfig{Callee: "callee", Policy: policy(t, c.text), Log: quiet, Timeout: 200 * time.Millisecond, Options: []grpc.DialOption{grpc.WithResolvers(names)}}
 			if c.breaker {
-				cfg.Breakers = NewBreakers("c", BreakerConfig{Window: 2 * time.Second, Open: time.Second}, nil, nil) // a fifth of the defaults, to be quick
+				// A fifth of the defaults, to be quick.
+				cfg.Breakers = NewBreakers("c", BreakerConfig{Window: 2 * time.Second, Open: time.Second}, nil, nil)
 			}
 			conn, err := Dial("three:///callee", cfg)
 			must(t, err)
@@ -63,7 +64,9 @@ func TestBreaker_OneBadReplicaOfThree(t *testing.T) {
 			client := testv1.NewTestServiceClient(conn)
 			var ok, all atomic.Int64
 			var calls sync.WaitGroup
-			for began := time.Now(); time.Since(began) < 6*time.Second; time.Sleep(5 * time.Millisecond) {
+			tick := time.NewTicker(5 * time.Millisecond)
+			defer tick.Stop()
+			for start := time.Now(); time.Since(start) < 6*time.Second; <-tick.C {
 				calls.Go(func() {
 					all.Add(1)
 					if _, err := client.UnaryCall(context.Background(), &testv1.SimpleRequest{}); err == nil {

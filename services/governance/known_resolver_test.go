@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
 )
 
-// countConn counts what is handed on.
+// countConn counts updates.
 type countConn struct {
 	resolver.ClientConn
 	n int
@@ -29,7 +30,7 @@ type nopResolver struct{}
 func (nopResolver) ResolveNow(resolver.ResolveNowOptions) {}
 func (nopResolver) Close()                                {}
 
-// grab keeps the ClientConn that a resolver is given.
+// grab stores the ClientConn that a resolver gets.
 type grab struct{ conn resolver.ClientConn }
 
 func (g *grab) Scheme() string { return "grab" }
@@ -38,8 +39,8 @@ func (g *grab) Build(_ resolver.Target, c resolver.ClientConn, _ resolver.BuildO
 	return nopResolver{}, nil
 }
 
-// Reproduces: an update with the same addresses but other attributes (weights, locality, metadata for a picker, a TLS server name) is dropped:
-// addressesOf compares Addr only.
+// Reproduces: an update with the same addresses but other attributes (weights, locality, metadata for a picker, a TLS server name) is
+// dropped, because addressesOf compares Addr only.
 func TestResolver_ChangedAttributes(t *testing.T) {
 	knownfailures.Listed(t)
 	g := &grab{}
@@ -59,8 +60,11 @@ func TestResolver_ChangedAttributes(t *testing.T) {
 	}
 }
 
-// Reproduces: a resolver that answers inside ResolveNow deadlocks: lookUpNow holds c.lookup, UpdateState -> lookUpIn wants it.
-type inline struct{ conn resolver.ClientConn }
+// Reproduces: a resolver that answers inside ResolveNow deadlocks, because lookUpNow holds c.lookupMu, and UpdateState -> lookUpIn locks it.
+type inline struct {
+	conn  resolver.ClientConn
+	asked atomic.Int64
+}
 
 func (n *inline) Scheme() string { return "inline" }
 func (n *inline) Close()         {}
@@ -70,15 +74,17 @@ func (n *inline) Build(_ resolver.Target, c resolver.ClientConn, _ resolver.Buil
 	return n, nil
 }
 func (n *inline) ResolveNow(resolver.ResolveNowOptions) {
+	n.asked.Add(1)
 	_ = n.conn.UpdateState(resolver.State{Endpoints: []resolver.Endpoint{{Addresses: []resolver.Address{{Addr: "1.2.3.4:1"}}}}})
 }
 
 func TestResolver_AnswersInline(t *testing.T) {
 	knownfailures.Listed(t)
 	c := newClient(ClientConfig{Callee: "x", Log: quiet}.withDefaults())
-	r, err := governedBuilder{&inline{}, c}.Build(resolver.Target{}, &countConn{}, resolver.BuildOptions{})
+	names := &inline{}
+	r, err := governedBuilder{names, c}.Build(resolver.Target{}, &countConn{}, resolver.BuildOptions{})
 	must(t, err)
-	time.Sleep(lookupsEvery + 200*time.Millisecond)
+	eventually(t, "a look-up by the timer", func() bool { return names.asked.Load() > 1 })
 	closed := make(chan struct{})
 	go func() { r.Close(); close(closed) }()
 	select {
@@ -88,8 +94,8 @@ func TestResolver_AnswersInline(t *testing.T) {
 	}
 }
 
-// Reproduces: a resolver handed to Dial by Options (the usual way for a scheme that is not registered globally) is not wrapped: retries do not
-// follow the policy, and names are not looked up each 5 s.
+// Reproduces: a resolver passed to Dial in Options (the usual way for a scheme that is not registered globally) is not wrapped: retries do
+// not follow the policy, and names are not looked up every 5 s.
 func TestResolver_GivenByOptions(t *testing.T) {
 	knownfailures.Listed(t)
 	f := &flaky{code: codes.Unavailable}
@@ -104,17 +110,20 @@ func TestResolver_GivenByOptions(t *testing.T) {
 	_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 	must(t, err)
 	change(t, p, retried)
-	time.Sleep(300 * time.Millisecond)
-	f.served.Store(0)
-	f.fails.Store(1)
-	_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	pollFor(300*time.Millisecond, func() bool {
+		f.served.Store(0)
+		f.fails.Store(1)
+		_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		return err == nil
+	})
 	t.Logf("after the policy allowed retries: %v, %d attempts", err, f.served.Load())
 	if err != nil {
-		t.Error("open connections get the new retries at once (README), but not this one")
+		t.Error("this open connection does not get the new retries (the README promises it)")
 	}
 }
 
-// A service config that the resolver brings (xDS, consul …) is thrown away: under an xds target the LB policy would be ours, without addresses.
+// Reproduces: the service config of a resolver (xDS, Consul and others) is dropped: with an xds target the LB policy would be ours, without
+// addresses.
 func TestResolver_OwnServiceConfig(t *testing.T) {
 	knownfailures.Listed(t)
 	g := &grab{}

@@ -1,7 +1,7 @@
 package governance
 
-// Reproduces: a server with a Pod name (every program made by Run) answers every error with a HEADERS frame of its own (x-serving-pod), so the
-// answer is not trailers-only, and grpc-go never retries it. The repository's retry tests all leave ServerConfig.Pod empty.
+// Reproduces: a server with a pod name (every program started by Run) answers each error with a HEADERS frame (x-serving-pod), so the answer
+// is not trailers-only, and grpc-go never retries it. The other retry tests leave ServerConfig.Pod empty.
 
 import (
 	"testing"
@@ -31,7 +31,7 @@ func TestRetry_PodName(t *testing.T) {
 	}
 }
 
-// The same through Run, as every program of the repository starts.
+// Reproduces: the same through Run, with which every program of this repository starts.
 func TestRetry_ThroughRun(t *testing.T) {
 	knownfailures.Listed(t)
 	f := &flaky{code: codes.Unavailable}
@@ -46,10 +46,10 @@ func TestRetry_ThroughRun(t *testing.T) {
 	}
 	_ = conn.Close()
 	stop()
-	<-ended //nolint:errcheck // how the process ended is not what this test is about
+	<-ended //nolint:errcheck // the test is not about the result of Run
 }
 
-// And the rate limit's pushback, "tells grpc-go's own retries" (README), is dead with a pod name too.
+// Reproduces: the pushback of a rate limit, which grpc-go's own retries should follow, has no effect with a pod name either.
 func TestPushback_PodName(t *testing.T) {
 	knownfailures.Listed(t)
 	for _, pod := range []string{"", "p-0"} {

@@ -23,13 +23,14 @@ func busy(d time.Duration) func(context.Context) error {
 	}
 }
 
-// A burst upon a quiet server: failsafe-go's limiter never lets the limit be more than five times what was in flight lately, so a server that
-// idles has a limit of about 5, and a fan-out of 20 calls, which it could do at once, is refused for the most part.
+// Reproduces: failsafe-go's limiter never lets the limit exceed five times the recent number of calls in flight. An idle server has a limit
+// of about 5, and refuses most of 20 calls at once, which it could serve.
 func TestShed_BurstOnIdleServer(t *testing.T) {
 	knownfailures.Listed(t)
 	synctest.Test(t, func(t *testing.T) {
 		s := newServing(t, "shed: {}")
-		for range 600 { // a minute of 10 calls a second, one after the other
+		// A minute of 10 calls a second, one after the other.
+		for range 600 {
 			_ = s.call(t.Context(), false, "a.B/C", busy(2*time.Millisecond))
 			time.Sleep(98 * time.Millisecond)
 		}
@@ -48,18 +49,19 @@ func TestShed_BurstOnIdleServer(t *testing.T) {
 		all.Wait()
 		t.Logf("limit after a quiet minute: %v; of 20 calls at once on the idle server %d were served, %d shed", limit, ok.Load(), shed.Load())
 		if shed.Load() > 0 {
-			t.Error("an idle server sheds")
+			t.Error("an idle server sheds calls")
 		}
 	})
 }
 
-// Methods that are slow by nature (a long poll, a report) share the one limiter of the process with fast ones. Nothing queues here: the work is a
-// sleep, so there is no overload whatever is offered.
+// Reproduces: slow methods (a long poll, a report) share the limiter of the process with fast ones. Nothing queues here: the work is a sleep,
+// so there is no overload whatever the load.
 func TestShed_FastAndSlowMethods(t *testing.T) {
 	knownfailures.Listed(t)
 	for _, c := range []struct {
-		name         string
-		before, with float64 // slow calls per second in the first and second minute
+		name string
+		// Slow calls per second in the first and second minute.
+		before, with float64
 		slow         time.Duration
 	}{
 		{"fast alone", 0, 0, time.Second},
@@ -72,17 +74,17 @@ func TestShed_FastAndSlowMethods(t *testing.T) {
 				s := newServing(t, "shed: {}")
 				var ok, shed, okSlow, shedSlow atomic.Int64
 				var all sync.WaitGroup
-				began := time.Now()
+				start := time.Now()
 				offer := func(rate func(time.Duration) float64, method string, d time.Duration, ok, shed *atomic.Int64) {
 					random := rand.New(rand.NewPCG(1, 2))
-					for time.Since(began) < 4*time.Minute {
-						r := rate(time.Since(began))
+					for time.Since(start) < 4*time.Minute {
+						r := rate(time.Since(start))
 						if r == 0 {
 							time.Sleep(time.Second)
 							continue
 						}
 						time.Sleep(time.Duration(random.ExpFloat64() / r * float64(time.Second)))
-						counts := time.Since(began) > 2*time.Minute
+						counts := time.Since(start) > 2*time.Minute
 						all.Go(func() {
 							ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 							defer cancel()
@@ -114,7 +116,7 @@ func TestShed_FastAndSlowMethods(t *testing.T) {
 				pct := func(a, b *atomic.Int64) float64 { return 100 * float64(b.Load()) / max(1, float64(a.Load()+b.Load())) }
 				t.Logf("minutes 3 and 4: %.1f %% of the fast and %.1f %% of the slow calls were shed; limit %v", pct(&ok, &shed), pct(&okSlow, &shedSlow), limit)
 				if pct(&ok, &shed) > 1 {
-					t.Error("nothing queues, and fast calls are shed")
+					t.Error("nothing queues, but fast calls are shed")
 				}
 			})
 		})

@@ -17,7 +17,7 @@ import (
 
 type duplex = grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]
 
-// live answers once and then lives until its caller leaves, as a chat or a watch does.
+// live answers once and then lives until its caller leaves, like a chat or a watch.
 func live(s duplex) error {
 	_ = s.Send(&testv1.StreamingOutputCallResponse{})
 	<-s.Context().Done()
@@ -37,8 +37,9 @@ func tcp(t *testing.T, service fake, server ServerConfig) (address string) {
 	return l.Addr().String()
 }
 
-// Reproduces: MaxConnectionAge + grace (30 s + 10 s by default) cuts every long-lived stream with UNAVAILABLE, and the caller's breaker counts
-// each as a failure of the callee. Only ended streams are counted, so the ratio is 100 %: a healthy service opens its callers' breakers every 40 s.
+// Reproduces: MaxConnectionAge and its grace period (30 s + 10 s by default) end every long-lived stream with UNAVAILABLE, and the caller's
+// breaker counts each as a failure of the callee. Only ended streams are counted, so the ratio is 100 %: a healthy service opens the breakers
+// of its callers every 40 s.
 func TestBreaker_StreamsEndedByConnectionAge(t *testing.T) {
 	knownfailures.Listed(t)
 	addr := tcp(t, fake{stream: live}, ServerConfig{MaxAge: time.Second, MaxAgeGrace: 200 * time.Millisecond})
@@ -67,28 +68,30 @@ func TestBreaker_StreamsEndedByConnectionAge(t *testing.T) {
 	}
 	t.Log("and the next stream got:", err, refusal.Reason(err), breakers.Snapshot())
 	if refusal.Reason(err) == ReasonBreakerOpen {
-		t.Error("a healthy callee that only ended connections by age is refused by the breaker")
+		t.Error("the breaker refuses a healthy callee that only closed old connections")
 	}
 }
 
-// Reproduces: after an outage the breaker of a long-lived streaming method does not close, although every stream that is let in is healthy
-// and has had answers: probes count when they END. It lets Probes (5) streams in per Window (10 s) for ever.
+// Reproduces: after an outage the breaker of a long-lived streaming method does not close, although every admitted stream is healthy and has
+// received answers: probes count when they END. It admits Probes (5) streams per Window (10 s) forever.
 func TestBreaker_ClosesOnAnsweredStreams(t *testing.T) {
 	knownfailures.Listed(t)
 	addr := tcp(t, fake{stream: live}, ServerConfig{})
 	const window = 500 * time.Millisecond // 10 s by default
-	breakers := NewBreakers("c", BreakerConfig{MinCalls: 1, Open: 50 * time.Millisecond, Window: window}, nil, nil)
-	done, err := begin(breakers, "chat", "/"+streamMethod) // the outage
+	breakers := NewBreakers("c", BreakerConfig{MinCalls: 1, Open: time.Nanosecond, Window: window}, nil, nil)
+	// The outage.
+	done, err := begin(breakers, "chat", "/"+streamMethod)
 	must(t, err)
 	done(errDown)
-	time.Sleep(60 * time.Millisecond)
 	conn, err := Dial("passthrough:///"+addr, ClientConfig{Callee: "chat", Breakers: breakers, Log: quiet})
 	must(t, err)
 	defer conn.Close()
 	client := testv1.NewTestServiceClient(conn)
 	var in, refused int
 	const windows = 6
-	for began := time.Now(); time.Since(began) < windows*window; time.Sleep(5 * time.Millisecond) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for start := time.Now(); time.Since(start) < windows*window; <-tick.C {
 		s, err := client.FullDuplexCall(t.Context())
 		if err == nil {
 			_, err = s.Recv()
@@ -107,8 +110,8 @@ func TestBreaker_ClosesOnAnsweredStreams(t *testing.T) {
 	}
 }
 
-// Reproduces: MaxConcurrent (100 by default, for a callee and method) counts streams while they live, and each refusal counts as a failure:
-// the 101st chat user and the 20 after him open the breaker.
+// Reproduces: MaxConcurrent (100 by default, per callee and method) counts streams while they live, and each refusal counts as a failure: the
+// 101st chat user and the next 20 open the breaker.
 func TestBreaker_StreamsAboveMaxConcurrent(t *testing.T) {
 	knownfailures.Listed(t)
 	addr := tcp(t, fake{stream: live}, ServerConfig{})
@@ -129,16 +132,20 @@ func TestBreaker_StreamsAboveMaxConcurrent(t *testing.T) {
 	}
 	t.Log("100 healthy streams, 25 more tried:", breakers.Snapshot()[0])
 	opened := breakers.Snapshot()[0].State
-	time.Sleep(150 * time.Millisecond) // half-open time; still 100 streams live
-	_, err = client.FullDuplexCall(t.Context())
+	// After the open time the breaker is half-open, and the 100 streams are still alive.
+	pollFor(time.Second, func() bool {
+		_, err = client.FullDuplexCall(t.Context())
+		return refusal.Reason(err) != ReasonBreakerOpen
+	})
 	t.Log("the first after the open time (a probe that is never sent):", err, "->", breakers.Snapshot()[0])
 	if opened == StateOpen {
-		t.Error("nothing was ever wrong with the callee, and its breaker is open")
+		t.Error("the callee never failed, but its breaker is open")
 	}
 	cancel()
 }
 
-// A callee whose answer is CANCELLED (its own context was cancelled, or a proxy reset the stream with CANCEL) is in trouble; its caller gave nothing up.
+// Reproduces: a callee that answers CANCELLED (because its own context was cancelled, or a proxy reset the stream with CANCEL) has a problem;
+// its caller did not cancel.
 func TestBreaker_CalleeAnswersCancelled(t *testing.T) {
 	knownfailures.Listed(t)
 	var served atomic.Int64
@@ -147,7 +154,8 @@ func TestBreaker_CalleeAnswersCancelled(t *testing.T) {
 		served.Add(1)
 		inner, cancel := context.WithCancel(context.Background())
 		cancel()
-		return nil, inner.Err() // a handler whose errgroup or pool was cancelled
+		// For example, a handler whose errgroup was cancelled.
+		return nil, inner.Err()
 	}}, ServerConfig{}, ClientConfig{Breakers: breakers})
 	var err error
 	for range 200 {
@@ -155,11 +163,11 @@ func TestBreaker_CalleeAnswersCancelled(t *testing.T) {
 	}
 	t.Logf("200 of 200 calls failed with %s, %d reached the callee, breaker %s", status.Code(err), served.Load(), breakers.Snapshot()[0].State)
 	if breakers.Snapshot()[0].State != StateOpen {
-		t.Error("the callee fails every call and the breaker has not heard of one")
+		t.Error("the callee fails every call, but the breaker counts none")
 	}
 }
 
-// Calls that never leave: the caller's time is over before, or the request is too large to be sent. Both count against the callee.
+// Reproduces: calls that are never sent, because the caller's deadline has passed or the request is too large, count as failures of the callee.
 func TestBreaker_CallsNeverSent(t *testing.T) {
 	knownfailures.Listed(t)
 	for name, call := range map[string]func(context.Context, testv1.TestServiceClient) error{
@@ -189,7 +197,7 @@ func TestBreaker_CallsNeverSent(t *testing.T) {
 			_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 			t.Log("a good call now gets:", err)
 			if err != nil {
-				t.Error("the breaker opened on calls that the callee never saw")
+				t.Error("the breaker opened after calls that the callee never received")
 			}
 		})
 	}

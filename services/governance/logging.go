@@ -11,13 +11,14 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// NewLog writes JSON lines that carry the trace_id of their context.
+// NewLog returns a logger that writes JSON lines, with the trace_id of the context.
 func NewLog(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(tracedHandler{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
 }
 
 type tracedHandler struct{ slog.Handler }
 
+// Handle adds the trace id to a record.
 func (h tracedHandler) Handle(ctx context.Context, r slog.Record) error {
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
 		r.AddAttrs(slog.String("trace_id", span.TraceID().String()))
@@ -25,14 +26,18 @@ func (h tracedHandler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
+// WithAttrs returns a handler with more attributes.
 func (h tracedHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return tracedHandler{h.Handler.WithAttrs(attrs)}
 }
+
+// WithGroup returns a handler with a group.
 func (h tracedHandler) WithGroup(name string) slog.Handler {
 	return tracedHandler{h.Handler.WithGroup(name)}
 }
 
-// logCall writes failures as errors and all else at debug. A refusal by policy is no news after the first: events and metrics told.
+// logCall logs failures as errors and everything else at debug level. Refusals by the policy are not logged as errors, because events and
+// metrics report them.
 func logCall(ctx context.Context, log *slog.Logger, message, method string, took time.Duration, err error) {
 	level, code := slog.LevelDebug, codeOf(err)
 	if IsFailure(code) && refusal.Reason(err) == "" {

@@ -13,20 +13,21 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-func TestWhatIsLoggedAboutACall(t *testing.T) {
+func TestLogCall_Levels(t *testing.T) {
 	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}})
 	ctx := trace.ContextWithSpanContext(t.Context(), span)
 	for _, c := range []struct {
 		name  string
 		level slog.Level
 		err   error
-		want  string // level of the line; none when empty
+		// want is the level of the line; empty means none.
+		want string
 	}{
-		{"a success is not worth a line", slog.LevelInfo, nil, ""},
-		{"unless all calls are wanted", slog.LevelDebug, nil, "DEBUG"},
-		{"a failure always is", slog.LevelInfo, status.Error(codes.Internal, "chosen"), "ERROR"},
-		{"a refusal the caller earned is not", slog.LevelInfo, status.Error(codes.NotFound, "chosen"), ""},
-		{"nor each call an open breaker refuses", slog.LevelInfo, refusal.New(codes.Unavailable, ReasonBreakerOpen, "open"), ""},
+		{"a success is not logged", slog.LevelInfo, nil, ""},
+		{"except at debug level", slog.LevelDebug, nil, "DEBUG"},
+		{"a failure is logged", slog.LevelInfo, status.Error(codes.Internal, "chosen"), "ERROR"},
+		{"a refusal that is the caller's fault is not", slog.LevelInfo, status.Error(codes.NotFound, "chosen"), ""},
+		{"a call that an open breaker refuses is not", slog.LevelInfo, refusal.New(codes.Unavailable, ReasonBreakerOpen, "open"), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is a service whose answers each test chooses.
+// fake is a service whose answers a test chooses.
 type fake struct {
 	testv1.UnimplementedTestServiceServer
 	unary  func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error)
@@ -42,14 +42,14 @@ const (
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// wire joins a server and a client in memory and ends both with the test.
+// wire connects a server and a client in memory. Both end with the test.
 func wire(t *testing.T, service fake, server ServerConfig, client ClientConfig) testv1.TestServiceClient {
 	t.Helper()
 	server.Log, client.Log = quiet, quiet
 	return wireWith(t, service, server, client)
 }
 
-// wireWith is wire with logs of the test's own.
+// wireWith is wire with logs that the test chooses.
 func wireWith(t *testing.T, service testv1.TestServiceServer, server ServerConfig, client ClientConfig) testv1.TestServiceClient {
 	t.Helper()
 	pipe := bufconn.Listen(1 << 20)
@@ -77,8 +77,8 @@ func wireWith(t *testing.T, service testv1.TestServiceServer, server ServerConfi
 	return testv1.NewTestServiceClient(conn)
 }
 
-// metric sums the series of a metric that carry all these labels, given as name, value, name, value …
-// A histogram counts its observations.
+// metric returns the sum of the series of a metric with all these labels, given as name, value, name, value and so on. For a histogram it
+// returns the number of observations.
 func metric(t *testing.T, m *Metrics, name string, labels ...string) float64 {
 	t.Helper()
 	var sum float64
@@ -117,14 +117,24 @@ func carries(series *dto.Metric, labels []string) bool {
 	return true
 }
 
-// eventually waits for something another goroutine will do.
+// eventually waits until holds returns true, and fails the test after ten seconds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
-		if holds() {
-			return
-		}
-		time.Sleep(time.Millisecond)
+	if !pollFor(10*time.Second, holds) {
+		t.Fatal("not within ten seconds:", what)
 	}
-	t.Fatal("never came true:", what)
+}
+
+// pollFor calls holds until it returns true or the time has passed, and reports which.
+func pollFor(d time.Duration, holds func() bool) bool {
+	limit, tick := time.After(d), time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-limit:
+			return holds()
+		case <-tick.C:
+		}
+	}
+	return true
 }

@@ -8,10 +8,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// latencyBuckets in seconds: a call in one cluster takes about a millisecond, a default deadline ends at one second.
+// latencyBuckets are in seconds. A call within a cluster takes about a millisecond; the default deadline is one second.
 var latencyBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// Metrics are the instruments of one process in one registry. Register your own in Registry.
+// Metrics are the metrics of one process, in one registry. A program can add its own to Registry.
 type Metrics struct {
 	Registry *prometheus.Registry
 
@@ -45,13 +45,13 @@ type Metrics struct {
 	certExpiry      prometheus.Gauge
 	certInUse       *prometheus.GaugeVec
 	trustedRoots    *prometheus.GaugeVec
-	// The series of the last two, which only the goroutine that reloads certificates uses.
+	// The current series of the last two. Only the goroutine that reloads certificates uses these fields.
 	certificateSeries, rootSeries []prometheus.Labels
 	certReloads                   prometheus.Counter
 	certReloadErrors              prometheus.Counter
 }
 
-// NewMetrics makes a registry of its own, so that two in one program do not collide.
+// NewMetrics makes metrics in a registry of their own, so that two in one program do not collide.
 func NewMetrics() *Metrics {
 	m := &Metrics{Registry: prometheus.NewRegistry(), server: newCallVecs("server"), client: newCallVecs("client", "callee")}
 	counters := func(name, what string, labels ...string) *prometheus.CounterVec {
@@ -92,7 +92,7 @@ func NewMetrics() *Metrics {
 	m.panics = counters("panics_total", "Panics in handlers, answered with INTERNAL.", "method")
 	m.deadlineRefused = counters("deadline_refused_total", "Calls refused because their deadline had passed on arrival.", "method")
 	m.certExpiry = gauge("certificate_expiry_timestamp_seconds", "Unix time at which the certificate in use expires.")
-	m.certInUse = gauges("tls_certificate", "1 for the certificate in use, by the SHA-256 of it and of the root it was issued under.", "fingerprint", "root")
+	m.certInUse = gauges("tls_certificate", "1 for the certificate in use, by its SHA-256 and that of the root it was issued under.", "fingerprint", "root")
 	m.trustedRoots = gauges("tls_trusted_root", "1 for each root certificate that is trusted, by its SHA-256.", "fingerprint")
 	m.certReloads = counter("certificate_reloads_total", "Changed certificates taken into use.")
 	m.certReloadErrors = counter("certificate_reload_errors_total", "Changed certificates that could not be used; the last good one stays.")
@@ -113,7 +113,7 @@ func (m *Metrics) policyApplied(version string) {
 	m.policyInfo.WithLabelValues(version).Set(1)
 }
 
-// exemplar links a measurement to the trace it belongs to, when that trace is kept.
+// exemplar links a measurement to its trace, if the trace is sampled.
 func exemplar(ctx context.Context) prometheus.Labels {
 	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
 		return prometheus.Labels{"trace_id": span.TraceID().String()}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// ServerTLS demands a client certificate from an authority trusted at the moment of the handshake.
+// ServerTLS returns a configuration that requires a client certificate from an authority that is trusted at the time of the handshake.
 func (id *Identity) ServerTLS() *tls.Config {
 	base := &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{"h2"}}
 	base.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -18,15 +18,15 @@ func (id *Identity) ServerTLS() *tls.Config {
 			Certificates: []tls.Certificate{now.pair},
 			ClientAuth:   tls.RequireAndVerifyClientCert,
 			ClientCAs:    now.roots,
-			// A resumed session would skip the check against today's authorities.
+			// A resumed session would skip the check against the current authorities.
 			SessionTicketsDisabled: true,
 		}, nil
 	}
 	return base
 }
 
-// ClientTLS demands that the server's certificate names serverName (a DNS name) and comes from an authority trusted at the moment of
-// the handshake.
+// ClientTLS returns a configuration that requires a server certificate for serverName, a DNS name, from an authority that is trusted at the
+// time of the handshake.
 func (id *Identity) ClientTLS(serverName string) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
@@ -34,7 +34,7 @@ func (id *Identity) ClientTLS(serverName string) *tls.Config {
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return &id.current.Load().pair, nil
 		},
-		// RootCAs is fixed for the life of a tls.Config, so the standard check is done by verify instead, with roots that rotate.
+		// RootCAs cannot change during the life of a tls.Config, so verify makes the standard checks with the current roots.
 		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection verifies chain and name
 		VerifyConnection:   func(cs tls.ConnectionState) error { return id.verify(cs, serverName) },
 	}
@@ -42,7 +42,7 @@ func (id *Identity) ClientTLS(serverName string) *tls.Config {
 
 func (id *Identity) verify(cs tls.ConnectionState, serverName string) error {
 	if len(cs.PeerCertificates) == 0 {
-		return errors.New("the server showed no certificate")
+		return errors.New("the server presented no certificate")
 	}
 	between := x509.NewCertPool()
 	for _, c := range cs.PeerCertificates[1:] {

@@ -18,12 +18,12 @@ func TestMutualTLS(t *testing.T) {
 	server, _ := identity(t, ours.issue(serverDNS), nil)
 	client, _ := identity(t, ours.issue("loadgen.shop.svc"), nil)
 	stranger, _ := identity(t, theirs.issue("loadgen.shop.svc"), nil)
-	// It trusts our authority, but presents a certificate of its own.
+	// forger trusts our authority, but presents a certificate of another one.
 	forger := client.ClientTLS(serverDNS)
 	forger.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &stranger.current.Load().pair, nil }
 
-	bare := client.ClientTLS(serverDNS)
-	bare.GetClientCertificate = nil
+	noCertificate := client.ClientTLS(serverDNS)
+	noCertificate.GetClientCertificate = nil
 	old := client.ClientTLS(serverDNS)
 	old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
 	with := func(c *tls.Config) []grpc.DialOption {
@@ -37,10 +37,10 @@ func TestMutualTLS(t *testing.T) {
 	}{
 		{"both certificates are good", server, ClientConfig{Identity: client, ServerName: serverDNS}, codes.OK},
 		{"the client speaks plaintext", server, ClientConfig{}, codes.Unavailable},
-		{"the client shows no certificate", server, ClientConfig{Options: with(bare)}, codes.Unavailable},
-		{"the client's certificate is of another authority", server, ClientConfig{Options: with(forger)}, codes.Unavailable},
+		{"the client presents no certificate", server, ClientConfig{Options: with(noCertificate)}, codes.Unavailable},
+		{"the client's certificate was issued by another authority", server, ClientConfig{Options: with(forger)}, codes.Unavailable},
 		{"the client does not trust the server's authority", server, ClientConfig{Identity: stranger, ServerName: serverDNS}, codes.Unavailable},
-		{"the server's certificate names another service", server, ClientConfig{Identity: client, ServerName: "orderservice.shop.svc"}, codes.Unavailable},
+		{"the server's certificate is for another service", server, ClientConfig{Identity: client, ServerName: "orderservice.shop.svc"}, codes.Unavailable},
 		{"the client only speaks TLS 1.2", server, ClientConfig{Options: with(old)}, codes.Unavailable},
 		{"the server speaks plaintext", nil, ClientConfig{Identity: client, ServerName: serverDNS}, codes.Unavailable},
 	} {

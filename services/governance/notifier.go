@@ -2,13 +2,14 @@ package governance
 
 import "sync"
 
-// notifier calls its subscribers one after the other, outside of any lock of its own.
+// notifier calls its subscribers one after the other, without holding its lock.
 type notifier struct {
 	mu   sync.Mutex
 	next int
 	all  map[int]func()
 }
 
+// subscribe adds a subscriber. cancel removes it.
 func (n *notifier) subscribe(f func()) (cancel func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// matches says whether a pattern of a policy covers the name. Empty covers everything; a broken pattern, which check refuses, nothing.
+// matches reports whether a pattern of a policy matches a name. An empty pattern matches everything; a malformed one, which check rejects,
+// matches nothing.
 func matches(pattern, name string) bool {
 	if pattern == "" || pattern == name {
 		return true
@@ -23,15 +24,15 @@ func matchesAny(patterns []string, name string) bool {
 	return false
 }
 
-// bare is a method as policies, metrics and events write it: package.Service/Method.
-func bare(fullMethod string) string { return strings.TrimPrefix(fullMethod, "/") }
+// bareMethod returns the name of a method as policies, metrics and events write it: package.Service/Method.
+func bareMethod(fullMethod string) string { return strings.TrimPrefix(fullMethod, "/") }
 
-// alwaysExempt are the methods that no policy, breaker or fault ever touches, served or called: without health the platform kills the pod
-// before anybody sees the fault, and without control nobody can take it back.
+// alwaysExempt are methods to which no policy, breaker or fault ever applies, neither when served nor when called. Without health checks the
+// platform would kill the pod before the effect of a fault can be seen, and without control methods a fault could not be removed.
 var alwaysExempt = []string{"grpc.health.v1.Health/*", "grpc.reflection.*/*", "grpc.channelz.*/*", "envoy.service.*/*"}
 
-// guarded are those of them that tell about the process, and that no platform needs: lists of callers hold for them too.
-var guarded = []string{"grpc.reflection.*/*", "grpc.channelz.*/*"}
+// callersOnly are the exempt methods to which lists of callers apply: they reveal details of the process, and the platform does not need them.
+var callersOnly = []string{"grpc.reflection.*/*", "grpc.channelz.*/*"}
 
 func (c *compiled) isExempt(method string) bool {
 	return matchesAny(alwaysExempt, method) || matchesAny(c.exempt, method)

@@ -10,15 +10,15 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// Policy is what this process enforces now. It is replaced as a whole and at once; what was measured and counted under the one before
-// (windows of breakers, tokens of limiters, calls in flight) goes on under the new one. The zero value means the defaults.
+// Policy is what a process enforces. It is replaced atomically and as a whole; what was measured and counted (windows of breakers, tokens of
+// limiters, calls in flight) is kept. The zero value has the defaults.
 type Policy struct {
 	current atomic.Pointer[compiled]
 	changed notifier
 	exempt  []string
 }
 
-// NewPolicy compiles p; nil means the defaults.
+// NewPolicy returns a policy in force; nil means the defaults.
 func NewPolicy(p *policyv1.EffectivePolicy) (*Policy, error) {
 	policy := &Policy{}
 	if err := policy.Set(p); err != nil {
@@ -27,14 +27,14 @@ func NewPolicy(p *policyv1.EffectivePolicy) (*Policy, error) {
 	return policy, nil
 }
 
-// Exempt names methods, by pattern, that no policy may touch: those by which the process itself is controlled. Health is
-// exempt always, and reflection from all but lists of callers. Call it before the process serves.
+// Exempt names methods, by pattern, to which no policy applies: those that control the process itself. Health is always exempt, and
+// reflection from everything except lists of callers. Exempt must be called before the process serves.
 func (p *Policy) Exempt(patterns ...string) {
 	p.exempt = append(p.exempt, patterns...)
 	p.current.Store(compile(p.load().source, p.exempt...))
 }
 
-// Set replaces the policy, or returns a *PolicyError that lists all that is wrong and changes nothing.
+// Set replaces the policy. If the new one has problems, it returns a *PolicyError that lists all of them, and changes nothing.
 func (p *Policy) Set(next *policyv1.EffectivePolicy) error {
 	if next == nil {
 		next = &policyv1.EffectivePolicy{}
@@ -48,11 +48,8 @@ func (p *Policy) Set(next *policyv1.EffectivePolicy) error {
 	return nil
 }
 
-// Version is the version field of the policy in force.
+// Version returns the version field of the policy in force.
 func (p *Policy) Version() string { return p.load().source.GetVersion() }
-
-// Effective returns a copy of the policy in force.
-func (p *Policy) Effective() *policyv1.EffectivePolicy { return proto.CloneOf(p.load().source) }
 
 var noPolicy = compile(&policyv1.EffectivePolicy{})
 
@@ -65,10 +62,10 @@ func (p *Policy) load() *compiled {
 	return noPolicy
 }
 
-// PolicyError lists what is wrong with a policy.
+// PolicyError lists the problems of a policy.
 type PolicyError struct{ Problems []PolicyProblem }
 
-// PolicyProblem is one mistake. Line is 0 where there is no file. Try is a value that would be accepted, or empty.
+// PolicyProblem is one problem of a policy. Line is 0 if there is no file. Try is a value that would be accepted, or empty.
 type PolicyProblem struct {
 	Line  int
 	Field string
@@ -76,6 +73,7 @@ type PolicyProblem struct {
 	Try   string
 }
 
+// String returns the problem in one line.
 func (p PolicyProblem) String() string {
 	if p.Line > 0 {
 		return fmt.Sprintf("line %d: %s: %s", p.Line, p.Field, p.Why)
@@ -83,7 +81,7 @@ func (p PolicyProblem) String() string {
 	return p.Field + ": " + p.Why
 }
 
-// Remedies returns what would be accepted. With several problems each remedy names its field.
+// Remedies returns values that would be accepted. With several problems each remedy names its field.
 func (e *PolicyError) Remedies() (all []remedy.Remedy) {
 	for _, p := range e.Problems {
 		switch {
@@ -97,6 +95,7 @@ func (e *PolicyError) Remedies() (all []remedy.Remedy) {
 	return all
 }
 
+// Error lists all problems in one line.
 func (e *PolicyError) Error() string {
 	text := "reading the policy"
 	for i, p := range e.Problems {

@@ -19,24 +19,27 @@ import (
 // KindPolicy is the kind of events about policies.
 const KindPolicy = "policy"
 
-// Known is what the patterns of a policy may match: methods as package.Service/Method, and callees by the names they are dialed with.
+// Known lists what the patterns of a policy can match: methods as package.Service/Method, and callees by the names with which they are dialed.
 type Known struct{ Served, Called, Callees []string }
 
-// PolicyFile keeps a Policy the same as a file.
+// PolicyFile keeps a Policy in step with a file.
 type PolicyFile struct {
-	Path    string
-	Every   time.Duration // how often it is read again; 1s when zero
-	Policy  *Policy
-	Log     *slog.Logger // slog.Default() when nil
-	Metrics *Metrics     // may be nil
-	Events  *Events      // may be nil
-	// Known lists what the process serves and calls, so that a pattern that matches none of it is reported. May be nil.
+	Path string
+	// Every is the interval at which the file is read. Default: 1s.
+	Every  time.Duration
+	Policy *Policy
+	// Log receives log records. Default: slog.Default().
+	Log *slog.Logger
+	// Metrics and Events may be nil.
+	Metrics *Metrics
+	Events  *Events
+	// Known returns what the process serves and calls, so that a pattern without a match is reported. It may be nil.
 	Known func() Known
 
 	last [sha256.Size]byte
 }
 
-// Load reads the file once, and fails when it cannot be used. Watch follows it later.
+// Load reads the file once. It fails if the file cannot be used. Watch follows later changes.
 func (f *PolicyFile) Load() error {
 	orDefault(&f.Every, time.Second)
 	if f.Log == nil {
@@ -50,8 +53,8 @@ func (f *PolicyFile) Load() error {
 	return f.use(text)
 }
 
-// Watch takes changed content into use until ctx ends. It compares content and not times, because a ConfigMap changes by a symlink. A file
-// that is broken or gone leaves the last good policy in force; an event, a metric and the log say so, once.
+// Watch uses changed content until ctx ends. It compares the content, because a mounted ConfigMap is changed by a symlink. If the file is
+// malformed or missing, the last good policy stays in force, and an event, a metric and the log report it once.
 func (f *PolicyFile) Watch(ctx context.Context) error {
 	f.ReportUnmatched()
 	return Every(ctx, f.Every, func(context.Context) error {
@@ -108,7 +111,8 @@ func (f *PolicyFile) event(detail, result string) {
 	}
 }
 
-// ReportUnmatched says which patterns match nothing that this process serves or calls. They are no error: one file may serve several programs.
+// ReportUnmatched reports the patterns that match nothing that this process serves or calls. They are not an error, because one file may be
+// used by several programs.
 func (f *PolicyFile) ReportUnmatched() {
 	if f.Known == nil {
 		return
@@ -123,7 +127,7 @@ func (f *PolicyFile) ReportUnmatched() {
 	}
 }
 
-// unmatchedPatterns returns them as field: pattern.
+// unmatchedPatterns returns each as "field: pattern".
 func unmatchedPatterns(p *policyv1.EffectivePolicy, known Known) (unmatched []string) {
 	look := func(field, pattern string, among []string) {
 		if pattern != "" && !slices.ContainsFunc(among, func(name string) bool { return matches(pattern, name) }) {

@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// mountPolicy writes the file as the kubelet writes a ConfigMap: into a new folder, then the link ..data moves over in one step.
+// mountPolicy writes the file as the kubelet writes a ConfigMap: into a new folder, to which the link ..data is then moved in one step.
 func mountPolicy(t *testing.T, dir, text string) {
 	t.Helper()
 	version, err := os.MkdirTemp(dir, "..v")
@@ -27,7 +27,7 @@ func mountPolicy(t *testing.T, dir, text string) {
 	must(t, os.Rename(next, filepath.Join(dir, "..data")))
 }
 
-func TestAPolicyFileIsFollowed(t *testing.T) {
+func TestPolicyFile_Changes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		mountPolicy(t, dir, "version: one\nserver: [{method: 'a.B/C'}]")
@@ -75,7 +75,7 @@ func TestAPolicyFileIsFollowed(t *testing.T) {
 	})
 }
 
-func TestAProgramDoesNotStartWithABrokenPolicy(t *testing.T) {
+func TestRun_BrokenPolicy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	must(t, os.WriteFile(path, []byte("version: [1]"), 0o600))
 	for file, want := range map[string]string{path: "line 1: version: must be a single value", path + "x": "no such file"} {
@@ -90,7 +90,7 @@ type nopWriter struct{}
 
 func (nopWriter) Write(p []byte) (int, error) { return len(p), nil }
 
-func TestUnmatchedPatternsAreNamed(t *testing.T) {
+func TestPolicyFile_UnmatchedPatterns(t *testing.T) {
 	got := unmatchedPatterns(parsed(t, `
 server: [{}, {method: "a.B/C"}, {method: "a.B/D"}]
 client: [{method: "d.E/*"}, {callee: userservice}, {callee: usersevice}]

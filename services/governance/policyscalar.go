@@ -15,7 +15,7 @@ func isDuration(fd protoreflect.FieldDescriptor) bool {
 	return fd.Message() != nil && fd.Message().FullName() == "google.protobuf.Duration"
 }
 
-// scalar reads one value of the field's type.
+// scalar parses a value of the field's type.
 func (r *policyReader) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at string) (protoreflect.Value, bool) {
 	none := protoreflect.Value{}
 	if n.Kind != yaml.ScalarNode {
@@ -53,12 +53,13 @@ func (r *policyReader) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at 
 		return protoreflect.ValueOfFloat64(v), true
 	case protoreflect.EnumKind:
 		return r.enum(fd.Enum(), n, at)
-	default: // strings: the proto has no other kinds, and its test says so
+	// Strings. The proto has no other kinds of fields, which a test checks.
+	default:
 		return protoreflect.ValueOfString(n.Value), true
 	}
 }
 
-// enum reads "low" and "PRIORITY_LOW" alike.
+// enum accepts both "low" and "PRIORITY_LOW".
 func (r *policyReader) enum(d protoreflect.EnumDescriptor, n *yaml.Node, at string) (protoreflect.Value, bool) {
 	prefix := strings.TrimSuffix(string(d.Values().Get(0).Name()), "UNSPECIFIED")
 	var known []string

@@ -15,11 +15,11 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// maxPolicyBytes bounds what a mounted file can make us read; a ConfigMap holds no more.
+// maxPolicyBytes bounds what is read from a mounted file. A ConfigMap cannot be larger.
 const maxPolicyBytes = 1 << 20
 
-// ParsePolicy reads YAML or JSON. Fields are written as in the proto's JSON form, durations as 250ms or 1m30s, enums without their prefix
-// in lower case. What is unknown, doubled or out of range is an error; a *PolicyError names the lines and fields.
+// ParsePolicy parses YAML or JSON. Fields are written as in the JSON form of the proto, durations as 250ms or 1m30s, and enums in lower case
+// without their prefix. An unknown, repeated or invalid field is an error; a *PolicyError names the lines and fields.
 func ParsePolicy(text []byte) (*policyv1.EffectivePolicy, error) {
 	if len(text) > maxPolicyBytes {
 		return nil, &PolicyError{Problems: []PolicyProblem{{Field: "file", Why: fmt.Sprintf("has %d bytes, more than %d", len(text), maxPolicyBytes)}}}
@@ -29,12 +29,13 @@ func ParsePolicy(text []byte) (*policyv1.EffectivePolicy, error) {
 	p := &policyv1.EffectivePolicy{}
 	switch err := decoder.Decode(&document); {
 	case errors.Is(err, io.EOF):
-		return p, nil // nothing but comments: the defaults
+		// A file with nothing but comments has the defaults.
+		return p, nil
 	case err != nil:
 		return nil, syntaxError(err)
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, &PolicyError{Problems: []PolicyProblem{{Line: more.Line, Field: "file", Why: "holds more than one document"}}}
+		return nil, &PolicyError{Problems: []PolicyProblem{{Line: more.Line, Field: "file", Why: "has more than one document"}}}
 	}
 	r := &policyReader{lines: map[string]int{}}
 	r.message(p.ProtoReflect(), document.Content[0], "")
@@ -61,7 +62,7 @@ func syntaxError(err error) error {
 	return &PolicyError{Problems: []PolicyProblem{problem}}
 }
 
-// policyReader fills a message from a YAML tree and notes on which line each field stands.
+// policyReader fills a message from a YAML tree and remembers the line of each field.
 type policyReader struct {
 	lines    map[string]int
 	problems []PolicyProblem
@@ -74,13 +75,13 @@ func (r *policyReader) wrong(n *yaml.Node, field, why string, args ...any) {
 	r.problems = append(r.problems, PolicyProblem{Line: n.Line, Field: field, Why: fmt.Sprintf(why, args...)})
 }
 
-// wrongTry is wrong with what would be accepted.
+// wrongTry records a problem together with a value that would be accepted.
 func (r *policyReader) wrongTry(n *yaml.Node, field, why, try string) {
 	r.wrong(n, field, "%s", why)
 	r.problems[len(r.problems)-1].Try = try
 }
 
-// lineOf is the line of a field, or of the nearest one around it.
+// lineOf returns the line of a field, or of the nearest enclosing one.
 func (r *policyReader) lineOf(field string) int {
 	for field != "" {
 		if line, ok := r.lines[field]; ok {
@@ -93,7 +94,8 @@ func (r *policyReader) lineOf(field string) int {
 
 func (r *policyReader) message(m protoreflect.Message, n *yaml.Node, at string) {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
-		return // "hang:" with nothing behind it
+		// For example "hang:" without a value.
+		return
 	}
 	if n.Kind != yaml.MappingNode {
 		r.wrong(n, at, "must be a group of fields")
@@ -115,7 +117,7 @@ func (r *policyReader) message(m protoreflect.Message, n *yaml.Node, at string) 
 		case fd == nil:
 			r.wrongTry(key, name, "is unknown", fieldNames(m.Descriptor()))
 		case seen[fd.Name()]:
-			r.wrong(key, name, "stands here a second time")
+			r.wrong(key, name, "is repeated")
 		case fd.ContainingOneof() != nil && m.WhichOneof(fd.ContainingOneof()) != nil:
 			r.wrong(key, name, "cannot be together with %s", m.WhichOneof(fd.ContainingOneof()).JSONName())
 		default:

@@ -16,7 +16,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// policy makes one from YAML.
+// policy parses a policy in YAML and puts it in force.
 func policy(t testing.TB, text string) *Policy {
 	t.Helper()
 	p, err := NewPolicy(parsed(t, text))
@@ -43,28 +43,28 @@ func change(t testing.TB, p *Policy, text string) {
 	}
 }
 
-func TestAPolicyIsReadWhole(t *testing.T) {
+func TestParsePolicy_AllFields(t *testing.T) {
 	text, err := os.ReadFile("testdata/policy.yaml")
 	must(t, err)
 	p := parsed(t, string(text))
 	r := compile(p).server("user.v1.UserService/GetUser")
 	if r.timeout != 2*time.Second || r.margin != 20*time.Millisecond || r.maxConcurrent != 50 || len(r.limits) != 2 ||
 		r.priority != policyv1.Priority_PRIORITY_HIGH || len(r.callers) != 2 || len(r.faults) != 1 {
-		t.Errorf("served: %+v", r)
+		t.Errorf("server rule: %+v", r)
 	}
 	c := compile(p).client("userservice", "user.v1.UserService/GetUser")
 	if c.timeout != 300*time.Millisecond || c.breaker.GetFailureRatio() != 0.5 || c.retry.GetMaxAttempts() != 3 || len(c.faults) != 3 {
-		t.Errorf("called: %+v", c)
+		t.Errorf("client rule: %+v", c)
 	}
-	// The same in JSON, as the control plane will send it, means the same.
+	// JSON, which a control plane would send, has the same result.
 	again, err := protojson.Marshal(p)
 	must(t, err)
 	if back := parsed(t, string(again)); !proto.Equal(back, p) {
-		t.Errorf("JSON gives %v", back)
+		t.Errorf("JSON: got %v", back)
 	}
 }
 
-func TestABrokenPolicyIsRefusedWithLineAndField(t *testing.T) {
+func TestParsePolicy_LineAndField(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"an unknown field", "client:\n- breaker:\n    failureRato: 0.5\n",
 			"line 3: client[0].breaker.failureRato: is unknown; try: disabled, failureRatio, minCalls, window, open, probes, maxConcurrent"},
@@ -77,31 +77,31 @@ func TestABrokenPolicyIsRefusedWithLineAndField(t *testing.T) {
 		{"not a number", "client: [{breaker: {failureRatio: .nan}}]", `line 1: client[0].breaker.failureRatio: ".nan" is not a number`},
 		{"NaN", "client: [{breaker: {failureRatio: NaN}}]", "line 1: client[0].breaker.failureRatio: must be a share"},
 		{"a broken pattern", "server:\n- method: 'user.v1.UserService/[a'\n", `line 2: server[0].method: "user.v1.UserService/[a" is not a pattern`},
-		{"a pattern no method can match", "server:\n- method: GetUser\n", `line 2: server[0].method: "GetUser" can match no method`},
-		{"retries of what may not be called twice", "client:\n- retry:\n    maxAttempts: 3\n", "line 2: client[0].retry.idempotent: must be true"},
-		{"retries of a code that is not safe", "client:\n- retry:\n    idempotent: true\n    maxAttempts: 3\n    codes: [UNAVAILABLE, INTERNAL]\n",
+		{"a pattern that no method can match", "server:\n- method: GetUser\n", `line 2: server[0].method: "GetUser" can match no method`},
+		{"retries of a method that is not idempotent", "client:\n- retry:\n    maxAttempts: 3\n", "line 2: client[0].retry.idempotent: must be true"},
+		{"retries of an unsafe code", "client:\n- retry:\n    idempotent: true\n    maxAttempts: 3\n    codes: [UNAVAILABLE, INTERNAL]\n",
 			`line 5: client[0].retry.codes[1]: "INTERNAL" is not`},
 		{"more attempts than gRPC makes", "client: [{retry: {idempotent: true, maxAttempts: 6}}]", "client[0].retry.maxAttempts: must be from 2 to 5"},
-		{"a limit without an algorithm", "server:\n- rate:\n    limits:\n    - perCaller: true\n", "line 4: server[0].rate.limits[0]: says neither"},
-		{"a limit with two", "server:\n- rate:\n    limits:\n    - tokenBucket: {rate: 1}\n      leakyBucket: {rate: 1}\n",
+		{"a limit without an algorithm", "server:\n- rate:\n    limits:\n    - perCaller: true\n", "line 4: server[0].rate.limits[0]: has neither"},
+		{"a limit with two algorithms", "server:\n- rate:\n    limits:\n    - tokenBucket: {rate: 1}\n      leakyBucket: {rate: 1}\n",
 			"line 5: server[0].rate.limits[0].leakyBucket: cannot be together with tokenBucket"},
-		{"a rate of nothing", "server:\n- rate: {limits: [{tokenBucket: {}}]}\n", "line 2: server[0].rate.limits[0].tokenBucket.rate: must be"},
+		{"a rate of 0", "server:\n- rate: {limits: [{tokenBucket: {}}]}\n", "line 2: server[0].rate.limits[0].tokenBucket.rate: must be"},
 		{"an unknown priority", "server: [{priority: urgent}]", `line 1: server[0].priority: "urgent" is unknown; try: low, normal, high, critical`},
-		{"a callee of a server's fault", "serverFaults:\n- callee: a\n  hang: {}\n", "line 2: serverFaults[0].callee: must be empty"},
-		{"a fault of no kind", "serverFaults:\n- name: x\n", "line 2: serverFaults[0]: says none of"},
-		{"a fault with a code that is none", "clientFaults:\n- abort: {code: OK}\n", `line 2: clientFaults[0].abort.code: "OK" is not`},
+		{"a callee in a server fault", "serverFaults:\n- callee: a\n  hang: {}\n", "line 2: serverFaults[0].callee: must be empty"},
+		{"a fault without a kind", "serverFaults:\n- name: x\n", "line 2: serverFaults[0]: has none of"},
+		{"a fault with an invalid code", "clientFaults:\n- abort: {code: OK}\n", `line 2: clientFaults[0].abort.code: "OK" is not`},
 		{"an empty identity", "server: [{callers: {allow: ['']}}]", "line 1: server[0].callers.allow[0]: is empty"},
-		{"a field twice", "version: a\nversion: b\n", "line 2"},
-		{"text where a group belongs", "client:\n- breaker: open\n", "line 2: client[0].breaker: must be a group of fields"},
-		{"a group where a list belongs", "client: {}", "line 1: client: must be a list"},
-		{"no group at all", "hello", "line 1: file: must be a group of fields"},
+		{"a repeated field", "version: a\nversion: b\n", "line 2"},
+		{"a text instead of a group", "client:\n- breaker: open\n", "line 2: client[0].breaker: must be a group of fields"},
+		{"a group instead of a list", "client: {}", "line 1: client: must be a list"},
+		{"no group", "hello", "line 1: file: must be a group of fields"},
 		{"broken YAML", "client:\n\t- x", "line 2: file:"},
-		{"two documents", "version: a\n---\nversion: b\n", "file: holds more than one document"},
+		{"two documents", "version: a\n---\nversion: b\n", "file: has more than one document"},
 		{"aliases", "server: &x [{method: '*/*'}]\nclient: *x\n", "line 2: client: is an alias"},
 		{"limits that contradict each other", "shed: {minLimit: 30}", "line 1: shed: needs minLimit <= initialLimit <= maxLimit, and they are 30, 20 and 200"},
-		{"a window gRPC ignores", "tuning: {streamWindowBytes: 1000}", "line 1: tuning.streamWindowBytes: must be from 65536"},
+		{"a window that gRPC ignores", "tuning: {streamWindowBytes: 1000}", "line 1: tuning.streamWindowBytes: must be from 65536"},
 		{"too much", strings.Repeat("#", maxPolicyBytes+1), "file: has 1048577 bytes"},
-		{"all mistakes at once", "client:\n- breaker: {failureRatio: 2}\n- breaker: {failureRatio: 3}\n", "line 3: client[1].breaker.failureRatio"},
+		{"several mistakes", "client:\n- breaker: {failureRatio: 2}\n- breaker: {failureRatio: 3}\n", "line 3: client[1].breaker.failureRatio"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ParsePolicy([]byte(c.text))
@@ -113,16 +113,16 @@ func TestABrokenPolicyIsRefusedWithLineAndField(t *testing.T) {
 	}
 }
 
-func TestAnEmptyFileMeansTheDefaults(t *testing.T) {
+func TestParsePolicy_EmptyFile(t *testing.T) {
 	for _, text := range []string{"", "# nothing yet\n", "{}", "---\n"} {
 		if p := parsed(t, text); !proto.Equal(p, &policyv1.EffectivePolicy{}) {
-			t.Errorf("%q gives %v", text, p)
+			t.Errorf("%q: got %v", text, p)
 		}
 	}
 }
 
-// The reader knows these kinds of fields; a new kind in the proto needs a case there.
-func TestTheReaderKnowsEveryKindOfField(t *testing.T) {
+// The reader supports these kinds of fields. A new kind in the proto needs a case there.
+func TestParsePolicy_EveryKindOfField(t *testing.T) {
 	seen := map[protoreflect.FullName]bool{}
 	var look func(d protoreflect.MessageDescriptor)
 	look = func(d protoreflect.MessageDescriptor) {
@@ -152,7 +152,7 @@ func TestTheReaderKnowsEveryKindOfField(t *testing.T) {
 	look((&policyv1.EffectivePolicy{}).ProtoReflect().Descriptor())
 }
 
-func TestTheLastRuleCounts(t *testing.T) {
+func TestCompile_LastRuleWins(t *testing.T) {
 	p := compile(parsed(t, `
 client:
 - method: "*/*"
@@ -199,11 +199,11 @@ func FuzzParsePolicy(f *testing.F) {
 		if err != nil {
 			var broken *PolicyError
 			if !errors.As(err, &broken) || len(broken.Problems) == 0 {
-				t.Fatalf("an error that names nothing: %v", err)
+				t.Fatalf("an error without a problem: %v", err)
 			}
 			return
 		}
-		// What was accepted can be enforced, and written and read again.
+		// An accepted policy can be enforced, and written and read again.
 		c := compile(p)
 		_ = fmt.Sprint(c.server("a.B/C"), c.client("x", "a.B/C"), serviceConfigFor(c, "x", []string{"a.B/C"}))
 		again, err := protojson.Marshal(p)

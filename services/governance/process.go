@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Process holds what all parts of one program share.
+// Process is what all parts of one program share.
 type Process struct {
 	Config   Config
 	Log      *slog.Logger
@@ -18,12 +18,14 @@ type Process struct {
 	Events   *Events
 	Breakers *Breakers
 	Policy   *Policy
-	Identity *Identity // nil in plaintext
+	// Identity is nil in plaintext.
+	Identity *Identity
 	Tracing  trace.TracerProvider
-	// Stopping closes when the program is told to stop, before the drain: long streams should end then.
+	// Stopping is closed when the program is asked to stop, before the drain. Long streams should end then.
 	Stopping <-chan struct{}
 
-	policyFile *PolicyFile // nil without one
+	// policyFile is nil without a file.
+	policyFile *PolicyFile
 	readiness  readiness
 
 	ctx    context.Context
@@ -31,15 +33,16 @@ type Process struct {
 	work   []func(context.Context) error
 	closes []func() error
 
-	callees []string // whom it dialed
+	// callees are the names of the dialed services.
+	callees []string
 }
 
-// Go runs work beside the server, from the moment that listens. Its context ends when the program is told to stop; its error stops the
-// program. Call it while registering.
+// Go runs work while the program serves. Its context ends when the program is asked to stop, and its error stops the program. Go must be
+// called during registration.
 func (p *Process) Go(work func(ctx context.Context) error) { p.work = append(p.work, work) }
 
-// Every calls do once per interval, the first time after one interval, until ctx ends or do fails. It returns the error of do; the end of
-// ctx is not an error.
+// Every calls do once per interval, the first time after one interval, until ctx ends or do fails. It returns the error of do; the end of ctx
+// is not an error.
 func Every(ctx context.Context, interval time.Duration, do func(ctx context.Context) error) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -55,7 +58,8 @@ func Every(ctx context.Context, interval time.Duration, do func(ctx context.Cont
 	}
 }
 
-// Dial connects to another service with everything this process shares. Run closes the connection. Call it while registering.
+// Dial connects to another service, with the metrics, policy, breakers and identity of this process. Run closes the connection. Dial must be
+// called during registration.
 func (p *Process) Dial(target, callee string, fallbacks ...Fallback) (*grpc.ClientConn, error) {
 	conn, err := Dial(target, ClientConfig{Callee: callee, Identity: p.Identity, Breakers: p.Breakers,
 		Policy: p.Policy, Fallbacks: fallbacks, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log})

@@ -7,11 +7,11 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// maxCallers bounds what strangers can make us remember. Above it, callers whose buckets are full are forgotten; if none is, newcomers
-// share one bucket.
+// maxCallers bounds the memory that callers can use. If there are more, callers with full buckets are forgotten; if there are none, new
+// callers share one bucket.
 const maxCallers = 4096
 
-// rateLimit is one limit of one method: one bucket, or one for each caller.
+// rateLimit is one limit of one method. It has one bucket, or one for each caller.
 type rateLimit struct {
 	perCaller bool
 
@@ -27,7 +27,7 @@ func newRateLimit(p *policyv1.RateLimit) *rateLimit {
 	return l
 }
 
-// sameKind says whether the limit can follow p and keep its buckets.
+// sameKind reports whether the limit can follow p and keep its buckets.
 func (l *rateLimit) sameKind(p *policyv1.RateLimit) bool {
 	return l.perCaller == p.GetPerCaller() && l.pace.leaky == (p.GetLeakyBucket() != nil)
 }
@@ -45,7 +45,7 @@ func (l *rateLimit) follow(now time.Time, p *policyv1.RateLimit) {
 	}
 }
 
-// bucketOf returns the caller's bucket and the present pace.
+// bucketOf returns the caller's bucket and the current pace.
 func (l *rateLimit) bucketOf(now time.Time, caller string) (*bucket, pace) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,7 +71,7 @@ func (l *rateLimit) bucketOf(now time.Time, caller string) (*bucket, pace) {
 	return b, l.pace
 }
 
-// rateLimits are all limits of one method. They follow the policy and keep their buckets while their kind stays the same.
+// rateLimits are all limits of one method. They follow the policy, and keep their buckets as long as they stay of the same kind.
 type rateLimits struct {
 	mu  sync.Mutex
 	all []*rateLimit
@@ -102,12 +102,12 @@ func (r *rateLimits) follow(now time.Time, policy []*policyv1.RateLimit) []*rate
 	return append([]*rateLimit{}, next...)
 }
 
-// takeAll takes a token from every limit, or from none and says after how long all of them would agree.
-func takeAll(now time.Time, limits []*rateLimit, caller string) (turn, refusedFor time.Duration) {
+// takeFromAll takes a token from every limit or from none. If a limit refuses, it returns after how long all of them would accept.
+func takeFromAll(now time.Time, limits []*rateLimit, caller string) (turn, refusedFor time.Duration) {
 	if len(limits) > 1 {
 		for _, l := range limits {
 			b, pace := l.bucketOf(now, caller)
-			refusedFor = max(refusedFor, b.room(now, pace))
+			refusedFor = max(refusedFor, b.retryAfter(now, pace))
 		}
 		if refusedFor > 0 {
 			return 0, refusedFor

@@ -7,20 +7,21 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// Liveness is the service that health says is serving for as long as the program is, ready or not: to restart a program does not bring back what
-// it waits for.
+// Liveness is the name of a health service that is SERVING as long as the program runs, ready or not. A restart would not bring back what an
+// unready program waits for.
 const Liveness = "liveness"
 
-// readiness is what health answers, for the program as a whole and for each of its services.
+// readiness is what the health service reports, for the program and for each of its services.
 type readiness struct {
-	mu       sync.Mutex
-	unready  bool
-	probe    *health.Server // nil before the program serves
+	mu      sync.Mutex
+	unready bool
+	// probe is nil before the program serves.
+	probe    *health.Server
 	services []string
 }
 
-// SetReady says whether the program can do its work: what it cannot do without is there, or away. A program is ready unless it says
-// otherwise. Once the drain has begun it changes nothing.
+// SetReady sets whether the program can do its work, for example whether its database can be reached. A program is ready by default. After
+// the start of the drain, SetReady has no effect.
 func (p *Process) SetReady(ready bool) {
 	r := &p.readiness
 	r.mu.Lock()
@@ -29,19 +30,19 @@ func (p *Process) SetReady(ready bool) {
 		return
 	}
 	r.unready = !ready
-	r.tell()
+	r.report()
 }
 
-// serve makes probe answer from now on.
+// serve makes probe report the readiness.
 func (r *readiness) serve(probe *health.Server, services []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.probe, r.services = probe, append([]string{""}, services...)
 	r.probe.SetServingStatus(Liveness, healthv1.HealthCheckResponse_SERVING)
-	r.tell()
+	r.report()
 }
 
-func (r *readiness) tell() {
+func (r *readiness) report() {
 	if r.probe == nil {
 		return
 	}
@@ -50,6 +51,7 @@ func (r *readiness) tell() {
 		status = healthv1.HealthCheckResponse_NOT_SERVING
 	}
 	for _, name := range r.services {
-		r.probe.SetServingStatus(name, status) // after its Shutdown, which the drain calls, it ignores this
+		// After the drain has called Shutdown, this call has no effect.
+		r.probe.SetServingStatus(name, status)
 	}
 }

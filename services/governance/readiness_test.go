@@ -16,11 +16,11 @@ func TestReadiness(t *testing.T) {
 		want     healthv1.HealthCheckResponse_ServingStatus
 		alive    healthv1.HealthCheckResponse_ServingStatus
 	}{
-		{"who says nothing is ready", func(_ *Process, serve, _ func()) { serve() }, up, up},
-		{"what was said while registering holds", func(p *Process, serve, _ func()) { p.SetReady(false); serve() }, down, up},
-		{"it may become ready later", func(p *Process, serve, _ func()) { p.SetReady(false); serve(); p.SetReady(true) }, up, up},
-		{"and lose it again", func(p *Process, serve, _ func()) { serve(); p.SetReady(false) }, down, up},
-		{"a drain is not taken back", func(p *Process, serve, drain func()) { serve(); p.SetReady(false); drain(); p.SetReady(true) }, down, down},
+		{"a program is ready by default", func(_ *Process, serve, _ func()) { serve() }, up, up},
+		{"a value set during registration is kept", func(p *Process, serve, _ func()) { p.SetReady(false); serve() }, down, up},
+		{"a program can become ready later", func(p *Process, serve, _ func()) { p.SetReady(false); serve(); p.SetReady(true) }, up, up},
+		{"and unready again", func(p *Process, serve, _ func()) { serve(); p.SetReady(false) }, down, up},
+		{"a drain is final", func(p *Process, serve, drain func()) { serve(); p.SetReady(false); drain(); p.SetReady(true) }, down, down},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			p, probe := &Process{}, health.NewServer()
@@ -35,7 +35,7 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-func TestAProgramServesItsReadiness(t *testing.T) {
+func TestRun_Readiness(t *testing.T) {
 	at, stop, ended := program(t, nil, func(p *Process, _ *grpc.Server) error {
 		p.SetReady(false)
 		return nil

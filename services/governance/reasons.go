@@ -1,6 +1,6 @@
 package governance
 
-// The ErrorInfo reasons of calls that governance refused. The README says what each means.
+// Reasons in the ErrorInfo of calls that governance refuses. The README explains each of them.
 const (
 	ReasonBreakerOpen      = "BREAKER_OPEN"
 	ReasonTooManyCalls     = "TOO_MANY_CALLS"

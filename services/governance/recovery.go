@@ -10,9 +10,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// errPanicked is what a caller is told: what went wrong inside stays in the log.
+// errPanicked is what the caller gets. The details of a panic are in the log only.
 var errPanicked = status.Error(codes.Internal, "the handler failed; see its log")
 
+// recovered is deferred. It recovers from a panic, logs and counts it, and sets err.
 func recovered(ctx context.Context, log *slog.Logger, metrics *Metrics, method string, err *error) {
 	cause := recover()
 	if cause == nil {

@@ -12,18 +12,18 @@ import (
 	"google.golang.org/grpc/resolver/dns"
 )
 
-// lookupsApart is how soon a name may be looked up again after a connection failed. By grpc-go's own 30 s, a rolling restart that takes
-// less leaves a caller with addresses of dead pods only.
-const lookupsApart = time.Second
+// minLookupInterval is how soon a name may be looked up again after a connection failed. With grpc-go's default of 30 s, a rolling restart
+// that is faster leaves a client with addresses of terminated pods only.
+const minLookupInterval = time.Second
 
-// lookupsEvery is how often a name is looked up while all is well: gRPC itself asks only when a connection ends, and a new replica would
-// wait for that.
-const lookupsEvery = 5 * time.Second
+// lookupInterval is how often a name is looked up without a reason. gRPC looks it up only when a connection ends, so a new replica would have
+// to wait for that.
+const lookupInterval = 5 * time.Second
 
-// lookUpSoon is for the whole process, as grpc-go has it.
-var lookUpSoon = sync.OnceFunc(func() { dns.SetMinResolutionInterval(lookupsApart) })
+// shortenMinLookupInterval changes the interval for the whole process, because grpc-go has only one.
+var shortenMinLookupInterval = sync.OnceFunc(func() { dns.SetMinResolutionInterval(minLookupInterval) })
 
-// hostOf is the host that a target names: dns:///userservice-headless.shop.svc:8443 leads to userservice-headless.shop.svc.
+// hostOf returns the host of a target: dns:///userservice-headless.shop.svc:8443 has userservice-headless.shop.svc.
 func hostOf(target string) string {
 	if u, err := url.Parse(target); err == nil && u.Scheme != "" && strings.HasPrefix(u.Path, "/") {
 		target = strings.TrimPrefix(u.Path, "/")
@@ -34,8 +34,8 @@ func hostOf(target string) string {
 	return target
 }
 
-// governedResolver hands the addresses of gRPC's own resolver on with the policy's service config, and again when the policy changes:
-// so that retries follow it on connections that are open already.
+// resolver wraps gRPC's own resolver. It passes on the addresses with the service config of the policy, and passes them on again when the
+// policy changes, so that open connections follow it.
 func (c *client) resolver(target string) resolver.Builder {
 	scheme := "dns"
 	if u, err := url.Parse(target); err == nil && resolver.Get(u.Scheme) != nil {
@@ -59,16 +59,17 @@ type overridingBuilder struct {
 }
 
 func (b governedBuilder) Build(target resolver.Target, cc resolver.ClientConn, opts resolver.BuildOptions) (resolver.Resolver, error) {
-	opts.DisableServiceConfig = true // no look-up of TXT records: the policy says it all
+	// The policy is the service config, so no TXT records are looked up.
+	opts.DisableServiceConfig = true
 	conn := &governedConn{ClientConn: cc, client: b.client}
 	inner, err := b.Builder.Build(target, conn, opts)
 	if err != nil {
 		return nil, err
 	}
-	conn.lookUpBy(inner)
+	conn.setResolver(inner)
 	cancel := func() {}
 	if b.client.cfg.Policy != nil {
-		cancel = b.client.cfg.Policy.changed.subscribe(conn.again)
+		cancel = b.client.cfg.Policy.changed.subscribe(conn.resend)
 	}
 	return governedResolver{inner, conn, cancel}, nil
 }
@@ -79,9 +80,10 @@ type governedResolver struct {
 	cancel func()
 }
 
+// Close stops the resolver and the look-ups.
 func (r governedResolver) Close() {
 	r.cancel()
-	r.conn.lookUpBy(nil)
+	r.conn.setResolver(nil)
 	r.Resolver.Close()
 }
 
@@ -92,37 +94,41 @@ type governedConn struct {
 	mu    sync.Mutex
 	state *resolver.State
 	sent  string
-	taken bool // without an error
+	// accepted means that the last update returned no error.
+	accepted bool
 
-	lookup   sync.Mutex // never held while the connection is told anything
+	// lookupMu is never held while the connection is updated.
+	lookupMu sync.Mutex
 	resolver resolver.Resolver
-	next     *time.Timer // of the next look-up that nobody asks for
-	closed   bool
+	// next is the timer of the next look-up without a reason.
+	next   *time.Timer
+	closed bool
 }
 
-// UpdateState hands on what was found, if it is new: gRPC fills the retry budget with each answer. Nobody at all is no error here: after
-// one, gRPC's own resolver waits longer each time, up to two minutes, and a caller would notice as late that the callee's pods are back.
+// UpdateState passes on a result if it is new, because gRPC fills the retry budget with each update. A result without addresses is not
+// returned as an error: after one, gRPC's own resolver waits longer each time, up to two minutes, and the client would not notice that the
+// pods are back.
 func (c *governedConn) UpdateState(s resolver.State) error {
-	err, wait := c.found(s), lookupsEvery
-	if nobody := len(s.Addresses) == 0 && len(s.Endpoints) == 0; nobody {
-		err, wait = nil, lookupsApart
+	err, wait := c.passOn(s), lookupInterval
+	if empty := len(s.Addresses) == 0 && len(s.Endpoints) == 0; empty {
+		err, wait = nil, minLookupInterval
 	}
 	c.lookUpIn(wait)
 	return err
 }
 
-func (c *governedConn) found(s resolver.State) error {
+func (c *governedConn) passOn(s resolver.State) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	config, addresses := c.client.serviceConfig(), addressesOf(s)
-	if (c.taken || len(addresses) == 0) && c.state != nil && config == c.sent && slices.Equal(addressesOf(*c.state), addresses) {
+	if (c.accepted || len(addresses) == 0) && c.state != nil && config == c.sent && slices.Equal(addressesOf(*c.state), addresses) {
 		return nil
 	}
 	c.state = &s
 	return c.send(config)
 }
 
-// addressesOf sorts them: name servers answer in turns.
+// addressesOf returns sorted addresses, because name servers rotate them.
 func addressesOf(s resolver.State) []string {
 	var all []string
 	for _, e := range s.Endpoints {
@@ -138,8 +144,8 @@ func addressesOf(s resolver.State) []string {
 }
 
 func (c *governedConn) lookUpIn(wait time.Duration) {
-	c.lookup.Lock()
-	defer c.lookup.Unlock()
+	c.lookupMu.Lock()
+	defer c.lookupMu.Unlock()
 	if c.next != nil {
 		c.next.Stop()
 		c.next = nil
@@ -150,28 +156,29 @@ func (c *governedConn) lookUpIn(wait time.Duration) {
 }
 
 func (c *governedConn) lookUpNow() {
-	c.lookup.Lock()
-	defer c.lookup.Unlock()
+	c.lookupMu.Lock()
+	defer c.lookupMu.Unlock()
 	if c.resolver != nil {
 		c.resolver.ResolveNow(resolver.ResolveNowOptions{})
 	}
 }
 
-// lookUpBy names the resolver to ask; nil ends it.
-func (c *governedConn) lookUpBy(r resolver.Resolver) {
-	c.lookup.Lock()
-	defer c.lookup.Unlock()
+// setResolver sets the resolver for look-ups. nil ends them.
+func (c *governedConn) setResolver(r resolver.Resolver) {
+	c.lookupMu.Lock()
+	defer c.lookupMu.Unlock()
 	c.resolver, c.closed = r, r == nil
 	if c.closed && c.next != nil {
 		c.next.Stop()
 	}
 }
 
-func (c *governedConn) again() {
+func (c *governedConn) resend() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if config := c.client.serviceConfig(); c.state != nil && config != c.sent {
-		_ = c.send(config) // the addresses are as good as they were
+		// The addresses were accepted before.
+		_ = c.send(config)
 	}
 }
 
@@ -181,7 +188,7 @@ func (c *governedConn) send(config string) error {
 	s := *c.state
 	s.ServiceConfig = c.ParseServiceConfig(config)
 	err := c.ClientConn.UpdateState(s)
-	c.taken = err == nil
+	c.accepted = err == nil
 	return err
 }
 

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/serviceconfig"
 )
 
-func TestTheServerNameComesFromTheTarget(t *testing.T) {
+func TestHostOf_Targets(t *testing.T) {
 	for target, want := range map[string]string{
 		"dns:///userservice-headless.shop.svc:8443":               "userservice-headless.shop.svc",
 		"dns:///userservice-headless.shop.svc.cluster.local:8443": "userservice-headless.shop.svc.cluster.local",
@@ -27,14 +27,15 @@ func TestTheServerNameComesFromTheTarget(t *testing.T) {
 	}
 }
 
-// names is a resolver that finds what it is told to, whenever it is asked.
+// names is a resolver that returns the addresses that a test sets.
 type names struct {
 	conn resolver.ClientConn
 
-	mu      sync.Mutex
-	found   []string
-	asked   int
-	refused error // what the connection made of the last answer
+	mu    sync.Mutex
+	found []string
+	asked int
+	// refused is the error of the connection for the last answer.
+	refused error
 }
 
 func (n *names) find(addresses ...string) {
@@ -62,7 +63,8 @@ func (n *names) ResolveNow(resolver.ResolveNowOptions) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.asked++
-	go n.answer() // as gRPC's own does: never in the caller's goroutine
+	// In another goroutine, as gRPC's own resolver does.
+	go n.answer()
 }
 
 func (n *names) answer() {
@@ -75,7 +77,7 @@ func (n *names) answer() {
 	n.refused = n.conn.UpdateState(s)
 }
 
-// pickyConn refuses an answer without addresses, as balancers do, and counts both kinds.
+// pickyConn rejects an update without addresses, as balancers do, and counts both kinds of updates.
 type pickyConn struct {
 	resolver.ClientConn
 	taken, refused *int
@@ -102,35 +104,35 @@ func lookedUp(t *testing.T, n *names) (r resolver.Resolver, taken, refused *int)
 	return r, taken, refused
 }
 
-func TestACalleeThatHadNoPodIsFoundWithinASecond(t *testing.T) {
+func TestResolver_CalleeWithoutPods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &names{}
-		r, taken, told := lookedUp(t, n)
+		r, taken, emptyUpdates := lookedUp(t, n)
 		defer r.Close()
 		time.Sleep(5*time.Minute + time.Millisecond)
 		synctest.Wait()
 		asked, refused := n.seen()
 		if refused != nil {
-			t.Errorf("the resolver is told %v, and will wait longer each time", refused)
+			t.Errorf("the resolver got %v and will wait longer each time", refused)
 		}
 		if asked != 300 {
-			t.Errorf("asked %d times in five minutes, want once a second", asked)
+			t.Errorf("%d look-ups in five minutes, want one a second", asked)
 		}
-		if *told != 1 {
-			t.Errorf("the connection was told %d times that there is nobody, and each fills the retry budget", *told)
+		if *emptyUpdates != 1 {
+			t.Errorf("the connection got %d updates without addresses, each of which fills the retry budget", *emptyUpdates)
 		}
 		n.find("10.0.0.1:8443")
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if *taken != 1 {
-			t.Errorf("the connection was told %d times of the pod", *taken)
+			t.Errorf("the connection got %d updates with the pod", *taken)
 		}
 	})
 }
 
-// TestANewReplicaIsFoundWithinFiveSeconds although no connection ended; what is as before is not handed on, or each look-up would fill the
-// retry budget.
-func TestANewReplicaIsFoundWithinFiveSeconds(t *testing.T) {
+// TestResolver_NewReplicaIsFound checks that a new replica is found within five seconds although no connection ended, and that an unchanged
+// result is not passed on, because each update fills the retry budget.
+func TestResolver_NewReplicaIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &names{}
 		n.find("10.0.0.1:8443", "10.0.0.2:8443")
@@ -139,20 +141,20 @@ func TestANewReplicaIsFoundWithinFiveSeconds(t *testing.T) {
 		time.Sleep(time.Minute + time.Millisecond)
 		synctest.Wait()
 		if asked, _ := n.seen(); asked != 12 || *taken != 1 {
-			t.Errorf("in a minute it asked %d times, and told the connection %d times", asked, *taken)
+			t.Errorf("in a minute: %d look-ups, %d updates", asked, *taken)
 		}
 		n.find("10.0.0.1:8443", "10.0.0.2:8443", "10.0.0.3:8443")
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if *taken != 2 {
-			t.Errorf("the connection was told %d times, want once more for the new replica", *taken)
+			t.Errorf("the connection got %d updates, want one more for the new replica", *taken)
 		}
 		r.Close()
 		asked, _ := n.seen()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if now, _ := n.seen(); now != asked {
-			t.Error("it asks on after it was closed")
+			t.Error("it continues to look up the name after Close")
 		}
 	})
 }

@@ -19,10 +19,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// shutdownLimit bounds each of the last steps: sending the last spans, ending the last scrape.
+// shutdownLimit bounds each of the last steps: sending the last spans and ending the last scrape.
 const shutdownLimit = 2 * time.Second
 
-// Run serves what register registers until ctx ends, then drains. Logs go to w. It returns nil after a clean drain.
+// Run serves what register registers until ctx ends, and then drains. Logs are written to w. It returns nil after a clean drain.
 func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *grpc.Server) error) (err error) {
 	log := NewLog(w, cfg.LogLevel).With("service", cfg.Service, "pod", cfg.Pod)
 	reportTraceErrors(log)
@@ -55,7 +55,7 @@ func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *
 	return p.serve(register)
 }
 
-// readPolicy refuses to start with a broken policy: nobody would know which one is in force.
+// readPolicy fails if the policy is malformed, because it would be unclear which policy is in force.
 func (p *Process) readPolicy() error {
 	p.Policy = &Policy{}
 	p.Policy.Exempt(p.Config.Control...)
@@ -69,8 +69,8 @@ func (p *Process) readPolicy() error {
 	return nil
 }
 
-// served are the methods of a server, as package.Service/Method.
-func served(s *grpc.Server) (methods []string) {
+// servedMethods returns the methods of a server, as package.Service/Method.
+func servedMethods(s *grpc.Server) (methods []string) {
 	for service, info := range s.GetServiceInfo() {
 		for _, m := range info.Methods {
 			methods = append(methods, service+"/"+m.Name)
@@ -81,7 +81,7 @@ func served(s *grpc.Server) (methods []string) {
 
 func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error) {
 	cfg := p.Config
-	// Nothing waits for the listeners of a program that fails before it serves, so they are closed here.
+	// Close the listeners here if the program fails before it serves.
 	var listeners []net.Listener
 	defer func() {
 		for _, l := range listeners {
@@ -109,18 +109,18 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 		p.Go(p.Identity.Watch)
 	}
 	if p.policyFile != nil {
-		methods := served(server)
+		methods := servedMethods(server)
 		p.policyFile.Known = func() Known { return Known{Served: methods, Called: linkedMethods(), Callees: p.callees} }
 		p.Go(p.policyFile.Watch)
 	}
 	for _, work := range p.work {
 		p.group.Go(func() error { return work(p.ctx) })
 	}
-	p.group.Go(func() error { return naming("serving", server.Serve(listeners[0])) })
-	p.group.Go(func() error { return naming("serving health", healthServer.Serve(listeners[1])) })
+	p.group.Go(func() error { return annotate("serving", server.Serve(listeners[0])) })
+	p.group.Go(func() error { return annotate("serving health", healthServer.Serve(listeners[1])) })
 	p.group.Go(func() error {
 		if err := scrape.Serve(listeners[2]); !errors.Is(err, http.ErrServerClosed) {
-			return naming("serving metrics", err)
+			return annotate("serving metrics", err)
 		}
 		return nil
 	})
@@ -132,7 +132,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 		healthServer.Stop()
 		last, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), shutdownLimit)
 		defer cancel()
-		return naming("stopping metrics", scrape.Shutdown(last))
+		return annotate("stopping metrics", scrape.Shutdown(last))
 	})
 	p.Log.Info("serving", "address", listeners[0].Addr().String(), "health", listeners[1].Addr().String(), "metrics", listeners[2].Addr().String())
 	p.Events.Add(Event{Kind: KindLifecycle, Subject: cfg.Service, Detail: "serving"})
@@ -142,7 +142,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	return p.group.Wait()
 }
 
-func naming(doing string, err error) error {
+func annotate(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -157,7 +157,7 @@ func (p *Process) close() error {
 	return errors.Join(all...)
 }
 
-// MetricsHandler serves /metrics; OpenMetrics, because only that format carries exemplars.
+// MetricsHandler serves /metrics in the OpenMetrics format, because only that has exemplars.
 func MetricsHandler(m *Metrics) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{EnableOpenMetrics: true, Registry: m.Registry}))

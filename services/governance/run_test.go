@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
@@ -18,7 +19,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// running starts a program on free ports, in plaintext unless dir says otherwise.
+// running starts a program on free ports, in plaintext unless change sets a folder.
 func running(t *testing.T, service fake, change func(*Config)) (at Addresses, stop context.CancelFunc, ended <-chan error) {
 	t.Helper()
 	return program(t, change, func(_ *Process, s *grpc.Server) error {
@@ -54,7 +55,7 @@ func plain(t *testing.T, address string) *grpc.ClientConn {
 	return conn
 }
 
-func TestDrain(t *testing.T) {
+func TestDrain_CallsInFlight(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	at, stop, ended := running(t, fake{unary: func(_ context.Context, req *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 		if req.GetFillUsername() {
@@ -64,7 +65,8 @@ func TestDrain(t *testing.T) {
 		return &testv1.SimpleResponse{}, nil
 	}}, nil)
 	probe := healthv1.NewHealthClient(plain(t, at.Health))
-	stub := testv1.NewTestServiceClient(plain(t, at.Service))
+	conn := plain(t, at.Service)
+	stub := testv1.NewTestServiceClient(conn)
 	health := func(service string) healthv1.HealthCheckResponse_ServingStatus {
 		answer, err := probe.Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
 		if err != nil {
@@ -85,24 +87,24 @@ func TestDrain(t *testing.T) {
 	<-entered
 	stopped := time.Now()
 	stop()
-	eventually(t, "health says NOT_SERVING", func() bool { return health("") == healthv1.HealthCheckResponse_NOT_SERVING })
+	eventually(t, "health reports NOT_SERVING", func() bool { return health("") == healthv1.HealthCheckResponse_NOT_SERVING })
 	if _, err := stub.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil && time.Since(stopped) < 250*time.Millisecond {
 		t.Error("a new call within the drain delay failed:", err)
 	}
-	time.Sleep(time.Until(stopped.Add(400 * time.Millisecond))) // GOAWAY has been sent, the slow call goes on
+	eventually(t, "GOAWAY is received while the slow call continues", func() bool { return conn.GetState() != connectivity.Ready })
 	close(release)
 	if err := <-slow; err != nil {
 		t.Error("the call in flight failed:", err)
 	}
 	if err := <-ended; err != nil {
-		t.Error("running ended with", err)
+		t.Error("Run returned", err)
 	}
 	if took := time.Since(stopped); took < 300*time.Millisecond {
-		t.Errorf("it went after %s, before the drain delay", took)
+		t.Errorf("the program ended after %s, before the drain delay", took)
 	}
 }
 
-func TestDrainHasALimit(t *testing.T) {
+func TestDrain_Limit(t *testing.T) {
 	entered := make(chan struct{})
 	at, stop, ended := running(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 		close(entered)
@@ -123,14 +125,14 @@ func TestDrainHasALimit(t *testing.T) {
 			t.Error(err)
 		}
 	case <-time.After(5 * time.Second):
-		t.Error("it waits for a call that never ends")
+		t.Error("Run waits for a call that never ends")
 	}
 	if err := <-slow; status.Code(err) != codes.Unavailable {
-		t.Error("the endless call got", err)
+		t.Error("the endless call:", err)
 	}
 }
 
-func TestServiceRunsWhereNobodyTakesTraces(t *testing.T) {
+func TestRun_NoTraceCollector(t *testing.T) {
 	at, stop, ended := running(t, fake{}, func(c *Config) { c.OTLPEndpoint, c.DrainDelay = "http://127.0.0.1:1", 0 })
 	stub := testv1.NewTestServiceClient(plain(t, at.Service))
 	for range 50 {
@@ -141,13 +143,13 @@ func TestServiceRunsWhereNobodyTakesTraces(t *testing.T) {
 		cancel()
 	}
 	stop()
-	began := time.Now()
-	if err := <-ended; err != nil || time.Since(began) > 4*time.Second {
-		t.Errorf("ended after %s with %v", time.Since(began), err)
+	start := time.Now()
+	if err := <-ended; err != nil || time.Since(start) > 4*time.Second {
+		t.Errorf("ended after %s with %v", time.Since(start), err)
 	}
 }
 
-func TestMetricsAreScrapedWithExemplars(t *testing.T) {
+func TestRun_MetricsHaveExemplars(t *testing.T) {
 	at, stop, ended := running(t, fake{}, func(c *Config) { c.DrainDelay = 0 })
 	stub := testv1.NewTestServiceClient(plain(t, at.Service))
 	if _, err := stub.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
@@ -167,7 +169,7 @@ func TestMetricsAreScrapedWithExemplars(t *testing.T) {
 		found = found || strings.HasPrefix(line, "grpc_server_handling_seconds_bucket") && strings.Contains(line, `# {trace_id="`)
 	}
 	if !found {
-		t.Error("no bucket carries an exemplar")
+		t.Error("no bucket has an exemplar")
 	}
 	stop()
 	if err := <-ended; err != nil {
@@ -175,7 +177,7 @@ func TestMetricsAreScrapedWithExemplars(t *testing.T) {
 	}
 }
 
-func TestRunSaysWhatIsMissing(t *testing.T) {
+func TestRun_NoCertificate(t *testing.T) {
 	cfg := Config{Service: "test", TLSDir: t.TempDir()}
 	err := Run(t.Context(), io.Discard, cfg, nil)
 	if err == nil || !strings.Contains(remedy.Line(err, nil), "try: mount") {
@@ -183,7 +185,7 @@ func TestRunSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestRunServesMutualTLSAndPlaintextHealth(t *testing.T) {
+func TestRun_MutualTLSAndPlaintextHealth(t *testing.T) {
 	ca := newAuthority(t)
 	_, dir := identity(t, ca.issue(serverDNS), nil)
 	client, _ := identity(t, ca.issue("loadgen.shop.svc"), nil)

@@ -15,20 +15,31 @@ import (
 	"google.golang.org/grpc/reflection"
 )
 
-// ServerConfig describes a server. The zero value of each field means what stands beside it.
+// ServerConfig describes a server. The zero value of each field selects the default in its comment.
 type ServerConfig struct {
-	Pod         string               // sent in x-serving-pod; no such header
-	Identity    *Identity            // plaintext when nil
-	Policy      *Policy              // the defaults when nil
-	MaxAge      time.Duration        // 30s: connections are closed so that callers look at DNS again and find new replicas
-	MaxAgeGrace time.Duration        // 10s more for the calls on them
-	Health      *health.Server       // no health service when nil
-	Metrics     *Metrics             // a registry nobody reads when nil
-	Tracing     trace.TracerProvider // no spans when nil
-	Log         *slog.Logger         // slog.Default()
-	Options     []grpc.ServerOption  // applied last
+	// Pod is sent in the header x-serving-pod; empty means no such header.
+	Pod string
+	// Identity is our certificate; nil means plaintext.
+	Identity *Identity
+	// Policy is what is enforced; nil means the defaults.
+	Policy *Policy
+	// MaxAge is the age at which connections are closed, so that clients look up the name again and find new replicas. Default: 30s.
+	MaxAge time.Duration
+	// MaxAgeGrace is how much longer the calls on such a connection may take. Default: 10s.
+	MaxAgeGrace time.Duration
+	// Health is served if it is not nil.
+	Health *health.Server
+	// Metrics receives the metrics of calls. Default: a registry of its own.
+	Metrics *Metrics
+	// Tracing receives a span for each call; nil means none.
+	Tracing trace.TracerProvider
+	// Log receives log records. Default: slog.Default().
+	Log *slog.Logger
+	// Options are applied last.
+	Options []grpc.ServerOption
 
-	random func() float64 // for tests
+	// random is replaced by tests.
+	random func() float64
 }
 
 func (c ServerConfig) withDefaults() ServerConfig {
@@ -46,7 +57,7 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	return c
 }
 
-// Server makes a server with reflection and, when there is one, the health service. Register services, then Serve.
+// Server returns a server with reflection and, if configured, the health service. The caller registers services and calls Serve.
 func Server(cfg ServerConfig) *grpc.Server {
 	cfg = cfg.withDefaults()
 	transport := insecure.NewCredentials()
@@ -67,15 +78,15 @@ func Server(cfg ServerConfig) *grpc.Server {
 	return s
 }
 
-// HealthServer answers health checks alone, in plaintext: the kubelet has no client certificate to show.
+// HealthServer returns a server for health checks only, in plaintext, because the kubelet has no client certificate.
 func HealthServer(h *health.Server) *grpc.Server {
 	s := grpc.NewServer()
 	healthv1.RegisterHealthServer(s, h)
 	return s
 }
 
-// Drain lets callers go before the server does: it answers NOT_SERVING, goes on serving for delay while endpoints and DNS forget it,
-// then sends GOAWAY and waits for the calls in flight, at most limit.
+// Drain shuts a server down without failing calls. It reports NOT_SERVING, serves for delay while endpoints and DNS drop this pod, then sends
+// GOAWAY and waits for the calls in flight, at most limit.
 func Drain(ctx context.Context, s *grpc.Server, h *health.Server, delay, limit time.Duration) {
 	h.Shutdown()
 	select {

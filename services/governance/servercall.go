@@ -13,23 +13,24 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// PodHeader is the response header that names the pod that served a call, failed ones too.
+// PodHeader is the response header with the name of the pod that served a call. Failed calls have it too.
 const PodHeader = "x-serving-pod"
 
-// server governs the calls a server receives.
+// server governs the calls of one server. Each call passes the same steps: begin starts span and metrics; admit checks callers, deadline,
+// rate, bulkhead and load; handle injects faults and runs the handler; end records the outcome.
 type server struct {
 	cfg     ServerConfig
 	tracer  *tracer
 	pod     metadata.MD
 	shed    shedder
-	methods lookup[string, *serverMethod]
+	methods onceMap[string, *serverMethod]
 }
 
-// serverMethod is all that is known about one method served: what the policy says now, and what goes on whatever the policy says.
+// serverMethod is the state of one served method: its rule in the current policy, and what is kept across policies.
 type serverMethod struct {
 	name     string
 	metrics  *callMetrics
-	span     spanOf
+	span     spanTemplate
 	gauge    prometheus.Gauge
 	inFlight atomic.Int64
 	rates    rateLimits
@@ -49,8 +50,8 @@ func newServer(cfg ServerConfig) *server {
 
 func (s *server) method(fullMethod, kind string) *serverMethod {
 	return s.methods.of(fullMethod, func(fullMethod string) *serverMethod {
-		name := bare(fullMethod)
-		return &serverMethod{name: name, metrics: s.cfg.Metrics.server.method(kind, name), span: newSpanOf(trace.SpanKindServer, name),
+		name := bareMethod(fullMethod)
+		return &serverMethod{name: name, metrics: s.cfg.Metrics.server.method(kind, name), span: newSpanTemplate(trace.SpanKindServer, name),
 			gauge: s.cfg.Metrics.inFlight.WithLabelValues(name)}
 	})
 }
@@ -66,17 +67,19 @@ func (s *server) rule(m *serverMethod) *serverRuled {
 	return r
 }
 
-// serverCall is one call from its arrival to its end.
+// serverCall is one call, from its arrival to its end.
 type serverCall struct {
 	*serverRuled
-	server  *server
-	method  *serverMethod
-	ctx     context.Context
-	cancel  context.CancelFunc // nil unless the deadline is ours
+	server *server
+	method *serverMethod
+	ctx    context.Context
+	// cancel is nil unless this package set the deadline.
+	cancel  context.CancelFunc
 	span    trace.Span
 	started time.Time
 	stream  bool
-	counted bool // in the bulkhead
+	// counted means that the bulkhead counts the call.
+	counted bool
 	permit  adaptivelimiter.Permit
 }
 
@@ -107,7 +110,7 @@ func (c *serverCall) end(err error) {
 	}
 }
 
-// release gives the permit back. A call cut short says nothing about how fast we are.
+// release gives the permit back. The duration of a cancelled call says nothing about the server's speed.
 func (c *serverCall) release(code codes.Code) {
 	if c.permit == nil {
 		return
@@ -124,7 +127,8 @@ func (s *server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	c := s.begin(ctx, info.FullMethod, unaryKind)
 	c.method.metrics.received.Inc()
 	if s.cfg.Pod != "" {
-		_ = grpc.SetHeader(ctx, s.pod) // fails only outside of a call
+		// SetHeader fails only outside of a call.
+		_ = grpc.SetHeader(ctx, s.pod)
 	}
 	if err = c.admit(); err == nil {
 		reply, err = c.handle(req, handle)
@@ -180,20 +184,22 @@ func (c *serverCall) inject() (cut *fault, err error) {
 		return nil, nil
 	}
 	get := func(key string) []string { return metadata.ValueFromIncomingContext(c.ctx, key) }
-	return strike(c.ctx, c.rule.faults, get, c.server.cfg.random, func(f *fault) {
-		noteFault(c.ctx, c.server.cfg.Metrics, "server", c.method.name, f)
+	return applyFaults(c.ctx, c.rule.faults, get, c.server.cfg.random, func(f *fault) {
+		recordFault(c.ctx, c.server.cfg.Metrics, "server", c.method.name, f)
 	})
 }
 
-// countedServerStream counts messages, and has the call's own context.
+// countedServerStream counts messages and has the context of the call.
 type countedServerStream struct {
 	grpc.ServerStream
 	ctx     context.Context
 	metrics *callMetrics
 }
 
+// Context returns the context of the call.
 func (s *countedServerStream) Context() context.Context { return s.ctx }
 
+// SendMsg sends and counts a message.
 func (s *countedServerStream) SendMsg(m any) error {
 	err := s.ServerStream.SendMsg(m)
 	if err == nil {
@@ -202,6 +208,7 @@ func (s *countedServerStream) SendMsg(m any) error {
 	return err
 }
 
+// RecvMsg receives and counts a message.
 func (s *countedServerStream) RecvMsg(m any) error {
 	err := s.ServerStream.RecvMsg(m)
 	if err == nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// serviceConfig is what grpc-go reads: load balancing, retries and their budget. Its field names are gRPC's.
+// serviceConfig is the service config of grpc-go: load balancing, retries and their budget. The field names are those of gRPC.
 type serviceConfig struct {
 	LoadBalancing []map[string]any `json:"loadBalancingConfig"`
 	Methods       []methodConfig   `json:"methodConfig,omitempty"`
@@ -44,8 +44,8 @@ type retryThrottling struct {
 	TokenRatio float64 `json:"tokenRatio"`
 }
 
-// serviceConfigFor writes a policy as the service config of a connection. gRPC knows no patterns, so they are matched against the methods
-// linked into this program.
+// serviceConfigFor converts a policy to the service config of a connection. gRPC has no patterns, so they are matched against the methods of
+// the protos that are linked into this program.
 func serviceConfigFor(policy *compiled, callee string, methods []string) string {
 	conn := policy.connection(callee)
 	config := serviceConfig{LoadBalancing: []map[string]any{balancerConfig(conn.GetLeastRequest())}}
@@ -69,7 +69,8 @@ func serviceConfigFor(policy *compiled, callee string, methods []string) string 
 	}
 	text, err := json.Marshal(config)
 	if err != nil {
-		panic(err) // strings and numbers that check let through
+		// The config has only strings and numbers that check has accepted.
+		panic(err)
 	}
 	return string(text)
 }
@@ -81,7 +82,7 @@ func retryPolicyFor(r *policyv1.Retry) retryPolicy {
 	return p
 }
 
-// retriableByDefault is what a policy that names no code retries.
+// retriableByDefault are the codes that are retried if the policy names none.
 var retriableByDefault = []string{"UNAVAILABLE"}
 
 func retriableCodes(r *policyv1.Retry) []string {
@@ -100,7 +101,7 @@ func budgetOf(c *policyv1.Connection) (tokens, ratio float64) {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.9fs", d.Seconds()) }
 
-// linkedMethods are all methods whose proto is linked into this program, as package.Service/Method.
+// linkedMethods returns all methods of the protos that are linked into this program, as package.Service/Method.
 var linkedMethods = sync.OnceValue(func() (methods []string) {
 	protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {

@@ -10,22 +10,24 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// shedder keeps the calls at once of the whole process near what it can do, which it learns from how long they take: failsafe-go's
-// adaptive limiter. Priority is the share of that limit a method may fill.
+// shedder limits the calls in flight of the whole process to what it can handle. It learns the limit from the duration of calls, with
+// failsafe-go's adaptive limiter. A priority is the share of the limit that a method may use.
 type shedder struct {
 	metrics *Metrics
 	mu      sync.Mutex
-	present *shedding // nil before the first
+	// current is nil before the first policy.
+	current *shedding
 }
 
 type shedding struct {
-	limits  limits
-	limiter adaptivelimiter.AdaptiveLimiter[any] // nil: nothing is shed
+	limits limits
+	// limiter is nil if nothing is shed.
+	limiter adaptivelimiter.AdaptiveLimiter[any]
 }
 
-// The limit compares how long calls take now, over a window, with how long they took over the latest so many windows. With the library's
-// own memory of 10 windows it gets used to an overload: in the simulation of shed_test.go it then rises until nothing is answered in time,
-// after 90 s. With 600 windows, two minutes, it stays; the price is that a callee that became slower for good is taken for an overload so long.
+// The limiter compares the duration of calls in a recent window with those of the last shedMemory windows. With the library's default of 10
+// windows it gets used to an overload: in the simulation of shed_test.go the limit rises until, after 90 s, no call is answered in time. With
+// 600 windows, two minutes, it stays. The price is that a permanently slower callee looks like an overload for that long.
 const (
 	shedWindow = 200 * time.Millisecond
 	shedMemory = 600
@@ -41,12 +43,12 @@ func shedLimits(p *policyv1.Shed) limits {
 	return l
 }
 
-// follow returns what the policy wants now. New bounds start from the limit learnt under the old ones. There is one limiter at a time,
-// whoever comes first: two would each count half of the calls.
+// follow returns the shedding under the policy. A new limiter starts with the limit that the old one had learned. There is one limiter at a
+// time, because two would each count only some of the calls.
 func (s *shedder) follow(policy *Policy) *shedding {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now, p := s.present, policy.load().source.GetShed()
+	now, p := s.current, policy.load().source.GetShed()
 	if p == nil && (now == nil || now.limiter == nil) {
 		return nil
 	}
@@ -70,17 +72,17 @@ func (s *shedder) follow(policy *Policy) *shedding {
 			OnLimitChanged(func(e adaptivelimiter.LimitChangedEvent) { s.metrics.shedLimit.Set(float64(e.NewLimit)) }).Build()
 		s.metrics.shedLimit.Set(float64(initial))
 	}
-	s.present = next
+	s.current = next
 	return next
 }
 
-// shares of the limit by priority.
+// shares are the shares of the limit by priority.
 var shares = map[policyv1.Priority]float64{
 	policyv1.Priority_PRIORITY_LOW: 0.6, policyv1.Priority_PRIORITY_NORMAL: 0.9,
 	policyv1.Priority_PRIORITY_HIGH: 1, policyv1.Priority_PRIORITY_CRITICAL: 1,
 }
 
-// admit returns the permit to give back, which may be nil, and whether the call may go on.
+// admit reports whether a call may be served. The permit, which may be nil, has to be given back.
 func (s *shedding) admit(p policyv1.Priority) (adaptivelimiter.Permit, bool) {
 	if s == nil || s.limiter == nil {
 		return nil, true

@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// workshop is a server that can do so many calls at once, and makes the others queue, first come first served, until their callers give up.
+// workshop is a server that can serve a number of calls at a time and queues the others, first come first served, until their callers give up.
 type workshop struct {
 	places chan struct{}
 	each   time.Duration
@@ -27,22 +27,23 @@ func (w workshop) work(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	time.Sleep(w.each) // a call once begun costs its time, even if nobody waits any more
+	// A call that has started takes its time, even if its caller has left.
+	time.Sleep(w.each)
 	<-w.places
 	return ctx.Err()
 }
 
-// offered sends calls at random moments at a mean rate, and returns how many of those in the later half were answered in time, per second,
-// and how long these took.
+// offered sends calls at random moments at a mean rate. It returns how many of those in the second half were answered in time, per second,
+// and how long they took.
 func offered(t *testing.T, s *serving, w workshop, rate float64, span, deadline time.Duration) (goodput float64, took []time.Duration) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
 	var mu sync.Mutex
 	var calls sync.WaitGroup
-	began := time.Now()
-	for time.Since(began) < span {
+	start := time.Now()
+	for time.Since(start) < span {
 		time.Sleep(time.Duration(random.ExpFloat64() / rate * float64(time.Second)))
-		counts := time.Since(began) > span/2
+		counts := time.Since(start) > span/2
 		calls.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), deadline)
 			defer cancel()
@@ -59,9 +60,9 @@ func offered(t *testing.T, s *serving, w workshop, rate float64, span, deadline 
 	return float64(len(took)) / (span / 2).Seconds(), took
 }
 
-// A server of 10 places and 10 ms a call can do 1000 calls a second. Without shedding, twice that fills its queue with calls whose callers
-// are gone before their turn; with it, it goes on at nearly its peak.
-func TestAtTwiceTheCapacityThroughputStays(t *testing.T) {
+// A server with 10 slots and 10 ms a call can serve 1000 calls a second. At twice that rate without shedding, its queue is full of calls
+// whose callers leave before their turn. With shedding, it serves nearly as many as at its peak.
+func TestShed_TwiceTheCapacity(t *testing.T) {
 	const deadline = 250 * time.Millisecond
 	run := func(text string, rate float64, span time.Duration) (goodput float64, p99 time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
@@ -75,20 +76,20 @@ func TestAtTwiceTheCapacityThroughputStays(t *testing.T) {
 	}
 	peak, _ := run("shed: {maxLimit: 1000}", 950, 20*time.Second)
 	over, p99 := run("shed: {maxLimit: 1000}", 2000, 30*time.Second)
-	bare, _ := run("", 2000, 10*time.Second)
-	t.Logf("peak %.0f/s; at 2000/s with shedding %.0f/s (%.0f %% of the peak) and p99 %s, without %.0f/s", peak, over, 100*over/peak, p99, bare)
+	without, _ := run("", 2000, 10*time.Second)
+	t.Logf("peak %.0f/s; at 2000/s with shedding %.0f/s (%.0f %% of the peak) and p99 %s, without %.0f/s", peak, over, 100*over/peak, p99, without)
 	if over < 0.9*peak {
 		t.Errorf("at twice the capacity %.0f/s are answered, less than 90 %% of %.0f/s", over, peak)
 	}
 	if p99 > 50*time.Millisecond {
 		t.Errorf("the p99 of accepted calls is %s", p99)
 	}
-	if bare > 0.5*peak {
-		t.Errorf("without shedding %.0f/s are answered: the test shows nothing", bare)
+	if without > 0.5*peak {
+		t.Errorf("without shedding %.0f/s are answered, so the test proves nothing", without)
 	}
 }
 
-func TestTheLeastImportantIsShedFirst(t *testing.T) {
+func TestShed_Priorities(t *testing.T) {
 	both(t, func(t *testing.T, streaming bool) {
 		s := newServing(t, `
 shed: {minLimit: 10, maxLimit: 10, initialLimit: 10}
@@ -96,7 +97,8 @@ server: [{method: a.B/Low, priority: low}, {method: a.B/High, priority: high}, {
 		release := make(chan struct{})
 		var calls sync.WaitGroup
 		occupied := 0
-		occupy := func(until int) { // unary calls hold their place
+		// Unary calls hold a permit.
+		occupy := func(until int) {
 			for ; occupied < until; occupied++ {
 				calls.Go(func() {
 					_ = s.call(t.Context(), false, "a.B/High", func(context.Context) error { <-release; return nil })
@@ -126,7 +128,7 @@ server: [{method: a.B/Low, priority: low}, {method: a.B/High, priority: high}, {
 				err := s.call(t.Context(), streaming, method, fine)
 				s.refused(err, codes.ResourceExhausted, ReasonOverloaded, shed)
 				if _, ok := refusal.RetryDelay(err); !ok {
-					t.Error("it does not say when to come back")
+					t.Error("the error has no RetryInfo")
 				}
 			}
 		}
@@ -137,7 +139,7 @@ server: [{method: a.B/Low, priority: low}, {method: a.B/High, priority: high}, {
 			t.Errorf("the limit is %v, want 10", got)
 		}
 		if got := metric(t, s.metrics, "sandbox_shed_in_flight"); got != 10 {
-			t.Errorf("%v calls hold a place, want 10", got)
+			t.Errorf("%v calls hold a permit, want 10", got)
 		}
 		change(t, s.policy, "")
 		must(t, s.call(t.Context(), streaming, "a.B/Low", fine))
@@ -151,7 +153,7 @@ server: [{method: a.B/Low, priority: low}, {method: a.B/High, priority: high}, {
 	})
 }
 
-func TestAStreamHoldsNoPlaceOfTheAdaptiveLimit(t *testing.T) {
+func TestShed_StreamHoldsNoPermit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServing(t, "shed: {minLimit: 1, maxLimit: 1, initialLimit: 1}")
 		release := make(chan struct{})
@@ -169,15 +171,15 @@ func TestAStreamHoldsNoPlaceOfTheAdaptiveLimit(t *testing.T) {
 	})
 }
 
-func TestTheLearntLimitOutlivesAPolicy(t *testing.T) {
+func TestShed_LimitKeptAcrossPolicies(t *testing.T) {
 	s := shedder{metrics: NewMetrics()}
 	follow := func(p *policyv1.Shed) *shedding { return s.follow(shedBy(t, p)) }
 	first := follow(&policyv1.Shed{InitialLimit: 50})
 	if again := follow(&policyv1.Shed{InitialLimit: 50}); again != first {
-		t.Error("the same policy makes another limiter")
+		t.Error("the same policy made another limiter")
 	}
 	if next := follow(&policyv1.Shed{InitialLimit: 20, MaxLimit: 300}); next.limiter.Limit() != 50 {
-		t.Errorf("other bounds start at %d, not at what was learnt", next.limiter.Limit())
+		t.Errorf("other bounds start at %d, not at the learned limit", next.limiter.Limit())
 	}
 	if next := follow(&policyv1.Shed{MaxLimit: 30}); next.limiter.Limit() != 30 {
 		t.Errorf("a lower bound starts at %d", next.limiter.Limit())
@@ -191,7 +193,7 @@ func shedBy(t *testing.T, p *policyv1.Shed) *Policy {
 	return policy
 }
 
-func TestManyFirstCallsShareOneLimiter(t *testing.T) {
+func TestShed_ConcurrentFirstCalls(t *testing.T) {
 	for range 50 {
 		s, policy := shedder{metrics: NewMetrics()}, shedBy(t, &policyv1.Shed{})
 		got := make([]*shedding, 16)
@@ -207,7 +209,7 @@ func TestManyFirstCallsShareOneLimiter(t *testing.T) {
 		calls.Wait()
 		for _, one := range got {
 			if one != got[0] {
-				t.Fatal("calls that come at the same time are counted apart")
+				t.Fatal("concurrent first calls use different limiters")
 			}
 		}
 	}

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-var speed = flag.Bool("speed", false, "measure, and write the tables of the README anew (task bench:governance)")
+var speed = flag.Bool("speed", false, "measure, and write the tables of the README (task bench:governance)")
 
-// TestSpeed measures everything side by side in one run and holds it against its limits.
+// TestSpeed measures everything side by side in one run and checks the limits.
 func TestSpeed(t *testing.T) {
 	if !*speed {
 		t.Skip("only with -speed, on a quiet machine")
@@ -21,10 +21,10 @@ func TestSpeed(t *testing.T) {
 	table(t, "tuning", tuningTable(t))
 }
 
-// rounds is how often each is measured; the fastest counts, for the others were disturbed.
+// rounds is how often each benchmark runs. The fastest run counts, because the others were disturbed.
 const rounds = 10
 
-// best measures in turn, so that a spell of disturbance meets all alike.
+// best runs the benchmarks in turn, so that a disturbance affects all of them.
 func best(runs ...func(*testing.B)) []testing.BenchmarkResult {
 	out := make([]testing.BenchmarkResult, len(runs))
 	for round := range rounds {
@@ -65,7 +65,8 @@ func chainTable(t *testing.T) string {
 		}
 		extra, allocs, extraMessage := (nanos(call)-nanos(bareCall))/1e3, call.AllocsPerOp()-bareCall.AllocsPerOp(), (nanos(message)-nanos(bareMessage))/1e3/2
 		more := fmt.Sprintf("%+.1f µs, %+d", extra, allocs)
-		if i <= 3 { // recording every call is a choice, and the SDK's price
+		// Recording every call is optional, and its cost is that of the SDK.
+		if i <= 3 {
 			within(t, c.name+": a unary call", extra, 15, "µs")
 			within(t, c.name+": a unary call", float64(allocs), 40, "allocations")
 			within(t, c.name+": a message", extraMessage, 1, "µs")
@@ -132,17 +133,17 @@ func tuningTable(t *testing.T) string {
 		}
 		out += "\n"
 	}
-	out += "\nThe calls of a connection that goes dead without a word are told"
+	out += "\nIf a connection fails silently, its calls end"
 	for i, k := range []struct{ text, tuning string }{{"10 s and 3 s (the default)", "{}"}, {"10 s and 1 s", "{keepaliveTimeout: 1s}"}, {"30 s and 3 s", "{keepaliveTime: 30s}"}} {
 		if i > 0 {
 			out += ","
 		}
-		out += fmt.Sprintf(" after %s by a keepalive of %s", deadAfter(t, k.tuning).Round(100*time.Millisecond), k.text)
+		out += fmt.Sprintf(" after %s with a keepalive of %s", deadAfter(t, k.tuning).Round(100*time.Millisecond), k.text)
 	}
 	return out + ".\n"
 }
 
-// table prints it, and puts it into the README between its marks.
+// table logs a table and writes it into the README between its marks.
 func table(t *testing.T, name, text string) {
 	t.Log("\n" + text)
 	readme, err := os.ReadFile("README.md")

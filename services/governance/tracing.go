@@ -16,18 +16,21 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// TracingConfig says where spans go.
+// TracingConfig describes where spans are sent.
 type TracingConfig struct {
-	Service  string
-	Pod      string
-	Endpoint string    // OTLP gRPC: host:port, or a URL; spans are made and dropped when empty
-	Identity *Identity // what an https URL is shown and may show; the system's authorities, and no certificate of ours, when nil
-	Ratio    float64   // share of new traces kept, 0 to 1; a trace begun elsewhere follows its beginning
-	Log      *slog.Logger
+	Service string
+	Pod     string
+	// Endpoint is an OTLP gRPC endpoint, as host:port or URL. If it is empty, spans are made and dropped.
+	Endpoint string
+	// Identity is used for mutual TLS with an https URL. If it is nil, the system's authorities are trusted, and no certificate is presented.
+	Identity *Identity
+	// Ratio is the share of new traces that is kept, from 0 to 1. A trace that started elsewhere keeps its decision.
+	Ratio float64
+	Log   *slog.Logger
 }
 
-// NewTracing never waits for the collector: spans are sent in batches behind the calls, and dropped when there is nobody to take them.
-// Call Shutdown on the result.
+// NewTracing returns a provider that never blocks calls: spans are sent in batches in the background, and dropped if the collector is
+// unavailable. The caller calls Shutdown.
 func NewTracing(ctx context.Context, cfg TracingConfig) (*sdktrace.TracerProvider, error) {
 	options := []sdktrace.TracerProviderOption{
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(cfg.Ratio))),
@@ -47,7 +50,7 @@ func NewTracing(ctx context.Context, cfg TracingConfig) (*sdktrace.TracerProvide
 }
 
 func exporterOptions(cfg TracingConfig) []otlptracegrpc.Option {
-	// An outage of the collector costs its spans, not memory and retries here.
+	// During an outage of the collector, spans are dropped instead of being stored and retried.
 	options := []otlptracegrpc.Option{otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: false}), otlptracegrpc.WithTimeout(3 * time.Second)}
 	if !strings.Contains(cfg.Endpoint, "://") {
 		return append(options, otlptracegrpc.WithEndpoint(cfg.Endpoint), otlptracegrpc.WithInsecure())
@@ -59,8 +62,8 @@ func exporterOptions(cfg TracingConfig) []otlptracegrpc.Option {
 	return options
 }
 
-// reportTraceErrors sends what OpenTelemetry could not do to the log; it is process-wide, so only Run calls it.
+// reportTraceErrors logs the errors of OpenTelemetry. The handler is process-wide, so only Run sets it.
 func reportTraceErrors(log *slog.Logger) {
-	seldom := newSeldom(log)
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { seldom.warn("spans are lost", "error", err) }))
+	warnings := newThrottledLog(log)
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { warnings.warn("spans are lost", "error", err) }))
 }

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// taker is a collector that keeps the names of the spans it took.
+// taker is a collector that records the names of the spans it received.
 type taker struct {
 	collector.UnimplementedTraceServiceServer
 	spans chan string
@@ -27,8 +27,8 @@ func (c taker) Export(_ context.Context, req *collector.ExportTraceServiceReques
 	return &collector.ExportTraceServiceResponse{}, nil
 }
 
-// TestSpansGoOutUnderMutualTLS: they say who calls whom, how often and with which keys.
-func TestSpansGoOutUnderMutualTLS(t *testing.T) {
+// TestTracing_SpansUseMutualTLS matters because spans reveal who calls whom, how often and with which keys.
+func TestTracing_SpansUseMutualTLS(t *testing.T) {
 	ca := newAuthority(t)
 	its, _ := identity(t, ca.issue("localhost"), nil)
 	ours, _ := identity(t, ca.issue(serverDNS), nil)
@@ -47,10 +47,10 @@ func TestSpansGoOutUnderMutualTLS(t *testing.T) {
 		identity         *Identity
 		taken            bool
 	}{
-		{"a certificate of the same authority is trusted, and trusts", "https", ours, true},
-		{"one of another authority neither trusts nor is trusted", "https", stranger, false},
-		{"without a certificate nothing is taken", "https", nil, false},
-		{"plaintext is not understood", "http", ours, false},
+		{"certificates of the same authority", "https", ours, true},
+		{"certificates of different authorities", "https", stranger, false},
+		{"no client certificate", "https", nil, false},
+		{"plaintext", "http", ours, false},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			tracing, err := NewTracing(t.Context(), TracingConfig{Service: "a", Pod: "a-1", Endpoint: c.scheme + "://localhost:" + port, Identity: c.identity, Ratio: 1})
@@ -60,14 +60,14 @@ func TestSpansGoOutUnderMutualTLS(t *testing.T) {
 			span.End()
 			err = tracing.ForceFlush(t.Context())
 			if (err == nil) != c.taken {
-				t.Errorf("sending ended with %v", err)
+				t.Errorf("Shutdown returned %v", err)
 			}
 			if c.taken {
 				if got := <-spans; got != c.sentence {
-					t.Errorf("took span %q", got)
+					t.Errorf("received span %q", got)
 				}
 			} else if len(spans) != 0 {
-				t.Errorf("took span %q", <-spans)
+				t.Errorf("received span %q", <-spans)
 			}
 		})
 	}

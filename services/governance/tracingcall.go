@@ -16,7 +16,7 @@ import (
 
 const scope = "github.com/grpc-sandbox/sandbox/services/governance"
 
-// tracer makes the one span that a call has on each side. It is nil when nobody traces. DECISIONS.md says why it is not otelgrpc.
+// tracer makes one span per call and side. It is nil without tracing. DECISIONS.md explains why it is not otelgrpc.
 type tracer struct{ trace.Tracer }
 
 func newTracer(provider trace.TracerProvider) *tracer {
@@ -26,21 +26,21 @@ func newTracer(provider trace.TracerProvider) *tracer {
 	return &tracer{provider.Tracer(scope)}
 }
 
-// spanOf is what all spans of a method have in common.
-type spanOf struct {
+// spanTemplate is what all spans of a method have in common.
+type spanTemplate struct {
 	method     string
 	kind       []trace.SpanStartOption
 	attributes []attribute.KeyValue
 }
 
-func newSpanOf(kind trace.SpanKind, method string, more ...attribute.KeyValue) spanOf {
+func newSpanTemplate(kind trace.SpanKind, method string, more ...attribute.KeyValue) spanTemplate {
 	service, name, _ := strings.Cut(method, "/")
-	return spanOf{method, []trace.SpanStartOption{trace.WithSpanKind(kind)}, append([]attribute.KeyValue{
+	return spanTemplate{method, []trace.SpanStartOption{trace.WithSpanKind(kind)}, append([]attribute.KeyValue{
 		attribute.String("rpc.system", "grpc"), attribute.String("rpc.service", service), attribute.String("rpc.method", name)}, more...)}
 }
 
-// start sets attributes only where they are kept: at the start, they would be copied for every call.
-func (t *tracer) start(ctx context.Context, s spanOf) (context.Context, trace.Span) {
+// start sets the attributes only if they are recorded. As options of Start they would be copied for every call.
+func (t *tracer) start(ctx context.Context, s spanTemplate) (context.Context, trace.Span) {
 	ctx, span := t.Start(ctx, s.method, s.kind...)
 	if span.IsRecording() {
 		span.SetAttributes(s.attributes...)
@@ -48,8 +48,8 @@ func (t *tracer) start(ctx context.Context, s spanOf) (context.Context, trace.Sp
 	return ctx, span
 }
 
-// client starts the span of a call made and sends its identity along.
-func (t *tracer) client(ctx context.Context, s spanOf) (context.Context, trace.Span) {
+// client starts the span of an outgoing call and adds its identity to the metadata.
+func (t *tracer) client(ctx context.Context, s spanTemplate) (context.Context, trace.Span) {
 	if t == nil {
 		return ctx, noSpan
 	}
@@ -65,8 +65,8 @@ func (t *tracer) client(ctx context.Context, s spanOf) (context.Context, trace.S
 	return ctx, span
 }
 
-// server starts the span of a call received, below the caller's.
-func (t *tracer) server(ctx context.Context, s spanOf) (context.Context, trace.Span) {
+// server starts the span of an incoming call, as a child of the caller's.
+func (t *tracer) server(ctx context.Context, s spanTemplate) (context.Context, trace.Span) {
 	if t == nil {
 		return ctx, noSpan
 	}
@@ -100,6 +100,7 @@ func endSpan(span trace.Span, code codes.Code, err error) {
 // traceHeaders are the two headers of W3C Trace Context.
 type traceHeaders struct{ parent, state string }
 
+// Get returns a header.
 func (h *traceHeaders) Get(key string) string {
 	switch key {
 	case "traceparent":
@@ -110,6 +111,7 @@ func (h *traceHeaders) Get(key string) string {
 	return ""
 }
 
+// Set sets a header.
 func (h *traceHeaders) Set(key, value string) {
 	switch key {
 	case "traceparent":
@@ -119,4 +121,5 @@ func (h *traceHeaders) Set(key, value string) {
 	}
 }
 
+// Keys returns the names of the headers.
 func (h *traceHeaders) Keys() []string { return []string{"traceparent", "tracestate"} }

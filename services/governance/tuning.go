@@ -10,7 +10,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// tuning is policyv1.Tuning with its defaults filled in.
+// tuning is policyv1.Tuning with defaults.
 type tuning struct {
 	message                    int
 	streamWindow, connWindow   int32
@@ -30,7 +30,8 @@ func tuningOf(p *policyv1.Tuning) tuning {
 	return t
 }
 
-// A window that is set switches grpc-go's estimate of it off, and one without the other leaves that at 64 KiB: so both are.
+// server returns the options of a server. Setting one window switches off grpc-go's dynamic estimate and leaves the other window at 64 KiB,
+// so both are set.
 func (t tuning) server(maxAge, maxAgeGrace time.Duration) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(t.message), grpc.MaxSendMsgSize(t.message),

@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-func TestMessagesOf16MBPassByDefault(t *testing.T) {
+func TestTuning_LargeMessages(t *testing.T) {
 	serve := fake{unary: func(_ context.Context, req *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 		return &testv1.SimpleResponse{Payload: req.GetPayload()}, nil
 	}}
@@ -36,7 +36,7 @@ func TestMessagesOf16MBPassByDefault(t *testing.T) {
 	}
 }
 
-// sizes remembers how large the latest payload was on the wire.
+// sizes records the size of the latest payload on the wire.
 type sizes struct {
 	stats.Handler
 	wire, plain atomic.Int64
@@ -52,7 +52,7 @@ func (s *sizes) HandleRPC(_ context.Context, e stats.RPCStats) {
 	}
 }
 
-func TestGzipCompressesWhatAClientSends(t *testing.T) {
+func TestTuning_Gzip(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		seen := &sizes{}
 		client := wire(t, fake{}, ServerConfig{Options: []grpc.ServerOption{grpc.StatsHandler(seen)}},
@@ -65,7 +65,7 @@ func TestGzipCompressesWhatAClientSends(t *testing.T) {
 	}
 }
 
-// replicas are servers on real ports behind one name.
+// replicas starts servers on real ports behind one name.
 func replicas(t *testing.T, n int, work func(replica int) error) []resolver.Endpoint {
 	t.Helper()
 	var list []resolver.Endpoint
@@ -95,7 +95,7 @@ func dialAll(t *testing.T, text string, all []resolver.Endpoint) testv1.TestServ
 	return testv1.NewTestServiceClient(conn)
 }
 
-func TestRoundRobinGivesEachReplicaItsTurn(t *testing.T) {
+func TestDial_RoundRobin(t *testing.T) {
 	var served [3]atomic.Int64
 	all := replicas(t, 3, func(i int) error { served[i].Add(1); return nil })
 	client := dialAll(t, "", all)
@@ -119,8 +119,8 @@ func TestRoundRobinGivesEachReplicaItsTurn(t *testing.T) {
 	}
 }
 
-// One replica hangs. In turn, a third of the calls would hang with it; by least requests, it gets few once some hang.
-func TestLeastRequestAvoidsTheSlowReplica(t *testing.T) {
+// One replica hangs. With round robin, a third of the calls would hang too. With least request, it gets few calls once some hang.
+func TestDial_LeastRequest(t *testing.T) {
 	release := make(chan struct{})
 	var hangs atomic.Bool
 	var hung, served atomic.Int64
@@ -157,7 +157,7 @@ func TestLeastRequestAvoidsTheSlowReplica(t *testing.T) {
 	}
 }
 
-func TestTheServiceConfigIsWhatGRPCReads(t *testing.T) {
+func TestServiceConfig_JSON(t *testing.T) {
 	p := compile(parsed(t, `
 client:
 - method: a.B/*

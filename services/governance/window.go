@@ -4,17 +4,20 @@ import "time"
 
 const windowBuckets = 10
 
-// window counts outcomes over the latest span of time, in ten buckets. Its zero value needs a resize.
+// window counts outcomes in a rolling window of ten buckets. The zero value needs a resize.
 type window struct {
-	width      time.Duration // of one bucket
-	newest     int64         // number of the newest bucket, counted from time 0
-	buckets    [windowBuckets]outcomes
-	ok, failed uint32 // in all buckets
+	// width is the length of one bucket.
+	width time.Duration
+	// newest is the number of the newest bucket, counted from time 0.
+	newest  int64
+	buckets [windowBuckets]outcomes
+	// ok and failed are the sums of all buckets.
+	ok, failed uint32
 }
 
 type outcomes struct{ ok, failed uint32 }
 
-// advance forgets what is too old at now. A clock that went back changes nothing.
+// advance drops buckets that are too old. A clock that went back has no effect.
 func (w *window) advance(now time.Duration) {
 	number := int64(now / w.width)
 	if number <= w.newest {
@@ -41,7 +44,7 @@ func (w *window) add(now time.Duration, ok bool) {
 	}
 }
 
-// resize makes it span a new length and keeps what was counted, as exactly as the buckets allow.
+// resize changes the length of the window, and keeps the counts as exactly as the buckets allow.
 func (w *window) resize(now, span time.Duration) {
 	old := *w
 	*w = window{width: max(1, span/windowBuckets)}

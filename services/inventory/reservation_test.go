@@ -74,7 +74,7 @@ func TestReservation_ConcurrentCallsForOneOrder(t *testing.T) {
 	cfg.Migrations = Migrations()
 	db := pgtest.Open(t, cfg)
 	s := Service{db: db}
-	pgtest.Eventually(t, "the database is there", db.Ready)
+	pgtest.Eventually(t, "the database is ready", db.Ready)
 	for round := range 20 {
 		order := fmt.Sprintf("order %d", round)
 		lines := []*inventoryv1.Line{line("sku-1", 1), line("sku-2", 1)}
@@ -156,7 +156,7 @@ func TestAuditStock_NamesTheSKU(t *testing.T) {
 	cfg.Migrations = Migrations()
 	db := pgtest.Open(t, cfg)
 	s := Service{db: db}
-	pgtest.Eventually(t, "the database is there", db.Ready)
+	pgtest.Eventually(t, "the database is ready", db.Ready)
 	for _, order := range []string{"reserved", "sold"} {
 		if _, err := s.Reserve(t.Context(), &inventoryv1.ReserveRequest{OrderId: order, Lines: []*inventoryv1.Line{line("sku-7", 3), line("sku-8", 1)}}); err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ func program(t *testing.T) pgtest.Program {
 	cfg.Migrations = Migrations()
 	p := pgtest.Serve(t, "inventoryservice", cfg, Register)
 	client := inventoryv1.NewInventoryServiceClient(p.Conn)
-	pgtest.Eventually(t, "the database is there", func() bool {
+	pgtest.Eventually(t, "the database is ready", func() bool {
 		_, err := client.GetStock(t.Context(), &inventoryv1.GetStockRequest{Sku: "sku-1"})
 		return err == nil
 	})
@@ -97,7 +97,7 @@ func TestReservation_Lifecycle(t *testing.T) {
 		t.Errorf("a refused order keeps a line: %s", got)
 	}
 	_, err = w.reserve("c", line("sku-101", 1))
-	step("reserve what nobody sells", err, codes.NotFound, "", "70/30/0")
+	step("reserve an unknown SKU", err, codes.NotFound, "", "70/30/0")
 	step("commit", w.commit("a"), codes.OK, "", "70/0/30")
 	step("commit again", w.commit("a"), codes.OK, "", "70/0/30")
 	step("release what is sold", w.release("a"), codes.FailedPrecondition, ReasonCommitted, "70/0/30")
@@ -109,7 +109,7 @@ func TestReservation_Lifecycle(t *testing.T) {
 	step("release what was never reserved", w.release("late"), codes.OK, "", "70/0/30")
 	_, err = w.reserve("late", line("sku-100", 5))
 	step("a reservation that comes after its release", err, codes.FailedPrecondition, ReasonReleased, "70/0/30")
-	step("commit what nobody knows", w.commit("unknown"), codes.FailedPrecondition, ReasonNotReserved, "70/0/30")
+	step("commit an unknown order", w.commit("unknown"), codes.FailedPrecondition, ReasonNotReserved, "70/0/30")
 	_, err = w.reserve("e")
 	step("reserve nothing", err, codes.InvalidArgument, "", "70/0/30")
 }

@@ -8,13 +8,13 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/descriptors"
 )
 
-// method is a unary method of a service whose proto is linked into this program.
+// method is a unary method of a service in services/proto.
 type method struct {
 	// path is the path of the HTTP/2 request, such as /user.v1.UserService/GetUser.
 	path          string
@@ -27,10 +27,10 @@ func findMethod(name string) (*method, error) {
 	if !ok {
 		return nil, remedy.Errorf(remedy.Value("user.v1.UserService/GetUser"), "method %q has no slash", name)
 	}
-	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
+	found, err := descriptors.Files().FindDescriptorByName(protoreflect.FullName(service))
 	sd, isService := found.(protoreflect.ServiceDescriptor)
 	if err != nil || !isService {
-		return nil, fmt.Errorf("service %q is not linked into this program", service)
+		return nil, fmt.Errorf("service %q is not known", service)
 	}
 	md := sd.Methods().ByName(protoreflect.Name(rpc))
 	switch {

@@ -105,7 +105,7 @@ func (l *listing[T]) Recv() (*T, error) {
 
 func TestAudit_PageByPage(t *testing.T) {
 	const noOrder = ", which is no order"
-	nobody := status.Error(codes.NotFound, "no such order")
+	notFound := status.Error(codes.NotFound, "no such order")
 	for _, c := range []struct {
 		sentence     string
 		orders, held string
@@ -115,15 +115,15 @@ func TestAudit_PageByPage(t *testing.T) {
 		violations   []string
 		code         codes.Code
 	}{
-		{"no orders", "", "", nobody, "2 orders from ; stock from  to ; money from  to ", 0, nil, codes.OK},
-		{"a page that is not full is the last one", "b", "b", nobody, "2 orders from ; stock from  to ; money from  to ", 1, nil, codes.OK},
-		{"orders are read before their holdings, which are read up to the last order", "bdf", "bdf", nobody,
+		{"no orders", "", "", notFound, "2 orders from ; stock from  to ; money from  to ", 0, nil, codes.OK},
+		{"a page that is not full is the last one", "b", "b", notFound, "2 orders from ; stock from  to ; money from  to ", 1, nil, codes.OK},
+		{"orders are read before their holdings, which are read up to the last order", "bdf", "bdf", notFound,
 			"2 orders from ; stock from  to d; money from  to d; 2 orders from d; stock from d to ; money from d to ", 3, nil, codes.OK},
-		{"a full page is followed by another one, even if that is empty", "bd", "bd", nobody,
+		{"a full page is followed by another one, even if that is empty", "bd", "bd", notFound,
 			"2 orders from ; stock from  to d; money from  to d; 2 orders from d; stock from d to ; money from d to ", 2, nil, codes.OK},
-		{"an order of the second page has no holdings", "bdf", "bd", nobody,
+		{"an order of the second page has no holdings", "bdf", "bd", notFound,
 			"2 orders from ; stock from  to d; money from  to d; 2 orders from d; stock from d to ; money from d to ", 3, []string{"f is confirmed", "f is confirmed"}, codes.OK},
-		{"holdings exist before, between and after all orders", "bdf", "abcdefg", nobody,
+		{"holdings exist before, between and after all orders", "bdf", "abcdefg", notFound,
 			"2 orders from ; stock from  to d; money from  to d; 2 orders from d; stock from d to ; money from d to ", 3,
 			[]string{"stock is held for a" + noOrder, "stock is held for c" + noOrder, "money is held for a" + noOrder, "money is held for c" + noOrder,
 				"stock is held for e" + noOrder, "stock is held for g" + noOrder, "money is held for e" + noOrder, "money is held for g" + noOrder}, codes.OK},

@@ -62,7 +62,7 @@ func TestContracts_ReplayedWhileSelling(t *testing.T) {
 	settled(t, client)
 	page, err := client.ListOrders(t.Context(), &orderv1.ListOrdersRequest{UserId: "u-42"})
 	if err != nil || len(page.GetOrders()) != 1 {
-		t.Errorf("two replays bought %v, %v; want one order", page.GetOrders(), err)
+		t.Errorf("two replays placed %v, %v; want one order", page.GetOrders(), err)
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *saga) run(ctx context.Context, o *order) error {
 			if err := s.move(ctx, o, step.to); err != nil {
 				return err
 			}
-		// Its caller may have been told that the order is sold.
+		// Its caller may have been answered that the order is sold.
 		case o.state == charged:
 			return err
 		default:

@@ -165,7 +165,7 @@ func TestSaga_EveryCallBreaks(t *testing.T) {
 	}
 }
 
-// TestSaga_ChargedOrderIsNotCancelled checks that a charged order only moves forward: its caller was told that it is sold, so commit is
+// TestSaga_ChargedOrderIsNotCancelled checks that a charged order only moves forward: its caller was answered that it is sold, so commit is
 // repeated whatever it returns.
 func TestSaga_ChargedOrderIsNotCancelled(t *testing.T) {
 	t.Parallel()

@@ -89,7 +89,7 @@ func TestBegin_KeyOfCaller(t *testing.T) {
 	server := pgtest.Shared(t)
 	s := shop{server: server, database: server.Database(t)}
 	db := pgtest.Open(t, s.orders(t))
-	pgtest.Eventually(t, "the database is there", db.Ready)
+	pgtest.Eventually(t, "the database is ready", db.Ready)
 	st := &store{db: db, lease: testLease}
 	order := func(account string) *order {
 		t.Helper()
@@ -126,7 +126,7 @@ func TestCreateOrder_KeyOfEarlierVersion(t *testing.T) {
 	}
 	earlier := s.orders(t)
 	earlier.Migrations = fstest.MapFS{"1_orders.sql": {Data: text}}
-	pgtest.Eventually(t, "the earlier schema is there", pgtest.Open(t, earlier).Ready)
+	pgtest.Eventually(t, "the earlier schema is ready", pgtest.Open(t, earlier).Ready)
 	n, err := newOrderOf(t.Context(), request("k", "sku-2", 1))
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +172,7 @@ func TestCreateOrder_DatabaseReadOnly(t *testing.T) {
 		return refusal.Reason(err) == "DATABASE_READ_ONLY"
 	})
 	failover("off")
-	pgtest.Eventually(t, "it sells again", func() bool {
+	pgtest.Eventually(t, "orders succeed again", func() bool {
 		_, err := client.CreateOrder(t.Context(), request("k", "sku-2", 1))
 		return err == nil
 	})

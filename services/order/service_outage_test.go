@@ -72,14 +72,14 @@ func TestCreateOrder_DatabaseKilledUnderLoad(t *testing.T) {
 	}
 	sold, refused := func() int { return len(acknowledged) }, func() int { return failed }
 	for range 2 {
-		more("it sells", sold)
+		more("orders succeed", sold)
 		server.Kill()
-		more("it refuses", refused)
+		more("orders fail", refused)
 		if err := server.Resume(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
-	more("it sells again", sold)
+	more("orders succeed again", sold)
 	stop()
 	buying.Wait()
 	audit := settled(t, client)

@@ -37,7 +37,7 @@ func TestCreateOrder(t *testing.T) {
 		{"a repeated request returns the same refusal", request("x", "sku-100", 101), codes.FailedPrecondition, inventory.ReasonOutOfStock},
 		{"more than the payment limit", request("y", "sku-99", 1000), codes.FailedPrecondition, payment.ReasonDeclined},
 		{"an unknown SKU", request("z", "sku-101", 1), codes.NotFound, ""},
-		{"nobody's order", unknown, codes.NotFound, ""},
+		{"an order of an unknown user", unknown, codes.NotFound, ""},
 		{"a malformed user id", malformed, codes.InvalidArgument, ""},
 		{"nothing", &orderv1.CreateOrderRequest{UserId: "u-1"}, codes.InvalidArgument, ""},
 	} {

@@ -60,7 +60,7 @@ func one(ctx context.Context, q querier, sql string, args ...any) (*order, error
 }
 
 // begin creates an order for this worker. If the key already has an order, begin returns that one, and takes it over if it is unfinished and
-// nobody works on it.
+// no other worker has it.
 func (s *store) begin(ctx context.Context, n newOrder) (o *order, err error) {
 	if n.key == "" {
 		err = s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {

@@ -18,7 +18,7 @@ func TestStore_Lease(t *testing.T) {
 	server := pgtest.Shared(t)
 	s := shop{server: server, database: server.Database(t)}
 	db := pgtest.Open(t, s.orders(t))
-	pgtest.Eventually(t, "the database is there", db.Ready)
+	pgtest.Eventually(t, "the database is ready", db.Ready)
 	long, short := &store{db: db, lease: time.Hour}, &store{db: db, lease: time.Millisecond}
 	ctx := t.Context()
 	begin := func(s *store) *order {

@@ -22,7 +22,7 @@ func program(t *testing.T) pgtest.Program {
 	cfg := server.Config(t, server.Database(t), "paymentservice", "payments")
 	cfg.Migrations = Migrations()
 	p := pgtest.Serve(t, "paymentservice", cfg, Register)
-	pgtest.Eventually(t, "the database is there", func() bool {
+	pgtest.Eventually(t, "the database is ready", func() bool {
 		_, err := paymentv1.NewPaymentServiceClient(p.Conn).Refund(t.Context(), &paymentv1.RefundRequest{OrderId: "ping"})
 		return err == nil
 	})

@@ -48,7 +48,7 @@ func TestServer_KeepsTheLastGoodCertificate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			refusals := server.Refusals(t)
 			server.Mount(t, bad)
-			pgtest.Eventually(t, "the script refuses it", func() bool { return server.Refusals(t) > refusals })
+			pgtest.Eventually(t, "the script rejects the certificate", func() bool { return server.Refusals(t) > refusals })
 			if got, err := presented(t, cfg); got != good || err != nil {
 				t.Errorf("the server presents %s, %v; want %s", got, err, good)
 			}

@@ -61,13 +61,12 @@ func (db *DB) Run(ctx context.Context) error {
 // probe checks the database once and reports the result. It fails only if a migration was rejected.
 func (db *DB) probe(ctx context.Context) error {
 	err := db.check(ctx)
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		if rejected := new(migrationError); errors.As(err, &rejected) {
+			return err
+		}
+		db.report(err)
 	}
-	if rejected := new(migrationError); errors.As(err, &rejected) {
-		return err
-	}
-	db.report(err)
 	return nil
 }
 

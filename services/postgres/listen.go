@@ -15,11 +15,11 @@ const (
 	listenQuiet = 5 * time.Second
 )
 
-// Listen calls heard with the payload of each notification on channel, until ctx ends. It uses a connection of its own, and reconnects when
-// that breaks. After each (re)connection it calls heard with an empty payload, because notifications may have been missed.
-func (db *DB) Listen(ctx context.Context, channel string, heard func(payload string)) error {
+// Listen calls notify with the payload of each notification on channel, until ctx ends. It uses a connection of its own, and reconnects when
+// that breaks. After each (re)connection it calls notify with an empty payload, because notifications may have been missed.
+func (db *DB) Listen(ctx context.Context, channel string, notify func(payload string)) error {
 	for ctx.Err() == nil {
-		if err := db.listenOnce(ctx, channel, heard); err != nil && ctx.Err() == nil {
+		if err := db.listenOnce(ctx, channel, notify); err != nil && ctx.Err() == nil {
 			db.cfg.Log.Debug("listening to the database", "channel", channel, "error", err)
 		}
 		select {
@@ -30,7 +30,7 @@ func (db *DB) Listen(ctx context.Context, channel string, heard func(payload str
 	return nil
 }
 
-func (db *DB) listenOnce(ctx context.Context, channel string, heard func(string)) error {
+func (db *DB) listenOnce(ctx context.Context, channel string, notify func(string)) error {
 	cc, err := db.cfg.conn()
 	if err != nil {
 		return err
@@ -48,14 +48,14 @@ func (db *DB) listenOnce(ctx context.Context, channel string, heard func(string)
 	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 		return fmt.Errorf("listening on %s: %w", channel, err)
 	}
-	heard("")
+	notify("")
 	for {
 		quiet, cancel := context.WithTimeout(ctx, listenQuiet)
 		n, err := conn.WaitForNotification(quiet)
 		cancel()
 		switch {
 		case err == nil:
-			heard(n.Payload)
+			notify(n.Payload)
 		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
 			if err := ping(ctx, conn); err != nil {
 				return err

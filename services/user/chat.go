@@ -17,7 +17,7 @@ import (
 // ReasonSlowReader is the reason of RESOURCE_EXHAUSTED for a chat stream that is read too slowly.
 const ReasonSlowReader = "SLOW_READER"
 
-// maxUnstored is how many messages of one stream may wait to be stored. Beyond that its sender has to wait, and nobody else.
+// maxUnstored is how many messages of one stream may wait to be stored. Beyond that only its sender has to wait.
 const maxUnstored = 16
 
 type chatStream = grpc.BidiStreamingServer[userv1.ChatMessage, userv1.ChatMessage]

@@ -76,7 +76,7 @@ func TestChat_AllReplicas(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var mu sync.Mutex
-	var heard []string
+	var transcripts []string
 	var all sync.WaitGroup
 	for i, client := range clients {
 		speaker := join(ctx, t, client, fmt.Sprint("speaker", i), "hall", 0)
@@ -92,7 +92,7 @@ func TestChat_AllReplicas(t *testing.T) {
 			texts := strings.Join(read(t, listener, 0, 3*each), "\n")
 			mu.Lock()
 			defer mu.Unlock()
-			heard = append(heard, texts)
+			transcripts = append(transcripts, texts)
 		})
 		all.Go(func() {
 			_ = other.CloseSend()
@@ -102,8 +102,8 @@ func TestChat_AllReplicas(t *testing.T) {
 		})
 	}
 	all.Wait()
-	for _, texts := range heard {
-		if texts != heard[0] {
+	for _, texts := range transcripts {
+		if texts != transcripts[0] {
 			t.Error("two readers received different messages")
 		}
 	}
@@ -111,7 +111,7 @@ func TestChat_AllReplicas(t *testing.T) {
 	for i := range clients {
 		before := -1
 		for n := range each {
-			at := strings.Index(heard[0]+"\n", fmt.Sprint(i, " says ", n, "\n"))
+			at := strings.Index(transcripts[0]+"\n", fmt.Sprint(i, " says ", n, "\n"))
 			if at <= before {
 				t.Errorf("message %d of sender %d is at %d after %d", n, i, at, before)
 			}
@@ -146,7 +146,7 @@ func TestChat_Join(t *testing.T) {
 		code     codes.Code
 	}{
 		{"no room", []*userv1.ChatMessage{{UserId: "ada"}}, codes.InvalidArgument},
-		{"nobody", []*userv1.ChatMessage{{Room: "room"}}, codes.InvalidArgument},
+		{"no user id", []*userv1.ChatMessage{{Room: "room"}}, codes.InvalidArgument},
 		{"a text in the first message", []*userv1.ChatMessage{{UserId: "ada", Room: "room", Text: "x"}}, codes.InvalidArgument},
 		{"an id that does not exist yet", []*userv1.ChatMessage{{UserId: "ada", Room: "room", AfterId: proto.Int64(9999)}}, codes.OutOfRange},
 		{"a message without a text", []*userv1.ChatMessage{{UserId: "ada", Room: "room"}, {}}, codes.InvalidArgument},
@@ -184,7 +184,7 @@ func TestChat_RepeatedMessage(t *testing.T) {
 	read(t, bob, 0, 4)
 }
 
-// TestChat_SlowReader checks that a slow reader blocks nobody else, gets an error, and loses nothing after it joins again.
+// TestChat_SlowReader checks that a slow reader does not block others, gets an error, and loses nothing after it joins again.
 func TestChat_SlowReader(t *testing.T) {
 	server := pgtest.Shared(t)
 	client, _ := replica(t, server, server.Database(t))

@@ -34,7 +34,7 @@ func TestCreateUser_KeyOfCaller(t *testing.T) {
 	cfg := server.Config(t, server.Database(t), "userservice", "users")
 	cfg.Migrations = earlier(t, "1_users.sql", "2_chat.sql", "3_pruned.sql")
 	before := pgtest.Open(t, cfg)
-	pgtest.Eventually(t, "the earlier schema is there", before.Ready)
+	pgtest.Eventually(t, "the earlier schema is ready", before.Ready)
 	ada := &userv1.CreateUserRequest{Name: "Ada", Email: "ada@example.org", Age: 36, IdempotencyKey: "old"}
 	digest, err := digestOf(ada)
 	if err != nil {
@@ -49,7 +49,7 @@ func TestCreateUser_KeyOfCaller(t *testing.T) {
 	}
 	cfg.Migrations = Migrations()
 	db := pgtest.Open(t, cfg)
-	pgtest.Eventually(t, "the schema is there", db.Ready)
+	pgtest.Eventually(t, "the schema is ready", db.Ready)
 	s := Service{store: &store{db}}
 	for _, account := range []string{"loadgen", "gateway"} {
 		got, err := s.CreateUser(as(t.Context(), account), ada)

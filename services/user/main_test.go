@@ -25,7 +25,7 @@ func replicaWith(t *testing.T, server *pgtest.Server, database string, chat Conf
 	cfg.Migrations = Migrations()
 	p := pgtest.Serve(t, "userservice", cfg, Register(chat))
 	client := userv1.NewUserServiceClient(p.Conn)
-	pgtest.Eventually(t, "the database is there", func() bool {
+	pgtest.Eventually(t, "the database is ready", func() bool {
 		_, err := client.GetUser(t.Context(), &userv1.GetUserRequest{UserId: "u-999999"})
 		return status.Code(err) == codes.NotFound
 	})

@@ -31,7 +31,7 @@ func TestPruning_KeepsNewestMessages(t *testing.T) {
 		m, err := stream.Recv()
 		return m.GetId(), err
 	}
-	pgtest.Eventually(t, "what is too much is gone", func() bool {
+	pgtest.Eventually(t, "the excess messages are deleted", func() bool {
 		id, _ := first(0)
 		return id == 16
 	})
@@ -69,7 +69,7 @@ func filled(t *testing.T, server *pgtest.Server, database string, sizes ...int) 
 	cfg := server.Config(t, database, "userservice", "users")
 	cfg.Migrations = Migrations()
 	db := pgtest.Open(t, cfg)
-	pgtest.Eventually(t, "the database is there", db.Ready)
+	pgtest.Eventually(t, "the database is ready", db.Ready)
 	m = messages{db}
 	for i, size := range sizes {
 		r := room{m, fmt.Sprint("room", i)}
@@ -111,7 +111,7 @@ func TestPruning_ConcurrentReplicas(t *testing.T) {
 		t.Errorf("the first transaction deleted %d, %v", n, err)
 	}
 	if got := rooms[0].kept(t); got != "1001 to 5500, 4500" {
-		t.Error("after the first transaction it keeps", got)
+		t.Error("after the first transaction the room keeps", got)
 	}
 	var deleted atomic.Int64
 	var pruning sync.WaitGroup
@@ -199,7 +199,7 @@ func TestPruning_ReplicaThatKeepsMore(t *testing.T) {
 			_, err := m.prune(t.Context(), 10)
 			pruned <- err
 		}()
-		pgtest.Eventually(t, "it waits for the room", func() (waits bool) {
+		pgtest.Eventually(t, "the transaction waits for the room", func() (waits bool) {
 			// Otherwise a transaction sees its first snapshot only.
 			if _, err := tx.Exec(ctx, "SELECT pg_stat_clear_snapshot()"); err != nil {
 				return false

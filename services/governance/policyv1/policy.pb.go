@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: policy/v1/policy.proto
 
-// Package policy.v1 is how a process is told to behave. Every unset field means its default, named beside it.
+// Package policy.v1 describes how governance treats the calls of a process. An unset field has the default that its comment ends with.
 
 package policyv1
 
@@ -24,8 +24,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Priority is the share of the adaptive limit that a method may fill: low 60 %, normal 90 %, high and critical all of it. A critical
-// call is never shed.
+// Priority is the share of the adaptive limit that a method may use: low 60 %, normal 90 %, high and critical all of it. A critical call is
+// never shed.
 type Priority int32
 
 const (
@@ -81,27 +81,27 @@ func (Priority) EnumDescriptor() ([]byte, []int) {
 	return file_policy_v1_policy_proto_rawDescGZIP(), []int{0}
 }
 
-// EffectivePolicy is all that one process enforces. For each part of a rule (deadline, breaker …) the last rule counts that matches the
-// method and has that part: write the general before the particular. Faults of all matching entries add up.
+// EffectivePolicy is everything that governance enforces in one process. For each part of a rule, such as deadline or breaker, the last rule
+// applies that matches the method and has that part, so write general rules first. All matching faults apply.
 //
-// A method is written package.Service/Method, with * and ? for any characters but a slash: user.v1.UserService/Get*, */*. Empty means
+// A method is written package.Service/Method, where * and ? match any characters except a slash: user.v1.UserService/Get*, */*. Empty means
 // every method.
 type EffectivePolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Names this policy in events and metrics.
+	// Identifies this policy in events and metrics.
 	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
-	// What the process does with calls it receives.
+	// How received calls are treated.
 	Server []*ServerRule `protobuf:"bytes,2,rep,name=server,proto3" json:"server,omitempty"`
-	// What it does with calls it makes.
+	// How outgoing calls are treated.
 	Client []*ClientRule `protobuf:"bytes,3,rep,name=client,proto3" json:"client,omitempty"`
-	// Adaptive concurrency of the whole process; none when unset.
+	// Adaptive concurrency limit of the whole process; none if unset.
 	Shed *Shed `protobuf:"bytes,4,opt,name=shed,proto3" json:"shed,omitempty"`
-	// Faults injected into calls it receives, and into calls it makes.
+	// Faults injected into received and into outgoing calls.
 	ServerFaults []*Fault `protobuf:"bytes,5,rep,name=server_faults,json=serverFaults,proto3" json:"server_faults,omitempty"`
 	ClientFaults []*Fault `protobuf:"bytes,6,rep,name=client_faults,json=clientFaults,proto3" json:"client_faults,omitempty"`
-	// Connections it makes, by callee; the last match counts. Read when a connection is made, but for retry_budget, which follows.
+	// Outgoing connections by callee; the last match applies. Read when a connection is made, except retry_budget, which follows changes.
 	Connections []*Connection `protobuf:"bytes,7,rep,name=connections,proto3" json:"connections,omitempty"`
-	// The server's transport; read when the process starts.
+	// Transport of the server; read when the process starts.
 	Tuning        *Tuning `protobuf:"bytes,8,opt,name=tuning,proto3" json:"tuning,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -279,13 +279,13 @@ func (x *ServerRule) GetCallers() *Callers {
 
 type ServerDeadline struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Refuse a call that brings no deadline.
+	// Refuse a call without a deadline.
 	Required bool `protobuf:"varint,1,opt,name=required,proto3" json:"required,omitempty"`
-	// Given to a unary call that brings none; 10s.
+	// Deadline of a unary call that has none; 10s.
 	Timeout *durationpb.Duration `protobuf:"bytes,2,opt,name=timeout,proto3" json:"timeout,omitempty"`
-	// Kept back from what is passed on, so that there is time left to answer; 10ms, and never more than a tenth of what is left.
+	// Subtracted from the deadline that the handler gets, so that there is time left to answer, at most a tenth of the remaining time; 10ms.
 	Margin *durationpb.Duration `protobuf:"bytes,3,opt,name=margin,proto3" json:"margin,omitempty"`
-	// Given to a stream that brings none; 1h.
+	// Deadline of a stream that has none; 1h.
 	StreamTimeout *durationpb.Duration `protobuf:"bytes,4,opt,name=stream_timeout,json=streamTimeout,proto3" json:"stream_timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -351,7 +351,7 @@ func (x *ServerDeadline) GetStreamTimeout() *durationpb.Duration {
 
 type Bulkhead struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Calls at once of each method; a stream counts while it lives. 0 means no limit.
+	// Concurrent calls per method; a stream counts while it lives. 0 means no limit.
 	MaxConcurrent uint32 `protobuf:"varint,1,opt,name=max_concurrent,json=maxConcurrent,proto3" json:"max_concurrent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -396,7 +396,7 @@ func (x *Bulkhead) GetMaxConcurrent() uint32 {
 
 type RateLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// All of them must agree. An empty list takes limits of earlier rules away.
+	// A call needs a token of every limit. An empty list removes the limits of earlier rules.
 	Limits        []*RateLimit `protobuf:"bytes,1,rep,name=limits,proto3" json:"limits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -441,7 +441,7 @@ func (x *RateLimits) GetLimits() []*RateLimit {
 
 type RateLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Each caller has its own; otherwise all callers of the method share one. A caller is its SPIFFE identity.
+	// Each caller has its own bucket; otherwise all callers of the method share one. A caller is identified by its SPIFFE identity.
 	PerCaller bool `protobuf:"varint,1,opt,name=per_caller,json=perCaller,proto3" json:"per_caller,omitempty"`
 	// Types that are valid to be assigned to Algorithm:
 	//
@@ -530,12 +530,12 @@ func (*RateLimit_TokenBucket) isRateLimit_Algorithm() {}
 
 func (*RateLimit_LeakyBucket) isRateLimit_Algorithm() {}
 
-// TokenBucket lets bursts through and refuses what exceeds them.
+// TokenBucket admits bursts and refuses calls above them.
 type TokenBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Calls per second.
 	Rate float64 `protobuf:"fixed64,1,opt,name=rate,proto3" json:"rate,omitempty"`
-	// Calls at once after a rest; 1.
+	// Calls at once after a pause; 1.
 	Burst         uint32 `protobuf:"varint,2,opt,name=burst,proto3" json:"burst,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -585,12 +585,12 @@ func (x *TokenBucket) GetBurst() uint32 {
 	return 0
 }
 
-// LeakyBucket makes calls wait their turn, evenly spaced, and refuses what would overflow the queue.
+// LeakyBucket lets calls wait for evenly spaced turns, and refuses calls if the queue is full.
 type LeakyBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Calls per second.
 	Rate float64 `protobuf:"fixed64,1,opt,name=rate,proto3" json:"rate,omitempty"`
-	// Calls that may wait; 0 refuses whatever comes early.
+	// Calls that may wait; 0 refuses every early call.
 	Queue         uint32 `protobuf:"varint,2,opt,name=queue,proto3" json:"queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -642,7 +642,7 @@ func (x *LeakyBucket) GetQueue() uint32 {
 
 type Callers struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// SPIFFE identities, with * and ? for any characters but a slash: spiffe://sandbox.local/ns/shop/sa/*. Nobody else is served.
+	// SPIFFE identities, where * and ? match any characters except a slash: spiffe://sandbox.local/ns/shop/sa/*. Other callers are refused.
 	Allow         []string `protobuf:"bytes,1,rep,name=allow,proto3" json:"allow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -687,7 +687,7 @@ func (x *Callers) GetAllow() []string {
 
 type Shed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Calls at once; 1, 200 and 20.
+	// Concurrent calls; 1, 200 and 20.
 	MinLimit      uint32 `protobuf:"varint,1,opt,name=min_limit,json=minLimit,proto3" json:"min_limit,omitempty"`
 	MaxLimit      uint32 `protobuf:"varint,2,opt,name=max_limit,json=maxLimit,proto3" json:"max_limit,omitempty"`
 	InitialLimit  uint32 `protobuf:"varint,3,opt,name=initial_limit,json=initialLimit,proto3" json:"initial_limit,omitempty"`
@@ -748,7 +748,7 @@ func (x *Shed) GetInitialLimit() uint32 {
 
 type ClientRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The short name of the service called, with * and ?; empty means every one.
+	// The short name of the called service, with * and ?; empty means every service.
 	Callee        string          `protobuf:"bytes,1,opt,name=callee,proto3" json:"callee,omitempty"`
 	Method        string          `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
 	Deadline      *ClientDeadline `protobuf:"bytes,3,opt,name=deadline,proto3" json:"deadline,omitempty"`
@@ -833,9 +833,9 @@ func (x *ClientRule) GetFallback() *Fallback {
 
 type ClientDeadline struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Given to a unary call that has none; 1s. A call that takes longer counts as failed for the breaker, even when its caller has more time.
+	// Deadline of a unary call that has none; 1s. A call that takes longer counts as failed for the breaker, even if its caller has more time.
 	Timeout *durationpb.Duration `protobuf:"bytes,1,opt,name=timeout,proto3" json:"timeout,omitempty"`
-	// Given to a stream that has none; 1h.
+	// Deadline of a stream that has none; 1h.
 	StreamTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=stream_timeout,json=streamTimeout,proto3" json:"stream_timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -887,19 +887,19 @@ func (x *ClientDeadline) GetStreamTimeout() *durationpb.Duration {
 
 type Breaker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Never open.
+	// The breaker never opens.
 	Disabled bool `protobuf:"varint,1,opt,name=disabled,proto3" json:"disabled,omitempty"`
-	// Share of finished calls in the window that failed, above 0 up to 1; 0.25.
+	// Share of finished calls in the window that failed, above 0 and up to 1, from which on the breaker opens; 0.25.
 	FailureRatio float64 `protobuf:"fixed64,2,opt,name=failure_ratio,json=failureRatio,proto3" json:"failure_ratio,omitempty"`
-	// Finished calls in the window below which it never opens; 20.
+	// Number of finished calls in the window below which the breaker never opens; 20.
 	MinCalls uint32 `protobuf:"varint,3,opt,name=min_calls,json=minCalls,proto3" json:"min_calls,omitempty"`
-	// Rolling, in ten buckets; 10s.
+	// Length of the rolling window, which has ten buckets; 10s.
 	Window *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
-	// How long it refuses every call; 5s.
+	// How long the breaker refuses every call; 5s.
 	Open *durationpb.Duration `protobuf:"bytes,5,opt,name=open,proto3" json:"open,omitempty"`
-	// Calls let through when half-open, all of which must succeed; 5.
+	// Calls that are let through in half-open state, all of which must succeed; 5.
 	Probes uint32 `protobuf:"varint,6,opt,name=probes,proto3" json:"probes,omitempty"`
-	// Calls at once; one more is refused and counts as a failure; 100.
+	// Concurrent calls; another one is refused and counts as a failure; 100.
 	MaxConcurrent uint32 `protobuf:"varint,7,opt,name=max_concurrent,json=maxConcurrent,proto3" json:"max_concurrent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -986,13 +986,13 @@ func (x *Breaker) GetMaxConcurrent() uint32 {
 
 type Retry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Says that calling these methods twice does no harm. Required, because only the author of a method knows.
+	// These methods can be called twice without harm. Required, because only the author of a method knows.
 	Idempotent bool `protobuf:"varint,1,opt,name=idempotent,proto3" json:"idempotent,omitempty"`
-	// With the first one, 2 to 5; 1 takes the retries of an earlier rule away.
+	// Number of attempts including the first, 2 to 5; 1 removes the retries of an earlier rule.
 	MaxAttempts uint32 `protobuf:"varint,2,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"`
-	// UNAVAILABLE, RESOURCE_EXHAUSTED or ABORTED; UNAVAILABLE when empty.
+	// UNAVAILABLE, RESOURCE_EXHAUSTED or ABORTED; UNAVAILABLE if empty.
 	Codes []string `protobuf:"bytes,3,rep,name=codes,proto3" json:"codes,omitempty"`
-	// The wait before attempt n+1 is initial_backoff * multiplier^(n-1), at most max_backoff, and a random fifth more or less; 50ms, 1s, 2.
+	// The wait before attempt n+1 is initial_backoff * multiplier^(n-1), at most max_backoff, with a random jitter of a fifth; 50ms, 1s, 2.
 	InitialBackoff *durationpb.Duration `protobuf:"bytes,4,opt,name=initial_backoff,json=initialBackoff,proto3" json:"initial_backoff,omitempty"`
 	MaxBackoff     *durationpb.Duration `protobuf:"bytes,5,opt,name=max_backoff,json=maxBackoff,proto3" json:"max_backoff,omitempty"`
 	Multiplier     float64              `protobuf:"fixed64,6,opt,name=multiplier,proto3" json:"multiplier,omitempty"`
@@ -1074,7 +1074,7 @@ func (x *Retry) GetMultiplier() float64 {
 
 type Fallback struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Do not use the fallback that the program registered.
+	// Do not use the fallback that the program has registered.
 	Disabled      bool `protobuf:"varint,1,opt,name=disabled,proto3" json:"disabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1121,7 +1121,7 @@ type Connection struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Callee      string                 `protobuf:"bytes,1,opt,name=callee,proto3" json:"callee,omitempty"`
 	RetryBudget *RetryBudget           `protobuf:"bytes,2,opt,name=retry_budget,json=retryBudget,proto3" json:"retry_budget,omitempty"`
-	// Send each call to the one of four random replicas that has the fewest calls in flight; otherwise in turn.
+	// Send each call to the replica with the fewest calls in flight among four random ones; otherwise round robin.
 	LeastRequest  bool    `protobuf:"varint,3,opt,name=least_request,json=leastRequest,proto3" json:"least_request,omitempty"`
 	Tuning        *Tuning `protobuf:"bytes,4,opt,name=tuning,proto3" json:"tuning,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1186,11 +1186,11 @@ func (x *Connection) GetTuning() *Tuning {
 	return nil
 }
 
-// RetryBudget stops retries while many calls fail: each failure takes a token, each success gives token_ratio back, and there are no
-// retries at half of max_tokens or below.
+// RetryBudget stops retries while many calls fail: each failure takes a token, each success gives token_ratio back, and at half of max_tokens
+// or below there are no retries.
 type RetryBudget struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Up to 1000; 10.
+	// At most 1000; 10.
 	MaxTokens uint32 `protobuf:"varint,1,opt,name=max_tokens,json=maxTokens,proto3" json:"max_tokens,omitempty"`
 	// 0.1
 	TokenRatio    float64 `protobuf:"fixed64,2,opt,name=token_ratio,json=tokenRatio,proto3" json:"token_ratio,omitempty"`
@@ -1244,14 +1244,14 @@ func (x *RetryBudget) GetTokenRatio() float64 {
 
 type Tuning struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Either way, in bytes; 16 MiB.
+	// In each direction, in bytes; 16 MiB.
 	MaxMessageBytes uint32 `protobuf:"varint,1,opt,name=max_message_bytes,json=maxMessageBytes,proto3" json:"max_message_bytes,omitempty"`
-	// Flow control of a stream and of a connection, in bytes, at least 64 KiB; 1 MiB.
+	// Flow-control window of a stream and of a connection, in bytes, at least 64 KiB; 1 MiB.
 	StreamWindowBytes     uint32 `protobuf:"varint,2,opt,name=stream_window_bytes,json=streamWindowBytes,proto3" json:"stream_window_bytes,omitempty"`
 	ConnectionWindowBytes uint32 `protobuf:"varint,3,opt,name=connection_window_bytes,json=connectionWindowBytes,proto3" json:"connection_window_bytes,omitempty"`
-	// Compress what a client sends; a server answers as it was asked.
+	// Compress the requests of a client. A server compresses its answer if the request was compressed.
 	Gzip bool `protobuf:"varint,4,opt,name=gzip,proto3" json:"gzip,omitempty"`
-	// How long a connection may be silent before it is probed, and how long an answer may take; 10s, 3s.
+	// How long a connection may be silent before it is probed, and how long the answer may take; 10s, 3s.
 	KeepaliveTime    *durationpb.Duration `protobuf:"bytes,5,opt,name=keepalive_time,json=keepaliveTime,proto3" json:"keepalive_time,omitempty"`
 	KeepaliveTimeout *durationpb.Duration `protobuf:"bytes,6,opt,name=keepalive_timeout,json=keepaliveTimeout,proto3" json:"keepalive_timeout,omitempty"`
 	// Metadata of one call, in bytes; 16 KiB.
@@ -1341,14 +1341,14 @@ func (x *Tuning) GetMaxMetadataBytes() uint32 {
 
 type Fault struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Names it in metrics and spans.
+	// Identifies the fault in metrics and spans.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// On the client's side; empty means every one.
+	// The called service, for client faults only; empty means every service.
 	Callee string `protobuf:"bytes,2,opt,name=callee,proto3" json:"callee,omitempty"`
 	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
-	// Share of the calls it meets, above 0 up to 100; 100.
+	// Share of the matching calls, above 0 and up to 100; 100.
 	Percent float64 `protobuf:"fixed64,4,opt,name=percent,proto3" json:"percent,omitempty"`
-	// All must be in the call's metadata.
+	// All of these must be in the metadata of the call.
 	Metadata map[string]string `protobuf:"bytes,5,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Types that are valid to be assigned to Kind:
 	//
@@ -1497,7 +1497,7 @@ func (*Fault_Hang) isFault_Kind() {}
 
 func (*Fault_Cut) isFault_Kind() {}
 
-// Delay makes a call wait before it goes on.
+// Delay delays a call.
 type Delay struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Fixed *durationpb.Duration   `protobuf:"bytes,1,opt,name=fixed,proto3" json:"fixed,omitempty"`
@@ -1551,7 +1551,7 @@ func (x *Delay) GetJitter() *durationpb.Duration {
 	return nil
 }
 
-// Abort answers at once.
+// Abort answers immediately with an error.
 type Abort struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A gRPC code such as UNAVAILABLE.
@@ -1605,7 +1605,7 @@ func (x *Abort) GetMessage() string {
 	return ""
 }
 
-// Hang never answers: the call ends with its deadline, or when its caller gives up.
+// Hang never answers: the call ends with its deadline, or when its caller cancels.
 type Hang struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1642,7 +1642,7 @@ func (*Hang) Descriptor() ([]byte, []int) {
 	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
 }
 
-// Cut ends a stream with UNAVAILABLE after so many messages in both directions together; the answer of a unary call is lost.
+// Cut ends a stream with UNAVAILABLE after this many messages in both directions together; the answer of a unary call is lost.
 type Cut struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AfterMessages uint32                 `protobuf:"varint,1,opt,name=after_messages,json=afterMessages,proto3" json:"after_messages,omitempty"`

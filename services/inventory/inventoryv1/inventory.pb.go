@@ -181,7 +181,7 @@ func (x *ReserveRequest) GetLines() []*Line {
 
 type ReserveResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the lines cost together.
+	// The price of all lines.
 	TotalCents    int64 `protobuf:"varint,1,opt,name=total_cents,json=totalCents,proto3" json:"total_cents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -432,7 +432,7 @@ type GetStockResponse struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Sku        string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
 	PriceCents int64                  `protobuf:"varint,2,opt,name=price_cents,json=priceCents,proto3" json:"price_cents,omitempty"`
-	// Free to be reserved.
+	// Available for reservation.
 	Available int64 `protobuf:"varint,3,opt,name=available,proto3" json:"available,omitempty"`
 	// Reserved for orders that are not sold yet.
 	Reserved      int64 `protobuf:"varint,4,opt,name=reserved,proto3" json:"reserved,omitempty"`
@@ -508,9 +508,9 @@ func (x *GetStockResponse) GetSold() int64 {
 
 type ListReservationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only those of orders after this one, by id; from the first when empty.
+	// Only reservations of orders after this id; from the first order if empty.
 	AfterOrderId string `protobuf:"bytes,1,opt,name=after_order_id,json=afterOrderId,proto3" json:"after_order_id,omitempty"`
-	// Only those of orders up to this one; to the last when empty.
+	// Only reservations of orders up to this id; to the last order if empty.
 	UntilOrderId  string `protobuf:"bytes,2,opt,name=until_order_id,json=untilOrderId,proto3" json:"until_order_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -658,7 +658,7 @@ func (*AuditStockRequest) Descriptor() ([]byte, []int) {
 
 type AuditStockResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Each names a sku and what does not agree.
+	// One sentence per difference, which names the SKU.
 	Violations    []string `protobuf:"bytes,1,rep,name=violations,proto3" json:"violations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -31,20 +31,22 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// InventoryService keeps stock. Each call may be repeated: its order_id makes the repetition do nothing more.
+// InventoryService keeps stock and reserves it for orders. Every call is idempotent by order_id.
 type InventoryServiceClient interface {
-	// Reserve takes all lines or none. FAILED_PRECONDITION: OUT_OF_STOCK, or ORDER_RELEASED when the order was released, even before.
-	// NOT_FOUND for a sku that nobody sells, INVALID_ARGUMENT for an order that came with other lines before.
+	// Reserve reserves all lines or none. It fails with FAILED_PRECONDITION and the reason OUT_OF_STOCK, or ORDER_RELEASED if the order was
+	// released, even before it was reserved; with NOT_FOUND for an unknown SKU; and with INVALID_ARGUMENT if the order was reserved with other
+	// lines before.
 	Reserve(ctx context.Context, in *ReserveRequest, opts ...grpc.CallOption) (*ReserveResponse, error)
-	// Release gives back what was reserved, and lets nothing be reserved for the order any more. FAILED_PRECONDITION
-	// ORDER_COMMITTED once it is sold.
+	// Release returns reserved stock and blocks later reservations of the order. It fails with FAILED_PRECONDITION and the reason ORDER_COMMITTED
+	// if the order is sold.
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
-	// Commit sells what was reserved. FAILED_PRECONDITION: ORDER_RELEASED, or NOT_RESERVED.
+	// Commit sells reserved stock. It fails with FAILED_PRECONDITION and the reason ORDER_RELEASED or NOT_RESERVED.
 	Commit(ctx context.Context, in *CommitRequest, opts ...grpc.CallOption) (*CommitResponse, error)
+	// GetStock returns the counters of one SKU, or NOT_FOUND.
 	GetStock(ctx context.Context, in *GetStockRequest, opts ...grpc.CallOption) (*GetStockResponse, error)
-	// ListReservations lists them by the ids of their orders, for audits.
+	// ListReservations streams reservations sorted by order id, for audits.
 	ListReservations(ctx context.Context, in *ListReservationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Reservation], error)
-	// AuditStock compares what each sku has reserved and sold with the lines of all reservations, at one moment.
+	// AuditStock compares the counters of each SKU with the lines of all reservations, in one consistent snapshot.
 	AuditStock(ctx context.Context, in *AuditStockRequest, opts ...grpc.CallOption) (*AuditStockResponse, error)
 }
 
@@ -129,20 +131,22 @@ func (c *inventoryServiceClient) AuditStock(ctx context.Context, in *AuditStockR
 // All implementations must embed UnimplementedInventoryServiceServer
 // for forward compatibility.
 //
-// InventoryService keeps stock. Each call may be repeated: its order_id makes the repetition do nothing more.
+// InventoryService keeps stock and reserves it for orders. Every call is idempotent by order_id.
 type InventoryServiceServer interface {
-	// Reserve takes all lines or none. FAILED_PRECONDITION: OUT_OF_STOCK, or ORDER_RELEASED when the order was released, even before.
-	// NOT_FOUND for a sku that nobody sells, INVALID_ARGUMENT for an order that came with other lines before.
+	// Reserve reserves all lines or none. It fails with FAILED_PRECONDITION and the reason OUT_OF_STOCK, or ORDER_RELEASED if the order was
+	// released, even before it was reserved; with NOT_FOUND for an unknown SKU; and with INVALID_ARGUMENT if the order was reserved with other
+	// lines before.
 	Reserve(context.Context, *ReserveRequest) (*ReserveResponse, error)
-	// Release gives back what was reserved, and lets nothing be reserved for the order any more. FAILED_PRECONDITION
-	// ORDER_COMMITTED once it is sold.
+	// Release returns reserved stock and blocks later reservations of the order. It fails with FAILED_PRECONDITION and the reason ORDER_COMMITTED
+	// if the order is sold.
 	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
-	// Commit sells what was reserved. FAILED_PRECONDITION: ORDER_RELEASED, or NOT_RESERVED.
+	// Commit sells reserved stock. It fails with FAILED_PRECONDITION and the reason ORDER_RELEASED or NOT_RESERVED.
 	Commit(context.Context, *CommitRequest) (*CommitResponse, error)
+	// GetStock returns the counters of one SKU, or NOT_FOUND.
 	GetStock(context.Context, *GetStockRequest) (*GetStockResponse, error)
-	// ListReservations lists them by the ids of their orders, for audits.
+	// ListReservations streams reservations sorted by order id, for audits.
 	ListReservations(*ListReservationsRequest, grpc.ServerStreamingServer[Reservation]) error
-	// AuditStock compares what each sku has reserved and sold with the lines of all reservations, at one moment.
+	// AuditStock compares the counters of each SKU with the lines of all reservations, in one consistent snapshot.
 	AuditStock(context.Context, *AuditStockRequest) (*AuditStockResponse, error)
 	mustEmbedUnimplementedInventoryServiceServer()
 }

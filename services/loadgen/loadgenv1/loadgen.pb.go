@@ -26,11 +26,11 @@ const (
 type StartLoadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// A service named in the TARGETS of the load generator: userservice.
+	// A service in TARGETS of the load generator, such as userservice.
 	Target string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
-	// Full name without the leading slash: user.v1.UserService/GetUser.
+	// Full name without the leading slash, such as user.v1.UserService/GetUser.
 	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
-	// JSON of the request. {{ n 1 1000 }} is replaced by a whole number in [1,1000] drawn from the seed.
+	// JSON of the request. {{ n 1 1000 }} is replaced by a random whole number in [1,1000], determined by the seed.
 	RequestJson string `protobuf:"bytes,4,opt,name=request_json,json=requestJson,proto3" json:"request_json,omitempty"`
 	// Calls per second.
 	Rate          float64 `protobuf:"fixed64,5,opt,name=rate,proto3" json:"rate,omitempty"`
@@ -332,8 +332,8 @@ func (x *ListLoadsResponse) GetLoads() []*LoadStats {
 	return nil
 }
 
-// LoadStats is cumulative since started_at, so a reader may subtract two readings.
-// intended = sent + errors["OVERLOADED"]; sent = ok + the other errors + calls in flight.
+// LoadStats are cumulative since started_at, so two readings can be subtracted. intended = sent + errors["OVERLOADED"]; sent = ok + the other
+// errors + calls in flight.
 type LoadStats struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -343,24 +343,24 @@ type LoadStats struct {
 	// Calls that were started.
 	Sent int64 `protobuf:"varint,4,opt,name=sent,proto3" json:"sent,omitempty"`
 	Ok   int64 `protobuf:"varint,5,opt,name=ok,proto3" json:"ok,omitempty"`
-	// By gRPC code name (UNAVAILABLE), and OVERLOADED for arrivals not sent because too many calls were in flight.
+	// By the name of the gRPC code, such as UNAVAILABLE, and OVERLOADED for arrivals that were not sent because too many calls were in flight.
 	Errors map[string]int64 `protobuf:"bytes,6,rep,name=errors,proto3" json:"errors,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	// HDR histogram, V2 compressed encoding, unit microseconds, of all finished calls, failed ones too,
-	// counted from the intended start.
+	// HDR histogram in V2 compressed encoding, in microseconds, of all finished calls, including failed ones. Latency is measured from the
+	// intended start.
 	LatencyHistogram []byte                 `protobuf:"bytes,7,opt,name=latency_histogram,json=latencyHistogram,proto3" json:"latency_histogram,omitempty"`
 	StartedAt        *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	Target           string                 `protobuf:"bytes,9,opt,name=target,proto3" json:"target,omitempty"`
 	Method           string                 `protobuf:"bytes,10,opt,name=method,proto3" json:"method,omitempty"`
-	// HDR histogram as above, of answered calls only.
+	// HDR histogram of successful calls only.
 	AnsweredHistogram []byte `protobuf:"bytes,11,opt,name=answered_histogram,json=answeredHistogram,proto3" json:"answered_histogram,omitempty"`
-	// HDR histogram as above, of failed calls that left this process.
+	// HDR histogram of failed calls that left this process.
 	FailedHistogram []byte `protobuf:"bytes,12,opt,name=failed_histogram,json=failedHistogram,proto3" json:"failed_histogram,omitempty"`
-	// Failed calls that never left, by reason: refused by this process's own circuit breaker (BREAKER_OPEN) or limit on calls in
-	// flight (TOO_MANY_CALLS). They are also in errors, under their gRPC code.
+	// Failed calls that never left the process, by reason: refused by its own circuit breaker (BREAKER_OPEN) or by its limit of calls in flight
+	// (TOO_MANY_CALLS). They are also in errors, under their gRPC code.
 	Refused map[string]int64 `protobuf:"bytes,13,rep,name=refused,proto3" json:"refused,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	// When calls failed, in order of time.
+	// The periods in which calls failed, in chronological order.
 	Failures []*FailurePeriod `protobuf:"bytes,14,rep,name=failures,proto3" json:"failures,omitempty"`
-	// The time at which these numbers were true, on the clock that dates the failures.
+	// When these statistics were read, on the clock that dates the failures.
 	ReadAt        *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=read_at,json=readAt,proto3" json:"read_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -501,14 +501,14 @@ func (x *LoadStats) GetReadAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// FailurePeriod is a time in which calls failed: from one failed call to the next at most a second passed, or no call was answered
-// in between. A call is dated by its intended start. Periods older than an hour are dropped.
+// FailurePeriod is a time in which calls failed: between two failed calls there is at most a second, or no answered call. A call is dated by
+// its intended start. Periods older than an hour are dropped.
 type FailurePeriod struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FirstFailedAt *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=first_failed_at,json=firstFailedAt,proto3" json:"first_failed_at,omitempty"`
 	LastFailedAt  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_failed_at,json=lastFailedAt,proto3" json:"last_failed_at,omitempty"`
 	Failed        int64                  `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
-	// The longest time in which every call failed, to a tenth of a second; 0 when calls were answered all the time.
+	// The longest time in which every call failed, to a tenth of a second; 0 if calls were answered all the time.
 	LongestOutage *durationpb.Duration `protobuf:"bytes,4,opt,name=longest_outage,json=longestOutage,proto3" json:"longest_outage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -662,7 +662,7 @@ type Breaker struct {
 	// closed, open or half-open.
 	State string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
 	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
-	// Why it entered the state; empty for a breaker that never changed.
+	// Why it entered the state; empty before the first transition.
 	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -742,7 +742,7 @@ func (x *Breaker) GetReason() string {
 
 type WatchEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 0, or a number this boot has not reached, for everything that is still kept.
+	// 0, or a number that this run has not reached, selects all stored events.
 	AfterSeq      uint64 `protobuf:"varint,1,opt,name=after_seq,json=afterSeq,proto3" json:"after_seq,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -787,17 +787,17 @@ func (x *WatchEventsRequest) GetAfterSeq() uint64 {
 
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Counts from 1 in each boot.
+	// Counts from 1 in each run of the process.
 	Seq  uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
 	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
-	// breaker, load, certificate, lifecycle, missed.
+	// breaker, load, certificate, policy, lifecycle or missed.
 	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
-	// What it is about: userservice/user.v1.UserService/GetUser.
+	// What the event is about, such as userservice/user.v1.UserService/GetUser.
 	Subject string `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
 	Detail  string `protobuf:"bytes,5,opt,name=detail,proto3" json:"detail,omitempty"`
-	// Changes when the process restarts: sequence numbers of different boots cannot be compared.
+	// Identifies this run of the process. Sequence numbers of different runs cannot be compared.
 	BootId string `protobuf:"bytes,6,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
-	// The same in parts. breaker: caller, callee, method, from, to, reason.
+	// The details as labels. For breaker: caller, callee, method, from, to, reason.
 	Labels        map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

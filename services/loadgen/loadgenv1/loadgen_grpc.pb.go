@@ -32,21 +32,23 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// LoadGenerator sends open-model load: calls start when they are due, whether or not earlier ones were answered.
+// LoadGenerator sends load after the open model: a call starts when it is due, whether or not earlier calls were answered.
 type LoadGeneratorClient interface {
-	// StartLoad answers ALREADY_EXISTS when the name is taken, INVALID_ARGUMENT when target, method, request or rate cannot be used.
+	// StartLoad starts a load. It fails with ALREADY_EXISTS if the name is taken, and with INVALID_ARGUMENT if target, method, request or rate
+	// cannot be used.
 	StartLoad(ctx context.Context, in *StartLoadRequest, opts ...grpc.CallOption) (*LoadStats, error)
-	// SetRate changes the rate from now on. A rate of 0 pauses the load.
+	// SetRate changes the rate. A rate of 0 pauses the load.
 	SetRate(ctx context.Context, in *SetRateRequest, opts ...grpc.CallOption) (*LoadStats, error)
-	// GetLoad reads a load; NOT_FOUND when there is none of that name.
+	// GetLoad returns the statistics of a load, or NOT_FOUND.
 	GetLoad(ctx context.Context, in *GetLoadRequest, opts ...grpc.CallOption) (*LoadStats, error)
-	// StopLoad starts no further call, waits for those in flight, and returns the final numbers. The name is free afterwards.
+	// StopLoad stops a load, waits for its calls in flight, and returns the final statistics. The name is free afterwards.
 	StopLoad(ctx context.Context, in *StopLoadRequest, opts ...grpc.CallOption) (*LoadStats, error)
+	// ListLoads returns the statistics of all loads.
 	ListLoads(ctx context.Context, in *ListLoadsRequest, opts ...grpc.CallOption) (*ListLoadsResponse, error)
-	// Breakers lists the circuit breakers of this process.
+	// Breakers returns the circuit breakers of this process.
 	Breakers(ctx context.Context, in *BreakersRequest, opts ...grpc.CallOption) (*BreakersResponse, error)
-	// WatchEvents sends the events that are still kept with seq > after_seq, then each as it happens.
-	// A reader that fell behind gets one event of kind "missed" that says how many it will not see.
+	// WatchEvents streams the stored events with seq > after_seq, and then new ones. A reader that falls behind gets an event of kind "missed"
+	// with the number of lost events.
 	WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Event], error)
 }
 
@@ -141,21 +143,23 @@ type LoadGenerator_WatchEventsClient = grpc.ServerStreamingClient[Event]
 // All implementations must embed UnimplementedLoadGeneratorServer
 // for forward compatibility.
 //
-// LoadGenerator sends open-model load: calls start when they are due, whether or not earlier ones were answered.
+// LoadGenerator sends load after the open model: a call starts when it is due, whether or not earlier calls were answered.
 type LoadGeneratorServer interface {
-	// StartLoad answers ALREADY_EXISTS when the name is taken, INVALID_ARGUMENT when target, method, request or rate cannot be used.
+	// StartLoad starts a load. It fails with ALREADY_EXISTS if the name is taken, and with INVALID_ARGUMENT if target, method, request or rate
+	// cannot be used.
 	StartLoad(context.Context, *StartLoadRequest) (*LoadStats, error)
-	// SetRate changes the rate from now on. A rate of 0 pauses the load.
+	// SetRate changes the rate. A rate of 0 pauses the load.
 	SetRate(context.Context, *SetRateRequest) (*LoadStats, error)
-	// GetLoad reads a load; NOT_FOUND when there is none of that name.
+	// GetLoad returns the statistics of a load, or NOT_FOUND.
 	GetLoad(context.Context, *GetLoadRequest) (*LoadStats, error)
-	// StopLoad starts no further call, waits for those in flight, and returns the final numbers. The name is free afterwards.
+	// StopLoad stops a load, waits for its calls in flight, and returns the final statistics. The name is free afterwards.
 	StopLoad(context.Context, *StopLoadRequest) (*LoadStats, error)
+	// ListLoads returns the statistics of all loads.
 	ListLoads(context.Context, *ListLoadsRequest) (*ListLoadsResponse, error)
-	// Breakers lists the circuit breakers of this process.
+	// Breakers returns the circuit breakers of this process.
 	Breakers(context.Context, *BreakersRequest) (*BreakersResponse, error)
-	// WatchEvents sends the events that are still kept with seq > after_seq, then each as it happens.
-	// A reader that fell behind gets one event of kind "missed" that says how many it will not see.
+	// WatchEvents streams the stored events with seq > after_seq, and then new ones. A reader that falls behind gets an event of kind "missed"
+	// with the number of lost events.
 	WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[Event]) error
 	mustEmbedUnimplementedLoadGeneratorServer()
 }

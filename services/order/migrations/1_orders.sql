@@ -9,12 +9,12 @@ CREATE TABLE orders (
     state           text NOT NULL CHECK (state IN ('pending', 'reserved', 'charged', 'confirmed', 'cancelling', 'cancelled')),
     idempotency_key text,
     request_digest  bytea NOT NULL,
-    -- Why it was cancelled, as the caller was told, and whether the caller may try again.
+    -- Why it was cancelled, as the caller sees it, and whether the caller may retry.
     code            int NOT NULL DEFAULT 0,
     reason          text NOT NULL DEFAULT '',
     message         text NOT NULL DEFAULT '',
     again           boolean NOT NULL DEFAULT false,
-    -- Who works on it, and until when nobody else does.
+    -- Which worker has it, and until when no other may take it.
     owner           text NOT NULL,
     lease           timestamptz NOT NULL,
     created         timestamptz NOT NULL DEFAULT now()

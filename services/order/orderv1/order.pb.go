@@ -27,14 +27,14 @@ type OrderState int32
 
 const (
 	OrderState_ORDER_STATE_UNSPECIFIED OrderState = 0
-	// Nothing is known to be done for it.
+	// No step is known to be done.
 	OrderState_ORDER_STATE_PENDING OrderState = 1
 	// Stock is reserved.
 	OrderState_ORDER_STATE_RESERVED OrderState = 2
-	// Money is charged; from here on it can only be confirmed.
+	// The price is charged. From here on the order can only be confirmed.
 	OrderState_ORDER_STATE_CHARGED   OrderState = 3
 	OrderState_ORDER_STATE_CONFIRMED OrderState = 4
-	// It failed, and what was done is being undone.
+	// The order failed and is being undone.
 	OrderState_ORDER_STATE_CANCELLING OrderState = 5
 	OrderState_ORDER_STATE_CANCELLED  OrderState = 6
 )
@@ -245,9 +245,9 @@ type CreateOrderRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	UserId string                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	Lines  []*OrderLine           `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
-	// Repeating a request with its key gives the same order again, also while other services are away, and a new attempt after UNAVAILABLE
-	// or ABORTED. A key that came with another request is INVALID_ARGUMENT. Without one each request is a new order. A key belongs to the
-	// verified identity of the caller and to the user: the same key of another one is another order.
+	// Repeating a request with the same key returns the same order, even while other services are down, and makes a new attempt after UNAVAILABLE
+	// or ABORTED. The same key with another request is INVALID_ARGUMENT. Without a key each request is a new order. A key belongs to the user and
+	// to the verified identity of the caller: the same key of another user or caller is another order.
 	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -438,11 +438,11 @@ func (x *GetOrderResponse) GetOrder() *Order {
 
 type ListOrdersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Of everybody when empty.
+	// Empty selects the orders of all users.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// 50 when 0; at most 500.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// From the answer before.
+	// next_page_token of the previous page.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -590,14 +590,14 @@ func (*AuditRequest) Descriptor() ([]byte, []int) {
 
 type AuditResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stock, money and orders agree.
+	// Whether orders, stock and payments agree.
 	Consistent bool `protobuf:"varint,1,opt,name=consistent,proto3" json:"consistent,omitempty"`
-	// Each names an order, or a sku, and what does not agree; at most 100.
+	// One sentence per difference, which names an order or a SKU; at most 100.
 	Violations []string `protobuf:"bytes,2,rep,name=violations,proto3" json:"violations,omitempty"`
 	Confirmed  int64    `protobuf:"varint,3,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
 	Cancelled  int64    `protobuf:"varint,4,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
 	InFlight   int64    `protobuf:"varint,5,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
-	// Money of confirmed orders, as both sides know it.
+	// The total of all confirmed orders, according to the orders and to the payments.
 	OrderedCents  int64 `protobuf:"varint,6,opt,name=ordered_cents,json=orderedCents,proto3" json:"ordered_cents,omitempty"`
 	ChargedCents  int64 `protobuf:"varint,7,opt,name=charged_cents,json=chargedCents,proto3" json:"charged_cents,omitempty"`
 	unknownFields protoimpl.UnknownFields

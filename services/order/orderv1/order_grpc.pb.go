@@ -29,18 +29,19 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// OrderService sells: it asks UserService who buys, reserves stock, charges money, and undoes all of it when one of them fails.
+// OrderService sells: it looks up the user, reserves stock and charges the price, and undoes everything if one of the steps fails.
 type OrderServiceClient interface {
-	// CreateOrder answers with a confirmed order; or a charged one, when only the last step, which cannot be refused any more, is still to
-	// be done. Or with an error, and what was done is undone: FAILED_PRECONDITION with the reason OUT_OF_STOCK or PAYMENT_DECLINED,
-	// NOT_FOUND for an unknown user or sku, and UNAVAILABLE or ABORTED when it may be tried again with the same key. While UserService
-	// cannot answer, an order of a user whom this replica knows goes on; the response header x-fallback says so.
+	// CreateOrder returns a confirmed order, or a charged one if only the last step, which cannot fail for good, is still to be done. Otherwise
+	// everything was undone, and it fails with FAILED_PRECONDITION and the reason OUT_OF_STOCK or PAYMENT_DECLINED, with NOT_FOUND for an unknown
+	// user or SKU, or with UNAVAILABLE or ABORTED, after which the request can be repeated with the same key. While UserService is down, users
+	// that this replica remembers can still order; the response header x-fallback says so.
 	CreateOrder(ctx context.Context, in *CreateOrderRequest, opts ...grpc.CallOption) (*CreateOrderResponse, error)
+	// GetOrder returns an order in any state, or NOT_FOUND.
 	GetOrder(ctx context.Context, in *GetOrderRequest, opts ...grpc.CallOption) (*GetOrderResponse, error)
-	// ListOrders lists the newest first.
+	// ListOrders returns orders, the newest first.
 	ListOrders(ctx context.Context, in *ListOrdersRequest, opts ...grpc.CallOption) (*ListOrdersResponse, error)
-	// Audit compares all orders with stock and money, and the counters of stock with what is reserved and sold. An order in flight is counted,
-	// not judged.
+	// Audit compares all orders with stock and payments, and the counters of stock with the reservations. Orders in flight are counted but not
+	// checked.
 	Audit(ctx context.Context, in *AuditRequest, opts ...grpc.CallOption) (*AuditResponse, error)
 }
 
@@ -96,18 +97,19 @@ func (c *orderServiceClient) Audit(ctx context.Context, in *AuditRequest, opts .
 // All implementations must embed UnimplementedOrderServiceServer
 // for forward compatibility.
 //
-// OrderService sells: it asks UserService who buys, reserves stock, charges money, and undoes all of it when one of them fails.
+// OrderService sells: it looks up the user, reserves stock and charges the price, and undoes everything if one of the steps fails.
 type OrderServiceServer interface {
-	// CreateOrder answers with a confirmed order; or a charged one, when only the last step, which cannot be refused any more, is still to
-	// be done. Or with an error, and what was done is undone: FAILED_PRECONDITION with the reason OUT_OF_STOCK or PAYMENT_DECLINED,
-	// NOT_FOUND for an unknown user or sku, and UNAVAILABLE or ABORTED when it may be tried again with the same key. While UserService
-	// cannot answer, an order of a user whom this replica knows goes on; the response header x-fallback says so.
+	// CreateOrder returns a confirmed order, or a charged one if only the last step, which cannot fail for good, is still to be done. Otherwise
+	// everything was undone, and it fails with FAILED_PRECONDITION and the reason OUT_OF_STOCK or PAYMENT_DECLINED, with NOT_FOUND for an unknown
+	// user or SKU, or with UNAVAILABLE or ABORTED, after which the request can be repeated with the same key. While UserService is down, users
+	// that this replica remembers can still order; the response header x-fallback says so.
 	CreateOrder(context.Context, *CreateOrderRequest) (*CreateOrderResponse, error)
+	// GetOrder returns an order in any state, or NOT_FOUND.
 	GetOrder(context.Context, *GetOrderRequest) (*GetOrderResponse, error)
-	// ListOrders lists the newest first.
+	// ListOrders returns orders, the newest first.
 	ListOrders(context.Context, *ListOrdersRequest) (*ListOrdersResponse, error)
-	// Audit compares all orders with stock and money, and the counters of stock with what is reserved and sold. An order in flight is counted,
-	// not judged.
+	// Audit compares all orders with stock and payments, and the counters of stock with the reservations. Orders in flight are counted but not
+	// checked.
 	Audit(context.Context, *AuditRequest) (*AuditResponse, error)
 	mustEmbedUnimplementedOrderServiceServer()
 }

@@ -1,5 +1,5 @@
 -- +goose Up
--- A refunded row may have no amount: it keeps a charge that is late from being made.
+-- A refunded row may have no amount: it blocks a charge that arrives later.
 CREATE TABLE payments (
     order_id     text PRIMARY KEY,
     user_id      text NOT NULL,

@@ -249,9 +249,9 @@ func (*RefundResponse) Descriptor() ([]byte, []int) {
 
 type ListPaymentsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only those of orders after this one, by id; from the first when empty.
+	// Only payments of orders after this id; from the first order if empty.
 	AfterOrderId string `protobuf:"bytes,1,opt,name=after_order_id,json=afterOrderId,proto3" json:"after_order_id,omitempty"`
-	// Only those of orders up to this one; to the last when empty.
+	// Only payments of orders up to this id; to the last order if empty.
 	UntilOrderId  string `protobuf:"bytes,2,opt,name=until_order_id,json=untilOrderId,proto3" json:"until_order_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

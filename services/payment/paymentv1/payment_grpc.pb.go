@@ -28,14 +28,14 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// PaymentService moves money. Each call may be repeated: its order_id makes the repetition do nothing more.
+// PaymentService charges orders and refunds them. Every call is idempotent by order_id.
 type PaymentServiceClient interface {
-	// Charge takes the money. FAILED_PRECONDITION: PAYMENT_DECLINED over 10,000.00, or ORDER_REFUNDED when the order was refunded, even
-	// before. INVALID_ARGUMENT for another amount than the first time.
+	// Charge charges an order. It fails with FAILED_PRECONDITION and the reason PAYMENT_DECLINED above 10,000.00, or ORDER_REFUNDED if the order
+	// was refunded, even before it was charged; and with INVALID_ARGUMENT for another amount than the first time.
 	Charge(ctx context.Context, in *ChargeRequest, opts ...grpc.CallOption) (*ChargeResponse, error)
-	// Refund gives back what was charged, and lets nothing be charged for the order any more.
+	// Refund returns the money of an order and blocks later charges of it.
 	Refund(ctx context.Context, in *RefundRequest, opts ...grpc.CallOption) (*RefundResponse, error)
-	// ListPayments lists them by the ids of their orders, for audits.
+	// ListPayments streams payments sorted by order id, for audits.
 	ListPayments(ctx context.Context, in *ListPaymentsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Payment], error)
 }
 
@@ -90,14 +90,14 @@ type PaymentService_ListPaymentsClient = grpc.ServerStreamingClient[Payment]
 // All implementations must embed UnimplementedPaymentServiceServer
 // for forward compatibility.
 //
-// PaymentService moves money. Each call may be repeated: its order_id makes the repetition do nothing more.
+// PaymentService charges orders and refunds them. Every call is idempotent by order_id.
 type PaymentServiceServer interface {
-	// Charge takes the money. FAILED_PRECONDITION: PAYMENT_DECLINED over 10,000.00, or ORDER_REFUNDED when the order was refunded, even
-	// before. INVALID_ARGUMENT for another amount than the first time.
+	// Charge charges an order. It fails with FAILED_PRECONDITION and the reason PAYMENT_DECLINED above 10,000.00, or ORDER_REFUNDED if the order
+	// was refunded, even before it was charged; and with INVALID_ARGUMENT for another amount than the first time.
 	Charge(context.Context, *ChargeRequest) (*ChargeResponse, error)
-	// Refund gives back what was charged, and lets nothing be charged for the order any more.
+	// Refund returns the money of an order and blocks later charges of it.
 	Refund(context.Context, *RefundRequest) (*RefundResponse, error)
-	// ListPayments lists them by the ids of their orders, for audits.
+	// ListPayments streams payments sorted by order id, for audits.
 	ListPayments(*ListPaymentsRequest, grpc.ServerStreamingServer[Payment]) error
 	mustEmbedUnimplementedPaymentServiceServer()
 }

@@ -48,7 +48,7 @@ func Serve(t testing.TB, name string, database postgres.Config, register func(*g
 	case a := <-ready:
 		p.Address = a.Service
 	case <-ended:
-		t.Fatal(name, "did not begin")
+		t.Fatal(name, "did not start")
 	}
 	conn, err := grpc.NewClient(p.Address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

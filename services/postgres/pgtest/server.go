@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/yaml"
 )
 
 // RequireEnv names the environment variable that turns a missing PostgreSQL into a failure instead of a skipped test.
@@ -107,9 +109,7 @@ func (s *Server) prepare(context.Context) error {
 			return err
 		}
 	}
-	_, here, _, _ := runtime.Caller(0)
-	settings := filepath.Join(filepath.Dir(here), "../../../charts/postgres/files")
-	if err := os.CopyFS(filepath.Join(s.folder, "settings"), os.DirFS(settings)); err != nil {
+	if err := writeSettings(filepath.Join(s.folder, "settings")); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(filepath.Join(s.folder, "settings/postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
@@ -118,6 +118,34 @@ func (s *Server) prepare(context.Context) error {
 	}
 	_, err = file.WriteString(testSettings)
 	return errors.Join(err, file.Close(), s.Renew())
+}
+
+// writeSettings writes the files of the ConfigMap that the chart renders for the sandbox.
+func writeSettings(folder string) error {
+	_, here, _, _ := runtime.Caller(0)
+	rendered, err := os.ReadFile(filepath.Join(filepath.Dir(here), "../../../charts/testdata/postgres.golden.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, text := range strings.Split(string(rendered), "\n---\n") {
+		var object struct {
+			Kind string
+			Data map[string]string
+		}
+		if err := yaml.Unmarshal([]byte(text), &object); err != nil {
+			return err
+		}
+		if object.Kind != "ConfigMap" {
+			continue
+		}
+		for name, content := range object.Data {
+			if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return errors.New("the chart of PostgreSQL renders no ConfigMap")
 }
 
 // unprivilegedUser returns a user other than root.

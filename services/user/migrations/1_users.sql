@@ -1,5 +1,5 @@
 -- +goose Up
--- The users u-1 to u-1000 are computed, so numbers begin after them.
+-- The users u-1 to u-1000 are computed, so numbers start after them.
 CREATE TABLE users (
     number          bigint PRIMARY KEY,
     name            text NOT NULL,

@@ -1,4 +1,4 @@
-// Package userclient is the caller's side of UserService: a chat client that loses nothing, and a call that every sandbox can answer.
+// Package userclient is the client side of UserService: a chat client that loses no message, and a call that every sandbox can answer.
 package userclient
 
 import (
@@ -20,23 +20,29 @@ import (
 // rejoinAfter is the pause between a stream that broke and the next one.
 const rejoinAfter = 500 * time.Millisecond
 
-// Chat sends lines to a room of UserService and receives what everybody sends there, each message once. It uses as many streams as it takes: servers
-// close them from time to time, and pods die. After a break it joins again behind the last message received, and sends again, with their keys, the
-// lines that did not come back.
+// Chat sends lines to a room of UserService and receives every message of the room once. It uses as many streams as it needs: servers close
+// streams from time to time, and pods die. After a break it joins again after the last message received, and sends the lines that did not
+// come back again, with the same keys.
 type Chat struct {
 	Client     userv1.UserServiceClient
 	Room, User string
-	Key        func(n int) string // of the n-th line; unique for User in the room
-	Receive    func(*userv1.ChatMessage) error
-	Lost       func(error) // called with the reason before a new stream is opened
-	After      *int64      // id of the last message received; nil to receive new messages only
+	// Key returns the key of the n-th line, which must be unique for User in the room.
+	Key     func(n int) string
+	Receive func(*userv1.ChatMessage) error
+	// Lost is called with the reason before a new stream is opened.
+	Lost func(error)
+	// After is the id of the last message received. nil means new messages only.
+	After *int64
 
-	sent    int
-	silent  bool // no line will follow
-	seeking bool // skipping what was in the room before our own first line
+	sent int
+	// silent means that no line follows.
+	silent bool
+	// seeking means that messages before our own first line are skipped.
+	seeking bool
 
-	mu      sync.Mutex
-	unheard []*userv1.ChatMessage // sent and not received back yet
+	mu sync.Mutex
+	// pending are messages that were sent and have not come back.
+	pending []*userv1.ChatMessage
 }
 
 // Run returns nil when lines is closed and all of them were received back. It returns an error when ctx ends or when the server refuses the client.
@@ -69,12 +75,13 @@ func (c *Chat) stream(ctx context.Context, lines <-chan string) error {
 		return err
 	}
 	after := c.After
-	if after == nil && len(c.unheard) > 0 { // they are somewhere in the room, if they were stored before the stream broke
+	// The pending messages are in the room, if they were stored before the stream broke.
+	if after == nil && len(c.pending) > 0 {
 		after, c.seeking = proto.Int64(0), true
 	}
 	// Errors of Send are ignored because Recv returns the status of the stream.
 	_ = stream.Send(&userv1.ChatMessage{Room: c.Room, UserId: c.User, AfterId: after})
-	for _, m := range c.unheard {
+	for _, m := range c.pending {
 		_ = stream.Send(m)
 	}
 	if c.silent {
@@ -103,7 +110,7 @@ func (c *Chat) next(line string) *userv1.ChatMessage {
 	defer c.mu.Unlock()
 	c.sent++
 	m := &userv1.ChatMessage{Text: line, Key: c.Key(c.sent)}
-	c.unheard = append(c.unheard, m)
+	c.pending = append(c.pending, m)
 	return m
 }
 
@@ -125,13 +132,13 @@ func (c *Chat) receive(stream grpc.BidiStreamingClient[userv1.ChatMessage, userv
 	}
 }
 
-// isNew removes a message from the unheard ones and reports whether it was not received before.
+// isNew removes a message from the pending ones, and reports whether it was not received before.
 func (c *Chat) isNew(m *userv1.ChatMessage) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before := len(c.unheard)
-	c.unheard = slices.DeleteFunc(c.unheard, func(u *userv1.ChatMessage) bool { return m.GetUserId() == c.User && m.GetKey() == u.GetKey() })
-	if c.seeking && len(c.unheard) == before {
+	before := len(c.pending)
+	c.pending = slices.DeleteFunc(c.pending, func(u *userv1.ChatMessage) bool { return m.GetUserId() == c.User && m.GetKey() == u.GetKey() })
+	if c.seeking && len(c.pending) == before {
 		return false
 	}
 	c.seeking, c.After = false, proto.Int64(m.GetId())

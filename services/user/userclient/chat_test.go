@@ -17,11 +17,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// hall is a room whose streams break just after they have stored some of the messages received.
+// hall is a room whose streams break after they have stored some of the received messages.
 type hall struct {
 	userv1.UnimplementedUserServiceServer
 
-	breaksAt []int // counted over all streams
+	// breaksAt has the numbers of the messages at which a stream breaks, counted over all streams.
+	breaksAt []int
 	ends     error
 
 	mu       sync.Mutex
@@ -59,7 +60,7 @@ func (h *hall) Chat(stream grpc.BidiStreamingServer[userv1.ChatMessage, userv1.C
 	}
 }
 
-// stored stores a message that has a key nobody used before.
+// stored stores a message whose key is new.
 func (h *hall) stored(m *userv1.ChatMessage) []*userv1.ChatMessage {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -81,35 +82,36 @@ func TestChat_LosesNothingWhenStreamsBreak(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		hall     *hall
-		want     string // of the error; none when empty
-		rejoins  int
+		// want is a part of the error; empty means none.
+		want    string
+		rejoins int
 	}{
 		{"no stream breaks", &hall{}, "", 0},
-		{"two streams break before anything was heard", &hall{breaksAt: []int{1, 2}, ends: status.Error(codes.Unavailable, "going")}, "", 2},
-		{"a stream breaks when something was heard", &hall{breaksAt: []int{2}, ends: status.Error(codes.Unavailable, "going")}, "", 1},
-		{"it was too slow", &hall{breaksAt: []int{3}, ends: status.Error(codes.ResourceExhausted, "too slow")}, "", 1},
-		{"a stream breaks when only what is new is wanted", &hall{breaksAt: []int{1}, ends: status.Error(codes.Unavailable, "going"), said: []*userv1.ChatMessage{{Id: 1, UserId: "bob", Key: "old"}}}, "", 1},
-		{"the room will not have it", &hall{breaksAt: []int{1}, ends: status.Error(codes.InvalidArgument, "too long")}, "too long", 0},
+		{"two streams break before anything was received", &hall{breaksAt: []int{1, 2}, ends: status.Error(codes.Unavailable, "going")}, "", 2},
+		{"a stream breaks after something was received", &hall{breaksAt: []int{2}, ends: status.Error(codes.Unavailable, "going")}, "", 1},
+		{"the client was too slow", &hall{breaksAt: []int{3}, ends: status.Error(codes.ResourceExhausted, "too slow")}, "", 1},
+		{"a stream breaks while only new messages are wanted", &hall{breaksAt: []int{1}, ends: status.Error(codes.Unavailable, "going"), said: []*userv1.ChatMessage{{Id: 1, UserId: "bob", Key: "old"}}}, "", 1},
+		{"the room refuses a message", &hall{breaksAt: []int{1}, ends: status.Error(codes.InvalidArgument, "too long")}, "too long", 0},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			t.Parallel()
 			conn, _ := contracttest.Serve(t, func(s *grpc.Server) { userv1.RegisterUserServiceServer(s, c.hall) })
-			var heard []string
+			var received []string
 			rejoins, before := 0, len(c.hall.said)
 			v := &Chat{Client: userv1.NewUserServiceClient(conn), Room: "hall", User: "ada", Key: strconv.Itoa, After: new(int64),
-				Receive: func(m *userv1.ChatMessage) error { heard = append(heard, m.GetText()); return nil }, Lost: func(error) { rejoins++ }}
+				Receive: func(m *userv1.ChatMessage) error { received = append(received, m.GetText()); return nil }, Lost: func(error) { rejoins++ }}
 			if before > 0 {
 				v.After = nil
 			}
 			err := v.Run(t.Context(), lines("one", "two", "three", "four"))
 			if c.want != "" {
 				if err == nil || !strings.Contains(err.Error(), c.want) {
-					t.Errorf("it ended with %v", err)
+					t.Errorf("Run returned %v", err)
 				}
 				return
 			}
-			if want := []string{"one", "two", "three", "four"}; err != nil || !slices.Equal(heard, want) || rejoins != c.rejoins {
-				t.Errorf("it heard %q, joined again %d times, and ended with %v", heard, rejoins, err)
+			if want := []string{"one", "two", "three", "four"}; err != nil || !slices.Equal(received, want) || rejoins != c.rejoins {
+				t.Errorf("received %q, joined again %d times, returned %v", received, rejoins, err)
 			}
 			if len(c.hall.stored(nil)) != 4+before {
 				t.Errorf("the room stored %v", c.hall.said)

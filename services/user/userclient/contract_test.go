@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite the contracts")
 
 // TestContract_UserService records the calls that the command line makes, by the code that makes them.
 func TestContract_UserService(t *testing.T) {
-	// enter makes ada say lines in the hall, each when she has heard the one before, and returns the keys of what she heard.
+	// enter lets ada send lines in the hall, each after she has received the previous one, and returns the keys of the messages she received.
 	enter := func(conn grpc.ClientConnInterface, v *Chat, said ...string) (heard []string, err error) {
 		lines := make(chan string, len(said))
 		next := func() {
@@ -33,13 +33,13 @@ func TestContract_UserService(t *testing.T) {
 			said = said[1:]
 		}
 		v.Client, v.Room, v.Key = userv1.NewUserServiceClient(conn), "hall", strconv.Itoa
-		v.Lost = func(err error) { t.Error("it joined again after", err) }
+		v.Lost = func(err error) { t.Error("the client joined again after", err) }
 		v.Receive = func(m *userv1.ChatMessage) error {
 			heard = append(heard, m.GetKey())
 			next()
 			return nil
 		}
-		if len(v.unheard) == 0 {
+		if len(v.pending) == 0 {
 			next()
 		}
 		return heard, v.Run(t.Context(), lines)
@@ -70,7 +70,7 @@ func TestContract_UserService(t *testing.T) {
 		{contracts.Interaction{Name: "saying again what was not heard", State: "hello was said in the room", Method: chat, Code: "OK", Match: anyTime, Script: []contracts.Move{
 			contracts.Sent(&userv1.ChatMessage{Room: "hall", UserId: "ada", AfterId: proto.Int64(0)}), said("hello", "1"), heard(1, "hello", "1"), said("bye", "2"), heard(2, "bye", "2")}},
 			func(conn grpc.ClientConnInterface) ([]string, error) {
-				v := &Chat{User: "ada", After: proto.Int64(0), sent: 1, unheard: []*userv1.ChatMessage{{Text: "hello", Key: "1"}}}
+				v := &Chat{User: "ada", After: proto.Int64(0), sent: 1, pending: []*userv1.ChatMessage{{Text: "hello", Key: "1"}}}
 				return enter(conn, v, "bye")
 			}, []string{"1", "2"}, codes.OK},
 		{contracts.Interaction{Name: "joining again after what was heard", State: "hello was said in the room", Method: chat, Code: "OK", Match: anyTime, Script: []contracts.Move{
@@ -85,7 +85,7 @@ func TestContract_UserService(t *testing.T) {
 		t.Run(e.Name, func(t *testing.T) {
 			contracttest.Play(t, e.Interaction, func(conn grpc.ClientConnInterface) {
 				if keys, err := e.use(conn); status.Code(err) != e.code || !slices.Equal(keys, e.keys) {
-					t.Errorf("our own code makes of it %v, %v", keys, err)
+					t.Errorf("our own code returns %v, %v", keys, err)
 				}
 			})
 		})

@@ -93,7 +93,7 @@ func (x *User) GetAge() int32 {
 
 type GetUserRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "u-" and a decimal number without leading zeros: u-42.
+	// "u-" and a decimal number without leading zeros, such as u-42.
 	UserId        string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -186,10 +186,10 @@ type CreateUserRequest struct {
 	Email string                 `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
 	// In years.
 	Age int32 `protobuf:"varint,3,opt,name=age,proto3" json:"age,omitempty"`
-	// As in GetUserRequest; when empty, the service picks one.
+	// As in GetUserRequest; if empty, the service chooses one.
 	UserId string `protobuf:"bytes,4,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Repeating a request with its key gives the same answer again. A key that came with another request is INVALID_ARGUMENT. A key belongs
-	// to the verified identity of the caller: the same key of another caller is another user.
+	// Repeating a request with the same key returns the same user. The same key with another request is INVALID_ARGUMENT. A key belongs to the
+	// verified identity of the caller: the same key of another caller is another user.
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -307,20 +307,20 @@ func (x *CreateUserResponse) GetUser() *User {
 type ChatMessage struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	UserId string                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Empty in the message that joins.
+	// Empty in the first message, which joins the room.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// The message that joins names the room; later ones may leave it empty.
+	// The first message names the room; later ones may leave it empty.
 	Room string `protobuf:"bytes,3,opt,name=room,proto3" json:"room,omitempty"`
-	// 1, 2, 3 … in each room; given by the server.
+	// 1, 2, 3 and so on in each room; set by the server.
 	Id int64 `protobuf:"varint,4,opt,name=id,proto3" json:"id,omitempty"`
-	// In the message that joins: receive what came after this id, all that is kept when 0, and only what is new when not set. When some of
-	// what came after it is no longer kept, the stream ends with OUT_OF_RANGE and the reason MESSAGES_PRUNED; so it does for a reader who
-	// falls that far behind. OUT_OF_RANGE without a reason: the room has no such id yet.
+	// In the first message: receive the messages after this id, all that are kept if 0, and only new ones if not set. If some of them are no
+	// longer kept, the stream ends with OUT_OF_RANGE and the reason MESSAGES_PRUNED, also for a reader that falls that far behind. OUT_OF_RANGE
+	// without a reason means that the room has no such id yet.
 	AfterId *int64 `protobuf:"varint,5,opt,name=after_id,json=afterId,proto3,oneof" json:"after_id,omitempty"`
-	// Chosen by who speaks, unique for the user and the room: a message that is sent again with its key, after the stream broke, is said
-	// once, as long as it is kept. Without one each message is new.
+	// Chosen by the sender, unique for the user and the room. A message that is sent again with its key, after a broken stream, is stored once,
+	// as long as it is kept. Without a key each message is new.
 	Key string `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
-	// When it was said; given by the server.
+	// When the message was stored; set by the server.
 	Time          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=time,proto3" json:"time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -28,17 +28,17 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// UserService knows the users u-1 to u-1000 from the beginning, and those that are created.
+// UserService has the users u-1 to u-1000, and those that are created.
 type UserServiceClient interface {
-	// GetUser answers NOT_FOUND for a well-formed id nobody has, and INVALID_ARGUMENT for a malformed one. The users from the beginning
-	// are computed: they are answered while the database is away.
+	// GetUser returns a user. It fails with NOT_FOUND for a well-formed id that does not exist, and with INVALID_ARGUMENT for a malformed one.
+	// The users u-1 to u-1000 are computed, so they are available while the database is down.
 	GetUser(ctx context.Context, in *GetUserRequest, opts ...grpc.CallOption) (*GetUserResponse, error)
-	// CreateUser answers ALREADY_EXISTS for an id or an email that somebody has.
+	// CreateUser creates a user. It fails with ALREADY_EXISTS if the id or the email is taken.
 	CreateUser(ctx context.Context, in *CreateUserRequest, opts ...grpc.CallOption) (*CreateUserResponse, error)
-	// Chat joins one room with the first message, says what the later ones say, and receives what everybody in the room says, oneself
-	// included: each message once, in the order of their ids. It ends with RESOURCE_EXHAUSTED when messages come faster than they are
-	// read, and with UNAVAILABLE when the server or the database goes away; join again after the last id seen, and nothing is lost, as long
-	// as it is kept: a room keeps its newest messages, 10,000 if the server was not told otherwise (CHAT_KEEP).
+	// Chat joins the room that the first message names, sends the later messages to it, and receives every message of the room, including its
+	// own: each once, ordered by id. It fails with RESOURCE_EXHAUSTED if messages are read too slowly, and with UNAVAILABLE if the server stops
+	// or the database is down. A client that joins again after the last id it has received misses nothing, as long as the messages are kept: a
+	// room keeps its newest messages, 10,000 by default (CHAT_KEEP).
 	Chat(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ChatMessage, ChatMessage], error)
 }
 
@@ -87,17 +87,17 @@ type UserService_ChatClient = grpc.BidiStreamingClient[ChatMessage, ChatMessage]
 // All implementations must embed UnimplementedUserServiceServer
 // for forward compatibility.
 //
-// UserService knows the users u-1 to u-1000 from the beginning, and those that are created.
+// UserService has the users u-1 to u-1000, and those that are created.
 type UserServiceServer interface {
-	// GetUser answers NOT_FOUND for a well-formed id nobody has, and INVALID_ARGUMENT for a malformed one. The users from the beginning
-	// are computed: they are answered while the database is away.
+	// GetUser returns a user. It fails with NOT_FOUND for a well-formed id that does not exist, and with INVALID_ARGUMENT for a malformed one.
+	// The users u-1 to u-1000 are computed, so they are available while the database is down.
 	GetUser(context.Context, *GetUserRequest) (*GetUserResponse, error)
-	// CreateUser answers ALREADY_EXISTS for an id or an email that somebody has.
+	// CreateUser creates a user. It fails with ALREADY_EXISTS if the id or the email is taken.
 	CreateUser(context.Context, *CreateUserRequest) (*CreateUserResponse, error)
-	// Chat joins one room with the first message, says what the later ones say, and receives what everybody in the room says, oneself
-	// included: each message once, in the order of their ids. It ends with RESOURCE_EXHAUSTED when messages come faster than they are
-	// read, and with UNAVAILABLE when the server or the database goes away; join again after the last id seen, and nothing is lost, as long
-	// as it is kept: a room keeps its newest messages, 10,000 if the server was not told otherwise (CHAT_KEEP).
+	// Chat joins the room that the first message names, sends the later messages to it, and receives every message of the room, including its
+	// own: each once, ordered by id. It fails with RESOURCE_EXHAUSTED if messages are read too slowly, and with UNAVAILABLE if the server stops
+	// or the database is down. A client that joins again after the last id it has received misses nothing, as long as the messages are kept: a
+	// room keeps its newest messages, 10,000 by default (CHAT_KEEP).
 	Chat(grpc.BidiStreamingServer[ChatMessage, ChatMessage]) error
 	mustEmbedUnimplementedUserServiceServer()
 }

@@ -1,0 +1,176 @@
+package charts
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Service is the record of one service of the shop. Everything else that knows a service is computed from its record: the release and the image, the
+// certificate, the role and schema in the database, who may call it, the methods of `sandbox call`, and the targets of the load generator.
+type Service struct {
+	// Name is the name of the release, of the program below cmd/, of the image and of the Kubernetes account.
+	Name string
+	// Purpose says in a few words what the service does.
+	Purpose string
+	// Protos are the files, relative to services/proto, whose gRPC services it serves.
+	Protos []string
+	// Replicas is the number of pods; 0 means the chart's default.
+	Replicas int
+	// MinAvailable is the number of pods that a voluntary disruption leaves; 0 means the chart's default.
+	MinAvailable int
+	// Needs are the releases that must be ready before this one is installed.
+	Needs []string
+	// Callers are the services that may call it, besides the command line. Empty means that every workload may.
+	Callers []string
+	// Policy is its governance policy, in addition to Callers. May be nil.
+	Policy map[string]any
+	// State is the role and the schema of the service in PostgreSQL; empty for a service without state.
+	State string
+	// FirstCall is true if the first call of `sandbox up` waits for this service.
+	FirstCall bool
+	// CPU is the CPU request of each pod, such as 150m; empty means the chart's default.
+	CPU string
+	// Env are environment variables.
+	Env map[string]any
+}
+
+// LoadGenerator is the service that sends the load of scenarios.
+const LoadGenerator = "loadgen"
+
+// BackgroundTarget is the service that the load generator calls by itself.
+const BackgroundTarget = "userservice"
+
+// Services returns the services of the shop in the order in which their images are needed.
+func Services() []Service {
+	return []Service{
+		{
+			Name: "userservice", Purpose: "users and chat over gRPC", Protos: []string{"user/v1/user.proto"},
+			Replicas: 3, MinAvailable: 2, Needs: []string{"pki"}, State: "users", FirstCall: true,
+		},
+		{
+			// It starts after userservice. Otherwise its calls would fail and its breaker would open. On a busy node the services under test get CPU
+			// before the load generator.
+			Name: LoadGenerator, Purpose: "load on the other services", Protos: []string{"loadgen/v1/loadgen.proto"},
+			Needs: []string{"pki", "userservice"}, CPU: "150m",
+		},
+		{
+			Name: "inventoryservice", Purpose: "stock and its reservation", Protos: []string{"inventory/v1/inventory.proto"},
+			Needs: []string{"postgres"}, Callers: []string{"orderservice"}, State: "inventory",
+		},
+		{
+			Name: "paymentservice", Purpose: "payments for orders", Protos: []string{"payment/v1/payment.proto"},
+			Needs: []string{"postgres"}, Callers: []string{"orderservice"}, State: "payments",
+		},
+		{
+			Name: "orderservice", Purpose: "orders, a saga over the others", Protos: []string{"order/v1/order.proto"},
+			Needs: []string{"inventoryservice", "paymentservice"}, State: "orders", Policy: orderPolicy(),
+		},
+	}
+}
+
+func orderPolicy() map[string]any {
+	return map[string]any{
+		"version": "order-2",
+		// Orders beyond the capacity of two cores are refused immediately, and the others stay fast. The limit is at least 40, because a node that
+		// starts a pod stalls for up to a third of a second.
+		"shed": map[string]any{"minLimit": 40, "initialLimit": 40, "maxLimit": 200},
+		"server": []any{
+			// Audit reads every order.
+			map[string]any{"method": "order.v1.OrderService/Audit", "bulkhead": map[string]any{"maxConcurrent": 4}},
+		},
+		// Reads may be retried. Writes are repeated by the saga, with their idempotency key.
+		"client": []any{map[string]any{
+			"callee": "userservice", "method": "user.v1.UserService/GetUser",
+			"retry": map[string]any{"idempotent": true, "maxAttempts": 3, "codes": []any{"UNAVAILABLE"}},
+		}},
+	}
+}
+
+// LoadTargets returns the services that the load generator can call: those that admit it.
+func LoadTargets() []string {
+	var all []string
+	for _, s := range Services() {
+		if s.Name != LoadGenerator && (len(s.Callers) == 0 || slices.Contains(s.Callers, LoadGenerator)) {
+			all = append(all, s.Name)
+		}
+	}
+	return all
+}
+
+// release returns the release of a service. The image function is that of All.
+func (s Service) release(image func(component string) string) Release {
+	values := map[string]any{"image": image(s.Name)}
+	if s.Replicas > 0 {
+		values["replicas"] = s.Replicas
+	}
+	if s.MinAvailable > 0 {
+		values["minAvailable"] = s.MinAvailable
+	}
+	if policy := s.policy(); policy != nil {
+		values["policy"] = policy
+	}
+	if s.CPU != "" {
+		values["resources"] = map[string]any{"requests": map[string]any{"cpu": s.CPU}}
+	}
+	if env := s.env(); len(env) > 0 {
+		values["env"] = env
+	}
+	return Release{
+		Name: s.Name, Namespace: ShopNamespace, Chart: "grpcservice", Needs: s.Needs, Images: []string{image(s.Name)}, Values: values,
+		Selector: "app.kubernetes.io/name=" + s.Name, FirstCall: s.FirstCall, Digest: true,
+	}
+}
+
+// policy returns the policy of a service with the list of its callers; nil for neither.
+func (s Service) policy() map[string]any {
+	if len(s.Callers) == 0 {
+		return s.Policy
+	}
+	policy := map[string]any{"version": "callers-1"}
+	maps.Copy(policy, s.Policy)
+	var allow []any
+	for _, caller := range append(slices.Clone(s.Callers), commandLine) {
+		allow = append(allow, "spiffe://"+trustDomain+"/ns/"+ShopNamespace+"/sa/"+caller)
+	}
+	rules, _ := policy["server"].([]any)
+	policy["server"] = append(slices.Clone(rules), map[string]any{"method": "*/*", "callers": map[string]any{"allow": allow}})
+	return policy
+}
+
+// env returns the environment of a service. That of the load generator names its targets with their headless addresses.
+func (s Service) env() map[string]any {
+	if s.Name != LoadGenerator {
+		return s.Env
+	}
+	var targets []string
+	for _, t := range LoadTargets() {
+		targets = append(targets, t+"=dns:///"+t+"-headless."+ShopNamespace+".svc:8443")
+	}
+	env := map[string]any{"TARGETS": strings.Join(targets, ","), "BACKGROUND_TARGET": BackgroundTarget}
+	maps.Copy(env, s.Env)
+	return env
+}
+
+// commandLine is the account of `sandbox` on this machine.
+const commandLine = "cli"
+
+// workloads returns the workloads that get a certificate, by namespace.
+func workloads() map[string]any {
+	shop := []any{}
+	for _, s := range Services() {
+		shop = append(shop, s.Name)
+	}
+	return map[string]any{ShopNamespace: append(shop, "postgres", commandLine), SystemNamespace: []any{"jaeger"}}
+}
+
+// roles returns the database role of each service that keeps state.
+func roles() []any {
+	var all []any
+	for _, s := range Services() {
+		if s.State != "" {
+			all = append(all, map[string]any{"service": s.Name, "role": s.State})
+		}
+	}
+	return all
+}

@@ -1,0 +1,60 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
+)
+
+func TestEnsureNamespace(t *testing.T) {
+	k := fake.NewClientset()
+	c := &Client{Kube: k}
+	for range 2 {
+		if err := c.EnsureNamespace(t.Context(), "shop"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ns, err := k.CoreV1().Namespaces().Get(t.Context(), "shop", metav1.GetOptions{})
+	if err != nil || ns.Labels["app.kubernetes.io/part-of"] != "sandbox" {
+		t.Errorf("labels %v, %v", ns.Labels, err)
+	}
+	k.PrependReactor("create", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("forbidden") })
+	fixture.WantError(t, c.EnsureNamespace(t.Context(), "other"), "creating namespace other", "forbidden")
+}
+
+func TestWaitForAPI(t *testing.T) {
+	asked := 0
+	c := connect(t, func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked < 3 || r.URL.Path != "/readyz" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	if err := c.WaitForAPI(t.Context(), time.Minute); err != nil || asked != 3 {
+		t.Errorf("asked %d times: %v", asked, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	asked = 0
+	never := connect(t, func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked == 3 {
+			cancel()
+		}
+		http.Error(w, "etcd is down", http.StatusInternalServerError)
+	})
+	err := never.WaitForAPI(ctx, time.Minute)
+	fixture.WantError(t, err, "waiting for the cluster to answer", "etcd is down", "\ntry: sandbox doctor")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if err := never.WaitForAPI(t.Context(), time.Nanosecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("after its limit: %v", err)
+	}
+}

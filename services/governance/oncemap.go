@@ -1,0 +1,35 @@
+package governance
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+// onceMap makes a value once per key. Reading takes no lock. Its keys are methods and callees, so it stays small.
+type onceMap[K comparable, V any] struct {
+	mu    sync.Mutex
+	known atomic.Pointer[map[K]V]
+}
+
+// of returns the value of a key. make is called for a new key, by one goroutine.
+func (l *onceMap[K, V]) of(key K, make func(K) V) V {
+	if known := l.known.Load(); known != nil {
+		if v, ok := (*known)[key]; ok {
+			return v
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := map[K]V{}
+	if known := l.known.Load(); known != nil {
+		if v, ok := (*known)[key]; ok {
+			return v
+		}
+		maps.Copy(next, *known)
+	}
+	v := make(key)
+	next[key] = v
+	l.known.Store(&next)
+	return v
+}

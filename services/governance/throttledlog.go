@@ -1,0 +1,35 @@
+package governance
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// throttledEvery is the shortest interval between two log lines about the same thing, so that a client that connects every second, or a
+// missing collector, does not fill the log.
+const throttledEvery = 10 * time.Second
+
+// throttledLog logs a warning that may repeat for a long time, and adds how often it was suppressed.
+type throttledLog struct {
+	log    *slog.Logger
+	pace   *rate.Limiter
+	silent atomic.Int64
+}
+
+func newThrottledLog(log *slog.Logger) *throttledLog {
+	return &throttledLog{log: log, pace: rate.NewLimiter(rate.Every(throttledEvery), 1)}
+}
+
+func (s *throttledLog) warn(what string, args ...any) {
+	if !s.pace.Allow() {
+		s.silent.Add(1)
+		return
+	}
+	if more := s.silent.Swap(0); more > 0 {
+		args = append(args, "since_the_last", more)
+	}
+	s.log.Warn(what, args...)
+}
