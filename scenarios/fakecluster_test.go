@@ -65,7 +65,7 @@ func (w *fakeCluster) target() Target { return Target{Loads: w, Workloads: w, Br
 
 // run lets time pass until ctx ends.
 func (w *fakeCluster) run(ctx context.Context) {
-	time.Sleep(tick / 7) // never at the same moment as the engine, so that the order is always the same
+	time.Sleep(tick / 7) // never at the same time as the engine, so that the order is deterministic
 	t := time.NewTicker(tick)
 	defer t.Stop()
 	for {

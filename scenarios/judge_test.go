@@ -54,7 +54,7 @@ func TestRecover_WaitsForTheEffectOfAChange(t *testing.T) {
 	})
 }
 
-// TestRecover_AfterAStackIsHealedFromBelow ends at three pods, though the upper step, which is healed last, began at two.
+// TestRecover_AfterAStackIsHealedFromBelow ends at three pods, although the upper step, which is healed last, started at two.
 func TestRecover_AfterAStackIsHealedFromBelow(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 		sc := caseFile(t, "false-recovery", takenDown, "    - {name: two, scale: {release: userservice, replicas: 2}}\n"+

@@ -119,7 +119,7 @@ func TestRun_UndoesLeftoversFirst(t *testing.T) {
 			t.Errorf("did %q", got)
 		}
 		if m := report.Timeline[0]; !strings.Contains(m.Detail, "left by a killed run: scale userservice from 3 to 0") {
-			t.Errorf("timeline begins with %+v", m)
+			t.Errorf("the timeline starts with %+v", m)
 		}
 	})
 }

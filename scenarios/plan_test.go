@@ -60,7 +60,7 @@ func TestPlan_FollowsTheSteps(t *testing.T) {
 		},
 		"more pods than the node has room for": {
 			[]string{"{name: a, scale: {release: userservice, replicas: 9}}"},
-			nil, "f.yaml:10: spec.steps[0].scale.replicas: the node has room for 5 more pods of userservice beside the 3 there are, not for 6\n  try: replicas: 8",
+			nil, "f.yaml:10: spec.steps[0].scale.replicas: the node has room for 5 more pods of userservice in addition to its 3, not for 6\n  try: replicas: 8",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

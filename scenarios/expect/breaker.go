@@ -90,7 +90,7 @@ func (x breaker) Validate() []grammar.Mistake {
 	}
 	if x.From != target.Generator {
 		all = append(all, grammar.Mistake{
-			Field: "from", Message: fmt.Sprintf("only the breakers of %s are heard, got %q", target.Generator, x.From), Remedy: "try: from: " + target.Generator,
+			Field: "from", Message: fmt.Sprintf("only the breakers of %s are observed, got %q", target.Generator, x.From), Remedy: "try: from: " + target.Generator,
 		})
 	}
 	if x.Method != "" && !grammar.IsMethod(x.Method) {
@@ -179,7 +179,7 @@ func (x breaker) checkStates(f report.Finding, path []StateTrace) report.Finding
 		f.Note = fmt.Sprintf("shown: %s, one of %d", shown.Method, len(path))
 	}
 	if slices.ContainsFunc(path, func(t StateTrace) bool { return t.Gap }) {
-		f.Note = "the events do not join up: one was missed, or several processes share this caller's name"
+		f.Note = "the events have a gap: one was missed, or several processes share this caller's name"
 		met = met && len(x.Trace) == 0
 	}
 	return f.Judge(met)

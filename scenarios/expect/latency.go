@@ -63,7 +63,7 @@ func (x latency) Check(e Evidence) report.Finding {
 		return f.Unknown("no call " + what)
 	}
 	if h.TotalCount() > most {
-		return f.Unknown(fmt.Sprintf("the load generator does not tell answered calls from failed ones: %d latencies of %d calls", h.TotalCount(), most))
+		return f.Unknown(fmt.Sprintf("the load generator does not separate answered calls from failed ones: %d latencies of %d calls", h.TotalCount(), most))
 	}
 	if few := e.tooFew(h.TotalCount(), what); few != "" {
 		return f.Unknown(few)

@@ -1,5 +1,5 @@
-// Package report is the contract between a run and those who read about it: [Report] and the types below it are the JSON document, and the writers turn
-// a report into text for people and JUnit XML for build servers.
+// Package report is what a run reports. [Report] and the types below it are the JSON document that other programs read. The writers turn a report into text
+// for people and JUnit XML for build servers.
 //
 // JSON field names are never renamed or removed; new ones may be added.
 package report

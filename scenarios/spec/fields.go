@@ -35,7 +35,7 @@ var (
 	callFields = []grammar.Field{
 		grammar.Required("service", "text", "userservice", "the release that is called"),
 		grammar.Required("method", "method", "user.v1.UserService/GetUser", "package.Service/Method"),
-		grammar.Optional("request", "fields", `{userId: "u-{{ n 1 1000 }}"}`, "the request's fields; texts may hold templates"),
+		grammar.Optional("request", "fields", `{userId: "u-{{ n 1 1000 }}"}`, "the request's fields; texts may contain templates"),
 	}
 	steadyFields = []grammar.Field{
 		grammar.Required("for", "duration", "5s", "how long the baseline is measured"),

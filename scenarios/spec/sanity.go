@@ -16,7 +16,7 @@ import (
 // steadyCalls is how many arrivals a steady state must see of each load that it judges.
 const steadyCalls = 10
 
-// problems collects what is wrong with fields by their paths.
+// problems collects mistakes in fields by their paths.
 type problems struct {
 	sc  Scenario
 	all []grammar.Problem
@@ -54,7 +54,7 @@ func generatorIsKept(p *problems) {
 	}
 }
 
-// kindsMakeSense asks each action and expectation that can judge its own fields.
+// kindsMakeSense calls Validate of each action and expectation that has it.
 func kindsMakeSense(p *problems) {
 	validate := func(path string, part any) {
 		if v, ok := part.(grammar.Validator); ok {
@@ -98,7 +98,7 @@ func steadyIsLongEnough(p *problems) {
 		for _, l := range p.sc.Load {
 			if due := float64(l.Rate) * p.sc.Steady.For.Seconds(); l.Name == about.Load() && due < steadyCalls {
 				p.add("spec.steady.for", fmt.Sprintf("try: for: %s", secondsFor(steadyCalls, l.Rate)),
-					"at %s only %s calls of %s fall due in %s, which says nothing; want %d", l.Rate, text.Decimal(text.RoundDown(due)), l.Name, p.sc.Steady.For, steadyCalls)
+					"at %s only %s calls of %s fall due in %s, too few to judge; want %d", l.Rate, text.Decimal(text.RoundDown(due)), l.Name, p.sc.Steady.For, steadyCalls)
 				return
 			}
 		}

@@ -1,4 +1,4 @@
-// Package journal records on disk what a run is about to do to the cluster, so that it can be undone even if the process is killed.
+// Package journal records on disk the changes that a run is about to make, so that it can be undone even if the process is killed.
 //
 // A journal is a file of JSON lines. A line with the reversal is durable before the change is made ([Journal.Intend]), another follows when the change is
 // undone ([Journal.Undone]). The file exists as long as something may have to be undone. A later process reads it back as a [Stack] of changes and undoes
@@ -23,7 +23,7 @@ const Ext = ".jsonl"
 // Journal is a journal that is open for writing.
 type Journal struct {
 	file File
-	size int64 // of what is durable
+	size int64 // of the durable part
 	next int   // number of the last change
 	torn error // why nothing can be written any more
 }
@@ -82,7 +82,7 @@ func Start(o Options) (*Journal, error) {
 	return j, syncDir(filepath.Dir(o.Path))
 }
 
-// appendTo opens the journal of an earlier run, to record what is undone.
+// appendTo opens the journal of an earlier run, to record the changes that are undone.
 func appendTo(path string) (*Journal, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {

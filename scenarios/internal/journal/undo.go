@@ -44,7 +44,7 @@ func undoFile(ctx context.Context, t target.Target, file string, u *report.Undo)
 	}
 	stuck := map[string]bool{} // subjects whose topmost change could not be undone: the changes below it stay as well
 	for _, c := range slices.Backward(r.changes) {
-		err := errors.New("a later change of it could not be undone")
+		err := errors.New("a later change of the same value could not be undone")
 		if subject := c.Effect.Undo.Subject(); !stuck[subject] {
 			err = undoOne(ctx, t, r.changes, c)
 			stuck[subject] = err != nil && AsChanged(err) == nil
