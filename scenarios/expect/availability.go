@@ -29,7 +29,8 @@ func availabilityKind() grammar.Kind[Expectation] {
 		Fields: []grammar.Field{
 			grammar.Required("of", "load", "browse", "the load"),
 			grammar.Required("atLeast", "percentage", "99.5%", "the lowest share that meets it"),
-			grammar.Optional("side", "callers or callee", "callee", "callers (the default) counts a call that the caller's own breaker or limit refused as failed; callee omits those calls"),
+			grammar.Optional("side", "callers or callee", "callee",
+				"callers (the default) counts a call that the caller's own breaker or limit refused as failed; callee omits those calls"),
 		},
 		Decode: func(o grammar.Object) Expectation {
 			return availability{o.Refer("of", grammar.LoadRef), o.Percentage("atLeast"), o.OneOf("side", sideCallers, sideCallee)}

@@ -28,8 +28,10 @@ func breakerKind() grammar.Kind[Expectation] {
 			grammar.Required("from", "text", "loadgen", "the caller that has the breaker"),
 			grammar.Required("to", "text", "userservice", "the callee"),
 			grammar.Optional("method", "method", "user.v1.UserService/GetUser", "only the breaker of this method; default all"),
-			grammar.Optional("trace", "list of states", "[closed, open, half-open, closed]", "exactly these states since the run started, including the one at its start"),
-			grammar.Optional("visits", "list of states", "[closed, open, half-open, closed]", "these states in this order, with any others between; for a breaker that probes more than once"),
+			grammar.Optional("trace", "list of states", "[closed, open, half-open, closed]",
+				"exactly these states since the run started, including the one at its start"),
+			grammar.Optional("visits", "list of states", "[closed, open, half-open, closed]",
+				"these states in this order, with any others between; for a breaker that probes more than once"),
 			grammar.Optional("state", "state", "closed", "the present state"),
 		},
 		Decode: decodeBreaker,
@@ -90,7 +92,9 @@ func (x breaker) Validate() []grammar.Mistake {
 	}
 	if x.From != target.Generator {
 		all = append(all, grammar.Mistake{
-			Field: "from", Message: fmt.Sprintf("only the breakers of %s are observed, got %q", target.Generator, x.From), Remedy: "try: from: " + target.Generator,
+			Field:   "from",
+			Message: fmt.Sprintf("only the breakers of %s are observed, got %q", target.Generator, x.From),
+			Remedy:  "try: from: " + target.Generator,
 		})
 	}
 	if x.Method != "" && !grammar.IsMethod(x.Method) {

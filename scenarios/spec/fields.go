@@ -17,10 +17,13 @@ var (
 	specFields = []grammar.Field{
 		grammar.Optional("seed", "whole number", "42", "the choice of targets and the arrivals of loads replay from it; default 1"),
 		grammar.Required("load", "list of loads", "[{name: browse, …}]", "what calls the services, from before the steady state to the verdict"),
-		grammar.Required("steady", "fields", "{for: 5s, expect: [{availability: {of: browse, atLeast: 99.9%}}]}", "the baseline; nothing is broken unless it is met"),
+		grammar.Required("steady", "fields", "{for: 5s, expect: [{availability: {of: browse, atLeast: 99.9%}}]}",
+			"the baseline; nothing is broken unless it is met"),
 		grammar.Required("steps", "list of steps", "[{name: kill one replica, killPod: {release: userservice}}]", "what is done, in order"),
-		grammar.Optional("recover", "fields", "{within: 20s, expect: [{ready: {release: userservice, replicas: 3}}]}", "what must be true again, and how soon"),
-		grammar.Required("expect", "list of expectations", "[{availability: {of: browse, atLeast: 99.5%}}]", "what must be true from the load's start to its stop"),
+		grammar.Optional("recover", "fields", "{within: 20s, expect: [{ready: {release: userservice, replicas: 3}}]}",
+			"what must be true again, and how soon"),
+		grammar.Required("expect", "list of expectations", "[{availability: {of: browse, atLeast: 99.5%}}]",
+			"what must be true from the load's start to its stop"),
 		grammar.Optional("abort", "list of limits", "[{availability: {of: browse, below: 50%, for: 10s}}]", "what stops the run immediately"),
 	}
 )
@@ -44,14 +47,16 @@ var (
 	recoverFields = []grammar.Field{
 		grammar.Required("within", "duration", "20s", "how long recovery may take"),
 		grammar.Optional("hold", "duration", "2s", holdDoc),
-		grammar.Required("expect", "list of expectations", "[{ready: {release: userservice, replicas: 3}}]", "what must be true again, all at the same time"),
+		grammar.Required("expect", "list of expectations", "[{ready: {release: userservice, replicas: 3}}]",
+			"what must be true again, all at the same time"),
 	}
 )
 
 var stepFields = []grammar.Field{
 	grammar.Required("name", "text", "kill one replica", "the name that the timeline and heal use"),
 	grammar.Optional("after", "duration", "5s", "how long to wait first; default 0s"),
-	grammar.Optional("waitFor", "one expectation and within", "{breaker: {from: loadgen, to: userservice, state: open}, within: 20s}", "after the action, wait until this is true; the action may be left out"),
+	grammar.Optional("waitFor", "one expectation and within", "{breaker: {from: loadgen, to: userservice, state: open}, within: 20s}",
+		"after the action, wait until this is true; the action may be left out"),
 }
 
 var waitForFields = []grammar.Field{
@@ -60,4 +65,5 @@ var waitForFields = []grammar.Field{
 }
 
 // holdDoc describes the field hold.
-const holdDoc = "how long it must be true, in a window that starts after the last change; default 2s, and 0s for a breaker, whose states can last milliseconds"
+const holdDoc = "how long it must be true, in a window that starts after the last change; " +
+	"default 2s, and 0s for a breaker, whose states can last milliseconds"

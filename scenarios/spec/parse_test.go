@@ -213,7 +213,8 @@ func TestProblem_EscapesControlCharacters(t *testing.T) {
 	}
 }
 
-// TestParse_Accepts edits a legal file once and checks whether it is still legal. Names that only the charts and protos know are tested in cmd/sandbox.
+// TestParse_Accepts edits a legal file once and checks whether it is still legal. Names that only the charts and protos know are tested in
+// cmd/sandbox.
 func TestParse_Accepts(t *testing.T) {
 	for _, tc := range []struct {
 		sentence, old, new string

@@ -98,7 +98,8 @@ func steadyIsLongEnough(p *problems) {
 		for _, l := range p.sc.Load {
 			if due := float64(l.Rate) * p.sc.Steady.For.Seconds(); l.Name == about.Load() && due < steadyCalls {
 				p.add("spec.steady.for", fmt.Sprintf("try: for: %s", secondsFor(steadyCalls, l.Rate)),
-					"at %s only %s calls of %s fall due in %s, too few to judge; want %d", l.Rate, text.Decimal(text.RoundDown(due)), l.Name, p.sc.Steady.For, steadyCalls)
+					"at %s only %s calls of %s fall due in %s, too few to judge; want %d",
+					l.Rate, text.Decimal(text.RoundDown(due)), l.Name, p.sc.Steady.For, steadyCalls)
 				return
 			}
 		}
@@ -125,7 +126,8 @@ func windowsAreLongEnough(p *problems) {
 		if due := float64(rate) * hold.Seconds(); due < expect.WindowCalls {
 			enough := target.Rate(expect.WindowCalls / max(hold.Seconds(), 1))
 			p.add(x.path, fmt.Sprintf("raise the rate of %s to %s, or set hold: %s", about.Load(), enough, secondsFor(expect.WindowCalls, rate)),
-				"at %s only %s calls of %s fall due in the window of %s, which needs %d", rate, text.Decimal(text.RoundDown(due)), about.Load(), hold, expect.WindowCalls)
+				"at %s only %s calls of %s fall due in the window of %s, which needs %d",
+				rate, text.Decimal(text.RoundDown(due)), about.Load(), hold, expect.WindowCalls)
 		}
 	}
 }
@@ -180,7 +182,8 @@ func limitsCanBeExceeded(p *problems) {
 	for i, l := range p.sc.Abort {
 		if longest := p.sc.longest(); l.Window() > longest {
 			path := p.sc.kindPath(fmt.Sprintf("spec.abort[%d]", i), grammar.Names(expect.Limits()))
-			p.add(path+".for", "try: for: 10s", "the window of %s is longer than a run of this file can take, which is %s: the limit guards nothing", l.Window(), longest)
+			p.add(path+".for", "try: for: 10s",
+				"the window of %s is longer than a run of this file can take, which is %s: the limit guards nothing", l.Window(), longest)
 		}
 	}
 }
