@@ -4,19 +4,17 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
-	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-func TestInterruptInAnyPhaseCleansUp(t *testing.T) {
+func TestCleanup_AfterAnInterruptInAnyPhase(t *testing.T) {
 	for _, when := range []string{"plan", "steady", "steps", "recover", "verdict", "cleanup"} {
 		t.Run(when, func(t *testing.T) {
-			inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+			withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 				interrupted, stop := context.WithCancel(ctx)
 				defer stop()
 				opts.Observer = func(r telemetry.Run) {
@@ -48,39 +46,8 @@ func TestInterruptInAnyPhaseCleansUp(t *testing.T) {
 	}
 }
 
-// asked calls before each look at the pods.
-type asked struct {
-	target.Workloads
-	before func()
-}
-
-func (a asked) Pods(ctx context.Context, release string) ([]telemetry.Pod, error) {
-	a.before()
-	return a.Workloads.Pods(ctx, release)
-}
-
-func TestInterruptWhileTheVerdictIsReadIsNoVerdict(t *testing.T) {
-	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
-		interrupted, stop := context.WithCancel(ctx)
-		defer stop()
-		var phase atomic.Value
-		opts.Observer = func(r telemetry.Run) { phase.Store(r.Phase) }
-		cluster := w.target()
-		cluster.Workloads = asked{w, func() {
-			if phase.Load() == "verdict" {
-				stop()
-			}
-		}}
-		sc := scenario(t, "breaker-trip", "  expect:\n    # It", "  expect:\n    - ready: {release: userservice, replicas: 3}\n    # It")
-		report, err := Run(interrupted, sc, cluster, opts)
-		if ExitCode(report.Result, err) != 130 || report.Result != Error {
-			t.Errorf("result %s, error %v, exit code %d", report.Result, err, ExitCode(report.Result, err))
-		}
-	})
-}
-
-func TestUndoIsInReverseAndOnce(t *testing.T) {
-	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+func TestCleanup_UndoesInReverseOnce(t *testing.T) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 		sc := scenario(t, "breaker-trip",
 			"    - name: hold the outage\n", "    - name: faster\n      setRate: {load: browse, rate: 80/s}\n    - name: hold the outage\n",
 			"heal: {step: take it down}", "wait: {for: 1s}")
@@ -96,8 +63,8 @@ func TestUndoIsInReverseAndOnce(t *testing.T) {
 	})
 }
 
-func TestUndoThatFailsIsTriedAgain(t *testing.T) {
-	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+func TestCleanup_RetriesAFailedUndo(t *testing.T) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 		time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 		time.AfterFunc(30*time.Second, func() { w.fail("Scale", nil) })
 		report, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts)
@@ -110,8 +77,8 @@ func TestUndoThatFailsIsTriedAgain(t *testing.T) {
 	})
 }
 
-func TestResidueIsNamedAndTheJournalKept(t *testing.T) {
-	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+func TestCleanup_ResidueKeepsTheJournal(t *testing.T) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 		time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 		report, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts)
 		var behind *LeftError
@@ -124,6 +91,51 @@ func TestResidueIsNamedAndTheJournalKept(t *testing.T) {
 		w.fail("Scale", nil)
 		if _, err := Undo(ctx, w.target(), opts.Journal); err != nil || w.replicas["userservice"] != 3 {
 			t.Errorf("undo: %v, %d replicas", err, w.replicas["userservice"])
+		}
+	})
+}
+
+func TestCleanup_LeavesAnotherProgramsChangeAlone(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		edits  []string
+		change func(context.Context, *fakeCluster) error
+		kept   func(*fakeCluster) bool
+		want   string
+	}{
+		"replicas": {[]string{"heal: {step: take it down}", "wait: {for: 5s}", "      - ready: {release: userservice, replicas: 3}\n", ""},
+			func(ctx context.Context, w *fakeCluster) error { return w.Scale(ctx, "userservice", 4) },
+			func(w *fakeCluster) bool { return w.replicas["userservice"] == 4 },
+			"scale userservice from 3 to 0: left alone: replicas of userservice is 4, and the run had set it to 0"},
+		"a rate": {[]string{"    - name: hold the outage\n", "    - name: faster\n      setRate: {load: browse, rate: 80/s, for: 9s}\n    - name: hold the outage\n"},
+			func(ctx context.Context, w *fakeCluster) error { return w.SetRate(ctx, bubbleRun+"/browse", 7) },
+			func(w *fakeCluster) bool { return !slices.Contains(w.log, "rate browse 50/s") },
+			"set browse from 50/s to 80/s: left alone: rate of browse is 7/s, and the run had set it to 80/s"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
+				time.AfterFunc(12*time.Second, func() {
+					if err := c.change(ctx, w); err != nil {
+						t.Error(err)
+					}
+				})
+				report, err := Run(ctx, scenario(t, "breaker-trip", c.edits...), w.target(), opts)
+				if err != nil || len(report.Cleanup.Residue) > 0 || !c.kept(w) {
+					t.Errorf("%v; residue %q; did %q", err, report.Cleanup.Residue, w.did())
+				}
+				if !slices.Equal(report.Cleanup.LeftAlone, []string{c.want}) {
+					t.Errorf("left alone %q, want %q", report.Cleanup.LeftAlone, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestCleanup_LeavesTheWholeStackAlone(t *testing.T) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
+		time.AfterFunc(5*time.Second, func() { _ = w.Scale(ctx, "userservice", 5) })
+		report, err := Run(ctx, caseFile(t, "heal-under-a-later-scale", "    - {name: back, heal: {step: a little}}\n", "    - {name: wait, wait: {for: 5s}}\n"), w.target(), opts)
+		if err != nil || w.replicas["userservice"] != 5 || len(report.Cleanup.LeftAlone) != 1 || len(report.Cleanup.Residue) > 0 {
+			t.Errorf("%v; %d replicas; %+v", err, w.replicas["userservice"], report.Cleanup)
 		}
 	})
 }

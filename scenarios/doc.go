@@ -1,7 +1,7 @@
 // Package scenarios breaks something on purpose and reports with numbers whether the callers noticed.
 //
-// A scenario is a YAML file: loads that call services, a steady state, steps that disturb the cluster, and expectations. [Load] reads one, and [Run] runs it
-// against a [Target], which is the cluster as a scenario sees it:
+// A scenario is a YAML file: loads that call services, a steady state, steps that disturb the cluster, and expectations. [Load] reads one, and
+// [Run] runs it against a [Target], which is the cluster as a scenario sees it:
 //
 //	file ─ Load ─▶ Scenario ─ Run ─▶ plan ▶ steady ▶ steps ▶ recover ▶ verdict ▶ clean-up ─▶ Report
 //	                                  │        │        │         │         │         │
@@ -9,8 +9,9 @@
 //	                       journal ◀──────────────── before each change, after each undo
 //	                      Observer ◀──────────────── the timeline, while it happens
 //
-// The plan resolves every step without changing anything. Nothing is broken unless the steady state is met. Every change is recorded in a journal on disk
-// before it is made, and clean-up undoes the changes in reverse order, also after an interruption. After a kill, [Undo] or the next Run does it.
+// The plan resolves every step without changing anything. Nothing is broken unless the steady state is met. Every change is recorded in a journal
+// on disk before it is made, and clean-up undoes the changes in reverse order, also after an interruption. After a kill, [Undo] or the next Run
+// does it.
 //
 // Programs need this package alone; the types of the other packages that they meet have aliases in api.go.
 //

@@ -33,7 +33,9 @@ func (r *run) evidence(ctx context.Context) expect.Evidence {
 }
 
 // judge judges expectations over the window that ends now. It returns the number of the last change and the time at which the latest window started.
-func (r *run) judge(ctx context.Context, w slidingWindow, expectations []expect.Expectation) (findings []report.Finding, number int, since time.Time) {
+func (r *run) judge(
+	ctx context.Context, w slidingWindow, expectations []expect.Expectation,
+) (findings []report.Finding, number int, since time.Time) {
 	_ = r.loads.Sample(ctx) // if it fails, the last reading remains, and grows too old
 	for _, x := range expectations {
 		if x, ok := x.(expect.OfPods); ok {
@@ -73,7 +75,9 @@ func (r *run) judge(ctx context.Context, w slidingWindow, expectations []expect.
 }
 
 // await judges expectations until all are met or the time is over. It returns the last findings and the time since which all have been met.
-func (r *run) await(ctx context.Context, w slidingWindow, within time.Duration, expectations []expect.Expectation) ([]report.Finding, time.Time, error) {
+func (r *run) await(
+	ctx context.Context, w slidingWindow, within time.Duration, expectations []expect.Expectation,
+) ([]report.Finding, time.Time, error) {
 	started := r.Clock.Now()
 	for {
 		findings, number, since := r.judge(ctx, w, expectations)
@@ -98,7 +102,8 @@ func setSeconds(findings []report.Finding, d time.Duration) {
 	}
 }
 
-// followRecovery judges what recover expects while the steps go on, from the first change. A step that only waits is therefore not part of the recovery time.
+// followRecovery judges what recover expects while the steps go on, from the first change. A step that only waits is therefore not part of the
+// recovery time.
 func (r *run) followRecovery(ctx context.Context) (stop func()) {
 	if len(r.Recover.Expect) == 0 {
 		return func() {}

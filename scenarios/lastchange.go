@@ -35,7 +35,8 @@ func (c *lastChange) set(at time.Time, hasEffect func(context.Context) (bool, er
 	}
 }
 
-// settle checks whether the last change has had its effect, such as the end of the pods that it removed. Until then those pods may still serve callers.
+// settle checks whether the last change has had its effect, such as the end of the pods that it removed. Until then those pods may still serve
+// callers.
 func (c *lastChange) settle(ctx context.Context, now clock.Clock) (at changedAt, unsettled string) {
 	c.mu.Lock()
 	at = c.changedAt
@@ -62,8 +63,8 @@ func (c *lastChange) settle(ctx context.Context, now clock.Clock) (at changedAt,
 	return at, ""
 }
 
-// judged records a judgement of the recovery, and returns the time since which everything has been true. A judgement from before the last change does not
-// count.
+// judged records a judgement of the recovery, and returns the time since which everything has been true. A judgement from before the last change
+// does not count.
 func (c *lastChange) judged(number int, met bool, since time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

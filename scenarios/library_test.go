@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -31,5 +32,13 @@ func TestLoad_FindsFilesAndBuiltinScenarios(t *testing.T) {
 	}
 	if _, err := Load("library/"); errors.Is(err, ErrUnknown) || remedies(err) == "" {
 		t.Errorf("a directory: %v; remedies %q", err, remedies(err))
+	}
+}
+
+func TestLoad_BackgroundIsReserved(t *testing.T) {
+	_, err := Load(filepath.Join("testdata", "cases", "takes-the-background.yaml"))
+	var file *FileError
+	if !errors.As(err, &file) || ExitCode(Error, err) != 2 || len(file.Problems) != 1 || file.Problems[0].Line != 8 {
+		t.Errorf("got %v", err)
 	}
 }

@@ -7,7 +7,9 @@ import (
 
 // NotRun returns the report of a scenario that was not started.
 func NotRun(sc Scenario) report.Report {
-	return report.Report{Scenario: sc.Name, Seed: sc.Seed, Result: report.Skipped, Summary: "SKIPPED: it was not started.", Expectations: withUnjudged(sc, nil)}
+	return report.Report{
+		Scenario: sc.Name, Seed: sc.Seed, Result: report.Skipped, Summary: "SKIPPED: it was not started.", Expectations: withUnjudged(sc, nil),
+	}
 }
 
 // withUnjudged adds the expectations that the run did not reach, in the order of the file.

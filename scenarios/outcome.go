@@ -21,8 +21,8 @@ const (
 	exitInterrupted = 130
 )
 
-// ExitCode maps what Parse, Load or Run returned to an exit code of the program. Changes that a run left behind turn a pass into 5; every other verdict keeps
-// its code.
+// ExitCode maps what Parse, Load or Run returned to an exit code of the program. Changes that a run left behind turn a pass into 5; every other
+// verdict keeps its code.
 //
 //	0    every expectation was met, or a dry run
 //	1    an expectation was not met
@@ -78,8 +78,8 @@ func (r *run) close(ctx context.Context, err error) (report.Report, error) {
 	return r.report, err
 }
 
-// outcome returns the result, the message and the error of a run. What ended the work comes first, then the expectations, then what clean-up left behind,
-// which does not change a verdict.
+// outcome returns the result, the message and the error of a run. What ended the work comes first, then the expectations, then what clean-up left
+// behind, which does not change a verdict.
 func (r *run) outcome(ctx context.Context, err error) (report.Result, string, error) {
 	var exceeded *watch.LimitError
 	var unhealthy *unhealthyError

@@ -3,8 +3,12 @@ package scenarios
 import (
 	"context"
 	"errors"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
 )
 
 const planned = `apiVersion: sandbox.dev/v1alpha1
@@ -56,12 +60,12 @@ func TestPlan_FollowsTheSteps(t *testing.T) {
 		},
 		"more pods than the node has room for": {
 			[]string{"{name: a, scale: {release: userservice, replicas: 9}}"},
-			nil, "f.yaml:10: spec.steps[0].scale.replicas: the node has room for 5 more pods of userservice beside the 3 there are, not for 6\n  try: replicas: 8",
+			nil, "f.yaml:10: spec.steps[0].scale.replicas: the node has room for 5 more pods of userservice in addition to its 3, not for 6\n  try: replicas: 8",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(planned, "STEPS", "    - "+strings.Join(c.steps, "\n    - "), 1)
-			inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+			withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 				opts.DryRun = true
 				opts.Room = func(context.Context, string) (int, error) { return 5, nil }
 				sc, err := Parse("f.yaml", []byte(text))
@@ -92,9 +96,9 @@ func TestPlan_FollowsTheSteps(t *testing.T) {
 	}
 }
 
-func TestPlan_ShareFollowsTheRates(t *testing.T) {
+func TestPlan_ShareUsesTheChangedRates(t *testing.T) {
 	text := strings.Replace(planned, "STEPS", "    - {name: a, setRate: {load: browse, rate: 150/s}}\n    - {name: b, killPod: {release: userservice}}", 1)
-	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 		opts.DryRun = true
 		report, err := Run(ctx, edited(t, "planned", text), w.target(), opts)
 		if err != nil {
@@ -106,11 +110,40 @@ func TestPlan_ShareFollowsTheRates(t *testing.T) {
 	})
 }
 
-func TestRun_HealBeforeKillPasses(t *testing.T) {
-	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
-		report, err := Run(ctx, caseFile(t, "heal-before-kill"), w.target(), opts)
-		if err != nil || report.Result != Pass {
-			t.Errorf("result %s, error %v: %s", report.Result, err, report.Message)
+func TestDryRun_ListsLeftovers(t *testing.T) {
+	dir := killed(t, "scale userservice 0")
+	for name, plannable := range map[string]bool{"pod-kill": false, "load-burst": true} {
+		withCluster(t, abandoned, func(t *testing.T, ctx context.Context, w *fakeCluster, _ Options) {
+			report, err := Run(ctx, scenario(t, name), w.target(), Options{Journal: dir, DryRun: true})
+			if len(report.LeftBehind) != 2 || report.LeftBehind[1].Detail != "scale userservice from 3 to 0" {
+				t.Errorf("%s: left behind %+v", name, report.LeftBehind)
+			}
+			switch {
+			case plannable && err != nil:
+				t.Errorf("%s: %v", name, err)
+			case !plannable && (err == nil || !strings.Contains(err.Error(), "a killed run left behind: ") || remedies(err) != "sandbox undo"):
+				t.Errorf("%s: %v; remedies %q", name, err, remedies(err))
+			}
+			if got := w.did(); len(got) > 0 {
+				t.Errorf("%s: did %q", name, got)
+			}
+		})
+	}
+}
+
+func TestDryRun_ChangesNothing(t *testing.T) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
+		for _, sc := range Builtin() {
+			report, err := Run(ctx, sc, w.target(), Options{DryRun: true})
+			if err != nil || report.Result != Planned || len(report.Steps) != len(sc.Steps) {
+				t.Errorf("%s: %s, %v", sc.Name, report.Result, err)
+			}
+		}
+		if got := w.did(); len(got) > 0 {
+			t.Errorf("did %q", got)
 		}
 	})
+	if files, err := os.ReadDir("."); err != nil || slices.ContainsFunc(files, func(f os.DirEntry) bool { return strings.HasSuffix(f.Name(), journal.Ext) }) {
+		t.Errorf("a journal was written: %v", err)
+	}
 }

@@ -3,64 +3,161 @@ package scenarios
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-func remedies(err error) string {
-	var all []string
-	for _, r := range remedy.Of(err) {
-		all = append(all, r.Text(nil))
-	}
-	return strings.Join(all, "; ")
+// deaf is a generator that does not answer Stop.
+type deaf struct{ *fakeCluster }
+
+func (d deaf) Stop(ctx context.Context, _ string) (LoadReading, error) {
+	<-ctx.Done()
+	return LoadReading{}, ctx.Err()
 }
 
-func TestRun_ResidueNextToEveryResult(t *testing.T) {
+func TestResidue_StopHangs(t *testing.T) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
+		cluster := w.target()
+		cluster.Loads = deaf{w}
+		started := time.Now()
+		report, err := Run(ctx, scenario(t, "pod-kill"), cluster, opts)
+		var behind *LeftError
+		if took := time.Since(started); took > 3*time.Minute || report.Result != Error || !errors.As(err, &behind) {
+			t.Errorf("after %s: %s, %v", took, report.Result, err)
+		}
+		if _, err := Undo(ctx, w.target(), opts.Journal); err != nil || len(w.loads) > 0 {
+			t.Errorf("undo: %v, %d loads", err, len(w.loads))
+		}
+	})
+}
+
+// dying is a cluster that stops answering.
+type dying struct {
+	*fakeCluster
+	dead *atomic.Bool
+}
+
+func (d dying) wait(ctx context.Context) error {
+	if d.dead.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (d dying) Read(ctx context.Context, name string) (LoadReading, error) {
+	if err := d.wait(ctx); err != nil {
+		return LoadReading{}, err
+	}
+	return d.fakeCluster.Read(ctx, name)
+}
+
+func (d dying) Stop(ctx context.Context, name string) (LoadReading, error) {
+	if err := d.wait(ctx); err != nil {
+		return LoadReading{}, err
+	}
+	return d.fakeCluster.Stop(ctx, name)
+}
+
+func (d dying) Replicas(ctx context.Context, release string) (int, error) {
+	if err := d.wait(ctx); err != nil {
+		return 0, err
+	}
+	return d.fakeCluster.Replicas(ctx, release)
+}
+
+func TestResidue_InterruptedWhileNothingAnswers(t *testing.T) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
+		interrupted, stop := context.WithCancel(ctx)
+		d := dying{w, &atomic.Bool{}}
+		var at time.Time
+		time.AfterFunc(12*time.Second, func() { d.dead.Store(true); at = time.Now(); stop() })
+		report, err := Run(interrupted, scenario(t, "breaker-trip"), Target{Loads: d, Workloads: d, Breakers: d}, opts)
+		if took := time.Since(at); took > 2*time.Minute || ExitCode(report.Result, err) != 130 {
+			t.Errorf("after %s: exit code %d, %v", took, ExitCode(report.Result, err), err)
+		}
+		if err == nil || !strings.Contains(err.Error(), "left behind: not undone: scale userservice from 3 to 0") || remedies(err) != "sandbox undo --list; sandbox undo" {
+			t.Errorf("%v; remedies %q", err, remedies(err))
+		}
+		d.dead.Store(false)
+		if _, err := Undo(ctx, w.target(), opts.Journal); err != nil || w.replicas["userservice"] != 3 {
+			t.Errorf("undo: %v, %d replicas", err, w.replicas["userservice"])
+		}
+	})
+}
+
+// mute is an API server that answers nothing for ten hours.
+type mute struct {
+	*fakeCluster
+	from time.Time
+}
+
+func (s mute) Pods(ctx context.Context, release string) ([]telemetry.Pod, error) {
+	if time.Now().After(s.from) && time.Now().Before(s.from.Add(10*time.Hour)) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.fakeCluster.Pods(ctx, release)
+}
+
+func TestResidue_RecoverEndsWhileNothingAnswers(t *testing.T) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
+		cluster := w.target()
+		cluster.Workloads = mute{w, time.Now().Add(9 * time.Second)}
+		started := time.Now()
+		report, err := Run(ctx, scenario(t, "pod-kill", "within: 20s", "within: 5s"), cluster, opts)
+		if took := time.Since(started); took > 2*time.Minute {
+			t.Errorf("recover within 5 s took %s: %s, %v", took, report.Result, err)
+		}
+	})
+}
+
+func TestResidue_IsReportedNextToEveryResult(t *testing.T) {
 	const journalled = "sandbox undo --list; sandbox undo"
 	for _, c := range []struct {
-		sentence  string
-		name      string
-		edits     []string
-		world     func(w *world, interrupt func())
-		result    Result
-		code      int
-		remedies  string
-		journals  int
-		inMessage bool
+		sentence    string
+		name        string
+		edits       []string
+		fakeCluster func(w *fakeCluster, interrupt func())
+		result      Result
+		code        int
+		remedies    string
+		journals    int
+		inMessage   bool
 	}{
 		{"every expectation held, and a pod does not come back", "pod-kill",
 			[]string{"expect: [{ready: {release: userservice, replicas: 3}}]", "expect: [{ready: {release: userservice, replicas: 2}}]"},
-			func(w *world, _ func()) { w.stuck = true }, Pass, 5, "sandbox status", 0, true},
+			func(w *fakeCluster, _ func()) { w.stuck = true }, Pass, 5, "sandbox status", 0, true},
 		{"every expectation held, and the replicas cannot be put back", "breaker-trip",
 			[]string{"heal: {step: take it down}", "wait: {for: 1s}",
 				"  recover:\n    within: 60s\n    expect:\n      - ready: {release: userservice, replicas: 3}\n      - breaker: {from: loadgen, to: userservice, state: closed}\n", "",
 				"visits: [closed, open, half-open, closed]", "visits: [closed, open]", "  abort: [", "  # abort: ["},
-			func(w *world, _ func()) {
+			func(w *fakeCluster, _ func()) {
 				time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 			}, Pass, 5, journalled, 1, true},
 		{"an expectation was not met", "breaker-trip",
 			[]string{"    - name: bring it back\n      heal: {step: take it down}\n", "", "within: 60s", "within: 1s", "      - ready: {release: userservice, replicas: 3}\n", "", "  abort: [", "  # abort: ["},
-			func(w *world, _ func()) {
+			func(w *fakeCluster, _ func()) {
 				time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 			}, Fail, 1, journalled, 1, false},
 		{"a limit stopped it", "breaker-trip", []string{"  abort: [{availability: {of: browse, below: 1%, for: ", "  abort: [{availability: {of: browse, below: 50%, for: 4s}}] # "},
-			func(w *world, _ func()) {
+			func(w *fakeCluster, _ func()) {
 				time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 			}, Aborted, 4, journalled, 1, false},
 		{"it was interrupted", "breaker-trip", nil,
-			func(w *world, interrupt func()) {
+			func(w *fakeCluster, interrupt func()) {
 				time.AfterFunc(12*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")); interrupt() })
 			}, Error, 130, journalled, 1, false},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
-			inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+			withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 				interrupted, stop := context.WithCancel(ctx)
 				defer stop()
-				c.world(w, stop)
+				c.fakeCluster(w, stop)
 				started := time.Now()
 				report, err := Run(interrupted, scenario(t, c.name, c.edits...), w.target(), opts)
 				if report.Result != c.result || ExitCode(report.Result, err) != c.code {
@@ -84,70 +181,6 @@ func TestRun_ResidueNextToEveryResult(t *testing.T) {
 					t.Errorf("undo: %v, %d replicas", err, w.replicas["userservice"])
 				}
 			})
-		})
-	}
-}
-
-func TestRun_TakenLoadIsNotStopped(t *testing.T) {
-	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
-		taken := bubbleRun[:len(bubbleRun)-len("breaker-trip")] + "pod-kill/browse"
-		if err := w.Start(ctx, LoadSpec{Name: taken, Rate: 20}); err != nil {
-			t.Fatal(err)
-		}
-		report, err := Run(ctx, scenario(t, "pod-kill"), w.target(), opts)
-		if !errors.Is(err, ErrLoadTaken) || w.loads[taken] == nil {
-			t.Errorf("%s, %v; did %q", report.Result, err, w.did())
-		}
-		if slices.Contains(w.did(), "stop browse") {
-			t.Errorf("did %q", w.did())
-		}
-	})
-}
-
-func TestRun_LoadsHaveNamesOfTheirOwn(t *testing.T) {
-	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
-		if err := w.Start(ctx, LoadSpec{Name: "browse", Rate: 20}); err != nil { // of another program
-			t.Fatal(err)
-		}
-		var seen []string
-		w.hook = func(call string) {
-			if strings.HasPrefix(call, "kill") {
-				for name := range w.loads {
-					seen = append(seen, name)
-				}
-			}
-		}
-		report, err := Run(ctx, scenario(t, "pod-kill"), w.target(), opts)
-		if err != nil || report.Result != Pass || report.Load[0].Name != "browse" {
-			t.Errorf("%s, %v, loads %+v", report.Result, err, report.Load)
-		}
-		slices.Sort(seen)
-		if want := []string{"20000101T000000.000000000Z-pod-kill/browse", "browse"}; !slices.Equal(seen, want) {
-			t.Errorf("loads %q, want %q", seen, want)
-		}
-		if w.loads["browse"] == nil {
-			t.Error("another program's load was stopped")
-		}
-	})
-}
-
-func TestDryRun_NamesWhatAKilledRunLeft(t *testing.T) {
-	dir := killed(t, "scale userservice 0")
-	for name, plannable := range map[string]bool{"pod-kill": false, "load-burst": true} {
-		inWorld(t, abandoned, func(t *testing.T, ctx context.Context, w *world, _ Options) {
-			report, err := Run(ctx, scenario(t, name), w.target(), Options{Journal: dir, DryRun: true})
-			if len(report.LeftBehind) != 2 || report.LeftBehind[1].Detail != "scale userservice from 3 to 0" {
-				t.Errorf("%s: left behind %+v", name, report.LeftBehind)
-			}
-			switch {
-			case plannable && err != nil:
-				t.Errorf("%s: %v", name, err)
-			case !plannable && (err == nil || !strings.Contains(err.Error(), "a killed run left behind: ") || remedies(err) != "sandbox undo"):
-				t.Errorf("%s: %v; remedies %q", name, err, remedies(err))
-			}
-			if got := w.did(); len(got) > 0 {
-				t.Errorf("%s: did %q", name, got)
-			}
 		})
 	}
 }

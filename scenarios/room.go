@@ -51,7 +51,7 @@ func (r *run) roomFor(ctx context.Context, step int, e action.Effect) error {
 		}
 		if n-before > room {
 			return r.Mistake(r.ActionPath(step)+".replicas", fmt.Sprintf("try: replicas: %d", before+room),
-				"the node has room for %d more pods of %s beside the %d there are, not for %d", room, release, before, n-before)
+				"the node has room for %d more pods of %s in addition to its %d, not for %d", room, release, before, n-before)
 		}
 	}
 	return nil

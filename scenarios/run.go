@@ -69,8 +69,8 @@ type phase struct {
 
 // Run executes a scenario: plan, steady state, steps, recovery, verdict, and clean-up in every case. The report is complete in every case.
 //
-// The error is nil if there is a verdict, or a limit stopped the run, and nothing was left behind. If changes were left behind, it is or wraps a *LeftError.
-// Any other error means that there is no verdict. The caller holds the sandbox's lock.
+// The error is nil if there is a verdict, or a limit stopped the run, and nothing was left behind. If changes were left behind, it is or wraps a
+// *LeftError. Any other error means that there is no verdict. The caller holds the sandbox's lock.
 func Run(ctx context.Context, sc Scenario, t Target, opts Options) (Report, error) {
 	r := newRun(sc, t, opts)
 	if opts.DryRun {

@@ -4,58 +4,136 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
+	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
 )
 
-// inWorld runs f in a bubble of fake time in which the world lives.
-func inWorld(t *testing.T, w func() *world, f func(t *testing.T, ctx context.Context, w *world, opts Options)) {
-	t.Helper()
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		made := w()
-		var living sync.WaitGroup
-		living.Go(func() { made.run(ctx) })
-		f(t, ctx, made, Options{Journal: dir})
-		cancel()
-		living.Wait()
-	})
-	if left, _ := journal.Files(dir); len(left) > 0 && !strings.Contains(t.Name(), "Residue") {
-		t.Errorf("journals left: %v", left)
+// filling is a journal on a disk that can be full: a write then leaves half a line and fails.
+type filling struct {
+	journal.File
+	full bool
+}
+
+func (f *filling) Write(p []byte) (int, error) {
+	if !f.full {
+		return f.File.Write(p)
+	}
+	n, _ := f.File.Write(p[:len(p)/2])
+	return n, syscall.ENOSPC
+}
+
+func TestRun_FullDiskChangesNothing(t *testing.T) {
+	for _, c := range []struct {
+		before string // the change before which the disk is full
+		want   []string
+	}{
+		{"", []string{}},
+		{"start browse", []string{"start browse", "stop browse"}},
+	} {
+		t.Run("after "+c.before, func(t *testing.T) {
+			withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
+				var disk *filling
+				opts.createJournal = func(path string) (journal.File, error) {
+					f, err := journal.Create(path)
+					disk = &filling{f, c.before == ""}
+					return disk, err
+				}
+				w.hook = func(call string) {
+					if call == c.before {
+						disk.full = true
+					}
+				}
+				report, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts)
+				if report.Result != Error || !errors.Is(err, syscall.ENOSPC) || ExitCode(report.Result, err) != 3 {
+					t.Errorf("%s, %v", report.Result, err)
+				}
+				if got := w.did(); !slices.Equal(got, c.want) {
+					t.Errorf("did %q, want %q", got, c.want)
+				}
+			})
+		})
 	}
 }
 
-func scenario(t *testing.T, name string, edits ...string) Scenario {
-	t.Helper()
-	data, err := library.ReadFile("library/" + name + ".yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(data)
-	for i := 0; i+1 < len(edits); i += 2 {
-		if !strings.Contains(text, edits[i]) {
-			t.Fatalf("%s does not hold %q", name, edits[i])
+func TestRun_FullDeviceChangesNothing(t *testing.T) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
+		opts.createJournal = func(path string) (journal.File, error) {
+			if f, err := journal.Create(path); err != nil || f.Close() != nil {
+				t.Error(err)
+			}
+			return os.OpenFile("/dev/full", os.O_WRONLY|os.O_APPEND, 0)
 		}
-		text = strings.Replace(text, edits[i], edits[i+1], 1)
-	}
-	sc, err := Parse(name+".yaml", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sc
+		report, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts)
+		if report.Result != Error || !errors.Is(err, syscall.ENOSPC) || len(w.did()) > 0 {
+			t.Errorf("%s, %v; did %q", report.Result, err, w.did())
+		}
+	})
 }
 
-func TestBuiltinScenariosPassInAHealthyWorld(t *testing.T) {
+func TestRun_JournalFolderThatIsAFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "runs")
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newFakeCluster()
+	if _, err := Run(t.Context(), scenario(t, "pod-kill"), w.target(), Options{Journal: dir}); err == nil || len(w.did()) > 0 {
+		t.Errorf("%v; did %q", err, w.did())
+	}
+}
+
+func TestRun_DoesNotStopATakenLoad(t *testing.T) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
+		taken := bubbleRun[:len(bubbleRun)-len("breaker-trip")] + "pod-kill/browse"
+		if err := w.Start(ctx, LoadSpec{Name: taken, Rate: 20}); err != nil {
+			t.Fatal(err)
+		}
+		report, err := Run(ctx, scenario(t, "pod-kill"), w.target(), opts)
+		if !errors.Is(err, ErrLoadTaken) || w.loads[taken] == nil {
+			t.Errorf("%s, %v; did %q", report.Result, err, w.did())
+		}
+		if slices.Contains(w.did(), "stop browse") {
+			t.Errorf("did %q", w.did())
+		}
+	})
+}
+
+func TestRun_LoadsHaveUniqueNames(t *testing.T) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
+		if err := w.Start(ctx, LoadSpec{Name: "browse", Rate: 20}); err != nil { // of another program
+			t.Fatal(err)
+		}
+		var seen []string
+		w.hook = func(call string) {
+			if strings.HasPrefix(call, "kill") {
+				for name := range w.loads {
+					seen = append(seen, name)
+				}
+			}
+		}
+		report, err := Run(ctx, scenario(t, "pod-kill"), w.target(), opts)
+		if err != nil || report.Result != Pass || report.Load[0].Name != "browse" {
+			t.Errorf("%s, %v, loads %+v", report.Result, err, report.Load)
+		}
+		slices.Sort(seen)
+		if want := []string{"20000101T000000.000000000Z-pod-kill/browse", "browse"}; !slices.Equal(seen, want) {
+			t.Errorf("loads %q, want %q", seen, want)
+		}
+		if w.loads["browse"] == nil {
+			t.Error("another program's load was stopped")
+		}
+	})
+}
+
+func TestBuiltin_PassesInAHealthyCluster(t *testing.T) {
 	for _, sc := range Builtin() {
 		t.Run(sc.Name, func(t *testing.T) {
-			inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+			withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 				report, err := Run(ctx, sc, w.target(), opts)
 				if err != nil || report.Result != Pass {
 					var b strings.Builder
@@ -67,107 +145,8 @@ func TestBuiltinScenariosPassInAHealthyWorld(t *testing.T) {
 	}
 }
 
-func TestRunOutcome(t *testing.T) {
-	const trip = "breaker-trip"
-	for _, tc := range []struct {
-		sentence string
-		name     string
-		edits    []string
-		world    func(*world)
-		result   Result
-		failed   []string
-		message  string
-	}{
-		{"an availability below its limit fails", trip,
-			[]string{"  expect:\n    # It", "  expect:\n    - availability: {of: browse, atLeast: 99%}\n    # It"}, nil,
-			Fail, []string{"availability of browse"}, "1 of 6 expectations did not hold"},
-		{"a latency above its limit fails", "pod-kill", nil, func(w *world) { w.latency = 300 * time.Millisecond },
-			Fail, []string{"p99 latency of browse"}, "1 of 5 expectations did not hold"},
-		{"a generator that drops arrivals fails sent", "load-burst", nil, func(w *world) { w.burstUnsent = 0.05 },
-			Fail, []string{"availability of browse", "p99 latency of browse", "sent of browse"}, "3 of 4 expectations did not hold"},
-		{"a generator that drops arrivals leaves the steady state unknown", "load-burst", nil, func(w *world) { w.unsent = 0.05 },
-			Fail, []string{"availability of browse"},
-			"the steady state was not met, so nothing was broken: availability of browse unknown, wanted ≥ 99.9 %"},
-		{"a breaker that probes more than once is not an exact trace", trip, []string{"visits: [", "trace: ["}, nil,
-			Fail, []string{"breaker trace loadgen → userservice"}, "1 of 5 expectations did not hold"},
-		{"a pod that does not come back fails ready", "pod-kill", nil, func(w *world) { w.stuck = true },
-			Fail, []string{"ready pods of userservice"}, "1 of 5 expectations did not hold"},
-		{"a breaker that does not open fails the step and leaves the others out", trip, nil, func(w *world) { w.trip = false },
-			Fail, []string{"breaker state loadgen → userservice", "breaker visits loadgen → userservice"}, "2 of 3 expectations did not hold"},
-		{"a world that is not healthy is not broken further", "pod-kill", nil, func(w *world) { w.failures = 0.02 },
-			Fail, []string{"availability of browse"},
-			"the steady state was not met, so nothing was broken: availability of browse 98.1818 %, wanted ≥ 99.9 %"},
-		{"a limit stops the run", trip, []string{"below: 1%, for: 30s", "below: 50%, for: 4s"}, nil,
-			Aborted, nil, "stopped by its limit: availability of browse below 50% for 4s, observed 43.5%"},
-		{"a target that is not there is found in the plan", trip, []string{"scale: {release: userservice", "scale: {release: nowhere"}, nil,
-			Error, nil, `reading replicas of nowhere: no release "nowhere"`},
-		{"killing more pods than there are is found in the plan", "pod-kill", []string{"count: 1", "count: 4"}, nil,
-			Error, nil, `planning step "kill one replica": killing 4 pods of userservice: 3 ready`},
-		{"loads that cannot be read stop the run", "pod-kill", []string{"after: 5s", "after: 60s"},
-			func(w *world) { time.AfterFunc(10*time.Second, func() { w.fail("Read", errors.New("no route")) }) },
-			Error, nil, "reading loads for 10s: no route"},
-		{"loads that answer nothing stop the run too", "pod-kill", []string{"after: 5s", "after: 60s"},
-			func(w *world) { time.AfterFunc(10*time.Second, func() { w.fail("Read", errMute) }) },
-			Error, nil, "reading loads for 10s: context deadline exceeded"},
-	} {
-		t.Run(tc.sentence, func(t *testing.T) {
-			made := func() *world {
-				w := newWorld()
-				if tc.world != nil {
-					tc.world(w)
-				}
-				return w
-			}
-			dir := t.TempDir()
-			inWorld(t, made, func(t *testing.T, ctx context.Context, w *world, opts Options) {
-				opts.Journal = dir
-				report, err := Run(ctx, scenario(t, tc.name, tc.edits...), w.target(), opts)
-				if behind := (*LeftError)(nil); report.Result != Error && errors.As(err, &behind) {
-					err = nil // said next to the verdict
-				}
-				if report.Result != tc.result || (err != nil) != (tc.result == Error) {
-					t.Errorf("result %s, error %v; want %s", report.Result, err, tc.result)
-				}
-				if !strings.HasPrefix(report.Message, tc.message) || tc.message == "" {
-					t.Errorf("message %q, want %q", report.Message, tc.message)
-				}
-				var failed []string
-				for _, f := range report.Expectations {
-					if f.Result == "fail" {
-						failed = append(failed, f.Name)
-					}
-				}
-				if !slices.Equal(failed, tc.failed) {
-					t.Errorf("failed %q, want %q", failed, tc.failed)
-				}
-				if n, _ := w.Replicas(ctx, "userservice"); n != 3 {
-					t.Errorf("%d replicas left", n)
-				}
-			})
-		})
-	}
-}
-
-func (w *world) fail(method string, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.broken[method] = err
-}
-
-func TestUnhealthyWorldIsNotTouched(t *testing.T) {
-	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
-		w.failures = 0.5
-		if _, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts); err != nil {
-			t.Fatal(err)
-		}
-		if got, want := w.did(), []string{"start browse", "stop browse"}; !slices.Equal(got, want) {
-			t.Errorf("did %q, want %q", got, want)
-		}
-	})
-}
-
-func TestLostEventStreamIsResumed(t *testing.T) {
-	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
+func TestRun_ResumesALostEventStream(t *testing.T) {
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 		time.AfterFunc(11*time.Second, w.hangUp)
 		report, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts)
 		if err != nil || report.Result != Pass {
@@ -176,19 +155,32 @@ func TestLostEventStreamIsResumed(t *testing.T) {
 	})
 }
 
-func TestDryRunChangesNothing(t *testing.T) {
-	inWorld(t, newWorld, func(t *testing.T, ctx context.Context, w *world, opts Options) {
-		for _, sc := range Builtin() {
-			report, err := Run(ctx, sc, w.target(), Options{DryRun: true})
-			if err != nil || report.Result != Planned || len(report.Steps) != len(sc.Steps) {
-				t.Errorf("%s: %s, %v", sc.Name, report.Result, err)
-			}
+func TestRun_StartsDespiteAnUnusableLeftover(t *testing.T) {
+	dir := t.TempDir()
+	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, _ Options) {
+		lines := `{"op":"run","scenario":"old"}` + "\n" + `{"op":"intend","number":4,"kind":"scale","detail":"scale gone from 2 to 0","undo":{"release":"gone","replicas":2,"set":0}}` + "\n"
+		if err := os.WriteFile(filepath.Join(dir, "19990101T000000.000000000Z-old"+journal.Ext), []byte(lines), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		if got := w.did(); len(got) > 0 {
-			t.Errorf("did %q", got)
+		report, err := Run(ctx, scenario(t, "pod-kill"), w.target(), Options{Journal: dir})
+		if err != nil || report.Result != Pass {
+			t.Errorf("%s, %v", report.Result, err)
+		}
+		if len(report.LeftBehind) != 1 || report.LeftBehind[0].Number != 4 || !strings.Contains(report.LeftBehind[0].Problem, `no release "gone"`) {
+			t.Errorf("left behind: %+v", report.LeftBehind)
+		}
+		left, err := Leftovers(dir, 0)
+		if err != nil || len(left) != 1 {
+			t.Fatalf("left: %+v, %v", left, err)
+		}
+		if _, err := Forget(dir, 5); err == nil {
+			t.Error("a number that is not on the list was forgotten")
+		}
+		if l, err := Forget(dir, 4); err != nil || l.Detail != "scale gone from 2 to 0" {
+			t.Errorf("forgot %+v, %v", l, err)
+		}
+		if files, err := journal.Files(dir); err != nil || len(files) > 0 {
+			t.Errorf("journals: %v, %v", files, err)
 		}
 	})
-	if files, err := os.ReadDir("."); err != nil || slices.ContainsFunc(files, func(f os.DirEntry) bool { return strings.HasSuffix(f.Name(), journal.Ext) }) {
-		t.Errorf("a journal was written: %v", err)
-	}
 }

@@ -33,8 +33,8 @@ func Undo(ctx context.Context, t target.Target, journalDir string) (report.Undo,
 	return undone, err
 }
 
-// Leftovers lists the changes that killed runs left behind, the oldest first. The changes of the run that is in progress in the process running are left
-// out; 0 means that there is none.
+// Leftovers lists the changes that killed runs left behind, the oldest first. The changes of the run that is in progress in the process running are
+// left out; 0 means that there is none.
 func Leftovers(journalDir string, running int) ([]report.Leftover, error) {
 	return journal.Leftovers(journalDir, running)
 }

@@ -1,8 +1,8 @@
 // Package action has what a step of a scenario can do to the cluster.
 //
-// Each kind of [Action] is a file with a test. It is an entry of the catalog [Kinds], which the reader of scenario files, the README, the JSON Schema and
-// the tests range over. [Action.Resolve] finds the targets and returns an [Effect]: what will be done, how it is undone, and what is assumed of the
-// cluster afterwards. Resolve itself changes nothing, so a plan resolves every step of a scenario without touching the cluster.
+// Each kind of [Action] is a file with a test. It is an entry of the catalog [Kinds], which the reader of scenario files, the README, the JSON
+// Schema and the tests range over. [Action.Resolve] finds the targets and returns an [Effect]: what will be done, how it is undone, and what is
+// assumed of the cluster afterwards. Resolve itself changes nothing, so a plan resolves every step of a scenario without touching the cluster.
 //
 //	Action ─ Resolve(Context) ─▶ Effect ─┬─ Detail, Touches   the plan and the timeline
 //	                                     ├─ Undo              the journal, before Do

@@ -13,6 +13,7 @@ import (
 // fake is a cluster with one release, userservice, and loads whose rates can be set.
 type fake struct {
 	target.Loads
+	target.Workloads
 	wanted int
 	pods   []telemetry.Pod
 	rates  map[string]target.Rate

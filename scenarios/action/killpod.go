@@ -28,9 +28,9 @@ func killPodKind() Kind {
 			Name: "killPod",
 			Doc:  "Deletes ready pods, chosen by the seed. Nothing has to be undone: Kubernetes replaces them.",
 			Fields: []grammar.Field{
-				grammar.Required("release", "text", "userservice", "whose pods"),
-				grammar.Optional("count", "whole number", "1", "how many; 1 unless given"),
-				grammar.Optional("gracePeriod", "duration", "0s", "what a pod gets to finish its calls; 0s, a crash, unless given"),
+				grammar.Required("release", "text", "userservice", "the release"),
+				grammar.Optional("count", "whole number", "1", "how many pods; default 1"),
+				grammar.Optional("gracePeriod", "duration", "0s", "how long a pod may take to finish its calls; default 0s, which is a crash"),
 			},
 			Decode: func(o grammar.Object) Action {
 				return killPod{o.Text("release"), o.Whole("count", 1, 1), o.Duration("gracePeriod", 0)}

@@ -19,10 +19,10 @@ func scaleKind() Kind {
 	return Kind{
 		Kind: grammar.Kind[Action]{
 			Name: "scale",
-			Doc:  "Sets how many replicas a release wants. Undoing restores the number it wanted before.",
+			Doc:  "Sets how many replicas a release wants. Undoing restores the number from before.",
 			Fields: []grammar.Field{
-				grammar.Required("release", "text", "userservice", "what to scale"),
-				grammar.Required("replicas", "whole number", "0", "how many it shall want; 0 takes it down"),
+				grammar.Required("release", "text", "userservice", "the release"),
+				grammar.Required("replicas", "whole number", "0", "how many pods it wants from now on; 0 takes it down"),
 			},
 			Decode: func(o grammar.Object) Action { return scale{o.Text("release"), o.Whole("replicas", 0, 0)} },
 		},

@@ -21,11 +21,11 @@ func setRateKind() Kind {
 	return Kind{
 		Kind: grammar.Kind[Action]{
 			Name: "setRate",
-			Doc:  "Changes a load's rate. Undoing restores the rate before; with `for` that happens by itself.",
+			Doc:  "Changes a load's rate. Undoing restores the rate from before; with `for` that happens automatically.",
 			Fields: []grammar.Field{
-				grammar.Required("load", "load", "browse", "which load"),
+				grammar.Required("load", "load", "browse", "the load"),
 				grammar.Required("rate", "rate", "300/s", "the new rate"),
-				grammar.Optional("for", "duration", "10s", "how long; until healed or the end unless given"),
+				grammar.Optional("for", "duration", "10s", "how long; default until it is healed or the run ends"),
 			},
 			Decode: func(o grammar.Object) Action {
 				return setRate{o.Refer("load", grammar.LoadRef), o.Rate("rate"), o.Duration("for", 0)}

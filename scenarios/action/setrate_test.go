@@ -32,8 +32,8 @@ func TestSetRate_IsUndone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	world := target.Target{Loads: f, Workloads: f}
-	if err := errors.Join(e.Do(t.Context()), undo.Restore(t.Context(), world), undo.Restore(t.Context(), world)); err != nil {
+	cluster := target.Target{Loads: f, Workloads: f}
+	if err := errors.Join(e.Do(t.Context()), undo.Restore(t.Context(), cluster), undo.Restore(t.Context(), cluster)); err != nil {
 		t.Error(err)
 	}
 	if want := []string{"rate run/browse 80/s", "rate run/browse 50/s"}; !slices.Equal(f.did, want) {
@@ -52,14 +52,14 @@ func TestSetRate_ForATimeAssumesNothing(t *testing.T) {
 func TestSetRate_UndoOfALoadThatIsGoneOrChanged(t *testing.T) {
 	t.Parallel()
 	f := newFake()
-	world := target.Target{Loads: f}
+	cluster := target.Target{Loads: f}
 	set := target.Rate(80)
-	if err := (rateBack{"gone/browse", 50, &set}).Restore(t.Context(), world); err != nil {
+	if err := (rateBack{"gone/browse", 50, &set}).Restore(t.Context(), cluster); err != nil {
 		t.Error(err)
 	}
 	f.rates["run/browse"] = 7
 	var changed *ChangedError
-	err := rateBack{"run/browse", 50, &set}.Restore(t.Context(), world)
+	err := rateBack{"run/browse", 50, &set}.Restore(t.Context(), cluster)
 	if !errors.As(err, &changed) || err.Error() != "left alone: rate of browse is 7/s, and the run had set it to 80/s" || len(f.did) > 0 {
 		t.Errorf("%v; did %q", err, f.did)
 	}

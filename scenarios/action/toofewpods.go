@@ -2,8 +2,8 @@ package action
 
 import "github.com/grpc-sandbox/sandbox/internal/remedy"
 
-// TooFewPodsError means that a release has fewer pods than a step needs. If a killed run has left changes behind, its remedies do not help; undoing those
-// changes may.
+// TooFewPodsError means that a release has fewer pods than a step needs. If a killed run has left changes behind, its remedies do not help; undoing
+// those changes may.
 type TooFewPodsError struct {
 	Text string
 	Try  []remedy.Remedy

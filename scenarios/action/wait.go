@@ -14,7 +14,7 @@ func waitKind() Kind {
 	return Kind{
 		Kind: grammar.Kind[Action]{
 			Name:   "wait",
-			Doc:    "Lets time pass while the load goes on.",
+			Doc:    "Waits while the load continues.",
 			Fields: []grammar.Field{grammar.Required("for", "duration", "8s", "how long")},
 			Decode: func(o grammar.Object) Action { return wait{o.PositiveDuration("for")} },
 		},

@@ -25,11 +25,12 @@ type availability struct {
 func availabilityKind() grammar.Kind[Expectation] {
 	return grammar.Kind[Expectation]{
 		Name: "availability",
-		Doc:  "The share of finished calls that were answered without an error. Arrivals that never left are not among them.",
+		Doc:  "The share of finished calls that were answered without an error. Arrivals that were not sent do not count.",
 		Fields: []grammar.Field{
-			grammar.Required("of", "load", "browse", "whose calls"),
-			grammar.Required("atLeast", "percentage", "99.5%", "the least that satisfies it"),
-			grammar.Optional("side", "callers or callee", "callee", "callers, unless given, count a call that their own breaker or limit refused as failed; callee leaves those calls out"),
+			grammar.Required("of", "load", "browse", "the load"),
+			grammar.Required("atLeast", "percentage", "99.5%", "the lowest share that meets it"),
+			grammar.Optional("side", "callers or callee", "callee",
+				"callers (the default) counts a call that the caller's own breaker or limit refused as failed; callee omits those calls"),
 		},
 		Decode: func(o grammar.Object) Expectation {
 			return availability{o.Refer("of", grammar.LoadRef), o.Percentage("atLeast"), o.OneOf("side", sideCallers, sideCallee)}

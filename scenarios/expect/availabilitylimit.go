@@ -20,7 +20,7 @@ func availabilityLimitKind() grammar.Kind[Limit] {
 		Name: "availability",
 		Doc:  "Stops the run when a load's availability over the last `for` is below the limit; judged every 250 ms once a full window has passed.",
 		Fields: []grammar.Field{
-			grammar.Required("of", "load", "browse", "whose calls"),
+			grammar.Required("of", "load", "browse", "the load"),
 			grammar.Required("below", "percentage", "50%", "the limit"),
 			grammar.Required("for", "duration", "10s", "the length of the sliding window"),
 		},

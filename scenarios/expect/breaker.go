@@ -21,16 +21,18 @@ type breaker struct {
 func breakerKind() grammar.Kind[Expectation] {
 	return grammar.Kind[Expectation]{
 		Name: "breaker",
-		Doc: "What a caller's circuit breakers did, from the events they sent. Give one of trace, visits and state. " +
-			"trace and visits must be true of every breaker on the path that changed at all, or of all of them when none did; " +
-			"state is that of the worst one (open, then half-open, then closed).",
+		Doc: "The states of a caller's circuit breakers. Give one of trace, visits and state. " +
+			"trace and visits must match every breaker on the path that changed, or all of them if none changed. " +
+			"state is that of the worst breaker: open, then half-open, then closed.",
 		Fields: []grammar.Field{
-			grammar.Required("from", "text", "loadgen", "the caller, whose breaker it is"),
+			grammar.Required("from", "text", "loadgen", "the caller that has the breaker"),
 			grammar.Required("to", "text", "userservice", "the callee"),
-			grammar.Optional("method", "method", "user.v1.UserService/GetUser", "only this method's breaker; all unless given"),
-			grammar.Optional("trace", "list of states", "[closed, open, half-open, closed]", "exactly these states since the run began, the first being the state at its start"),
-			grammar.Optional("visits", "list of states", "[closed, open, half-open, closed]", "these states in this order, with any others between; for a breaker that probes more than once"),
-			grammar.Optional("state", "state", "closed", "the state at the moment of asking"),
+			grammar.Optional("method", "method", "user.v1.UserService/GetUser", "only the breaker of this method; default all"),
+			grammar.Optional("trace", "list of states", "[closed, open, half-open, closed]",
+				"exactly these states since the run started, including the one at its start"),
+			grammar.Optional("visits", "list of states", "[closed, open, half-open, closed]",
+				"these states in this order, with any others between; for a breaker that probes more than once"),
+			grammar.Optional("state", "state", "closed", "the present state"),
 		},
 		Decode: decodeBreaker,
 	}
@@ -90,7 +92,9 @@ func (x breaker) Validate() []grammar.Mistake {
 	}
 	if x.From != target.Generator {
 		all = append(all, grammar.Mistake{
-			Field: "from", Message: fmt.Sprintf("only the breakers of %s are heard, got %q", target.Generator, x.From), Remedy: "try: from: " + target.Generator,
+			Field:   "from",
+			Message: fmt.Sprintf("only the breakers of %s are observed, got %q", target.Generator, x.From),
+			Remedy:  "try: from: " + target.Generator,
 		})
 	}
 	if x.Method != "" && !grammar.IsMethod(x.Method) {
@@ -179,7 +183,7 @@ func (x breaker) checkStates(f report.Finding, path []StateTrace) report.Finding
 		f.Note = fmt.Sprintf("shown: %s, one of %d", shown.Method, len(path))
 	}
 	if slices.ContainsFunc(path, func(t StateTrace) bool { return t.Gap }) {
-		f.Note = "the events do not join up: one was missed, or several processes share this caller's name"
+		f.Note = "the events have a gap: one was missed, or several processes share this caller's name"
 		met = met && len(x.Trace) == 0
 	}
 	return f.Judge(met)

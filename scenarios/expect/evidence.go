@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// MaxAge is the age from which a reading says nothing about the present.
+	// MaxAge is the age from which a reading does not describe the present.
 	MaxAge = time.Second
 	// WindowCalls is the number of finished calls that a ratio or a quantile over a sliding window needs.
 	WindowCalls = 20

@@ -25,12 +25,14 @@ type latency struct {
 func latencyKind() grammar.Kind[Expectation] {
 	return grammar.Kind[Expectation]{
 		Name: "latency",
-		Doc:  "A quantile of the time from a call's intended start to its end, of calls that were answered: calls that fail at once would flatter it.",
+		Doc: "A quantile of the time from a call's intended start to its end, over the calls that were answered. " +
+			"Calls that fail immediately would improve it.",
 		Fields: []grammar.Field{
-			grammar.Required("of", "load", "browse", "whose calls"),
+			grammar.Required("of", "load", "browse", "the load"),
 			grammar.Required("quantile", "number between 0 and 1", "0.99", "0.99 is the latency that 99 % of calls did not exceed"),
-			grammar.Required("atMost", "duration", "250ms", "the most that satisfies it"),
-			grammar.Optional("calls", "answered or failed", "failed", "of which calls; failed ones are those that left the caller and ended in an error; answered unless given"),
+			grammar.Required("atMost", "duration", "250ms", "the highest latency that meets it"),
+			grammar.Optional("calls", "answered or failed", "failed",
+				"which calls: answered (the default), or failed, which left the caller and ended in an error"),
 		},
 		Decode: func(o grammar.Object) Expectation {
 			return latency{o.Refer("of", grammar.LoadRef), o.Quantile("quantile"), o.PositiveDuration("atMost"), o.OneOf("calls", callsAnswered, callsFailed)}
@@ -63,7 +65,8 @@ func (x latency) Check(e Evidence) report.Finding {
 		return f.Unknown("no call " + what)
 	}
 	if h.TotalCount() > most {
-		return f.Unknown(fmt.Sprintf("the load generator does not tell answered calls from failed ones: %d latencies of %d calls", h.TotalCount(), most))
+		const mixed = "the load generator does not separate answered calls from failed ones: %d latencies of %d calls"
+		return f.Unknown(fmt.Sprintf(mixed, h.TotalCount(), most))
 	}
 	if few := e.tooFew(h.TotalCount(), what); few != "" {
 		return f.Unknown(few)

@@ -17,10 +17,10 @@ type ready struct {
 func readyKind() grammar.Kind[Expectation] {
 	return grammar.Kind[Expectation]{
 		Name: "ready",
-		Doc:  "At least this many pods of a release are ready: in waitFor and recover for `hold`, elsewhere at the moment of asking.",
+		Doc:  "At least this many pods of a release are ready: in waitFor and recover for `hold`, elsewhere at the time of the check.",
 		Fields: []grammar.Field{
-			grammar.Required("release", "text", "userservice", "whose pods"),
-			grammar.Required("replicas", "whole number", "3", "the least that satisfies it"),
+			grammar.Required("release", "text", "userservice", "the release"),
+			grammar.Required("replicas", "whole number", "3", "the lowest number that meets it"),
 		},
 		Decode: func(o grammar.Object) Expectation { return ready{o.Text("release"), o.Whole("replicas", 1, 1)} },
 	}

@@ -18,10 +18,11 @@ type sent struct {
 func sentKind() grammar.Kind[Expectation] {
 	return grammar.Kind[Expectation]{
 		Name: "sent",
-		Doc:  "The share of intended arrivals that left: below it the load generator was the bottleneck. Below 99 % every other expectation about the load is unknown.",
+		Doc: "The share of intended arrivals that were sent. If it is too low, the load generator was the bottleneck. " +
+			"Below 99 %, every other expectation about the load is unknown.",
 		Fields: []grammar.Field{
-			grammar.Required("of", "load", "browse", "whose arrivals"),
-			grammar.Required("atLeast", "percentage", "99%", "the least that satisfies it"),
+			grammar.Required("of", "load", "browse", "the load"),
+			grammar.Required("atLeast", "percentage", "99%", "the lowest share that meets it"),
 		},
 		Decode: func(o grammar.Object) Expectation {
 			return sent{o.Refer("of", grammar.LoadRef), o.Percentage("atLeast")}

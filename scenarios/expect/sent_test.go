@@ -9,7 +9,7 @@ import (
 
 func TestSent_OfALoad(t *testing.T) {
 	checkLoadCases(t, map[string]loadCase{
-		"sent itself says how many": {sent{"l", 0.9}, called(90, 0, 0, 10), 0, report.Met, "90"},
-		"no call was due":           {sent{"l", 0.9}, target.LoadReading{}, 0, report.NotMet, "unknown"},
+		"sent itself is known": {sent{"l", 0.9}, called(90, 0, 0, 10), 0, report.Met, "90"},
+		"no call was due":      {sent{"l", 0.9}, target.LoadReading{}, 0, report.NotMet, "unknown"},
 	})
 }

@@ -1,14 +1,14 @@
 // Package grammar reads YAML files strictly and reports every mistake with its file, line and field.
 //
-// A file is read from the outside in. [File.Document] parses the YAML, [Node.Object] turns a mapping into an [Object] whose fields are known and present,
-// and the methods of Object read single values such as a duration. Nothing stops at the first mistake: a wrong value is recorded as a [Problem], and the
-// reader goes on with a default. The caller asks for all problems at the end.
+// A file is read from the outside in. [File.Document] parses the YAML, [Node.Object] turns a mapping into an [Object] whose fields are known and
+// present, and the methods of Object read single values such as a duration. Nothing stops at the first mistake: a wrong value is recorded as a
+// [Problem], and the reader goes on with a default. The caller asks for all problems at the end.
 //
 //	bytes ─ Document ─▶ Node ─ Object(fields) ─▶ Object ─ Text, Duration, One(catalog) … ─▶ values
 //	                      └────────── problems and references ──────────▶ File.Err
 //
-// What can be written is data: a list of [Field] for each object, and catalogs of [Kind] that the caller hands in. The tables of the README and the JSON
-// Schema are printed from the same data.
+// What can be written is data: a list of [Field] for each object, and catalogs of [Kind] that the caller hands in. The tables of the README and the
+// JSON Schema are printed from the same data.
 package grammar
 
 import "strings"

@@ -41,7 +41,7 @@ func (f *File) Err() error {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
 
-// Document parses a file that holds one YAML document.
+// Document parses a file that contains one YAML document.
 func (f *File) Document(data []byte) (Node, bool) {
 	top := Node{yaml: &yaml.Node{}, line: 1, file: f}
 	if len(data) > maxFile {

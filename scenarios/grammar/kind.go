@@ -43,7 +43,7 @@ func One[T any](o Object, catalog []Kind[T], noun string) T {
 	return found
 }
 
-// Each reads a list in which every entry holds one entry of a catalog.
+// Each reads a list whose entries each contain one entry of a catalog.
 func Each[T any](items []Node, catalog []Kind[T], noun string) []T {
 	var out []T
 	for _, n := range items {

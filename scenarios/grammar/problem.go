@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/grpc-sandbox/sandbox/internal/nearest"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
@@ -54,42 +55,8 @@ func Suggest(got string, valid []string) string {
 	if len(valid) == 0 {
 		list = "valid here: nothing"
 	}
-	if near, ok := nearest(got, valid); ok {
+	if near, ok := nearest.Of(got, valid); ok {
 		return fmt.Sprintf("did you mean %q? %s", near, list)
 	}
 	return list
-}
-
-func nearest(got string, valid []string) (string, bool) {
-	best, least := "", 1+max(1, min(3, len(got)/2))
-	for _, v := range valid {
-		if d := edits(strings.ToLower(got), strings.ToLower(v)); d < least {
-			best, least = v, d
-		}
-	}
-	return best, best != ""
-}
-
-// edits returns the Levenshtein distance. For long words, which are not typing mistakes, it returns 64.
-func edits(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

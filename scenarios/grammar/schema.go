@@ -50,8 +50,8 @@ func OneSchema[T any](catalog []Kind[T], more []Field) Schema {
 	return s
 }
 
-// AtMostOneSchema describes an object with fields of its own and at most one entry of a catalog. At least one of the entries and of the given fields must
-// be present.
+// AtMostOneSchema describes an object with fields of its own and at most one entry of a catalog. At least one of the entries and of the given
+// fields must be present.
 func AtMostOneSchema[T any](s Schema, catalog []Kind[T], orField string) Schema {
 	var each []Schema
 	required := []Schema{requires(orField)}

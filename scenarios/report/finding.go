@@ -17,8 +17,8 @@ const (
 	NotJudged = "skip"
 )
 
-// Finding is an expectation with what was observed. Its check sets Name, Comparison, Limit and Unit, and ends with [Finding.Judge] or [Finding.Unknown];
-// the run adds where and for how long it was checked.
+// Finding is an expectation with what was observed. Its check sets Name, Comparison, Limit and Unit, and ends with [Finding.Judge] or
+// [Finding.Unknown]; the run adds where and for how long it was checked.
 type Finding struct {
 	Name       string  `json:"name"`
 	Phase      string  `json:"phase"`          // steady, steps, recover, verdict

@@ -95,7 +95,9 @@ func (r Report) junit() junitSuite {
 		s.Cases = append(s.Cases, c)
 	}
 	if r.Result == Aborted || r.Result == Error {
-		s.Cases = append(s.Cases, junitCase{Class: text.Printable(r.Scenario), Name: "run", Time: junitTime(r.Seconds), Error: &junitMessage{Message: text.Printable(r.Message)}})
+		s.Cases = append(s.Cases, junitCase{
+			Class: text.Printable(r.Scenario), Name: "run", Time: junitTime(r.Seconds), Error: &junitMessage{Message: text.Printable(r.Message)},
+		})
 		s.Errors++
 	}
 	s.Tests = len(s.Cases)

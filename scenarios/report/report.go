@@ -1,5 +1,5 @@
-// Package report is the contract between a run and those who read about it: [Report] and the types below it are the JSON document, and the writers turn
-// a report into text for people and JUnit XML for build servers.
+// Package report is what a run reports. [Report] and the types below it are the JSON document that other programs read. The writers turn a report
+// into text for people and JUnit XML for build servers.
 //
 // JSON field names are never renamed or removed; new ones may be added.
 package report
@@ -67,9 +67,9 @@ type Event struct {
 	Detail  string    `json:"detail"`
 }
 
-// Recovery says when callers, breakers and the cluster were affected and when they had recovered. A field is null if the event did not happen. Times
-// count from the first fault, except recoverSeconds, which counts from the last heal if there was one, and the durations openSeconds, halfOpenSeconds and
-// longestOutageSeconds.
+// Recovery says when callers, breakers and the cluster were affected and when they had recovered. A field is null if the event did not happen.
+// Times count from the first fault, except recoverSeconds, which counts from the last heal if there was one, and the durations openSeconds,
+// halfOpenSeconds and longestOutageSeconds.
 type Recovery struct {
 	FirstFailedSeconds   *float64 `json:"firstFailedSeconds"`   // to the first failed call, by intended start
 	LongestOutageSeconds *float64 `json:"longestOutageSeconds"` // the longest time in which every call failed; null without a failed call

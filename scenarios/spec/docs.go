@@ -20,8 +20,8 @@ func Markdown() string {
 		fields []grammar.Field
 	}{
 		{"The file", topFields}, {"metadata", metadataFields}, {"spec", specFields}, {"spec.load", loadFields},
-		{"spec.load call", callFields}, {"spec.steady", steadyFields}, {"spec.steps, beside one action", stepFields},
-		{"waitFor, beside one expectation", waitForFields}, {"spec.recover", recoverFields},
+		{"spec.load call", callFields}, {"spec.steady", steadyFields}, {"spec.steps, next to one action", stepFields},
+		{"waitFor, next to one expectation", waitForFields}, {"spec.recover", recoverFields},
 	} {
 		fmt.Fprintf(&b, "### %s\n\n", s.title)
 		grammar.WriteTable(&b, s.fields)

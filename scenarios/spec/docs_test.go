@@ -47,7 +47,7 @@ func asData(t *testing.T, text []byte) any {
 	return data
 }
 
-func TestSchema_AcceptsLegalFiles(t *testing.T) {
+func TestWriteSchema_AcceptsLegalFiles(t *testing.T) {
 	s := compiledSchema(t)
 	files, err := filepath.Glob("../library/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -67,7 +67,7 @@ func TestSchema_AcceptsLegalFiles(t *testing.T) {
 	}
 }
 
-func TestSchema_RefusesWhatTheDecoderRefuses(t *testing.T) {
+func TestWriteSchema_RefusesWhatParseRefuses(t *testing.T) {
 	s := compiledSchema(t)
 	for _, c := range []struct{ old, new string }{
 		{"kind: Scenario", "kind: Story"},
@@ -99,8 +99,8 @@ func TestSchema_RefusesWhatTheDecoderRefuses(t *testing.T) {
 	}
 }
 
-// TestSchema_KnowsEveryType walks all catalogs, so that a new type is not accepted unchecked.
-func TestSchema_KnowsEveryType(t *testing.T) {
+// TestTypeSchema_KnowsEveryType walks all catalogs, so that a new type is not accepted unchecked.
+func TestTypeSchema_KnowsEveryType(t *testing.T) {
 	special := []string{"list of loads", "list of steps", "list of expectations", "list of limits", "one expectation and within"}
 	lists := [][]grammar.Field{topFields, metadataFields, specFields, loadFields, callFields, steadyFields, stepFields, waitForFields, recoverFields}
 	for _, k := range action.Kinds() {

@@ -6,7 +6,7 @@ import "github.com/grpc-sandbox/sandbox/scenarios/grammar"
 var (
 	topFields = []grammar.Field{
 		grammar.Required("apiVersion", "text", APIVersion, "the version of this grammar"),
-		grammar.Required("kind", "text", FileKind, "what the file holds"),
+		grammar.Required("kind", "text", FileKind, "what the file contains"),
 		grammar.Required("metadata", "fields", "{name: my-scenario}", "name and description"),
 		grammar.Required("spec", "fields", "{load: […], steps: […], expect: […]}", "what to do and what to expect"),
 	}
@@ -15,49 +15,55 @@ var (
 		grammar.Optional("description", "text", "Kill a pod. Callers must not notice.", "what it shows"),
 	}
 	specFields = []grammar.Field{
-		grammar.Optional("seed", "whole number", "42", "target choice and load arrivals replay from it; 1 unless given"),
+		grammar.Optional("seed", "whole number", "42", "the choice of targets and the arrivals of loads replay from it; default 1"),
 		grammar.Required("load", "list of loads", "[{name: browse, …}]", "what calls the services, from before the steady state to the verdict"),
-		grammar.Required("steady", "fields", "{for: 5s, expect: [{availability: {of: browse, atLeast: 99.9%}}]}", "the baseline: nothing is broken unless it holds"),
+		grammar.Required("steady", "fields", "{for: 5s, expect: [{availability: {of: browse, atLeast: 99.9%}}]}",
+			"the baseline; nothing is broken unless it is met"),
 		grammar.Required("steps", "list of steps", "[{name: kill one replica, killPod: {release: userservice}}]", "what is done, in order"),
-		grammar.Optional("recover", "fields", "{within: 20s, expect: [{ready: {release: userservice, replicas: 3}}]}", "what must hold again, and how soon"),
-		grammar.Required("expect", "list of expectations", "[{availability: {of: browse, atLeast: 99.5%}}]", "what must have held from the load's start to its stop"),
-		grammar.Optional("abort", "list of limits", "[{availability: {of: browse, below: 50%, for: 10s}}]", "what stops the run at once"),
+		grammar.Optional("recover", "fields", "{within: 20s, expect: [{ready: {release: userservice, replicas: 3}}]}",
+			"what must be true again, and how soon"),
+		grammar.Required("expect", "list of expectations", "[{availability: {of: browse, atLeast: 99.5%}}]",
+			"what must be true from the load's start to its stop"),
+		grammar.Optional("abort", "list of limits", "[{availability: {of: browse, below: 50%, for: 10s}}]", "what stops the run immediately"),
 	}
 )
 
 var (
 	loadFields = []grammar.Field{
-		grammar.Required("name", "name", "browse", "what expectations call it"),
-		grammar.Required("from", "text", "loadgen", "the workload that sends it: `loadgen`, the only one"),
-		grammar.Required("call", "fields", "{service: userservice, method: user.v1.UserService/GetUser}", "what every arrival calls"),
-		grammar.Required("rate", "rate", "100/s", "arrivals a second (/s) or a minute (/m); they do not wait for answers"),
+		grammar.Required("name", "name", "browse", "the name that expectations use"),
+		grammar.Required("from", "text", "loadgen", "the workload that sends it; always `loadgen`"),
+		grammar.Required("call", "fields", "{service: userservice, method: user.v1.UserService/GetUser}", "the call that each arrival makes"),
+		grammar.Required("rate", "rate", "100/s", "arrivals per second (/s) or per minute (/m); they do not wait for answers"),
 	}
 	callFields = []grammar.Field{
 		grammar.Required("service", "text", "userservice", "the release that is called"),
 		grammar.Required("method", "method", "user.v1.UserService/GetUser", "package.Service/Method"),
-		grammar.Optional("request", "fields", `{userId: "u-{{ n 1 1000 }}"}`, "the request's fields; texts may hold templates"),
+		grammar.Optional("request", "fields", `{userId: "u-{{ n 1 1000 }}"}`, "the request's fields; texts may contain templates"),
 	}
 	steadyFields = []grammar.Field{
 		grammar.Required("for", "duration", "5s", "how long the baseline is measured"),
-		grammar.Required("expect", "list of expectations", "[{availability: {of: browse, atLeast: 99.9%}}]", "what must hold over it"),
+		grammar.Required("expect", "list of expectations", "[{availability: {of: browse, atLeast: 99.9%}}]", "what must be true over that time"),
 	}
 	recoverFields = []grammar.Field{
 		grammar.Required("within", "duration", "20s", "how long recovery may take"),
 		grammar.Optional("hold", "duration", "2s", holdDoc),
-		grammar.Required("expect", "list of expectations", "[{ready: {release: userservice, replicas: 3}}]", "what must hold again, all at the same moment"),
+		grammar.Required("expect", "list of expectations", "[{ready: {release: userservice, replicas: 3}}]",
+			"what must be true again, all at the same time"),
 	}
 )
 
 var stepFields = []grammar.Field{
-	grammar.Required("name", "text", "kill one replica", "what the timeline and heal call it"),
-	grammar.Optional("after", "duration", "5s", "wait this long first; 0s unless given"),
-	grammar.Optional("waitFor", "one expectation and within", "{breaker: {from: loadgen, to: userservice, state: open}, within: 20s}", "after the action, wait until this holds; a step may do only this"),
+	grammar.Required("name", "text", "kill one replica", "the name that the timeline and heal use"),
+	grammar.Optional("after", "duration", "5s", "how long to wait first; default 0s"),
+	grammar.Optional("waitFor", "one expectation and within", "{breaker: {from: loadgen, to: userservice, state: open}, within: 20s}",
+		"after the action, wait until this is true; the action may be left out"),
 }
 
 var waitForFields = []grammar.Field{
-	grammar.Required("within", "duration", "20s", "how long it may take to come true"),
+	grammar.Required("within", "duration", "20s", "how long it may take to become true"),
 	grammar.Optional("hold", "duration", "2s", holdDoc),
 }
 
 // holdDoc describes the field hold.
-const holdDoc = "the window, wholly after the last change, in which it must be true; 2s unless given, and 0s for a breaker, whose states can last milliseconds"
+const holdDoc = "how long it must be true, in a window that starts after the last change; " +
+	"default 2s, and 0s for a breaker, whose states can last milliseconds"

@@ -75,7 +75,7 @@ spec:
   abort: [{availability: {of: browse, below: 50%, for: 10s}}]
 `
 
-func TestParse(t *testing.T) {
+func TestParse_ReadsEveryPart(t *testing.T) {
 	sc, err := Parse("mine.yaml", []byte(valid))
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParse_Refuses(t *testing.T) {
 	const loads = "valid here: browse"
 	actions, expectations := strings.Join(grammar.Names(action.Grammar()), ", "), strings.Join(grammar.Names(expect.Kinds()), ", ")
 	for _, tc := range []struct{ sentence, old, new, want string }{
@@ -157,7 +157,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestParseReportsEveryProblemInTheOrderOfTheLines(t *testing.T) {
+func TestParse_ReportsProblemsInTheOrderOfTheLines(t *testing.T) {
 	text := strings.NewReplacer("rate: 120/m", "rate: fast", "count: 1", "count: many", "below: 50%", "below: half", "kind: Scenario", "kind: Story").Replace(valid)
 	_, err := Parse("mine.yaml", []byte(text))
 	var file *grammar.FileError
@@ -198,4 +198,85 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("accepted what cannot be run: %+v", sc)
 		}
 	})
+}
+
+func TestProblem_EscapesControlCharacters(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{"name: mine", "name: mine\n  \"\\e[2J\\nx\": 1", `mine.yaml:5: metadata.\x1b[2J x: unknown field`},
+		{"name: back", "name: \"back\\e[31m\"", `mine.yaml:20: spec.steps[2].name: want a text of one line without control characters, got "back\x1b[31m"`},
+		{"from: loadgen\n", "from: \"\\u009b2J\"\n", `mine.yaml:9: spec.load[0].from: want a text of one line without control characters, got "\u009b2J"`},
+	} {
+		_, err := Parse("mine.yaml", []byte(strings.Replace(legal, c.old, c.new, 1)))
+		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
+	}
+}
+
+// TestParse_Accepts edits a legal file once and checks whether it is still legal. Names that only the charts and protos know are tested in
+// cmd/sandbox.
+func TestParse_Accepts(t *testing.T) {
+	for _, tc := range []struct {
+		sentence, old, new string
+		accept             bool
+	}{
+		{"a method of a breaker without its service", "state: open}", "state: open, method: nonsense}", false},
+		{"a breaker of a caller that is not observed", "from: loadgen, to: userservice, state", "from: nobody, to: nowhere, state", false},
+		{"a path from a caller other than loadgen: never observed", "from: loadgen, to: userservice, visits", "from: orderservice, to: paymentservice, visits", false},
+		{"a trace that no breaker can make: closed to half-open", "visits: [closed, open]", "trace: [closed, half-open]", false},
+		{"a trace that no breaker can make: open to closed", "visits: [closed, open]", "trace: [open, closed]", false},
+		{"ten million replicas", "replicas: 0}", "replicas: 10000000}", false},
+		{"ready of no pods, which always holds", "replicas: 3}", "replicas: 0}", false},
+		{"a limit below 0%, which never trips", "below: 50%", "below: 0%", false},
+		{"an availability of at least 0%, which always holds", "atLeast: 99.9%", "atLeast: 0%", false},
+		{"a limit over a window longer than any run of this file", "below: 50%, for: 10s", "below: 50%, for: 24h", false},
+		{"a rate that the generator refuses: 50000/s", "rate: 120/m", "rate: 50000/s", false},
+		{"a rate that the generator refuses: 0.01/m", "rate: 120/m", "rate: 0.01/m", false},
+		{"a load with the name of loadgen's own", "name: browse\n", "name: background\n", false},
+		{"killing the load generator", "killPod: {release: userservice", "killPod: {release: loadgen", false},
+		{"scaling the load generator to 0", "scale: {release: userservice", "scale: {release: loadgen", false},
+		{"two equal expectations", "    - breaker: {from: loadgen, to: userservice, visits: [closed, open]}", "    - breaker: {from: loadgen, to: userservice, visits: [closed, open]}\n    - breaker: {from: loadgen, to: userservice, visits: [closed, open]}", false},
+		{"a steady state shorter than one arrival", "steady: {for: 5s", "steady: {for: 1ms", false},
+		{"a load too slow for the window of 2 s in which recover looks", "rate: 120/m", "rate: 1/m", false},
+		{"a step's name over two lines", "name: back", "name: \"back\\nand forth\"", false},
+		{"a step's name with an escape sequence", "name: back", "name: \"back\\e[31m\"", false},
+		{"a seed beyond 2^31", "seed: 7", "seed: 4294967296", true},
+		{"a merge key", "{step: away}", "{<<: {step: away}}", false},
+		{"a byte order mark", "apiVersion: s", "\ufeffapiVersion: s", true},
+		{"carriage returns", "\n", "\r\n", true},
+		{"a tab as indent", "  seed: 7", "\tseed: 7", false},
+		{"a document end", "for: 10s}}]\n", "for: 10s}}]\n...\n", true},
+		{"a trailing document start", "for: 10s}}]\n", "for: 10s}}]\n---\n", true},
+		{"a leading document start", "apiVersion", "---\napiVersion", true},
+		{"a comment at the end", "for: 10s}}]\n", "for: 10s}}]\n# done\n", true},
+		{"a date in the request is its text", `userId: "u-{{ n 1 9 }}"`, `userId: 2026-01-01`, true},
+		{"a repeated key in the request", `userId: "u-{{ n 1 9 }}"`, `userId: a, userId: b`, false},
+		{"NUL", "name: back", "name: \"back\\0\"", false},
+		{"a hold that recover cannot reach", "recover: {within: 20s", "recover: {within: 20s, hold: 30s", false},
+		{"a hold of a breaker's state", "within: 20s}\n    - name: back", "within: 20s, hold: 1s}\n    - name: back", true},
+		{"a ratio over no window", "recover: {within: 20s, expect: [", "recover: {within: 20s, hold: 0s, expect: [{availability: {of: browse, atLeast: 9%}}, ", false},
+		{"a load too slow for the window of recover", "recover: {within: 20s, expect: [", "recover: {within: 20s, expect: [{availability: {of: browse, atLeast: 9%}}, ", false},
+		{"the same load with a longer window", "recover: {within: 20s, expect: [", "recover: {within: 20s, hold: 10s, expect: [{availability: {of: browse, atLeast: 9%}}, ", true},
+		{"a side that is none", "atLeast: 99.9%}", "atLeast: 99.9%, side: server}", false},
+		{"the callee's side", "atLeast: 99.9%}", "atLeast: 99.9%, side: callee}", true},
+		{"the latency of failed calls", "atMost: 250ms", "atMost: 250ms, calls: failed", true},
+		{"a seed beyond 2^64", "seed: 7", "seed: 18446744073709551616", false},
+		{"a description that turns the text around", "name: mine", "name: mine\n  description: \"a\\u202eb\"", false},
+		{"several trailing document starts", "for: 10s}}]\n", "for: 10s}}]\n---\n---\n# done\n", true},
+		{"an alias in the request", `userId: "u-{{ n 1 9 }}"`, `userId: &a x, other: *a`, false},
+	} {
+		t.Run(tc.sentence, func(t *testing.T) {
+			n := 1
+			if tc.old == "\n" {
+				n = -1
+			}
+			text := strings.Replace(legal, tc.old, tc.new, n)
+			if text == legal {
+				t.Fatal("no edit")
+			}
+			if _, err := Parse("mine.yaml", []byte(text)); (err == nil) != tc.accept {
+				t.Errorf("accepted: %v, want %v: %v", err == nil, tc.accept, err)
+			}
+		})
+	}
 }

@@ -16,7 +16,7 @@ import (
 // steadyCalls is how many arrivals a steady state must see of each load that it judges.
 const steadyCalls = 10
 
-// problems collects what is wrong with fields by their paths.
+// problems collects mistakes in fields by their paths.
 type problems struct {
 	sc  Scenario
 	all []grammar.Problem
@@ -54,7 +54,7 @@ func generatorIsKept(p *problems) {
 	}
 }
 
-// kindsMakeSense asks each action and expectation that can judge its own fields.
+// kindsMakeSense calls Validate of each action and expectation that has it.
 func kindsMakeSense(p *problems) {
 	validate := func(path string, part any) {
 		if v, ok := part.(grammar.Validator); ok {
@@ -98,7 +98,8 @@ func steadyIsLongEnough(p *problems) {
 		for _, l := range p.sc.Load {
 			if due := float64(l.Rate) * p.sc.Steady.For.Seconds(); l.Name == about.Load() && due < steadyCalls {
 				p.add("spec.steady.for", fmt.Sprintf("try: for: %s", secondsFor(steadyCalls, l.Rate)),
-					"at %s only %s calls of %s fall due in %s, which says nothing; want %d", l.Rate, text.Decimal(text.RoundDown(due)), l.Name, p.sc.Steady.For, steadyCalls)
+					"at %s only %s calls of %s fall due in %s, too few to judge; want %d",
+					l.Rate, text.Decimal(text.RoundDown(due)), l.Name, p.sc.Steady.For, steadyCalls)
 				return
 			}
 		}
@@ -125,7 +126,8 @@ func windowsAreLongEnough(p *problems) {
 		if due := float64(rate) * hold.Seconds(); due < expect.WindowCalls {
 			enough := target.Rate(expect.WindowCalls / max(hold.Seconds(), 1))
 			p.add(x.path, fmt.Sprintf("raise the rate of %s to %s, or set hold: %s", about.Load(), enough, secondsFor(expect.WindowCalls, rate)),
-				"at %s only %s calls of %s fall due in the window of %s, which needs %d", rate, text.Decimal(text.RoundDown(due)), about.Load(), hold, expect.WindowCalls)
+				"at %s only %s calls of %s fall due in the window of %s, which needs %d",
+				rate, text.Decimal(text.RoundDown(due)), about.Load(), hold, expect.WindowCalls)
 		}
 	}
 }
@@ -180,7 +182,8 @@ func limitsCanBeExceeded(p *problems) {
 	for i, l := range p.sc.Abort {
 		if longest := p.sc.longest(); l.Window() > longest {
 			path := p.sc.kindPath(fmt.Sprintf("spec.abort[%d]", i), grammar.Names(expect.Limits()))
-			p.add(path+".for", "try: for: 10s", "the window of %s is longer than a run of this file can take, which is %s: the limit guards nothing", l.Window(), longest)
+			p.add(path+".for", "try: for: 10s",
+				"the window of %s is longer than a run of this file can take, which is %s: the limit guards nothing", l.Window(), longest)
 		}
 	}
 }

@@ -1,7 +1,8 @@
 // Package spec is the scenario file: its types, its fields and its checks.
 //
-// [Parse] reads a file with package grammar and the catalogs of packages action and expect. It then refuses what can be written and makes no sense, such as
-// a limit that can never be exceeded. [Scenario.Check] looks up the names that only the charts and protos know. None of this needs a cluster.
+// [Parse] reads a file with package grammar and the catalogs of packages action and expect. It then refuses what can be written and makes no sense,
+// such as a limit that can never be exceeded. [Scenario.Check] looks up the names that only the charts and protos know. None of this needs a
+// cluster.
 //
 //	file ─ Parse ─▶ Scenario ─ Check(Catalog) ─▶ Scenario that can be planned
 package spec

@@ -14,7 +14,8 @@ const (
 	stopLimit = 15 * time.Second
 )
 
-// WithDeadlines returns t with a deadline on every request. Without one, a paused node that accepts connections but does not answer would block a run.
+// WithDeadlines returns t with a deadline on every request. Without one, a paused node that accepts connections but does not answer would block a
+// run.
 func WithDeadlines(t Target) Target {
 	return Target{timedLoads{t.Loads}, timedWorkloads{t.Workloads}, timedBreakers{t.Breakers}}
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// WithPrefix returns loads whose names start with prefix on the generator. A run uses its own name as the prefix, so that its loads cannot be mistaken for
-// those of another run or of the platform.
+// WithPrefix returns loads whose names start with prefix on the generator. A run uses its own name as the prefix, so that its loads cannot be
+// mistaken for those of another run or of the platform.
 func WithPrefix(loads Loads, prefix string) Loads { return prefixed{loads, prefix} }
 
 // ShortName returns the name of a load in its scenario, given its name on the generator.

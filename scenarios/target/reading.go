@@ -75,8 +75,8 @@ func sum(counts map[string]int64) int64 {
 	return n
 }
 
-// Availability returns OK ÷ finished, so that calls in flight at the edges of a window do not count. If calls were sent and none finished, it is 0; if
-// none was sent, it is not known.
+// Availability returns OK ÷ finished, so that calls in flight at the edges of a window do not count. If calls were sent and none finished, it is 0;
+// if none was sent, it is not known.
 func (r LoadReading) Availability() (Share, bool) {
 	if finished := r.Finished(); finished > 0 {
 		return Share(float64(r.OK) / float64(finished)), true

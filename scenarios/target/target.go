@@ -83,7 +83,7 @@ type LoadSpec struct {
 type Call struct {
 	Service string
 	Method  string // package.Service/Method
-	Request string // JSON; strings may hold templates such as {{ n 1 1000 }}
+	Request string // JSON; strings may contain templates such as {{ n 1 1000 }}
 }
 
 // CountReady returns the number of pods that are ready.

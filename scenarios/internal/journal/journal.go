@@ -1,8 +1,8 @@
-// Package journal records on disk what a run is about to do to the cluster, so that it can be undone even if the process is killed.
+// Package journal records on disk the changes that a run is about to make, so that it can be undone even if the process is killed.
 //
-// A journal is a file of JSON lines. A line with the reversal is durable before the change is made ([Journal.Intend]), another follows when the change is
-// undone ([Journal.Undone]). The file exists as long as something may have to be undone. A later process reads it back as a [Stack] of changes and undoes
-// them, the latest first ([UndoAll]).
+// A journal is a file of JSON lines. A line with the reversal is durable before the change is made ([Journal.Intend]), another follows when the
+// change is undone ([Journal.Undone]). The file exists as long as something may have to be undone. A later process reads it back as a [Stack] of
+// changes and undoes them, the latest first ([UndoAll]).
 package journal
 
 import (
@@ -23,7 +23,7 @@ const Ext = ".jsonl"
 // Journal is a journal that is open for writing.
 type Journal struct {
 	file File
-	size int64 // of what is durable
+	size int64 // of the durable part
 	next int   // number of the last change
 	torn error // why nothing can be written any more
 }
@@ -82,7 +82,7 @@ func Start(o Options) (*Journal, error) {
 	return j, syncDir(filepath.Dir(o.Path))
 }
 
-// appendTo opens the journal of an earlier run, to record what is undone.
+// appendTo opens the journal of an earlier run, to record the changes that are undone.
 func appendTo(path string) (*Journal, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -95,8 +95,8 @@ func appendTo(path string) (*Journal, error) {
 	return &Journal{file: f, size: info.Size()}, nil
 }
 
-// Intend records a change that is about to be made. When it returns without an error, the line is on disk. The entry has the time, kind, step and detail;
-// Intend adds the number.
+// Intend records a change that is about to be made. When it returns without an error, the line is on disk. The entry has the time, kind, step and
+// detail; Intend adds the number.
 func (j *Journal) Intend(e Entry, undo action.Reversal) (Entry, error) {
 	e.Op, e.Number = "intend", j.next+1
 	if undo != nil {

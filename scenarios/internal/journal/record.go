@@ -34,7 +34,8 @@ type record struct {
 	unusable []report.Leftover // lines that cannot be read, and changes that this version cannot undo
 }
 
-// readRecord replays a journal. A last line without an end is left out: the process was killed before the line was durable, so the change was not made.
+// readRecord replays a journal. A last line without an end is left out: the process was killed before the line was durable, so the change was not
+// made.
 func readRecord(path string) (record, error) {
 	r := record{path: path}
 	data, err := os.ReadFile(path)

@@ -42,8 +42,8 @@ func (s Stack) leftAloneAbove(c *Change) bool {
 	})
 }
 
-// Undo undoes a change and describes that for the timeline. A change that is not in force leaves the cluster as it is; the change above it is then undone to
-// its value. If another program has changed the value, the error is an [*action.ChangedError].
+// Undo undoes a change and describes that for the timeline. A change that is not in force leaves the cluster as it is; the change above it is then
+// undone to its value. If another program has changed the value, the error is an [*action.ChangedError].
 func (s Stack) Undo(ctx context.Context, t target.Target, c *Change) (string, error) {
 	if upper := s.above(c); upper != nil {
 		upper.Effect.Undo = upper.Effect.Undo.Rebase(c.Effect.Undo)

@@ -13,8 +13,8 @@ import (
 // UndoTimeout is the limit for undoing one change, so that one call that hangs leaves time for the others.
 const UndoTimeout = 15 * time.Second
 
-// UndoAll undoes the changes that killed runs left behind. A change that cannot be undone stays in its journal, and the others are still undone. The caller
-// holds the sandbox's lock.
+// UndoAll undoes the changes that killed runs left behind. A change that cannot be undone stays in its journal, and the others are still undone.
+// The caller holds the sandbox's lock.
 func UndoAll(ctx context.Context, t target.Target, dir string) (report.Undo, error) {
 	all := report.Undo{Undone: []string{}, LeftAlone: []string{}, Left: []report.Leftover{}}
 	files, err := Files(dir)
@@ -44,7 +44,7 @@ func undoFile(ctx context.Context, t target.Target, file string, u *report.Undo)
 	}
 	stuck := map[string]bool{} // subjects whose topmost change could not be undone: the changes below it stay as well
 	for _, c := range slices.Backward(r.changes) {
-		err := errors.New("a later change of it could not be undone")
+		err := errors.New("a later change of the same value could not be undone")
 		if subject := c.Effect.Undo.Subject(); !stuck[subject] {
 			err = undoOne(ctx, t, r.changes, c)
 			stuck[subject] = err != nil && AsChanged(err) == nil

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Columns is the width of a terminal that nobody made wider. No line of a report for people is longer, unless a single word is.
+// Columns is the default width of a terminal. No line of a report for people is longer, unless a single word is.
 const Columns = 80
 
 // Printable replaces control characters and characters that hide or reorder text by their escape sequences in Go. Line ends stay.

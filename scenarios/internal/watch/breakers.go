@@ -31,8 +31,8 @@ type Breakers struct {
 	lossy    bool      // changes were lost
 }
 
-// WatchBreakers subscribes before it lists, so that no change falls in between. It calls notify for every change. The caller must then call Run with the
-// channel.
+// WatchBreakers subscribes before it lists, so that no change falls in between. It calls notify for every change. The caller must then call Run
+// with the channel.
 func WatchBreakers(
 	ctx context.Context, source target.Breakers, c clock.Clock, notify func(target.BreakerChange),
 ) (*Breakers, <-chan target.BreakerChange, error) {

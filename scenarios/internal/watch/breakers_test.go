@@ -104,9 +104,9 @@ func TestBreakers_MissedChangeIsAGap(t *testing.T) {
 		now      telemetry.BreakerState
 		gap      bool
 	}{
-		{"all are heard", []target.BreakerChange{opened, closed}, expect.Visit{State: telemetry.Closed, At: closed.At}, []telemetry.BreakerState{"closed", "open", "closed"}, telemetry.Closed, false},
-		{"the last one is not heard", []target.BreakerChange{opened}, expect.Visit{State: telemetry.Closed, At: closed.At}, []telemetry.BreakerState{"closed", "open"}, telemetry.Closed, true},
-		{"none is heard, and it is as before", nil, expect.Visit{State: telemetry.Closed, At: closed.At}, []telemetry.BreakerState{"closed"}, telemetry.Closed, true},
+		{"all are received", []target.BreakerChange{opened, closed}, expect.Visit{State: telemetry.Closed, At: closed.At}, []telemetry.BreakerState{"closed", "open", "closed"}, telemetry.Closed, false},
+		{"the last one is missed", []target.BreakerChange{opened}, expect.Visit{State: telemetry.Closed, At: closed.At}, []telemetry.BreakerState{"closed", "open"}, telemetry.Closed, true},
+		{"all are missed, and the state is as before", nil, expect.Visit{State: telemetry.Closed, At: closed.At}, []telemetry.BreakerState{"closed"}, telemetry.Closed, true},
 		{"some were lost on the way", []target.BreakerChange{{Seq: 9, Boot: "a", Missed: true}}, expect.Visit{State: telemetry.Closed, At: epoch}, []telemetry.BreakerState{"closed"}, telemetry.Closed, true},
 	} {
 		t.Run(tc.sentence, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package watch keeps what a run observes while it goes on: readings of its loads, numbers of ready pods and the states of circuit breakers. From these it
-// returns what happened in a window that ends now, or why that is not known.
+// Package watch keeps what a run observes while it goes on: readings of its loads, numbers of ready pods and the states of circuit breakers. From
+// these it returns what happened in a window that ends now, or why that is not known.
 package watch
 
 import (
@@ -121,8 +121,8 @@ func (w *Loads) last(name string, d time.Duration) (over target.LoadReading, ful
 	return last.LoadReading.Sub(first.LoadReading), true
 }
 
-// Window returns what a load did in a window of at least hold that ends now and does not start before after. It returns when the window started, or why
-// it is not known.
+// Window returns what a load did in a window of at least hold that ends now and does not start before after. It returns when the window started, or
+// why it is not known.
 func (w *Loads) Window(name string, hold time.Duration, after time.Time) (over target.LoadReading, started time.Time, unknown string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -72,12 +72,12 @@ func TestLoads_WindowStartsAfterTheChange(t *testing.T) {
 			r.At = now.Add(time.Duration(i-12) * Interval)
 			s.record("l", r)
 		}
-		over, began, unknown := s.Window("l", 2*time.Second, now.Add(-2500*time.Millisecond))
-		if unknown != "" || over.OK != 800 || over.Latency.TotalCount() != 800 || !began.Equal(now.Add(-2*time.Second)) {
-			t.Errorf("%s: %d calls, %d latencies from %s on", unknown, over.OK, over.Latency.TotalCount(), began)
+		over, started, unknown := s.Window("l", 2*time.Second, now.Add(-2500*time.Millisecond))
+		if unknown != "" || over.OK != 800 || over.Latency.TotalCount() != 800 || !started.Equal(now.Add(-2*time.Second)) {
+			t.Errorf("%s: %d calls, %d latencies from %s on", unknown, over.OK, over.Latency.TotalCount(), started)
 		}
 		if _, _, unknown = s.Window("l", 2*time.Second, now.Add(-1900*time.Millisecond)); unknown == "" {
-			t.Error("a window that begins before the change is known")
+			t.Error("a window that starts before the change is known")
 		}
 		if _, _, unknown = s.Window("other", 2*time.Second, time.Time{}); unknown == "" {
 			t.Error("a load that was never read is known")

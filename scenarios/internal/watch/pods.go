@@ -53,7 +53,8 @@ func (w *Pods) Sample(ctx context.Context, release string) {
 	w.past[release] = past
 }
 
-// Window returns the lowest number of ready pods in a window of at least hold that ends now and does not start before after, and when the window started.
+// Window returns the lowest number of ready pods in a window of at least hold that ends now and does not start before after, and when the window
+// started.
 func (w *Pods) Window(release string, hold time.Duration, after time.Time) (n int, started time.Time, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 )
 
 // touch records a change, and fails it when the test wants that.
-func (w *world) touch(ctx context.Context, method, format string, args ...any) error {
+func (w *fakeCluster) touch(ctx context.Context, method, format string, args ...any) error {
 	call := fmt.Sprintf(format, args...)
 	if w.hook != nil {
 		w.hook(call)
@@ -32,7 +32,7 @@ func (w *world) touch(ctx context.Context, method, format string, args ...any) e
 	return nil
 }
 
-func (w *world) Start(ctx context.Context, l LoadSpec) error {
+func (w *fakeCluster) Start(ctx context.Context, l LoadSpec) error {
 	if err := w.touch(ctx, "Start", "start %s", target.ShortName(l.Name)); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func newReading() LoadReading {
 	}
 }
 
-func (w *world) SetRate(ctx context.Context, name string, rate Rate) error {
+func (w *fakeCluster) SetRate(ctx context.Context, name string, rate Rate) error {
 	if err := w.touch(ctx, "SetRate", "rate %s %s", target.ShortName(name), rate); err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (w *world) SetRate(ctx context.Context, name string, rate Rate) error {
 // errMute makes Read answer nothing, as a node that is paused.
 var errMute = errors.New("mute")
 
-func (w *world) Read(ctx context.Context, name string) (LoadReading, error) {
+func (w *fakeCluster) Read(ctx context.Context, name string) (LoadReading, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.broken["Read"]; errors.Is(err, errMute) {
@@ -89,7 +89,7 @@ func (w *world) Read(ctx context.Context, name string) (LoadReading, error) {
 	return r, ctx.Err()
 }
 
-func (w *world) Stop(ctx context.Context, name string) (LoadReading, error) {
+func (w *fakeCluster) Stop(ctx context.Context, name string) (LoadReading, error) {
 	if err := w.touch(ctx, "Stop", "stop %s", target.ShortName(name)); err != nil {
 		return LoadReading{}, err
 	}
@@ -100,7 +100,7 @@ func (w *world) Stop(ctx context.Context, name string) (LoadReading, error) {
 	return r, err
 }
 
-func (w *world) Pods(ctx context.Context, release string) ([]telemetry.Pod, error) {
+func (w *fakeCluster) Pods(ctx context.Context, release string) ([]telemetry.Pod, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.broken["Pods"]; err != nil {
@@ -109,7 +109,7 @@ func (w *world) Pods(ctx context.Context, release string) ([]telemetry.Pod, erro
 	return slices.Clone(w.pods[release]), ctx.Err()
 }
 
-func (w *world) Kill(ctx context.Context, pod string, _ time.Duration) error {
+func (w *fakeCluster) Kill(ctx context.Context, pod string, _ time.Duration) error {
 	if err := w.touch(ctx, "Kill", "kill %s", pod); err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (w *world) Kill(ctx context.Context, pod string, _ time.Duration) error {
 	return nil
 }
 
-func (w *world) Replicas(_ context.Context, release string) (int, error) {
+func (w *fakeCluster) Replicas(_ context.Context, release string) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n, ok := w.replicas[release]
@@ -131,7 +131,7 @@ func (w *world) Replicas(_ context.Context, release string) (int, error) {
 	return n, nil
 }
 
-func (w *world) Scale(ctx context.Context, release string, n int) error {
+func (w *fakeCluster) Scale(ctx context.Context, release string, n int) error {
 	if err := w.touch(ctx, "Scale", "scale %s %d", release, n); err != nil {
 		return err
 	}
@@ -142,13 +142,13 @@ func (w *world) Scale(ctx context.Context, release string, n int) error {
 	return nil
 }
 
-func (w *world) Breakers(context.Context) ([]telemetry.Breaker, error) {
+func (w *fakeCluster) Breakers(context.Context) ([]telemetry.Breaker, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return []telemetry.Breaker{w.breaker}, nil
 }
 
-func (w *world) Events(ctx context.Context, since time.Time, after uint64) (<-chan BreakerChange, error) {
+func (w *fakeCluster) Events(ctx context.Context, since time.Time, after uint64) (<-chan BreakerChange, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := make(chan BreakerChange, 1000)
@@ -165,7 +165,7 @@ func (w *world) Events(ctx context.Context, since time.Time, after uint64) (<-ch
 }
 
 // hangUp closes every subscription, as a lost connection does.
-func (w *world) hangUp() {
+func (w *fakeCluster) hangUp() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.subs {
@@ -174,7 +174,7 @@ func (w *world) hangUp() {
 	w.subs = nil
 }
 
-func (w *world) did() []string {
+func (w *fakeCluster) did() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.log)

@@ -13,8 +13,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// A world is a fake of all three parts of a Target: calls fail while no pod of their service is ready.
-type world struct {
+// fakeCluster implements all three parts of a Target. Calls fail while no pod of their service is ready.
+type fakeCluster struct {
 	mu       sync.Mutex
 	replicas map[string]int
 	pods     map[string][]telemetry.Pod
@@ -25,16 +25,16 @@ type world struct {
 	changed  time.Time
 	changes  []BreakerChange
 	subs     []chan BreakerChange
-	log      []string // every change made to the world, in order
+	log      []string // every change, in order
 
-	// What a test may set before it starts the world.
+	// What a test may set before the cluster runs.
 	startup     time.Duration     // of a new pod
 	latency     time.Duration     // of a call
 	failures    float64           // share of calls that fail anyway
 	unsent      float64           // share of arrivals that the generator drops
 	burstUnsent float64           // the same from 100/s on
 	broken      map[string]error  // by method name
-	hook        func(call string) // told of every change before it is made
+	hook        func(call string) // called before every change
 	trip        bool              // whether the breaker works
 	stuck       bool              // pods that are killed are not replaced
 	linger      time.Time         // until then calls are answered without a pod
@@ -50,8 +50,8 @@ type fakeLoad struct {
 
 const tick = 50 * time.Millisecond
 
-func newWorld() *world {
-	w := &world{
+func newFakeCluster() *fakeCluster {
+	w := &fakeCluster{
 		replicas: map[string]int{}, pods: map[string][]telemetry.Pod{}, readyAt: map[string]time.Time{},
 		loads: map[string]*fakeLoad{}, broken: map[string]error{}, startup: 2 * time.Second, latency: 8 * time.Millisecond, trip: true,
 		breaker: telemetry.Breaker{Caller: "loadgen", Callee: "userservice", Method: "user.v1.UserService/GetUser", State: telemetry.Closed},
@@ -61,11 +61,11 @@ func newWorld() *world {
 	return w
 }
 
-func (w *world) target() Target { return Target{Loads: w, Workloads: w, Breakers: w} }
+func (w *fakeCluster) target() Target { return Target{Loads: w, Workloads: w, Breakers: w} }
 
-// run lets time pass in the world until ctx ends.
-func (w *world) run(ctx context.Context) {
-	time.Sleep(tick / 7) // never at the same moment as the engine, so that the order is always the same
+// run lets time pass until ctx ends.
+func (w *fakeCluster) run(ctx context.Context) {
+	time.Sleep(tick / 7) // never at the same time as the engine, so that the order is deterministic
 	t := time.NewTicker(tick)
 	defer t.Stop()
 	for {
@@ -81,7 +81,7 @@ func (w *world) run(ctx context.Context) {
 }
 
 // pass is one tick: pods start, calls are made, the breaker looks at the pods.
-func (w *world) pass() {
+func (w *fakeCluster) pass() {
 	now := time.Now()
 	for release := range w.replicas {
 		for i, p := range w.pods[release] {
@@ -107,7 +107,7 @@ func (w *world) pass() {
 	}
 }
 
-func (l *fakeLoad) call(w *world, up bool) {
+func (l *fakeLoad) call(w *fakeCluster, up bool) {
 	due := float64(l.spec.Rate)*tick.Seconds() + l.carry
 	n := int64(math.Floor(due + 1e-9))
 	l.carry = due - float64(n)
@@ -157,7 +157,7 @@ func (l *fakeLoad) date(failed, finished int64) {
 	}
 }
 
-func (w *world) change(to telemetry.BreakerState, why string) {
+func (w *fakeCluster) change(to telemetry.BreakerState, why string) {
 	b := w.breaker
 	c := BreakerChange{Seq: uint64(len(w.changes)) + 1, At: time.Now(), From: b.Caller, To: b.Callee, Method: b.Method, Old: b.State, New: to, Reason: why}
 	w.breaker.State, w.breaker.Since, w.breaker.Reason, w.changed = to, c.At, why, c.At
@@ -167,7 +167,7 @@ func (w *world) change(to telemetry.BreakerState, why string) {
 	}
 }
 
-func (w *world) converge(release string, ready bool) {
+func (w *fakeCluster) converge(release string, ready bool) {
 	for len(w.pods[release]) > w.replicas[release] {
 		w.pods[release] = w.pods[release][1:]
 	}
