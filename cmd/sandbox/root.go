@@ -155,7 +155,7 @@ func newRoot(w world) *cobra.Command {
 	flags.StringVar(&g.source, "source", w.getenv("SANDBOX_SOURCE"), "a checkout of this project, to build images from (default: found from the working folder)")
 	root.AddCommand(
 		newUp(w, g), newDown(w, g), newStatus(w, g), newDoctor(w, g), newAudit(w, g), newRun(w, g), newUndo(w, g), newWatch(w, g), newScenarios(w, g),
-		newCall(w, g), newChat(w, g), newContracts(w, g), newOpen(w, g), newImages(w, g), newLogs(w, g), newCerts(w, g), newVersion(w, g),
+		newCall(w, g), newChat(w, g), newContracts(w, g), newOpen(w, g), newImages(w, g), newLogs(w, g), newCerts(w, g), newVersion(w, g), newMan(),
 	)
 	addHelp(root)
 	completeWords(root)
