@@ -112,7 +112,7 @@ func All(image func(component string) string) []Release {
 	return byNeeds(append(all, database(image), viewer("prometheus", image), viewer("jaeger", image)))
 }
 
-// byNeeds moves each release behind those that it needs, and otherwise keeps the order. What a circle contains comes last.
+// byNeeds sorts each release after those that it needs, and otherwise keeps the order. Releases in a cycle come last.
 func byNeeds(all []Release) []Release {
 	var sorted []Release
 	placed := map[string]bool{}

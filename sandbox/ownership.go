@@ -3,12 +3,10 @@ package sandbox
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
@@ -54,8 +52,7 @@ func creating(m *cluster.Owner) (pid int, running bool) {
 	if err != nil || boot == "" || boot != bootID() || pid == os.Getpid() {
 		return 0, false
 	}
-	err = syscall.Kill(pid, 0)
-	return pid, err == nil || errors.Is(err, syscall.EPERM)
+	return pid, processRuns(pid)
 }
 
 // currentUser returns the user id for the labels of engine objects.

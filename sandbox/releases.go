@@ -180,7 +180,7 @@ func NotReadyReason(ctx context.Context, c *kube.Client, r charts.Release) (stri
 		return unusableCertificate(ctx, c)
 	case charts.ReadyIssuing:
 		if err := c.CanIssue(ctx); err != nil {
-			return err.Error(), nil
+			return err.Error(), nil //nolint:nilerr // the error is the reason
 		}
 	}
 	return "", nil

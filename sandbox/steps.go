@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -44,6 +45,9 @@ func (u *up) chooseEngine(ctx context.Context, _ func(string)) error {
 		if err := u.cluster.Engine.Local(ctx); err != nil {
 			return err
 		}
+	}
+	if runtime.GOOS != "linux" { // the node runs in another machine, which has the folder
+		return nil
 	}
 	made, err := cluster.EnsureModulesFolder("/lib/modules")
 	if made {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
@@ -22,24 +21,7 @@ type Host struct {
 	NoResources bool
 }
 
-const (
-	cgroup2Magic   = 0x63677270
-	capSysResource = 24
-)
-
-// InspectHost reads the properties of this machine.
-func InspectHost() (Host, error) {
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs("/sys/fs/cgroup", &fs); err != nil {
-		return Host{}, fmt.Errorf("reading /sys/fs/cgroup: %w", err)
-	}
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return Host{}, fmt.Errorf("reading this process's capabilities: %w", err)
-	}
-	has, err := hasCapability(string(status), capSysResource)
-	return Host{CgroupV1: fs.Type != cgroup2Magic, NoResources: !has}, err
-}
+const capSysResource = 24
 
 // hasCapability looks a capability up in the bounding set of a /proc/<pid>/status file.
 func hasCapability(status string, bit uint) (bool, error) {
@@ -58,15 +40,15 @@ func (h Host) PreparePodman(dir string, setenv func(key, value string) error) er
 	if !h.CgroupV1 && !h.NoResources {
 		return nil
 	}
-	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+	files, err := maxFiles()
+	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	file := filepath.Join(dir, "containers.conf")
-	if err := os.WriteFile(file, []byte(containersConf(files.Max, h.CgroupV1)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(containersConf(files, h.CgroupV1)), 0o600); err != nil {
 		return fmt.Errorf("writing podman's settings: %w", err)
 	}
 	return setenv("CONTAINERS_CONF", file)

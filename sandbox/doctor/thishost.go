@@ -1,5 +1,3 @@
-//go:build linux || darwin
-
 package doctor
 
 import (
@@ -13,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -57,11 +54,10 @@ func diskFreeAt(path string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var st syscall.Statfs_t
 	for {
-		err := syscall.Statfs(path, &st)
+		free, err := freeBytes(path)
 		if err == nil {
-			return st.Bavail * uint64(st.Bsize), nil
+			return free, nil
 		}
 		parent := filepath.Dir(path)
 		if !errors.Is(err, fs.ErrNotExist) || parent == path {
@@ -69,12 +65,6 @@ func diskFreeAt(path string) (uint64, error) {
 		}
 		path = parent
 	}
-}
-
-func nofile() (uint64, error) {
-	var limit syscall.Rlimit
-	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
-	return limit.Max, err
 }
 
 // execute runs a program. The error contains the program's standard error.

@@ -26,7 +26,7 @@ type Debian struct {
 
 // Sources implements Recipe.
 func (d Debian) Sources() []string {
-	return append(codeOf("debianprogram", "renumber", "debian", "layer"), recipesFolder+"/"+d.Folder)
+	return append(codeOf("debianprogram", "renumber", "debian", "layer", "inode_unix"), recipesFolder+"/"+d.Folder)
 }
 
 // Needs implements Recipe.

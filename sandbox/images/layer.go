@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -112,12 +111,12 @@ func addEntry(tw *tar.Writer, path, name string, info fs.FileInfo, links map[uin
 	if info.IsDir() {
 		hdr.Name += "/"
 	}
-	if s, ok := info.Sys().(*syscall.Stat_t); ok && info.Mode().IsRegular() && s.Nlink > 1 {
-		if first, seen := links[s.Ino]; seen {
+	if file, ok := inodeOf(info); ok && info.Mode().IsRegular() && file.links > 1 {
+		if first, seen := links[file.number]; seen {
 			hdr.Typeflag, hdr.Linkname, hdr.Size = tar.TypeLink, first, 0
 			return tw.WriteHeader(hdr)
 		}
-		links[s.Ino] = name
+		links[file.number] = name
 	}
 	if err := tw.WriteHeader(hdr); err != nil || hdr.Typeflag != tar.TypeReg {
 		return err

@@ -17,3 +17,15 @@ func (e *MissingError) Remedies() []remedy.Remedy {
 	}
 	return []remedy.Remedy{remedy.Command("up", "--setup")}
 }
+
+// LinuxError says that an image cannot be built on this system.
+type LinuxError struct{ System string }
+
+func (e *LinuxError) Error() string {
+	return "building it from source needs Linux, and this is " + e.System
+}
+
+// Remedies returns the other sources of an image.
+func (e *LinuxError) Remedies() []remedy.Remedy {
+	return []remedy.Remedy{remedy.Command("up", "--images", "pull"), remedy.Command("up", "--bundle", "FILE").If("sandbox images save wrote FILE on Linux")}
+}

@@ -24,7 +24,7 @@ var nodeEntrypoint = []string{"/usr/local/bin/entrypoint", "/sbin/init"}
 
 // Sources implements Recipe. The code in this package that lays the node out is included.
 func (n Node) Sources() []string {
-	files := append(codeOf("node", "nodelayout", "nodeproxy", "preload", "debian", "binary", "layer"), recipesFolder+"/kindnode")
+	files := append(codeOf("node", "nodelayout", "nodeproxy", "preload", "debian", "binary", "layer", "inode_unix"), recipesFolder+"/kindnode")
 	for _, b := range n.binaries() {
 		files = append(files, b.files()...)
 	}

@@ -24,7 +24,7 @@ type Program struct {
 
 // Sources implements Recipe.
 func (p Program) Sources() []string {
-	return append(codeOf("program", "binary", "layer"), p.Binary.files()...)
+	return append(codeOf("program", "binary", "layer", "inode_unix"), p.Binary.files()...)
 }
 
 // Needs implements Recipe.

@@ -1,11 +1,14 @@
 package images
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"go/scanner"
+	"go/token"
 	"io"
 	"io/fs"
 	"os"
@@ -56,7 +59,33 @@ func hashTree(h io.Writer, root, name string) error {
 			return err
 		}
 		rel, err := filepath.Rel(root, path)
-		fmt.Fprintf(h, "%s %x\n", rel, sha256.Sum256(data))
+		fmt.Fprintf(h, "%s %x\n", rel, sha256.Sum256(withoutComments(path, data)))
 		return err
 	})
+}
+
+// withoutComments returns the tokens of a Go file, so that a change to its comments or layout does not rebuild an image. Directives such as
+// //go:embed are kept. Any other file, and one that contains C code in comments, is returned as it is.
+func withoutComments(path string, data []byte) []byte {
+	if filepath.Ext(path) != ".go" || bytes.Contains(data, []byte(`import "C"`)) {
+		return data
+	}
+	var out bytes.Buffer
+	var s scanner.Scanner
+	s.Init(token.NewFileSet().AddFile(path, -1, len(data)), data, nil, scanner.ScanComments)
+	for {
+		_, tok, text := s.Scan()
+		switch {
+		case tok == token.EOF:
+			if s.ErrorCount > 0 {
+				return data
+			}
+			return out.Bytes()
+		case tok == token.COMMENT && !strings.HasPrefix(text, "//go:"):
+			continue
+		case tok == token.SEMICOLON: // a line break ends a statement as well
+			text = ";"
+		}
+		fmt.Fprintf(&out, "%s %s\n", tok, text)
+	}
 }

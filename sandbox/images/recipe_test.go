@@ -63,6 +63,28 @@ func TestKey(t *testing.T) {
 
 type otherRecipe struct{ fakeRecipe }
 
+func TestWithoutComments(t *testing.T) {
+	const plain = "package a\n\nimport \"embed\"\n\nfunc f() { g() }\n"
+	for _, c := range []struct {
+		sentence, file, text string
+		same                 bool
+	}{
+		{"a comment", "a.go", "// Package a.\npackage a\n\nimport \"embed\" // x\n\n/* f */\nfunc f() { g() }\n", true},
+		{"another layout", "a.go", "package a; import \"embed\";\n\n\nfunc f()   { g() }\n", true},
+		{"another statement", "a.go", "package a\n\nimport \"embed\"\n\nfunc f() { h() }\n", false},
+		{"another text with a slash", "a.go", "package a\n\nimport \"embed//x\"\n\nfunc f() { g() }\n", false},
+		{"a directive", "a.go", "package a\n\nimport \"embed\"\n\n//go:noinline\nfunc f() { g() }\n", false},
+		{"C code", "a.go", "package a\n\n// int x;\nimport \"C\"\n", false},
+		{"not Go", "a.txt", "// Package a.\n" + plain, false},
+		{"not readable as Go", "a.go", plain + "'", false},
+	} {
+		got := string(withoutComments(c.file, []byte(c.text))) == string(withoutComments("a.go", []byte(plain)))
+		if got != c.same {
+			t.Errorf("%s: same %v, want %v", c.sentence, got, c.same)
+		}
+	}
+}
+
 func TestKey_NamesAMissingSource(t *testing.T) {
 	_, err := Key(fakeRecipe{files: []string{"gone"}}, t.TempDir(), "go1")
 	wantError(t, err, os.ErrNotExist, "reading recipe source gone")

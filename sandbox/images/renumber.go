@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // renumber changes the id of a user of the system in root, of the group with the same name, and of the files they own. Packages take the next free
@@ -29,11 +28,11 @@ func renumber(root, user string, number int) error {
 		if err != nil {
 			return err
 		}
-		stat, ok := info.Sys().(*syscall.Stat_t)
-		if !ok || (int(stat.Uid) != uid && int(stat.Gid) != gid) {
+		file, ok := inodeOf(info)
+		if !ok || (file.uid != uid && file.gid != gid) {
 			return nil
 		}
-		newUID, newGID := int(stat.Uid), int(stat.Gid)
+		newUID, newGID := file.uid, file.gid
 		if newUID == uid {
 			newUID = number
 		}

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -41,9 +43,12 @@ type Store struct {
 	Mode       Mode
 	SourceTree string      // a checkout of this project; empty if there is none
 	Observe    func(Event) // may be nil
+	System     string      // the operating system, as in runtime.GOOS; empty means this one
 
 	toldOffline atomic.Bool
 }
+
+func (s *Store) system() string { return cmp.Or(s.System, runtime.GOOS) }
 
 // Get returns the image, and makes it if necessary.
 func (s *Store) Get(ctx context.Context, i Image) (Ready, error) {
@@ -208,6 +213,10 @@ func short(err error) string {
 }
 
 func (s *Store) build(ctx context.Context, i Image, key string) (Ready, error) {
+	// Go programs are cross-compiled. The tools of other recipes exist on Linux only.
+	if len(i.Recipe.Needs()) > 0 && s.system() != "linux" {
+		return Ready{}, &LinuxError{s.system()}
+	}
 	for _, program := range append([]string{"go"}, i.Recipe.Needs()...) {
 		if _, err := exec.LookPath(program); err != nil {
 			return Ready{}, &MissingError{Program: program}

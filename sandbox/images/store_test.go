@@ -201,7 +201,7 @@ func TestGet_RebuildsWhenASourceChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(s.store.SourceTree, "main.go"), "package main // changed")
+	write(t, filepath.Join(s.store.SourceTree, "main.go"), "package main\n\nvar changed int")
 	second, err := s.store.Get(t.Context(), s.image)
 	if err != nil {
 		t.Fatal(err)

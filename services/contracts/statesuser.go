@@ -11,7 +11,7 @@ import (
 
 func users() provider {
 	return provider{states: map[string]state{
-		"hello was said in the room": {prepare: func(ctx context.Context, conn grpc.ClientConnInterface, v Values) error {
+		"the room has the message hello": {prepare: func(ctx context.Context, conn grpc.ClientConnInterface, v Values) error {
 			stream, err := userv1.NewUserServiceClient(conn).Chat(ctx)
 			if err != nil {
 				return err

@@ -22,7 +22,8 @@ var Files = sync.OnceValue(func() *protoregistry.Files {
 	var set descriptorpb.FileDescriptorSet
 	err := proto.Unmarshal(encoded, &set)
 	if err != nil {
-		panic(fmt.Sprintf("descriptors.binpb: %v", err)) // the file is part of this program
+		// The file is part of this program.
+		panic(fmt.Sprintf("descriptors.binpb: %v", err))
 	}
 	files, err := protodesc.NewFiles(&set)
 	if err != nil {

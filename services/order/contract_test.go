@@ -59,7 +59,7 @@ func TestContract_UserService(t *testing.T) {
 		{contracts.Interaction{Name: "a user", Method: method, Code: "OK",
 			Script: []contracts.Move{contracts.Sent(&userv1.GetUserRequest{UserId: "u-42"}), contracts.Received(&userv1.GetUserResponse{User: &userv1.User{UserId: "u-42", Name: "Somebody"}})},
 			Match:  map[string]contracts.Matcher{"user.name": {Regex: `\S.*`}}}, ask("u-42"), codes.OK},
-		{contracts.Interaction{Name: "nobody", Method: method, Code: "NOT_FOUND",
+		{contracts.Interaction{Name: "an unknown user", Method: method, Code: "NOT_FOUND",
 			Script: []contracts.Move{contracts.Sent(&userv1.GetUserRequest{UserId: "u-999999999"})}}, ask("u-999999999"), codes.NotFound},
 		{contracts.Interaction{Name: "a malformed id", Method: method, Code: "INVALID_ARGUMENT",
 			Script: []contracts.Move{contracts.Sent(&userv1.GetUserRequest{UserId: "42"})}}, ask("42"), codes.InvalidArgument},

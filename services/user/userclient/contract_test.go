@@ -62,18 +62,18 @@ func TestContract_UserService(t *testing.T) {
 		{contracts.Interaction{Name: "the first call", Method: getUser, Code: "OK", Script: []contracts.Move{
 			contracts.Sent(&userv1.GetUserRequest{UserId: "u-1"}), contracts.Received(&userv1.GetUserResponse{User: &userv1.User{UserId: "u-1"}})}},
 			func(conn grpc.ClientConnInterface) ([]string, error) { return nil, Probe(t.Context(), conn) }, nil, codes.OK},
-		{contracts.Interaction{Name: "saying two words", Method: chat, Code: "OK", Match: anyTime, Script: []contracts.Move{
+		{contracts.Interaction{Name: "sending two messages", Method: chat, Code: "OK", Match: anyTime, Script: []contracts.Move{
 			contracts.Sent(&userv1.ChatMessage{Room: "hall", UserId: "ada"}), said("hello", "1"), heard(1, "hello", "1"), said("bye", "2"), heard(2, "bye", "2")}},
 			func(conn grpc.ClientConnInterface) ([]string, error) {
 				return enter(conn, &Chat{User: "ada"}, "hello", "bye")
 			}, []string{"1", "2"}, codes.OK},
-		{contracts.Interaction{Name: "saying again what was not heard", State: "hello was said in the room", Method: chat, Code: "OK", Match: anyTime, Script: []contracts.Move{
+		{contracts.Interaction{Name: "repeating a message that did not come back", State: "the room has the message hello", Method: chat, Code: "OK", Match: anyTime, Script: []contracts.Move{
 			contracts.Sent(&userv1.ChatMessage{Room: "hall", UserId: "ada", AfterId: proto.Int64(0)}), said("hello", "1"), heard(1, "hello", "1"), said("bye", "2"), heard(2, "bye", "2")}},
 			func(conn grpc.ClientConnInterface) ([]string, error) {
 				v := &Chat{User: "ada", After: proto.Int64(0), sent: 1, pending: []*userv1.ChatMessage{{Text: "hello", Key: "1"}}}
 				return enter(conn, v, "bye")
 			}, []string{"1", "2"}, codes.OK},
-		{contracts.Interaction{Name: "joining again after what was heard", State: "hello was said in the room", Method: chat, Code: "OK", Match: anyTime, Script: []contracts.Move{
+		{contracts.Interaction{Name: "joining again after the last message", State: "the room has the message hello", Method: chat, Code: "OK", Match: anyTime, Script: []contracts.Move{
 			contracts.Sent(&userv1.ChatMessage{Room: "hall", UserId: "ada", AfterId: proto.Int64(1)}), said("bye", "2"), heard(2, "bye", "2")}},
 			func(conn grpc.ClientConnInterface) ([]string, error) {
 				return enter(conn, &Chat{User: "ada", After: proto.Int64(1), sent: 1}, "bye")
