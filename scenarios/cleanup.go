@@ -117,7 +117,7 @@ func (r *run) differences(ctx context.Context) []string {
 		name := target.ShortName(c.Effect.Undo.(journal.StopLoad).Load)
 		if _, err := r.target.Loads.Read(ctx, name); err == nil {
 			left = append(left, fmt.Sprintf("load %s still runs", name))
-		} else if !errors.Is(err, ErrNoLoad) {
+		} else if !errors.Is(err, target.ErrNoLoad) {
 			left = append(left, fmt.Sprintf("load %s: not known whether it runs: %s", name, err))
 		}
 	}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
@@ -56,9 +58,29 @@ func newFakeCluster() *fakeCluster {
 		loads: map[string]*fakeLoad{}, broken: map[string]error{}, startup: 2 * time.Second, latency: 8 * time.Millisecond, trip: true,
 		breaker: telemetry.Breaker{Caller: "loadgen", Callee: "userservice", Method: "user.v1.UserService/GetUser", State: telemetry.Closed},
 	}
-	w.replicas["userservice"] = 3
-	w.converge("userservice", true)
+	w.deploy("userservice")
 	return w
+}
+
+// newFakeClusterFor returns a cluster with every release that a scenario calls or changes. Its breaker is on the path of the first load.
+func newFakeClusterFor(sc Scenario) *fakeCluster {
+	w := newFakeCluster()
+	w.breaker.Callee, w.breaker.Method = sc.Load[0].Call.Service, sc.Load[0].Call.Method
+	for _, l := range sc.Load {
+		w.deploy(l.Call.Service)
+	}
+	for _, s := range sc.Steps {
+		if a, ok := s.Action.(action.Changer); ok {
+			w.deploy(a.Changes())
+		}
+	}
+	return w
+}
+
+// deploy adds a release with three ready pods.
+func (w *fakeCluster) deploy(release string) {
+	w.replicas[release] = 3
+	w.converge(release, true)
 }
 
 func (w *fakeCluster) target() Target { return Target{Loads: w, Workloads: w, Breakers: w} }
@@ -89,10 +111,12 @@ func (w *fakeCluster) pass() {
 		}
 		w.converge(release, false)
 	}
-	up := target.CountReady(w.pods["userservice"])
 	for _, name := range slices.Sorted(maps.Keys(w.loads)) {
-		w.loads[name].call(w, up > 0 || now.Before(w.linger))
+		l := w.loads[name]
+		service := cmp.Or(l.spec.Call.Service, w.breaker.Callee) // some tests start loads without a call
+		l.call(w, target.CountReady(w.pods[service]) > 0 || now.Before(w.linger))
 	}
+	up := target.CountReady(w.pods[w.breaker.Callee])
 	inState := now.Sub(w.changed)
 	switch s := w.breaker.State; {
 	case !w.trip:

@@ -132,17 +132,18 @@ func TestDryRun_ListsLeftovers(t *testing.T) {
 }
 
 func TestDryRun_ChangesNothing(t *testing.T) {
-	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
-		for _, sc := range Builtin() {
+	for _, sc := range Builtin() {
+		cluster := func() *fakeCluster { return newFakeClusterFor(sc) }
+		withCluster(t, cluster, func(t *testing.T, ctx context.Context, w *fakeCluster, _ Options) {
 			report, err := Run(ctx, sc, w.target(), Options{DryRun: true})
 			if err != nil || report.Result != Planned || len(report.Steps) != len(sc.Steps) {
 				t.Errorf("%s: %s, %v", sc.Name, report.Result, err)
 			}
-		}
-		if got := w.did(); len(got) > 0 {
-			t.Errorf("did %q", got)
-		}
-	})
+			if got := w.did(); len(got) > 0 {
+				t.Errorf("%s: did %q", sc.Name, got)
+			}
+		})
+	}
 	if files, err := os.ReadDir("."); err != nil || slices.ContainsFunc(files, func(f os.DirEntry) bool { return strings.HasSuffix(f.Name(), journal.Ext) }) {
 		t.Errorf("a journal was written: %v", err)
 	}

@@ -133,7 +133,8 @@ func TestRun_LoadsHaveUniqueNames(t *testing.T) {
 func TestBuiltin_PassesInAHealthyCluster(t *testing.T) {
 	for _, sc := range Builtin() {
 		t.Run(sc.Name, func(t *testing.T) {
-			withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
+			cluster := func() *fakeCluster { return newFakeClusterFor(sc) }
+			withCluster(t, cluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 				report, err := Run(ctx, sc, w.target(), opts)
 				if err != nil || report.Result != Pass {
 					var b strings.Builder
