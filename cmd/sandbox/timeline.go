@@ -12,31 +12,34 @@ import (
 	"github.com/grpc-sandbox/sandbox/tui"
 )
 
-// runTeller prints a run's timeline, each line once, as it grows.
-type runTeller struct {
-	w       world
+// timelinePrinter prints the timeline of a run as it grows, each line once.
+type timelinePrinter struct {
+	proc    process
 	on      bool
 	mu      sync.Mutex
 	printed int
 	latest  telemetry.Run
 }
 
-func newRunTeller(w world, on bool) *runTeller { return &runTeller{w: w, on: on} }
+func newTimelinePrinter(proc process, on bool) *timelinePrinter {
+	return &timelinePrinter{proc: proc, on: on}
+}
 
-// screenLeft prints the timeline of a run whose screen is gone, for whatever reason: the report does not repeat it.
-func (t *runTeller) screenLeft(err error, interrupt func()) {
+// screenLeft is called when the screen of a run has ended with err. It prints the timeline so far, which the report does not repeat, and interrupts
+// the run if the user pressed Ctrl-C.
+func (t *timelinePrinter) screenEnded(err error, interrupt func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.on = true
 	if errors.Is(err, tui.ErrInterrupted) {
 		interrupt()
 	} else if err != nil {
-		fmt.Fprintln(t.w.stderr, "sandbox:", err)
+		fmt.Fprintln(t.proc.stderr, "sandbox:", err)
 	}
 	t.print()
 }
 
-func (t *runTeller) tell(r telemetry.Run) {
+func (t *timelinePrinter) update(r telemetry.Run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.latest = r
@@ -45,31 +48,31 @@ func (t *runTeller) tell(r telemetry.Run) {
 	}
 }
 
-// print prints what was not printed before; the lock must be held.
-func (t *runTeller) print() {
+// print prints the lines that were not printed before. The caller must hold the lock.
+func (t *timelinePrinter) print() {
 	r := t.latest
 	for ; t.printed < len(r.Timeline); t.printed++ {
-		fmt.Fprint(t.w.stderr, scenarios.TimelineLine(r.Timeline[t.printed], r.Started))
+		fmt.Fprint(t.proc.stderr, scenarios.TimelineLine(r.Timeline[t.printed], r.Started))
 	}
 }
 
-// screenStays is how long a screen may take to show the end of a run that it watched.
-const screenStays = 5 * time.Second
+// screenTimeout is how long the screen may take to show the end of the run.
+const screenTimeout = 5 * time.Second
 
-// beside does a run with a screen beside it. A screen that never hears of the run's end, or shows another run than the one that was refused, is
-// taken away.
-func (t *runTeller) beside(ctx context.Context, show func(context.Context) error, run func(context.Context) (scenarios.Report, error)) (scenarios.Report, error) {
+// runWithScreen runs a scenario while a screen is shown. It closes the screen immediately if the run fails, because the screen may show another
+// run, and after screenTimeout otherwise.
+func (t *timelinePrinter) runWithScreen(ctx context.Context, show func(context.Context) error, run func(context.Context) (scenarios.Report, error)) (scenarios.Report, error) {
 	ctx, interrupt := context.WithCancel(ctx)
 	defer interrupt()
 	screen, leave := context.WithCancel(ctx)
 	defer leave()
 	var watching sync.WaitGroup
-	watching.Go(func() { t.screenLeft(show(screen), interrupt) })
+	watching.Go(func() { t.screenEnded(show(screen), interrupt) })
 	report, err := run(ctx)
 	if err != nil {
 		leave()
 	}
-	defer time.AfterFunc(screenStays, leave).Stop()
+	defer time.AfterFunc(screenTimeout, leave).Stop()
 	watching.Wait()
 	return report, err
 }
