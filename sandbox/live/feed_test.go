@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// after is a source that takes a while, or until nobody waits for it any more.
+// after returns v after a while, or earlier if ctx ends.
 func after[T any](ctx context.Context, wait time.Duration, v T) (T, error) {
 	select {
 	case <-time.After(wait):
@@ -38,7 +38,7 @@ func fakeFeed() *Feed {
 	}
 }
 
-func TestFeed_ReadsEachSourceAlone(t *testing.T) {
+func TestFeed_ReadsEachSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
 		var all sync.WaitGroup
@@ -65,7 +65,7 @@ func TestFeed_ReadsEachSourceAlone(t *testing.T) {
 	})
 }
 
-func TestFeed_SourceThatFailsTakesNoOther(t *testing.T) {
+func TestFeed_FailedSourceAffectsNoOther(t *testing.T) {
 	lost := errors.New("lost")
 	for source, harm := range map[telemetry.Source]func(*Feed){
 		telemetry.Prometheus: func(f *Feed) {
