@@ -48,7 +48,7 @@ func TestProgressScreen_Live(t *testing.T) {
 			}
 		}
 		s.observe(sandbox.Progress{Step: "engine"})
-		see("a step that began", "engine  0 s")
+		see("a step that started", "engine  0 s")
 		s.observe(sandbox.Progress{Step: "image node", Doing: "compiling kubelet", Typical: 11 * time.Minute})
 		see("two at once, one with a usual time", "engine  0 s", "image node: compiling kubelet  0 s of about 660 s")
 		<-time.After(2 * time.Second) // the test's own clock

@@ -150,8 +150,8 @@ func writeFIFO(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("go on\n"), 0o600))
 }
 
-// interruptTwice interrupts a program when it writes to the named pipe, and again when it prints that a second interrupt ends it: interrupt-twice FIFO
-// PROGRAM [ARG…].
+// interruptTwice interrupts a program when it writes to the named pipe, and again when it prints that a second interrupt ends it: interrupt-twice
+// FIFO PROGRAM [ARG…].
 func interruptTwice(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: interrupt-twice FIFO PROGRAM [ARG…]")

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// BenchmarkUp measures whole commands with warm caches and fails if they exceed their limits. The steps of each `up` are in the log. On a busy machine
-// the ratios are more meaningful than the seconds.
+// BenchmarkUp measures whole commands with warm caches and fails if they exceed their limits. The steps of each `up` are in the log. On a busy
+// machine the ratios are more meaningful than the seconds.
 func BenchmarkUp(b *testing.B) {
 	timed := func(verb string, args ...string) (time.Duration, string) {
 		started := time.Now()
@@ -26,12 +26,12 @@ func BenchmarkUp(b *testing.B) {
 		down += took
 		took, out := timed("up", "-o", "json")
 		up += took
-		var told struct{ FirstCallSeconds, OwnSeconds float64 }
-		if err := json.Unmarshal([]byte(out), &told); err != nil || told.FirstCallSeconds == 0 {
+		var doc struct{ FirstCallSeconds, OwnSeconds float64 }
+		if err := json.Unmarshal([]byte(out), &doc); err != nil || doc.FirstCallSeconds == 0 {
 			b.Fatalf("up printed %s, %v", out, err)
 		}
-		first += told.FirstCallSeconds
-		own += told.OwnSeconds
+		first += doc.FirstCallSeconds
+		own += doc.OwnSeconds
 		took, _ = timed("up")
 		again += took
 	}

@@ -39,12 +39,12 @@ func TestChat_LosesNothingWhenPodsAreKilled(t *testing.T) {
 		if err := chat.Start(); err != nil {
 			t.Fatal(err)
 		}
-		heard := bufio.NewScanner(out)
+		received := bufio.NewScanner(out)
 		var texts, want []string
 		hear := func() bool {
-			more := heard.Scan()
+			more := received.Scan()
 			if more {
-				texts = append(texts, heard.Text()[strings.LastIndex(heard.Text(), " ")+1:])
+				texts = append(texts, received.Text()[strings.LastIndex(received.Text(), " ")+1:])
 			}
 			return more
 		}

@@ -57,8 +57,8 @@ func TestUp_InterruptedInEveryStep(t *testing.T) {
 	}
 }
 
-// removeAll removes the sandbox and the name of the node image, so that `up` executes every step. The image itself is kept under another name, because
-// removing it by force would remove every other sandbox on this machine.
+// removeAll removes the sandbox and the name of the node image, so that `up` executes every step. The image itself is kept under another name,
+// because removing it by force would remove every other sandbox on this machine.
 func removeAll(ctx context.Context, t *testing.T) {
 	t.Helper()
 	if err := shared.must(ctx, "down"); err != nil {

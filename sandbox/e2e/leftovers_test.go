@@ -69,7 +69,7 @@ func nothingIsLeft(name string) env.Func {
 	return func(ctx context.Context, _ *envconf.Config) (context.Context, error) {
 		var left []string
 		if len(enginesThatAnswer(ctx)) == 0 {
-			return ctx, errors.New("no engine answers, so nobody can say what is left")
+			return ctx, errors.New("no engine answers, so leftovers cannot be found")
 		}
 		for _, engine := range enginesThatAnswer(ctx) {
 			containers, err := engineSays(ctx, engine, "ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster="+name)

@@ -13,9 +13,9 @@ import (
 // slowness lists the codes that a busy machine causes: calls wait, time out, or are shed. A broken call has another code.
 var slowness = []string{"DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "OVERLOADED"}
 
-// underLoad runs do while the load generator calls userservice at a rate, and checks that no call is broken. Because of a slow machine at most 1 % of the
-// calls may fail, or those of half a second: two cores that start six pods may stall that long, and then the generator's limit of 100 concurrent calls
-// refuses the next ones.
+// underLoad runs do while the load generator calls userservice at a rate, and checks that no call is broken. Because of a slow machine at most 1 %
+// of the calls may fail, or those of half a second: two cores that start six pods may stall that long, and then the generator's limit of 100
+// concurrent calls refuses the next ones.
 func underLoad(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorClient, name string, rate float64, do func()) {
 	t.Helper()
 	_, err := loads.StartLoad(ctx, &loadgenv1.StartLoadRequest{Name: name, Target: "userservice",

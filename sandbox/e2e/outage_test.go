@@ -106,6 +106,31 @@ func takeAway(ctx context.Context, t *testing.T, w kube.Workloads, release strin
 	return back
 }
 
+// killOne kills a pod of a release without a grace period and waits until all its pods are ready again.
+func killOne(ctx context.Context, t *testing.T, w kube.Workloads, release string) {
+	t.Helper()
+	before, err := w.Pods(ctx, release)
+	if err != nil || len(before) == 0 {
+		t.Fatalf("pods of %s: %v, %v", release, before, err)
+	}
+	if err := w.Kill(ctx, before[0].Name, 0); err != nil {
+		t.Fatal(err)
+	}
+	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		now, err := w.Pods(ctx, release)
+		ready := 0
+		for _, p := range now {
+			if p.Ready && p.Name != before[0].Name {
+				ready++
+			}
+		}
+		return ready >= len(before), err
+	})
+	if err != nil {
+		t.Fatalf("%s did not come back: %v", release, err)
+	}
+}
+
 // answers counts the results of calls.
 type answers struct {
 	confirmed, refused int
@@ -138,8 +163,8 @@ func ask(ctx context.Context, orders orderv1.OrderServiceClient, to *register) (
 	return a
 }
 
-// add places one order. Within the caller's deadline orderservice must return UNAVAILABLE with a reason or, for an order in progress, report that its own
-// deadline has expired.
+// add places one order. Within the caller's deadline orderservice must return UNAVAILABLE with a reason or, for an order in progress, report that
+// its own deadline has expired.
 func (a *answers) add(ctx context.Context, orders orderv1.OrderServiceClient, to *register) {
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()

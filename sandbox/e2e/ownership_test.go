@@ -90,7 +90,8 @@ func TestUp_ForeignClusterOfTheSameName(t *testing.T) {
 	})
 }
 
-// TestUp_RepairsServiceSelector changes a selector so that it matches nothing. The pods are ready and a port-forward reaches them, but callers do not.
+// TestUp_RepairsServiceSelector changes a selector so that it matches nothing. The pods are ready and a port-forward reaches them, but callers do
+// not.
 func TestUp_RepairsServiceSelector(t *testing.T) {
 	feature(t, "a changed selector", func(ctx context.Context, t *testing.T) {
 		services := connect(t).Kube.CoreV1().Services(charts.ShopNamespace)

@@ -37,12 +37,12 @@ func (r *register) count() int {
 // awaitMore waits until another order is acknowledged.
 func (r *register) awaitMore(ctx context.Context, t *testing.T, when string) {
 	t.Helper()
-	before, begun := r.count(), time.Now()
+	before, start := r.count(), time.Now()
 	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 2*time.Minute, true, func(context.Context) (bool, error) {
 		return r.count() >= before+3, nil
 	})
 	if err != nil {
-		t.Fatalf("%s no order was acknowledged for %s", when, time.Since(begun).Round(time.Second))
+		t.Fatalf("%s no order was acknowledged for %s", when, time.Since(start).Round(time.Second))
 	}
-	t.Logf("an order was acknowledged %s %s", time.Since(begun).Round(100*time.Millisecond), when)
+	t.Logf("an order was acknowledged %s %s", time.Since(start).Round(100*time.Millisecond), when)
 }

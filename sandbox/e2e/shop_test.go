@@ -157,31 +157,6 @@ func (s *shop) sell(ctx context.Context, seller int, stopped <-chan struct{}, to
 	}
 }
 
-// killOne kills a pod of a release without a grace period and waits until all its pods are ready again.
-func killOne(ctx context.Context, t *testing.T, w kube.Workloads, release string) {
-	t.Helper()
-	before, err := w.Pods(ctx, release)
-	if err != nil || len(before) == 0 {
-		t.Fatalf("pods of %s: %v, %v", release, before, err)
-	}
-	if err := w.Kill(ctx, before[0].Name, 0); err != nil {
-		t.Fatal(err)
-	}
-	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
-		now, err := w.Pods(ctx, release)
-		ready := 0
-		for _, p := range now {
-			if p.Ready && p.Name != before[0].Name {
-				ready++
-			}
-		}
-		return ready >= len(before), err
-	})
-	if err != nil {
-		t.Fatalf("%s did not come back: %v", release, err)
-	}
-}
-
 func (s *shop) audit(ctx context.Context) (*orderv1.AuditResponse, error) {
 	orders, err := s.orders(ctx)
 	if err != nil {
