@@ -43,7 +43,8 @@ func TestCommands_DoNotQueryTheTerminal(t *testing.T) {
 				t.Fatal(err)
 			}
 			theirs.Close()
-			said, err := io.ReadAll(ours) // until the last one to have the terminal ends
+			// The read ends when the last process with the terminal ends.
+			said, err := io.ReadAll(ours)
 			if err != nil && !errors.Is(err, syscall.EIO) {
 				t.Error(err)
 			}

@@ -54,7 +54,8 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			home := filepath.Join(e.WorkDir, "home")
-			bin := filepath.Join(e.WorkDir, "bin") // a script puts its engines here
+			// Scripts put their fake engines here.
+			bin := filepath.Join(e.WorkDir, "bin")
 			e.Values[fakeClusterKey{}] = &fakeClusters{}
 			e.Setenv("HOME", home)
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+sandbox)
