@@ -32,8 +32,9 @@ func newAudit(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Check that orders, stock and payments of the shop agree",
-		Long:  "Compare every order with the stock and the payments recorded for it. Orders in flight are counted but not checked. Exit code 1: a difference was found.",
-		Args:  cobra.NoArgs,
+		Long: "Compare every order with the stock and the payments recorded for it. Orders in flight are counted but not checked.\n\n" +
+			"Exit code 1: a difference was found.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := g.asJSON()
 			if err != nil {

@@ -56,7 +56,8 @@ func TestDoctorHost_SetsEveryField(t *testing.T) {
 	all := reflect.ValueOf(host)
 	for i := range all.NumField() {
 		name := all.Type().Field(i).Name
-		ofCluster := name == "Cluster" || name == "Damage" // there is none
+		// There is no cluster.
+		ofCluster := name == "Cluster" || name == "Damage"
 		if all.Field(i).IsZero() != ofCluster {
 			t.Errorf("%s is %v", name, all.Field(i))
 		}

@@ -30,7 +30,8 @@ func exportKubeconfig(_ context.Context, f sandbox.Folders, name string, proc pr
 	}
 	users, err := paths.GetStartingConfig()
 	if err != nil {
-		return remedy.Wrap(fmt.Errorf("exporting the kubeconfig: %w", err), remedy.Advice("repair that file, or set KUBECONFIG to another file, then up --export-kubeconfig"))
+		return remedy.Wrap(fmt.Errorf("exporting the kubeconfig: %w", err),
+			remedy.Advice("repair that file, or set KUBECONFIG to another file, then up --export-kubeconfig"))
 	}
 	mergeKubeconfig(users, own)
 	// The files are recorded first, so that `down` also cleans up after an export that was killed.
@@ -44,8 +45,8 @@ func exportKubeconfig(_ context.Context, f sandbox.Folders, name string, proc pr
 	return nil
 }
 
-// mergeKubeconfig merges own into users. The user's current context is kept if there is one. A new entry gets no LocationOfOrigin, so that it is written
-// to the user's default file; with the location it was read from, it would be written back to the kubeconfig of the sandbox.
+// mergeKubeconfig merges own into users. The user's current context is kept if there is one. A new entry gets no LocationOfOrigin, so that it is
+// written to the user's default file; with the location it was read from, it would be written back to the kubeconfig of the sandbox.
 func mergeKubeconfig(users, own *api.Config) {
 	for name, c := range own.Clusters {
 		c, old := c.DeepCopy(), users.Clusters[name]

@@ -52,7 +52,8 @@ func TestExportKubeconfig_RecordsEveryFile(t *testing.T) {
 	if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:1"), f.Kubeconfig("sandbox")); err != nil {
 		t.Fatal(err)
 	}
-	for _, variable := range []string{"mine", "other", "mine"} { // counted from here
+	// The paths are relative to the working directory.
+	for _, variable := range []string{"mine", "other", "mine"} {
 		t.Setenv("KUBECONFIG", variable)
 		if err := exportKubeconfig(t.Context(), f, "sandbox", process{stderr: io.Discard, getenv: os.Getenv}); err != nil {
 			t.Fatal(err)
@@ -140,7 +141,8 @@ func TestExportKubeconfig(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for range 2 { // twice is fine
+			// The removal is idempotent.
+			for range 2 {
 				if err := forgetKubeconfig(files, "sandbox"); err != nil {
 					t.Fatal(err)
 				}

@@ -43,13 +43,15 @@ func TestCommands_DoNotQueryTheTerminal(t *testing.T) {
 				t.Fatal(err)
 			}
 			theirs.Close()
-			said, err := io.ReadAll(ours) // until the last one to have the terminal ends
+			// The read ends when the last process with the terminal ends.
+			said, err := io.ReadAll(ours)
 			if err != nil && !errors.Is(err, syscall.EIO) {
 				t.Error(err)
 			}
-			_ = cmd.Wait() // the code says more
+			// The exit code is checked below.
+			_ = cmd.Wait()
 			if got := cmd.ProcessState.ExitCode(); got != c.code || !strings.Contains(string(said), c.shows) || strings.Contains(string(said), "\x1b") {
-				t.Errorf("exit code %d, want %d; it says %.300q", got, c.code, said)
+				t.Errorf("exit code %d, want %d; it printed %.300q", got, c.code, said)
 			}
 		})
 	}

@@ -48,10 +48,11 @@ func TestProgressScreen_Live(t *testing.T) {
 			}
 		}
 		s.observe(sandbox.Progress{Step: "engine"})
-		see("a step that began", "engine  0 s")
+		see("a step that started", "engine  0 s")
 		s.observe(sandbox.Progress{Step: "image node", Doing: "compiling kubelet", Typical: 11 * time.Minute})
 		see("two at once, one with a usual time", "engine  0 s", "image node: compiling kubelet  0 s of about 660 s")
-		<-time.After(2 * time.Second) // the test's own clock
+		// This is the fake clock of synctest.
+		<-time.After(2 * time.Second)
 		see("time goes on without news", "engine  2 s", "image node: compiling kubelet  2 s of about 660 s")
 		s.observe(sandbox.Progress{Step: "engine", Note: "using podman"})
 		see("a note stays above", "· engine: using podman", "engine  2 s", "image node: compiling kubelet  2 s of about 660 s")
@@ -69,7 +70,8 @@ func TestProgressScreen_Plain(t *testing.T) {
 	for _, p := range []sandbox.Progress{
 		{Step: "engine"},
 		{Step: "engine", Doing: "probing docker"},
-		{Step: "engine", Doing: "probing docker"}, // no news
+		// A repeated event is not printed again.
+		{Step: "engine", Doing: "probing docker"},
 		{Step: "engine", Note: "using podman"},
 		{Step: "engine", Done: true, Took: 1100 * time.Millisecond},
 		{Step: "image node", Doing: "compiling kubelet", Typical: 11 * time.Minute},

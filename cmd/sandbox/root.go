@@ -154,10 +154,12 @@ func newRoot(proc process) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.name, "name", sandbox.DefaultName, "name of the sandbox")
 	flags.StringVar(&g.engine, "engine", "", "container engine: docker, podman or nerdctl (default: the first one that works)")
-	flags.StringVar(&g.source, "source", proc.getenv("SANDBOX_SOURCE"), "checkout of this project to build images from (default: the one that contains the working directory)")
+	flags.StringVar(&g.source, "source", proc.getenv("SANDBOX_SOURCE"),
+		"checkout of this project to build images from (default: the one that contains the working directory)")
 	root.AddCommand(
-		newUp(proc, g), newDown(proc, g), newStatus(proc, g), newDoctor(proc, g), newAudit(proc, g), newRun(proc, g), newUndo(proc, g), newWatch(proc, g), newScenarios(proc, g),
-		newCall(proc, g), newChat(proc, g), newContracts(proc, g), newOpen(proc, g), newImages(proc, g), newLogs(proc, g), newCerts(proc, g), newVersion(proc, g), newMan(),
+		newUp(proc, g), newDown(proc, g), newStatus(proc, g), newDoctor(proc, g), newAudit(proc, g), newRun(proc, g), newUndo(proc, g),
+		newWatch(proc, g), newScenarios(proc, g), newCall(proc, g), newChat(proc, g), newContracts(proc, g), newOpen(proc, g), newImages(proc, g),
+		newLogs(proc, g), newCerts(proc, g), newVersion(proc, g), newMan(),
 	)
 	addHelp(root)
 	completeWords(root)
@@ -230,7 +232,8 @@ func (proc process) stateFolder(config string) string {
 	return filepath.Join(config, ".state")
 }
 
-// folders returns the folders in which the sandbox keeps its files. A relative path in an XDG variable is ignored, as the XDG Base Directory Specification requires.
+// folders returns the folders in which the sandbox keeps its files. A relative path in an XDG variable is ignored, as the XDG Base Directory
+// Specification requires.
 func (proc process) folders() (sandbox.Folders, error) {
 	home := proc.getenv("HOME")
 	pick := func(env, fallback string) (string, error) {

@@ -44,7 +44,7 @@ func TestFolders(t *testing.T) {
 		fails    string
 	}{
 		{"below HOME", map[string]string{"HOME": "/h"}, sandbox.Folders{Config: "/h/.config/sandbox", Cache: "/h/.cache/sandbox", State: "/h/.local/state/sandbox"}, ""},
-		{"where XDG says", map[string]string{"XDG_CONFIG_HOME": "/c", "XDG_CACHE_HOME": "/k", "XDG_STATE_HOME": "/s"},
+		{"XDG variables", map[string]string{"XDG_CONFIG_HOME": "/c", "XDG_CACHE_HOME": "/k", "XDG_STATE_HOME": "/s"},
 			sandbox.Folders{Config: "/c/sandbox", Cache: "/k/sandbox", State: "/s/sandbox"}, ""},
 		{"without a home", map[string]string{"XDG_CONFIG_HOME": "/c", "XDG_CACHE_HOME": "/k"},
 			sandbox.Folders{Config: "/c/sandbox", Cache: "/k/sandbox", State: "/c/sandbox/.state"}, ""},

@@ -174,7 +174,8 @@ func TestLastRun_KilledProcess(t *testing.T) {
 	if err := run.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = run.Wait() // killed
+	// The error is that it was killed.
+	_ = run.Wait()
 	if r, err := live.LastRun(folders, sandbox.DefaultName); err != nil || r.Result != telemetry.Killed || r.Phase != "steps" {
 		t.Errorf("after it was killed: %+v, %v", r, err)
 	}

@@ -54,7 +54,8 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			home := filepath.Join(e.WorkDir, "home")
-			bin := filepath.Join(e.WorkDir, "bin") // a script puts its engines here
+			// Scripts put their fake engines here.
+			bin := filepath.Join(e.WorkDir, "bin")
 			e.Values[fakeClusterKey{}] = &fakeClusters{}
 			e.Setenv("HOME", home)
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+sandbox)
@@ -150,8 +151,8 @@ func writeFIFO(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("go on\n"), 0o600))
 }
 
-// interruptTwice interrupts a program when it writes to the named pipe, and again when it prints that a second interrupt ends it: interrupt-twice FIFO
-// PROGRAM [ARG…].
+// interruptTwice interrupts a program when it writes to the named pipe, and again when it prints that a second interrupt ends it: interrupt-twice
+// FIFO PROGRAM [ARG…].
 func interruptTwice(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: interrupt-twice FIFO PROGRAM [ARG…]")

@@ -15,8 +15,8 @@ import (
 const slowStop = time.Second
 
 // withSignals calls do with a context that is cancelled by Ctrl-C, by SIGTERM, and by SIGHUP (the terminal or connection closed), unless SIGHUP is
-// already ignored, as under nohup. The command then stops and cleans up. A second Ctrl-C or SIGTERM ends the process immediately; a second SIGHUP does
-// not, because a closing terminal may send it twice.
+// already ignored, as under nohup. The command then stops and cleans up. A second Ctrl-C or SIGTERM ends the process immediately; a second SIGHUP
+// does not, because a closing terminal may send it twice.
 //
 // SIGPIPE is caught, so that a write to a pipe without a reader returns an error instead of ending the process. It is not ignored, because child
 // processes would inherit that.

@@ -13,8 +13,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/tui"
 )
 
-// watchDocument is what `watch --once -o json` prints: the data of the screen. The part of a source that did not answer is null; a part without data is
-// empty. Add fields; never rename one.
+// watchDocument is what `watch --once -o json` prints: the data of the screen. The part of a source that did not answer is null; a part without data
+// is empty. Add fields; never rename one.
 type watchDocument struct {
 	Name    string           `json:"name"`
 	Sources []sourceDocument `json:"sources"`

@@ -14,12 +14,11 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// ordersRate is how many orders a second BenchmarkCreateOrder places.
+// ordersRate is the number of orders per second that BenchmarkCreateOrder places.
 const ordersRate = 100
 
-// BenchmarkCreateOrder sells at a steady rate for a minute each time, and measures latency from the intended start, and the processor time
-// that the pods of each release took for an order, over what they take at rest. The cluster is the one of the tests; it must be up (go test
-// -tags e2e brings it up).
+// BenchmarkCreateOrder places orders at a steady rate for a minute per iteration. It measures the latency from the intended start and the CPU time
+// that the pods of each release use per order, in addition to what they use when idle. It runs on the cluster of the tests.
 func BenchmarkCreateOrder(b *testing.B) {
 	ctx, c := b.Context(), connect(b)
 	loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, b, c, "loadgen"))
@@ -43,8 +42,9 @@ func BenchmarkCreateOrder(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	if last.GetOk()*100 < last.GetIntended()*95 { // what refused calls took says nothing of orders
-		b.Fatalf("of %d orders that were due %d were confirmed; errors %v", last.GetIntended(), last.GetOk(), last.GetErrors())
+	// The latency of refused calls is not that of orders.
+	if last.GetOk()*100 < last.GetIntended()*95 {
+		b.Fatalf("of %d intended orders %d were confirmed; errors %v", last.GetIntended(), last.GetOk(), last.GetErrors())
 	}
 	b.Logf("%d of %d orders confirmed; errors %v", last.GetOk(), last.GetIntended(), last.GetErrors())
 	latency, err := hdr.Decode(last.GetLatencyHistogram())
@@ -72,7 +72,7 @@ func processorTable(releases []string, selling, atRest map[string]float64) strin
 	return table + fmt.Sprintf("| all | %.2f ms |\n", sum)
 }
 
-// writeOrdersTable puts a table into the page of the services.
+// writeOrdersTable writes a table into services/README.md.
 func writeOrdersTable(b *testing.B, table string) {
 	b.Helper()
 	const page, begin, end = "../../services/README.md", "<!-- orders: printed by task bench:orders -->\n", "<!-- end of orders -->"

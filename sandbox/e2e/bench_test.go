@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// BenchmarkUp measures whole commands with warm caches, and fails beyond their limits; the steps of each `up` are in the log. Ratios within the
-// run say more than seconds on a machine that is not quiet.
+// BenchmarkUp measures whole commands with warm caches and fails if they exceed their limits. The steps of each `up` are in the log. On a busy
+// machine the ratios are more meaningful than the seconds.
 func BenchmarkUp(b *testing.B) {
 	timed := func(verb string, args ...string) (time.Duration, string) {
 		started := time.Now()
-		out, code, err := world.run(b.Context(), append([]string{verb}, args...)...)
+		out, code, err := shared.run(b.Context(), append([]string{verb}, args...)...)
 		if err != nil || code != 0 {
 			b.Fatalf("%s ended with %d, %v", verb, code, err)
 		}
@@ -26,12 +26,12 @@ func BenchmarkUp(b *testing.B) {
 		down += took
 		took, out := timed("up", "-o", "json")
 		up += took
-		var told struct{ FirstCallSeconds, OwnSeconds float64 }
-		if err := json.Unmarshal([]byte(out), &told); err != nil || told.FirstCallSeconds == 0 {
-			b.Fatalf("up told %s, %v", out, err)
+		var doc struct{ FirstCallSeconds, OwnSeconds float64 }
+		if err := json.Unmarshal([]byte(out), &doc); err != nil || doc.FirstCallSeconds == 0 {
+			b.Fatalf("up printed %s, %v", out, err)
 		}
-		first += told.FirstCallSeconds
-		own += told.OwnSeconds
+		first += doc.FirstCallSeconds
+		own += doc.OwnSeconds
 		took, _ = timed("up")
 		again += took
 	}
@@ -40,7 +40,7 @@ func BenchmarkUp(b *testing.B) {
 		Memory struct{ UsageBytes, WorkingSetBytes float64 }
 	}
 	if err := json.Unmarshal([]byte(out), &status); err != nil || status.Memory.UsageBytes == 0 {
-		b.Fatalf("status told %s, %v", out, err)
+		b.Fatalf("status printed %s, %v", out, err)
 	}
 	runs := float64(b.N)
 	b.ReportMetric(first/runs, "first-call-s")
@@ -53,14 +53,15 @@ func BenchmarkUp(b *testing.B) {
 	b.ReportMetric(down.Seconds()/up.Seconds(), "down/up")
 	b.ReportMetric(status.Memory.WorkingSetBytes/1e6, "working-set-MB")
 	b.ReportMetric(status.Memory.UsageBytes/1e6, "memory-MB")
-	b.ReportMetric(0, "ns/op") // the metrics above say it
+	// Do not print ns/op, which duplicates the metrics above.
+	b.ReportMetric(0, "ns/op")
 	for _, limit := range []struct {
 		what      string
 		got, most float64
 	}{
 		{"seconds to the first call", first / runs, 60},
-		{"seconds that are neither kind's nor a starting workload's", own / runs, 3},
-		{"seconds of a second up", again.Seconds() / runs, 3},
+		{"seconds of sandbox overhead", own / runs, 3},
+		{"seconds of a repeated up", again.Seconds() / runs, 3},
 		{"seconds of down", down.Seconds() / runs, 10},
 		{"bytes of memory, the whole node", status.Memory.UsageBytes, 2e9},
 	} {

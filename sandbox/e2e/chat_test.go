@@ -17,7 +17,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
-func TestAChatLosesNothingWhilePodsDie(t *testing.T) {
+func TestChat_LosesNothingWhenPodsAreKilled(t *testing.T) {
 	feature(t, "chat through kills of every userservice pod", func(ctx context.Context, t *testing.T) {
 		workloads := kube.Workloads{Client: connect(t), Namespace: charts.ShopNamespace}
 		pods, err := workloads.Pods(ctx, "userservice")
@@ -26,7 +26,7 @@ func TestAChatLosesNothingWhilePodsDie(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 		defer cancel()
-		chat := world.command(ctx, "chat", fmt.Sprint("e2e-", time.Now().UnixNano()), "--as", "ada")
+		chat := shared.command(ctx, "chat", fmt.Sprint("e2e-", time.Now().UnixNano()), "--as", "ada")
 		chat.Stderr = os.Stderr
 		in, err := chat.StdinPipe()
 		if err != nil {
@@ -39,12 +39,12 @@ func TestAChatLosesNothingWhilePodsDie(t *testing.T) {
 		if err := chat.Start(); err != nil {
 			t.Fatal(err)
 		}
-		heard := bufio.NewScanner(out)
+		received := bufio.NewScanner(out)
 		var texts, want []string
 		hear := func() bool {
-			more := heard.Scan()
+			more := received.Scan()
 			if more {
-				texts = append(texts, heard.Text()[strings.LastIndex(heard.Text(), " ")+1:])
+				texts = append(texts, received.Text()[strings.LastIndex(received.Text(), " ")+1:])
 			}
 			return more
 		}
@@ -56,7 +56,8 @@ func TestAChatLosesNothingWhilePodsDie(t *testing.T) {
 		}
 		say("first")
 		hear()
-		for range pods { // the first ready one by name is connected to, and is killed
+		// The chat is connected to the first ready pod by name, which is the one killed.
+		for range pods {
 			killOne(ctx, t, workloads, "userservice")
 			say(fmt.Sprint("word-", len(want)))
 			hear()
@@ -69,7 +70,7 @@ func TestAChatLosesNothingWhilePodsDie(t *testing.T) {
 			t.Errorf("it ended with %d, %v", code, err)
 		}
 		if !slices.Equal(texts, want) {
-			t.Errorf("it heard %q, want %q", texts, want)
+			t.Errorf("received %q, want %q", texts, want)
 		}
 	})
 }

@@ -18,14 +18,14 @@ import (
 
 func connect(t testing.TB) *kube.Client {
 	t.Helper()
-	c, err := kube.Connect(world.GetKubeconfig())
+	c, err := kube.Connect(shared.GetKubeconfig())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// forward opens a port of a release on this machine until the test ends.
+// forward opens a port-forward to a release until the test ends and returns its address.
 func forward(ctx context.Context, t testing.TB, c *kube.Client, namespace, release string, port int) string {
 	t.Helper()
 	f, err := c.Forward(ctx, namespace, release, port)
@@ -36,7 +36,7 @@ func forward(ctx context.Context, t testing.TB, c *kube.Client, namespace, relea
 	return f.Address
 }
 
-// identity is the certificate that the command line calls services with, for calls to release.
+// identity returns the TLS configuration with which the command line calls a release.
 func identity(ctx context.Context, t testing.TB, c *kube.Client, release string) *tls.Config {
 	t.Helper()
 	config, err := c.Identity(ctx, charts.ShopNamespace, "cli-tls")
@@ -57,7 +57,7 @@ func dial(t testing.TB, address string, creds credentials.TransportCredentials) 
 	return conn
 }
 
-// dialService connects to a service over mutual TLS, also after its root was replaced.
+// dialService connects to a service over mutual TLS, with the roots that are trusted now.
 func dialService(ctx context.Context, t testing.TB, c *kube.Client, release string) *grpc.ClientConn {
 	t.Helper()
 	address := forward(ctx, t, c, charts.ShopNamespace, release, 8443)

@@ -37,7 +37,7 @@ type verified struct {
 
 func verify(ctx context.Context, t *testing.T, names ...string) (verified, int) {
 	t.Helper()
-	out, code, err := world.run(ctx, append([]string{"contracts", "verify", "-o", "json"}, names...)...)
+	out, code, err := shared.run(ctx, append([]string{"contracts", "verify", "-o", "json"}, names...)...)
 	var v verified
 	if err != nil || json.Unmarshal([]byte(out), &v) != nil {
 		t.Fatalf("verify %v ended with %d, %v: %s", names, code, err, out)
@@ -45,8 +45,8 @@ func verify(ctx context.Context, t *testing.T, names ...string) (verified, int) 
 	return v, code
 }
 
-func TestContractsHoldInAShopThatSells(t *testing.T) {
-	feature(t, "contracts verify, twice, while the shop sells", func(ctx context.Context, t *testing.T) {
+func TestContracts_PassUnderLoad(t *testing.T) {
+	feature(t, "contracts verify, twice, while orders are placed", func(ctx context.Context, t *testing.T) {
 		s := openShop(ctx, t)
 		till, closing := s.keepSelling(ctx, t)
 		till.awaitMore(ctx, t, "before anything was verified")
@@ -71,7 +71,7 @@ func TestContractsHoldInAShopThatSells(t *testing.T) {
 	})
 }
 
-func TestABrokenProviderIsNamed(t *testing.T) {
+func TestContracts_BrokenProvider(t *testing.T) {
 	feature(t, "a provider that breaks its contract", func(ctx context.Context, t *testing.T) {
 		c := connect(t)
 		whole := changePolicy(ctx, t, c, "paymentservice", func(text string) string {
@@ -92,14 +92,14 @@ func TestABrokenProviderIsNamed(t *testing.T) {
 			}
 		}
 		if !found {
-			t.Errorf("nothing names consumer, interaction and field: %+v", broken)
+			t.Errorf("no problem names consumer, interaction and field: %+v", broken)
 		}
 		restore()
 		awaitResult(ctx, t, "pass", "paymentservice")
 	})
 }
 
-// changePolicy changes the policy of a release, and returns what it was.
+// changePolicy changes the policy of a release and returns the previous one.
 func changePolicy(ctx context.Context, t *testing.T, c *kube.Client, release string, change func(string) string) (before string) {
 	t.Helper()
 	configs := c.Kube.CoreV1().ConfigMaps(charts.ShopNamespace)
@@ -115,7 +115,7 @@ func changePolicy(ctx context.Context, t *testing.T, c *kube.Client, release str
 	return before
 }
 
-// awaitResult verifies until the result is the wanted one: the kubelet takes its time to hand a policy on.
+// awaitResult verifies until the result is the wanted one, because the kubelet updates a mounted policy with a delay.
 func awaitResult(ctx context.Context, t *testing.T, want, provider string) (v verified) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(ctx, 2*time.Second, 3*time.Minute, true, func(ctx context.Context) (bool, error) {
@@ -127,12 +127,12 @@ func awaitResult(ctx context.Context, t *testing.T, want, provider string) (v ve
 		return v.Result == want, nil
 	})
 	if err != nil {
-		t.Fatalf("verifying %s never came to %s: %+v", provider, want, v)
+		t.Fatalf("verifying %s never resulted in %s: %+v", provider, want, v)
 	}
 	return v
 }
 
-func TestReflectionIsForThoseWhoMayCall(t *testing.T) {
+func TestReflection_OnlyForAllowedCallers(t *testing.T) {
 	feature(t, "reflection by identity", func(ctx context.Context, t *testing.T) {
 		c := connect(t)
 		for caller, want := range map[string]codes.Code{"cli": codes.OK, "orderservice": codes.OK, "userservice": codes.PermissionDenied} {
@@ -148,7 +148,7 @@ func TestReflectionIsForThoseWhoMayCall(t *testing.T) {
 			}
 			_ = stream.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
 			if _, err := stream.Recv(); status.Code(err) != want {
-				t.Errorf("%s asks what there is: %v, want %s", caller, err, want)
+				t.Errorf("%s lists services: %v, want %s", caller, err, want)
 			}
 		}
 	})

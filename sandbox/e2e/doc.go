@@ -1,2 +1,2 @@
-// Package e2e tests the built command on a real cluster of its own name; its tests have the build tag e2e.
+// Package e2e tests the built command on a dedicated real cluster. The tests have the build tag e2e.
 package e2e

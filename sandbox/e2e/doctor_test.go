@@ -15,22 +15,22 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
 )
 
-// mayBeSkipped are the checks that a fit machine may leave open, each with how its reason may begin.
+// mayBeSkipped lists the checks that may be skipped on a healthy machine, each with the allowed prefixes of the reason.
 var mayBeSkipped = map[string][]string{
 	"engine-version": {"no engine whose versions are known"}, // nerdctl
-	"disk-engine":    {"the engine's storage, "},             // it is in Docker Desktop's machine, or at DOCKER_HOST
+	"disk-engine":    {"the engine's storage, "},             // in the VM of Docker Desktop, or on DOCKER_HOST
 	"go-proxy":       {"GOPROXY is "},                        // off, direct or a folder
 }
 
-func TestTheDoctorFindsNothingWrongWithAHealthySandbox(t *testing.T) {
+func TestDoctor_HealthySandbox(t *testing.T) {
 	feature(t, "doctor", func(ctx context.Context, t *testing.T) {
-		if err := world.must(ctx, "up"); err != nil {
+		if err := shared.must(ctx, "up"); err != nil {
 			t.Fatal(err)
 		}
-		// What the test before restarted may still end, and a rate takes two scrapes.
+		// Pods that the previous test restarted may still be terminating, and a rate needs two scrapes.
 		var complaints []string
 		err := wait.PollUntilContextTimeout(ctx, time.Second, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
-			out, code, err := world.run(ctx, "doctor", "-o", "json")
+			out, code, err := shared.run(ctx, "doctor", "-o", "json")
 			if err != nil {
 				return false, err
 			}
@@ -50,7 +50,7 @@ func TestTheDoctorFindsNothingWrongWithAHealthySandbox(t *testing.T) {
 	})
 }
 
-// wrongWith names what should not be in the reports of a healthy sandbox: failures, skips without a known reason, and checks that are missing.
+// wrongWith lists what should not be in the reports of a healthy sandbox: failures, skips without an allowed reason, and missing checks.
 func wrongWith(reports []doctor.Report) []string {
 	var complaints []string
 	seen := map[string]bool{}

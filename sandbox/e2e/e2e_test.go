@@ -20,8 +20,8 @@ import (
 
 var (
 	testenv = env.New()
-	// world is the sandbox that the tests share; each leaves it up and whole.
-	world = &provider{name: "sandbox-e2e"}
+	// shared is the sandbox that all tests use. Each test leaves it up and ready.
+	shared = &provider{name: "sandbox-e2e"}
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -33,30 +33,30 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	world.binary = filepath.Join(dir, "sandbox")
+	shared.binary = filepath.Join(dir, "sandbox")
 	testenv.Setup(func(ctx context.Context, _ *envconf.Config) (context.Context, error) {
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", world.binary, "../../cmd/sandbox").CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, "go", "build", "-o", shared.binary, "../../cmd/sandbox").CombinedOutput(); err != nil {
 			return ctx, fmt.Errorf("building the command: %w\n%s", err, out)
 		}
 		return ctx, nil
-	}, noteUsersKubeconfig, envfuncs.CreateCluster(world, world.name))
-	// Down twice: the second finds nothing.
-	testenv.Finish(usersKubeconfigIsUntouched, noteVolumes(world.name), envfuncs.DestroyCluster(world.name), envfuncs.DestroyCluster(world.name), nothingIsLeft(world.name))
+	}, noteUsersKubeconfig, envfuncs.CreateCluster(shared, shared.name))
+	// The second Destroy checks that `down` is idempotent.
+	testenv.Finish(usersKubeconfigIsUntouched, noteVolumes(shared.name), envfuncs.DestroyCluster(shared.name), envfuncs.DestroyCluster(shared.name), nothingIsLeft(shared.name))
 	return testenv.Run(m)
 }
 
 func feature(t *testing.T, title string, check func(context.Context, *testing.T)) {
 	t.Helper()
-	testenv.Test(t, features.New(title).Assess("holds", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+	testenv.Test(t, features.New(title).Assess("passes", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 		check(ctx, t)
 		return ctx
 	}).Feature())
 }
 
-// ready is what status says of the sandbox.
+// ready reports whether status considers the sandbox ready.
 func ready(ctx context.Context, t *testing.T) bool {
 	t.Helper()
-	out, code, err := world.run(ctx, "status", "-o", "json")
+	out, code, err := shared.run(ctx, "status", "-o", "json")
 	var status struct{ Ready bool }
 	if err != nil || (code != 0 && code != 3) || json.Unmarshal([]byte(out), &status) != nil {
 		t.Fatalf("status ended with %d, %v: %s", code, err, out)
@@ -64,24 +64,24 @@ func ready(ctx context.Context, t *testing.T) bool {
 	return status.Ready
 }
 
-func TestUpAgainFindsEverythingReady(t *testing.T) {
+func TestUp_IsIdempotent(t *testing.T) {
 	feature(t, "up twice", func(ctx context.Context, t *testing.T) {
-		if err := world.must(ctx, "up"); err != nil {
+		if err := shared.must(ctx, "up"); err != nil {
 			t.Fatal(err)
 		}
 		if !ready(ctx, t) {
-			t.Error("up ended well, and status calls the sandbox not ready")
+			t.Error("up succeeded, but status reports that the sandbox is not ready")
 		}
 	})
 }
 
-func TestCallAnswersOverMutualTLS(t *testing.T) {
+func TestCall_MutualTLS(t *testing.T) {
 	feature(t, "call", func(ctx context.Context, t *testing.T) {
-		out, code, err := world.run(ctx, "call", "user.v1.UserService/GetUser", `{"userId":"u-7"}`)
+		out, code, err := shared.run(ctx, "call", "user.v1.UserService/GetUser", `{"userId":"u-7"}`)
 		if err != nil || code != 0 || !strings.Contains(out, "u-7") {
 			t.Fatalf("call ended with %d, %v: %s", code, err, out)
 		}
-		if _, code, _ := world.run(ctx, "call", "user.v1.UserService/GetUser", `{"userId":"u-7000"}`); code != 1 {
+		if _, code, _ := shared.run(ctx, "call", "user.v1.UserService/GetUser", `{"userId":"u-7000"}`); code != 1 {
 			t.Fatalf("call of an unknown user ended with %d, want 1", code)
 		}
 	})

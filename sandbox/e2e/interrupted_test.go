@@ -19,8 +19,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
-// moments are when `up` is stopped, in the order in which it gets there: what it has just said. Each `up` completes what the
-// one before left, so the next moment proves that the last was survived.
+// moments are the lines after which `up` is stopped, in the order in which it prints them. Each `up` continues after the interrupted one before, so
+// reaching the next line proves that it recovered.
 var moments = []string{
 	locked, "✓ engine", "… node image: loading it into", "… cluster: Preparing nodes", "… cluster: Starting control-plane", "… cluster: Installing StorageClass", "… cluster: waiting until the node", "✓ cluster",
 	"… cert-manager: waiting for image", "… cert-manager: installing", "… cert-manager: waiting until it is ready", "… pki: installing",
@@ -28,40 +28,40 @@ var moments = []string{
 	"… orderservice: installing",
 }
 
-// locked is the moment before `up` has said anything: it has just taken the lock.
+// locked is the moment when `up` has taken the lock and not printed anything.
 const locked = "its lock"
 
-// lastStep is said when `up` has installed everything: a signal may come too late on a slow machine.
+// lastStep is printed when `up` has installed everything. On a slow machine the signal may arrive after that.
 const lastStep = "✓ releases"
 
-func TestUpAfterItWasStoppedInEveryStep(t *testing.T) {
+func TestUp_InterruptedInEveryStep(t *testing.T) {
 	for _, row := range []struct {
 		by     string
 		signal os.Signal
-		code   int // -1: it never got to end
+		code   int // -1 for a process that was killed
 	}{{"kill -9", syscall.SIGKILL, -1}, {"Ctrl-C", os.Interrupt, 130}} {
 		feature(t, row.by, func(ctx context.Context, t *testing.T) {
 			removeAll(ctx, t)
 			for _, m := range moments {
 				if code, said := stopAt(ctx, t, m, row.signal); code != row.code && !(code == 0 && strings.Contains(said, lastStep)) {
-					t.Errorf("stopped by %s after %q: exit code %d, want %d; it said:\n%s", row.by, m, code, row.code, said)
+					t.Errorf("stopped by %s after %q: exit code %d, want %d; it printed:\n%s", row.by, m, code, row.code, said)
 				}
 			}
-			if err := world.must(ctx, "up"); err != nil {
+			if err := shared.must(ctx, "up"); err != nil {
 				t.Fatal(err)
 			}
 			if !ready(ctx, t) {
-				t.Error("up ended well, and status calls the sandbox not ready")
+				t.Error("up succeeded, but status reports that the sandbox is not ready")
 			}
 		})
 	}
 }
 
-// removeAll takes the sandbox away, and the name of the node's image from the engine, so that `up` has every step to do. The image itself stays,
-// under another name: to force it away would take every other sandbox of this machine with it.
+// removeAll removes the sandbox and the name of the node image, so that `up` executes every step. The image itself is kept under another name,
+// because removing it by force would remove every other sandbox on this machine.
 func removeAll(ctx context.Context, t *testing.T) {
 	t.Helper()
-	if err := world.must(ctx, "down"); err != nil {
+	if err := shared.must(ctx, "down"); err != nil {
 		t.Fatal(err)
 	}
 	const kept = "sandbox.local/kept-by-a-test:1"
@@ -85,10 +85,10 @@ func engineOfTheTest(ctx context.Context, t *testing.T) string {
 	return ""
 }
 
-// stopAt runs `up` until it has said what, sends it a signal, and returns its exit code and all that it said.
+// stopAt runs `up` until it has printed what, sends it a signal, and returns its exit code and output.
 func stopAt(ctx context.Context, t *testing.T, what string, signal os.Signal) (code int, all string) {
 	t.Helper()
-	cmd := world.command(ctx, "up")
+	cmd := shared.command(ctx, "up")
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +106,7 @@ func stopAt(ctx context.Context, t *testing.T, what string, signal os.Signal) (c
 	ended := make(chan error, 1)
 	go func() {
 		err := cmd.Wait()
-		// The pipe ends with the last process that has it, and one that was killed may leave a child behind.
+		// The pipe stays open until the last process that inherited it ends, and a killed process may leave a child behind.
 		_ = r.SetReadDeadline(time.Now().Add(time.Second))
 		ended <- err
 	}()
@@ -129,9 +129,9 @@ func stopAt(ctx context.Context, t *testing.T, what string, signal os.Signal) (c
 
 func awaitLock(ctx context.Context, t *testing.T) {
 	t.Helper()
-	config := filepath.Dir(filepath.Dir(world.GetKubeconfig()))
+	config := filepath.Dir(filepath.Dir(shared.GetKubeconfig()))
 	err := wait.PollUntilContextTimeout(ctx, time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
-		_, err := os.Stat(filepath.Join(config, world.name+".lock"))
+		_, err := os.Stat(filepath.Join(config, shared.name+".lock"))
 		return err == nil, nil
 	})
 	if err != nil {

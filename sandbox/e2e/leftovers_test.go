@@ -19,14 +19,15 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 )
 
-// volumesOfNode are the volumes that the node's container mounts, read while it is there.
+// volumesOfNode are the volumes of the node's container. They are read before the container is removed.
 var volumesOfNode []string
 
 func noteVolumes(name string) env.Func {
 	return func(ctx context.Context, _ *envconf.Config) (context.Context, error) {
 		for _, engine := range enginesThatAnswer(ctx) {
 			volumes, err := engineSays(ctx, engine, "inspect", "--format", `{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}`, name+"-control-plane")
-			if err == nil { // the others do not know the node
+			// The other engines do not have the node.
+			if err == nil {
 				volumesOfNode = append(volumesOfNode, volumes...)
 			}
 		}
@@ -37,7 +38,7 @@ func noteVolumes(name string) env.Func {
 	}
 }
 
-// usersKubeconfig is the text of the user's own kubeconfig before there was a cluster; empty when there is none.
+// usersKubeconfig is the content of the user's kubeconfig before the cluster was created; empty if there is none.
 var usersKubeconfig string
 
 func readUsersKubeconfig() (string, error) {
@@ -54,7 +55,7 @@ func noteUsersKubeconfig(ctx context.Context, _ *envconf.Config) (context.Contex
 	return ctx, err
 }
 
-// usersKubeconfigIsUntouched: neither `up` nor any other command wrote to it.
+// usersKubeconfigIsUntouched checks that no command has changed the user's kubeconfig.
 func usersKubeconfigIsUntouched(ctx context.Context, _ *envconf.Config) (context.Context, error) {
 	now, err := readUsersKubeconfig()
 	if err == nil && now != usersKubeconfig {
@@ -63,12 +64,12 @@ func usersKubeconfigIsUntouched(ctx context.Context, _ *envconf.Config) (context
 	return ctx, err
 }
 
-// nothingIsLeft looks for what `down` should have removed: container, network, volumes, state, kubeconfig and lock.
+// nothingIsLeft checks that `down` has removed everything: container, network, volumes, state, kubeconfig and lock.
 func nothingIsLeft(name string) env.Func {
 	return func(ctx context.Context, _ *envconf.Config) (context.Context, error) {
 		var left []string
 		if len(enginesThatAnswer(ctx)) == 0 {
-			return ctx, errors.New("no engine answers, so nobody can say what is left")
+			return ctx, errors.New("no engine answers, so leftovers cannot be found")
 		}
 		for _, engine := range enginesThatAnswer(ctx) {
 			containers, err := engineSays(ctx, engine, "ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster="+name)
@@ -89,7 +90,7 @@ func nothingIsLeft(name string) env.Func {
 				left = append(left, "network sandbox-"+name)
 			}
 		}
-		folder := filepath.Dir(world.GetKubeconfig())
+		folder := filepath.Dir(shared.GetKubeconfig())
 		for _, path := range []string{folder, folder + ".lock"} {
 			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 				left = append(left, path)
@@ -102,7 +103,7 @@ func nothingIsLeft(name string) env.Func {
 	}
 }
 
-// enginesThatAnswer are those where the cluster can be.
+// enginesThatAnswer returns the engines on which the cluster can be.
 func enginesThatAnswer(ctx context.Context) []string {
 	return slices.DeleteFunc(cluster.EngineNames(), func(name string) bool {
 		return exec.CommandContext(ctx, name, "ps").Run() != nil

@@ -10,12 +10,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// slowness is how a machine that is busy with other things shows: calls wait, time out, or find too many others waiting. What breaks a
-// call shows by another code.
+// slowness lists the codes that a busy machine causes: calls wait, time out, or are shed. A broken call has another code.
 var slowness = []string{"DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "OVERLOADED"}
 
-// underLoad runs do while the load generator calls userservice at a rate. It wants no call broken, and of a slow machine's at most 1 %, or those
-// of half a second: two cores that start six pods may stand still so long, and then the generator's own limit of 100 calls at once refuses the next.
+// underLoad runs do while the load generator calls userservice at a rate, and checks that no call is broken. Because of a slow machine at most 1 %
+// of the calls may fail, or those of half a second: two cores that start six pods may stall that long, and then the generator's limit of 100
+// concurrent calls refuses the next ones.
 func underLoad(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorClient, name string, rate float64, do func()) {
 	t.Helper()
 	_, err := loads.StartLoad(ctx, &loadgenv1.StartLoadRequest{Name: name, Target: "userservice",
@@ -29,7 +29,8 @@ func underLoad(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorC
 		return loads.StopLoad(context.WithoutCancel(ctx), &loadgenv1.StopLoadRequest{Name: name})
 	}
 	defer func() {
-		if !stopped { // do gave up; the load must not outlive it
+		// If do has ended the test, the load must not outlive it.
+		if !stopped {
 			_, _ = stop()
 		}
 	}()
@@ -47,7 +48,7 @@ func underLoad(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorC
 		}
 	}
 	if got.GetSent() < 100 || float64(slow) > max(float64(got.GetIntended())/100, rate/2) {
-		t.Errorf("of %d calls that were due %d were answered; errors %v", got.GetIntended(), got.GetOk(), got.GetErrors())
+		t.Errorf("of %d intended calls %d were answered; errors %v", got.GetIntended(), got.GetOk(), got.GetErrors())
 	}
 	t.Logf("%d of %d calls answered during that time; errors %v", got.GetOk(), got.GetIntended(), got.GetErrors())
 }

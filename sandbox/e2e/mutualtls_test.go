@@ -25,7 +25,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-func TestServicesRefuseWhoeverTheyCannotTrust(t *testing.T) {
+func TestMutualTLS_UntrustedClientsAreRefused(t *testing.T) {
 	for _, server := range []struct {
 		name, namespace string
 		port            int
@@ -49,7 +49,7 @@ func TestServicesRefuseWhoeverTheyCannotTrust(t *testing.T) {
 			stranger := trusted.Clone()
 			stranger.Certificates = []tls.Certificate{selfSigned(t, trusted.Certificates[0])}
 			call := func(creds credentials.TransportCredentials) error {
-				// A new way each time: the server's reset of a connection ends the forwarding too.
+				// Use a new port-forward for each call: when the server resets a connection, the port-forward closes.
 				address := forward(ctx, t, c, server.namespace, server.name, server.port)
 				ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 				defer cancel()
@@ -66,22 +66,22 @@ func TestServicesRefuseWhoeverTheyCannotTrust(t *testing.T) {
 				if err := call(row.creds); err == nil {
 					t.Errorf("%s: the call was answered", row.who)
 				}
-				// The way is open, so the refusal was the server's.
+				// A trusted client succeeds, so it was the server that refused the other one.
 				if err := call(credentials.NewTLS(trusted)); err != nil {
 					t.Errorf("after %s, a trusted client: %v", row.who, err)
 				}
 			}
 			if server.namespace == charts.ShopNamespace {
-				told, code, err := world.run(ctx, "logs", server.name, "--lines", "200")
-				if err != nil || code != 0 || !strings.Contains(told, "refused a connection") {
-					t.Errorf("the log of %s tells of no refusal: %d, %v", server.name, code, err)
+				log, code, err := shared.run(ctx, "logs", server.name, "--lines", "200")
+				if err != nil || code != 0 || !strings.Contains(log, "refused a connection") {
+					t.Errorf("the log of %s reports no refusal: %d, %v", server.name, code, err)
 				}
 			}
 		})
 	}
 }
 
-// selfSigned is a certificate with the names of another one that nobody vouches for.
+// selfSigned returns a self-signed certificate with the names of another one.
 func selfSigned(t *testing.T, like tls.Certificate) tls.Certificate {
 	t.Helper()
 	names, err := x509.ParseCertificate(like.Certificate[0])

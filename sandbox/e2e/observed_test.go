@@ -17,7 +17,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-func TestJaegerHasTheWholeCall(t *testing.T) {
+func TestJaeger_TraceHasCallerAndCallee(t *testing.T) {
 	feature(t, "a trace from loadgen to userservice", func(ctx context.Context, t *testing.T) {
 		jaeger := observe.NewJaeger("http://"+forward(ctx, t, connect(t), charts.SystemNamespace, "jaeger", 16686), http.DefaultClient)
 		begun := time.Now()
@@ -33,7 +33,7 @@ func TestJaegerHasTheWholeCall(t *testing.T) {
 	})
 }
 
-// hasCall says whether a span of callee has a parent of caller.
+// hasCall reports whether a span of callee has a parent of caller.
 func hasCall(traces []observe.Trace, caller, callee string) bool {
 	for _, trace := range traces {
 		service := map[string]string{}
@@ -49,7 +49,7 @@ func hasCall(traces []observe.Trace, caller, callee string) bool {
 	return false
 }
 
-func TestPrometheusAgreesWithTheLoadGenerator(t *testing.T) {
+func TestPrometheus_AgreesWithTheLoadGenerator(t *testing.T) {
 	feature(t, "call rate within 2 %", func(ctx context.Context, t *testing.T) {
 		c := connect(t)
 		metrics := prometheus(ctx, t, c)
@@ -65,7 +65,8 @@ func TestPrometheusAgreesWithTheLoadGenerator(t *testing.T) {
 				t.Error(err)
 			}
 		}()
-		begun, first := answered(ctx, t, loads, before+500) // a few scrapes have seen the new load
+		// After 500 calls Prometheus has scraped the new load a few times.
+		begun, first := answered(ctx, t, loads, before+500)
 		ended, last := answered(ctx, t, loads, first+3000)
 		window := ended.Sub(begun)
 		got, err := metrics.Value(ctx, fmt.Sprintf(`sum(rate(grpc_client_handled_total{grpc_method="GetUser"}[%dms]))`, window.Milliseconds()))
@@ -75,12 +76,12 @@ func TestPrometheusAgreesWithTheLoadGenerator(t *testing.T) {
 		want := float64(last-first) / window.Seconds()
 		t.Logf("over %s: Prometheus %.2f/s, loadgen's own count %.2f/s", window, got, want)
 		if math.Abs(got-want) > 0.02*want {
-			t.Errorf("Prometheus says %.2f/s, the load generator counted %.2f/s", got, want)
+			t.Errorf("Prometheus reports %.2f/s, the load generator counted %.2f/s", got, want)
 		}
 	})
 }
 
-// answered waits until the loads of the generator have had at least n answers, and says when and how many.
+// answered waits until the load generator has at least n answers, and returns when that was and how many there were.
 func answered(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorClient, n int64) (time.Time, int64) {
 	t.Helper()
 	var ok int64
@@ -98,9 +99,9 @@ func answered(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorCl
 	return time.Now(), ok
 }
 
-// TestHistogramsAreScrapedNativeToo: the classic ones know a quantile no better than their widest bucket.
-func TestHistogramsAreScrapedNativeToo(t *testing.T) {
-	feature(t, "both kinds of histograms tell p99", func(ctx context.Context, t *testing.T) {
+// TestPrometheus_NativeHistograms checks that native histograms are scraped: a quantile of classic ones is only as accurate as their buckets.
+func TestPrometheus_NativeHistograms(t *testing.T) {
+	feature(t, "p99 from both kinds of histograms", func(ctx context.Context, t *testing.T) {
 		metrics := prometheus(ctx, t, connect(t))
 		for _, query := range []string{
 			`histogram_quantile(0.99, sum(rate(grpc_client_handling_seconds[1m])))`,

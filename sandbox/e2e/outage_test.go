@@ -20,20 +20,21 @@ import (
 )
 
 const (
-	// databaseAway is how long PostgreSQL is away at least: longer than the liveness probes of the shop would bear.
+	// databaseAway is the minimum duration of the outage. A failing liveness probe would restart the pods of the shop within that time.
 	databaseAway = 30 * time.Second
-	// patience is the deadline of a call: orderservice promises an answer in 4 s, and in twice that when it has something to undo.
+	// patience is the deadline of a call. orderservice answers within 4 s, or 8 s if it must undo something.
 	patience = 10 * time.Second
 )
 
 // needDatabase are the services whose readiness follows the database.
 var needDatabase = []string{"orderservice", "inventoryservice", "paymentservice"}
 
-func TestTheDatabaseIsKilledAndAwayForHalfAMinute(t *testing.T) {
-	feature(t, "PostgreSQL killed mid-transaction, and away for 30 s", func(ctx context.Context, t *testing.T) {
+func TestShop_DatabaseOutage(t *testing.T) {
+	feature(t, "PostgreSQL killed mid-transaction and unavailable for 30 s", func(ctx context.Context, t *testing.T) {
 		s := openShop(ctx, t)
 		workloads := kube.Workloads{Client: s.client, Namespace: charts.ShopNamespace}
-		hotline := orderv1.NewOrderServiceClient(dialService(ctx, t, s.client, "orderservice")) // to one pod, ready or not
+		// hotline is connected to one pod, whether or not it is ready.
+		hotline := orderv1.NewOrderServiceClient(dialService(ctx, t, s.client, "orderservice"))
 		restarts := restartsOf(ctx, t, workloads)
 		till, closing := s.keepSelling(ctx, t)
 		till.awaitMore(ctx, t, "before the database was killed")
@@ -46,7 +47,7 @@ func TestTheDatabaseIsKilledAndAwayForHalfAMinute(t *testing.T) {
 		defer over()
 		go func() { answered <- ask(outage, hotline, till) }()
 		for _, service := range needDatabase {
-			await(ctx, t, service+" is not ready, and nobody is sent there", func(ctx context.Context) (bool, error) {
+			await(ctx, t, service+" is not ready and has no endpoints", func(ctx context.Context) (bool, error) {
 				ready, endpoints, err := serving(ctx, workloads, service)
 				return ready == 0 && endpoints == 0, err
 			})
@@ -59,7 +60,7 @@ func TestTheDatabaseIsKilledAndAwayForHalfAMinute(t *testing.T) {
 
 		back()
 		for _, service := range needDatabase {
-			await(ctx, t, service+" is ready again, and found", func(ctx context.Context) (bool, error) {
+			await(ctx, t, service+" is ready again and has endpoints", func(ctx context.Context) (bool, error) {
 				replicas, err := workloads.Replicas(ctx, service)
 				if err != nil {
 					return false, err
@@ -72,12 +73,12 @@ func TestTheDatabaseIsKilledAndAwayForHalfAMinute(t *testing.T) {
 		closing()
 		checkBooks(ctx, t, s, till.orders)
 		if now := restartsOf(ctx, t, workloads); now != restarts {
-			t.Errorf("containers of the shop were restarted %d times: a restart brings no database back", now-restarts)
+			t.Errorf("containers of the shop were restarted %d times, which does not help against a database outage", now-restarts)
 		}
 	})
 }
 
-// takeAway leaves a release without pods, and kills those it had as kill -9 would. back gives it as many as before; it may be called again.
+// takeAway scales a release to 0 and kills its pods without a grace period. back restores the number of replicas and is idempotent.
 func takeAway(ctx context.Context, t *testing.T, w kube.Workloads, release string) (back func()) {
 	t.Helper()
 	replicas, err := w.Replicas(ctx, release)
@@ -105,7 +106,32 @@ func takeAway(ctx context.Context, t *testing.T, w kube.Workloads, release strin
 	return back
 }
 
-// answers are what callers got, by code.
+// killOne kills a pod of a release without a grace period and waits until all its pods are ready again.
+func killOne(ctx context.Context, t *testing.T, w kube.Workloads, release string) {
+	t.Helper()
+	before, err := w.Pods(ctx, release)
+	if err != nil || len(before) == 0 {
+		t.Fatalf("pods of %s: %v, %v", release, before, err)
+	}
+	if err := w.Kill(ctx, before[0].Name, 0); err != nil {
+		t.Fatal(err)
+	}
+	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		now, err := w.Pods(ctx, release)
+		ready := 0
+		for _, p := range now {
+			if p.Ready && p.Name != before[0].Name {
+				ready++
+			}
+		}
+		return ready >= len(before), err
+	})
+	if err != nil {
+		t.Fatalf("%s did not come back: %v", release, err)
+	}
+}
+
+// answers counts the results of calls.
 type answers struct {
 	confirmed, refused int
 	wrong              []string
@@ -118,34 +144,35 @@ func (a answers) String() string {
 func (a answers) check(t *testing.T) {
 	t.Helper()
 	for _, w := range a.wrong {
-		t.Error("while the database was away, a caller got", w)
+		t.Error("during the outage a caller got", w)
 	}
 	if a.refused == 0 {
-		t.Error("nobody was refused while the database was away")
+		t.Error("no call was refused during the outage")
 	}
 }
 
-// ask places one order after the other until ctx ends, as callers do who do not try again.
+// ask places one order after the other until ctx ends, without retries.
 func ask(ctx context.Context, orders orderv1.OrderServiceClient, to *register) (a answers) {
 	for ctx.Err() == nil {
 		a.add(ctx, orders, to)
 		select {
 		case <-ctx.Done():
-		case <-time.After(100 * time.Millisecond): // a caller's own pace
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 	return a
 }
 
-// add places one order. Within the caller's deadline orderservice itself must say UNAVAILABLE, with a reason; or, of an order that was
-// under way, that its own time was up.
+// add places one order. Within the caller's deadline orderservice must return UNAVAILABLE with a reason or, for an order in progress, report that
+// its own deadline has expired.
 func (a *answers) add(ctx context.Context, orders orderv1.OrderServiceClient, to *register) {
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	got, err := orders.CreateOrder(call, &orderv1.CreateOrderRequest{UserId: "u-8", Lines: []*orderv1.OrderLine{{Sku: "sku-4", Quantity: 1}}})
 	switch code := status.Code(err); {
 	case err == nil:
-		a.confirmed++ // it came before the kill, or after the return
+		// The order was placed before the kill or after the recovery.
+		a.confirmed++
 		to.add(got.GetOrder())
 	case call.Err() != nil:
 		a.wrong = append(a.wrong, fmt.Sprintf("no answer in %s", patience))
@@ -198,7 +225,7 @@ func restartsOf(ctx context.Context, t *testing.T, w kube.Workloads) (n int) {
 	return n
 }
 
-// await waits until something holds.
+// await waits until a condition is true.
 func await(ctx context.Context, t *testing.T, what string, holds func(context.Context) (bool, error)) {
 	t.Helper()
 	if err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, holds); err != nil {

@@ -21,18 +21,18 @@ import (
 // orders returns what `audit` prints of the orders in the database.
 func orders(ctx context.Context, t *testing.T) string {
 	t.Helper()
-	out, code, err := world.run(ctx, "audit", "-o", "json")
+	out, code, err := shared.run(ctx, "audit", "-o", "json")
 	if err != nil || code != 0 {
 		t.Fatalf("audit ended with %d, %v: %s", code, err, out)
 	}
 	return out
 }
 
-// TestUp_AdoptsAClusterWhoseStateFolderWasLost: the cluster stays the same one, and so does what is in its database.
-func TestUp_AdoptsAClusterWhoseStateFolderWasLost(t *testing.T) {
+// TestUp_AdoptsClusterWithoutState checks that `up` keeps a cluster, and the data in it, if its state folder was lost.
+func TestUp_AdoptsClusterWithoutState(t *testing.T) {
 	feature(t, "state folder lost", func(ctx context.Context, t *testing.T) {
 		order := `{"userId":"u-7","lines":[{"sku":"sku-3","quantity":1}]}`
-		if out, code, err := world.run(ctx, "call", "order.v1.OrderService/CreateOrder", order); err != nil || code != 0 {
+		if out, code, err := shared.run(ctx, "call", "order.v1.OrderService/CreateOrder", order); err != nil || code != 0 {
 			t.Fatalf("creating an order ended with %d, %v: %s", code, err, out)
 		}
 		before := orders(ctx, t)
@@ -40,11 +40,11 @@ func TestUp_AdoptsAClusterWhoseStateFolderWasLost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		folder := filepath.Dir(world.GetKubeconfig())
+		folder := filepath.Dir(shared.GetKubeconfig())
 		if err := os.RemoveAll(folder); err != nil {
 			t.Fatal(err)
 		}
-		if err := world.must(ctx, "up"); err != nil {
+		if err := shared.must(ctx, "up"); err != nil {
 			t.Fatal(err)
 		}
 		after, err := connect(t).Kube.CoreV1().Namespaces().Get(ctx, charts.ShopNamespace, metav1.GetOptions{})
@@ -52,19 +52,19 @@ func TestUp_AdoptsAClusterWhoseStateFolderWasLost(t *testing.T) {
 			t.Errorf("the cluster is another one: %v", err)
 		}
 		if now := orders(ctx, t); now != before {
-			t.Errorf("the database held %s and holds %s", before, now)
+			t.Errorf("the database had %s and has %s", before, now)
 		}
 		if !ready(ctx, t) {
-			t.Error("up ended well, and status calls the sandbox not ready")
+			t.Error("up succeeded, but status reports that the sandbox is not ready")
 		}
 	})
 }
 
-// TestUp_LeavesAnotherClusterOfItsNameAlone: a state whose id is another sandbox's must not cost that sandbox its cluster.
-func TestUp_LeavesAnotherClusterOfItsNameAlone(t *testing.T) {
+// TestUp_ForeignClusterOfTheSameName checks that a cluster is not changed or removed if its id differs from that of the state.
+func TestUp_ForeignClusterOfTheSameName(t *testing.T) {
 	feature(t, "a state that contradicts the labels", func(ctx context.Context, t *testing.T) {
-		elsewhere := &provider{name: world.name, binary: world.binary, env: []string{"XDG_CONFIG_HOME=" + t.TempDir()}}
-		state, err := os.ReadFile(filepath.Join(filepath.Dir(world.GetKubeconfig()), "state.json"))
+		elsewhere := &provider{name: shared.name, binary: shared.binary, env: []string{"XDG_CONFIG_HOME=" + t.TempDir()}}
+		state, err := os.ReadFile(filepath.Join(filepath.Dir(shared.GetKubeconfig()), "state.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestUp_LeavesAnotherClusterOfItsNameAlone(t *testing.T) {
 		if bytes.Equal(other, state) {
 			t.Fatalf("the state has no id: %s", state)
 		}
-		file := filepath.Join(strings.TrimPrefix(elsewhere.env[0], "XDG_CONFIG_HOME="), "sandbox", world.name, "state.json")
+		file := filepath.Join(strings.TrimPrefix(elsewhere.env[0], "XDG_CONFIG_HOME="), "sandbox", shared.name, "state.json")
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -85,20 +85,21 @@ func TestUp_LeavesAnotherClusterOfItsNameAlone(t *testing.T) {
 			}
 		}
 		if !ready(ctx, t) {
-			t.Error("the sandbox is not ready any more")
+			t.Error("the sandbox is no longer ready")
 		}
 	})
 }
 
-// TestUp_RepairsAServiceThatSelectsNothing: its pods are ready and a port-forward reaches them, but no caller does.
-func TestUp_RepairsAServiceThatSelectsNothing(t *testing.T) {
+// TestUp_RepairsServiceSelector changes a selector so that it matches nothing. The pods are ready and a port-forward reaches them, but callers do
+// not.
+func TestUp_RepairsServiceSelector(t *testing.T) {
 	feature(t, "a changed selector", func(ctx context.Context, t *testing.T) {
 		services := connect(t).Kube.CoreV1().Services(charts.ShopNamespace)
 		patch := []byte(`{"spec":{"selector":{"` + kube.ReleaseLabel + `":"nothing"}}}`)
 		if _, err := services.Patch(ctx, "userservice", types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "kubectl-edit"}); err != nil {
 			t.Fatal(err)
 		}
-		out, _, err := world.run(ctx, "status")
+		out, _, err := shared.run(ctx, "status")
 		if err != nil || !strings.Contains(out, "Service/userservice: changed spec.selector") {
 			t.Errorf("status does not report the change: %v\n%s", err, out)
 		}
@@ -118,7 +119,7 @@ func TestUp_RepairsAServiceThatSelectsNothing(t *testing.T) {
 		if len(edited.Spec.Template.Spec.Containers) != 1 {
 			t.Fatalf("the patch added a container: %v", edited.Spec.Template.Spec.Containers)
 		}
-		if err := world.must(ctx, "up"); err != nil {
+		if err := shared.must(ctx, "up"); err != nil {
 			t.Fatal(err)
 		}
 		now, err := deployments.Get(ctx, "paymentservice", metav1.GetOptions{})
@@ -133,14 +134,14 @@ func TestUp_RepairsAServiceThatSelectsNothing(t *testing.T) {
 	})
 }
 
-// TestRun_CleansUpWhenItsReaderGoesAway is `sandbox run pod-kill | head -n 1` with the pipe closed in the middle of the run.
-func TestRun_CleansUpWhenItsReaderGoesAway(t *testing.T) {
+// TestRun_CleansUpAfterBrokenPipe runs `sandbox run pod-kill | head -n 1` with the pipe closed in the middle of the run.
+func TestRun_CleansUpAfterBrokenPipe(t *testing.T) {
 	feature(t, "run | head", func(ctx context.Context, t *testing.T) {
 		reader, writer, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := world.command(ctx, "run", "breaker-trip")
+		cmd := shared.command(ctx, "run", "breaker-trip")
 		cmd.Stdout, cmd.Stderr = writer, writer
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -156,12 +157,12 @@ func TestRun_CleansUpWhenItsReaderGoesAway(t *testing.T) {
 		if err != nil || code < 0 || code > 1 {
 			t.Errorf("run ended with %d, %v", code, err)
 		}
-		out, code, err := world.run(ctx, "undo", "--list")
+		out, code, err := shared.run(ctx, "undo", "--list")
 		if err != nil || code != 0 || !strings.Contains(out, "nothing is left behind") {
 			t.Errorf("undo --list ended with %d, %v: %s", code, err, out)
 		}
 		if !ready(ctx, t) {
-			t.Error("the sandbox is not ready any more")
+			t.Error("the sandbox is no longer ready")
 		}
 	})
 }

@@ -14,15 +14,16 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
-// processorTime is what the pods of each release had used when the node looked last.
+// processorTime is the CPU time that the pods of each release had used at the node's latest measurement.
 type processorTime map[string]used
 
 type used struct {
-	at   time.Time // of the oldest reading
+	// at is the time of the oldest reading.
+	at   time.Time
 	time time.Duration
 }
 
-// readProcessorTime waits until the node has looked at every pod of some releases after a time; it looks each ten seconds or so.
+// readProcessorTime waits until the node has measured every pod of the releases after a given time, which it does about every 10 s.
 func readProcessorTime(ctx context.Context, c *kube.Client, after time.Time, releases ...string) (processorTime, error) {
 	nodes, err := c.Kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -86,7 +87,7 @@ func (p processorTime) add(ctx context.Context, c *kube.Client, node string) err
 	return nil
 }
 
-// processorShares is how much of a processor the pods of each release use, over some time at least.
+// processorShares returns how many CPU cores the pods of each release use, measured over at least a given time.
 func processorShares(ctx context.Context, c *kube.Client, over time.Duration, releases ...string) (map[string]float64, error) {
 	before, err := readProcessorTime(ctx, c, time.Now(), releases...)
 	if err != nil {

@@ -21,12 +21,15 @@ import (
 )
 
 // provider makes clusters for e2e-framework by the command under test: Create is `sandbox up`, Destroy is `sandbox down`.
-// The command has one Kubernetes version and no cluster config of the user's, so WithVersion and CreateWithConfig refuse.
+// The command supports one Kubernetes version and no custom cluster configuration, so WithVersion and CreateWithConfig return errors.
 type provider struct {
 	binary, name string
-	dir          string   // the folder it runs in; empty for the test's own
-	env          []string // over the process's own; nil for none
-	refused      error    // an option that cannot be had; Create returns it
+	// dir is the working directory of the command; empty for that of the test.
+	dir string
+	// env is added to the environment of the test.
+	env []string
+	// refused is the error for an unsupported option, which Create returns.
+	refused error
 }
 
 var _ support.E2EClusterProvider = (*provider)(nil)
@@ -84,7 +87,7 @@ func (p *provider) GenerateKubeconfig(...string) (string, error) { return p.GetK
 
 func (p *provider) GetKubectlContext() string { return "kind-" + p.name }
 
-// ExportLogs writes the log of every release into a file of its own in the folder dest.
+// ExportLogs writes the log of every release to its own file in the folder dest.
 func (p *provider) ExportLogs(ctx context.Context, dest string) error {
 	for _, r := range sandbox.Releases() {
 		out, code, err := p.run(ctx, "logs", r.Name, "--lines", "1000")
@@ -115,7 +118,7 @@ func (p *provider) KubernetesRestConfig() *rest.Config {
 	return config
 }
 
-// must runs the command and wants exit code 0.
+// must runs the command and returns an error unless its exit code is 0.
 func (p *provider) must(ctx context.Context, args ...string) error {
 	if _, code, err := p.run(ctx, args...); err != nil || code != 0 {
 		return fmt.Errorf("sandbox %v ended with %d: %w", args, code, err)
@@ -123,7 +126,7 @@ func (p *provider) must(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// run runs the command on the provider's sandbox; what it says goes to the test's log.
+// run runs the command on the provider's sandbox. Standard error goes to the log of the test.
 func (p *provider) run(ctx context.Context, args ...string) (stdout string, code int, err error) {
 	cmd := p.command(ctx, args...)
 	var out bytes.Buffer

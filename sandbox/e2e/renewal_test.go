@@ -21,18 +21,18 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// reloadLimit is long enough for a kubelet that is busy.
+// reloadLimit is long enough for a busy kubelet.
 const reloadLimit = 3 * time.Minute
 
-// TestCertificates_AreReplacedWithoutAFailedCall renews the intermediate and everything below it with new keys, and then replaces the root twice, once
-// with the command killed in two of its stages. Connections last half a minute, so each set of certificates meets many handshakes.
-func TestCertificates_AreReplacedWithoutAFailedCall(t *testing.T) {
+// TestCertificates_ReplacedWithoutFailedCalls renews the intermediate and everything below it with new keys, and then replaces the root twice, once
+// with the command killed in two of its stages. Connections last half a minute, so each set of certificates is used in many handshakes.
+func TestCertificates_ReplacedWithoutFailedCalls(t *testing.T) {
 	feature(t, "at 200 calls/s", func(ctx context.Context, t *testing.T) {
 		c := connect(t)
 		loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, t, c, "loadgen"))
 		underLoad(ctx, t, loads, "certificates", 200, func() {
 			first := listCertificates(ctx, t)
-			if err := world.must(ctx, "certs", "renew", "--all"); err != nil {
+			if err := shared.must(ctx, "certs", "renew", "--all"); err != nil {
 				t.Error(err)
 			}
 			second := listCertificates(ctx, t)
@@ -58,7 +58,7 @@ func TestCertificates_AreReplacedWithoutAFailedCall(t *testing.T) {
 			wantDatabase(ctx, t, c)
 		})
 		if !ready(ctx, t) {
-			t.Error("status calls the sandbox not ready")
+			t.Error("status reports that the sandbox is not ready")
 		}
 	})
 }
@@ -76,7 +76,7 @@ type certificateList struct {
 
 func listCertificates(ctx context.Context, t *testing.T) certificateList {
 	t.Helper()
-	out, code, err := world.run(ctx, "certs", "list", "-o", "json")
+	out, code, err := shared.run(ctx, "certs", "list", "-o", "json")
 	var l certificateList
 	if err != nil || code != 0 || json.Unmarshal([]byte(out), &l) != nil || len(l.Certificates) == 0 || len(l.Roots) == 0 {
 		t.Fatalf("certs list ended with %d, %v: %s", code, err, out)
@@ -84,7 +84,7 @@ func listCertificates(ctx context.Context, t *testing.T) certificateList {
 	return l
 }
 
-// wantReplaced wants every certificate to be another one, which would be accepted.
+// wantReplaced checks that every certificate was replaced and would be accepted.
 func wantReplaced(t *testing.T, before, after certificateList) {
 	t.Helper()
 	for i, c := range after.Certificates {
@@ -98,16 +98,16 @@ func wantReplaced(t *testing.T, before, after certificateList) {
 }
 
 func rotateAtOnce(ctx context.Context, t *testing.T) {
-	if err := world.must(ctx, "certs", "rotate-root"); err != nil {
+	if err := shared.must(ctx, "certs", "rotate-root"); err != nil {
 		t.Error(err)
 	}
 }
 
-// rotateKilled kills the command while it waits in its first stage, and again in its second, and lets the third attempt be.
+// rotateKilled kills the command in its first stage, kills it again in its second stage, and lets the third attempt finish.
 func rotateKilled(ctx context.Context, t *testing.T) {
 	for _, line := range []string{"… trust the new root: waiting", "… issue under the new root: waiting"} {
 		if !killedAt(ctx, t, line) {
-			t.Errorf("the command ended before it said %q", line)
+			t.Errorf("the command ended before it printed %q", line)
 		}
 	}
 	rotateAtOnce(ctx, t)
@@ -116,7 +116,7 @@ func rotateKilled(ctx context.Context, t *testing.T) {
 // killedAt starts a rotation and kills it when it prints a line.
 func killedAt(ctx context.Context, t *testing.T, line string) bool {
 	t.Helper()
-	cmd := world.command(ctx, "certs", "rotate-root")
+	cmd := shared.command(ctx, "certs", "rotate-root")
 	said, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -133,11 +133,12 @@ func killedAt(ctx context.Context, t *testing.T, line string) bool {
 		_ = cmd.Process.Kill()
 	}
 	_, _ = io.Copy(io.Discard, said)
-	_ = cmd.Wait() // it was killed
+	// The error is that it was killed.
+	_ = cmd.Wait()
 	return found
 }
 
-// wantPresented wants every pod of a service to present the certificate that is in its Secret, with the intermediate that issued it.
+// wantPresented checks that every pod of a service presents the certificate in its Secret, with the intermediate that issued it.
 func wantPresented(ctx context.Context, t *testing.T, c *kube.Client, service string) {
 	t.Helper()
 	issued, err := c.KeyPair(ctx, charts.ShopNamespace, service+"-tls")
@@ -160,7 +161,7 @@ func wantPresented(ctx context.Context, t *testing.T, c *kube.Client, service st
 	}
 }
 
-// presented is the chain that a new connection to a pod meets, verified as the command line does.
+// presented returns the chain that a pod presents to a new connection, verified in the same way as by the command line.
 func presented(ctx context.Context, t *testing.T, c *kube.Client, service, pod string) ([]*x509.Certificate, error) {
 	conn, err := c.DialPod(ctx, charts.ShopNamespace, pod, 8443)
 	if err != nil {
@@ -176,7 +177,7 @@ func presented(ctx context.Context, t *testing.T, c *kube.Client, service, pod s
 	return client.ConnectionState().PeerCertificates, nil
 }
 
-// wantDatabase wants PostgreSQL to present its new certificate to a new connection, and to let a service in with the new one of that.
+// wantDatabase checks that PostgreSQL presents its new certificate and accepts the new certificate of a service.
 func wantDatabase(ctx context.Context, t *testing.T, c *kube.Client) {
 	t.Helper()
 	config, err := pgx.ParseConfig("postgres://users@" + forward(ctx, t, c, charts.ShopNamespace, "postgres", 5432) + "/shop")

@@ -19,14 +19,15 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
-// Deleted by hand means two things: `helm uninstall`, which takes the record too, and `kubectl delete`, which leaves it.
-func TestUpRepairsEveryReleaseDeletedByHand(t *testing.T) {
+// TestUp_RepairsDeletedReleases deletes each release in two ways: as `helm uninstall` does, with its record, and as `kubectl delete` does, without.
+func TestUp_RepairsDeletedReleases(t *testing.T) {
 	for _, r := range sandbox.Releases() {
 		feature(t, r.Name, func(ctx context.Context, t *testing.T) {
 			uninstall(t, r)
 			repair(ctx, t)
 			if r.Selector == "" {
-				return // it has no deployments
+				// It has no deployments.
+				return
 			}
 			err := connect(t).Kube.AppsV1().Deployments(r.Namespace).
 				DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: r.Selector})
@@ -38,8 +39,8 @@ func TestUpRepairsEveryReleaseDeletedByHand(t *testing.T) {
 	}
 }
 
-// TestUpUndoesWhatWasChangedByHand: scaled away, edited, and the kubeconfig deleted.
-func TestUpUndoesWhatWasChangedByHand(t *testing.T) {
+// TestUp_RepairsManualChanges covers a scaled deployment, an edited policy and a missing or damaged kubeconfig.
+func TestUp_RepairsManualChanges(t *testing.T) {
 	feature(t, "scaled to 0", func(ctx context.Context, t *testing.T) {
 		workloads := kube.Workloads{Client: connect(t), Namespace: charts.ShopNamespace}
 		before, err := workloads.Replicas(ctx, "userservice")
@@ -65,7 +66,7 @@ func TestUpUndoesWhatWasChangedByHand(t *testing.T) {
 		if _, err := policies.Update(ctx, edited, metav1.UpdateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := world.must(ctx, "up"); err != nil {
+		if err := shared.must(ctx, "up"); err != nil {
 			t.Fatal(err)
 		}
 		now, err := policies.Get(ctx, "orderservice-policy", metav1.GetOptions{})
@@ -74,20 +75,20 @@ func TestUpUndoesWhatWasChangedByHand(t *testing.T) {
 		}
 	})
 	for what, spoil := range map[string]func() error{
-		"a deleted kubeconfig": func() error { return os.Remove(world.GetKubeconfig()) },
-		"a damaged kubeconfig": func() error { return os.WriteFile(world.GetKubeconfig(), []byte("damaged: ["), 0o600) },
+		"a deleted kubeconfig": func() error { return os.Remove(shared.GetKubeconfig()) },
+		"a damaged kubeconfig": func() error { return os.WriteFile(shared.GetKubeconfig(), []byte("damaged: ["), 0o600) },
 	} {
 		feature(t, what, func(ctx context.Context, t *testing.T) {
 			if err := spoil(); err != nil {
 				t.Fatal(err)
 			}
-			if err := world.must(ctx, "up"); err != nil {
+			if err := shared.must(ctx, "up"); err != nil {
 				t.Fatal(err)
 			}
 			if !ready(ctx, t) {
-				t.Error("up ended well, and status calls the sandbox not ready")
+				t.Error("up succeeded, but status reports that the sandbox is not ready")
 			}
-			info, err := os.Stat(world.GetKubeconfig())
+			info, err := os.Stat(shared.GetKubeconfig())
 			if err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("the kubeconfig is %v, %v", info, err)
 			}
@@ -98,7 +99,7 @@ func TestUpUndoesWhatWasChangedByHand(t *testing.T) {
 func uninstall(t *testing.T, r charts.Release) {
 	t.Helper()
 	flags := genericclioptions.NewConfigFlags(false)
-	kubeconfig := world.GetKubeconfig()
+	kubeconfig := shared.GetKubeconfig()
 	flags.KubeConfig, flags.Namespace = &kubeconfig, &r.Namespace
 	cfg := new(action.Configuration)
 	if err := cfg.Init(flags, r.Namespace, "secret", log.New(io.Discard, "", 0).Printf); err != nil {
@@ -112,16 +113,16 @@ func uninstall(t *testing.T, r charts.Release) {
 	}
 }
 
-// repair expects a damaged sandbox to be reported, and `up` to repair it.
+// repair checks that status reports the damage and that `up` repairs it.
 func repair(ctx context.Context, t *testing.T) {
 	t.Helper()
 	if ready(ctx, t) {
-		t.Error("status calls a sandbox ready that lacks a release")
+		t.Error("status reports that a sandbox without a release is ready")
 	}
-	if err := world.must(ctx, "up"); err != nil {
+	if err := shared.must(ctx, "up"); err != nil {
 		t.Fatal(err)
 	}
 	if !ready(ctx, t) {
-		t.Error("up ended well, and status calls the sandbox not ready")
+		t.Error("up succeeded, but status reports that the sandbox is not ready")
 	}
 }

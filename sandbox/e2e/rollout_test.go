@@ -19,8 +19,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-func TestRollingRestartDropsNoCall(t *testing.T) {
-	// Two in a row: after the first, no address that the caller resolved before is left.
+func TestRollout_DropsNoCall(t *testing.T) {
+	// After two restarts none of the addresses that the caller resolved at the start is left.
 	feature(t, "two rolling restarts at 200 calls/s", func(ctx context.Context, t *testing.T) {
 		c := connect(t)
 		loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, t, c, "loadgen"))
@@ -31,7 +31,7 @@ func TestRollingRestartDropsNoCall(t *testing.T) {
 	})
 }
 
-// restart does what `kubectl rollout restart` does, and waits for its end.
+// restart does the same as `kubectl rollout restart` and waits until the rollout has completed.
 func restart(ctx context.Context, t *testing.T, c *kube.Client, deployment string) {
 	t.Helper()
 	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{
@@ -54,13 +54,13 @@ func restart(ctx context.Context, t *testing.T, c *kube.Client, deployment strin
 	}
 }
 
-// rolledOut says whether a deployment runs nothing but ready pods of its newest template.
+// rolledOut reports whether all pods of a deployment are ready and have its newest template.
 func rolledOut(d *appsv1.Deployment) bool {
 	s := d.Status
 	return s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == *d.Spec.Replicas && s.Replicas == s.UpdatedReplicas && s.AvailableReplicas == s.Replicas
 }
 
-func TestNewReplicaTakesItsShare(t *testing.T) {
+func TestScale_NewReplicaGetsItsShare(t *testing.T) {
 	feature(t, "a fourth replica gets a fair share", func(ctx context.Context, t *testing.T) {
 		c := connect(t)
 		metrics := prometheus(ctx, t, c)
@@ -77,7 +77,8 @@ func TestNewReplicaTakesItsShare(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			settled(fresh, t, workloads, replicas) // the next test counts pods too
+			// The next test counts pods too.
+			settled(fresh, t, workloads, replicas)
 		}()
 		underLoad(ctx, t, loads, "share", 100, func() {
 			if err := workloads.Scale(ctx, "userservice", replicas+1); err != nil {
@@ -85,9 +86,10 @@ func TestNewReplicaTakesItsShare(t *testing.T) {
 			}
 			added := awaitNewPod(ctx, t, workloads, known)
 			ready := time.Now()
-			fair := 120.0 / float64(replicas+1) // the background's 20/s come on top
+			// The background load of 20/s is part of the total.
+			fair := 120.0 / float64(replicas+1)
 			var got float64
-			// 15 s, and what it takes until a rate over 3 s shows it.
+			// The limit is 15 s plus the time until a rate over 3 s shows the change.
 			err := wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, 19*time.Second, true, func(ctx context.Context) (bool, error) {
 				var err error
 				got, err = metrics.Value(ctx, fmt.Sprintf(`sum(rate(grpc_server_handled_total{pod=%q,grpc_method="GetUser"}[3s]))`, added))
@@ -101,7 +103,7 @@ func TestNewReplicaTakesItsShare(t *testing.T) {
 	})
 }
 
-// settled waits until there are no pods but the wanted ones, and names them.
+// settled waits until a release has exactly the wanted number of pods, and returns their names.
 func settled(ctx context.Context, t *testing.T, w kube.Workloads, replicas int) map[string]bool {
 	t.Helper()
 	known := map[string]bool{}

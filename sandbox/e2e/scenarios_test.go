@@ -13,8 +13,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
-// TestScenariosHoldAndLeaveNothing ranges over the built-in scenarios, so that a new one is run on a real cluster without an entry here.
-func TestScenariosHoldAndLeaveNothing(t *testing.T) {
+// TestScenarios_PassAndCleanUp ranges over the built-in scenarios, so that a new scenario runs on a real cluster without an entry here.
+func TestScenarios_PassAndCleanUp(t *testing.T) {
 	for _, scenario := range scenarios.Builtin() {
 		feature(t, scenario.Name, func(ctx context.Context, t *testing.T) {
 			report, code := runScenario(ctx, t, scenario.Name)
@@ -24,7 +24,8 @@ func TestScenariosHoldAndLeaveNothing(t *testing.T) {
 			judged := 0
 			for _, e := range report.Expectations {
 				if strings.Contains(e.Name, "latency") {
-					continue // it depends on how quiet the machine is; what was lost does not
+					// Latency depends on the load of the machine; lost calls do not.
+					continue
 				}
 				judged++
 				if e.Result != "pass" {
@@ -38,14 +39,14 @@ func TestScenariosHoldAndLeaveNothing(t *testing.T) {
 	}
 }
 
-// impossible has edits of built-in scenarios after which an expectation cannot be met. Any other scenario gets one more expectation.
+// impossible lists edits of built-in scenarios that make an expectation impossible. Any other scenario gets an additional expectation.
 var impossible = map[string][2]string{
 	"pod-kill":     {"atMost: 250ms", "atMost: 1us"},
 	"load-burst":   {"atMost: 250ms", "atMost: 1us"},
 	"breaker-trip": {"visits: [closed, open, half-open, closed]", "trace: [closed]"},
 }
 
-func TestImpossibleLimitFailsTheRun(t *testing.T) {
+func TestRun_ImpossibleExpectationFails(t *testing.T) {
 	for _, scenario := range scenarios.Builtin() {
 		edit, ok := impossible[scenario.Name]
 		if !ok {
@@ -53,7 +54,7 @@ func TestImpossibleLimitFailsTheRun(t *testing.T) {
 			edit = [2]string{expect, expect + "    - latency: {of: " + scenario.Load[0].Name + ", quantile: 0.5, atMost: 1us}\n"}
 		}
 		feature(t, "impossible limit of "+scenario.Name, func(ctx context.Context, t *testing.T) {
-			source, code, err := world.run(ctx, "scenarios", "show", scenario.Name)
+			source, code, err := shared.run(ctx, "scenarios", "show", scenario.Name)
 			if err != nil || code != 0 {
 				t.Fatalf("show ended with %d, %v", code, err)
 			}
@@ -72,7 +73,7 @@ func TestImpossibleLimitFailsTheRun(t *testing.T) {
 	}
 }
 
-func TestServiceThatStaysAwayDoesNotRecover(t *testing.T) {
+func TestRun_NoRecovery(t *testing.T) {
 	feature(t, "false recovery", func(ctx context.Context, t *testing.T) {
 		file, err := filepath.Abs(filepath.Join("..", "..", "scenarios", "testdata", "cases", "false-recovery.yaml"))
 		if err != nil {
@@ -105,7 +106,7 @@ type report struct {
 
 func runScenario(ctx context.Context, t *testing.T, scenario string) (report, int) {
 	t.Helper()
-	out, code, err := world.run(ctx, "run", scenario, "-o", "json")
+	out, code, err := shared.run(ctx, "run", scenario, "-o", "json")
 	var r report
 	if err == nil {
 		err = json.Unmarshal([]byte(out), &r)

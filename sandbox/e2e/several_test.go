@@ -25,7 +25,7 @@ func TestUp_TwoSandboxesInOneProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		folders := sandbox.Folders{Config: t.TempDir(), State: t.TempDir(), Cache: filepath.Join(cache, "sandbox")}
-		names := []string{world.name + "-a", world.name + "-b"}
+		names := []string{shared.name + "-a", shared.name + "-b"}
 		for _, name := range names {
 			t.Cleanup(func() {
 				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)

@@ -69,20 +69,21 @@ func (s *shop) orders(ctx context.Context) (orderv1.OrderServiceClient, error) {
 
 func closing(c *grpc.ClientConn) func() { return func() { _ = c.Close() } }
 
-// lost forgets a connection that did not answer.
+// lost closes a connection that did not answer, so that the next call opens a new one.
 func (s *shop) lost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn = nil
 }
 
-// buy places one order, with one key over all its tries, and returns it once it was acknowledged.
+// buy places one order and retries with the same idempotency key until the order is acknowledged.
 func (s *shop) buy(ctx context.Context, key string) (*orderv1.Order, error) {
 	var order *orderv1.Order
 	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
 		orders, err := s.orders(ctx)
 		if err != nil {
-			return false, nil // no pod is ready yet
+			// No pod is ready yet.
+			return false, nil
 		}
 		call, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
@@ -93,7 +94,8 @@ func (s *shop) buy(ctx context.Context, key string) (*orderv1.Order, error) {
 			order = got.GetOrder()
 			return true, nil
 		case codes.InvalidArgument, codes.NotFound, codes.PermissionDenied, codes.Unimplemented, codes.Unknown, codes.Internal:
-			return false, err // a killed pod does not answer
+			// A killed pod does not answer.
+			return false, err
 		}
 		s.lost()
 		return false, nil
@@ -101,8 +103,8 @@ func (s *shop) buy(ctx context.Context, key string) (*orderv1.Order, error) {
 	return order, err
 }
 
-func TestKilledPodsLeaveTheShopConsistent(t *testing.T) {
-	feature(t, "kill -9 of every part of the shop while it sells", func(ctx context.Context, t *testing.T) {
+func TestShop_ConsistentAfterKilledPods(t *testing.T) {
+	feature(t, "kill -9 of every part of the shop while orders are placed", func(ctx context.Context, t *testing.T) {
 		s := openShop(ctx, t)
 		till, closing := s.keepSelling(ctx, t)
 		workloads := kube.Workloads{Client: s.client, Namespace: charts.ShopNamespace}
@@ -116,41 +118,7 @@ func TestKilledPodsLeaveTheShopConsistent(t *testing.T) {
 	})
 }
 
-// register keeps the orders that were acknowledged.
-type register struct {
-	mu     sync.Mutex
-	orders map[string]orderv1.OrderState
-}
-
-func (r *register) add(o *orderv1.Order) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.orders == nil {
-		r.orders = map[string]orderv1.OrderState{}
-	}
-	r.orders[o.GetOrderId()] = o.GetState()
-}
-
-func (r *register) count() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.orders)
-}
-
-// awaitMore waits until the shop has sold again.
-func (r *register) awaitMore(ctx context.Context, t *testing.T, when string) {
-	t.Helper()
-	before, begun := r.count(), time.Now()
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 2*time.Minute, true, func(context.Context) (bool, error) {
-		return r.count() >= before+3, nil
-	})
-	if err != nil {
-		t.Fatalf("%s the shop sold nothing for %s", when, time.Since(begun).Round(time.Second))
-	}
-	t.Logf("sold again %s %s", time.Since(begun).Round(100*time.Millisecond), when)
-}
-
-// keepSelling sells in the background until closing, which fails the test when an order could not be placed; it happens at the end in any case.
+// keepSelling places orders in the background until closing is called or the test ends. closing fails the test if an order could not be placed.
 func (s *shop) keepSelling(ctx context.Context, t *testing.T) (till *register, closing func()) {
 	t.Helper()
 	stopped, sold := make(chan struct{}), make(chan error, 1)
@@ -172,7 +140,7 @@ func (s *shop) keepSelling(ctx context.Context, t *testing.T) (till *register, c
 	return till, closing
 }
 
-// sell places one order after the other until told to stop, each until it is acknowledged.
+// sell places one order after the other until stopped is closed, each until it is acknowledged.
 func (s *shop) sell(ctx context.Context, seller int, stopped <-chan struct{}, to *register) error {
 	run := time.Now().UnixNano()
 	for i := 0; ; i++ {
@@ -189,31 +157,6 @@ func (s *shop) sell(ctx context.Context, seller int, stopped <-chan struct{}, to
 	}
 }
 
-// killOne kills a pod of a release as kill -9 would, and waits until the release is whole again.
-func killOne(ctx context.Context, t *testing.T, w kube.Workloads, release string) {
-	t.Helper()
-	before, err := w.Pods(ctx, release)
-	if err != nil || len(before) == 0 {
-		t.Fatalf("pods of %s: %v, %v", release, before, err)
-	}
-	if err := w.Kill(ctx, before[0].Name, 0); err != nil {
-		t.Fatal(err)
-	}
-	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
-		now, err := w.Pods(ctx, release)
-		ready := 0
-		for _, p := range now {
-			if p.Ready && p.Name != before[0].Name {
-				ready++
-			}
-		}
-		return ready >= len(before), err
-	})
-	if err != nil {
-		t.Fatalf("%s did not come back: %v", release, err)
-	}
-}
-
 func (s *shop) audit(ctx context.Context) (*orderv1.AuditResponse, error) {
 	orders, err := s.orders(ctx)
 	if err != nil {
@@ -222,7 +165,7 @@ func (s *shop) audit(ctx context.Context) (*orderv1.AuditResponse, error) {
 	return orders.Audit(ctx, &orderv1.AuditRequest{})
 }
 
-// checkBooks waits until nothing is in flight, and compares orders, stock and money.
+// checkBooks waits until nothing is in flight, and compares orders, stock and payments.
 func checkBooks(ctx context.Context, t *testing.T, s *shop, acknowledged map[string]orderv1.OrderState) {
 	t.Helper()
 	var audit *orderv1.AuditResponse
@@ -237,7 +180,7 @@ func checkBooks(ctx context.Context, t *testing.T, s *shop, acknowledged map[str
 		t.Fatalf("orders stay in flight: %v, %v", audit, err)
 	}
 	if !audit.GetConsistent() || audit.GetOrderedCents() != audit.GetChargedCents() {
-		t.Errorf("orders, stock and money do not agree: %v", audit)
+		t.Errorf("orders, stock and payments do not agree: %v", audit)
 	}
 	orders, err := s.orders(ctx)
 	if err != nil {
@@ -252,7 +195,7 @@ func checkBooks(ctx context.Context, t *testing.T, s *shop, acknowledged map[str
 	t.Logf("%d orders acknowledged; %v", len(acknowledged), audit)
 }
 
-func TestOneTraceShowsAllOfAnOrder(t *testing.T) {
+func TestShop_OrderInOneTrace(t *testing.T) {
 	feature(t, "every hop and every query of CreateOrder in one trace", func(ctx context.Context, t *testing.T) {
 		s := openShop(ctx, t)
 		jaeger := observe.NewJaeger("http://"+forward(ctx, t, s.client, charts.SystemNamespace, "jaeger", 16686), http.DefaultClient)
@@ -267,7 +210,8 @@ func TestOneTraceShowsAllOfAnOrder(t *testing.T) {
 			var trace observe.Trace
 			trace, asked = jaeger.Trace(ctx, id)
 			missing = lacks(trace)
-			return len(missing) == 0, nil // spans arrive service by service
+			// Each service exports its spans by itself, so they arrive at different times.
+			return len(missing) == 0, nil
 		})
 		if err != nil {
 			t.Errorf("the trace of an order lacks %v; %v", missing, asked)
@@ -275,7 +219,7 @@ func TestOneTraceShowsAllOfAnOrder(t *testing.T) {
 	})
 }
 
-// lacks names what a trace of CreateOrder should show and does not.
+// lacks lists the spans that are missing in a trace of CreateOrder.
 func lacks(trace observe.Trace) []string {
 	var missing []string
 	for _, want := range []struct{ service, operation string }{
@@ -293,7 +237,7 @@ func lacks(trace observe.Trace) []string {
 	return missing
 }
 
-func TestOnlyOrderServiceMovesStockAndMoney(t *testing.T) {
+func TestShop_OnlyOrderServiceChangesStockAndPayments(t *testing.T) {
 	feature(t, "callers by identity", func(ctx context.Context, t *testing.T) {
 		c := connect(t)
 		for _, caller := range []struct {
@@ -309,7 +253,7 @@ func TestOnlyOrderServiceMovesStockAndMoney(t *testing.T) {
 				return dial(t, forward(ctx, t, c, charts.ShopNamespace, release, 8443), credentials.NewTLS(config))
 			}
 			stock, money := inventoryv1.NewInventoryServiceClient(as("inventoryservice")), paymentv1.NewPaymentServiceClient(as("paymentservice"))
-			// Each that is let in is refused for another reason, or changes nothing.
+			// Calls of allowed callers fail for another reason or change nothing.
 			calls := map[string]func() error{
 				"GetStock": func() error {
 					_, err := stock.GetStock(ctx, &inventoryv1.GetStockRequest{Sku: "sku-3"})

@@ -57,7 +57,8 @@ func (c *Cluster) release(ctx context.Context, r charts.Release, held []string) 
 	return one.withDrift(drift, err), nil
 }
 
-// withDrift adds the result of a comparison. A release that cannot be compared, for example because the webhook for its objects is gone, is not ready.
+// withDrift adds the result of a comparison. A release that cannot be compared, for example because the webhook for its objects is gone, is not
+// ready.
 func (s ReleaseStatus) withDrift(drift []release.Drift, err error) ReleaseStatus {
 	s.Drift = drift
 	if err != nil && s.Why == "" {
