@@ -128,6 +128,7 @@ func compare(ctx context.Context, info *resource.Info, held []string) (*Drift, e
 	if err != nil {
 		return nil, err
 	}
+	keepHelmsMarks(live, wanted)
 	merged, err := applyManifest(ctx, info, wanted, true)
 	if err != nil {
 		return nil, fmt.Errorf("comparing %s: %w", d.Object, err)

@@ -26,8 +26,9 @@ type fakeAPI struct {
 	gvk    schema.GroupVersionKind
 	fields *managedfields.FieldManager
 	// live is nil if the object was deleted.
-	live   *unstructured.Unstructured
-	broken bool
+	live      *unstructured.Unstructured
+	broken    bool
+	conflicts int // JSON patches that are still refused because somebody else wrote the object
 	// writes counts the requests that changed the object.
 	writes int
 }
@@ -105,6 +106,9 @@ func (a *fakeAPI) serve(r *http.Request) (*http.Response, error) {
 		if q.Get("dryRun") == "" {
 			a.live, a.writes = next, a.writes+1
 		}
+	case r.Method == http.MethodPatch && a.conflicts > 0:
+		a.conflicts--
+		return reply(http.StatusConflict, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Conflict","code":409}`), nil
 	case r.Method == http.MethodPatch:
 		body, _ := io.ReadAll(r.Body)
 		operations, err := jsonpatch.DecodePatch(bytes.ReplaceAll(body, []byte(`{"op":"replace","path":"/metadata/resourceVersion","value":""}`), []byte(`{"op":"test","path":"/kind","value":"`+a.gvk.Kind+`"}`)))

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/csaupgrade"
+	"k8s.io/client-go/util/retry"
 )
 
 // repairDrift brings the objects of a release into the state of its manifest, and reports whether it changed anything. Helm's upgrade does not do
@@ -36,9 +37,24 @@ func repairDrift(ctx context.Context, cfg *action.Configuration, name string, he
 }
 
 // repair applies the manifest of an object. It first makes this program the owner of every field that foreign managers own, because an apply
-// removes the fields that its manager owned before and that are not in the manifest.
+// removes the fields that its manager owned before and that are not in the manifest. A controller may write the object at the same time, so it
+// starts again after a conflict.
 func (d Drift) repair(ctx context.Context, held []string) error {
-	patch, err := takeOver(d.live)
+	live := d.live
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() (err error) {
+		if live == nil {
+			if live, err = get(ctx, d.info); err != nil {
+				return err
+			}
+		}
+		err = d.repairOnce(ctx, live, held)
+		live = nil
+		return err
+	})
+}
+
+func (d Drift) repairOnce(ctx context.Context, live *unstructured.Unstructured, held []string) error {
+	patch, err := takeOver(live)
 	if err != nil {
 		return err
 	}
@@ -53,7 +69,7 @@ func (d Drift) repair(ctx context.Context, held []string) error {
 	if err != nil {
 		return err
 	}
-	keepHelmsMarks(d.live, wanted)
+	keepHelmsMarks(live, wanted)
 	_, err = applyManifest(ctx, d.info, wanted, false)
 	return err
 }
@@ -79,14 +95,18 @@ func takeOver(live *unstructured.Unstructured) ([]byte, error) {
 
 // keepHelmsMarks copies to wanted the metadata that Helm writes on every object and that is not in the manifests.
 func keepHelmsMarks(live, wanted *unstructured.Unstructured) {
-	annotations := wanted.GetAnnotations()
-	for key, value := range live.GetAnnotations() {
-		if strings.HasPrefix(key, "meta.helm.sh/") {
-			if annotations == nil {
-				annotations = map[string]string{}
+	wanted.SetAnnotations(marked(live.GetAnnotations(), wanted.GetAnnotations()))
+	wanted.SetLabels(marked(live.GetLabels(), wanted.GetLabels()))
+}
+
+func marked(live, wanted map[string]string) map[string]string {
+	for key, value := range live {
+		if strings.HasPrefix(key, "meta.helm.sh/") || key == "app.kubernetes.io/managed-by" {
+			if wanted == nil {
+				wanted = map[string]string{}
 			}
-			annotations[key] = value
+			wanted[key] = value
 		}
 	}
-	wanted.SetAnnotations(annotations)
+	return wanted
 }
