@@ -13,8 +13,8 @@ import (
 )
 
 // many is n calls, breakers, pods and events.
-func many(n int) telemetry.Snapshot {
-	s := telemetry.Snapshot{At: noon, Run: &telemetry.Run{Scenario: "x", Phase: "steps", Started: noon}}
+func many(n int) snapshot {
+	s := snapshot{At: noon, Run: &telemetry.Run{Scenario: "x", Phase: "steps", Started: noon}}
 	for i := range n {
 		e := telemetry.Edge{Caller: fmt.Sprintf("caller-%d", i%50), Callee: fmt.Sprintf("callee-%d", i%70), Method: fmt.Sprintf("x.v1.X/Method%d", i), Rate: float64(i)}
 		s.Edges = append(s.Edges, e)
@@ -28,7 +28,7 @@ func many(n int) telemetry.Snapshot {
 }
 
 // second returns the messages of one second at its default refresh, in order.
-func second(s telemetry.Snapshot, at time.Time) (msgs []tea.Msg) {
+func second(s snapshot, at time.Time) (msgs []tea.Msg) {
 	for elapsed := time.Duration(0); elapsed < time.Second; elapsed += 100 * time.Millisecond {
 		now := at.Add(elapsed)
 		if elapsed%tickEvery == 0 {
@@ -37,7 +37,7 @@ func second(s telemetry.Snapshot, at time.Time) (msgs []tea.Msg) {
 		if elapsed%defaultRefresh == 0 {
 			s.At = now
 			for _, a := range arrives(s) {
-				msgs = append(msgs, dueMsg{source: a.source}, a)
+				msgs = append(msgs, dueMsg{source: a.Source}, a)
 			}
 		}
 	}
@@ -101,7 +101,7 @@ func TestDrawing_OnlyOnChange(t *testing.T) {
 	if got := told(marked(), dueMsg{}); len(drawn(got)) != 0 || got.View() != "mark" {
 		t.Errorf("a read that is due draws the panels %v", drawn(got))
 	}
-	if got := told(marked(), arrives(many(500))[telemetry.Cluster]); fmt.Sprint(drawn(got)) != "[2]" {
+	if got := told(marked(), arrives(many(500)).of(string(telemetry.Cluster))); fmt.Sprint(drawn(got)) != "[2]" {
 		t.Errorf("an answer of the cluster draws the panels %v", drawn(got))
 	}
 	if got := told(marked(), press("down")); len(drawn(got)) != 4 {

@@ -26,34 +26,26 @@ var views = map[string][]tea.Msg{
 	"loading": nil,
 	"ready":   rising(),
 	"tripped": {arrives(tripped())},
-	"done": {arrives(func() telemetry.Snapshot {
+	"done": {arrives(func() snapshot {
 		s := tripped()
 		s.Run.Phase, s.Run.Result = "done", "pass"
 		return s
 	}())},
 	"stale": {arrives(tripped()), fails(noon.Add(2*time.Second), refused), fails(noon.Add(3*time.Second), refused),
 		fails(noon.Add(4*time.Second), refused)},
-	"partly": {arrives(tripped()), alive(tripped(), telemetry.Prometheus, 12*time.Second)},
-	"killed": {arrives(func() telemetry.Snapshot {
+	"partly": {arrives(tripped()), alive(tripped(), string(telemetry.Prometheus), 12*time.Second)},
+	"killed": {arrives(func() snapshot {
 		s := tripped()
 		s.Run.Result = telemetry.Killed
 		return s
 	}())},
 	"failed":  {fails(noon, refused), fails(noon.Add(time.Second), refused)},
-	"empty":   {arrives(telemetry.Snapshot{At: noon})},
+	"empty":   {arrives(snapshot{At: noon})},
 	"long":    {arrives(endless())},
 	"crowd":   {arrives(crowd()), press("tab"), press("tab"), press("down"), press("down"), press("down")},
 	"paused":  {arrives(calm()), press("p"), tickMsg(noon.Add(12 * time.Second))},
 	"help":    {arrives(tripped()), press("?")},
 	"problem": {arrives(tripped()), fails(noon.Add(4*time.Second), strings.Repeat("a long reason that does not fit on one line; ", 9))},
-}
-
-// alive is what arrives after a while, when one source fails.
-func alive(s telemetry.Snapshot, without telemetry.Source, after time.Duration) answers {
-	s.At = s.At.Add(after)
-	all := arrives(s)
-	all[without] = failsAlone(without, s.At, refused)
-	return all
 }
 
 func TestViewsAreAsPainted(t *testing.T) {

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func TestKeys(t *testing.T) {
 		{"? shows the keys in full", []tea.Msg{wide, press("?")}, "q   quit", "•"},
 		{"? again folds them", []tea.Msg{wide, press("?"), press("?")}, "q quit •", ""},
 		{"p freezes the data", []tea.Msg{wide, arrives(calm()), press("p"), arrives(tripped()), tickMsg(noon.Add(9 * time.Second))},
-			"paused, p goes on · Prometheus 9s", "○ open"},
+			"paused, p resumes · Prometheus 9s", "○ open"},
 		{"p goes on", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), arrivesIn(2, tripped())}, "○ open", "paused"},
 		{"an answer from before the pause is not shown", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), arrives(tripped())}, "● closed", "○ open"},
 	} {
@@ -71,22 +72,35 @@ func TestLeaving(t *testing.T) {
 		leaves       bool
 	}{
 		{"q leaves", false, nil, press("q"), true},
-		{"the end of the watched run leaves", true, []tea.Msg{arrives(running)}, arrives(over)[telemetry.Scenario], true},
-		{"a run that began and ended between two reads leaves", true, nil, arrives(fresh)[telemetry.Scenario], true},
-		{"an earlier run's end does not", true, nil, arrives(over)[telemetry.Scenario], false},
-		{"a run's end does not, unless asked", false, []tea.Msg{arrives(running)}, arrives(over)[telemetry.Scenario], false},
+		{"the end of the watched run leaves", true, []tea.Msg{arrives(running)}, arrives(over).of(string(telemetry.Scenario)), true},
+		{"a run that began and ended between two reads leaves", true, nil, arrives(fresh).of(string(telemetry.Scenario)), true},
+		{"an earlier run's end does not", true, nil, arrives(over).of(string(telemetry.Scenario)), false},
+		{"a run's end does not, unless asked", false, []tea.Msg{arrives(running)}, arrives(over).of(string(telemetry.Scenario)), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newModel(Options{ExitWhenDone: tt.exitWhenDone}, idleWorld(), plainStyles(), noon)
-			_, cmd := told(m, tt.before...).Update(tt.last)
-			leaves := false
-			if cmd != nil {
-				_, leaves = cmd().(tea.QuitMsg)
-			}
-			if leaves != tt.leaves {
+			m := newModel(Options{ExitWhenDone: tt.exitWhenDone}, noEffects(), plainStyles(), sourceNames(), noon)
+			next, cmd := told(m, tt.before...).Update(tt.last)
+			if leaves := quits(next, cmd); leaves != tt.leaves {
 				t.Errorf("leaves: %v, want %v", leaves, tt.leaves)
 			}
 		})
+	}
+}
+
+// quits runs a command, gives its messages to the screen, and reports whether the screen is left.
+func quits(m tea.Model, cmd tea.Cmd) bool {
+	if cmd == nil {
+		return false
+	}
+	switch msg := cmd().(type) {
+	case nil:
+		return false
+	case tea.QuitMsg:
+		return true
+	case tea.BatchMsg:
+		return slices.ContainsFunc(msg, func(c tea.Cmd) bool { return quits(m, c) })
+	default:
+		return quits(m.Update(msg))
 	}
 }
 
@@ -113,9 +127,9 @@ func TestPhases(t *testing.T) {
 }
 
 func TestFailures_ShowTheirRemedies(t *testing.T) {
-	m := newModel(Options{Command: func(args []string) string { return "sandbox " + args[0] + " --name blue" }}, idleWorld(), plainStyles(), noon)
+	m := newModel(Options{Command: func(args []string) string { return "sandbox " + args[0] + " --name blue" }}, noEffects(), plainStyles(), sourceNames(), noon)
 	err := remedy.New("reading the cluster: refused", remedy.Command("status"))
-	got := told(m, readMsg{source: telemetry.Cluster, at: noon, err: err}).View()
+	got := told(m, readMsg{Reading: telemetry.Reading{Source: string(telemetry.Cluster), At: noon, Err: err}, done: noon}).View()
 	if want := "cluster: reconnecting (attempt 1): reading the cluster: refused; try: sandbox"; !strings.Contains(got, want) || !strings.Contains(got, "status --name blue") {
 		t.Errorf("%q is not in\n%s", want, got)
 	}
@@ -123,13 +137,13 @@ func TestFailures_ShowTheirRemedies(t *testing.T) {
 
 func TestFailuresBackOff(t *testing.T) {
 	var waits []time.Duration
-	w := idleWorld()
-	w.due = func(_ int, _ telemetry.Source, d time.Duration) tea.Cmd { waits = append(waits, d); return nil }
-	m := newModel(Options{Refresh: 500 * time.Millisecond}, w, plainStyles(), noon)
+	w := noEffects()
+	w.due = func(_ int, _ string, d time.Duration) tea.Cmd { waits = append(waits, d); return nil }
+	m := newModel(Options{Refresh: 500 * time.Millisecond}, w, plainStyles(), sourceNames(), noon)
 	for range 6 {
-		m = told(m, failsAlone(telemetry.Cluster, noon, "refused"))
+		m = told(m, failsAlone(string(telemetry.Cluster), noon, "refused"))
 	}
-	told(m, arrives(calm())[telemetry.Cluster])
+	told(m, arrives(calm()).of(string(telemetry.Cluster)))
 	ms := time.Millisecond
 	want := []time.Duration{1000 * ms, 2000 * ms, 4000 * ms, 8000 * ms, 10_000 * ms, 10_000 * ms, 500 * ms}
 	for i := range want {

@@ -16,12 +16,12 @@ import (
 func TestAsk_SourceThatHangsIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		all := Ask(t.Context(), feedFunc(func(ctx context.Context, source telemetry.Source) (telemetry.Snapshot, error) {
+		all := Ask(t.Context(), feedOf(func(ctx context.Context, source string) (snapshot, error) {
 			switch source {
-			case telemetry.Prometheus:
+			case string(telemetry.Prometheus):
 				<-ctx.Done()
-				return telemetry.Snapshot{}, ctx.Err()
-			case telemetry.LoadGenerator:
+				return snapshot{}, ctx.Err()
+			case string(telemetry.LoadGenerator):
 				panic("broken feed")
 			}
 			return calm(), nil
@@ -29,22 +29,22 @@ func TestAsk_SourceThatHangsIsLeft(t *testing.T) {
 		if took := time.Since(begun); took != readWithin {
 			t.Errorf("it took %s", took)
 		}
-		if !errors.Is(all[telemetry.Prometheus].Err, context.DeadlineExceeded) || all[telemetry.LoadGenerator].Err == nil {
-			t.Errorf("got %v, %v", all[telemetry.Prometheus].Err, all[telemetry.LoadGenerator].Err)
+		if !errors.Is(all[0].Err, context.DeadlineExceeded) || all[1].Err == nil {
+			t.Errorf("got %v, %v", all[0].Err, all[1].Err)
 		}
-		if a := all[telemetry.Cluster]; a.Err != nil || len(a.Snap.Pods) == 0 {
-			t.Errorf("the cluster said %+v", a)
+		if pods, ok := telemetry.Cluster.Data(all[2]); !ok || len(pods) == 0 {
+			t.Errorf("the cluster returned %+v", all[2])
 		}
 	})
 }
 
 func TestStill_IsTheScreenWithoutItsKeys(t *testing.T) {
-	var all Answers
-	for i, a := range alive(tripped(), telemetry.Prometheus, 0) {
-		all[i] = Answer{a.source, a.snap, a.err}
+	var all []telemetry.Reading
+	for _, a := range alive(tripped(), string(telemetry.Prometheus), 0) {
+		all = append(all, a.Reading)
 	}
 	got := strings.Split(Still(all, Options{Name: "demo"}, noon, 80, 24), "\n")
-	live := strings.Split(trimmed(screen(plainStyles(), alive(tripped(), telemetry.Prometheus, 0)).View()), "\n")
+	live := strings.Split(trimmed(screen(plainStyles(), alive(tripped(), string(telemetry.Prometheus), 0)).View()), "\n")
 	if diff := cmp.Diff(live[:8], got[:8]); diff != "" {
 		t.Errorf("(-screen +still)\n%s", diff)
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // shop is the shop's calls: several methods of the same two services, and one method with several callers.
-func shop() telemetry.Snapshot {
-	s := telemetry.Snapshot{At: noon}
+func shop() snapshot {
+	s := snapshot{At: noon}
 	for _, m := range []string{"orderservice inventoryservice Reserve", "orderservice inventoryservice Release", "orderservice inventoryservice Commit",
 		"orderservice paymentservice Charge", "orderservice paymentservice Refund", "orderservice userservice GetUser", "loadgen userservice GetUser",
 		"loadgen orderservice CreateOrder"} {

@@ -47,7 +47,7 @@ func TestRunLeavesOnAKey(t *testing.T) {
 			in, keys := io.Pipe()
 			defer keys.Close()
 			var out tape
-			feed := feedFunc(func(context.Context, telemetry.Source) (telemetry.Snapshot, error) {
+			feed := feedOf(func(context.Context, string) (snapshot, error) {
 				go func() { _, _ = keys.Write([]byte(c.key)) }()
 				return calm(), nil
 			})
@@ -66,9 +66,9 @@ func TestRunSurvivesItsFeed(t *testing.T) {
 	var out tape
 	reads := 0
 	const shown = "the feed panicked: broken feed"
-	feed := feedFunc(func(ctx context.Context, source telemetry.Source) (telemetry.Snapshot, error) {
-		if source != telemetry.Scenario {
-			return telemetry.Snapshot{}, nil
+	feed := feedOf(func(ctx context.Context, source string) (snapshot, error) {
+		if source != string(telemetry.Scenario) {
+			return snapshot{}, nil
 		}
 		switch reads++; reads {
 		case 1:
@@ -77,15 +77,15 @@ func TestRunSurvivesItsFeed(t *testing.T) {
 			for !strings.Contains(out.String(), shown) { // the next failure would be drawn in its place
 				select {
 				case <-ctx.Done():
-					return telemetry.Snapshot{}, ctx.Err()
+					return snapshot{}, ctx.Err()
 				case <-time.After(time.Millisecond):
 				}
 			}
-			return telemetry.Snapshot{}, errors.New("refused")
+			return snapshot{}, errors.New("refused")
 		case 3:
-			return telemetry.Snapshot{Run: &telemetry.Run{Phase: "steps"}}, nil
+			return snapshot{Run: &telemetry.Run{Phase: "steps"}}, nil
 		}
-		return telemetry.Snapshot{Run: &telemetry.Run{Phase: "done"}}, nil
+		return snapshot{Run: &telemetry.Run{Phase: "done"}}, nil
 	})
 	if err := Run(t.Context(), feed, Options{Out: &out, Refresh: 30 * time.Millisecond, ExitWhenDone: true}); err != nil {
 		t.Fatal(err)
@@ -97,10 +97,10 @@ func TestRunSurvivesItsFeed(t *testing.T) {
 
 func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	feed := feedFunc(func(ctx context.Context, _ telemetry.Source) (telemetry.Snapshot, error) {
+	feed := feedOf(func(ctx context.Context, _ string) (snapshot, error) {
 		cancel()
 		<-ctx.Done()
-		return telemetry.Snapshot{}, ctx.Err()
+		return snapshot{}, ctx.Err()
 	})
 	if err := Run(ctx, feed, Options{Out: io.Discard}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want %v", err, context.Canceled)
@@ -108,7 +108,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 }
 
 func TestRunNeedsAnOutput(t *testing.T) {
-	if err := Run(t.Context(), feedFunc(nil), Options{}); err == nil {
+	if err := Run(t.Context(), nil, Options{}); err == nil {
 		t.Fatal("no error")
 	}
 }

@@ -26,7 +26,7 @@ func newWatch(w world, g *globals) *cobra.Command {
 			case err != nil:
 				return err
 			case asJSON && !once:
-				return usageRemedy("-o json is for one look, not for the screen", remedy.Command("watch", "--once", "-o", "json"))
+				return usageRemedy("-o json needs --once", remedy.Command("watch", "--once", "-o", "json"))
 			}
 			var out *os.File
 			if !once {
@@ -45,27 +45,28 @@ func newWatch(w world, g *globals) *cobra.Command {
 			if err := watch(cmd.Context(), w, c, out, false); !errors.Is(err, tui.ErrInterrupted) {
 				return err
 			}
-			return nil // to look is all that was asked for
+			return nil // Ctrl-C is a normal way to leave the screen
 		},
 	}
-	cmd.Flags().BoolVar(&once, "once", false, "print what the screen shows once, and end; needs no terminal")
+	cmd.Flags().BoolVar(&once, "once", false, "print the screen once and exit; needs no terminal")
 	outputFlag(cmd, g)
 	return cmd
 }
 
+// usageRemedy returns a usage error with remedies.
 func usageRemedy(text string, remedies ...remedy.Remedy) error {
 	return &codedError{exitUsage, remedy.New(text, remedies...)}
 }
 
-// terminal is standard output when it is a terminal.
+// terminal returns standard output if it is a terminal, and otherwise a usage error.
 func terminal(w world) (*os.File, error) {
 	if out, ok := w.stdout.(*os.File); ok && term.IsTerminal(int(out.Fd())) {
 		return out, nil
 	}
-	return nil, usageRemedy("the screen needs a terminal, and standard output is none", remedy.Command("watch", "--once", "-o", "json"))
+	return nil, usageRemedy("the screen needs a terminal, but standard output is not one", remedy.Command("watch", "--once", "-o", "json"))
 }
 
-// watch shows the screen until the user leaves it, or until the scenario is done. It returns tui.ErrInterrupted after Ctrl-C.
+// watch shows the screen until the user leaves it or, with untilDone, the scenario is done. It returns tui.ErrInterrupted after Ctrl-C.
 func watch(ctx context.Context, w world, c *live.Cluster, out *os.File, untilDone bool) error {
 	err := tui.Run(ctx, c.Feed(), screenOptions(w, out, c.Name, untilDone))
 	switch {

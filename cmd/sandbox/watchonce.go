@@ -13,20 +13,20 @@ import (
 	"github.com/grpc-sandbox/sandbox/tui"
 )
 
-// watchDocument is what the screen shows, as data. The part of a source that did not answer is null; one that has nothing is empty.
+// watchDocument is the data of the screen as JSON. The part of a source that did not answer is null, and that of a source without entries is empty.
 type watchDocument struct {
 	Name     string            `json:"name"`
 	Sources  []sourceDocument  `json:"sources"`
-	Calls    []callDocument    `json:"calls"`    // of Prometheus
-	Breakers []breakerDocument `json:"breakers"` // of the load generator
-	Pods     []podDocument     `json:"pods"`     // of the cluster
-	Run      *runDocument      `json:"run"`      // null before the first
+	Calls    []callDocument    `json:"calls"`    // from Prometheus
+	Breakers []breakerDocument `json:"breakers"` // from the load generator
+	Pods     []podDocument     `json:"pods"`     // from the cluster
+	Run      *runDocument      `json:"run"`      // null before the first run
 }
 
 type sourceDocument struct {
 	Name  string    `json:"name"`
-	At    time.Time `json:"at"`    // when it was asked
-	Error string    `json:"error"` // empty when it answered
+	At    time.Time `json:"at"`    // when the read started
+	Error string    `json:"error"` // empty if it answered
 	Try   []string  `json:"try,omitempty"`
 }
 
@@ -35,9 +35,9 @@ type callDocument struct {
 	Callee  string  `json:"callee"`
 	Method  string  `json:"method"`
 	Rate    float64 `json:"rate"`    // finished calls per second
-	Errors  float64 `json:"errors"`  // share of those, 0 to 1
-	Refused float64 `json:"refused"` // share of those, 0 to 1, not among errors
-	P50     float64 `json:"p50Ms"`   // 0 when nothing was measured
+	Errors  float64 `json:"errors"`  // share of these calls, 0 to 1
+	Refused float64 `json:"refused"` // share of these calls, 0 to 1; not included in errors
+	P50     float64 `json:"p50Ms"`   // 0 if not measured
 	P99     float64 `json:"p99Ms"`
 }
 
@@ -46,7 +46,7 @@ type breakerDocument struct {
 	Callee string                 `json:"callee"`
 	Method string                 `json:"method"`
 	State  telemetry.BreakerState `json:"state"`
-	Since  *time.Time             `json:"since"` // null when not known
+	Since  *time.Time             `json:"since"` // null if not known
 	Reason string                 `json:"reason"`
 }
 
@@ -63,7 +63,7 @@ type podDocument struct {
 type runDocument struct {
 	Scenario string          `json:"scenario"`
 	Phase    string          `json:"phase"`
-	Result   string          `json:"result"` // empty while it runs; "killed" when its process is gone
+	Result   string          `json:"result"` // empty while the run is active; "killed" if its process has ended
 	Started  *time.Time      `json:"started"`
 	PID      int             `json:"pid"`
 	Timeline []eventDocument `json:"timeline"`
@@ -76,35 +76,33 @@ type eventDocument struct {
 	Detail  string    `json:"detail"`
 }
 
-func newWatchDocument(name string, answers tui.Answers) watchDocument {
-	doc := watchDocument{Name: name}
-	for _, a := range answers {
-		source := sourceDocument{Name: a.Source.String(), At: a.Snap.At}
-		if a.Err != nil {
-			source.Error, source.Try = explained(name, a.Err)
-			doc.Sources = append(doc.Sources, source)
-			continue
+func newWatchDocument(name string, readings []telemetry.Reading) watchDocument {
+	doc := watchDocument{
+		Name:     name,
+		Calls:    part(telemetry.Prometheus, readings, func(edges []telemetry.Edge) []callDocument { return each(edges, documentOfEdge) }),
+		Breakers: part(telemetry.LoadGenerator, readings, func(all []telemetry.Breaker) []breakerDocument { return each(all, documentOfBreaker) }),
+		Pods:     part(telemetry.Cluster, readings, func(pods []telemetry.Pod) []podDocument { return each(pods, documentOfPod) }),
+		Run:      part(telemetry.Scenario, readings, documentOfRun),
+	}
+	for _, r := range readings {
+		source := sourceDocument{Name: r.Source, At: r.At}
+		if r.Err != nil {
+			source.Error, source.Try = explained(name, r.Err)
 		}
 		doc.Sources = append(doc.Sources, source)
-		switch a.Source {
-		case telemetry.Prometheus:
-			doc.Calls = each(a.Snap.Edges, documentOfEdge)
-		case telemetry.LoadGenerator:
-			doc.Breakers = each(a.Snap.Breakers, func(b telemetry.Breaker) breakerDocument {
-				return breakerDocument{b.Caller, b.Callee, b.Method, b.State, known(b.Since), b.Reason}
-			})
-		case telemetry.Cluster:
-			doc.Pods = each(a.Snap.Pods, func(p telemetry.Pod) podDocument {
-				return podDocument{p.Name, p.Release, p.Namespace, p.Phase, p.Ready, p.Restarts, known(p.Started)}
-			})
-		case telemetry.Scenario:
-			doc.Run = documentOfRun(a.Snap.Run)
-		}
 	}
 	return doc
 }
 
-// explained returns the text of an error and its remedies, for the sandbox of a name.
+// part returns the part of the document that shows the data of a source. Without data it is null.
+func part[T, D any](source telemetry.Source[T], readings []telemetry.Reading, document func(T) D) (d D) {
+	if data, ok := source.Find(readings); ok {
+		d = document(data)
+	}
+	return d
+}
+
+// explained returns the text of an error, and its remedies for the sandbox of this name.
 func explained(name string, err error) (text string, try []string) {
 	g := globals{name: name}
 	return err.Error(), each(remedy.Of(err), func(r remedy.Remedy) string { return r.Text(g.commandLine) })
@@ -113,6 +111,14 @@ func explained(name string, err error) (text string, try []string) {
 func documentOfEdge(e telemetry.Edge) callDocument {
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	return callDocument{e.Caller, e.Callee, e.Method, e.Rate, e.Errors, e.Refused, ms(e.P50), ms(e.P99)}
+}
+
+func documentOfBreaker(b telemetry.Breaker) breakerDocument {
+	return breakerDocument{b.Caller, b.Callee, b.Method, b.State, known(b.Since), b.Reason}
+}
+
+func documentOfPod(p telemetry.Pod) podDocument {
+	return podDocument{p.Name, p.Release, p.Namespace, p.Phase, p.Ready, p.Restarts, known(p.Started)}
 }
 
 func documentOfRun(r *telemetry.Run) *runDocument {
@@ -124,7 +130,7 @@ func documentOfRun(r *telemetry.Run) *runDocument {
 	})}
 }
 
-// each is never nil.
+// each applies f to each element. The result is never nil, so that it is not null in JSON.
 func each[T, U any](list []T, f func(T) U) []U {
 	out := make([]U, 0, len(list))
 	for _, v := range list {
@@ -140,24 +146,25 @@ func known(t time.Time) *time.Time {
 	return &t
 }
 
-// The size of a screen that is printed where there is no terminal.
+// The size of the printed screen if standard output is not a terminal.
 const stillWidth, stillHeight = 120, 40
 
-// watchOnce prints what the screen shows. A source that does not answer is shown as such, and is no error.
+// watchOnce prints the screen once. A source that does not answer is shown as such and is not an error.
 func watchOnce(ctx context.Context, w world, c *live.Cluster, asJSON bool) error {
-	answers := tui.Ask(ctx, c.Feed())
+	readings := tui.Ask(ctx, c.Feed())
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if asJSON {
-		return writeJSON(w.stdout, newWatchDocument(c.Name, answers))
+		return writeJSON(w.stdout, newWatchDocument(c.Name, readings))
 	}
 	width, height := stillWidth, stillHeight
 	if out, err := terminal(w); err == nil {
 		if columns, lines, err := term.GetSize(int(out.Fd())); err == nil {
-			width, height = columns, lines-1 // and the prompt
+			// One line is left for the prompt.
+			width, height = columns, lines-1
 		}
 	}
-	_, err := io.WriteString(w.stdout, tui.Still(answers, screenOptions(w, nil, c.Name, false), time.Now(), width, height))
+	_, err := io.WriteString(w.stdout, tui.Still(readings, screenOptions(w, nil, c.Name, false), time.Now(), width, height))
 	return err
 }
