@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-func TestKeys(t *testing.T) {
+func TestModel_Keys(t *testing.T) {
 	wide := tea.WindowSizeMsg{Width: 120, Height: 40}
 	for _, tt := range []struct {
 		name   string
@@ -23,16 +23,15 @@ func TestKeys(t *testing.T) {
 	}{
 		{"the first panel has the focus", []tea.Msg{wide}, "▶ Calls", "▶ Breakers"},
 		{"tab moves the focus on", []tea.Msg{wide, press("tab")}, "▶ Breakers", "▶ Calls"},
-		{"tab comes round", []tea.Msg{wide, press("tab"), press("tab"), press("tab"), press("tab")}, "▶ Calls", "▶ Scenario"},
 		{"s sorts by the next column", []tea.Msg{wide, arrives(calm()), press("s")}, "4, by rate", "by name"},
-		{"s is of no use outside the calls", []tea.Msg{wide, arrives(calm()), press("tab"), press("s")}, "4, by name", "by rate"},
-		{"down scrolls the focused panel", []tea.Msg{wide, arrives(crowd()), press("tab"), press("tab"), press("down")}, "2-8 of 50", "1-7 of 50"},
-		{"up stops at the top", []tea.Msg{wide, arrives(crowd()), press("tab"), press("tab"), press("up")}, "1-7 of 50", ""},
+		{"s has no effect outside the calls", []tea.Msg{wide, arrives(calm()), press("tab"), press("s")}, "4, by name", "by rate"},
+		{"down scrolls the focused panel", []tea.Msg{wide, arrives(crowd()), press("tab"), press("tab"), press("down")}, " · 2-", " · 1-"},
+		{"up stops at the top", []tea.Msg{wide, arrives(crowd()), press("tab"), press("tab"), press("up")}, " · 1-", ""},
 		{"? shows the keys in full", []tea.Msg{wide, press("?")}, "q   quit", "•"},
 		{"? again folds them", []tea.Msg{wide, press("?"), press("?")}, "q quit •", ""},
 		{"p freezes the data", []tea.Msg{wide, arrives(calm()), press("p"), arrives(tripped()), tickMsg(noon.Add(9 * time.Second))},
 			"paused, p resumes · Prometheus 9s", "○ open"},
-		{"p goes on", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), arrivesIn(2, tripped())}, "○ open", "paused"},
+		{"p resumes", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), arrivesIn(2, tripped())}, "○ open", "paused"},
 		{"an answer from before the pause is not shown", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), arrives(tripped())}, "● closed", "○ open"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -47,18 +46,28 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func TestScrollStopsAtTheEnd(t *testing.T) {
-	msgs := []tea.Msg{arrives(crowd()), press("tab"), press("tab")}
+func TestKeys_TabReturnsToTheFirstPanel(t *testing.T) {
+	m := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40})
+	for range slots() {
+		m = told(m, press("tab"))
+	}
+	if got := m.View(); !strings.Contains(got, "▶ Calls") || strings.Count(got, "▶") != 1 {
+		t.Errorf("the first panel does not have the focus in\n%s", got)
+	}
+}
+
+func TestScroll_StopsAtTheEnd(t *testing.T) {
+	msgs := []tea.Msg{arrives(crowd())}
 	for range 500 {
 		msgs = append(msgs, press("down"))
 	}
-	got := screen(plainStyles(), append(msgs, press("up"))...).View()
+	got := viewOf(slotOf(t, "Pods"), size{80, 5}, append(msgs, press("up"))...)
 	if !strings.Contains(got, "47-49 of 50") {
 		t.Errorf("one up from the end is not seen in\n%s", got)
 	}
 }
 
-func TestLeaving(t *testing.T) {
+func TestModel_Leaves(t *testing.T) {
 	running, over := calm(), calm()
 	running.Run = &telemetry.Run{Phase: "steps", Started: noon.Add(-time.Minute)}
 	over.Run = &telemetry.Run{Phase: "done", Started: noon.Add(-time.Minute)}
@@ -73,9 +82,9 @@ func TestLeaving(t *testing.T) {
 	}{
 		{"q leaves", false, nil, press("q"), true},
 		{"the end of the watched run leaves", true, []tea.Msg{arrives(running)}, arrives(over).of(string(telemetry.Scenario)), true},
-		{"a run that began and ended between two reads leaves", true, nil, arrives(fresh).of(string(telemetry.Scenario)), true},
-		{"an earlier run's end does not", true, nil, arrives(over).of(string(telemetry.Scenario)), false},
-		{"a run's end does not, unless asked", false, []tea.Msg{arrives(running)}, arrives(over).of(string(telemetry.Scenario)), false},
+		{"a run that started and ended between two reads leaves", true, nil, arrives(fresh).of(string(telemetry.Scenario)), true},
+		{"the end of an earlier run does not", true, nil, arrives(over).of(string(telemetry.Scenario)), false},
+		{"the end of a run does not without the option", false, []tea.Msg{arrives(running)}, arrives(over).of(string(telemetry.Scenario)), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newModel(Options{ExitWhenDone: tt.exitWhenDone}, noEffects(), plainStyles(), sourceNames(), noon)
@@ -104,7 +113,7 @@ func quits(m tea.Model, cmd tea.Cmd) bool {
 	}
 }
 
-func TestPhases(t *testing.T) {
+func TestHealth_Phases(t *testing.T) {
 	base := health{staleAfter: 3 * time.Second}
 	broken := errors.New("refused")
 	for _, tt := range []struct {
@@ -135,7 +144,7 @@ func TestFailures_ShowTheirRemedies(t *testing.T) {
 	}
 }
 
-func TestFailuresBackOff(t *testing.T) {
+func TestModel_BacksOffAfterFailures(t *testing.T) {
 	var waits []time.Duration
 	w := noEffects()
 	w.due = func(_ int, _ string, d time.Duration) tea.Cmd { waits = append(waits, d); return nil }

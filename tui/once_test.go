@@ -13,9 +13,9 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-func TestAsk_SourceThatHangsIsLeft(t *testing.T) {
+func TestAsk_LimitsASourceThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		begun := time.Now()
+		started := time.Now()
 		all := Ask(t.Context(), feedOf(func(ctx context.Context, source string) (snapshot, error) {
 			switch source {
 			case string(telemetry.Prometheus):
@@ -26,7 +26,7 @@ func TestAsk_SourceThatHangsIsLeft(t *testing.T) {
 			}
 			return calm(), nil
 		}))
-		if took := time.Since(begun); took != readWithin {
+		if took := time.Since(started); took != readWithin {
 			t.Errorf("it took %s", took)
 		}
 		if !errors.Is(all[0].Err, context.DeadlineExceeded) || all[1].Err == nil {
@@ -38,7 +38,7 @@ func TestAsk_SourceThatHangsIsLeft(t *testing.T) {
 	})
 }
 
-func TestStill_IsTheScreenWithoutItsKeys(t *testing.T) {
+func TestStill_HasNoKeys(t *testing.T) {
 	var all []telemetry.Reading
 	for _, a := range alive(tripped(), string(telemetry.Prometheus), 0) {
 		all = append(all, a.Reading)

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// tape is an output that may be read while it is written.
+// tape is an output that can be read while it is being written.
 type tape struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -35,13 +35,13 @@ func (t *tape) String() string {
 	return t.b.String()
 }
 
-func TestRunLeavesOnAKey(t *testing.T) {
+func TestRun_LeavesOnAKey(t *testing.T) {
 	for _, c := range []struct {
 		sentence, key string
 		want          error
 	}{
 		{"q", "q", nil},
-		{"ctrl+c, and says so", "\x03", ErrInterrupted},
+		{"ctrl+c, with an error", "\x03", ErrInterrupted},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			in, keys := io.Pipe()
@@ -62,7 +62,7 @@ func TestRunLeavesOnAKey(t *testing.T) {
 	}
 }
 
-func TestRunSurvivesItsFeed(t *testing.T) {
+func TestRun_SurvivesItsFeed(t *testing.T) {
 	var out tape
 	reads := 0
 	const shown = "the feed panicked: broken feed"
@@ -74,7 +74,7 @@ func TestRunSurvivesItsFeed(t *testing.T) {
 		case 1:
 			panic("broken feed")
 		case 2:
-			for !strings.Contains(out.String(), shown) { // the next failure would be drawn in its place
+			for !strings.Contains(out.String(), shown) { // the next failure would replace it
 				select {
 				case <-ctx.Done():
 					return snapshot{}, ctx.Err()
@@ -95,7 +95,7 @@ func TestRunSurvivesItsFeed(t *testing.T) {
 	}
 }
 
-func TestRunEndsWithItsContext(t *testing.T) {
+func TestRun_EndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	feed := feedOf(func(ctx context.Context, _ string) (snapshot, error) {
 		cancel()
@@ -107,7 +107,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestRunNeedsAnOutput(t *testing.T) {
+func TestRun_NeedsAnOutput(t *testing.T) {
 	if err := Run(t.Context(), nil, Options{}); err == nil {
 		t.Fatal("no error")
 	}

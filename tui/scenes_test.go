@@ -26,12 +26,13 @@ func stylesIn(p termenv.Profile) Styles {
 	return NewStyles(r)
 }
 
-// screen is a fresh screen that has been told msgs.
+// screen returns a new screen after messages.
 func screen(styles Styles, msgs ...tea.Msg) Model {
 	m := newModel(Options{Refresh: 500 * time.Millisecond, Name: "demo"}, noEffects(), styles, sourceNames(), noon)
 	return told(m, msgs...)
 }
 
+// told returns m after messages.
 func told(m Model, msgs ...tea.Msg) Model {
 	for _, msg := range msgs {
 		if all, ok := msg.(answers); ok {
@@ -172,7 +173,7 @@ func calm() snapshot {
 	return s
 }
 
-// rising is calm at several moments, so that there is a history to draw.
+// rising is calm at several times, with rising rates, so that there is a history to draw.
 func rising() []tea.Msg {
 	var msgs []tea.Msg
 	for i := range 12 {

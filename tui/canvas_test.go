@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func many(n int) snapshot {
 	return s
 }
 
-// second returns the messages of one second at its default refresh, in order.
+// second returns the messages of one second at the default refresh, in order.
 func second(s snapshot, at time.Time) (msgs []tea.Msg) {
 	for elapsed := time.Duration(0); elapsed < time.Second; elapsed += 100 * time.Millisecond {
 		now := at.Add(elapsed)
@@ -44,7 +45,7 @@ func second(s snapshot, at time.Time) (msgs []tea.Msg) {
 	return msgs
 }
 
-// cpu is the processor time that this process has used, which does not depend on what else the machine does.
+// cpu is the CPU time that this process has used, which does not depend on the load of the machine.
 func cpu(b *testing.B) time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
@@ -91,7 +92,7 @@ func TestDrawing_OnlyOnChange(t *testing.T) {
 	}
 	marked := func() Model {
 		m := m
-		m.canvas.views = []string{"mark", "mark", "mark", "mark"}
+		m.canvas.views = slices.Repeat([]string{"mark"}, len(m.panels))
 		m.canvas.text = "mark"
 		return m
 	}
@@ -104,7 +105,7 @@ func TestDrawing_OnlyOnChange(t *testing.T) {
 	if got := told(marked(), arrives(many(500)).of(string(telemetry.Cluster))); fmt.Sprint(drawn(got)) != "[2]" {
 		t.Errorf("an answer of the cluster draws the panels %v", drawn(got))
 	}
-	if got := told(marked(), press("down")); len(drawn(got)) != 4 {
+	if got := told(marked(), press("down")); len(drawn(got)) != len(got.panels) {
 		t.Errorf("a key draws the panels %v", drawn(got))
 	}
 }

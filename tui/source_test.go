@@ -10,7 +10,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// rules are the title lines of the panels, by title.
+// rules returns the title lines of the panels, by title.
 func rules(view string) map[string]string {
 	found := map[string]string{}
 	for _, l := range strings.Split(view, "\n") {
@@ -124,7 +124,7 @@ func TestTimeline_SkippedPhasesAreNotTicked(t *testing.T) {
 	}
 }
 
-func TestPause_IsSeenWithoutData(t *testing.T) {
+func TestPause_IsShownWithoutData(t *testing.T) {
 	for name, msgs := range map[string][]tea.Msg{
 		"before the first answer": {press("p"), arrives(calm())},
 		"after a failure":         {fails(noon, "refused"), press("p")},
