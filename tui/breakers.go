@@ -24,12 +24,13 @@ func newBreakers(s Styles) panel {
 }
 
 func (m breakersModel) Update(msg tea.Msg) (panel, tea.Cmd) {
-	top := m.top(m.content())
 	m.frame = m.update(msg)
 	if data, ok := msg.(dataMsg); ok {
+		top := m.top(m.content())
 		breakers, _ := telemetry.LoadGenerator.Data(data.Reading)
 		m.breakers = sorted(breakers, worstFirst)
 		m.frame = m.follow(top, m.content())
+		return m, nil
 	}
 	m.frame = m.clamped(m.content())
 	return m, nil

@@ -62,14 +62,15 @@ func newCalls(s Styles) panel {
 }
 
 func (m callsModel) Update(msg tea.Msg) (panel, tea.Cmd) {
-	top := m.top(m.content())
 	m.frame = m.update(msg)
 	switch msg := msg.(type) {
 	case dataMsg:
+		top := m.top(m.content())
 		edges, _ := telemetry.Prometheus.Data(msg.Reading)
 		m.edges = sorted(edges, callOrders[m.order].compare)
 		m.history = m.history.with(edges, msg.missed)
 		m.frame = m.follow(top, m.content())
+		return m, nil
 	case tea.KeyMsg:
 		if key.Matches(msg, m.keyMap.Sort) {
 			m.order = (m.order + 1) % len(callOrders)

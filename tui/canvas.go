@@ -9,8 +9,8 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 )
 
-// canvas is the last drawing, together with what it was drawn from, so that only what has changed is drawn again. Most messages change nothing that is
-// visible, and a reading changes one panel.
+// canvas is the last drawing, together with what it was drawn from, so that only what has changed is drawn again. Most messages change nothing
+// that is visible, and a reading changes one panel.
 type canvas struct {
 	inputs int      // keys and messages for panels so far
 	stamps []stamp  // of the panels, when they were drawn
@@ -53,7 +53,7 @@ func (m Model) show() (Model, tea.Cmd) {
 	sizes := layout(m.slots, m.focus, m.size.width, m.size.height-len(head)-len(foot))
 	panels, stamps, views := slices.Clone(m.panels), make([]stamp, len(m.panels)), make([]string, len(m.panels))
 	copy(views, m.canvas.views)
-	var all []tea.Cmd
+	var all tea.Cmd
 	for i, p := range panels {
 		s := m.sources[indexOf(m.sources, m.slots[i].source)]
 		scene := m.scene(s)
@@ -62,7 +62,7 @@ func (m Model) show() (Model, tea.Cmd) {
 			next, cmd := p.Update(scene)
 			panels[i] = next.SetSize(sizes[i].width, sizes[i].height)
 			views[i] = panels[i].View()
-			all = append(all, cmd)
+			all = both(all, cmd)
 		}
 	}
 	frame := strings.Join(append(slices.Clone(head), foot...), "\n")
@@ -71,7 +71,7 @@ func (m Model) show() (Model, tea.Cmd) {
 		m.panels = panels
 		m.canvas.text = m.compose(head, foot)
 	}
-	return m, tea.Batch(all...)
+	return m, all
 }
 
 // focusedKeys returns the keys of the panel that has the focus.

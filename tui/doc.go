@@ -12,8 +12,8 @@
 //
 // [Run] shows the screen until the user leaves it. [Ask] and [Still] read and draw it once, without a terminal.
 //
-// The sources are read concurrently, each at its own pace: after a failure the pause doubles, up to 10 s. The data of a source that fails or hangs stays
-// on the screen, marked as stale, and its ages stop; the other panels stay live.
+// The sources are read concurrently, each at its own pace: after a failure the pause doubles, up to 10 s. The data of a source that fails or hangs
+// stays on the screen, marked as stale, and its ages stop; the other panels stay live.
 //
 // A panel draws the data of one source. The catalog is slots in panel.go; a panel whose source is not in the feed is not shown. Panels are values:
 // Update and SetSize return a changed copy, and View depends on nothing else, so a panel is only drawn again if something that it shows has changed.

@@ -30,7 +30,8 @@ func phaseStates(shown, empty tea.Msg) []state {
 	return []state{
 		{"loading", nil},
 		{"ready", []tea.Msg{shown}},
-		{"stale", []tea.Msg{shown, fails(noon.Add(2*time.Second), refused), fails(noon.Add(3*time.Second), refused), fails(noon.Add(4*time.Second), refused)}},
+		{"stale", []tea.Msg{shown, fails(noon.Add(2*time.Second), refused), fails(noon.Add(3*time.Second), refused),
+			fails(noon.Add(4*time.Second), refused)}},
 		{"failed", []tea.Msg{fails(noon, refused), fails(noon.Add(time.Second), refused)}},
 		{"failed for a long reason", []tea.Msg{fails(noon, longReason)}},
 		{"empty", []tea.Msg{empty}},

@@ -71,7 +71,7 @@ func newModel(opts Options, e effects, styles Styles, names []string, now time.T
 	}
 	m, focused := m.send(focusMsg(true), func(i int) bool { return i == 0 })
 	m, shown := m.show()
-	m.initial = tea.Batch(focused, shown)
+	m.initial = both(focused, shown)
 	return m
 }
 
@@ -116,7 +116,7 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m, cmd = m.send(msg, func(int) bool { return true })
 	}
 	m, shown := m.show()
-	return m, tea.Batch(cmd, shown)
+	return m, both(cmd, shown)
 }
 
 // received updates the health of a source, gives its data to the panels that draw it, and schedules the next read.
@@ -138,7 +138,7 @@ func (m Model) received(msg readMsg) (Model, tea.Cmd) {
 	}
 	m.sources = slices.Clone(m.sources)
 	m.sources[index] = s
-	return m, tea.Batch(cmd, m.effects.due(m.round, s.name, s.health.wait(m.opts.Refresh)))
+	return m, both(cmd, m.effects.due(m.round, s.name, s.health.wait(m.opts.Refresh)))
 }
 
 func (m Model) pressed(msg tea.KeyMsg) (Model, tea.Cmd) {
@@ -179,18 +179,30 @@ func (m Model) moveFocus(by int) (Model, tea.Cmd) {
 		m.focus = (m.focus + by + n) % n
 	}
 	m, entered := m.send(focusMsg(true), m.hasFocus)
-	return m, tea.Batch(left, entered)
+	return m, both(left, entered)
 }
 
 // send gives a message to some of the panels and returns their commands.
 func (m Model) send(msg tea.Msg, to func(panel int) bool) (Model, tea.Cmd) {
 	m.panels = slices.Clone(m.panels)
-	var all []tea.Cmd
+	var all tea.Cmd
 	for i, p := range m.panels {
 		if to(i) {
 			next, cmd := p.Update(msg)
-			m.panels[i], all = next, append(all, cmd)
+			m.panels[i], all = next, both(all, cmd)
 		}
 	}
-	return m, tea.Batch(all...)
+	return m, all
+}
+
+// both returns a command that runs a and b, each of which may be nil. Most messages lead to no command, which costs no allocation.
+func both(a, b tea.Cmd) tea.Cmd {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	default:
+		return tea.Batch(a, b)
+	}
 }

@@ -23,12 +23,13 @@ func newPods(s Styles) panel {
 }
 
 func (m podsModel) Update(msg tea.Msg) (panel, tea.Cmd) {
-	top := m.top(m.content())
 	m.frame = m.update(msg)
 	if data, ok := msg.(dataMsg); ok {
+		top := m.top(m.content())
 		pods, _ := telemetry.Cluster.Data(data.Reading)
 		m.pods = sorted(pods, unreadyFirst)
 		m.frame = m.follow(top, m.content())
+		return m, nil
 	}
 	m.frame = m.clamped(m.content())
 	return m, nil

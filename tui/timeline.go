@@ -42,16 +42,16 @@ func newTimeline(s Styles) panel {
 }
 
 func (m timelineModel) Update(msg tea.Msg) (panel, tea.Cmd) {
-	top := m.top(m.content())
 	m.frame = m.update(msg)
-	var cmd tea.Cmd
 	if data, ok := msg.(dataMsg); ok {
+		top := m.top(m.content())
 		run, _ := telemetry.Scenario.Data(data.Reading)
-		m, cmd = m.follows(run)
+		m, cmd := m.follows(run)
 		m.frame = m.follow(top, m.content())
+		return m, cmd
 	}
 	m.frame = m.clamped(m.content())
-	return m, cmd
+	return m, nil
 }
 
 // follows returns the panel with newer data of a run, and the command that reports the end of the run.
