@@ -57,7 +57,7 @@ func TestPanel_WithoutItsSourceIsNotShown(t *testing.T) {
 	m := newModel(Options{}, noEffects(), plainStyles(), pods, noon)
 	for _, width := range []int{120, 200} {
 		got := told(m, tea.WindowSizeMsg{Width: width, Height: 40}, arrives(calm()), press("tab"), press("down")).View()
-		if !strings.Contains(got, "▶ Pods") || strings.Contains(got, "Calls") || strings.Contains(got, "Prometheus") {
+		if !strings.Contains(got, "▶ ") || !strings.Contains(got, " Pods ") || strings.Contains(got, "Calls") || strings.Contains(got, "Prometheus") {
 			t.Errorf("got\n%s", got)
 		}
 	}

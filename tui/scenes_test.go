@@ -106,7 +106,13 @@ func arrivesIn(round int, s snapshot) (all answers) {
 }
 
 func fails(at time.Time, reason string) (all answers) {
-	for _, source := range sourceNames() {
+	sources := sourceNames()
+	for _, s := range slots() {
+		if !slices.Contains(sources, s.source) { // only in the test of its panel
+			sources = append(sources, s.source)
+		}
+	}
+	for _, source := range sources {
 		all = append(all, failsAlone(source, at, reason))
 	}
 	return all

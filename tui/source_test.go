@@ -49,7 +49,7 @@ func TestSources_OneThatFailsLeavesTheOthersLive(t *testing.T) {
 
 func TestSources_OneThatNeverAnsweredLeavesTheOthersLive(t *testing.T) {
 	view := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40}, alive(tripped(), string(telemetry.Prometheus), 0)).View()
-	for _, want := range []string{"no data ━", "Prometheus ✖ · loadgen 0s", "userservice-6c9d7b5f4", "○ open", "▸ steps"} {
+	for _, want := range []string{"no data ━", "Prometheus ✖ · loadgen 0s", "paymentservice-6c9d7b5f4", "○ open", "▸ steps"} {
 		if !strings.Contains(view, want) {
 			t.Errorf("%q is not in\n%s", want, view)
 		}
