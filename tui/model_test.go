@@ -48,7 +48,7 @@ func TestModel_Keys(t *testing.T) {
 
 func TestKeys_TabReturnsToTheFirstPanel(t *testing.T) {
 	m := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40})
-	for range slots() {
+	for range m.panels {
 		m = told(m, press("tab"))
 	}
 	if got := m.View(); !strings.Contains(got, "▶ Calls") || strings.Count(got, "▶") != 1 {
