@@ -67,7 +67,7 @@ func BenchmarkSecond(b *testing.B) {
 					snap.Edges[j].Rate++
 				}
 				for _, msg := range second(snap, noon.Add(time.Duration(i)*time.Second)) {
-					m = told(m, msg)
+					m = after(m, msg)
 					drawn += len(m.View())
 				}
 			}
@@ -102,16 +102,16 @@ func TestDrawing_OnlyOnChange(t *testing.T) {
 		m.canvas.text = "mark"
 		return m
 	}
-	if got := told(marked(), tickMsg(noon.Add(tickEvery))); len(drawn(got)) != 0 || got.View() != "mark" {
+	if got := after(marked(), tickMsg(noon.Add(tickEvery))); len(drawn(got)) != 0 || got.View() != "mark" {
 		t.Errorf("a tick that changes nothing draws the panels %v", drawn(got))
 	}
-	if got := told(marked(), dueMsg{}); len(drawn(got)) != 0 || got.View() != "mark" {
+	if got := after(marked(), dueMsg{}); len(drawn(got)) != 0 || got.View() != "mark" {
 		t.Errorf("a read that is due draws the panels %v", drawn(got))
 	}
-	if got := told(marked(), arrives(many(500)).of(string(telemetry.Cluster))); !slices.Equal(drawn(got), cluster) {
+	if got := after(marked(), arrives(many(500)).of(string(telemetry.Cluster))); !slices.Equal(drawn(got), cluster) {
 		t.Errorf("an answer of the cluster draws the panels %v, want %v", drawn(got), cluster)
 	}
-	if got := told(marked(), press("down")); len(drawn(got)) != len(got.panels) {
+	if got := after(marked(), press("down")); len(drawn(got)) != len(got.panels) {
 		t.Errorf("a key draws the panels %v", drawn(got))
 	}
 }
@@ -119,7 +119,7 @@ func TestDrawing_OnlyOnChange(t *testing.T) {
 func TestDrawing_OnlyVisibleRows(t *testing.T) {
 	cost := func(n int) float64 {
 		m := screen(plainStyles(), tea.WindowSizeMsg{Width: 200, Height: 60}, arrives(many(n)))
-		return testing.AllocsPerRun(10, func() { told(m, press("down")) })
+		return testing.AllocsPerRun(10, func() { after(m, press("down")) })
 	}
 	if few, more := cost(100), cost(1000); more > 1.2*few+50 {
 		t.Errorf("a key costs %.0f allocations with 100 rows and %.0f with 1000", few, more)

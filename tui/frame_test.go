@@ -77,7 +77,7 @@ func TestKeys_GoBackAndCloseTheHelp(t *testing.T) {
 	if last := titleOf(all[len(all)-1]); !strings.Contains(m.View(), "▶ "+last) {
 		t.Errorf("shift+tab does not go back:\n%s", m.View())
 	}
-	if m = told(m, press("?"), press("esc")); strings.Contains(m.View(), "q   quit") {
+	if m = after(m, press("?"), press("esc")); strings.Contains(m.View(), "q   quit") {
 		t.Errorf("esc does not close the help:\n%s", m.View())
 	}
 }
@@ -94,8 +94,8 @@ func TestScroll_FollowsTheRow(t *testing.T) {
 	for i := range 3 {
 		later.Pods[i].Ready = false // and goes to the top of the list
 	}
-	if before, after := top(m), top(told(m, arrives(later))); after != before {
-		t.Errorf("at the top was %s and is %s, without a key", before, after)
+	if before, now := top(m), top(after(m, arrives(later))); now != before {
+		t.Errorf("at the top was %s and is %s, without a key", before, now)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestScroll_AtTheTopStaysAtTheTop(t *testing.T) {
 	m := alone(slotOf(t, "Pods"), size{80, 5}, arrives(crowd()))
 	later := crowd()
 	later.At, later.Pods[0].Ready = noon.Add(time.Second), false
-	if view := told(m, arrives(later)).canvas.views[0]; !strings.Contains(view, fmt.Sprintf("%s ", later.Pods[0].Name)) {
+	if view := after(m, arrives(later)).canvas.views[0]; !strings.Contains(view, fmt.Sprintf("%s ", later.Pods[0].Name)) {
 		t.Errorf("the pod that fails is not visible in\n%s", view)
 	}
 }

@@ -82,12 +82,12 @@ func alone(slot slot, s size, msgs ...tea.Msg) Model {
 	m = onlyPanel(m, slot)
 	sized := func() {
 		for range 2 { // the footer may change with the width
-			m = told(m, tea.WindowSizeMsg{Width: s.width, Height: s.height + len(m.header()) + len(m.footer())})
+			m = after(m, tea.WindowSizeMsg{Width: s.width, Height: s.height + len(m.header()) + len(m.footer())})
 		}
 	}
 	sized()
 	for _, msg := range msgs {
-		m = told(m, msg)
+		m = after(m, msg)
 		sized()
 	}
 	return m

@@ -43,7 +43,7 @@ func (m Model) header() []string {
 	return lines
 }
 
-// summary describes the screen as a whole: it is as bad as its worst source, but "no data" and "stale" without "partly" are only said of all sources.
+// summary describes the screen as a whole. It is as bad as the worst source. "No data", and "stale" without "partly", mean that all sources are.
 func (m Model) summary() (string, lipgloss.Style) {
 	var in [paused + 1]int
 	for _, s := range m.sources {

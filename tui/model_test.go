@@ -49,7 +49,7 @@ func TestModel_Keys(t *testing.T) {
 func TestKeys_TabReturnsToTheFirstPanel(t *testing.T) {
 	m := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40})
 	for range m.panels {
-		m = told(m, press("tab"))
+		m = after(m, press("tab"))
 	}
 	if got := m.View(); !strings.Contains(got, "▶ Calls") || strings.Count(got, "▶") != 1 {
 		t.Errorf("the first panel does not have the focus in\n%s", got)
@@ -63,7 +63,7 @@ func TestScroll_StopsAtTheEnd(t *testing.T) {
 	}
 	got := viewOf(slotOf(t, "Pods"), size{80, 5}, append(msgs, press("up"))...)
 	if !strings.Contains(got, "47-49 of 50") {
-		t.Errorf("one up from the end is not seen in\n%s", got)
+		t.Errorf("one up from the end is not visible in\n%s", got)
 	}
 }
 
@@ -88,7 +88,7 @@ func TestModel_Leaves(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newModel(Options{ExitWhenDone: tt.exitWhenDone}, noEffects(), plainStyles(), sourceNames(), noon)
-			next, cmd := told(m, tt.before...).Update(tt.last)
+			next, cmd := after(m, tt.before...).Update(tt.last)
 			if leaves := quits(next, cmd); leaves != tt.leaves {
 				t.Errorf("leaves: %v, want %v", leaves, tt.leaves)
 			}
@@ -138,7 +138,7 @@ func TestHealth_Phases(t *testing.T) {
 func TestFailures_ShowTheirRemedies(t *testing.T) {
 	m := newModel(Options{Command: func(args []string) string { return "sandbox " + args[0] + " --name blue" }}, noEffects(), plainStyles(), sourceNames(), noon)
 	err := remedy.New("reading the cluster: refused", remedy.Command("status"))
-	got := told(m, readMsg{Reading: telemetry.Reading{Source: string(telemetry.Cluster), At: noon, Err: err}, done: noon}).View()
+	got := after(m, readMsg{Reading: telemetry.Reading{Source: string(telemetry.Cluster), At: noon, Err: err}, done: noon}).View()
 	if want := "cluster: reconnecting (attempt 1): reading the cluster: refused; try: sandbox"; !strings.Contains(got, want) || !strings.Contains(got, "status --name blue") {
 		t.Errorf("%q is not in\n%s", want, got)
 	}
@@ -150,9 +150,9 @@ func TestModel_BacksOffAfterFailures(t *testing.T) {
 	w.due = func(_ int, _ string, d time.Duration) tea.Cmd { waits = append(waits, d); return nil }
 	m := newModel(Options{Refresh: 500 * time.Millisecond}, w, plainStyles(), sourceNames(), noon)
 	for range 6 {
-		m = told(m, failsAlone(string(telemetry.Cluster), noon, "refused"))
+		m = after(m, failsAlone(string(telemetry.Cluster), noon, "refused"))
 	}
-	told(m, arrives(calm()).of(string(telemetry.Cluster)))
+	after(m, arrives(calm()).of(string(telemetry.Cluster)))
 	ms := time.Millisecond
 	want := []time.Duration{1000 * ms, 2000 * ms, 4000 * ms, 8000 * ms, 10_000 * ms, 10_000 * ms, 500 * ms}
 	for i := range want {

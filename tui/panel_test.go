@@ -46,7 +46,7 @@ func TestPanel_MessageOfACommandReachesAllPanels(t *testing.T) {
 	if cmd == nil {
 		t.Fatal("the command of the panel is lost")
 	}
-	m = told(next.(Model), cmd())
+	m = after(next.(Model), cmd())
 	if got, want := strings.Count(m.View(), "heard"), len(m.panels); got != want {
 		t.Errorf("%d panels of %d show the message", got, want)
 	}
@@ -56,7 +56,7 @@ func TestPanel_WithoutItsSourceIsNotShown(t *testing.T) {
 	pods := []string{string(telemetry.Cluster)}
 	m := newModel(Options{}, noEffects(), plainStyles(), pods, noon)
 	for _, width := range []int{120, 200} {
-		got := told(m, tea.WindowSizeMsg{Width: width, Height: 40}, arrives(calm()), press("tab"), press("down")).View()
+		got := after(m, tea.WindowSizeMsg{Width: width, Height: 40}, arrives(calm()), press("tab"), press("down")).View()
 		if !strings.Contains(got, "▶ ") || !strings.Contains(got, " Pods ") || strings.Contains(got, "Calls") || strings.Contains(got, "Prometheus") {
 			t.Errorf("got\n%s", got)
 		}
@@ -66,7 +66,7 @@ func TestPanel_WithoutItsSourceIsNotShown(t *testing.T) {
 func TestPanel_NoneAreShownForAnEmptyFeed(t *testing.T) {
 	m := newModel(Options{Name: "demo"}, noEffects(), plainStyles(), nil, noon)
 	for _, width := range []int{120, 200} {
-		if got := told(m, tea.WindowSizeMsg{Width: width, Height: 40}, press("tab"), press("down")).View(); !strings.HasPrefix(got, "demo ✖ no data") {
+		if got := after(m, tea.WindowSizeMsg{Width: width, Height: 40}, press("tab"), press("down")).View(); !strings.HasPrefix(got, "demo ✖ no data") {
 			t.Errorf("got\n%s", got)
 		}
 	}

@@ -29,15 +29,15 @@ func stylesIn(p termenv.Profile) Styles {
 // screen returns a new screen after messages.
 func screen(styles Styles, msgs ...tea.Msg) Model {
 	m := newModel(Options{Refresh: 500 * time.Millisecond, Name: "demo"}, noEffects(), styles, sourceNames(), noon)
-	return told(m, msgs...)
+	return after(m, msgs...)
 }
 
-// told returns m after messages.
-func told(m Model, msgs ...tea.Msg) Model {
+// after returns m after messages.
+func after(m Model, msgs ...tea.Msg) Model {
 	for _, msg := range msgs {
 		if all, ok := msg.(answers); ok {
 			for _, a := range all {
-				m = told(m, a)
+				m = after(m, a)
 			}
 			continue
 		}

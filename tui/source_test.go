@@ -27,8 +27,8 @@ func TestSources_OneThatFailsLeavesTheOthersLive(t *testing.T) {
 	for source, panel := range map[string]string{"Prometheus": "Calls", "loadgen": "Breakers", "cluster": "Pods", "run": "Scenario"} {
 		t.Run(source, func(t *testing.T) {
 			m := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40}, arrives(tripped()))
-			for after := time.Second; after <= 12*time.Second; after += time.Second {
-				m = told(m, alive(tripped(), source, after))
+			for passed := time.Second; passed <= 12*time.Second; passed += time.Second {
+				m = after(m, alive(tripped(), source, passed))
 			}
 			view := m.View()
 			for title, rule := range rules(view) {
@@ -61,7 +61,7 @@ func TestSources_OneThatHangsIsStale(t *testing.T) {
 	for _, source := range []string{"loadgen", "cluster", "run"} {
 		s := tripped()
 		s.At = noon.Add(9 * time.Second)
-		m = told(m, arrives(s).of(source))
+		m = after(m, arrives(s).of(source))
 	}
 	found := rules(m.View())
 	if !strings.Contains(found["Calls"], "▲ stale 9s") || strings.Contains(found["Pods"], "stale") {

@@ -59,7 +59,7 @@ func TestView_FitsEveryWindow(t *testing.T) {
 		m := screen(plainStyles(), msgs...)
 		for _, width := range []int{1, 20, 59, 60, 61, 79, 80, 100, 120, 139, 140, 141, 199, 200} {
 			for _, height := range []int{1, 5, 14, 15, 16, 18, 24, 39, 40, 60} {
-				m = told(m, tea.WindowSizeMsg{Width: width, Height: height})
+				m = after(m, tea.WindowSizeMsg{Width: width, Height: height})
 				fits(t, m.View(), size{width, height})
 			}
 		}
