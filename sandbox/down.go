@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -137,4 +138,4 @@ func Open(ctx context.Context, f Folders, name string) (cluster.Cluster, error) 
 // NotUpError is the error for a sandbox that is not up.
 type NotUpError struct{ Name string }
 
-func (e *NotUpError) Error() string { return "sandbox " + e.Name + " is not up" }
+func (e *NotUpError) Error() string { return fmt.Sprintf("sandbox %q is not up", e.Name) }

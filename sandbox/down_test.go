@@ -102,7 +102,7 @@ func TestOpen(t *testing.T) {
 		fails                 string
 	}{
 		{"a sandbox that is up", "one", made, true, ""},
-		{"one that was never created", "one", "", false, "sandbox one is not up\ntry: sandbox up"},
+		{"one that was never created", "one", "", false, "sandbox \"one\" is not up\ntry: sandbox up"},
 		{"the default one, never created", DefaultName, "", false, "is not up\ntry: sandbox up"},
 		{"one that is incomplete", "one", `{"engine":"podman"}`, true, "is not up"},
 		{"one without its kubeconfig", "one", made, false, "is not up"},

@@ -18,7 +18,7 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
-	return fmt.Sprintf("sandbox %s is being changed by %s", e.Name, e.Holder)
+	return fmt.Sprintf("sandbox %q is being changed by %s", e.Name, e.Holder)
 }
 
 // Lock takes the lock of a sandbox, which every command holds while it changes the sandbox. The verb is the command line that other commands show

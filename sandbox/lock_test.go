@@ -32,7 +32,7 @@ func TestLock_SecondCommandNamesHolder(t *testing.T) {
 			if !errors.As(err, &locked) || locked.Name != "one" || locked.Holder.Verb != c.first || locked.Holder.PID != os.Getpid() {
 				t.Fatalf("got %v", err)
 			}
-			fixture.WantError(t, err, "sandbox one is being changed by `sandbox "+c.first+"`, process ")
+			fixture.WantError(t, err, "sandbox \"one\" is being changed by `sandbox "+c.first+"`, process ")
 			var said []string
 			for _, r := range remedy.Of(err) {
 				said = append(said, r.Text(nil))

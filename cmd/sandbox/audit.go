@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 )
 
-// auditLimit is how long comparing every order may take.
+// auditLimit is the deadline for comparing all orders.
 const auditLimit = time.Minute
 
 // auditDocument is what `audit -o json` prints. Add fields; never rename one.
@@ -28,18 +28,18 @@ type auditDocument struct {
 	ChargedCents int64    `json:"chargedCents"`
 }
 
-func newAudit(w world, g *globals) *cobra.Command {
+func newAudit(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "Say whether orders, stock and money of the shop agree",
-		Long:  "Compare every order with what is reserved, sold and charged for it. Orders in flight are counted, not judged. Exit code 1: something does not agree.",
+		Short: "Check that orders, stock and payments of the shop agree",
+		Long:  "Compare every order with the stock and the payments recorded for it. Orders in flight are counted but not checked. Exit code 1: a difference was found.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := g.asJSON()
 			if err != nil {
 				return err
 			}
-			c, err := openCluster(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), proc, g)
 			if err != nil {
 				return err
 			}
@@ -50,7 +50,7 @@ func newAudit(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return audit(ctx, w.stdout, orderv1.NewOrderServiceClient(conn), asJSON)
+			return audit(ctx, proc.stdout, orderv1.NewOrderServiceClient(conn), asJSON)
 		},
 	}
 	outputFlag(cmd, g)
@@ -60,7 +60,7 @@ func newAudit(w world, g *globals) *cobra.Command {
 func audit(ctx context.Context, out io.Writer, orders orderv1.OrderServiceClient, asJSON bool) error {
 	got, err := orders.Audit(ctx, &orderv1.AuditRequest{})
 	if err != nil {
-		return remedy.Errorf(remedy.Command("status"), "asking orderservice for an audit: %w", err)
+		return remedy.Errorf(remedy.Command("status"), "auditing orders: %w", err)
 	}
 	doc := auditDocument{
 		Consistent: got.GetConsistent(), Violations: append([]string{}, got.GetViolations()...), Confirmed: got.GetConfirmed(), Cancelled: got.GetCancelled(),
@@ -72,7 +72,7 @@ func audit(ctx context.Context, out io.Writer, orders orderv1.OrderServiceClient
 		_, err = io.WriteString(out, doc.text())
 	}
 	if err == nil && !doc.Consistent {
-		err = &codedError{exitNotHeld, errors.New("orders, stock and money do not agree")}
+		err = &codedError{exitNotHeld, errors.New("orders, stock and payments do not agree")}
 	}
 	return err
 }
@@ -85,7 +85,7 @@ func (d auditDocument) text() string {
 		fmt.Fprintln(&b, "  ✗", v)
 	}
 	if d.Consistent {
-		fmt.Fprintln(&b, "orders, stock and money agree")
+		fmt.Fprintln(&b, "orders, stock and payments agree")
 	}
 	return b.String()
 }

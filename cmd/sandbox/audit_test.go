@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 )
 
-// ledger answers audits.
+// ledger is an OrderService that returns a fixed audit.
 type ledger struct {
 	orderv1.OrderServiceClient
 	answer *orderv1.AuditResponse
@@ -25,7 +25,7 @@ func (l ledger) Audit(context.Context, *orderv1.AuditRequest, ...grpc.CallOption
 	return l.answer, l.err
 }
 
-func TestAudit(t *testing.T) {
+func TestAudit_OutputAndExitCode(t *testing.T) {
 	agree := &orderv1.AuditResponse{Consistent: true, Confirmed: 3, Cancelled: 2, InFlight: 1, OrderedCents: 700, ChargedCents: 700}
 	differ := &orderv1.AuditResponse{Violations: []string{"sku-7 has 4 reserved"}, Confirmed: 3, OrderedCents: 700, ChargedCents: 600}
 	for _, c := range []struct {
@@ -35,15 +35,15 @@ func TestAudit(t *testing.T) {
 		want     string
 	}{
 		{"all agrees", ledger{answer: agree}, exitDone,
-			"orders   3 confirmed, 2 cancelled, 1 in flight\nmoney    700 cents ordered, 700 charged\norders, stock and money agree\n"},
-		{"a sku does not", ledger{answer: differ}, exitNotHeld,
+			"orders   3 confirmed, 2 cancelled, 1 in flight\nmoney    700 cents ordered, 700 charged\norders, stock and payments agree\n"},
+		{"a difference", ledger{answer: differ}, exitNotHeld,
 			"orders   3 confirmed, 0 cancelled, 0 in flight\nmoney    700 cents ordered, 600 charged\n  ✗ sku-7 has 4 reserved\n"},
-		{"nobody answers", ledger{err: status.Error(codes.Unavailable, "away")}, exitEnvironment, ""},
+		{"no answer", ledger{err: status.Error(codes.Unavailable, "away")}, exitEnvironment, ""},
 	} {
 		var text, document strings.Builder
 		err := audit(t.Context(), &text, c.ledger, false)
 		if code := exitCodeOf(err); code != c.code || text.String() != c.want {
-			t.Errorf("%s: exit code %d, %v, told %q", c.sentence, code, err, text.String())
+			t.Errorf("%s: exit code %d, %v, printed %q", c.sentence, code, err, text.String())
 		}
 		if c.ledger.err != nil {
 			continue

@@ -20,12 +20,13 @@ import (
 
 const servingPodHeader = "x-serving-pod"
 
-func newCall(w world, g *globals) *cobra.Command {
+func newCall(proc process, g *globals) *cobra.Command {
 	var release string
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:     "call METHOD [JSON]",
-		Short:   "Call a service over mutual TLS; prints the response, and the serving pod on stderr",
+		Short:   "Call a method of a service over mutual TLS",
+		Long:    "Call a method of a service over mutual TLS. The response is printed as JSON, the name of the pod that served it on standard error.",
 		Example: `  sandbox call user.v1.UserService/GetUser '{"userId":"u-1"}'`,
 		Args:    cobra.RangeArgs(1, 2),
 		ValidArgsFunction: completeFirst(func() []string {
@@ -51,7 +52,7 @@ func newCall(w world, g *globals) *cobra.Command {
 			if release == "" {
 				release = home
 			}
-			c, err := openCluster(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), proc, g)
 			if err != nil {
 				return err
 			}
@@ -62,22 +63,22 @@ func newCall(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return invoke(ctx, w, conn, method, request)
+			return invoke(ctx, proc, conn, method, request)
 		},
 	}
-	cmd.Flags().StringVar(&release, "to", "", "release to call (default: the one that serves METHOD)")
+	cmd.Flags().StringVar(&release, "to", "", "release to call (default: the release that serves METHOD)")
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "deadline of the call")
 	return cmd
 }
 
-// invoke makes one call; an answer that is an error counts as an expectation that did not hold.
-func invoke(ctx context.Context, w world, conn grpc.ClientConnInterface, method protoreflect.MethodDescriptor, request *dynamicpb.Message) error {
+// invoke makes one call and prints the response. An error status from the service leads to exit code 1.
+func invoke(ctx context.Context, proc process, conn grpc.ClientConnInterface, method protoreflect.MethodDescriptor, request *dynamicpb.Message) error {
 	response := dynamicpb.NewMessage(method.Output())
 	var header metadata.MD
 	full := fmt.Sprintf("/%s/%s", method.Parent().FullName(), method.Name())
 	err := conn.Invoke(ctx, full, request, response, grpc.Header(&header))
 	if pods := header.Get(servingPodHeader); len(pods) > 0 {
-		fmt.Fprintln(w.stderr, "served by", pods[0])
+		fmt.Fprintln(proc.stderr, "served by", pods[0])
 	}
 	if err != nil {
 		return answeredError(err)
@@ -86,20 +87,20 @@ func invoke(ctx context.Context, w world, conn grpc.ClientConnInterface, method 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w.stdout, "%s\n", text)
+	_, err = fmt.Fprintf(proc.stdout, "%s\n", text)
 	return err
 }
 
-// answeredError is an error that a service returned, with the remedies among its details.
+// answeredError returns the error for a status that a service returned, with the remedies from its details.
 func answeredError(err error) error {
 	return &codedError{exitNotHeld, remedy.Wrap(fmt.Errorf("%s: %s", status.Code(err), status.Convert(err).Message()), refusal.Remedies(err)...)}
 }
 
-// findMethod looks a unary method up in the catalog, and the release that serves it.
+// findMethod returns the descriptor of a unary method and the release that serves it.
 func findMethod(name string) (protoreflect.MethodDescriptor, string, error) {
 	service, method, ok := strings.Cut(strings.TrimPrefix(name, "/"), "/")
 	if !ok {
-		return nil, "", usageError(remedy.Command("call", "user.v1.UserService/GetUser", `{"userId":"u-1"}`), "%q is no method", name)
+		return nil, "", usageError(remedy.Command("call", "user.v1.UserService/GetUser", `{"userId":"u-1"}`), "%q is not a method", name)
 	}
 	var services []string
 	for _, c := range callables() {
@@ -109,7 +110,7 @@ func findMethod(name string) (protoreflect.MethodDescriptor, string, error) {
 			return m, c.release, err
 		}
 	}
-	return nil, "", usageError(remedy.OneOf(services...), "%q is no service of the sandbox", service)
+	return nil, "", usageError(remedy.OneOf(services...), "%q is not a service of the sandbox", service)
 }
 
 func (c callable) method(name string) (protoreflect.MethodDescriptor, error) {
@@ -121,7 +122,7 @@ func (c callable) method(name string) (protoreflect.MethodDescriptor, error) {
 	case m == nil:
 		return nil, usageError(remedy.OneOf(names...), "%s has no method %q", c.FullName(), name)
 	case isStream(m):
-		return nil, usageError(remedy.OneOf(names...), "%s/%s is a stream, and `call` makes one call with one answer", c.FullName(), name)
+		return nil, usageError(remedy.OneOf(names...), "%s/%s is a streaming method; `call` supports unary methods only", c.FullName(), name)
 	default:
 		return m, nil
 	}

@@ -62,32 +62,32 @@ func TestCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	call := func(id string) (stdout, stderr string, err error) {
-		var out, talk strings.Builder
+		var out, errs strings.Builder
 		request := dynamicpb.NewMessage(method.Input())
 		if err := protojson.Unmarshal([]byte(`{"userId":"`+id+`"}`), request); err != nil {
 			t.Fatal(err)
 		}
-		err = invoke(t.Context(), world{stdout: &out, stderr: &talk}, conn, method, request)
-		return out.String(), talk.String(), err
+		err = invoke(t.Context(), process{stdout: &out, stderr: &errs}, conn, method, request)
+		return out.String(), errs.String(), err
 	}
 
 	stdout, stderr, err := call("u-1")
 	if err != nil || stderr != "served by userservice-1\n" {
-		t.Errorf("%v, with the talk %q", err, stderr)
+		t.Errorf("%v, with standard error %q", err, stderr)
 	}
 	var got map[string]any
 	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
-		t.Errorf("the response is no JSON: %v", err)
+		t.Errorf("the response is not JSON: %v", err)
 	}
 	want := map[string]any{"user": map[string]any{"userId": "u-1", "name": "Ada", "email": "", "age": 0.0}}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the response, fields without a value too (-want +got)\n%s", diff)
+		t.Errorf("the response, including fields without a value (-want +got)\n%s", diff)
 	}
 
 	stdout, stderr, err = call("u-2")
 	var coded *codedError
 	if !errors.As(err, &coded) || coded.code != exitNotHeld || stdout != "" || stderr != "served by userservice-1\n" {
-		t.Errorf("an error is %v, printed %q, with the talk %q", err, stdout, stderr)
+		t.Errorf("an error is %v, printed %q, with standard error %q", err, stdout, stderr)
 	}
 	fixture.WantError(t, err, "NotFound: no such user")
 }

@@ -15,51 +15,56 @@ import (
 
 // certsDocument is what `certs list -o json` prints. Add fields; never rename one.
 type certsDocument struct {
-	Rotation     string              `json:"rotation"` // steady, introducing, switching or retiring
+	// Rotation is steady, introducing, switching or retiring.
+	Rotation     string              `json:"rotation"`
 	Roots        []rootDocument      `json:"roots"`
 	Certificates []certificateOfList `json:"certificates"`
 }
 
 type rootDocument struct {
-	Subject     string    `json:"subject"`
-	Role        string    `json:"role"` // issuing, next, previous or retired
+	Subject string `json:"subject"`
+	// Role is issuing, next, previous or retired.
+	Role        string    `json:"role"`
 	Fingerprint string    `json:"fingerprint"`
 	NotAfter    time.Time `json:"notAfter"`
 }
 
 type certificateOfList struct {
-	Namespace   string    `json:"namespace"`
-	Name        string    `json:"name"`
-	Kind        string    `json:"kind"` // intermediate or workload
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Kind is intermediate or workload.
+	Kind        string    `json:"kind"`
 	Fingerprint string    `json:"fingerprint"`
 	NotBefore   time.Time `json:"notBefore,omitzero"`
 	NotAfter    time.Time `json:"notAfter,omitzero"`
-	Accepted    bool      `json:"accepted"` // by one who trusts the mounted roots
-	Why         string    `json:"why"`      // it is not
+	// Accepted is true if a peer that trusts the mounted roots would accept the certificate.
+	Accepted bool `json:"accepted"`
+	// Why is the reason if Accepted is false.
+	Why string `json:"why"`
 }
 
-func newCerts(w world, g *globals) *cobra.Command {
+func newCerts(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "certs",
-		Short: "List certificates, renew them, or replace the root, while calls go on",
+		Short: "List certificates, renew them or replace the root, without failed calls",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCertsList(w, g), newCertsRenew(w, g), newCertsRotateRoot(w, g))
+	cmd.AddCommand(newCertsList(proc, g), newCertsRenew(proc, g), newCertsRotateRoot(proc, g))
 	return cmd
 }
 
-func newCertsList(w world, g *globals) *cobra.Command {
+func newCertsList(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the roots and every certificate, with its end and whether it would be accepted",
+		Short: "List the roots and certificates, when they expire, and whether peers would accept them",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := g.asJSON()
 			if err != nil {
 				return err
 			}
-			c, err := openCluster(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), proc, g)
 			if err != nil {
 				return err
 			}
@@ -74,9 +79,9 @@ func newCertsList(w world, g *globals) *cobra.Command {
 			}
 			doc := newCertsDocument(trust, all)
 			if asJSON {
-				return writeJSON(w.stdout, doc)
+				return writeJSON(proc.stdout, doc)
 			}
-			return doc.writeTable(w.stdout)
+			return doc.writeTable(proc.stdout)
 		},
 	}
 	outputFlag(cmd, g)
@@ -121,65 +126,65 @@ func (d certsDocument) writeTable(out io.Writer) error {
 		return err
 	}
 	if d.Rotation != "steady" {
-		fmt.Fprintf(out, "\nthe root is being replaced, or that was interrupted: %s\n", d.Rotation)
+		fmt.Fprintf(out, "\na replacement of the root is in progress or was interrupted: %s\n", d.Rotation)
 	}
 	return nil
 }
 
-func newCertsRenew(w world, g *globals) *cobra.Command {
+func newCertsRenew(proc process, g *globals) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "renew {NAME… | --all}",
-		Short: "Have certificates issued again with new keys, and wait until every pod presents its new one",
-		Long: "Have certificates issued again with new keys, and wait until every pod presents its new one.\n\n" +
-			"A name is NAME or NAMESPACE/NAME, as `sandbox certs list` prints it. sandbox-intermediate is the authority that signs every workload: renewing\n" +
-			"it changes what nobody trusts. --all renews it first and then every workload's certificate.",
+		Short: "Renew certificates with new keys, and wait until every pod presents its new certificate",
+		Long: "Renew certificates with new keys, and wait until every pod presents its new certificate.\n\n" +
+			"A name is NAME or NAMESPACE/NAME, as `sandbox certs list` prints it. sandbox-intermediate is the certificate authority that signs the\n" +
+			"certificates of all workloads. Renewing it does not change the trusted roots. --all renews it first and then every workload's certificate.",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if all == (len(names) > 0) {
-				return &codedError{exitUsage, remedy.New("renewing certificates: want names, or --all", remedy.Command("certs", "renew", "--all"))}
+				return &codedError{exitUsage, remedy.New("renewing certificates: want names or --all", remedy.Command("certs", "renew", "--all"))}
 			}
-			err := replaceCertificates(w, g, func(o sandbox.CertificateOptions) error { return sandbox.RenewCertificates(cmd.Context(), o, names) })
+			err := replaceCertificates(proc, g, func(o sandbox.CertificateOptions) error { return sandbox.RenewCertificates(cmd.Context(), o, names) })
 			var unknown *sandbox.UnknownCertificateError
 			if errors.As(err, &unknown) {
 				return &codedError{exitUsage, err}
 			}
 			if err == nil {
-				fmt.Fprintln(w.stdout, "renewed; every pod presents its new certificate")
+				fmt.Fprintln(proc.stdout, "renewed; every pod presents its new certificate")
 			}
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "renew the intermediate and every workload's certificate")
+	cmd.Flags().BoolVar(&all, "all", false, "renew the intermediate and the certificates of all workloads")
 	return cmd
 }
 
-func newCertsRotateRoot(w world, g *globals) *cobra.Command {
+func newCertsRotateRoot(proc process, g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "rotate-root",
-		Short: "Replace the root that everything trusts, without a failed call",
-		Long: "Replace the root that everything trusts, without a failed call:\n\n" +
-			"  1. every pod trusts the old root and a new one\n" +
-			"  2. every certificate is issued again under the new root, and every pod presents its new one\n" +
-			"  3. no pod trusts the old root\n\n" +
-			"Each stage ends when every pod reports it. A replacement that was interrupted is completed by the same command, or by `sandbox up`.",
+		Short: "Replace the root certificate without a failed call",
+		Long: "Replace the root certificate that all workloads trust, without a failed call:\n\n" +
+			"  1. every pod trusts both the old root and a new one\n" +
+			"  2. every certificate is renewed under the new root, and every pod presents its new certificate\n" +
+			"  3. no pod trusts the old root any more\n\n" +
+			"Each stage ends when every pod reports it. To complete a replacement that was interrupted, repeat the command or run `sandbox up`.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := replaceCertificates(w, g, func(o sandbox.CertificateOptions) error { return sandbox.RotateRoot(cmd.Context(), o) })
+			err := replaceCertificates(proc, g, func(o sandbox.CertificateOptions) error { return sandbox.RotateRoot(cmd.Context(), o) })
 			if err == nil {
-				fmt.Fprintln(w.stdout, "the root is replaced; nothing trusts the old one")
+				fmt.Fprintln(proc.stdout, "the root is replaced; no pod trusts the old one")
 			}
 			return err
 		},
 	}
 }
 
-// replaceCertificates shows the progress of do.
-func replaceCertificates(w world, g *globals, do func(sandbox.CertificateOptions) error) error {
-	folders, err := w.folders()
+// replaceCertificates calls do and shows its progress.
+func replaceCertificates(proc process, g *globals, do func(sandbox.CertificateOptions) error) error {
+	folders, err := proc.folders()
 	if err != nil {
 		return err
 	}
-	screen := newProgressScreen(w)
+	screen := newProgressScreen(proc)
 	defer screen.close()
 	return do(sandbox.CertificateOptions{Name: g.name, Folders: folders, Observe: screen.observe})
 }

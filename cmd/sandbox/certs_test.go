@@ -34,7 +34,7 @@ cert-manager/sandbox-intermediate  intermediate  2030-01-02 04:04:05Z  aa       
 shop/userservice                   workload      2030-01-02 04:04:05Z  bb                expired at 2030
 shop/cli                           workload      -                                       not issued yet
 
-the root is being replaced, or that was interrupted: switching
+a replacement of the root is in progress or was interrupted: switching
 `
 	if diff := cmp.Diff(want, table.String()); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)

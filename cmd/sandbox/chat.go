@@ -21,17 +21,17 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-func newChat(w world, g *globals) *cobra.Command {
+func newChat(proc process, g *globals) *cobra.Command {
 	var name string
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "chat ROOM",
-		Short: "Say what you type in a room of UserService, and hear everybody there",
-		Long: `Say each line of standard input in a room of UserService, and print what everybody says there, oneself included. It ends with the input,
-once all was said and heard, or with Ctrl-C.
+		Short: "Chat in a room of UserService",
+		Long: `Send each line of standard input as a message to a room of UserService, and print all messages of the room, including your own. The command
+ends when all input has been sent and received back, or with Ctrl-C.
 
-When its stream breaks it joins again after the last message it heard, and says again what it did not hear: kill pods meanwhile, and
-nothing is lost or said twice.`,
+If its stream breaks, it rejoins after the last message that it received and sends unconfirmed messages again. No message is lost or
+duplicated, even if pods are killed during the chat.`,
 		Example: `  sandbox chat hall --as ada
   echo hello | sandbox chat hall`,
 		Args:              cobra.ExactArgs(1),
@@ -41,7 +41,7 @@ nothing is lost or said twice.`,
 			if err != nil {
 				return err
 			}
-			c, err := openCluster(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), proc, g)
 			if err != nil {
 				return err
 			}
@@ -50,37 +50,38 @@ nothing is lost or said twice.`,
 			if err != nil {
 				return err
 			}
-			v := &userclient.Chat{Client: userv1.NewUserServiceClient(conn), Room: args[0], User: name, Key: newKeys(), Receive: printing(w.stdout, asJSON),
-				Lost: func(err error) { fmt.Fprintln(w.stderr, "joining again:", status.Convert(err).Message()) }}
+			v := &userclient.Chat{Client: userv1.NewUserServiceClient(conn), Room: args[0], User: name, Key: newKeys(), Receive: printing(proc.stdout, asJSON),
+				Lost: func(err error) { fmt.Fprintln(proc.stderr, "rejoining:", status.Convert(err).Message()) }}
 			if all {
 				v.After = proto.Int64(0)
 			}
-			ctx, leave := whileRead(cmd.Context(), w.stdout)
+			ctx, leave := whileRead(cmd.Context(), proc.stdout)
 			defer leave()
-			return leaving(ctx, v.Run(ctx, typed(ctx, w.stdin)))
+			return leaving(ctx, v.Run(ctx, typed(ctx, proc.stdin)))
 		},
 	}
-	cmd.Flags().StringVar(&name, "as", live.Account, "who says it")
-	cmd.Flags().BoolVar(&all, "all", false, "hear what was said before, from the beginning")
+	cmd.Flags().StringVar(&name, "as", live.Account, "name of the sender")
+	cmd.Flags().BoolVar(&all, "all", false, "also print earlier messages of the room")
 	outputFlag(cmd, g)
 	return cmd
 }
 
-// leaving makes Ctrl-C a good end, and any other error one that the service answered.
+// leaving returns nil after Ctrl-C. Any other error is one that the service returned.
 func leaving(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
-		return nil //nolint:nilerr // whoever leaves is told nothing of what leaving broke
+		return nil //nolint:nilerr // the error is a consequence of leaving
 	}
 	return answeredError(err)
 }
 
-// newKeys makes keys that no other process makes.
+// newKeys returns a function that makes the idempotency key of the n-th message. No other process makes the same keys.
 func newKeys() func(int) string {
 	run := rand.Text()
 	return func(n int) string { return run + "-" + strconv.Itoa(n) }
 }
 
-// typed are the lines of in that have a text, until it or ctx ends. A read cannot be interrupted, so it ends with the process.
+// typed sends the lines of in that are not blank, until in or ctx ends. A read cannot be interrupted, so the goroutine may live as long as the
+// process.
 func typed(ctx context.Context, in io.Reader) <-chan string {
 	lines := make(chan string)
 	go func() {
@@ -90,7 +91,7 @@ func typed(ctx context.Context, in io.Reader) <-chan string {
 			if line = strings.TrimSpace(line); line != "" {
 				select {
 				case lines <- line:
-				case <-ctx.Done(): // nobody listens any more
+				case <-ctx.Done():
 					return
 				}
 			}
@@ -102,7 +103,7 @@ func typed(ctx context.Context, in io.Reader) <-chan string {
 	return lines
 }
 
-// printing prints messages: a line each, or an object each.
+// printing returns a function that prints a message as a line of text or as a JSON object.
 func printing(out io.Writer, asJSON bool) func(*userv1.ChatMessage) error {
 	return func(m *userv1.ChatMessage) error {
 		if asJSON {
@@ -117,7 +118,7 @@ func printing(out io.Writer, asJSON bool) func(*userv1.ChatMessage) error {
 	}
 }
 
-// visible keeps what somebody else says from commanding this terminal.
+// visible replaces control characters, so that a message from someone else cannot control this terminal.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

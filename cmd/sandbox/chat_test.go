@@ -11,7 +11,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-func TestPrinting(t *testing.T) {
+func TestPrinting_EscapesControlCharacters(t *testing.T) {
 	m := &userv1.ChatMessage{Room: "hall", UserId: "eve", Text: "clear\x1b[2J", Id: 7, Time: timestamppb.Now()}
 	for asJSON, want := range map[bool][]string{false: {"  eve  clear\uFFFD[2J\n"}, true: {`"eve"`, `"7"`, `\u001b`}} {
 		var out strings.Builder

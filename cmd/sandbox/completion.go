@@ -7,7 +7,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
-// completeFirst offers words for the first argument, and nothing for a later one.
+// completeFirst completes the first argument with words, and later arguments with nothing.
 func completeFirst(words func() []string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
@@ -17,7 +17,7 @@ func completeFirst(words func() []string) cobra.CompletionFunc {
 	}
 }
 
-// flagWords are what the flags take that do not take anything.
+// flagWords returns the values of the flags that accept a fixed set of values.
 func flagWords() map[string][]string {
 	return map[string][]string{
 		"engine": cluster.EngineNames(),
@@ -26,11 +26,11 @@ func flagWords() map[string][]string {
 	}
 }
 
-// completeWords makes a shell offer what the flags of c and its subcommands take, and no files to commands that take no argument.
+// completeWords adds completion for the flags of c and its subcommands, and disables file completion for commands without arguments.
 func completeWords(c *cobra.Command) {
 	for flag, words := range flagWords() {
 		if c.Flags().Lookup(flag) != nil || c.PersistentFlags().Lookup(flag) != nil {
-			// It fails only for a flag that is not there, or has its words already.
+			// It fails only for a flag that does not exist or that already has a completion.
 			_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 		}
 	}

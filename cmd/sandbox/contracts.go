@@ -13,13 +13,13 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/contracts/verify"
 )
 
-func newContracts(w world, g *globals) *cobra.Command {
-	cmd := &cobra.Command{Use: "contracts", Short: "Check what services expect of each other against those that run", Args: cobra.NoArgs,
+func newContracts(proc process, g *globals) *cobra.Command {
+	cmd := &cobra.Command{Use: "contracts", Short: "List and verify the contracts between services", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	list := &cobra.Command{Use: "list", Short: "List every contract with its interactions", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return listContracts(w, g) }}
+		RunE: func(*cobra.Command, []string) error { return listContracts(proc, g) }}
 	outputFlag(list, g)
-	cmd.AddCommand(list, newVerify(w, g))
+	cmd.AddCommand(list, newVerify(proc, g))
 	return cmd
 }
 
@@ -38,7 +38,7 @@ type interactionDocument struct {
 	Reason string `json:"reason"`
 }
 
-func listContracts(w world, g *globals) error {
+func listContracts(proc process, g *globals) error {
 	asJSON, err := g.asJSON()
 	if err != nil {
 		return err
@@ -56,9 +56,9 @@ func listContracts(w world, g *globals) error {
 		docs = append(docs, doc)
 	}
 	if asJSON {
-		return writeJSON(w.stdout, map[string]any{"contracts": docs})
+		return writeJSON(proc.stdout, map[string]any{"contracts": docs})
 	}
-	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+	t := tabwriter.NewWriter(proc.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CONSUMER\tPROVIDER\tINTERACTION\tWHEN\tMETHOD\tENDS WITH")
 	for _, c := range docs {
 		for _, i := range c.Interactions {
@@ -69,13 +69,13 @@ func listContracts(w world, g *globals) error {
 	return t.Flush()
 }
 
-// selectContracts takes contracts and providers by name; all of them without a name.
+// selectContracts returns the contracts and providers with the given names, or all of them without a name.
 func selectContracts(all []contracts.Contract, names []string) (verify.Selection, error) {
 	var s verify.Selection
 	known, used := contractNames(all), map[string]bool{}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return s, usageError(remedy.OneOf(known...), "%q is neither a contract nor a provider", name)
+			return s, usageError(remedy.OneOf(known...), "%q is not a contract or a provider", name)
 		}
 		used[name] = true
 	}
@@ -94,7 +94,7 @@ func selectContracts(all []contracts.Contract, names []string) (verify.Selection
 	return s, nil
 }
 
-// contractNames are the contracts, and the releases that provide something.
+// contractNames returns the names of the contracts and of the providers.
 func contractNames(all []contracts.Contract) []string {
 	var names []string
 	for _, c := range all {

@@ -11,13 +11,13 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
 
-func TestSelectingContracts(t *testing.T) {
+func TestSelectContracts(t *testing.T) {
 	all := []contracts.Contract{{Consumer: "cli", Provider: "userservice"}, {Consumer: "orderservice", Provider: "userservice"}, {Consumer: "orderservice", Provider: "paymentservice"}}
 	for _, c := range []struct{ sentence, names, contracts, providers string }{
 		{"all", "", "cli__userservice orderservice__userservice orderservice__paymentservice", "userservice loadgen inventoryservice paymentservice orderservice"},
 		{"one contract", "orderservice__userservice", "orderservice__userservice", "userservice"},
-		{"all of a provider", "userservice", "cli__userservice orderservice__userservice", "userservice"},
-		{"a provider of whom nobody expects anything", "loadgen", "", "loadgen"},
+		{"all contracts of a provider", "userservice", "cli__userservice orderservice__userservice", "userservice"},
+		{"a provider without contracts", "loadgen", "", "loadgen"},
 		{"a contract and a provider, in the order of the catalogs", "loadgen orderservice__paymentservice", "orderservice__paymentservice", "loadgen paymentservice"},
 	} {
 		s, err := selectContracts(all, strings.Fields(c.names))
@@ -36,11 +36,11 @@ func TestSelectingContracts(t *testing.T) {
 		}
 	}
 	_, err := selectContracts(all, []string{"nobody"})
-	fixture.WantError(t, err, `"nobody" is neither a contract nor a provider`, "\ntry: one of cli__userservice, ", "loadgen")
+	fixture.WantError(t, err, `"nobody" is not a contract or a provider`, "\ntry: one of cli__userservice, ", "loadgen")
 }
 
-// TestEveryConsumerHasACertificate: a contract is replayed with its consumer's.
-func TestEveryConsumerHasACertificate(t *testing.T) {
+// TestContracts_ConsumersHaveCertificates matters because a contract is replayed with the certificate of its consumer.
+func TestContracts_ConsumersHaveCertificates(t *testing.T) {
 	all, err := contracts.All()
 	if err != nil {
 		t.Fatal(err)

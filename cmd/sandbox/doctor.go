@@ -17,44 +17,45 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
-func newDoctor(w world, g *globals) *cobra.Command {
+func newDoctor(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check the machine and the sandbox, each finding with its fix",
+		Short: "Check the machine and the sandbox, and show how to fix problems",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := g.asJSON()
 			if err != nil {
 				return err
 			}
-			patient, c, err := doctorHost(cmd.Context(), w, g)
+			host, c, err := doctorHost(cmd.Context(), proc, g)
 			if err != nil {
 				return err
 			}
 			if c != nil {
 				defer c.Close()
 			}
-			findings := doctor.Run(cmd.Context(), patient, nil)
+			findings := doctor.Run(cmd.Context(), host, nil)
 			if err := cmd.Context().Err(); err != nil {
-				return fmt.Errorf("checking: %w", err) // what is left was skipped
+				// The remaining checks were skipped.
+				return fmt.Errorf("checking: %w", err)
 			}
 			if asJSON {
-				err = writeJSON(w.stdout, doctor.NewDocument(findings, g.commandLine))
+				err = writeJSON(proc.stdout, doctor.NewDocument(findings, g.commandLine))
 			} else {
-				err = printFindings(w, g, findings)
+				err = printFindings(proc, g, findings)
 			}
 			if err != nil {
 				return err
 			}
-			return unfit(findings)
+			return failedChecks(findings)
 		},
 	}
 	outputFlag(cmd, g)
 	return cmd
 }
 
-// unfit names the checks that failed, and the first thing to do about them.
-func unfit(findings []doctor.Finding) error {
+// failedChecks returns an error that names the checks that failed, with the fix of the first one. It is nil if none failed.
+func failedChecks(findings []doctor.Finding) error {
 	var failed []string
 	var fix remedy.Remedy
 	for _, f := range findings {
@@ -68,12 +69,16 @@ func unfit(findings []doctor.Finding) error {
 	if len(failed) == 0 {
 		return nil
 	}
-	return &codedError{code: exitEnvironment, err: remedy.New("not fit: "+strings.Join(failed, ", "), fix)}
+	noun := "checks"
+	if len(failed) == 1 {
+		noun = "check"
+	}
+	return &codedError{code: exitEnvironment, err: remedy.New(fmt.Sprintf("%d %s failed: %s", len(failed), noun, strings.Join(failed, ", ")), fix)}
 }
 
-func printFindings(w world, g *globals, findings []doctor.Finding) error {
+func printFindings(proc process, g *globals, findings []doctor.Finding) error {
 	marks := map[doctor.Outcome]string{doctor.Pass: "✓ pass", doctor.Warn: "! warn", doctor.Fail: "✗ fail", doctor.Skip: "- skip"}
-	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+	t := tabwriter.NewWriter(proc.stdout, 0, 0, 2, ' ', 0)
 	for _, f := range findings {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", marks[f.Outcome], f.Category, f.ID, f.Message)
 		if f.Fix.IsZero() {
@@ -86,38 +91,39 @@ func printFindings(w world, g *globals, findings []doctor.Finding) error {
 	return t.Flush()
 }
 
-// doctorHost returns this machine, with the sandbox's cluster when there is one.
-func doctorHost(ctx context.Context, w world, g *globals) (doctor.Host, *live.Cluster, error) {
-	patient := doctor.ThisHost(w.getenv)
-	folders, err := w.folders()
+// doctorHost returns what the checks examine: this machine and, if the sandbox is up, its cluster, which the caller must close.
+func doctorHost(ctx context.Context, proc process, g *globals) (doctor.Host, *live.Cluster, error) {
+	host := doctor.ThisHost(proc.getenv)
+	folders, err := proc.folders()
 	if err != nil {
-		return patient, nil, err
+		return host, nil, err
 	}
 	if _, err := sandbox.PrepareEngines(folders); err != nil {
-		return patient, nil, err
+		return host, nil, err
 	}
 	meant := engineMeant(g, folders)
 	choice, refused := cluster.Choose(ctx, meant, func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) })
-	patient.EngineProbe = func(context.Context) error { return refused }
+	host.EngineProbe = func(context.Context) error { return refused }
 	if meant != "" {
-		patient.Engine = meant // also where it is refused: no other is of use
+		// An engine that does not work is still the one to examine: no other one would be used.
+		host.Engine = meant
 	}
 	if refused == nil {
-		patient.Engine = choice.Engine.Name
-		patient.EngineStorage = choice.Engine.Storage
+		host.Engine = choice.Engine.Name
+		host.EngineStorage = choice.Engine.Storage
 	}
-	patient.SetsUp = true
-	patient.CacheDir, patient.Registries = folders.Images(), images.Registries()
+	host.SetsUp = true
+	host.CacheDir, host.Registries = folders.Images(), images.Registries()
 	tree, err := sourceTree(g)
 	if err != nil {
-		return patient, nil, err
+		return host, nil, err
 	}
 	if tree != "" {
-		patient.Lacking = func(context.Context) ([]doctor.Lacking, error) { return imagesLacking(folders, tree) }
+		host.Lacking = func(context.Context) ([]doctor.Lacking, error) { return imagesLacking(folders, tree) }
 	}
-	patient.CacheIntact = func(ctx context.Context) error { return cacheIntact(ctx, folders) }
-	patient.Kubeconfig = folders.Kubeconfig(g.name)
-	patient.LeftBehind = func() ([]string, error) {
+	host.CacheIntact = func(ctx context.Context) error { return cacheIntact(ctx, folders) }
+	host.Kubeconfig = folders.Kubeconfig(g.name)
+	host.LeftBehind = func() ([]string, error) {
 		left, err := live.Leftovers(folders, g.name)
 		var all []string
 		for _, l := range left {
@@ -125,25 +131,27 @@ func doctorHost(ctx context.Context, w world, g *globals) (doctor.Host, *live.Cl
 		}
 		return all, err
 	}
-	c, err := openCluster(ctx, w, g)
+	c, err := openCluster(ctx, proc, g)
 	var notUp *sandbox.NotUpError
 	switch {
 	case err == nil:
-		patient.Cluster = c.Doctor()
+		host.Cluster = c.Doctor()
 	case !errors.As(err, &notUp):
-		patient.Damage = err // a finding like any other: the machine is examined all the same
+		// The damage is reported as a finding, and the machine is still examined.
+		host.Damage = err
 	}
-	return patient, c, nil
+	return host, c, nil
 }
 
-// engineMeant is the engine that was named, or the one that the sandbox runs on; empty where any will do.
+// engineMeant returns the engine of --engine, or the one that the sandbox runs on. It is empty if there is no preference.
 func engineMeant(g *globals, folders sandbox.Folders) string {
 	if g.engine != "" {
 		return g.engine
 	}
 	engine, err := sandbox.EngineOf(folders, g.name)
 	if err != nil {
-		return "" // a damaged state names none; opening the sandbox will tell
+		// The state is damaged. Opening the sandbox reports that.
+		return ""
 	}
 	return engine
 }
@@ -156,7 +164,7 @@ func cacheIntact(ctx context.Context, f sandbox.Folders) error {
 	return cache.VerifyAll(ctx)
 }
 
-// imagesLacking are the catalog's images that up would have to pull, or to build from tree.
+// imagesLacking returns the images of the catalog that `up` would have to pull or to build from tree.
 func imagesLacking(f sandbox.Folders, tree string) ([]doctor.Lacking, error) {
 	cache, err := images.OpenCache(f.Images())
 	if err != nil {

@@ -9,23 +9,23 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox"
 )
 
-func newDown(w world, g *globals) *cobra.Command {
+func newDown(proc process, g *globals) *cobra.Command {
 	var stop bool
 	cmd := &cobra.Command{
 		Use:   "down",
-		Short: "Remove the sandbox: container, volume, network, kubeconfig, and what --export-kubeconfig wrote",
+		Short: "Remove the sandbox: container, volume, network, kubeconfig and exported kubeconfig entries",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := g.asJSON()
 			if err != nil {
 				return err
 			}
-			folders, err := w.folders()
+			folders, err := proc.folders()
 			if err != nil {
 				return err
 			}
 			if stop {
-				if err := stopRun(cmd.Context(), w, folders, g.name); err != nil {
+				if err := stopRun(cmd.Context(), proc, folders, g.name); err != nil {
 					return err
 				}
 			}
@@ -33,24 +33,24 @@ func newDown(w world, g *globals) *cobra.Command {
 				files, err := exported(folders, g.name)
 				return errors.Join(err, forgetKubeconfig(files, g.name))
 			}
-			screen := newProgressScreen(w)
+			screen := newProgressScreen(proc)
 			found, err := sandbox.Down(cmd.Context(), sandbox.DownOptions{Name: g.name, Engine: g.engine, Folders: folders, Observe: screen.observe, Forget: forget})
 			screen.close()
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return writeJSON(w.stdout, downDocument{Name: g.name, WasUp: found})
+				return writeJSON(proc.stdout, downDocument{Name: g.name, WasUp: found})
 			}
 			if found {
-				fmt.Fprintf(w.stdout, "sandbox %s is down\n", g.name)
+				fmt.Fprintf(proc.stdout, "sandbox %q is down\n", g.name)
 			} else {
-				fmt.Fprintf(w.stdout, "sandbox %s was not up\n", g.name)
+				fmt.Fprintf(proc.stdout, "sandbox %q was not up\n", g.name)
 			}
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&stop, "stop-run", false, "first end the scenario that is running, and wait for its clean-up")
+	cmd.Flags().BoolVar(&stop, "stop-run", false, "first interrupt a running scenario and wait for its clean-up")
 	outputFlag(cmd, g)
 	return cmd
 }

@@ -27,11 +27,13 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
-// fakeCluster is an API server that answers what it is asked from the files of a folder, and only notes what it is told to change.
+// fakeCluster is an API server that serves GET requests from the files of a folder and refuses, but records, all others.
 type fakeCluster struct {
 	folder string
-	secret []byte // of this machine's certificate
-	bundle []byte // the roots that are trusted
+	// secret is the Secret with the certificate of this machine.
+	secret []byte
+	// bundle is the trust bundle.
+	bundle []byte
 
 	mu      sync.Mutex
 	changes []string
@@ -39,7 +41,7 @@ type fakeCluster struct {
 
 type fakeClusterKey struct{}
 
-// startCluster makes a sandbox that is up, as far as its files and an API server can: cluster FOLDER.
+// startCluster creates the files and the API server of a sandbox that is up: cluster FOLDER.
 func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: cluster FOLDER")
@@ -61,16 +63,16 @@ contexts: [{name: kind-sandbox, context: {cluster: kind-sandbox}}]
 `, server.URL), 0o600))
 }
 
-// fakeClusters is where a script's commands find the cluster that it started.
+// fakeClusters refers to the cluster that a script has started last.
 type fakeClusters struct{ last *fakeCluster }
 
-// unchanged checks that nobody asked the cluster to change anything.
+// unchanged checks that the cluster has received no request to change anything.
 func unchanged(ts *testscript.TestScript, neg bool, _ []string) {
 	c := ts.Value(fakeClusterKey{}).(*fakeClusters).last
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if neg || len(c.changes) > 0 {
-		ts.Fatalf("the cluster was told to change: %q", c.changes)
+		ts.Fatalf("the cluster received requests to change: %q", c.changes)
 	}
 }
 
@@ -83,7 +85,7 @@ func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.mu.Lock()
 		c.changes = append(c.changes, r.Method+" "+r.URL.Path)
 		c.mu.Unlock()
-		http.Error(w, "this cluster only answers", http.StatusForbidden)
+		http.Error(w, "this cluster is read-only", http.StatusForbidden)
 		return
 	}
 	if r.URL.Path == "/api/v1/namespaces/shop/secrets/"+live.Account+"-tls" {
@@ -115,7 +117,7 @@ func writeAnswer(w http.ResponseWriter, data []byte) {
 	_, _ = w.Write(data)
 }
 
-// selected leaves the items of a list that a label selector selects.
+// selected returns a list with only the items that match a label selector.
 func selected(data []byte, selector string) ([]byte, error) {
 	wanted, err := labels.Parse(selector)
 	if err != nil || selector == "" {
@@ -135,7 +137,7 @@ func selected(data []byte, selector string) ([]byte, error) {
 	return list.MarshalJSON()
 }
 
-// certificateObjects returns a Secret with this machine's certificate, which signs itself, and the bundle that trusts it.
+// certificateObjects returns a Secret with a self-signed certificate for this machine, and a bundle that trusts it.
 func certificateObjects() (secret, bundle []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -14,12 +14,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
-// fakeRun is `sandbox run` of a scenario that takes UserService away for FAKE_HOLD, or for a second, in a world whose replicas are in the file FAKE_WORLD. Signals,
-// outputs, lock, journal, report and exit code are the program's own.
+// fakeRun is `sandbox run` of a scenario that scales UserService to 0 for FAKE_HOLD, or for a second, in a fake cluster whose replicas are in the file FAKE_CLUSTER. Signals,
+// outputs, lock, journal, report and exit code are those of the real program.
 func fakeRun() {
 	os.Exit(withSignals(os.Stderr, func(ctx context.Context) int {
-		w := world{stdin: os.Stdin, stdout: output(os.Stdout), stderr: output(os.Stderr), getenv: os.Getenv, getuid: os.Getuid}
-		return exitCode(ctx, w, newRoot(w), fakeRunIn(ctx, w))
+		proc := process{stdin: os.Stdin, stdout: output(os.Stdout), stderr: output(os.Stderr), getenv: os.Getenv, getuid: os.Getuid}
+		return exitCode(ctx, proc, newRoot(proc), fakeRunIn(ctx, proc))
 	}))
 }
 
@@ -36,8 +36,8 @@ spec:
   expect: [{availability: {of: browse, atLeast: 99%}}]
 `
 
-func fakeRunIn(ctx context.Context, w world) error {
-	folders, err := w.folders()
+func fakeRunIn(ctx context.Context, proc process) error {
+	folders, err := proc.folders()
 	if err != nil {
 		return err
 	}
@@ -54,32 +54,32 @@ func fakeRunIn(ctx context.Context, w world) error {
 	if err != nil {
 		return err
 	}
-	fake := &fakeWorld{file: os.Getenv("FAKE_WORLD"), started: map[string]time.Time{}}
-	return job{w: w, g: &globals{name: sandbox.DefaultName}, scenario: scenario, folders: folders, target: fake.target()}.conduct(ctx)
+	fake := &fakeTarget{file: os.Getenv("FAKE_CLUSTER"), started: map[string]time.Time{}}
+	return job{proc: proc, g: &globals{name: sandbox.DefaultName}, scenario: scenario, folders: folders, target: fake.target()}.conduct(ctx)
 }
 
-// fakeWorld answers every call of a load, whatever is done to its pods.
-type fakeWorld struct {
+// fakeTarget is a scenarios.Target whose loads succeed, no matter how many pods there are.
+type fakeTarget struct {
 	file string
 
 	mu      sync.Mutex
 	started map[string]time.Time
 }
 
-func (f *fakeWorld) target() scenarios.Target {
+func (f *fakeTarget) target() scenarios.Target {
 	return scenarios.Target{Loads: f, Workloads: f, Breakers: f}
 }
 
-func (f *fakeWorld) Start(_ context.Context, l scenarios.LoadSpec) error {
+func (f *fakeTarget) Start(_ context.Context, l scenarios.LoadSpec) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.started[l.Name] = time.Now()
 	return nil
 }
 
-func (f *fakeWorld) SetRate(context.Context, string, scenarios.Rate) error { return nil }
+func (f *fakeTarget) SetRate(context.Context, string, scenarios.Rate) error { return nil }
 
-func (f *fakeWorld) Read(_ context.Context, name string) (scenarios.LoadReading, error) {
+func (f *fakeTarget) Read(_ context.Context, name string) (scenarios.LoadReading, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	started, ok := f.started[name]
@@ -90,7 +90,7 @@ func (f *fakeWorld) Read(_ context.Context, name string) (scenarios.LoadReading,
 	return scenarios.LoadReading{At: time.Now(), Rate: 200, Intended: n, Sent: n, OK: n, Errors: map[string]int64{}}, nil
 }
 
-func (f *fakeWorld) Stop(ctx context.Context, name string) (scenarios.LoadReading, error) {
+func (f *fakeTarget) Stop(ctx context.Context, name string) (scenarios.LoadReading, error) {
 	last, err := f.Read(ctx, name)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,7 +98,7 @@ func (f *fakeWorld) Stop(ctx context.Context, name string) (scenarios.LoadReadin
 	return last, err
 }
 
-func (f *fakeWorld) Pods(ctx context.Context, release string) ([]telemetry.Pod, error) {
+func (f *fakeTarget) Pods(ctx context.Context, release string) ([]telemetry.Pod, error) {
 	n, err := f.Replicas(ctx, release)
 	var pods []telemetry.Pod
 	for i := range n {
@@ -107,9 +107,9 @@ func (f *fakeWorld) Pods(ctx context.Context, release string) ([]telemetry.Pod, 
 	return pods, err
 }
 
-func (f *fakeWorld) Kill(context.Context, string, time.Duration) error { return nil }
+func (f *fakeTarget) Kill(context.Context, string, time.Duration) error { return nil }
 
-func (f *fakeWorld) Replicas(context.Context, string) (int, error) {
+func (f *fakeTarget) Replicas(context.Context, string) (int, error) {
 	data, err := os.ReadFile(f.file)
 	if err != nil {
 		return 0, err
@@ -117,12 +117,12 @@ func (f *fakeWorld) Replicas(context.Context, string) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(data)))
 }
 
-func (f *fakeWorld) Scale(_ context.Context, _ string, n int) error {
+func (f *fakeTarget) Scale(_ context.Context, _ string, n int) error {
 	return os.WriteFile(f.file, []byte(strconv.Itoa(n)), 0o600)
 }
 
-func (f *fakeWorld) Breakers(context.Context) ([]telemetry.Breaker, error) { return nil, nil }
+func (f *fakeTarget) Breakers(context.Context) ([]telemetry.Breaker, error) { return nil, nil }
 
-func (f *fakeWorld) Events(context.Context, time.Time, uint64) (<-chan scenarios.BreakerChange, error) {
+func (f *fakeTarget) Events(context.Context, time.Time, uint64) (<-chan scenarios.BreakerChange, error) {
 	return make(chan scenarios.BreakerChange), nil
 }

@@ -16,14 +16,14 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/release"
 )
 
-func newImages(w world, g *globals) *cobra.Command {
+func newImages(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{Use: "images", Short: "List, build and save the images that the sandbox runs", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	list := &cobra.Command{Use: "list", Short: "List every image: origin, size, digest", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return listImages(w, g) }}
+		RunE: func(*cobra.Command, []string) error { return listImages(proc, g) }}
 	outputFlag(list, g)
 	var mode string
-	build := &cobra.Command{Use: "build", Short: "Make every image that is not in the cache", Args: cobra.NoArgs,
+	build := &cobra.Command{Use: "build", Short: "Build every image that is not in the cache", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m, err := imageMode(mode)
 			if err != nil {
@@ -33,38 +33,39 @@ func newImages(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ready, err := makeImages(cmd.Context(), w, g, m)
+			ready, err := makeImages(cmd.Context(), proc, g, m)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return writeJSON(w.stdout, map[string]any{"images": upImages(ready)})
+				return writeJSON(proc.stdout, map[string]any{"images": upImages(ready)})
 			}
-			return printBuilds(w, ready)
+			return printBuilds(proc, ready)
 		}}
 	outputFlag(build, g)
-	build.Flags().StringVar(&mode, "images", string(images.Source), "how images come to be: auto, pull or source")
-	save := &cobra.Command{Use: "save FILE", Short: "Write everything that `up --bundle FILE` needs into one file", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return saveBundle(cmd.Context(), w, g, args[0]) }}
+	build.Flags().StringVar(&mode, "images", string(images.Source), "where images come from: auto, pull or source")
+	save := &cobra.Command{Use: "save FILE", Short: "Write everything that `up --bundle FILE` needs to one file", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return saveBundle(cmd.Context(), proc, g, args[0]) }}
 	cmd.AddCommand(list, build, save)
 	return cmd
 }
 
 type imageRow struct {
-	Ref     string        `json:"ref"`
-	Origin  images.Origin `json:"origin"` // empty when it is not there
+	Ref string `json:"ref"`
+	// Origin is empty if the image is not in the cache.
+	Origin  images.Origin `json:"origin"`
 	Size    int64         `json:"sizeBytes"`
 	Digest  string        `json:"digest"`
 	Purpose string        `json:"purpose"`
 	Licence string        `json:"licence"`
 }
 
-func listImages(w world, g *globals) error {
+func listImages(proc process, g *globals) error {
 	asJSON, err := g.asJSON()
 	if err != nil {
 		return err
 	}
-	folders, err := w.folders()
+	folders, err := proc.folders()
 	if err != nil {
 		return err
 	}
@@ -86,9 +87,9 @@ func listImages(w world, g *globals) error {
 		rows = append(rows, imageRow{Ref: i.Ref, Origin: e.Origin, Size: e.Size, Digest: e.Digest, Purpose: i.Purpose, Licence: i.Licence})
 	}
 	if asJSON {
-		return writeJSON(w.stdout, map[string]any{"images": rows})
+		return writeJSON(proc.stdout, map[string]any{"images": rows})
 	}
-	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+	t := tabwriter.NewWriter(proc.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "IMAGE\tORIGIN\tMB\tDIGEST\tPURPOSE\tLICENCE")
 	for _, r := range rows {
 		origin, digest := string(r.Origin), r.Digest
@@ -100,9 +101,9 @@ func listImages(w world, g *globals) error {
 	return t.Flush()
 }
 
-// makeImages makes all images, in order of need.
-func makeImages(ctx context.Context, w world, g *globals, mode images.Mode) ([]images.Ready, error) {
-	folders, err := w.folders()
+// makeImages pulls or builds all images, in the order in which `up` needs them.
+func makeImages(ctx context.Context, proc process, g *globals, mode images.Mode) ([]images.Ready, error) {
+	folders, err := proc.folders()
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +115,7 @@ func makeImages(ctx context.Context, w world, g *globals, mode images.Mode) ([]i
 	if err != nil {
 		return nil, err
 	}
-	screen := newProgressScreen(w)
+	screen := newProgressScreen(proc)
 	defer screen.close()
 	store := &images.Store{Cache: cache, Registry: images.NewRegistry(), Mode: mode, SourceTree: tree, Observe: func(e images.Event) {
 		screen.observe(sandbox.ImageProgress(e.Ref, e))
@@ -123,28 +124,28 @@ func makeImages(ctx context.Context, w world, g *globals, mode images.Mode) ([]i
 	for _, i := range images.All() {
 		r, err := store.Get(ctx, i)
 		if err != nil {
-			return ready, noProgram(err, w)
+			return ready, noProgram(err, proc)
 		}
 		ready = append(ready, r)
 	}
 	return ready, nil
 }
 
-func printBuilds(w world, ready []images.Ready) error {
-	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "IMAGE\tHOW\tMB\tSECONDS WHEN IT WAS MADE")
+func printBuilds(proc process, ready []images.Ready) error {
+	t := tabwriter.NewWriter(proc.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "IMAGE\tHOW\tMB\tBUILD SECONDS")
 	for _, r := range ready {
 		fmt.Fprintf(t, "%s\t%s\t%d\t%.1f\n", r.Ref, r.How, r.Size/1e6, r.Took.Round(100*time.Millisecond).Seconds())
 	}
 	return t.Flush()
 }
 
-func saveBundle(ctx context.Context, w world, g *globals, file string) error {
-	ready, err := makeImages(ctx, w, g, images.Auto)
+func saveBundle(ctx context.Context, proc process, g *globals, file string) error {
+	ready, err := makeImages(ctx, proc, g, images.Auto)
 	if err != nil {
 		return err
 	}
-	folders, err := w.folders()
+	folders, err := proc.folders()
 	if err != nil {
 		return err
 	}
@@ -164,7 +165,8 @@ func saveBundle(ctx context.Context, w world, g *globals, file string) error {
 	if err != nil {
 		return err
 	}
-	part := file + ".part" // the name appears only when the file is whole
+	// The file gets its name only when it is complete.
+	part := file + ".part"
 	f, err := os.Create(part)
 	if err != nil {
 		return fmt.Errorf("saving the bundle: %w", err)
@@ -180,7 +182,7 @@ func saveBundle(ctx context.Context, w world, g *globals, file string) error {
 	if err := os.Rename(part, file); err != nil {
 		return err
 	}
-	fmt.Fprintln(w.stdout, file)
+	fmt.Fprintln(proc.stdout, file)
 	return nil
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
 
-// loadScenario reads a scenario and looks up every name in it. It is the same for a run, a dry run and a check without a cluster.
+// loadScenario reads a scenario and checks every name in it. Runs, dry runs and checks without a cluster all use it.
 func loadScenario(nameOrPath string) (scenarios.Scenario, error) {
 	sc, err := scenarios.Load(nameOrPath)
 	if err != nil {
@@ -27,7 +27,7 @@ func loadScenario(nameOrPath string) (scenarios.Scenario, error) {
 	return sc, sc.Check(nameable())
 }
 
-// nameable is what a scenario may name.
+// nameable returns the releases, targets and methods that a scenario may name.
 func nameable() scenarios.Catalog {
 	known := scenarios.Catalog{Targets: charts.LoadTargets(), Call: checkCall,
 		Background: scenarios.Call{Service: charts.BackgroundTarget, Method: loadspec.BackgroundMethod}}
@@ -40,7 +40,7 @@ func nameable() scenarios.Catalog {
 	return known
 }
 
-// checkCall checks a call by its descriptor, as the load generator does when it starts a load.
+// checkCall checks a call against the descriptor of its method, as the load generator does when it starts a load.
 func checkCall(c scenarios.Call) *scenarios.CallError {
 	method, wrong := methodOf(c)
 	if wrong != nil {
@@ -55,7 +55,7 @@ func checkCall(c scenarios.Call) *scenarios.CallError {
 	if err := json.Unmarshal([]byte(request), &fields); err != nil {
 		return &scenarios.CallError{Field: "request", Message: fmt.Sprintf("not a request: %s", err)}
 	}
-	if path, valid, ok := strangeField(method.Input(), fields); !ok {
+	if path, valid, ok := unknownField(method.Input(), fields); !ok {
 		return &scenarios.CallError{Field: "request." + path, Remedy: scenarios.Suggest(path[strings.LastIndex(path, ".")+1:], valid),
 			Message: fmt.Sprintf("%s has no such field", method.Input().FullName())}
 	}
@@ -66,7 +66,7 @@ func checkCall(c scenarios.Call) *scenarios.CallError {
 	return nil
 }
 
-// methodOf finds a unary method of the service that is called.
+// methodOf returns the descriptor of the unary method that a call names.
 func methodOf(c scenarios.Call) (protoreflect.MethodDescriptor, *scenarios.CallError) {
 	service, name, _ := strings.Cut(c.Method, "/")
 	var services, methods []string
@@ -100,10 +100,12 @@ func (c callable) names() []string {
 	return out
 }
 
-// strangeField finds the first field that a message does not have: its path, and the fields that there are.
-func strangeField(message protoreflect.MessageDescriptor, fields map[string]any) (path string, valid []string, ok bool) {
+// unknownField finds the first field that a message does not have. It returns its path and the fields that are valid there; ok is true if all fields
+// are known.
+func unknownField(message protoreflect.MessageDescriptor, fields map[string]any) (path string, valid []string, ok bool) {
 	if strings.HasPrefix(string(message.FullName()), "google.protobuf.") {
-		return "", nil, true // well-known types have a JSON form of their own
+		// Well-known types have a JSON form of their own.
+		return "", nil, true
 	}
 	for i := range message.Fields().Len() {
 		valid = append(valid, message.Fields().Get(i).JSONName())
@@ -126,7 +128,7 @@ func strangeField(message protoreflect.MessageDescriptor, fields map[string]any)
 		}
 		for i, item := range items {
 			if inner, isFields := item.(map[string]any); isFields {
-				if path, valid, ok := strangeField(f.Message(), inner); !ok {
+				if path, valid, ok := unknownField(f.Message(), inner); !ok {
 					at := name
 					if many {
 						at = fmt.Sprintf("%s[%d]", name, i)
@@ -139,7 +141,7 @@ func strangeField(message protoreflect.MessageDescriptor, fields map[string]any)
 	return "", valid, true
 }
 
-// protoPrefix is what protojson puts before a message: on purpose it is not always the same.
+// protoPrefix matches the prefix of protojson's errors, which varies on purpose.
 var protoPrefix = regexp.MustCompile(`^proto:\s*(\(line \d+:\d+\):\s*)?`)
 
 func plainProto(err error) string {

@@ -12,7 +12,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
 
-// legalScenario is edited by the rows of a test; its lines are numbered from 1.
+// legalScenario is valid. The rows of a test edit it; line numbers start at 1.
 const legalScenario = `apiVersion: sandbox.dev/v1alpha1
 kind: Scenario
 metadata: {name: mine}
@@ -39,19 +39,19 @@ func TestCheck_LooksUpEveryName(t *testing.T) {
 	call := legalScenario[strings.Index(legalScenario, "service: userservice"):strings.Index(legalScenario, "\n      rate")]
 	for _, c := range []struct{ sentence, old, new, want string }{
 		{"a call of another service", call, order, ""},
-		{"a request of templates alone", "{userId: \"u-{{ n 1 9 }}\"}", "{}", ""},
+		{"a request that consists of a template", "{userId: \"u-{{ n 1 9 }}\"}", "{}", ""},
 		{"a service that the generator cannot call", "service: userservice", "service: paymentservice", `9: spec.load[0].call.service: the load generator cannot call "paymentservice"` + "\n  valid here: userservice, orderservice"},
-		{"a service of another", "UserService/GetUser\n", "OrderService/GetOrder\n", `10: spec.load[0].call.method: userservice does not serve "user.v1.OrderService"`},
-		{"a method that is not there", "method: user.v1.UserService/GetUser\n", "method: user.v1.UserService/GetUsr\n",
+		{"a method of another service", "UserService/GetUser\n", "OrderService/GetOrder\n", `10: spec.load[0].call.method: userservice does not serve "user.v1.OrderService"`},
+		{"an unknown method", "method: user.v1.UserService/GetUser\n", "method: user.v1.UserService/GetUsr\n",
 			`10: spec.load[0].call.method: user.v1.UserService has no method "GetUsr"` + "\n  did you mean \"user.v1.UserService/GetUser\"? valid here: user.v1.UserService/GetUser, user.v1.UserService/"},
 		{"a stream", "method: user.v1.UserService/GetUser\n", "method: user.v1.UserService/Chat\n", "10: spec.load[0].call.method: user.v1.UserService/Chat is a stream"},
-		{"a field that is not there", "userId:", "userid:", "11: spec.load[0].call.request.userid: user.v1.GetUserRequest has no such field\n  did you mean \"userId\"? valid here: userId"},
-		{"a field further in", call, strings.Replace(order, "quantity", "quantiy", 1), "11: spec.load[0].call.request.lines[0].quantiy: order.v1.CreateOrderRequest has no such field\n  did you mean \"quantity\"? valid here: "},
+		{"an unknown field", "userId:", "userid:", "11: spec.load[0].call.request.userid: user.v1.GetUserRequest has no such field\n  did you mean \"userId\"? valid here: userId"},
+		{"an unknown nested field", call, strings.Replace(order, "quantity", "quantiy", 1), "11: spec.load[0].call.request.lines[0].quantiy: order.v1.CreateOrderRequest has no such field\n  did you mean \"quantity\"? valid here: "},
 		{"a value of another type", call, strings.Replace(order, "quantity: 1", "quantity: many", 1), "11: spec.load[0].call.request: not a order.v1.CreateOrderRequest: invalid value for int32 field quantity: \"many\""},
-		{"a template that is none", "{{ n 1 9 }}", "{{ uuid }}", "11: spec.load[0].call.request: reading the template: {{ uuid }} is unknown"},
-		{"a release that is not there", "killPod: {release: userservice", "killPod: {release: userservce", `16: spec.steps[0].killPod.release: there is no release "userservce"` + "\n  did you mean \"userservice\"? valid here: "},
-		{"a release that is not there, in an expectation", "ready: {release: userservice", "ready: {release: nowhere", `19: spec.expect[1].ready.release: there is no release "nowhere"`},
-		{"a path to nowhere", "to: userservice", "to: nowhere", `18: spec.expect[0].breaker.to: the load generator cannot call "nowhere", and has no breaker for it`},
+		{"an invalid template", "{{ n 1 9 }}", "{{ uuid }}", "11: spec.load[0].call.request: reading the template: {{ uuid }} is unknown"},
+		{"an unknown release", "killPod: {release: userservice", "killPod: {release: userservce", `16: spec.steps[0].killPod.release: there is no release "userservce"` + "\n  did you mean \"userservice\"? valid here: "},
+		{"an unknown release, in an expectation", "ready: {release: userservice", "ready: {release: nowhere", `19: spec.expect[1].ready.release: there is no release "nowhere"`},
+		{"a path to an unknown service", "to: userservice", "to: nowhere", `18: spec.expect[0].breaker.to: the load generator cannot call "nowhere", and has no breaker for it`},
 		{"a path that no load takes", "to: userservice, method: user.v1.UserService/GetUser", "to: orderservice", "18: spec.expect[0].breaker.to: no load calls orderservice, so that there is no breaker on this path"},
 		{"a method that no load calls", "method: user.v1.UserService/GetUser, trace", "method: user.v1.UserService/CreateUser, trace", "18: spec.expect[0].breaker.method: no load calls user.v1.UserService/CreateUser of userservice"},
 	} {
@@ -78,7 +78,7 @@ func TestCheck_LooksUpEveryName(t *testing.T) {
 	}
 }
 
-func TestCheck_BuiltinScenariosAreGood(t *testing.T) {
+func TestCheck_BuiltinScenariosAreValid(t *testing.T) {
 	for _, sc := range scenarios.Builtin() {
 		if _, err := loadScenario(sc.Name); err != nil {
 			t.Error(err)
@@ -86,8 +86,8 @@ func TestCheck_BuiltinScenariosAreGood(t *testing.T) {
 	}
 }
 
-// TestCheck_CasesAreGood reads the files that the engine's tests run.
-func TestCheck_CasesAreGood(t *testing.T) {
+// TestCheck_CasesAreValid reads the files that the engine's tests run.
+func TestCheck_CasesAreValid(t *testing.T) {
 	for _, name := range []string{"false-recovery", "heal-before-kill"} {
 		if _, err := loadScenario("../../scenarios/testdata/cases/" + name + ".yaml"); err != nil {
 			t.Error(err)
@@ -95,8 +95,8 @@ func TestCheck_CasesAreGood(t *testing.T) {
 	}
 }
 
-// TestCheck_NonsenseIsRefused wants a problem on every line of the file that has something wrong. What only the catalog knows is reported once the rest is
-// corrected.
+// TestCheck_NonsenseIsRefused checks that every invalid line of the file has a problem. Problems that only the catalog can find are reported once the
+// others are corrected.
 func TestCheck_NonsenseIsRefused(t *testing.T) {
 	const path = "../../scenarios/testdata/cases/nonsense.yaml"
 	data, err := os.ReadFile(path)
@@ -135,7 +135,7 @@ func TestCheck_NonsenseIsRefused(t *testing.T) {
 	}
 }
 
-// corrections are of nonsense.yaml, by field.
+// corrections are the edits that make nonsense.yaml valid, by field.
 var corrections = map[string][2]string{
 	"spec.load[0].rate":                          {"50000/s", "50/s"},
 	"spec.load[0].call.service":                  {"paymentservice", "userservice"},

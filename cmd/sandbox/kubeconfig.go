@@ -18,33 +18,34 @@ import (
 )
 
 // exportKubeconfig merges the sandbox's kubeconfig into the user's own, without changing the user's current context.
-func exportKubeconfig(_ context.Context, f sandbox.Folders, name string, w world) error {
+func exportKubeconfig(_ context.Context, f sandbox.Folders, name string, proc process) error {
 	own, err := clientcmd.LoadFromFile(f.Kubeconfig(name))
 	if err != nil {
 		return fmt.Errorf("exporting the kubeconfig: %w", err)
 	}
-	paths := clientcmd.NewDefaultPathOptions() // with KUBECONFIG, as kubectl reads it
-	if home := w.getenv("HOME"); home != "" {
+	// The default options read KUBECONFIG, as kubectl does.
+	paths := clientcmd.NewDefaultPathOptions()
+	if home := proc.getenv("HOME"); home != "" {
 		paths.GlobalFile = filepath.Join(home, clientcmd.RecommendedHomeDir, clientcmd.RecommendedFileName)
 	}
 	users, err := paths.GetStartingConfig()
 	if err != nil {
-		return remedy.Wrap(fmt.Errorf("exporting the kubeconfig: %w", err), remedy.Advice("repair that file, or export KUBECONFIG=FILE with another one, then up --export-kubeconfig"))
+		return remedy.Wrap(fmt.Errorf("exporting the kubeconfig: %w", err), remedy.Advice("repair that file, or set KUBECONFIG to another file, then up --export-kubeconfig"))
 	}
 	mergeKubeconfig(users, own)
-	// Noted first: what a kill leaves half done, `down` undoes too.
+	// The files are recorded first, so that `down` also cleans up after an export that was killed.
 	if err := noteExport(f, name, paths.GetLoadingPrecedence()); err != nil {
 		return fmt.Errorf("exporting the kubeconfig: %w", err)
 	}
 	if err := clientcmd.ModifyConfig(paths, *users, true); err != nil {
 		return withLock(fmt.Errorf("exporting the kubeconfig: %w", err))
 	}
-	fmt.Fprintf(w.stderr, "kubectl: context %s is in %s\n", own.CurrentContext, paths.GetDefaultFilename())
+	fmt.Fprintf(proc.stderr, "kubectl: added context %s to %s\n", own.CurrentContext, paths.GetDefaultFilename())
 	return nil
 }
 
-// mergeKubeconfig puts own into users; the user's current context stays when there is one. What is new has no file yet, and so
-// goes to the user's default one: with the file that it was read from, it would be written back to there.
+// mergeKubeconfig merges own into users. The user's current context is kept if there is one. A new entry gets no LocationOfOrigin, so that it is written
+// to the user's default file; with the location it was read from, it would be written back to the kubeconfig of the sandbox.
 func mergeKubeconfig(users, own *api.Config) {
 	for name, c := range own.Clusters {
 		c, old := c.DeepCopy(), users.Clusters[name]
@@ -72,14 +73,15 @@ func mergeKubeconfig(users, own *api.Config) {
 	}
 }
 
-// noteExport adds files to those that exported lists.
+// noteExport adds files to the record that exported reads.
 func noteExport(f sandbox.Folders, name string, files []string) error {
 	all, err := exported(f, name)
 	if err != nil {
 		return err
 	}
 	for _, file := range files {
-		if file, err = filepath.Abs(file); err != nil { // KUBECONFIG may count from a folder that `down` is not in
+		// Paths in KUBECONFIG may be relative to a directory that `down` does not run in.
+		if file, err = filepath.Abs(file); err != nil {
 			return err
 		}
 		if !slices.Contains(all, file) {
@@ -89,7 +91,7 @@ func noteExport(f sandbox.Folders, name string, files []string) error {
 	return os.WriteFile(f.Exported(name), []byte(strings.Join(all, "\n")), 0o600)
 }
 
-// exported are the user's kubeconfig files that may hold a sandbox's entries; none when it was never exported.
+// exported returns the user's kubeconfig files that may contain entries of a sandbox. There are none if it was never exported.
 func exported(f sandbox.Folders, name string) ([]string, error) {
 	data, err := os.ReadFile(f.Exported(name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,14 +100,14 @@ func exported(f sandbox.Folders, name string) ([]string, error) {
 	return strings.FieldsFunc(string(data), func(r rune) bool { return r == '\n' }), err
 }
 
-// forgetKubeconfig takes a sandbox's entries out of the user's kubeconfig files.
+// forgetKubeconfig removes the entries of a sandbox from the user's kubeconfig files.
 func forgetKubeconfig(files []string, name string) error {
 	entry := "kind-" + name
 	for _, file := range files {
 		path := &clientcmd.PathOptions{GlobalFile: file, LoadingRules: clientcmd.NewDefaultClientConfigLoadingRules()}
 		users, err := path.GetStartingConfig()
 		if err != nil {
-			return remedy.Wrap(fmt.Errorf("taking %s out of %s: %w", entry, file, err), remedy.Shell("kubectl", "config", "delete-context", entry))
+			return remedy.Wrap(fmt.Errorf("removing %s from %s: %w", entry, file, err), remedy.Shell("kubectl", "config", "delete-context", entry))
 		}
 		if users.Contexts[entry] == nil && users.Clusters[entry] == nil && users.AuthInfos[entry] == nil {
 			continue
@@ -117,13 +119,14 @@ func forgetKubeconfig(files []string, name string) error {
 			users.CurrentContext = ""
 		}
 		if err := clientcmd.ModifyConfig(path, *users, false); err != nil {
-			return withLock(remedy.Wrap(fmt.Errorf("taking %s out of %s: %w", entry, file, err), remedy.Shell("kubectl", "config", "delete-context", entry)))
+			return withLock(remedy.Wrap(fmt.Errorf("removing %s from %s: %w", entry, file, err), remedy.Shell("kubectl", "config", "delete-context", entry)))
 		}
 	}
 	return nil
 }
 
-// withLock names the lock file of the user's kubeconfig when an error is about one. It may be a running kubectl's, so it is not removed.
+// withLock adds a remedy to an error about an existing lock file of the user's kubeconfig. The lock may belong to a running kubectl, so it is not
+// removed.
 func withLock(err error) error {
 	var path *fs.PathError
 	if !errors.As(err, &path) || !errors.Is(err, fs.ErrExist) {

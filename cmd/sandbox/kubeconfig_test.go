@@ -31,9 +31,9 @@ func TestMergeKubeconfig(t *testing.T) {
 		users             *api.Config
 		contexts          int
 	}{
-		{"where there is none, ours is the current one", "kind-sandbox", api.NewConfig(), 1},
-		{"the user's current one stays", "work", kubeconfigOf("work", "https://work.test"), 2},
-		{"ours of an earlier cluster is replaced", "kind-sandbox", kubeconfigOf("kind-sandbox", "https://127.0.0.1:1"), 1},
+		{"without a current context, ours becomes the current one", "kind-sandbox", api.NewConfig(), 1},
+		{"the user's current context is kept", "work", kubeconfigOf("work", "https://work.test"), 2},
+		{"the context of an earlier cluster is replaced", "kind-sandbox", kubeconfigOf("kind-sandbox", "https://127.0.0.1:1"), 1},
 	} {
 		mergeKubeconfig(c.users, own)
 		if c.users.CurrentContext != c.current || len(c.users.Contexts) != c.contexts || len(c.users.AuthInfos) != c.contexts {
@@ -45,7 +45,7 @@ func TestMergeKubeconfig(t *testing.T) {
 	}
 }
 
-func TestEveryExportIsRemembered(t *testing.T) {
+func TestExportKubeconfig_RecordsEveryFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	f := sandbox.Folders{Config: filepath.Join(dir, "config")}
@@ -54,7 +54,7 @@ func TestEveryExportIsRemembered(t *testing.T) {
 	}
 	for _, variable := range []string{"mine", "other", "mine"} { // counted from here
 		t.Setenv("KUBECONFIG", variable)
-		if err := exportKubeconfig(t.Context(), f, "sandbox", world{stderr: io.Discard, getenv: os.Getenv}); err != nil {
+		if err := exportKubeconfig(t.Context(), f, "sandbox", process{stderr: io.Discard, getenv: os.Getenv}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,12 +76,12 @@ func TestForgetKubeconfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := clientcmd.LoadFromFile(file); err != nil || got.CurrentContext != "" {
-		t.Errorf("the context that is gone is still the current one: %+v, %v", got, err)
+		t.Errorf("the removed context is still the current one: %+v, %v", got, err)
 	}
 }
 
-// TestKubeconfig_LockOfTheUsersFileIsNamedAndStays: a killed kubectl leaves it, and only the user knows that it was killed.
-func TestKubeconfig_LockOfTheUsersFileIsNamedAndStays(t *testing.T) {
+// TestKubeconfig_LockedFile checks that the lock file is named and not removed. A killed kubectl leaves it behind, and only the user can know that.
+func TestKubeconfig_LockedFile(t *testing.T) {
 	dir := t.TempDir()
 	mine, f := filepath.Join(dir, "mine"), sandbox.Folders{Config: filepath.Join(dir, "config")}
 	for _, file := range []string{mine, f.Kubeconfig("sandbox")} {
@@ -91,8 +91,8 @@ func TestKubeconfig_LockOfTheUsersFileIsNamedAndStays(t *testing.T) {
 	}
 	fixture.Write(t, mine+".lock", "", 0o600)
 	t.Setenv("KUBECONFIG", mine)
-	fixture.WantError(t, forgetKubeconfig([]string{mine}, "sandbox"), "taking kind-sandbox out of "+mine, "try: rm "+mine+".lock   (if no kubectl is writing to that file)")
-	err := exportKubeconfig(t.Context(), f, "sandbox", world{stderr: io.Discard, getenv: os.Getenv})
+	fixture.WantError(t, forgetKubeconfig([]string{mine}, "sandbox"), "removing kind-sandbox from "+mine, "try: rm "+mine+".lock   (if no kubectl is writing to that file)")
+	err := exportKubeconfig(t.Context(), f, "sandbox", process{stderr: io.Discard, getenv: os.Getenv})
 	fixture.WantError(t, err, "exporting the kubeconfig", "try: rm "+mine+".lock   (if no kubectl is writing to that file)")
 	if _, err := os.Stat(mine + ".lock"); err != nil {
 		t.Errorf("the lock is gone: %v", err)
@@ -120,18 +120,18 @@ func TestExportKubeconfig(t *testing.T) {
 				t.Fatal(err)
 			}
 			var said strings.Builder
-			w := world{stderr: &said, getenv: func(name string) string { return map[string]string{"HOME": dir}[name] }}
+			proc := process{stderr: &said, getenv: func(name string) string { return map[string]string{"HOME": dir}[name] }}
 			for range 2 {
-				if err := exportKubeconfig(t.Context(), f, "sandbox", w); err != nil {
+				if err := exportKubeconfig(t.Context(), f, "sandbox", proc); err != nil {
 					t.Fatal(err)
 				}
 			}
 			got, err := clientcmd.LoadFromFile(file)
 			if err != nil || got.CurrentContext != "work" || got.Contexts["kind-sandbox"] == nil || got.Clusters["work"] == nil {
-				t.Errorf("%s holds %+v, %v", file, got, err)
+				t.Errorf("%s contains %+v, %v", file, got, err)
 			}
-			if !strings.Contains(said.String(), "kubectl: context kind-sandbox is in "+file+"\n") {
-				t.Errorf("it says %q", said.String())
+			if !strings.Contains(said.String(), "kubectl: added context kind-sandbox to "+file+"\n") {
+				t.Errorf("it printed %q", said.String())
 			}
 			if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("its mode is %v, %v", info.Mode(), err)
@@ -147,7 +147,7 @@ func TestExportKubeconfig(t *testing.T) {
 			}
 			got, err = clientcmd.LoadFromFile(file)
 			if err != nil || got.CurrentContext != "work" || len(got.Contexts) != 1 || len(got.Clusters) != 1 || len(got.AuthInfos) != 1 {
-				t.Errorf("after it was taken out, %s holds %+v, %v", file, got, err)
+				t.Errorf("after the removal, %s contains %+v, %v", file, got, err)
 			}
 		})
 	}
@@ -158,8 +158,8 @@ func TestExportKubeconfig(t *testing.T) {
 	if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:6443"), f.Kubeconfig("sandbox")); err != nil {
 		t.Fatal(err)
 	}
-	fixture.WantError(t, exportKubeconfig(t.Context(), f, "sandbox", world{getenv: func(string) string { return "" }}), broken, "\ntry: repair that file")
-	err := exportKubeconfig(t.Context(), sandbox.Folders{Config: t.TempDir()}, "sandbox", world{getenv: func(string) string { return "" }})
+	fixture.WantError(t, exportKubeconfig(t.Context(), f, "sandbox", process{getenv: func(string) string { return "" }}), broken, "\ntry: repair that file")
+	err := exportKubeconfig(t.Context(), sandbox.Folders{Config: t.TempDir()}, "sandbox", process{getenv: func(string) string { return "" }})
 	if !errorSays(err, "exporting the kubeconfig: ") {
 		t.Errorf("without a sandbox: %v", err)
 	}

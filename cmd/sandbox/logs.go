@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
-func newLogs(w world, g *globals) *cobra.Command {
+func newLogs(proc process, g *globals) *cobra.Command {
 	var lines int64
 	cmd := &cobra.Command{
 		Use:   "logs RELEASE",
@@ -33,22 +33,22 @@ func newLogs(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c, err := openCluster(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), proc, g)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
 			if !asJSON {
-				return readLogs(cmd.Context(), c.Kube, r, lines, func(l podLog) { l.print(w.stdout) })
+				return readLogs(cmd.Context(), c.Kube, r, lines, func(l podLog) { l.print(proc.stdout) })
 			}
 			doc := logsDocument{Release: r.Name, Pods: []podLog{}}
 			if err := readLogs(cmd.Context(), c.Kube, r, lines, func(l podLog) { doc.Pods = append(doc.Pods, l) }); err != nil {
 				return err
 			}
-			return writeJSON(w.stdout, doc)
+			return writeJSON(proc.stdout, doc)
 		},
 	}
-	cmd.Flags().Int64Var(&lines, "lines", 50, "how many lines of each pod")
+	cmd.Flags().Int64Var(&lines, "lines", 50, "number of lines from each pod")
 	outputFlag(cmd, g)
 	return cmd
 }
@@ -93,12 +93,12 @@ func (l podLog) print(out io.Writer) {
 func findRelease(name string) (charts.Release, error) {
 	r, names := findLogged(name)
 	if r == nil {
-		return charts.Release{}, usageError(remedy.OneOf(names...), "%q is no release with pods", name)
+		return charts.Release{}, usageError(remedy.OneOf(names...), "%q is not a release with pods", name)
 	}
 	return *r, nil
 }
 
-// findLogged looks a release up among those with pods, and names them all.
+// findLogged looks up a release among those with pods. It also returns the names of all of them.
 func findLogged(name string) (found *charts.Release, names []string) {
 	for _, r := range sandbox.Releases() {
 		if r.Selector == "" {

@@ -1,4 +1,4 @@
-// Command sandbox brings up a local gRPC platform, breaks it on purpose, and says whether callers noticed.
+// Command sandbox creates a local gRPC platform, injects faults into it, and reports whether callers noticed.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 func main() {
 	noquery.Restore()
 	os.Exit(withSignals(os.Stderr, func(ctx context.Context) int {
-		return run(ctx, os.Args[1:], world{
+		return run(ctx, os.Args[1:], process{
 			stdin: os.Stdin, stdout: output(os.Stdout), stderr: output(os.Stderr), getenv: os.Getenv, getuid: os.Getuid,
 		})
 	}))

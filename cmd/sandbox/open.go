@@ -11,11 +11,11 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
-func newOpen(w world, g *globals) *cobra.Command {
+func newOpen(proc process, g *globals) *cobra.Command {
 	ports := map[string]int{"prometheus": live.PrometheusPort, "jaeger": live.JaegerPort}
 	cmd := &cobra.Command{
 		Use:       "open prometheus|jaeger",
-		Short:     "Make Prometheus or Jaeger reachable from this machine until interrupted",
+		Short:     "Make Prometheus or Jaeger reachable from this machine, until Ctrl-C",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"prometheus", "jaeger"},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -23,7 +23,7 @@ func newOpen(w world, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c, err := openCluster(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), proc, g)
 			if err != nil {
 				return err
 			}
@@ -33,15 +33,15 @@ func newOpen(w world, g *globals) *cobra.Command {
 				return err
 			}
 			defer f.Close()
-			if err := printOpened(w.stdout, openDocument{Release: args[0], URL: "http://" + f.Address, Pod: f.Pod}, asJSON); err != nil {
+			if err := printOpened(proc.stdout, openDocument{Release: args[0], URL: "http://" + f.Address, Pod: f.Pod}, asJSON); err != nil {
 				return err
 			}
-			fmt.Fprintln(w.stderr, "open until you press Ctrl-C")
+			fmt.Fprintln(proc.stderr, "open until you press Ctrl-C")
 			select {
 			case <-cmd.Context().Done():
 				return nil
 			case <-f.Done():
-				return remedy.Errorf(remedy.Command("open", args[0]), "the port-forward to %s closed: pod %s is gone", args[0], f.Pod)
+				return remedy.Errorf(remedy.Command("open", args[0]), "port-forward to %s closed: pod %s is gone", args[0], f.Pod)
 			}
 		},
 	}

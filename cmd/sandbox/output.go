@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// output is what a command writes to. A terminal stays the file that it is, for those who draw on it.
+// output returns the writer for a standard stream. A terminal is returned unchanged, because the screen draws on it.
 func output(f *os.File) io.Writer {
 	if term.IsTerminal(int(f.Fd())) {
 		return f
@@ -19,11 +19,12 @@ func output(f *os.File) io.Writer {
 	return newLasting(f)
 }
 
-// lasting is an output whose reader may go away, as `head` does. What is written from then on is dropped, and is no error: the command goes on,
-// above all to its clean-up.
+// lasting is an output whose reader may exit early, as `head` does. From then on writes are dropped and return no error, so that the command
+// continues, in particular with its clean-up.
 type lasting struct {
-	out  io.Writer
-	gone chan struct{} // closed when the reader is gone
+	out io.Writer
+	// gone is closed when the reader is gone.
+	gone chan struct{}
 	once sync.Once
 }
 
@@ -38,7 +39,7 @@ func (l *lasting) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// whileRead returns a context that also ends when out has lost its reader, for commands that do nothing else than write.
+// whileRead returns a context that also ends when out has lost its reader, for commands that only print.
 func whileRead(ctx context.Context, out io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	if l, ok := out.(*lasting); ok {

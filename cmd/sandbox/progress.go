@@ -12,13 +12,14 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox"
 )
 
-// progressScreen shows what is going on: a live line for each running step on a terminal, plain lines elsewhere.
+// progressScreen shows the progress of steps: a live line for each running step on a terminal, plain lines elsewhere.
 type progressScreen struct {
 	out     io.Writer
 	live    bool
 	mu      sync.Mutex
 	running []*runningStep
-	drawn   int // live lines on the screen
+	// drawn is the number of live lines on the screen.
+	drawn   int
 	frame   int
 	stop    chan struct{}
 	stopped sync.WaitGroup
@@ -30,12 +31,12 @@ type runningStep struct {
 	since       time.Time
 }
 
-func newProgressScreen(w world) *progressScreen {
+func newProgressScreen(proc process) *progressScreen {
 	live := false
-	if f, ok := w.stderr.(interface{ Fd() uintptr }); ok && w.getenv("TERM") != "dumb" {
+	if f, ok := proc.stderr.(interface{ Fd() uintptr }); ok && proc.getenv("TERM") != "dumb" {
 		live = term.IsTerminal(int(f.Fd()))
 	}
-	return startProgressScreen(w.stderr, live)
+	return startProgressScreen(proc.stderr, live)
 }
 
 func startProgressScreen(out io.Writer, live bool) *progressScreen {
@@ -73,7 +74,7 @@ func (s *progressScreen) close() {
 	s.redraw("")
 }
 
-// observe hears one thing that happened.
+// observe shows one event.
 func (s *progressScreen) observe(p sandbox.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,7 +103,7 @@ func typically(d time.Duration) string {
 	if d == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (a cold build of it takes about %s)", d.Round(time.Second))
+	return fmt.Sprintf(" (a cold build takes about %s)", d.Round(time.Second))
 }
 
 func (s *progressScreen) find(name string) *runningStep {
@@ -125,7 +126,7 @@ func (s *progressScreen) remove(name string) {
 	}
 }
 
-// redraw takes the live lines away, writes a line to keep, and draws the live lines again.
+// redraw erases the live lines, writes a line that stays, and draws the live lines again.
 func (s *progressScreen) redraw(keep string) {
 	if !s.live {
 		io.WriteString(s.out, keep)
@@ -161,7 +162,7 @@ func (s *progressScreen) width() int {
 	return 80
 }
 
-// clip leaves the last column free: some terminals go to the next line when it is written.
+// clip shortens a line to the width of the terminal. It leaves the last column free, because some terminals wrap when it is written.
 func clip(line string, width int) string {
 	if r := []rune(line); len(r) > width-1 {
 		return string(r[:max(0, width-2)]) + "…"

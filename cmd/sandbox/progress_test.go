@@ -12,7 +12,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox"
 )
 
-// paper is a terminal that knows the one sequence that the progress screen writes: so many lines up, and clear from there.
+// paper is a terminal that supports only the escape sequence that the progress screen uses: move up some lines and clear from there.
 type paper struct{ lines []string }
 
 func (p *paper) Write(data []byte) (int, error) {
@@ -31,7 +31,7 @@ func (p *paper) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-func TestTheLiveScreenShowsWhatRunsBelowWhatIsDone(t *testing.T) {
+func TestProgressScreen_Live(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &paper{}
 		s := startProgressScreen(p, true)
@@ -63,7 +63,7 @@ func TestTheLiveScreenShowsWhatRunsBelowWhatIsDone(t *testing.T) {
 	})
 }
 
-func TestALogHasALineForEachThingThatHappens(t *testing.T) {
+func TestProgressScreen_Plain(t *testing.T) {
 	var out strings.Builder
 	s := startProgressScreen(&out, false)
 	for _, p := range []sandbox.Progress{
@@ -81,7 +81,7 @@ func TestALogHasALineForEachThingThatHappens(t *testing.T) {
 	const want = `  … engine: probing docker
   · engine: using podman
   ✓ engine (1.1 s)
-  … image node: compiling kubelet (a cold build of it takes about 11m0s)
+  … image node: compiling kubelet (a cold build takes about 11m0s)
   ✗ image node (0.0 s)
 `
 	if out.String() != want {

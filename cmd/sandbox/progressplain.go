@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// remindEvery is how often a screen that is no terminal says what still goes on: the log of a long build must not look dead.
+// remindEvery is how often running steps are printed again where there is no terminal, so that the log of a long build does not look dead.
 const remindEvery = 30 * time.Second
 
-// remind prints a line for each step that has been at the same thing for a while.
+// remind prints a line for each step that has not ended for remindEvery or longer.
 func (s *progressScreen) remind() {
 	tick := time.NewTicker(remindEvery)
 	defer tick.Stop()

@@ -9,17 +9,17 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox"
 )
 
-func TestALogIsToldWhatStillGoesOn(t *testing.T) {
+func TestProgressScreen_PlainReminder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
-		s := newProgressScreen(world{stderr: &out, getenv: func(string) string { return "" }})
+		s := newProgressScreen(process{stderr: &out, getenv: func(string) string { return "" }})
 		s.observe(sandbox.Progress{Step: "releases"})
 		s.observe(sandbox.Progress{Step: "image node", Doing: "compiling kube", Typical: 11 * time.Minute})
 		time.Sleep(remindEvery + time.Second)
 		s.observe(sandbox.Progress{Step: "image node", Done: true, Took: time.Second})
 		time.Sleep(5 * remindEvery)
 		s.close()
-		const want = "  … image node: compiling kube, 30s so far (a cold build of it takes about 11m0s)\n"
+		const want = "  … image node: compiling kube, 30s so far (a cold build takes about 11m0s)\n"
 		if got := out.String(); strings.Count(got, want) != 1 || strings.Count(got, "so far") != 1 {
 			t.Errorf("want one line %q in\n%s", want, got)
 		}

@@ -20,8 +20,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
-// world is what a verb may touch of the process it runs in.
-type world struct {
+// process is the part of the operating-system process that commands may use. Tests replace it.
+type process struct {
 	stdin          *os.File
 	stdout, stderr io.Writer
 	getenv         func(string) string
@@ -39,7 +39,7 @@ const (
 	exitInterrupted = 130
 )
 
-// codedError is an error with the exit code it leads to; a nil err means that everything has been said.
+// codedError is an error with the exit code that it leads to. A nil err means that everything has been printed.
 type codedError struct {
 	code int
 	err  error
@@ -53,68 +53,70 @@ func (e *codedError) Error() string {
 }
 func (e *codedError) Unwrap() error { return e.err }
 
-// verdictError is what a run says next to its verdict. Its exit code stands also when the command was interrupted during the clean-up.
+// verdictError is the error of a run that has a verdict. Its exit code is kept even if the command was interrupted during the clean-up.
 type verdictError struct{ error }
 
 func (e *verdictError) Unwrap() error { return e.error }
 
-// usageError is a wrong command line, and what would have been accepted.
+// usageError returns the error for a wrong command line, with a remedy that would have been accepted.
 func usageError(fix remedy.Remedy, format string, args ...any) error {
 	return &codedError{code: exitUsage, err: remedy.Errorf(fix, format, args...)}
 }
 
-// seeHelp is the remedy for words that a command does not understand.
+// seeHelp returns the remedy for arguments that a command does not know.
 func seeHelp(cmd *cobra.Command) remedy.Remedy { return remedy.Advice(cmd.CommandPath() + " --help") }
 
-// run carries out one command line and returns the exit code.
-func run(ctx context.Context, args []string, w world) int {
-	klog.SetLogger(logr.Discard()) // client-go logs what it also returns as errors
-	root := newRoot(w)
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, proc process) int {
+	// client-go logs errors that it also returns.
+	klog.SetLogger(logr.Discard())
+	root := newRoot(proc)
 	root.SetArgs(args)
-	root.SetIn(w.stdin)
-	root.SetOut(w.stdout)
-	root.SetErr(w.stderr)
-	return exitCode(ctx, w, root, root.ExecuteContext(ctx))
+	root.SetIn(proc.stdin)
+	root.SetOut(proc.stdout)
+	root.SetErr(proc.stderr)
+	return exitCode(ctx, proc, root, root.ExecuteContext(ctx))
 }
 
 // exitCode prints an error, if it has not been printed, and returns the exit code that it leads to.
-func exitCode(ctx context.Context, w world, root *cobra.Command, err error) int {
+func exitCode(ctx context.Context, proc process, root *cobra.Command, err error) int {
 	var coded *codedError
 	var verdict *verdictError
-	said := errors.As(err, &coded) && (coded.err == nil || errors.As(err, &verdict))
+	printed := errors.As(err, &coded) && (coded.err == nil || errors.As(err, &verdict))
 	switch {
 	case err == nil:
 		return exitDone
-	case ctx.Err() != nil && !said: // whatever the interruption made of it
-		printError(w, root, "sandbox: interrupted:", err)
+	case ctx.Err() != nil && !printed:
+		// The error is a consequence of the interruption, whatever its type.
+		printError(proc, root, "sandbox: interrupted:", err)
 		return exitInterrupted
 	case coded != nil:
 		if coded.err != nil {
-			printError(w, root, "sandbox:", err)
+			printError(proc, root, "sandbox:", err)
 		}
 		return coded.code
 	}
-	printError(w, root, "sandbox:", err)
+	printError(proc, root, "sandbox:", err)
 	return exitEnvironment
 }
 
-// printError prints an error and, below it, its remedies for the sandbox that was asked for.
-func printError(w world, root *cobra.Command, prefix string, err error) {
+// printError prints an error and, below it, its remedies for the sandbox that --name selects.
+func printError(proc process, root *cobra.Command, prefix string, err error) {
 	g := &globals{name: root.PersistentFlags().Lookup("name").Value.String()}
-	g.printError(w, prefix, err)
+	g.printError(proc, prefix, err)
 }
 
 // printError prints an error and, below it, its remedies.
-func (g *globals) printError(w world, prefix string, err error) {
-	fmt.Fprintln(w.stderr, prefix, err)
+func (g *globals) printError(proc process, prefix string, err error) {
+	fmt.Fprintln(proc.stderr, prefix, err)
 	for _, r := range remedy.Of(err) {
 		for _, line := range r.Lines(g.commandLine) {
-			fmt.Fprintln(w.stderr, line)
+			fmt.Fprintln(proc.stderr, line)
 		}
 	}
 }
 
-// globals are the flags that every verb knows.
+// globals are the flags of every command.
 type globals struct {
 	name   string
 	engine string
@@ -122,22 +124,22 @@ type globals struct {
 	output string
 }
 
-// check refuses values that every verb would stumble over later, each in its own way.
+// check validates the flags once, before any command uses them.
 func (g *globals) check() error {
 	if err := sandbox.CheckName(g.name); err != nil {
 		return &codedError{exitUsage, err}
 	}
 	if engines := cluster.EngineNames(); g.engine != "" && !slices.Contains(engines, g.engine) {
-		return usageError(remedy.Flag("engine", engines[0]), "--engine %q is none of %s", g.engine, strings.Join(engines, ", "))
+		return usageError(remedy.Flag("engine", engines[0]), "--engine %q: want one of %s", g.engine, strings.Join(engines, ", "))
 	}
 	return nil
 }
 
-func newRoot(w world) *cobra.Command {
+func newRoot(proc process) *cobra.Command {
 	g := &globals{}
 	root := &cobra.Command{
 		Use:           "sandbox",
-		Short:         "A local gRPC platform that you may break on purpose",
+		Short:         "A local gRPC platform that you can break on purpose",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
@@ -150,12 +152,12 @@ func newRoot(w world) *cobra.Command {
 		return badUsage(cmd, err, nil)
 	})
 	flags := root.PersistentFlags()
-	flags.StringVar(&g.name, "name", sandbox.DefaultName, "which sandbox")
-	flags.StringVar(&g.engine, "engine", "", "container engine: docker, podman or nerdctl (default: the first that works)")
-	flags.StringVar(&g.source, "source", w.getenv("SANDBOX_SOURCE"), "a checkout of this project, to build images from (default: found from the working folder)")
+	flags.StringVar(&g.name, "name", sandbox.DefaultName, "name of the sandbox")
+	flags.StringVar(&g.engine, "engine", "", "container engine: docker, podman or nerdctl (default: the first one that works)")
+	flags.StringVar(&g.source, "source", proc.getenv("SANDBOX_SOURCE"), "checkout of this project to build images from (default: the one that contains the working directory)")
 	root.AddCommand(
-		newUp(w, g), newDown(w, g), newStatus(w, g), newDoctor(w, g), newAudit(w, g), newRun(w, g), newUndo(w, g), newWatch(w, g), newScenarios(w, g),
-		newCall(w, g), newChat(w, g), newContracts(w, g), newOpen(w, g), newImages(w, g), newLogs(w, g), newCerts(w, g), newVersion(w, g), newMan(),
+		newUp(proc, g), newDown(proc, g), newStatus(proc, g), newDoctor(proc, g), newAudit(proc, g), newRun(proc, g), newUndo(proc, g), newWatch(proc, g), newScenarios(proc, g),
+		newCall(proc, g), newChat(proc, g), newContracts(proc, g), newOpen(proc, g), newImages(proc, g), newLogs(proc, g), newCerts(proc, g), newVersion(proc, g), newMan(),
 	)
 	addHelp(root)
 	completeWords(root)
@@ -163,7 +165,7 @@ func newRoot(w world) *cobra.Command {
 	return root
 }
 
-// addHelp adds cobra's own commands early, so that their wrong arguments are treated as those of ours.
+// addHelp adds cobra's own commands early, so that their wrong arguments are handled like those of ours.
 func addHelp(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
@@ -202,7 +204,7 @@ func badArgsAreUsage(c *cobra.Command) {
 	}
 }
 
-// outputFlag adds -o to a verb that prints data.
+// outputFlag adds -o to a command that prints data.
 func outputFlag(cmd *cobra.Command, g *globals) {
 	cmd.Flags().StringVarP(&g.output, "output", "o", "table", "output: table or json")
 }
@@ -214,30 +216,30 @@ func (g *globals) asJSON() (bool, error) {
 	case "table":
 		return false, nil
 	}
-	return false, usageError(remedy.Advice("-o json"), "--output %q is neither table nor json", g.output)
+	return false, usageError(remedy.Advice("-o json"), "--output %q: want table or json", g.output)
 }
 
-// stateFolder is below XDG_STATE_HOME or HOME; without both, next to the sandboxes, none of which has a name with a dot.
-func (w world) stateFolder(config string) string {
-	if dir := w.getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+// stateFolder returns the folder below XDG_STATE_HOME or HOME. Without both it is next to the sandboxes, whose names cannot contain a dot.
+func (proc process) stateFolder(config string) string {
+	if dir := proc.getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "sandbox")
 	}
-	if home := w.getenv("HOME"); filepath.IsAbs(home) {
+	if home := proc.getenv("HOME"); filepath.IsAbs(home) {
 		return filepath.Join(home, ".local", "state", "sandbox")
 	}
 	return filepath.Join(config, ".state")
 }
 
-// folders are where the sandbox keeps its files. A relative path in an XDG variable is ignored, as the XDG Base Directory Specification demands.
-func (w world) folders() (sandbox.Folders, error) {
-	home := w.getenv("HOME")
+// folders returns the folders in which the sandbox keeps its files. A relative path in an XDG variable is ignored, as the XDG Base Directory Specification requires.
+func (proc process) folders() (sandbox.Folders, error) {
+	home := proc.getenv("HOME")
 	pick := func(env, fallback string) (string, error) {
-		if dir := w.getenv(env); filepath.IsAbs(dir) {
+		if dir := proc.getenv(env); filepath.IsAbs(dir) {
 			return filepath.Join(dir, "sandbox"), nil
 		}
 		if !filepath.IsAbs(home) {
-			return "", remedy.New("finding the folder for the sandbox's files: neither "+env+" nor HOME is an absolute path",
-				remedy.Advice("export HOME with the path of your home folder"))
+			return "", remedy.New("finding the folder for the files of the sandbox: neither "+env+" nor HOME is an absolute path",
+				remedy.Advice("set HOME to the path of your home directory"))
 		}
 		return filepath.Join(home, fallback, "sandbox"), nil
 	}
@@ -246,12 +248,12 @@ func (w world) folders() (sandbox.Folders, error) {
 		return sandbox.Folders{}, err
 	}
 	cache, err := pick("XDG_CACHE_HOME", ".cache")
-	return sandbox.Folders{Config: config, Cache: cache, State: w.stateFolder(config)}, err
+	return sandbox.Folders{Config: config, Cache: cache, State: proc.stateFolder(config)}, err
 }
 
-// openCluster connects to the sandbox that was asked for.
-func openCluster(ctx context.Context, w world, g *globals) (*live.Cluster, error) {
-	folders, err := w.folders()
+// openCluster connects to the sandbox that --name selects.
+func openCluster(ctx context.Context, proc process, g *globals) (*live.Cluster, error) {
+	folders, err := proc.folders()
 	if err != nil {
 		return nil, err
 	}

@@ -18,70 +18,71 @@ type runFlags struct {
 	report        string
 }
 
-func newRun(w world, g *globals) *cobra.Command {
+func newRun(proc process, g *globals) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO|FILE…",
-		Short: "Run a scenario and say whether callers noticed",
-		Long: `Run a built-in scenario or a file, or several one after the other.
+		Short: "Run a scenario and report whether callers noticed",
+		Long: `Run a built-in scenario or a scenario file, or several of them one after the other.
 
-Whatever the run changes is put back at its end, also after Ctrl-C, a closed terminal (SIGHUP) or a reader that went away (| head). What a
-killed run left is put back by the next one, or by "sandbox undo".
+Every change is undone at the end of the run, even after Ctrl-C, when the terminal closes (SIGHUP) or when the reader of the output exits
+(| head). Changes that a killed run left behind are undone by the next run or by "sandbox undo".
 
 Exit codes:
-  0    every expectation held
-  1    an expectation did not hold
-  2    wrong usage, or a bad file, named by file, line and field
-  3    the environment is not fit; the message says the fix
-  4    a limit of the scenario stopped it
-  5    every expectation held, but something was left behind: sandbox undo --list
-  130  interrupted, after clean-up
+  0    every expectation passed
+  1    an expectation failed
+  2    wrong usage or an invalid scenario file; the message names file, line and field
+  3    the environment cannot run the scenario; the message contains the remedy
+  4    an abort limit of the scenario stopped the run
+  5    every expectation passed, but something was left behind: sandbox undo --list
+  130  interrupted, after the clean-up
 
-Several scenarios are all read before the first one starts, run under one lock, and have one junit.xml above a folder for each. The exit code is
-the worst, in the order 130, 3, 2, 4, 1, 5, 0; after 130 or 3 the remaining ones are not begun.`,
+Several scenarios are all read before the first one starts. They run under one lock and are reported in one junit.xml, next to a folder for each
+scenario. The exit code is the worst one, in the order 130, 3, 2, 4, 1, 5, 0. After 130 or 3 the remaining scenarios do not run.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return runSeries(cmd.Context(), w, g, f, args)
+				return runSeries(cmd.Context(), proc, g, f, args)
 			}
-			return runScenario(cmd.Context(), w, g, f, args[0])
+			return runScenario(cmd.Context(), proc, g, f, args[0])
 		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return scenarioNames(), cobra.ShellCompDirectiveDefault // a file will do too
+			// The default directive completes file names as well.
+			return scenarioNames(), cobra.ShellCompDirectiveDefault
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.dryRun, "dry-run", false, "stop after the plan: which pods and which share of traffic would be touched")
-	flags.BoolVar(&f.watch, "watch", false, "show the screen while it runs")
-	flags.StringVar(&f.report, "report", "", "folder for report.json and junit.xml (default: one below $XDG_STATE_HOME, which outlives the sandbox)")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and stop: which pods and which share of the traffic would be affected")
+	flags.BoolVar(&f.watch, "watch", false, "show the screen during the run")
+	flags.StringVar(&f.report, "report", "", "folder for report.json and junit.xml (default: a folder below $XDG_STATE_HOME, which outlives the sandbox)")
 	outputFlag(cmd, g)
 	return cmd
 }
 
-func runScenario(ctx context.Context, w world, g *globals, f runFlags, name string) error {
+func runScenario(ctx context.Context, proc process, g *globals, f runFlags, name string) error {
 	asJSON, err := g.asJSON()
 	if err != nil {
 		return err
 	}
 	scenario, err := loadScenario(name)
 	if err != nil {
-		return badScenario(w, err)
+		return badScenario(proc, err)
 	}
 	var screen *os.File
 	if f.watch {
-		if screen, err = terminal(w); err != nil {
+		if screen, err = terminal(proc); err != nil {
 			return err
 		}
 	}
-	folders, err := w.folders()
+	folders, err := proc.folders()
 	if err != nil {
 		return err
 	}
-	j := job{w: w, g: g, flags: f, asJSON: asJSON, scenario: scenario, folders: folders}
+	j := job{proc: proc, g: g, flags: f, asJSON: asJSON, scenario: scenario, folders: folders}
 	if err := j.checkReport(); err != nil {
 		return err
 	}
-	c, unlock, err := openForRun(ctx, w, g, f, name)
+	c, unlock, err := openForRun(ctx, proc, g, f, name)
 	if err != nil {
 		return err
 	}
@@ -92,20 +93,20 @@ func runScenario(ctx context.Context, w world, g *globals, f runFlags, name stri
 	}
 	j.room = c.Workloads.Room
 	if screen != nil {
-		j.show = func(ctx context.Context) error { return watch(ctx, w, c, screen, true) }
+		j.show = func(ctx context.Context) error { return watch(ctx, proc, c, screen, true) }
 	}
 	return j.conduct(ctx)
 }
 
 // openForRun connects to the sandbox and locks it against every command that would change it during the run. A dry run changes nothing and takes
 // no lock.
-func openForRun(ctx context.Context, w world, g *globals, f runFlags, scenario string) (c *live.Cluster, unlock func(), err error) {
-	folders, err := w.folders()
+func openForRun(ctx context.Context, proc process, g *globals, f runFlags, scenario string) (c *live.Cluster, unlock func(), err error) {
+	folders, err := proc.folders()
 	if err != nil {
 		return nil, nil, err
 	}
 	if !f.dryRun {
-		// First, because a sandbox that `up` is creating is not up either.
+		// This check comes first: a sandbox that `up` is still creating is locked and not up, and the lock is the better error.
 		if err := sandbox.CheckUnlocked(folders, g.name, "run"); err != nil {
 			return nil, nil, err
 		}
@@ -124,11 +125,11 @@ func openForRun(ctx context.Context, w world, g *globals, f runFlags, scenario s
 	return c, unlock, nil
 }
 
-// badScenario prints the problems of a file as editors parse them, without the name of this program in front.
-func badScenario(w world, err error) error {
+// badScenario prints the problems of a scenario file as file:line: message, which editors parse, without the name of this program in front.
+func badScenario(proc process, err error) error {
 	var file *scenarios.FileError
 	if errors.As(err, &file) {
-		fmt.Fprintln(w.stderr, file)
+		fmt.Fprintln(proc.stderr, file)
 		return &codedError{exitUsage, nil}
 	}
 	return &codedError{exitUsage, err}

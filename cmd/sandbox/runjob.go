@@ -15,21 +15,24 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
-// A job is one scenario that is run on a target and reported.
+// A job runs one scenario on a target and reports the result.
 type job struct {
-	w        world
+	proc     process
 	g        *globals
 	flags    runFlags
 	asJSON   bool
 	scenario scenarios.Scenario
 	folders  sandbox.Folders
 	target   scenarios.Target
-	room     func(ctx context.Context, release string) (int, error) // for more pods on the node; nil: not known
-	show     func(context.Context) error                            // the screen; nil without one
-	finished func(scenarios.Report)                                 // receives the report of one run of several; nil when there is one
+	// room returns how many more pods of a release fit on the node. It is nil if that is not known.
+	room func(ctx context.Context, release string) (int, error)
+	// show displays the screen until its context ends. It is nil without --watch.
+	show func(context.Context) error
+	// finished receives the report of each run of a series. It is nil for a single run.
+	finished func(scenarios.Report)
 }
 
-// conduct runs the scenario and reports. Whatever becomes of the report, the verdict keeps its exit code.
+// conduct runs the scenario and writes the report. The exit code is that of the verdict, even if the report cannot be written.
 func (j job) conduct(ctx context.Context) error {
 	report, err := j.run(ctx)
 	j.present(report)
@@ -40,7 +43,7 @@ func (j job) conduct(ctx context.Context) error {
 	case exitDone:
 		return nil
 	case exitUsage:
-		return badScenario(j.w, err)
+		return badScenario(j.proc, err)
 	default:
 		return &codedError{code, verdictOf(err)}
 	}
@@ -53,19 +56,20 @@ func verdictOf(err error) error {
 	return &verdictError{err}
 }
 
-// run carries the scenario out, next to the screen when there is one. To leave the screen does not stop the run; Ctrl-C does.
+// run runs the scenario, with the screen if there is one. Leaving the screen does not stop the run; Ctrl-C does.
 func (j job) run(ctx context.Context) (scenarios.Report, error) {
-	told := newRunTeller(j.w, j.show == nil)
+	timeline := newTimelinePrinter(j.proc, j.show == nil)
 	unwritable := false
 	options := scenarios.Options{Journal: j.folders.Journal(j.g.name), DryRun: j.flags.dryRun, Room: j.room, Observer: func(r telemetry.Run) {
-		told.tell(r)
+		timeline.update(r)
 		if j.flags.dryRun {
-			return // it may be next to a run, whose file it is
+			// The run file may belong to a run in another process.
+			return
 		}
 		r.PID = os.Getpid()
 		if err := live.WriteRun(j.folders, j.g.name, r); err != nil && !unwritable {
 			unwritable = true
-			fmt.Fprintln(j.w.stderr, "sandbox: telling other screens:", err)
+			fmt.Fprintln(j.proc.stderr, "sandbox: writing the run file for other screens:", err)
 		}
 	}}
 	if h, held := sandbox.Holder(j.folders, j.g.name); held && h.Is("run") {
@@ -77,22 +81,23 @@ func (j job) run(ctx context.Context) (scenarios.Report, error) {
 	if j.show == nil || j.flags.dryRun {
 		return run(ctx)
 	}
-	return told.beside(ctx, j.show, run)
+	return timeline.runWithScreen(ctx, j.show, run)
 }
 
-// present prints the report and keeps it in files. What cannot be written is a warning: there is a verdict.
+// present prints the report and writes it to files. A failure to write is only a warning, because the verdict is known.
 func (j job) present(r scenarios.Report) {
 	if !j.flags.dryRun {
 		dir := j.reportFolder(r.StartedAt)
 		if err := writeReports(dir, r); err != nil {
-			fmt.Fprintln(j.w.stderr, "sandbox: warning:", err)
+			fmt.Fprintln(j.proc.stderr, "sandbox: warning:", err)
 		} else {
-			fmt.Fprintln(j.w.stderr, "report:", dir)
+			fmt.Fprintln(j.proc.stderr, "report:", dir)
 		}
 	}
 	if j.finished != nil {
 		j.finished(r)
-		if j.asJSON { // one document for all
+		if j.asJSON {
+			// The series prints one document for all of its runs.
 			return
 		}
 	}
@@ -100,22 +105,22 @@ func (j job) present(r scenarios.Report) {
 	if j.asJSON {
 		write = r.WriteJSON
 	}
-	if err := write(j.w.stdout); err != nil {
-		fmt.Fprintln(j.w.stderr, "sandbox: warning: printing the report:", err)
+	if err := write(j.proc.stdout); err != nil {
+		fmt.Fprintln(j.proc.stderr, "sandbox: warning: printing the report:", err)
 	}
 }
 
-// nameLeft says what killed runs left in the world that the scenario meets.
+// nameLeft prints the changes of killed runs that are still in place when a dry run plans.
 func (j job) nameLeft(left []scenarios.Leftover) {
 	for _, l := range left {
-		fmt.Fprintln(j.w.stderr, "left behind by a killed run:", l)
+		fmt.Fprintln(j.proc.stderr, "left behind by a killed run:", l)
 	}
 	for _, line := range remedy.Command("undo").Lines(j.g.commandLine) {
-		fmt.Fprintln(j.w.stderr, line)
+		fmt.Fprintln(j.proc.stderr, line)
 	}
 }
 
-// reportFolder is where the report of a run is kept.
+// reportFolder returns the folder for the report of a run.
 func (j job) reportFolder(started time.Time) string {
 	if j.flags.report != "" {
 		return filepath.Clean(j.flags.report)
@@ -123,8 +128,8 @@ func (j job) reportFolder(started time.Time) string {
 	return filepath.Join(j.folders.Reports(j.g.name), j.scenario.Name+"-"+started.UTC().Format("20060102T150405"))
 }
 
-// checkReport finds out before the run whether its report can be written: a run takes minutes. Only a folder that the user named is worth stopping
-// for.
+// checkReport checks before the run, which takes minutes, that the report can be written. It checks only a folder that the user named: without the
+// default folder the run is still worth its result.
 func (j job) checkReport() error {
 	if j.flags.dryRun || j.flags.report == "" {
 		return nil
@@ -138,7 +143,7 @@ func (j job) checkReport() error {
 		}
 	}
 	if err != nil {
-		return remedy.Wrap(fmt.Errorf("checking the folder of --report: %w", err), remedy.Advice("--report FOLDER, with one that can be written"))
+		return remedy.Wrap(fmt.Errorf("checking the folder of --report: %w", err), remedy.Advice("--report FOLDER, with a folder that can be written"))
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
@@ -28,11 +30,11 @@ func TestConduct_VerdictOutlivesItsOutputs(t *testing.T) {
 		replicas string // what the scenario finds
 		code     int
 	}{
-		{"a pass", "3", exitDone}, {"a world that cannot be planned in", "none", exitEnvironment},
+		{"a pass", "3", exitDone}, {"a cluster in which nothing can be planned", "none", exitEnvironment},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			dir := t.TempDir()
-			for name, text := range map[string]string{"world": c.replicas, "file": ""} {
+			for name, text := range map[string]string{"replicas": c.replicas, "file": ""} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -43,9 +45,9 @@ func TestConduct_VerdictOutlivesItsOutputs(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				var stderr bytes.Buffer
-				fake := &fakeWorld{file: filepath.Join(dir, "world"), started: map[string]time.Time{}}
+				fake := &fakeTarget{file: filepath.Join(dir, "replicas"), started: map[string]time.Time{}}
 				j := job{
-					w: world{stdout: full, stderr: &stderr}, g: &globals{name: "sandbox"}, scenario: scenario, target: fake.target(),
+					proc: process{stdout: full, stderr: &stderr}, g: &globals{name: "sandbox"}, scenario: scenario, target: fake.target(),
 					folders: sandbox.Folders{Config: filepath.Join(dir, "config"), State: filepath.Join(dir, "file")},
 				}
 				err := j.conduct(t.Context())
@@ -69,7 +71,7 @@ func TestPresent_UnwritableFolderKeepsTheVerdict(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	j := job{w: world{stdout: &out, stderr: &errs}, g: &globals{name: "sandbox"}, flags: runFlags{report: filepath.Join(blocked, "sub")}}
+	j := job{proc: process{stdout: &out, stderr: &errs}, g: &globals{name: "sandbox"}, flags: runFlags{report: filepath.Join(blocked, "sub")}}
 	j.present(scenarios.Report{Scenario: "pod-kill", Result: scenarios.Fail, Message: "1 of 5 expectations did not hold"})
 	if !strings.Contains(out.String(), "FAIL") || !strings.Contains(errs.String(), "warning") {
 		t.Errorf("standard output %q, standard error %q", out.String(), errs.String())
@@ -94,7 +96,7 @@ func (r *faultyRun) command(t *testing.T, args ...string) (code int, stdout, std
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-func TestRun_HasTheSandboxToItself(t *testing.T) {
+func TestRun_LocksTheSandbox(t *testing.T) {
 	t.Parallel()
 	run := newFaultyRun(t, "fake-run")
 	run.Env = append(run.Env, "FAKE_HOLD=10m")
@@ -105,7 +107,7 @@ func TestRun_HasTheSandboxToItself(t *testing.T) {
 	run.start(t, stderr)
 	for _, args := range [][]string{{"up"}, {"down"}, {"run", "pod-kill"}, {"undo"}, {"undo", "--forget", "1"}} {
 		code, out, errs := run.command(t, args...)
-		holder := "sandbox: sandbox sandbox is being changed by `sandbox run fake`, process " + strconv.Itoa(run.Process.Pid) + ", since "
+		holder := "sandbox: sandbox \"sandbox\" is being changed by `sandbox run fake`, process " + strconv.Itoa(run.Process.Pid) + ", since "
 		if code != exitEnvironment || out != "" || !strings.HasPrefix(errs, holder) {
 			t.Errorf("%v: exit code %d\n%s%s", args, code, out, errs)
 		}
@@ -114,7 +116,7 @@ func TestRun_HasTheSandboxToItself(t *testing.T) {
 		}
 	}
 	if _, out, _ := run.command(t, "undo", "--list"); out != "nothing is left behind\n" {
-		t.Errorf("the list has changes of the run that is under way:\n%s", out)
+		t.Errorf("the list has changes of the current run:\n%s", out)
 	}
 	code, out, errs := run.command(t, "down", "--stop-run")
 	if code != exitDone || !strings.Contains(errs, "stopping `sandbox run fake`, process ") {
@@ -130,7 +132,7 @@ func TestStopRun_WithoutARun(t *testing.T) {
 	}
 }
 
-func TestUndoList_NamesWhatAKilledRunLeft(t *testing.T) {
+func TestUndoList_AfterAKilledRun(t *testing.T) {
 	t.Parallel()
 	run := newFaultyRun(t, "fake-run")
 	run.Env = append(run.Env, "FAKE_HOLD=10m")
@@ -150,9 +152,30 @@ func TestUndoList_NamesWhatAKilledRunLeft(t *testing.T) {
 		}
 	}
 	folders := sandbox.Folders{Config: filepath.Join(run.home, ".config", "sandbox")}
-	fake := &fakeWorld{file: filepath.Join(run.home, "world"), started: map[string]time.Time{}}
+	fake := &fakeTarget{file: filepath.Join(run.home, "replicas"), started: map[string]time.Time{}}
 	report, err := scenarios.Undo(context.Background(), fake.target(), folders.Journal("sandbox"))
 	if n, _ := fake.Replicas(t.Context(), "userservice"); err != nil || n != 3 {
 		t.Errorf("%+v, %v; %d replicas", report, err, n)
+	}
+}
+
+func TestLastRun_KilledProcess(t *testing.T) {
+	t.Parallel()
+	run := newFaultyRun(t, "fake-run")
+	stderr, err := run.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.start(t, stderr)
+	folders := sandbox.Folders{Config: filepath.Join(run.home, ".config/sandbox")}
+	if r, err := live.LastRun(folders, sandbox.DefaultName); err != nil || r.Result != "" || r.PID != run.Process.Pid {
+		t.Errorf("while it runs: %+v, %v", r, err)
+	}
+	if err := run.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = run.Wait() // killed
+	if r, err := live.LastRun(folders, sandbox.DefaultName); err != nil || r.Result != telemetry.Killed || r.Phase != "steps" {
+		t.Errorf("after it was killed: %+v, %v", r, err)
 	}
 }

@@ -14,37 +14,39 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
-// A series is several scenarios, one after the other, in one call: under one lock, with one JUnit file and one exit code.
+// A series runs several scenarios one after the other, under one lock, with one JUnit file and one exit code.
 type series struct {
-	job       // what all have in common
+	// job is what all scenarios have in common.
+	job
 	scenarios []scenarios.Scenario
-	dir       string // of the reports; empty in a dry run
+	// dir is the folder of the reports. It is empty in a dry run.
+	dir string
 
 	reports []scenarios.Report
 	code    int
 	errs    []error
 }
 
-// runSeries reads all files before it touches anything.
-func runSeries(ctx context.Context, w world, g *globals, f runFlags, names []string) error {
+// runSeries reads all scenarios before it changes anything, then runs them one after the other.
+func runSeries(ctx context.Context, proc process, g *globals, f runFlags, names []string) error {
 	asJSON, err := g.asJSON()
 	if err != nil {
 		return err
 	}
 	if f.watch {
-		return usageError(remedy.Advicef("%s in another terminal", remedy.Command("watch")), "--watch shows one scenario, and %d were given", len(names))
+		return usageError(remedy.Advicef("%s in another terminal", remedy.Command("watch")), "--watch shows one scenario, but %d were given", len(names))
 	}
-	s := series{job: job{w: w, g: g, flags: f, asJSON: asJSON}}
-	if s.scenarios, err = loadScenarios(w, g, names); err != nil {
+	s := series{job: job{proc: proc, g: g, flags: f, asJSON: asJSON}}
+	if s.scenarios, err = loadScenarios(proc, g, names); err != nil {
 		return err
 	}
-	if s.folders, err = w.folders(); err != nil {
+	if s.folders, err = proc.folders(); err != nil {
 		return err
 	}
 	if err := s.checkReport(); err != nil {
 		return err
 	}
-	c, unlock, err := openForRun(ctx, w, g, f, strings.Join(names, " "))
+	c, unlock, err := openForRun(ctx, proc, g, f, strings.Join(names, " "))
 	if err != nil {
 		return err
 	}
@@ -57,8 +59,8 @@ func runSeries(ctx context.Context, w world, g *globals, f runFlags, names []str
 	return s.conductAll(ctx)
 }
 
-// loadScenarios reports what is wrong with every file, not only with the first.
-func loadScenarios(w world, g *globals, names []string) (all []scenarios.Scenario, bad error) {
+// loadScenarios loads all scenarios. It prints the problems of every file, not only of the first one.
+func loadScenarios(proc process, g *globals, names []string) (all []scenarios.Scenario, bad error) {
 	for _, name := range names {
 		sc, err := loadScenario(name)
 		var problems *scenarios.FileError
@@ -67,16 +69,16 @@ func loadScenarios(w world, g *globals, names []string) (all []scenarios.Scenari
 			all = append(all, sc)
 			continue
 		case errors.As(err, &problems):
-			fmt.Fprintln(w.stderr, problems)
+			fmt.Fprintln(proc.stderr, problems)
 		default:
-			g.printError(w, "sandbox:", err)
+			g.printError(proc, "sandbox:", err)
 		}
-		bad = &codedError{exitUsage, nil} // all has been said
+		bad = &codedError{exitUsage, nil}
 	}
 	return all, bad
 }
 
-// conductAll runs the scenarios until one is interrupted or the environment turns out not to be fit: then those after it are not begun.
+// conductAll runs the scenarios in order. It stops after one that was interrupted or that the environment could not run.
 func (s *series) conductAll(ctx context.Context) error {
 	if !s.flags.dryRun {
 		s.dir = s.seriesFolder(time.Now())
@@ -87,7 +89,7 @@ func (s *series) conductAll(ctx context.Context) error {
 		j.flags.report = filepath.Join(s.dir, fmt.Sprintf("%d-%s", i+1, sc.Name))
 		j.finished = func(r scenarios.Report) { s.reports = append(s.reports, r) }
 		if !s.asJSON && i > 0 {
-			fmt.Fprintln(s.w.stdout)
+			fmt.Fprintln(s.proc.stdout)
 		}
 		code := s.note(j.conduct(ctx))
 		if ctx.Err() != nil || code == exitEnvironment || code == exitInterrupted {
@@ -108,10 +110,10 @@ func (s *series) seriesFolder(started time.Time) string {
 	return filepath.Join(s.folders.Reports(s.g.name), "series-"+started.UTC().Format("20060102T150405"))
 }
 
-// severity orders exit codes, the worst first. A run that a limit stopped has no verdict, and so is worse than one whose verdict is bad.
+// severity lists the exit codes, the worst first. A run that an abort limit stopped has no verdict, which is worse than a failed expectation.
 var severity = []int{exitInterrupted, exitEnvironment, exitUsage, exitAborted, exitNotHeld, exitLeft, exitDone}
 
-// note keeps the worst exit code and every error, and returns the code of this one.
+// note records the error of one run and the worst exit code so far, and returns the exit code of this run.
 func (s *series) note(err error) int {
 	code := exitDone
 	var coded *codedError
@@ -131,7 +133,7 @@ func (s *series) note(err error) int {
 	return code
 }
 
-// conclude writes what all runs have in common: the JUnit file, and the list of results. What cannot be written is a warning, as with one run.
+// conclude writes the JUnit file of all runs and prints the list of results. As with a single run, a failure to write is only a warning.
 func (s *series) conclude() {
 	all := slices.Clone(s.reports)
 	for _, sc := range s.scenarios[min(len(s.reports), len(s.scenarios)):] {
@@ -144,25 +146,25 @@ func (s *series) conclude() {
 			err = writeTo(path, func(f *os.File) error { return scenarios.WriteJUnit(f, all) })
 		}
 		if err != nil {
-			fmt.Fprintln(s.w.stderr, "sandbox: warning: writing the report:", err)
+			fmt.Fprintln(s.proc.stderr, "sandbox: warning: writing the report:", err)
 		} else {
-			fmt.Fprintln(s.w.stderr, "report of all:", path)
+			fmt.Fprintln(s.proc.stderr, "report of all:", path)
 		}
 	}
 	if err := s.list(all); err != nil {
-		fmt.Fprintln(s.w.stderr, "sandbox: warning: printing the report:", err)
+		fmt.Fprintln(s.proc.stderr, "sandbox: warning: printing the report:", err)
 	}
 }
 
 func (s *series) list(all []scenarios.Report) error {
 	if s.asJSON {
-		return writeJSON(s.w.stdout, map[string]any{"runs": s.reports})
+		return writeJSON(s.proc.stdout, map[string]any{"runs": s.reports})
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%d scenarios\n", len(all))
 	for _, r := range all {
 		fmt.Fprintf(&b, "  %-8s %s\n", strings.ToUpper(string(r.Result)), r.Scenario)
 	}
-	_, err := fmt.Fprint(s.w.stdout, b.String())
+	_, err := fmt.Fprint(s.proc.stdout, b.String())
 	return err
 }

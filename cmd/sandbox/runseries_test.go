@@ -30,28 +30,28 @@ func TestSeries_OneJUnitFileAndTheWorstCode(t *testing.T) {
 	good := fakeNamed(t)
 	bad := fakeNamed(t, "name: fake", "name: bad", "{for: 1s}", "{for: 1s}, waitFor: {ready: {release: userservice, replicas: 1}, within: 1s, hold: 0s}",
 		"replicas: 0}}", "replicas: 1}}", "expect: [{availability: {of: browse, atLeast: 99%}}]\n", "expect: [{latency: {of: browse, quantile: 0.5, atMost: 1ms}}]\n")
-	unfit := fakeNamed(t, "name: fake", "name: unfit", "scale: {release: userservice, replicas: 0}", "killPod: {release: userservice, count: 9}")
+	failedChecks := fakeNamed(t, "name: fake", "name: unfit", "scale: {release: userservice, replicas: 0}", "killPod: {release: userservice, count: 9}")
 	for name, c := range map[string]struct {
 		scenarios []scenarios.Scenario
 		code      int
 		results   []string // of the runs
 		cases     [4]int   // tests, failures, errors, skipped
 	}{
-		"all pass":                                 {[]scenarios.Scenario{good, good}, exitDone, []string{"pass", "pass"}, [4]int{4, 0, 0, 0}},
-		"one fails, and the next one runs":         {[]scenarios.Scenario{bad, good}, exitNotHeld, []string{"fail", "pass"}, [4]int{5, 1, 0, 0}},
-		"an unfit environment ends the series":     {[]scenarios.Scenario{good, unfit, good}, exitEnvironment, []string{"pass", "error"}, [4]int{7, 0, 1, 4}},
-		"the worst code is kept, not the last one": {[]scenarios.Scenario{bad, unfit}, exitEnvironment, []string{"fail", "error"}, [4]int{6, 1, 1, 2}},
+		"all pass":                                  {[]scenarios.Scenario{good, good}, exitDone, []string{"pass", "pass"}, [4]int{4, 0, 0, 0}},
+		"one fails, and the next one runs":          {[]scenarios.Scenario{bad, good}, exitNotHeld, []string{"fail", "pass"}, [4]int{5, 1, 0, 0}},
+		"an unsuitable environment ends the series": {[]scenarios.Scenario{good, failedChecks, good}, exitEnvironment, []string{"pass", "error"}, [4]int{7, 0, 1, 4}},
+		"the worst code is kept, not the last one":  {[]scenarios.Scenario{bad, failedChecks}, exitEnvironment, []string{"fail", "error"}, [4]int{6, 1, 1, 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, "world"), []byte("3"), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "replicas"), []byte("3"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Test(t, func(t *testing.T) {
 				var out, errs bytes.Buffer
-				fake := &fakeWorld{file: filepath.Join(dir, "world"), started: map[string]time.Time{}}
+				fake := &fakeTarget{file: filepath.Join(dir, "replicas"), started: map[string]time.Time{}}
 				s := series{scenarios: c.scenarios, job: job{
-					w: world{stdout: &out, stderr: &errs}, g: &globals{name: "sandbox"}, asJSON: true, target: fake.target(),
+					proc: process{stdout: &out, stderr: &errs}, g: &globals{name: "sandbox"}, asJSON: true, target: fake.target(),
 					flags: runFlags{report: filepath.Join(dir, "reports")}, folders: sandbox.Folders{Config: filepath.Join(dir, "config")},
 				}}
 				if err := os.MkdirAll(s.folders.Journal("sandbox"), 0o700); err != nil {
@@ -120,16 +120,16 @@ func checkSeries(t *testing.T, dir string, out []byte, results []string, cases [
 
 func TestSeries_InterruptEndsIt(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "world"), []byte("3"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "replicas"), []byte("3"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		time.AfterFunc(700*time.Millisecond, interrupt)
 		var out bytes.Buffer
-		fake := &fakeWorld{file: filepath.Join(dir, "world"), started: map[string]time.Time{}}
+		fake := &fakeTarget{file: filepath.Join(dir, "replicas"), started: map[string]time.Time{}}
 		s := series{scenarios: []scenarios.Scenario{fakeNamed(t), fakeNamed(t)}, job: job{
-			w: world{stdout: &out, stderr: &bytes.Buffer{}}, g: &globals{name: "sandbox"}, target: fake.target(), folders: sandbox.Folders{Config: dir, State: dir},
+			proc: process{stdout: &out, stderr: &bytes.Buffer{}}, g: &globals{name: "sandbox"}, target: fake.target(), folders: sandbox.Folders{Config: dir, State: dir},
 		}}
 		if err := os.MkdirAll(s.folders.Journal("sandbox"), 0o700); err != nil {
 			t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
-func newScenarios(w world, g *globals) *cobra.Command {
+func newScenarios(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scenarios",
 		Short: "List the built-in scenarios",
@@ -32,10 +32,10 @@ func newScenarios(w world, g *globals) *cobra.Command {
 				for _, s := range scenarios.Builtin() {
 					rows = append(rows, row{s.Name, s.Description})
 				}
-				return writeJSON(w.stdout, map[string]any{"scenarios": rows})
+				return writeJSON(proc.stdout, map[string]any{"scenarios": rows})
 			}
-			t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(t, "SCENARIO\tWHAT IT DOES")
+			t := tabwriter.NewWriter(proc.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(t, "SCENARIO\tDESCRIPTION")
 			for _, s := range scenarios.Builtin() {
 				fmt.Fprintf(t, "%s\t%s\n", s.Name, s.Description)
 			}
@@ -43,26 +43,26 @@ func newScenarios(w world, g *globals) *cobra.Command {
 		},
 	}
 	outputFlag(cmd, g)
-	cmd.AddCommand(newScenarioShow(w, g), newScenarioCheck(w, g),
+	cmd.AddCommand(newScenarioShow(proc, g), newScenarioCheck(proc, g),
 		&cobra.Command{
 			Use: "grammar", Short: "Print every field of a scenario file", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {
-				_, err := fmt.Fprintln(w.stdout, scenarios.Grammar())
+				_, err := fmt.Fprintln(proc.stdout, scenarios.Grammar())
 				return err
 			},
 		},
 		&cobra.Command{
 			Use: "schema", Short: "Print a JSON Schema of scenario files, for editors", Args: cobra.NoArgs,
 			Example: "  sandbox scenarios schema > scenario.schema.json\n  # and in the first line of a file:\n  # yaml-language-server: $schema=scenario.schema.json",
-			RunE:    func(*cobra.Command, []string) error { return scenarios.WriteSchema(w.stdout) },
+			RunE:    func(*cobra.Command, []string) error { return scenarios.WriteSchema(proc.stdout) },
 		},
 	)
 	return cmd
 }
 
-func newScenarioShow(w world, g *globals) *cobra.Command {
+func newScenarioShow(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "show NAME", Short: "Print a built-in scenario's file, to start your own from", Args: cobra.ExactArgs(1),
+		Use: "show NAME", Short: "Print the file of a built-in scenario, as a start for your own", Args: cobra.ExactArgs(1),
 		ValidArgsFunction: completeFirst(scenarioNames),
 		RunE: func(_ *cobra.Command, args []string) error {
 			asJSON, err := g.asJSON()
@@ -71,17 +71,17 @@ func newScenarioShow(w world, g *globals) *cobra.Command {
 			}
 			s, err := scenarios.Load(args[0])
 			if err != nil {
-				return badScenario(w, err)
+				return badScenario(proc, err)
 			}
 			if !asJSON {
-				_, err = w.stdout.Write(s.Source)
+				_, err = proc.stdout.Write(s.Source)
 				return err
 			}
 			text, err := yaml.YAMLToJSON(s.Source)
 			if err != nil {
 				return fmt.Errorf("converting scenario %s to JSON: %w", s.Name, err)
 			}
-			return writeJSON(w.stdout, json.RawMessage(text))
+			return writeJSON(proc.stdout, json.RawMessage(text))
 		},
 	}
 	outputFlag(cmd, g)
@@ -90,24 +90,26 @@ func newScenarioShow(w world, g *globals) *cobra.Command {
 
 // checkedFile is the result of checking one scenario file.
 type checkedFile struct {
-	File     string        `json:"file"`
-	Name     string        `json:"name,omitempty"` // of the scenario, when the file is good
+	File string `json:"file"`
+	// Name is the name of the scenario. It is empty if the file is invalid.
+	Name     string        `json:"name,omitempty"`
 	Problems []fileProblem `json:"problems"`
 	err      error
 }
 
 type fileProblem struct {
-	Line    int    `json:"line,omitempty"` // 0 when the file cannot be read
+	// Line is 0 if the file cannot be read.
+	Line    int    `json:"line,omitempty"`
 	Field   string `json:"field,omitempty"`
 	Message string `json:"message"`
 	Remedy  string `json:"remedy,omitempty"`
 }
 
-func newScenarioCheck(w world, g *globals) *cobra.Command {
+func newScenarioCheck(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check FILE…", Short: "Check scenario files without a cluster", Args: cobra.MinimumNArgs(1),
-		Long: "Check scenario files without a cluster: everything but the plan, which needs the pods that there are. A problem is printed as\n" +
-			"file:line: field: message. Exit code: 0 all are good, 2 one is not.",
+		Long: "Check scenario files without a cluster. Everything is checked except the plan, which depends on the running pods. A problem is printed as\n" +
+			"file:line: field: message. Exit code: 0 all files are valid, 2 a file is not.",
 		RunE: func(_ *cobra.Command, files []string) error {
 			asJSON, err := g.asJSON()
 			if err != nil {
@@ -118,15 +120,15 @@ func newScenarioCheck(w world, g *globals) *cobra.Command {
 			for _, file := range files {
 				c := g.checkScenarioFile(file)
 				if c.err != nil {
-					bad = &codedError{exitUsage, nil} // everything has been printed
+					bad = &codedError{exitUsage, nil}
 				}
 				if !asJSON {
-					c.print(w, g)
+					c.print(proc, g)
 				}
 				checked = append(checked, c)
 			}
 			if asJSON {
-				if err := writeJSON(w.stdout, map[string]any{"files": checked}); err != nil {
+				if err := writeJSON(proc.stdout, map[string]any{"files": checked}); err != nil {
 					return err
 				}
 			}
@@ -158,19 +160,19 @@ func (g *globals) checkScenarioFile(file string) checkedFile {
 	return c
 }
 
-func (c checkedFile) print(w world, g *globals) {
+func (c checkedFile) print(proc process, g *globals) {
 	var problems *scenarios.FileError
 	switch {
 	case c.err == nil:
-		fmt.Fprintf(w.stdout, "%s: %s is good\n", c.File, c.Name)
+		fmt.Fprintf(proc.stdout, "%s: %s is valid\n", c.File, c.Name)
 	case errors.As(c.err, &problems):
-		fmt.Fprintln(w.stderr, problems)
+		fmt.Fprintln(proc.stderr, problems)
 	default:
-		g.printError(w, "sandbox:", c.err)
+		g.printError(proc, "sandbox:", c.err)
 	}
 }
 
-// scenarioNames are the built-in scenarios as a shell offers them, each with what it does.
+// scenarioNames returns the built-in scenarios for shell completion, each with its description.
 func scenarioNames() []string {
 	var names []string
 	for _, s := range scenarios.Builtin() {

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(leakless{m}, map[string]func(){"sandbox": main, "fake-run": fakeRun})
 }
 
-// leakless fails where the tests left a goroutine behind; goleak's own way to run them exits before testscript has cleaned up.
+// leakless fails if the tests leak goroutines. goleak.VerifyTestMain would exit before testscript has cleaned up.
 type leakless struct{ tests *testing.M }
 
 func (l leakless) Run() int {
@@ -38,7 +38,7 @@ func (l leakless) Run() int {
 	return 0
 }
 
-// TestScripts runs the real program in folders of its own: no cluster, engine, root or network, and none of the user's files.
+// TestScripts runs the real program in temporary folders, without a cluster, an engine, root, a network or files of the user.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 			for name, value := range scenarioVariables() {
 				e.Setenv(name, value)
 			}
-			// Whatever asks the network hears at once that there is none.
+			// Network requests fail immediately.
 			for _, proxy := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
 				e.Setenv(proxy, "http://127.0.0.1:1")
 			}
@@ -70,7 +70,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scenarioVariables are for scripts that expect every built-in scenario: a list of the names, and a pattern for the table.
+// scenarioVariables returns variables for scripts that expect every built-in scenario: a list of the names, and a pattern for the table.
 func scenarioVariables() map[string]string {
 	var names []string
 	table := ""
@@ -81,7 +81,7 @@ func scenarioVariables() map[string]string {
 	return map[string]string{"SCENARIOS": strings.Join(names, ", "), "SCENARIO_ROWS": table}
 }
 
-// findSandbox is the folder that testscript.Main put the program into, which holds nothing else.
+// findSandbox returns the folder in which testscript.Main put the program. It contains nothing else.
 func findSandbox(path string) (string, error) {
 	for _, dir := range filepath.SplitList(path) {
 		if _, err := os.Stat(filepath.Join(dir, "sandbox")); err == nil {
@@ -91,7 +91,7 @@ func findSandbox(path string) (string, error) {
 	return "", os.ErrNotExist
 }
 
-// exits runs a program that must end with an exit code: exits CODE PROGRAM [ARG…].
+// exits runs a program and checks its exit code: exits CODE PROGRAM [ARG…].
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM [ARG…]")
@@ -110,7 +110,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// isJSON checks that a file is one JSON object, and nothing else, with some fields: json FILE [FIELD…].
+// isJSON checks that a file consists of one JSON object with the given fields: json FILE [FIELD…].
 func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: json FILE [FIELD…]")
@@ -124,7 +124,7 @@ func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// fifo makes files by which a script and a program that it started wait for each other: fifo FILE….
+// fifo creates named pipes, through which a script and its programs wait for each other: fifo FILE….
 func fifo(ts *testscript.TestScript, neg bool, files []string) {
 	if neg || len(files) == 0 {
 		ts.Fatalf("usage: fifo FILE…")
@@ -134,7 +134,7 @@ func fifo(ts *testscript.TestScript, neg bool, files []string) {
 	}
 }
 
-// readFIFO waits until somebody writes a line, and keeps it: read-fifo FILE VARIABLE.
+// readFIFO waits for a line in a named pipe and stores it in a variable: read-fifo FILE VARIABLE.
 func readFIFO(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: read-fifo FILE VARIABLE")
@@ -142,7 +142,7 @@ func readFIFO(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[1], strings.TrimSpace(ts.ReadFile(args[0])))
 }
 
-// writeFIFO waits until somebody reads, and lets them go on: write-fifo FILE.
+// writeFIFO waits for a reader of a named pipe and lets it continue: write-fifo FILE.
 func writeFIFO(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: write-fifo FILE")
@@ -150,8 +150,8 @@ func writeFIFO(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("go on\n"), 0o600))
 }
 
-// interruptTwice interrupts a program once it works, and again once it says that this ends it: interrupt-twice FIFO PROGRAM [ARG…]. The
-// program tells by the FIFO that it works.
+// interruptTwice interrupts a program when it writes to the named pipe, and again when it prints that a second interrupt ends it: interrupt-twice FIFO
+// PROGRAM [ARG…].
 func interruptTwice(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: interrupt-twice FIFO PROGRAM [ARG…]")
@@ -172,6 +172,6 @@ func interruptTwice(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
-		ts.Fatalf("%s ended with %v, and not by the second interrupt", args[1], err)
+		ts.Fatalf("%s ended with %v, not because of the second interrupt", args[1], err)
 	}
 }

@@ -14,7 +14,8 @@ func providers() []verify.Provider {
 	for _, s := range charts.Services() {
 		services, err := descriptors.Services(s.Protos...)
 		if err != nil {
-			panic(err) // the record of a service names a proto that does not exist; TestProviders finds it
+			// The record of a service names a proto that does not exist, which TestProviders would report.
+			panic(err)
 		}
 		all = append(all, verify.Provider{Name: s.Name, Services: services})
 	}

@@ -24,7 +24,8 @@ func TestFindMethod(t *testing.T) {
 	for _, c := range []struct{ method, release string }{
 		{"user.v1.UserService/GetUser", "userservice"},
 		{"/user.v1.UserService/GetUser", "userservice"},
-		{"loadgen.v1.LoadGenerator/Breakers", "loadgen"}, // which no spelling of its name would tell
+		// The name of the release does not follow from that of the service.
+		{"loadgen.v1.LoadGenerator/Breakers", "loadgen"},
 	} {
 		m, release, err := findMethod(c.method)
 		if err != nil || release != c.release {

@@ -18,9 +18,9 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/setup"
 )
 
-// setUp installs an engine that works and what building images needs, with the system's package manager.
-func setUp(ctx context.Context, w world, g *globals, f upFlags) error {
-	packages, err := missingPackages(ctx, w, g)
+// setUp installs a container engine, if none works, and the tools for building images with the system's package manager.
+func setUp(ctx context.Context, proc process, g *globals, f upFlags) error {
+	packages, err := missingPackages(ctx, proc, g)
 	if err != nil {
 		return err
 	}
@@ -28,28 +28,29 @@ func setUp(ctx context.Context, w world, g *globals, f upFlags) error {
 		packages = append(packages, "postgresql")
 	}
 	if len(packages) == 0 {
-		fmt.Fprintln(w.stderr, "set-up: nothing is missing")
+		fmt.Fprintln(proc.stderr, "setup: nothing is missing")
 		return nil
 	}
-	m := setup.ThisMachine(w.getuid() == 0)
-	fmt.Fprintf(w.stderr, "set-up: will run `%s`\n", setup.Machine{Root: true}.Command(packages))
+	m := setup.ThisMachine(proc.getuid() == 0)
+	fmt.Fprintf(proc.stderr, "setup: will run `%s`\n", setup.Machine{Root: true}.Command(packages))
 	if err := m.Permits(packages); err != nil {
 		return &codedError{exitEnvironment, err}
 	}
-	if w.stdin != nil && term.IsTerminal(int(w.stdin.Fd())) && !f.yes {
-		if err := confirm(ctx, w.stdin, w.stderr); err != nil {
+	if proc.stdin != nil && term.IsTerminal(int(proc.stdin.Fd())) && !f.yes {
+		if err := confirm(ctx, proc.stdin, proc.stderr); err != nil {
 			return err
 		}
 	}
-	if err := setup.Install(ctx, w.stderr, packages); err != nil {
+	if err := setup.Install(ctx, proc.stderr, packages); err != nil {
 		return &codedError{exitEnvironment, err}
 	}
 	return nil
 }
 
-// confirm asks, and returns an error unless the answer is yes. A read cannot be interrupted, so it ends with the process.
+// confirm asks for confirmation and returns an error unless the answer is yes. A read cannot be interrupted, so the goroutine may live as long as the
+// process.
 func confirm(ctx context.Context, in io.Reader, out io.Writer) error {
-	fmt.Fprint(out, "go on? [y/N] ")
+	fmt.Fprint(out, "continue? [y/N] ")
 	answered := make(chan string, 1)
 	go func() {
 		answer, _ := bufio.NewReader(in).ReadString('\n')
@@ -62,15 +63,15 @@ func confirm(ctx context.Context, in io.Reader, out io.Writer) error {
 		}
 	case <-ctx.Done():
 		fmt.Fprintln(out)
-		return fmt.Errorf("asking: %w", ctx.Err())
+		return fmt.Errorf("waiting for confirmation: %w", ctx.Err())
 	}
-	return &codedError{exitEnvironment, remedy.New("not installed, as you said",
+	return &codedError{exitEnvironment, remedy.New("installation was not confirmed",
 		remedy.Advicef("install the packages above yourself, then run `%s`", remedy.Command("up")))}
 }
 
-// missingPackages names what this machine lacks.
-func missingPackages(ctx context.Context, w world, g *globals) ([]string, error) {
-	folders, err := w.folders()
+// missingPackages returns the packages that this machine lacks.
+func missingPackages(ctx context.Context, proc process, g *globals) ([]string, error) {
+	folders, err := proc.folders()
 	if err != nil {
 		return nil, err
 	}
@@ -79,17 +80,17 @@ func missingPackages(ctx context.Context, w world, g *globals) ([]string, error)
 	}
 	choice, err := cluster.Choose(ctx, g.engine, func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) })
 	if errors.Is(err, cluster.ErrNoEngine) && g.engine != "" && g.engine != setup.Engine {
-		return nil, noEngine(err, w, g, false)
+		return nil, noEngine(err, proc, g, false)
 	}
 	if choice.Why != "" {
-		fmt.Fprintln(w.stderr, "set-up:", choice.Why)
+		fmt.Fprintln(proc.stderr, "setup:", choice.Why)
 	}
 	return setup.Lacking(err, setup.Has)
 }
 
-// noEngine adds the command that gives this machine an engine to an error that says that none works; other errors stay as they are.
-// After --setup did what it can, only the machine itself can be at fault.
-func noEngine(err error, w world, g *globals, afterSetup bool) error {
+// noEngine adds the command that installs an engine to an error that reports that none works. Other errors are returned unchanged. After --setup the
+// cause must be the machine itself, so the remedy is the doctor.
+func noEngine(err error, proc process, g *globals, afterSetup bool) error {
 	switch {
 	case !errors.Is(err, cluster.ErrNoEngine):
 		return err
@@ -106,11 +107,11 @@ func noEngine(err error, w world, g *globals, afterSetup bool) error {
 	if err2 != nil || !setup.Has("apt-get") {
 		return remedy.Wrap(err, command)
 	}
-	return remedy.Wrap(err, command.Runs(setup.ThisMachine(w.getuid() == 0).Command(packages)))
+	return remedy.Wrap(err, command.Runs(setup.ThisMachine(proc.getuid() == 0).Command(packages)))
 }
 
-// noProgram adds to an error that says that building an image lacks a program the command by which --setup would install it.
-func noProgram(err error, w world) error {
+// noProgram adds the command that --setup would run to an error about a program that is missing for building an image.
+func noProgram(err error, proc process) error {
 	var missing *images.MissingError
 	if !errors.As(err, &missing) || !setup.Has("apt-get") {
 		return err
@@ -119,15 +120,15 @@ func noProgram(err error, w world) error {
 	if err2 != nil || !slices.Contains(packages, missing.Program) {
 		return err
 	}
-	return remedy.Wrap(err, remedy.Command("up", "--setup").Runs(setup.ThisMachine(w.getuid() == 0).Command(packages)))
+	return remedy.Wrap(err, remedy.Command("up", "--setup").Runs(setup.ThisMachine(proc.getuid() == 0).Command(packages)))
 }
 
-// command is a command line for the sandbox that is meant.
+// command renders a command of this program, given as words separated by spaces, for the sandbox that --name selects.
 func (g *globals) command(verb string) string {
 	return g.commandLine(strings.Fields(verb))
 }
 
-// commandLine renders a command of this program for the sandbox that is meant, quoted so that it can be pasted into a shell.
+// commandLine renders a command of this program for the sandbox that --name selects, quoted so that it can be pasted into a shell.
 func (g *globals) commandLine(args []string) string {
 	line := "sandbox " + remedy.Quote(args...)
 	if g.name == sandbox.DefaultName || slices.Contains(args, "--name") {

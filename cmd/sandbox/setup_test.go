@@ -15,19 +15,20 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
-func TestConfirm_OnlyYesIsYes(t *testing.T) {
+func TestConfirm(t *testing.T) {
 	for answer, want := range map[string]bool{"y\n": true, "Y\n": true, " y \n": true, "n\n": false, "\n": false, "": false, "yes please\n": false} {
 		var out strings.Builder
 		err := confirm(t.Context(), strings.NewReader(answer), &out)
-		if (err == nil) != want || out.String() != "go on? [y/N] " {
-			t.Errorf("%q is taken for %v after %q", answer, err, out.String())
+		if (err == nil) != want || out.String() != "continue? [y/N] " {
+			t.Errorf("%q counts as %v after %q", answer, err, out.String())
 		}
 	}
 }
 
-func TestConfirm_CanBeInterrupted(t *testing.T) {
+func TestConfirm_Interrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	in, typed := io.Pipe() // nobody answers
+	// No answer is ever written.
+	in, typed := io.Pipe()
 	defer typed.Close()
 	time.AfterFunc(10*time.Millisecond, cancel)
 	if err := confirm(ctx, in, io.Discard); !errors.Is(err, context.Canceled) {
@@ -35,7 +36,7 @@ func TestConfirm_CanBeInterrupted(t *testing.T) {
 	}
 }
 
-func TestNoEngine_NamesTheCommandThatInstallsOne(t *testing.T) {
+func TestNoEngine_Remedy(t *testing.T) {
 	none := fmt.Errorf("%w: docker is not installed", cluster.ErrNoEngine)
 	fixture.Programs(t, map[string]string{"apt-get": ""})
 	const packages = "\nwhich runs: apt-get update && apt-get install --no-install-recommends podman runc netavark aardvark-dns iptables debootstrap"
@@ -44,11 +45,11 @@ func TestNoEngine_NamesTheCommandThatInstallsOne(t *testing.T) {
 		afterSetup             bool
 		want                   string
 	}{
-		{"the plain one", sandbox.DefaultName, "", false, "try: sandbox up --setup" + packages},
-		{"the same sandbox", "blue", "", false, "try: sandbox up --setup --name blue" + packages},
-		{"the same engine, which set-up can install", "blue", "podman", false, "try: sandbox up --setup --engine podman --name blue" + packages},
-		{"an engine that set-up cannot install", sandbox.DefaultName, "docker", false, "try: sandbox up --setup --engine podman"},
-		{"set-up has been tried", sandbox.DefaultName, "", true, "try: sandbox doctor"},
+		{"the default sandbox", sandbox.DefaultName, "", false, "try: sandbox up --setup" + packages},
+		{"another sandbox", "blue", "", false, "try: sandbox up --setup --name blue" + packages},
+		{"an engine that --setup can install", "blue", "podman", false, "try: sandbox up --setup --engine podman --name blue" + packages},
+		{"an engine that --setup cannot install", sandbox.DefaultName, "docker", false, "try: sandbox up --setup --engine podman"},
+		{"after --setup", sandbox.DefaultName, "", true, "try: sandbox doctor"},
 	} {
 		g := &globals{name: c.name, engine: c.engine}
 		err := noEngine(none, root, g, c.afterSetup)
@@ -65,11 +66,11 @@ func TestNoEngine_NamesTheCommandThatInstallsOne(t *testing.T) {
 }
 
 var (
-	root = world{getuid: func() int { return 0 }}
-	user = world{getuid: func() int { return 1000 }}
+	root = process{getuid: func() int { return 0 }}
+	user = process{getuid: func() int { return 1000 }}
 )
 
-func TestNoProgram_NamesTheCommandThatInstallsIt(t *testing.T) {
+func TestNoProgram_Remedy(t *testing.T) {
 	lacks := func(program string) error {
 		return fmt.Errorf("preparing an image: %w", &images.MissingError{Program: program})
 	}
@@ -77,15 +78,15 @@ func TestNoProgram_NamesTheCommandThatInstallsIt(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		apt      bool
-		world    world
+		process  process
 		err      error
 		added    string
 	}{
-		{"root may run it", true, root, lacks("debootstrap"), "\nwhich runs: apt-get update && apt-get install --no-install-recommends debootstrap"},
-		{"a user needs sudo", true, user, lacks("debootstrap"), "\nwhich runs: sudo apt-get update && sudo apt-get install --no-install-recommends debootstrap"},
-		{"set-up does not install Go", true, root, lacks("go"), ""},
-		{"a system without apt has another command", false, root, lacks("debootstrap"), ""},
-		{"another error stays as it is", true, root, other, ""},
+		{"root", true, root, lacks("debootstrap"), "\nwhich runs: apt-get update && apt-get install --no-install-recommends debootstrap"},
+		{"another user needs sudo", true, user, lacks("debootstrap"), "\nwhich runs: sudo apt-get update && sudo apt-get install --no-install-recommends debootstrap"},
+		{"--setup does not install Go", true, root, lacks("go"), ""},
+		{"a system without apt", false, root, lacks("debootstrap"), ""},
+		{"another error is unchanged", true, root, other, ""},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			programs := map[string]string{}
@@ -93,9 +94,22 @@ func TestNoProgram_NamesTheCommandThatInstallsIt(t *testing.T) {
 				programs["apt-get"] = ""
 			}
 			fixture.Programs(t, programs)
-			if got := noProgram(c.err, c.world); !errors.Is(got, c.err) || fixture.ErrorText(got) != fixture.ErrorText(c.err)+c.added {
+			if got := noProgram(c.err, c.process); !errors.Is(got, c.err) || fixture.ErrorText(got) != fixture.ErrorText(c.err)+c.added {
 				t.Errorf("got %q", got)
 			}
 		})
+	}
+}
+
+func TestSetUp_UserWithoutRoot(t *testing.T) {
+	calls := fixture.Programs(t, map[string]string{"podman": "exit 0", "apt-get": ""})
+	code, _, stderr := runIn(t.Context(), t, "up", "--setup", "--yes")
+	if code != exitEnvironment || !strings.Contains(stderr, "\ntry: sudo apt-get update && sudo apt-get install --no-install-recommends debootstrap\n") {
+		t.Errorf("ended with %d and said %q", code, stderr)
+	}
+	for _, c := range calls() {
+		if strings.HasPrefix(c, "apt-get") {
+			t.Errorf("it called %s", c)
+		}
 	}
 }

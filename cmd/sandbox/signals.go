@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// patience is how long stopping may take without a word.
-const patience = time.Second
+// slowStop is how long stopping may take before a message explains how to end the process immediately.
+const slowStop = time.Second
 
-// withSignals calls do with a context that ends when the process is asked to end: by Ctrl-C, SIGTERM, or the end of its terminal or connection
-// (SIGHUP, unless it is ignored already, as under nohup). The command then stops and cleans up. A second Ctrl-C or SIGTERM ends the process at
-// once; a second SIGHUP does not, because a closing terminal may send it twice.
+// withSignals calls do with a context that is cancelled by Ctrl-C, by SIGTERM, and by SIGHUP (the terminal or connection closed), unless SIGHUP is
+// already ignored, as under nohup. The command then stops and cleans up. A second Ctrl-C or SIGTERM ends the process immediately; a second SIGHUP does
+// not, because a closing terminal may send it twice.
 //
-// SIGPIPE is caught, so that a write to a pipe without a reader is an error and not the end of the process. It is not ignored, because child
+// SIGPIPE is caught, so that a write to a pipe without a reader returns an error instead of ending the process. It is not ignored, because child
 // processes would inherit that.
 func withSignals(stderr io.Writer, do func(context.Context) int) int {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -36,13 +36,14 @@ func withSignals(stderr io.Writer, do func(context.Context) int) int {
 		for {
 			select {
 			case <-asked:
-				signal.Stop(asked) // what a second one leaves, the next command finds
+				// A second signal has its default effect. The next command cleans up what that leaves behind.
+				signal.Stop(asked)
 				cancel()
-				slow = time.After(patience)
+				slow = time.After(slowStop)
 			case <-hungUp:
 				cancel()
 			case <-slow:
-				fmt.Fprintln(stderr, "sandbox: stopping; Ctrl-C again ends it at once, and `sandbox undo` then puts back what a run has changed")
+				fmt.Fprintln(stderr, "sandbox: stopping; press Ctrl-C again to exit immediately, then run `sandbox undo` to undo the changes of a run")
 			case <-ended:
 				return
 			}

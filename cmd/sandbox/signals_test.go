@@ -12,14 +12,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 const inTheFault = "scale userservice from 3 to 0"
 
-// faultyRun is a fake-run that is in the middle of its fault.
+// faultyRun is a fake-run that has injected its fault and not cleaned up yet.
 type faultyRun struct {
 	*exec.Cmd
 	home string
@@ -29,8 +28,8 @@ func newFaultyRun(t *testing.T, program ...string) *faultyRun {
 	t.Helper()
 	home := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), program[0], program[1:]...)
-	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME=", "XDG_CACHE_HOME=", "XDG_STATE_HOME=", "FAKE_WORLD="+filepath.Join(home, "world"))
-	if err := os.WriteFile(filepath.Join(home, "world"), []byte("3"), 0o600); err != nil {
+	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME=", "XDG_CACHE_HOME=", "XDG_STATE_HOME=", "FAKE_CLUSTER="+filepath.Join(home, "replicas"))
+	if err := os.WriteFile(filepath.Join(home, "replicas"), []byte("3"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return &faultyRun{cmd, home}
@@ -49,7 +48,7 @@ func (r *faultyRun) start(t *testing.T, output io.Reader) {
 	t.Fatalf("it ended before the fault: %v", r.Wait())
 }
 
-// ends waits for the end of the run, and checks that nothing is left of it but its report.
+// ends waits for the end of the run, and checks that only its report is left.
 func (r *faultyRun) ends(t *testing.T, code int) {
 	t.Helper()
 	r.cleanedUp(t, code)
@@ -68,7 +67,7 @@ func (r *faultyRun) cleanedUp(t *testing.T, code int) {
 	if got := r.ProcessState.ExitCode(); got != code {
 		t.Errorf("exit code %d (%v), want %d", got, err, code)
 	}
-	if n, err := os.ReadFile(filepath.Join(r.home, "world")); err != nil || string(n) != "3" {
+	if n, err := os.ReadFile(filepath.Join(r.home, "replicas")); err != nil || string(n) != "3" {
 		t.Errorf("replicas %s, %v", n, err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(r.home, ".config/sandbox/sandbox/runs/*")); len(left) > 0 {
@@ -79,7 +78,7 @@ func (r *faultyRun) cleanedUp(t *testing.T, code int) {
 	}
 }
 
-func TestRun_ReaderOfItsOutputGoesAway(t *testing.T) {
+func TestRun_ReaderOfOutputExits(t *testing.T) {
 	t.Parallel()
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -92,7 +91,7 @@ func TestRun_ReaderOfItsOutputGoesAway(t *testing.T) {
 	run.ends(t, 0)
 }
 
-// closing closes this process's end for writing once the child has been started, that is, at the first read.
+// closing returns a reader that closes this process's write end at the first read, when the child has been started.
 func closing(t *testing.T, read, write *os.File) io.Reader {
 	t.Helper()
 	return readerFunc(func(p []byte) (int, error) {
@@ -131,7 +130,7 @@ func TestRun_Signals(t *testing.T) {
 		signals  []os.Signal
 		code     int
 	}{
-		{"the terminal is closed, which may say so twice", []string{"fake-run"}, []os.Signal{syscall.SIGHUP, syscall.SIGHUP}, 130},
+		{"the terminal is closed, which may send SIGHUP twice", []string{"fake-run"}, []os.Signal{syscall.SIGHUP, syscall.SIGHUP}, 130},
 		{"nohup", []string{"nohup", "fake-run"}, []os.Signal{syscall.SIGHUP}, 0},
 		{"a supervisor that sends both", []string{"fake-run"}, []os.Signal{syscall.SIGTERM, syscall.SIGHUP}, 130},
 		{"Ctrl-C", []string{"fake-run"}, []os.Signal{os.Interrupt}, 130},
@@ -162,7 +161,8 @@ func TestRun_TerminalIsClosed(t *testing.T) {
 	run.Stdin, run.Stdout, run.Stderr = theirs, theirs, theirs
 	run.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	run.start(t, closing(t, ours, theirs))
-	ours.Close() // the kernel sends SIGHUP, and what is written from now on is an error
+	// The kernel sends SIGHUP, and writes fail from now on.
+	ours.Close()
 	run.ends(t, 130)
 }
 
@@ -196,40 +196,4 @@ func TestWithSignals_ChildrenDoNotIgnoreSIGPIPE(t *testing.T) {
 		}
 		return 0
 	})
-}
-
-func TestWhileRead_EndsWithTheReader(t *testing.T) {
-	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer write.Close()
-	out := newLasting(write)
-	ctx, cancel := whileRead(t.Context(), out)
-	defer cancel()
-	read.Close()
-	withSignals(io.Discard, func(context.Context) int {
-		for range 2 {
-			if n, err := out.Write([]byte("text")); n != 4 || err != nil {
-				t.Errorf("%d, %v", n, err)
-			}
-		}
-		return 0
-	})
-	select {
-	case <-ctx.Done():
-	case <-time.After(10 * time.Second):
-		t.Error("it goes on")
-	}
-}
-
-func TestLasting_OtherErrorsAreErrors(t *testing.T) {
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer full.Close()
-	if _, err := newLasting(full).Write([]byte("text")); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("got %v", err)
-	}
 }

@@ -28,17 +28,19 @@ type statusDocument struct {
 	Images            []imageStatus   `json:"images"`
 	Memory            cluster.Memory  `json:"memory"`
 
-	LeftBehind []scenarios.Leftover `json:"leftBehind"` // by killed runs
+	// LeftBehind are the changes that killed runs left.
+	LeftBehind []scenarios.Leftover `json:"leftBehind"`
 }
 
 type releaseStatus struct {
-	Name      string   `json:"name"`
-	Chart     string   `json:"chart"`
-	Version   string   `json:"version"`
-	Namespace string   `json:"namespace"`
-	Ready     bool     `json:"ready"`
-	Why       string   `json:"why"`
-	Drift     []string `json:"drift,omitempty"` // objects that differ from the release's manifest
+	Name      string `json:"name"`
+	Chart     string `json:"chart"`
+	Version   string `json:"version"`
+	Namespace string `json:"namespace"`
+	Ready     bool   `json:"ready"`
+	Why       string `json:"why"`
+	// Drift names the objects that differ from the release's manifest.
+	Drift []string `json:"drift,omitempty"`
 }
 
 type imageStatus struct {
@@ -46,17 +48,17 @@ type imageStatus struct {
 	Origin images.Origin `json:"origin"`
 }
 
-func newStatus(w world, g *globals) *cobra.Command {
+func newStatus(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say what is up, what is not, and why",
+		Short: "Show the state of every release, and why one is not ready",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := g.asJSON()
 			if err != nil {
 				return err
 			}
-			c, err := openCluster(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), proc, g)
 			if err != nil {
 				return err
 			}
@@ -66,15 +68,15 @@ func newStatus(w world, g *globals) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				err = writeJSON(w.stdout, doc)
+				err = writeJSON(proc.stdout, doc)
 			} else {
-				err = doc.writeTable(w.stdout)
+				err = doc.writeTable(proc.stdout)
 			}
 			if len(doc.LeftBehind) > 0 {
-				fmt.Fprintln(w.stderr, "to put back what killed runs left:", g.command("undo"))
+				fmt.Fprintln(proc.stderr, "to undo changes that killed runs left behind:", g.command("undo"))
 			}
 			if err == nil && !doc.Ready {
-				return &codedError{code: exitEnvironment, err: remedy.Wrap(fmt.Errorf("sandbox %s is not ready", g.name), remedy.Command("up"))}
+				return &codedError{code: exitEnvironment, err: remedy.Wrap(fmt.Errorf("sandbox %q is not ready", g.name), remedy.Command("up"))}
 			}
 			return err
 		},
@@ -88,7 +90,7 @@ func newStatusDocument(ctx context.Context, c *live.Cluster) (statusDocument, er
 	doc := statusDocument{Name: c.Name, Engine: c.Node.Engine.Name}
 	version, err := discovery.ToDiscoveryInterfaceWithContext(c.Kube.Kube.Discovery()).ServerVersionWithContext(ctx)
 	if err != nil {
-		return doc, remedy.Wrap(fmt.Errorf("asking the cluster for its version: %w", err), remedy.Command("up"))
+		return doc, remedy.Wrap(fmt.Errorf("reading the version of the cluster: %w", err), remedy.Command("up"))
 	}
 	doc.KubernetesVersion = version.GitVersion
 	if doc.LeftBehind, err = live.Leftovers(c.Folders, c.Name); err != nil {
@@ -144,13 +146,13 @@ func (d statusDocument) writeTable(out io.Writer) error {
 	return d.writeDrift(out)
 }
 
-// writeDrift lists what was changed by hand.
+// writeDrift lists the objects that were changed by hand.
 func (d statusDocument) writeDrift(out io.Writer) error {
 	drifted := false
 	for _, r := range d.Releases {
 		for _, what := range r.Drift {
 			if !drifted {
-				fmt.Fprintln(out, "\nchanged by hand, which `sandbox up` repairs:")
+				fmt.Fprintln(out, "\nchanged by hand; `sandbox up` repairs it:")
 				drifted = true
 			}
 			fmt.Fprintf(out, "  %s: %s\n", r.Name, what)

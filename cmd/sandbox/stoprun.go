@@ -12,27 +12,28 @@ import (
 )
 
 const (
-	// runEnds is how long a run may take to clean up after it was interrupted: the engine's own limits, and some more.
+	// runEnds is how long a run may take to clean up after an interrupt: the limits of package scenarios and a reserve.
 	runEnds = 3 * time.Minute
 	runPoll = 100 * time.Millisecond
 )
 
-// stopRun interrupts the run that is under way, as Ctrl-C does, and waits until it has cleaned up. Without one it does nothing.
-func stopRun(ctx context.Context, w world, folders sandbox.Folders, name string) error {
+// stopRun interrupts the current run, as Ctrl-C does, and waits until it has cleaned up. Without a run it does nothing.
+func stopRun(ctx context.Context, proc process, folders sandbox.Folders, name string) error {
 	h, held := sandbox.Holder(folders, name)
 	if !held || !h.Is("run") {
-		return nil // another command is named by who is refused
+		// Another command that has the lock is reported when the caller tries to take it.
+		return nil
 	}
 	run, err := os.FindProcess(h.PID)
 	if err != nil {
 		return fmt.Errorf("stopping %s: %w", h, err)
 	}
-	defer run.Release() //nolint:errcheck // there is nothing to do about it
-	// Now that the process is held, its number cannot have become another's if it still has the lock.
+	defer run.Release() //nolint:errcheck // a failure to release has no consequence
+	// From FindProcess on the handle refers to one process. If it still has the lock, its id was not reused.
 	if now, held := sandbox.Holder(folders, name); !held || now.PID != h.PID || !now.Since.Equal(h.Since) {
 		return nil
 	}
-	fmt.Fprintf(w.stderr, "stopping %s\n", h)
+	fmt.Fprintf(proc.stderr, "stopping %s\n", h)
 	if err := run.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping %s: %w", h, err)
 	}

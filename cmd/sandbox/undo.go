@@ -21,18 +21,18 @@ type undoFlags struct {
 	forget int
 }
 
-func newUndo(w world, g *globals) *cobra.Command {
+func newUndo(proc process, g *globals) *cobra.Command {
 	var f undoFlags
 	cmd := &cobra.Command{
 		Use:   "undo",
-		Short: "Put back what a killed run left changed",
-		Long: `Put back what runs that were killed, or could not clean up, left changed. A value that another program has changed since is left alone and
-reported. The next run does the same first by itself.
+		Short: "Undo changes that a killed run left behind",
+		Long: `Undo changes that were left behind by runs that were killed or could not clean up. A value that another program has changed since then
+is left as it is and reported. The next "sandbox run" does the same before it starts.
 
-Exit codes: 0 nothing is left, 3 the environment is not fit, 5 something could not be put back.`,
-		Example: `  sandbox undo --list        # what is left, without a change
-  sandbox undo               # put it back
-  sandbox undo --forget 3    # keep change 3 as it is, and take it off the list`,
+Exit codes: 0 nothing is left, 3 the cluster cannot be reached, 5 a change could not be undone.`,
+		Example: `  sandbox undo --list        # list the changes
+  sandbox undo               # undo them
+  sandbox undo --forget 3    # keep change 3 and remove it from the list`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := g.asJSON()
@@ -42,19 +42,19 @@ Exit codes: 0 nothing is left, 3 the environment is not fit, 5 something could n
 			forget := cmd.Flags().Changed("forget")
 			switch {
 			case f.list && forget:
-				return usageError(remedy.Command("undo", "--list"), "--list and --forget exclude each other")
+				return usageError(remedy.Command("undo", "--list"), "--list and --forget cannot be used together")
 			case forget && f.forget <= 0:
-				return usageError(remedy.Command("undo", "--list"), "--forget %d is not a number of the list", f.forget)
+				return usageError(remedy.Command("undo", "--list"), "--forget %d: want a number from the list", f.forget)
 			case f.list:
-				return listLeft(w, g, asJSON)
+				return listLeft(proc, g, asJSON)
 			case forget:
-				return forgetLeft(w, g, f.forget, asJSON)
+				return forgetLeft(proc, g, f.forget, asJSON)
 			}
-			return undoLeft(cmd.Context(), w, g, asJSON)
+			return undoLeft(cmd.Context(), proc, g, asJSON)
 		},
 	}
-	cmd.Flags().BoolVar(&f.list, "list", false, "say what is left, and change nothing")
-	cmd.Flags().IntVar(&f.forget, "forget", 0, "take one change off the list, by its number, and leave it as it is")
+	cmd.Flags().BoolVar(&f.list, "list", false, "list the changes without undoing them")
+	cmd.Flags().IntVar(&f.forget, "forget", 0, "remove the change with this number from the list without undoing it")
 	outputFlag(cmd, g)
 	return cmd
 }
@@ -64,8 +64,8 @@ type leftDocument struct {
 	Left []scenarios.Leftover `json:"left"`
 }
 
-func listLeft(w world, g *globals, asJSON bool) error {
-	folders, err := w.folders()
+func listLeft(proc process, g *globals, asJSON bool) error {
+	folders, err := proc.folders()
 	if err != nil {
 		return err
 	}
@@ -74,13 +74,13 @@ func listLeft(w world, g *globals, asJSON bool) error {
 		return err
 	}
 	if asJSON {
-		return writeJSON(w.stdout, leftDocument{left})
+		return writeJSON(proc.stdout, leftDocument{left})
 	}
 	if len(left) == 0 {
-		fmt.Fprintln(w.stdout, "nothing is left behind")
+		fmt.Fprintln(proc.stdout, "nothing is left behind")
 		return nil
 	}
-	return writeLeft(w.stdout, left)
+	return writeLeft(proc.stdout, left)
 }
 
 func writeLeft(out io.Writer, left []scenarios.Leftover) error {
@@ -104,8 +104,8 @@ type forgetDocument struct {
 	Forgotten scenarios.Leftover `json:"forgotten"`
 }
 
-func forgetLeft(w world, g *globals, number int, asJSON bool) error {
-	folders, err := w.folders()
+func forgetLeft(proc process, g *globals, number int, asJSON bool) error {
+	folders, err := proc.folders()
 	if err != nil {
 		return err
 	}
@@ -119,14 +119,14 @@ func forgetLeft(w world, g *globals, number int, asJSON bool) error {
 		return err
 	}
 	if asJSON {
-		return writeJSON(w.stdout, forgetDocument{forgotten})
+		return writeJSON(proc.stdout, forgetDocument{forgotten})
 	}
-	fmt.Fprintln(w.stdout, "forgotten, and left as it is:", forgotten.Detail)
+	fmt.Fprintln(proc.stdout, "forgotten and left as it is:", forgotten.Detail)
 	return nil
 }
 
-func undoLeft(ctx context.Context, w world, g *globals, asJSON bool) error {
-	folders, err := w.folders()
+func undoLeft(ctx context.Context, proc process, g *globals, asJSON bool) error {
+	folders, err := proc.folders()
 	if err != nil {
 		return err
 	}
@@ -134,10 +134,11 @@ func undoLeft(ctx context.Context, w world, g *globals, asJSON bool) error {
 		return err
 	}
 	left, err := live.Leftovers(folders, g.name)
-	if err != nil || len(left) == 0 { // nothing to ask a cluster about
-		return errors.Join(err, writeUndone(w.stdout, scenarios.UndoReport{Undone: []string{}, LeftAlone: []string{}, Left: left}, asJSON))
+	if err != nil || len(left) == 0 {
+		// No cluster is needed.
+		return errors.Join(err, writeUndone(proc.stdout, scenarios.UndoReport{Undone: []string{}, LeftAlone: []string{}, Left: left}, asJSON))
 	}
-	c, err := openCluster(ctx, w, g)
+	c, err := openCluster(ctx, proc, g)
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func undoLeft(ctx context.Context, w world, g *globals, asJSON bool) error {
 		return err
 	}
 	report, err := scenarios.Undo(ctx, target, folders.Journal(g.name))
-	if werr := writeUndone(w.stdout, report, asJSON); werr != nil {
+	if werr := writeUndone(proc.stdout, report, asJSON); werr != nil {
 		return errors.Join(err, werr)
 	}
 	var behind *scenarios.LeftError

@@ -23,27 +23,27 @@ type upFlags struct {
 	exportKubeconfig      bool
 }
 
-func newUp(w world, g *globals) *cobra.Command {
+func newUp(proc process, g *globals) *cobra.Command {
 	var f upFlags
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Bring the sandbox up, or complete or repair what is there",
+		Short: "Create the sandbox, or complete or repair an existing one",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runUp(cmd, w, g, f) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runUp(cmd, proc, g, f) },
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.setup, "setup", false, "install what is missing with the system's package manager; asks first on a terminal")
-	flags.BoolVar(&f.onlySetup, "only-setup", false, "with --setup: install what is missing and stop")
-	flags.BoolVar(&f.forTests, "for-tests", false, "with --setup: also install what this project's own tests need, a PostgreSQL server")
+	flags.BoolVar(&f.setup, "setup", false, "install missing packages with the system's package manager; asks first on a terminal")
+	flags.BoolVar(&f.onlySetup, "only-setup", false, "with --setup: install missing packages and stop")
+	flags.BoolVar(&f.forTests, "for-tests", false, "with --setup: also install PostgreSQL, which this project's own tests need")
 	flags.BoolVar(&f.yes, "yes", false, "with --setup: do not ask")
-	flags.StringVar(&f.images, "images", string(images.Auto), "how images come to be: auto, pull or source")
-	flags.StringVar(&f.bundle, "bundle", "", "take images from a file that `sandbox images save` wrote")
+	flags.StringVar(&f.images, "images", string(images.Auto), "where images come from: auto, pull or source")
+	flags.StringVar(&f.bundle, "bundle", "", "load images from a `FILE` that \"sandbox images save\" wrote")
 	outputFlag(cmd, g)
 	flags.BoolVar(&f.exportKubeconfig, "export-kubeconfig", false, "also merge the cluster into your own kubeconfig")
 	return cmd
 }
 
-func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
+func runUp(cmd *cobra.Command, proc process, g *globals, f upFlags) error {
 	mode, err := imageMode(f.images)
 	if err != nil {
 		return err
@@ -54,10 +54,10 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	}
 	for _, flag := range []string{"only-setup", "for-tests", "yes"} {
 		if cmd.Flags().Changed(flag) && !f.setup {
-			return usageError(remedy.Command("up", "--setup", "--"+flag), "--%s goes with --setup", flag)
+			return usageError(remedy.Command("up", "--setup", "--"+flag), "--%s requires --setup", flag)
 		}
 	}
-	folders, err := w.folders()
+	folders, err := proc.folders()
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 		return err
 	}
 	if f.setup {
-		if err := setUp(cmd.Context(), w, g, f); err != nil {
+		if err := setUp(cmd.Context(), proc, g, f); err != nil {
 			return err
 		}
 		if f.onlySetup {
@@ -74,7 +74,7 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 		}
 	}
 	if f.bundle != "" {
-		if err := loadBundle(cmd.Context(), f.bundle, folders, w.stderr); err != nil {
+		if err := loadBundle(cmd.Context(), f.bundle, folders, proc.stderr); err != nil {
 			return err
 		}
 	}
@@ -82,29 +82,31 @@ func runUp(cmd *cobra.Command, w world, g *globals, f upFlags) error {
 	if err != nil {
 		return err
 	}
-	screen := newProgressScreen(w)
+	screen := newProgressScreen(proc)
 	result, err := sandbox.Up(cmd.Context(), sandbox.UpOptions{
 		Name: g.name, Engine: g.engine, Images: mode, SourceTree: tree, Folders: folders, Observe: screen.observe,
 		FirstCall: live.FirstCall, LoadCall: live.LoadCall, Held: held,
 	})
 	screen.close()
 	if err != nil {
-		if len(held) > 0 { // what a killed run changed may be why
+		if len(held) > 0 {
+			// A change that a killed run left behind may be the cause.
 			err = remedy.Wrap(err, remedy.Command("undo"))
 		}
-		return noProgram(noEngine(err, w, g, f.setup), w)
+		return noProgram(noEngine(err, proc, g, f.setup), proc)
 	}
 	if f.exportKubeconfig {
-		if err := exportKubeconfig(cmd.Context(), folders, g.name, w); err != nil {
+		if err := exportKubeconfig(cmd.Context(), folders, g.name, proc); err != nil {
 			return err
 		}
 	}
-	printSteps(w.stderr, result)
+	printSteps(proc.stderr, result)
 	if asJSON {
-		return writeJSON(w.stdout, newUpDocument(g.name, result))
+		return writeJSON(proc.stdout, newUpDocument(g.name, result))
 	}
-	fmt.Fprintf(w.stdout, "sandbox %s is up\n", g.name)
-	fmt.Fprintf(w.stderr, "\nnext: sandbox run pod-kill · sandbox watch · sandbox status\nkubectl: export KUBECONFIG=%s\n", remedy.Quote(folders.Kubeconfig(g.name)))
+	fmt.Fprintf(proc.stdout, "sandbox %q is up\n", g.name)
+	fmt.Fprintf(proc.stderr, "\nnext: %s · %s · %s\nkubectl: export KUBECONFIG=%s\n",
+		g.command("run pod-kill"), g.command("watch"), g.command("status"), remedy.Quote(folders.Kubeconfig(g.name)))
 	return nil
 }
 
@@ -113,10 +115,11 @@ func imageMode(s string) (images.Mode, error) {
 	case images.Auto, images.Pull, images.Source:
 		return m, nil
 	}
-	return "", usageError(remedy.Flag("images", "auto"), "--images %q is none of auto, pull, source", s)
+	return "", usageError(remedy.Flag("images", "auto"), "--images %q: want auto, pull or source", s)
 }
 
-// sourceTree is the checkout that images are built from: the one named, or the one the working folder lies in. It is empty where there is none.
+// sourceTree returns the checkout that images are built from: that of --source, or the one that contains the working directory. It is empty if there
+// is none.
 func sourceTree(g *globals) (string, error) {
 	if g.source != "" {
 		folder, err := filepath.Abs(g.source)
@@ -125,18 +128,18 @@ func sourceTree(g *globals) (string, error) {
 		}
 		tree := sandbox.FindSourceTree(folder)
 		if tree == "" {
-			return "", usageError(remedy.Advice("--source FOLDER, the one that holds its go.mod"), "--source %s: no checkout of this project is there", g.source)
+			return "", usageError(remedy.Advice("--source FOLDER, with the folder that contains its go.mod"), "--source %s: not a checkout of this project", g.source)
 		}
 		return tree, nil
 	}
 	here, err := os.Getwd()
 	if err != nil {
-		return "", nil //nolint:nilerr // a working folder that is gone lies in no checkout
+		return "", nil //nolint:nilerr // a working directory that was deleted is in no checkout
 	}
 	return sandbox.FindSourceTree(here), nil
 }
 
-// printSteps prints the seconds of each step; steps below "releases" overlap.
+// printSteps prints how long each step took, in seconds. The steps below "releases" overlap.
 func printSteps(out io.Writer, r sandbox.UpResult) {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\nSTEP\tFROM\tSECONDS")
@@ -147,18 +150,20 @@ func printSteps(out io.Writer, r sandbox.UpResult) {
 		fmt.Fprintf(t, "first successful call\t\t%.1f\n", r.First.Seconds())
 	}
 	fmt.Fprintf(t, "all\t\t%.1f\n", r.Total.Round(100*time.Millisecond).Seconds())
-	fmt.Fprintf(t, "of it neither kind nor a starting workload\t\t%.1f\n", r.Own.Seconds())
+	fmt.Fprintf(t, "sandbox overhead\t\t%.1f\n", r.Own.Seconds())
 	t.Flush()
 }
 
 // upDocument is what `up -o json` prints. Add fields; never rename one.
 type upDocument struct {
-	Name      string    `json:"name"`
-	Steps     []upStep  `json:"steps"`
-	Images    []upImage `json:"images"`
-	FirstCall float64   `json:"firstCallSeconds"` // 0 when none was made
-	Total     float64   `json:"totalSeconds"`
-	Own       float64   `json:"ownSeconds"` // of the total: neither kind nor a starting workload was working
+	Name   string    `json:"name"`
+	Steps  []upStep  `json:"steps"`
+	Images []upImage `json:"images"`
+	// FirstCall is 0 if no call was made.
+	FirstCall float64 `json:"firstCallSeconds"`
+	Total     float64 `json:"totalSeconds"`
+	// Own is the overhead of sandbox: the part of Total in which neither kind worked nor a workload was starting.
+	Own float64 `json:"ownSeconds"`
 }
 
 type upStep struct {
@@ -168,9 +173,10 @@ type upStep struct {
 }
 
 type upImage struct {
-	Ref   string        `json:"ref"`
-	How   images.Origin `json:"how"`
-	Built float64       `json:"madeInSeconds"` // when it was made, which may be long ago
+	Ref string        `json:"ref"`
+	How images.Origin `json:"how"`
+	// Built is how long it took to make the image, possibly by an earlier command.
+	Built float64 `json:"madeInSeconds"`
 }
 
 func newUpDocument(name string, r sandbox.UpResult) upDocument {

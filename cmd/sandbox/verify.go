@@ -15,17 +15,18 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/contracts/verify"
 )
 
-func newVerify(w world, g *globals) *cobra.Command {
+func newVerify(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify [CONTRACT|PROVIDER...]",
-		Short: "Replay contracts against the services that run, and compare their descriptors with the tree's",
-		Long: `Replay every interaction of the contracts against the services that run, each with the certificate of its consumer, and compare what
-each provider says of itself by reflection with the descriptors of this command.
+		Short: "Replay contracts against the running services and compare their descriptors",
+		Long: `Replay every interaction of the contracts against the running services, each with the certificate of its consumer, and compare the
+descriptors that each provider returns by gRPC reflection with those of this command.
 
-It may be done while the shop sells. It buys one order, the first time; for some seconds stock and money are held for orders that
-nobody placed, which an audit meanwhile tells, and then released and refunded. What a killed verify left, the next one takes back.
+This is safe while the shop is in use. The first run places one order. For a few seconds stock is reserved and money is charged for
+orders that do not exist, which "sandbox audit" reports during that time; both are then released and refunded. The next run cleans up
+after one that was killed.
 
-Exit code: 0 everything holds, 1 something does not, 3 a service cannot be reached.`,
+Exit codes: 0 every contract passed, 1 a contract or a descriptor failed, 3 a service cannot be reached.`,
 		Example: `  sandbox contracts verify
   sandbox contracts verify orderservice__paymentservice inventoryservice`,
 		Args: cobra.ArbitraryArgs,
@@ -36,13 +37,13 @@ Exit code: 0 everything holds, 1 something does not, 3 a service cannot be reach
 			}
 			return contractNames(all), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return verifyContracts(cmd.Context(), w, g, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return verifyContracts(cmd.Context(), proc, g, args) },
 	}
 	outputFlag(cmd, g)
 	return cmd
 }
 
-func verifyContracts(ctx context.Context, w world, g *globals, names []string) error {
+func verifyContracts(ctx context.Context, proc process, g *globals, names []string) error {
 	asJSON, err := g.asJSON()
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func verifyContracts(ctx context.Context, w world, g *globals, names []string) e
 	if err != nil {
 		return err
 	}
-	c, err := openCluster(ctx, w, g)
+	c, err := openCluster(ctx, proc, g)
 	if err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func verifyContracts(ctx context.Context, w world, g *globals, names []string) e
 	v := verify.New(rand.Text(), live.Account, func(ctx context.Context, consumer, provider string) (grpc.ClientConnInterface, error) {
 		return c.DialAs(ctx, consumer, provider)
 	})
-	return runVerify(ctx, w, g, verification{v, verify.Journal{Dir: c.Folders.Contracts(c.Name)}, all, chosen, asJSON})
+	return runVerify(ctx, proc, g, verification{v, verify.Journal{Dir: c.Folders.Contracts(c.Name)}, all, chosen, asJSON})
 }
 
 // verification is one run of `contracts verify`.
@@ -75,8 +76,8 @@ type verification struct {
 	asJSON   bool
 }
 
-func runVerify(ctx context.Context, w world, g *globals, v verification) error {
-	if err := v.cleanUpKilled(ctx, w, g); err != nil {
+func runVerify(ctx context.Context, proc process, g *globals, v verification) error {
+	if err := v.cleanUpKilled(ctx, proc, g); err != nil {
 		return err
 	}
 	forget, err := v.journal.Start(v.verifier.Run())
@@ -84,14 +85,14 @@ func runVerify(ctx context.Context, w world, g *globals, v verification) error {
 		return err
 	}
 	doc, err := v.verifier.Verify(ctx, v.chosen)
-	// When something is left the record stays, so that the next verify removes it.
+	// If the clean-up fails the record is kept, so that the next verify repeats it.
 	if left := v.verifier.CleanUp(ctx); left != nil {
 		err = errors.Join(err, remedy.Wrap(left, remedy.Advicef("%s, which cleans up first", remedy.Command("contracts", "verify"))))
 	} else {
 		err = errors.Join(err, forget())
 	}
 	if doc != nil {
-		if werr := writeVerified(w.stdout, doc, v.asJSON); werr != nil {
+		if werr := writeVerified(proc.stdout, doc, v.asJSON); werr != nil {
 			return errors.Join(err, werr)
 		}
 	}
@@ -101,14 +102,14 @@ func runVerify(ctx context.Context, w world, g *globals, v verification) error {
 	return verdict(doc)
 }
 
-// cleanUpKilled removes what killed runs left. What cannot be removed now stays recorded.
-func (v verification) cleanUpKilled(ctx context.Context, w world, g *globals) error {
+// cleanUpKilled cleans up after killed runs. It keeps the record of a run whose clean-up fails.
+func (v verification) cleanUpKilled(ctx context.Context, proc process, g *globals) error {
 	return v.journal.Killed(func(run string) bool {
 		err := v.verifier.CleanUpRun(ctx, v.all, run)
 		if err != nil {
-			g.printError(w, "sandbox: cleaning up after a killed verify:", err)
+			g.printError(proc, "sandbox: cleaning up after a killed verify:", err)
 		} else {
-			fmt.Fprintln(w.stderr, "cleaned up after a killed verify")
+			fmt.Fprintln(proc.stderr, "cleaned up after a killed verify")
 		}
 		return err == nil
 	})

@@ -28,11 +28,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// shelf is an InventoryService that remembers who reserved.
+// shelf is an InventoryService that records the state of each reservation.
 type shelf struct {
 	inventoryv1.UnimplementedInventoryServiceServer
 	states map[string]inventoryv1.ReservationState
-	broken bool // it forgets what things cost
+	// broken makes Reserve return no prices.
+	broken bool
 }
 
 func (s *shelf) Reserve(_ context.Context, r *inventoryv1.ReserveRequest) (*inventoryv1.ReserveResponse, error) {
@@ -73,7 +74,7 @@ func (seller) CreateOrder(context.Context, *orderv1.CreateOrderRequest) (*orderv
 	return &orderv1.CreateOrderResponse{Order: &orderv1.Order{OrderId: "o-sold"}}, nil
 }
 
-// stage is a shop in memory, and who called whom in it.
+// stage is a shop in memory that records its connections.
 type stage struct {
 	shelf *shelf
 	conns map[string]grpc.ClientConnInterface
@@ -104,7 +105,7 @@ func (s *stage) dial(_ context.Context, consumer, provider string) (grpc.ClientC
 	return s.conns[provider], nil
 }
 
-// interactions are some that the stage keeps to.
+// interactions returns interactions that the stage satisfies.
 func interactions() verify.Selection {
 	const users, stock = "user.v1.UserService/", "inventory.v1.InventoryService/"
 	reserved := []contracts.Move{contracts.Sent(&inventoryv1.ReserveRequest{OrderId: "o-1"}), contracts.Received(&inventoryv1.ReserveResponse{TotalCents: 600})}
@@ -159,7 +160,7 @@ the tree      inventoryservice  descriptors   ✓ pass
 	if diff := cmp.Diff(want, printed(t, doc, false)); diff != "" {
 		t.Errorf("the table (-want +got)\n%s", diff)
 	}
-	// Each is connected to once, and called by whoever its list allows.
+	// Each consumer connects once to each of its providers.
 	if want := []string{"cli to userservice", "cli to inventoryservice", "orderservice to inventoryservice", "cli to orderservice"}; !slices.Equal(s.calls, want) {
 		t.Errorf("got %q, want %q", s.calls, want)
 	}
@@ -182,7 +183,7 @@ func TestVerify_Fail(t *testing.T) {
 	s := newStage(t)
 	s.shelf.broken = true
 	chosen := interactions()
-	// As if the tree had changed since the services were deployed.
+	// The services were deployed from another version of the protos.
 	chosen.Providers[0].Services = []protoreflect.ServiceDescriptor{orderv1.File_order_v1_order_proto.Services().Get(0)}
 	doc, err := verify.New("run", live.Account, s.dial).Verify(t.Context(), chosen)
 	if err != nil || doc.Result != "fail" {
@@ -199,7 +200,7 @@ func TestVerify_Fail(t *testing.T) {
 	for _, want := range []string{
 		"orderservice  inventoryservice  reserve       ✗ fail   totalCents: is 0, want 600\n",
 		"the tree      userservice       descriptors   ✗ fail   order.v1.OrderService: is not deployed\n" +
-			"                                                       deployed is more: user.v1.UserService\n",
+			"                                                       also deployed: user.v1.UserService\n",
 	} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the table lacks\n%sin\n%s", want, table)
@@ -218,7 +219,7 @@ func TestVerify_Fail(t *testing.T) {
 	}
 }
 
-// TestVerify_NoVerdict: a provider cannot be reached, or the run was interrupted.
+// TestVerify_NoVerdict checks that there is no verdict if a provider cannot be reached or the run was interrupted.
 func TestVerify_NoVerdict(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
@@ -239,14 +240,14 @@ func TestVerify_NoVerdict(t *testing.T) {
 			doc, err := v.Verify(ctx, interactions())
 			var coded *codedError
 			if doc != nil || errors.As(err, &coded) || len(s.shelf.states) > 0 {
-				t.Errorf("it judged: %v, %v, and the shelf has %v", doc, err, s.shelf.states)
+				t.Errorf("it has a verdict: %v, %v, and the shelf has %v", doc, err, s.shelf.states)
 			}
 			fixture.WantError(t, err, c.want)
 		})
 	}
 }
 
-// TestVerify_ServerWithoutReflection: its interactions are checked all the same, and the missing descriptors are a problem.
+// TestVerify_ServerWithoutReflection checks that interactions are still replayed and that the missing descriptors are reported as a problem.
 func TestVerify_ServerWithoutReflection(t *testing.T) {
 	s := newStage(t)
 	s.conns["userservice"], _ = contracttest.Serve(t, func(g *grpc.Server) { userv1.RegisterUserServiceServer(g, people{}) })
@@ -263,20 +264,20 @@ func TestVerify_CleansUpAfterAKilledRun(t *testing.T) {
 	s.shelf.states["contract-killed-1"], s.shelf.states["contract-other-1"] = reserved, reserved
 	journal := verify.Journal{Dir: t.TempDir()}
 	fixture.Write(t, filepath.Join(journal.Dir, "killed"), "", 0o600)
-	var talk strings.Builder
+	var errs strings.Builder
 	v := verification{verifier: verify.New("run", live.Account, s.dial), journal: journal, all: interactions().Contracts}
-	if err := v.cleanUpKilled(t.Context(), world{stderr: &talk}, &globals{}); err != nil {
+	if err := v.cleanUpKilled(t.Context(), process{stderr: &errs}, &globals{}); err != nil {
 		t.Fatal(err)
 	}
-	if s.shelf.states["contract-killed-1"] != released || s.shelf.states["contract-other-1"] != reserved || talk.String() != "cleaned up after a killed verify\n" {
-		t.Errorf("the shelf has %v; it printed %q", s.shelf.states, talk.String())
+	if s.shelf.states["contract-killed-1"] != released || s.shelf.states["contract-other-1"] != reserved || errs.String() != "cleaned up after a killed verify\n" {
+		t.Errorf("the shelf has %v; it printed %q", s.shelf.states, errs.String())
 	}
 	if left, err := os.ReadDir(journal.Dir); err != nil || len(left) > 0 {
 		t.Errorf("still recorded: %v, %v", left, err)
 	}
 }
 
-// silence is a connection to nobody.
+// silence is a connection whose calls all fail.
 type silence struct{ code codes.Code }
 
 func (s silence) Invoke(context.Context, string, any, any, ...grpc.CallOption) error {

@@ -16,7 +16,7 @@ func verdict(d *verify.Document) error {
 	if len(d.Breaches()) == 0 {
 		return nil
 	}
-	fix := remedy.Advicef("`%s` if the services are older than this command; else fix the provider, or agree on another contract", remedy.Command("up"))
+	fix := remedy.Advicef("`%s` if the services are older than this command; otherwise fix the provider or change the contract", remedy.Command("up"))
 	return &codedError{exitNotHeld, remedy.New(strings.Join(d.Breaches(), "\nsandbox: "), fix)}
 }
 
@@ -33,14 +33,14 @@ func writeVerified(out io.Writer, d *verify.Document, asJSON bool) error {
 	for _, r := range d.Descriptors {
 		why := ""
 		if len(r.More) > 0 {
-			why = "deployed is more: " + strings.Join(r.More, ", ")
+			why = "also deployed: " + strings.Join(r.More, ", ")
 		}
 		writeVerdict(t, fmt.Sprintf("the tree\t%s\tdescriptors\t%s", r.Provider, marks[r.Result]), r.Problems, why)
 	}
 	return t.Flush()
 }
 
-// writeVerdict writes a row, and a line more for each problem but the first.
+// writeVerdict writes a row. Each problem after the first one has a line of its own.
 func writeVerdict(t io.Writer, row string, problems []contracts.Problem, why string) {
 	for _, p := range problems {
 		fmt.Fprintf(t, "%s\t%s\n", row, p)

@@ -9,10 +9,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
-func newVersion(w world, g *globals) *cobra.Command {
+func newVersion(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the versions of sandbox and of what it runs",
+		Short: "Print the versions of sandbox and its components",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			asJSON, err := g.asJSON()
@@ -24,10 +24,10 @@ func newVersion(w world, g *globals) *cobra.Command {
 				version, goVersion = info.Main.Version, info.GoVersion
 			}
 			if asJSON {
-				return writeJSON(w.stdout, map[string]string{"sandbox": version, "go": goVersion, "kubernetes": images.KubernetesVersion,
+				return writeJSON(proc.stdout, map[string]string{"sandbox": version, "go": goVersion, "kubernetes": images.KubernetesVersion,
 					"certManager": images.CertManagerVersion, "prometheus": images.PrometheusVersion, "jaeger": images.JaegerVersion})
 			}
-			fmt.Fprintf(w.stdout, "sandbox %s (%s)\nKubernetes %s, cert-manager %s, Prometheus %s, Jaeger %s\n", version, goVersion,
+			fmt.Fprintf(proc.stdout, "sandbox %s (%s)\nKubernetes %s, cert-manager %s, Prometheus %s, Jaeger %s\n", version, goVersion,
 				images.KubernetesVersion, images.CertManagerVersion, images.PrometheusVersion, images.JaegerVersion)
 			return nil
 		},

@@ -14,11 +14,11 @@ import (
 	"github.com/grpc-sandbox/sandbox/tui"
 )
 
-func newWatch(w world, g *globals) *cobra.Command {
+func newWatch(proc process, g *globals) *cobra.Command {
 	once := false
 	cmd := &cobra.Command{
 		Use:   "watch",
-		Short: "Show call rates, breakers, pods and the running scenario, live",
+		Short: "Show call rates, circuit breakers, pods and the running scenario, live",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := g.asJSON()
@@ -26,29 +26,30 @@ func newWatch(w world, g *globals) *cobra.Command {
 			case err != nil:
 				return err
 			case asJSON && !once:
-				return usageRemedy("-o json needs --once", remedy.Command("watch", "--once", "-o", "json"))
+				return usageRemedy("-o json requires --once", remedy.Command("watch", "--once", "-o", "json"))
 			}
 			var out *os.File
 			if !once {
-				if out, err = terminal(w); err != nil {
+				if out, err = terminal(proc); err != nil {
 					return err
 				}
 			}
-			c, err := openCluster(cmd.Context(), w, g)
+			c, err := openCluster(cmd.Context(), proc, g)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
 			if once {
-				return watchOnce(cmd.Context(), w, c, asJSON)
+				return watchOnce(cmd.Context(), proc, c, asJSON)
 			}
-			if err := watch(cmd.Context(), w, c, out, false); !errors.Is(err, tui.ErrInterrupted) {
+			if err := watch(cmd.Context(), proc, c, out, false); !errors.Is(err, tui.ErrInterrupted) {
 				return err
 			}
-			return nil // Ctrl-C is a normal way to leave the screen
+			// Ctrl-C is a normal way to leave the screen.
+			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&once, "once", false, "print the screen once and exit; needs no terminal")
+	cmd.Flags().BoolVar(&once, "once", false, "print what the screen shows and exit; needs no terminal")
 	outputFlag(cmd, g)
 	return cmd
 }
@@ -58,17 +59,17 @@ func usageRemedy(text string, remedies ...remedy.Remedy) error {
 	return &codedError{exitUsage, remedy.New(text, remedies...)}
 }
 
-// terminal returns standard output if it is a terminal, and otherwise a usage error.
-func terminal(w world) (*os.File, error) {
-	if out, ok := w.stdout.(*os.File); ok && term.IsTerminal(int(out.Fd())) {
+// terminal returns standard output if it is a terminal, and a usage error otherwise.
+func terminal(proc process) (*os.File, error) {
+	if out, ok := proc.stdout.(*os.File); ok && term.IsTerminal(int(out.Fd())) {
 		return out, nil
 	}
 	return nil, usageRemedy("the screen needs a terminal, but standard output is not one", remedy.Command("watch", "--once", "-o", "json"))
 }
 
-// watch shows the screen until the user leaves it or, with untilDone, the scenario is done. It returns tui.ErrInterrupted after Ctrl-C.
-func watch(ctx context.Context, w world, c *live.Cluster, out *os.File, untilDone bool) error {
-	err := tui.Run(ctx, c.Feed(), screenOptions(w, out, c.Name, untilDone))
+// watch shows the screen until the user leaves it or, with untilDone, until the scenario has ended. It returns tui.ErrInterrupted after Ctrl-C.
+func watch(ctx context.Context, proc process, c *live.Cluster, out *os.File, untilDone bool) error {
+	err := tui.Run(ctx, c.Feed(), screenOptions(proc, out, c.Name, untilDone))
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil
@@ -78,7 +79,7 @@ func watch(ctx context.Context, w world, c *live.Cluster, out *os.File, untilDon
 	return err
 }
 
-func screenOptions(w world, out *os.File, name string, untilDone bool) tui.Options {
+func screenOptions(proc process, out *os.File, name string, untilDone bool) tui.Options {
 	g := globals{name: name}
-	return tui.Options{In: w.stdin, Out: out, Name: name, NoColor: w.getenv("NO_COLOR") != "", ExitWhenDone: untilDone, Command: g.commandLine}
+	return tui.Options{In: proc.stdin, Out: out, Name: name, NoColor: proc.getenv("NO_COLOR") != "", ExitWhenDone: untilDone, Command: g.commandLine}
 }

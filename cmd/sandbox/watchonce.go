@@ -13,32 +13,44 @@ import (
 	"github.com/grpc-sandbox/sandbox/tui"
 )
 
-// watchDocument is the data of the screen as JSON. The part of a source that did not answer is null, and that of a source without entries is empty.
+// watchDocument is what `watch --once -o json` prints: the data of the screen. The part of a source that did not answer is null; a part without data is
+// empty. Add fields; never rename one.
 type watchDocument struct {
-	Name     string            `json:"name"`
-	Sources  []sourceDocument  `json:"sources"`
-	Calls    []callDocument    `json:"calls"`    // from Prometheus
-	Breakers []breakerDocument `json:"breakers"` // from the load generator
-	Pods     []podDocument     `json:"pods"`     // from the cluster
-	Run      *runDocument      `json:"run"`      // null before the first run
+	Name    string           `json:"name"`
+	Sources []sourceDocument `json:"sources"`
+	// Calls come from Prometheus.
+	Calls []callDocument `json:"calls"`
+	// Breakers come from the load generator.
+	Breakers []breakerDocument `json:"breakers"`
+	// Pods come from the cluster.
+	Pods []podDocument `json:"pods"`
+	// Run is null before the first run.
+	Run *runDocument `json:"run"`
 }
 
 type sourceDocument struct {
-	Name  string    `json:"name"`
-	At    time.Time `json:"at"`    // when the read started
-	Error string    `json:"error"` // empty if it answered
-	Try   []string  `json:"try,omitempty"`
+	Name string `json:"name"`
+	// At is when the source was queried.
+	At time.Time `json:"at"`
+	// Error is empty if the source answered.
+	Error string `json:"error"`
+	// Try are the remedies of the error.
+	Try []string `json:"try,omitempty"`
 }
 
 type callDocument struct {
-	Caller  string  `json:"caller"`
-	Callee  string  `json:"callee"`
-	Method  string  `json:"method"`
-	Rate    float64 `json:"rate"`    // finished calls per second
-	Errors  float64 `json:"errors"`  // share of these calls, 0 to 1
-	Refused float64 `json:"refused"` // share of these calls, 0 to 1; not included in errors
-	P50     float64 `json:"p50Ms"`   // 0 if not measured
-	P99     float64 `json:"p99Ms"`
+	Caller string `json:"caller"`
+	Callee string `json:"callee"`
+	Method string `json:"method"`
+	// Rate is in finished calls per second.
+	Rate float64 `json:"rate"`
+	// Errors is the share of calls that failed, 0 to 1. It does not include refused calls.
+	Errors float64 `json:"errors"`
+	// Refused is the share of calls that were refused, 0 to 1.
+	Refused float64 `json:"refused"`
+	// P50 and P99 are latencies in milliseconds; 0 if nothing was measured.
+	P50 float64 `json:"p50Ms"`
+	P99 float64 `json:"p99Ms"`
 }
 
 type breakerDocument struct {
@@ -46,8 +58,9 @@ type breakerDocument struct {
 	Callee string                 `json:"callee"`
 	Method string                 `json:"method"`
 	State  telemetry.BreakerState `json:"state"`
-	Since  *time.Time             `json:"since"` // null if not known
-	Reason string                 `json:"reason"`
+	// Since is null if it is not known.
+	Since  *time.Time `json:"since"`
+	Reason string     `json:"reason"`
 }
 
 type podDocument struct {
@@ -61,9 +74,10 @@ type podDocument struct {
 }
 
 type runDocument struct {
-	Scenario string          `json:"scenario"`
-	Phase    string          `json:"phase"`
-	Result   string          `json:"result"` // empty while the run is active; "killed" if its process has ended
+	Scenario string `json:"scenario"`
+	Phase    string `json:"phase"`
+	// Result is empty during the run, and "killed" if its process is gone.
+	Result   string          `json:"result"`
 	Started  *time.Time      `json:"started"`
 	PID      int             `json:"pid"`
 	Timeline []eventDocument `json:"timeline"`
@@ -102,7 +116,7 @@ func part[T, D any](source telemetry.Source[T], readings []telemetry.Reading, do
 	return d
 }
 
-// explained returns the text of an error, and its remedies for the sandbox of this name.
+// explained returns the text of an error and its remedies. Commands in the remedies are for the sandbox with this name.
 func explained(name string, err error) (text string, try []string) {
 	g := globals{name: name}
 	return err.Error(), each(remedy.Of(err), func(r remedy.Remedy) string { return r.Text(g.commandLine) })
@@ -130,7 +144,7 @@ func documentOfRun(r *telemetry.Run) *runDocument {
 	})}
 }
 
-// each applies f to each element. The result is never nil, so that it is not null in JSON.
+// each returns f of every element. The result is never nil, so that it is [] in JSON.
 func each[T, U any](list []T, f func(T) U) []U {
 	out := make([]U, 0, len(list))
 	for _, v := range list {
@@ -149,22 +163,22 @@ func known(t time.Time) *time.Time {
 // The size of the printed screen if standard output is not a terminal.
 const stillWidth, stillHeight = 120, 40
 
-// watchOnce prints the screen once. A source that does not answer is shown as such and is not an error.
-func watchOnce(ctx context.Context, w world, c *live.Cluster, asJSON bool) error {
+// watchOnce prints what the screen shows. A source that does not answer is shown as such and is not an error.
+func watchOnce(ctx context.Context, proc process, c *live.Cluster, asJSON bool) error {
 	readings := tui.Ask(ctx, c.Feed())
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if asJSON {
-		return writeJSON(w.stdout, newWatchDocument(c.Name, readings))
+		return writeJSON(proc.stdout, newWatchDocument(c.Name, readings))
 	}
 	width, height := stillWidth, stillHeight
-	if out, err := terminal(w); err == nil {
+	if out, err := terminal(proc); err == nil {
 		if columns, lines, err := term.GetSize(int(out.Fd())); err == nil {
-			// One line is left for the prompt.
+			// The last line is for the prompt of the shell.
 			width, height = columns, lines-1
 		}
 	}
-	_, err := io.WriteString(w.stdout, tui.Still(readings, screenOptions(w, nil, c.Name, false), time.Now(), width, height))
+	_, err := io.WriteString(proc.stdout, tui.Still(readings, screenOptions(proc, nil, c.Name, false), time.Now(), width, height))
 	return err
 }

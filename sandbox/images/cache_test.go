@@ -160,8 +160,8 @@ func TestCacheGet_FindsDamage(t *testing.T) {
 			if err := cache.Remove(t.Context(), "key"); err != nil {
 				t.Fatal(err)
 			}
-			_, mended := put(t, cache, "ref:1", "key", imageOf(t, "one", "two"))
-			if err := cache.Verify(t.Context(), mended); err != nil {
+			_, repaired := put(t, cache, "ref:1", "key", imageOf(t, "one", "two"))
+			if err := cache.Verify(t.Context(), repaired); err != nil {
 				t.Errorf("after a new Put it is still damaged: %v", err)
 			}
 		})

@@ -54,7 +54,7 @@ func TestPods_ReleaseWithTheirLogs(t *testing.T) {
 		got[p.Name] = p.Release
 		inCatalog := slices.ContainsFunc(sandbox.Releases(), func(r charts.Release) bool { return r.Name == p.Release && r.Selector != "" })
 		if p.Release != "" && !inCatalog {
-			t.Errorf("%s: %s is no release with pods", p.Name, p.Release)
+			t.Errorf("%s: %s is not a release with pods", p.Name, p.Release)
 		}
 	}
 	want := map[string]string{"userservice-1": "userservice", "stranger": "", "jaeger-1": "jaeger", "cert-manager-1": "cert-manager",
@@ -79,7 +79,7 @@ type answer func(*http.Request) (*http.Response, error)
 
 func (a answer) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
 
-// metered is a session whose Prometheus answers every query alike.
+// metered returns a cluster whose Prometheus returns the same result for every query.
 func metered(t *testing.T, status int, result string, asked *string) *Cluster {
 	t.Helper()
 	client := &http.Client{Transport: answer(func(r *http.Request) (*http.Response, error) {
@@ -125,7 +125,7 @@ func TestCallRate_WithoutCallsIsZero(t *testing.T) {
 			t.Errorf("%s: %v, %v", c.sentence, got, err)
 		}
 		if !strings.Contains(asked, "grpc_client_handled_total") {
-			t.Errorf("%s: it asked %q", c.sentence, asked)
+			t.Errorf("%s: the query was %q", c.sentence, asked)
 		}
 	}
 }

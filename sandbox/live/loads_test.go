@@ -22,7 +22,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// fakeLoadgen answers every call with the same numbers or the same error, and keeps what it was asked.
+// fakeLoadgen answers every call with the same numbers or the same error, and records the requests.
 type fakeLoadgen struct {
 	loadgenv1.LoadGeneratorClient
 	asked  any
@@ -119,7 +119,8 @@ func TestLoads_Reading(t *testing.T) {
 		}
 	}
 	f.stats.AnsweredHistogram, f.stats.Refused = encoded, map[string]int64{"BREAKER_OPEN": 1}
-	f.stats.ReadAt = timestamppb.New(time.Now().Add(-time.Hour)) // a cluster whose clock is an hour late
+	// The clock of the cluster is an hour late.
+	f.stats.ReadAt = timestamppb.New(time.Now().Add(-time.Hour))
 	f.stats.Failures = []*loadgenv1.FailurePeriod{{FirstFailedAt: f.stats.ReadAt, LastFailedAt: f.stats.ReadAt, Failed: 2, LongestOutage: durationpb.New(time.Second)}}
 	got, err := loads{f}.Read(t.Context(), "browse")
 	if err != nil || got.RefusedLocally() != 1 || got.Latency.TotalCount() != 98 || got.FailedLatency != nil {
@@ -170,18 +171,19 @@ func TestEvents_OnlyBreakerChangesSinceTheStart(t *testing.T) {
 		}}
 	}
 	old, new, load := event(2, "breaker", -time.Minute), event(3, "breaker", time.Second), event(4, "load", 2*time.Second)
-	early, late := event(1, "missed", time.Hour), event(9, "missed", time.Hour) // such a one tells when it was sent
+	// The time of a missed event is when it was sent.
+	early, late := event(1, "missed", time.Hour), event(9, "missed", time.Hour)
 	for _, c := range []struct {
 		sentence string
 		after    uint64
 		events   []*loadgenv1.Event
 		want     []uint64
 	}{
-		{"from the start: what was before is history", 0, []*loadgenv1.Event{old, new, load}, []uint64{3}},
-		{"what was lost of history is history", 0, []*loadgenv1.Event{early, old, new}, []uint64{3}},
-		{"what was lost since the start is told", 0, []*loadgenv1.Event{early, new}, []uint64{1, 3}},
-		{"after an event: all that followed, however old", 1, []*loadgenv1.Event{old, new, load}, []uint64{2, 3}},
-		{"after an event: what was lost", 1, []*loadgenv1.Event{new, load, late}, []uint64{3, 9}},
+		{"from the start: earlier events are ignored", 0, []*loadgenv1.Event{old, new, load}, []uint64{3}},
+		{"from the start: earlier missed events are ignored", 0, []*loadgenv1.Event{early, old, new}, []uint64{3}},
+		{"from the start: later missed events are returned", 0, []*loadgenv1.Event{early, new}, []uint64{1, 3}},
+		{"after an event: all later ones, regardless of their time", 1, []*loadgenv1.Event{old, new, load}, []uint64{2, 3}},
+		{"after an event: missed events", 1, []*loadgenv1.Event{new, load, late}, []uint64{3, 9}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			changes, err := breakers{&fakeLoadgen{events: c.events}}.Events(t.Context(), noon, c.after)
@@ -216,15 +218,16 @@ func TestEvents_EndWithTheContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cancel() // nobody reads
+		// No one reads from the channel.
+		cancel()
 		synctest.Wait()
 		if _, more := <-changes; more {
-			t.Error("it is not closed")
+			t.Error("the channel is not closed")
 		}
 	})
 }
 
-// mutedLoadgen accepts every call and answers none.
+// mutedLoadgen never answers a call.
 type mutedLoadgen struct{ loadgenv1.LoadGeneratorClient }
 
 func (mutedLoadgen) StartLoad(ctx context.Context, _ *loadgenv1.StartLoadRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {

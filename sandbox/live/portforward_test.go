@@ -28,14 +28,15 @@ func TestPortForward_ReopenedWhenItsPodIsGone(t *testing.T) {
 	get := func() {
 		t.Helper()
 		client := l.httpClient()
-		defer client.CloseIdleConnections() // so that the next one dials
+		// The next request must open a new connection.
+		defer client.CloseIdleConnections()
 		resp, err := client.Get("http://prometheus/api")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer resp.Body.Close()
 		if text, err := io.ReadAll(resp.Body); err != nil || string(text) != "prometheus" {
-			t.Errorf("the release hears of host %q, %v", text, err)
+			t.Errorf("the request has the host %q, %v", text, err)
 		}
 	}
 	get()
@@ -46,12 +47,12 @@ func TestPortForward_ReopenedWhenItsPodIsGone(t *testing.T) {
 	tunnels[0].ended = true
 	get()
 	if len(tunnels) != 2 || !tunnels[0].closed || tunnels[1].closed {
-		t.Fatalf("after its pod was gone there are %d tunnels", len(tunnels))
+		t.Fatalf("after its pod was gone %d tunnels were opened", len(tunnels))
 	}
 	l.close()
 	l.close()
 	if !tunnels[1].closed {
-		t.Error("closed, the link leaves its tunnel open")
+		t.Error("the closed port-forward leaves its tunnel open")
 	}
 }
 
@@ -65,11 +66,12 @@ func TestPortForward_RetriesAfterFailure(t *testing.T) {
 	}
 	l.close()
 	if tries != 2 {
-		t.Errorf("it tried %d times", tries)
+		t.Errorf("%d tries", tries)
 	}
 }
 
-// TestPortForward_OpeningBlocksNoOtherCaller: a node that is paused takes a connection, and answers nothing.
+// TestPortForward_OpeningBlocksNoOtherCaller opens a tunnel that never becomes ready, as that of a paused node, which accepts connections but does
+// not answer.
 func TestPortForward_OpeningBlocksNoOtherCaller(t *testing.T) {
 	opening := make(chan struct{})
 	l := newPortForwardBy(func(ctx context.Context) (string, tunnel, error) {
@@ -86,13 +88,13 @@ func TestPortForward_OpeningBlocksNoOtherCaller(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if _, err := l.dial(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("whoever comes second waits for the first, and is told %v", err)
+		t.Errorf("the second caller waits for the first and gets %v", err)
 	}
 	l.close()
 	if err := <-first; !errors.Is(err, context.Canceled) {
-		t.Errorf("closing the link ended the opening with %v", err)
+		t.Errorf("closing the port-forward ended the opening with %v", err)
 	}
 	if _, err := l.dial(t.Context()); !errors.Is(err, errClosed) {
-		t.Errorf("once closed it says %v", err)
+		t.Errorf("after Close: %v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-func TestWriteRun_IsReadBack(t *testing.T) {
+func TestWriteRun_ReadRun(t *testing.T) {
 	f := sandbox.Folders{Config: t.TempDir()}
 	if r, err := readRun(f, "blue"); r != nil || err != nil {
 		t.Fatalf("before any run: %+v, %v", r, err)
@@ -33,14 +33,14 @@ func TestWriteRun_IsReadBack(t *testing.T) {
 	}
 	files, err := os.ReadDir(filepath.Join(f.Config, "blue"))
 	if err != nil || len(files) != 1 {
-		t.Errorf("beside the run there are %v, %v", files, err)
+		t.Errorf("in addition to the run file there are %v, %v", files, err)
 	}
 	if other, err := readRun(f, "red"); other != nil || err != nil {
-		t.Errorf("another sandbox has a run of its own: %+v, %v", other, err)
+		t.Errorf("the run of another sandbox: %+v, %v", other, err)
 	}
 }
 
-func TestReadRun_DamagedFileIsNamed(t *testing.T) {
+func TestReadRun_DamagedFile(t *testing.T) {
 	f := sandbox.Folders{Config: t.TempDir()}
 	if err := os.Mkdir(filepath.Join(f.Config, "blue"), 0o700); err != nil {
 		t.Fatal(err)
@@ -53,25 +53,25 @@ func TestReadRun_DamagedFileIsNamed(t *testing.T) {
 	}
 }
 
-func TestLastRun_WithoutItsProcessIsKilled(t *testing.T) {
+func TestLastRun_Result(t *testing.T) {
 	run := func(phase string, pid int) telemetry.Run { return telemetry.Run{Phase: phase, PID: pid, Started: noon} }
 	holds := func(verb string, pid int) flock.Holder { return flock.Holder{Verb: verb, PID: pid} }
 	for _, c := range []struct {
 		sentence string
-		files    []telemetry.Run // what is read, one after the other
+		files    []telemetry.Run // successive reads
 		holder   flock.Holder
 		held     bool
 		want     string
 	}{
-		{"it has the lock", []telemetry.Run{run("steps", 7)}, holds("run x", 7), true, ""},
+		{"its process has the lock", []telemetry.Run{run("steps", 7)}, holds("run x", 7), true, ""},
 		{"the lock is free", []telemetry.Run{run("steps", 7), run("steps", 7)}, flock.Holder{}, false, telemetry.Killed},
-		{"the lock is another run's", []telemetry.Run{run("steps", 7), run("steps", 7)}, holds("run x", 8), true, telemetry.Killed},
-		{"the lock is of down", []telemetry.Run{run("steps", 0), run("steps", 0)}, holds("down", 8), true, telemetry.Killed},
-		{"the previous version's file has no process", []telemetry.Run{run("steps", 0)}, holds("run x", 8), true, ""},
+		{"another run has the lock", []telemetry.Run{run("steps", 7), run("steps", 7)}, holds("run x", 8), true, telemetry.Killed},
+		{"down has the lock", []telemetry.Run{run("steps", 0), run("steps", 0)}, holds("down", 8), true, telemetry.Killed},
+		{"the file of an earlier version has no process", []telemetry.Run{run("steps", 0)}, holds("run x", 8), true, ""},
 		{"the holder could not write its name", []telemetry.Run{run("steps", 7)}, flock.Holder{}, true, ""},
-		{"it is over", []telemetry.Run{run("done", 7)}, flock.Holder{}, false, ""},
-		{"it ended while it was looked at", []telemetry.Run{run("cleanup", 7), run("done", 7)}, flock.Holder{}, false, ""},
-		{"the next one began while it was looked at", []telemetry.Run{run("steps", 7), run("plan", 8)}, holds("run x", 8), true, ""},
+		{"it has ended", []telemetry.Run{run("done", 7)}, flock.Holder{}, false, ""},
+		{"it ended between two reads", []telemetry.Run{run("cleanup", 7), run("done", 7)}, flock.Holder{}, false, ""},
+		{"the next run started between two reads", []telemetry.Run{run("steps", 7), run("plan", 8)}, holds("run x", 8), true, ""},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			left := c.files

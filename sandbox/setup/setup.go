@@ -92,11 +92,11 @@ func Install(ctx context.Context, out io.Writer, packages []string) error {
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		cmd.Stdout, cmd.Stderr = &printed, &printed
 		child.InGroup(cmd, grace)
-		fmt.Fprintf(out, "set-up: apt-get %s …\n", args[0])
+		fmt.Fprintf(out, "setup: apt-get %s …\n", args[0])
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("running apt-get %s: %w\n%s", args[0], err, printed.String())
 		}
 	}
-	fmt.Fprintln(out, "set-up: done")
+	fmt.Fprintln(out, "setup: done")
 	return nil
 }

@@ -65,7 +65,7 @@ func TestInstall(t *testing.T) {
 	}{
 		{"the lists are fetched first, and nobody is asked", "", []string{"apt-get update", "apt-get install --yes --no-install-recommends podman debootstrap"}, nil},
 		{"nothing asks back", `[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 1`, []string{"apt-get update", "apt-get install --yes --no-install-recommends podman debootstrap"}, nil},
-		{"what apt-get said is told, and nothing more is tried", "echo no route to the mirror; exit 100", []string{"apt-get update"}, []string{"running apt-get update", "no route to the mirror"}},
+		{"the error contains the output of apt-get, and installation stops", "echo no route to the mirror; exit 100", []string{"apt-get update"}, []string{"running apt-get update", "no route to the mirror"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			calls := fixture.Programs(t, map[string]string{"apt-get": c.body})
@@ -73,7 +73,7 @@ func TestInstall(t *testing.T) {
 			err := Install(t.Context(), &said, []string{"podman", "debootstrap"})
 			if c.fails != nil {
 				fixture.WantError(t, err, c.fails...)
-			} else if err != nil || !strings.HasSuffix(said.String(), "set-up: done\n") {
+			} else if err != nil || !strings.HasSuffix(said.String(), "setup: done\n") {
 				t.Errorf("%v after %q", err, said.String())
 			}
 			if got := calls(); !slices.Equal(got, c.calls) {

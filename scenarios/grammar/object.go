@@ -120,7 +120,7 @@ func (o Object) Unique(seen map[string]int, name string) {
 		return
 	}
 	if line, twice := seen[name]; twice {
-		o.ProblemAt("name", "give each its own name", "%q is already the name of the one on line %d", name, line)
+		o.ProblemAt("name", "give each its own name", "%q is already used on line %d", name, line)
 		return
 	}
 	seen[name] = o.members["name"].line

@@ -31,7 +31,7 @@ func readStep(n grammar.Node, fields []grammar.Field, names map[string]int) Step
 	does, given := grammar.Pick(o, action.Grammar())
 	switch {
 	case len(given) > 1:
-		n.Problem("make each a step of its own", "a step does one thing, this one does %d: %s", len(given), strings.Join(given, ", "))
+		n.Problem("make each a step of its own", "a step has one action, this one has %d: %s", len(given), strings.Join(given, ", "))
 	case len(given) == 0 && !o.Has("waitFor"):
 		n.Problem("add one of: "+strings.Join(grammar.Names(action.Grammar()), ", ")+", waitFor", "the step does nothing")
 	}

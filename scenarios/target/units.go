@@ -33,7 +33,7 @@ func ParseRate(s string) (Rate, error) {
 	case "m":
 		v /= 60
 	default:
-		return 0, fmt.Errorf("want a rate a second or a minute, got %q", s)
+		return 0, fmt.Errorf("want a rate per second or per minute, got %q", s)
 	}
 	if Rate(v) < MinRate || Rate(v) > MaxRate {
 		return 0, fmt.Errorf("want a rate from %s to %s, got %q", MinRate, MaxRate, s)

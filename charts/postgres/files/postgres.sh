@@ -1,8 +1,8 @@
 #!/bin/sh
-# init:  make the data folder where there is none, and what is missing of database, roles and schemas.
+# init:  create the data folder, the database, the roles and the schemas that do not exist yet.
 # serve: run the server.
-# Each may run any number of times. Environment: PGDATA; PGHOST, the socket's folder; SETTINGS, the folder of this file; TLS_DIR, with tls.crt,
-# tls.key and ca.crt as they are mounted; TLS_IN_USE, a folder for the copy that the server reads; TLS_EVERY, seconds between looks at TLS_DIR.
+# Both are idempotent. Environment variables: PGDATA; PGHOST, the folder of the Unix socket; SETTINGS, the folder of this file; TLS_DIR, where tls.crt,
+# tls.key and ca.crt are mounted; TLS_IN_USE, a folder for the copy that the server reads; TLS_EVERY, the seconds between checks of TLS_DIR.
 set -eu
 
 settings="-c config_file=$SETTINGS/postgresql.conf -c hba_file=$SETTINGS/pg_hba.conf -c ident_file=$SETTINGS/pg_ident.conf
@@ -10,8 +10,8 @@ settings="-c config_file=$SETTINGS/postgresql.conf -c hba_file=$SETTINGS/pg_hba.
 -c ssl_cert_file=$TLS_IN_USE/current/tls.crt -c ssl_key_file=$TLS_IN_USE/current/tls.key -c ssl_ca_file=$TLS_IN_USE/current/ca.crt"
 database=shop
 
-# PostgreSQL sees a second server on one folder by process id and shared memory; pods share neither. This lock is the kernel's, and lasts as
-# long as any process of the server.
+# PostgreSQL detects a second server on its data folder by process id and shared memory, which pods do not share. This file lock works across pods,
+# and the kernel releases it when the last process of the server ends.
 lock() {
   exec 9>"$PGDATA.lock"
   flock 9
@@ -36,7 +36,7 @@ make_database() {
 init() {
   lock
   if [ ! -e "$PGDATA" ]; then
-    rm -rf "$PGDATA.new" # of an init that was killed
+    rm -rf "$PGDATA.new" # left by an init that was killed
     initdb -D "$PGDATA.new" -U postgres --auth=reject --encoding=UTF8 --locale=C.UTF-8 --no-instructions
     mv "$PGDATA.new" "$PGDATA"
   fi
@@ -49,18 +49,18 @@ digest() {
   cat "$1/tls.crt" "$1/tls.key" "$1/ca.crt" 2>&1 | cksum
 }
 
-# why_unusable prints why the server must not use the certificate in a folder: nothing when it may.
+# why_unusable prints why the server must not use the certificate in a folder, or nothing if it may.
 why_unusable() {
   if [ "$(openssl x509 -in "$1/tls.crt" -noout -pubkey 2>&1)" != "$(openssl pkey -in "$1/tls.key" -pubout 2>&1)" ]; then
     echo "tls.key does not belong to tls.crt"
     return
   fi
-  # Dates, signatures and the chain up to a root in ca.crt, and no other root of this machine.
+  # Check dates, signatures and the chain up to a root in ca.crt. Roots of the system are not accepted.
   openssl verify -no-CApath -no-CAstore -CAfile "$1/ca.crt" -untrusted "$1/tls.crt" -purpose sslserver "$1/tls.crt" 2>&1 >/dev/null | tr '\n' ' '
 }
 
-# take_certificate copies the mounted certificate to where the server reads it, in one step, unless it cannot be used. The server would load an
-# expired certificate, or one that no client trusts, without a word.
+# take_certificate atomically replaces the copy that the server reads with the mounted certificate, if it is usable. The server itself would load an
+# expired certificate, or one that no client trusts, without an error.
 in_use="" refused=""
 take_certificate() {
   why=""
@@ -80,7 +80,7 @@ take_certificate() {
   return 1
 }
 
-# The server reads a renewed certificate, and changed roots, only on SIGHUP. What was refused is judged again each time: it may become valid.
+# The server reads a renewed certificate and changed roots only on SIGHUP. A refused certificate is checked again every time: it may become valid.
 watch_certificate() {
   exec 9>&-
   while sleep "${TLS_EVERY:-2}"; do
@@ -93,7 +93,7 @@ watch_certificate() {
 serve() {
   lock
   umask 077
-  for left in "$TLS_IN_USE"/copy.*; do # by a server that was killed
+  for left in "$TLS_IN_USE"/copy.*; do # left by a server that was killed
     [ "$left" = "$(readlink "$TLS_IN_USE/current" || true)" ] || rm -rf "$left"
   done
   until take_certificate || [ -e "$TLS_IN_USE/current/tls.crt" ]; do

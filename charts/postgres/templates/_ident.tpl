@@ -1,6 +1,6 @@
-{{/* postgres.ident is pg_ident.conf: which role a client gets by the common name of its certificate. */}}
+{{/* postgres.ident is pg_ident.conf: it maps the common name of a client certificate to a role. */}}
 {{- define "postgres.ident" -}}
-# The list of services: postgres.sh makes a role and a schema of that name for each line of the map `shop`.
+# For each line of the map `shop`, postgres.sh creates a role and a schema with the name of the role.
 # map   certificate's common name   role
 owner   /^.*$                       postgres
 {{- range .Values.roles }}

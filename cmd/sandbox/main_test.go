@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// TestCommands_DoNotQueryTheTerminal gives each command a terminal that never answers. A query would be seen as an escape sequence.
+// TestCommands_DoNotQueryTheTerminal runs each command on a terminal that never answers. A query would show up as an escape sequence.
 func TestCommands_DoNotQueryTheTerminal(t *testing.T) {
 	home := t.TempDir()
 	for _, c := range []struct {
@@ -54,3 +54,7 @@ func TestCommands_DoNotQueryTheTerminal(t *testing.T) {
 		})
 	}
 }
+
+func errorSays(err error, part string) bool { return err != nil && strings.Contains(err.Error(), part) }
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
