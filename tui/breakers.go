@@ -12,24 +12,28 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
+// breakersModel lists the circuit breakers of the load generator, open ones first.
 type breakersModel struct {
 	frame
-	breakers []telemetry.Breaker // in the order of the lines
+	// breakers are in the order of the lines.
+	breakers []telemetry.Breaker
 }
 
 func newBreakers(s Styles) panel {
-	return breakersModel{frame: newFrame("Breakers", telemetry.LoadGenerator, "the first breaker states", s)}
+	return breakersModel{frame: newFrame("Breakers", "the first breaker states", s)}
 }
 
-func (m breakersModel) Update(msg tea.Msg) panel {
-	top := m.top(m.content())
+func (m breakersModel) Update(msg tea.Msg) (panel, tea.Cmd) {
 	m.frame = m.update(msg)
-	if s, ok := msg.(sceneMsg); ok {
-		m.breakers = sorted(s.snap.Breakers, worstFirst)
+	if data, ok := msg.(dataMsg); ok {
+		top := m.top(m.content())
+		breakers, _ := telemetry.LoadGenerator.Data(data.Reading)
+		m.breakers = sorted(breakers, worstFirst)
 		m.frame = m.follow(top, m.content())
+		return m, nil
 	}
 	m.frame = m.clamped(m.content())
-	return m
+	return m, nil
 }
 
 func (m breakersModel) SetSize(width, height int) panel {
@@ -57,7 +61,7 @@ func (m breakersModel) content() content {
 			b := m.breakers[i]
 			return callName(b.Caller, b.Callee, b.Method)
 		},
-		empty: "No breakers yet: a caller makes one at its first call of a method.",
+		empty: "No breakers yet: a caller creates one on its first call of a method.",
 	}
 	if len(m.breakers) > 0 {
 		tripped := 0
@@ -80,7 +84,7 @@ func (m breakersModel) row(b telemetry.Breaker) []cell {
 	}
 }
 
-// breakerShape tells the states apart without colour.
+// breakerShape returns a character for a state, so that states can be told apart without colour.
 func breakerShape(s telemetry.BreakerState) string {
 	switch s {
 	case telemetry.Closed:
@@ -105,6 +109,7 @@ func (m breakersModel) stateStyle(s telemetry.BreakerState) lipgloss.Style {
 	}
 }
 
+// worstFirst orders breakers by state (open, half-open, closed) and name.
 func worstFirst(a, b telemetry.Breaker) int {
 	badness := func(s telemetry.BreakerState) int {
 		return slices.Index([]telemetry.BreakerState{telemetry.Open, telemetry.HalfOpen, telemetry.Closed}, s)

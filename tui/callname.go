@@ -11,16 +11,16 @@ const (
 	arrow     = " → "
 )
 
-// callName names a method as one caller sees it.
+// callName is the name of a method of a callee, as one caller sees it.
 func callName(caller, callee, method string) string {
 	return clean(caller + arrow + callee + " " + shortMethod(method))
 }
 
-// leastService is how many cells the name of a service is never cut below before the method is cut.
+// leastService is the width in cells below which no service is cut before the method is cut.
 const leastService = 4
 
-// fitCall is fit for what callName returns. The services are cut first, the longer one before the shorter, because the method tells the rows of two
-// services apart.
+// fitCall is fit for a name that callName returns. It cuts the services first, the longer one before the shorter, because the rows of two services
+// differ in the method.
 func fitCall(s string, width int) string {
 	caller, rest, ok := strings.Cut(s, arrow)
 	blank := strings.LastIndexByte(rest, ' ')
@@ -31,7 +31,7 @@ func fitCall(s string, width int) string {
 	room := width - ansi.StringWidth(arrow) - 1 // for the three names
 	method = within(method, room-2*leastService)
 	room -= ansi.StringWidth(method)
-	// The shorter name keeps what it needs, up to a half.
+	// The shorter name keeps its width, up to a half.
 	first, second := ansi.StringWidth(caller), ansi.StringWidth(callee)
 	switch half := room / 2; {
 	case first <= half:

@@ -12,15 +12,23 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// alarming is the share of failed calls from which a row is drawn as bad.
+// alarming is the share of failed calls from which the share is drawn as bad.
 const alarming = 0.01
 
+// callsKeyMap are the keys of the panel that only this panel has.
+type callsKeyMap struct{ Sort key.Binding }
+
+func newCallsKeyMap() callsKeyMap {
+	return callsKeyMap{Sort: key.NewBinding(key.WithKeys("s"), key.WithHelp("s", "sort calls"))}
+}
+
+// callOrder is an order of the list.
 type callOrder struct {
 	name    string
 	compare func(a, b telemetry.Edge) int
 }
 
-// callOrders are the orders that the sort key goes through. Ties, and values nobody has measured, fall back to the name.
+// callOrders are the orders that the sort key cycles through. Rows with equal or without values are ordered by name.
 var callOrders = []callOrder{
 	{"name", byCallName},
 	{"rate", func(a, b telemetry.Edge) int { return cmp.Or(cmp.Compare(b.Rate, a.Rate), byCallName(a, b)) }},
@@ -34,36 +42,44 @@ func byCallName(a, b telemetry.Edge) int {
 	return cmp.Or(cmp.Compare(a.Caller, b.Caller), cmp.Compare(a.Callee, b.Callee), cmp.Compare(a.Method, b.Method))
 }
 
+// callsModel lists the rate, the errors and the latency of each method, as its caller sees them.
 type callsModel struct {
 	frame
-	sort  key.Binding
+	keyMap callsKeyMap
+	// order is an index of callOrders.
 	order int
-	edges []telemetry.Edge // in the order of the lines
+	// edges are in the order of the lines.
+	edges []telemetry.Edge
+	// history is what the sparklines are drawn from.
+	history rates
 }
 
 func newCalls(s Styles) panel {
 	return callsModel{
-		frame: newFrame("Calls", telemetry.Prometheus, "the first call rates", s),
-		sort:  key.NewBinding(key.WithKeys("s"), key.WithHelp("s", "sort calls")),
+		frame:  newFrame("Calls", "the first call rates", s),
+		keyMap: newCallsKeyMap(),
 	}
 }
 
-func (m callsModel) Update(msg tea.Msg) panel {
-	top := m.top(m.content())
+func (m callsModel) Update(msg tea.Msg) (panel, tea.Cmd) {
 	m.frame = m.update(msg)
 	switch msg := msg.(type) {
-	case sceneMsg:
-		m.edges = sorted(msg.snap.Edges, callOrders[m.order].compare)
+	case dataMsg:
+		top := m.top(m.content())
+		edges, _ := telemetry.Prometheus.Data(msg.Reading)
+		m.edges = sorted(edges, callOrders[m.order].compare)
+		m.history = m.history.with(edges, msg.missed)
 		m.frame = m.follow(top, m.content())
+		return m, nil
 	case tea.KeyMsg:
-		if key.Matches(msg, m.sort) {
+		if key.Matches(msg, m.keyMap.Sort) {
 			m.order = (m.order + 1) % len(callOrders)
 			m.offset = 0
 			m.edges = sorted(m.edges, callOrders[m.order].compare)
 		}
 	}
 	m.frame = m.clamped(m.content())
-	return m
+	return m, nil
 }
 
 func (m callsModel) SetSize(width, height int) panel {
@@ -72,14 +88,14 @@ func (m callsModel) SetSize(width, height int) panel {
 	return m
 }
 
-func (m callsModel) Keys() []key.Binding { return []key.Binding{m.keys.Up, m.sort} }
+func (m callsModel) Keys() []key.Binding { return []key.Binding{m.keys.Up, m.keyMap.Sort} }
 
 func (m callsModel) View() string { return m.view(m.content()) }
 
-// apart reports whether refusals have a column of their own. Where there is no room for one, a refusal is an error, as it is to the caller.
+// apart reports whether refusals have a column of their own. Without room for one, they are counted as errors.
 func (m callsModel) apart() bool { return m.width >= 100 }
 
-// columns returns the columns of the list, and how wide the last one, the history, is: 0 where there is no room for it.
+// columns returns the columns of the list, and the width of the last one, the history. It is 0 if there is no room for a history.
 func (m callsModel) columns() (columns []column, history int) {
 	columns = []column{
 		{title: callTitle, fit: fitCall},
@@ -130,7 +146,7 @@ func (m callsModel) row(e telemetry.Edge, history int) []cell {
 	}
 	row = append(row, cell{latency(e.P50), m.styles.Plain}, cell{latency(e.P99), m.styles.Plain})
 	if history > 0 {
-		row = append(row, cell{sparkline(m.scene.history[idOf(e)], history), m.styles.Good})
+		row = append(row, cell{sparkline(m.history[idOf(e)], history), m.styles.Good})
 	}
 	return row
 }

@@ -4,58 +4,65 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/charmbracelet/bubbles/key"
 	"github.com/charmbracelet/bubbles/spinner"
-
-	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
+	tea "github.com/charmbracelet/bubbletea"
 )
 
-// canvas is what was drawn last, and of what, so that only what has changed is drawn again. Most messages change nothing that is visible, and an
-// answer changes one panel.
+// canvas is the last drawing, together with what it was drawn from, so that only what has changed is drawn again. Most messages change nothing
+// that is visible, and a reading changes one panel.
 type canvas struct {
-	keys   int                         // pressed so far
-	news   [len(telemetry.Sources)]int // answers and failures so far
-	stamps []stamp                     // of what each panel was drawn
-	views  []string                    // of the panels
-	frame  string                      // header and footer
-	size   size                        // of the window
-	text   string                      // the whole screen
+	inputs int      // keys and messages for panels so far
+	stamps []stamp  // of the panels, when they were drawn
+	views  []string // of the panels
+	frame  string   // header and footer
+	size   size     // of the window
+	text   string   // the whole screen
 }
 
-// stamp is all that the view of a panel depends on.
+// stamp is everything that the view of a panel depends on.
 type stamp struct {
 	size   size
-	keys   int
-	news   int
+	inputs int
+	news   int // of the panel's source
 	phase  phase
 	paused bool
 	mark   string
 	busy   string
 }
 
-func (m Model) stamp(source telemetry.Source, s size) stamp {
-	now := stamp{size: s, keys: m.canvas.keys, news: m.canvas.news[source], phase: m.scene.phase(source), paused: m.scene.paused,
-		mark: m.scene.mark(source)}
+// scene is the scene of a source.
+func (m Model) scene(s source) sceneMsg {
+	frames := spinner.MiniDot.Frames
+	return sceneMsg{now: m.now, health: s.health, paused: m.paused, busy: frames[m.ticks%len(frames)]}
+}
+
+func (m Model) stamp(s source, scene sceneMsg, sized size) stamp {
+	now := stamp{size: sized, inputs: m.canvas.inputs, news: s.news, phase: scene.phase(), paused: m.paused, mark: scene.mark()}
 	if now.phase == loading {
-		now.busy = m.scene.busy
+		now.busy = scene.busy
 	}
 	return now
 }
 
-// show gives the panels the present scene and their size, and draws what has changed.
-func (m Model) show() Model {
-	frames := spinner.MiniDot.Frames
-	m.scene.busy = frames[m.frame%len(frames)]
-	m.keys.panel = m.panels[m.focus].Keys()
+// show gives the panels their scene and their size, and draws what has changed.
+func (m Model) show() (Model, tea.Cmd) {
+	m.keys.panel = m.focusedKeys()
 	m.help.Width = m.size.width
 	head, foot := m.header(), m.footer()
 	sizes := layout(m.slots, m.focus, m.size.width, m.size.height-len(head)-len(foot))
 	panels, stamps, views := slices.Clone(m.panels), make([]stamp, len(m.panels)), make([]string, len(m.panels))
 	copy(views, m.canvas.views)
+	var all tea.Cmd
 	for i, p := range panels {
-		stamps[i] = m.stamp(m.slots[i].source, sizes[i])
+		s := m.sources[indexOf(m.sources, m.slots[i].source)]
+		scene := m.scene(s)
+		stamps[i] = m.stamp(s, scene, sizes[i])
 		if m.canvas.stamps == nil || stamps[i] != m.canvas.stamps[i] {
-			panels[i] = p.Update(m.scene).SetSize(sizes[i].width, sizes[i].height)
+			next, cmd := p.Update(scene)
+			panels[i] = next.SetSize(sizes[i].width, sizes[i].height)
 			views[i] = panels[i].View()
+			all = both(all, cmd)
 		}
 	}
 	frame := strings.Join(append(slices.Clone(head), foot...), "\n")
@@ -64,5 +71,13 @@ func (m Model) show() Model {
 		m.panels = panels
 		m.canvas.text = m.compose(head, foot)
 	}
-	return m
+	return m, all
+}
+
+// focusedKeys returns the keys of the panel that has the focus.
+func (m Model) focusedKeys() []key.Binding {
+	if len(m.panels) == 0 {
+		return nil
+	}
+	return m.panels[m.focus].Keys()
 }

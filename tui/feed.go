@@ -3,22 +3,19 @@ package tui
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// Feed is all the screen reads. Read returns the part of a snapshot that one source has, and returns soon after ctx ends. The sources are read
-// concurrently, so that one that does not answer does not hold up the others.
-type Feed interface {
-	Read(ctx context.Context, source telemetry.Source) (telemetry.Snapshot, error)
-}
-
-// read asks one source once. A feed that panics is a feed that failed: the screen outlives it.
-func read(ctx context.Context, feed Feed, source telemetry.Source) (snap telemetry.Snapshot, err error) {
+// read reads one source once. A panic of the source is returned as an error, so that it does not end the screen.
+func read(ctx context.Context, source telemetry.Reader, now func() time.Time) (r telemetry.Reading) {
+	r = telemetry.Reading{Source: source.Source, At: now()}
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the feed panicked: %v", p)
+			r.Err = fmt.Errorf("the feed panicked: %v", p)
 		}
 	}()
-	return feed.Read(ctx, source)
+	r.Data, r.Err = source.Read(ctx)
+	return r
 }

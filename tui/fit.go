@@ -6,7 +6,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// fit makes s exactly width cells wide: cut at the end, or padded on the right.
+// fit returns s at exactly width cells, cut at the end or padded on the right.
 func fit(s string, width int) string {
 	if width <= 0 {
 		return ""
@@ -23,7 +23,7 @@ func fitRight(s string, width int) string {
 	return fit(s, width)
 }
 
-// fitEnds is fit with the cut in the middle, for names whose end tells them apart.
+// fitEnds is fit with the cut in the middle, for names that differ at their end.
 func fitEnds(s string, width int) string {
 	w := ansi.StringWidth(s)
 	if w <= width || width < 8 {
@@ -34,8 +34,7 @@ func fitEnds(s string, width int) string {
 	return fit(ansi.Truncate(s, head, "")+"…"+ansi.TruncateLeft(s, w-tail, ""), width)
 }
 
-// wrap breaks s between words into lines of at most width cells, and at most n of them. It breaks at blanks only, so
-// that a command or a flag stays in one piece.
+// wrap breaks s into at most n lines of at most width cells. It breaks at spaces only, so that a command or a flag stays in one piece.
 func wrap(s string, width, n int) []string {
 	var lines []string
 	line := ""
@@ -56,7 +55,7 @@ func wrap(s string, width, n int) []string {
 	return lines[:min(len(lines), max(n, 0))]
 }
 
-// block makes lines exactly height lines of exactly width cells.
+// block returns exactly height lines of exactly width cells, cut or padded.
 func block(lines []string, width, height int) []string {
 	out := make([]string, height)
 	for i := range out {

@@ -10,9 +10,10 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-const unknown = "–" // a value nobody has measured
+// unknown stands for a value that is not known.
+const unknown = "–"
 
-// age writes a duration for people, in at most two units: 4s, 3m12s, 5h02m, 3d4h.
+// age formats a duration in at most two units: 4s, 3m12s, 5h02m, 3d4h.
 func age(d time.Duration) string {
 	d = max(d, 0).Truncate(time.Second)
 	s := int64(d / time.Second)
@@ -28,7 +29,7 @@ func age(d time.Duration) string {
 	}
 }
 
-// since is the age of a moment, which may not be known.
+// since is the age of t, or unknown if t is zero.
 func since(now, t time.Time) string {
 	if t.IsZero() {
 		return unknown
@@ -36,7 +37,7 @@ func since(now, t time.Time) string {
 	return age(now.Sub(t))
 }
 
-// latency writes a call's duration in two significant digits, about.
+// latency formats the duration of a call in about two significant digits.
 func latency(d time.Duration) string {
 	ms := float64(d) / float64(time.Millisecond)
 	switch {
@@ -53,7 +54,7 @@ func latency(d time.Duration) string {
 	}
 }
 
-// rate writes calls per second in at most six cells.
+// rate formats calls per second in at most six cells.
 func rate(r float64) string {
 	switch {
 	case math.IsNaN(r) || math.IsInf(r, 0):
@@ -69,7 +70,7 @@ func rate(r float64) string {
 	}
 }
 
-// percent writes a share; anything above nothing is never shown as nothing.
+// percent formats a share. Only 0 is shown as 0%.
 func percent(share float64) string {
 	switch p := share * 100; {
 	case math.IsNaN(p) || math.IsInf(p, 0):
@@ -85,7 +86,7 @@ func percent(share float64) string {
 	}
 }
 
-// clean makes text from outside safe for one line of a terminal: no escape sequences, no control characters.
+// clean makes text from outside safe for one line of a terminal: it removes escape sequences and control characters.
 func clean(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -99,5 +100,5 @@ func clean(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// shortMethod is the last part of package.Service/Method.
+// shortMethod returns the last part of package.Service/Method.
 func shortMethod(m string) string { return m[strings.LastIndexByte(m, '/')+1:] }

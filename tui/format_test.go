@@ -10,7 +10,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-func TestFormats(t *testing.T) {
+func TestFormat_Values(t *testing.T) {
 	for _, tt := range []struct{ name, got, want string }{
 		{"seconds", age(4900 * time.Millisecond), "4s"},
 		{"minutes", age(192 * time.Second), "3m12s"},
@@ -45,7 +45,7 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-func TestFitIsExact(t *testing.T) {
+func TestFit_IsExact(t *testing.T) {
 	for _, s := range []string{"", "abc", "漢字漢字漢字漢字", "🎉🎉🎉🎉🎉🎉", "a long text of letters", "caller → callee Method", "漢字漢字 → 漢字漢字 🎉🎉🎉🎉🎉🎉"} {
 		for width := range 20 {
 			for name, f := range map[string]func(string, int) string{"fit": fit, "fitRight": fitRight, "fitEnds": fitEnds, "fitCall": fitCall} {
@@ -57,7 +57,7 @@ func TestFitIsExact(t *testing.T) {
 	}
 }
 
-func TestHistoryIsBounded(t *testing.T) {
+func TestRates_AreBounded(t *testing.T) {
 	e := telemetry.Edge{Caller: "a", Callee: "b", Method: "c"}
 	var r rates
 	for i := range 3 * remembered {
@@ -68,6 +68,6 @@ func TestHistoryIsBounded(t *testing.T) {
 		t.Errorf("history %v", got)
 	}
 	if r = r.with(nil, 0); len(r) != 0 {
-		t.Errorf("an edge that is gone is remembered: %v", r)
+		t.Errorf("an edge that no longer exists is kept: %v", r)
 	}
 }

@@ -9,21 +9,25 @@ import (
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
-
-	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// content is what a panel has to say at one width. Only the lines that are visible are drawn.
+// content is what a panel shows at one width. Only visible lines are drawn.
 type content struct {
-	badge string   // beside the title
-	fixed []string // lines that stay when the rest scrolls
-	count int      // of the lines that scroll
-	line  func(i int) string
-	id    func(i int) string // of what line i shows, so that scrolling stays at it
-	empty string             // said instead of no lines
+	// badge is shown in the title line.
+	badge string
+	// fixed are the lines above those that scroll.
+	fixed []string
+	// count is the number of lines that scroll.
+	count int
+	// line draws a scrolling line.
+	line func(i int) string
+	// id identifies what a line shows, so that scrolling stays there when the lines change.
+	id func(i int) string
+	// empty is shown if there are no lines.
+	empty string
 }
 
-// scrollKeys are shown as one; the help of Up speaks for all.
+// scrollKeys are the keys that scroll. The help shows them as one key, with the text of Up.
 type scrollKeys struct{ Up, Down, PageUp, PageDown, Home, End key.Binding }
 
 func newScrollKeys() scrollKeys {
@@ -37,11 +41,10 @@ func newScrollKeys() scrollKeys {
 	}
 }
 
-// frame is what all panels have in common: a title rule, the four views of data, and scrolling.
+// frame is the common part of all panels: a title line, a view for each phase of the data, and scrolling.
 type frame struct {
 	title         string
 	waitingFor    string
-	source        telemetry.Source
 	scene         sceneMsg
 	styles        Styles
 	keys          scrollKeys
@@ -50,11 +53,12 @@ type frame struct {
 	offset        int
 }
 
-func newFrame(title string, source telemetry.Source, waitingFor string, s Styles) frame {
-	return frame{title: title, source: source, waitingFor: waitingFor, styles: s, keys: newScrollKeys()}
+// newFrame returns a frame. waitingFor names the data, for the view that is shown before the data arrives.
+func newFrame(title, waitingFor string, s Styles) frame {
+	return frame{title: title, waitingFor: waitingFor, styles: s, keys: newScrollKeys()}
 }
 
-// update keeps what every panel keeps. The panel clamps the offset, since only it knows how many lines it has.
+// update handles the messages that all panels handle alike. The panel clamps the offset, because only the panel knows how many lines it has.
 func (f frame) update(msg tea.Msg) frame {
 	switch msg := msg.(type) {
 	case sceneMsg:
@@ -67,10 +71,10 @@ func (f frame) update(msg tea.Msg) frame {
 	return f
 }
 
-// scrolled is by how many lines a key scrolls.
+// scrolled returns by how many lines a key scrolls.
 func (f frame) scrolled(msg tea.KeyMsg) int {
 	const all = math.MaxInt32
-	page := max(1, f.height-2) // less the title and the heading
+	page := max(1, f.height-2) // without title and heading
 	switch {
 	case key.Matches(msg, f.keys.Up):
 		return -1
@@ -88,10 +92,10 @@ func (f frame) scrolled(msg tea.KeyMsg) int {
 	return 0
 }
 
-// asOf is the moment that the data describes: ages stop with it.
-func (f frame) asOf() time.Time { return f.scene.health[f.source].dataAt }
+// asOf is the time that the data describes. Ages are counted to this time, so they stop when the data is stale.
+func (f frame) asOf() time.Time { return f.scene.health.dataAt }
 
-// top is what the first visible line shows; empty at the top of the list.
+// top identifies the first visible line. It is empty at the top of the list.
 func (f frame) top(c content) string {
 	if f.offset == 0 || f.offset >= c.count {
 		return ""
@@ -99,7 +103,7 @@ func (f frame) top(c content) string {
 	return c.id(f.offset)
 }
 
-// follow scrolls new content to what was on top before, if it is still there. A reader at the top of the list stays at the top.
+// follow scrolls new content to the line that was on top before, if there still is one. At the top of the list it stays there.
 func (f frame) follow(top string, c content) frame {
 	for i := 0; top != "" && i < c.count; i++ {
 		if c.id(i) == top {
@@ -115,13 +119,13 @@ func (f frame) resized(width, height int) frame {
 	return f
 }
 
-// clamped keeps the offset where there are lines to show.
+// clamped returns f with an offset that shows as many lines as fit.
 func (f frame) clamped(c content) frame {
 	f.offset = max(0, min(f.offset, c.count-f.room(c)))
 	return f
 }
 
-// room is how many scrolling lines fit.
+// room is the number of scrolling lines that fit.
 func (f frame) room(c content) int { return max(0, f.height-1-len(c.fixed)) }
 
 // view draws the panel for the phase its data is in.
@@ -130,17 +134,17 @@ func (f frame) view(c content) string {
 		return ""
 	}
 	var lines []string
-	switch f.scene.phase(f.source) {
+	switch f.scene.phase() {
 	case loading:
 		waiting := f.scene.busy + " waiting for "
 		if f.scene.paused {
-			waiting = "■ paused before "
+			waiting = "■ paused while waiting for "
 		}
 		lines = []string{f.rule(""), waiting + f.waitingFor}
 	case failed:
-		lines = append([]string{f.rule("no data")}, wrap("✖ "+f.scene.retrying(f.source), f.width, f.height-1)...)
+		lines = append([]string{f.rule("no data")}, wrap("✖ "+f.scene.retrying(), f.width, f.height-1)...)
 	case stale:
-		lines = []string{f.rule(join(c.badge, f.span(c), f.scene.mark(f.source)))}
+		lines = []string{f.rule(join(c.badge, f.span(c), f.scene.mark()))}
 		for _, l := range f.body(c) {
 			lines = append(lines, f.styles.Faint.Render(ansi.Strip(l)))
 		}
@@ -163,7 +167,7 @@ func (f frame) body(c content) []string {
 	return lines
 }
 
-// span says which lines are shown, when not all are.
+// span describes which lines are shown. It is empty if all are.
 func (f frame) span(c content) string {
 	f = f.clamped(c)
 	end := min(c.count, f.offset+f.room(c))
@@ -173,7 +177,7 @@ func (f frame) span(c content) string {
 	return fmt.Sprintf("%d-%d of %d ↑↓", f.offset+1, end, c.count)
 }
 
-// rule is the title line. Focus changes its weight, not only its colour.
+// rule is the title line. The focus changes its characters and not only its colour.
 func (f frame) rule(note string) string {
 	mark, bar, style := "─ ", "─", f.styles.Title
 	if f.focused {
@@ -187,6 +191,7 @@ func (f frame) rule(note string) string {
 	return style.Render(left) + f.styles.Faint.Render(strings.Repeat(bar, fill)) + note + f.styles.Faint.Render(bar)
 }
 
+// join joins the parts that are not empty.
 func join(parts ...string) string {
 	var kept []string
 	for _, p := range parts {

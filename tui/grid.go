@@ -7,21 +7,23 @@ import (
 	"github.com/charmbracelet/lipgloss"
 )
 
-// column is how one field of a row is set.
+// column describes one column of a grid.
 type column struct {
 	title string
-	width int // in cells; 0 takes a share of what the fixed columns leave
-	share int // of that rest; 0 counts as 1
+	// width is the width in cells. If it is 0, the column takes a share of the width that is left.
+	width int
+	// share is the share of that width; 0 counts as 1.
+	share int
 	fit   func(s string, width int) string
 }
 
-// cell is text and how it looks. The text carries the whole meaning; the style only decorates it.
+// cell is the text and the style of one field. The text has all the information, so that nothing is lost without colours.
 type cell struct {
 	text  string
 	style lipgloss.Style
 }
 
-// grid sets rows under a heading, every line exactly width cells.
+// grid draws rows under a heading. Every line has exactly width cells.
 type grid struct {
 	columns []column
 	widths  []int
@@ -46,7 +48,7 @@ func (g grid) line(row []cell) string {
 	return fit(strings.Join(cells, " "), g.width)
 }
 
-// spread gives every column its width; one blank cell parts neighbours.
+// spread returns the width of every column. One cell between two columns is left blank.
 func spread(columns []column, width int) []int {
 	rest, shares := width-(len(columns)-1), 0
 	for _, c := range columns {
@@ -66,7 +68,7 @@ func spread(columns []column, width int) []int {
 	return widths
 }
 
-// sorted returns a sorted copy of list: what a feed returned stays as it is.
+// sorted returns a sorted copy of list. The data of a feed may not be changed.
 func sorted[T any](list []T, compare func(a, b T) int) []T {
 	list = slices.Clone(list)
 	slices.SortFunc(list, compare)

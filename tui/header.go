@@ -6,76 +6,75 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
-
-	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// stateLines and reasonLines bound what the header may take from the panels.
+// The largest number of lines that the header takes from the panels.
 const (
-	stateLines  = 2
-	reasonLines = 2
+	stateLines  = 2 // the sources
+	reasonLines = 2 // a failure
 )
 
-// header says which sandbox this is, how far each source's data can be trusted, and why one of them has none.
-func header(s Styles, scene sceneMsg, name string, width int) []string {
-	name = ansi.Truncate(cmp.Or(clean(name), "sandbox"), max(8, width/3), "…")
-	mark, style := summary(s, scene)
+// header shows the name of the sandbox, how far the data of each source can be trusted, and why the first one that fails does so.
+func (m Model) header() []string {
+	name := ansi.Truncate(cmp.Or(clean(m.opts.Name), "sandbox"), max(8, m.size.width/3), "…")
+	mark, style := m.summary()
 	parts := []string{name + " " + mark}
 	reason := ""
-	for _, source := range telemetry.Sources {
-		parts = append(parts, source.String()+" "+condition(scene, source))
-		if scene.health[source].attempt > 0 && reason == "" {
-			reason = source.String() + ": " + scene.retrying(source)
+	for _, s := range m.sources {
+		scene := m.scene(s)
+		parts = append(parts, s.name+" "+condition(scene))
+		if s.health.attempt > 0 && reason == "" {
+			reason = s.name + ": " + scene.retrying()
 		}
 	}
-	lines := wrap(strings.Join(parts, " · "), width, stateLines)
+	lines := wrap(strings.Join(parts, " · "), m.size.width, stateLines)
 	for i, l := range lines {
 		if i == 0 && strings.HasPrefix(l, name) {
-			lines[i] = s.Title.Render(name) + style.Render(l[len(name):])
+			lines[i] = m.styles.Title.Render(name) + style.Render(l[len(name):])
 			continue
 		}
 		lines[i] = style.Render(l)
 	}
 	if reason != "" {
-		for _, l := range wrap(reason, width, reasonLines) {
+		for _, l := range wrap(reason, m.size.width, reasonLines) {
 			lines = append(lines, style.Render(l))
 		}
 	}
 	return lines
 }
 
-// summary is the screen as a whole: as bad as its worst source, and without data only where no source has any.
-func summary(s Styles, scene sceneMsg) (string, lipgloss.Style) {
+// summary describes the screen as a whole. It is as bad as the worst source. "No data", and "stale" without "partly", mean that all sources are.
+func (m Model) summary() (string, lipgloss.Style) {
 	var in [paused + 1]int
-	for _, source := range telemetry.Sources {
-		in[scene.health[source].phase(scene.now)]++
+	for _, s := range m.sources {
+		in[s.health.phase(m.now)]++
 	}
-	switch all := len(telemetry.Sources); {
-	case scene.paused:
-		return "■ paused, p goes on", s.Warn
+	switch all := len(m.sources); {
+	case m.paused:
+		return "■ paused, p resumes", m.styles.Warn
 	case in[failed] == all:
-		return "✖ no data", s.Bad
+		return "✖ no data", m.styles.Bad
 	case in[stale]+in[failed] == all:
-		return "▲ stale", s.Warn
+		return "▲ stale", m.styles.Warn
 	case in[stale]+in[failed] > 0:
-		return "▲ partly stale", s.Warn
+		return "▲ partly stale", m.styles.Warn
 	case in[loading] > 0:
-		return scene.busy + " loading", s.Plain
+		return m.scene(source{}).busy + " loading", m.styles.Plain
 	default:
-		return "● live", s.Good
+		return "● live", m.styles.Good
 	}
 }
 
-// condition is how old a source's data is, or why there is none.
-func condition(scene sceneMsg, source telemetry.Source) string {
-	switch scene.phase(source) {
+// condition is the age of a source's data, or a mark if there is no data.
+func condition(scene sceneMsg) string {
+	switch scene.phase() {
 	case loading:
 		return unknown
 	case failed:
 		return "✖"
 	case stale:
-		return "▲" + scene.age(source)
+		return "▲" + scene.age()
 	default:
-		return scene.age(source)
+		return scene.age()
 	}
 }

@@ -6,31 +6,40 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// phase is how far the data can be trusted; every panel has a view for each.
+// phase is how far the data of a source can be trusted. Every panel has a view for each phase.
 type phase int
 
 const (
-	loading phase = iota // nothing asked for has arrived yet
+	// loading: the first read has not returned yet.
+	loading phase = iota
 	ready
-	stale  // the last data is shown, but newer data is overdue
-	failed // there has never been any data, and asking for it fails
-	paused // the user froze the screen, and there is data
+	// stale: newer data is overdue, and the last data is shown.
+	stale
+	// failed: there has never been data, and the last read failed.
+	failed
+	// paused: the user has paused the screen, and there is data.
+	paused
 )
 
-// health is what is known about one source.
+// health is what is known about the answers of one source.
 type health struct {
-	dataAt     time.Time // when the shown data was true; zero before the first
-	attempt    int       // failures in a row
-	reason     string    // of the last failure
+	// dataAt is the time that the shown data describes, or zero before the first data.
+	dataAt time.Time
+	// attempt is the number of failures in a row.
+	attempt int
+	// reason describes the last failure.
+	reason string
+	// staleAfter is the age from which data is stale.
 	staleAfter time.Duration
 }
 
+// ok returns the health after data of a time has arrived.
 func (h health) ok(at time.Time) health {
 	h.dataAt, h.attempt, h.reason = at, 0, ""
 	return h
 }
 
-// failed notes a failure. command renders what the error's remedies say to run.
+// failed returns the health after a failure. command renders the commands in the remedies of the error.
 func (h health) failed(err error, command func(args []string) string) health {
 	h.attempt++
 	reason := err.Error()
@@ -41,6 +50,7 @@ func (h health) failed(err error, command func(args []string) string) health {
 	return h
 }
 
+// phase returns loading, ready, stale or failed.
 func (h health) phase(now time.Time) phase {
 	switch {
 	case h.dataAt.IsZero() && h.attempt > 0:
@@ -54,10 +64,10 @@ func (h health) phase(now time.Time) phase {
 	}
 }
 
-// longestWait bounds how long a source that came back goes unnoticed.
+// longestWait is the longest pause between two reads, and so the time after which a source that works again is noticed.
 const longestWait = 10 * time.Second
 
-// wait is the pause before the next read: the refresh interval, doubled by every failure in a row, up to longestWait.
+// wait is the pause before the next read: the refresh interval, doubled for each failure in a row, up to longestWait.
 func (h health) wait(refresh time.Duration) time.Duration {
 	d := refresh
 	for range h.attempt {
@@ -68,7 +78,7 @@ func (h health) wait(refresh time.Duration) time.Duration {
 	return d
 }
 
-// missed is how many answers are missing before the one of a moment, when they are so many that the data was stale.
+// missed returns how many readings are missing before one of a time. It is 0 unless the data has become stale.
 func (h health) missed(at time.Time, refresh time.Duration) int {
 	apart := at.Sub(h.dataAt)
 	if h.dataAt.IsZero() || apart <= h.staleAfter {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// inflight counts the commands under way, so that leaving the screen can wait for them.
+// inflight counts the commands that are running, so that Run can wait for them before it returns.
 type inflight struct {
 	mu     sync.Mutex
 	count  int
@@ -15,7 +15,7 @@ type inflight struct {
 
 func newInflight() *inflight { return &inflight{idle: make(chan struct{})} }
 
-// start reports whether a command may still begin; if so, finish must follow.
+// start reports whether a command may start. If so, the caller must call finish.
 func (f *inflight) start() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -34,7 +34,7 @@ func (f *inflight) finish() {
 	}
 }
 
-// drain lets no more commands begin, and waits for those under way, but not for ever. It is called once.
+// drain lets no more commands start, and waits for the running ones, at most for the duration within. It must be called only once.
 func (f *inflight) drain(within time.Duration) {
 	f.mu.Lock()
 	f.closed = true

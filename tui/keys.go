@@ -2,17 +2,18 @@ package tui
 
 import "github.com/charmbracelet/bubbles/key"
 
-// KeyMap is the keys of the whole screen; a panel adds its own.
+// KeyMap are the keys of the whole screen. A panel adds its own.
 type KeyMap struct {
 	Quit, Interrupt, Next, Back, Pause, Help, Close key.Binding
-	panel                                           []key.Binding // of the focused panel
+	// panel are the keys of the panel that has the focus.
+	panel []key.Binding
 }
 
 // NewKeyMap returns the screen's keys.
 func NewKeyMap() KeyMap {
 	return KeyMap{
 		Quit: key.NewBinding(key.WithKeys("q"), key.WithHelp("q", "quit")),
-		// The terminal is raw, so it makes no signal of it.
+		// The terminal is in raw mode, so Ctrl-C is a key and not a signal.
 		Interrupt: key.NewBinding(key.WithKeys("ctrl+c")),
 		Back:      key.NewBinding(key.WithKeys("shift+tab")),
 		Close:     key.NewBinding(key.WithKeys("esc")),
@@ -22,12 +23,12 @@ func NewKeyMap() KeyMap {
 	}
 }
 
-// ShortHelp is the footer.
+// ShortHelp returns the keys of the footer.
 func (k KeyMap) ShortHelp() []key.Binding {
 	return append([]key.Binding{k.Quit, k.Help, k.Next, k.Pause}, k.panel...)
 }
 
-// FullHelp is the footer after the help key, in columns.
+// FullHelp returns the keys of the footer after the help key was pressed, in columns.
 func (k KeyMap) FullHelp() [][]key.Binding {
 	return [][]key.Binding{{k.Quit, k.Next, k.Pause, k.Help}, k.panel}
 }

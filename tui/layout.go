@@ -1,16 +1,19 @@
 package tui
 
-// The sizes between which the screen changes its shape.
+// The sizes, in cells, at which the layout changes.
 const (
 	smallestWidth, smallestHeight = 60, 15
-	twoColumns                    = 140 // width from which there are two
-	gutter                        = 2   // blank cells between them
-	shortestPanel                 = 3   // a title, a heading, a row
+	// twoColumns is the width from which there are two columns, and gutter the space between them.
+	twoColumns = 140
+	gutter     = 2
+	// shortestPanel is the height of a title, a heading and a row.
+	shortestPanel = 3
 )
 
 type size struct{ width, height int }
 
-// layout gives every slot its size in a body. A slot of height 0 is not drawn: where all do not fit, only the focused one is.
+// layout returns the size of every slot in a body. A slot of height 0 is not drawn. If the panels of a column do not fit, only the one that has the
+// focus is drawn, or the first one.
 func layout(slots []slot, focus, width, height int) []size {
 	sizes := make([]size, len(slots))
 	if width < twoColumns {
@@ -23,7 +26,7 @@ func layout(slots []slot, focus, width, height int) []size {
 	return sizes
 }
 
-// stack shares a column's height out by the slots' shares; the last takes what rounding leaves.
+// stack divides the height of a column by the shares of its slots. The last slot takes the rest.
 func stack(slots []slot, sizes []size, in func(slot) bool, focus, width, height int) {
 	var members []int
 	shares := 0
@@ -32,6 +35,9 @@ func stack(slots []slot, sizes []size, in func(slot) bool, focus, width, height 
 			members = append(members, i)
 			shares += s.share
 		}
+	}
+	if len(members) == 0 {
+		return
 	}
 	if height < shortestPanel*len(members) {
 		only := members[0]

@@ -11,136 +11,138 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// tickMsg moves the ages and the spinner on.
+// tickMsg advances the ages and the spinner.
 type tickMsg time.Time
 
-// readMsg is a source's answer. One of an earlier round, from before a pause, is not shown.
+// readMsg is the reading of a source. A reading of an earlier round, from before a pause, is not shown.
 type readMsg struct {
-	round  int
-	source telemetry.Source
-	at     time.Time
-	snap   telemetry.Snapshot
-	err    error
+	telemetry.Reading
+	round int
+	done  time.Time // when the read returned
 }
 
-// dueMsg says that it is time to ask a source again.
+// dueMsg reports that it is time to read a source again.
 type dueMsg struct {
 	round  int
-	source telemetry.Source
+	source string
 }
 
-// world is what the screen does to the outside, each as a command.
-type world struct {
-	read func(round int, source telemetry.Source) tea.Cmd
-	due  func(round int, source telemetry.Source, wait time.Duration) tea.Cmd
+// effects are the commands of the screen that have an effect outside it.
+type effects struct {
+	read func(round int, source string) tea.Cmd
+	due  func(round int, source string, wait time.Duration) tea.Cmd
 	tick func() tea.Cmd
 }
 
 // Model is the whole screen.
 type Model struct {
 	opts    Options
-	world   world
+	effects effects
 	keys    KeyMap
 	help    help.Model
 	styles  Styles
 	slots   []slot
-	panels  []panel
-	focus   int
-	scene   sceneMsg
-	round   int
-	frame   int
+	panels  []panel // of the slots
+	focus   int     // the index of the panel that has the focus
+	sources []source
+	initial tea.Cmd // what the panels returned when they were created
+	now     time.Time
 	opened  time.Time
-	sawRun  bool // a run was seen before it was done
+	paused  bool
+	round   int // the number of pauses and resumptions
+	ticks   int
 	size    size
 	exiting bool
 	still   bool // drawn once, without keys
 	canvas  canvas
 }
 
-func newModel(opts Options, w world, styles Styles, now time.Time) Model {
+func newModel(opts Options, e effects, styles Styles, names []string, now time.Time) Model {
 	if opts.Refresh <= 0 {
 		opts.Refresh = defaultRefresh
 	}
-	m := Model{opts: opts, world: w, keys: NewKeyMap(), help: help.New(), styles: styles, slots: slots(),
-		opened: now, size: size{80, 24}} // until the terminal tells
+	m := Model{opts: opts, effects: e, keys: NewKeyMap(), help: help.New(), styles: styles, now: now, opened: now,
+		sources: newSources(names, max(4*opts.Refresh, 3*time.Second)),
+		size:    size{80, 24}} // until the terminal reports its own
 	m.help.Styles = styles.help()
-	m.scene.now = now
-	for i := range m.scene.health {
-		m.scene.health[i].staleAfter = max(4*opts.Refresh, 3*time.Second)
+	m.slots = slotsOf(m.sources)
+	for _, s := range m.slots {
+		m.panels = append(m.panels, s.new(styles))
 	}
-	for i, s := range m.slots {
-		m.panels = append(m.panels, s.new(styles).Update(focusMsg(i == 0)))
-	}
-	return m.show()
+	m, focused := m.send(focusMsg(true), func(i int) bool { return i == 0 })
+	m, shown := m.show()
+	m.initial = both(focused, shown)
+	return m
 }
 
 // Init starts reading and ticking.
-func (m Model) Init() tea.Cmd { return tea.Batch(m.readAll(), m.world.tick()) }
+func (m Model) Init() tea.Cmd { return tea.Batch(m.initial, m.readAll(), m.effects.tick()) }
 
-// readAll asks every source. From then on each one is asked at its own pace.
+// readAll reads every source. After that, each one is read at its own pace.
 func (m Model) readAll() tea.Cmd {
 	var all []tea.Cmd
-	for _, source := range telemetry.Sources {
-		all = append(all, m.world.read(m.round, source))
+	for _, s := range m.sources {
+		all = append(all, m.effects.read(m.round, s.name))
 	}
 	return tea.Batch(all...)
 }
 
-// Update is the screen's only change of state.
+// Update is the only place where the screen changes its state.
 func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	var cmd tea.Cmd
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.size = size{msg.Width, msg.Height}
 	case tickMsg:
-		m.scene.now = time.Time(msg)
-		m.frame++
-		cmd = m.world.tick()
+		m.now = time.Time(msg)
+		m.ticks++
+		cmd = m.effects.tick()
 	case dueMsg:
-		if msg.round == m.round && !m.scene.paused {
-			cmd = m.world.read(m.round, msg.source)
+		if msg.round == m.round && !m.paused {
+			cmd = m.effects.read(m.round, msg.source)
 		}
 		return m, cmd
 	case readMsg:
 		m, cmd = m.received(msg)
 	case tea.KeyMsg:
 		m, cmd = m.pressed(msg)
-	}
-	return m.show(), cmd
-}
-
-func (m Model) received(msg readMsg) (Model, tea.Cmd) {
-	if msg.round != m.round || m.scene.paused {
-		return m, nil
-	}
-	m.scene.now = msg.at
-	m.canvas.news[msg.source]++
-	h := m.scene.health[msg.source]
-	if msg.err != nil {
-		m.scene.health[msg.source] = h.failed(msg.err, m.opts.Command)
-	} else {
-		if msg.snap.At.IsZero() {
-			msg.snap.At = msg.at
-		}
-		if msg.source == telemetry.Prometheus && !msg.snap.At.Equal(h.dataAt) { // a source may answer twice from one measurement
-			m.scene.history = m.scene.history.with(msg.snap.Edges, h.missed(msg.snap.At, m.opts.Refresh))
-		}
-		m.scene.health[msg.source] = h.ok(msg.snap.At)
-		m.scene.snap = m.scene.snap.With(msg.source, msg.snap)
-	}
-	if run := m.scene.snap.Run; run != nil {
-		m.sawRun = m.sawRun || run.Phase != runDone || run.Started.After(m.opened)
-		if m.opts.ExitWhenDone && run.Phase == runDone && m.sawRun {
+	case runDoneMsg:
+		if m.opts.ExitWhenDone && (msg.watched || msg.started.After(m.opened)) {
 			m.exiting = true
 			return m, tea.Quit
 		}
+	default: // the message of a panel's command
+		m.canvas.inputs++
+		m, cmd = m.send(msg, func(int) bool { return true })
 	}
-	return m, m.world.due(m.round, msg.source, m.scene.health[msg.source].wait(m.opts.Refresh))
+	m, shown := m.show()
+	return m, both(cmd, shown)
+}
+
+// received updates the health of a source, gives its data to the panels that draw it, and schedules the next read.
+func (m Model) received(msg readMsg) (Model, tea.Cmd) {
+	index := indexOf(m.sources, msg.Source)
+	if index < 0 || msg.round != m.round || m.paused {
+		return m, nil
+	}
+	m.now = msg.done
+	s := m.sources[index]
+	s.news++
+	var cmd tea.Cmd
+	if msg.Err != nil {
+		s.health = s.health.failed(msg.Err, m.opts.Command)
+	} else {
+		data := dataMsg{Reading: msg.Reading, missed: s.health.missed(msg.At, m.opts.Refresh)}
+		s.health = s.health.ok(msg.At)
+		m, cmd = m.send(data, func(i int) bool { return m.slots[i].source == msg.Source })
+	}
+	m.sources = slices.Clone(m.sources)
+	m.sources[index] = s
+	return m, both(cmd, m.effects.due(m.round, s.name, s.health.wait(m.opts.Refresh)))
 }
 
 func (m Model) pressed(msg tea.KeyMsg) (Model, tea.Cmd) {
-	m.panels = slices.Clone(m.panels)
-	m.canvas.keys++
+	m.canvas.inputs++
 	switch {
 	case key.Matches(msg, m.keys.Interrupt):
 		m.exiting = true
@@ -153,25 +155,54 @@ func (m Model) pressed(msg tea.KeyMsg) (Model, tea.Cmd) {
 	case key.Matches(msg, m.keys.Close):
 		m.help.ShowAll = false
 	case key.Matches(msg, m.keys.Next):
-		m = m.focused(m.focus + 1)
+		return m.moveFocus(1)
 	case key.Matches(msg, m.keys.Back):
-		m = m.focused(m.focus + len(m.panels) - 1)
+		return m.moveFocus(-1)
 	case key.Matches(msg, m.keys.Pause):
-		m.scene.paused = !m.scene.paused
-		m.round++ // answers still on their way are of the past
-		if !m.scene.paused {
+		m.paused = !m.paused
+		m.round++ // drops readings that are under way
+		if !m.paused {
 			return m, m.readAll()
 		}
 	default:
-		m.panels[m.focus] = m.panels[m.focus].Update(msg)
+		return m.send(msg, m.hasFocus)
 	}
 	return m, nil
 }
 
-// focused moves the focus to a panel, counted round.
-func (m Model) focused(panel int) Model {
-	m.panels[m.focus] = m.panels[m.focus].Update(focusMsg(false))
-	m.focus = panel % len(m.panels)
-	m.panels[m.focus] = m.panels[m.focus].Update(focusMsg(true))
-	return m
+func (m Model) hasFocus(panel int) bool { return panel == m.focus }
+
+// moveFocus moves the focus by a number of panels; after the last one comes the first.
+func (m Model) moveFocus(by int) (Model, tea.Cmd) {
+	m, left := m.send(focusMsg(false), m.hasFocus)
+	if n := len(m.panels); n > 0 {
+		m.focus = (m.focus + by + n) % n
+	}
+	m, entered := m.send(focusMsg(true), m.hasFocus)
+	return m, both(left, entered)
+}
+
+// send gives a message to some of the panels and returns their commands.
+func (m Model) send(msg tea.Msg, to func(panel int) bool) (Model, tea.Cmd) {
+	m.panels = slices.Clone(m.panels)
+	var all tea.Cmd
+	for i, p := range m.panels {
+		if to(i) {
+			next, cmd := p.Update(msg)
+			m.panels[i], all = next, both(all, cmd)
+		}
+	}
+	return m, all
+}
+
+// both returns a command that runs a and b, each of which may be nil. Most messages lead to no command, which costs no allocation.
+func both(a, b tea.Cmd) tea.Cmd {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	default:
+		return tea.Batch(a, b)
+	}
 }

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-func TestKeys(t *testing.T) {
+func TestModel_Keys(t *testing.T) {
 	wide := tea.WindowSizeMsg{Width: 120, Height: 40}
 	for _, tt := range []struct {
 		name   string
@@ -22,16 +23,15 @@ func TestKeys(t *testing.T) {
 	}{
 		{"the first panel has the focus", []tea.Msg{wide}, "▶ Calls", "▶ Breakers"},
 		{"tab moves the focus on", []tea.Msg{wide, press("tab")}, "▶ Breakers", "▶ Calls"},
-		{"tab comes round", []tea.Msg{wide, press("tab"), press("tab"), press("tab"), press("tab")}, "▶ Calls", "▶ Scenario"},
 		{"s sorts by the next column", []tea.Msg{wide, arrives(calm()), press("s")}, "4, by rate", "by name"},
-		{"s is of no use outside the calls", []tea.Msg{wide, arrives(calm()), press("tab"), press("s")}, "4, by name", "by rate"},
-		{"down scrolls the focused panel", []tea.Msg{wide, arrives(crowd()), press("tab"), press("tab"), press("down")}, "2-8 of 50", "1-7 of 50"},
-		{"up stops at the top", []tea.Msg{wide, arrives(crowd()), press("tab"), press("tab"), press("up")}, "1-7 of 50", ""},
+		{"s has no effect outside the calls", []tea.Msg{wide, arrives(calm()), press("tab"), press("s")}, "4, by name", "by rate"},
+		{"down scrolls the focused panel", []tea.Msg{wide, arrives(crowd()), press("tab"), press("tab"), press("down")}, " · 2-", ""},
+		{"up stops at the top", []tea.Msg{wide, arrives(crowd()), press("tab"), press("tab"), press("up")}, " · 1-", ""},
 		{"? shows the keys in full", []tea.Msg{wide, press("?")}, "q   quit", "•"},
 		{"? again folds them", []tea.Msg{wide, press("?"), press("?")}, "q quit •", ""},
 		{"p freezes the data", []tea.Msg{wide, arrives(calm()), press("p"), arrives(tripped()), tickMsg(noon.Add(9 * time.Second))},
-			"paused, p goes on · Prometheus 9s", "○ open"},
-		{"p goes on", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), arrivesIn(2, tripped())}, "○ open", "paused"},
+			"paused, p resumes · Prometheus 9s", "○ open"},
+		{"p resumes", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), arrivesIn(2, tripped())}, "○ open", "paused"},
 		{"an answer from before the pause is not shown", []tea.Msg{wide, arrives(calm()), press("p"), press("p"), arrives(tripped())}, "● closed", "○ open"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -46,18 +46,28 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func TestScrollStopsAtTheEnd(t *testing.T) {
-	msgs := []tea.Msg{arrives(crowd()), press("tab"), press("tab")}
-	for range 500 {
-		msgs = append(msgs, press("down"))
+func TestKeys_TabReturnsToTheFirstPanel(t *testing.T) {
+	m := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40})
+	for range m.panels {
+		m = after(m, press("tab"))
 	}
-	got := screen(plainStyles(), append(msgs, press("up"))...).View()
-	if !strings.Contains(got, "47-49 of 50") {
-		t.Errorf("one up from the end is not seen in\n%s", got)
+	if got := m.View(); !strings.Contains(got, "▶ Calls") || strings.Count(got, "▶") != 1 {
+		t.Errorf("the first panel does not have the focus in\n%s", got)
 	}
 }
 
-func TestLeaving(t *testing.T) {
+func TestScroll_StopsAtTheEnd(t *testing.T) {
+	msgs := []tea.Msg{arrives(crowd())}
+	for range 500 {
+		msgs = append(msgs, press("down"))
+	}
+	got := viewOf(slotOf(t, "Pods"), size{80, 5}, append(msgs, press("up"))...)
+	if !strings.Contains(got, "47-49 of 50") {
+		t.Errorf("one up from the end is not visible in\n%s", got)
+	}
+}
+
+func TestModel_Leaves(t *testing.T) {
 	running, over := calm(), calm()
 	running.Run = &telemetry.Run{Phase: "steps", Started: noon.Add(-time.Minute)}
 	over.Run = &telemetry.Run{Phase: "done", Started: noon.Add(-time.Minute)}
@@ -71,26 +81,39 @@ func TestLeaving(t *testing.T) {
 		leaves       bool
 	}{
 		{"q leaves", false, nil, press("q"), true},
-		{"the end of the watched run leaves", true, []tea.Msg{arrives(running)}, arrives(over)[telemetry.Scenario], true},
-		{"a run that began and ended between two reads leaves", true, nil, arrives(fresh)[telemetry.Scenario], true},
-		{"an earlier run's end does not", true, nil, arrives(over)[telemetry.Scenario], false},
-		{"a run's end does not, unless asked", false, []tea.Msg{arrives(running)}, arrives(over)[telemetry.Scenario], false},
+		{"the end of the watched run leaves", true, []tea.Msg{arrives(running)}, arrives(over).of(string(telemetry.Scenario)), true},
+		{"a run that started and ended between two reads leaves", true, nil, arrives(fresh).of(string(telemetry.Scenario)), true},
+		{"the end of an earlier run does not", true, nil, arrives(over).of(string(telemetry.Scenario)), false},
+		{"the end of a run does not without the option", false, []tea.Msg{arrives(running)}, arrives(over).of(string(telemetry.Scenario)), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newModel(Options{ExitWhenDone: tt.exitWhenDone}, idleWorld(), plainStyles(), noon)
-			_, cmd := told(m, tt.before...).Update(tt.last)
-			leaves := false
-			if cmd != nil {
-				_, leaves = cmd().(tea.QuitMsg)
-			}
-			if leaves != tt.leaves {
+			m := newModel(Options{ExitWhenDone: tt.exitWhenDone}, noEffects(), plainStyles(), sourceNames(), noon)
+			next, cmd := after(m, tt.before...).Update(tt.last)
+			if leaves := quits(next, cmd); leaves != tt.leaves {
 				t.Errorf("leaves: %v, want %v", leaves, tt.leaves)
 			}
 		})
 	}
 }
 
-func TestPhases(t *testing.T) {
+// quits runs a command, gives its messages to the screen, and reports whether the screen is left.
+func quits(m tea.Model, cmd tea.Cmd) bool {
+	if cmd == nil {
+		return false
+	}
+	switch msg := cmd().(type) {
+	case nil:
+		return false
+	case tea.QuitMsg:
+		return true
+	case tea.BatchMsg:
+		return slices.ContainsFunc(msg, func(c tea.Cmd) bool { return quits(m, c) })
+	default:
+		return quits(m.Update(msg))
+	}
+}
+
+func TestHealth_Phases(t *testing.T) {
 	base := health{staleAfter: 3 * time.Second}
 	broken := errors.New("refused")
 	for _, tt := range []struct {
@@ -113,23 +136,23 @@ func TestPhases(t *testing.T) {
 }
 
 func TestFailures_ShowTheirRemedies(t *testing.T) {
-	m := newModel(Options{Command: func(args []string) string { return "sandbox " + args[0] + " --name blue" }}, idleWorld(), plainStyles(), noon)
+	m := newModel(Options{Command: func(args []string) string { return "sandbox " + args[0] + " --name blue" }}, noEffects(), plainStyles(), sourceNames(), noon)
 	err := remedy.New("reading the cluster: refused", remedy.Command("status"))
-	got := told(m, readMsg{source: telemetry.Cluster, at: noon, err: err}).View()
+	got := after(m, readMsg{Reading: telemetry.Reading{Source: string(telemetry.Cluster), At: noon, Err: err}, done: noon}).View()
 	if want := "cluster: reconnecting (attempt 1): reading the cluster: refused; try: sandbox"; !strings.Contains(got, want) || !strings.Contains(got, "status --name blue") {
 		t.Errorf("%q is not in\n%s", want, got)
 	}
 }
 
-func TestFailuresBackOff(t *testing.T) {
+func TestModel_BacksOffAfterFailures(t *testing.T) {
 	var waits []time.Duration
-	w := idleWorld()
-	w.due = func(_ int, _ telemetry.Source, d time.Duration) tea.Cmd { waits = append(waits, d); return nil }
-	m := newModel(Options{Refresh: 500 * time.Millisecond}, w, plainStyles(), noon)
+	w := noEffects()
+	w.due = func(_ int, _ string, d time.Duration) tea.Cmd { waits = append(waits, d); return nil }
+	m := newModel(Options{Refresh: 500 * time.Millisecond}, w, plainStyles(), sourceNames(), noon)
 	for range 6 {
-		m = told(m, failsAlone(telemetry.Cluster, noon, "refused"))
+		m = after(m, failsAlone(string(telemetry.Cluster), noon, "refused"))
 	}
-	told(m, arrives(calm())[telemetry.Cluster])
+	after(m, arrives(calm()).of(string(telemetry.Cluster)))
 	ms := time.Millisecond
 	want := []time.Duration{1000 * ms, 2000 * ms, 4000 * ms, 8000 * ms, 10_000 * ms, 10_000 * ms, 500 * ms}
 	for i := range want {

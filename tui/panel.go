@@ -1,37 +1,48 @@
 package tui
 
 import (
+	"slices"
+
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// focusMsg tells a panel whether the keys are for it.
+// focusMsg gives a panel the focus or takes it away. Key messages are sent to the panel that has the focus.
 type focusMsg bool
 
-// panel is one part of the screen. View is pure in what Update and SetSize have set, and exactly as large.
+// panel is one part of the screen.
 type panel interface {
-	Update(msg tea.Msg) panel
+	// Update returns the panel after a message, and a command or nil. The message of the command is sent to all panels.
+	Update(msg tea.Msg) (panel, tea.Cmd)
+	// View depends only on what Update and SetSize have set. It has exactly the size of the panel.
 	View() string
+	// SetSize sets the size in cells. At height 0 the panel is not shown.
 	SetSize(width, height int) panel
+	// Keys are the keys that the help shows while the panel has the focus.
 	Keys() []key.Binding
 }
 
-// slot is a panel's place: its column when there are two, and its share of the column's height. The panel draws the data of one source.
+// slot is the place of a panel.
 type slot struct {
-	right  bool
-	share  int
-	source telemetry.Source
+	right  bool   // in the right column, if there are two
+	share  int    // of the column's height
+	source string // the source whose data the panel draws
 	new    func(Styles) panel
 }
 
-// slots are all the panels, in the order of tab.
+// slots returns all panels, in the order of the tab key.
 func slots() []slot {
 	return []slot{
-		{share: 4, source: telemetry.Prometheus, new: newCalls},
-		{share: 3, source: telemetry.LoadGenerator, new: newBreakers},
-		{right: true, share: 3, source: telemetry.Cluster, new: newPods},
-		{right: true, share: 3, source: telemetry.Scenario, new: newTimeline},
+		{share: 4, source: string(telemetry.Prometheus), new: newCalls},
+		{share: 3, source: string(telemetry.LoadGenerator), new: newBreakers},
+		{right: true, share: 3, source: string(telemetry.Cluster), new: newPods},
+		{right: true, share: 3, source: string(telemetry.Scenario), new: newTimeline},
 	}
+}
+
+// slotsOf returns the panels whose source is one of sources.
+func slotsOf(sources []source) []slot {
+	return slices.DeleteFunc(slots(), func(s slot) bool { return indexOf(sources, s.source) < 0 })
 }

@@ -11,24 +11,28 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
+// podsModel lists the pods, those that are not ready first.
 type podsModel struct {
 	frame
-	pods []telemetry.Pod // in the order of the lines
+	// pods are in the order of the lines.
+	pods []telemetry.Pod
 }
 
 func newPods(s Styles) panel {
-	return podsModel{frame: newFrame("Pods", telemetry.Cluster, "the list of pods", s)}
+	return podsModel{frame: newFrame("Pods", "the list of pods", s)}
 }
 
-func (m podsModel) Update(msg tea.Msg) panel {
-	top := m.top(m.content())
+func (m podsModel) Update(msg tea.Msg) (panel, tea.Cmd) {
 	m.frame = m.update(msg)
-	if s, ok := msg.(sceneMsg); ok {
-		m.pods = sorted(s.snap.Pods, unreadyFirst)
+	if data, ok := msg.(dataMsg); ok {
+		top := m.top(m.content())
+		pods, _ := telemetry.Cluster.Data(data.Reading)
+		m.pods = sorted(pods, unreadyFirst)
 		m.frame = m.follow(top, m.content())
+		return m, nil
 	}
 	m.frame = m.clamped(m.content())
-	return m
+	return m, nil
 }
 
 func (m podsModel) SetSize(width, height int) panel {
@@ -53,7 +57,7 @@ func (m podsModel) content() content {
 		fixed: []string{m.styles.Faint.Render(g.head())}, count: len(m.pods),
 		line:  func(i int) string { return g.line(m.row(m.pods[i])) },
 		id:    func(i int) string { return m.pods[i].Name },
-		empty: "No pods. Put the platform into the cluster with: sandbox up",
+		empty: "No pods. Install the platform in the cluster with: sandbox up",
 	}
 	if len(m.pods) > 0 {
 		readyPods := 0
@@ -73,7 +77,8 @@ func (m podsModel) row(p telemetry.Pod) []cell {
 	case p.Ready:
 		state = cell{"● ready", m.styles.Good}
 	case p.Phase == "Running":
-		state.text = "○ not ready" // its containers run, its readiness probe says no
+		// The containers run, but the readiness probe fails.
+		state.text = "○ not ready"
 	}
 	restarts := cell{strconv.Itoa(int(p.Restarts)), m.styles.Plain}
 	if p.Restarts > 0 {
@@ -82,6 +87,7 @@ func (m podsModel) row(p telemetry.Pod) []cell {
 	return []cell{{clean(p.Name), m.styles.Plain}, state, restarts, {since(m.asOf(), p.Started), m.styles.Plain}}
 }
 
+// unreadyFirst orders pods by readiness and name.
 func unreadyFirst(a, b telemetry.Pod) int {
 	if a.Ready != b.Ready {
 		if b.Ready {

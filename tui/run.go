@@ -14,32 +14,41 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// Options say how the screen is shown.
+// Options are the options of the screen.
 type Options struct {
-	In           io.Reader        // keys; nil takes none
-	Out          io.Writer        // where the screen is drawn; required
-	Name         string           // the sandbox's name
-	NoColor      bool             // draw without colour; the information is the same
-	Refresh      time.Duration    // between reads of a source; 0 is 500ms
-	ExitWhenDone bool             // leave when the run that this screen watched is done
-	Now          func() time.Time // the clock; nil is time.Now
-
-	// Command renders a command of this program, given its verb and arguments, as a remedy; nil renders it for the default sandbox.
+	// In provides the keys. If it is nil, there are none.
+	In io.Reader
+	// Out is where the screen is drawn. It is required.
+	Out io.Writer
+	// Name is the name of the sandbox.
+	Name string
+	// NoColor draws without colours, with the same information.
+	NoColor bool
+	// Refresh is the pause between two reads of a source. The default is 500 ms.
+	Refresh time.Duration
+	// ExitWhenDone leaves the screen when a run ends that was running, or started, while the screen was open.
+	ExitWhenDone bool
+	// Now is the clock. The default is time.Now.
+	Now func() time.Time
+	// Command renders a command of this program from its verb and arguments, for remedies. The default renders it for the default sandbox.
 	Command func(args []string) string
 }
 
 const (
 	defaultRefresh = 500 * time.Millisecond
 	tickEvery      = 200 * time.Millisecond
-	readWithin     = 5 * time.Second // longer, and the read counts as failed
-	leaveWithin    = time.Second     // how long a feed that ignores its context may hold up the exit
+	// readWithin is the deadline of a read.
+	readWithin = 5 * time.Second
+	// leaveWithin is how long Run waits for reads that ignore their context.
+	leaveWithin = time.Second
 )
 
-// ErrInterrupted says that the user left with Ctrl-C.
+// ErrInterrupted is returned if the user left with Ctrl-C.
 var ErrInterrupted = errors.New("interrupted")
 
-// Run shows the screen until the user leaves it, the watched run is done, or ctx ends, whose error it then returns.
-func Run(ctx context.Context, feed Feed, opts Options) error {
+// Run shows the screen until the user leaves it, the watched run is done (ExitWhenDone), or ctx ends. It returns ErrInterrupted after Ctrl-C and the
+// error of ctx if that has ended.
+func Run(ctx context.Context, feed telemetry.Feed, opts Options) error {
 	if opts.Out == nil {
 		return errors.New("showing the screen: there is no output to draw on")
 	}
@@ -53,7 +62,11 @@ func Run(ctx context.Context, feed Feed, opts Options) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	running := newInflight()
-	model := newModel(opts, newWorld(inner, feed, opts.Now, running), NewStyles(renderer), opts.Now())
+	names := make([]string, len(feed))
+	for i, source := range feed {
+		names[i] = source.Source
+	}
+	model := newModel(opts, newEffects(inner, feed, opts.Now, running), NewStyles(renderer), names, opts.Now())
 	_, err := tea.NewProgram(model, tea.WithContext(inner), tea.WithInput(opts.In), tea.WithOutput(opts.Out),
 		tea.WithAltScreen(), tea.WithoutSignalHandler()).Run()
 	cancel()
@@ -69,8 +82,12 @@ func Run(ctx context.Context, feed Feed, opts Options) error {
 	return nil
 }
 
-// newWorld binds the model's commands to the feed and to real time.
-func newWorld(ctx context.Context, feed Feed, now func() time.Time, running *inflight) world {
+// newEffects returns the effects of a screen that is shown. They read the feed, wait in real time, and end with ctx.
+func newEffects(ctx context.Context, feed telemetry.Feed, now func() time.Time, running *inflight) effects {
+	readers := make(map[string]telemetry.Reader, len(feed))
+	for _, source := range feed {
+		readers[source.Source] = source
+	}
 	counted := func(f func() tea.Msg) tea.Cmd {
 		return func() tea.Msg {
 			if !running.start() {
@@ -90,16 +107,16 @@ func newWorld(ctx context.Context, feed Feed, now func() time.Time, running *inf
 			}
 		})
 	}
-	return world{
-		read: func(round int, source telemetry.Source) tea.Cmd {
+	return effects{
+		read: func(round int, source string) tea.Cmd {
 			return counted(func() tea.Msg {
 				ctx, cancel := context.WithTimeout(ctx, readWithin)
 				defer cancel()
-				snap, err := read(ctx, feed, source)
-				return readMsg{round: round, source: source, at: now(), snap: snap, err: err}
+				reading := read(ctx, readers[source], now)
+				return readMsg{Reading: reading, round: round, done: now()}
 			})
 		},
-		due: func(round int, source telemetry.Source, wait time.Duration) tea.Cmd {
+		due: func(round int, source string, wait time.Duration) tea.Cmd {
 			return after(wait, func() tea.Msg { return dueMsg{round, source} })
 		},
 		tick: func() tea.Cmd { return after(tickEvery, func() tea.Msg { return tickMsg(now()) }) },

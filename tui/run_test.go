@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// tape is an output that may be read while it is written.
+// tape is an output that can be read while it is being written.
 type tape struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -35,19 +35,19 @@ func (t *tape) String() string {
 	return t.b.String()
 }
 
-func TestRunLeavesOnAKey(t *testing.T) {
+func TestRun_LeavesOnAKey(t *testing.T) {
 	for _, c := range []struct {
 		sentence, key string
 		want          error
 	}{
 		{"q", "q", nil},
-		{"ctrl+c, and says so", "\x03", ErrInterrupted},
+		{"ctrl+c, with an error", "\x03", ErrInterrupted},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			in, keys := io.Pipe()
 			defer keys.Close()
 			var out tape
-			feed := feedFunc(func(context.Context, telemetry.Source) (telemetry.Snapshot, error) {
+			feed := feedOf(func(context.Context, string) (snapshot, error) {
 				go func() { _, _ = keys.Write([]byte(c.key)) }()
 				return calm(), nil
 			})
@@ -62,30 +62,30 @@ func TestRunLeavesOnAKey(t *testing.T) {
 	}
 }
 
-func TestRunSurvivesItsFeed(t *testing.T) {
+func TestRun_SurvivesItsFeed(t *testing.T) {
 	var out tape
 	reads := 0
 	const shown = "the feed panicked: broken feed"
-	feed := feedFunc(func(ctx context.Context, source telemetry.Source) (telemetry.Snapshot, error) {
-		if source != telemetry.Scenario {
-			return telemetry.Snapshot{}, nil
+	feed := feedOf(func(ctx context.Context, source string) (snapshot, error) {
+		if source != string(telemetry.Scenario) {
+			return snapshot{}, nil
 		}
 		switch reads++; reads {
 		case 1:
 			panic("broken feed")
 		case 2:
-			for !strings.Contains(out.String(), shown) { // the next failure would be drawn in its place
+			for !strings.Contains(out.String(), shown) { // the next failure would replace it
 				select {
 				case <-ctx.Done():
-					return telemetry.Snapshot{}, ctx.Err()
+					return snapshot{}, ctx.Err()
 				case <-time.After(time.Millisecond):
 				}
 			}
-			return telemetry.Snapshot{}, errors.New("refused")
+			return snapshot{}, errors.New("refused")
 		case 3:
-			return telemetry.Snapshot{Run: &telemetry.Run{Phase: "steps"}}, nil
+			return snapshot{Run: &telemetry.Run{Phase: "steps"}}, nil
 		}
-		return telemetry.Snapshot{Run: &telemetry.Run{Phase: "done"}}, nil
+		return snapshot{Run: &telemetry.Run{Phase: "done"}}, nil
 	})
 	if err := Run(t.Context(), feed, Options{Out: &out, Refresh: 30 * time.Millisecond, ExitWhenDone: true}); err != nil {
 		t.Fatal(err)
@@ -95,20 +95,20 @@ func TestRunSurvivesItsFeed(t *testing.T) {
 	}
 }
 
-func TestRunEndsWithItsContext(t *testing.T) {
+func TestRun_EndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	feed := feedFunc(func(ctx context.Context, _ telemetry.Source) (telemetry.Snapshot, error) {
+	feed := feedOf(func(ctx context.Context, _ string) (snapshot, error) {
 		cancel()
 		<-ctx.Done()
-		return telemetry.Snapshot{}, ctx.Err()
+		return snapshot{}, ctx.Err()
 	})
 	if err := Run(ctx, feed, Options{Out: io.Discard}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want %v", err, context.Canceled)
 	}
 }
 
-func TestRunNeedsAnOutput(t *testing.T) {
-	if err := Run(t.Context(), feedFunc(nil), Options{}); err == nil {
+func TestRun_NeedsAnOutput(t *testing.T) {
+	if err := Run(t.Context(), nil, Options{}); err == nil {
 		t.Fatal("no error")
 	}
 }

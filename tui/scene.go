@@ -7,44 +7,49 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// sceneMsg gives a panel everything it may draw. It comes whenever something has changed that the panel draws.
-type sceneMsg struct {
-	now     time.Time
-	snap    telemetry.Snapshot
-	health  [len(telemetry.Sources)]health
-	paused  bool // nothing is asked for
-	history rates
-	busy    string // one frame of the spinner
+// dataMsg gives a panel the data that its source returned.
+type dataMsg struct {
+	telemetry.Reading
+	// missed is the number of readings that are missing before this one. It is 0 unless the data was stale.
+	missed int
 }
 
-// phase is how far the data of a source can be trusted.
-func (s sceneMsg) phase(source telemetry.Source) phase {
-	p := s.health[source].phase(s.now)
+// sceneMsg gives a panel everything that it may draw besides its data. It is sent before each drawing of the panel.
+type sceneMsg struct {
+	now    time.Time
+	health health // of the panel's source
+	paused bool   // no source is read
+	busy   string // the current frame of the spinner
+}
+
+// phase is how far the data can be trusted.
+func (s sceneMsg) phase() phase {
+	p := s.health.phase(s.now)
 	if s.paused && (p == ready || p == stale) {
 		return paused
 	}
 	return p
 }
 
-// age is how old the shown data of a source is.
-func (s sceneMsg) age(source telemetry.Source) string { return age(s.now.Sub(s.health[source].dataAt)) }
+// age is the age of the data.
+func (s sceneMsg) age() string { return age(s.now.Sub(s.health.dataAt)) }
 
-// retrying says what the screen is doing about missing data, and why it is missing.
-func (s sceneMsg) retrying(source telemetry.Source) string {
-	switch h := s.health[source]; {
-	case h.attempt == 0:
+// retrying describes what the screen does about missing data, and why the data is missing.
+func (s sceneMsg) retrying() string {
+	switch {
+	case s.health.attempt == 0:
 		return "waiting for an answer"
 	case s.paused:
-		return fmt.Sprintf("paused after attempt %d: %s", h.attempt, h.reason)
+		return fmt.Sprintf("paused after attempt %d: %s", s.health.attempt, s.health.reason)
 	default:
-		return fmt.Sprintf("reconnecting (attempt %d): %s", h.attempt, h.reason)
+		return fmt.Sprintf("reconnecting (attempt %d): %s", s.health.attempt, s.health.reason)
 	}
 }
 
-// mark is what a panel's title says about the age of its data.
-func (s sceneMsg) mark(source telemetry.Source) string {
-	if s.phase(source) == stale {
-		return "▲ stale " + s.age(source)
+// mark is the part of a panel's title that shows the age of stale data; empty for other data.
+func (s sceneMsg) mark() string {
+	if s.phase() == stale {
+		return "▲ stale " + s.age()
 	}
 	return ""
 }

@@ -1,9 +1,11 @@
 package tui
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,17 +26,18 @@ func stylesIn(p termenv.Profile) Styles {
 	return NewStyles(r)
 }
 
-// screen is a fresh screen that has been told msgs.
+// screen returns a new screen after messages.
 func screen(styles Styles, msgs ...tea.Msg) Model {
-	m := newModel(Options{Refresh: 500 * time.Millisecond, Name: "demo"}, idleWorld(), styles, noon)
-	return told(m, msgs...)
+	m := newModel(Options{Refresh: 500 * time.Millisecond, Name: "demo"}, noEffects(), styles, sourceNames(), noon)
+	return after(m, msgs...)
 }
 
-func told(m Model, msgs ...tea.Msg) Model {
+// after returns m after messages.
+func after(m Model, msgs ...tea.Msg) Model {
 	for _, msg := range msgs {
 		if all, ok := msg.(answers); ok {
 			for _, a := range all {
-				m = told(m, a)
+				m = after(m, a)
 			}
 			continue
 		}
@@ -44,27 +47,91 @@ func told(m Model, msgs ...tea.Msg) Model {
 	return m
 }
 
-// answers are what all sources say at one moment.
-type answers [len(telemetry.Sources)]readMsg
+// snapshot is the data of all sources at one time.
+type snapshot struct {
+	At       time.Time
+	Edges    []telemetry.Edge
+	Breakers []telemetry.Breaker
+	Pods     []telemetry.Pod
+	Run      *telemetry.Run
+}
 
-func arrives(s telemetry.Snapshot) answers { return arrivesIn(0, s) }
+// feed returns a feed whose sources return the data of s.
+func (s snapshot) feed() telemetry.Feed {
+	return telemetry.Feed{
+		telemetry.Prometheus.Reader(func(context.Context) ([]telemetry.Edge, error) { return s.Edges, nil }),
+		telemetry.LoadGenerator.Reader(func(context.Context) ([]telemetry.Breaker, error) { return s.Breakers, nil }),
+		telemetry.Cluster.Reader(func(context.Context) ([]telemetry.Pod, error) { return s.Pods, nil }),
+		telemetry.Scenario.Reader(func(context.Context) (*telemetry.Run, error) { return s.Run, nil }),
+	}
+}
 
-func arrivesIn(round int, s telemetry.Snapshot) (all answers) {
-	for _, source := range telemetry.Sources {
-		all[source] = readMsg{round: round, source: source, at: s.At, snap: telemetry.Snapshot{At: s.At}.With(source, s)}
+// feedOf returns a feed whose sources return their part of what f returns.
+func feedOf(f func(ctx context.Context, source string) (snapshot, error)) (feed telemetry.Feed) {
+	for i, name := range sourceNames() {
+		feed = append(feed, telemetry.Reader{Source: name, Read: func(ctx context.Context) (any, error) {
+			s, err := f(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			return s.feed()[i].Read(ctx)
+		}})
+	}
+	return feed
+}
+
+func sourceNames() (names []string) {
+	for _, r := range (snapshot{}).feed() {
+		names = append(names, r.Source)
+	}
+	return names
+}
+
+// answers are readings of all sources at one time.
+type answers []readMsg
+
+// of returns the reading of a source.
+func (all answers) of(source string) readMsg {
+	return all[slices.IndexFunc(all, func(a readMsg) bool { return a.Source == source })]
+}
+
+func arrives(s snapshot) answers { return arrivesIn(0, s) }
+
+func arrivesIn(round int, s snapshot) (all answers) {
+	for _, source := range s.feed() {
+		r := read(context.Background(), source, func() time.Time { return s.At })
+		all = append(all, readMsg{Reading: r, round: round, done: s.At})
 	}
 	return all
 }
 
 func fails(at time.Time, reason string) (all answers) {
-	for _, source := range telemetry.Sources {
-		all[source] = failsAlone(source, at, reason)
+	sources := sourceNames()
+	for _, s := range slots() {
+		if !slices.Contains(sources, s.source) { // only in the test of its panel
+			sources = append(sources, s.source)
+		}
+	}
+	for _, source := range sources {
+		all = append(all, failsAlone(source, at, reason))
 	}
 	return all
 }
 
-func failsAlone(source telemetry.Source, at time.Time, reason string) readMsg {
-	return readMsg{source: source, at: at, err: errors.New(reason)}
+func failsAlone(source string, at time.Time, reason string) readMsg {
+	return readMsg{Reading: telemetry.Reading{Source: source, At: at, Err: errors.New(reason)}, done: at}
+}
+
+// alive returns readings of all sources some time after s, in which one source fails.
+func alive(s snapshot, without string, after time.Duration) answers {
+	s.At = s.At.Add(after)
+	all := arrives(s)
+	for i, a := range all {
+		if a.Source == without {
+			all[i] = failsAlone(without, s.At, refused)
+		}
+	}
+	return all
 }
 
 func press(k string) tea.KeyMsg {
@@ -93,9 +160,9 @@ func press(k string) tea.KeyMsg {
 	return tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(k)}
 }
 
-func calm() telemetry.Snapshot {
+func calm() snapshot {
 	ms := time.Millisecond
-	s := telemetry.Snapshot{At: noon, Edges: []telemetry.Edge{
+	s := snapshot{At: noon, Edges: []telemetry.Edge{
 		{Caller: "loadgen", Callee: "orderservice", Method: "order.v1.OrderService/PlaceOrder", Rate: 49.8, P50: 14 * ms, P99: 61 * ms},
 		{Caller: "loadgen", Callee: "userservice", Method: "user.v1.UserService/GetUser", Rate: 200.2, P50: 2100 * time.Microsecond, P99: 9 * ms},
 		{Caller: "orderservice", Callee: "inventoryservice", Method: "inventory.v1.InventoryService/Reserve", Rate: 49.7, Errors: 0.0004, P50: 3 * ms, P99: 12 * ms},
@@ -112,7 +179,7 @@ func calm() telemetry.Snapshot {
 	return s
 }
 
-// rising is calm at several moments, so that there is a history to draw.
+// rising is calm at several times, with rising rates, so that there is a history to draw.
 func rising() []tea.Msg {
 	var msgs []tea.Msg
 	for i := range 12 {
@@ -126,7 +193,7 @@ func rising() []tea.Msg {
 	return msgs
 }
 
-func tripped() telemetry.Snapshot {
+func tripped() snapshot {
 	s := calm()
 	s.Edges[3].Errors, s.Edges[3].Refused, s.Edges[3].P99 = 0.02, 0.6, 2*time.Second
 	s.Breakers[3].State, s.Breakers[3].Since, s.Breakers[3].Reason = telemetry.Open, noon.Add(-4*time.Second), "62% of 50 calls failed in 1s"
@@ -143,7 +210,7 @@ func tripped() telemetry.Snapshot {
 	return s
 }
 
-func endless() telemetry.Snapshot {
+func endless() snapshot {
 	s := tripped()
 	long := strings.Repeat("very-long-", 12)
 	for i := range s.Edges {
@@ -164,7 +231,7 @@ func endless() telemetry.Snapshot {
 	return s
 }
 
-func crowd() telemetry.Snapshot {
+func crowd() snapshot {
 	s := calm()
 	s.Pods = nil
 	for i := range 50 {

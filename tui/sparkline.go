@@ -9,7 +9,7 @@ import (
 
 var bars = []rune("▁▂▃▄▅▆▇█")
 
-// sparkline draws the last width values, the newest on the right, scaled to the largest of them.
+// sparkline draws the last width values, the newest on the right, scaled to the largest one. A value that is not a number is a gap.
 func sparkline(values []float64, width int) string {
 	values = values[max(0, len(values)-width):]
 	top := 0.0
@@ -33,17 +33,18 @@ func sparkline(values []float64, width int) string {
 	return b.String()
 }
 
-// remembered is how many rates an edge keeps: the widest sparkline there is.
+// remembered is the number of rates that are kept per edge, the width of the widest sparkline.
 const remembered = 24
 
+// edgeID identifies an edge.
 type edgeID struct{ caller, callee, method string }
 
 func idOf(e telemetry.Edge) edgeID { return edgeID{e.Caller, e.Callee, e.Method} }
 
-// rates is what each edge's rate has been, the oldest first.
+// rates is the history of the rate of each edge, the oldest first.
 type rates map[edgeID][]float64
 
-// with adds one snapshot's rates, after a gap of missed columns. Edges that are gone are forgotten.
+// with returns the history with the rates of one more reading, after a gap of missed values. It drops edges that no longer exist.
 func (r rates) with(edges []telemetry.Edge, missed int) rates {
 	next := make(rates, len(edges))
 	for _, e := range edges {

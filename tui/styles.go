@@ -5,12 +5,12 @@ import (
 	"github.com/charmbracelet/lipgloss"
 )
 
-// Styles are the decorations. They use the terminal's own sixteen colours, so they follow its theme.
+// Styles are the text styles. They use the sixteen colours of the terminal, so they follow its theme.
 type Styles struct {
 	Plain, Title, Focused, Faint, Good, Warn, Bad lipgloss.Style
 }
 
-// NewStyles makes the styles for what r can show; a renderer without colour leaves plain text.
+// NewStyles returns the styles for the colours that r can show. If there are none, the styles do not change the text.
 func NewStyles(r *lipgloss.Renderer) Styles {
 	plain := r.NewStyle()
 	return Styles{

@@ -8,7 +8,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 )
 
-// View returns the screen, never larger than its window, as the last change left it.
+// View returns the screen as it was last drawn. It is never larger than its window.
 func (m Model) View() string {
 	if m.exiting {
 		return ""
@@ -16,7 +16,7 @@ func (m Model) View() string {
 	return m.canvas.text
 }
 
-// compose puts the panels between header and footer.
+// compose joins header, panels and footer.
 func (m Model) compose(head, foot []string) string {
 	w, h := m.size.width, m.size.height
 	if w < smallestWidth || h < smallestHeight {
@@ -25,8 +25,6 @@ func (m Model) compose(head, foot []string) string {
 	lines := append(append(slices.Clone(head), m.body()...), foot...)
 	return strings.Join(block(lines, w, h), "\n")
 }
-
-func (m Model) header() []string { return header(m.styles, m.scene, m.opts.Name, m.size.width) }
 
 func (m Model) footer() []string {
 	if m.still {
@@ -56,6 +54,6 @@ func (m Model) body() []string {
 
 func (m Model) tooSmall() string {
 	w, h := max(m.size.width, 0), max(m.size.height, 0)
-	said := fmt.Sprintf("window too small: %d×%d. Make it at least %d×%d; q quits.", w, h, smallestWidth, smallestHeight)
-	return strings.Join(block(wrap(said, max(w, 1), max(h, 1)), w, h), "\n")
+	text := fmt.Sprintf("window too small: %d×%d. Make it at least %d×%d; q quits.", w, h, smallestWidth, smallestHeight)
+	return strings.Join(block(wrap(text, max(w, 1), max(h, 1)), w, h), "\n")
 }

@@ -54,6 +54,7 @@ func newWatch(proc process, g *globals) *cobra.Command {
 	return cmd
 }
 
+// usageRemedy returns a usage error with remedies.
 func usageRemedy(text string, remedies ...remedy.Remedy) error {
 	return &codedError{exitUsage, remedy.New(text, remedies...)}
 }

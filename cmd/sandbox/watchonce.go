@@ -90,32 +90,30 @@ type eventDocument struct {
 	Detail  string    `json:"detail"`
 }
 
-func newWatchDocument(name string, answers tui.Answers) watchDocument {
-	doc := watchDocument{Name: name}
-	for _, a := range answers {
-		source := sourceDocument{Name: a.Source.String(), At: a.Snap.At}
-		if a.Err != nil {
-			source.Error, source.Try = explained(name, a.Err)
-			doc.Sources = append(doc.Sources, source)
-			continue
+func newWatchDocument(name string, readings []telemetry.Reading) watchDocument {
+	doc := watchDocument{
+		Name:     name,
+		Calls:    part(telemetry.Prometheus, readings, func(edges []telemetry.Edge) []callDocument { return each(edges, documentOfEdge) }),
+		Breakers: part(telemetry.LoadGenerator, readings, func(all []telemetry.Breaker) []breakerDocument { return each(all, documentOfBreaker) }),
+		Pods:     part(telemetry.Cluster, readings, func(pods []telemetry.Pod) []podDocument { return each(pods, documentOfPod) }),
+		Run:      part(telemetry.Scenario, readings, documentOfRun),
+	}
+	for _, r := range readings {
+		source := sourceDocument{Name: r.Source, At: r.At}
+		if r.Err != nil {
+			source.Error, source.Try = explained(name, r.Err)
 		}
 		doc.Sources = append(doc.Sources, source)
-		switch a.Source {
-		case telemetry.Prometheus:
-			doc.Calls = each(a.Snap.Edges, documentOfEdge)
-		case telemetry.LoadGenerator:
-			doc.Breakers = each(a.Snap.Breakers, func(b telemetry.Breaker) breakerDocument {
-				return breakerDocument{b.Caller, b.Callee, b.Method, b.State, known(b.Since), b.Reason}
-			})
-		case telemetry.Cluster:
-			doc.Pods = each(a.Snap.Pods, func(p telemetry.Pod) podDocument {
-				return podDocument{p.Name, p.Release, p.Namespace, p.Phase, p.Ready, p.Restarts, known(p.Started)}
-			})
-		case telemetry.Scenario:
-			doc.Run = documentOfRun(a.Snap.Run)
-		}
 	}
 	return doc
+}
+
+// part returns the part of the document that shows the data of a source. Without data it is null.
+func part[T, D any](source telemetry.Source[T], readings []telemetry.Reading, document func(T) D) (d D) {
+	if data, ok := source.Find(readings); ok {
+		d = document(data)
+	}
+	return d
 }
 
 // explained returns the text of an error and its remedies. Commands in the remedies are for the sandbox with this name.
@@ -127,6 +125,14 @@ func explained(name string, err error) (text string, try []string) {
 func documentOfEdge(e telemetry.Edge) callDocument {
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	return callDocument{e.Caller, e.Callee, e.Method, e.Rate, e.Errors, e.Refused, ms(e.P50), ms(e.P99)}
+}
+
+func documentOfBreaker(b telemetry.Breaker) breakerDocument {
+	return breakerDocument{b.Caller, b.Callee, b.Method, b.State, known(b.Since), b.Reason}
+}
+
+func documentOfPod(p telemetry.Pod) podDocument {
+	return podDocument{p.Name, p.Release, p.Namespace, p.Phase, p.Ready, p.Restarts, known(p.Started)}
 }
 
 func documentOfRun(r *telemetry.Run) *runDocument {
@@ -159,12 +165,12 @@ const stillWidth, stillHeight = 120, 40
 
 // watchOnce prints what the screen shows. A source that does not answer is shown as such and is not an error.
 func watchOnce(ctx context.Context, proc process, c *live.Cluster, asJSON bool) error {
-	answers := tui.Ask(ctx, c.Feed())
+	readings := tui.Ask(ctx, c.Feed())
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if asJSON {
-		return writeJSON(proc.stdout, newWatchDocument(c.Name, answers))
+		return writeJSON(proc.stdout, newWatchDocument(c.Name, readings))
 	}
 	width, height := stillWidth, stillHeight
 	if out, err := terminal(proc); err == nil {
@@ -173,6 +179,6 @@ func watchOnce(ctx context.Context, proc process, c *live.Cluster, asJSON bool) 
 			width, height = columns, lines-1
 		}
 	}
-	_, err := io.WriteString(proc.stdout, tui.Still(answers, screenOptions(proc, nil, c.Name, false), time.Now(), width, height))
+	_, err := io.WriteString(proc.stdout, tui.Still(readings, screenOptions(proc, nil, c.Name, false), time.Now(), width, height))
 	return err
 }

@@ -2,8 +2,6 @@ package live
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -15,23 +13,33 @@ import (
 // ratesWindow is the period over which call rates are computed: short enough to show a burst, long enough for ten scrapes.
 const ratesWindow = 10 * time.Second
 
-// Feed implements tui.Feed: it reads the parts of the screen, each from its own source.
-type Feed struct {
+// sources are the functions that read the sources of the screen.
+type sources struct {
 	edges    func(ctx context.Context, over time.Duration) ([]telemetry.Edge, error)
 	breakers func(ctx context.Context) ([]telemetry.Breaker, error)
 	pods     func(ctx context.Context, release string) ([]telemetry.Pod, error)
 	run      func() (*telemetry.Run, error)
 }
 
-// Feed returns the feed of the screen. It connects to the load generator when that is first read, so that the screen also opens for a cluster in
-// trouble.
-func (c *Cluster) Feed() *Feed {
-	return &Feed{
+// Feed returns what the screen reads, one entry per source. It connects to the load generator when that is first read, so that the screen also
+// opens while a part of the cluster is down.
+func (c *Cluster) Feed() telemetry.Feed {
+	return sources{
 		edges: c.Prometheus.Edges, breakers: c.loadgenBreakers(), pods: c.Workloads.Pods,
 		run: func() (*telemetry.Run, error) { return LastRun(c.Folders, c.Name) },
+	}.feed()
+}
+
+func (s sources) feed() telemetry.Feed {
+	return telemetry.Feed{
+		telemetry.Prometheus.Reader(func(ctx context.Context) ([]telemetry.Edge, error) { return s.edges(ctx, ratesWindow) }),
+		telemetry.LoadGenerator.Reader(func(ctx context.Context) ([]telemetry.Breaker, error) { return s.breakers(ctx) }),
+		telemetry.Cluster.Reader(func(ctx context.Context) ([]telemetry.Pod, error) { return s.pods(ctx, "") }),
+		telemetry.Scenario.Reader(func(context.Context) (*telemetry.Run, error) { return s.run() }),
 	}
 }
 
+// loadgenBreakers returns a function that reads the breakers of the load generator over one connection.
 func (c *Cluster) loadgenBreakers() func(context.Context) ([]telemetry.Breaker, error) {
 	var mu sync.Mutex
 	var rpc loadgenv1.LoadGeneratorClient
@@ -47,22 +55,4 @@ func (c *Cluster) loadgenBreakers() func(context.Context) ([]telemetry.Breaker, 
 		}
 		return breakers{rpc}.Breakers(ctx)
 	}
-}
-
-// Read reads one source. The snapshot has only the part of that source.
-func (f *Feed) Read(ctx context.Context, source telemetry.Source) (snap telemetry.Snapshot, err error) {
-	snap.At = time.Now()
-	switch source {
-	case telemetry.Prometheus:
-		snap.Edges, err = f.edges(ctx, ratesWindow)
-	case telemetry.LoadGenerator:
-		snap.Breakers, err = f.breakers(ctx)
-	case telemetry.Cluster:
-		snap.Pods, err = f.pods(ctx, "")
-	case telemetry.Scenario:
-		snap.Run, err = f.run()
-	default:
-		err = fmt.Errorf("reading source %d: %w", source, errors.ErrUnsupported)
-	}
-	return snap, err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// after returns v after a while, or earlier if ctx ends.
+// after returns v after a while, or the error of ctx if that ends earlier.
 func after[T any](ctx context.Context, wait time.Duration, v T) (T, error) {
 	select {
 	case <-time.After(wait):
@@ -23,8 +23,8 @@ func after[T any](ctx context.Context, wait time.Duration, v T) (T, error) {
 	}
 }
 
-func fakeFeed() *Feed {
-	return &Feed{
+func fakeSources() sources {
+	return sources{
 		edges: func(ctx context.Context, over time.Duration) ([]telemetry.Edge, error) {
 			return after(ctx, time.Second, []telemetry.Edge{{Caller: "loadgen", Rate: over.Seconds()}})
 		},
@@ -38,26 +38,39 @@ func fakeFeed() *Feed {
 	}
 }
 
-func TestFeed_ReadsEachSource(t *testing.T) {
+// reader returns the entry of a source.
+func reader[T any](t *testing.T, s sources, source telemetry.Source[T]) telemetry.Reader {
+	t.Helper()
+	for _, r := range s.feed() {
+		if r.Source == string(source) {
+			return r
+		}
+	}
+	t.Fatalf("%s is not in the feed", source)
+	return telemetry.Reader{}
+}
+
+func TestFeed_ReadsEachSourceAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		begun := time.Now()
+		started := time.Now()
 		var all sync.WaitGroup
-		for source, c := range map[telemetry.Source]struct {
-			takes time.Duration
-			want  telemetry.Snapshot
+		for _, c := range []struct {
+			reader telemetry.Reader
+			takes  time.Duration
+			want   any
 		}{
-			telemetry.Prometheus:    {time.Second, telemetry.Snapshot{At: begun, Edges: []telemetry.Edge{{Caller: "loadgen", Rate: 10}}}},
-			telemetry.LoadGenerator: {2 * time.Second, telemetry.Snapshot{At: begun, Breakers: []telemetry.Breaker{{Caller: "loadgen", State: telemetry.Open}}}},
-			telemetry.Cluster:       {time.Second, telemetry.Snapshot{At: begun, Pods: []telemetry.Pod{{Name: "userservice-1"}}}},
-			telemetry.Scenario:      {0, telemetry.Snapshot{At: begun, Run: &telemetry.Run{Scenario: "pod-kill"}}},
+			{reader(t, fakeSources(), telemetry.Prometheus), time.Second, []telemetry.Edge{{Caller: "loadgen", Rate: 10}}},
+			{reader(t, fakeSources(), telemetry.LoadGenerator), 2 * time.Second, []telemetry.Breaker{{Caller: "loadgen", State: telemetry.Open}}},
+			{reader(t, fakeSources(), telemetry.Cluster), time.Second, []telemetry.Pod{{Name: "userservice-1"}}},
+			{reader(t, fakeSources(), telemetry.Scenario), 0, &telemetry.Run{Scenario: "pod-kill"}},
 		} {
 			all.Go(func() {
-				got, err := fakeFeed().Read(t.Context(), source)
-				if took := time.Since(begun); err != nil || took != c.takes {
-					t.Errorf("%s: %v after %s, want %s", source, err, took, c.takes)
+				got, err := c.reader.Read(t.Context())
+				if took := time.Since(started); err != nil || took != c.takes {
+					t.Errorf("%s: %v after %s, want %s", c.reader.Source, err, took, c.takes)
 				}
 				if diff := cmp.Diff(c.want, got); diff != "" {
-					t.Errorf("%s (-want +got)\n%s", source, diff)
+					t.Errorf("%s (-want +got)\n%s", c.reader.Source, diff)
 				}
 			})
 		}
@@ -65,23 +78,29 @@ func TestFeed_ReadsEachSource(t *testing.T) {
 	})
 }
 
-func TestFeed_FailedSourceAffectsNoOther(t *testing.T) {
+func TestFeed_FailureOfOneSourceLeavesTheOthers(t *testing.T) {
 	lost := errors.New("lost")
-	for source, harm := range map[telemetry.Source]func(*Feed){
-		telemetry.Prometheus: func(f *Feed) {
-			f.edges = func(context.Context, time.Duration) ([]telemetry.Edge, error) { return nil, lost }
+	for source, fail := range map[string]func(*sources){
+		string(telemetry.Prometheus): func(s *sources) {
+			s.edges = func(context.Context, time.Duration) ([]telemetry.Edge, error) { return nil, lost }
 		},
-		telemetry.LoadGenerator: func(f *Feed) { f.breakers = func(context.Context) ([]telemetry.Breaker, error) { return nil, lost } },
-		telemetry.Cluster:       func(f *Feed) { f.pods = func(context.Context, string) ([]telemetry.Pod, error) { return nil, lost } },
-		telemetry.Scenario:      func(f *Feed) { f.run = func() (*telemetry.Run, error) { return nil, lost } },
+		string(telemetry.LoadGenerator): func(s *sources) {
+			s.breakers = func(context.Context) ([]telemetry.Breaker, error) { return nil, lost }
+		},
+		string(telemetry.Cluster): func(s *sources) {
+			s.pods = func(context.Context, string) ([]telemetry.Pod, error) { return nil, lost }
+		},
+		string(telemetry.Scenario): func(s *sources) { s.run = func() (*telemetry.Run, error) { return nil, lost } },
 	} {
-		t.Run(source.String(), func(t *testing.T) {
+		t.Run(source, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := fakeFeed()
-				harm(f)
-				for _, s := range telemetry.Sources {
-					if _, err := f.Read(t.Context(), s); errors.Is(err, lost) != (s == source) {
-						t.Errorf("%s: %v", s, err)
+				s := fakeSources()
+				fail(&s)
+				readers := []telemetry.Reader{reader(t, s, telemetry.Prometheus), reader(t, s, telemetry.LoadGenerator),
+					reader(t, s, telemetry.Cluster), reader(t, s, telemetry.Scenario)}
+				for _, r := range readers {
+					if _, err := r.Read(t.Context()); errors.Is(err, lost) != (r.Source == source) {
+						t.Errorf("%s: %v", r.Source, err)
 					}
 				}
 			})

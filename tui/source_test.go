@@ -10,7 +10,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// rules are the title lines of the panels, by title.
+// rules returns the title lines of the panels, by title.
 func rules(view string) map[string]string {
 	found := map[string]string{}
 	for _, l := range strings.Split(view, "\n") {
@@ -24,13 +24,11 @@ func rules(view string) map[string]string {
 }
 
 func TestSources_OneThatFailsLeavesTheOthersLive(t *testing.T) {
-	for source, panel := range map[telemetry.Source]string{
-		telemetry.Prometheus: "Calls", telemetry.LoadGenerator: "Breakers", telemetry.Cluster: "Pods", telemetry.Scenario: "Scenario",
-	} {
-		t.Run(source.String(), func(t *testing.T) {
+	for source, panel := range map[string]string{"Prometheus": "Calls", "loadgen": "Breakers", "cluster": "Pods", "run": "Scenario"} {
+		t.Run(source, func(t *testing.T) {
 			m := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40}, arrives(tripped()))
-			for after := time.Second; after <= 12*time.Second; after += time.Second {
-				m = told(m, alive(tripped(), source, after))
+			for passed := time.Second; passed <= 12*time.Second; passed += time.Second {
+				m = after(m, alive(tripped(), source, passed))
 			}
 			view := m.View()
 			for title, rule := range rules(view) {
@@ -39,10 +37,10 @@ func TestSources_OneThatFailsLeavesTheOthersLive(t *testing.T) {
 				}
 			}
 			head := strings.Split(view, "\n")
-			if !strings.Contains(head[0], "▲ partly stale") || !strings.Contains(head[0], source.String()+" ▲12s") || strings.Count(head[0], " 0s") != 3 {
+			if !strings.Contains(head[0], "▲ partly stale") || !strings.Contains(head[0], source+" ▲12s") || strings.Count(head[0], " 0s") != 3 {
 				t.Errorf("the header reads %s", head[0])
 			}
-			if !strings.HasPrefix(head[1], source.String()+": reconnecting (attempt 12): reading") {
+			if !strings.HasPrefix(head[1], source+": reconnecting (attempt 12): reading") {
 				t.Errorf("the reason reads %s", head[1])
 			}
 		})
@@ -50,8 +48,8 @@ func TestSources_OneThatFailsLeavesTheOthersLive(t *testing.T) {
 }
 
 func TestSources_OneThatNeverAnsweredLeavesTheOthersLive(t *testing.T) {
-	view := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40}, alive(tripped(), telemetry.Prometheus, 0)).View()
-	for _, want := range []string{"no data ━", "Prometheus ✖ · loadgen 0s", "userservice-6c9d7b5f4", "○ open", "▸ steps"} {
+	view := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40}, alive(tripped(), string(telemetry.Prometheus), 0)).View()
+	for _, want := range []string{"no data ━", "Prometheus ✖ · loadgen 0s", "paymentservice-6c9d7b5f4", "○ open", "▸ steps"} {
 		if !strings.Contains(view, want) {
 			t.Errorf("%q is not in\n%s", want, view)
 		}
@@ -60,10 +58,10 @@ func TestSources_OneThatNeverAnsweredLeavesTheOthersLive(t *testing.T) {
 
 func TestSources_OneThatHangsIsStale(t *testing.T) {
 	m := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40}, arrives(tripped()))
-	for _, source := range []telemetry.Source{telemetry.LoadGenerator, telemetry.Cluster, telemetry.Scenario} {
+	for _, source := range []string{"loadgen", "cluster", "run"} {
 		s := tripped()
 		s.At = noon.Add(9 * time.Second)
-		m = told(m, arrives(s)[source])
+		m = after(m, arrives(s).of(source))
 	}
 	found := rules(m.View())
 	if !strings.Contains(found["Calls"], "▲ stale 9s") || strings.Contains(found["Pods"], "stale") {
@@ -126,13 +124,13 @@ func TestTimeline_SkippedPhasesAreNotTicked(t *testing.T) {
 	}
 }
 
-func TestPause_IsSeenWithoutData(t *testing.T) {
+func TestPause_IsShownWithoutData(t *testing.T) {
 	for name, msgs := range map[string][]tea.Msg{
 		"before the first answer": {press("p"), arrives(calm())},
 		"after a failure":         {fails(noon, "refused"), press("p")},
 	} {
 		got := screen(plainStyles(), msgs...).View()
-		if head, _, _ := strings.Cut(got, "\n"); !strings.Contains(head, "■ paused, p goes on") || strings.Contains(got, "reconnecting") {
+		if head, _, _ := strings.Cut(got, "\n"); !strings.Contains(head, "■ paused, p resumes") || strings.Contains(got, "reconnecting") {
 			t.Errorf("%s:\n%s", name, got)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// shop is the shop's calls: several methods of the same two services, and one method with several callers.
-func shop() telemetry.Snapshot {
-	s := telemetry.Snapshot{At: noon}
+// shop is the calls of the shop: several methods of the same two services, and one method with several callers.
+func shop() snapshot {
+	s := snapshot{At: noon}
 	for _, m := range []string{"orderservice inventoryservice Reserve", "orderservice inventoryservice Release", "orderservice inventoryservice Commit",
 		"orderservice paymentservice Charge", "orderservice paymentservice Refund", "orderservice userservice GetUser", "loadgen userservice GetUser",
 		"loadgen orderservice CreateOrder"} {
@@ -51,6 +51,9 @@ func TestKeys_ScrollByPagesAndToTheEnds(t *testing.T) {
 	for _, c := range []struct {
 		keys, shows string
 	}{
+		{"down", "2-4 of 50"},
+		{"up", "1-3 of 50"},
+		{"down up", "1-3 of 50"},
 		{"end", "48-50 of 50"},
 		{"G", "48-50 of 50"},
 		{"pgdown", "4-6 of 50"},
@@ -58,48 +61,49 @@ func TestKeys_ScrollByPagesAndToTheEnds(t *testing.T) {
 		{"end home", "1-3 of 50"},
 		{"end g", "1-3 of 50"},
 	} {
-		m := screen(plainStyles(), arrives(crowd()), press("tab"), press("tab"))
+		msgs := []tea.Msg{arrives(crowd())}
 		for _, k := range strings.Fields(c.keys) {
-			m = told(m, press(k))
+			msgs = append(msgs, press(k))
 		}
-		if !strings.Contains(m.View(), c.shows) {
-			t.Errorf("after %s: %q is not in\n%s", c.keys, c.shows, m.View())
+		if view := viewOf(slotOf(t, "Pods"), size{80, 5}, msgs...); !strings.Contains(view, c.shows) {
+			t.Errorf("after %s: %q is not in\n%s", c.keys, c.shows, view)
 		}
 	}
 }
 
 func TestKeys_GoBackAndCloseTheHelp(t *testing.T) {
 	m := screen(plainStyles(), press("shift+tab"))
-	if !strings.Contains(m.View(), "▶ Scenario") {
+	all := slots()
+	if last := titleOf(all[len(all)-1]); !strings.Contains(m.View(), "▶ "+last) {
 		t.Errorf("shift+tab does not go back:\n%s", m.View())
 	}
-	if m = told(m, press("?"), press("esc")); strings.Contains(m.View(), "q   quit") {
+	if m = after(m, press("?"), press("esc")); strings.Contains(m.View(), "q   quit") {
 		t.Errorf("esc does not close the help:\n%s", m.View())
 	}
 }
 
 func TestScroll_FollowsTheRow(t *testing.T) {
-	msgs := []tea.Msg{arrives(crowd()), press("tab"), press("tab")}
+	msgs := []tea.Msg{arrives(crowd())}
 	for range 6 {
 		msgs = append(msgs, press("down"))
 	}
-	m := screen(plainStyles(), msgs...)
-	top := func(m Model) string { return strings.Fields(strings.Split(m.canvas.views[2], "\n")[2])[0] }
+	m := alone(slotOf(t, "Pods"), size{80, 5}, msgs...)
+	top := func(m Model) string { return strings.Fields(strings.Split(m.canvas.views[0], "\n")[2])[0] }
 	later := crowd()
 	later.At = noon.Add(time.Second)
 	for i := range 3 {
 		later.Pods[i].Ready = false // and goes to the top of the list
 	}
-	if before, after := top(m), top(told(m, arrives(later))); after != before {
-		t.Errorf("at the top was %s and is %s, without a key", before, after)
+	if before, now := top(m), top(after(m, arrives(later))); now != before {
+		t.Errorf("at the top was %s and is %s, without a key", before, now)
 	}
 }
 
 func TestScroll_AtTheTopStaysAtTheTop(t *testing.T) {
-	m := screen(plainStyles(), arrives(crowd()))
+	m := alone(slotOf(t, "Pods"), size{80, 5}, arrives(crowd()))
 	later := crowd()
 	later.At, later.Pods[0].Ready = noon.Add(time.Second), false
-	if m = told(m, arrives(later)); !strings.Contains(m.View(), fmt.Sprintf("%s ", later.Pods[0].Name)) {
-		t.Errorf("the pod that fails is not seen in\n%s", m.View())
+	if view := after(m, arrives(later)).canvas.views[0]; !strings.Contains(view, fmt.Sprintf("%s ", later.Pods[0].Name)) {
+		t.Errorf("the pod that fails is not visible in\n%s", view)
 	}
 }
