@@ -15,11 +15,11 @@ const calmRestarts = 3
 
 func clusterChecks() []Check {
 	return []Check{
-		{"node-ready", cluster, "nothing runs without a node", nodeReady},
-		{"kube-system", cluster, "the cluster's own pods come first", kubeSystem},
-		{"releases-deployed", cluster, "every chart went in", releasesDeployed},
-		{"pods-ready", cluster, "every pod is ready", podsReady},
-		{"pod-restarts", cluster, "a pod that keeps restarting is faulty", podRestarts},
+		{ID: "node-ready", Category: cluster, About: "nothing runs without a node", Run: nodeReady},
+		{ID: "kube-system", Category: cluster, About: "the cluster's own pods come first", Run: kubeSystem},
+		{ID: "releases-deployed", Category: cluster, About: "every chart went in", Run: releasesDeployed},
+		{ID: "pods-ready", Category: cluster, About: "every pod is ready", Run: podsReady},
+		{ID: "pod-restarts", Category: cluster, About: "a pod that keeps restarting is faulty", Run: podRestarts},
 	}
 }
 

@@ -2,6 +2,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -34,6 +35,7 @@ type Check struct {
 	Category string
 	About    string // what is checked, and why
 	Run      func(ctx context.Context, w Host) Result
+	Limit    time.Duration // how long it may take; 0 means checkTimeout
 }
 
 // Finding is the result of the check with an ID. Its message is one line.
@@ -69,17 +71,6 @@ func NewDocument(findings []Finding, command func(args []string) string) Documen
 // checkTimeout is the timeout of a check, so that one dead address does not delay the others.
 const checkTimeout = 15 * time.Second
 
-// longTimeouts has the timeouts of checks that need more than checkTimeout.
-// cache-intact reads more than a gigabyte, perhaps from a slow disk.
-var longTimeouts = map[string]time.Duration{"cache-intact": 2 * time.Minute}
-
-func (c Check) timeout() time.Duration {
-	if d, ok := longTimeouts[c.ID]; ok {
-		return d
-	}
-	return checkTimeout
-}
-
 // Run runs All in order. The observer, which may be nil, receives each finding as soon as its check returns. When ctx is done, the remaining checks
 // are skipped.
 func Run(ctx context.Context, w Host, observer func(Finding)) []Finding {
@@ -107,7 +98,7 @@ func run(ctx context.Context, checks []Check, w Host, observer func(Finding)) []
 
 // attempt runs one check. A check that panics fails, and the others still run.
 func (c Check) attempt(ctx context.Context, w Host) (res Result) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout())
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Limit, checkTimeout))
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
@@ -13,11 +14,12 @@ const files = "files"
 
 func fileChecks() []Check {
 	return []Check{
-		{"cache-writable", files, "images are kept for the next time", cacheWritable},
-		{"cache-intact", files, "a damaged image causes errors that are hard to explain", cacheIntact},
-		{"sandbox-opens", files, "every command finds the cluster by the sandbox's own files", sandboxOpens},
-		{"runs-undone", files, "changes of a killed run stay until they are undone", runsUndone},
-		{"kubeconfig-mode", files, "the file holds the key of the cluster's administrator", kubeconfigMode},
+		{ID: "cache-writable", Category: files, About: "images are kept for the next time", Run: cacheWritable},
+		{ID: "cache-intact", Category: files, About: "a damaged image causes errors that are hard to explain", Run: cacheIntact,
+			Limit: 2 * time.Minute}, // it reads more than a gigabyte, perhaps from a slow disk
+		{ID: "sandbox-opens", Category: files, About: "every command finds the cluster by the sandbox's own files", Run: sandboxOpens},
+		{ID: "runs-undone", Category: files, About: "changes of a killed run stay until they are undone", Run: runsUndone},
+		{ID: "kubeconfig-mode", Category: files, About: "the file holds the key of the cluster's administrator", Run: kubeconfigMode},
 	}
 }
 

@@ -14,14 +14,14 @@ const kernel = "kernel"
 
 func kernelChecks() []Check {
 	return []Check{
-		{"cgroup-version", kernel, "Kubernetes drops cgroup v1", cgroups},
-		{"inotify-instances", kernel, "every kubelet, containerd and controller watches files",
-			atLeast("fs.inotify.max_user_instances", 128, 512)},
-		{"inotify-watches", kernel, "every kubelet, containerd and controller watches files",
-			atLeast("fs.inotify.max_user_watches", 8192, 524288)},
-		{"ip-forward", kernel, "pods are reached through the node", ipForward},
-		{"kernel-modules", kernel, "the node mounts /lib/modules", modules},
-		{"overlayfs", kernel, "without it images are copied, not layered", overlay},
+		{ID: "cgroup-version", Category: kernel, About: "Kubernetes drops cgroup v1", Run: cgroups},
+		{ID: "inotify-instances", Category: kernel, About: "every kubelet, containerd and controller watches files",
+			Run: atLeast("fs.inotify.max_user_instances", 128, 512)},
+		{ID: "inotify-watches", Category: kernel, About: "every kubelet, containerd and controller watches files",
+			Run: atLeast("fs.inotify.max_user_watches", 8192, 524288)},
+		{ID: "ip-forward", Category: kernel, About: "pods are reached through the node", Run: ipForward},
+		{ID: "kernel-modules", Category: kernel, About: "the node mounts /lib/modules", Run: modules},
+		{ID: "overlayfs", Category: kernel, About: "without it images are copied, not layered", Run: overlay},
 	}
 }
 

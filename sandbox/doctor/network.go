@@ -12,10 +12,10 @@ const network = "network"
 
 func networkChecks() []Check {
 	return []Check{
-		{"ports", network, "port-forwards listen on the loopback address", ports},
-		{"registry", network, "images that are not in the cache are pulled", registry},
-		{"go-proxy", network, "images that cannot be pulled are built from Go source", goProxy},
-		{"proxy-env", network, "requests to the cluster must not go to a proxy", proxyEnv},
+		{ID: "ports", Category: network, About: "port-forwards listen on the loopback address", Run: ports},
+		{ID: "registry", Category: network, About: "images that are not in the cache are pulled", Run: registry},
+		{ID: "go-proxy", Category: network, About: "images that cannot be pulled are built from Go source", Run: goProxy},
+		{ID: "proxy-env", Category: network, About: "requests to the cluster must not go to a proxy", Run: proxyEnv},
 	}
 }
 

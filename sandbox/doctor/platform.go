@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
@@ -12,15 +13,15 @@ import (
 const platform = "platform"
 
 // generator is the service whose calls and traces show that the platform works.
-const generator = "loadgen"
+const generator = charts.LoadGenerator
 
 func platformChecks() []Check {
 	return []Check{
-		{"targets-up", platform, "targets that are not scraped have no metrics", targetsUp},
-		{"loadgen-calling", platform, "without calls there is nothing to observe", loadgenCalling},
-		{"traces-services", platform, "every service that calls or is called sends spans to Jaeger", tracesServices},
-		{"traces-arriving", platform, "new calls leave new traces", tracesArriving},
-		{"breakers-closed", platform, "at rest every breaker is closed", breakersClosed},
+		{ID: "targets-up", Category: platform, About: "targets that are not scraped have no metrics", Run: targetsUp},
+		{ID: "loadgen-calling", Category: platform, About: "without calls there is nothing to observe", Run: loadgenCalling},
+		{ID: "traces-services", Category: platform, About: "every service that calls or is called sends spans to Jaeger", Run: tracesServices},
+		{ID: "traces-arriving", Category: platform, About: "new calls leave new traces", Run: tracesArriving},
+		{ID: "breakers-closed", Category: platform, About: "at rest every breaker is closed", Run: breakersClosed},
 	}
 }
 
