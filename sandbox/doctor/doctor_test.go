@@ -190,7 +190,7 @@ func TestCacheIntact_TimeoutIsNotDamage(t *testing.T) {
 }
 
 func TestRun_MessageIsOneLine(t *testing.T) {
-	reports := run(t.Context(), []Check{{"broken", "c", "a", func(context.Context, Host) Result {
+	reports := run(t.Context(), []Check{{ID: "broken", Category: "c", About: "a", Run: func(context.Context, Host) Result {
 		return fail(remedy.Advice("do this"), "asking: %v", remedy.New("no answer\nnor a port", remedy.Advice("do that")))
 	}}}, Host{}, nil)
 	if got, want := reports[0].Message, "asking: no answer; nor a port"; got != want {
