@@ -151,9 +151,9 @@ func TestRun_SurvivesPanicsAndCancellation(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var reported []string
 	reports := run(ctx, []Check{
-		{"broken", "c", "a", func(context.Context, Host) Result { panic("oh") }},
-		{"last", "c", "a", func(context.Context, Host) Result { cancel(); return pass("well") }},
-		{"late", "c", "a", func(context.Context, Host) Result { return pass("well") }},
+		{ID: "broken", Category: "c", About: "a", Run: func(context.Context, Host) Result { panic("oh") }},
+		{ID: "last", Category: "c", About: "a", Run: func(context.Context, Host) Result { cancel(); return pass("well") }},
+		{ID: "late", Category: "c", About: "a", Run: func(context.Context, Host) Result { return pass("well") }},
 	}, Host{}, func(f Finding) { reported = append(reported, f.ID+" "+string(f.Outcome)) })
 	if got, want := strings.Join(reported, ", "), "broken fail, last pass, late skip"; got != want {
 		t.Errorf("reported %q, want %q", got, want)
