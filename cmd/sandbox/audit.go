@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 )
 
@@ -40,22 +41,21 @@ func newAudit(proc process, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c, err := openCluster(cmd.Context(), proc, g)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			ctx, cancel := context.WithTimeout(cmd.Context(), auditLimit)
-			defer cancel()
-			conn, err := c.Dial(ctx, "orderservice")
-			if err != nil {
-				return err
-			}
-			return audit(ctx, proc.stdout, orderv1.NewOrderServiceClient(conn), asJSON)
+			return withCluster(cmd.Context(), proc, g, func(c *live.Cluster) error { return auditShop(cmd.Context(), proc.stdout, c, asJSON) })
 		},
 	}
 	outputFlag(cmd, g)
 	return cmd
+}
+
+func auditShop(ctx context.Context, out io.Writer, shop dialer, asJSON bool) error {
+	ctx, cancel := context.WithTimeout(ctx, auditLimit)
+	defer cancel()
+	conn, err := shop.Dial(ctx, "orderservice")
+	if err != nil {
+		return err
+	}
+	return audit(ctx, out, orderv1.NewOrderServiceClient(conn), asJSON)
 }
 
 func audit(ctx context.Context, out io.Writer, orders orderv1.OrderServiceClient, asJSON bool) error {

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -52,23 +53,22 @@ func newCall(proc process, g *globals) *cobra.Command {
 			if release == "" {
 				release = home
 			}
-			c, err := openCluster(cmd.Context(), proc, g)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			conn, err := c.Dial(ctx, release)
-			if err != nil {
-				return err
-			}
-			return invoke(ctx, proc, conn, method, request)
+			return withCluster(ctx, proc, g, func(c *live.Cluster) error { return callRelease(ctx, proc, c, release, method, request) })
 		},
 	}
 	cmd.Flags().StringVar(&release, "to", "", "release to call (default: the release that serves METHOD)")
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "deadline of the call")
 	return cmd
+}
+
+func callRelease(ctx context.Context, proc process, to dialer, release string, method protoreflect.MethodDescriptor, request *dynamicpb.Message) error {
+	conn, err := to.Dial(ctx, release)
+	if err != nil {
+		return err
+	}
+	return invoke(ctx, proc, conn, method, request)
 }
 
 // invoke makes one call and prints the response. An error status from the service leads to exit code 1.

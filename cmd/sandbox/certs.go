@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
 // certsDocument is what `certs list -o json` prints. Add fields; never rename one.
@@ -64,28 +67,27 @@ func newCertsList(proc process, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c, err := openCluster(cmd.Context(), proc, g)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			trust, err := sandbox.RootsOf(cmd.Context(), c.Kube)
-			if err != nil {
-				return err
-			}
-			all, err := sandbox.Certificates(cmd.Context(), c.Kube)
-			if err != nil {
-				return err
-			}
-			doc := newCertsDocument(trust, all)
-			if asJSON {
-				return writeJSON(proc.stdout, doc)
-			}
-			return doc.writeTable(proc.stdout)
+			return withCluster(cmd.Context(), proc, g, func(c *live.Cluster) error { return listCerts(cmd.Context(), proc.stdout, c.Kube, asJSON) })
 		},
 	}
 	outputFlag(cmd, g)
 	return cmd
+}
+
+func listCerts(ctx context.Context, out io.Writer, client *kube.Client, asJSON bool) error {
+	trust, err := sandbox.RootsOf(ctx, client)
+	if err != nil {
+		return err
+	}
+	all, err := sandbox.Certificates(ctx, client)
+	if err != nil {
+		return err
+	}
+	doc := newCertsDocument(trust, all)
+	if asJSON {
+		return writeJSON(out, doc)
+	}
+	return doc.writeTable(out)
 }
 
 func newCertsDocument(trust sandbox.Trust, all []sandbox.CertificateStatus) certsDocument {

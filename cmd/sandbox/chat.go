@@ -41,29 +41,29 @@ duplicated, even if pods are killed during the chat.`,
 			if err != nil {
 				return err
 			}
-			c, err := openCluster(cmd.Context(), proc, g)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			conn, err := c.DialAs(cmd.Context(), live.Account, "userservice")
-			if err != nil {
-				return err
-			}
-			v := &userclient.Chat{Client: userv1.NewUserServiceClient(conn), Room: args[0], User: name, Key: newKeys(), Receive: printing(proc.stdout, asJSON),
+			room := &userclient.Chat{Room: args[0], User: name, Key: newKeys(), Receive: printing(proc.stdout, asJSON),
 				Lost: func(err error) { fmt.Fprintln(proc.stderr, "rejoining:", status.Convert(err).Message()) }}
 			if all {
-				v.After = proto.Int64(0)
+				room.After = proto.Int64(0)
 			}
-			ctx, leave := whileRead(cmd.Context(), proc.stdout)
-			defer leave()
-			return leaving(ctx, v.Run(ctx, typed(ctx, proc.stdin)))
+			return withCluster(cmd.Context(), proc, g, func(c *live.Cluster) error { return chat(cmd.Context(), proc, c, room) })
 		},
 	}
 	cmd.Flags().StringVar(&name, "as", live.Account, "name of the sender")
 	cmd.Flags().BoolVar(&all, "all", false, "also print earlier messages of the room")
 	outputFlag(cmd, g)
 	return cmd
+}
+
+func chat(ctx context.Context, proc process, in dialerAs, room *userclient.Chat) error {
+	conn, err := in.DialAs(ctx, live.Account, "userservice")
+	if err != nil {
+		return err
+	}
+	room.Client = userv1.NewUserServiceClient(conn)
+	ctx, leave := whileRead(ctx, proc.stdout)
+	defer leave()
+	return leaving(ctx, room.Run(ctx, typed(ctx, proc.stdin)))
 }
 
 // leaving returns nil after Ctrl-C. Any other error is one that the service returned.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
@@ -23,30 +25,43 @@ func newOpen(proc process, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c, err := openCluster(cmd.Context(), proc, g)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			f, err := c.Kube.Forward(cmd.Context(), charts.SystemNamespace, args[0], ports[args[0]])
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			if err := printOpened(proc.stdout, openDocument{Release: args[0], URL: "http://" + f.Address, Pod: f.Pod}, asJSON); err != nil {
-				return err
-			}
-			fmt.Fprintln(proc.stderr, "open until you press Ctrl-C")
-			select {
-			case <-cmd.Context().Done():
-				return nil
-			case <-f.Done():
-				return remedy.Errorf(remedy.Command("open", args[0]), "port-forward to %s closed: pod %s is gone", args[0], f.Pod)
-			}
+			return withCluster(cmd.Context(), proc, g, func(c *live.Cluster) error {
+				return openPort(cmd.Context(), proc, c.Kube, opened{args[0], ports[args[0]], asJSON})
+			})
 		},
 	}
 	outputFlag(cmd, g)
 	return cmd
+}
+
+// forwarder opens a port of a release.
+type forwarder interface {
+	Forward(ctx context.Context, namespace, release string, port int) (*kube.Forward, error)
+}
+
+type opened struct {
+	release string
+	port    int
+	asJSON  bool
+}
+
+// openPort keeps the port open until ctx ends or the pod is gone.
+func openPort(ctx context.Context, proc process, c forwarder, o opened) error {
+	f, err := c.Forward(ctx, charts.SystemNamespace, o.release, o.port)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := printOpened(proc.stdout, openDocument{Release: o.release, URL: "http://" + f.Address, Pod: f.Pod}, o.asJSON); err != nil {
+		return err
+	}
+	fmt.Fprintln(proc.stderr, "open until you press Ctrl-C")
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-f.Done():
+		return remedy.Errorf(remedy.Command("open", o.release), "port-forward to %s closed: pod %s is gone", o.release, f.Pod)
+	}
 }
 
 // openDocument is what `open -o json` prints once the port is open. Add fields; never rename one.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
 	"k8s.io/klog/v2"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
@@ -252,6 +253,26 @@ func (proc process) folders() (sandbox.Folders, error) {
 	}
 	cache, err := pick("XDG_CACHE_HOME", ".cache")
 	return sandbox.Folders{Config: config, Cache: cache, State: proc.stateFolder(config)}, err
+}
+
+// A verb declares what it needs of a cluster: dialer and dialerAs are shared by several.
+type (
+	dialer interface {
+		Dial(ctx context.Context, release string) (*grpc.ClientConn, error)
+	}
+	dialerAs interface {
+		DialAs(ctx context.Context, account, release string) (*grpc.ClientConn, error)
+	}
+)
+
+// withCluster calls use with the sandbox that --name selects, and closes the connection.
+func withCluster(ctx context.Context, proc process, g *globals, use func(c *live.Cluster) error) error {
+	c, err := openCluster(ctx, proc, g)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return use(c)
 }
 
 // openCluster connects to the sandbox that --name selects.

@@ -68,9 +68,9 @@ func runScenario(ctx context.Context, proc process, g *globals, f runFlags, name
 	if err != nil {
 		return badScenario(proc, err)
 	}
-	var screen *os.File
+	var out *os.File
 	if f.watch {
-		if screen, err = terminal(proc); err != nil {
+		if out, err = terminal(proc); err != nil {
 			return err
 		}
 	}
@@ -92,8 +92,8 @@ func runScenario(ctx context.Context, proc process, g *globals, f runFlags, name
 		return err
 	}
 	j.room = c.Workloads.Room
-	if screen != nil {
-		j.show = func(ctx context.Context) error { return watch(ctx, proc, c, screen, true) }
+	if out != nil {
+		j.show = func(ctx context.Context) error { return watch(ctx, proc, screen{c.Feed(), g.name, out}, true) }
 	}
 	return j.conduct(ctx)
 }

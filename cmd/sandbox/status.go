@@ -9,9 +9,9 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/discovery"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
@@ -58,12 +58,15 @@ func newStatus(proc process, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c, err := openCluster(cmd.Context(), proc, g)
+			folders, err := proc.folders()
 			if err != nil {
 				return err
 			}
-			defer c.Close()
-			doc, err := newStatusDocument(cmd.Context(), c)
+			var doc statusDocument
+			err = withCluster(cmd.Context(), proc, g, func(c *live.Cluster) (err error) {
+				doc, err = newStatusDocument(cmd.Context(), c, folders, g.name)
+				return err
+			})
 			if err != nil {
 				return err
 			}
@@ -85,15 +88,22 @@ func newStatus(proc process, g *globals) *cobra.Command {
 	return cmd
 }
 
+// inspected is what status needs of a cluster.
+type inspected interface {
+	Engine() string
+	Version(ctx context.Context) (string, error)
+	Releases(ctx context.Context) ([]live.ReleaseStatus, error)
+	Memory(ctx context.Context) (cluster.Memory, error)
+}
+
 // newStatusDocument reads the state of a sandbox.
-func newStatusDocument(ctx context.Context, c *live.Cluster) (statusDocument, error) {
-	doc := statusDocument{Name: c.Name, Engine: c.Node.Engine.Name}
-	version, err := discovery.ToDiscoveryInterfaceWithContext(c.Kube.Kube.Discovery()).ServerVersionWithContext(ctx)
-	if err != nil {
-		return doc, remedy.Wrap(fmt.Errorf("reading the version of the cluster: %w", err), remedy.Command("up"))
+func newStatusDocument(ctx context.Context, c inspected, folders sandbox.Folders, name string) (statusDocument, error) {
+	doc := statusDocument{Name: name, Engine: c.Engine()}
+	var err error
+	if doc.KubernetesVersion, err = c.Version(ctx); err != nil {
+		return doc, err
 	}
-	doc.KubernetesVersion = version.GitVersion
-	if doc.LeftBehind, err = live.Leftovers(c.Folders, c.Name); err != nil {
+	if doc.LeftBehind, err = live.Leftovers(folders, name); err != nil {
 		return doc, err
 	}
 	releases, err := c.Releases(ctx)
@@ -102,10 +112,10 @@ func newStatusDocument(ctx context.Context, c *live.Cluster) (statusDocument, er
 	}
 	doc.Releases = each(releases, newReleaseStatus)
 	doc.Ready = !slices.ContainsFunc(doc.Releases, func(r releaseStatus) bool { return !r.Ready })
-	if doc.Memory, err = c.Node.Memory(ctx); err != nil {
+	if doc.Memory, err = c.Memory(ctx); err != nil {
 		return doc, err
 	}
-	cache, err := images.OpenCache(c.Folders.Images())
+	cache, err := images.OpenCache(folders.Images())
 	if err != nil {
 		return doc, err
 	}

@@ -1,28 +1,49 @@
 package main
 
 import (
-	"strings"
+	"context"
+	"errors"
 	"testing"
 
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
-func TestStatusDocument_Table(t *testing.T) {
-	doc := statusDocument{Name: "blue", Engine: "podman", KubernetesVersion: "v1.37.2", Memory: cluster.Memory{Usage: 1800e6, WorkingSet: 1500e6}, Releases: []releaseStatus{
-		{Name: "pki", Namespace: "shop", Version: "0.1.0", Ready: true}, {Name: "userservice", Namespace: "shop", Version: "0.1.0", Why: "userservice has 2 of 3 pods ready"},
-	}}
-	var out strings.Builder
-	if err := doc.writeTable(&out); err != nil {
-		t.Fatal(err)
-	}
-	const want = `blue on podman, Kubernetes v1.37.2: not ready
-memory of the node: working set 1.50 GB, with idle page cache 1.80 GB
+// inspectedOne has one release.
+type inspectedOne struct {
+	why string
+	err error
+}
 
-RELEASE      NAMESPACE  VERSION  STATE      WHY
-pki          shop       0.1.0    ready      
-userservice  shop       0.1.0    not ready  userservice has 2 of 3 pods ready
-`
-	if out.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+func (inspectedOne) Engine() string                            { return "podman" }
+func (f inspectedOne) Version(context.Context) (string, error) { return "v1.37.2", f.err }
+func (inspectedOne) Memory(context.Context) (cluster.Memory, error) {
+	return cluster.Memory{WorkingSet: 7}, nil
+}
+func (f inspectedOne) Releases(context.Context) ([]live.ReleaseStatus, error) {
+	return []live.ReleaseStatus{{Release: charts.Release{Name: "userservice", Namespace: "shop"}, Version: "0.1.0", Why: f.why}}, nil
+}
+
+func TestNewStatusDocument(t *testing.T) {
+	folders := sandbox.Folders{Config: t.TempDir(), Cache: t.TempDir(), State: t.TempDir()}
+	for _, c := range []struct {
+		sentence string
+		cluster  inspectedOne
+		ready    bool
+	}{
+		{"ready", inspectedOne{}, true},
+		{"a release is not ready", inspectedOne{why: "its deployments are gone"}, false},
+	} {
+		doc, err := newStatusDocument(t.Context(), c.cluster, folders, "blue")
+		if err != nil || doc.Ready != c.ready || doc.Name != "blue" || doc.Engine != "podman" || doc.KubernetesVersion != "v1.37.2" || doc.Memory.WorkingSet != 7 ||
+			len(doc.Releases) != 1 || doc.Releases[0].Ready != c.ready || doc.Releases[0].Why != c.cluster.why {
+			t.Errorf("%s: %+v, %v", c.sentence, doc, err)
+		}
+	}
+	gone := errors.New("no answer")
+	if _, err := newStatusDocument(t.Context(), inspectedOne{err: gone}, folders, "blue"); !errors.Is(err, gone) {
+		t.Errorf("a cluster that does not answer: %v", err)
 	}
 }

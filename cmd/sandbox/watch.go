@@ -11,6 +11,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/tui"
 )
 
@@ -34,19 +35,16 @@ func newWatch(proc process, g *globals) *cobra.Command {
 					return err
 				}
 			}
-			c, err := openCluster(cmd.Context(), proc, g)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			if once {
-				return watchOnce(cmd.Context(), proc, c, asJSON)
-			}
-			if err := watch(cmd.Context(), proc, c, out, false); !errors.Is(err, tui.ErrInterrupted) {
-				return err
-			}
-			// Ctrl-C is a normal way to leave the screen.
-			return nil
+			return withCluster(cmd.Context(), proc, g, func(c *live.Cluster) error {
+				if once {
+					return watchOnce(cmd.Context(), proc, screen{c.Feed(), g.name, nil}, asJSON)
+				}
+				if err := watch(cmd.Context(), proc, screen{c.Feed(), g.name, out}, false); !errors.Is(err, tui.ErrInterrupted) {
+					return err
+				}
+				// Ctrl-C is a normal way to leave the screen.
+				return nil
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "print what the screen shows and exit; needs no terminal")
@@ -67,9 +65,16 @@ func terminal(proc process) (*os.File, error) {
 	return nil, usageRemedy("the screen needs a terminal, but standard output is not one", remedy.Command("watch", "--once", "-o", "json"))
 }
 
+// screen is what the screen of a sandbox shows, and on which terminal.
+type screen struct {
+	feed telemetry.Feed
+	name string
+	out  *os.File
+}
+
 // watch shows the screen until the user leaves it or, with untilDone, until the scenario has ended. It returns tui.ErrInterrupted after Ctrl-C.
-func watch(ctx context.Context, proc process, c *live.Cluster, out *os.File, untilDone bool) error {
-	err := tui.Run(ctx, c.Feed(), screenOptions(proc, out, c.Name, untilDone))
+func watch(ctx context.Context, proc process, s screen, untilDone bool) error {
+	err := tui.Run(ctx, s.feed, screenOptions(proc, s.out, s.name, untilDone))
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil

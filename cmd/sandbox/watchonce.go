@@ -8,7 +8,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
-	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/tui"
 )
@@ -164,13 +163,13 @@ func known(t time.Time) *time.Time {
 const stillWidth, stillHeight = 120, 40
 
 // watchOnce prints what the screen shows. A source that does not answer is shown as such and is not an error.
-func watchOnce(ctx context.Context, proc process, c *live.Cluster, asJSON bool) error {
-	readings := tui.Ask(ctx, c.Feed())
+func watchOnce(ctx context.Context, proc process, s screen, asJSON bool) error {
+	readings := tui.Ask(ctx, s.feed)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if asJSON {
-		return writeJSON(proc.stdout, newWatchDocument(c.Name, readings))
+		return writeJSON(proc.stdout, newWatchDocument(s.name, readings))
 	}
 	width, height := stillWidth, stillHeight
 	if out, err := terminal(proc); err == nil {
@@ -179,6 +178,6 @@ func watchOnce(ctx context.Context, proc process, c *live.Cluster, asJSON bool) 
 			width, height = columns, lines-1
 		}
 	}
-	_, err := io.WriteString(proc.stdout, tui.Still(readings, screenOptions(proc, nil, c.Name, false), time.Now(), width, height))
+	_, err := io.WriteString(proc.stdout, tui.Still(readings, screenOptions(proc, nil, s.name, false), time.Now(), width, height))
 	return err
 }

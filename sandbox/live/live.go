@@ -21,8 +21,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"k8s.io/client-go/discovery"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
@@ -76,6 +78,21 @@ func Open(ctx context.Context, folders sandbox.Folders, name string) (*Cluster, 
 	}
 	c.Jaeger = observe.NewJaeger("http://jaeger", c.forward(charts.SystemNamespace, "jaeger", JaegerPort).httpClient())
 	return c, nil
+}
+
+// Engine returns the name of the container engine.
+func (c *Cluster) Engine() string { return c.Node.Engine.Name }
+
+// Memory returns how much memory the node uses.
+func (c *Cluster) Memory(ctx context.Context) (cluster.Memory, error) { return c.Node.Memory(ctx) }
+
+// Version returns the version of Kubernetes.
+func (c *Cluster) Version(ctx context.Context) (string, error) {
+	version, err := discovery.ToDiscoveryInterfaceWithContext(c.Kube.Kube.Discovery()).ServerVersionWithContext(ctx)
+	if err != nil {
+		return "", remedy.Wrap(fmt.Errorf("reading the version of the cluster: %w", err), remedy.Command("up"))
+	}
+	return version.GitVersion, nil
 }
 
 // Close ends every connection and port-forward of the cluster.
