@@ -4,6 +4,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -58,7 +59,7 @@ func Load(nameOrPath string) (Scenario, error) {
 		}
 		return Scenario{}, unknown(nameOrPath, grammar.Suggest(nameOrPath, names))
 	}
-	data, err := os.ReadFile(nameOrPath)
+	data, err := readFile(nameOrPath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Scenario{}, unknown(nameOrPath, "check the path, or use a built-in one: sandbox scenarios")
 	}
@@ -67,6 +68,23 @@ func Load(nameOrPath string) (Scenario, error) {
 			remedy.Advice("use a file that can be read, such as one that `sandbox scenarios show NAME` printed"))
 	}
 	return spec.Parse(nameOrPath, data)
+}
+
+// maxFile is the size of the largest scenario file, in bytes. The built-in ones have about 1,500.
+const maxFile = 1 << 20
+
+// readFile reads a regular file or a pipe, which /dev/stdin may be. A device such as /dev/zero would never end.
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxFile)
+	}
+	return data, err
 }
 
 func unknown(name, advice string) error {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 func TestLoad_FindsFilesAndBuiltinScenarios(t *testing.T) {
@@ -39,6 +41,12 @@ func TestLoad_BackgroundIsReserved(t *testing.T) {
 	_, err := Load(filepath.Join("testdata", "cases", "takes-the-background.yaml"))
 	var file *FileError
 	if !errors.As(err, &file) || ExitCode(Error, err) != 2 || len(file.Problems) != 1 || file.Problems[0].Line != 8 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoad_EndlessFile(t *testing.T) {
+	if _, err := Load("/dev/zero"); err == nil || !strings.Contains(err.Error(), "/dev/zero is larger than 1048576 bytes") || len(remedy.Of(err)) == 0 {
 		t.Errorf("got %v", err)
 	}
 }
