@@ -116,6 +116,23 @@ func TestChooseEngine_AdoptsAClusterWhoseStateWasLost(t *testing.T) {
 	changesNothing(t, calls())
 }
 
+// TestFindEngine_StoppedSinceItWorked: docker ran a container since boot, and was stopped afterwards.
+func TestFindEngine_StoppedSinceItWorked(t *testing.T) {
+	f := newFolders(t)
+	probes := newProbeCache(f)
+	if probes.boot == "" {
+		t.Skip("nothing is cached on a system without a boot id")
+	}
+	for _, engine := range []string{"docker", "podman"} {
+		fixture.Write(t, filepath.Join(f.Config, ".engines", engine), probes.boot, 0o600)
+	}
+	fixture.Programs(t, map[string]string{"docker": `echo "cannot connect" >&2; exit 1`, "podman": fixture.Engine{}.Script()})
+	u := &up{o: UpOptions{Name: "one", Folders: f}, rec: newRecorder(nil)}
+	if engine, err := u.findEngine(t.Context()); err != nil || engine != "podman" {
+		t.Errorf("chose %q, %v", engine, err)
+	}
+}
+
 func TestChooseEngine_RefusesForeignObjects(t *testing.T) {
 	foreign := fixture.Engine{Nodes: []fixture.Node{{ID: "aaa", Name: "one-control-plane", Networks: []string{"kind"}}}}
 	for _, c := range []struct {

@@ -58,6 +58,7 @@ func (u *up) chooseEngine(ctx context.Context, _ func(string)) error {
 
 // findEngine chooses an engine for a sandbox without a state. An engine that has a cluster of this sandbox, whose state was lost, is preferred.
 func (u *up) findEngine(ctx context.Context) (string, error) {
+	probes := newProbeCache(u.o.Folders)
 	for _, name := range cluster.InstalledEngines() {
 		if u.o.Engine != "" && name != u.o.Engine {
 			continue
@@ -65,14 +66,17 @@ func (u *up) findEngine(ctx context.Context) (string, error) {
 		c := clusterOf(u.o.Folders, u.o.Name, state{Engine: name})
 		found, err := c.Inventory(ctx)
 		if err != nil {
-			// An engine that does not answer is not chosen below either.
+			// It may have stopped since it was found to work, so it is probed again below.
+			if err := probes.forget(c.Engine); err != nil {
+				return "", err
+			}
 			continue
 		}
 		if s, err := judge(u.o.Name, name, currentUser(), state{}, found); err == nil && s != absent {
 			return name, nil
 		}
 	}
-	choice, err := cluster.Choose(ctx, u.o.Engine, newProbeCache(u.o.Folders).works)
+	choice, err := cluster.Choose(ctx, u.o.Engine, probes.works)
 	if err != nil {
 		return "", err
 	}
