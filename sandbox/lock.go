@@ -28,7 +28,7 @@ func Lock(f Folders, name, verb string) (unlock func(), err error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(f.Config, 0o700); err != nil {
-		return nil, fmt.Errorf("locking sandbox %s: %w", name, err)
+		return nil, remedy.Errorf(remedy.Advice("export XDG_CONFIG_HOME with a folder that can be written"), "locking sandbox %s: %w", name, err)
 	}
 	l, err := flock.TryAs(context.Background(), f.lock(name), verb)
 	var held *flock.HeldError

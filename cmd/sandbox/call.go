@@ -40,6 +40,9 @@ func newCall(proc process, g *globals) *cobra.Command {
 			return names
 		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if timeout <= 0 {
+				return usageError(remedy.Flag("timeout", "5s"), "--timeout %s is not a positive duration", timeout)
+			}
 			method, home, err := findMethod(args[0])
 			if err != nil {
 				return err

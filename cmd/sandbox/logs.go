@@ -29,6 +29,9 @@ func newLogs(proc process, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if lines < 1 {
+				return usageError(remedy.Flag("lines", "50"), "--lines %d is not a positive number", lines)
+			}
 			r, err := findRelease(args[0])
 			if err != nil {
 				return err
