@@ -44,6 +44,12 @@ func ParseTemplate(text string) (*Template, error) {
 		end = at[1]
 	}
 	t.texts = append(t.texts, text[end:])
+	for _, rest := range t.texts {
+		// In JSON two braces in a row occur only in a text.
+		if strings.Contains(rest, "{{") {
+			return nil, remedy.Errorf(remedy.Value("{{ n 1 1000 }}"), "reading the template: {{ is not closed")
+		}
+	}
 	return t, nil
 }
 

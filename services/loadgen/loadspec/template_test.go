@@ -17,6 +17,8 @@ func TestTemplate(t *testing.T) {
 		{"a placeholder on two lines", "{{ n\n4 4 }}", `4`, ""},
 		{"nested JSON is not a placeholder", `{"a":{"b":{}}}`, `{"a":{"b":{}}}`, ""},
 		{"an unknown function", `{{ uuid }}`, "", "{{ uuid }} is unknown; try: {{ n 1 1000 }}"},
+		{"an unclosed placeholder", `{"userId": "u-{{ n 1 1000"}`, "", "{{ is not closed; try: {{ n 1 1000 }}"},
+		{"an unclosed placeholder after another one", `{{ n 1 1 }} {{ n 1 1000`, "", "{{ is not closed"},
 		{"a reversed range", `{{ n 2 1 }}`, "", "names no range"},
 		{"a number too large", `{{ n 1 99999999999999999999 }}`, "", "names no range"},
 		{"a range wider than an int64", `{{ n -9223372036854775808 9223372036854775807 }}`, "", "names no range"},
