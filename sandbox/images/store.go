@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -98,7 +99,28 @@ func (s *Store) keys(i Image) (keys []string, buildKey string, err error) {
 	if i.Pull != "" {
 		keys = append(keys, pullKey(i.Pull))
 	}
-	return append(keys, bundleKey(i.Ref)), buildKey, nil
+	keys = append(keys, bundleKey(i.Ref))
+	if s.SourceTree == "" && s.Mode != Pull {
+		built, err := s.builtEarlier(i.Ref)
+		return append(keys, built...), "", err
+	}
+	return keys, buildKey, nil
+}
+
+// builtEarlier returns the keys of the images that some source tree built under a reference, the newest first. Without a source tree nothing tells
+// which of them is meant, and no other image may be had.
+func (s *Store) builtEarlier(ref string) ([]string, error) {
+	entries, err := s.Cache.Entries()
+	if err != nil {
+		return nil, err
+	}
+	entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Ref != ref || e.Origin != Built })
+	slices.SortFunc(entries, func(a, b Entry) int { return b.Created.Compare(a.Created) })
+	var keys []string
+	for _, e := range entries {
+		keys = append(keys, e.Key)
+	}
+	return keys, nil
 }
 
 // Missing reports whether an image is not in the cache. It changes nothing: a damaged entry counts as missing, and is kept.

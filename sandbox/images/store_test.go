@@ -195,6 +195,24 @@ func TestShort(t *testing.T) {
 	}
 }
 
+// TestGet_BuiltEarlierWithoutASourceTree: the command runs outside of the checkout from which the image was built.
+func TestGet_BuiltEarlierWithoutASourceTree(t *testing.T) {
+	s := newShop(t, "", false)
+	first, err := s.store.Get(t.Context(), s.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.store.SourceTree = ""
+	second, err := s.store.Get(t.Context(), s.image)
+	if err != nil || second.Key != first.Key || second.How != Present || s.builds != 1 {
+		t.Errorf("%d builds, %s %s, %v", s.builds, second.How, second.Key, err)
+	}
+	s.store.Mode = Pull
+	if _, err := s.store.Get(t.Context(), s.image); err == nil {
+		t.Error("--images pull took an image that was built")
+	}
+}
+
 func TestGet_RebuildsWhenASourceChanges(t *testing.T) {
 	s := newShop(t, "", false)
 	first, err := s.store.Get(t.Context(), s.image)
