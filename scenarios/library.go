@@ -70,21 +70,14 @@ func Load(nameOrPath string) (Scenario, error) {
 	return spec.Parse(nameOrPath, data)
 }
 
-// maxFile is the size of the largest scenario file, in bytes. The built-in ones have about 1,500.
-const maxFile = 1 << 20
-
-// readFile reads a regular file or a pipe, which /dev/stdin may be. A device such as /dev/zero would never end.
+// readFile reads a file up to the size that the grammar refuses, because a device such as /dev/zero has no end.
 func readFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s is larger than %d bytes", path, maxFile)
-	}
-	return data, err
+	return io.ReadAll(io.LimitReader(file, grammar.MaxFile+1))
 }
 
 func unknown(name, advice string) error {

@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 func TestLoad_FindsFilesAndBuiltinScenarios(t *testing.T) {
@@ -46,7 +44,9 @@ func TestLoad_BackgroundIsReserved(t *testing.T) {
 }
 
 func TestLoad_EndlessFile(t *testing.T) {
-	if _, err := Load("/dev/zero"); err == nil || !strings.Contains(err.Error(), "/dev/zero is larger than 1048576 bytes") || len(remedy.Of(err)) == 0 {
+	_, err := Load("/dev/zero")
+	var file *FileError
+	if !errors.As(err, &file) || !strings.Contains(err.Error(), "/dev/zero:1: the file is larger than 1048576 bytes") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -134,7 +134,8 @@ func (c *Cache) loadFile(name string, r io.Reader, folder string) (*Entry, error
 	case "files":
 		return nil, writeStream(filepath.Join(folder, rest), r)
 	}
-	data, err := io.ReadAll(r)
+	// An entry has a few hundred bytes.
+	data, err := io.ReadAll(io.LimitReader(r, 1<<20))
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ type fakeAPI struct {
 	// live is nil if the object was deleted.
 	live      *unstructured.Unstructured
 	broken    bool
-	conflicts int // JSON patches that are still refused because somebody else wrote the object
+	conflicts int // JSON patches that are still refused because a controller wrote the object
 	// writes counts the requests that changed the object.
 	writes int
 }

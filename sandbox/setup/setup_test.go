@@ -63,7 +63,7 @@ func TestInstall(t *testing.T) {
 		calls          []string
 		fails          []string
 	}{
-		{"the lists are fetched first, and nobody is asked", "", []string{"apt-get update", "apt-get install --yes --no-install-recommends podman debootstrap"}, nil},
+		{"the package lists are fetched first, without a question", "", []string{"apt-get update", "apt-get install --yes --no-install-recommends podman debootstrap"}, nil},
 		{"nothing asks back", `[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 1`, []string{"apt-get update", "apt-get install --yes --no-install-recommends podman debootstrap"}, nil},
 		{"the error contains the output of apt-get, and installation stops", "echo no route to the mirror; exit 100", []string{"apt-get update"}, []string{"running apt-get update", "no route to the mirror"}},
 	} {

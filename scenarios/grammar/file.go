@@ -10,8 +10,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFile is far above the size of a scenario that a person writes.
-const maxFile = 1 << 20
+// MaxFile is the size in bytes above which a file is refused. It is far above the size of a scenario that a person writes. A reader
+// needs one byte beyond it at most.
+const MaxFile = 1 << 20
 
 // File collects, while one file is read, the problems in it and the references that can be resolved only at its end.
 type File struct {
@@ -44,8 +45,8 @@ var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
 // Document parses a file that contains one YAML document.
 func (f *File) Document(data []byte) (Node, bool) {
 	top := Node{yaml: &yaml.Node{}, line: 1, file: f}
-	if len(data) > maxFile {
-		top.Problem("split it", "the file is larger than %d bytes", maxFile)
+	if len(data) > MaxFile {
+		top.Problem("split it", "the file is larger than %d bytes", MaxFile)
 		return top, false
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // the byte order mark of some editors
