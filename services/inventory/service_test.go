@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -27,9 +28,9 @@ func program(t *testing.T) pgtest.Program {
 	cfg.Migrations = Migrations()
 	p := pgtest.Serve(t, "inventoryservice", cfg, Register)
 	client := inventoryv1.NewInventoryServiceClient(p.Conn)
-	pgtest.Eventually(t, "the database is ready", func() bool {
-		_, err := client.GetStock(t.Context(), &inventoryv1.GetStockRequest{Sku: "sku-1"})
-		return err == nil
+	pgtest.Succeeds(t, "the database is ready", func(ctx context.Context) error {
+		_, err := client.GetStock(ctx, &inventoryv1.GetStockRequest{Sku: "sku-1"})
+		return err
 	})
 	return p
 }

@@ -225,10 +225,9 @@ func TestAudit_ManyOrders(t *testing.T) {
 	s.insertRows(t, "paymentservice", "payments", "payments", []string{"order_id", "user_id", "amount_cents", "state"}, [][]any{{"o-00700x", "u-1", 1, "charged"}})
 	s.sql(t, "UPDATE orders SET total_cents = 1 WHERE order_id IN ('o-00001', 'o-00701', 'o-01749')")
 	var got *orderv1.AuditResponse
-	pgtest.Eventually(t, "the books are read", func() bool {
-		var err error
-		got, err = client.Audit(t.Context(), &orderv1.AuditRequest{})
-		return err == nil
+	pgtest.Succeeds(t, "the books are read", func(ctx context.Context) (err error) {
+		got, err = client.Audit(ctx, &orderv1.AuditRequest{})
+		return err
 	})
 	for _, want := range []string{"stock is held for o-,", "o-00001 is confirmed over 1 cents, and its stock", "o-00001 is confirmed over 1 cents, and its payment",
 		"money is held for o-00700x,", "o-00701 is confirmed over 1 cents, and its stock", "o-00701 is confirmed over 1 cents, and its payment",

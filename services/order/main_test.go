@@ -104,10 +104,15 @@ func (s shop) serve(t testing.TB) orderv1.OrderServiceClient {
 
 func (s shop) wait(t testing.TB, client orderv1.OrderServiceClient) {
 	t.Helper()
-	pgtest.Eventually(t, "the shop is open", func() bool {
-		_, err1 := client.Audit(t.Context(), &orderv1.AuditRequest{})
-		_, err2 := userv1.NewUserServiceClient(s.conns["users"]).GetUser(t.Context(), &userv1.GetUserRequest{UserId: "u-9999"})
-		return err1 == nil && status.Code(err2) == codes.NotFound
+	pgtest.Succeeds(t, "the shop is open", func(ctx context.Context) error {
+		if _, err := client.Audit(ctx, &orderv1.AuditRequest{}); err != nil {
+			return err
+		}
+		_, err := userv1.NewUserServiceClient(s.conns["users"]).GetUser(ctx, &userv1.GetUserRequest{UserId: "u-9999"})
+		if status.Code(err) == codes.NotFound {
+			return nil
+		}
+		return fmt.Errorf("reading a user that does not exist: %v", err)
 	})
 }
 

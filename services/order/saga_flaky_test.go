@@ -88,9 +88,9 @@ func newBareService(t *testing.T) bareService {
 	st := &store{db: pgtest.Open(t, s.orders(t)), lease: testLease}
 	sg := &saga{store: st, inventory: f, payment: f, log: slog.New(slog.DiscardHandler), limit: 20 * time.Second, at: func(string) {}}
 	service := &Service{store: st, saga: sg, buyers: buyers{userv1.NewUserServiceClient(s.conns["users"]), newTestProfiles(t, 1)}, limit: 20 * time.Second}
-	pgtest.Eventually(t, "the shop is open", func() bool {
-		_, err := service.Audit(t.Context(), nil)
-		return err == nil
+	pgtest.Succeeds(t, "the shop is open", func(ctx context.Context) error {
+		_, err := service.Audit(ctx, nil)
+		return err
 	})
 	return bareService{service, f, &recovery{saga: sg, tracer: noop.NewTracerProvider().Tracer("")}}
 }

@@ -172,9 +172,9 @@ func TestCreateOrder_DatabaseReadOnly(t *testing.T) {
 		return refusal.Reason(err) == "DATABASE_READ_ONLY"
 	})
 	failover("off")
-	pgtest.Eventually(t, "orders succeed again", func() bool {
-		_, err := client.CreateOrder(t.Context(), request("k", "sku-2", 1))
-		return err == nil
+	pgtest.Succeeds(t, "orders succeed again", func(ctx context.Context) error {
+		_, err := client.CreateOrder(ctx, request("k", "sku-2", 1))
+		return err
 	})
 	settled(t, client)
 }

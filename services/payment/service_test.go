@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"context"
 	"errors"
 	"io"
 	"testing"
@@ -22,9 +23,9 @@ func program(t *testing.T) pgtest.Program {
 	cfg := server.Config(t, server.Database(t), "paymentservice", "payments")
 	cfg.Migrations = Migrations()
 	p := pgtest.Serve(t, "paymentservice", cfg, Register)
-	pgtest.Eventually(t, "the database is ready", func() bool {
-		_, err := paymentv1.NewPaymentServiceClient(p.Conn).Refund(t.Context(), &paymentv1.RefundRequest{OrderId: "ping"})
-		return err == nil
+	pgtest.Succeeds(t, "the database is ready", func(ctx context.Context) error {
+		_, err := paymentv1.NewPaymentServiceClient(p.Conn).Refund(ctx, &paymentv1.RefundRequest{OrderId: "ping"})
+		return err
 	})
 	return p
 }

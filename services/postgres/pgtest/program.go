@@ -91,3 +91,22 @@ func Eventually(t testing.TB, what string, holds func() bool) {
 		t.Fatal("not within a minute:", what)
 	}
 }
+
+// Succeeds calls do until it returns no error, and fails the test with the last error after a minute. what describes the condition. The
+// context of a call ends after five seconds, so one call that is never answered does not hide what the next one would tell.
+func Succeeds(t testing.TB, what string, do func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var last error
+	attempts := 0
+	if !poll(ctx, 10*time.Millisecond, func() bool {
+		attempts++
+		call, done := context.WithTimeout(ctx, 5*time.Second)
+		defer done()
+		last = do(call)
+		return last == nil
+	}) {
+		t.Fatalf("not within a minute: %s; the last of %d attempts: %v", what, attempts, last)
+	}
+}
