@@ -24,22 +24,36 @@ type DownOptions struct {
 	Forget func() error
 }
 
+// DownReport is what Down did.
+type DownReport struct {
+	// Found reports whether there was a cluster, which is removed now.
+	Found bool
+	// Unanswered are the engines that did not answer. A cluster there was neither found nor removed.
+	Unanswered []UnansweredEngine
+}
+
+// UnansweredEngine is an engine that did not answer.
+type UnansweredEngine struct {
+	Engine string
+	Err    error
+}
+
 // Down removes the sandbox: container, volume, network, kubeconfig, state and lock. It is a no-op if there is no sandbox, and never touches objects
-// that the sandbox did not create. It reports whether there was a cluster.
-func Down(ctx context.Context, o DownOptions) (bool, error) {
+// that the sandbox did not create.
+func Down(ctx context.Context, o DownOptions) (DownReport, error) {
 	if err := CheckName(o.Name); err != nil {
-		return false, err
+		return DownReport{}, err
 	}
 	unlock, err := Lock(o.Folders, o.Name, "down")
 	if err != nil {
-		return false, err
+		return DownReport{}, err
 	}
 	defer unlock()
 	if _, err := PrepareEngines(o.Folders); err != nil {
-		return false, err
+		return DownReport{}, err
 	}
 	rec := newRecorder(o.Observe)
-	found := false
+	var found DownReport
 	err = rec.step(ctx, "cluster", func(ctx context.Context, _ func(string)) error {
 		found, err = removeCluster(ctx, o, func(text string) { rec.note("cluster", text) })
 		return err
@@ -56,7 +70,7 @@ func Down(ctx context.Context, o DownOptions) (bool, error) {
 
 // removeCluster removes the cluster from the engine named in the sandbox's state. If the state is missing or damaged, it searches every engine, or
 // only the one named in the options, for a cluster with the labels of this sandbox.
-func removeCluster(ctx context.Context, o DownOptions, note func(string)) (bool, error) {
+func removeCluster(ctx context.Context, o DownOptions, note func(string)) (DownReport, error) {
 	s, damaged := readState(o.Folders, o.Name)
 	if damaged != nil {
 		s = state{}
@@ -68,7 +82,7 @@ func removeCluster(ctx context.Context, o DownOptions, note func(string)) (bool,
 			engines = []string{o.Engine}
 		}
 	}
-	found := false
+	var report DownReport
 	var refusals []error
 	for _, name := range engines {
 		removed, err := removeFrom(ctx, o, name, s)
@@ -80,27 +94,28 @@ func removeCluster(ctx context.Context, o DownOptions, note func(string)) (bool,
 		}
 		if err != nil {
 			refusals = append(refusals, err)
+			report.Unanswered = append(report.Unanswered, UnansweredEngine{name, err})
 		}
-		found = found || removed
+		report.Found = report.Found || removed
 	}
 	switch {
-	case len(refusals) == 0 || found:
-		return found, nil
+	case len(refusals) == 0 || report.Found:
+		return report, nil
 	// Without a state the sandbox most likely never existed.
 	case s.Engine == "" && damaged == nil && o.Engine == "":
 		for _, err := range refusals {
 			note("not searched: " + strings.ReplaceAll(err.Error(), "\n", " "))
 		}
-		return false, nil
+		return report, nil
 	}
 	err := errors.Join(refusals...)
 	if len(remedy.Of(err)) > 0 {
-		return false, err
+		return report, err
 	}
 	if len(engines) > 1 {
-		return false, remedy.Wrap(err, remedy.Command("down", "--engine", "ENGINE").If("ENGINE is the one that created it"))
+		return report, remedy.Wrap(err, remedy.Command("down", "--engine", "ENGINE").If("ENGINE is the one that created it"))
 	}
-	return false, remedy.Wrap(err, remedy.Command("doctor"))
+	return report, remedy.Wrap(err, remedy.Command("doctor"))
 }
 
 // removeFrom removes the cluster from one engine if it belongs to this sandbox.

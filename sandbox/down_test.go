@@ -58,7 +58,7 @@ func TestDown(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || found != c.found {
+			if err != nil || found.Found != c.found {
 				t.Fatalf("found %v, %v", found, err)
 			}
 			var removed []string
@@ -74,7 +74,7 @@ func TestDown(t *testing.T) {
 				t.Errorf("the sandbox's folder is still there: %v", left)
 			}
 			fixture.Programs(t, map[string]string{"docker": without, "podman": without})
-			if again, err := Down(t.Context(), DownOptions{Name: "one", Folders: f}); err != nil || again {
+			if again, err := Down(t.Context(), DownOptions{Name: "one", Folders: f}); err != nil || again.Found {
 				t.Errorf("the second time: %v, %v", again, err)
 			}
 		})

@@ -45,10 +45,12 @@ func builtin(file string) (Scenario, error) {
 	return spec.Parse(path.Base(file), data)
 }
 
-// Load reads a scenario by its path or by the name of a built-in one. A name with a slash, or with the extension .yaml, .yml or .json, is a path.
+// Load reads a scenario by its path or by the name of a built-in one. A name with a slash, or with the extension .yaml, .yml or .json, is a path; any
+// other name is a built-in scenario before it is a file.
 //
 // If there is no such file or scenario, the error is [ErrUnknown]. If the file is wrong, it is a [*FileError].
 func Load(nameOrPath string) (Scenario, error) {
+	info, noFile := os.Stat(nameOrPath)
 	if !strings.ContainsAny(nameOrPath, `/\`) && !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(nameOrPath)) {
 		var names []string
 		for _, sc := range Builtin() {
@@ -57,12 +59,18 @@ func Load(nameOrPath string) (Scenario, error) {
 			}
 			names = append(names, sc.Name)
 		}
-		return Scenario{}, unknown(nameOrPath, grammar.Suggest(nameOrPath, names))
+		if noFile != nil {
+			return Scenario{}, unknown(nameOrPath, grammar.Suggest(nameOrPath, names))
+		}
 	}
-	data, err := readFile(nameOrPath)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(noFile, fs.ErrNotExist) {
 		return Scenario{}, unknown(nameOrPath, "check the path, or use a built-in one: sandbox scenarios")
 	}
+	if noFile == nil && info.IsDir() {
+		return Scenario{}, remedy.Errorf(remedy.Advice("name the files in it: "+remedy.Quote(filepath.Clean(nameOrPath))+"/*.yaml"),
+			"reading the scenario: %s is a directory", nameOrPath)
+	}
+	data, err := readFile(nameOrPath)
 	if err != nil {
 		return Scenario{}, remedy.Wrap(fmt.Errorf("reading the scenario: %w", err),
 			remedy.Advice("use a file that can be read, such as one that `sandbox scenarios show NAME` printed"))

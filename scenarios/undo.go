@@ -39,7 +39,11 @@ func Leftovers(journalDir string, running int) ([]report.Leftover, error) {
 	return journal.Leftovers(journalDir, running)
 }
 
-// Forget takes a leftover off the list, by its number, and leaves the cluster as it is. The caller holds the sandbox's lock.
+// ErrNotLeft means that no leftover has the number that was given.
+var ErrNotLeft = journal.ErrNotLeft
+
+// Forget takes a leftover off the list, by its number, and leaves the cluster as it is. It returns ErrNotLeft if there is none with this number. The
+// caller holds the sandbox's lock.
 func Forget(journalDir string, number int) (report.Leftover, error) {
 	return journal.Forget(journalDir, number)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,14 +41,11 @@ func newDown(proc process, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			doc := newDownDocument(g.name, found)
 			if asJSON {
-				return writeJSON(proc.stdout, downDocument{Name: g.name, WasUp: found})
+				return writeJSON(proc.stdout, doc)
 			}
-			if found {
-				fmt.Fprintf(proc.stdout, "sandbox %q is down\n", g.name)
-			} else {
-				fmt.Fprintf(proc.stdout, "sandbox %q was not up\n", g.name)
-			}
+			doc.writeText(proc.stdout, g)
 			return nil
 		},
 	}
@@ -59,4 +58,30 @@ func newDown(proc process, g *globals) *cobra.Command {
 type downDocument struct {
 	Name  string `json:"name"`
 	WasUp bool   `json:"wasUp"`
+	// Unanswered are the engines that could not be searched.
+	Unanswered []unansweredEngine `json:"unanswered,omitempty"`
+}
+
+type unansweredEngine struct {
+	Engine string `json:"engine"`
+	Error  string `json:"error"`
+}
+
+func newDownDocument(name string, r sandbox.DownReport) downDocument {
+	return downDocument{Name: name, WasUp: r.Found, Unanswered: each(r.Unanswered, func(u sandbox.UnansweredEngine) unansweredEngine {
+		return unansweredEngine{u.Engine, u.Err.Error()}
+	})}
+}
+
+func (d downDocument) writeText(out io.Writer, g *globals) {
+	switch {
+	case d.WasUp:
+		fmt.Fprintf(out, "sandbox %q is down\n", d.Name)
+	case len(d.Unanswered) == 0:
+		fmt.Fprintf(out, "sandbox %q was not up\n", d.Name)
+	default:
+		names := strings.Join(each(d.Unanswered, func(u unansweredEngine) string { return u.Engine }), ", ")
+		fmt.Fprintf(out, "sandbox %q was not found; not searched, because there was no answer: %s\n", d.Name, names)
+		fmt.Fprintf(out, "try: %s   (if the sandbox was made with it)\n", g.command("down --engine "+d.Unanswered[0].Engine))
+	}
 }

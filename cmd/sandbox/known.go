@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
@@ -48,12 +49,13 @@ func checkCall(c scenarios.Call) *scenarios.CallError {
 	}
 	template, err := loadspec.ParseTemplate(c.Request)
 	if err != nil {
-		return &scenarios.CallError{Field: "request", Message: err.Error()}
+		return &scenarios.CallError{Field: "request", Message: err.Error(), Remedy: firstRemedy(err)}
 	}
 	request := template.Render(0, 0)
 	var fields map[string]any
 	if err := json.Unmarshal([]byte(request), &fields); err != nil {
-		return &scenarios.CallError{Field: "request", Message: fmt.Sprintf("not a request: %s", err)}
+		return &scenarios.CallError{Field: "request", Message: fmt.Sprintf("not a request: %s", err),
+			Remedy: "put templates into texts, and write numbers in decimal"}
 	}
 	if path, valid, ok := unknownField(method.Input(), fields); !ok {
 		return &scenarios.CallError{Field: "request." + path, Remedy: scenarios.Suggest(path[strings.LastIndex(path, ".")+1:], valid),
@@ -146,4 +148,13 @@ var protoPrefix = regexp.MustCompile(`^proto:\s*(\(line \d+:\d+\):\s*)?`)
 
 func plainProto(err error) string {
 	return protoPrefix.ReplaceAllString(strings.ReplaceAll(err.Error(), "\u00a0", " "), "")
+}
+
+// firstRemedy returns the line with the first remedy of an error; empty if it has none.
+func firstRemedy(err error) string {
+	all := remedy.Of(err)
+	if len(all) == 0 {
+		return ""
+	}
+	return all[0].Lines(nil)[0]
 }

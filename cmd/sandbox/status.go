@@ -75,11 +75,11 @@ func newStatus(proc process, g *globals) *cobra.Command {
 			} else {
 				err = doc.writeTable(proc.stdout)
 			}
-			if len(doc.LeftBehind) > 0 {
+			if len(doc.LeftBehind) > 0 && doc.Ready {
 				fmt.Fprintln(proc.stderr, "to undo changes that killed runs left behind:", g.command("undo"))
 			}
 			if err == nil && !doc.Ready {
-				return &codedError{code: exitEnvironment, err: remedy.Wrap(fmt.Errorf("sandbox %q is not ready", g.name), remedy.Command("up"))}
+				return &codedError{code: exitEnvironment, err: doc.notReady()}
 			}
 			return err
 		},
@@ -128,6 +128,15 @@ func newStatusDocument(ctx context.Context, c inspected, folders sandbox.Folders
 		doc.Images = append(doc.Images, imageStatus{Ref: e.Ref, Origin: e.Origin})
 	}
 	return doc, nil
+}
+
+// notReady returns the error for a sandbox that is not ready. What a killed run left behind is the first suspect, so it is undone first.
+func (d statusDocument) notReady() error {
+	remedies := []remedy.Remedy{remedy.Command("up")}
+	if len(d.LeftBehind) > 0 {
+		remedies = []remedy.Remedy{remedy.Command("undo"), remedy.Command("up").If("that does not help")}
+	}
+	return remedy.Wrap(fmt.Errorf("sandbox %q is not ready", d.Name), remedies...)
 }
 
 func newReleaseStatus(r live.ReleaseStatus) releaseStatus {

@@ -29,7 +29,7 @@ func newUndo(proc process, g *globals) *cobra.Command {
 		Long: `Undo changes that were left behind by runs that were killed or could not clean up. A value that another program has changed since then
 is left as it is and reported. The next "sandbox run" does the same before it starts.
 
-Exit codes: 0 nothing is left, 3 the cluster cannot be reached, 5 a change could not be undone.`,
+Exit codes: 0 nothing is left, 2 no change has the number of --forget, 3 the cluster cannot be reached, 5 a change could not be undone.`,
 		Example: `  sandbox undo --list        # list the changes
   sandbox undo               # undo them
   sandbox undo --forget 3    # keep change 3 and remove it from the list`,
@@ -115,6 +115,9 @@ func forgetLeft(proc process, g *globals, number int, asJSON bool) error {
 	}
 	defer unlock()
 	forgotten, err := scenarios.Forget(folders.Journal(g.name), number)
+	if errors.Is(err, scenarios.ErrNotLeft) {
+		return &codedError{exitUsage, err}
+	}
 	if err != nil {
 		return err
 	}

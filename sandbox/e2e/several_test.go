@@ -30,7 +30,7 @@ func TestUp_TwoSandboxesInOneProcess(t *testing.T) {
 			t.Cleanup(func() {
 				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 				defer cancel()
-				if found, err := sandbox.Down(ctx, sandbox.DownOptions{Name: name, Folders: folders}); err != nil || !found {
+				if found, err := sandbox.Down(ctx, sandbox.DownOptions{Name: name, Folders: folders}); err != nil || !found.Found {
 					t.Errorf("removing %s: found %v, %v", name, found, err)
 				}
 			})

@@ -3,9 +3,12 @@ package grammar
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"strconv"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -49,7 +52,15 @@ func (f *File) Document(data []byte) (Node, bool) {
 		top.Problem("split it", "the file is larger than %d bytes", MaxFile)
 		return top, false
 	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // the byte order mark of some editors
+	// Some editors write a byte order mark.
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if !isUTF16(data) {
+		if line, what, remedy := notText(data); what != "" {
+			top.line = line
+			top.Problem(remedy, "%s", what)
+			return top, false
+		}
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document yaml.Node
 	switch err := decoder.Decode(&document); {
@@ -70,6 +81,29 @@ func (f *File) Document(data []byte) (Node, bool) {
 	top.yaml = document.Content[0]
 	top.line = max(1, top.yaml.Line)
 	return top, true
+}
+
+// isUTF16 reports whether a file starts with the byte order mark of UTF-16, which YAML allows.
+func isUTF16(data []byte) bool {
+	return bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff})
+}
+
+// notText finds the first place that is not text. It returns its line, what is wrong there, and the remedy; what is empty if all is text.
+func notText(data []byte) (line int, what, remedy string) {
+	line = 1
+	for column := 1; len(data) > 0; column++ {
+		r, size := utf8.DecodeRune(data)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return line, fmt.Sprintf("byte 0x%02x at character %d is not UTF-8", data[0], column), "save the file as UTF-8"
+		case r == '\n':
+			line, column = line+1, 0
+		case r != '\t' && r != '\r' && r != '\u0085' && unicode.IsControl(r):
+			return line, fmt.Sprintf("%U at character %d is a control character", r, column), "remove it; in a text with double quotes, write it as an escape such as \\x00"
+		}
+		data = data[size:]
+	}
+	return 0, "", ""
 }
 
 // last reads to the end of the file. Only empty documents may follow, because a file may end with three dashes.

@@ -48,7 +48,7 @@ func read[T any](o Object, x scalar, fallback T, parse func(string) (T, error)) 
 
 // Text reads a text of one line without control characters; empty if absent.
 func (o Object) Text(name string) string {
-	return read(o, scalar{name, "a text", "write a name"}, "", func(s string) (string, error) {
+	return read(o, scalar{name, "a text", "write one line of text"}, "", func(s string) (string, error) {
 		if strings.TrimSpace(s) == "" {
 			return "", fmt.Errorf("want a text, got %q", s)
 		}

@@ -178,12 +178,20 @@ func (sc Scenario) longest() time.Duration {
 	return d
 }
 
+// limitsCanBeExceeded checks that the window of each limit fits into the run, and that enough calls fall due in it for a ratio.
 func limitsCanBeExceeded(p *problems) {
 	for i, l := range p.sc.Abort {
-		if longest := p.sc.longest(); l.Window() > longest {
-			path := p.sc.kindPath(fmt.Sprintf("spec.abort[%d]", i), grammar.Names(expect.Limits()))
-			p.add(path+".for", "try: for: 10s",
+		path := p.sc.kindPath(fmt.Sprintf("spec.abort[%d]", i), grammar.Names(expect.Limits())) + ".for"
+		longest, rate := p.sc.longest(), p.sc.fastest(l.Load())
+		due := float64(rate) * l.Window().Seconds()
+		switch {
+		case l.Window() > longest:
+			p.add(path, "try: for: 10s",
 				"the window of %s is longer than a run of this file can take, which is %s: the limit guards nothing", l.Window(), longest)
+		case rate > 0 && due < expect.WindowCalls:
+			p.add(path, fmt.Sprintf("try: for: %s", secondsFor(expect.WindowCalls, rate)),
+				"at %s only %s calls of %s fall due in the window of %s, which needs %d",
+				rate, text.Decimal(text.RoundDown(due)), l.Load(), l.Window(), expect.WindowCalls)
 		}
 	}
 }

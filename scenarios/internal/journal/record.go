@@ -137,6 +137,9 @@ func Leftovers(dir string, running int) ([]report.Leftover, error) {
 	return all, errors.Join(failed...)
 }
 
+// ErrNotLeft means that no change with this number is left.
+var ErrNotLeft = errors.New("no such change is left")
+
 // Forget takes a leftover off the list, by its number, and leaves the cluster as it is. The caller holds the sandbox's lock.
 func Forget(dir string, number int) (report.Leftover, error) {
 	all, err := Leftovers(dir, 0)
@@ -146,7 +149,7 @@ func Forget(dir string, number int) (report.Leftover, error) {
 	found := slices.DeleteFunc(all, func(l report.Leftover) bool { return l.Number != number || number <= 0 })
 	switch len(found) {
 	case 0:
-		return report.Leftover{}, remedy.Wrap(fmt.Errorf("forgetting number %d: no such change is left", number), remedy.Command("undo", "--list"))
+		return report.Leftover{}, remedy.Errorf(remedy.Command("undo", "--list"), "forgetting number %d: %w", number, ErrNotLeft)
 	case 1:
 	default: // journals of the first version each count from 1
 		return report.Leftover{}, remedy.Wrap(fmt.Errorf("forgetting number %d: %d journals have a change of this number", number, len(found)),

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -191,24 +192,45 @@ var errPortTaken = errors.New("the port of PostgreSQL is taken")
 // listen starts the server for the first time. Another process may take the free port before the server does, so it tries a few ports.
 func (s *Server) listen(ctx context.Context) error {
 	var err error
-	for range 5 {
-		if s.port, err = freePort(); err != nil {
-			return err
+	for range 20 {
+		if s.port, err = freePort(); err == nil {
+			err = s.Resume(ctx)
 		}
-		if err = s.Resume(ctx); !errors.Is(err, errPortTaken) {
+		if !errors.Is(err, errPortTaken) {
 			return err
 		}
 	}
 	return err
 }
 
+// freePort returns a port below those that the kernel gives to clients. While a server is killed, a client of its own could get its port otherwise:
+// it would connect to itself, and the server could not start again.
 func freePort() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	const lowest = 10000
+	below := lowest + rand.IntN(max(1, firstClientPort()-lowest)) //nolint:gosec // not a secret
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(below)))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", errPortTaken, err)
 	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	return port, errors.Join(err, listener.Close())
+	return strconv.Itoa(below), listener.Close()
+}
+
+// firstClientPort returns the first port that the kernel gives to clients.
+func firstClientPort() int {
+	const usual = 32768
+	data, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err != nil {
+		return usual
+	}
+	fields := strings.Fields(string(data))
+	if len(fields) == 0 {
+		return usual
+	}
+	first, err := strconv.Atoi(fields[0])
+	if err != nil {
+		return usual
+	}
+	return first
 }
 
 // startLimit is how long a server may take until it accepts connections. A test machine may be very busy.
