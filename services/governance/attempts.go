@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/balancer/roundrobin"
 	"google.golang.org/grpc/serviceconfig"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 )
 
 // Names of the two load-balancing policies of gRPC, extended to count attempts. An interceptor sees a call once; a picker sees each attempt.
@@ -124,7 +126,7 @@ func (b *retryBudget) reset() {
 }
 
 func (b *retryBudget) spend(c *clientCall, attempt int32, err error) {
-	retriable := slices.Contains(retriableCodes(c.rule.retry), codeName(status.Code(err)))
+	retriable := slices.Contains(retriableCodes(c.rule.retry), rpccode.Name(status.Code(err)))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {

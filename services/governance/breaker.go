@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -153,7 +154,7 @@ func (b *breaker) admitProbe(cfg *BreakerConfig) (word uint64, err error) {
 // done counts the outcome of an admitted call.
 func (b *breaker) done(t ticket, err error) {
 	b.inFlight.Add(-1)
-	code := codeOf(err)
+	code := rpccode.Of(err)
 	b.mu.Lock()
 	if uint64(t) != b.word.Load() {
 		b.mu.Unlock()
@@ -166,15 +167,15 @@ func (b *breaker) done(t ticket, err error) {
 		if state == halfOpen {
 			b.admitted--
 		}
-	case state == halfOpen && IsFailure(code):
-		b.transitionTo(open, "probe_failed", "a probe failed with "+codeName(code))
+	case state == halfOpen && rpccode.IsFailure(code):
+		b.transitionTo(open, "probe_failed", "a probe failed with "+rpccode.Name(code))
 	case state == halfOpen:
 		if b.succeeded++; b.succeeded >= cfg.Probes {
 			b.transitionTo(closed, "probes_succeeded", fmt.Sprintf("%d probes in a row succeeded", b.succeeded))
 		}
 	case state == closed:
-		b.counts.add(b.age(), !IsFailure(code))
-		if IsFailure(code) && !cfg.Disabled && b.tooManyFailed(cfg) {
+		b.counts.add(b.age(), !rpccode.IsFailure(code))
+		if rpccode.IsFailure(code) && !cfg.Disabled && b.tooManyFailed(cfg) {
 			b.transitionTo(open, "failure_ratio", fmt.Sprintf("%.1f%% of %d calls failed",
 				100*float64(b.counts.failed)/float64(b.counts.ok+b.counts.failed), b.counts.ok+b.counts.failed))
 		}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -26,8 +27,8 @@ func oracle(cfg BreakerConfig) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 			finished := n.TotalSuccesses + n.TotalFailures
 			return finished >= cfg.MinCalls && float64(n.TotalFailures) >= cfg.FailureRatio*float64(finished)
 		},
-		IsSuccessful: func(err error) bool { return !IsFailure(codeOf(err)) },
-		IsExcluded:   func(err error) bool { return codeOf(err) == codes.Canceled },
+		IsSuccessful: func(err error) bool { return !rpccode.IsFailure(rpccode.Of(err)) },
+		IsExcluded:   func(err error) bool { return rpccode.Of(err) == codes.Canceled },
 	})
 }
 

@@ -2,7 +2,6 @@ package governance
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
 	"slices"
 	"strings"
@@ -15,18 +14,6 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
-
-func TestIsFailure_Codes(t *testing.T) {
-	failures := []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown, codes.DataLoss, codes.ResourceExhausted}
-	for c := codes.OK; c <= codes.Unauthenticated; c++ {
-		if got, want := IsFailure(c), slices.Contains(failures, c); got != want {
-			t.Errorf("IsFailure(%s) = %v", c, got)
-		}
-	}
-	if codeOf(context.DeadlineExceeded) != codes.DeadlineExceeded || codeOf(context.Canceled) != codes.Canceled {
-		t.Error("a bare context error has the wrong code")
-	}
-}
 
 // begin admits a call and returns the function that ends it.
 func begin(b *Breakers, callee, method string) (done func(error), err error) {

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
@@ -25,20 +26,13 @@ type BreakerConfig struct {
 }
 
 func (c BreakerConfig) withDefaults() BreakerConfig {
-	orDefault(&c.FailureRatio, 0.25)
-	orDefault(&c.MinCalls, 20)
-	orDefault(&c.Window, 10*time.Second)
-	orDefault(&c.Open, 5*time.Second)
-	orDefault(&c.Probes, 5)
-	orDefault(&c.MaxConcurrent, 100)
+	c.FailureRatio = cmp.Or(c.FailureRatio, 0.25)
+	c.MinCalls = cmp.Or(c.MinCalls, 20)
+	c.Window = cmp.Or(c.Window, 10*time.Second)
+	c.Open = cmp.Or(c.Open, 5*time.Second)
+	c.Probes = cmp.Or(c.Probes, 5)
+	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 100)
 	return c
-}
-
-func orDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // withPolicy returns the settings under a policy, which overrides the fields that it sets.
@@ -46,19 +40,12 @@ func (c BreakerConfig) withPolicy(p *policyv1.Breaker) BreakerConfig {
 	if p == nil {
 		return c
 	}
-	override(&c.FailureRatio, p.GetFailureRatio())
-	override(&c.MinCalls, p.GetMinCalls())
-	override(&c.Window, p.GetWindow().AsDuration())
-	override(&c.Open, p.GetOpen().AsDuration())
-	override(&c.Probes, p.GetProbes())
-	override(&c.MaxConcurrent, int64(p.GetMaxConcurrent()))
+	c.FailureRatio = cmp.Or(p.GetFailureRatio(), c.FailureRatio)
+	c.MinCalls = cmp.Or(p.GetMinCalls(), c.MinCalls)
+	c.Window = cmp.Or(p.GetWindow().AsDuration(), c.Window)
+	c.Open = cmp.Or(p.GetOpen().AsDuration(), c.Open)
+	c.Probes = cmp.Or(p.GetProbes(), c.Probes)
+	c.MaxConcurrent = cmp.Or(int64(p.GetMaxConcurrent()), c.MaxConcurrent)
 	c.Disabled = p.GetDisabled()
 	return c
-}
-
-func override[T comparable](field *T, value T) {
-	var zero T
-	if value != zero {
-		*field = value
-	}
 }

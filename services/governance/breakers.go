@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -39,7 +41,7 @@ type Breakers struct {
 	metrics *Metrics
 	events  *Events
 	origin  time.Time
-	all     onceMap[edge, *methodBreaker]
+	all     oncemap.Map[edge, *methodBreaker]
 
 	mu     sync.Mutex
 	states map[edge]BreakerState
@@ -74,7 +76,7 @@ func (b *Breakers) Snapshot() []BreakerState {
 	return list
 }
 
-func (b *Breakers) of(e edge) *methodBreaker { return b.all.of(e, b.make) }
+func (b *Breakers) of(e edge) *methodBreaker { return b.all.Of(e, b.make) }
 
 // since is a monotonic clock, which changes of the wall clock do not affect.
 func (b *Breakers) since() time.Duration { return time.Since(b.origin) }
@@ -100,7 +102,7 @@ func (m *methodBreaker) allow(policy *policyv1.Breaker) (ticket, error) {
 	}
 	t, err := m.breaker.allow()
 	if err != nil && m.rejectedOpen != nil {
-		if codeOf(err) == codes.ResourceExhausted {
+		if rpccode.Of(err) == codes.ResourceExhausted {
 			m.rejectedCount.Inc()
 		} else {
 			m.rejectedOpen.Inc()

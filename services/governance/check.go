@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -124,7 +125,7 @@ func (c *checker) retry(at string, t *policyv1.Retry) {
 	c.want(t.GetIdempotent(), at+"idempotent", "must be true: retry only methods that may be called twice")
 	c.want(t.GetMaxAttempts() >= 2 && t.GetMaxAttempts() <= 5, at+"maxAttempts", "must be from 2 to 5, or 1 for no retries")
 	for i, name := range t.GetCodes() {
-		code, known := codeNamed(name)
+		code, known := rpccode.Named(name)
 		c.want(known && slices.Contains(safeToRetry, code), fmt.Sprintf("%scodes[%d]", at, i),
 			fmt.Sprintf("%q is not UNAVAILABLE, RESOURCE_EXHAUSTED or ABORTED", name))
 	}
@@ -142,7 +143,7 @@ func (c *checker) fault(at string, f *policyv1.Fault) {
 		c.duration(at+"delay.fixed", k.Delay.GetFixed(), 0)
 		c.duration(at+"delay.jitter", k.Delay.GetJitter(), 0)
 	case *policyv1.Fault_Abort:
-		code, known := codeNamed(k.Abort.GetCode())
+		code, known := rpccode.Named(k.Abort.GetCode())
 		c.wantTry(known && code != codes.OK, at+"abort.code", fmt.Sprintf("%q is not a gRPC error code", k.Abort.GetCode()), "UNAVAILABLE")
 	case nil:
 		c.want(false, strings.TrimSuffix(at, "."), "has none of delay, abort, hang and cut")

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,7 +41,7 @@ type ClientConfig struct {
 }
 
 func (c ClientConfig) withDefaults() ClientConfig {
-	orDefault(&c.Timeout, time.Second)
+	c.Timeout = cmp.Or(c.Timeout, time.Second)
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics()
 	}
@@ -58,7 +59,7 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 		return nil, errors.New("dialing: the configuration names no callee")
 	}
 	cfg = cfg.withDefaults()
-	orDefault(&cfg.ServerName, hostOf(target))
+	cfg.ServerName = cmp.Or(cfg.ServerName, hostOf(target))
 	transport := insecure.NewCredentials()
 	if cfg.Identity != nil {
 		transport = credentials.NewTLS(cfg.Identity.ClientTLS(cfg.ServerName))

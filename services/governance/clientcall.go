@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -22,7 +24,7 @@ type client struct {
 	cfg     ClientConfig
 	log     *slog.Logger
 	tracer  *tracer
-	methods onceMap[string, *clientMethod]
+	methods oncemap.Map[string, *clientMethod]
 	budget  *retryBudget
 }
 
@@ -49,7 +51,7 @@ func newClient(cfg ClientConfig) *client {
 }
 
 func (c *client) method(fullMethod, kind string) *clientMethod {
-	return c.methods.of(fullMethod, func(fullMethod string) *clientMethod {
+	return c.methods.Of(fullMethod, func(fullMethod string) *clientMethod {
 		e := edge{c.cfg.Callee, bareMethod(fullMethod)}
 		m := &clientMethod{edge: e, metrics: c.cfg.Metrics.client.method(kind, e.method, e.callee),
 			span:    newSpanTemplate(trace.SpanKindClient, e.method, attribute.String("callee", e.callee)),
@@ -134,7 +136,7 @@ func (c *clientCall) end(err error) {
 	if !c.ended.CompareAndSwap(false, true) {
 		return
 	}
-	code := codeOf(err)
+	code := rpccode.Of(err)
 	took := time.Since(c.started)
 	if c.admitted {
 		c.method.breaker.done(c.ticket, c.outcome(err, took))

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -13,8 +14,8 @@ type compiled struct {
 	source *policyv1.EffectivePolicy
 	// exempt has the patterns of methods that are exempt in addition to alwaysExempt.
 	exempt  []string
-	servers onceMap[string, *serverRule]
-	clients onceMap[edge, *clientRule]
+	servers oncemap.Map[string, *serverRule]
+	clients oncemap.Map[edge, *clientRule]
 }
 
 // edge is a method of a callee. method has no leading slash.
@@ -51,10 +52,10 @@ func compile(p *policyv1.EffectivePolicy, exempt ...string) *compiled {
 	return &compiled{source: p, exempt: exempt}
 }
 
-func (c *compiled) server(method string) *serverRule { return c.servers.of(method, c.serverRule) }
+func (c *compiled) server(method string) *serverRule { return c.servers.Of(method, c.serverRule) }
 
 func (c *compiled) client(callee, method string) *clientRule {
-	return c.clients.of(edge{callee, method}, c.clientRule)
+	return c.clients.Of(edge{callee, method}, c.clientRule)
 }
 
 func (c *compiled) serverRule(method string) *serverRule {

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 )
 
 // FallbackHeader marks an answer that did not come from the callee. Its value is <callee>/<package.Service/Method> and the code of the
@@ -49,7 +51,7 @@ type message[T any] interface {
 
 // shouldFallBack reports whether the fallback applies to a failure.
 func (c *clientCall) shouldFallBack(cause error) bool {
-	return !c.rule.noFallback && IsFailure(codeOf(cause))
+	return !c.rule.noFallback && rpccode.IsFailure(rpccode.Of(cause))
 }
 
 // fallBack answers a failed call. ctx is the context that the caller passed: the one of the call, with its deadline and span, has ended.
@@ -67,7 +69,7 @@ func (c *clientCall) fallBack(ctx context.Context, req, reply any, cause error, 
 
 // markFallback records the use of a fallback in metrics, the span and the headers.
 func (c *clientCall) markFallback(ctx context.Context, cause error, opts []grpc.CallOption) {
-	code := codeName(codeOf(cause))
+	code := rpccode.Name(rpccode.Of(cause))
 	c.client.cfg.Metrics.fallbacks.WithLabelValues(c.method.callee, c.method.method, code).Inc()
 	trace.SpanFromContext(ctx).AddEvent("fallback", trace.WithAttributes(attribute.String("callee", c.method.callee), attribute.String("code", code)))
 	mark := metadata.Pairs(FallbackHeader, c.method.callee+"/"+c.method.method+" "+code)

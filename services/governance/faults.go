@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
@@ -41,7 +43,7 @@ func faultsFor(all []*policyv1.Fault, callee, method string) (list []*fault) {
 
 func newFault(p *policyv1.Fault) *fault {
 	f := &fault{name: p.GetName(), share: p.GetPercent() / 100, metadata: map[string]string{}}
-	orDefault(&f.share, 1)
+	f.share = cmp.Or(f.share, 1)
 	for key, value := range p.GetMetadata() {
 		// gRPC writes keys in lower case.
 		f.metadata[strings.ToLower(key)] = value
@@ -50,9 +52,9 @@ func newFault(p *policyv1.Fault) *fault {
 	case *policyv1.Fault_Delay:
 		f.kind, f.fixed, f.jitter = "delay", k.Delay.GetFixed().AsDuration(), k.Delay.GetJitter().AsDuration()
 	case *policyv1.Fault_Abort:
-		code, _ := codeNamed(k.Abort.GetCode())
+		code, _ := rpccode.Named(k.Abort.GetCode())
 		message := k.Abort.GetMessage()
-		orDefault(&message, "a fault was injected")
+		message = cmp.Or(message, "a fault was injected")
 		f.kind, f.abort = "abort", refusal.New(code, ReasonFaultInjected, message)
 	case *policyv1.Fault_Hang:
 		f.kind = "hang"

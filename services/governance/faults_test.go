@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -91,7 +92,7 @@ func TestFaults_Kinds(t *testing.T) {
 						}
 						// The breaker sees the same as the caller, whichever side has the fault.
 						wantState := StateClosed
-						if IsFailure(c.want) {
+						if rpccode.IsFailure(c.want) {
 							wantState = StateOpen
 						}
 						eventually(t, "the breaker is "+wantState, func() bool { return breakers.Snapshot()[0].State == wantState })

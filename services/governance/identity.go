@@ -2,6 +2,7 @@ package governance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -52,7 +53,7 @@ type credential struct {
 
 // NewIdentity reads the files. It fails if they cannot be used now. Watch follows later changes.
 func NewIdentity(cfg IdentityConfig) (*Identity, error) {
-	orDefault(&cfg.Every, time.Second)
+	cfg.Every = cmp.Or(cfg.Every, time.Second)
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}

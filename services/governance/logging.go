@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -39,14 +40,14 @@ func (h tracedHandler) WithGroup(name string) slog.Handler {
 // logCall logs failures as errors and everything else at debug level. Refusals by the policy are not logged as errors, because events and
 // metrics report them.
 func logCall(ctx context.Context, log *slog.Logger, message, method string, took time.Duration, err error) {
-	level, code := slog.LevelDebug, codeOf(err)
-	if IsFailure(code) && refusal.Reason(err) == "" {
+	level, code := slog.LevelDebug, rpccode.Of(err)
+	if rpccode.IsFailure(code) && refusal.Reason(err) == "" {
 		level = slog.LevelError
 	}
 	if !log.Enabled(ctx, level) {
 		return
 	}
-	attrs := []slog.Attr{slog.String("method", method), slog.String("code", codeName(code)), slog.String("took", took.String())}
+	attrs := []slog.Attr{slog.String("method", method), slog.String("code", rpccode.Name(code)), slog.String("took", took.String())}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}

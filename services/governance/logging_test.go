@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -43,7 +44,7 @@ func TestLogCall_Levels(t *testing.T) {
 				t.Fatal(err, out.String())
 			}
 			if line["level"] != c.want || line["trace_id"] != span.TraceID().String() || line["method"] != "/s.S/M" ||
-				line["code"] != codeName(codeOf(c.err)) || line["service"] != "a" {
+				line["code"] != rpccode.Name(rpccode.Of(c.err)) || line["service"] != "a" {
 				t.Errorf("logged %s", &out)
 			}
 		})

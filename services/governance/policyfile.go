@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -41,7 +42,7 @@ type PolicyFile struct {
 
 // Load reads the file once. It fails if the file cannot be used. Watch follows later changes.
 func (f *PolicyFile) Load() error {
-	orDefault(&f.Every, time.Second)
+	f.Every = cmp.Or(f.Every, time.Second)
 	if f.Log == nil {
 		f.Log = slog.Default()
 	}

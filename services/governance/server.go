@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -43,8 +44,8 @@ type ServerConfig struct {
 }
 
 func (c ServerConfig) withDefaults() ServerConfig {
-	orDefault(&c.MaxAge, 30*time.Second)
-	orDefault(&c.MaxAgeGrace, 10*time.Second)
+	c.MaxAge = cmp.Or(c.MaxAge, 30*time.Second)
+	c.MaxAgeGrace = cmp.Or(c.MaxAgeGrace, 10*time.Second)
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics()
 	}

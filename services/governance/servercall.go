@@ -11,6 +11,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 )
 
 // PodHeader is the response header with the name of the pod that served a call. Failed calls have it too.
@@ -23,7 +26,7 @@ type server struct {
 	tracer  *tracer
 	pod     metadata.MD
 	shed    shedder
-	methods onceMap[string, *serverMethod]
+	methods oncemap.Map[string, *serverMethod]
 }
 
 // serverMethod is the state of one served method: its rule in the current policy, and what is kept across policies.
@@ -49,7 +52,7 @@ func newServer(cfg ServerConfig) *server {
 }
 
 func (s *server) method(fullMethod, kind string) *serverMethod {
-	return s.methods.of(fullMethod, func(fullMethod string) *serverMethod {
+	return s.methods.Of(fullMethod, func(fullMethod string) *serverMethod {
 		name := bareMethod(fullMethod)
 		return &serverMethod{name: name, metrics: s.cfg.Metrics.server.method(kind, name), span: newSpanTemplate(trace.SpanKindServer, name),
 			gauge: s.cfg.Metrics.inFlight.WithLabelValues(name)}
@@ -99,7 +102,7 @@ func (c *serverCall) end(err error) {
 		c.method.inFlight.Add(-1)
 		c.method.gauge.Dec()
 	}
-	code := codeOf(err)
+	code := rpccode.Of(err)
 	c.release(code)
 	took := time.Since(c.started)
 	c.method.metrics.finish(c.ctx, code, took)

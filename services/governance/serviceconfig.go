@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -78,7 +79,7 @@ func serviceConfigFor(policy *compiled, callee string, methods []string) string 
 func retryPolicyFor(r *policyv1.Retry) retryPolicy {
 	p := retryPolicy{MaxAttempts: r.GetMaxAttempts(), BackoffMultiplier: r.GetMultiplier(), Codes: retriableCodes(r),
 		InitialBackoff: seconds(duration(r.GetInitialBackoff(), 50*time.Millisecond)), MaxBackoff: seconds(duration(r.GetMaxBackoff(), time.Second))}
-	orDefault(&p.BackoffMultiplier, 2)
+	p.BackoffMultiplier = cmp.Or(p.BackoffMultiplier, 2)
 	return p
 }
 
@@ -94,8 +95,8 @@ func retriableCodes(r *policyv1.Retry) []string {
 
 func budgetOf(c *policyv1.Connection) (tokens, ratio float64) {
 	tokens, ratio = float64(c.GetRetryBudget().GetMaxTokens()), c.GetRetryBudget().GetTokenRatio()
-	orDefault(&tokens, 10)
-	orDefault(&ratio, 0.1)
+	tokens = cmp.Or(tokens, 10)
+	ratio = cmp.Or(ratio, 0.1)
 	return tokens, ratio
 }
 

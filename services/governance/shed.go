@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"math"
 	"sync"
 	"time"
@@ -37,9 +38,9 @@ type limits struct{ min, max, initial uint }
 
 func shedLimits(p *policyv1.Shed) limits {
 	l := limits{uint(p.GetMinLimit()), uint(p.GetMaxLimit()), uint(p.GetInitialLimit())}
-	orDefault(&l.min, 1)
-	orDefault(&l.max, 200)
-	orDefault(&l.initial, min(20, l.max))
+	l.min = cmp.Or(l.min, 1)
+	l.max = cmp.Or(l.max, 200)
+	l.initial = cmp.Or(l.initial, min(20, l.max))
 	return l
 }
 

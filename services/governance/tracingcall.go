@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -89,7 +90,7 @@ func endSpan(span trace.Span, code codes.Code, err error) {
 	}
 	span.SetAttributes(attribute.Int("rpc.grpc.status_code", int(code)))
 	if err != nil {
-		span.SetStatus(otelcodes.Error, codeName(code))
+		span.SetStatus(otelcodes.Error, rpccode.Name(code))
 		if reason := refusal.Reason(err); reason != "" {
 			span.AddEvent("refused", trace.WithAttributes(attribute.String("reason", reason), attribute.String("message", err.Error())))
 		}

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"time"
 
 	"google.golang.org/grpc"
@@ -23,10 +24,10 @@ func tuningOf(p *policyv1.Tuning) tuning {
 	t := tuning{message: int(p.GetMaxMessageBytes()), streamWindow: int32(p.GetStreamWindowBytes()), connWindow: int32(p.GetConnectionWindowBytes()),
 		metadata: p.GetMaxMetadataBytes(), gzip: p.GetGzip(),
 		keepalive: duration(p.GetKeepaliveTime(), 10*time.Second), keepaliveAnswer: duration(p.GetKeepaliveTimeout(), 3*time.Second)}
-	orDefault(&t.message, 16<<20)
-	orDefault(&t.streamWindow, 1<<20)
-	orDefault(&t.connWindow, 1<<20)
-	orDefault(&t.metadata, 16<<10)
+	t.message = cmp.Or(t.message, 16<<20)
+	t.streamWindow = cmp.Or(t.streamWindow, 1<<20)
+	t.connWindow = cmp.Or(t.connWindow, 1<<20)
+	t.metadata = cmp.Or(t.metadata, 16<<10)
 	return t
 }
 

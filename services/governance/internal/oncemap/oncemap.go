@@ -1,4 +1,5 @@
-package governance
+// Package oncemap has a map that makes each of its values once.
+package oncemap
 
 import (
 	"maps"
@@ -6,14 +7,14 @@ import (
 	"sync/atomic"
 )
 
-// onceMap makes a value once per key. Reading takes no lock. Its keys are methods and callees, so it stays small.
-type onceMap[K comparable, V any] struct {
+// Map makes a value once per key. Reading takes no lock. Its keys are methods and callees, so it stays small.
+type Map[K comparable, V any] struct {
 	mu    sync.Mutex
 	known atomic.Pointer[map[K]V]
 }
 
-// of returns the value of a key. make is called for a new key, by one goroutine.
-func (l *onceMap[K, V]) of(key K, make func(K) V) V {
+// Of returns the value of a key. make is called for a new key, by one goroutine.
+func (l *Map[K, V]) Of(key K, make func(K) V) V {
 	if known := l.known.Load(); known != nil {
 		if v, ok := (*known)[key]; ok {
 			return v
