@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
@@ -55,12 +57,12 @@ func (c *serverCall) refused(err error) error {
 func (c *serverCall) allowed() error {
 	caller := Caller(c.ctx)
 	// A caller without an identity is on no list.
-	if caller != "" && matchesAny(c.rule.callers, caller) {
+	if caller != "" && pattern.MatchesAny(c.rule.callers, caller) {
 		return nil
 	}
 	self := c.server.cfg.Identity.Name()
 	c.server.cfg.Log.WarnContext(c.ctx, "refused a caller", "method", c.method.name, "caller", caller, "server", self)
-	return refusal.New(codes.PermissionDenied, ReasonCallerNotAllowed, fmt.Sprintf("%q may not call %s of %q", caller, c.method.name, self))
+	return refusal.New(codes.PermissionDenied, refusal.ReasonCallerNotAllowed, fmt.Sprintf("%q may not call %s of %q", caller, c.method.name, self))
 }
 
 // deadline refuses a call whose caller has stopped waiting. It makes sure that the handler has a deadline which leaves time to answer.
@@ -72,7 +74,7 @@ func (c *serverCall) deadline() error {
 	at, has := c.ctx.Deadline()
 	if !has {
 		if c.rule.deadlineRequired {
-			return refusal.New(codes.InvalidArgument, ReasonDeadlineRequired, "the call has no deadline", refusal.Violation("grpc-timeout", "must be set"))
+			return refusal.New(codes.InvalidArgument, refusal.ReasonDeadlineRequired, "the call has no deadline", refusal.Violation("grpc-timeout", "must be set"))
 		}
 		timeout := c.rule.timeout
 		if c.stream {
@@ -84,7 +86,7 @@ func (c *serverCall) deadline() error {
 	left := time.Until(at)
 	if left <= 0 {
 		c.server.cfg.Metrics.deadlineRefused.WithLabelValues(c.method.name).Inc()
-		return refusal.New(codes.DeadlineExceeded, ReasonDeadlinePassed, "the deadline passed before work began")
+		return refusal.New(codes.DeadlineExceeded, refusal.ReasonDeadlinePassed, "the deadline passed before work began")
 	}
 	if margin := min(c.rule.margin, left/10); margin > 0 {
 		c.ctx, c.cancel = context.WithDeadline(c.ctx, at.Add(-margin))
@@ -99,12 +101,12 @@ func (c *serverCall) limitRate() error {
 		// Clients of gRPC that retry wait this long on their own.
 		pushback := strconv.FormatInt(int64(math.Ceil(float64(refusedFor)/float64(time.Millisecond))), 10)
 		_ = grpc.SetTrailer(c.ctx, metadata.Pairs("grpc-retry-pushback-ms", pushback))
-		return refusal.New(codes.ResourceExhausted, ReasonRateLimited, "too many calls of "+c.method.name, refusal.After(refusedFor),
+		return refusal.New(codes.ResourceExhausted, refusal.ReasonRateLimited, "too many calls of "+c.method.name, refusal.After(refusedFor),
 			refusal.Quota(c.method.name, int64(c.rateInForce())))
 	}
 	if turn > 0 {
 		c.server.cfg.Metrics.queued.WithLabelValues(c.method.name).Add(turn.Seconds())
-		return wait(c.ctx, turn)
+		return pause.For(c.ctx, turn)
 	}
 	return nil
 }
@@ -132,7 +134,7 @@ func (c *serverCall) enterBulkhead() error {
 	most := c.rule.maxConcurrent
 	if now := c.method.inFlight.Add(1); most > 0 && now > most {
 		c.method.inFlight.Add(-1)
-		return refusal.New(codes.ResourceExhausted, ReasonBulkheadFull, fmt.Sprintf("%d calls of %s are being served", most, c.method.name),
+		return refusal.New(codes.ResourceExhausted, refusal.ReasonBulkheadFull, fmt.Sprintf("%d calls of %s are being served", most, c.method.name),
 			refusal.Quota(c.method.name+" at once", most))
 	}
 	c.counted = true
@@ -146,7 +148,7 @@ func (c *serverCall) shedOrServe() error {
 	permit, ok := c.shed.admit(c.rule.priority)
 	if !ok {
 		c.server.cfg.Metrics.shedRefused.WithLabelValues(c.method.name, priorityName(c.rule.priority)).Inc()
-		return refusal.New(codes.ResourceExhausted, ReasonOverloaded, "the server is at its limit", refusal.After(shedRetry))
+		return refusal.New(codes.ResourceExhausted, refusal.ReasonOverloaded, "the server is at its limit", refusal.After(shedRetry))
 	}
 	if permit != nil && c.stream {
 		permit.Drop()

@@ -108,7 +108,7 @@ func TestAdmit_DeadlineRequired(t *testing.T) {
 	both(t, func(t *testing.T, streaming bool) {
 		s := newServing(t, "server: [{method: 'a.B/*', deadline: {required: true}}]")
 		err := s.call(t.Context(), streaming, "a.B/C", fine)
-		s.refused(err, codes.InvalidArgument, ReasonDeadlineRequired, 1)
+		s.refused(err, codes.InvalidArgument, refusal.ReasonDeadlineRequired, 1)
 		if v := detail[*errdetails.BadRequest](err).GetFieldViolations(); len(v) != 1 || v[0].GetField() != "grpc-timeout" {
 			t.Errorf("violations %v", v)
 		}
@@ -147,7 +147,7 @@ func TestBulkhead_Full(t *testing.T) {
 		}
 		start := time.Now()
 		err := s.call(t.Context(), streaming, "a.B/C", fine)
-		s.refused(err, codes.ResourceExhausted, ReasonBulkheadFull, 1)
+		s.refused(err, codes.ResourceExhausted, refusal.ReasonBulkheadFull, 1)
 		if took := time.Since(start); took != 0 {
 			t.Error("the refusal took", took)
 		}
@@ -159,7 +159,7 @@ func TestBulkhead_Full(t *testing.T) {
 		// A new policy counts the calls that are in flight already.
 		change(t, s.policy, "server: [{bulkhead: {maxConcurrent: 4}}]")
 		occupy(1)
-		s.refused(s.call(t.Context(), streaming, "a.B/C", fine), codes.ResourceExhausted, ReasonBulkheadFull, 2)
+		s.refused(s.call(t.Context(), streaming, "a.B/C", fine), codes.ResourceExhausted, refusal.ReasonBulkheadFull, 2)
 		change(t, s.policy, "")
 		must(t, s.call(t.Context(), streaming, "a.B/C", fine))
 		close(release)

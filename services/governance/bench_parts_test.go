@@ -119,5 +119,7 @@ func benchShed(b *testing.B) {
 func BenchmarkShed(b *testing.B) { benchShed(b) }
 
 func BenchmarkRefusal(b *testing.B) {
-	shared(b, 1, func() { _ = refusal.New(codes.Unavailable, ReasonBreakerOpen, "open", refusal.After(time.Second)) })
+	shared(b, 1, func() {
+		_ = refusal.New(codes.Unavailable, refusal.ReasonBreakerOpen, "open", refusal.After(time.Second))
+	})
 }

@@ -114,7 +114,7 @@ func (b *breaker) allow() (ticket, error) {
 		}
 	}
 	if b.inFlight.Add(1) > cfg.MaxConcurrent {
-		err := refusal.New(codes.ResourceExhausted, ReasonTooManyCalls, fmt.Sprintf("%d calls are already in flight", cfg.MaxConcurrent),
+		err := refusal.New(codes.ResourceExhausted, refusal.ReasonTooManyCalls, fmt.Sprintf("%d calls are already in flight", cfg.MaxConcurrent),
 			refusal.Quota("calls in flight", cfg.MaxConcurrent))
 		b.done(ticket(word), err)
 		return 0, err
@@ -137,10 +137,10 @@ func (b *breaker) admitProbe(cfg *BreakerConfig) (word uint64, err error) {
 	}
 	switch b.state() {
 	case open:
-		err = refusal.New(codes.Unavailable, ReasonBreakerOpen, "circuit breaker is open", refusal.After(cfg.Open-age+1))
+		err = refusal.New(codes.Unavailable, refusal.ReasonBreakerOpen, "circuit breaker is open", refusal.After(cfg.Open-age+1))
 	case halfOpen:
 		if b.admitted >= cfg.Probes {
-			err = refusal.New(codes.Unavailable, ReasonBreakerOpen, "circuit breaker is half-open and all its probes are out")
+			err = refusal.New(codes.Unavailable, refusal.ReasonBreakerOpen, "circuit breaker is half-open and all its probes are out")
 		} else {
 			b.admitted++
 			b.lastProbe = age

@@ -132,12 +132,12 @@ func TestBreaker_ClockJumps(t *testing.T) {
 	c.is(open, "a jump back keeps the window: after 5 failures of 20")
 
 	c.now += 4 * time.Second
-	if _, err := c.allow(); refusal.Reason(err) != ReasonBreakerOpen {
+	if _, err := c.allow(); refusal.Reason(err) != refusal.ReasonBreakerOpen {
 		t.Error("4 s after it opened:", err)
 	}
 	// The breaker must not stay open for another 5 minutes.
 	c.now -= 5 * time.Minute
-	if _, err := c.allow(); refusal.Reason(err) != ReasonBreakerOpen {
+	if _, err := c.allow(); refusal.Reason(err) != refusal.ReasonBreakerOpen {
 		t.Error("after a jump back:", err)
 	}
 	c.now += 1500 * time.Millisecond
@@ -164,7 +164,7 @@ func TestBreaker_AbandonedProbes(t *testing.T) {
 		abandoned = append(abandoned, probe)
 	}
 	c.now += 10 * time.Second
-	if _, err := c.allow(); refusal.Reason(err) != ReasonBreakerOpen {
+	if _, err := c.allow(); refusal.Reason(err) != refusal.ReasonBreakerOpen {
 		t.Error("within a window the slots are taken:", err)
 	}
 	c.now += time.Millisecond
@@ -269,7 +269,7 @@ func TestBreaker_KeptAcrossPolicies(t *testing.T) {
 		if err := call(errDown); !errors.Is(err, errDown) {
 			t.Fatal("the first call under the new policy:", err)
 		}
-		if err := call(nil); refusal.Reason(err) != ReasonBreakerOpen {
+		if err := call(nil); refusal.Reason(err) != refusal.ReasonBreakerOpen {
 			t.Error("11 failures of 26 under a limit of 40 %:", err)
 		}
 		change(t, p, "client: [{method: 'a.B/*', breaker: {open: 1s}}]")

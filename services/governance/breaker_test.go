@@ -123,9 +123,9 @@ func TestBreaker_Recovers(t *testing.T) {
 		r.calls(20, codes.DeadlineExceeded)
 		r.state(StateOpen, "100.0% of 20 calls failed")
 		opened := time.Now()
-		r.refused(codes.Unavailable, ReasonBreakerOpen)
+		r.refused(codes.Unavailable, refusal.ReasonBreakerOpen)
 		time.Sleep(4999 * time.Millisecond)
-		r.refused(codes.Unavailable, ReasonBreakerOpen)
+		r.refused(codes.Unavailable, refusal.ReasonBreakerOpen)
 
 		time.Sleep(2 * time.Millisecond)
 		r.begin()(status.Error(codes.Unavailable, "chosen"))
@@ -137,7 +137,7 @@ func TestBreaker_Recovers(t *testing.T) {
 			probes = append(probes, r.begin())
 		}
 		r.state(StateHalfOpen, "5s have passed since it opened")
-		r.refused(codes.Unavailable, ReasonBreakerOpen)
+		r.refused(codes.Unavailable, refusal.ReasonBreakerOpen)
 		probes[0](status.Error(codes.Canceled, "given up"))
 		// A cancelled call frees its slot.
 		probes[0] = r.begin()
@@ -189,12 +189,12 @@ func TestBreaker_MaxConcurrent(t *testing.T) {
 	for range 100 {
 		open = append(open, r.begin())
 	}
-	r.refused(codes.ResourceExhausted, ReasonTooManyCalls)
+	r.refused(codes.ResourceExhausted, refusal.ReasonTooManyCalls)
 	open[0](nil)
 	// A slot is free again.
 	open[0] = r.begin()
 	for range 18 {
-		r.refused(codes.ResourceExhausted, ReasonTooManyCalls)
+		r.refused(codes.ResourceExhausted, refusal.ReasonTooManyCalls)
 	}
 	if got := metric(t, r.metrics, "sandbox_concurrency_rejected_total", "callee", "callee", "method", "s.S/M"); got != 19 {
 		t.Errorf("%v rejected, want 19", got)

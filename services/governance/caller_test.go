@@ -68,7 +68,7 @@ func TestCallers_List(t *testing.T) {
 				}
 				return
 			}
-			if refusal.Reason(err) != ReasonCallerNotAllowed || metric(t, metrics, "sandbox_refused_total", "reason", ReasonCallerNotAllowed) != 2 {
+			if refusal.Reason(err) != refusal.ReasonCallerNotAllowed || metric(t, metrics, "sandbox_refused_total", "reason", refusal.ReasonCallerNotAllowed) != 2 {
 				t.Error("not counted:", err)
 			}
 			var line struct{ Msg, Caller, Server, Method string }

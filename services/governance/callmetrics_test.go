@@ -140,8 +140,8 @@ func TestTracing_OneTraceForBothSides(t *testing.T) {
 	spans.Reset()
 	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 	refused := spans.GetSpans()
-	if refusal.Reason(err) != ReasonBreakerOpen || len(refused) != 1 || len(refused[0].Events) != 1 || refused[0].Events[0].Name != "refused" ||
-		refused[0].Events[0].Attributes[0].Value.AsString() != ReasonBreakerOpen {
+	if refusal.Reason(err) != refusal.ReasonBreakerOpen || len(refused) != 1 || len(refused[0].Events) != 1 || refused[0].Events[0].Name != "refused" ||
+		refused[0].Events[0].Attributes[0].Value.AsString() != refusal.ReasonBreakerOpen {
 		t.Errorf("%v: spans %+v", err, refused)
 	}
 }

@@ -3,7 +3,6 @@ package governance
 import (
 	"fmt"
 	"math"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +10,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/fault"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
@@ -60,12 +61,12 @@ func (c *checker) wantTry(holds bool, field, why, try string) {
 	}
 }
 
-func (c *checker) pattern(field, pattern string) {
-	_, err := path.Match(pattern, "")
-	c.wantTry(err == nil, field, fmt.Sprintf("%q is not a pattern", pattern), "user.v1.UserService/Get*")
-	if strings.HasSuffix(field, "method") && pattern != "" {
-		c.wantTry(strings.Count(pattern, "/") == 1 && !strings.HasPrefix(pattern, "/"), field,
-			fmt.Sprintf("%q can match no method, which is written package.Service/Method", pattern), "*/*")
+func (c *checker) pattern(field, text string) {
+	err := pattern.Check(text)
+	c.wantTry(err == nil, field, fmt.Sprintf("%q is not a pattern", text), "user.v1.UserService/Get*")
+	if strings.HasSuffix(field, "method") && text != "" {
+		c.wantTry(strings.Count(text, "/") == 1 && !strings.HasPrefix(text, "/"), field,
+			fmt.Sprintf("%q can match no method, which is written package.Service/Method", text), "*/*")
 	}
 }
 
@@ -138,16 +139,7 @@ func (c *checker) fault(at string, f *policyv1.Fault) {
 	c.pattern(at+"callee", f.GetCallee())
 	c.pattern(at+"method", f.GetMethod())
 	c.want(inRange(f.GetPercent(), 0, 100), at+"percent", "must be from 0 (the default, 100) to 100")
-	switch k := f.GetKind().(type) {
-	case *policyv1.Fault_Delay:
-		c.duration(at+"delay.fixed", k.Delay.GetFixed(), 0)
-		c.duration(at+"delay.jitter", k.Delay.GetJitter(), 0)
-	case *policyv1.Fault_Abort:
-		code, known := rpccode.Named(k.Abort.GetCode())
-		c.wantTry(known && code != codes.OK, at+"abort.code", fmt.Sprintf("%q is not a gRPC error code", k.Abort.GetCode()), "UNAVAILABLE")
-	case nil:
-		c.want(false, strings.TrimSuffix(at, "."), "has none of delay, abort, hang and cut")
-	}
+	fault.Check(f, func(field, why, try string) { c.wantTry(false, strings.TrimSuffix(at+field, "."), why, try) })
 }
 
 func (c *checker) tuning(at string, t *policyv1.Tuning) {

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/fault"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
@@ -192,7 +193,7 @@ func (c *clientCall) invoke(req, reply any, cc *grpc.ClientConn, method string, 
 		return err
 	}
 	if cut != nil {
-		return errCut()
+		return fault.ErrCut()
 	}
 	return nil
 }
@@ -236,7 +237,11 @@ func (c *clientCall) open(desc *grpc.StreamDesc, cc *grpc.ClientConn, method str
 	}
 	counted := &countedClientStream{ClientStream: stream, metrics: c.method.metrics}
 	if cut != nil {
-		return &cutClientStream{ClientStream: counted, call: c, left: cut.counter(), cancel: cancel}, nil
+		// The breaker must see the same error as the caller.
+		return cut.ClientStream(counted, func(err error) {
+			c.end(err)
+			cancel()
+		}), nil
 	}
 	return counted, nil
 }

@@ -28,7 +28,7 @@ func TestClient_OpenBreakerSendsNothing(t *testing.T) {
 		}
 	}
 	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
-	if status.Code(err) != codes.Unavailable || refusal.Reason(err) != ReasonBreakerOpen {
+	if status.Code(err) != codes.Unavailable || refusal.Reason(err) != refusal.ReasonBreakerOpen {
 		t.Error("got", err)
 	}
 	if served.Load() != 20 {
@@ -104,7 +104,7 @@ func TestClient_StreamHoldsItsProbe(t *testing.T) {
 	if _, err := client.FullDuplexCall(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.FullDuplexCall(ctx); refusal.Reason(err) != ReasonBreakerOpen {
+	if _, err := client.FullDuplexCall(ctx); refusal.Reason(err) != refusal.ReasonBreakerOpen {
 		t.Error("a second probe got", err)
 	}
 }

@@ -5,7 +5,9 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/fault"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -34,7 +36,7 @@ type serverRule struct {
 	callers []string
 	// exempt methods are health, reflection and control. Nothing here applies to them, except callers to those in callersOnly.
 	exempt bool
-	faults []*fault
+	faults []*fault.Fault
 }
 
 // clientRule is what is enforced for one called method.
@@ -45,7 +47,7 @@ type clientRule struct {
 	// retry nil means no retries.
 	retry      *policyv1.Retry
 	noFallback bool
-	faults     []*fault
+	faults     []*fault.Fault
 }
 
 func compile(p *policyv1.EffectivePolicy, exempt ...string) *compiled {
@@ -61,14 +63,14 @@ func (c *compiled) client(callee, method string) *clientRule {
 func (c *compiled) serverRule(method string) *serverRule {
 	r := &serverRule{timeout: 10 * time.Second, streamTimeout: time.Hour, margin: 10 * time.Millisecond,
 		priority: policyv1.Priority_PRIORITY_NORMAL, exempt: c.isExempt(method)}
-	if !r.exempt || matchesAny(callersOnly, method) {
+	if !r.exempt || pattern.MatchesAny(callersOnly, method) {
 		r.callers = c.callers(method)
 	}
 	if r.exempt {
 		return r
 	}
 	for _, rule := range c.source.GetServer() {
-		if !matches(rule.GetMethod(), method) {
+		if !pattern.Matches(rule.GetMethod(), method) {
 			continue
 		}
 		if d := rule.GetDeadline(); d != nil {
@@ -87,14 +89,14 @@ func (c *compiled) serverRule(method string) *serverRule {
 			r.priority = p
 		}
 	}
-	r.faults = faultsFor(c.source.GetServerFaults(), "", method)
+	r.faults = fault.ForMethod(c.source.GetServerFaults(), "", method)
 	return r
 }
 
 // callers returns the last list that matches the method, and nil if there is none.
 func (c *compiled) callers(method string) (allowed []string) {
 	for _, rule := range c.source.GetServer() {
-		if a := rule.GetCallers(); a != nil && matches(rule.GetMethod(), method) {
+		if a := rule.GetCallers(); a != nil && pattern.Matches(rule.GetMethod(), method) {
 			allowed = append([]string{}, a.GetAllow()...)
 		}
 	}
@@ -107,7 +109,7 @@ func (c *compiled) clientRule(e edge) *clientRule {
 		return r
 	}
 	for _, rule := range c.source.GetClient() {
-		if !matches(rule.GetCallee(), e.callee) || !matches(rule.GetMethod(), e.method) {
+		if !pattern.Matches(rule.GetCallee(), e.callee) || !pattern.Matches(rule.GetMethod(), e.method) {
 			continue
 		}
 		if d := rule.GetDeadline(); d != nil {
@@ -127,7 +129,7 @@ func (c *compiled) clientRule(e edge) *clientRule {
 			r.noFallback = f.GetDisabled()
 		}
 	}
-	r.faults = faultsFor(c.source.GetClientFaults(), e.callee, e.method)
+	r.faults = fault.ForMethod(c.source.GetClientFaults(), e.callee, e.method)
 	return r
 }
 
@@ -135,7 +137,7 @@ func (c *compiled) clientRule(e edge) *clientRule {
 func (c *compiled) connection(callee string) *policyv1.Connection {
 	found := &policyv1.Connection{}
 	for _, conn := range c.source.GetConnections() {
-		if matches(conn.GetCallee(), callee) {
+		if pattern.Matches(conn.GetCallee(), callee) {
 			found = conn
 		}
 	}

@@ -154,7 +154,7 @@ func TestFaults_DelayJitter(t *testing.T) {
 
 func TestFaults_Removed(t *testing.T) {
 	s := newServing(t, "serverFaults: [{abort: {code: UNAVAILABLE}}]")
-	if err := s.call(t.Context(), false, "a.B/C", fine); refusal.Reason(err) != ReasonFaultInjected {
+	if err := s.call(t.Context(), false, "a.B/C", fine); refusal.Reason(err) != refusal.ReasonFaultInjected {
 		t.Error("got", err)
 	}
 	change(t, s.policy, "")

@@ -92,7 +92,7 @@ client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackof
 	start := time.Now()
 	_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 	t.Logf("after %s: %v, reason %q", time.Since(start).Round(time.Millisecond), err, refusal.Reason(err))
-	if refusal.Reason(err) != ReasonRateLimited {
+	if refusal.Reason(err) != refusal.ReasonRateLimited {
 		t.Error("the caller does not learn that it is rate limited and when to retry")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
 )
 
@@ -48,7 +49,7 @@ func TestBreaker_OneBadReplicaOfThree(t *testing.T) {
 					if i == 1 {
 						return nil, status.Error(codes.Unavailable, "this replica lost its database")
 					}
-					return &testv1.SimpleResponse{}, wait(ctx, 2*time.Millisecond)
+					return &testv1.SimpleResponse{}, pause.For(ctx, 2*time.Millisecond)
 				}}, ServerConfig{})
 				state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: addr}}})
 			}

@@ -67,7 +67,7 @@ func TestBreaker_StreamsEndedByConnectionAge(t *testing.T) {
 		_, err = s.Recv()
 	}
 	t.Log("and the next stream got:", err, refusal.Reason(err), breakers.Snapshot())
-	if refusal.Reason(err) == ReasonBreakerOpen {
+	if refusal.Reason(err) == refusal.ReasonBreakerOpen {
 		t.Error("the breaker refuses a healthy callee that only closed old connections")
 	}
 }
@@ -98,7 +98,7 @@ func TestBreaker_ClosesOnAnsweredStreams(t *testing.T) {
 		}
 		if err == nil {
 			in++
-		} else if refusal.Reason(err) == ReasonBreakerOpen {
+		} else if refusal.Reason(err) == refusal.ReasonBreakerOpen {
 			refused++
 		} else {
 			t.Fatal(err)
@@ -135,7 +135,7 @@ func TestBreaker_StreamsAboveMaxConcurrent(t *testing.T) {
 	// After the open time the breaker is half-open, and the 100 streams are still alive.
 	pollFor(time.Second, func() bool {
 		_, err = client.FullDuplexCall(t.Context())
-		return refusal.Reason(err) != ReasonBreakerOpen
+		return refusal.Reason(err) != refusal.ReasonBreakerOpen
 	})
 	t.Log("the first after the open time (a probe that is never sent):", err, "->", breakers.Snapshot()[0])
 	if opened == StateOpen {

@@ -28,7 +28,7 @@ func TestLogCall_Levels(t *testing.T) {
 		{"except at debug level", slog.LevelDebug, nil, "DEBUG"},
 		{"a failure is logged", slog.LevelInfo, status.Error(codes.Internal, "chosen"), "ERROR"},
 		{"a refusal that is the caller's fault is not", slog.LevelInfo, status.Error(codes.NotFound, "chosen"), ""},
-		{"a call that an open breaker refuses is not", slog.LevelInfo, refusal.New(codes.Unavailable, ReasonBreakerOpen, "open"), ""},
+		{"a call that an open breaker refuses is not", slog.LevelInfo, refusal.New(codes.Unavailable, refusal.ReasonBreakerOpen, "open"), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -1,28 +1,10 @@
 package governance
 
 import (
-	"path"
 	"strings"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
 )
-
-// matches reports whether a pattern of a policy matches a name. An empty pattern matches everything; a malformed one, which check rejects,
-// matches nothing.
-func matches(pattern, name string) bool {
-	if pattern == "" || pattern == name {
-		return true
-	}
-	ok, err := path.Match(pattern, name)
-	return ok && err == nil
-}
-
-func matchesAny(patterns []string, name string) bool {
-	for _, p := range patterns {
-		if p != "" && matches(p, name) {
-			return true
-		}
-	}
-	return false
-}
 
 // bareMethod returns the name of a method as policies, metrics and events write it: package.Service/Method.
 func bareMethod(fullMethod string) string { return strings.TrimPrefix(fullMethod, "/") }
@@ -35,5 +17,5 @@ var alwaysExempt = []string{"grpc.health.v1.Health/*", "grpc.reflection.*/*", "g
 var callersOnly = []string{"grpc.reflection.*/*", "grpc.channelz.*/*"}
 
 func (c *compiled) isExempt(method string) bool {
-	return matchesAny(alwaysExempt, method) || matchesAny(c.exempt, method)
+	return pattern.MatchesAny(alwaysExempt, method) || pattern.MatchesAny(c.exempt, method)
 }

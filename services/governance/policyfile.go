@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -130,9 +131,9 @@ func (f *PolicyFile) ReportUnmatched() {
 
 // unmatchedPatterns returns each as "field: pattern".
 func unmatchedPatterns(p *policyv1.EffectivePolicy, known Known) (unmatched []string) {
-	look := func(field, pattern string, among []string) {
-		if pattern != "" && !slices.ContainsFunc(among, func(name string) bool { return matches(pattern, name) }) {
-			unmatched = append(unmatched, field+": "+pattern)
+	look := func(field, text string, among []string) {
+		if text != "" && !slices.ContainsFunc(among, func(name string) bool { return pattern.Matches(text, name) }) {
+			unmatched = append(unmatched, field+": "+text)
 		}
 	}
 	for i, r := range p.GetServer() {

@@ -25,7 +25,7 @@ func TestTokenBucket_ExactRetryDelay(t *testing.T) {
 			}
 			for i := range 20 {
 				err := s.call(t.Context(), streaming, "a.B/C", fine)
-				s.refused(err, codes.ResourceExhausted, ReasonRateLimited, float64(2*i+1))
+				s.refused(err, codes.ResourceExhausted, refusal.ReasonRateLimited, float64(2*i+1))
 				after, _ := refusal.RetryDelay(err)
 				if after <= 0 || after.Seconds() > 1/rate+1e-6 {
 					t.Fatalf("at %g/s the delay is %s", rate, after)
@@ -100,12 +100,12 @@ func TestRateLimit_KeptAcrossPolicies(t *testing.T) {
 		change(t, s.policy, "version: same")
 		change(t, s.policy, "server: [{rate: {limits: [{tokenBucket: {rate: 2, burst: 20}}]}}]")
 		// No call came in between, so the limiter still has its spent tokens.
-		s.refused(s.call(t.Context(), false, "a.B/C", fine), codes.ResourceExhausted, ReasonRateLimited, 1)
+		s.refused(s.call(t.Context(), false, "a.B/C", fine), codes.ResourceExhausted, refusal.ReasonRateLimited, 1)
 		time.Sleep(500 * time.Millisecond)
 		// At the new rate.
 		must(t, s.call(t.Context(), false, "a.B/C", fine))
 		change(t, s.policy, "server: [{rate: {limits: [{leakyBucket: {rate: 1}}, {tokenBucket: {rate: 2, burst: 20}}]}}]")
-		s.refused(s.call(t.Context(), false, "a.B/C", fine), codes.ResourceExhausted, ReasonRateLimited, 2)
+		s.refused(s.call(t.Context(), false, "a.B/C", fine), codes.ResourceExhausted, refusal.ReasonRateLimited, 2)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/fault"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 )
@@ -151,7 +152,7 @@ func (c *serverCall) handle(req any, handle grpc.UnaryHandler) (reply any, err e
 	}
 	reply, err = handle(c.ctx, req)
 	if err == nil && cut != nil {
-		return nil, errCut()
+		return nil, fault.ErrCut()
 	}
 	return reply, err
 }
@@ -177,19 +178,9 @@ func (c *serverCall) handleStream(srv any, stream grpc.ServerStream, handle grpc
 		return err
 	}
 	if cut != nil {
-		counted = &cutServerStream{ServerStream: counted, left: cut.counter()}
+		counted = cut.ServerStream(counted)
 	}
 	return handle(srv, counted)
-}
-
-func (c *serverCall) inject() (cut *fault, err error) {
-	if len(c.rule.faults) == 0 {
-		return nil, nil
-	}
-	get := func(key string) []string { return metadata.ValueFromIncomingContext(c.ctx, key) }
-	return applyFaults(c.ctx, c.rule.faults, get, c.server.cfg.random, func(f *fault) {
-		recordFault(c.ctx, c.server.cfg.Metrics, "server", c.method.name, f)
-	})
 }
 
 // countedServerStream counts messages and has the context of the call.

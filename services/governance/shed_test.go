@@ -126,7 +126,7 @@ server: [{method: a.B/Low, priority: low}, {method: a.B/High, priority: high}, {
 			for _, method := range step.shed {
 				shed++
 				err := s.call(t.Context(), streaming, method, fine)
-				s.refused(err, codes.ResourceExhausted, ReasonOverloaded, shed)
+				s.refused(err, codes.ResourceExhausted, refusal.ReasonOverloaded, shed)
 				if _, ok := refusal.RetryDelay(err); !ok {
 					t.Error("the error has no RetryInfo")
 				}

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -67,7 +66,7 @@ func TestHistory_IsBounded(t *testing.T) {
 func TestLocalRefusals_AreCountedApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		send := func(_ context.Context, n int64) error {
-			open := refusal.New(codes.Unavailable, governance.ReasonBreakerOpen, "circuit breaker is open")
+			open := refusal.New(codes.Unavailable, refusal.ReasonBreakerOpen, "circuit breaker is open")
 			switch n % 4 {
 			case 0:
 				return refusal.Local(open)
@@ -76,13 +75,13 @@ func TestLocalRefusals_AreCountedApart(t *testing.T) {
 				time.Sleep(30 * time.Millisecond)
 				return status.Convert(open).Err()
 			case 2:
-				return refusal.Local(refusal.New(codes.ResourceExhausted, governance.ReasonTooManyCalls, "too many"))
+				return refusal.Local(refusal.New(codes.ResourceExhausted, refusal.ReasonTooManyCalls, "too many"))
 			}
 			time.Sleep(10 * time.Millisecond)
 			return nil
 		}
 		s := final(t, 100, send, func(*loads) { time.Sleep(time.Second - time.Millisecond) })
-		if diff := cmp.Diff(map[string]int64{governance.ReasonBreakerOpen: 25, governance.ReasonTooManyCalls: 25}, s.GetRefused()); diff != "" {
+		if diff := cmp.Diff(map[string]int64{refusal.ReasonBreakerOpen: 25, refusal.ReasonTooManyCalls: 25}, s.GetRefused()); diff != "" {
 			t.Errorf("refused (-want +got)\n%s", diff)
 		}
 		if diff := cmp.Diff(map[string]int64{"UNAVAILABLE": 50, "RESOURCE_EXHAUSTED": 25}, s.GetErrors()); diff != "" {

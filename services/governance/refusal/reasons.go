@@ -1,6 +1,6 @@
-package governance
+package refusal
 
-// Reasons in the ErrorInfo of calls that governance refuses. The README explains each of them.
+// Reasons in the ErrorInfo of calls that governance refuses. The README of governance explains each of them.
 const (
 	ReasonBreakerOpen      = "BREAKER_OPEN"
 	ReasonTooManyCalls     = "TOO_MANY_CALLS"

@@ -1,0 +1,117 @@
+// Package fault injects the faults of a policy into calls. Each kind of fault is one file: its name, how it is checked and decoded, and what it
+// does to a call.
+package fault
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// Fault is one fault of a policy, prepared for use.
+type Fault struct {
+	// Name identifies the fault in metrics and spans.
+	Name string
+	// Kind is the name of its kind, such as delay.
+	Kind string
+
+	// share is the share of matching calls that fail.
+	share    float64
+	metadata map[string]string
+	effect   effect
+}
+
+// effect is what a fault does to a call. It returns the error that ends the call now, or nil.
+type effect interface {
+	apply(ctx context.Context, random func() float64) error
+}
+
+// kind is one kind of fault.
+type kind struct {
+	name string
+	// check reports the problems of a fault of this kind.
+	check func(p *policyv1.Fault, report Report)
+	// decode returns nil if the fault is of another kind.
+	decode func(p *policyv1.Fault) effect
+}
+
+func kinds() []kind { return []kind{delayKind, abortKind, hangKind, cutKind} }
+
+// Report is called for each problem of a fault: the field, what is wrong with it, and a value that would be accepted, or "". The field is empty
+// for a problem of the whole fault.
+type Report func(field, why, try string)
+
+// Check reports the problems of the part of a fault that depends on its kind.
+func Check(p *policyv1.Fault, report Report) {
+	for _, k := range kinds() {
+		if k.decode(p) != nil {
+			k.check(p, report)
+			return
+		}
+	}
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, k.name)
+	}
+	report("", "has none of "+strings.Join(names[:len(names)-1], ", ")+" and "+names[len(names)-1], "")
+}
+
+// ForMethod returns the faults of a policy that apply to a method, in their order. callee is empty on the side of the server. A method without
+// faults has an empty list, which costs nothing.
+func ForMethod(all []*policyv1.Fault, callee, method string) (list []*Fault) {
+	for _, f := range all {
+		if pattern.Matches(f.GetCallee(), callee) && pattern.Matches(f.GetMethod(), method) {
+			list = append(list, prepare(f))
+		}
+	}
+	return list
+}
+
+func prepare(p *policyv1.Fault) *Fault {
+	f := &Fault{Name: p.GetName(), share: p.GetPercent() / 100, metadata: map[string]string{}}
+	if f.share == 0 {
+		f.share = 1
+	}
+	for key, value := range p.GetMetadata() {
+		// gRPC writes keys in lower case.
+		f.metadata[strings.ToLower(key)] = value
+	}
+	for _, k := range kinds() {
+		if f.effect = k.decode(p); f.effect != nil {
+			f.Kind = k.name
+			break
+		}
+	}
+	return f
+}
+
+// matches reports whether the fault applies to a call. header returns the values of a header.
+func (f *Fault) matches(header func(string) []string, random func() float64) bool {
+	for key, want := range f.metadata {
+		if !slices.Contains(header(key), want) {
+			return false
+		}
+	}
+	return f.share >= 1 || random() < f.share
+}
+
+// Apply applies faults in their order, and calls note with each that applies. It returns the one that is going to cut the call later, or the
+// error that ends the call now.
+func Apply(ctx context.Context, faults []*Fault, header func(string) []string, random func() float64, note func(*Fault)) (cut *Cut, err error) {
+	for _, f := range faults {
+		if !f.matches(header, random) {
+			continue
+		}
+		note(f)
+		if err := f.effect.apply(ctx, random); err != nil {
+			return nil, err
+		}
+		if c, ok := f.effect.(*Cut); ok {
+			cut = c
+		}
+	}
+	return cut, nil
+}
