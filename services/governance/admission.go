@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
@@ -19,12 +19,12 @@ import (
 
 // admit decides whether to serve a call before any work is done for it, with the cheapest checks first. end gives back what it takes.
 func (c *serverCall) admit() error {
-	if c.rule.callers != nil {
+	if c.rule.LimitsCallers() {
 		if err := c.allowed(); err != nil {
 			return c.refused(err)
 		}
 	}
-	if c.rule.exempt {
+	if c.rule.Exempt {
 		return nil
 	}
 	if err := c.deadline(); err != nil {
@@ -56,8 +56,7 @@ func (c *serverCall) refused(err error) error {
 // allowed checks the caller's identity against the list.
 func (c *serverCall) allowed() error {
 	caller := Caller(c.ctx)
-	// A caller without an identity is on no list.
-	if caller != "" && pattern.MatchesAny(c.rule.callers, caller) {
+	if c.rule.Allows(caller) {
 		return nil
 	}
 	self := c.server.cfg.Identity.Name()
@@ -73,12 +72,12 @@ func (c *serverCall) deadline() error {
 	}
 	at, has := c.ctx.Deadline()
 	if !has {
-		if c.rule.deadlineRequired {
+		if c.rule.DeadlineRequired {
 			return refusal.New(codes.InvalidArgument, refusal.ReasonDeadlineRequired, "the call has no deadline", refusal.Violation("grpc-timeout", "must be set"))
 		}
-		timeout := c.rule.timeout
+		timeout := c.rule.Timeout
 		if c.stream {
-			timeout = c.rule.streamTimeout
+			timeout = c.rule.StreamTimeout
 		}
 		c.ctx, c.cancel = context.WithTimeout(c.ctx, timeout)
 		return nil
@@ -88,7 +87,7 @@ func (c *serverCall) deadline() error {
 		c.server.cfg.Metrics.deadlineRefused.WithLabelValues(c.method.name).Inc()
 		return refusal.New(codes.DeadlineExceeded, refusal.ReasonDeadlinePassed, "the deadline passed before work began")
 	}
-	if margin := min(c.rule.margin, left/10); margin > 0 {
+	if margin := min(c.rule.Margin, left/10); margin > 0 {
 		c.ctx, c.cancel = context.WithDeadline(c.ctx, at.Add(-margin))
 	}
 	return nil
@@ -96,7 +95,7 @@ func (c *serverCall) deadline() error {
 
 // limitRate checks the rate limits, and waits if they say so.
 func (c *serverCall) limitRate() error {
-	turn, refusedFor := takeFromAll(time.Now(), c.limits, c.callerIfNeeded())
+	turn, refusedFor := limit.Take(time.Now(), c.limits, c.callerIfNeeded())
 	if refusedFor > 0 {
 		// Clients of gRPC that retry wait this long on their own.
 		pushback := strconv.FormatInt(int64(math.Ceil(float64(refusedFor)/float64(time.Millisecond))), 10)
@@ -113,7 +112,7 @@ func (c *serverCall) limitRate() error {
 
 func (c *serverCall) callerIfNeeded() string {
 	for _, l := range c.limits {
-		if l.perCaller {
+		if l.PerCaller() {
 			return Caller(c.ctx)
 		}
 	}
@@ -123,15 +122,15 @@ func (c *serverCall) callerIfNeeded() string {
 // rateInForce returns the lowest rate among the limits, in calls per second.
 func (c *serverCall) rateInForce() float64 {
 	lowest := math.Inf(1)
-	for _, l := range c.rule.limits {
-		lowest = min(lowest, paceOf(l).rate)
+	for _, l := range c.rule.Limits {
+		lowest = min(lowest, limit.PerSecond(l))
 	}
 	return lowest
 }
 
 // enterBulkhead counts the call, and refuses it if too many are being served.
 func (c *serverCall) enterBulkhead() error {
-	most := c.rule.maxConcurrent
+	most := c.rule.MaxConcurrent
 	if now := c.method.inFlight.Add(1); most > 0 && now > most {
 		c.method.inFlight.Add(-1)
 		return refusal.New(codes.ResourceExhausted, refusal.ReasonBulkheadFull, fmt.Sprintf("%d calls of %s are being served", most, c.method.name),
@@ -145,9 +144,9 @@ func (c *serverCall) enterBulkhead() error {
 // shedOrServe checks the adaptive limit. A stream is only admitted by it, and gives its permit back: how long a stream lives says nothing
 // about load.
 func (c *serverCall) shedOrServe() error {
-	permit, ok := c.shed.admit(c.rule.priority)
+	permit, ok := c.shed.Admit(c.rule.Priority)
 	if !ok {
-		c.server.cfg.Metrics.shedRefused.WithLabelValues(c.method.name, priorityName(c.rule.priority)).Inc()
+		c.server.cfg.Metrics.shedRefused.WithLabelValues(c.method.name, priorityName(c.rule.Priority)).Inc()
 		return refusal.New(codes.ResourceExhausted, refusal.ReasonOverloaded, "the server is at its limit", refusal.After(shedRetry))
 	}
 	if permit != nil && c.stream {

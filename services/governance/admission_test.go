@@ -13,20 +13,21 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // serving is a governed server without a network: calls go straight into its interceptors.
 type serving struct {
 	t       *testing.T
-	policy  *Policy
+	policy  *policy.Policy
 	metrics *Metrics
 	server  *server
 }
 
 func newServing(t *testing.T, text string) *serving {
 	t.Helper()
-	s := &serving{t: t, policy: policy(t, text), metrics: NewMetrics()}
+	s := &serving{t: t, policy: policyOf(t, text), metrics: NewMetrics()}
 	s.server = newServer(ServerConfig{Policy: s.policy, Metrics: s.metrics, Log: quiet}.withDefaults())
 	return s
 }

@@ -91,7 +91,7 @@ func (c *clientCall) attempt(result *balancer.PickResult) {
 		c.method.retries.Inc()
 		c.span.AddEvent("retry", trace.WithAttributes(attribute.Int("attempt", int(n))))
 	}
-	if c.rule.retry == nil {
+	if c.rule.Retry == nil {
 		return
 	}
 	before := result.Done
@@ -120,13 +120,13 @@ func newRetryBudget(cfg ClientConfig) *retryBudget {
 func (b *retryBudget) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.max, b.ratio = budgetOf(b.cfg.Policy.load().connection(b.cfg.Callee))
+	b.max, b.ratio = budgetOf(b.cfg.Policy.Rules().Connection(b.cfg.Callee))
 	b.tokens = b.max
 	b.gauge.Set(b.tokens)
 }
 
 func (b *retryBudget) spend(c *clientCall, attempt int32, err error) {
-	retriable := slices.Contains(retriableCodes(c.rule.retry), rpccode.Name(status.Code(err)))
+	retriable := slices.Contains(retriableCodes(c.rule.Retry), rpccode.Name(status.Code(err)))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -134,7 +134,7 @@ func (b *retryBudget) spend(c *clientCall, attempt int32, err error) {
 		b.tokens = min(b.max, b.tokens+b.ratio)
 	case retriable:
 		b.tokens = max(0, b.tokens-1)
-		if b.tokens <= b.max/2 && attempt < int32(c.rule.retry.GetMaxAttempts()) {
+		if b.tokens <= b.max/2 && attempt < int32(c.rule.Retry.GetMaxAttempts()) {
 			b.cfg.Metrics.withheld.WithLabelValues(c.method.callee, c.method.method).Inc()
 		}
 	}

@@ -61,7 +61,7 @@ func TestRetry_SafeCodesOnly(t *testing.T) {
 				breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
 				f := &flaky{code: c.code}
 				f.fails.Store(c.fails)
-				client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: policy(t, c.text), Breakers: breakers})
+				client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: policyOf(t, c.text), Breakers: breakers})
 				method, err := "UnaryCall", error(nil)
 				if streaming {
 					method = "FullDuplexCall"
@@ -85,10 +85,8 @@ func TestRetry_SafeCodesOnly(t *testing.T) {
 					return metric(t, metrics, "grpc_client_handled_total", "grpc_method", method, "grpc_code", c.want.String()) == 1
 				})
 				b := breakers.of(edge{"callee", "grpc.testing.TestService/" + method})
-				b.mu.Lock()
-				defer b.mu.Unlock()
-				if got := b.counts.ok + b.counts.failed; got != 1 {
-					t.Errorf("the breaker counts %d calls", got)
+				if ok, failed := b.Counts(); ok+failed != 1 {
+					t.Errorf("the breaker counts %d calls", ok+failed)
 				}
 			})
 		}
@@ -100,7 +98,7 @@ func TestRetryBudget_Spent(t *testing.T) {
 	f := &flaky{code: codes.Unavailable}
 	f.fails.Store(1000)
 	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics,
-		Policy: policy(t, retried+"\nconnections: [{retryBudget: {maxTokens: 10, tokenRatio: 0.5}}]")})
+		Policy: policyOf(t, retried+"\nconnections: [{retryBudget: {maxTokens: 10, tokenRatio: 0.5}}]")})
 	call := func() { _, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{}) }
 	for range 100 {
 		call()
@@ -137,7 +135,7 @@ func TestRetryBudget_Spent(t *testing.T) {
 
 func TestRetry_OpenConnectionFollowsPolicy(t *testing.T) {
 	f := &flaky{code: codes.Unavailable}
-	p := policy(t, "")
+	p := policyOf(t, "")
 	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Policy: p})
 	attempts := func() int64 {
 		f.served.Store(0)
@@ -156,7 +154,7 @@ func TestRetry_OpenConnectionFollowsPolicy(t *testing.T) {
 
 // A rate limit tells grpc-go how long to wait, so the retry succeeds.
 func TestRetry_WaitsForPushback(t *testing.T) {
-	p := policy(t, `
+	p := policyOf(t, `
 server: [{rate: {limits: [{tokenBucket: {rate: 5, burst: 1}}]}}]
 client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 1ms, codes: [RESOURCE_EXHAUSTED]}}]
 `)
@@ -188,7 +186,7 @@ func TestRetry_BackoffJitter(t *testing.T) {
 				first[req.GetResponseSize()] = time.Now()
 			}
 			return nil, errDown
-		}}, ServerConfig{}, ClientConfig{Timeout: time.Minute, Policy: policy(t, strings.NewReplacer("1ms", "200ms", "maxAttempts: 3", "maxAttempts: 2").Replace(retried)+
+		}}, ServerConfig{}, ClientConfig{Timeout: time.Minute, Policy: policyOf(t, strings.NewReplacer("1ms", "200ms", "maxAttempts: 3", "maxAttempts: 2").Replace(retried)+
 			"\nconnections: [{retryBudget: {maxTokens: 1000}}]")})
 		var all sync.WaitGroup
 		for n := range int32(calls) {

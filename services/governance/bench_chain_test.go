@@ -74,7 +74,7 @@ shed: {minLimit: 100, initialLimit: 100}
 `
 
 func governedClient(b *testing.B, text string, tracing trace.TracerProvider) testv1.TestServiceClient {
-	metrics, p := NewMetrics(), policy(b, text)
+	metrics, p := NewMetrics(), policyOf(b, text)
 	return benchClient(b, Server(ServerConfig{Pod: "pod-0", Metrics: metrics, Log: quiet, Policy: p, Tracing: tracing}), func(o ...grpc.DialOption) (*grpc.ClientConn, error) {
 		return Dial("passthrough:///pipe", ClientConfig{Callee: "callee", Metrics: metrics, Log: quiet, Policy: p, Tracing: tracing,
 			Breakers: NewBreakers("c", BreakerConfig{}, metrics, nil), Options: o})

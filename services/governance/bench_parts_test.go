@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/sony/gobreaker/v2"
 	"google.golang.org/grpc/codes"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -41,11 +43,12 @@ func breakerOps() []struct {
 			m := NewBreakers("c", BreakerConfig{}, NewMetrics(), nil).of(edge{"callee", "a.B/C"})
 			return func() {
 				t, _ := m.allow(nil)
-				m.done(t, nil)
+				m.Done(t, nil)
 			}
 		}},
 		{"sony/gobreaker", func() func() {
-			cb := oracle(BreakerConfig{})
+			cb := gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{MaxRequests: 5, Interval: 10 * time.Second, BucketPeriod: time.Second,
+				ReadyToTrip: func(n gobreaker.Counts) bool { return n.TotalFailures >= 20 }})
 			return func() {
 				done, _ := cb.Allow()
 				done(nil)
@@ -71,11 +74,11 @@ func BenchmarkBreaker(b *testing.B) {
 
 // limiterOp returns one decision of a method's limit, including the lookup in the policy.
 func limiterOp(b testing.TB, text, caller string) func() {
-	p := policy(b, text)
-	var rates rateLimits
-	limits := rates.follow(time.Now(), p.load().server("a.B/C").limits)
+	p := policyOf(b, text)
+	var rates limit.Rates
+	limits := rates.Follow(time.Now(), p.Rules().Server("a.B/C").Limits)
 	return func() {
-		if _, refused := takeFromAll(time.Now(), limits, caller); refused > 0 {
+		if _, refused := limit.Take(time.Now(), limits, caller); refused > 0 {
 			b.Fatal("refused")
 		}
 	}
@@ -106,11 +109,11 @@ func BenchmarkNoFaults(b *testing.B) {
 }
 
 func benchShed(b *testing.B) {
-	p := policy(b, "shed: {}")
-	s := shedder{metrics: NewMetrics()}
-	now := s.follow(p)
+	p := policyOf(b, "shed: {}")
+	s := limit.Shedder{OnLimit: func(float64) {}}
+	now := s.Follow(p.Rules().Shed)
 	shared(b, 1, func() {
-		if permit, ok := now.admit(2); ok {
+		if permit, ok := now.Admit(2); ok {
 			permit.Record()
 		}
 	})

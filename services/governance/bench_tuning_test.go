@@ -33,7 +33,7 @@ func tunings() []struct{ name, text string } {
 // linked connects client and server over a link with that round trip time.
 func linked(b testing.TB, tuning string, roundTrip time.Duration) testv1.TestServiceClient {
 	b.Helper()
-	p := policy(b, "tuning: "+tuning+"\nconnections: [{tuning: "+tuning+"}]")
+	p := policyOf(b, "tuning: "+tuning+"\nconnections: [{tuning: "+tuning+"}]")
 	pipe := bufconn.Listen(8 << 20)
 	network := latency.Network{Latency: roundTrip / 2, MTU: 64 << 10}
 	s := Server(ServerConfig{Log: quiet, Policy: p})
@@ -138,7 +138,7 @@ func deadAfter(t testing.TB, tuning string) time.Duration {
 	testv1.RegisterTestServiceServer(s, echo)
 	go func() { _ = s.Serve(pipe) }()
 	defer s.Stop()
-	conn, err := Dial("passthrough:///pipe", ClientConfig{Callee: "callee", Log: quiet, Policy: policy(t, "connections: [{tuning: "+tuning+"}]"),
+	conn, err := Dial("passthrough:///pipe", ClientConfig{Callee: "callee", Log: quiet, Policy: policyOf(t, "connections: [{tuning: "+tuning+"}]"),
 		Options: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			c, err := pipe.DialContext(ctx)
 			return &silent{Conn: c, dead: &dead, gone: make(chan struct{})}, err

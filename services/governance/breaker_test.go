@@ -2,6 +2,8 @@ package governance
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -19,7 +22,7 @@ import (
 func begin(b *Breakers, callee, method string) (done func(error), err error) {
 	m := b.of(edge{callee, bareMethod(method)})
 	t, err := m.allow(nil)
-	return func(err error) { m.done(t, err) }, err
+	return func(err error) { m.Done(t, err) }, err
 }
 
 // rig drives the breaker of one method.
@@ -219,4 +222,43 @@ func TestBreakers_OnePerMethod(t *testing.T) {
 	if got := len(r.breakers.Snapshot()); got != 3 {
 		t.Errorf("%d breakers, want 3", got)
 	}
+}
+
+// A policy does not reset the window of a breaker or its calls in flight, however often it changes.
+func TestBreaker_KeptAcrossPolicies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := policyOf(t, "version: lenient\nclient: [{breaker: {failureRatio: 0.9}}]")
+		breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
+		c := newClient(ClientConfig{Callee: "callee", Breakers: breakers, Policy: p, Log: quiet}.withDefaults())
+		call := func(err error) error {
+			return c.unary(t.Context(), "/a.B/C", nil, nil, nil, answering(err))
+		}
+		for range 15 {
+			must(t, call(nil))
+		}
+		for range 10 {
+			if err := call(errDown); !errors.Is(err, errDown) {
+				t.Fatal(err)
+			}
+		}
+		change(t, p, "version: strict\nclient: [{breaker: {failureRatio: 0.4}}]")
+		if err := call(errDown); !errors.Is(err, errDown) {
+			t.Fatal("the first call under the new policy:", err)
+		}
+		if err := call(nil); refusal.Reason(err) != refusal.ReasonBreakerOpen {
+			t.Error("11 failures of 26 under a limit of 40 %:", err)
+		}
+		change(t, p, "client: [{method: 'a.B/*', breaker: {open: 1s}}]")
+		time.Sleep(1001 * time.Millisecond)
+		if err := call(nil); err != nil {
+			t.Error("after the new open time:", err)
+		}
+	})
+}
+
+var errDown = status.Error(codes.Unavailable, "chosen")
+
+// answering returns a callee that answers with err.
+func answering(err error) func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+	return func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return err }
 }

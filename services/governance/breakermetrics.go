@@ -1,6 +1,10 @@
 package governance
 
-import "time"
+import (
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
+)
 
 func stateNumber(state string) float64 {
 	switch state {
@@ -20,8 +24,8 @@ func (m *Metrics) newBreaker(s BreakerState) {
 	m.breakerSince.WithLabelValues(s.Callee, s.Method).Set(unixSeconds(s.Since))
 }
 
-func (m *Metrics) breakerChanged(s BreakerState, t transition) {
+func (m *Metrics) breakerChanged(s BreakerState, t breaker.Transition) {
 	m.breakerState.WithLabelValues(s.Callee, s.Method).Set(stateNumber(s.State))
 	m.breakerSince.WithLabelValues(s.Callee, s.Method).Set(unixSeconds(s.Since))
-	m.breakerTransitions.WithLabelValues(s.Callee, s.Method, t.from, t.to, t.class).Inc()
+	m.breakerTransitions.WithLabelValues(s.Callee, s.Method, t.From, t.To, t.Class).Inc()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
@@ -19,12 +20,15 @@ import (
 
 // States of a breaker.
 const (
-	StateClosed   = "closed"
-	StateOpen     = "open"
-	StateHalfOpen = "half-open"
+	StateClosed   = breaker.StateClosed
+	StateOpen     = breaker.StateOpen
+	StateHalfOpen = breaker.StateHalfOpen
 )
 
-// BreakerState describes one breaker. Method has no leading slash. Reason is empty until the first transition.
+// BreakerConfig says when a breaker opens and closes.
+type BreakerConfig = breaker.Config
+
+// BreakerState describes one breaker. Method has no leading slash. Reason is empty until the first breaker.Transition.
 type BreakerState struct {
 	Caller, Callee, Method string
 	State, Reason          string
@@ -49,7 +53,7 @@ type Breakers struct {
 
 // methodBreaker is a breaker with the metrics for its refusals.
 type methodBreaker struct {
-	*breaker
+	*breaker.Breaker
 	follows  atomic.Pointer[policyv1.Breaker]
 	changing sync.Mutex
 	base     BreakerConfig
@@ -82,7 +86,7 @@ func (b *Breakers) of(e edge) *methodBreaker { return b.all.Of(e, b.make) }
 func (b *Breakers) since() time.Duration { return time.Since(b.origin) }
 
 func (b *Breakers) make(e edge) *methodBreaker {
-	m := &methodBreaker{base: b.cfg, breaker: newBreaker(b.cfg, b.since, func(t transition) { b.record(e, t) })}
+	m := &methodBreaker{base: b.cfg, Breaker: breaker.New(b.cfg, b.since, func(t breaker.Transition) { b.record(e, t) })}
 	state := BreakerState{Caller: b.caller, Callee: e.callee, Method: e.method, State: StateClosed, Since: time.Now()}
 	b.mu.Lock()
 	b.states[e] = state
@@ -95,12 +99,12 @@ func (b *Breakers) make(e edge) *methodBreaker {
 	return m
 }
 
-// allow is breaker.allow with the settings of a policy. It counts refusals.
-func (m *methodBreaker) allow(policy *policyv1.Breaker) (ticket, error) {
+// allow is Breaker.Allow with the settings of a policy. It counts refusals.
+func (m *methodBreaker) allow(policy *policyv1.Breaker) (breaker.Ticket, error) {
 	if m.follows.Load() != policy {
 		m.follow(policy)
 	}
-	t, err := m.breaker.allow()
+	t, err := m.Breaker.Allow()
 	if err != nil && m.rejectedOpen != nil {
 		if rpccode.Of(err) == codes.ResourceExhausted {
 			m.rejectedCount.Inc()
@@ -115,26 +119,26 @@ func (m *methodBreaker) follow(policy *policyv1.Breaker) {
 	m.changing.Lock()
 	defer m.changing.Unlock()
 	if m.follows.Load() != policy {
-		m.configure(m.base.withPolicy(policy))
+		m.Configure(m.base.WithPolicy(policy))
 		m.follows.Store(policy)
 	}
 }
 
-func (b *Breakers) record(e edge, t transition) {
+func (b *Breakers) record(e edge, t breaker.Transition) {
 	b.mu.Lock()
 	state := b.states[e]
-	state.State, state.Reason, state.Since = t.to, t.reason, t.at
+	state.State, state.Reason, state.Since = t.To, t.Reason, t.At
 	b.states[e] = state
 	b.mu.Unlock()
 	if b.metrics != nil {
 		b.metrics.breakerChanged(state, t)
 	}
 	if b.Log != nil {
-		b.Log.Warn("breaker", "callee", e.callee, "method", e.method, "from", t.from, "to", t.to, "reason", t.reason)
+		b.Log.Warn("breaker", "callee", e.callee, "method", e.method, "from", t.From, "to", t.To, "reason", t.Reason)
 	}
 	if b.events != nil {
-		b.events.Add(Event{Time: t.at, Kind: KindBreaker, Subject: e.callee + "/" + e.method, Detail: t.to + ": " + t.reason,
+		b.events.Add(Event{Time: t.At, Kind: KindBreaker, Subject: e.callee + "/" + e.method, Detail: t.To + ": " + t.Reason,
 			Labels: map[string]string{"caller": b.caller, "callee": e.callee, "method": e.method,
-				"from": t.from, "to": t.to, "reason": t.reason}})
+				"from": t.From, "to": t.To, "reason": t.Reason}})
 	}
 }

@@ -51,7 +51,7 @@ func TestCallers_List(t *testing.T) {
 				return &testv1.SimpleResponse{}, nil
 			}, stream: func(grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) error {
 				return nil
-			}}, ServerConfig{Identity: self, Policy: policy(t, c.text), Metrics: metrics, Log: NewLog(&log, slog.LevelInfo)},
+			}}, ServerConfig{Identity: self, Policy: policyOf(t, c.text), Metrics: metrics, Log: NewLog(&log, slog.LevelInfo)},
 				ClientConfig{Identity: id, Callee: "callee", ServerName: "callee", Log: quiet})
 			_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 			if status.Code(err) != c.want {
@@ -81,7 +81,7 @@ func TestCallers_List(t *testing.T) {
 }
 
 func TestCaller_Plaintext(t *testing.T) {
-	client := wire(t, fake{}, ServerConfig{Policy: policy(t, "server: [{callers: {allow: ['*', '*/*']}}]")}, ClientConfig{})
+	client := wire(t, fake{}, ServerConfig{Policy: policyOf(t, "server: [{callers: {allow: ['*', '*/*']}}]")}, ClientConfig{})
 	if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); status.Code(err) != codes.PermissionDenied {
 		t.Error("a caller without an identity was admitted:", err)
 	}

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // ClientConfig describes one connection. Callee is required. The zero value of every other field selects the default in its comment.
@@ -25,7 +27,7 @@ type ClientConfig struct {
 	// Timeout is the deadline of a unary call that has none, if the policy does not set one. Default: 1s.
 	Timeout time.Duration
 	// Policy is what is enforced; nil means the defaults.
-	Policy *Policy
+	Policy *policy.Policy
 	// Breakers has the breakers of the process; nil means none.
 	Breakers *Breakers
 	// Fallbacks answer methods that the callee could not answer.
@@ -75,7 +77,7 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 			Backoff: backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second}}),
 		grpc.WithChainUnaryInterceptor(c.unary),
 		grpc.WithChainStreamInterceptor(c.stream),
-	}, tuningOf(cfg.Policy.load().connection(cfg.Callee).GetTuning()).client()...)
+	}, tuningOf(cfg.Policy.Rules().Connection(cfg.Callee).GetTuning()).client()...)
 	conn, err := grpc.NewClient(target, append(options, cfg.Options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("dialing %s: %w", target, err)

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // replica is a server that can be killed, and restarted at the same address.
@@ -121,11 +123,11 @@ func (c *callers) run(ctx context.Context, client testv1.TestServiceClient) {
 // calls, although its name still resolves to it, until it is back.
 func TestDial_DeadReplicaGetsNoCalls(t *testing.T) {
 	for balancer, text := range map[string]string{"round robin": "", "least request": "connections: [{leastRequest: true}]"} {
-		t.Run(balancer, func(t *testing.T) { killOneOfThree(t, policy(t, text)) })
+		t.Run(balancer, func(t *testing.T) { killOneOfThree(t, policyOf(t, text)) })
 	}
 }
 
-func killOneOfThree(t *testing.T, p *Policy) {
+func killOneOfThree(t *testing.T, p *policy.Policy) {
 	t.Helper()
 	const atOnce = 8
 	replicas := []*replica{{}, {}, {}}

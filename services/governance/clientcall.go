@@ -14,8 +14,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/fault"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -43,8 +45,8 @@ type clientMethod struct {
 }
 
 type clientRuled struct {
-	policy *compiled
-	rule   *clientRule
+	rules *policy.Rules
+	rule  *policy.ClientRule
 }
 
 func newClient(cfg ClientConfig) *client {
@@ -59,7 +61,7 @@ func (c *client) method(fullMethod, kind string) *clientMethod {
 			first:   c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "first"),
 			retries: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "retry")}
 		// An open breaker would block the calls that check whether the callee is healthy, or that repair it.
-		if c.cfg.Breakers != nil && !c.cfg.Policy.load().isExempt(e.method) {
+		if c.cfg.Breakers != nil && !c.cfg.Policy.Rules().Exempt(e.method) {
 			m.breaker = c.cfg.Breakers.of(e)
 		}
 		for i, f := range c.cfg.Fallbacks {
@@ -71,12 +73,12 @@ func (c *client) method(fullMethod, kind string) *clientMethod {
 	})
 }
 
-func (m *clientMethod) rule(p *Policy) *clientRule {
-	policy := p.load()
-	if r := m.ruled.Load(); r != nil && r.policy == policy {
+func (m *clientMethod) rule(p *policy.Policy) *policy.ClientRule {
+	rules := p.Rules()
+	if r := m.ruled.Load(); r != nil && r.rules == rules {
 		return r.rule
 	}
-	r := &clientRuled{policy, policy.client(m.callee, m.method)}
+	r := &clientRuled{rules, rules.Client(m.callee, m.method)}
 	m.ruled.Store(r)
 	return r.rule
 }
@@ -85,13 +87,13 @@ func (m *clientMethod) rule(p *Policy) *clientRule {
 type clientCall struct {
 	client *client
 	method *clientMethod
-	rule   *clientRule
+	rule   *policy.ClientRule
 	ctx    context.Context
 	// cancel is nil if the caller set the deadline.
 	cancel  context.CancelFunc
 	span    trace.Span
 	started time.Time
-	ticket  ticket
+	ticket  breaker.Ticket
 	// slowAfter is the duration from which on the breaker counts a call as failed; 0 for a stream, which may live long.
 	slowAfter time.Duration
 	// admitted means that the breaker let the call through.
@@ -108,9 +110,9 @@ func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall
 	call := &clientCall{client: c, method: m, rule: m.rule(c.cfg.Policy), started: time.Now()}
 	m.metrics.started.Inc()
 	ctx, call.span = c.tracer.client(ctx, m.span)
-	timeout := call.rule.streamTimeout
+	timeout := call.rule.StreamTimeout
 	if kind == unaryKind {
-		if timeout = call.rule.timeout; timeout == 0 {
+		if timeout = call.rule.Timeout; timeout == 0 {
 			timeout = c.cfg.Timeout
 		}
 		call.slowAfter = timeout
@@ -127,7 +129,7 @@ func (c *clientCall) admit() (err error) {
 	if c.method.breaker == nil {
 		return nil
 	}
-	c.ticket, err = c.method.breaker.allow(c.rule.breaker)
+	c.ticket, err = c.method.breaker.allow(c.rule.Breaker)
 	c.admitted = err == nil
 	return refusal.Local(err)
 }
@@ -140,7 +142,7 @@ func (c *clientCall) end(err error) {
 	code := rpccode.Of(err)
 	took := time.Since(c.started)
 	if c.admitted {
-		c.method.breaker.done(c.ticket, c.outcome(err, took))
+		c.method.breaker.Done(c.ticket, c.outcome(err, took))
 	}
 	c.method.metrics.finish(c.ctx, code, took)
 	logCall(c.ctx, c.client.log, "called", c.method.method, took, err)

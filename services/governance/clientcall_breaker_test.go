@@ -125,7 +125,7 @@ func TestClient_StreamThatCannotOpenFreesItsProbeOnce(t *testing.T) {
 	if !errors.Is(err, failed) {
 		t.Fatal("got", err)
 	}
-	if got := breakers.of(edge{"callee", streamMethod}).inFlight.Load(); got != 0 {
+	if got := breakers.of(edge{"callee", streamMethod}).InFlight(); got != 0 {
 		t.Errorf("%d calls in flight, want 0", got)
 	}
 	if got := breakers.Snapshot()[0]; got.State != StateOpen || got.Reason != "a probe failed with UNKNOWN" {
@@ -140,7 +140,7 @@ func TestClient_PanicFreesItsSlot(t *testing.T) {
 		_ = newClient(ClientConfig{Callee: "callee", Breakers: breakers, Log: quiet}.withDefaults()).unary(t.Context(), "/"+unaryMethod, nil, nil, nil,
 			func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { panic("chosen") })
 	}()
-	if got := breakers.of(edge{"callee", unaryMethod}).inFlight.Load(); got != 0 {
+	if got := breakers.of(edge{"callee", unaryMethod}).InFlight(); got != 0 {
 		t.Errorf("%d calls in flight, want 0", got)
 	}
 }

@@ -54,7 +54,7 @@ func TestClient_ExemptMethods(t *testing.T) {
 		{"no breaker of the policy", "client: [{breaker: {minCalls: 2}}]", true, func(c *calling) bool { return c.breaks(2) }},
 		{"no limit of concurrent calls", "client: [{breaker: {maxConcurrent: 1}}]", true, (*calling).isLimited},
 		{"no retry", "client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 3}}]", true, func(c *calling) bool {
-			return strings.Contains(serviceConfigFor(c.client.cfg.Policy.load(), "callee", []string{c.method}), "retryPolicy")
+			return strings.Contains(serviceConfigFor(c.client.cfg.Policy.Rules(), "callee", []string{c.method}), "retryPolicy")
 		}},
 		{"fallbacks, which a policy cannot disable", "client: [{fallback: {disabled: true}}]", true, func(c *calling) bool {
 			c.callee = isDown
@@ -67,7 +67,7 @@ func TestClient_ExemptMethods(t *testing.T) {
 		for method, exempt := range map[string]bool{"grpc.health.v1.Health/Check": true, "fault.v1.Control/Heal": true, "a.B/C": false} {
 			t.Run(c.sentence+", "+method, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					p := policy(t, c.text)
+					p := policyOf(t, c.text)
 					p.Exempt("fault.v1.Control/*")
 					called := &calling{method: method, callee: fine, client: newClient(ClientConfig{Callee: "callee", Policy: p, Log: quiet,
 						Breakers: NewBreakers("c", BreakerConfig{}, nil, nil), Fallbacks: []Fallback{FallbackTo(method, cached)}}.withDefaults())}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -35,7 +36,7 @@ func TestBreaker_SlowCallee(t *testing.T) {
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				policy, err := NewPolicy(c.policy)
+				policy, err := policy.New(c.policy)
 				if err != nil {
 					t.Fatal(err)
 				}

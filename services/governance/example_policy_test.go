@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -26,9 +27,9 @@ func (users) UnaryCall(context.Context, *testv1.SimpleRequest) (*testv1.SimpleRe
 }
 
 // inMemory serves users, and returns a dialer for it.
-func inMemory(policy *governance.Policy) (dialer grpc.DialOption, stop func()) {
+func inMemory(p *policy.Policy) (dialer grpc.DialOption, stop func()) {
 	pipe := bufconn.Listen(1 << 20)
-	s := governance.Server(governance.ServerConfig{Policy: policy, Log: governance.NewLog(nowhere{}, nil)})
+	s := governance.Server(governance.ServerConfig{Policy: p, Log: governance.NewLog(nowhere{}, nil)})
 	testv1.RegisterTestServiceServer(s, users{})
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(pipe) }()
@@ -36,34 +37,6 @@ func inMemory(policy *governance.Policy) (dialer grpc.DialOption, stop func()) {
 		s.Stop()
 		<-served //nolint:errcheck // the server was stopped
 	}
-}
-
-// A policy can be replaced while calls are running. An invalid one changes nothing.
-func ExamplePolicy() {
-	first, err := governance.ParsePolicy([]byte(`
-version: calm
-client:
-- method: user.v1.UserService/Get*
-  deadline: {timeout: 300ms}
-  retry: {idempotent: true, maxAttempts: 3}
-`))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	policy, err := governance.NewPolicy(first)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println("in force:", policy.Version())
-	_, err = governance.ParsePolicy([]byte("version: broken\nclient:\n- breaker:\n    failureRatio: 25\n"))
-	fmt.Println(err)
-	fmt.Println("in force:", policy.Version())
-	// Output:
-	// in force: calm
-	// reading the policy: line 4: client[0].breaker.failureRatio: must be a share from 0 (the default, 0.25) to 1
-	// in force: calm
 }
 
 // An order can be accepted while the user's profile comes from a cache; a header of the answer says so.
@@ -93,17 +66,17 @@ func ExampleFallbackTo() {
 
 // A refusal has a reason, and the delay after which another attempt can succeed.
 func ExampleRetryDelay() {
-	text, err := governance.ParsePolicy([]byte("server: [{rate: {limits: [{tokenBucket: {rate: 0.001, burst: 1}}]}}]"))
+	text, err := policy.Parse([]byte("server: [{rate: {limits: [{tokenBucket: {rate: 0.001, burst: 1}}]}}]"))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	policy, err := governance.NewPolicy(text)
+	limited, err := policy.New(text)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	dialer, stop := inMemory(policy)
+	dialer, stop := inMemory(limited)
 	defer stop()
 	conn, err := governance.Dial("passthrough:///users", governance.ClientConfig{Callee: "userservice", Log: governance.NewLog(nowhere{}, nil),
 		Options: []grpc.DialOption{dialer}})

@@ -51,7 +51,7 @@ type message[T any] interface {
 
 // shouldFallBack reports whether the fallback applies to a failure.
 func (c *clientCall) shouldFallBack(cause error) bool {
-	return !c.rule.noFallback && rpccode.IsFailure(rpccode.Of(cause))
+	return !c.rule.NoFallback && rpccode.IsFailure(rpccode.Of(cause))
 }
 
 // fallBack answers a failed call. ctx is the context that the caller passed: the one of the call, with its deadline and span, has ended.

@@ -43,7 +43,7 @@ func TestFallback_CalleeFails(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			metrics := NewMetrics()
-			client := wire(t, failing(c.code), ServerConfig{}, ClientConfig{Callee: "users", Metrics: metrics, Policy: policy(t, c.text),
+			client := wire(t, failing(c.code), ServerConfig{}, ClientConfig{Callee: "users", Metrics: metrics, Policy: policyOf(t, c.text),
 				Fallbacks: []Fallback{FallbackTo(unaryMethod, c.answer)}})
 			var header metadata.MD
 			reply, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}, grpc.Header(&header))

@@ -64,7 +64,7 @@ func TestFaults_Kinds(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						metrics := NewMetrics()
 						breakers := NewBreakers("c", BreakerConfig{MinCalls: 1, FailureRatio: 1}, nil, nil)
-						p := policy(t, side+"Faults: ["+strings.Replace(c.fault, "{", "{name: chosen, ", 1)+"]")
+						p := policyOf(t, side+"Faults: ["+strings.Replace(c.fault, "{", "{name: chosen, ", 1)+"]")
 						client := wire(t, echo, ServerConfig{Policy: p, Metrics: metrics}, ClientConfig{Policy: p, Metrics: metrics, Breakers: breakers})
 						ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "x-test", "yes"), c.deadline)
 						defer cancel()
@@ -171,7 +171,7 @@ func TestFaults_NoneAllocatesNothing(t *testing.T) {
 
 // faultless returns, by side, a call that carries metadata, looks up its rule, checks its faults and does nothing else.
 func faultless(t testing.TB) map[string]func() {
-	p := policy(t, "")
+	p := policyOf(t, "")
 	s := newServer(ServerConfig{Policy: p, Log: quiet}.withDefaults())
 	served := &serverCall{server: s, method: s.method("/a.B/C", unaryKind), ctx: metadata.NewIncomingContext(t.Context(), metadata.Pairs("x-test", "yes"))}
 	handle := func(context.Context, any) (any, error) { return nil, nil }

@@ -13,23 +13,23 @@ import (
 
 // inject applies the faults of the policy to an outgoing call.
 func (c *clientCall) inject() (cut *fault.Cut, err error) {
-	if len(c.rule.faults) == 0 {
+	if len(c.rule.Faults) == 0 {
 		// Return before the metadata is read, because reading copies it.
 		return nil, nil
 	}
 	md, _ := metadata.FromOutgoingContext(c.ctx)
-	return fault.Apply(c.ctx, c.rule.faults, md.Get, rand.Float64, func(f *fault.Fault) {
+	return fault.Apply(c.ctx, c.rule.Faults, md.Get, rand.Float64, func(f *fault.Fault) {
 		recordFault(c.ctx, c.client.cfg.Metrics, "client", c.method.method, f)
 	})
 }
 
 // inject applies the faults of the policy to an incoming call.
 func (c *serverCall) inject() (cut *fault.Cut, err error) {
-	if len(c.rule.faults) == 0 {
+	if len(c.rule.Faults) == 0 {
 		return nil, nil
 	}
 	get := func(key string) []string { return metadata.ValueFromIncomingContext(c.ctx, key) }
-	return fault.Apply(c.ctx, c.rule.faults, get, c.server.cfg.random, func(f *fault.Fault) {
+	return fault.Apply(c.ctx, c.rule.Faults, get, c.server.cfg.random, func(f *fault.Fault) {
 		recordFault(c.ctx, c.server.cfg.Metrics, "server", c.method.name, f)
 	})
 }

@@ -75,7 +75,7 @@ func TestCaller_UnusualCertificates(t *testing.T) {
 	knownfailures.Listed(t)
 	ca := newAuthority(t)
 	server, _ := identity(t, ca.issue(serverDNS), nil)
-	addr := tcp(t, fake{}, ServerConfig{Identity: server, Policy: policy(t, "server: [{callers: {allow: ['"+orderID+"', 'orderservice.shop.svc']}}]")})
+	addr := tcp(t, fake{}, ServerConfig{Identity: server, Policy: policyOf(t, "server: [{callers: {allow: ['"+orderID+"', 'orderservice.shop.svc']}}]")})
 	for name, change := range map[string]func(*x509.Certificate){
 		"two SPIFFE URIs (X.509-SVID: MUST be rejected), ours first": func(c *x509.Certificate) { c.URIs = uris(t, orderID, "spiffe://evil.example/x") },
 		"no SPIFFE URI, a DNS name that is spelt like one":           func(c *x509.Certificate) { c.DNSNames = []string{orderID} },
@@ -177,7 +177,7 @@ func TestCallers_LargeRequestRefused(t *testing.T) {
 	server, _ := identity(t, ca.issue(serverDNS), nil)
 	client, _ := identity(t, ca.issue("stranger.shop.svc"), nil)
 	metrics := NewMetrics()
-	addr := tcp(t, fake{}, ServerConfig{Identity: server, Metrics: metrics, Policy: policy(t, "server: [{callers: {allow: ['"+orderID+"']}}]")})
+	addr := tcp(t, fake{}, ServerConfig{Identity: server, Metrics: metrics, Policy: policyOf(t, "server: [{callers: {allow: ['"+orderID+"']}}]")})
 	conn, err := Dial("passthrough:///"+addr, ClientConfig{Callee: "x", Identity: client, ServerName: serverDNS, Log: quiet, Timeout: 5 * time.Second})
 	must(t, err)
 	defer conn.Close()

@@ -15,7 +15,6 @@ import (
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
-	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
 func heap() float64 {
@@ -150,77 +149,4 @@ func TestMemory_UnknownMethods(t *testing.T) {
 	}
 	_ = conn.Close()
 	stop()
-}
-
-// Reproduces: the calls of the 4097th caller, who is not remembered, each scan all 4096 remembered ones under the method's lock.
-func TestRateLimit_CallerBeyondMemory(t *testing.T) {
-	knownfailures.Listed(t)
-	l := newRateLimit(&policyv1.RateLimit{PerCaller: true, Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: 10}}})
-	now := time.Now()
-	for i := range maxCallers {
-		b, p := l.bucketOf(now, fmt.Sprint("c", i))
-		b.take(now, p)
-	}
-	measure := func(who string) time.Duration {
-		since := time.Now()
-		for range 1000 {
-			l.bucketOf(now, who)
-		}
-		return time.Since(since) / 1000
-	}
-	known, newcomer := measure("c1"), measure("newcomer")
-	t.Logf("a known caller: %s; one too many: %s, under the lock of the method", known, newcomer)
-	if newcomer > 100*known {
-		t.Error("a call of another caller is more than 100 times as slow")
-	}
-}
-
-// Several limits should take a token from each or from none. Another call may come between the check and the taking.
-func TestRateLimit_SeveralLimitsConcurrently(t *testing.T) {
-	knownfailures.Measure(t)
-	lost := 0
-	for range 300 {
-		var r rateLimits
-		limits := r.follow(time.Now(), []*policyv1.RateLimit{
-			{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: 1000}}},
-			{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: 5}}}})
-		var admitted atomic.Int64
-		var all sync.WaitGroup
-		start := make(chan struct{})
-		for range 16 {
-			all.Go(func() {
-				<-start
-				for range 5 {
-					if _, refused := takeFromAll(time.Now(), limits, ""); refused == 0 {
-						admitted.Add(1)
-					}
-				}
-			})
-		}
-		close(start)
-		all.Wait()
-		lost += 1000 - int(limits[0].shared.limiter.TokensAt(time.Now())) - int(admitted.Load())
-	}
-	t.Logf("tokens that the first limit lost to calls the second refused: %d in 300 runs", lost)
-}
-
-// x/time/rate credits time twice if a caller's clock reading is older than the last one.
-func TestRateLimit_Concurrency(t *testing.T) {
-	knownfailures.Measure(t)
-	const rate, span = 1000, 3 * time.Second
-	l := newRateLimit(&policyv1.RateLimit{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: rate, Burst: 1}}})
-	var admitted atomic.Int64
-	var all sync.WaitGroup
-	since := time.Now()
-	for range 64 {
-		all.Go(func() {
-			for time.Since(since) < span {
-				if _, refused := takeFromAll(time.Now(), []*rateLimit{l}, ""); refused == 0 {
-					admitted.Add(1)
-				}
-			}
-		})
-	}
-	all.Wait()
-	t.Logf("64 goroutines: %d let in, %d allowed (%+.1f %%)", admitted.Load(), int(rate*span.Seconds())+1, 100*(float64(admitted.Load())/(rate*span.Seconds())-1))
 }

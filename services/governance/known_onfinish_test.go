@@ -43,9 +43,9 @@ func TestOnFinish_SharedCallOptions(t *testing.T) {
 		})
 	}
 	all.Wait()
-	inFlight := &breakers.of(edge{"x", streamMethod}).inFlight
-	pollFor(50*time.Millisecond, func() bool { return inFlight.Load() == 0 })
-	left := inFlight.Load()
+	inFlight := breakers.of(edge{"x", streamMethod}).InFlight
+	pollFor(50*time.Millisecond, func() bool { return inFlight() == 0 })
+	left := inFlight()
 	t.Logf("4000 streams have ended; the breaker counts %d in flight", left)
 	if left != 0 {
 		t.Error("these slots are never freed")

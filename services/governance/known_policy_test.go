@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -36,7 +37,7 @@ func TestFault_ZeroPercent(t *testing.T) {
 func TestPolicy_PushedWithoutProcess(t *testing.T) {
 	knownfailures.Measure(t)
 	metrics := NewMetrics()
-	p := &Policy{}
+	p := &policy.Policy{}
 	must(t, p.Set(&policyv1.EffectivePolicy{Version: "pushed-7"}))
 	_ = p.Set(&policyv1.EffectivePolicy{Client: []*policyv1.ClientRule{{Breaker: &policyv1.Breaker{FailureRatio: 25}}}})
 	t.Logf("policy_info{version=pushed-7}=%v policy_reloads_total=%v policy_errors_total=%v (in force: %s)", metric(t, metrics, "sandbox_policy_info", "version", "pushed-7"),
@@ -49,7 +50,7 @@ func TestRetryBudget_GaugeAgreesWithGRPC(t *testing.T) {
 	knownfailures.Listed(t)
 	metrics := NewMetrics()
 	f := &flaky{code: codes.Unavailable}
-	p := policy(t, strings.ReplaceAll(retried, "TestService/*", "TestService/UnaryCall")+"\nconnections: [{retryBudget: {maxTokens: 10, tokenRatio: 1}}]")
+	p := policyOf(t, strings.ReplaceAll(retried, "TestService/*", "TestService/UnaryCall")+"\nconnections: [{retryBudget: {maxTokens: 10, tokenRatio: 1}}]")
 	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: p})
 	f.fails.Store(1000)
 	for range 20 {
@@ -82,7 +83,7 @@ func TestPolicy_BreakerWithoutBreakers(t *testing.T) {
 	knownfailures.Listed(t)
 	f := &flaky{code: codes.Unavailable}
 	f.fails.Store(1000)
-	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Policy: policy(t, "client: [{breaker: {minCalls: 1, maxConcurrent: 1}}]")})
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Policy: policyOf(t, "client: [{breaker: {minCalls: 1, maxConcurrent: 1}}]")})
 	for range 50 {
 		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 	}
@@ -95,7 +96,7 @@ func TestPolicy_BreakerWithoutBreakers(t *testing.T) {
 func TestLog_RefusedCallers(t *testing.T) {
 	knownfailures.Listed(t)
 	var log bytes.Buffer
-	p := policy(t, "server: [{callers: {allow: ['x']}}]")
+	p := policyOf(t, "server: [{callers: {allow: ['x']}}]")
 	s := newServer(ServerConfig{Policy: p, Log: NewLog(&log, nil)}.withDefaults())
 	serve := &serving{t: t, policy: p, server: s}
 	for range 1000 {

@@ -53,7 +53,7 @@ func TestBreaker_RetriedSuccess(t *testing.T) {
 	knownfailures.Listed(t)
 	f := &flaky{code: codes.Unavailable}
 	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
-	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Breakers: breakers, Policy: policy(t,
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Breakers: breakers, Policy: policyOf(t,
 		"client: [{method: '*/*', deadline: {timeout: 100ms}, retry: {idempotent: true, maxAttempts: 2, initialBackoff: 200ms}}]\nconnections: [{retryBudget: {maxTokens: 1000}}]")})
 	for range 20 {
 		f.fails.Store(1)
@@ -115,8 +115,8 @@ func TestBreaker_TwoPolicies(t *testing.T) {
 	knownfailures.Listed(t)
 	f := &flaky{code: codes.Unavailable}
 	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
-	strict := wire(t, f.fake(), ServerConfig{}, ClientConfig{Breakers: breakers, Policy: policy(t, "client: [{breaker: {minCalls: 5}}]")})
-	off := wire(t, f.fake(), ServerConfig{}, ClientConfig{Breakers: breakers, Policy: policy(t, "client: [{breaker: {disabled: true}}]")})
+	strict := wire(t, f.fake(), ServerConfig{}, ClientConfig{Breakers: breakers, Policy: policyOf(t, "client: [{breaker: {minCalls: 5}}]")})
+	off := wire(t, f.fake(), ServerConfig{}, ClientConfig{Breakers: breakers, Policy: policyOf(t, "client: [{breaker: {disabled: true}}]")})
 	f.fails.Store(1000)
 	for range 6 {
 		_, _ = strict.UnaryCall(t.Context(), &testv1.SimpleRequest{})

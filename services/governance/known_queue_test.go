@@ -82,7 +82,7 @@ func TestLeakyBucket_CancelledWaiters(t *testing.T) {
 // DEADLINE_EXCEEDED: the caller loses its time, the reason and the RetryInfo. (Pod is empty here; with a pod name there is no retry at all.)
 func TestPushback_BeyondDeadline(t *testing.T) {
 	knownfailures.Listed(t)
-	p := policy(t, `
+	p := policyOf(t, `
 server: [{rate: {limits: [{tokenBucket: {rate: 0.01, burst: 1}}]}}]
 client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 1ms, codes: [RESOURCE_EXHAUSTED]}}]
 `)
@@ -104,7 +104,7 @@ func TestClientDeadline_InsideHandler(t *testing.T) {
 	hung := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
-	}}, ServerConfig{}, ClientConfig{Policy: policy(t, "client: [{deadline: {timeout: 100ms}}]")})
+	}}, ServerConfig{}, ClientConfig{Policy: policyOf(t, "client: [{deadline: {timeout: 100ms}}]")})
 	// Buffered, because the caller may have left before the second hop ends.
 	measured := make(chan time.Duration, 1)
 	front := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {

@@ -102,7 +102,7 @@ func TestResolver_GivenByOptions(t *testing.T) {
 	addr := tcp(t, f.fake(), ServerConfig{})
 	names := manual.NewBuilderWithScheme("mine")
 	names.InitialState(resolver.State{Endpoints: []resolver.Endpoint{{Addresses: []resolver.Address{{Addr: addr}}}}})
-	p := policy(t, "")
+	p := policyOf(t, "")
 	conn, err := Dial("mine:///x", ClientConfig{Callee: "x", Policy: p, Log: quiet, Options: []grpc.DialOption{grpc.WithResolvers(names)}})
 	must(t, err)
 	defer conn.Close()

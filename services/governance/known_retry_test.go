@@ -21,7 +21,7 @@ func TestRetry_PodName(t *testing.T) {
 			metrics := NewMetrics()
 			f := &flaky{code: codes.Unavailable}
 			f.fails.Store(1)
-			client := wire(t, f.fake(), ServerConfig{Pod: pod}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: policy(t, retried)})
+			client := wire(t, f.fake(), ServerConfig{Pod: pod}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: policyOf(t, retried)})
 			_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 			t.Logf("unary: %v after %d attempts (policy: maxAttempts 3, first one fails)", status.Code(err), f.served.Load())
 			if err != nil || f.served.Load() != 2 {
@@ -37,7 +37,7 @@ func TestRetry_ThroughRun(t *testing.T) {
 	f := &flaky{code: codes.Unavailable}
 	f.fails.Store(1)
 	at, stop, ended := running(t, f.fake(), func(c *Config) { c.DrainDelay = 0 })
-	conn, err := Dial("passthrough:///"+at.Service, ClientConfig{Callee: "callee", Log: quiet, Policy: policy(t, retried), Timeout: 5 * time.Second})
+	conn, err := Dial("passthrough:///"+at.Service, ClientConfig{Callee: "callee", Log: quiet, Policy: policyOf(t, retried), Timeout: 5 * time.Second})
 	must(t, err)
 	_, err = testv1.NewTestServiceClient(conn).UnaryCall(t.Context(), &testv1.SimpleRequest{})
 	t.Logf("through Run: %v after %d attempts", status.Code(err), f.served.Load())
@@ -54,7 +54,7 @@ func TestPushback_PodName(t *testing.T) {
 	knownfailures.Listed(t)
 	for _, pod := range []string{"", "p-0"} {
 		t.Run("pod="+pod, func(t *testing.T) {
-			p := policy(t, `
+			p := policyOf(t, `
 server: [{rate: {limits: [{tokenBucket: {rate: 5, burst: 1}}]}}]
 client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 1ms, codes: [RESOURCE_EXHAUSTED]}}]
 `)

@@ -13,6 +13,9 @@ import (
 	"google.golang.org/grpc"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -137,4 +140,31 @@ func pollFor(d time.Duration, holds func() bool) bool {
 		}
 	}
 	return true
+}
+
+// policyOf parses a policy in YAML and puts it in force.
+func policyOf(t testing.TB, text string) *policy.Policy {
+	t.Helper()
+	p, err := policy.New(parsed(t, text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func parsed(t testing.TB, text string) *policyv1.EffectivePolicy {
+	t.Helper()
+	p, err := policy.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// change puts another policy in force.
+func change(t testing.TB, p *policy.Policy, text string) {
+	t.Helper()
+	if err := p.Set(parsed(t, text)); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // mountPolicy writes the file as the kubelet writes a ConfigMap: into a new folder, to which the link ..data is then moved in one step.
@@ -32,8 +32,11 @@ func TestPolicyFile_Changes(t *testing.T) {
 		dir := t.TempDir()
 		mountPolicy(t, dir, "version: one\nserver: [{method: 'a.B/C'}]")
 		metrics, events := NewMetrics(), NewEvents(0)
-		f := &PolicyFile{Path: filepath.Join(dir, "policy.yaml"), Policy: &Policy{}, Log: quiet, Metrics: metrics, Events: events,
-			Known: func() Known { return Known{[]string{"a.B/C"}, []string{"d.E/F"}, []string{"d"}} }}
+		path, inForce := filepath.Join(dir, "policy.yaml"), &policy.Policy{}
+		f := &policy.File{Path: path, Policy: inForce, Log: quiet, Observer: policyObserver{path, inForce, metrics, events},
+			Known: func() policy.Known {
+				return policy.Known{Served: []string{"a.B/C"}, Called: []string{"d.E/F"}, Callees: []string{"d"}}
+			}}
 		must(t, f.Load())
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
@@ -89,16 +92,3 @@ func TestRun_BrokenPolicy(t *testing.T) {
 type nopWriter struct{}
 
 func (nopWriter) Write(p []byte) (int, error) { return len(p), nil }
-
-func TestPolicyFile_UnmatchedPatterns(t *testing.T) {
-	got := unmatchedPatterns(parsed(t, `
-server: [{}, {method: "a.B/C"}, {method: "a.B/D"}]
-client: [{method: "d.E/*"}, {callee: userservice}, {callee: usersevice}]
-connections: [{callee: "user*"}, {callee: orders}]
-serverFaults: [{method: "x.Y/*", hang: }]
-`), Known{Served: []string{"a.B/C"}, Called: []string{"a.B/C"}, Callees: []string{"userservice"}})
-	want := []string{"server[2].method: a.B/D", "client[0].method: d.E/*", "client[2].callee: usersevice", "serverFaults[0].method: x.Y/*", "connections[1].callee: orders"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}

@@ -8,6 +8,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // Process is what all parts of one program share.
@@ -17,7 +19,7 @@ type Process struct {
 	Metrics  *Metrics
 	Events   *Events
 	Breakers *Breakers
-	Policy   *Policy
+	Policy   *policy.Policy
 	// Identity is nil in plaintext.
 	Identity *Identity
 	Tracing  trace.TracerProvider
@@ -25,7 +27,7 @@ type Process struct {
 	Stopping <-chan struct{}
 
 	// policyFile is nil without a file.
-	policyFile *PolicyFile
+	policyFile *policy.File
 	readiness  readiness
 
 	ctx    context.Context

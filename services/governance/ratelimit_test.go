@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -115,7 +116,7 @@ func TestRateLimit_SeveralLimits(t *testing.T) {
 		limits := s.server.rule(s.server.method("/a.B/C", unaryKind)).limits
 		take := func(caller string, want bool, after time.Duration) {
 			t.Helper()
-			_, refusedFor := takeFromAll(time.Now(), limits, caller)
+			_, refusedFor := limit.Take(time.Now(), limits, caller)
 			if (refusedFor == 0) != want || math.Abs((refusedFor-after).Seconds()) > 1e-6 {
 				t.Errorf("%s: refused for %s, want %s", caller, refusedFor, after)
 			}
@@ -128,26 +129,5 @@ func TestRateLimit_SeveralLimits(t *testing.T) {
 			take(caller, true, 0)
 		}
 		take("f", false, time.Second)
-	})
-}
-
-func TestRateLimit_ManyCallers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newRateLimit(parsed(t, "server: [{rate: {limits: [{perCaller: true, tokenBucket: {rate: 1}}]}}]").GetServer()[0].GetRate().GetLimits()[0])
-		spend := func(caller string) bool {
-			_, refused := takeFromAll(time.Now(), []*rateLimit{l}, caller)
-			return refused == 0
-		}
-		for i := range maxCallers {
-			spend(fmt.Sprint("stranger ", i))
-		}
-		if first, second := spend("one more"), spend("another"); !first || second {
-			t.Error("new callers do not share one bucket:", first, second)
-		}
-		// All buckets are full again and are forgotten.
-		time.Sleep(2 * time.Second)
-		if !spend("one more") || !spend("another") || len(l.callers) > 2 {
-			t.Errorf("%d callers are remembered", len(l.callers))
-		}
 	})
 }

@@ -69,7 +69,7 @@ func (b governedBuilder) Build(target resolver.Target, cc resolver.ClientConn, o
 	conn.setResolver(inner)
 	cancel := func() {}
 	if b.client.cfg.Policy != nil {
-		cancel = b.client.cfg.Policy.changed.subscribe(conn.resend)
+		cancel = b.client.cfg.Policy.Subscribe(conn.resend)
 	}
 	return governedResolver{inner, conn, cancel}, nil
 }
@@ -193,5 +193,5 @@ func (c *governedConn) send(config string) error {
 }
 
 func (c *client) serviceConfig() string {
-	return serviceConfigFor(c.cfg.Policy.load(), c.cfg.Callee, linkedMethods())
+	return serviceConfigFor(c.cfg.Policy.Rules(), c.cfg.Callee, linkedMethods())
 }

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/health"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // shutdownLimit bounds each of the last steps: sending the last spans and ending the last scrape.
@@ -57,12 +58,13 @@ func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *
 
 // readPolicy fails if the policy is malformed, because it would be unclear which policy is in force.
 func (p *Process) readPolicy() error {
-	p.Policy = &Policy{}
+	p.Policy = &policy.Policy{}
 	p.Policy.Exempt(p.Config.Control...)
 	if p.Config.PolicyFile == "" {
 		return nil
 	}
-	p.policyFile = &PolicyFile{Path: p.Config.PolicyFile, Policy: p.Policy, Log: p.Log, Metrics: p.Metrics, Events: p.Events}
+	p.policyFile = &policy.File{Path: p.Config.PolicyFile, Policy: p.Policy, Log: p.Log,
+		Observer: policyObserver{p.Config.PolicyFile, p.Policy, p.Metrics, p.Events}}
 	if err := p.policyFile.Load(); err != nil {
 		return remedy.Wrap(err, remedy.Advice("fix the file, or unset POLICY_FILE for the defaults"))
 	}
@@ -110,7 +112,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	}
 	if p.policyFile != nil {
 		methods := servedMethods(server)
-		p.policyFile.Known = func() Known { return Known{Served: methods, Called: linkedMethods(), Callees: p.callees} }
+		p.policyFile.Known = func() policy.Known { return policy.Known{Served: methods, Called: linkedMethods(), Callees: p.callees} }
 		p.Go(p.policyFile.Watch)
 	}
 	for _, work := range p.work {

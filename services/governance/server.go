@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // ServerConfig describes a server. The zero value of each field selects the default in its comment.
@@ -23,7 +25,7 @@ type ServerConfig struct {
 	// Identity is our certificate; nil means plaintext.
 	Identity *Identity
 	// Policy is what is enforced; nil means the defaults.
-	Policy *Policy
+	Policy *policy.Policy
 	// MaxAge is the age at which connections are closed, so that clients look up the name again and find new replicas. Default: 30s.
 	MaxAge time.Duration
 	// MaxAgeGrace is how much longer the calls on such a connection may take. Default: 10s.
@@ -70,7 +72,7 @@ func Server(cfg ServerConfig) *grpc.Server {
 		grpc.Creds(transport),
 		grpc.ChainUnaryInterceptor(governed.unary),
 		grpc.ChainStreamInterceptor(governed.streaming),
-	}, tuningOf(cfg.Policy.load().source.GetTuning()).server(cfg.MaxAge, cfg.MaxAgeGrace)...)
+	}, tuningOf(cfg.Policy.Rules().Tuning()).server(cfg.MaxAge, cfg.MaxAgeGrace)...)
 	s := grpc.NewServer(append(options, cfg.Options...)...)
 	if cfg.Health != nil {
 		healthv1.RegisterHealthServer(s, cfg.Health)

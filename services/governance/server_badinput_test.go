@@ -51,7 +51,7 @@ func body(n int) *testv1.SimpleRequest {
 }
 
 func TestServer_BadInput(t *testing.T) {
-	small := policy(t, "tuning: {maxMessageBytes: 100000, maxMetadataBytes: 4096}")
+	small := policyOf(t, "tuning: {maxMessageBytes: 100000, maxMetadataBytes: 4096}")
 	bomb := metadata.AppendToOutgoingContext(t.Context(), "x-bomb", strings.Repeat("b", 5000))
 	many := t.Context()
 	for range 200 {

@@ -13,8 +13,11 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/fault"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
 // PodHeader is the response header with the name of the pod that served a call. Failed calls have it too.
@@ -26,7 +29,7 @@ type server struct {
 	cfg     ServerConfig
 	tracer  *tracer
 	pod     metadata.MD
-	shed    shedder
+	shed    limit.Shedder
 	methods oncemap.Map[string, *serverMethod]
 }
 
@@ -37,19 +40,19 @@ type serverMethod struct {
 	span     spanTemplate
 	gauge    prometheus.Gauge
 	inFlight atomic.Int64
-	rates    rateLimits
+	rates    limit.Rates
 	ruled    atomic.Pointer[serverRuled]
 }
 
 type serverRuled struct {
-	policy *compiled
-	rule   *serverRule
-	limits []*rateLimit
-	shed   *shedding
+	rules  *policy.Rules
+	rule   *policy.ServerRule
+	limits []*limit.Rate
+	shed   *limit.Shedding
 }
 
 func newServer(cfg ServerConfig) *server {
-	return &server{cfg: cfg, tracer: newTracer(cfg.Tracing), pod: metadata.Pairs(PodHeader, cfg.Pod), shed: shedder{metrics: cfg.Metrics}}
+	return &server{cfg: cfg, tracer: newTracer(cfg.Tracing), pod: metadata.Pairs(PodHeader, cfg.Pod), shed: limit.Shedder{OnLimit: cfg.Metrics.shedLimit.Set}}
 }
 
 func (s *server) method(fullMethod, kind string) *serverMethod {
@@ -61,15 +64,17 @@ func (s *server) method(fullMethod, kind string) *serverMethod {
 }
 
 func (s *server) rule(m *serverMethod) *serverRuled {
-	policy := s.cfg.Policy.load()
-	if r := m.ruled.Load(); r != nil && r.policy == policy {
+	rules := s.cfg.Policy.Rules()
+	if r := m.ruled.Load(); r != nil && r.rules == rules {
 		return r
 	}
-	r := &serverRuled{policy: policy, rule: policy.server(m.name), shed: s.shed.follow(s.cfg.Policy)}
-	r.limits = m.rates.follow(time.Now(), r.rule.limits)
+	r := &serverRuled{rules: rules, rule: rules.Server(m.name), shed: s.shed.Follow(s.shedInForce)}
+	r.limits = m.rates.Follow(time.Now(), r.rule.Limits)
 	m.ruled.Store(r)
 	return r
 }
+
+func (s *server) shedInForce() *policyv1.Shed { return s.cfg.Policy.Rules().Shed() }
 
 // serverCall is one call, from its arrival to its end.
 type serverCall struct {
@@ -92,7 +97,7 @@ func (s *server) begin(ctx context.Context, fullMethod, kind string) *serverCall
 	c := &serverCall{serverRuled: s.rule(m), server: s, method: m, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
 	c.ctx, c.span = ctx, noSpan
-	if !c.rule.exempt {
+	if !c.rule.Exempt {
 		c.ctx, c.span = s.tracer.server(ctx, m.span)
 	}
 	return c

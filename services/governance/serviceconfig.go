@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -47,12 +48,12 @@ type retryThrottling struct {
 
 // serviceConfigFor converts a policy to the service config of a connection. gRPC has no patterns, so they are matched against the methods of
 // the protos that are linked into this program.
-func serviceConfigFor(policy *compiled, callee string, methods []string) string {
-	conn := policy.connection(callee)
+func serviceConfigFor(rules *policy.Rules, callee string, methods []string) string {
+	conn := rules.Connection(callee)
 	config := serviceConfig{LoadBalancing: []map[string]any{balancerConfig(conn.GetLeastRequest())}}
 	at := map[*policyv1.Retry]int{}
 	for _, method := range methods {
-		retry := policy.client(callee, method).retry
+		retry := rules.Client(callee, method).Retry
 		if retry == nil {
 			continue
 		}
@@ -78,7 +79,7 @@ func serviceConfigFor(policy *compiled, callee string, methods []string) string 
 
 func retryPolicyFor(r *policyv1.Retry) retryPolicy {
 	p := retryPolicy{MaxAttempts: r.GetMaxAttempts(), BackoffMultiplier: r.GetMultiplier(), Codes: retriableCodes(r),
-		InitialBackoff: seconds(duration(r.GetInitialBackoff(), 50*time.Millisecond)), MaxBackoff: seconds(duration(r.GetMaxBackoff(), time.Second))}
+		InitialBackoff: seconds(durationOr(r.GetInitialBackoff(), 50*time.Millisecond)), MaxBackoff: seconds(durationOr(r.GetMaxBackoff(), time.Second))}
 	p.BackoffMultiplier = cmp.Or(p.BackoffMultiplier, 2)
 	return p
 }

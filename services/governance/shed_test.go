@@ -11,7 +11,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -169,48 +168,4 @@ func TestShed_StreamHoldsNoPermit(t *testing.T) {
 		close(release)
 		calls.Wait()
 	})
-}
-
-func TestShed_LimitKeptAcrossPolicies(t *testing.T) {
-	s := shedder{metrics: NewMetrics()}
-	follow := func(p *policyv1.Shed) *shedding { return s.follow(shedBy(t, p)) }
-	first := follow(&policyv1.Shed{InitialLimit: 50})
-	if again := follow(&policyv1.Shed{InitialLimit: 50}); again != first {
-		t.Error("the same policy made another limiter")
-	}
-	if next := follow(&policyv1.Shed{InitialLimit: 20, MaxLimit: 300}); next.limiter.Limit() != 50 {
-		t.Errorf("other bounds start at %d, not at the learned limit", next.limiter.Limit())
-	}
-	if next := follow(&policyv1.Shed{MaxLimit: 30}); next.limiter.Limit() != 30 {
-		t.Errorf("a lower bound starts at %d", next.limiter.Limit())
-	}
-}
-
-func shedBy(t *testing.T, p *policyv1.Shed) *Policy {
-	t.Helper()
-	policy, err := NewPolicy(&policyv1.EffectivePolicy{Shed: p})
-	must(t, err)
-	return policy
-}
-
-func TestShed_ConcurrentFirstCalls(t *testing.T) {
-	for range 50 {
-		s, policy := shedder{metrics: NewMetrics()}, shedBy(t, &policyv1.Shed{})
-		got := make([]*shedding, 16)
-		start := make(chan struct{})
-		var calls sync.WaitGroup
-		for i := range got {
-			calls.Go(func() {
-				<-start
-				got[i] = s.follow(policy)
-			})
-		}
-		close(start)
-		calls.Wait()
-		for _, one := range got {
-			if one != got[0] {
-				t.Fatal("concurrent first calls use different limiters")
-			}
-		}
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
@@ -23,7 +24,7 @@ type tuning struct {
 func tuningOf(p *policyv1.Tuning) tuning {
 	t := tuning{message: int(p.GetMaxMessageBytes()), streamWindow: int32(p.GetStreamWindowBytes()), connWindow: int32(p.GetConnectionWindowBytes()),
 		metadata: p.GetMaxMetadataBytes(), gzip: p.GetGzip(),
-		keepalive: duration(p.GetKeepaliveTime(), 10*time.Second), keepaliveAnswer: duration(p.GetKeepaliveTimeout(), 3*time.Second)}
+		keepalive: durationOr(p.GetKeepaliveTime(), 10*time.Second), keepaliveAnswer: durationOr(p.GetKeepaliveTimeout(), 3*time.Second)}
 	t.message = cmp.Or(t.message, 16<<20)
 	t.streamWindow = cmp.Or(t.streamWindow, 1<<20)
 	t.connWindow = cmp.Or(t.connWindow, 1<<20)
@@ -55,4 +56,11 @@ func (t tuning) client() []grpc.DialOption {
 		grpc.WithMaxHeaderListSize(t.metadata),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: t.keepalive, Timeout: t.keepaliveAnswer, PermitWithoutStream: true}),
 	}
+}
+
+func durationOr(d *durationpb.Duration, fallback time.Duration) time.Duration {
+	if d == nil {
+		return fallback
+	}
+	return d.AsDuration()
 }

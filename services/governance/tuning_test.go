@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 func TestTuning_LargeMessages(t *testing.T) {
@@ -30,7 +32,7 @@ func TestTuning_LargeMessages(t *testing.T) {
 	if _, err := client.UnaryCall(t.Context(), body(16<<20)); status.Code(err) != codes.ResourceExhausted {
 		t.Error("got", err)
 	}
-	small := wire(t, serve, ServerConfig{}, ClientConfig{Policy: policy(t, "connections: [{callee: callee, tuning: {maxMessageBytes: 1000}}]")})
+	small := wire(t, serve, ServerConfig{}, ClientConfig{Policy: policyOf(t, "connections: [{callee: callee, tuning: {maxMessageBytes: 1000}}]")})
 	if _, err := small.UnaryCall(t.Context(), body(1001)); status.Code(err) != codes.ResourceExhausted {
 		t.Error("got", err)
 	}
@@ -56,7 +58,7 @@ func TestTuning_Gzip(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		seen := &sizes{}
 		client := wire(t, fake{}, ServerConfig{Options: []grpc.ServerOption{grpc.StatsHandler(seen)}},
-			ClientConfig{Policy: policy(t, fmt.Sprintf("connections: [{tuning: {gzip: %v}}]", on))})
+			ClientConfig{Policy: policyOf(t, fmt.Sprintf("connections: [{tuning: {gzip: %v}}]", on))})
 		_, err := client.UnaryCall(t.Context(), body(100000))
 		must(t, err)
 		if small := seen.wire.Load() < 1000; small != on || seen.plain.Load() < 100000 {
@@ -88,7 +90,7 @@ func dialAll(t *testing.T, text string, all []resolver.Endpoint) testv1.TestServ
 	t.Helper()
 	names := manual.NewBuilderWithScheme("replicas")
 	names.InitialState(resolver.State{Endpoints: all})
-	conn, err := Dial("replicas:///all", ClientConfig{Callee: "callee", Log: quiet, Timeout: 10 * time.Second, Policy: policy(t, text),
+	conn, err := Dial("replicas:///all", ClientConfig{Callee: "callee", Log: quiet, Timeout: 10 * time.Second, Policy: policyOf(t, text),
 		Options: []grpc.DialOption{grpc.WithResolvers(names)}})
 	must(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
@@ -158,7 +160,7 @@ func TestDial_LeastRequest(t *testing.T) {
 }
 
 func TestServiceConfig_JSON(t *testing.T) {
-	p := compile(parsed(t, `
+	p := policyOf(t, `
 client:
 - method: a.B/*
   retry: {idempotent: true, maxAttempts: 4, initialBackoff: 10ms, maxBackoff: 1.5s, multiplier: 3, codes: [ABORTED]}
@@ -167,7 +169,7 @@ client:
 connections:
 - leastRequest: true
   retryBudget: {maxTokens: 7, tokenRatio: 0.5}
-`))
+`).Rules()
 	got := serviceConfigFor(p, "x", []string{"a.B/C", "a.B/D", "a.B/E", "x.Y/Z"})
 	want := `{"loadBalancingConfig":[{"sandbox_least_request":{"choiceCount":4}}],"methodConfig":[{"name":[{"service":"a.B","method":"C"},{"service":"a.B","method":"E"}],` +
 		`"retryPolicy":{"maxAttempts":4,"initialBackoff":"0.010000000s","maxBackoff":"1.500000000s","backoffMultiplier":3,"retryableStatusCodes":["ABORTED"]}}],` +
@@ -175,7 +177,7 @@ connections:
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if plain := serviceConfigFor(noPolicy, "x", linkedMethods()); !strings.Contains(plain, "sandbox_round_robin") || strings.Contains(plain, "retry") {
+	if plain := serviceConfigFor((*policy.Policy)(nil).Rules(), "x", linkedMethods()); !strings.Contains(plain, "sandbox_round_robin") || strings.Contains(plain, "retry") {
 		t.Error("without a policy:", plain)
 	}
 }

@@ -48,7 +48,7 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestShed_BurstOnIdleServer", Defect: "an idle server sheds most of a small burst"},
 	{Package: "governance", Test: "TestShed_FastAndSlowMethods", Slow: true, Defect: "slow methods lower the limit until fast ones are shed, with no overload (a minute of processor time under the race detector)"},
 	{Package: "governance", Test: "TestMemory_UnknownMethods", Defect: "each invented method of a proxy gets series, a rule and a bucket"},
-	{Package: "governance", Test: "TestRateLimit_CallerBeyondMemory", Defect: "each call of the 4097th caller scans all remembered ones under the lock"},
+	{Package: "limit", Test: "TestRateLimit_CallerBeyondMemory", Defect: "each call of the 4097th caller scans all remembered ones under the lock"},
 	{Package: "governance", Test: "TestDial_RacesWithOtherConnections", Race: true, Defect: "Dial writes a process-wide variable of grpc-go without a lock"},
 	{Package: "governance", Test: "TestBalancer_NotServingReplica", Defect: "a replica that reports NOT_SERVING gets calls"},
 	{Package: "governance", Test: "TestBreaker_RetriedSuccess", Defect: "a success after a retry counts as a failure when the back-off exceeds the time-out"},

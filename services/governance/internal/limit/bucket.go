@@ -1,4 +1,5 @@
-package governance
+// Package limit has the limits of a server: token buckets and leaky buckets, and the adaptive limit of the whole process.
+package limit
 
 import (
 	"math"

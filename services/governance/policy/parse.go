@@ -1,4 +1,4 @@
-package governance
+package policy
 
 import (
 	"bytes"
@@ -15,14 +15,14 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// maxPolicyBytes bounds what is read from a mounted file. A ConfigMap cannot be larger.
-const maxPolicyBytes = 1 << 20
+// maxBytes bounds what is read from a mounted file. A ConfigMap cannot be larger.
+const maxBytes = 1 << 20
 
-// ParsePolicy parses YAML or JSON. Fields are written as in the JSON form of the proto, durations as 250ms or 1m30s, and enums in lower case
-// without their prefix. An unknown, repeated or invalid field is an error; a *PolicyError names the lines and fields.
-func ParsePolicy(text []byte) (*policyv1.EffectivePolicy, error) {
-	if len(text) > maxPolicyBytes {
-		return nil, &PolicyError{Problems: []PolicyProblem{{Field: "file", Why: fmt.Sprintf("has %d bytes, more than %d", len(text), maxPolicyBytes)}}}
+// Parse parses YAML or JSON. Fields are written as in the JSON form of the proto, durations as 250ms or 1m30s, and enums in lower case
+// without their prefix. An unknown, repeated or invalid field is an error; a *Error names the lines and fields.
+func Parse(text []byte) (*policyv1.EffectivePolicy, error) {
+	if len(text) > maxBytes {
+		return nil, &Error{Problems: []Problem{{Field: "file", Why: fmt.Sprintf("has %d bytes, more than %d", len(text), maxBytes)}}}
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document, more yaml.Node
@@ -35,9 +35,9 @@ func ParsePolicy(text []byte) (*policyv1.EffectivePolicy, error) {
 		return nil, syntaxError(err)
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, &PolicyError{Problems: []PolicyProblem{{Line: more.Line, Field: "file", Why: "has more than one document"}}}
+		return nil, &Error{Problems: []Problem{{Line: more.Line, Field: "file", Why: "has more than one document"}}}
 	}
-	r := &policyReader{lines: map[string]int{}}
+	r := &reader{lines: map[string]int{}}
 	r.message(p.ProtoReflect(), document.Content[0], "")
 	if len(r.problems) == 0 {
 		for _, problem := range check(p) {
@@ -46,7 +46,7 @@ func ParsePolicy(text []byte) (*policyv1.EffectivePolicy, error) {
 		}
 	}
 	if len(r.problems) > 0 {
-		return nil, &PolicyError{Problems: r.problems}
+		return nil, &Error{Problems: r.problems}
 	}
 	return p, nil
 }
@@ -54,35 +54,35 @@ func ParsePolicy(text []byte) (*policyv1.EffectivePolicy, error) {
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
 
 func syntaxError(err error) error {
-	problem := PolicyProblem{Field: "file", Why: strings.TrimPrefix(err.Error(), "yaml: ")}
+	problem := Problem{Field: "file", Why: strings.TrimPrefix(err.Error(), "yaml: ")}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		problem.Line, _ = strconv.Atoi(m[1])
 		problem.Why = strings.TrimPrefix(err.Error(), m[0])
 	}
-	return &PolicyError{Problems: []PolicyProblem{problem}}
+	return &Error{Problems: []Problem{problem}}
 }
 
-// policyReader fills a message from a YAML tree and remembers the line of each field.
-type policyReader struct {
+// reader fills a message from a YAML tree and remembers the line of each field.
+type reader struct {
 	lines    map[string]int
-	problems []PolicyProblem
+	problems []Problem
 }
 
-func (r *policyReader) wrong(n *yaml.Node, field, why string, args ...any) {
+func (r *reader) wrong(n *yaml.Node, field, why string, args ...any) {
 	if field == "" {
 		field = "file"
 	}
-	r.problems = append(r.problems, PolicyProblem{Line: n.Line, Field: field, Why: fmt.Sprintf(why, args...)})
+	r.problems = append(r.problems, Problem{Line: n.Line, Field: field, Why: fmt.Sprintf(why, args...)})
 }
 
 // wrongTry records a problem together with a value that would be accepted.
-func (r *policyReader) wrongTry(n *yaml.Node, field, why, try string) {
+func (r *reader) wrongTry(n *yaml.Node, field, why, try string) {
 	r.wrong(n, field, "%s", why)
 	r.problems[len(r.problems)-1].Try = try
 }
 
 // lineOf returns the line of a field, or of the nearest enclosing one.
-func (r *policyReader) lineOf(field string) int {
+func (r *reader) lineOf(field string) int {
 	for field != "" {
 		if line, ok := r.lines[field]; ok {
 			return line
@@ -92,7 +92,7 @@ func (r *policyReader) lineOf(field string) int {
 	return 1
 }
 
-func (r *policyReader) message(m protoreflect.Message, n *yaml.Node, at string) {
+func (r *reader) message(m protoreflect.Message, n *yaml.Node, at string) {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		// For example "hang:" without a value.
 		return
@@ -127,7 +127,7 @@ func (r *policyReader) message(m protoreflect.Message, n *yaml.Node, at string) 
 	}
 }
 
-func (r *policyReader) field(m protoreflect.Message, fd protoreflect.FieldDescriptor, n *yaml.Node, at string) {
+func (r *reader) field(m protoreflect.Message, fd protoreflect.FieldDescriptor, n *yaml.Node, at string) {
 	switch {
 	case n.Kind == yaml.AliasNode:
 		r.wrong(n, at, "is an alias; write it out")
@@ -151,7 +151,7 @@ func (r *policyReader) field(m protoreflect.Message, fd protoreflect.FieldDescri
 	}
 }
 
-func (r *policyReader) item(list protoreflect.List, fd protoreflect.FieldDescriptor, n *yaml.Node, at string) {
+func (r *reader) item(list protoreflect.List, fd protoreflect.FieldDescriptor, n *yaml.Node, at string) {
 	r.lines[at] = n.Line
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -165,7 +165,7 @@ func (r *policyReader) item(list protoreflect.List, fd protoreflect.FieldDescrip
 	}
 }
 
-func (r *policyReader) strings(m protoreflect.Map, n *yaml.Node, at string) {
+func (r *reader) strings(m protoreflect.Map, n *yaml.Node, at string) {
 	if n.Kind != yaml.MappingNode {
 		r.wrong(n, at, "must be a group of names and values")
 		return

@@ -1,8 +1,6 @@
-package governance
+package breaker
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -10,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -19,7 +16,7 @@ import (
 )
 
 // oracle returns a breaker of gobreaker, which this breaker replaced, with the same settings.
-func oracle(cfg BreakerConfig) *gobreaker.TwoStepCircuitBreaker[struct{}] {
+func oracle(cfg Config) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	cfg = cfg.withDefaults()
 	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests: cfg.Probes, Interval: cfg.Window, BucketPeriod: cfg.Window / windowBuckets, Timeout: cfg.Open,
@@ -38,27 +35,27 @@ func TestBreaker_DecidesLikeGobreaker(t *testing.T) {
 	for seed := range uint64(200) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 7))
-			cfg := BreakerConfig{FailureRatio: 0.1 + 0.8*random.Float64(), MinCalls: uint32(1 + random.IntN(20)), Window: 10 * time.Second,
+			cfg := Config{FailureRatio: 0.1 + 0.8*random.Float64(), MinCalls: uint32(1 + random.IntN(20)), Window: 10 * time.Second,
 				Open: time.Duration(1+random.IntN(8)) * time.Second, Probes: uint32(1 + random.IntN(5)), MaxConcurrent: 1 << 30}
 			theirs, origin := oracle(cfg), time.Now()
-			ours := newBreaker(cfg, func() time.Duration { return time.Since(origin) }, func(transition) {})
+			ours := New(cfg, func() time.Duration { return time.Since(origin) }, func(Transition) {})
 			badness := random.Float64()
 			type open struct {
 				theirs func(error)
-				ours   ticket
+				ours   Ticket
 			}
 			// probes are the calls in flight in half-open state, where their order matters.
 			var probes []open
 			end := func(o open, err error) {
 				o.theirs(err)
-				ours.done(o.ours, err)
+				ours.Done(o.ours, err)
 			}
 			for step := range 400 {
 				if random.IntN(4) == 0 {
 					time.Sleep(time.Duration(random.Int64N(int64(2 * time.Second))))
 				}
 				report, theirErr := theirs.Allow()
-				ticket, ourErr := ours.allow()
+				ticket, ourErr := ours.Allow()
 				if (theirErr == nil) != (ourErr == nil) {
 					t.Fatalf("seed %d step %d: gobreaker returns %v, ours %v", seed, step, theirErr, ourErr)
 				}
@@ -75,13 +72,13 @@ func TestBreaker_DecidesLikeGobreaker(t *testing.T) {
 				if ourErr == nil {
 					probes = append(probes, open{report, ticket})
 				}
-				if ours.state() != halfOpen || len(probes) > 3 || random.IntN(2) == 0 {
+				if ours.State() != halfOpen || len(probes) > 3 || random.IntN(2) == 0 {
 					for _, p := range probes {
 						end(p, outcome())
 					}
 					probes = nil
 				}
-				if got, want := ours.state().String(), theirs.State().String(); got != want && !(got == StateOpen && want == StateHalfOpen) {
+				if got, want := ours.State().String(), theirs.State().String(); got != want && !(got == StateOpen && want == StateHalfOpen) {
 					// Reading the state of gobreaker makes it half-open when the time has passed. Ours waits for the next call.
 					t.Fatalf("seed %d step %d: gobreaker is %s, ours is %s", seed, step, want, got)
 				}
@@ -92,31 +89,31 @@ func TestBreaker_DecidesLikeGobreaker(t *testing.T) {
 
 // clocked is a breaker with a clock that the test sets.
 type clocked struct {
-	*breaker
+	*Breaker
 	t   *testing.T
 	now time.Duration
 }
 
-func newClocked(t *testing.T, cfg BreakerConfig) *clocked {
+func newClocked(t *testing.T, cfg Config) *clocked {
 	c := &clocked{t: t, now: time.Hour}
-	c.breaker = newBreaker(cfg, func() time.Duration { return c.now }, func(transition) {})
+	c.Breaker = New(cfg, func() time.Duration { return c.now }, func(Transition) {})
 	return c
 }
 
 func (c *clocked) calls(n int, err error) {
 	c.t.Helper()
 	for range n {
-		ticket, refusal := c.allow()
+		ticket, refusal := c.Allow()
 		if refusal != nil {
 			c.t.Fatal("refused:", refusal)
 		}
-		c.done(ticket, err)
+		c.Done(ticket, err)
 	}
 }
 
-func (c *clocked) is(want breakerState, when string) {
+func (c *clocked) is(want State, when string) {
 	c.t.Helper()
-	if got := c.state(); got != want {
+	if got := c.State(); got != want {
 		c.t.Errorf("%s the breaker is %s, want %s", when, got, want)
 	}
 }
@@ -124,7 +121,7 @@ func (c *clocked) is(want breakerState, when string) {
 var errDown = status.Error(codes.Unavailable, "chosen")
 
 func TestBreaker_ClockJumps(t *testing.T) {
-	c := newClocked(t, BreakerConfig{})
+	c := newClocked(t, Config{})
 	c.calls(15, nil)
 	c.calls(4, errDown)
 	c.now -= 50 * time.Minute
@@ -132,12 +129,12 @@ func TestBreaker_ClockJumps(t *testing.T) {
 	c.is(open, "a jump back keeps the window: after 5 failures of 20")
 
 	c.now += 4 * time.Second
-	if _, err := c.allow(); refusal.Reason(err) != refusal.ReasonBreakerOpen {
+	if _, err := c.Allow(); refusal.Reason(err) != refusal.ReasonBreakerOpen {
 		t.Error("4 s after it opened:", err)
 	}
 	// The breaker must not stay open for another 5 minutes.
 	c.now -= 5 * time.Minute
-	if _, err := c.allow(); refusal.Reason(err) != refusal.ReasonBreakerOpen {
+	if _, err := c.Allow(); refusal.Reason(err) != refusal.ReasonBreakerOpen {
 		t.Error("after a jump back:", err)
 	}
 	c.now += 1500 * time.Millisecond
@@ -153,25 +150,27 @@ func TestBreaker_ClockJumps(t *testing.T) {
 }
 
 func TestBreaker_AbandonedProbes(t *testing.T) {
-	c := newClocked(t, BreakerConfig{Probes: 2})
+	c := newClocked(t, Config{Probes: 2})
 	c.calls(20, errDown)
 	c.now += 6 * time.Second
-	var abandoned []ticket
+	var abandoned []Ticket
 	// Both probes are streams that are never read, cancelled or ended.
 	for range 2 {
-		probe, err := c.allow()
-		must(t, err)
+		probe, err := c.Allow()
+		if err != nil {
+			t.Fatal(err)
+		}
 		abandoned = append(abandoned, probe)
 	}
 	c.now += 10 * time.Second
-	if _, err := c.allow(); refusal.Reason(err) != refusal.ReasonBreakerOpen {
+	if _, err := c.Allow(); refusal.Reason(err) != refusal.ReasonBreakerOpen {
 		t.Error("within a window the slots are taken:", err)
 	}
 	c.now += time.Millisecond
 	c.calls(1, nil)
 	for _, late := range abandoned {
 		// A late outcome is ignored.
-		c.done(late, errDown)
+		c.Done(late, errDown)
 	}
 	c.is(halfOpen, "after late failures of abandoned probes")
 	c.calls(1, nil)
@@ -184,22 +183,22 @@ func TestBreaker_AbandonedProbes(t *testing.T) {
 func TestBreaker_NewSettingsKeepCounts(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		change BreakerConfig
+		change Config
 		// more is how many failures open the breaker, after 20 successes and 10 failures.
 		more int
 	}{
-		{"a lower ratio", BreakerConfig{FailureRatio: 0.35, MinCalls: 31}, 1},
-		{"a lower minimum of calls", BreakerConfig{FailureRatio: 0.5, MinCalls: 10}, 10},
-		{"a longer window", BreakerConfig{FailureRatio: 0.35, Window: time.Minute}, 1},
-		{"a shorter window that covers everything", BreakerConfig{FailureRatio: 0.35, Window: 5 * time.Second}, 1},
+		{"a lower ratio", Config{FailureRatio: 0.35, MinCalls: 31}, 1},
+		{"a lower minimum of calls", Config{FailureRatio: 0.5, MinCalls: 10}, 10},
+		{"a longer window", Config{FailureRatio: 0.35, Window: time.Minute}, 1},
+		{"a shorter window that covers everything", Config{FailureRatio: 0.35, Window: 5 * time.Second}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newClocked(t, BreakerConfig{FailureRatio: 0.9})
+			b := newClocked(t, Config{FailureRatio: 0.9})
 			b.now += 3 * time.Second
 			b.calls(20, nil)
 			b.now += time.Second
 			b.calls(10, errDown)
-			b.configure(c.change)
+			b.Configure(c.change)
 			b.calls(c.more-1, errDown)
 			b.is(closed, fmt.Sprintf("after %d more", c.more-1))
 			b.calls(1, errDown)
@@ -207,80 +206,43 @@ func TestBreaker_NewSettingsKeepCounts(t *testing.T) {
 		})
 	}
 	t.Run("a shorter window that does not cover everything", func(t *testing.T) {
-		b := newClocked(t, BreakerConfig{FailureRatio: 0.9})
+		b := newClocked(t, Config{FailureRatio: 0.9})
 		b.calls(20, nil)
 		b.now += 8 * time.Second
 		b.calls(10, errDown)
-		b.configure(BreakerConfig{Window: time.Second, MinCalls: 11})
+		b.Configure(Config{Window: time.Second, MinCalls: 11})
 		b.calls(1, errDown)
 		b.is(open, "with 11 failures of 11")
 	})
 	t.Run("disabled and enabled again", func(t *testing.T) {
-		b := newClocked(t, BreakerConfig{})
+		b := newClocked(t, Config{})
 		b.calls(20, errDown)
 		b.is(open, "after 20 failures")
-		b.configure(BreakerConfig{Disabled: true})
+		b.Configure(Config{Disabled: true})
 		b.is(closed, "when disabled")
 		b.calls(100, errDown)
 		b.is(closed, "however many calls fail")
-		b.configure(BreakerConfig{})
+		b.Configure(Config{})
 		b.calls(1, errDown)
 		b.is(open, "with the next failure, when enabled again")
 	})
 }
 
 func TestBreaker_RetryDelay(t *testing.T) {
-	c := newClocked(t, BreakerConfig{})
+	c := newClocked(t, Config{})
 	c.calls(20, errDown)
 	c.now += 1200 * time.Millisecond
-	_, err := c.allow()
+	_, err := c.Allow()
 	after, ok := refusal.RetryDelay(err)
 	if !ok || status.Code(err) != codes.Unavailable {
 		t.Fatal("got", err)
 	}
 	c.now += after - 1
-	if _, err := c.allow(); err == nil {
+	if _, err := c.Allow(); err == nil {
 		t.Error("admitted too early")
 	}
 	c.now++
-	if _, err := c.allow(); err != nil {
+	if _, err := c.Allow(); err != nil {
 		t.Error("refused after the time in RetryInfo:", err)
 	}
-}
-
-// A policy does not reset the window of a breaker or its calls in flight, however often it changes.
-func TestBreaker_KeptAcrossPolicies(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := policy(t, "version: lenient\nclient: [{breaker: {failureRatio: 0.9}}]")
-		breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
-		c := newClient(ClientConfig{Callee: "callee", Breakers: breakers, Policy: p, Log: quiet}.withDefaults())
-		call := func(err error) error {
-			return c.unary(t.Context(), "/a.B/C", nil, nil, nil, answering(err))
-		}
-		for range 15 {
-			must(t, call(nil))
-		}
-		for range 10 {
-			if err := call(errDown); !errors.Is(err, errDown) {
-				t.Fatal(err)
-			}
-		}
-		change(t, p, "version: strict\nclient: [{breaker: {failureRatio: 0.4}}]")
-		if err := call(errDown); !errors.Is(err, errDown) {
-			t.Fatal("the first call under the new policy:", err)
-		}
-		if err := call(nil); refusal.Reason(err) != refusal.ReasonBreakerOpen {
-			t.Error("11 failures of 26 under a limit of 40 %:", err)
-		}
-		change(t, p, "client: [{method: 'a.B/*', breaker: {open: 1s}}]")
-		time.Sleep(1001 * time.Millisecond)
-		if err := call(nil); err != nil {
-			t.Error("after the new open time:", err)
-		}
-	})
-}
-
-// answering returns a callee that answers with err.
-func answering(err error) func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
-	return func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return err }
 }

@@ -1,4 +1,5 @@
-package governance
+// Package breaker has the circuit breaker of one method of one callee.
+package breaker
 
 import (
 	"fmt"
@@ -12,38 +13,46 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// breakerState is the state of a breaker. Its zero value is closed.
-type breakerState uint64
+// Texts of the states.
+const (
+	StateClosed   = "closed"
+	StateOpen     = "open"
+	StateHalfOpen = "half-open"
+)
+
+// State is the state of a breaker. Its zero value is closed.
+type State uint64
 
 const (
-	closed breakerState = iota
+	closed State = iota
 	open
 	halfOpen
 )
 
-func (s breakerState) String() string { return [...]string{StateClosed, StateOpen, StateHalfOpen}[s] }
+// String returns the text of a state.
+func (s State) String() string { return [...]string{StateClosed, StateOpen, StateHalfOpen}[s] }
 
-// transition is a change of state.
-type transition struct {
-	from, to string
-	// reason has the numbers; class has none, to be a label.
-	reason string
-	class  string
-	at     time.Time
+// Transition is a change of state.
+type Transition struct {
+	From, To string
+	// Reason has the numbers; Class has none, to be a label.
+	Reason string
+	Class  string
+	At     time.Time
 }
 
-// breaker is a circuit breaker for one method of one callee.
+// Breaker is a circuit breaker for one method of one callee.
 //
 // Closed, it lets calls through and counts their outcomes in a rolling window. When enough of them fail it opens and refuses every call.
 // After a while it becomes half-open and lets a few calls through as probes: if one fails it opens again, if all succeed it closes. A breaker
 // leaves the open state with the first call after that time, so it stays open while there are no calls.
 //
 // Its settings may change at any time; what it has counted is kept.
-type breaker struct {
+type Breaker struct {
 	// now returns a monotonic time from any origin.
 	now      func() time.Duration
-	publish  func(transition)
-	settings atomic.Pointer[BreakerConfig]
+	publish  func(Transition)
+	settings atomic.Pointer[Config]
 	inFlight atomic.Int64
 	// word is generation<<2 | state. A call is admitted by it without the lock.
 	word atomic.Uint64
@@ -59,16 +68,17 @@ type breaker struct {
 	succeeded uint32
 	// lastProbe is the age at which the latest probe was admitted.
 	lastProbe time.Duration
-	pending   []transition
+	pending   []Transition
 	// flush keeps publications in order. It is locked before mu.
 	flush sync.Mutex
 }
 
-// ticket is the generation and state under which a call was admitted. An outcome from an earlier generation is ignored.
-type ticket uint64
+// Ticket is the generation and state under which a call was admitted. An outcome from an earlier generation is ignored.
+type Ticket uint64
 
-func newBreaker(cfg BreakerConfig, now func() time.Duration, publish func(transition)) *breaker {
-	b := &breaker{now: now, publish: publish}
+// New returns a closed breaker. now returns a monotonic time from any origin, and publish is called with each change of state, in order.
+func New(cfg Config, now func() time.Duration, publish func(Transition)) *Breaker {
+	b := &Breaker{now: now, publish: publish}
 	cfg = cfg.withDefaults()
 	b.settings.Store(&cfg)
 	b.origin = now()
@@ -77,24 +87,36 @@ func newBreaker(cfg BreakerConfig, now func() time.Duration, publish func(transi
 	return b
 }
 
-func (b *breaker) state() breakerState { return breakerState(b.word.Load() & 3) }
+// State returns the current state.
+func (b *Breaker) State() State { return State(b.word.Load() & 3) }
 
-// configure applies new settings.
-func (b *breaker) configure(cfg BreakerConfig) {
+// Counts returns how many calls in the window succeeded and failed.
+func (b *Breaker) Counts() (ok, failed uint32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.counts.advance(b.age())
+	return b.counts.ok, b.counts.failed
+}
+
+// InFlight returns how many admitted calls have not ended.
+func (b *Breaker) InFlight() int64 { return b.inFlight.Load() }
+
+// Configure applies new settings.
+func (b *Breaker) Configure(cfg Config) {
 	cfg = cfg.withDefaults()
 	b.mu.Lock()
 	if old := b.settings.Load(); old.Window != cfg.Window {
 		b.counts.resize(b.age(), cfg.Window)
 	}
 	b.settings.Store(&cfg)
-	if cfg.Disabled && b.state() != closed {
+	if cfg.Disabled && b.State() != closed {
 		b.transitionTo(closed, "disabled", "the policy disabled it")
 	}
 	b.unlockAndPublish()
 }
 
 // age returns the time since the generation started. While the clock is behind an earlier reading, it stands still.
-func (b *breaker) age() time.Duration {
+func (b *Breaker) age() time.Duration {
 	now := b.now()
 	if now < b.latest {
 		b.origin -= b.latest - now
@@ -103,11 +125,11 @@ func (b *breaker) age() time.Duration {
 	return now - b.origin
 }
 
-// allow admits a call, or returns the error for the caller. done must be called exactly once with the ticket.
-func (b *breaker) allow() (ticket, error) {
+// Allow admits a call, or returns the error for the caller. Done must be called exactly once with the ticket.
+func (b *Breaker) Allow() (Ticket, error) {
 	cfg := b.settings.Load()
 	word := b.word.Load()
-	if breakerState(word&3) != closed && !cfg.Disabled {
+	if State(word&3) != closed && !cfg.Disabled {
 		var err error
 		if word, err = b.admitProbe(cfg); err != nil {
 			return 0, err
@@ -116,26 +138,26 @@ func (b *breaker) allow() (ticket, error) {
 	if b.inFlight.Add(1) > cfg.MaxConcurrent {
 		err := refusal.New(codes.ResourceExhausted, refusal.ReasonTooManyCalls, fmt.Sprintf("%d calls are already in flight", cfg.MaxConcurrent),
 			refusal.Quota("calls in flight", cfg.MaxConcurrent))
-		b.done(ticket(word), err)
+		b.Done(Ticket(word), err)
 		return 0, err
 	}
-	return ticket(word), nil
+	return Ticket(word), nil
 }
 
 // admitProbe decides about a call while the breaker is not closed.
-func (b *breaker) admitProbe(cfg *BreakerConfig) (word uint64, err error) {
+func (b *Breaker) admitProbe(cfg *Config) (word uint64, err error) {
 	b.mu.Lock()
 	age := b.age()
-	if b.state() == open && age > cfg.Open {
+	if b.State() == open && age > cfg.Open {
 		b.transitionTo(halfOpen, "open_time_over", fmt.Sprintf("%s have passed since it opened", cfg.Open))
 		age = 0
 	}
-	if b.state() == halfOpen && b.admitted >= cfg.Probes && age-b.lastProbe > cfg.Window {
+	if b.State() == halfOpen && b.admitted >= cfg.Probes && age-b.lastProbe > cfg.Window {
 		// Probes without an outcome for this long were abandoned. Their outcomes are ignored from now on, and their slots are free.
 		b.newGeneration(halfOpen)
 		age = 0
 	}
-	switch b.state() {
+	switch b.State() {
 	case open:
 		err = refusal.New(codes.Unavailable, refusal.ReasonBreakerOpen, "circuit breaker is open", refusal.After(cfg.Open-age+1))
 	case halfOpen:
@@ -151,8 +173,8 @@ func (b *breaker) admitProbe(cfg *BreakerConfig) (word uint64, err error) {
 	return word, err
 }
 
-// done counts the outcome of an admitted call.
-func (b *breaker) done(t ticket, err error) {
+// Done counts the outcome of an admitted call.
+func (b *Breaker) Done(t Ticket, err error) {
 	b.inFlight.Add(-1)
 	code := rpccode.Of(err)
 	b.mu.Lock()
@@ -161,7 +183,7 @@ func (b *breaker) done(t ticket, err error) {
 		return
 	}
 	cfg := b.settings.Load()
-	switch state := b.state(); {
+	switch state := b.State(); {
 	// A cancelled call says nothing about the callee.
 	case code == codes.Canceled:
 		if state == halfOpen {
@@ -183,17 +205,17 @@ func (b *breaker) done(t ticket, err error) {
 	b.unlockAndPublish()
 }
 
-func (b *breaker) tooManyFailed(cfg *BreakerConfig) bool {
+func (b *Breaker) tooManyFailed(cfg *Config) bool {
 	finished := b.counts.ok + b.counts.failed
 	return finished >= cfg.MinCalls && float64(b.counts.failed) >= cfg.FailureRatio*float64(finished)
 }
 
-func (b *breaker) transitionTo(to breakerState, class, reason string) {
-	b.pending = append(b.pending, transition{from: b.state().String(), to: to.String(), class: class, reason: reason, at: time.Now()})
+func (b *Breaker) transitionTo(to State, class, reason string) {
+	b.pending = append(b.pending, Transition{From: b.State().String(), To: to.String(), Class: class, Reason: reason, At: time.Now()})
 	b.newGeneration(to)
 }
 
-func (b *breaker) newGeneration(state breakerState) {
+func (b *Breaker) newGeneration(state State) {
 	generation := b.word.Load() >> 2
 	b.origin, b.admitted, b.succeeded, b.lastProbe = b.latest, 0, 0, 0
 	b.counts = window{}
@@ -202,7 +224,7 @@ func (b *breaker) newGeneration(state breakerState) {
 }
 
 // unlockAndPublish publishes transitions in order, and outside of the lock.
-func (b *breaker) unlockAndPublish() {
+func (b *Breaker) unlockAndPublish() {
 	waiting := len(b.pending) > 0
 	b.mu.Unlock()
 	if !waiting {

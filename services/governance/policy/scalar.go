@@ -1,4 +1,4 @@
-package governance
+package policy
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ func isDuration(fd protoreflect.FieldDescriptor) bool {
 }
 
 // scalar parses a value of the field's type.
-func (r *policyReader) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at string) (protoreflect.Value, bool) {
+func (r *reader) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at string) (protoreflect.Value, bool) {
 	none := protoreflect.Value{}
 	if n.Kind != yaml.ScalarNode {
 		r.wrong(n, at, "must be a single value")
@@ -60,7 +60,7 @@ func (r *policyReader) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at 
 }
 
 // enum accepts both "low" and "PRIORITY_LOW".
-func (r *policyReader) enum(d protoreflect.EnumDescriptor, n *yaml.Node, at string) (protoreflect.Value, bool) {
+func (r *reader) enum(d protoreflect.EnumDescriptor, n *yaml.Node, at string) (protoreflect.Value, bool) {
 	prefix := strings.TrimSuffix(string(d.Values().Get(0).Name()), "UNSPECIFIED")
 	var known []string
 	for i := 1; i < d.Values().Len(); i++ {

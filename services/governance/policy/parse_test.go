@@ -1,4 +1,4 @@
-package governance
+package policy
 
 import (
 	"errors"
@@ -16,55 +16,41 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// policy parses a policy in YAML and puts it in force.
-func policy(t testing.TB, text string) *Policy {
-	t.Helper()
-	p, err := NewPolicy(parsed(t, text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 func parsed(t testing.TB, text string) *policyv1.EffectivePolicy {
 	t.Helper()
-	p, err := ParsePolicy([]byte(text))
+	p, err := Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-// change puts another policy in force.
-func change(t testing.TB, p *Policy, text string) {
-	t.Helper()
-	if err := p.Set(parsed(t, text)); err != nil {
+func TestParse_AllFields(t *testing.T) {
+	text, err := os.ReadFile("testdata/policy.yaml")
+	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func TestParsePolicy_AllFields(t *testing.T) {
-	text, err := os.ReadFile("testdata/policy.yaml")
-	must(t, err)
 	p := parsed(t, string(text))
-	r := compile(p).server("user.v1.UserService/GetUser")
-	if r.timeout != 2*time.Second || r.margin != 20*time.Millisecond || r.maxConcurrent != 50 || len(r.limits) != 2 ||
-		r.priority != policyv1.Priority_PRIORITY_HIGH || len(r.callers) != 2 || len(r.faults) != 1 {
+	r := compile(p).Server("user.v1.UserService/GetUser")
+	if r.Timeout != 2*time.Second || r.Margin != 20*time.Millisecond || r.MaxConcurrent != 50 || len(r.Limits) != 2 ||
+		r.Priority != policyv1.Priority_PRIORITY_HIGH || len(r.callers) != 2 || len(r.Faults) != 1 {
 		t.Errorf("server rule: %+v", r)
 	}
-	c := compile(p).client("userservice", "user.v1.UserService/GetUser")
-	if c.timeout != 300*time.Millisecond || c.breaker.GetFailureRatio() != 0.5 || c.retry.GetMaxAttempts() != 3 || len(c.faults) != 3 {
+	c := compile(p).Client("userservice", "user.v1.UserService/GetUser")
+	if c.Timeout != 300*time.Millisecond || c.Breaker.GetFailureRatio() != 0.5 || c.Retry.GetMaxAttempts() != 3 || len(c.Faults) != 3 {
 		t.Errorf("client rule: %+v", c)
 	}
 	// JSON, which a control plane would send, has the same result.
 	again, err := protojson.Marshal(p)
-	must(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if back := parsed(t, string(again)); !proto.Equal(back, p) {
 		t.Errorf("JSON: got %v", back)
 	}
 }
 
-func TestParsePolicy_LineAndField(t *testing.T) {
+func TestParse_LineAndField(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"an unknown field", "client:\n- breaker:\n    failureRato: 0.5\n",
 			"line 3: client[0].breaker.failureRato: is unknown; try: disabled, failureRatio, minCalls, window, open, probes, maxConcurrent"},
@@ -100,12 +86,12 @@ func TestParsePolicy_LineAndField(t *testing.T) {
 		{"aliases", "server: &x [{method: '*/*'}]\nclient: *x\n", "line 2: client: is an alias"},
 		{"limits that contradict each other", "shed: {minLimit: 30}", "line 1: shed: needs minLimit <= initialLimit <= maxLimit, and they are 30, 20 and 200"},
 		{"a window that gRPC ignores", "tuning: {streamWindowBytes: 1000}", "line 1: tuning.streamWindowBytes: must be from 65536"},
-		{"too much", strings.Repeat("#", maxPolicyBytes+1), "file: has 1048577 bytes"},
+		{"too much", strings.Repeat("#", maxBytes+1), "file: has 1048577 bytes"},
 		{"several mistakes", "client:\n- breaker: {failureRatio: 2}\n- breaker: {failureRatio: 3}\n", "line 3: client[1].breaker.failureRatio"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := ParsePolicy([]byte(c.text))
-			var broken *PolicyError
+			_, err := Parse([]byte(c.text))
+			var broken *Error
 			if !errors.As(err, &broken) || !strings.Contains(remedy.Line(err, nil), c.want) {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
@@ -113,7 +99,7 @@ func TestParsePolicy_LineAndField(t *testing.T) {
 	}
 }
 
-func TestParsePolicy_EmptyFile(t *testing.T) {
+func TestParse_EmptyFile(t *testing.T) {
 	for _, text := range []string{"", "# nothing yet\n", "{}", "---\n"} {
 		if p := parsed(t, text); !proto.Equal(p, &policyv1.EffectivePolicy{}) {
 			t.Errorf("%q: got %v", text, p)
@@ -122,7 +108,7 @@ func TestParsePolicy_EmptyFile(t *testing.T) {
 }
 
 // The reader supports these kinds of fields. A new kind in the proto needs a case there.
-func TestParsePolicy_EveryKindOfField(t *testing.T) {
+func TestParse_EveryKindOfField(t *testing.T) {
 	seen := map[protoreflect.FullName]bool{}
 	var look func(d protoreflect.MessageDescriptor)
 	look = func(d protoreflect.MessageDescriptor) {
@@ -178,8 +164,8 @@ client:
 		{"orders", "user.v1.UserService/GetUser", time.Second, false},
 		{"orders", "order.v1.OrderService/CreateOrder", time.Second, false},
 	} {
-		r := p.client(c.callee, c.method)
-		if r.timeout != c.timeout || (r.retry != nil) != c.retries || r.breaker.GetMinCalls() != 7 {
+		r := p.Client(c.callee, c.method)
+		if r.Timeout != c.timeout || (r.Retry != nil) != c.retries || r.Breaker.GetMinCalls() != 7 {
 			t.Errorf("%s %s: %+v", c.callee, c.method, r)
 		}
 	}
@@ -195,9 +181,9 @@ func FuzzParsePolicy(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		p, err := ParsePolicy(text)
+		p, err := Parse(text)
 		if err != nil {
-			var broken *PolicyError
+			var broken *Error
 			if !errors.As(err, &broken) || len(broken.Problems) == 0 {
 				t.Fatalf("an error without a problem: %v", err)
 			}
@@ -205,12 +191,12 @@ func FuzzParsePolicy(f *testing.F) {
 		}
 		// An accepted policy can be enforced, and written and read again.
 		c := compile(p)
-		_ = fmt.Sprint(c.server("a.B/C"), c.client("x", "a.B/C"), serviceConfigFor(c, "x", []string{"a.B/C"}))
+		_ = fmt.Sprint(c.Server("a.B/C"), c.Client("x", "a.B/C"))
 		again, err := protojson.Marshal(p)
 		if err != nil {
 			t.Skip("text that is no UTF-8 cannot be JSON")
 		}
-		if back, err := ParsePolicy(again); err != nil || !proto.Equal(back, p) {
+		if back, err := Parse(again); err != nil || !proto.Equal(back, p) {
 			t.Fatalf("%s\nbecomes %v (%v)", again, back, err)
 		}
 	})

@@ -1,4 +1,4 @@
-package governance
+package limit
 
 import (
 	"cmp"
@@ -11,17 +11,19 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// shedder limits the calls in flight of the whole process to what it can handle. It learns the limit from the duration of calls, with
+// Shedder limits the calls in flight of the whole process to what it can handle. It learns the limit from the duration of calls, with
 // failsafe-go's adaptive limiter. A priority is the share of the limit that a method may use.
-type shedder struct {
-	metrics *Metrics
-	mu      sync.Mutex
+type Shedder struct {
+	// OnLimit is called with each new limit, and with 0 when nothing is shed any more.
+	OnLimit func(limit float64)
+
+	mu sync.Mutex
 	// current is nil before the first policy.
-	current *shedding
+	current *Shedding
 }
 
-type shedding struct {
-	limits limits
+type Shedding struct {
+	bounds Bounds
 	// limiter is nil if nothing is shed.
 	limiter adaptivelimiter.AdaptiveLimiter[any]
 }
@@ -34,44 +36,47 @@ const (
 	shedMemory = 600
 )
 
-type limits struct{ min, max, initial uint }
+// Bounds are the bounds of the adaptive limit.
+type Bounds struct{ Min, Max, Initial uint }
 
-func shedLimits(p *policyv1.Shed) limits {
-	l := limits{uint(p.GetMinLimit()), uint(p.GetMaxLimit()), uint(p.GetInitialLimit())}
-	l.min = cmp.Or(l.min, 1)
-	l.max = cmp.Or(l.max, 200)
-	l.initial = cmp.Or(l.initial, min(20, l.max))
+// BoundsOf returns the bounds of a policy, with the defaults.
+func BoundsOf(p *policyv1.Shed) Bounds {
+	l := Bounds{uint(p.GetMinLimit()), uint(p.GetMaxLimit()), uint(p.GetInitialLimit())}
+	l.Min = cmp.Or(l.Min, 1)
+	l.Max = cmp.Or(l.Max, 200)
+	l.Initial = cmp.Or(l.Initial, min(20, l.Max))
 	return l
 }
 
-// follow returns the shedding under the policy. A new limiter starts with the limit that the old one had learned. There is one limiter at a
+// Follow returns the shedding under the policy in force, which it reads under its lock, so that an older policy never replaces a newer one. A new
+// limiter starts with the limit that the old one had learned. There is one limiter at a
 // time, because two would each count only some of the calls.
-func (s *shedder) follow(policy *Policy) *shedding {
+func (s *Shedder) Follow(inForce func() *policyv1.Shed) *Shedding {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now, p := s.current, policy.load().source.GetShed()
+	now, p := s.current, inForce()
 	if p == nil && (now == nil || now.limiter == nil) {
 		return nil
 	}
-	var want limits
+	var want Bounds
 	if p != nil {
-		want = shedLimits(p)
+		want = BoundsOf(p)
 	}
-	if now != nil && now.limits == want {
+	if now != nil && now.bounds == want {
 		return now
 	}
-	next := &shedding{limits: want}
+	next := &Shedding{bounds: want}
 	if p == nil {
-		s.metrics.shedLimit.Set(0)
+		s.OnLimit(0)
 	} else {
-		initial := want.initial
+		initial := want.Initial
 		if now != nil && now.limiter != nil {
-			initial = min(want.max, max(want.min, uint(now.limiter.Limit())))
+			initial = min(want.Max, max(want.Min, uint(now.limiter.Limit())))
 		}
-		next.limiter = adaptivelimiter.NewBuilder[any]().WithLimits(want.min, want.max, initial).
+		next.limiter = adaptivelimiter.NewBuilder[any]().WithLimits(want.Min, want.Max, initial).
 			WithRecentWindow(shedWindow, 5*time.Second, 20).WithBaselineWindow(shedMemory).
-			OnLimitChanged(func(e adaptivelimiter.LimitChangedEvent) { s.metrics.shedLimit.Set(float64(e.NewLimit)) }).Build()
-		s.metrics.shedLimit.Set(float64(initial))
+			OnLimitChanged(func(e adaptivelimiter.LimitChangedEvent) { s.OnLimit(float64(e.NewLimit)) }).Build()
+		s.OnLimit(float64(initial))
 	}
 	s.current = next
 	return next
@@ -83,8 +88,8 @@ var shares = map[policyv1.Priority]float64{
 	policyv1.Priority_PRIORITY_HIGH: 1, policyv1.Priority_PRIORITY_CRITICAL: 1,
 }
 
-// admit reports whether a call may be served. The permit, which may be nil, has to be given back.
-func (s *shedding) admit(p policyv1.Priority) (adaptivelimiter.Permit, bool) {
+// Admit reports whether a call may be served. The permit, which may be nil, has to be given back.
+func (s *Shedding) Admit(p policyv1.Priority) (adaptivelimiter.Permit, bool) {
 	if s == nil || s.limiter == nil {
 		return nil, true
 	}

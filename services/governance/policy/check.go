@@ -1,4 +1,4 @@
-package governance
+package policy
 
 import (
 	"fmt"
@@ -11,15 +11,16 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/fault"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
 // checker collects the problems of a policy. The path of a field is written as in a file: client[1].breaker.failureRatio.
-type checker struct{ problems []PolicyProblem }
+type checker struct{ problems []Problem }
 
-func check(p *policyv1.EffectivePolicy) []PolicyProblem {
+func check(p *policyv1.EffectivePolicy) []Problem {
 	c := &checker{}
 	for i, r := range p.GetServer() {
 		c.server(fmt.Sprintf("server[%d].", i), r)
@@ -44,9 +45,9 @@ func check(p *policyv1.EffectivePolicy) []PolicyProblem {
 		}
 	}
 	if s := p.GetShed(); s != nil {
-		limits := shedLimits(s)
-		c.want(limits.min <= limits.initial && limits.initial <= limits.max, "shed",
-			fmt.Sprintf("needs minLimit <= initialLimit <= maxLimit, and they are %d, %d and %d", limits.min, limits.initial, limits.max))
+		limits := limit.BoundsOf(s)
+		c.want(limits.Min <= limits.Initial && limits.Initial <= limits.Max, "shed",
+			fmt.Sprintf("needs minLimit <= initialLimit <= maxLimit, and they are %d, %d and %d", limits.Min, limits.Initial, limits.Max))
 	}
 	c.tuning("tuning.", p.GetTuning())
 	return c.problems
@@ -57,7 +58,7 @@ func (c *checker) want(holds bool, field, why string) { c.wantTry(holds, field, 
 // wantTry is want with a value that would be accepted.
 func (c *checker) wantTry(holds bool, field, why, try string) {
 	if !holds {
-		c.problems = append(c.problems, PolicyProblem{Field: field, Why: why, Try: try})
+		c.problems = append(c.problems, Problem{Field: field, Why: why, Try: try})
 	}
 }
 

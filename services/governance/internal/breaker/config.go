@@ -1,4 +1,4 @@
-package governance
+package breaker
 
 import (
 	"cmp"
@@ -7,8 +7,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// BreakerConfig says when a breaker opens and closes. The zero value of each field selects the default in its comment.
-type BreakerConfig struct {
+// Config says when a breaker opens and closes. The zero value of each field selects the default in its comment.
+type Config struct {
 	// FailureRatio is the share of finished calls in the window that failed, from which on the breaker opens. Default: 0.25.
 	FailureRatio float64
 	// MinCalls is the number of finished calls in the window below which the breaker never opens. Default: 20.
@@ -25,7 +25,7 @@ type BreakerConfig struct {
 	Disabled bool
 }
 
-func (c BreakerConfig) withDefaults() BreakerConfig {
+func (c Config) withDefaults() Config {
 	c.FailureRatio = cmp.Or(c.FailureRatio, 0.25)
 	c.MinCalls = cmp.Or(c.MinCalls, 20)
 	c.Window = cmp.Or(c.Window, 10*time.Second)
@@ -35,8 +35,8 @@ func (c BreakerConfig) withDefaults() BreakerConfig {
 	return c
 }
 
-// withPolicy returns the settings under a policy, which overrides the fields that it sets.
-func (c BreakerConfig) withPolicy(p *policyv1.Breaker) BreakerConfig {
+// WithPolicy returns the settings under a policy, which overrides the fields that it sets.
+func (c Config) WithPolicy(p *policyv1.Breaker) Config {
 	if p == nil {
 		return c
 	}

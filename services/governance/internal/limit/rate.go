@@ -1,4 +1,4 @@
-package governance
+package limit
 
 import (
 	"sync"
@@ -11,8 +11,8 @@ import (
 // callers share one bucket.
 const maxCallers = 4096
 
-// rateLimit is one limit of one method. It has one bucket, or one for each caller.
-type rateLimit struct {
+// Rate is one limit of one method. It has one bucket, or one for each caller.
+type Rate struct {
 	perCaller bool
 
 	mu      sync.Mutex
@@ -21,18 +21,24 @@ type rateLimit struct {
 	callers map[string]*bucket
 }
 
-func newRateLimit(p *policyv1.RateLimit) *rateLimit {
-	l := &rateLimit{perCaller: p.GetPerCaller(), pace: paceOf(p), callers: map[string]*bucket{}}
+func newRate(p *policyv1.RateLimit) *Rate {
+	l := &Rate{perCaller: p.GetPerCaller(), pace: paceOf(p), callers: map[string]*bucket{}}
 	l.shared = newBucket(l.pace)
 	return l
 }
 
+// PerCaller reports whether each caller has its own bucket.
+func (l *Rate) PerCaller() bool { return l.perCaller }
+
+// PerSecond returns the number of calls per second that a limit of a policy allows.
+func PerSecond(p *policyv1.RateLimit) float64 { return paceOf(p).rate }
+
 // sameKind reports whether the limit can follow p and keep its buckets.
-func (l *rateLimit) sameKind(p *policyv1.RateLimit) bool {
+func (l *Rate) sameKind(p *policyv1.RateLimit) bool {
 	return l.perCaller == p.GetPerCaller() && l.pace.leaky == (p.GetLeakyBucket() != nil)
 }
 
-func (l *rateLimit) follow(now time.Time, p *policyv1.RateLimit) {
+func (l *Rate) follow(now time.Time, p *policyv1.RateLimit) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.pace == paceOf(p) {
@@ -46,7 +52,7 @@ func (l *rateLimit) follow(now time.Time, p *policyv1.RateLimit) {
 }
 
 // bucketOf returns the caller's bucket and the current pace.
-func (l *rateLimit) bucketOf(now time.Time, caller string) (*bucket, pace) {
+func (l *Rate) bucketOf(now time.Time, caller string) (*bucket, pace) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.perCaller {
@@ -71,17 +77,18 @@ func (l *rateLimit) bucketOf(now time.Time, caller string) (*bucket, pace) {
 	return b, l.pace
 }
 
-// rateLimits are all limits of one method. They follow the policy, and keep their buckets as long as they stay of the same kind.
-type rateLimits struct {
+// Rates are all limits of one method. They follow the policy, and keep their buckets as long as they stay of the same kind.
+type Rates struct {
 	mu  sync.Mutex
-	all []*rateLimit
+	all []*Rate
 }
 
-func (r *rateLimits) follow(now time.Time, policy []*policyv1.RateLimit) []*rateLimit {
+// Follow returns the limits under a policy. They stay in force until the next call of Follow.
+func (r *Rates) Follow(now time.Time, policy []*policyv1.RateLimit) []*Rate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.all
-	next := make([]*rateLimit, 0, len(policy))
+	next := make([]*Rate, 0, len(policy))
 	for _, p := range policy {
 		kept := -1
 		for i, l := range old {
@@ -91,7 +98,7 @@ func (r *rateLimits) follow(now time.Time, policy []*policyv1.RateLimit) []*rate
 			}
 		}
 		if kept < 0 {
-			next = append(next, newRateLimit(p))
+			next = append(next, newRate(p))
 			continue
 		}
 		old[kept].follow(now, p)
@@ -99,11 +106,11 @@ func (r *rateLimits) follow(now time.Time, policy []*policyv1.RateLimit) []*rate
 		old[kept] = nil
 	}
 	r.all = next
-	return append([]*rateLimit{}, next...)
+	return append([]*Rate{}, next...)
 }
 
-// takeFromAll takes a token from every limit or from none. If a limit refuses, it returns after how long all of them would accept.
-func takeFromAll(now time.Time, limits []*rateLimit, caller string) (turn, refusedFor time.Duration) {
+// Take takes a token from every limit or from none. If a limit refuses, it returns after how long all of them would accept.
+func Take(now time.Time, limits []*Rate, caller string) (turn, refusedFor time.Duration) {
 	if len(limits) > 1 {
 		for _, l := range limits {
 			b, pace := l.bucketOf(now, caller)

@@ -1,4 +1,12 @@
-package governance
+// Package policy is what governance enforces: its text form, the checks of its values, and the compiled rules for each method.
+//
+//	YAML or JSON ── Parse ──▶ policyv1.EffectivePolicy ── New, Set ──▶ Policy ── Rules ──▶ the rule of a method
+//	    ▲                          (the grammar, a proto)            (in force, replaced as a whole)
+//	  File, which follows a mounted ConfigMap
+//
+// A Policy can be replaced while calls are running. Rules, which a call reads once, never change. Every problem names its field and, if the policy
+// came from a text, its line.
+package policy
 
 import (
 	"fmt"
@@ -13,13 +21,13 @@ import (
 // Policy is what a process enforces. It is replaced atomically and as a whole; what was measured and counted (windows of breakers, tokens of
 // limiters, calls in flight) is kept. The zero value has the defaults.
 type Policy struct {
-	current atomic.Pointer[compiled]
+	current atomic.Pointer[Rules]
 	changed notifier
 	exempt  []string
 }
 
-// NewPolicy returns a policy in force; nil means the defaults.
-func NewPolicy(p *policyv1.EffectivePolicy) (*Policy, error) {
+// New returns a policy in force; nil means the defaults.
+func New(p *policyv1.EffectivePolicy) (*Policy, error) {
 	policy := &Policy{}
 	if err := policy.Set(p); err != nil {
 		return nil, err
@@ -31,29 +39,33 @@ func NewPolicy(p *policyv1.EffectivePolicy) (*Policy, error) {
 // reflection from everything except lists of callers. Exempt must be called before the process serves.
 func (p *Policy) Exempt(patterns ...string) {
 	p.exempt = append(p.exempt, patterns...)
-	p.current.Store(compile(p.load().source, p.exempt...))
+	p.current.Store(compile(p.Rules().source, p.exempt...))
 }
 
-// Set replaces the policy. If the new one has problems, it returns a *PolicyError that lists all of them, and changes nothing.
+// Set replaces the policy. If the new one has problems, it returns a *Error that lists all of them, and changes nothing.
 func (p *Policy) Set(next *policyv1.EffectivePolicy) error {
 	if next == nil {
 		next = &policyv1.EffectivePolicy{}
 	}
 	next = proto.CloneOf(next)
 	if problems := check(next); len(problems) > 0 {
-		return &PolicyError{Problems: problems}
+		return &Error{Problems: problems}
 	}
 	p.current.Store(compile(next, p.exempt...))
 	p.changed.notify()
 	return nil
 }
 
+// Subscribe calls changed after each change of the policy, until cancel is called.
+func (p *Policy) Subscribe(changed func()) (cancel func()) { return p.changed.subscribe(changed) }
+
 // Version returns the version field of the policy in force.
-func (p *Policy) Version() string { return p.load().source.GetVersion() }
+func (p *Policy) Version() string { return p.Rules().source.GetVersion() }
 
 var noPolicy = compile(&policyv1.EffectivePolicy{})
 
-func (p *Policy) load() *compiled {
+// Rules returns the policy in force. It is never nil: a nil Policy has the defaults.
+func (p *Policy) Rules() *Rules {
 	if p != nil {
 		if c := p.current.Load(); c != nil {
 			return c
@@ -62,11 +74,11 @@ func (p *Policy) load() *compiled {
 	return noPolicy
 }
 
-// PolicyError lists the problems of a policy.
-type PolicyError struct{ Problems []PolicyProblem }
+// Error lists the problems of a policy.
+type Error struct{ Problems []Problem }
 
-// PolicyProblem is one problem of a policy. Line is 0 if there is no file. Try is a value that would be accepted, or empty.
-type PolicyProblem struct {
+// Problem is one problem of a policy. Line is 0 if there is no file. Try is a value that would be accepted, or empty.
+type Problem struct {
 	Line  int
 	Field string
 	Why   string
@@ -74,7 +86,7 @@ type PolicyProblem struct {
 }
 
 // String returns the problem in one line.
-func (p PolicyProblem) String() string {
+func (p Problem) String() string {
 	if p.Line > 0 {
 		return fmt.Sprintf("line %d: %s: %s", p.Line, p.Field, p.Why)
 	}
@@ -82,7 +94,7 @@ func (p PolicyProblem) String() string {
 }
 
 // Remedies returns values that would be accepted. With several problems each remedy names its field.
-func (e *PolicyError) Remedies() (all []remedy.Remedy) {
+func (e *Error) Remedies() (all []remedy.Remedy) {
 	for _, p := range e.Problems {
 		switch {
 		case p.Try == "":
@@ -96,7 +108,7 @@ func (e *PolicyError) Remedies() (all []remedy.Remedy) {
 }
 
 // Error lists all problems in one line.
-func (e *PolicyError) Error() string {
+func (e *Error) Error() string {
 	text := "reading the policy"
 	for i, p := range e.Problems {
 		separator := "; "
