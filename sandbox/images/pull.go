@@ -19,8 +19,10 @@ import (
 )
 
 const (
-	dialTimeout      = 3 * time.Second  // limits how long a machine without a network waits before it notices
-	handshakeTimeout = 10 * time.Second // a busy machine, or a slow link, takes seconds for one
+	// dialTimeout limits how long a machine without a network waits before it notices.
+	dialTimeout = 3 * time.Second
+	// handshakeTimeout is longer: a handshake takes seconds on a busy machine or a slow link.
+	handshakeTimeout = 10 * time.Second
 )
 
 // ErrOffline is returned for every pull after the first that could not reach its registry.
