@@ -26,9 +26,10 @@ type fakeAPI struct {
 	gvk    schema.GroupVersionKind
 	fields *managedfields.FieldManager
 	// live is nil if the object was deleted.
-	live      *unstructured.Unstructured
-	broken    bool
-	conflicts int // JSON patches that are still refused because a controller wrote the object
+	live   *unstructured.Unstructured
+	broken bool
+	// conflicts is the number of JSON patches that are still refused, as if a controller had changed the object.
+	conflicts int
 	// writes counts the requests that changed the object.
 	writes int
 }
