@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Process is what one process trusts and presents, as the process reports itself or as a TLS handshake shows.
+// Process describes which roots a process trusts and which certificate it presents, as it reports itself or as a TLS handshake shows.
 type Process struct {
 	// Pod is the pod of the process, as namespace/name.
 	Pod string
@@ -49,7 +49,7 @@ type Cluster interface {
 // Observer finds out which roots each pod trusts and which certificate it presents.
 type Observer struct {
 	Cluster Cluster
-	// Own is presented to servers that ask for a certificate, so that they have no failed handshake to log.
+	// Own is presented to servers that ask for a certificate. Otherwise they would log a failed handshake.
 	Own func(ctx context.Context) (tls.Certificate, error)
 	Now func() time.Time
 }

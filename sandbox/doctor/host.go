@@ -50,7 +50,7 @@ type Host struct {
 	// LeftBehind lists the changes of killed runs that have not been undone. If nil, the check is skipped.
 	LeftBehind func() ([]string, error)
 
-	// Damage is an error about the sandbox's own files, because of which Cluster is nil.
+	// Damage is the error in the sandbox's own files because of which Cluster is nil.
 	Damage error
 	// Cluster is nil if there is none.
 	Cluster *Cluster

@@ -105,7 +105,7 @@ func (r *Registry) fetch(ctx context.Context, ref name.Reference, waiting func(s
 		remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}))
 }
 
-// timedOut reports whether a request took too long to connect, to shake hands or to be answered.
+// timedOut reports whether the connection, the TLS handshake or the response took too long.
 func timedOut(err error) bool {
 	var unanswered *url.Error
 	return errors.As(err, &unanswered) && unanswered.Timeout()

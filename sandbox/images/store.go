@@ -114,8 +114,8 @@ func (s *Store) keys(i Image) (keys []string, buildKey string, err error) {
 	return keys, buildKey, nil
 }
 
-// builtEarlier returns the keys of the images that some source tree built under a reference, the newest first. Without a source tree nothing tells
-// which of them is meant, and no other image may be had.
+// builtEarlier returns the keys of the images that some source tree built under a reference, the newest first. Without a source tree it is not known
+// which of them is meant, and there may be no other way to get the image.
 func (s *Store) builtEarlier(ref string) ([]string, error) {
 	entries, err := s.Cache.Entries()
 	if err != nil {

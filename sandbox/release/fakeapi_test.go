@@ -43,7 +43,7 @@ func parse(t *testing.T, text string) *unstructured.Unstructured {
 	return u
 }
 
-// newFakeAPI has the object of a manifest as Helm created it.
+// newFakeAPI returns an API server with the object of a manifest as Helm created it.
 func newFakeAPI(t *testing.T, manifest string) (*fakeAPI, kube.ResourceList) {
 	t.Helper()
 	wanted := parse(t, manifest)
