@@ -21,11 +21,12 @@ func TestDown(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		state    string
-		engine   string // --engine
-		engines  map[string]string
-		found    bool
-		removes  []string
-		fails    string
+		// The value of --engine.
+		engine  string
+		engines map[string]string
+		found   bool
+		removes []string
+		fails   string
 	}{
 		{"only the engine in the state is used", remembered, "docker", map[string]string{"docker": with, "podman": with}, true, []string{"podman rm -f -v aaa"}, ""},
 		{"a missing sandbox is not an error", "", "", map[string]string{"docker": without}, false, nil, ""},

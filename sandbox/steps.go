@@ -46,7 +46,8 @@ func (u *up) chooseEngine(ctx context.Context, _ func(string)) error {
 			return err
 		}
 	}
-	if runtime.GOOS != "linux" { // the node runs in another machine, which has the folder
+	if runtime.GOOS != "linux" {
+		// The node runs in a virtual machine, which has the folder.
 		return nil
 	}
 	made, err := cluster.EnsureModulesFolder("/lib/modules")

@@ -27,7 +27,8 @@ func TestCleanup_AfterAnInterruptInAnyPhase(t *testing.T) {
 						stop()
 					}
 				}
-				if when == "plan" { // it takes no time, so the observer would come too late
+				// Planning takes no time, so the observer would interrupt it too late.
+				if when == "plan" {
 					stop()
 				}
 				report, err := Run(interrupted, scenario(t, "breaker-trip"), w.target(), opts)

@@ -20,33 +20,47 @@ type fakeCluster struct {
 	mu       sync.Mutex
 	replicas map[string]int
 	pods     map[string][]telemetry.Pod
-	readyAt  map[string]time.Time // of pods that are starting
-	born     int
-	loads    map[string]*fakeLoad
-	breaker  telemetry.Breaker
-	changed  time.Time
-	changes  []BreakerChange
-	subs     []chan BreakerChange
-	log      []string // every change, in order
+	// readyAt is when each pod that is starting will be ready.
+	readyAt map[string]time.Time
+	born    int
+	loads   map[string]*fakeLoad
+	breaker telemetry.Breaker
+	changed time.Time
+	changes []BreakerChange
+	subs    []chan BreakerChange
+	// log has every change, in order.
+	log []string
 
-	// What a test may set before the cluster runs.
-	startup     time.Duration     // of a new pod
-	latency     time.Duration     // of a call
-	failures    float64           // share of calls that fail anyway
-	unsent      float64           // share of arrivals that the generator drops
-	burstUnsent float64           // the same from 100/s on
-	broken      map[string]error  // by method name
-	hook        func(call string) // called before every change
-	trip        bool              // whether the breaker works
-	stuck       bool              // pods that are killed are not replaced
-	linger      time.Time         // until then calls are answered without a pod
+	// A test may set the fields below before the cluster runs.
+
+	// startup is the time until a new pod is ready.
+	startup time.Duration
+	latency time.Duration
+	// failures is the share of calls that fail although a pod is ready.
+	failures float64
+	// unsent is the share of arrivals that the generator drops.
+	unsent float64
+	// burstUnsent is the same share for loads of 100 calls per second and more.
+	burstUnsent float64
+	// broken has the error that each method returns, by the name of the method.
+	broken map[string]error
+	// hook is called before every change.
+	hook func(call string)
+	// trip is whether the breaker works.
+	trip bool
+	// stuck means that pods that are killed are not replaced.
+	stuck bool
+	// linger is the time until which calls are answered without a pod.
+	linger time.Time
 }
 
 type fakeLoad struct {
 	spec  LoadSpec
 	carry float64
-	lost  float64   // arrivals that did not leave
-	dark  time.Time // since when no call was answered
+	// lost is the number of arrivals that were not sent.
+	lost float64
+	// dark is the time since which no call was answered.
+	dark time.Time
 	LoadReading
 }
 
@@ -87,7 +101,8 @@ func (w *fakeCluster) target() Target { return Target{Loads: w, Workloads: w, Br
 
 // run lets time pass until ctx ends.
 func (w *fakeCluster) run(ctx context.Context) {
-	time.Sleep(tick / 7) // never at the same time as the engine, so that the order is deterministic
+	// The cluster never ticks at the same time as the engine, so that the order is deterministic.
+	time.Sleep(tick / 7)
 	t := time.NewTicker(tick)
 	defer t.Stop()
 	for {
@@ -102,7 +117,7 @@ func (w *fakeCluster) run(ctx context.Context) {
 	}
 }
 
-// pass is one tick: pods start, calls are made, the breaker looks at the pods.
+// pass is one tick: pods start, calls are made, and the breaker reacts to the pods.
 func (w *fakeCluster) pass() {
 	now := time.Now()
 	for release := range w.replicas {
@@ -113,7 +128,8 @@ func (w *fakeCluster) pass() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.loads)) {
 		l := w.loads[name]
-		service := cmp.Or(l.spec.Call.Service, w.breaker.Callee) // some tests start loads without a call
+		// Some tests start loads without a call.
+		service := cmp.Or(l.spec.Call.Service, w.breaker.Callee)
 		l.call(w, target.CountReady(w.pods[service]) > 0 || now.Before(w.linger))
 	}
 	up := target.CountReady(w.pods[w.breaker.Callee])

@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// touch records a change, and fails it when the test wants that.
+// touch records a change, or returns the error that a test has set for the method.
 func (w *fakeCluster) touch(ctx context.Context, method, format string, args ...any) error {
 	call := fmt.Sprintf(format, args...)
 	if w.hook != nil {
@@ -64,7 +64,7 @@ func (w *fakeCluster) SetRate(ctx context.Context, name string, rate Rate) error
 	return nil
 }
 
-// errMute makes Read answer nothing, as a node that is paused.
+// errMute makes Read block until its context ends, as on a paused node.
 var errMute = errors.New("mute")
 
 func (w *fakeCluster) Read(ctx context.Context, name string) (LoadReading, error) {
@@ -152,7 +152,8 @@ func (w *fakeCluster) Events(ctx context.Context, since time.Time, after uint64)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := make(chan BreakerChange, 1000)
-	if n := len(w.changes); n == 0 || after > w.changes[n-1].Seq { // a number of another process
+	// A number beyond the last change is from another process.
+	if n := len(w.changes); n == 0 || after > w.changes[n-1].Seq {
 		after = 0
 	}
 	for _, c := range w.changes {

@@ -36,7 +36,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// caseFile is a scenario of testdata/cases, edited.
+// caseFile returns a scenario from testdata/cases with edits.
 func caseFile(t *testing.T, name string, edits ...string) Scenario {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "cases", name+".yaml"))
@@ -66,7 +66,7 @@ const (
 	backAgain = takenDown + "    - {name: hold, wait: {for: 5s}}\n    - {name: back, heal: {step: take it down}}\n"
 )
 
-// inPhase are the findings of a phase.
+// inPhase returns the findings of a phase.
 func inPhase(r Report, phase string) []report.Finding {
 	var out []report.Finding
 	for _, f := range r.Expectations {
@@ -139,7 +139,7 @@ func copyJournals(t *testing.T, from, to string) {
 	}
 }
 
-// killed runs breaker-trip, and returns the journal as a kill -9 would have left it right after the call.
+// killed runs breaker-trip, and returns a folder with the journal as kill -9 would have left it during the call.
 func killed(t *testing.T, after string) string {
 	t.Helper()
 	left := t.TempDir()
@@ -168,10 +168,10 @@ func killed(t *testing.T, after string) string {
 	return left
 }
 
-// bubbleRun is the name of a run of breaker-trip that starts with the clock of a bubble.
+// bubbleRun is the name of a run of breaker-trip that starts when the clock of a synctest bubble starts.
 const bubbleRun = "20000101T000000.000000000Z-breaker-trip"
 
-// abandoned is the cluster after a killed run: the load continues, the service is away.
+// abandoned returns a cluster as a killed run leaves it: the load continues, and the service has no pods.
 func abandoned() *fakeCluster { return abandonedBy(bubbleRun + "/browse") }
 
 func abandonedBy(load string) *fakeCluster {

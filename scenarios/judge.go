@@ -15,9 +15,11 @@ import (
 
 // slidingWindow is how expectations are judged over a window that ends now.
 type slidingWindow struct {
-	phase   string
-	hold    *time.Duration // nil means the default of each expectation
-	passing bool           // a state of a breaker counts even if it did not last
+	phase string
+	// hold is how long expectations must be true. nil means the default of each expectation.
+	hold *time.Duration
+	// passing means that a state of a breaker counts even if it did not last.
+	passing bool
 }
 
 // evidence returns what can be seen now. The caller fills in the loads over the window that it judges.
@@ -36,7 +38,8 @@ func (r *run) evidence(ctx context.Context) expect.Evidence {
 func (r *run) judge(
 	ctx context.Context, w slidingWindow, expectations []expect.Expectation,
 ) (findings []report.Finding, number int, since time.Time) {
-	_ = r.loads.Sample(ctx) // if it fails, the last reading remains, and grows too old
+	// If this fails, the last reading is used until it is too old.
+	_ = r.loads.Sample(ctx)
 	for _, x := range expectations {
 		if x, ok := x.(expect.OfPods); ok {
 			release, _ := x.Pods()

@@ -96,7 +96,8 @@ func TestRecover_WaitStepIsNotRecoveryTime(t *testing.T) {
 func TestRecover_RestartsAfterARelapse(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 		sc := scenario(t, "pod-kill", "  recover:", "    - {name: look on, wait: {for: 15s}}\n  recover:")
-		time.AfterFunc(18*time.Second, func() { _ = w.Kill(ctx, w.pods["userservice"][0].Name, 0) }) // 8 s after the step's own
+		// This kill comes 8 s after that of the step.
+		time.AfterFunc(18*time.Second, func() { _ = w.Kill(ctx, w.pods["userservice"][0].Name, 0) })
 		report, err := Run(ctx, sc, w.target(), opts)
 		if err != nil || report.Recovery.RecoverSeconds == nil {
 			t.Fatal(err)
@@ -107,7 +108,7 @@ func TestRecover_RestartsAfterARelapse(t *testing.T) {
 	})
 }
 
-// unreadable are loads that can be read only until a time.
+// unreadable has loads that can be read only until a certain time.
 type unreadable struct {
 	*fakeCluster
 	until time.Time
@@ -127,7 +128,8 @@ func TestRecover_StaleReadingsAreUnknown(t *testing.T) {
 		cluster := w.target()
 		cluster.Loads = unreadable{w, time.Now().Add(5010 * time.Millisecond)}
 		report, err := Run(ctx, sc, cluster, opts)
-		if behind := (*LeftError)(nil); err != nil && !errors.As(err, &behind) { // nor can it be read whether the load is gone
+		// A LeftError is expected, because it cannot be read whether the load is gone.
+		if behind := (*LeftError)(nil); err != nil && !errors.As(err, &behind) {
 			t.Fatal(err)
 		}
 		if f := inPhase(report, "recover")[0]; f.Met() || f.Observed.Text != "unknown" || !strings.Contains(f.Note, "last read") {
@@ -149,7 +151,7 @@ func TestWaitFor_IgnoresTheTimeBeforeTheAction(t *testing.T) {
 	})
 }
 
-// TestWaitFor_SeesAShortState trips the breaker for 30 ms between two looks.
+// TestWaitFor_SeesAShortState trips the breaker for 30 ms between two readings.
 func TestWaitFor_SeesAShortState(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 		w.trip = false

@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
 )
 
-// killedIn names the journal folder to a child process that is to die in the middle of its run.
+// killedIn is the environment variable with the journal folder of a child process that kills itself in the middle of its run.
 const killedIn = "SCENARIOS_TEST_KILLED_IN"
 
 func TestMain(m *testing.M) {
@@ -95,7 +95,8 @@ func TestUndo_AfterAKill(t *testing.T) {
 				}
 			}
 			withCluster(t, abandoned, func(t *testing.T, ctx context.Context, w *fakeCluster, _ Options) {
-				for range 2 { // the second time there is nothing left to do
+				// The second Undo has nothing left to do.
+				for range 2 {
 					if _, err := Undo(ctx, w.target(), dir); err != nil {
 						t.Fatal(err)
 					}

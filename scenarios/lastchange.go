@@ -11,17 +11,23 @@ import (
 
 // lastChange is the last change that the run made to the cluster. The sliding windows of waitFor and recover start after it has had its effect.
 type lastChange struct {
-	mu        sync.Mutex
-	changedAt                                     // zero before the first change
-	hasEffect func(context.Context) (bool, error) // nil means that the effect is immediate
-	metSince  time.Time                           // since when everything in recover has been true; zero means that it is not
+	mu sync.Mutex
+	// changedAt is zero before the first change.
+	changedAt
+	// hasEffect reports whether the change has had its effect. nil means that the effect is immediate.
+	hasEffect func(context.Context) (bool, error)
+	// metSince is the time since which everything in recover has been true. It is zero if something is not true.
+	metSince time.Time
 }
 
 // changedAt identifies a change and its times.
 type changedAt struct {
-	number  int       // counts the changes
-	acted   time.Time // when it was made
-	settled time.Time // when it had its effect; zero means not yet
+	// number counts the changes.
+	number int
+	// acted is when the change was made.
+	acted time.Time
+	// settled is when the change had its effect. It is zero before that.
+	settled time.Time
 }
 
 // set records a change of the cluster, by a step or by undoing one.

@@ -41,7 +41,8 @@ func ExitCode(result report.Result, err error) int {
 		return exitInterrupted
 	case errors.As(err, &left) && result == report.Pass:
 		return exitLeft
-	case errors.As(err, &left) && result != report.Error: // the verdict takes precedence
+	case errors.As(err, &left) && result != report.Error:
+		// The verdict takes precedence.
 	case err != nil:
 		return exitUnfit
 	}

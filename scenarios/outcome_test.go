@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
-// reports are breaker-trip's, by how it ends.
+// reports returns a report of breaker-trip for each way in which it can end.
 func reports(t *testing.T) map[string]Report {
 	t.Helper()
 	out := map[string]Report{}
@@ -123,7 +123,8 @@ func TestRun_Outcome(t *testing.T) {
 				opts.Journal = dir
 				report, err := Run(ctx, scenario(t, tc.name, tc.edits...), w.target(), opts)
 				if behind := (*LeftError)(nil); report.Result != Error && errors.As(err, &behind) {
-					err = nil // said next to the verdict
+					// The LeftError is returned in addition to the verdict.
+					err = nil
 				}
 				if report.Result != tc.result || (err != nil) != (tc.result == Error) {
 					t.Errorf("result %s, error %v; want %s", report.Result, err, tc.result)

@@ -67,7 +67,8 @@ func (r *run) blameLeftovers(err error) error {
 	}
 	var few *action.TooFewPodsError
 	if errors.As(err, &few) {
-		err = errors.New(err.Error()) // without its remedies
+		// The remedies of the error do not help here, so they are dropped.
+		err = errors.New(err.Error())
 	}
 	err = fmt.Errorf("%w; a killed run left behind: %s", err, strings.Join(descriptions(r.report.LeftBehind), "; "))
 	return remedy.Wrap(err, remedy.Command("undo"))

@@ -27,7 +27,8 @@ STEPS
 func TestPlan_FollowsTheSteps(t *testing.T) {
 	for name, c := range map[string]struct {
 		steps []string
-		plan  []string // of the steps, each a part of the detail; the last may be an error
+		// plan has a part of the detail of each step.
+		plan  []string
 		fails string
 	}{
 		"heal brings the pods back": {
@@ -104,7 +105,8 @@ func TestPlan_ShareUsesTheChangedRates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := report.Steps[1].Touches.Share; got.Percent() != 25 { // a third of 150 of 200 calls
+		// Of 200 calls per second, 150 go to the release, and one of its three pods is killed.
+		if got := report.Steps[1].Touches.Share; got.Percent() != 25 {
 			t.Errorf("a third of three quarters of the calls is %s", got)
 		}
 	})

@@ -50,7 +50,7 @@ func TestRecovery_IsMeasuredAtTheCallers(t *testing.T) {
 func TestBreakerTimes_CountFromTheFault(t *testing.T) {
 	epoch := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	trace := expect.StateTrace{From: "a", To: "b", Method: "m"}
-	for i, state := range []telemetry.BreakerState{"closed", "open", "half-open", "open", "closed"} { // a second apart
+	for i, state := range []telemetry.BreakerState{"closed", "open", "half-open", "open", "closed"} {
 		trace.Visits = append(trace.Visits, expect.Visit{State: state, At: epoch.Add(time.Duration(i) * time.Second)})
 	}
 	r := breakerTimes(report.Recovery{}, []expect.StateTrace{trace}, epoch.Add(500*time.Millisecond), epoch.Add(time.Minute))

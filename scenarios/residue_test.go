@@ -90,7 +90,7 @@ func TestResidue_InterruptedWhileNothingAnswers(t *testing.T) {
 	})
 }
 
-// mute is an API server that answers nothing for ten hours.
+// mute is a cluster whose API server does not answer for ten hours.
 type mute struct {
 	*fakeCluster
 	from time.Time

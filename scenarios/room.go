@@ -27,7 +27,8 @@ func (r *run) reachable(ctx context.Context, assumed action.State, step int, x e
 	switch {
 	case n >= want:
 		return nil
-	case !changed: // the cause is the cluster, not the file
+	case !changed:
+		// The cause is the cluster, not the file.
 		return &action.TooFewPodsError{
 			Text: fmt.Sprintf("waiting for %d ready pods of %s: it wants %d", want, release, n),
 			Try:  []remedy.Remedy{remedy.Command("status"), remedy.Command("up")},

@@ -18,47 +18,65 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// Options are those of a run. The zero value of each field has the meaning that its comment gives.
+// Options are the options of a run. The comment of each field gives the meaning of its zero value.
 type Options struct {
-	Clock    clock.Clock         // nil means the wall clock
-	Journal  string              // the directory of journals; required unless DryRun
-	Observer func(telemetry.Run) // nil means none; called from one goroutine, and may skip versions if it is slow
-	DryRun   bool                // plan only
-	Running  int                 // with DryRun: the process of the run in progress, whose changes are not leftovers; 0 means none
-	Cleanup  time.Duration       // limit for undoing; 0 means one minute
-	Settle   time.Duration       // how long the residue check waits for pods to become ready again; 0 means 30 s
+	// Clock is the source of time. nil means the wall clock.
+	Clock clock.Clock
+	// Journal is the directory of journals. It is required unless DryRun is set.
+	Journal string
+	// Observer is called from one goroutine with the latest version of the run. It may miss versions if it is slow. nil means no observer.
+	Observer func(telemetry.Run)
+	// DryRun means that the run is only planned.
+	DryRun bool
+	// Running is the process ID of the run in progress, whose changes are not leftovers. 0 means that there is none. Only DryRun uses it.
+	Running int
+	// Cleanup is the time limit for undoing. 0 means one minute.
+	Cleanup time.Duration
+	// Settle is how long the residue check waits for pods to become ready again. 0 means 30 s.
+	Settle time.Duration
 
 	// Room returns how many more pods of a release the node has room for. nil means that it is not known.
 	Room func(ctx context.Context, release string) (int, error)
 
-	createJournal func(path string) (journal.File, error) // nil: a file; tests fill the disk
+	// createJournal creates the file of the journal. nil means journal.Create. Tests replace it to simulate a full disk.
+	createJournal func(path string) (journal.File, error)
 }
 
 // run is one execution of one scenario.
 type run struct {
 	spec.Scenario
 	Options
-	name    string        // of the run and its journal, and the prefix of its loads
-	cluster target.Target // as the caller gave it, with deadlines
-	target  target.Target // the same, in which the run's loads have their names in the scenario
-	log     *timeline
-	report  report.Report
+	// name is the name of the run and of its journal, and the prefix of its loads.
+	name string
+	// cluster is the target that the caller passed, with deadlines.
+	cluster target.Target
+	// target is the same cluster, in which the run's loads have their names in the scenario.
+	target target.Target
+	log    *timeline
+	report report.Report
 
-	journal  *journal.Journal
-	done     journal.Stack     // in order
-	assumed  action.State      // of the cluster, after what is done and not undone
-	before   map[string]counts // of each release that a step changes
+	journal *journal.Journal
+	// done has the changes in the order in which they were recorded.
+	done journal.Stack
+	// assumed is the state of the cluster after what is done and not undone.
+	assumed action.State
+	// before has the pods of each release that a step changes, as they were before the run.
+	before   map[string]counts
 	loads    *watch.Loads
 	pods     *watch.Pods
 	breakers *watch.Breakers
-	final    map[string]target.LoadReading // from a load's start to its stop
+	// final has what each load did from its start to its stop.
+	final map[string]target.LoadReading
 
-	lastChange   lastChange
-	stopSampling func() // the samples are kept
+	lastChange lastChange
+	// stopSampling stops the sampling of loads. The samples are kept.
+	stopSampling func()
 
 	fault, healed time.Time
-	unclean       error // what clean-up could not undo
-	cutShort      bool  // the condition of a step did not become true
+	// unclean is what clean-up could not undo.
+	unclean error
+	// cutShort is true if the condition of a step did not become true.
+	cutShort bool
 }
 
 // phase is one part of a run.

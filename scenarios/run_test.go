@@ -30,7 +30,8 @@ func (f *filling) Write(p []byte) (int, error) {
 
 func TestRun_FullDiskChangesNothing(t *testing.T) {
 	for _, c := range []struct {
-		before string // the change before which the disk is full
+		// before is the change before which the disk becomes full.
+		before string
 		want   []string
 	}{
 		{"", []string{}},
@@ -105,7 +106,8 @@ func TestRun_DoesNotStopATakenLoad(t *testing.T) {
 
 func TestRun_LoadsHaveUniqueNames(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
-		if err := w.Start(ctx, LoadSpec{Name: "browse", Rate: 20}); err != nil { // of another program
+		// This load belongs to another program.
+		if err := w.Start(ctx, LoadSpec{Name: "browse", Rate: 20}); err != nil {
 			t.Fatal(err)
 		}
 		var seen []string

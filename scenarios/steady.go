@@ -69,7 +69,8 @@ func (r *run) startLoads(ctx context.Context) error {
 			return err
 		}
 		if err := r.target.Loads.Start(ctx, l); err != nil {
-			if errors.Is(err, target.ErrLoadTaken) { // the load belongs to another program
+			// The load belongs to another program.
+			if errors.Is(err, target.ErrLoadTaken) {
 				r.drop(c)
 			}
 			return fmt.Errorf("starting load %s: %w", l.Name, err)

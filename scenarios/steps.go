@@ -94,7 +94,8 @@ func (r *run) act(ctx context.Context, s spec.Step, e action.Effect) error {
 		if err := e.Do(ctx); err != nil {
 			return err
 		}
-		if e.Undo != nil { // what heal undoes is taken out once it is undone
+		// heal has no Undo. The change that it undoes is taken out of the assumptions when it is undone.
+		if e.Undo != nil {
 			r.assumed = r.assumed.With(s.Name, e.Assumes)
 		}
 		if disturbs {

@@ -21,7 +21,8 @@ func TestSteps_HealBelowALaterChange(t *testing.T) {
 		"    - {name: back, heal: {step: a little}}\n"
 	for _, c := range []struct {
 		sentence, steps string
-		want            []string // changes after the load's start
+		// want has the changes after the start of the load.
+		want []string
 	}{
 		{"the earlier of two scales", steps, []string{"scale userservice 2", "scale userservice 1", "stop browse", "scale userservice 3"}},
 		{"the later of two scales", strings.Replace(steps, "step: a little", "step: some more", 1),

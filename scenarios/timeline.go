@@ -13,7 +13,8 @@ import (
 // timeline is what a viewer can see of the run so far.
 type timeline struct {
 	clock Clock
-	news  chan struct{} // of capacity 1: a slow viewer skips versions and does not slow the run
+	// news has a capacity of 1, so that a slow viewer skips versions and does not slow down the run.
+	news chan struct{}
 
 	mu  sync.Mutex
 	run telemetry.Run

@@ -23,7 +23,7 @@ func leftBehind(left []string, journalled bool) error {
 	return remedy.Wrap(&LeftError{left}, remedy.Command("status"))
 }
 
-// Undo undoes what runs that were killed left behind. If a change cannot be undone, the others still are, it stays in its journal, and the error is a
+// Undo undoes what killed runs left behind. A change that cannot be undone stays in its journal. The others are still undone, and the error is a
 // *LeftError. Run does the same before it starts. The caller holds the sandbox's lock.
 func Undo(ctx context.Context, t target.Target, journalDir string) (report.Undo, error) {
 	undone, err := journal.UndoAll(ctx, target.WithDeadlines(t), journalDir)
@@ -33,8 +33,8 @@ func Undo(ctx context.Context, t target.Target, journalDir string) (report.Undo,
 	return undone, err
 }
 
-// Leftovers lists the changes that killed runs left behind, the oldest first. The changes of the run that is in progress in the process running are
-// left out; 0 means that there is none.
+// Leftovers lists the changes that killed runs left behind, the oldest first. It leaves out those of the run in progress, whose process ID is
+// running; 0 means that no run is in progress.
 func Leftovers(journalDir string, running int) ([]report.Leftover, error) {
 	return journal.Leftovers(journalDir, running)
 }

@@ -70,7 +70,8 @@ func TestUndo_ContinuesAfterAnUnusableLine(t *testing.T) {
 				if err == nil || len(report.Left) != 1 || report.Left[0].Problem == "" || w.replicas["userservice"] != 3 || len(w.loads) > 0 {
 					t.Errorf("%v; %+v; %d replicas, %d loads", err, report, w.replicas["userservice"], len(w.loads))
 				}
-				time.Sleep(5 * time.Second) // until the pods are ready
+				// After 5 s the pods are ready.
+				time.Sleep(5 * time.Second)
 				if run, err := Run(ctx, scenario(t, "pod-kill"), w.target(), Options{Journal: dir}); err != nil || run.Result != Pass {
 					t.Errorf("a later run: %s, %v", run.Result, err)
 				}
@@ -160,7 +161,8 @@ func TestUndo_AfterHealingBelowALaterChange(t *testing.T) {
 func TestUndo_LeavesAnotherProgramsChangeAlone(t *testing.T) {
 	dir := killed(t, "scale userservice 0")
 	withCluster(t, abandoned, func(t *testing.T, ctx context.Context, w *fakeCluster, _ Options) {
-		_ = w.Scale(ctx, "userservice", 5) // kubectl scale --replicas=5, a day later
+		// A day later, a user runs kubectl scale --replicas=5.
+		_ = w.Scale(ctx, "userservice", 5)
 		report, err := Undo(ctx, w.target(), dir)
 		if err != nil || w.replicas["userservice"] != 5 || len(w.loads) > 0 {
 			t.Errorf("%v; the user's 5 replicas became %d; %d loads", err, w.replicas["userservice"], len(w.loads))

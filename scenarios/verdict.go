@@ -61,7 +61,8 @@ func (r *run) verdict(ctx context.Context) error {
 	findings := expect.CheckAll("verdict", r.Expect, e)
 	setSeconds(findings, r.Clock.Now().Sub(r.report.StartedAt))
 	if ctx.Err() != nil {
-		return ctx.Err() // what was not read is not a failure
+		// What could not be read because of an interruption is not a failure.
+		return ctx.Err()
 	}
 	r.report.Expectations = append(r.report.Expectations, findings...)
 	return nil
@@ -74,7 +75,8 @@ func (r *run) stopLoad(ctx context.Context, c *journal.Change) error {
 	if err != nil {
 		return fmt.Errorf("stopping load %s: %w", name, err)
 	}
-	r.final[name] = last.WithUnanswered() // nothing was in flight before, because the load started with the run
+	// The load started with the run, so every call without an answer is one that it sent.
+	r.final[name] = last.WithUnanswered()
 	r.log.note("load", name, "stop")
 	r.markUndone(c)
 	return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// asked calls before each time pods are listed.
+// asked calls a function before it lists pods.
 type asked struct {
 	target.Workloads
 	before func()

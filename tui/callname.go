@@ -28,7 +28,8 @@ func fitCall(s string, width int) string {
 		return fit(s, width)
 	}
 	callee, method := rest[:blank], rest[blank+1:]
-	room := width - ansi.StringWidth(arrow) - 1 // for the three names
+	// room is the width that is left for the three names.
+	room := width - ansi.StringWidth(arrow) - 1
 	method = within(method, room-2*leastService)
 	room -= ansi.StringWidth(method)
 	// The shorter name keeps its width, up to a half.

@@ -12,19 +12,26 @@ import (
 // canvas is the last drawing, together with what it was drawn from, so that only what has changed is drawn again. Most messages change nothing
 // that is visible, and a reading changes one panel.
 type canvas struct {
-	inputs int      // keys and messages for panels so far
-	stamps []stamp  // of the panels, when they were drawn
-	views  []string // of the panels
-	frame  string   // header and footer
-	size   size     // of the window
-	text   string   // the whole screen
+	// inputs is the number of keys and messages that panels have received.
+	inputs int
+	// stamps are the stamps that the panels had when they were drawn.
+	stamps []stamp
+	// views are the views of the panels.
+	views []string
+	// frame is the header and the footer.
+	frame string
+	// size is the size of the window.
+	size size
+	// text is the whole screen.
+	text string
 }
 
 // stamp is everything that the view of a panel depends on.
 type stamp struct {
 	size   size
 	inputs int
-	news   int // of the panel's source
+	// news is the counter of the panel's source.
+	news   int
 	phase  phase
 	paused bool
 	mark   string

@@ -74,7 +74,8 @@ func (f frame) update(msg tea.Msg) frame {
 // scrolled returns by how many lines a key scrolls.
 func (f frame) scrolled(msg tea.KeyMsg) int {
 	const all = math.MaxInt32
-	page := max(1, f.height-2) // without title and heading
+	// The title and the heading do not scroll.
+	page := max(1, f.height-2)
 	switch {
 	case key.Matches(msg, f.keys.Up):
 		return -1

@@ -92,7 +92,8 @@ func TestScroll_FollowsTheRow(t *testing.T) {
 	later := crowd()
 	later.At = noon.Add(time.Second)
 	for i := range 3 {
-		later.Pods[i].Ready = false // and goes to the top of the list
+		// A pod that is not ready goes to the top of the list.
+		later.Pods[i].Ready = false
 	}
 	if before, now := top(m), top(after(m, arrives(later))); now != before {
 		t.Errorf("at the top was %s and is %s, without a key", before, now)

@@ -44,7 +44,8 @@ func phaseStates(shown, empty tea.Msg) []state {
 func goldenPanel(t *testing.T, name, title string, states []state) {
 	t.Helper()
 	slot := slotOf(t, title)
-	wide := size{108, 20} // of the left column
+	// The size of the left column.
+	wide := size{108, 20}
 	if slot.right {
 		wide = size{90, 20}
 	}
@@ -81,7 +82,8 @@ func alone(slot slot, s size, msgs ...tea.Msg) Model {
 	m := newModel(Options{Refresh: 500 * time.Millisecond, Name: "demo"}, noEffects(), plainStyles(), sourceNames(), noon)
 	m = onlyPanel(m, slot)
 	sized := func() {
-		for range 2 { // the footer may change with the width
+		// The footer may change with the width.
+		for range 2 {
 			m = after(m, tea.WindowSizeMsg{Width: s.width, Height: s.height + len(m.header()) + len(m.footer())})
 		}
 	}

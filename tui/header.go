@@ -10,8 +10,8 @@ import (
 
 // The largest number of lines that the header takes from the panels.
 const (
-	stateLines  = 2 // the sources
-	reasonLines = 2 // a failure
+	stateLines  = 2 // for the states of the sources
+	reasonLines = 2 // for the reason of a failure
 )
 
 // header shows the name of the sandbox, how far the data of each source can be trusted, and why the first one that fails does so.

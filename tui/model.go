@@ -14,11 +14,12 @@ import (
 // tickMsg advances the ages and the spinner.
 type tickMsg time.Time
 
-// readMsg is the reading of a source. A reading of an earlier round, from before a pause, is not shown.
+// readMsg is a reading of a source. A reading from an earlier round, before a pause, is not shown.
 type readMsg struct {
 	telemetry.Reading
 	round int
-	done  time.Time // when the read returned
+	// done is the time at which the read returned.
+	done time.Time
 }
 
 // dueMsg reports that it is time to read a source again.
@@ -42,19 +43,24 @@ type Model struct {
 	help    help.Model
 	styles  Styles
 	slots   []slot
-	panels  []panel // of the slots
-	focus   int     // the index of the panel that has the focus
+	// panels are the panels of the slots, in the same order.
+	panels []panel
+	// focus is the index of the panel that has the focus.
+	focus   int
 	sources []source
-	initial tea.Cmd // what the panels returned when they were created
+	// initial is the command that the panels returned when they were created.
+	initial tea.Cmd
 	now     time.Time
 	opened  time.Time
 	paused  bool
-	round   int // the number of pauses and resumptions
+	// round is the number of pauses and resumptions so far.
+	round   int
 	ticks   int
 	size    size
 	exiting bool
-	still   bool // drawn once, without keys
-	canvas  canvas
+	// still is true if the screen is drawn once, without keys.
+	still  bool
+	canvas canvas
 }
 
 func newModel(opts Options, e effects, styles Styles, names []string, now time.Time) Model {
@@ -63,7 +69,8 @@ func newModel(opts Options, e effects, styles Styles, names []string, now time.T
 	}
 	m := Model{opts: opts, effects: e, keys: NewKeyMap(), help: help.New(), styles: styles, now: now, opened: now,
 		sources: newSources(names, max(4*opts.Refresh, 3*time.Second)),
-		size:    size{80, 24}} // until the terminal reports its own
+		// The terminal has not reported its own size yet.
+		size: size{80, 24}}
 	m.help.Styles = styles.help()
 	m.slots = slotsOf(m.sources)
 	for _, s := range m.slots {
@@ -111,7 +118,8 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			m.exiting = true
 			return m, tea.Quit
 		}
-	default: // the message of a panel's command
+	// The message of a panel's command goes to all panels.
+	default:
 		m.canvas.inputs++
 		m, cmd = m.send(msg, func(int) bool { return true })
 	}
@@ -160,7 +168,8 @@ func (m Model) pressed(msg tea.KeyMsg) (Model, tea.Cmd) {
 		return m.moveFocus(-1)
 	case key.Matches(msg, m.keys.Pause):
 		m.paused = !m.paused
-		m.round++ // drops readings that are under way
+		// A new round drops the readings that are under way.
+		m.round++
 		if !m.paused {
 			return m, m.readAll()
 		}

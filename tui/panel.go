@@ -26,9 +26,12 @@ type panel interface {
 
 // slot is the place of a panel.
 type slot struct {
-	right  bool   // in the right column, if there are two
-	share  int    // of the column's height
-	source string // the source whose data the panel draws
+	// right places the panel in the right column, if there are two.
+	right bool
+	// share is the weight of the panel when the height of the column is divided.
+	share int
+	// source is the source whose data the panel draws.
+	source string
 	new    func(Styles) panel
 }
 

@@ -74,7 +74,8 @@ func TestRun_SurvivesItsFeed(t *testing.T) {
 		case 1:
 			panic("broken feed")
 		case 2:
-			for !strings.Contains(out.String(), shown) { // the next failure would replace it
+			// The next failure would replace the text, so this read waits until the text has been shown.
+			for !strings.Contains(out.String(), shown) {
 				select {
 				case <-ctx.Done():
 					return snapshot{}, ctx.Err()

@@ -16,10 +16,13 @@ type dataMsg struct {
 
 // sceneMsg gives a panel everything that it may draw besides its data. It is sent before each drawing of the panel.
 type sceneMsg struct {
-	now    time.Time
-	health health // of the panel's source
-	paused bool   // no source is read
-	busy   string // the current frame of the spinner
+	now time.Time
+	// health is the health of the panel's source.
+	health health
+	// paused is true if no source is read.
+	paused bool
+	// busy is the current frame of the spinner.
+	busy string
 }
 
 // phase is how far the data can be trusted.

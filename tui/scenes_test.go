@@ -108,7 +108,8 @@ func arrivesIn(round int, s snapshot) (all answers) {
 func fails(at time.Time, reason string) (all answers) {
 	sources := sourceNames()
 	for _, s := range slots() {
-		if !slices.Contains(sources, s.source) { // only in the test of its panel
+		if !slices.Contains(sources, s.source) {
+			// The source is only in the test of its panel.
 			sources = append(sources, s.source)
 		}
 	}

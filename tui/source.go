@@ -9,7 +9,8 @@ import (
 type source struct {
 	name   string
 	health health
-	news   int // answers and failures so far
+	// news is the number of answers and failures so far.
+	news int
 }
 
 // newSources returns the sources as they are before they are first read. Data older than staleAfter is stale.

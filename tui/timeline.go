@@ -17,7 +17,8 @@ import (
 // runDoneMsg reports that the run of a scenario is done. It is sent once per run.
 type runDoneMsg struct {
 	started time.Time
-	watched bool // the run was seen before it was done
+	// watched is true if the run was seen before it was done.
+	watched bool
 }
 
 // runPhases are the phases of a run before it is done, in their order.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 )
 
@@ -82,6 +83,7 @@ func (d downDocument) writeText(out io.Writer, g *globals) {
 	default:
 		names := strings.Join(each(d.Unanswered, func(u unansweredEngine) string { return u.Engine }), ", ")
 		fmt.Fprintf(out, "sandbox %q was not found; not searched, because there was no answer: %s\n", d.Name, names)
-		fmt.Fprintf(out, "try: %s   (if the sandbox was made with it)\n", g.command("down --engine "+d.Unanswered[0].Engine))
+		again := remedy.Command("down", "--engine", d.Unanswered[0].Engine).If("the sandbox was made with it")
+		fmt.Fprintln(out, strings.Join(again.Lines(g.commandLine), "\n"))
 	}
 }

@@ -118,7 +118,11 @@ func (f *fakeTarget) Replicas(context.Context, string) (int, error) {
 }
 
 func (f *fakeTarget) Scale(_ context.Context, _ string, n int) error {
-	return os.WriteFile(f.file, []byte(strconv.Itoa(n)), 0o600)
+	// The process may be killed at any moment, so the file is replaced as a whole.
+	if err := os.WriteFile(f.file+".next", []byte(strconv.Itoa(n)), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(f.file+".next", f.file)
 }
 
 func (f *fakeTarget) Breakers(context.Context) ([]telemetry.Breaker, error) { return nil, nil }

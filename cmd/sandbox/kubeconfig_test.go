@@ -103,7 +103,8 @@ func TestKubeconfig_LockedFile(t *testing.T) {
 func TestExportKubeconfig(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
-		variable bool // KUBECONFIG is set
+		// Whether KUBECONFIG is set.
+		variable bool
 	}{{"into HOME", false}, {"into the file of KUBECONFIG", true}} {
 		t.Run(c.sentence, func(t *testing.T) {
 			dir := t.TempDir()

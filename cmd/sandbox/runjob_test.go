@@ -27,7 +27,8 @@ func TestConduct_VerdictOutlivesItsOutputs(t *testing.T) {
 	defer full.Close()
 	for _, c := range []struct {
 		sentence string
-		replicas string // what the scenario finds
+		// The replicas that the scenario finds.
+		replicas string
 		code     int
 	}{
 		{"a pass", "3", exitDone}, {"a cluster in which nothing can be planned", "none", exitEnvironment},
@@ -144,7 +145,8 @@ func TestUndoList_AfterAKilledRun(t *testing.T) {
 	if err := run.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = run.Wait() // "signal: killed"
+	// The error is that the process was killed.
+	_ = run.Wait()
 	_, out, _ := run.command(t, "undo", "--list")
 	for _, part := range []string{"\n1       fake ", "browse from loadgen", "\n2       fake ", inTheFault} {
 		if !strings.Contains(out, part) {

@@ -34,8 +34,10 @@ func TestSeries_OneJUnitFileAndTheWorstCode(t *testing.T) {
 	for name, c := range map[string]struct {
 		scenarios []scenarios.Scenario
 		code      int
-		results   []string // of the runs
-		cases     [4]int   // tests, failures, errors, skipped
+		// The results of the runs.
+		results []string
+		// The numbers of tests, failures, errors and skipped tests in the JUnit file.
+		cases [4]int
 	}{
 		"all pass":                                  {[]scenarios.Scenario{good, good}, exitDone, []string{"pass", "pass"}, [4]int{4, 0, 0, 0}},
 		"one fails, and the next one runs":          {[]scenarios.Scenario{bad, good}, exitNotHeld, []string{"fail", "pass"}, [4]int{5, 1, 0, 0}},

@@ -85,7 +85,8 @@ func TestRun_ReaderOfOutputExits(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := newFaultyRun(t, "fake-run")
-	run.Stdout, run.Stderr = write, write // 2>&1 | head
+	// This is like `sandbox run 2>&1 | head`.
+	run.Stdout, run.Stderr = write, write
 	run.start(t, closing(t, read, write))
 	read.Close()
 	run.ends(t, 0)

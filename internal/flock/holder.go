@@ -12,7 +12,8 @@ import (
 
 // Holder is the command that has a lock.
 type Holder struct {
-	Verb  string    `json:"verb"` // the command line without the program's name: "run pod-kill"
+	// Verb is the command line without the name of the program, such as "run pod-kill".
+	Verb  string    `json:"verb"`
 	PID   int       `json:"pid"`
 	Since time.Time `json:"since"`
 }

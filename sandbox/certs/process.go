@@ -17,12 +17,16 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Process is what one process trusts and presents, as the process reports itself or as a TLS handshake shows.
+// Process describes which roots a process trusts and which certificate it presents, as it reports itself or as a TLS handshake shows.
 type Process struct {
-	Pod      string          // namespace/name
-	Presents string          // the fingerprint of its certificate
-	Root     string          // the fingerprint of the root it was issued under; empty if no known root was
-	Trusts   map[string]bool // roots, by fingerprint
+	// Pod is the pod of the process, as namespace/name.
+	Pod string
+	// Presents is the fingerprint of its certificate.
+	Presents string
+	// Root is the fingerprint of the root that issued the certificate. It is empty if no known root did.
+	Root string
+	// Trusts contains the fingerprints of the roots that the process trusts.
+	Trusts map[string]bool
 	// Err says why the process could not be observed.
 	Err error
 }
@@ -45,7 +49,7 @@ type Cluster interface {
 // Observer finds out which roots each pod trusts and which certificate it presents.
 type Observer struct {
 	Cluster Cluster
-	// Own is presented to servers that ask for a certificate, so that they have no failed handshake to log.
+	// Own is presented to servers that ask for a certificate. Otherwise they would log a failed handshake.
 	Own func(ctx context.Context) (tls.Certificate, error)
 	Now func() time.Time
 }
@@ -157,7 +161,7 @@ func shown(ctx context.Context, conn net.Conn, protocol string, own tls.Certific
 	var accepted [][]byte
 	config := &tls.Config{
 		MinVersion:         tls.VersionTLS13,
-		InsecureSkipVerify: true, //nolint:gosec // what it presents is the question
+		InsecureSkipVerify: true, //nolint:gosec // the certificate is inspected, not trusted
 		GetClientCertificate: func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			accepted = asked.AcceptableCAs
 			return &own, nil

@@ -9,7 +9,8 @@ import (
 
 // exitCode is the machine code of exit(0) for each architecture.
 var exitCode = map[string]struct {
-	machine uint16 // e_machine of the ELF header
+	// machine is the field e_machine of the ELF header.
+	machine uint16
 	code    []byte
 }{
 	"amd64": {62, []byte{0xb8, 0x3c, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05}},                 // mov eax,60; xor edi,edi; syscall

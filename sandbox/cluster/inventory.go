@@ -15,9 +15,10 @@ import (
 // The labels on every engine object that this program creates itself. kind cannot label node containers, so a node belongs to a sandbox if it is on
 // the sandbox's network.
 const (
-	idLabel      = "sandbox.dev/id"      // the random id of the sandbox
-	userLabel    = "sandbox.dev/user"    // the id of the user who created it
-	processLabel = "sandbox.dev/process" // on the marker only: boot id and process id of the `up` that creates the cluster
+	idLabel   = "sandbox.dev/id"   // the random id of the sandbox
+	userLabel = "sandbox.dev/user" // the id of the user who created it
+	// processLabel is on the marker only: the boot id and the process id of the `up` that creates the cluster.
+	processLabel = "sandbox.dev/process"
 )
 
 // Owner identifies the sandbox that created an engine object.

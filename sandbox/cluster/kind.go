@@ -122,7 +122,7 @@ func (c Cluster) abortCreate(ctx context.Context, done <-chan error) {
 	for {
 		_ = c.removeContainers(ctx)
 		select {
-		case <-done: //nolint:errcheck // that it failed is what we made happen
+		case <-done: //nolint:errcheck // removing the node makes it fail
 			return
 		case <-ctx.Done():
 			return

@@ -23,16 +23,16 @@ func (e Engine) Local(ctx context.Context) error {
 	host := ""
 	switch e.Name {
 	case "docker":
-		// The endpoint in force is that of DOCKER_HOST, or else that of the current context. A docker without contexts has only DOCKER_HOST.
+		// The effective endpoint is that of DOCKER_HOST, or else that of the current context. A docker without contexts has only DOCKER_HOST.
 		out, err := e.Run(ctx, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
 		if err != nil {
-			return nil //nolint:nilerr // it cannot say; the probe finds out whether it works
+			return nil //nolint:nilerr // the answer is unknown; the probe finds out whether the engine works
 		}
 		host = strings.TrimSpace(out)
 	case "podman":
 		out, err := e.Run(ctx, "info", "--format", "{{.Host.ServiceIsRemote}} {{.Host.RemoteSocket.Path}}")
 		if err != nil {
-			return nil //nolint:nilerr // it cannot say; the probe finds out whether it works
+			return nil //nolint:nilerr // the answer is unknown; the probe finds out whether the engine works
 		}
 		remote, path, _ := strings.Cut(strings.TrimSpace(out), " ")
 		if remote == "true" {

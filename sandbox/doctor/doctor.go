@@ -31,11 +31,14 @@ type Result struct {
 
 // Check is one question about the machine or the sandbox.
 type Check struct {
-	ID       string // stable, in kebab case
+	// ID is stable and in kebab case.
+	ID       string
 	Category string
-	About    string // what is checked, and why
-	Run      func(ctx context.Context, w Host) Result
-	Limit    time.Duration // how long it may take; 0 means checkTimeout
+	// About says what is checked, and why.
+	About string
+	Run   func(ctx context.Context, w Host) Result
+	// Limit is how long the check may take. 0 means checkTimeout.
+	Limit time.Duration
 }
 
 // Finding is the result of the check with an ID. Its message is one line.

@@ -16,7 +16,8 @@ func fileChecks() []Check {
 	return []Check{
 		{ID: "cache-writable", Category: files, About: "images are kept for the next time", Run: cacheWritable},
 		{ID: "cache-intact", Category: files, About: "a damaged image causes errors that are hard to explain", Run: cacheIntact,
-			Limit: 2 * time.Minute}, // it reads more than a gigabyte, perhaps from a slow disk
+			// The check reads more than a gigabyte, perhaps from a slow disk.
+			Limit: 2 * time.Minute},
 		{ID: "sandbox-opens", Category: files, About: "every command finds the cluster by the sandbox's own files", Run: sandboxOpens},
 		{ID: "runs-undone", Category: files, About: "changes of a killed run stay until they are undone", Run: runsUndone},
 		{ID: "kubeconfig-mode", Category: files, About: "the file holds the key of the cluster's administrator", Run: kubeconfigMode},

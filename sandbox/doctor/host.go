@@ -16,29 +16,41 @@ type Host struct {
 	LookPath func(program string) (string, error)
 	Getenv   func(name string) string
 	Getuid   func() int
-	DiskFree func(path string) (bytes uint64, err error) // of the nearest directory that exists
-	Nofile   func() (hard uint64, err error)             // open files per process
-	Exec     func(ctx context.Context, program string, args ...string) (stdout string, err error)
-	Reach    func(ctx context.Context, url string) error // nil for any HTTP response, through the proxy of the environment
-	Listen   func(address string) error                  // binds it and closes it
-	Writable func(dir string) error                      // creates dir and a file in it, and removes the file
+	// DiskFree returns the free space at the nearest directory that exists.
+	DiskFree func(path string) (bytes uint64, err error)
+	// Nofile returns the limit of open files per process.
+	Nofile func() (hard uint64, err error)
+	Exec   func(ctx context.Context, program string, args ...string) (stdout string, err error)
+	// Reach returns nil for any HTTP response. It uses the proxy of the environment.
+	Reach func(ctx context.Context, url string) error
+	// Listen binds the address and closes it again.
+	Listen func(address string) error
+	// Writable creates dir and a file in it, and removes the file.
+	Writable func(dir string) error
 	Now      func() time.Time
 
-	Engine      string                          // docker, podman or nerdctl; empty if none was found
-	EngineProbe func(ctx context.Context) error // runs a privileged container; nil skips the check
-	SetsUp      bool                            // whether `up --setup` can install an engine on this machine
+	// Engine is docker, podman or nerdctl. It is empty if none was found.
+	Engine string
+	// EngineProbe runs a privileged container. If nil, the check is skipped.
+	EngineProbe func(ctx context.Context) error
+	// SetsUp says whether `up --setup` can install an engine on this machine.
+	SetsUp bool
 	// EngineStorage returns the folder in which the engine, maybe on another machine, keeps images. If nil, the check is skipped.
 	EngineStorage func(ctx context.Context) (string, error)
-	CacheDir      string                          // of images; empty skips its checks
-	CacheIntact   func(ctx context.Context) error // compares the cached images with their digests; nil skips the check
-	Kubeconfig    string                          // the sandbox's own file; empty skips the check
-	Registries    []string                        // URLs of the registries that images are pulled from
+	// CacheDir is the folder of the cached images. If empty, its checks are skipped.
+	CacheDir string
+	// CacheIntact compares the cached images with their digests. If nil, the check is skipped.
+	CacheIntact func(ctx context.Context) error
+	// Kubeconfig is the sandbox's own file. If empty, the check is skipped.
+	Kubeconfig string
+	// Registries are the URLs of the registries that images are pulled from.
+	Registries []string
 	// Lacking lists the images that are not in the cache and can be built here. It is nil if no image can be built.
 	Lacking func(ctx context.Context) ([]Lacking, error)
 	// LeftBehind lists the changes of killed runs that have not been undone. If nil, the check is skipped.
 	LeftBehind func() ([]string, error)
 
-	// Damage is an error about the sandbox's own files, because of which Cluster is nil.
+	// Damage is the error in the sandbox's own files because of which Cluster is nil.
 	Damage error
 	// Cluster is nil if there is none.
 	Cluster *Cluster
@@ -56,44 +68,57 @@ type Cluster struct {
 	Certificates func(ctx context.Context) ([]Certificate, error)
 	Trust        func(ctx context.Context) (Trust, error)
 	Targets      func(ctx context.Context) (up, total int, down []string, err error)
-	Services     func(ctx context.Context) ([]string, error)                      // that have sent spans
-	Called       func(ctx context.Context) ([]string, error)                      // services that were called recently
-	Traces       func(ctx context.Context, service string) (count int, err error) // that arrived recently
-	CallRate     func(ctx context.Context) (perSecond float64, err error)         // of loadgen's calls
-	Breakers     func(ctx context.Context) ([]telemetry.Breaker, error)
+	// Services returns the services that have sent spans.
+	Services func(ctx context.Context) ([]string, error)
+	// Called returns the services that were called recently.
+	Called func(ctx context.Context) ([]string, error)
+	// Traces returns how many traces of a service arrived recently.
+	Traces func(ctx context.Context, service string) (count int, err error)
+	// CallRate returns the rate of loadgen's calls.
+	CallRate func(ctx context.Context) (perSecond float64, err error)
+	Breakers func(ctx context.Context) ([]telemetry.Breaker, error)
 }
 
 // Lacking is an image that has to be pulled or built.
 type Lacking struct {
-	Ref      string
-	Registry string   // the URL of the registry it can be pulled from; empty if it can only be built
-	Needs    []string // the programs that building it needs
+	Ref string
+	// Registry is the URL of the registry that the image can be pulled from. It is empty if the image can only be built.
+	Registry string
+	// Needs are the programs that building the image needs.
+	Needs []string
 }
 
 // Node is a node of the cluster.
 type Node struct {
 	Name  string
 	Ready bool
-	Why   string // why it is not ready
+	// Why is the reason if the node is not ready.
+	Why string
 }
 
 // Release is a Helm release and its state.
 type Release struct {
 	Name, Namespace string
 	Deployed        bool
-	Why             string // why it is not deployed
+	// Why is the reason if the release is not deployed.
+	Why string
 }
 
 // Certificate is a cert-manager certificate.
 type Certificate struct {
-	Namespace, Name     string
-	NotBefore, NotAfter time.Time // zero when not issued
-	Why                 string    // why a peer that trusts the mounted roots would refuse it; empty if it would not
+	Namespace, Name string
+	// NotBefore and NotAfter are zero if the certificate was not issued.
+	NotBefore, NotAfter time.Time
+	// Why is the reason if a peer that trusts the mounted roots would refuse the certificate. It is empty if the peer would accept it.
+	Why string
 }
 
 // Trust is the state of the root that every process trusts.
 type Trust struct {
-	Unfinished string    // the stage in which a rotation of the root was interrupted; empty if none was
-	Stale      []string  // namespaces whose bundle differs from what it should be
-	NotAfter   time.Time // of the root that signs
+	// Unfinished is the stage in which a rotation of the root was interrupted. It is empty if none was.
+	Unfinished string
+	// Stale lists the namespaces whose bundle is out of date.
+	Stale []string
+	// NotAfter is the end of the validity of the root that signs.
+	NotAfter time.Time
 }

@@ -19,10 +19,12 @@ var (
 // place is a healthy host whose parts a test can break.
 type place struct {
 	Host
-	files    fstest.MapFS // without the leading slash
+	// The paths have no leading slash.
+	files    fstest.MapFS
 	programs map[string]bool
 	env      map[string]string
-	said     map[string]string // output by command line, or by program for all its other command lines
+	// The output of each command line. The name of a program stands for all its other command lines.
+	said map[string]string
 }
 
 func (p *place) write(path, text string) {

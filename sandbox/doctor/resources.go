@@ -15,14 +15,17 @@ const resources = "resources"
 
 // The requirements of the sandbox, in bytes and open files.
 const (
-	gigabyte        = 1_000_000_000
-	memoryTotal     = 4 * gigabyte
-	memoryAvailable = 2 * gigabyte // what the whole sandbox takes
+	gigabyte    = 1_000_000_000
+	memoryTotal = 4 * gigabyte
+	// memoryAvailable is the memory that the whole sandbox uses.
+	memoryAvailable = 2 * gigabyte
 	diskFree        = 10 * gigabyte
-	memorySpare     = gigabyte / 2 // what a running sandbox may need in addition
-	diskSpare       = gigabyte     // the same for the disk, which already has its images and its node
-	filesNeeded     = 4096
-	filesWanted     = 65536
+	// memorySpare is the memory that a running sandbox may need in addition.
+	memorySpare = gigabyte / 2
+	// diskSpare is the same for the disk, which already contains the images and the node.
+	diskSpare   = gigabyte
+	filesNeeded = 4096
+	filesWanted = 65536
 )
 
 func resourceChecks() []Check {

@@ -17,9 +17,12 @@ import (
 
 // mayBeSkipped lists the checks that may be skipped on a healthy machine, each with the allowed prefixes of the reason.
 var mayBeSkipped = map[string][]string{
-	"engine-version": {"no engine whose versions are known"}, // nerdctl
-	"disk-engine":    {"the engine's storage, "},             // in the VM of Docker Desktop, or on DOCKER_HOST
-	"go-proxy":       {"GOPROXY is "},                        // off, direct or a folder
+	// The versions of nerdctl are not known.
+	"engine-version": {"no engine whose versions are known"},
+	// The storage may be in the VM of Docker Desktop, or on the machine of DOCKER_HOST.
+	"disk-engine": {"the engine's storage, "},
+	// GOPROXY may be off, direct or a folder.
+	"go-proxy": {"GOPROXY is "},
 }
 
 func TestDoctor_HealthySandbox(t *testing.T) {

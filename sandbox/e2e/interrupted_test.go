@@ -38,7 +38,8 @@ func TestUp_InterruptedInEveryStep(t *testing.T) {
 	for _, row := range []struct {
 		by     string
 		signal os.Signal
-		code   int // -1 for a process that was killed
+		// The exit code, or -1 for a process that was killed.
+		code int
 	}{{"kill -9", syscall.SIGKILL, -1}, {"Ctrl-C", os.Interrupt, 130}} {
 		feature(t, row.by, func(ctx context.Context, t *testing.T) {
 			removeAll(ctx, t)

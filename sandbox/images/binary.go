@@ -12,12 +12,17 @@ import (
 
 // Binary is one static Go program.
 type Binary struct {
-	Module  string   // folder below the recipes; empty for this project itself
-	Package string   // import path, or a path relative to the module
-	Tags    []string // build tags
-	Stamp   []string // variables set by the linker, "path.name=value"
-	Alone   bool     // built outside the shared workspace, because its versions clash
-	Sources []string // for this project's own programs: the folders that determine the result
+	// Module is the folder of the module below the recipes. It is empty for this project itself.
+	Module string
+	// Package is an import path, or a path relative to the module.
+	Package string
+	Tags    []string
+	// Stamp lists the variables that the linker sets, as "path.name=value".
+	Stamp []string
+	// Alone is true if the program is built outside the shared workspace, because its versions clash with those of the others.
+	Alone bool
+	// Sources are the folders that determine the result. Only this project's own programs have them.
+	Sources []string
 }
 
 // Name returns the file name of the program.

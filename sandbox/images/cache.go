@@ -21,11 +21,12 @@ type Cache struct{ dir string }
 
 // Entry describes the image that is stored under a key.
 type Entry struct {
-	Ref     string        `json:"ref"`
-	Key     string        `json:"key"`
-	Origin  Origin        `json:"origin"`
-	Digest  string        `json:"digest"`
-	Size    int64         `json:"size"` // bytes of all layers, as stored
+	Ref    string `json:"ref"`
+	Key    string `json:"key"`
+	Origin Origin `json:"origin"`
+	Digest string `json:"digest"`
+	// Size is the number of bytes of all layers, as stored.
+	Size    int64         `json:"size"`
 	Took    time.Duration `json:"tookNanoseconds"`
 	Created time.Time     `json:"created"`
 }

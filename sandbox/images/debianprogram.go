@@ -16,12 +16,18 @@ import (
 // Debian is an image of a program that Debian packages, on a minimal Debian from which everything the program does not need is removed. Its folder
 // below the recipes has two lists with one entry per line: packages, and patterns of files to remove.
 type Debian struct {
-	Suite  string // Debian release
-	Folder string // below the recipes
-	User   string // the package's own user
-	Number int    // the id of the user and its group in the image, so that charts can refer to it
-	Path   string // the folder of the program, which comes first in PATH
-	Stop   string // the signal that stops it; SIGTERM when empty
+	// Suite is the Debian release.
+	Suite string
+	// Folder is the folder below the recipes.
+	Folder string
+	// User is the package's own user.
+	User string
+	// Number is the id of the user and its group in the image, so that charts can refer to it.
+	Number int
+	// Path is the folder of the program. It comes first in PATH.
+	Path string
+	// Stop is the signal that stops the program. If empty, it is SIGTERM.
+	Stop string
 }
 
 // Sources implements Recipe.

@@ -159,7 +159,8 @@ func noteGo(t *testing.T) (noted func() (args, env []string)) {
 		}
 		for _, variable := range lines("env") {
 			name, _, _ := strings.Cut(variable, "=")
-			if !slices.Contains(os.Environ(), variable) && !slices.Contains([]string{"PWD", "OLDPWD", "SHLVL", "_"}, name) { // the shell's own
+			// The shell sets the variables in this list itself.
+			if !slices.Contains(os.Environ(), variable) && !slices.Contains([]string{"PWD", "OLDPWD", "SHLVL", "_"}, name) {
 				env = append(env, variable)
 			}
 		}

@@ -16,12 +16,17 @@ import (
 // contents describes one of our own images. It replaces the program's path by "the program": an exec-form ENTRYPOINT cannot use an argument, so the
 // Dockerfile has one path for all programs.
 type contents struct {
-	Go      string            // major and minor
-	Sources []string          // what is copied from the tree
-	Build   []string          // the arguments of go
-	Env     []string          // the variables of go in addition to the process's own
-	Files   map[string]string // octal modes by path; with the source path for files that are copied from the machine
-	Config  v1.Config
+	// Go is the version of Go, major and minor.
+	Go string
+	// Sources lists what is copied from the source tree.
+	Sources []string
+	// Build contains the arguments of go.
+	Build []string
+	// Env contains the variables of go in addition to those of the process.
+	Env []string
+	// Files maps each path to its octal mode, followed by the source path for files that are copied from the machine.
+	Files  map[string]string
+	Config v1.Config
 }
 
 const theProgram = "the program"
@@ -31,8 +36,10 @@ type dockerfile struct {
 	arguments map[string]string
 	stage     string
 	out       contents
-	built     map[string]string // files of the build stage, as contents.Files
-	program   string            // its path in the build stage
+	// built has the files of the build stage, as in contents.Files.
+	built map[string]string
+	// program is the path of the program in the build stage.
+	program string
 }
 
 func readDockerfile(text string, arguments map[string]string) (contents, error) {

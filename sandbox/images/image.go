@@ -38,13 +38,19 @@ const (
 
 // Image is one entry of the catalog.
 type Image struct {
-	Ref     string // the name that manifests use, regardless of where the image comes from
+	// Ref is the name that manifests use, regardless of where the image comes from.
+	Ref     string
 	Purpose string
-	Licence string        // SPDX identifier of the main component
-	Pull    string        // where it is pulled from; empty if it can only be built
-	Recipe  Recipe        // how it is built; never nil
-	Stage   Stage         // when it is needed
-	Typical time.Duration // duration of a cold build on two cores, which is shown next to the elapsed time
+	// Licence is the SPDX identifier of the licence of the main component.
+	Licence string
+	// Pull is where the image is pulled from. It is empty if the image can only be built.
+	Pull string
+	// Recipe is how the image is built. It is never nil.
+	Recipe Recipe
+	// Stage is when the image is first needed.
+	Stage Stage
+	// Typical is the duration of a cold build on two cores. It is shown next to the elapsed time.
+	Typical time.Duration
 }
 
 // Origin says where an image came from.

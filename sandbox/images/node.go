@@ -15,8 +15,10 @@ import (
 // Node is a kind node image: Debian, kind's own files, containerd, Kubernetes, and the images of the control plane inside it. It supports one node
 // only: kind's network daemon cannot be built from a module proxy, so a static ptp network replaces it.
 type Node struct {
-	Suite      string // Debian release
-	Kubernetes string // version, "v1.2.3"
+	// Suite is the Debian release.
+	Suite string
+	// Kubernetes is the version, such as "v1.2.3".
+	Kubernetes string
 }
 
 // nodeEntrypoint is what kind expects to run in a node.

@@ -19,8 +19,10 @@ import (
 )
 
 const (
-	dialTimeout      = 3 * time.Second  // limits how long a machine without a network waits before it notices
-	handshakeTimeout = 10 * time.Second // a busy machine, or a slow link, takes seconds for one
+	// dialTimeout limits how long a machine without a network waits before it notices.
+	dialTimeout = 3 * time.Second
+	// handshakeTimeout is longer: a handshake takes seconds on a busy machine or a slow link.
+	handshakeTimeout = 10 * time.Second
 )
 
 // ErrOffline is returned for every pull after the first that could not reach its registry.
@@ -103,7 +105,7 @@ func (r *Registry) fetch(ctx context.Context, ref name.Reference, waiting func(s
 		remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}))
 }
 
-// timedOut reports whether a request took too long to connect, to shake hands or to be answered.
+// timedOut reports whether the connection, the TLS handshake or the response took too long.
 func timedOut(err error) bool {
 	var unanswered *url.Error
 	return errors.As(err, &unanswered) && unanswered.Timeout()

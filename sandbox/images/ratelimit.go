@@ -11,15 +11,19 @@ import (
 )
 
 const (
-	rateLimitTries   = 3               // requests before the registry's refusal is final
-	rateLimitPause   = 5 * time.Second // if the registry does not say how long to wait
-	rateLimitLongest = 2 * time.Minute // a longer wait is the user's decision
+	// rateLimitTries is the number of requests after which the registry's refusal is final.
+	rateLimitTries = 3
+	// rateLimitPause is the pause if the registry does not say how long to wait.
+	rateLimitPause = 5 * time.Second
+	// rateLimitLongest is the longest pause. Whether to wait longer is the user's decision.
+	rateLimitLongest = 2 * time.Minute
 )
 
 // RateLimitError reports that a registry limits how often this machine, or this account, may pull.
 type RateLimitError struct {
 	Registry string
-	After    time.Duration // until the registry accepts requests again, as it says; 0 if it does not say
+	// After is the time until the registry accepts requests again. It is 0 if the registry does not say.
+	After time.Duration
 }
 
 func (e *RateLimitError) Error() string {
@@ -40,8 +44,9 @@ func (e *RateLimitError) Remedies() []remedy.Remedy {
 
 // rateLimitTransport waits for as long as a registry that limits requests demands, and repeats the request.
 type rateLimitTransport struct {
-	next    http.RoundTripper
-	waiting func(registry string, pause time.Duration) // may be nil
+	next http.RoundTripper
+	// waiting may be nil.
+	waiting func(registry string, pause time.Duration)
 }
 
 func (p rateLimitTransport) RoundTrip(req *http.Request) (*http.Response, error) {

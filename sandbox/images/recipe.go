@@ -83,7 +83,8 @@ func withoutComments(path string, data []byte) []byte {
 			return out.Bytes()
 		case tok == token.COMMENT && !strings.HasPrefix(text, "//go:"):
 			continue
-		case tok == token.SEMICOLON: // a line break ends a statement as well
+		// A line break ends a statement as well.
+		case tok == token.SEMICOLON:
 			text = ";"
 		}
 		fmt.Fprintf(&out, "%s %s\n", tok, text)

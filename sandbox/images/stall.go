@@ -34,9 +34,11 @@ func (i stallTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 type impatientBody struct {
 	io.ReadCloser
-	cancel    context.CancelFunc // cancels the request, which ends a blocked Read
+	// cancel cancels the request, which ends a blocked Read.
+	cancel    context.CancelFunc
 	transport stallTransport
-	late      bool // cancel was called during a Read
+	// late is true if cancel was called during a Read.
+	late bool
 }
 
 func (b *impatientBody) Read(p []byte) (int, error) {

@@ -23,28 +23,35 @@ import (
 
 // Event reports the progress of one image to an observer.
 type Event struct {
-	Ref     string
-	Doing   string        // empty once the image is available
-	Typical time.Duration // of a cold build; zero for a pull
-	Note    string        // a line to keep, in an event without any other field
-	Done    *Ready
+	Ref string
+	// Doing is the current activity. It is empty once the image is available.
+	Doing string
+	// Typical is the duration of a cold build. It is zero for a pull.
+	Typical time.Duration
+	// Note is a line that stays on the screen. An event with a note has no other field except Ref.
+	Note string
+	Done *Ready
 }
 
 // Ready is an image that is available.
 type Ready struct {
 	Entry
 	Image v1.Image
-	How   Origin // where it came from this time
+	// How says where the image came from this time.
+	How Origin
 }
 
 // Store finds, pulls or builds images, in that order.
 type Store struct {
-	Cache      *Cache
-	Registry   *Registry
-	Mode       Mode
-	SourceTree string      // a checkout of this project; empty if there is none
-	Observe    func(Event) // may be nil
-	System     string      // the operating system, as in runtime.GOOS; empty means this one
+	Cache    *Cache
+	Registry *Registry
+	Mode     Mode
+	// SourceTree is a checkout of this project. It is empty if there is none.
+	SourceTree string
+	// Observe may be nil.
+	Observe func(Event)
+	// System is the operating system, as in runtime.GOOS. Empty means this one.
+	System string
 
 	toldOffline atomic.Bool
 }
@@ -107,8 +114,8 @@ func (s *Store) keys(i Image) (keys []string, buildKey string, err error) {
 	return keys, buildKey, nil
 }
 
-// builtEarlier returns the keys of the images that some source tree built under a reference, the newest first. Without a source tree nothing tells
-// which of them is meant, and no other image may be had.
+// builtEarlier returns the keys of the images that some source tree built under a reference, the newest first. Without a source tree it is not known
+// which of them is meant, and there may be no other way to get the image.
 func (s *Store) builtEarlier(ref string) ([]string, error) {
 	entries, err := s.Cache.Entries()
 	if err != nil {

@@ -11,12 +11,16 @@ import (
 
 // Workshop is the environment in which recipes run.
 type Workshop struct {
-	SourceTree string       // a checkout of this project
-	Scratch    string       // an empty folder, removed afterwards
-	Doing      func(string) // receives the current activities; never nil
+	// SourceTree is a checkout of this project.
+	SourceTree string
+	// Scratch is an empty folder, which is removed afterwards.
+	Scratch string
+	// Doing receives the current activities. It is never nil.
+	Doing func(string)
 
-	mu    sync.Mutex
-	going []string // the activities in progress
+	mu sync.Mutex
+	// going lists the activities in progress.
+	going []string
 }
 
 // start reports an activity together with the others in progress, until done is called.

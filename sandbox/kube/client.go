@@ -12,7 +12,8 @@ import (
 
 // Labels and annotations that the charts set and this package reads.
 const (
-	ReleaseLabel = "app.kubernetes.io/name" // every pod carries the name of its release
+	// ReleaseLabel is on every pod. Its value is the name of the release.
+	ReleaseLabel = "app.kubernetes.io/name"
 )
 
 // Client is a client of one cluster.

@@ -18,7 +18,8 @@ import (
 
 // Forward is a port of a pod on this machine's loopback.
 type Forward struct {
-	Address string // "127.0.0.1:port"
+	// Address has the form "127.0.0.1:port".
+	Address string
 	Pod     string
 	stop    context.CancelFunc
 	// ended is closed when the forwarding ends. err is set before.

@@ -33,7 +33,8 @@ func (b breakers) Breakers(ctx context.Context) ([]telemetry.Breaker, error) {
 // Events streams breaker changes until ctx ends. With after = 0 it starts with the first change that is not older than since.
 func (b breakers) Events(ctx context.Context, since time.Time, after uint64) (<-chan scenarios.BreakerChange, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	late := time.AfterFunc(rpcLimit, func() { cancel(context.DeadlineExceeded) }) // limits the subscription, not the stream
+	// The limit is for the subscription, not for the stream.
+	late := time.AfterFunc(rpcLimit, func() { cancel(context.DeadlineExceeded) })
 	stream, err := b.rpc.WatchEvents(ctx, &loadgenv1.WatchEventsRequest{AfterSeq: after})
 	if !late.Stop() && err == nil {
 		err = context.DeadlineExceeded
@@ -45,7 +46,8 @@ func (b breakers) Events(ctx context.Context, since time.Time, after uint64) (<-
 	changes := make(chan scenarios.BreakerChange)
 	go func() {
 		defer close(changes)
-		history := after == 0 // skipping changes that are older than since
+		// While history is true, changes that are older than since are skipped.
+		history := after == 0
 		var lost *loadgenv1.Event
 		for {
 			e, err := stream.Recv()

@@ -62,7 +62,8 @@ func answeredLoad(ctx context.Context, rpc loadgenv1.LoadGeneratorClient) error 
 		Name: checkLoad, Target: charts.BackgroundTarget, Method: "user.v1.UserService/GetUser", RequestJson: `{"userId":"u-1"}`, Rate: 50,
 	}
 	_, err := rpc.StartLoad(ctx, start, grpc.WaitForReady(true))
-	if status.Code(err) == codes.AlreadyExists { // left by a killed `up`
+	if status.Code(err) == codes.AlreadyExists {
+		// An earlier `up` was killed and left the load.
 		if _, err = rpc.StopLoad(ctx, &loadgenv1.StopLoadRequest{Name: checkLoad}); err == nil {
 			_, err = rpc.StartLoad(ctx, start)
 		}
@@ -73,7 +74,8 @@ func answeredLoad(ctx context.Context, rpc loadgenv1.LoadGeneratorClient) error 
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		_, _ = rpc.StopLoad(clean, &loadgenv1.StopLoadRequest{Name: checkLoad}) // a load that stays is stopped by the next `up`
+		// If this fails, the next `up` stops the load.
+		_, _ = rpc.StopLoad(clean, &loadgenv1.StopLoadRequest{Name: checkLoad})
 	}()
 	var last *loadgenv1.LoadStats
 	err = wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {

@@ -48,15 +48,18 @@ const identityLimit = 15 * time.Second
 
 // Cluster is a connection to a sandbox that is up. Its methods may be called at the same time, except Close.
 type Cluster struct {
-	Name       string
-	Folders    sandbox.Folders
-	Node       cluster.Cluster // the kind cluster in the container engine
-	Kube       *kube.Client
-	Workloads  kube.Workloads // of the shop
+	Name    string
+	Folders sandbox.Folders
+	// Node is the kind cluster in the container engine.
+	Node cluster.Cluster
+	Kube *kube.Client
+	// Workloads are the workloads of the shop.
+	Workloads  kube.Workloads
 	Prometheus *observe.Prometheus
 	Jaeger     *observe.Jaeger
 
-	mu       sync.Mutex // guards the fields below
+	// mu guards the fields below.
+	mu       sync.Mutex
 	forwards []*portForward
 	conns    []*grpc.ClientConn
 }

@@ -83,7 +83,8 @@ func reading(s *loadgenv1.LoadStats, asked time.Time) (scenarios.LoadReading, er
 	r := scenarios.LoadReading{At: asked, Rate: scenarios.Rate(s.GetRate()), Intended: s.GetIntended(), Sent: s.GetSent(), OK: s.GetOk(), Errors: s.GetErrors(), Refused: s.GetRefused(),
 		Failures: failures(s, time.Now())}
 	answered := s.GetAnsweredHistogram()
-	if len(answered) == 0 { // a generator older than this field; the engine notices when failed calls are included
+	if len(answered) == 0 {
+		// The generator is older than this field. The engine notices when failed calls are included.
 		answered = s.GetLatencyHistogram()
 	}
 	var err, err2 error

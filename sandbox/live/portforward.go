@@ -15,12 +15,14 @@ import (
 type portForward struct {
 	open func(ctx context.Context) (address string, t tunnel, err error)
 
-	sem    chan struct{} // semaphore that guards address and tunnel; unlike a mutex, waiting for it can be cancelled
+	// sem is a semaphore that guards address and tunnel. Unlike waiting for a mutex, waiting for it can be cancelled.
+	sem    chan struct{}
 	closed chan struct{}
 	once   sync.Once
 
 	address string
-	tunnel  tunnel // nil before the first dial
+	// tunnel is nil before the first dial.
+	tunnel tunnel
 }
 
 var errClosed = errors.New("port-forward closed")
@@ -65,7 +67,8 @@ func (f *portForward) reach(ctx context.Context) (string, error) {
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	select { // the semaphore may have been chosen although closed was ready too
+	// The semaphore may have been chosen although closed was ready too.
+	select {
 	case <-f.closed:
 		return "", errClosed
 	default:
@@ -113,7 +116,8 @@ func (f *portForward) close() {
 // httpClient returns a client that reaches the release under any host name.
 func (f *portForward) httpClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{
-		Proxy:       nil, // the cluster is on this machine
+		// The cluster is on this machine.
+		Proxy:       nil,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return f.dial(ctx) },
 	}}
 }

@@ -14,13 +14,15 @@ import (
 // ReleaseStatus is the state of one release of the catalog.
 type ReleaseStatus struct {
 	Release charts.Release
-	Version string // of the chart; empty when it is not installed
-	Why     string // why it is not ready; empty when it is
-	Drift   []release.Drift
+	// Version is the version of the chart. It is empty if the release is not installed.
+	Version string
+	// Why is the reason if the release is not ready. It is empty if it is ready.
+	Why   string
+	Drift []release.Drift
 }
 
-// Releases returns the state of every release: installed, ready, and the objects that were changed by hand. Fields that a scenario's run holds are
-// no drift.
+// Releases returns the state of every release: installed, ready, and the objects that were changed by hand. Fields that a run
+// has changed and will revert do not count as drift.
 func (c *Cluster) Releases(ctx context.Context) ([]ReleaseStatus, error) {
 	held, err := HeldFields(c.Folders, c.Name)
 	if err != nil {

@@ -63,7 +63,8 @@ func lastRun(read func() (*telemetry.Run, error), holder func() (flock.Holder, b
 	if err != nil || r == nil || finished(r) {
 		return r, err
 	}
-	if h, held := holder(); held && mayBe(h, r) { // the next run has started
+	if h, held := holder(); held && mayBe(h, r) {
+		// The next run has started.
 		return r, nil
 	}
 	r.Result = telemetry.Killed

@@ -58,10 +58,11 @@ func TestLastRun_Result(t *testing.T) {
 	holds := func(verb string, pid int) flock.Holder { return flock.Holder{Verb: verb, PID: pid} }
 	for _, c := range []struct {
 		sentence string
-		files    []telemetry.Run // successive reads
-		holder   flock.Holder
-		held     bool
-		want     string
+		// The results of successive reads.
+		files  []telemetry.Run
+		holder flock.Holder
+		held   bool
+		want   string
 	}{
 		{"its process has the lock", []telemetry.Run{run("steps", 7)}, holds("run x", 7), true, ""},
 		{"the lock is free", []telemetry.Run{run("steps", 7), run("steps", 7)}, flock.Holder{}, false, telemetry.Killed},

@@ -58,7 +58,8 @@ const (
 	Unchanged Outcome = "unchanged"
 	Installed Outcome = "installed"
 	Upgraded  Outcome = "upgraded"
-	Repaired  Outcome = "repaired" // an incomplete release, or one whose objects were deleted or changed by hand
+	// Repaired is the outcome for an incomplete release, or one whose objects were deleted or changed by hand.
+	Repaired Outcome = "repaired"
 )
 
 // fingerprintLabel is a label of every release record. Equal fingerprints mean equal chart and values.

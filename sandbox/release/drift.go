@@ -22,7 +22,8 @@ import (
 
 // Drift describes one object that differs from the manifest of its release.
 type Drift struct {
-	Object string // Service/userservice
+	// Object is the kind and name of the object, such as Service/userservice.
+	Object string
 	// Missing is true if the object was deleted.
 	Missing bool
 	// Changed are the fields of the manifest that have another value, such as spec.selector.app.

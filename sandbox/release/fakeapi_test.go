@@ -26,9 +26,10 @@ type fakeAPI struct {
 	gvk    schema.GroupVersionKind
 	fields *managedfields.FieldManager
 	// live is nil if the object was deleted.
-	live      *unstructured.Unstructured
-	broken    bool
-	conflicts int // JSON patches that are still refused because a controller wrote the object
+	live   *unstructured.Unstructured
+	broken bool
+	// conflicts is the number of JSON patches that are still refused, as if a controller had changed the object.
+	conflicts int
 	// writes counts the requests that changed the object.
 	writes int
 }
@@ -42,7 +43,7 @@ func parse(t *testing.T, text string) *unstructured.Unstructured {
 	return u
 }
 
-// newFakeAPI has the object of a manifest as Helm created it.
+// newFakeAPI returns an API server with the object of a manifest as Helm created it.
 func newFakeAPI(t *testing.T, manifest string) (*fakeAPI, kube.ResourceList) {
 	t.Helper()
 	wanted := parse(t, manifest)

@@ -27,8 +27,10 @@ var enginePackages = []string{Engine, "runc", "netavark", "aardvark-dns", "iptab
 
 // Machine has the properties of a machine on which installing packages depends.
 type Machine struct {
-	Apt  bool // apt-get exists
-	Root bool // this process runs as root
+	// Apt is true if apt-get exists.
+	Apt bool
+	// Root is true if this process runs as root.
+	Root bool
 }
 
 // ThisMachine returns the properties of this machine.

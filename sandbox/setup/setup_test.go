@@ -39,7 +39,8 @@ func TestPermits(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		machine  Machine
-		says     []string // nothing: it may
+		// The texts in the error. nil means that installing is permitted.
+		says []string
 	}{
 		{"root on a system with apt may", Machine{Apt: true, Root: true}, nil},
 		{"a user gets the command for root", Machine{Apt: true},

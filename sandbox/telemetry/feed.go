@@ -13,7 +13,8 @@ const (
 	Prometheus    Source[[]Edge]    = "Prometheus"
 	LoadGenerator Source[[]Breaker] = "loadgen"
 	Cluster       Source[[]Pod]     = "cluster"
-	Scenario      Source[*Run]      = "run" // nil before the first run
+	// Scenario provides nil before the first run.
+	Scenario Source[*Run] = "run"
 )
 
 // Feed is everything that a viewer reads, one entry per source, in the order in which the sources are shown. The sources are read concurrently and

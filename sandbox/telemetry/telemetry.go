@@ -16,10 +16,13 @@ const (
 // Edge is one method as one caller sees it.
 type Edge struct {
 	Caller, Callee, Method string
-	Rate                   float64 // finished calls per second
-	Errors                 float64 // share of those calls that failed on the way or at the callee, 0 to 1
-	Refused                float64 // share of those calls that the caller's own breaker or limit on calls in flight refused; not included in Errors
-	P50, P99               time.Duration
+	// Rate is the number of finished calls per second.
+	Rate float64
+	// Errors is the share of those calls that failed on the way or at the callee, from 0 to 1.
+	Errors float64
+	// Refused is the share of those calls that the caller's own breaker or limit on calls in flight refused. Errors does not include them.
+	Refused  float64
+	P50, P99 time.Duration
 }
 
 // Breaker is one circuit breaker inside one caller.
@@ -45,9 +48,11 @@ type Pod struct {
 
 // Event is something that happened, as opposed to something sampled.
 type Event struct {
-	Seq     uint64 // per source, without gaps
-	At      time.Time
-	Kind    string // breaker, step, phase, load, pod
+	// Seq counts the events of one source, without gaps.
+	Seq uint64
+	At  time.Time
+	// Kind is breaker, step, phase, load or pod.
+	Kind    string
 	Subject string
 	Detail  string
 }
@@ -58,7 +63,8 @@ const Killed = "killed"
 // Run is the scenario that is running, or the last one that did.
 type Run struct {
 	Scenario string
-	Phase    string // plan, steady, steps, recover, verdict, cleanup, done
+	// Phase is plan, steady, steps, recover, verdict, cleanup or done.
+	Phase string
 	// Result is empty until it is known.
 	Result  string
 	Started time.Time

@@ -41,14 +41,19 @@ type (
 
 // Effect is an action whose targets have been found: what it will do and how it is undone, both known before it is done.
 type Effect struct {
-	Detail  string // for the plan and the timeline
+	// Detail describes the effect in the plan and the timeline.
+	Detail  string
 	Touches report.BlastRadius
-	Undo    Reversal // written to the journal before Do is called; nil if there is nothing to undo
+	// Undo is written to the journal before Do is called. nil means that there is nothing to undo.
+	Undo    Reversal
 	Assumes Assumption
 
-	Do     func(context.Context) error // nil if time just passes
-	Hold   time.Duration               // how long the step lasts after Do
-	Revert bool                        // undo at the end of Hold
+	// Do makes the change. nil means that time just passes.
+	Do func(context.Context) error
+	// Hold is how long the step lasts after Do.
+	Hold time.Duration
+	// Revert means that the change is undone at the end of Hold.
+	Revert bool
 
 	// Settled and UndoSettled report whether Do and the undo have had their effect on callers. nil means immediately.
 	Settled, UndoSettled func(context.Context) (bool, error)

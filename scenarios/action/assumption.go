@@ -9,9 +9,12 @@ import (
 
 // Assumption is what is assumed of the cluster once an effect is done. The zero value assumes that everything is as before.
 type Assumption struct {
-	Replicas map[string]int         // wanted by a release; the action's field is called replicas
-	Rates    map[string]target.Rate // of a load
-	Undoes   string                 // the name of the earlier step that is undone
+	// Replicas is the number of pods that each release will want. An action that sets it must have a field called replicas, to which errors point.
+	Replicas map[string]int
+	// Rates is the rate that each load will have.
+	Rates map[string]target.Rate
+	// Undoes is the name of the earlier step that is undone.
+	Undoes string
 }
 
 // State is what is assumed of the cluster after some steps. The zero value is the state before the first step.

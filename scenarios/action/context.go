@@ -12,13 +12,17 @@ import (
 
 // Context is what an action sees of its run.
 type Context struct {
-	Target     target.Target // in which loads have their names in the scenario
-	Loads      []target.LoadSpec
-	LoadPrefix string // of the loads' names on the generator
+	// Target is the cluster. Loads are addressed by their names in the scenario.
+	Target target.Target
+	Loads  []target.LoadSpec
+	// LoadPrefix is the prefix of the loads' names on the generator.
+	LoadPrefix string
 	Seed       uint64
-	Step       int // the index of the step
-	Assumed    State
-	Planning   bool // nothing has been done yet: what earlier steps change is assumed and cannot be read from the cluster
+	// Step is the index of the step.
+	Step    int
+	Assumed State
+	// Planning is true while nothing has been done yet. What earlier steps change is then assumed, because it cannot be read from the cluster.
+	Planning bool
 
 	// UndoStep undoes an earlier step. It is nil while planning.
 	UndoStep func(ctx context.Context, step string) error

@@ -28,7 +28,7 @@ func newFake(pods ...string) *fake {
 	return f
 }
 
-// context is that of a step while planning or, after it, while the scenario runs.
+// context returns the context of a step, either while planning or while the scenario runs.
 func (f *fake) context(planning bool, assumed State) Context {
 	t := target.Target{Loads: target.WithPrefix(f, "run/"), Workloads: f}
 	return Context{

@@ -31,7 +31,8 @@ type (
 // ChangedError means that a value is neither what the change made it nor what it was before. It is left alone.
 type ChangedError struct {
 	Subject, Is, Set string
-	Reported         bool // for a later change of the same value
+	// Reported is true if a later change of the same value was already reported as left alone.
+	Reported bool
 }
 
 func (e *ChangedError) Error() string {

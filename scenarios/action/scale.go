@@ -66,7 +66,8 @@ func (a scale) Resolve(ctx context.Context, c Context) (Effect, error) {
 type scaleBack struct {
 	Release  string `json:"release"`
 	Replicas int    `json:"replicas"`
-	Set      *int   `json:"set,omitempty"` // the number that the step set; absent in the first version of the journal
+	// Set is the number that the step set. It is absent in the first version of the journal.
+	Set *int `json:"set,omitempty"`
 }
 
 func (b scaleBack) Subject() string { return "replicas of " + b.Release }

@@ -29,7 +29,8 @@ func TestScale_IsUndone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second time there is nothing left to do
+	// In each round, the second Restore has nothing left to do.
+	for range 2 {
 		if err := errors.Join(e.Do(t.Context()), undo.Restore(t.Context(), c.Target), undo.Restore(t.Context(), c.Target)); err != nil {
 			t.Error(err)
 		}

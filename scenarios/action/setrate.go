@@ -62,7 +62,8 @@ func (a setRate) Resolve(_ context.Context, c Context) (Effect, error) {
 			return nil
 		},
 	}
-	if !e.Revert { // otherwise the rate is as before at the end of the step
+	// A change that is reverted leaves the rate as it was before the step.
+	if !e.Revert {
 		e.Assumes.Rates = map[string]target.Rate{a.Load: a.Rate}
 	}
 	return e, nil
@@ -70,9 +71,11 @@ func (a setRate) Resolve(_ context.Context, c Context) (Effect, error) {
 
 // rateBack restores the rate from before.
 type rateBack struct {
-	Load string       `json:"load"` // its name on the generator
-	Rate target.Rate  `json:"rate"`
-	Set  *target.Rate `json:"set,omitempty"` // the rate that the step set; absent in the first version of the journal
+	// Load is the name of the load on the generator.
+	Load string      `json:"load"`
+	Rate target.Rate `json:"rate"`
+	// Set is the rate that the step set. It is absent in the first version of the journal.
+	Set *target.Rate `json:"set,omitempty"`
 }
 
 func (b rateBack) Subject() string { return "rate of " + target.ShortName(b.Load) }

@@ -10,7 +10,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// The sides from which a call can be looked at.
+// The sides on which availability can be measured.
 const (
 	sideCallers = "callers"
 	sideCallee  = "callee"
@@ -19,7 +19,8 @@ const (
 type availability struct {
 	Of      string
 	AtLeast target.Share
-	Side    string // empty: callers
+	// Side is sideCallers or sideCallee. Empty means sideCallers.
+	Side string
 }
 
 func availabilityKind() grammar.Kind[Expectation] {

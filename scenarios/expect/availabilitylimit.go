@@ -41,7 +41,8 @@ func (l availabilityLimit) Window() time.Duration { return l.For }
 func (l availabilityLimit) Exceeded(over target.LoadReading) (string, bool) {
 	got, known := over.Availability()
 	if over.OK == 0 && over.Intended > 0 && over.Sent == 0 {
-		known = true // a load whose arrivals are all held up has an availability of 0
+		// A load whose arrivals are all held up has an availability of 0.
+		known = true
 	}
 	return text.Decimal(text.RoundDown(got.Percent())) + "%", known && got < l.Below
 }

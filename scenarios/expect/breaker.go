@@ -13,9 +13,12 @@ import (
 
 type breaker struct {
 	From, To, Method string
-	Trace            []telemetry.BreakerState // exactly these since the start of the run
-	Visits           []telemetry.BreakerState // these in this order, with any others between
-	State            telemetry.BreakerState   // the present one
+	// Trace is the exact sequence of states since the start of the run.
+	Trace []telemetry.BreakerState
+	// Visits are states that must occur in this order, with any others in between.
+	Visits []telemetry.BreakerState
+	// State is the present state.
+	State telemetry.BreakerState
 }
 
 func breakerKind() grammar.Kind[Expectation] {

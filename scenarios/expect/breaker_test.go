@@ -58,7 +58,7 @@ func TestBreaker_Traces(t *testing.T) {
 
 func TestBreaker_StateInAWindow(t *testing.T) {
 	const c, o, h = telemetry.Closed, telemetry.Open, telemetry.HalfOpen
-	path := []StateTrace{walked("m", c, o, h, c)} // a second apart
+	path := []StateTrace{walked("m", c, o, h, c)}
 	at := func(seconds int) time.Time { return epoch.Add(time.Duration(seconds) * time.Second) }
 	for name, w := range map[string]struct {
 		state telemetry.BreakerState

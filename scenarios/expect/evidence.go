@@ -19,14 +19,18 @@ const (
 
 // Evidence is what was observed over a window that the caller chooses. Maps are indexed by the name of the load.
 type Evidence struct {
-	Loads   map[string]target.LoadReading
-	Unread  map[string]string    // why the window of a load is not known
-	Started map[string]time.Time // when the window of a load started; empty outside of sliding windows
-	Calls   int64                // finished calls that a ratio needs
+	Loads map[string]target.LoadReading
+	// Unread is why the window of a load is not known.
+	Unread map[string]string
+	// Started is when the window of a load started. It is empty outside of sliding windows.
+	Started map[string]time.Time
+	// Calls is the number of finished calls that a ratio needs.
+	Calls int64
 
-	Traces        []StateTrace
-	UnknownTraces string        // why the breakers are not known; empty if they are
-	BreakerWindow BreakerWindow // how long a state must last
+	Traces []StateTrace
+	// UnknownTraces is why the states of the breakers are not known. It is empty if they are known.
+	UnknownTraces string
+	BreakerWindow BreakerWindow
 	Now           time.Time
 
 	// Ready returns the lowest number of ready pods in the window, and when the window started. Outside of sliding windows that is the zero time.
@@ -35,8 +39,10 @@ type Evidence struct {
 
 // BreakerWindow is the window in which the state of a breaker is judged. The zero value is the present moment, because a state can last milliseconds.
 type BreakerWindow struct {
-	Hold  time.Duration // the state must have lasted this long
-	After time.Time     // the window does not start before this time
+	// Hold is how long the state must have lasted.
+	Hold time.Duration
+	// After is the earliest time at which the window starts.
+	After time.Time
 	// Passing accepts a state that was entered after that time, even if it did not last. It has no effect if Hold is set.
 	Passing bool
 }

@@ -19,7 +19,8 @@ type latency struct {
 	Of       string
 	Quantile float64
 	AtMost   time.Duration
-	Calls    string // empty: answered
+	// Calls is callsAnswered or callsFailed. Empty means callsAnswered.
+	Calls string
 }
 
 func latencyKind() grammar.Kind[Expectation] {

@@ -10,8 +10,9 @@ import (
 func TestLatency_OfALoad(t *testing.T) {
 	p99 := latency{Of: "l", Quantile: 0.99, AtMost: time.Second}
 	failedP50 := latency{Of: "l", Quantile: 0.5, AtMost: time.Second, Calls: callsFailed}
+	// mixed is from a generator that records the latencies of failed calls as those of answered ones.
 	mixed := called(10, 990, 0, 0)
-	_ = mixed.Latency.RecordValues(100, 990) // by a generator that records failed calls as answered ones
+	_ = mixed.Latency.RecordValues(100, 990)
 	checkLoadCases(t, map[string]loadCase{
 		"too few arrivals left for a quantile":         {p99, called(1000, 0, 0, 11), 0, report.NotMet, "unknown"},
 		"a quantile needs 20 answered calls":           {p99, called(19, 100, 0, 0), WindowCalls, report.NotMet, "unknown"},

@@ -11,8 +11,10 @@ import (
 type StateTrace struct {
 	From, To, Method string
 	Visits           []Visit
-	Listed           Visit // the state and its time when breakers were last listed; zero before that
-	Gap              bool  // a change did not start from the state before it: one was missed, or two processes share the name
+	// Listed is the state in the last list of breakers, and when it was entered. It is zero if no list followed the start of the trace.
+	Listed Visit
+	// Gap is true if a change was missed, or if changes do not fit together because two processes share the name.
+	Gap bool
 }
 
 // Visit is a state and the time at which it was entered. The time of the first visit may be unknown, which is zero.

@@ -15,8 +15,9 @@ import "strings"
 
 // Field is one field of an object: what the reader accepts, and what the documentation prints.
 type Field struct {
-	Name     string
-	Type     string // in words, such as duration, percentage or load; see types in schema.go
+	Name string
+	// Type is the type in words, such as duration, percentage or load. See types in schema.go.
+	Type     string
 	Required bool
 	Example  string
 	Doc      string
@@ -27,7 +28,7 @@ func Required(name, typ, example, doc string) Field {
 	return Field{Name: name, Type: typ, Required: true, Example: example, Doc: doc}
 }
 
-// Optional returns a field that may be left out. Its doc says what then applies.
+// Optional returns a field that may be left out. Its doc says what applies by default.
 func Optional(name, typ, example, doc string) Field {
 	return Field{Name: name, Type: typ, Example: example, Doc: doc}
 }

@@ -22,8 +22,9 @@ type File struct {
 	name       string
 	problems   []Problem
 	references []Reference
-	lines      map[string]int // of each field, by its path
-	entry      int
+	// lines has the line of each field, by its path.
+	lines map[string]int
+	entry int
 }
 
 // NewFile returns a file without problems. The name is the one that problems show.

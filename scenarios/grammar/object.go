@@ -10,7 +10,8 @@ import (
 // Node is one value of the file and its position.
 type Node struct {
 	yaml *yaml.Node
-	line int // of its key, so that a missing child is reported where the parent is written
+	// line is the line of the key, so that a missing child is reported where the parent is written.
+	line int
 	path string
 	file *File
 }
@@ -93,7 +94,7 @@ func (o Object) Fields(name string, fields []Field) (Object, bool) {
 	return n.Object(fields)
 }
 
-// List reads a sequence. An absent field is an empty one.
+// List reads a sequence. An absent field is an empty list.
 func (o Object) List(name string) []Node {
 	n, ok := o.members[name]
 	if !ok {

@@ -12,11 +12,13 @@ import (
 
 // Problem is one mistake in a file.
 type Problem struct {
-	File    string
-	Line    int
-	Path    string // spec.steps[0].killPod.count; empty for the file as a whole
+	File string
+	Line int
+	// Path is the path of the field, such as spec.steps[0].killPod.count. It is empty for the file as a whole.
+	Path    string
 	Message string
-	Remedy  string // how to correct it; may be empty
+	// Remedy says how to correct the mistake. It may be empty.
+	Remedy string
 }
 
 // String returns a line that editors can parse, file:line: field: message, and the remedy on a second line. Control characters are escaped.

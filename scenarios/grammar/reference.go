@@ -10,10 +10,12 @@ const (
 
 // Reference is a name that must be declared elsewhere in the file, such as the load that an expectation is about.
 type Reference struct {
-	node  Node
-	Kind  string // LoadRef or StepRef
-	Name  string
-	Entry int // the list entry that it stands in, as set by [File.Enter]
+	node Node
+	// Kind is LoadRef or StepRef.
+	Kind string
+	Name string
+	// Entry is the number of the list entry that contains the reference, as set by [File.Enter].
+	Entry int
 }
 
 // Refer reads a name that is resolved once the whole file is read.

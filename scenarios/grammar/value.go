@@ -38,7 +38,8 @@ func (n Node) value() json.RawMessage {
 		return append(out, ']')
 	case yaml.ScalarNode:
 		return n.scalarValue()
-	default: // an alias can make a short file grow without bound
+	default:
+		// An alias is refused, because it can make a short file grow without bound.
 		n.Problem("write the value out", "got %s", describe(n.yaml))
 		return json.RawMessage("null")
 	}
@@ -83,6 +84,7 @@ func quoted(s string) json.RawMessage {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(s) // a text always encodes
+	// A string can always be encoded.
+	_ = encoder.Encode(s)
 	return bytes.TrimSpace(out.Bytes())
 }

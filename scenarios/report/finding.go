@@ -20,16 +20,22 @@ const (
 // Finding is an expectation with what was observed. Its check sets Name, Comparison, Limit and Unit, and ends with [Finding.Judge] or
 // [Finding.Unknown]; the run adds where and for how long it was checked.
 type Finding struct {
-	Name       string  `json:"name"`
-	Phase      string  `json:"phase"`          // steady, steps, recover, verdict
-	Step       string  `json:"step,omitempty"` // whose waitFor it is
-	Observed   Value   `json:"observed"`
-	Comparison string  `json:"comparison"` // required relation of observed to limit: >=, <=, =, visits
-	Limit      Value   `json:"limit"`
-	Unit       string  `json:"unit"`
-	Result     string  `json:"result"`         // pass, fail, skip (not judged)
-	Note       string  `json:"note,omitempty"` // why nothing could be observed, or what to know about it
-	Seconds    float64 `json:"seconds"`        // how long it was observed
+	Name string `json:"name"`
+	// Phase is steady, steps, recover or verdict.
+	Phase string `json:"phase"`
+	// Step is the name of the step that waited for the expectation. It is absent outside of waitFor.
+	Step     string `json:"step,omitempty"`
+	Observed Value  `json:"observed"`
+	// Comparison is the required relation of Observed to Limit: >=, <=, = or visits.
+	Comparison string `json:"comparison"`
+	Limit      Value  `json:"limit"`
+	Unit       string `json:"unit"`
+	// Result is pass, fail or skip. skip means that the expectation was not judged.
+	Result string `json:"result"`
+	// Note says why nothing could be observed, or adds to what was observed.
+	Note string `json:"note,omitempty"`
+	// Seconds is how long the expectation was observed.
+	Seconds float64 `json:"seconds"`
 
 	// Since is the time since which it has been true, for a check over a sliding window. Zero means since before the window.
 	Since time.Time `json:"-"`
@@ -75,7 +81,8 @@ func (f Finding) LimitText() string { return comparisons[f.Comparison] + withUni
 // Value is a number or a text. In JSON it is the bare number or text.
 type Value struct {
 	Number float64
-	Text   string // empty for a number
+	// Text is empty for a number.
+	Text string
 }
 
 // MarshalJSON writes the bare number or text.

@@ -79,7 +79,7 @@ func (r Report) junit() junitSuite {
 	seen := map[string]int{}
 	for _, f := range r.Expectations {
 		c := junitCase{Class: text.Printable(r.Scenario + "." + f.Phase), Name: text.Printable(f.caseName()), Time: junitTime(f.Seconds)}
-		// Readers merge two cases of one name.
+		// Readers merge two cases that have the same name.
 		if seen[c.Class+c.Name]++; seen[c.Class+c.Name] > 1 {
 			c.Name = fmt.Sprintf("%s (%d)", c.Name, seen[c.Class+c.Name])
 		}

@@ -4,16 +4,21 @@ import "time"
 
 // Leftover is a change that a run made to the cluster and that has not been undone.
 type Leftover struct {
-	Number   int       `json:"number"` // identifies it among all leftovers; 0 if its line of the journal cannot be read
+	// Number identifies the change among all leftovers. It is 0 if its line of the journal cannot be read.
+	Number   int       `json:"number"`
 	Scenario string    `json:"scenario"`
 	At       time.Time `json:"at"`
 	Kind     string    `json:"kind"`
 	Step     string    `json:"step,omitempty"`
-	Subject  string    `json:"subject,omitempty"` // the value that was changed, such as "replicas of userservice"
-	Field    string    `json:"field,omitempty"`   // the Kubernetes field of that value, such as "Deployment/userservice spec.replicas"
-	Detail   string    `json:"detail"`
-	Journal  string    `json:"journal"`           // the file that records it
-	Problem  string    `json:"problem,omitempty"` // why it could not be undone, if that was tried or is known
+	// Subject is the value that was changed, such as "replicas of userservice".
+	Subject string `json:"subject,omitempty"`
+	// Field is the Kubernetes field of that value, such as "Deployment/userservice spec.replicas".
+	Field  string `json:"field,omitempty"`
+	Detail string `json:"detail"`
+	// Journal is the file that records the change.
+	Journal string `json:"journal"`
+	// Problem is why the change could not be undone, if that was tried or is known.
+	Problem string `json:"problem,omitempty"`
 }
 
 // String describes the change, and what prevented undoing it.
@@ -26,7 +31,9 @@ func (l Leftover) String() string {
 
 // Undo is what undoing the leftovers of killed runs did.
 type Undo struct {
-	Undone    []string   `json:"undone"`
-	LeftAlone []string   `json:"leftAlone"` // not undone because another program has changed the value since
-	Left      []Leftover `json:"left"`      // could not be undone
+	Undone []string `json:"undone"`
+	// LeftAlone lists what was not undone because another program has changed the value since.
+	LeftAlone []string `json:"leftAlone"`
+	// Left lists what could not be undone.
+	Left []Leftover `json:"left"`
 }

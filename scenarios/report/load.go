@@ -10,19 +10,28 @@ import (
 
 // Load is a load from its start to its stop. Arrivals that were not sent are neither in errors nor in failed.
 type Load struct {
-	Name                 string           `json:"name"`
-	Intended             int64            `json:"intended"`
-	Sent                 int64            `json:"sent"`
-	OK                   int64            `json:"ok"`
-	Failed               int64            `json:"failed"`               // the sum of errors
-	Errors               map[string]int64 `json:"errors"`               // failed calls by code, as their callers saw them
-	Refused              map[string]int64 `json:"refused"`              // the part of errors that the caller's own breaker or limit refused, by reason
-	NeverLeft            int64            `json:"neverLeft"`            // arrivals that the generator could not send
-	Latency              Latencies        `json:"latencyMs"`            // of answered calls
-	FailedLatency        Latencies        `json:"failedLatencyMs"`      // of failed calls that left the caller
-	FirstFailedSeconds   *float64         `json:"firstFailedSeconds"`   // since startedAt, by intended start; null without a failed call
-	LastFailedSeconds    *float64         `json:"lastFailedSeconds"`    // since startedAt, by intended start; null without a failed call
-	LongestOutageSeconds float64          `json:"longestOutageSeconds"` // the longest time in which every call failed
+	Name     string `json:"name"`
+	Intended int64  `json:"intended"`
+	Sent     int64  `json:"sent"`
+	OK       int64  `json:"ok"`
+	// Failed is the sum of Errors.
+	Failed int64 `json:"failed"`
+	// Errors counts failed calls by code, as their callers saw them.
+	Errors map[string]int64 `json:"errors"`
+	// Refused is the part of Errors that the caller's own breaker or limit refused, by reason.
+	Refused map[string]int64 `json:"refused"`
+	// NeverLeft counts the arrivals that the generator could not send.
+	NeverLeft int64 `json:"neverLeft"`
+	// Latency covers answered calls.
+	Latency Latencies `json:"latencyMs"`
+	// FailedLatency covers failed calls that left the caller.
+	FailedLatency Latencies `json:"failedLatencyMs"`
+	// FirstFailedSeconds and LastFailedSeconds are the intended starts of the first and the last failed call, in seconds since startedAt. They are
+	// null without a failed call.
+	FirstFailedSeconds *float64 `json:"firstFailedSeconds"`
+	LastFailedSeconds  *float64 `json:"lastFailedSeconds"`
+	// LongestOutageSeconds is the longest time in which every call failed.
+	LongestOutageSeconds float64 `json:"longestOutageSeconds"`
 }
 
 // Latencies are in milliseconds since the intended start of a call.

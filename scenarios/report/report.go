@@ -25,68 +25,86 @@ const (
 
 // Report is what a run did and observed.
 type Report struct {
-	Scenario     string     `json:"scenario"`
-	Seed         uint64     `json:"seed"`
-	Result       Result     `json:"result"`
-	Summary      string     `json:"summary"`           // for people; see [Report.Summarize]
-	Message      string     `json:"message,omitempty"` // why it is not a pass, in a sentence
-	StartedAt    time.Time  `json:"startedAt"`
-	Seconds      float64    `json:"seconds"`
-	Steps        []Step     `json:"steps"`
-	Timeline     []Event    `json:"timeline"`
-	Expectations []Finding  `json:"expectations"`
-	Recovery     Recovery   `json:"recovery"`
-	Load         []Load     `json:"load"`
-	Cleanup      Cleanup    `json:"cleanup"`
-	LeftBehind   []Leftover `json:"leftBehind,omitempty"` // by earlier runs, and not undone yet
+	Scenario string `json:"scenario"`
+	Seed     uint64 `json:"seed"`
+	Result   Result `json:"result"`
+	// Summary is for people. See [Report.Summarize].
+	Summary string `json:"summary"`
+	// Message says in a sentence why the result is not a pass.
+	Message      string    `json:"message,omitempty"`
+	StartedAt    time.Time `json:"startedAt"`
+	Seconds      float64   `json:"seconds"`
+	Steps        []Step    `json:"steps"`
+	Timeline     []Event   `json:"timeline"`
+	Expectations []Finding `json:"expectations"`
+	Recovery     Recovery  `json:"recovery"`
+	Load         []Load    `json:"load"`
+	Cleanup      Cleanup   `json:"cleanup"`
+	// LeftBehind lists the changes of earlier runs that are not undone yet.
+	LeftBehind []Leftover `json:"leftBehind,omitempty"`
 }
 
 // Step is a step as planned and as done.
 type Step struct {
-	Name      string      `json:"name"`
-	Action    string      `json:"action,omitempty"`
-	Detail    string      `json:"detail"`
-	Touches   BlastRadius `json:"touches"`
-	StartedAt *time.Time  `json:"startedAt"` // null if it was not started
-	Result    string      `json:"result"`    // planned (not reached), done, failed, interrupted
+	Name    string      `json:"name"`
+	Action  string      `json:"action,omitempty"`
+	Detail  string      `json:"detail"`
+	Touches BlastRadius `json:"touches"`
+	// StartedAt is null if the step was not started.
+	StartedAt *time.Time `json:"startedAt"`
+	// Result is planned, done, failed or interrupted. planned means that the step was not reached.
+	Result string `json:"result"`
 }
 
 // BlastRadius is how much of the cluster a step changes.
 type BlastRadius struct {
-	Pods   int          `json:"pods"`
-	OfPods int          `json:"ofPods"`
-	Share  target.Share `json:"share"` // of the scenario's intended calls, counting direct calls only
+	Pods   int `json:"pods"`
+	OfPods int `json:"ofPods"`
+	// Share is the affected share of the scenario's intended calls. It counts direct calls only.
+	Share target.Share `json:"share"`
 }
 
 // Event is one entry of the timeline.
 type Event struct {
-	At      time.Time `json:"at"`
-	Seconds float64   `json:"seconds"` // since startedAt
-	Kind    string    `json:"kind"`
-	Subject string    `json:"subject"`
-	Detail  string    `json:"detail"`
+	At time.Time `json:"at"`
+	// Seconds is the time since the run's startedAt.
+	Seconds float64 `json:"seconds"`
+	Kind    string  `json:"kind"`
+	Subject string  `json:"subject"`
+	Detail  string  `json:"detail"`
 }
 
 // Recovery says when callers, breakers and the cluster were affected and when they had recovered. A field is null if the event did not happen.
 // Times count from the first fault, except recoverSeconds, which counts from the last heal if there was one, and the durations openSeconds,
 // halfOpenSeconds and longestOutageSeconds.
 type Recovery struct {
-	FirstFailedSeconds   *float64 `json:"firstFailedSeconds"`   // to the first failed call, by intended start
-	LongestOutageSeconds *float64 `json:"longestOutageSeconds"` // the longest time in which every call failed; null without a failed call
-	LastFailedSeconds    *float64 `json:"lastFailedSeconds"`    // to the last failed call, by intended start
-	DetectSeconds        *float64 `json:"detectSeconds"`        // to the first opening of a breaker
-	HalfOpenedSeconds    *float64 `json:"halfOpenedSeconds"`    // to that breaker's first half-open state
-	ClosedSeconds        *float64 `json:"closedSeconds"`        // to that breaker's last closing; null if it was not closed at the end
-	OpenSeconds          *float64 `json:"openSeconds"`          // that breaker's time in open, until the verdict
-	HalfOpenSeconds      *float64 `json:"halfOpenSeconds"`      // that breaker's time in half-open
-	RecoverSeconds       *float64 `json:"recoverSeconds"`       // to the start of the window from which everything in recover was true
+	// FirstFailedSeconds is the time to the first failed call, by intended start.
+	FirstFailedSeconds *float64 `json:"firstFailedSeconds"`
+	// LongestOutageSeconds is the longest time in which every call failed. It is null without a failed call.
+	LongestOutageSeconds *float64 `json:"longestOutageSeconds"`
+	// LastFailedSeconds is the time to the last failed call, by intended start.
+	LastFailedSeconds *float64 `json:"lastFailedSeconds"`
+	// DetectSeconds is the time to the first opening of a breaker.
+	DetectSeconds *float64 `json:"detectSeconds"`
+	// HalfOpenedSeconds is the time to that breaker's first half-open state.
+	HalfOpenedSeconds *float64 `json:"halfOpenedSeconds"`
+	// ClosedSeconds is the time to that breaker's last closing. It is null if the breaker was not closed at the end.
+	ClosedSeconds *float64 `json:"closedSeconds"`
+	// OpenSeconds is how long that breaker was open, until the verdict.
+	OpenSeconds *float64 `json:"openSeconds"`
+	// HalfOpenSeconds is how long that breaker was half-open.
+	HalfOpenSeconds *float64 `json:"halfOpenSeconds"`
+	// RecoverSeconds is the time to the start of the window from which everything in recover was true.
+	RecoverSeconds *float64 `json:"recoverSeconds"`
 }
 
 // Cleanup is what was undone, and what could not be.
 type Cleanup struct {
-	Undone    []string `json:"undone"`
-	LeftAlone []string `json:"leftAlone,omitempty"` // not undone because another program has changed the value since
-	Residue   []string `json:"residue"`             // what differs from before the run
+	Undone []string `json:"undone"`
+	// LeftAlone lists what was not undone because another program has changed the value since.
+	LeftAlone []string `json:"leftAlone,omitempty"`
+	// Residue lists what differs from before the run.
+	Residue []string `json:"residue"`
 }
 
 // Seconds returns d in seconds, rounded to the millisecond: polling is not more precise.

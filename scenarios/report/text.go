@@ -75,7 +75,7 @@ func (r Report) textSteps(b *strings.Builder) {
 	}
 }
 
-// marks are the results of expectations for people.
+// marks has the results of expectations as people read them.
 var marks = map[string]string{Met: "✓ held", NotMet: "✗ not held", NotJudged: "– not judged"}
 
 func (r Report) textExpectations(b *strings.Builder) {

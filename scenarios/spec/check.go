@@ -13,15 +13,20 @@ import (
 
 // Catalog has the names that a scenario may use. It comes from the caller, which knows the charts and the protos.
 type Catalog struct {
-	Releases   []string                     // whose pods can be killed, scaled and counted
-	Targets    []string                     // the services that the load generator can call
-	Background target.Call                  // the call of the load that the generator runs by itself
-	Call       func(target.Call) *CallError // checks a method, the fields of its request and the templates in them; nil means that all are correct
+	// Releases are the releases whose pods can be killed, scaled and counted.
+	Releases []string
+	// Targets are the services that the load generator can call.
+	Targets []string
+	// Background is the call of the load that the generator runs by itself.
+	Background target.Call
+	// Call checks a method, the fields of its request and the templates in them. It returns nil if all are correct.
+	Call func(target.Call) *CallError
 }
 
 // CallError is a mistake in one field of a call.
 type CallError struct {
-	Field   string // method, request, request.userId
+	// Field is method, request, or a field of the request such as request.userId.
+	Field   string
 	Message string
 	Remedy  string
 }
@@ -60,7 +65,8 @@ func checkCall(p *problems, at string, c target.Call, known Catalog) {
 	}
 	if wrong := known.Call(c); wrong != nil {
 		path := at + wrong.Field
-		for p.sc.lines[path] == 0 && strings.Contains(path, ".") { // the file omits the field
+		// If the file omits the field, the problem is reported at its parent.
+		for p.sc.lines[path] == 0 && strings.Contains(path, ".") {
 			path = path[:strings.LastIndex(path, ".")]
 		}
 		p.add(path, wrong.Remedy, "%s", wrong.Message)

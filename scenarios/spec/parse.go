@@ -19,7 +19,8 @@ func Parse(file string, data []byte) (Scenario, error) {
 	if err := f.Err(); err != nil {
 		return Scenario{}, err
 	}
-	if problems := sc.sanity(); len(problems) > 0 { // checked last: problems of a file that is half read would only repeat
+	// This check comes last, because it would repeat the problems of a file that was not read completely.
+	if problems := sc.sanity(); len(problems) > 0 {
 		return Scenario{}, grammar.NewFileError(problems)
 	}
 	return sc, nil

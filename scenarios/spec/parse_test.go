@@ -44,7 +44,7 @@ spec:
   abort: [{availability: {of: browse, below: 50%, for: 10s}}]
 `
 
-// valid is numbered by line in the wants below.
+// valid is the file that the tests below edit. They check line numbers in it.
 const valid = `apiVersion: sandbox.dev/v1alpha1
 kind: Scenario
 metadata:

@@ -11,10 +11,13 @@ import (
 // placed is an expectation and the place in which it is written.
 type placed struct {
 	expect.Expectation
-	path    string // spec.expect[0].availability
-	list    string // spec.expect
-	hold    *time.Duration
-	sliding bool // it is judged over a sliding window
+	// path is the path of the expectation, such as spec.expect[0].availability.
+	path string
+	// list is the path of the list or the waitFor that contains it, such as spec.expect.
+	list string
+	hold *time.Duration
+	// sliding means that the expectation is judged over a sliding window.
+	sliding bool
 }
 
 // expectations lists every expectation of a scenario.

@@ -106,12 +106,12 @@ func steadyIsLongEnough(p *problems) {
 	}
 }
 
-// secondsFor returns the time in which so many calls fall due, in whole seconds.
+// secondsFor returns the time in which that many calls are due, in whole seconds.
 func secondsFor(calls int, rate target.Rate) time.Duration {
 	return max(time.Second, time.Duration(float64(calls)/float64(rate)*float64(time.Second)+float64(time.Second)-1).Truncate(time.Second))
 }
 
-// windowsAreLongEnough checks that in the sliding windows of waitFor and recover enough calls fall due for a ratio.
+// windowsAreLongEnough checks that enough calls for a ratio are due in the sliding windows of waitFor and recover.
 func windowsAreLongEnough(p *problems) {
 	for _, x := range p.sc.expectations() {
 		about, ok := x.Expectation.(expect.OfLoad)
@@ -178,7 +178,7 @@ func (sc Scenario) longest() time.Duration {
 	return d
 }
 
-// limitsCanBeExceeded checks that the window of each limit fits into the run, and that enough calls fall due in it for a ratio.
+// limitsCanBeExceeded checks that the window of each limit fits into the run, and that enough calls for a ratio are due in it.
 func limitsCanBeExceeded(p *problems) {
 	for i, l := range p.sc.Abort {
 		path := p.sc.kindPath(fmt.Sprintf("spec.abort[%d]", i), grammar.Names(expect.Limits())) + ".for"

@@ -25,19 +25,23 @@ const (
 
 // Scenario is a scenario file that was parsed.
 type Scenario struct {
-	File        string // the name under which it was read
+	// File is the name under which the file was read.
+	File        string
 	Name        string
 	Description string
-	Seed        uint64 // the choice of targets and the arrivals of loads replay from it
-	Load        []target.LoadSpec
-	Steady      Steady
-	Steps       []Step
-	Recover     Recover
-	Expect      []expect.Expectation
-	Abort       []expect.Limit
-	Source      []byte // the file as written
+	// Seed determines the choice of targets and the arrivals of loads. The same seed replays them.
+	Seed    uint64
+	Load    []target.LoadSpec
+	Steady  Steady
+	Steps   []Step
+	Recover Recover
+	Expect  []expect.Expectation
+	Abort   []expect.Limit
+	// Source is the file as written.
+	Source []byte
 
-	lines map[string]int // of each field, by its path
+	// lines has the line of each field, by its path.
+	lines map[string]int
 }
 
 // Steady is the baseline. Nothing is broken unless it is met.
@@ -48,9 +52,10 @@ type Steady struct {
 
 // Step waits for After, does its action, then waits for its condition. Action or WaitFor may be nil, but not both.
 type Step struct {
-	Name    string
-	After   time.Duration
-	Kind    string // the action's name in the catalog; empty without an action
+	Name  string
+	After time.Duration
+	// Kind is the name of the action in the catalog. It is empty without an action.
+	Kind    string
 	Action  action.Action
 	WaitFor *WaitFor
 }
@@ -59,7 +64,8 @@ type Step struct {
 type WaitFor struct {
 	Condition expect.Expectation
 	Within    time.Duration
-	Hold      *time.Duration // how long it must be true; nil means the default of its kind
+	// Hold is how long the condition must be true. nil means the default of its kind.
+	Hold *time.Duration
 }
 
 func (w WaitFor) String() string {
@@ -69,7 +75,8 @@ func (w WaitFor) String() string {
 // Recover is what must be true again after the last step, and how soon.
 type Recover struct {
 	Within time.Duration
-	Hold   *time.Duration // how long it must be true; nil means the default of each kind
+	// Hold is how long each expectation must be true. nil means the default of its kind.
+	Hold   *time.Duration
 	Expect []expect.Expectation
 }
 

@@ -57,7 +57,7 @@ func TestWithDeadlines_EveryRequestEnds(t *testing.T) {
 	}
 }
 
-// streaming sends a change whenever the test wants.
+// streaming sends the changes that a test puts into its channel.
 type streaming struct {
 	paused
 	changes chan BreakerChange

@@ -13,23 +13,35 @@ const NeverLeft = "OVERLOADED"
 
 // LoadReading is what a load has done since it started. All counts grow until the load stops.
 type LoadReading struct {
-	At            time.Time               // when the reading was requested; the numbers are not older
-	Rate          Rate                    // now
-	Intended      int64                   // arrivals that were due
-	Sent          int64                   // calls that were made
-	OK            int64                   // calls that were answered without an error
-	Errors        map[string]int64        // failed calls by gRPC code; arrivals that were not sent as NeverLeft
-	Refused       map[string]int64        // failed calls that the caller's own breaker or limit refused, by reason
-	Latency       *hdrhistogram.Histogram // of answered calls, in microseconds since the intended start; nil if nothing was recorded
-	FailedLatency *hdrhistogram.Histogram // the same for failed calls that left the caller
-	Failures      []FailurePeriod         // when calls failed, in order; Sub keeps them all
+	// At is when the reading was requested. The numbers are not older than that.
+	At time.Time
+	// Rate is the present rate.
+	Rate Rate
+	// Intended is the number of arrivals that were due.
+	Intended int64
+	// Sent is the number of calls that were made.
+	Sent int64
+	// OK is the number of calls that were answered without an error.
+	OK int64
+	// Errors counts failed calls by gRPC code. Arrivals that were not sent are counted as NeverLeft.
+	Errors map[string]int64
+	// Refused counts the failed calls that the caller's own breaker or limit refused, by reason.
+	Refused map[string]int64
+	// Latency covers answered calls, in microseconds since the intended start. It is nil if nothing was recorded.
+	Latency *hdrhistogram.Histogram
+	// FailedLatency is the same for failed calls that left the caller.
+	FailedLatency *hdrhistogram.Histogram
+	// Failures are the periods in which calls failed, in order. Sub keeps all of them.
+	Failures []FailurePeriod
 }
 
 // FailurePeriod is a period in which calls failed. A call is dated by its intended start.
 type FailurePeriod struct {
-	First, Last time.Time // failed call
+	// First and Last are the times of the first and the last failed call.
+	First, Last time.Time
 	Failed      int64
-	Outage      time.Duration // the longest time in it without an answered call
+	// Outage is the longest time in the period without an answered call.
+	Outage time.Duration
 }
 
 // Sub returns what happened between an earlier reading of the same load and this one.

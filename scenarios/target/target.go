@@ -61,11 +61,15 @@ type Breakers interface {
 
 // BreakerChange is one state change of one circuit breaker.
 type BreakerChange struct {
-	Seq              uint64 // counts from 1 in each boot
-	Boot             string // changes when the process that reports restarts
-	Missed           bool   // earlier changes were lost; only Seq and Boot are set as well
-	At               time.Time
-	From, To, Method string // caller, callee, package.Service/Method
+	// Seq counts from 1 in each boot.
+	Seq uint64
+	// Boot changes when the process that reports restarts.
+	Boot string
+	// Missed means that earlier changes were lost. Of the other fields, only Seq and Boot are then set.
+	Missed bool
+	At     time.Time
+	// From is the caller and To the callee. Method has the form package.Service/Method.
+	From, To, Method string
 	Old, New         telemetry.BreakerState
 	Reason           string
 }
@@ -73,7 +77,8 @@ type BreakerChange struct {
 // LoadSpec is one open-model load: arrivals do not wait for answers.
 type LoadSpec struct {
 	Name string
-	From string // the workload that sends it, always [Generator]
+	// From is the workload that sends the load. It is always [Generator].
+	From string
 	Call Call
 	Rate Rate
 	Seed uint64
@@ -82,8 +87,10 @@ type LoadSpec struct {
 // Call is the call that each arrival of a load makes.
 type Call struct {
 	Service string
-	Method  string // package.Service/Method
-	Request string // JSON; strings may contain templates such as {{ n 1 1000 }}
+	// Method has the form package.Service/Method.
+	Method string
+	// Request is JSON. Its strings may contain templates such as {{ n 1 1000 }}.
+	Request string
 }
 
 // CountReady returns the number of pods that are ready.

@@ -30,7 +30,8 @@ func TestLeakyBucket_CallersWithShortDeadlines(t *testing.T) {
 				var ok, late, refused atomic.Int64
 				var all sync.WaitGroup
 				const span = 30 * time.Second
-				for start := time.Now(); time.Since(start) < span; time.Sleep(50 * time.Millisecond) { // 20 calls a second, twice the rate
+				// This makes 20 calls a second, twice the rate.
+				for start := time.Now(); time.Since(start) < span; time.Sleep(50 * time.Millisecond) {
 					all.Go(func() {
 						ctx, cancel := context.WithTimeout(context.Background(), patience)
 						defer cancel()

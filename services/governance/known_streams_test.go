@@ -77,7 +77,8 @@ func TestBreaker_StreamsEndedByConnectionAge(t *testing.T) {
 func TestBreaker_ClosesOnAnsweredStreams(t *testing.T) {
 	knownfailures.Listed(t)
 	addr := tcp(t, fake{stream: live}, ServerConfig{})
-	const window = 500 * time.Millisecond // 10 s by default
+	// By default the window is 10 s.
+	const window = 500 * time.Millisecond
 	breakers := NewBreakers("c", BreakerConfig{MinCalls: 1, Open: time.Nanosecond, Window: window}, nil, nil)
 	// The outage.
 	done, err := begin(breakers, "chat", "/"+streamMethod)

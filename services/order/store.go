@@ -42,7 +42,7 @@ func scan(row pgx.CollectableRow) (*order, error) {
 	o := &order{}
 	var code int
 	err := row.Scan(&o.number, &o.id, &o.userID, &o.name, &o.lines, &o.total, &o.state, &code, &o.failure.reason, &o.failure.message, &o.failure.retryable, &o.owner, &o.created)
-	o.failure.code = codes.Code(code) //nolint:gosec // move wrote it
+	o.failure.code = codes.Code(code) //nolint:gosec // a gRPC code
 	return o, err
 }
 

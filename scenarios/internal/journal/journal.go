@@ -23,9 +23,12 @@ const Ext = ".jsonl"
 // Journal is a journal that is open for writing.
 type Journal struct {
 	file File
-	size int64 // of the durable part
-	next int   // number of the last change
-	torn error // why nothing can be written any more
+	// size is the length of the durable part in bytes.
+	size int64
+	// next is the last number that was given to a change.
+	next int
+	// torn is the error after which nothing can be written any more.
+	torn error
 }
 
 // File is a file that is open for appending.
@@ -38,15 +41,18 @@ type File interface {
 
 // Entry is one line of a journal.
 type Entry struct {
-	Op       string          `json:"op"` // run, intend, undone, forgotten
-	At       time.Time       `json:"at"`
-	Number   int             `json:"number,omitempty"`
-	PID      int             `json:"pid,omitempty"` // of the run's process
-	Scenario string          `json:"scenario,omitempty"`
-	Kind     string          `json:"kind,omitempty"` // the name of an action, or LoadKind
-	Step     string          `json:"step,omitempty"`
-	Detail   string          `json:"detail,omitempty"`
-	Undo     json.RawMessage `json:"undo,omitempty"`
+	// Op is run, intend, undone or forgotten.
+	Op     string    `json:"op"`
+	At     time.Time `json:"at"`
+	Number int       `json:"number,omitempty"`
+	// PID is the ID of the run's process.
+	PID      int    `json:"pid,omitempty"`
+	Scenario string `json:"scenario,omitempty"`
+	// Kind is the name of an action, or LoadKind.
+	Kind   string          `json:"kind,omitempty"`
+	Step   string          `json:"step,omitempty"`
+	Detail string          `json:"detail,omitempty"`
+	Undo   json.RawMessage `json:"undo,omitempty"`
 }
 
 // Create creates the file of a journal, and its directory.
@@ -57,13 +63,15 @@ func Create(path string) (File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
 }
 
-// Options are those of a new journal.
+// Options are the options of a new journal.
 type Options struct {
 	Path     string
 	Scenario string
 	At       time.Time
-	After    int                             // the number of the last leftover; each number identifies one change of all journals
-	Create   func(path string) (File, error) // nil means Create
+	// After is the number of the last leftover. Numbers go on from there, so that each identifies one change in all journals.
+	After int
+	// Create creates the file. nil means the function Create.
+	Create func(path string) (File, error)
 }
 
 // Start creates the journal of a run.

@@ -23,7 +23,7 @@ func (f *filling) Write(p []byte) (int, error) {
 	return n, syscall.ENOSPC
 }
 
-// replicasBack is written to the journal as the reversal of a scale is.
+// replicasBack has the same JSON as the reversal of a scale.
 type replicasBack struct {
 	action.Reversal `json:"-"`
 	Release         string `json:"release"`

@@ -28,10 +28,12 @@ func Files(dir string) ([]string, error) {
 
 // record is the content of a journal.
 type record struct {
-	path     string
-	run      Entry
-	changes  Stack             // not undone, in order
-	unusable []report.Leftover // lines that cannot be read, and changes that this version cannot undo
+	path string
+	run  Entry
+	// changes are those that are not undone, in order.
+	changes Stack
+	// unusable lists the lines that cannot be read, and the changes that this version cannot undo.
+	unusable []report.Leftover
 }
 
 // readRecord replays a journal. A last line without an end is left out: the process was killed before the line was durable, so the change was not
@@ -118,7 +120,7 @@ func leftover(e Entry, problem string) report.Leftover {
 	return report.Leftover{Number: e.Number, At: e.At, Kind: e.Kind, Step: e.Step, Detail: e.Detail, Problem: problem}
 }
 
-// Leftovers lists the changes that killed runs left behind, the oldest first. The journal of the running process, if it is not 0, is left out.
+// Leftovers lists the changes that killed runs left behind, the oldest first. It leaves out the journal of the process running; 0 leaves out none.
 func Leftovers(dir string, running int) ([]report.Leftover, error) {
 	files, err := Files(dir)
 	if err != nil {
@@ -151,7 +153,8 @@ func Forget(dir string, number int) (report.Leftover, error) {
 	case 0:
 		return report.Leftover{}, remedy.Errorf(remedy.Command("undo", "--list"), "forgetting number %d: %w", number, ErrNotLeft)
 	case 1:
-	default: // journals of the first version each count from 1
+	default:
+		// In the first version, each journal counted from 1.
 		return report.Leftover{}, remedy.Wrap(fmt.Errorf("forgetting number %d: %d journals have a change of this number", number, len(found)),
 			remedy.Advice("remove the one that you mean: "+found[0].Journal+" or "+found[1].Journal))
 	}
@@ -171,7 +174,8 @@ func Forget(dir string, number int) (report.Leftover, error) {
 func trim(path string) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return // opening the file for writing reports the error
+		// Opening the file for writing reports the error.
+		return
 	}
 	if whole := bytes.LastIndexByte(data, '\n') + 1; whole < len(data) {
 		_ = os.Truncate(path, int64(whole))

@@ -12,10 +12,12 @@ import (
 
 // Change is an effect that is recorded in a journal.
 type Change struct {
-	Effect    action.Effect
-	Entry     Entry
-	Undone    bool // or left alone
-	LeftAlone bool // because another program has changed the value since
+	Effect action.Effect
+	Entry  Entry
+	// Undone is true if the change was undone or left alone.
+	Undone bool
+	// LeftAlone is true if the change was not undone because another program has changed the value since.
+	LeftAlone bool
 }
 
 // Stack is the changes of one journal, in the order in which they were made. Of several changes of one subject only the topmost is in force.

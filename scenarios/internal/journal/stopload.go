@@ -15,7 +15,8 @@ const LoadKind = "load"
 
 // StopLoad is the reversal of the start of a load.
 type StopLoad struct {
-	Load string `json:"load"` // its name on the generator
+	// Load is the name of the load on the generator.
+	Load string `json:"load"`
 }
 
 // Subject names the load.

@@ -42,7 +42,8 @@ func undoFile(ctx context.Context, t target.Target, file string, u *report.Undo)
 	if err != nil {
 		return err
 	}
-	stuck := map[string]bool{} // subjects whose topmost change could not be undone: the changes below it stay as well
+	// stuck has the subjects whose topmost change could not be undone. The changes below it stay as well.
+	stuck := map[string]bool{}
 	for _, c := range slices.Backward(r.changes) {
 		err := errors.New("a later change of the same value could not be undone")
 		if subject := c.Effect.Undo.Subject(); !stuck[subject] {
@@ -64,7 +65,8 @@ func undoFile(ctx context.Context, t target.Target, file string, u *report.Undo)
 			u.Undone = append(u.Undone, c.Entry.Detail)
 		}
 		c.Undone = true
-		_ = j.Undone(time.Now(), c.Entry.Number) // if it cannot be written, the next UndoAll finds the value restored
+		// If this line cannot be written, the next UndoAll finds the value restored.
+		_ = j.Undone(time.Now(), c.Entry.Number)
 	}
 	u.Left = append(u.Left, r.unusable...)
 	open := slices.ContainsFunc(r.changes, func(c *Change) bool { return !c.Undone })

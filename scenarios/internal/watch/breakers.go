@@ -20,15 +20,22 @@ type Breakers struct {
 	clock  clock.Clock
 	notify func(target.BreakerChange)
 
-	mu       sync.Mutex
-	traces   []expect.StateTrace
-	listed   int       // the number of traces that come from the first list
-	started  bool      // the first list has been made
-	listedAt time.Time // when the last list that was answered was requested
-	since    time.Time // the events are from this time on
-	boot     string    // of the process whose sequence numbers are counted
-	seq      uint64    // of the last event
-	lossy    bool      // changes were lost
+	mu     sync.Mutex
+	traces []expect.StateTrace
+	// listed is the number of traces that come from the first list.
+	listed int
+	// started is true once the first list was made.
+	started bool
+	// listedAt is when the last list that was answered was requested.
+	listedAt time.Time
+	// since is the time from which events are requested.
+	since time.Time
+	// boot identifies the process whose sequence numbers are counted.
+	boot string
+	// seq is the sequence number of the last event.
+	seq uint64
+	// lossy is true if changes were lost.
+	lossy bool
 }
 
 // WatchBreakers subscribes before it lists, so that no change falls in between. It calls notify for every change. The caller must then call Run
@@ -62,7 +69,7 @@ func (w *Breakers) refresh(ctx context.Context) error {
 	first := !w.started
 	w.started, w.listedAt = true, requested
 	for _, b := range listed {
-		// A new breaker that has already changed has an event on its way, which has the state before.
+		// If a new breaker has already changed, its event is still to come. The event has the state before the change.
 		unchanged := b.State == telemetry.Closed && b.Reason == ""
 		visit := expect.Visit{State: b.State, At: b.Since}
 		if i := w.find(b.Caller, b.Callee, b.Method); i >= 0 {
@@ -109,11 +116,13 @@ func (w *Breakers) Run(ctx context.Context, events <-chan target.BreakerChange) 
 func (w *Breakers) add(c target.BreakerChange) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if c.Boot != w.boot { // another process, which counts from 1
+	// Each process counts from 1.
+	if c.Boot != w.boot {
 		w.boot, w.seq = c.Boot, 0
 	}
 	w.seq = max(w.seq, c.Seq)
-	if c.Missed { // of an unknown breaker, perhaps of one that is not listed yet
+	// A missed change can be that of any breaker, even of one that is not listed yet.
+	if c.Missed {
 		w.lossy = true
 		for i := range w.traces {
 			w.traces[i].Gap = true

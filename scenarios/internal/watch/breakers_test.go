@@ -16,8 +16,9 @@ import (
 
 // source is a list of one circuit breaker and its events.
 type source struct {
-	mu      sync.Mutex
-	breaker telemetry.Breaker // not listed without a caller
+	mu sync.Mutex
+	// breaker is listed only if it has a caller.
+	breaker telemetry.Breaker
 	changes []target.BreakerChange
 	subs    []chan target.BreakerChange
 }
@@ -39,7 +40,8 @@ func (s *source) Events(_ context.Context, since time.Time, after uint64) (<-cha
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make(chan target.BreakerChange, 1000)
-	if n := len(s.changes); n == 0 || after > s.changes[n-1].Seq { // a number of another process
+	// A number beyond the last change is from another process.
+	if n := len(s.changes); n == 0 || after > s.changes[n-1].Seq {
 		after = 0
 	}
 	for _, c := range s.changes {
@@ -138,7 +140,8 @@ func TestBreakers_MissedChangeMayBeOfAnUnknownBreaker(t *testing.T) {
 	}
 	change := target.BreakerChange{Seq: 10, At: epoch, From: "a", To: "b", Old: telemetry.Closed, New: telemetry.Open}
 	for _, gap := range []bool{false, true} {
-		change.Method += "m" // another breaker
+		// Each round changes another breaker.
+		change.Method += "m"
 		watch.add(change)
 		if all := watch.Snapshot(); all[len(all)-1].Gap != gap {
 			t.Errorf("%s: gap %t, want %t", change.Method, !gap, gap)
@@ -170,7 +173,8 @@ func TestBreakers_ReconnectReceivesMissedChanges(t *testing.T) {
 		time.Sleep(2 * Interval)
 		w.hangUp()
 		w.mu.Lock()
-		w.changes = nil // another process, which counts from 1
+		// Another process starts, which counts from 1.
+		w.changes = nil
 		w.mu.Unlock()
 		happen(1, "b", telemetry.Closed, telemetry.Open)
 		time.Sleep(2 * Interval)
@@ -187,7 +191,8 @@ func TestBreakers_ReconnectReceivesMissedChanges(t *testing.T) {
 
 func TestBreakers_ListBeforeItsEvent(t *testing.T) {
 	w := newSource()
-	w.breaker.Caller = "" // none at first
+	// There is no breaker at first.
+	w.breaker.Caller = ""
 	watch, _, err := WatchBreakers(t.Context(), w, clock.Wall{}, func(target.BreakerChange) {})
 	if err != nil {
 		t.Fatal(err)

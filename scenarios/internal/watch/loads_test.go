@@ -48,7 +48,8 @@ func TestLoads_MemoryIsBounded(t *testing.T) {
 	const day = 24 * 3600
 	for i := range 2 * day {
 		r := target.LoadReading{At: epoch.Add(time.Duration(i) * time.Second), Intended: int64(i), Sent: int64(i), Errors: map[string]int64{"UNAVAILABLE": 1}}
-		if i%1000 == 0 || i > 2*day-20 { // to decode all would take minutes
+		// Few readings have a latency, because decoding one for each would take minutes.
+		if i%1000 == 0 || i > 2*day-20 {
 			r.Latency = h
 		}
 		s.record("browse", r)
@@ -67,7 +68,8 @@ func TestLoads_WindowStartsAfterTheChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
 		s := NewLoads(spec.Scenario{}, nil, clock.Wall{})
-		for i := range 13 { // 3 s
+		// The readings span 3 s.
+		for i := range 13 {
 			r := called(int64(100*i), 0, 0, 0)
 			r.At = now.Add(time.Duration(i-12) * Interval)
 			s.record("l", r)

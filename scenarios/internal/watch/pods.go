@@ -12,7 +12,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// Pods keeps how many pods of a release were ready at each sample.
+// Pods records how many pods of each release were ready at each sample.
 type Pods struct {
 	source target.Workloads
 	clock  clock.Clock
@@ -20,11 +20,13 @@ type Pods struct {
 
 	mu   sync.Mutex
 	past map[string][]podCount
-	errs map[string]error // of the last sample
+	// errs are the errors of the last sample, by release.
+	errs map[string]error
 }
 
 type podCount struct {
-	at    time.Time // when it was requested
+	// at is when the count was requested.
+	at    time.Time
 	ready int
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// countedPods has a number of ready pods, or cannot be read.
+// countedPods returns a given number of ready pods, or an error.
 type countedPods struct {
 	target.Workloads
 	ready int
@@ -37,7 +37,8 @@ func TestPods_Window(t *testing.T) {
 		if _, _, err := w.Window("r", time.Second, start); err == nil {
 			t.Error("a window without a sample is known")
 		}
-		for i := range 13 { // 3 s
+		// The samples span 3 s.
+		for i := range 13 {
 			source.ready = 3
 			if i == 6 {
 				source.ready = 1

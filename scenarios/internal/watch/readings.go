@@ -19,9 +19,11 @@ type readings struct{ all []sample }
 
 // sample is a reading whose histograms are encoded. A decoded histogram takes 200 kB, even with few calls.
 type sample struct {
-	target.LoadReading     // without latencies
+	// The histograms of LoadReading are nil.
+	target.LoadReading
 	latency, failedLatency []byte
-	old                    bool // beyond the windows that need latencies
+	// old is true if the reading is beyond the windows that need latencies.
+	old bool
 }
 
 func encoded(r target.LoadReading) sample {

@@ -13,7 +13,8 @@ const (
 
 // Document is the result of a run as data. Add fields; never rename one.
 type Document struct {
-	Result       string        `json:"result"` // pass or fail
+	// Result is pass or fail.
+	Result       string        `json:"result"`
 	Interactions []Interaction `json:"interactions"`
 	Descriptors  []Descriptors `json:"descriptors"`
 	breaches     []string
@@ -21,21 +22,25 @@ type Document struct {
 
 // Interaction is the result of one interaction of a contract.
 type Interaction struct {
-	Consumer    string              `json:"consumer"`
-	Provider    string              `json:"provider"`
-	Interaction string              `json:"interaction"`
-	Method      string              `json:"method"`
-	Result      string              `json:"result"` // pass, fail or skip
-	Why         string              `json:"why"`    // of a skip
-	Problems    []contracts.Problem `json:"problems"`
+	Consumer    string `json:"consumer"`
+	Provider    string `json:"provider"`
+	Interaction string `json:"interaction"`
+	Method      string `json:"method"`
+	// Result is pass, fail or skip.
+	Result string `json:"result"`
+	// Why is the reason for a skip.
+	Why      string              `json:"why"`
+	Problems []contracts.Problem `json:"problems"`
 }
 
 // Descriptors is the result of comparing the descriptors of one provider with the source tree.
 type Descriptors struct {
-	Provider string              `json:"provider"`
-	Result   string              `json:"result"` // pass or fail
+	Provider string `json:"provider"`
+	// Result is pass or fail.
+	Result   string              `json:"result"`
 	Problems []contracts.Problem `json:"problems"`
-	More     []string            `json:"more"` // deployed, but not in the tree; no problem
+	// More lists what is deployed but not in the tree. That is not a problem.
+	More []string `json:"more"`
 }
 
 // Breaches returns a sentence for each problem, with consumer, interaction and field.

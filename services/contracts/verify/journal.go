@@ -11,7 +11,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/flock"
 )
 
-// Journal is a directory with a file for each run in progress, which is locked by its process. A file without a lock belongs to a run that was killed.
+// Journal is a directory with a file for each run in progress. The process of the run locks the file. A file without a lock belongs to a run that
+// was killed.
 type Journal struct{ Dir string }
 
 // Start records a run until remove is called.
@@ -51,7 +52,8 @@ func (j Journal) Killed(cleanUp func(run string) bool) error {
 func (j Journal) ifKilled(run string, cleanUp func(run string) bool) error {
 	l, err := flock.TryExisting(filepath.Join(j.Dir, run))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, flock.ErrHeld) {
-		return nil // it has just ended, or is in progress
+		// The run has just ended, or is in progress.
+		return nil
 	}
 	if err != nil {
 		return err

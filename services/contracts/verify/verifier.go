@@ -79,7 +79,8 @@ func (v *Verifier) Run() string { return v.replayer.Run }
 // reached, or ctx ended.
 func (v *Verifier) Verify(ctx context.Context, s Selection) (*Document, error) {
 	doc := &Document{Interactions: []Interaction{}, Descriptors: []Descriptors{}}
-	for _, p := range s.Providers { // first, because this finds out whether a provider can be reached
+	// The descriptors come first, because reading them shows whether a provider can be reached.
+	for _, p := range s.Providers {
 		if err := v.compare(ctx, doc, p); err != nil {
 			return nil, err
 		}

@@ -28,7 +28,8 @@ import (
 
 const (
 	workersPerController = 5
-	livezAddress         = ":9403" // the upstream chart's liveness probe asks here
+	// livezAddress is the address that the upstream chart's liveness probe uses.
+	livezAddress = ":9403"
 )
 
 func runController(ctx context.Context, namespace string) error {

@@ -12,8 +12,9 @@ import (
 // sleeper is a clock whose two readings can be moved apart, as a sleeping laptop does.
 type sleeper struct {
 	clock.RealClock
-	start         time.Time
-	awake, asleep time.Duration // since start
+	start time.Time
+	// The times that have passed since start.
+	awake, asleep time.Duration
 }
 
 func (s *sleeper) Now() time.Time {
