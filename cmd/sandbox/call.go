@@ -77,10 +77,11 @@ func callRelease(ctx context.Context, proc process, to dialer, release string, m
 // invoke makes one call and prints the response. An error status from the service leads to exit code 1.
 func invoke(ctx context.Context, proc process, conn grpc.ClientConnInterface, method protoreflect.MethodDescriptor, request *dynamicpb.Message) error {
 	response := dynamicpb.NewMessage(method.Output())
-	var header metadata.MD
+	var header, trailer metadata.MD
 	full := fmt.Sprintf("/%s/%s", method.Parent().FullName(), method.Name())
-	err := conn.Invoke(ctx, full, request, response, grpc.Header(&header))
-	if pods := header.Get(servingPodHeader); len(pods) > 0 {
+	err := conn.Invoke(ctx, full, request, response, grpc.Header(&header), grpc.Trailer(&trailer))
+	// A success has it in its header, an error in its trailer.
+	if pods := metadata.Join(header, trailer).Get(servingPodHeader); len(pods) > 0 {
 		fmt.Fprintln(proc.stderr, "served by", pods[0])
 	}
 	if err != nil {

@@ -202,3 +202,50 @@ func TestRetry_BackoffJitter(t *testing.T) {
 		}
 	})
 }
+
+func TestRetry_PodName(t *testing.T) {
+	for _, pod := range []string{"", "userservice-7c9-x"} {
+		t.Run("pod="+pod, func(t *testing.T) {
+			metrics := NewMetrics()
+			f := &flaky{code: codes.Unavailable}
+			f.fails.Store(1)
+			client := wire(t, f.fake(), ServerConfig{Pod: pod}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: policyOf(t, retried)})
+			_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+			if err != nil || f.served.Load() != 2 {
+				t.Errorf("%v after %d attempts, want OK after 2", err, f.served.Load())
+			}
+		})
+	}
+}
+
+func TestRetry_ThroughRun(t *testing.T) {
+	f := &flaky{code: codes.Unavailable}
+	f.fails.Store(1)
+	at, stop, ended := running(t, f.fake(), func(c *Config) { c.DrainDelay = 0 })
+	conn, err := Dial("passthrough:///"+at.Service, ClientConfig{Callee: "callee", Log: quiet, Policy: policyOf(t, retried), Timeout: 5 * time.Second})
+	must(t, err)
+	_, err = testv1.NewTestServiceClient(conn).UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	if err != nil || f.served.Load() != 2 {
+		t.Errorf("%v after %d attempts, want OK after 2", err, f.served.Load())
+	}
+	_ = conn.Close()
+	stop()
+	<-ended //nolint:errcheck // the test is not about the result of Run
+}
+
+func TestPushback_PodName(t *testing.T) {
+	for _, pod := range []string{"", "p-0"} {
+		t.Run("pod="+pod, func(t *testing.T) {
+			p := policyOf(t, `
+server: [{rate: {limits: [{tokenBucket: {rate: 5, burst: 1}}]}}]
+client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 1ms, codes: [RESOURCE_EXHAUSTED]}}]
+`)
+			client := wire(t, fake{}, ServerConfig{Pod: pod, Policy: p}, ClientConfig{Timeout: time.Minute, Policy: p})
+			for range 2 {
+				if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}

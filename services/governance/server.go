@@ -20,7 +20,7 @@ import (
 
 // ServerConfig describes a server. The zero value of each field selects the default in its comment.
 type ServerConfig struct {
-	// Pod is sent in the header x-serving-pod; empty means no such header.
+	// Pod is sent as x-serving-pod with every answer; empty means that it is not.
 	Pod string
 	// Identity is our certificate; nil means plaintext.
 	Identity *Identity

@@ -20,9 +20,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// PodHeader is the response header with the name of the pod that served a call. Failed calls have it too.
-const PodHeader = "x-serving-pod"
-
 // server governs the calls of one server. Each call passes the same steps: begin starts span and metrics; admit checks callers, deadline,
 // rate, bulkhead and load; handle injects faults and runs the handler; end records the outcome.
 type server struct {
@@ -135,13 +132,10 @@ func (c *serverCall) release(code codes.Code) {
 func (s *server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (reply any, err error) {
 	c := s.begin(ctx, info.FullMethod, unaryKind)
 	c.method.metrics.received.Inc()
-	if s.cfg.Pod != "" {
-		// SetHeader fails only outside of a call.
-		_ = grpc.SetHeader(ctx, s.pod)
-	}
 	if err = c.admit(); err == nil {
 		reply, err = c.handle(req, handle)
 	}
+	s.markPod(ctx, err)
 	if err == nil {
 		c.method.metrics.sent.Inc()
 	}
@@ -164,13 +158,12 @@ func (c *serverCall) handle(req any, handle grpc.UnaryHandler) (reply any, err e
 
 func (s *server) streaming(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	c := s.begin(stream.Context(), info.FullMethod, callKind(info.IsClientStream, info.IsServerStream))
-	if s.cfg.Pod != "" {
-		_ = stream.SetHeader(s.pod)
-	}
+	marked := &podStream{ServerStream: stream, pod: s.pod, marked: s.cfg.Pod == ""}
 	err := c.admit()
 	if err == nil {
-		err = c.handleStream(srv, stream, handle)
+		err = c.handleStream(srv, marked, handle)
 	}
+	marked.end(err)
 	c.end(err)
 	return err
 }

@@ -110,27 +110,44 @@ func TestServer_Panic(t *testing.T) {
 }
 
 func TestServer_PodHeader(t *testing.T) {
+	var streaming func(duplex) error
 	client := wire(t, fake{unary: func(_ context.Context, req *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 		return nil, status.Error(codes.Code(req.GetResponseSize()), "chosen")
-	}, stream: func(grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) error {
-		return nil
-	}}, ServerConfig{Pod: "pod-1"}, ClientConfig{})
-	for _, code := range []codes.Code{codes.OK, codes.NotFound} {
-		var header metadata.MD
-		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{ResponseSize: int32(code)}, grpc.Header(&header))
-		if got := header.Get(PodHeader); len(got) != 1 || got[0] != "pod-1" {
-			t.Errorf("%s: the header is %v", code, got)
+	}, stream: func(s duplex) error { return streaming(s) }}, ServerConfig{Pod: "pod-1"}, ClientConfig{})
+	for code, where := range map[codes.Code]string{codes.OK: "header", codes.NotFound: "trailer"} {
+		var header, trailer metadata.MD
+		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{ResponseSize: int32(code)}, grpc.Header(&header), grpc.Trailer(&trailer))
+		got := map[string][]string{"header": header.Get(PodHeader), "trailer": trailer.Get(PodHeader)}
+		if len(got[where]) != 1 || got[where][0] != "pod-1" || len(got["header"])+len(got["trailer"]) != 1 {
+			t.Errorf("%s: got %v, want the pod in the %s only", code, got, where)
 		}
 	}
-	s, err := client.FullDuplexCall(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	for kind, want := range map[string]struct {
+		answer          int
+		code            codes.Code
+		header, trailer int
+	}{
+		"without messages": {0, codes.OK, 1, 0}, "with messages": {2, codes.OK, 1, 0},
+		"an error at once": {0, codes.NotFound, 0, 1}, "an error after a message": {1, codes.NotFound, 1, 0},
+	} {
+		streaming = func(s duplex) error {
+			for range want.answer {
+				if err := s.Send(&testv1.StreamingOutputCallResponse{}); err != nil {
+					return err
+				}
+			}
+			return status.Error(want.code, "chosen")
+		}
+		s, err := client.FullDuplexCall(t.Context())
+		must(t, err)
+		for err == nil {
+			_, err = s.Recv()
+		}
+		header, _ := s.Header()
+		if got := []int{len(header.Get(PodHeader)), len(s.Trailer().Get(PodHeader))}; got[0] != want.header || got[1] != want.trailer {
+			t.Errorf("a stream %s has the pod %d times in its header and %d times in its trailer", kind, got[0], got[1])
+		}
 	}
-	header, _ := s.Header()
-	if got := header.Get(PodHeader); len(got) != 1 || got[0] != "pod-1" {
-		t.Errorf("stream: the header is %v", got)
-	}
-	_, _ = s.Recv()
 }
 
 func TestMetrics_ExemplarsOfBothSides(t *testing.T) {
