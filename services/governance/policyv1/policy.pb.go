@@ -755,6 +755,7 @@ type ClientRule struct {
 	Breaker       *Breaker        `protobuf:"bytes,4,opt,name=breaker,proto3" json:"breaker,omitempty"`
 	Retry         *Retry          `protobuf:"bytes,5,opt,name=retry,proto3" json:"retry,omitempty"`
 	Fallback      *Fallback       `protobuf:"bytes,6,opt,name=fallback,proto3" json:"fallback,omitempty"`
+	Hedge         *Hedge          `protobuf:"bytes,8,opt,name=hedge,proto3" json:"hedge,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -831,6 +832,13 @@ func (x *ClientRule) GetFallback() *Fallback {
 	return nil
 }
 
+func (x *ClientRule) GetHedge() *Hedge {
+	if x != nil {
+		return x.Hedge
+	}
+	return nil
+}
+
 type ClientDeadline struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Deadline of a unary call that has none; 1s. A call that takes longer counts as failed for the breaker, even if its caller has more time.
@@ -901,6 +909,8 @@ type Breaker struct {
 	Probes uint32 `protobuf:"varint,6,opt,name=probes,proto3" json:"probes,omitempty"`
 	// Concurrent calls; another one is refused and counts as a failure; 100.
 	MaxConcurrent uint32 `protobuf:"varint,7,opt,name=max_concurrent,json=maxConcurrent,proto3" json:"max_concurrent,omitempty"`
+	// Open streams; another one is refused and does not count; 1000.
+	MaxStreams    uint32 `protobuf:"varint,8,opt,name=max_streams,json=maxStreams,proto3" json:"max_streams,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -984,6 +994,13 @@ func (x *Breaker) GetMaxConcurrent() uint32 {
 	return 0
 }
 
+func (x *Breaker) GetMaxStreams() uint32 {
+	if x != nil {
+		return x.MaxStreams
+	}
+	return 0
+}
+
 type Retry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// These methods can be called twice without harm. Required, because only the author of a method knows.
@@ -996,8 +1013,10 @@ type Retry struct {
 	InitialBackoff *durationpb.Duration `protobuf:"bytes,4,opt,name=initial_backoff,json=initialBackoff,proto3" json:"initial_backoff,omitempty"`
 	MaxBackoff     *durationpb.Duration `protobuf:"bytes,5,opt,name=max_backoff,json=maxBackoff,proto3" json:"max_backoff,omitempty"`
 	Multiplier     float64              `protobuf:"fixed64,6,opt,name=multiplier,proto3" json:"multiplier,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Time limit of each attempt, so that a replica that hangs leaves time for another one; none if unset.
+	PerTryTimeout *durationpb.Duration `protobuf:"bytes,7,opt,name=per_try_timeout,json=perTryTimeout,proto3" json:"per_try_timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Retry) Reset() {
@@ -1072,6 +1091,78 @@ func (x *Retry) GetMultiplier() float64 {
 	return 0
 }
 
+func (x *Retry) GetPerTryTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.PerTryTimeout
+	}
+	return nil
+}
+
+// Hedge sends another attempt, to another replica if there is one, when the first one is slow. The first answer that is not a failure counts, and
+// the other attempts are cancelled. A method with hedging is not retried in addition.
+type Hedge struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// These methods can be called twice without harm. Required, because only the author of a method knows.
+	Idempotent bool `protobuf:"varint,1,opt,name=idempotent,proto3" json:"idempotent,omitempty"`
+	// How long an attempt may take before the next one starts; required.
+	Delay *durationpb.Duration `protobuf:"bytes,2,opt,name=delay,proto3" json:"delay,omitempty"`
+	// Number of attempts including the first, 2 to 5; 2. 1 removes the hedging of an earlier rule.
+	MaxAttempts   uint32 `protobuf:"varint,3,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hedge) Reset() {
+	*x = Hedge{}
+	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hedge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hedge) ProtoMessage() {}
+
+func (x *Hedge) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hedge.ProtoReflect.Descriptor instead.
+func (*Hedge) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Hedge) GetIdempotent() bool {
+	if x != nil {
+		return x.Idempotent
+	}
+	return false
+}
+
+func (x *Hedge) GetDelay() *durationpb.Duration {
+	if x != nil {
+		return x.Delay
+	}
+	return nil
+}
+
+func (x *Hedge) GetMaxAttempts() uint32 {
+	if x != nil {
+		return x.MaxAttempts
+	}
+	return 0
+}
+
 type Fallback struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Do not use the fallback that the program has registered.
@@ -1082,7 +1173,7 @@ type Fallback struct {
 
 func (x *Fallback) Reset() {
 	*x = Fallback{}
-	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	mi := &file_policy_v1_policy_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1094,7 +1185,7 @@ func (x *Fallback) String() string {
 func (*Fallback) ProtoMessage() {}
 
 func (x *Fallback) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	mi := &file_policy_v1_policy_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1107,7 +1198,7 @@ func (x *Fallback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fallback.ProtoReflect.Descriptor instead.
 func (*Fallback) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{14}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Fallback) GetDisabled() bool {
@@ -1122,15 +1213,17 @@ type Connection struct {
 	Callee      string                 `protobuf:"bytes,1,opt,name=callee,proto3" json:"callee,omitempty"`
 	RetryBudget *RetryBudget           `protobuf:"bytes,2,opt,name=retry_budget,json=retryBudget,proto3" json:"retry_budget,omitempty"`
 	// Send each call to the replica with the fewest calls in flight among four random ones; otherwise round robin.
-	LeastRequest  bool    `protobuf:"varint,3,opt,name=least_request,json=leastRequest,proto3" json:"least_request,omitempty"`
-	Tuning        *Tuning `protobuf:"bytes,4,opt,name=tuning,proto3" json:"tuning,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	LeastRequest    bool             `protobuf:"varint,3,opt,name=least_request,json=leastRequest,proto3" json:"least_request,omitempty"`
+	Tuning          *Tuning          `protobuf:"bytes,4,opt,name=tuning,proto3" json:"tuning,omitempty"`
+	OutlierEjection *OutlierEjection `protobuf:"bytes,5,opt,name=outlier_ejection,json=outlierEjection,proto3" json:"outlier_ejection,omitempty"`
+	HealthCheck     *HealthCheck     `protobuf:"bytes,6,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Connection) Reset() {
 	*x = Connection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[15]
+	mi := &file_policy_v1_policy_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1235,7 @@ func (x *Connection) String() string {
 func (*Connection) ProtoMessage() {}
 
 func (x *Connection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[15]
+	mi := &file_policy_v1_policy_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1248,7 @@ func (x *Connection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connection.ProtoReflect.Descriptor instead.
 func (*Connection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{15}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Connection) GetCallee() string {
@@ -1186,6 +1279,157 @@ func (x *Connection) GetTuning() *Tuning {
 	return nil
 }
 
+func (x *Connection) GetOutlierEjection() *OutlierEjection {
+	if x != nil {
+		return x.OutlierEjection
+	}
+	return nil
+}
+
+func (x *Connection) GetHealthCheck() *HealthCheck {
+	if x != nil {
+		return x.HealthCheck
+	}
+	return nil
+}
+
+// OutlierEjection stops calls to a replica that fails while others do not. It acts before the breaker: what an ejected replica has failed does not
+// count there. After a while one call tries whether the replica works again.
+type OutlierEjection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// No replica is ejected.
+	Disabled bool `protobuf:"varint,1,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	// Failed calls in a row after which a replica is ejected; 5.
+	ConsecutiveFailures uint32 `protobuf:"varint,2,opt,name=consecutive_failures,json=consecutiveFailures,proto3" json:"consecutive_failures,omitempty"`
+	// Share of the calls of the last second that failed, from which on a replica is ejected, if they are ten or more; 0.5.
+	FailureRatio float64 `protobuf:"fixed64,3,opt,name=failure_ratio,json=failureRatio,proto3" json:"failure_ratio,omitempty"`
+	// How long a replica is ejected the first time. Each failed trial doubles it, up to max_ejection_time; 1s, 30s.
+	BaseEjectionTime *durationpb.Duration `protobuf:"bytes,4,opt,name=base_ejection_time,json=baseEjectionTime,proto3" json:"base_ejection_time,omitempty"`
+	MaxEjectionTime  *durationpb.Duration `protobuf:"bytes,5,opt,name=max_ejection_time,json=maxEjectionTime,proto3" json:"max_ejection_time,omitempty"`
+	// Share of the replicas that may be ejected, in percent; 50. If more fail, the callee as a whole has a problem, which is the breaker's affair.
+	MaxEjectionPercent uint32 `protobuf:"varint,6,opt,name=max_ejection_percent,json=maxEjectionPercent,proto3" json:"max_ejection_percent,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *OutlierEjection) Reset() {
+	*x = OutlierEjection{}
+	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OutlierEjection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OutlierEjection) ProtoMessage() {}
+
+func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OutlierEjection.ProtoReflect.Descriptor instead.
+func (*OutlierEjection) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *OutlierEjection) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *OutlierEjection) GetConsecutiveFailures() uint32 {
+	if x != nil {
+		return x.ConsecutiveFailures
+	}
+	return 0
+}
+
+func (x *OutlierEjection) GetFailureRatio() float64 {
+	if x != nil {
+		return x.FailureRatio
+	}
+	return 0
+}
+
+func (x *OutlierEjection) GetBaseEjectionTime() *durationpb.Duration {
+	if x != nil {
+		return x.BaseEjectionTime
+	}
+	return nil
+}
+
+func (x *OutlierEjection) GetMaxEjectionTime() *durationpb.Duration {
+	if x != nil {
+		return x.MaxEjectionTime
+	}
+	return nil
+}
+
+func (x *OutlierEjection) GetMaxEjectionPercent() uint32 {
+	if x != nil {
+		return x.MaxEjectionPercent
+	}
+	return 0
+}
+
+// HealthCheck watches the standard health service of each replica, and stops calls to one that reports NOT_SERVING, for example during its drain.
+type HealthCheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The health of replicas is not watched.
+	Disabled      bool `protobuf:"varint,1,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealthCheck) Reset() {
+	*x = HealthCheck{}
+	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthCheck) ProtoMessage() {}
+
+func (x *HealthCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
+func (*HealthCheck) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *HealthCheck) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
 // RetryBudget stops retries while many calls fail: each failure takes a token, each success gives token_ratio back, and at half of max_tokens
 // or below there are no retries.
 type RetryBudget struct {
@@ -1200,7 +1444,7 @@ type RetryBudget struct {
 
 func (x *RetryBudget) Reset() {
 	*x = RetryBudget{}
-	mi := &file_policy_v1_policy_proto_msgTypes[16]
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1456,7 @@ func (x *RetryBudget) String() string {
 func (*RetryBudget) ProtoMessage() {}
 
 func (x *RetryBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[16]
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1469,7 @@ func (x *RetryBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryBudget.ProtoReflect.Descriptor instead.
 func (*RetryBudget) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{16}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RetryBudget) GetMaxTokens() uint32 {
@@ -1262,7 +1506,7 @@ type Tuning struct {
 
 func (x *Tuning) Reset() {
 	*x = Tuning{}
-	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1274,7 +1518,7 @@ func (x *Tuning) String() string {
 func (*Tuning) ProtoMessage() {}
 
 func (x *Tuning) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1287,7 +1531,7 @@ func (x *Tuning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tuning.ProtoReflect.Descriptor instead.
 func (*Tuning) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{17}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Tuning) GetMaxMessageBytes() uint32 {
@@ -1363,7 +1607,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1619,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1632,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{18}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Fault) GetName() string {
@@ -1509,7 +1753,7 @@ type Delay struct {
 
 func (x *Delay) Reset() {
 	*x = Delay{}
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1521,7 +1765,7 @@ func (x *Delay) String() string {
 func (*Delay) ProtoMessage() {}
 
 func (x *Delay) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1534,7 +1778,7 @@ func (x *Delay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delay.ProtoReflect.Descriptor instead.
 func (*Delay) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Delay) GetFixed() *durationpb.Duration {
@@ -1563,7 +1807,7 @@ type Abort struct {
 
 func (x *Abort) Reset() {
 	*x = Abort{}
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1819,7 @@ func (x *Abort) String() string {
 func (*Abort) ProtoMessage() {}
 
 func (x *Abort) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1832,7 @@ func (x *Abort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abort.ProtoReflect.Descriptor instead.
 func (*Abort) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Abort) GetCode() string {
@@ -1614,7 +1858,7 @@ type Hang struct {
 
 func (x *Hang) Reset() {
 	*x = Hang{}
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1870,7 @@ func (x *Hang) String() string {
 func (*Hang) ProtoMessage() {}
 
 func (x *Hang) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +1883,7 @@ func (x *Hang) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hang.ProtoReflect.Descriptor instead.
 func (*Hang) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
 }
 
 // Cut ends a stream with UNAVAILABLE after this many messages in both directions together; the answer of a unary call is lost.
@@ -1652,7 +1896,7 @@ type Cut struct {
 
 func (x *Cut) Reset() {
 	*x = Cut{}
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +1908,7 @@ func (x *Cut) String() string {
 func (*Cut) ProtoMessage() {}
 
 func (x *Cut) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +1921,7 @@ func (x *Cut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cut.ProtoReflect.Descriptor instead.
 func (*Cut) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Cut) GetAfterMessages() uint32 {
@@ -1736,7 +1980,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x04Shed\x12\x1b\n" +
 	"\tmin_limit\x18\x01 \x01(\rR\bminLimit\x12\x1b\n" +
 	"\tmax_limit\x18\x02 \x01(\rR\bmaxLimit\x12#\n" +
-	"\rinitial_limit\x18\x03 \x01(\rR\finitialLimit\"\xfa\x01\n" +
+	"\rinitial_limit\x18\x03 \x01(\rR\finitialLimit\"\xa2\x02\n" +
 	"\n" +
 	"ClientRule\x12\x16\n" +
 	"\x06callee\x18\x01 \x01(\tR\x06callee\x12\x16\n" +
@@ -1744,10 +1988,11 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\bdeadline\x18\x03 \x01(\v2\x19.policy.v1.ClientDeadlineR\bdeadline\x12,\n" +
 	"\abreaker\x18\x04 \x01(\v2\x12.policy.v1.BreakerR\abreaker\x12&\n" +
 	"\x05retry\x18\x05 \x01(\v2\x10.policy.v1.RetryR\x05retry\x12/\n" +
-	"\bfallback\x18\x06 \x01(\v2\x13.policy.v1.FallbackR\bfallback\"\x87\x01\n" +
+	"\bfallback\x18\x06 \x01(\v2\x13.policy.v1.FallbackR\bfallback\x12&\n" +
+	"\x05hedge\x18\b \x01(\v2\x10.policy.v1.HedgeR\x05hedge\"\x87\x01\n" +
 	"\x0eClientDeadline\x123\n" +
 	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12@\n" +
-	"\x0estream_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\rstreamTimeout\"\x88\x02\n" +
+	"\x0estream_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\rstreamTimeout\"\xa9\x02\n" +
 	"\aBreaker\x12\x1a\n" +
 	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12#\n" +
 	"\rfailure_ratio\x18\x02 \x01(\x01R\ffailureRatio\x12\x1b\n" +
@@ -1755,7 +2000,9 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12-\n" +
 	"\x04open\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04open\x12\x16\n" +
 	"\x06probes\x18\x06 \x01(\rR\x06probes\x12%\n" +
-	"\x0emax_concurrent\x18\a \x01(\rR\rmaxConcurrent\"\x80\x02\n" +
+	"\x0emax_concurrent\x18\a \x01(\rR\rmaxConcurrent\x12\x1f\n" +
+	"\vmax_streams\x18\b \x01(\rR\n" +
+	"maxStreams\"\xc3\x02\n" +
 	"\x05Retry\x12\x1e\n" +
 	"\n" +
 	"idempotent\x18\x01 \x01(\bR\n" +
@@ -1767,15 +2014,33 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"maxBackoff\x12\x1e\n" +
 	"\n" +
 	"multiplier\x18\x06 \x01(\x01R\n" +
-	"multiplier\"&\n" +
+	"multiplier\x12A\n" +
+	"\x0fper_try_timeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\rperTryTimeout\"{\n" +
+	"\x05Hedge\x12\x1e\n" +
+	"\n" +
+	"idempotent\x18\x01 \x01(\bR\n" +
+	"idempotent\x12/\n" +
+	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12!\n" +
+	"\fmax_attempts\x18\x03 \x01(\rR\vmaxAttempts\"&\n" +
 	"\bFallback\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\xaf\x01\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\xb1\x02\n" +
 	"\n" +
 	"Connection\x12\x16\n" +
 	"\x06callee\x18\x01 \x01(\tR\x06callee\x129\n" +
 	"\fretry_budget\x18\x02 \x01(\v2\x16.policy.v1.RetryBudgetR\vretryBudget\x12#\n" +
 	"\rleast_request\x18\x03 \x01(\bR\fleastRequest\x12)\n" +
-	"\x06tuning\x18\x04 \x01(\v2\x11.policy.v1.TuningR\x06tuning\"M\n" +
+	"\x06tuning\x18\x04 \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12E\n" +
+	"\x10outlier_ejection\x18\x05 \x01(\v2\x1a.policy.v1.OutlierEjectionR\x0foutlierEjection\x129\n" +
+	"\fhealth_check\x18\x06 \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\"\xc7\x02\n" +
+	"\x0fOutlierEjection\x12\x1a\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x121\n" +
+	"\x14consecutive_failures\x18\x02 \x01(\rR\x13consecutiveFailures\x12#\n" +
+	"\rfailure_ratio\x18\x03 \x01(\x01R\ffailureRatio\x12G\n" +
+	"\x12base_ejection_time\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10baseEjectionTime\x12E\n" +
+	"\x11max_ejection_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0fmaxEjectionTime\x120\n" +
+	"\x14max_ejection_percent\x18\x06 \x01(\rR\x12maxEjectionPercent\")\n" +
+	"\vHealthCheck\x12\x1a\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"M\n" +
 	"\vRetryBudget\x12\x1d\n" +
 	"\n" +
 	"max_tokens\x18\x01 \x01(\rR\tmaxTokens\x12\x1f\n" +
@@ -1832,7 +2097,7 @@ func file_policy_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_policy_v1_policy_proto_goTypes = []any{
 	(Priority)(0),               // 0: policy.v1.Priority
 	(*EffectivePolicy)(nil),     // 1: policy.v1.EffectivePolicy
@@ -1849,63 +2114,73 @@ var file_policy_v1_policy_proto_goTypes = []any{
 	(*ClientDeadline)(nil),      // 12: policy.v1.ClientDeadline
 	(*Breaker)(nil),             // 13: policy.v1.Breaker
 	(*Retry)(nil),               // 14: policy.v1.Retry
-	(*Fallback)(nil),            // 15: policy.v1.Fallback
-	(*Connection)(nil),          // 16: policy.v1.Connection
-	(*RetryBudget)(nil),         // 17: policy.v1.RetryBudget
-	(*Tuning)(nil),              // 18: policy.v1.Tuning
-	(*Fault)(nil),               // 19: policy.v1.Fault
-	(*Delay)(nil),               // 20: policy.v1.Delay
-	(*Abort)(nil),               // 21: policy.v1.Abort
-	(*Hang)(nil),                // 22: policy.v1.Hang
-	(*Cut)(nil),                 // 23: policy.v1.Cut
-	nil,                         // 24: policy.v1.Fault.MetadataEntry
-	(*durationpb.Duration)(nil), // 25: google.protobuf.Duration
+	(*Hedge)(nil),               // 15: policy.v1.Hedge
+	(*Fallback)(nil),            // 16: policy.v1.Fallback
+	(*Connection)(nil),          // 17: policy.v1.Connection
+	(*OutlierEjection)(nil),     // 18: policy.v1.OutlierEjection
+	(*HealthCheck)(nil),         // 19: policy.v1.HealthCheck
+	(*RetryBudget)(nil),         // 20: policy.v1.RetryBudget
+	(*Tuning)(nil),              // 21: policy.v1.Tuning
+	(*Fault)(nil),               // 22: policy.v1.Fault
+	(*Delay)(nil),               // 23: policy.v1.Delay
+	(*Abort)(nil),               // 24: policy.v1.Abort
+	(*Hang)(nil),                // 25: policy.v1.Hang
+	(*Cut)(nil),                 // 26: policy.v1.Cut
+	nil,                         // 27: policy.v1.Fault.MetadataEntry
+	(*durationpb.Duration)(nil), // 28: google.protobuf.Duration
 }
 var file_policy_v1_policy_proto_depIdxs = []int32{
 	2,  // 0: policy.v1.EffectivePolicy.server:type_name -> policy.v1.ServerRule
 	11, // 1: policy.v1.EffectivePolicy.client:type_name -> policy.v1.ClientRule
 	10, // 2: policy.v1.EffectivePolicy.shed:type_name -> policy.v1.Shed
-	19, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
-	19, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
-	16, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
-	18, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
+	22, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
+	22, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
+	17, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
+	21, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
 	3,  // 7: policy.v1.ServerRule.deadline:type_name -> policy.v1.ServerDeadline
 	4,  // 8: policy.v1.ServerRule.bulkhead:type_name -> policy.v1.Bulkhead
 	5,  // 9: policy.v1.ServerRule.rate:type_name -> policy.v1.RateLimits
 	0,  // 10: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
 	9,  // 11: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
-	25, // 12: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
-	25, // 13: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
-	25, // 14: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	28, // 12: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
+	28, // 13: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
+	28, // 14: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
 	6,  // 15: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
 	7,  // 16: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
 	8,  // 17: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
 	12, // 18: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
 	13, // 19: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
 	14, // 20: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
-	15, // 21: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
-	25, // 22: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
-	25, // 23: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	25, // 24: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
-	25, // 25: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
-	25, // 26: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	25, // 27: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	17, // 28: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
-	18, // 29: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
-	25, // 30: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	25, // 31: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	24, // 32: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
-	20, // 33: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	21, // 34: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	22, // 35: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	23, // 36: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	25, // 37: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	25, // 38: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	16, // 21: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
+	15, // 22: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
+	28, // 23: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
+	28, // 24: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	28, // 25: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
+	28, // 26: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
+	28, // 27: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	28, // 28: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	28, // 29: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	28, // 30: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	20, // 31: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
+	21, // 32: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
+	18, // 33: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
+	19, // 34: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
+	28, // 35: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	28, // 36: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	28, // 37: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	28, // 38: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	27, // 39: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	23, // 40: policy.v1.Fault.delay:type_name -> policy.v1.Delay
+	24, // 41: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	25, // 42: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	26, // 43: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	28, // 44: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	28, // 45: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }
@@ -1917,7 +2192,7 @@ func file_policy_v1_policy_proto_init() {
 		(*RateLimit_TokenBucket)(nil),
 		(*RateLimit_LeakyBucket)(nil),
 	}
-	file_policy_v1_policy_proto_msgTypes[18].OneofWrappers = []any{
+	file_policy_v1_policy_proto_msgTypes[21].OneofWrappers = []any{
 		(*Fault_Delay)(nil),
 		(*Fault_Abort)(nil),
 		(*Fault_Hang)(nil),
@@ -1929,7 +2204,7 @@ func file_policy_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_policy_v1_policy_proto_rawDesc), len(file_policy_v1_policy_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

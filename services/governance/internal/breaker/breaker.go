@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/window"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -54,11 +55,12 @@ type Breaker struct {
 	publish  func(Transition)
 	settings atomic.Pointer[Config]
 	inFlight atomic.Int64
+	streams  atomic.Int64
 	// word is generation<<2 | state. A call is admitted by it without the lock.
 	word atomic.Uint64
 
 	mu     sync.Mutex
-	counts window
+	counts window.Window
 	// origin is when this generation started. The window counts from it.
 	origin time.Duration
 	// latest is the last result of now.
@@ -76,6 +78,9 @@ type Breaker struct {
 // Ticket is the generation and state under which a call was admitted. An outcome from an earlier generation is ignored.
 type Ticket uint64
 
+// probe reports whether the call was admitted in half-open state.
+func (t Ticket) probe() bool { return State(t&3) == halfOpen }
+
 // New returns a closed breaker. now returns a monotonic time from any origin, and publish is called with each change of state, in order.
 func New(cfg Config, now func() time.Duration, publish func(Transition)) *Breaker {
 	b := &Breaker{now: now, publish: publish}
@@ -83,7 +88,7 @@ func New(cfg Config, now func() time.Duration, publish func(Transition)) *Breake
 	b.settings.Store(&cfg)
 	b.origin = now()
 	b.latest = b.origin
-	b.counts.resize(0, cfg.Window)
+	b.counts.Resize(0, cfg.Window)
 	return b
 }
 
@@ -94,8 +99,8 @@ func (b *Breaker) State() State { return State(b.word.Load() & 3) }
 func (b *Breaker) Counts() (ok, failed uint32) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.counts.advance(b.age())
-	return b.counts.ok, b.counts.failed
+	b.counts.Advance(b.age())
+	return b.counts.OK, b.counts.Failed
 }
 
 // InFlight returns how many admitted calls have not ended.
@@ -106,7 +111,7 @@ func (b *Breaker) Configure(cfg Config) {
 	cfg = cfg.withDefaults()
 	b.mu.Lock()
 	if old := b.settings.Load(); old.Window != cfg.Window {
-		b.counts.resize(b.age(), cfg.Window)
+		b.counts.Resize(b.age(), cfg.Window)
 	}
 	b.settings.Store(&cfg)
 	if cfg.Disabled && b.State() != closed {
@@ -125,21 +130,57 @@ func (b *Breaker) age() time.Duration {
 	return now - b.origin
 }
 
-// Allow admits a call, or returns the error for the caller. Done must be called exactly once with the ticket.
+// Allow admits a unary call, or returns the error for the caller. Done must be called exactly once with the ticket.
 func (b *Breaker) Allow() (Ticket, error) {
 	cfg := b.settings.Load()
+	t, err := b.admit(cfg)
+	if err != nil {
+		return 0, err
+	}
+	if b.inFlight.Add(1) > cfg.MaxConcurrent {
+		// While the breaker is closed, too many calls in flight are a sign that the callee is slow. A call that was never sent must not decide
+		// whether the breaker closes again.
+		verdict := Failure
+		if t.probe() {
+			verdict = Neutral
+		}
+		b.Done(t, verdict, codes.ResourceExhausted)
+		return 0, tooMany("calls", cfg.MaxConcurrent)
+	}
+	return t, nil
+}
+
+// AllowStream admits a stream, or returns the error for the caller. Streams are limited apart from calls, because they live long, and a refusal says
+// nothing about the callee. EndStream must be called exactly once, and Count before it with the ticket.
+func (b *Breaker) AllowStream() (Ticket, error) {
+	cfg := b.settings.Load()
+	t, err := b.admit(cfg)
+	if err != nil {
+		return 0, err
+	}
+	if b.streams.Add(1) > cfg.MaxStreams {
+		b.Count(t, Neutral, codes.ResourceExhausted)
+		b.EndStream()
+		return 0, tooMany("streams", cfg.MaxStreams)
+	}
+	return t, nil
+}
+
+// EndStream reports that a stream has ended.
+func (b *Breaker) EndStream() { b.streams.Add(-1) }
+
+func tooMany(what string, most int64) error {
+	return refusal.New(codes.ResourceExhausted, refusal.ReasonTooManyCalls, fmt.Sprintf("%d %s are already in flight", most, what),
+		refusal.Quota(what+" in flight", most))
+}
+
+func (b *Breaker) admit(cfg *Config) (Ticket, error) {
 	word := b.word.Load()
 	if State(word&3) != closed && !cfg.Disabled {
 		var err error
 		if word, err = b.admitProbe(cfg); err != nil {
 			return 0, err
 		}
-	}
-	if b.inFlight.Add(1) > cfg.MaxConcurrent {
-		err := refusal.New(codes.ResourceExhausted, refusal.ReasonTooManyCalls, fmt.Sprintf("%d calls are already in flight", cfg.MaxConcurrent),
-			refusal.Quota("calls in flight", cfg.MaxConcurrent))
-		b.Done(Ticket(word), err)
-		return 0, err
 	}
 	return Ticket(word), nil
 }
@@ -173,41 +214,83 @@ func (b *Breaker) admitProbe(cfg *Config) (word uint64, err error) {
 	return word, err
 }
 
-// Done counts the outcome of an admitted call.
-func (b *Breaker) Done(t Ticket, err error) {
+// Verdict is what an ended call says about the callee.
+type Verdict int
+
+// Verdicts. A neutral call, such as a cancelled one, says nothing.
+const (
+	Neutral Verdict = iota
+	Success
+	Failure
+)
+
+// Counted identifies a counted failure, for Forgive. The zero Counted is none.
+type Counted struct {
+	word   uint64
+	bucket int64
+	valid  bool
+}
+
+// Done counts an admitted call that has ended. The code is a part of the reason if the breaker opens.
+func (b *Breaker) Done(t Ticket, v Verdict, code codes.Code) Counted {
 	b.inFlight.Add(-1)
-	code := rpccode.Of(err)
+	return b.Count(t, v, code)
+}
+
+// Count counts the outcome of an admitted call, and returns what Forgive needs to take a failure back.
+func (b *Breaker) Count(t Ticket, v Verdict, code codes.Code) (counted Counted) {
 	b.mu.Lock()
 	if uint64(t) != b.word.Load() {
 		b.mu.Unlock()
-		return
+		return Counted{}
 	}
 	cfg := b.settings.Load()
 	switch state := b.State(); {
-	// A cancelled call says nothing about the callee.
-	case code == codes.Canceled:
+	case v == Neutral:
 		if state == halfOpen {
 			b.admitted--
 		}
-	case state == halfOpen && rpccode.IsFailure(code):
+	case state == halfOpen && v == Failure:
 		b.transitionTo(open, "probe_failed", "a probe failed with "+rpccode.Name(code))
 	case state == halfOpen:
 		if b.succeeded++; b.succeeded >= cfg.Probes {
 			b.transitionTo(closed, "probes_succeeded", fmt.Sprintf("%d probes in a row succeeded", b.succeeded))
 		}
 	case state == closed:
-		b.counts.add(b.age(), !rpccode.IsFailure(code))
-		if rpccode.IsFailure(code) && !cfg.Disabled && b.tooManyFailed(cfg) {
+		bucket := b.counts.Add(b.age(), v == Success)
+		if v == Failure {
+			counted = Counted{uint64(t), bucket, true}
+		}
+		if v == Failure && !cfg.Disabled && b.tooManyFailed(cfg) {
 			b.transitionTo(open, "failure_ratio", fmt.Sprintf("%.1f%% of %d calls failed",
-				100*float64(b.counts.failed)/float64(b.counts.ok+b.counts.failed), b.counts.ok+b.counts.failed))
+				100*float64(b.counts.Failed)/float64(b.counts.OK+b.counts.Failed), b.counts.OK+b.counts.Failed))
 		}
 	}
 	b.unlockAndPublish()
+	return counted
+}
+
+// CountLate counts the outcome of a stream whose first outcome was counted already: it lived, and failed later.
+func (b *Breaker) CountLate(v Verdict, code codes.Code) Counted {
+	word := b.word.Load()
+	if State(word&3) != closed {
+		return Counted{}
+	}
+	return b.Count(Ticket(word), v, code)
+}
+
+// Forgive takes a failure back that was counted in the current window. It has no effect on a breaker that has opened since.
+func (b *Breaker) Forgive(c Counted) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.valid && c.word == b.word.Load() {
+		b.counts.Forgive(b.age(), c.bucket)
+	}
 }
 
 func (b *Breaker) tooManyFailed(cfg *Config) bool {
-	finished := b.counts.ok + b.counts.failed
-	return finished >= cfg.MinCalls && float64(b.counts.failed) >= cfg.FailureRatio*float64(finished)
+	finished := b.counts.OK + b.counts.Failed
+	return finished >= cfg.MinCalls && float64(b.counts.Failed) >= cfg.FailureRatio*float64(finished)
 }
 
 func (b *Breaker) transitionTo(to State, class, reason string) {
@@ -218,8 +301,8 @@ func (b *Breaker) transitionTo(to State, class, reason string) {
 func (b *Breaker) newGeneration(state State) {
 	generation := b.word.Load() >> 2
 	b.origin, b.admitted, b.succeeded, b.lastProbe = b.latest, 0, 0, 0
-	b.counts = window{}
-	b.counts.resize(0, b.settings.Load().Window)
+	b.counts = window.Window{}
+	b.counts.Resize(0, b.settings.Load().Window)
 	b.word.Store((generation+1)<<2 | uint64(state))
 }
 

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/window"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -19,7 +20,7 @@ import (
 func oracle(cfg Config) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	cfg = cfg.withDefaults()
 	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-		MaxRequests: cfg.Probes, Interval: cfg.Window, BucketPeriod: cfg.Window / windowBuckets, Timeout: cfg.Open,
+		MaxRequests: cfg.Probes, Interval: cfg.Window, BucketPeriod: cfg.Window / window.Buckets, Timeout: cfg.Open,
 		ReadyToTrip: func(n gobreaker.Counts) bool {
 			finished := n.TotalSuccesses + n.TotalFailures
 			return finished >= cfg.MinCalls && float64(n.TotalFailures) >= cfg.FailureRatio*float64(finished)
@@ -48,7 +49,7 @@ func TestBreaker_DecidesLikeGobreaker(t *testing.T) {
 			var probes []open
 			end := func(o open, err error) {
 				o.theirs(err)
-				ours.Done(o.ours, err)
+				done(ours, o.ours, err)
 			}
 			for step := range 400 {
 				if random.IntN(4) == 0 {
@@ -107,7 +108,7 @@ func (c *clocked) calls(n int, err error) {
 		if refusal != nil {
 			c.t.Fatal("refused:", refusal)
 		}
-		c.Done(ticket, err)
+		done(c.Breaker, ticket, err)
 	}
 }
 
@@ -116,6 +117,18 @@ func (c *clocked) is(want State, when string) {
 	if got := c.State(); got != want {
 		c.t.Errorf("%s the breaker is %s, want %s", when, got, want)
 	}
+}
+
+// done ends a call as a client does that has no other information than the error.
+func done(b *Breaker, t Ticket, err error) Counted {
+	code := rpccode.Of(err)
+	switch {
+	case code == codes.Canceled:
+		return b.Done(t, Neutral, code)
+	case rpccode.IsFailure(code):
+		return b.Done(t, Failure, code)
+	}
+	return b.Done(t, Success, code)
 }
 
 var errDown = status.Error(codes.Unavailable, "chosen")
@@ -170,7 +183,7 @@ func TestBreaker_AbandonedProbes(t *testing.T) {
 	c.calls(1, nil)
 	for _, late := range abandoned {
 		// A late outcome is ignored.
-		c.Done(late, errDown)
+		done(c.Breaker, late, errDown)
 	}
 	c.is(halfOpen, "after late failures of abandoned probes")
 	c.calls(1, nil)

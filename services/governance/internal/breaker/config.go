@@ -21,6 +21,8 @@ type Config struct {
 	Probes uint32
 	// MaxConcurrent is how many calls may be in flight. Another one is refused with RESOURCE_EXHAUSTED and counts as a failure. Default: 100.
 	MaxConcurrent int64
+	// MaxStreams is how many streams may be open. Another one is refused with RESOURCE_EXHAUSTED. Default: 1000.
+	MaxStreams int64
 	// Disabled breakers never open, but still count calls.
 	Disabled bool
 }
@@ -32,6 +34,7 @@ func (c Config) withDefaults() Config {
 	c.Open = cmp.Or(c.Open, 5*time.Second)
 	c.Probes = cmp.Or(c.Probes, 5)
 	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 100)
+	c.MaxStreams = cmp.Or(c.MaxStreams, 1000)
 	return c
 }
 
@@ -46,6 +49,7 @@ func (c Config) WithPolicy(p *policyv1.Breaker) Config {
 	c.Open = cmp.Or(p.GetOpen().AsDuration(), c.Open)
 	c.Probes = cmp.Or(p.GetProbes(), c.Probes)
 	c.MaxConcurrent = cmp.Or(int64(p.GetMaxConcurrent()), c.MaxConcurrent)
+	c.MaxStreams = cmp.Or(int64(p.GetMaxStreams()), c.MaxStreams)
 	c.Disabled = p.GetDisabled()
 	return c
 }

@@ -1,0 +1,206 @@
+package outlier
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// rig is a set of three endpoints with a clock that the test sets.
+type rig struct {
+	*Set
+	t       *testing.T
+	clock   time.Duration
+	changes []string
+}
+
+func newRig(t *testing.T, cfg Config, endpoints int) *rig {
+	r := &rig{t: t, clock: time.Hour}
+	r.Set = NewSet(func() time.Duration { return r.clock }, func(c Change) {
+		r.changes = append(r.changes, fmt.Sprintf("%s ejected=%v %s count=%d", c.Address, c.Ejected, c.Class, c.Count))
+	})
+	r.Configure(cfg)
+	var all []string
+	for i := range endpoints {
+		all = append(all, fmt.Sprint("e", i))
+	}
+	r.Keep(all)
+	return r
+}
+
+// calls makes calls with an outcome. It returns how many were admitted.
+func (r *rig) calls(address string, n int, o Outcome) (admitted int) {
+	e := r.Of(address)
+	for range n {
+		if a := e.Admit(); a != Refused {
+			admitted++
+			e.Done(a, o)
+		}
+	}
+	return admitted
+}
+
+func (r *rig) saw(want ...string) {
+	r.t.Helper()
+	if !slices.Equal(r.changes, want) {
+		r.t.Errorf("changes:\n%q\nwant\n%q", r.changes, want)
+	}
+	r.changes = nil
+}
+
+func TestEndpoint_Ejected(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		cfg  Config
+		do   func(r *rig)
+		want []string
+	}{
+		{"after five failures in a row", Config{}, func(r *rig) { r.calls("e0", 5, Failure) }, []string{"e0 ejected=true consecutive_failures count=1"}},
+		{"not after four", Config{}, func(r *rig) { r.calls("e0", 4, Failure) }, nil},
+		{"not if a success comes in between", Config{}, func(r *rig) {
+			for range 3 {
+				r.calls("e0", 4, Failure)
+				r.calls("e0", 12, Success)
+			}
+		}, nil},
+		{"neutral calls do not count", Config{}, func(r *rig) {
+			for range 4 {
+				r.calls("e0", 1, Failure)
+				r.calls("e0", 3, Neutral)
+			}
+		}, nil},
+		{"when half of ten calls in a second failed", Config{}, func(r *rig) {
+			for range 5 {
+				r.calls("e0", 1, Success)
+				r.calls("e0", 1, Failure)
+			}
+		}, []string{"e0 ejected=true failure_ratio count=1"}},
+		{"not when they are spread over more than a second", Config{}, func(r *rig) {
+			for range 20 {
+				r.calls("e0", 1, Success)
+				r.calls("e0", 1, Failure)
+				r.clock += 250 * time.Millisecond
+			}
+		}, nil},
+		{"not more than half of the endpoints", Config{}, func(r *rig) {
+			r.calls("e0", 5, Failure)
+			r.calls("e1", 20, Failure)
+			r.calls("e2", 20, Failure)
+		}, []string{"e0 ejected=true consecutive_failures count=1"}},
+		{"more of them if the policy says so", Config{MaxPercent: 67}, func(r *rig) {
+			for _, e := range []string{"e0", "e1", "e2"} {
+				r.calls(e, 5, Failure)
+			}
+		}, []string{"e0 ejected=true consecutive_failures count=1", "e1 ejected=true consecutive_failures count=2"}},
+		{"not if disabled", Config{Disabled: true}, func(r *rig) { r.calls("e0", 100, Failure) }, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, c.cfg, 3)
+			c.do(r)
+			r.saw(c.want...)
+		})
+	}
+	t.Run("not if it is the only one", func(t *testing.T) {
+		r := newRig(t, Config{}, 1)
+		r.calls("e0", 100, Failure)
+		r.saw()
+	})
+}
+
+func TestEndpoint_Trials(t *testing.T) {
+	r := newRig(t, Config{}, 3)
+	r.calls("e0", 5, Failure)
+	r.saw("e0 ejected=true consecutive_failures count=1")
+	for _, wait := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+		if got := r.calls("e0", 10, Success); got != 0 {
+			t.Fatalf("%d calls went to an ejected endpoint", got)
+		}
+		r.clock += wait*time.Second - 1
+		if got := r.calls("e0", 10, Success); got != 0 {
+			t.Fatalf("after almost %d s, %d calls were admitted", wait, got)
+		}
+		r.clock++
+		e := r.Of("e0")
+		if a, second := e.Admit(), e.Admit(); a != Trial || second != Refused {
+			t.Fatalf("after %d s: %v, %v; want one trial", wait, a, second)
+		}
+		e.Done(Trial, Failure)
+		r.saw("e0 ejected=true trial_failed count=1")
+	}
+	r.clock += 30 * time.Second
+	if got := r.calls("e0", 10, Success); got != 10 {
+		t.Errorf("%d of 10 calls admitted after a successful trial", got)
+	}
+	r.saw("e0 ejected=false  count=0")
+	r.calls("e0", 5, Failure)
+	r.clock += 29 * time.Second
+	if got := r.calls("e0", 1, Success); got != 0 {
+		t.Error("an endpoint that fails again soon is out for as long as before")
+	}
+	r.clock += time.Second
+	r.calls("e0", 1, Success)
+	r.clock += 61 * time.Second
+	r.calls("e0", 5, Failure)
+	r.clock += time.Second
+	if got := r.calls("e0", 1, Success); got != 1 {
+		t.Error("after a long time of good work, the time starts with the base again")
+	}
+}
+
+func TestEndpoint_TrialWithoutOutcome(t *testing.T) {
+	r := newRig(t, Config{}, 3)
+	r.calls("e0", 5, Failure)
+	r.clock += time.Second
+	e := r.Of("e0")
+	if e.Admit() != Trial {
+		t.Fatal("no trial")
+	}
+	e.Done(Trial, Neutral)
+	if e.Admit() != Trial {
+		t.Error("a cancelled trial call does not make room for the next")
+	}
+	// This one never ends.
+	r.clock += 30 * time.Second
+	if e.Admit() != Trial {
+		t.Error("a trial call without an outcome blocks the endpoint")
+	}
+}
+
+func TestEndpoint_OldCallsEndDuringTheTrial(t *testing.T) {
+	r := newRig(t, Config{}, 3)
+	e := r.Of("e0")
+	old := e.Admit()
+	r.calls("e0", 5, Failure)
+	e.Done(old, Success)
+	if !e.Ejected() {
+		t.Error("a call from before the ejection brought the endpoint back")
+	}
+}
+
+func TestEndpoint_ForgivesFailures(t *testing.T) {
+	r := newRig(t, Config{}, 3)
+	e := r.Of("e0")
+	forgiven := 0
+	for range 3 {
+		e.OnEject(func() { forgiven++ })
+	}
+	r.calls("e0", 5, Failure)
+	e.OnEject(func() { forgiven++ })
+	if forgiven != 4 {
+		t.Errorf("%d of 4 failures forgiven", forgiven)
+	}
+}
+
+func TestSet_Keep(t *testing.T) {
+	r := newRig(t, Config{}, 3)
+	r.calls("e0", 5, Failure)
+	gone := r.Of("e0")
+	r.Keep([]string{"e1", "e2", "e3"})
+	r.calls("e1", 5, Failure)
+	r.saw("e0 ejected=true consecutive_failures count=1", "e1 ejected=true consecutive_failures count=1")
+	gone.Done(Trial, Success)
+	r.saw()
+	r.Configure(Config{Disabled: true})
+	r.saw("e1 ejected=false  count=0")
+}
