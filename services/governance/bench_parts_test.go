@@ -10,6 +10,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 	"google.golang.org/grpc/codes"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
@@ -43,7 +44,7 @@ func breakerOps() []struct {
 			m := NewBreakers("c", BreakerConfig{}, NewMetrics(), nil).of(edge{"callee", "a.B/C"})
 			return func() {
 				t, _ := m.allow(nil)
-				m.Done(t, nil)
+				m.Done(t, breaker.Success, codes.OK)
 			}
 		}},
 		{"sony/gobreaker", func() func() {

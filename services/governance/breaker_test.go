@@ -22,7 +22,16 @@ import (
 func begin(b *Breakers, callee, method string) (done func(error), err error) {
 	m := b.of(edge{callee, bareMethod(method)})
 	t, err := m.allow(nil)
-	return func(err error) { m.Done(t, err) }, err
+	return func(err error) {
+		c := &clientCall{ctx: context.Background(), method: &clientMethod{breaker: m}, ticket: t}
+		if status.Code(err) == codes.Canceled {
+			// The caller has left.
+			left, leave := context.WithCancel(context.Background())
+			leave()
+			c.ctx = left
+		}
+		c.tellBreaker(err, 0)
+	}, err
 }
 
 // rig drives the breaker of one method.

@@ -101,10 +101,17 @@ func (b *Breakers) make(e edge) *methodBreaker {
 
 // allow is Breaker.Allow with the settings of a policy. It counts refusals.
 func (m *methodBreaker) allow(policy *policyv1.Breaker) (breaker.Ticket, error) {
-	if m.follows.Load() != policy {
-		m.follow(policy)
-	}
-	t, err := m.Breaker.Allow()
+	m.follow(policy)
+	return m.counted(m.Allow())
+}
+
+// allowStream is Breaker.AllowStream with the settings of a policy. It counts refusals.
+func (m *methodBreaker) allowStream(policy *policyv1.Breaker) (breaker.Ticket, error) {
+	m.follow(policy)
+	return m.counted(m.AllowStream())
+}
+
+func (m *methodBreaker) counted(t breaker.Ticket, err error) (breaker.Ticket, error) {
 	if err != nil && m.rejectedOpen != nil {
 		if rpccode.Of(err) == codes.ResourceExhausted {
 			m.rejectedCount.Inc()
@@ -116,6 +123,9 @@ func (m *methodBreaker) allow(policy *policyv1.Breaker) (breaker.Ticket, error) 
 }
 
 func (m *methodBreaker) follow(policy *policyv1.Breaker) {
+	if m.follows.Load() == policy {
+		return
+	}
 	m.changing.Lock()
 	defer m.changing.Unlock()
 	if m.follows.Load() != policy {

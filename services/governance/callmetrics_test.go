@@ -109,7 +109,7 @@ func TestMetrics_NativeHistograms(t *testing.T) {
 	must(t, err)
 	for _, name := range []string{"grpc_server_handling_seconds", "grpc_client_handling_seconds"} {
 		eventually(t, name+" has a native bucket", func() bool {
-			series := allSeries(t, metrics, name)
+			series := allSeries(t, metrics, name, "grpc_method", "UnaryCall")
 			if len(series) != 1 {
 				return false
 			}

@@ -1,8 +1,11 @@
 package governance
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -10,25 +13,27 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/fault"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/outlier"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // client governs the calls of one connection. Each call passes the same steps: begin starts span, metrics and deadline; admit lets the
-// breaker decide; invoke or open injects faults and sends the call; end records the outcome; and a failed call may be answered by a fallback.
+// breaker decide; invoke or open injects faults and makes one or more attempts; end records the outcome; and a failed call may be answered by a
+// fallback. The picker of the balancer chooses the replica of each attempt.
 type client struct {
 	cfg     ClientConfig
 	log     *slog.Logger
 	tracer  *tracer
 	methods oncemap.Map[string, *clientMethod]
 	budget  *retryBudget
+	// outliers has the replicas of the callee.
+	outliers *outlier.Set
 }
 
 // clientMethod is the state of one method of the callee. It is made with the first call.
@@ -41,16 +46,21 @@ type clientMethod struct {
 	span     spanTemplate
 	first    prometheus.Counter
 	retries  prometheus.Counter
+	hedges   prometheus.Counter
+	withheld prometheus.Counter
 	ruled    atomic.Pointer[clientRuled]
 }
 
 type clientRuled struct {
-	rules *policy.Rules
-	rule  *policy.ClientRule
+	rules   *policy.Rules
+	rule    *policy.ClientRule
+	hedging hedging
 }
 
 func newClient(cfg ClientConfig) *client {
-	return &client{cfg: cfg, log: cfg.Log.With("callee", cfg.Callee), tracer: newTracer(cfg.Tracing), budget: newRetryBudget(cfg)}
+	c := &client{cfg: cfg, log: cfg.Log.With("callee", cfg.Callee), tracer: newTracer(cfg.Tracing), budget: newRetryBudget(cfg)}
+	c.outliers = newOutliers(c)
+	return c
 }
 
 func (c *client) method(fullMethod, kind string) *clientMethod {
@@ -59,7 +69,8 @@ func (c *client) method(fullMethod, kind string) *clientMethod {
 		m := &clientMethod{edge: e, metrics: c.cfg.Metrics.client.method(kind, e.method, e.callee),
 			span:    newSpanTemplate(trace.SpanKindClient, e.method, attribute.String("callee", e.callee)),
 			first:   c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "first"),
-			retries: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "retry")}
+			retries: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "retry"), hedges: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "hedge"),
+			withheld: c.cfg.Metrics.withheld.WithLabelValues(e.callee, e.method)}
 		// An open breaker would block the calls that check whether the callee is healthy, or that repair it.
 		if c.cfg.Breakers != nil && !c.cfg.Policy.Rules().Exempt(e.method) {
 			m.breaker = c.cfg.Breakers.of(e)
@@ -73,21 +84,23 @@ func (c *client) method(fullMethod, kind string) *clientMethod {
 	})
 }
 
-func (m *clientMethod) rule(p *policy.Policy) *policy.ClientRule {
-	rules := p.Rules()
+func (m *clientMethod) rule(c *client) *clientRuled {
+	rules := c.cfg.Policy.Rules()
 	if r := m.ruled.Load(); r != nil && r.rules == rules {
-		return r.rule
+		return r
 	}
-	r := &clientRuled{rules, rules.Client(m.callee, m.method)}
+	rule := rules.Client(m.callee, m.method)
+	r := &clientRuled{rules, rule, newHedging(rule.Hedge, c.budget)}
+	c.outliers.Configure(outlierConfig(rules.Connection(m.callee).GetOutlierEjection()))
 	m.ruled.Store(r)
-	return r.rule
+	return r
 }
 
 // clientCall is one call, with all of its attempts.
 type clientCall struct {
+	*clientRuled
 	client *client
 	method *clientMethod
-	rule   *policy.ClientRule
 	ctx    context.Context
 	// cancel is nil if the caller set the deadline.
 	cancel  context.CancelFunc
@@ -96,10 +109,24 @@ type clientCall struct {
 	ticket  breaker.Ticket
 	// slowAfter is the duration from which on the breaker counts a call as failed; 0 for a stream, which may live long.
 	slowAfter time.Duration
+	stream    bool
+	// expired means that the deadline had passed before the call began; short, that it is far below the time-out of the method. Neither says
+	// anything about the callee if the call runs out of time.
+	expired, short bool
 	// admitted means that the breaker let the call through.
 	admitted bool
-	ended    atomic.Bool
+	// counted means that the breaker has counted a stream.
+	counted atomic.Bool
+	ended   atomic.Bool
+
 	attempts atomic.Int32
+	first    attempt
+	// lastEndpoint and lastTook are those of the attempt that ended last.
+	lastEndpoint atomic.Pointer[outlier.Endpoint]
+	lastTook     atomic.Int64
+	mu           sync.Mutex
+	// replicas are those of all attempts, if the method has retries.
+	replicas []*outlier.Endpoint
 }
 
 type clientCallKey struct{}
@@ -107,29 +134,45 @@ type clientCallKey struct{}
 // begin starts the span, the metrics and the deadline of a call. end must be called.
 func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall {
 	m := c.method(fullMethod, kind)
-	call := &clientCall{client: c, method: m, rule: m.rule(c.cfg.Policy), started: time.Now()}
+	call := &clientCall{clientRuled: m.rule(c), client: c, method: m, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
 	ctx, call.span = c.tracer.client(ctx, m.span)
-	timeout := call.rule.StreamTimeout
-	if kind == unaryKind {
-		if timeout = call.rule.Timeout; timeout == 0 {
-			timeout = c.cfg.Timeout
-		}
-		call.slowAfter = timeout
-	}
-	if _, has := ctx.Deadline(); !has {
-		ctx, call.cancel = context.WithTimeout(ctx, timeout)
-	}
+	ctx = call.limit(ctx)
 	call.ctx = context.WithValue(ctx, clientCallKey{}, call)
 	return call
 }
 
+// limit gives the call its deadline. That of the policy is a maximum, as in a service config of gRPC: the earlier one counts, also in a handler,
+// whose context always has a deadline.
+func (c *clientCall) limit(ctx context.Context) context.Context {
+	timeout, most := c.rule.StreamTimeout, time.Duration(0)
+	if !c.stream {
+		timeout, most = cmp.Or(c.rule.Timeout, c.client.cfg.Timeout), c.rule.Timeout
+		c.slowAfter = timeout
+	}
+	at, has := ctx.Deadline()
+	if has {
+		left := time.Until(at)
+		c.expired, c.short = left <= 0, !c.stream && left < timeout/2
+		if most == 0 || left <= most {
+			return ctx
+		}
+	}
+	ctx, c.cancel = context.WithTimeout(ctx, timeout)
+	return ctx
+}
+
 // admit lets the breaker decide.
 func (c *clientCall) admit() (err error) {
-	if c.method.breaker == nil {
+	b := c.method.breaker
+	switch {
+	case b == nil:
 		return nil
+	case c.stream:
+		c.ticket, err = b.allowStream(c.rule.Breaker)
+	default:
+		c.ticket, err = b.allow(c.rule.Breaker)
 	}
-	c.ticket, err = c.method.breaker.allow(c.rule.Breaker)
 	c.admitted = err == nil
 	return refusal.Local(err)
 }
@@ -142,7 +185,7 @@ func (c *clientCall) end(err error) {
 	code := rpccode.Of(err)
 	took := time.Since(c.started)
 	if c.admitted {
-		c.method.breaker.Done(c.ticket, c.outcome(err, took))
+		c.tellBreaker(err, took)
 	}
 	c.method.metrics.finish(c.ctx, code, took)
 	logCall(c.ctx, c.client.log, "called", c.method.method, took, err)
@@ -151,17 +194,6 @@ func (c *clientCall) end(err error) {
 		c.cancel()
 	}
 }
-
-// outcome returns the error that the breaker counts. A call that takes longer than the method's time-out is a failure of the callee, even if
-// its caller waits longer.
-func (c *clientCall) outcome(err error, took time.Duration) error {
-	if c.slowAfter > 0 && took > c.slowAfter {
-		return errSlow
-	}
-	return err
-}
-
-var errSlow = status.Error(codes.DeadlineExceeded, "the callee took longer than the method's time-out")
 
 // endPanicked ends the call if the code below it panicked.
 func (c *clientCall) endPanicked() { c.end(errPanicked) }
@@ -191,13 +223,30 @@ func (c *clientCall) invoke(req, reply any, cc *grpc.ClientConn, method string, 
 	if err != nil {
 		return err
 	}
-	if err := invoke(c.ctx, method, req, reply, cc, opts...); err != nil {
+	if c.hedging == nil && c.rule.Retry == nil {
+		if err = invoke(c.ctx, method, req, reply, cc, opts...); err == nil {
+			c.client.budget.succeeded()
+		}
+	} else {
+		err = c.attemptMore(reply, func(ctx context.Context, reply any, more ...grpc.CallOption) error {
+			return invoke(ctx, method, req, reply, cc, append(slices.Clip(opts), more...)...)
+		})
+	}
+	if err != nil {
 		return err
 	}
 	if cut != nil {
 		return fault.ErrCut()
 	}
 	return nil
+}
+
+// attemptMore makes more than one attempt if it is necessary.
+func (c *clientCall) attemptMore(reply any, send sender) error {
+	if c.hedging != nil {
+		return c.hedge(c.hedging, send, reply)
+	}
+	return c.repeat(send, reply)
 }
 
 func (c *client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
@@ -228,16 +277,16 @@ func (c *clientCall) open(desc *grpc.StreamDesc, cc *grpc.ClientConn, method str
 	ctx, cancel := c.ctx, context.CancelFunc(nil)
 	if cut != nil {
 		ctx, cancel = context.WithCancel(ctx)
-		opts = append(opts, grpc.OnFinish(func(error) { cancel() }))
+		opts = append(slices.Clip(opts), grpc.OnFinish(func(error) { cancel() }))
 	}
-	stream, err := open(ctx, desc, cc, method, append(opts, grpc.OnFinish(c.end))...)
+	stream, err := open(ctx, desc, cc, method, append(slices.Clip(opts), grpc.OnFinish(c.end))...)
 	if err != nil {
 		if cancel != nil {
 			cancel()
 		}
 		return nil, err
 	}
-	counted := &countedClientStream{ClientStream: stream, metrics: c.method.metrics}
+	counted := &countedClientStream{ClientStream: stream, call: c}
 	if cut != nil {
 		// The breaker must see the same error as the caller.
 		return cut.ClientStream(counted, func(err error) {
@@ -251,14 +300,14 @@ func (c *clientCall) open(desc *grpc.StreamDesc, cc *grpc.ClientConn, method str
 // countedClientStream counts messages.
 type countedClientStream struct {
 	grpc.ClientStream
-	metrics *callMetrics
+	call *clientCall
 }
 
 // SendMsg sends and counts a message.
 func (s *countedClientStream) SendMsg(m any) error {
 	err := s.ClientStream.SendMsg(m)
 	if err == nil {
-		s.metrics.sent.Inc()
+		s.call.method.metrics.sent.Inc()
 	}
 	return err
 }
@@ -267,7 +316,8 @@ func (s *countedClientStream) SendMsg(m any) error {
 func (s *countedClientStream) RecvMsg(m any) error {
 	err := s.ClientStream.RecvMsg(m)
 	if err == nil {
-		s.metrics.received.Inc()
+		s.call.method.metrics.received.Inc()
+		s.call.answered()
 	}
 	return err
 }

@@ -113,7 +113,7 @@ func (c *calling) isLimited() bool {
 	asked := 0
 	c.callee = func(ctx context.Context) error {
 		if asked++; asked == 1 {
-			_ = c.opened(ctx)
+			_ = c.unary(ctx)
 		}
 		return errDown
 	}

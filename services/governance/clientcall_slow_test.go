@@ -36,19 +36,24 @@ func TestBreaker_SlowCallee(t *testing.T) {
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				policy, err := policy.New(c.policy)
+				inForce, err := policy.New(c.policy)
 				if err != nil {
 					t.Fatal(err)
 				}
 				breakers := NewBreakers("caller", BreakerConfig{}, nil, nil)
-				client := newClient(ClientConfig{Callee: "callee", Log: quiet, Policy: policy, Breakers: breakers}.withDefaults())
+				client := newClient(ClientConfig{Callee: "callee", Log: quiet, Policy: inForce, Breakers: breakers}.withDefaults())
 				ctx, done := context.WithTimeout(t.Context(), time.Minute)
 				defer done()
 				// At once, because the window would pass.
 				for range 20 {
 					go func() {
+						ctx, leave := context.WithCancel(ctx)
+						defer leave()
 						_ = client.unary(ctx, "/s.S/M", nil, nil, nil, func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
 							time.Sleep(c.took)
+							if c.answer == codes.Canceled {
+								leave()
+							}
 							return status.Error(c.answer, "chosen")
 						})
 					}()

@@ -63,9 +63,9 @@ func TestFaults_Kinds(t *testing.T) {
 				t.Run(fmt.Sprintf("%s on the %s, streaming %v", c.name, side, streaming), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						metrics := NewMetrics()
-						breakers := NewBreakers("c", BreakerConfig{MinCalls: 1, FailureRatio: 1}, nil, nil)
+						breakers := NewBreakers("c", BreakerConfig{MinCalls: 1, FailureRatio: 0.5}, nil, nil)
 						p := policyOf(t, side+"Faults: ["+strings.Replace(c.fault, "{", "{name: chosen, ", 1)+"]")
-						client := wire(t, echo, ServerConfig{Policy: p, Metrics: metrics}, ClientConfig{Policy: p, Metrics: metrics, Breakers: breakers})
+						client := wire(t, echo, ServerConfig{Policy: p, Metrics: metrics}, ClientConfig{Policy: p, Metrics: metrics, Breakers: breakers, Timeout: c.deadline})
 						ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "x-test", "yes"), c.deadline)
 						defer cancel()
 						start := time.Now()
@@ -186,7 +186,7 @@ func faultless(t testing.TB) map[string]func() {
 			}
 		},
 		"client": func() {
-			called.rule = called.method.rule(p)
+			called.clientRuled = called.method.rule(c)
 			if err := called.invoke(nil, nil, nil, "/a.B/C", invoke, nil); err != nil {
 				t.Error(err)
 			}

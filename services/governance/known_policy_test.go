@@ -5,7 +5,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
@@ -42,40 +41,6 @@ func TestPolicy_PushedWithoutProcess(t *testing.T) {
 	_ = p.Set(&policyv1.EffectivePolicy{Client: []*policyv1.ClientRule{{Breaker: &policyv1.Breaker{FailureRatio: 25}}}})
 	t.Logf("policy_info{version=pushed-7}=%v policy_reloads_total=%v policy_errors_total=%v (in force: %s)", metric(t, metrics, "sandbox_policy_info", "version", "pushed-7"),
 		metric(t, metrics, "sandbox_policy_reloads_total"), metric(t, metrics, "sandbox_policy_errors_total"), p.Version())
-}
-
-// Reproduces: the gauge should repeat the accounting of grpc-go, but grpc-go's budget belongs to the connection: successes of methods WITHOUT
-// retries refill it too.
-func TestRetryBudget_GaugeAgreesWithGRPC(t *testing.T) {
-	knownfailures.Listed(t)
-	metrics := NewMetrics()
-	f := &flaky{code: codes.Unavailable}
-	p := policyOf(t, strings.ReplaceAll(retried, "TestService/*", "TestService/UnaryCall")+"\nconnections: [{retryBudget: {maxTokens: 10, tokenRatio: 1}}]")
-	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: p})
-	f.fails.Store(1000)
-	for range 20 {
-		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
-	}
-	spent := metric(t, metrics, "sandbox_retry_budget_tokens")
-	f.fails.Store(0)
-	// Another method, which has no retries.
-	for range 20 {
-		s, err := client.FullDuplexCall(t.Context())
-		must(t, err)
-		_, _ = s.Recv()
-	}
-	var shown float64
-	pollFor(20*time.Millisecond, func() bool {
-		shown = metric(t, metrics, "sandbox_retry_budget_tokens")
-		return shown > 5
-	})
-	f.served.Store(0)
-	f.fails.Store(1)
-	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
-	t.Logf("spent: %v; after 20 successes of a method without retries the gauge shows %v (at most half: no retries), and grpc-go made %d attempts (%v)", spent, shown, f.served.Load(), err)
-	if shown <= 5 && f.served.Load() > 1 {
-		t.Error("the gauge indicates no retries, but there are retries")
-	}
 }
 
 // Reproduces: the breaker of a policy has no effect on a connection that was dialed without Breakers, and nothing reports it.

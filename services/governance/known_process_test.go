@@ -38,7 +38,6 @@ func TestDial_RacesWithOtherConnections(t *testing.T) {
 // Reproduces: a callee that reports NOT_SERVING still gets calls, because the service config has no healthCheckConfig. Callers notice only
 // through DNS.
 func TestBalancer_NotServingReplica(t *testing.T) {
-	knownfailures.Listed(t)
 	h := health.NewServer()
 	h.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
 	client := wire(t, fake{}, ServerConfig{Health: h}, ClientConfig{})
@@ -50,11 +49,10 @@ func TestBalancer_NotServingReplica(t *testing.T) {
 
 // Reproduces: a call that succeeded after a retry counts as failed if the back-off made it longer than the method's time-out.
 func TestBreaker_RetriedSuccess(t *testing.T) {
-	knownfailures.Listed(t)
 	f := &flaky{code: codes.Unavailable}
 	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
-	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Breakers: breakers, Policy: policyOf(t,
-		"client: [{method: '*/*', deadline: {timeout: 100ms}, retry: {idempotent: true, maxAttempts: 2, initialBackoff: 200ms}}]\nconnections: [{retryBudget: {maxTokens: 1000}}]")})
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Breakers: breakers, Timeout: 100 * time.Millisecond, Policy: policyOf(t,
+		"client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 200ms}}]\nconnections: [{retryBudget: {maxTokens: 1000}}]")})
 	for range 20 {
 		f.fails.Store(1)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

@@ -82,7 +82,6 @@ func TestLeakyBucket_CancelledWaiters(t *testing.T) {
 // Reproduces: if the server tells grpc-go to retry after the caller's deadline, grpc-go sleeps until the deadline and returns
 // DEADLINE_EXCEEDED: the caller loses its time, the reason and the RetryInfo. (Pod is empty here; with a pod name there is no retry at all.)
 func TestPushback_BeyondDeadline(t *testing.T) {
-	knownfailures.Listed(t)
 	p := policyOf(t, `
 server: [{rate: {limits: [{tokenBucket: {rate: 0.01, burst: 1}}]}}]
 client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 1ms, codes: [RESOURCE_EXHAUSTED]}}]
@@ -101,7 +100,6 @@ client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackof
 // Reproduces: the client deadline of a policy is a default, not a maximum, and the context of every handler has a deadline (the caller's, or
 // the server's 10 s). So client[].deadline.timeout has no effect except in the first hop.
 func TestClientDeadline_InsideHandler(t *testing.T) {
-	knownfailures.Listed(t)
 	hung := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()

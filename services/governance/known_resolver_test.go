@@ -97,7 +97,6 @@ func TestResolver_AnswersInline(t *testing.T) {
 // Reproduces: a resolver passed to Dial in Options (the usual way for a scheme that is not registered globally) is not wrapped: retries do
 // not follow the policy, and names are not looked up every 5 s.
 func TestResolver_GivenByOptions(t *testing.T) {
-	knownfailures.Listed(t)
 	f := &flaky{code: codes.Unavailable}
 	addr := tcp(t, f.fake(), ServerConfig{})
 	names := manual.NewBuilderWithScheme("mine")

@@ -27,6 +27,8 @@ type Metrics struct {
 	budget      *prometheus.GaugeVec
 	withheld    *prometheus.CounterVec
 	fallbacks   *prometheus.CounterVec
+	ejections   *prometheus.CounterVec
+	ejected     *prometheus.GaugeVec
 	refused     *prometheus.CounterVec
 	inFlight    *prometheus.GaugeVec
 	queued      *prometheus.CounterVec
@@ -72,9 +74,11 @@ func NewMetrics() *Metrics {
 	m.breakerRejected = counters("breaker_rejected_total", "Calls an open or half-open breaker refused.", "callee", "method")
 	m.concurrencyRejected = counters("concurrency_rejected_total", "Calls refused because too many were in flight.", "callee", "method")
 
-	m.attempts = counters("attempts_total", "Attempts to reach a server; the first of a call, or a retry.", "callee", "method", "kind")
+	m.attempts = counters("attempts_total", "Attempts to reach a server: the first of a call, a retry or a hedge.", "callee", "method", "kind")
 	m.budget = gauges("retry_budget_tokens", "Tokens left; there are no retries at half of the full budget or below.", "callee")
 	m.withheld = counters("retry_withheld_total", "Failed attempts that were not retried because the budget was spent.", "callee", "method")
+	m.ejections = counters("outlier_ejections_total", "Replicas that were ejected because they failed.", "callee", "reason")
+	m.ejected = gauges("outlier_ejected", "Replicas that get no calls now because they failed.", "callee")
 	m.fallbacks = counters("fallbacks_total", "Calls answered by a fallback.", "callee", "method", "code")
 	m.refused = counters("refused_total", "Calls refused on arrival.", "method", "reason")
 	m.inFlight = gauges("bulkhead_in_flight", "Calls being served.", "method")

@@ -193,5 +193,5 @@ func (c *governedConn) send(config string) error {
 }
 
 func (c *client) serviceConfig() string {
-	return serviceConfigFor(c.cfg.Policy.Rules(), c.cfg.Callee, linkedMethods())
+	return serviceConfigFor(c.cfg.Policy.Rules(), c.cfg.Callee, linkedMethods().streams)
 }

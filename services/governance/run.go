@@ -112,7 +112,9 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	}
 	if p.policyFile != nil {
 		methods := servedMethods(server)
-		p.policyFile.Known = func() policy.Known { return policy.Known{Served: methods, Called: linkedMethods(), Callees: p.callees} }
+		p.policyFile.Known = func() policy.Known {
+			return policy.Known{Served: methods, Called: linkedMethods().all, Callees: p.callees}
+		}
 		p.Go(p.policyFile.Watch)
 	}
 	for _, work := range p.work {

@@ -30,7 +30,7 @@ type ServerConfig struct {
 	MaxAge time.Duration
 	// MaxAgeGrace is how much longer the calls on such a connection may take. Default: 10s.
 	MaxAgeGrace time.Duration
-	// Health is served if it is not nil.
+	// Health is the health service. Default: one that reports SERVING.
 	Health *health.Server
 	// Metrics receives the metrics of calls. Default: a registry of its own.
 	Metrics *Metrics
@@ -54,13 +54,16 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Health == nil {
+		c.Health = health.NewServer()
+	}
 	if c.random == nil {
 		c.random = rand.Float64
 	}
 	return c
 }
 
-// Server returns a server with reflection and, if configured, the health service. The caller registers services and calls Serve.
+// Server returns a server with reflection and the health service. The caller registers services and calls Serve.
 func Server(cfg ServerConfig) *grpc.Server {
 	cfg = cfg.withDefaults()
 	transport := insecure.NewCredentials()
@@ -74,9 +77,7 @@ func Server(cfg ServerConfig) *grpc.Server {
 		grpc.ChainStreamInterceptor(governed.streaming),
 	}, tuningOf(cfg.Policy.Rules().Tuning()).server(cfg.MaxAge, cfg.MaxAgeGrace)...)
 	s := grpc.NewServer(append(options, cfg.Options...)...)
-	if cfg.Health != nil {
-		healthv1.RegisterHealthServer(s, cfg.Health)
-	}
+	healthv1.RegisterHealthServer(s, cfg.Health)
 	reflection.Register(s)
 	return s
 }

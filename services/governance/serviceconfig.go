@@ -21,6 +21,12 @@ type serviceConfig struct {
 	LoadBalancing []map[string]any `json:"loadBalancingConfig"`
 	Methods       []methodConfig   `json:"methodConfig,omitempty"`
 	Throttling    *retryThrottling `json:"retryThrottling,omitempty"`
+	Health        *healthCheck     `json:"healthCheckConfig,omitempty"`
+}
+
+// healthCheck makes gRPC watch the health of each replica. The empty service name is that of the whole server.
+type healthCheck struct {
+	Service string `json:"serviceName"`
 }
 
 type methodConfig struct {
@@ -46,13 +52,13 @@ type retryThrottling struct {
 	TokenRatio float64 `json:"tokenRatio"`
 }
 
-// serviceConfigFor converts a policy to the service config of a connection. gRPC has no patterns, so they are matched against the methods of
-// the protos that are linked into this program.
-func serviceConfigFor(rules *policy.Rules, callee string, methods []string) string {
+// serviceConfigFor converts a policy to the service config of a connection. gRPC repeats streams only, because the interceptor repeats unary calls.
+// It has no patterns, so they are matched against the streaming methods of the protos that are linked into this program.
+func serviceConfigFor(rules *policy.Rules, callee string, streams []string) string {
 	conn := rules.Connection(callee)
 	config := serviceConfig{LoadBalancing: []map[string]any{balancerConfig(conn.GetLeastRequest())}}
 	at := map[*policyv1.Retry]int{}
-	for _, method := range methods {
+	for _, method := range streams {
 		retry := rules.Client(callee, method).Retry
 		if retry == nil {
 			continue
@@ -69,6 +75,9 @@ func serviceConfigFor(rules *policy.Rules, callee string, methods []string) stri
 		tokens, ratio := budgetOf(conn)
 		config.Throttling = &retryThrottling{tokens, ratio}
 	}
+	if !conn.GetHealthCheck().GetDisabled() {
+		config.Health = &healthCheck{}
+	}
 	text, err := json.Marshal(config)
 	if err != nil {
 		// The config has only strings and numbers that check has accepted.
@@ -78,10 +87,13 @@ func serviceConfigFor(rules *policy.Rules, callee string, methods []string) stri
 }
 
 func retryPolicyFor(r *policyv1.Retry) retryPolicy {
-	p := retryPolicy{MaxAttempts: r.GetMaxAttempts(), BackoffMultiplier: r.GetMultiplier(), Codes: retriableCodes(r),
-		InitialBackoff: seconds(durationOr(r.GetInitialBackoff(), 50*time.Millisecond)), MaxBackoff: seconds(durationOr(r.GetMaxBackoff(), time.Second))}
-	p.BackoffMultiplier = cmp.Or(p.BackoffMultiplier, 2)
-	return p
+	initial, longest, factor := backoffOf(r)
+	return retryPolicy{MaxAttempts: r.GetMaxAttempts(), BackoffMultiplier: factor, Codes: retriableCodes(r),
+		InitialBackoff: seconds(initial), MaxBackoff: seconds(longest)}
+}
+
+func backoffOf(r *policyv1.Retry) (initial, longest time.Duration, factor float64) {
+	return durationOr(r.GetInitialBackoff(), 50*time.Millisecond), durationOr(r.GetMaxBackoff(), time.Second), cmp.Or(r.GetMultiplier(), 2)
 }
 
 // retriableByDefault are the codes that are retried if the policy names none.
@@ -103,17 +115,23 @@ func budgetOf(c *policyv1.Connection) (tokens, ratio float64) {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.9fs", d.Seconds()) }
 
-// linkedMethods returns all methods of the protos that are linked into this program, as package.Service/Method.
-var linkedMethods = sync.OnceValue(func() (methods []string) {
+// linkedMethods returns the methods of the protos that are linked into this program, as package.Service/Method.
+var linkedMethods = sync.OnceValue(func() (methods struct{ all, streams []string }) {
 	protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {
-				methods = append(methods, string(service.FullName())+"/"+string(service.Methods().Get(j).Name()))
+				m := service.Methods().Get(j)
+				name := string(service.FullName()) + "/" + string(m.Name())
+				methods.all = append(methods.all, name)
+				if m.IsStreamingClient() || m.IsStreamingServer() {
+					methods.streams = append(methods.streams, name)
+				}
 			}
 		}
 		return true
 	})
-	slices.Sort(methods)
+	slices.Sort(methods.all)
+	slices.Sort(methods.streams)
 	return methods
 })

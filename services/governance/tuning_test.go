@@ -173,11 +173,11 @@ connections:
 	got := serviceConfigFor(p, "x", []string{"a.B/C", "a.B/D", "a.B/E", "x.Y/Z"})
 	want := `{"loadBalancingConfig":[{"sandbox_least_request":{"choiceCount":4}}],"methodConfig":[{"name":[{"service":"a.B","method":"C"},{"service":"a.B","method":"E"}],` +
 		`"retryPolicy":{"maxAttempts":4,"initialBackoff":"0.010000000s","maxBackoff":"1.500000000s","backoffMultiplier":3,"retryableStatusCodes":["ABORTED"]}}],` +
-		`"retryThrottling":{"maxTokens":7,"tokenRatio":0.5}}`
+		`"retryThrottling":{"maxTokens":7,"tokenRatio":0.5},"healthCheckConfig":{"serviceName":""}}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if plain := serviceConfigFor((*policy.Policy)(nil).Rules(), "x", linkedMethods()); !strings.Contains(plain, "sandbox_round_robin") || strings.Contains(plain, "retry") {
+	if plain := serviceConfigFor((*policy.Policy)(nil).Rules(), "x", linkedMethods().streams); !strings.Contains(plain, "sandbox_round_robin") || strings.Contains(plain, "retry") {
 		t.Error("without a policy:", plain)
 	}
 }

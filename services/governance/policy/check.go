@@ -39,6 +39,9 @@ func check(p *policyv1.EffectivePolicy) []Problem {
 		at := fmt.Sprintf("connections[%d].", i)
 		c.pattern(at+"callee", conn.GetCallee())
 		c.tuning(at+"tuning.", conn.GetTuning())
+		if o := conn.GetOutlierEjection(); o != nil {
+			c.outliers(at+"outlierEjection.", o)
+		}
 		if b := conn.GetRetryBudget(); b != nil {
 			c.want(b.GetMaxTokens() <= 1000, at+"retryBudget.maxTokens", "must be at most 1000")
 			c.want(inRange(b.GetTokenRatio(), 0, 1000), at+"retryBudget.tokenRatio", "must be from 0 to 1000")
@@ -118,6 +121,19 @@ func (c *checker) client(at string, r *policyv1.ClientRule) {
 	if t := r.GetRetry(); t != nil && t.GetMaxAttempts() != 1 {
 		c.retry(at+"retry.", t)
 	}
+	if h := r.GetHedge(); h != nil && h.GetMaxAttempts() != 1 {
+		c.want(h.GetIdempotent(), at+"hedge.idempotent", "must be true: hedge only methods that may be called twice")
+		c.want(h.GetMaxAttempts() <= 5, at+"hedge.maxAttempts", "must be from 2 (the default) to 5, or 1 for no hedging")
+		c.wantTry(h.GetDelay() != nil, at+"hedge.delay", "is missing", "50ms")
+		c.duration(at+"hedge.delay", h.GetDelay(), time.Millisecond)
+	}
+}
+
+func (c *checker) outliers(at string, o *policyv1.OutlierEjection) {
+	c.want(inRange(o.GetFailureRatio(), 0, 1), at+"failureRatio", "must be a share from 0 (the default, 0.5) to 1")
+	c.duration(at+"baseEjectionTime", o.GetBaseEjectionTime(), 10*time.Millisecond)
+	c.duration(at+"maxEjectionTime", o.GetMaxEjectionTime(), 10*time.Millisecond)
+	c.want(o.GetMaxEjectionPercent() <= 100, at+"maxEjectionPercent", "must be from 1 to 100, or 0 for the default, 50")
 }
 
 // safeToRetry are the codes after which a call can be repeated: it was not executed, or executing it again is harmless.
@@ -133,6 +149,7 @@ func (c *checker) retry(at string, t *policyv1.Retry) {
 	}
 	c.duration(at+"initialBackoff", t.GetInitialBackoff(), time.Microsecond)
 	c.duration(at+"maxBackoff", t.GetMaxBackoff(), time.Microsecond)
+	c.duration(at+"perTryTimeout", t.GetPerTryTimeout(), time.Millisecond)
 	c.want(t.GetMultiplier() == 0 || inRange(t.GetMultiplier(), 1, 100), at+"multiplier", "must be from 1 to 100")
 }
 

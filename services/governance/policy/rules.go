@@ -64,6 +64,8 @@ type ClientRule struct {
 	Breaker *policyv1.Breaker
 	// Retry says when a call is repeated; nil means never.
 	Retry *policyv1.Retry
+	// Hedge says when further attempts start while earlier ones are still running; nil means never.
+	Hedge *policyv1.Hedge
 	// NoFallback means that the fallback of the program is not used.
 	NoFallback bool
 	// Faults are injected into every call.
@@ -162,6 +164,12 @@ func (r *Rules) clientRule(e edge) *ClientRule {
 			c.Retry = t
 			if t.GetMaxAttempts() == 1 {
 				c.Retry = nil
+			}
+		}
+		if h := rule.GetHedge(); h != nil {
+			c.Hedge = h
+			if h.GetMaxAttempts() == 1 {
+				c.Hedge = nil
 			}
 		}
 		if f := rule.GetFallback(); f != nil {

@@ -115,7 +115,11 @@ func (s *Set) Keep(addresses []string) {
 		}
 	}
 	for a, e := range s.all {
-		if kept[a] == nil && e.state.Load() != inUse {
+		if kept[a] != nil {
+			continue
+		}
+		e.gone.Store(true)
+		if e.state.Load() != inUse {
 			s.ejected--
 			// A late outcome must not change the number again.
 			e.state.Store(inUse)
@@ -149,6 +153,7 @@ type Endpoint struct {
 	set     *Set
 	address string
 	state   atomic.Int32
+	gone    atomic.Bool
 	// until is when an ejected endpoint gets its trial call, or when a trial call without an outcome is given up.
 	until atomic.Int64
 
@@ -165,8 +170,14 @@ type Endpoint struct {
 // Address returns the address of the endpoint.
 func (e *Endpoint) Address() string { return e.address }
 
+// Gone reports whether the set has forgotten the endpoint.
+func (e *Endpoint) Gone() bool { return e.gone.Load() }
+
 // Ejected reports whether calls are kept away from the endpoint, or one call tries it.
 func (e *Endpoint) Ejected() bool { return e.state.Load() != inUse }
+
+// Due reports whether it is time for a trial call.
+func (e *Endpoint) Due() bool { return int64(e.set.now()) >= e.until.Load() }
 
 // Admission is how a call was admitted to an endpoint.
 type Admission int

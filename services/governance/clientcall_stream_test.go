@@ -11,7 +11,6 @@ import (
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -41,7 +40,6 @@ func tcp(t *testing.T, service fake, server ServerConfig) (address string) {
 // breaker counts each as a failure of the callee. Only ended streams are counted, so the ratio is 100 %: a healthy service opens the breakers
 // of its callers every 40 s.
 func TestBreaker_StreamsEndedByConnectionAge(t *testing.T) {
-	knownfailures.Listed(t)
 	addr := tcp(t, fake{stream: live}, ServerConfig{MaxAge: time.Second, MaxAgeGrace: 200 * time.Millisecond})
 	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
 	conn, err := Dial("passthrough:///"+addr, ClientConfig{Callee: "chat", Breakers: breakers, Log: quiet})
@@ -75,7 +73,6 @@ func TestBreaker_StreamsEndedByConnectionAge(t *testing.T) {
 // Reproduces: after an outage the breaker of a long-lived streaming method does not close, although every admitted stream is healthy and has
 // received answers: probes count when they END. It admits Probes (5) streams per Window (10 s) forever.
 func TestBreaker_ClosesOnAnsweredStreams(t *testing.T) {
-	knownfailures.Listed(t)
 	addr := tcp(t, fake{stream: live}, ServerConfig{})
 	// By default the window is 10 s.
 	const window = 500 * time.Millisecond
@@ -114,7 +111,6 @@ func TestBreaker_ClosesOnAnsweredStreams(t *testing.T) {
 // Reproduces: MaxConcurrent (100 by default, per callee and method) counts streams while they live, and each refusal counts as a failure: the
 // 101st chat user and the next 20 open the breaker.
 func TestBreaker_StreamsAboveMaxConcurrent(t *testing.T) {
-	knownfailures.Listed(t)
 	addr := tcp(t, fake{stream: live}, ServerConfig{})
 	breakers := NewBreakers("c", BreakerConfig{Open: 100 * time.Millisecond}, nil, nil)
 	conn, err := Dial("passthrough:///"+addr, ClientConfig{Callee: "chat", Breakers: breakers, Log: quiet})
@@ -148,7 +144,6 @@ func TestBreaker_StreamsAboveMaxConcurrent(t *testing.T) {
 // Reproduces: a callee that answers CANCELLED (because its own context was cancelled, or a proxy reset the stream with CANCEL) has a problem;
 // its caller did not cancel.
 func TestBreaker_CalleeAnswersCancelled(t *testing.T) {
-	knownfailures.Listed(t)
 	var served atomic.Int64
 	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
 	client := wire(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
@@ -170,7 +165,6 @@ func TestBreaker_CalleeAnswersCancelled(t *testing.T) {
 
 // Reproduces: calls that are never sent, because the caller's deadline has passed or the request is too large, count as failures of the callee.
 func TestBreaker_CallsNeverSent(t *testing.T) {
-	knownfailures.Listed(t)
 	for name, call := range map[string]func(context.Context, testv1.TestServiceClient) error{
 		"the caller's deadline had passed": func(ctx context.Context, c testv1.TestServiceClient) error {
 			ctx, cancel := context.WithTimeout(ctx, -time.Second)

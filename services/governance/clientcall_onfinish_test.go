@@ -14,12 +14,9 @@ import (
 
 	"google.golang.org/grpc"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
-
-	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
 )
 
 func TestOnFinish_SharedCallOptions(t *testing.T) {
-	knownfailures.Listed(t)
 	addr := tcp(t, fake{stream: func(s duplex) error { return nil }}, ServerConfig{})
 	breakers := NewBreakers("c", BreakerConfig{MaxConcurrent: 1 << 20}, nil, nil)
 	conn, err := Dial("passthrough:///"+addr, ClientConfig{Callee: "x", Breakers: breakers, Log: quiet,

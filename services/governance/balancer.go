@@ -1,0 +1,222 @@
+package governance
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/balancer/leastrequest"
+	"google.golang.org/grpc/balancer/roundrobin"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/serviceconfig"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/outlier"
+)
+
+// Names of the two load-balancing policies of gRPC, extended to see each attempt of a call: an interceptor sees a call once. The picker keeps
+// attempts away from ejected replicas and, for a repeated call, from those that were tried already.
+const (
+	governedRoundRobin   = "sandbox_round_robin"
+	governedLeastRequest = "sandbox_least_request"
+)
+
+// leastRequestChoices is how many replicas are compared for each call. gRPC may draw the same replica twice: with its default of 2, one of
+// three replicas that hangs would still get a ninth of the calls; with 4, one in 81.
+const leastRequestChoices = 4
+
+func balancerConfig(leastRequest bool) map[string]any {
+	if leastRequest {
+		return map[string]any{governedLeastRequest: map[string]int{"choiceCount": leastRequestChoices}}
+	}
+	return map[string]any{governedRoundRobin: struct{}{}}
+}
+
+// gRPC allows the registration of balancers during initialization only.
+func init() {
+	balancer.Register(governedBalancerBuilder{governedRoundRobin, balancer.Get(roundrobin.Name)})
+	balancer.Register(governedBalancerBuilder{governedLeastRequest, balancer.Get(leastrequest.Name)})
+}
+
+type governedBalancerBuilder struct {
+	name string
+	balancer.Builder
+}
+
+// Name returns the name of the balancer, under which gRPC registers it.
+func (b governedBalancerBuilder) Name() string { return b.name }
+
+// Build builds the balancer with a connection that sees attempts.
+func (b governedBalancerBuilder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
+	conn := &balancedConn{ClientConn: cc}
+	return governedBalancer{b.Builder.Build(conn, opts), conn}
+}
+
+// ParseConfig parses the configuration of the balancer.
+func (b governedBalancerBuilder) ParseConfig(text json.RawMessage) (serviceconfig.LoadBalancingConfig, error) {
+	if parser, ok := b.Builder.(balancer.ConfigParser); ok {
+		return parser.ParseConfig(text)
+	}
+	return nil, nil
+}
+
+// governedBalancer notes which replicas there are.
+type governedBalancer struct {
+	balancer.Balancer
+	conn *balancedConn
+}
+
+// UpdateClientConnState passes new replicas on.
+func (b governedBalancer) UpdateClientConnState(s balancer.ClientConnState) error {
+	// gRPC gives each address twice.
+	addresses := slices.Compact(addressesOf(s.ResolverState))
+	b.conn.replicas.Store(&addresses)
+	return b.Balancer.UpdateClientConnState(s)
+}
+
+// balancedConn is what the balancer of gRPC sees as its connection.
+type balancedConn struct {
+	balancer.ClientConn
+	// replicas are the addresses of all replicas.
+	replicas atomic.Pointer[[]string]
+	// known is the last value of replicas that the client's set of endpoints was told.
+	known atomic.Pointer[[]string]
+	// subConns has a *subConn for each balancer.SubConn.
+	subConns sync.Map
+
+	// holding means that held is not empty.
+	holding atomic.Bool
+	heldMu  sync.Mutex
+	held    map[*outlier.Endpoint][]func(balancer.DoneInfo)
+}
+
+// subConn is a connection to one replica.
+type subConn struct {
+	address  string
+	endpoint atomic.Pointer[outlier.Endpoint]
+}
+
+// NewSubConn connects to a replica.
+func (c *balancedConn) NewSubConn(addresses []resolver.Address, opts balancer.NewSubConnOptions) (balancer.SubConn, error) {
+	var made balancer.SubConn
+	listen := opts.StateListener
+	opts.StateListener = func(s balancer.SubConnState) {
+		if s.ConnectivityState == connectivity.Shutdown {
+			c.subConns.Delete(made)
+		}
+		if listen != nil {
+			listen(s)
+		}
+	}
+	made, err := c.ClientConn.NewSubConn(addresses, opts)
+	if err == nil && len(addresses) > 0 {
+		c.subConns.Store(made, &subConn{address: addresses[0].Addr})
+	}
+	return made, err
+}
+
+// UpdateState wraps the new picker.
+func (c *balancedConn) UpdateState(s balancer.State) {
+	s.Picker = governedPicker{s.Picker, c}
+	c.ClientConn.UpdateState(s)
+}
+
+type governedPicker struct {
+	balancer.Picker
+	conn *balancedConn
+}
+
+// mostPicks bounds how often one attempt asks for another replica. In the second half it also accepts replicas that the call has tried already.
+const mostPicks = 32
+
+// Pick picks a replica for an attempt.
+func (p governedPicker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
+	call, ok := info.Ctx.Value(clientCallKey{}).(*clientCall)
+	if !ok {
+		return p.Picker.Pick(info)
+	}
+	p.conn.tell(call.client.outliers)
+	p.conn.releaseDue()
+	for n := 1; ; n++ {
+		result, err := p.Picker.Pick(info)
+		if err != nil {
+			return result, err
+		}
+		e := p.conn.endpoint(result.SubConn, call.client.outliers)
+		admission := outlier.Admitted
+		switch {
+		// If every pick was refused, the last one is used.
+		case e == nil || n == mostPicks:
+		case n <= mostPicks/2 && call.tried(e):
+			admission = outlier.Refused
+		default:
+			admission = e.Admit()
+		}
+		if admission != outlier.Refused {
+			call.attempt(info.Ctx, &result, e, admission)
+			return result, nil
+		}
+		if result.Done != nil {
+			p.conn.hold(e, result.Done)
+		}
+	}
+}
+
+// hold keeps a refused pick open. The picker that prefers replicas with few calls in flight would choose an ejected one, which has none, again and
+// again; with refused picks on its account, it loses that advantage.
+func (c *balancedConn) hold(e *outlier.Endpoint, done func(balancer.DoneInfo)) {
+	if !e.Ejected() {
+		// The call has tried it before.
+		done(balancer.DoneInfo{})
+		return
+	}
+	c.heldMu.Lock()
+	defer c.heldMu.Unlock()
+	if c.held == nil {
+		c.held = map[*outlier.Endpoint][]func(balancer.DoneInfo){}
+	}
+	c.held[e] = append(c.held[e], done)
+	c.holding.Store(true)
+}
+
+// releaseDue ends the refused picks of replicas that can get a call again.
+func (c *balancedConn) releaseDue() {
+	if !c.holding.Load() {
+		return
+	}
+	c.heldMu.Lock()
+	defer c.heldMu.Unlock()
+	for e, all := range c.held {
+		if e.Ejected() && !e.Due() && !e.Gone() {
+			continue
+		}
+		for _, done := range all {
+			done(balancer.DoneInfo{})
+		}
+		delete(c.held, e)
+	}
+	c.holding.Store(len(c.held) > 0)
+}
+
+// tell passes the addresses of all replicas to the set of endpoints, if they have changed.
+func (c *balancedConn) tell(set *outlier.Set) {
+	if now := c.replicas.Load(); now != nil && c.known.Load() != now && c.known.Swap(now) != now {
+		set.Keep(*now)
+	}
+}
+
+func (c *balancedConn) endpoint(conn balancer.SubConn, set *outlier.Set) *outlier.Endpoint {
+	known, ok := c.subConns.Load(conn)
+	if !ok {
+		return nil
+	}
+	r := known.(*subConn)
+	if e := r.endpoint.Load(); e != nil && !e.Gone() {
+		return e
+	}
+	e := set.Of(r.address)
+	r.endpoint.Store(e)
+	return e
+}

@@ -1,0 +1,34 @@
+package governance
+
+import (
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/outlier"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// KindOutlier is the kind of events about replicas that were ejected, or are in use again.
+const KindOutlier = "outlier"
+
+// newOutliers returns the replicas of a callee, which report to metrics, log and events.
+func newOutliers(c *client) *outlier.Set {
+	origin, callee := time.Now(), c.cfg.Callee
+	return outlier.NewSet(func() time.Duration { return time.Since(origin) }, func(change outlier.Change) {
+		c.cfg.Metrics.ejected.WithLabelValues(callee).Set(float64(change.Count))
+		state := "in use"
+		if change.Ejected {
+			state = "ejected"
+			c.cfg.Metrics.ejections.WithLabelValues(callee, change.Class).Inc()
+		}
+		c.log.Warn("replica", "address", change.Address, "state", state, "reason", change.Reason)
+		if c.cfg.Breakers != nil && c.cfg.Breakers.events != nil {
+			c.cfg.Breakers.events.Add(Event{Kind: KindOutlier, Subject: callee + " " + change.Address, Detail: state + ": " + change.Reason,
+				Labels: map[string]string{"caller": c.cfg.Breakers.caller, "callee": callee, "address": change.Address, "state": state}})
+		}
+	})
+}
+
+func outlierConfig(p *policyv1.OutlierEjection) outlier.Config {
+	return outlier.Config{Disabled: p.GetDisabled(), Consecutive: p.GetConsecutiveFailures(), Ratio: p.GetFailureRatio(),
+		Base: p.GetBaseEjectionTime().AsDuration(), Max: p.GetMaxEjectionTime().AsDuration(), MaxPercent: p.GetMaxEjectionPercent()}
+}

@@ -1,0 +1,113 @@
+package governance
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+const (
+	// previousAttempts is the header with the number of earlier attempts of a call. grpc-go sends it with its own retries.
+	previousAttempts = "grpc-previous-rpc-attempts"
+	// pushback is the trailer with which a server says when to repeat a call; a negative number means never.
+	pushback = "grpc-retry-pushback-ms"
+)
+
+// sender makes one attempt of a unary call.
+type sender func(ctx context.Context, reply any, opts ...grpc.CallOption) error
+
+// isRepeated reports whether the call that is being served is a repeated one. What it calls is not repeated in addition: three attempts at each of
+// three levels would make 27 of one.
+func isRepeated(ctx context.Context) bool {
+	return len(metadata.ValueFromIncomingContext(ctx, previousAttempts)) > 0
+}
+
+// withAttempt adds the number of earlier attempts.
+func withAttempt(ctx context.Context, n int) context.Context {
+	if n == 1 {
+		return ctx
+	}
+	return metadata.AppendToOutgoingContext(ctx, previousAttempts, strconv.Itoa(n-1))
+}
+
+// repeat makes attempts until one succeeds, or must not be followed by another one. It never waits for an attempt that would come after the deadline.
+func (c *clientCall) repeat(send sender, reply any) error {
+	p := c.rule.Retry
+	most := int(p.GetMaxAttempts())
+	if isRepeated(c.ctx) {
+		most = 1
+	}
+	for n := 1; ; n++ {
+		var trailer metadata.MD
+		err := c.once(withAttempt(c.ctx, n), p.GetPerTryTimeout().AsDuration(), send, reply, &trailer)
+		if err == nil {
+			c.client.budget.succeeded()
+			return nil
+		}
+		if !c.repeatable(p, err) {
+			return err
+		}
+		more := c.client.budget.failed()
+		delay, ok := delayBefore(p, n, trailer)
+		if n >= most || !ok {
+			return err
+		}
+		if !more {
+			c.method.withheld.Inc()
+			return err
+		}
+		if at, has := c.ctx.Deadline(); has && time.Until(at) <= delay {
+			return err
+		}
+		if pause.For(c.ctx, delay) != nil {
+			return err
+		}
+	}
+}
+
+// once makes one attempt, with a time limit of its own if limit is not 0.
+func (c *clientCall) once(ctx context.Context, limit time.Duration, send sender, reply any, trailer *metadata.MD) error {
+	if limit == 0 {
+		return send(ctx, reply, grpc.Trailer(trailer))
+	}
+	tryCtx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := send(tryCtx, reply, grpc.Trailer(trailer))
+	// The server gives up a little earlier than the client.
+	if rpccode.Of(err) == codes.DeadlineExceeded && ctx.Err() == nil {
+		return errTryTimeout
+	}
+	return err
+}
+
+var errTryTimeout = status.Error(codes.DeadlineExceeded, "an attempt took longer than the per-try time-out")
+
+// repeatable reports whether the policy allows another attempt after an error. An attempt that ran into its own time limit can be repeated always:
+// it is the purpose of the limit.
+func (c *clientCall) repeatable(p *policyv1.Retry, err error) bool {
+	return err == errTryTimeout || slices.Contains(retriableCodes(p), rpccode.Name(rpccode.Of(err))) //nolint:errorlint // our own value
+}
+
+// delayBefore returns the wait before the attempt that follows attempt n. ok is false if the server forbids it.
+func delayBefore(p *policyv1.Retry, n int, trailer metadata.MD) (delay time.Duration, ok bool) {
+	if said := trailer.Get(pushback); len(said) == 1 {
+		ms, err := strconv.ParseInt(said[0], 10, 64)
+		return time.Duration(ms) * time.Millisecond, err == nil && ms >= 0
+	}
+	initial, longest, factor := backoffOf(p)
+	wait := min(float64(longest), float64(initial)*math.Pow(factor, float64(n-1)))
+	const jitter = 0.2
+	return time.Duration(wait * (1 - jitter + 2*jitter*rand.Float64())), true
+}

@@ -1,0 +1,176 @@
+package governance
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
+)
+
+func TestRetry_AnotherReplica(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		callee := newReplicated(t, 3, func(_ context.Context, i int) error {
+			if i == 2 {
+				return nil
+			}
+			return status.Error(codes.Unavailable, "chosen")
+		})
+		client := callee.dial(t, ClientConfig{Policy: policyOf(t,
+			"client: [{retry: {idempotent: true, maxAttempts: 3, initialBackoff: 1ms}}]\nconnections: [{retryBudget: {maxTokens: 1000}, outlierEjection: {disabled: true}}]")})
+		for n := range 30 {
+			if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
+				t.Errorf("call %d: %v, although the third replica works", n, err)
+			}
+		}
+	})
+}
+
+func TestRetry_PerTryTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		client := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+			if calls.Add(1) == 1 {
+				<-ctx.Done()
+			}
+			return &testv1.SimpleResponse{}, ctx.Err()
+		}}, ServerConfig{}, ClientConfig{Policy: policyOf(t, "client: [{retry: {idempotent: true, maxAttempts: 2, initialBackoff: 1ms, perTryTimeout: 100ms}}]")})
+		start := time.Now()
+		if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took < 85*time.Millisecond || took > 110*time.Millisecond {
+			t.Errorf("the call took %s, want about the time-out of one attempt", took)
+		}
+	})
+}
+
+// TestRetry_NotOfARepeatedCall checks that a call which is repeated already is not repeated again by what it calls in turn.
+func TestRetry_NotOfARepeatedCall(t *testing.T) {
+	const repeated = "client: [{retry: {idempotent: true, maxAttempts: 3, initialBackoff: 1ms}}]\nconnections: [{retryBudget: {maxTokens: 1000}}]"
+	for name, policy := range map[string]string{"repeated": repeated,
+		"hedged": "client: [{hedge: {idempotent: true, delay: 1ms, maxAttempts: 3}}]\nconnections: [{retryBudget: {maxTokens: 1000}}]"} {
+		t.Run(name, func(t *testing.T) {
+			var last atomic.Int64
+			back := wire(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+				last.Add(1)
+				return nil, status.Error(codes.Unavailable, "chosen")
+			}}, ServerConfig{}, ClientConfig{Policy: policyOf(t, repeated)})
+			front := wire(t, fake{unary: func(ctx context.Context, req *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+				return back.UnaryCall(ctx, req)
+			}}, ServerConfig{}, ClientConfig{Policy: policyOf(t, policy)})
+			_, _ = front.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+			// The first attempt may be repeated behind, the others not.
+			if got := last.Load(); got > 5 {
+				t.Errorf("the last service was called %d times, want at most 3 and one for each further attempt of the first", got)
+			}
+		})
+	}
+}
+
+func TestRetry_DelayBeyondDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &flaky{code: codes.Unavailable}
+		f.fails.Store(5)
+		client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Second, Policy: policyOf(t, "client: [{retry: {idempotent: true, maxAttempts: 3, initialBackoff: 10s, maxBackoff: 10s}}]")})
+		start := time.Now()
+		_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		if took := time.Since(start); status.Code(err) != codes.Unavailable || took > 10*time.Millisecond {
+			t.Errorf("got %v after %s, want the error of the first attempt at once", err, took)
+		}
+	})
+}
+
+// TestHedge_SlowFirstAttempt checks that the second attempt answers, that the first one is cancelled, and that its metadata tells which it is.
+func TestHedge_SlowFirstAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var attempts []string
+		cancelled := make(chan struct{}, 1)
+		metrics := NewMetrics()
+		client := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+			previous := metadata.ValueFromIncomingContext(ctx, previousAttempts)
+			mu.Lock()
+			attempts = append(attempts, append(previous, "first")[0])
+			first := len(attempts) == 1
+			mu.Unlock()
+			if first {
+				<-ctx.Done()
+				cancelled <- struct{}{}
+				return nil, ctx.Err()
+			}
+			return &testv1.SimpleResponse{Username: "second"}, pause.For(ctx, 5*time.Millisecond)
+		}}, ServerConfig{Pod: "pod-1"}, ClientConfig{Metrics: metrics, Timeout: 10 * time.Second, Policy: policyOf(t, "client: [{hedge: {idempotent: true, delay: 50ms}}]")})
+		start := time.Now()
+		var header metadata.MD
+		got, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}, grpc.Header(&header))
+		if took := time.Since(start); err != nil || got.GetUsername() != "second" || took != 55*time.Millisecond {
+			t.Errorf("%v, %v after %s; want the answer of the second attempt after 55ms", got, err, took)
+		}
+		<-cancelled
+		mu.Lock()
+		defer mu.Unlock()
+		if len(attempts) != 2 || attempts[0] != "first" || attempts[1] != "1" {
+			t.Errorf("attempts %v", attempts)
+		}
+		if n := metric(t, metrics, "sandbox_attempts_total", "kind", "hedge"); n != 1 {
+			t.Errorf("%v hedges counted, want 1", n)
+		}
+	})
+}
+
+func TestHedge_BudgetIsSpent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var served atomic.Int64
+		client := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+			served.Add(1)
+			_ = pause.For(ctx, 100*time.Millisecond)
+			return nil, status.Error(codes.Unavailable, "chosen")
+		}}, ServerConfig{}, ClientConfig{Timeout: 10 * time.Second, Policy: policyOf(t, "client: [{hedge: {idempotent: true, delay: 10ms}}]\nconnections: [{retryBudget: {maxTokens: 10}}]")})
+		for range 20 {
+			_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		}
+		// Five failed attempts leave half of the ten tokens. After that, each call has one attempt.
+		if got := served.Load(); got > 23 {
+			t.Errorf("20 calls made %d attempts", got)
+		}
+	})
+}
+
+// TestRetryBudget_EverySuccessRefills checks that successes of methods without retries refill the budget too.
+func TestRetryBudget_EverySuccessRefills(t *testing.T) {
+	metrics := NewMetrics()
+	f := &flaky{code: codes.Unavailable}
+	p := policyOf(t, strings.ReplaceAll(retried, "TestService/*", "TestService/UnaryCall")+"\nconnections: [{retryBudget: {maxTokens: 10, tokenRatio: 1}}]")
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: p})
+	tokens := func() float64 { return metric(t, metrics, "sandbox_retry_budget_tokens") }
+	f.fails.Store(1000)
+	for range 20 {
+		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	}
+	if got := tokens(); got != 0 {
+		t.Errorf("%v tokens after 20 failures", got)
+	}
+	f.fails.Store(0)
+	for range 20 {
+		s, err := client.FullDuplexCall(t.Context())
+		must(t, err)
+		_, _ = s.Recv()
+	}
+	eventually(t, "the budget is full", func() bool { return tokens() == 10 })
+	f.served.Store(0)
+	f.fails.Store(1)
+	if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil || f.served.Load() != 2 {
+		t.Errorf("%v after %d attempts, want OK after 2", err, f.served.Load())
+	}
+}

@@ -1,0 +1,72 @@
+package governance
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+)
+
+// retryBudget stops retries and hedging while many attempts fail (gRFC A6): each failed attempt of a method with retries takes a token, each success
+// of any method gives a share of one back, and at half of the tokens or below there are no more attempts.
+type retryBudget struct {
+	cfg   ClientConfig
+	gauge prometheus.Gauge
+
+	mu                 sync.Mutex
+	tokens, max, ratio float64
+}
+
+func newRetryBudget(cfg ClientConfig) *retryBudget {
+	b := &retryBudget{cfg: cfg, gauge: cfg.Metrics.budget.WithLabelValues(cfg.Callee)}
+	b.reset()
+	return b
+}
+
+// reset fills the budget. It is called when the policy changes.
+func (b *retryBudget) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.max, b.ratio = budgetOf(b.cfg.Policy.Rules().Connection(b.cfg.Callee))
+	b.tokens = b.max
+	b.gauge.Set(b.tokens)
+}
+
+// succeeded gives a share of a token back.
+func (b *retryBudget) succeeded() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.tokens < b.max {
+		b.tokens = min(b.max, b.tokens+b.ratio)
+		b.gauge.Set(b.tokens)
+	}
+}
+
+// failed takes a token, and reports whether there may be another attempt.
+func (b *retryBudget) failed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tokens = max(0, b.tokens-1)
+	b.gauge.Set(b.tokens)
+	return b.tokens > b.max/2
+}
+
+// enough reports whether there may be another attempt.
+func (b *retryBudget) enough() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tokens > b.max/2
+}
+
+// spend repeats the accounting of grpc-go for an attempt of a stream, which grpc-go itself repeats.
+func (b *retryBudget) spend(c *clientCall, attempt int32, err error) {
+	switch {
+	case err == nil:
+		b.succeeded()
+	case c.rule.Retry == nil || !slices.Contains(retriableCodes(c.rule.Retry), rpccode.Name(rpccode.Of(err))):
+	case !b.failed() && attempt < int32(c.rule.Retry.GetMaxAttempts()):
+		c.method.withheld.Inc()
+	}
+}

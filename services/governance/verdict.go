@@ -1,0 +1,73 @@
+package governance
+
+import (
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+)
+
+// verdict returns what a call, with all of its attempts, says about the callee.
+func (c *clientCall) verdict(err error, took time.Duration) (breaker.Verdict, codes.Code) {
+	code := rpccode.Of(err)
+	if c.attempts.Load() > 1 {
+		// Earlier attempts and the waits in between say nothing about the speed of the callee.
+		took = time.Duration(c.lastTook.Load())
+	}
+	if c.slowAfter > 0 && took > c.slowAfter {
+		// The callee took longer than the time-out of the method, even if its caller waited longer.
+		return c.unlessEjected(breaker.Failure), codes.DeadlineExceeded
+	}
+	switch {
+	case code == codes.Canceled && c.ctx.Err() != nil:
+		return breaker.Neutral, code
+	// The callee answered CANCELLED, and its caller had not cancelled.
+	case code == codes.Canceled:
+		return c.unlessEjected(breaker.Failure), code
+	case !rpccode.IsFailure(code):
+		return breaker.Success, code
+	case exceedsOwnLimit(err), endedByGoAway(err), code == codes.DeadlineExceeded && (c.expired || c.short):
+		return breaker.Neutral, code
+	}
+	return c.unlessEjected(breaker.Failure), code
+}
+
+// unlessEjected makes the failure of a replica that gets no more calls neutral.
+func (c *clientCall) unlessEjected(v breaker.Verdict) breaker.Verdict {
+	if e := c.lastEndpoint.Load(); e != nil && e.Ejected() {
+		return breaker.Neutral
+	}
+	return v
+}
+
+// tellBreaker reports the end of an admitted call.
+func (c *clientCall) tellBreaker(err error, took time.Duration) {
+	b := c.method.breaker
+	v, code := c.verdict(err, took)
+	var counted breaker.Counted
+	switch {
+	case !c.stream:
+		counted = b.Done(c.ticket, v, code)
+	case c.counted.CompareAndSwap(false, true):
+		counted = b.Count(c.ticket, v, code)
+		b.EndStream()
+	default:
+		// Its first message counted as a success.
+		if v == breaker.Failure {
+			counted = b.CountLate(v, code)
+		}
+		b.EndStream()
+	}
+	if e := c.lastEndpoint.Load(); e != nil && v == breaker.Failure {
+		e.OnEject(func() { b.Forgive(counted) })
+	}
+}
+
+// answered counts a stream as a success at its first message: a stream may live for hours, and the breaker should know earlier.
+func (c *clientCall) answered() {
+	if c.admitted && c.stream && !c.counted.Load() && c.counted.CompareAndSwap(false, true) {
+		c.method.breaker.Count(c.ticket, breaker.Success, codes.OK)
+	}
+}
