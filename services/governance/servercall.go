@@ -2,6 +2,8 @@ package governance
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -72,6 +74,18 @@ func (s *server) rule(m *serverMethod) *serverRuled {
 	r.limits = m.rates.Follow(time.Now(), r.rule.Limits)
 	m.ruled.Store(r)
 	return r
+}
+
+// running returns the methods with calls in flight and the number of those calls.
+func (s *server) running() []string {
+	var methods []string
+	for _, m := range s.methods.All() {
+		if n := m.inFlight.Load(); n > 0 {
+			methods = append(methods, fmt.Sprintf("%s (%d)", m.name, n))
+		}
+	}
+	slices.Sort(methods)
+	return methods
 }
 
 func (s *server) shedInForce() *policyv1.Shed { return s.cfg.Policy.Rules().Shed() }

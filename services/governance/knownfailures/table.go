@@ -19,7 +19,6 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestRetry_PodName", Defect: "a server with a pod name sends a header with each error, and grpc-go does not retry such answers"},
 	{Package: "governance", Test: "TestRetry_ThroughRun", Defect: "programs started by Run have a pod name, so none of them is retried"},
 	{Package: "governance", Test: "TestPushback_PodName", Defect: "the pushback of a rate limit is ignored by callers of a server with a pod name"},
-	{Package: "governance", Test: "TestDrainLimit_HandlerIgnoresContext", Defect: "DRAIN_LIMIT does not bound a handler that ignores its context"},
 	{Package: "governance", Test: "TestBreaker_StreamsEndedByConnectionAge", Defect: "streams ended by the server's connection age count as failures of the callee"},
 	{Package: "governance", Test: "TestBreaker_ClosesOnAnsweredStreams", Defect: "probes of long streams count when they end, so the breaker does not close"},
 	{Package: "governance", Test: "TestBreaker_StreamsAboveMaxConcurrent", Defect: "live streams fill MaxConcurrent, and each refusal counts as a failure"},

@@ -34,3 +34,11 @@ func (l *Map[K, V]) Of(key K, make func(K) V) V {
 	l.known.Store(&next)
 	return v
 }
+
+// All returns the values made so far, which must not be changed.
+func (l *Map[K, V]) All() map[K]V {
+	if known := l.known.Load(); known != nil {
+		return *known
+	}
+	return nil
+}
