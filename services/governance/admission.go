@@ -10,9 +10,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
@@ -95,7 +95,7 @@ func (c *serverCall) deadline() error {
 
 // limitRate checks the rate limits, and waits if they say so.
 func (c *serverCall) limitRate() error {
-	turn, refusedFor := limit.Take(time.Now(), c.limits, c.callerIfNeeded())
+	turn, refusedFor := c.method.rates.Take(c.limits, c.callerIfNeeded(), untilDeadline(c.ctx))
 	if refusedFor > 0 {
 		// Clients of gRPC that retry wait this long on their own.
 		pushback := strconv.FormatInt(int64(math.Ceil(float64(refusedFor)/float64(time.Millisecond))), 10)
@@ -103,11 +103,24 @@ func (c *serverCall) limitRate() error {
 		return refusal.New(codes.ResourceExhausted, refusal.ReasonRateLimited, "too many calls of "+c.method.name, refusal.After(refusedFor),
 			refusal.Quota(c.method.name, int64(c.rateInForce())))
 	}
-	if turn > 0 {
-		c.server.cfg.Metrics.queued.WithLabelValues(c.method.name).Add(turn.Seconds())
-		return pause.For(c.ctx, turn)
+	if turn == nil {
+		return nil
+	}
+	since := time.Now()
+	err := turn.Wait(c.ctx)
+	c.server.cfg.Metrics.queued.WithLabelValues(c.method.name).Add(time.Since(since).Seconds())
+	if err != nil {
+		return status.FromContextError(err).Err()
 	}
 	return nil
+}
+
+// untilDeadline returns the time until the deadline of a context, and the longest duration if it has none.
+func untilDeadline(ctx context.Context) time.Duration {
+	if at, has := ctx.Deadline(); has {
+		return time.Until(at)
+	}
+	return math.MaxInt64
 }
 
 func (c *serverCall) callerIfNeeded() string {

@@ -76,9 +76,9 @@ func BenchmarkBreaker(b *testing.B) {
 func limiterOp(b testing.TB, text, caller string) func() {
 	p := policyOf(b, text)
 	var rates limit.Rates
-	limits := rates.Follow(time.Now(), p.Rules().Server("a.B/C").Limits)
+	limits := rates.Follow(p.Rules().Server("a.B/C").Limits)
 	return func() {
-		if _, refused := limit.Take(time.Now(), limits, caller); refused > 0 {
+		if _, refused := rates.Take(limits, caller, time.Second); refused > 0 {
 			b.Fatal("refused")
 		}
 	}

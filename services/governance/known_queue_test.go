@@ -3,10 +3,7 @@ package governance
 import (
 	"context"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -17,67 +14,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
-
-// Reproduces: a leaky bucket lets a call wait for a turn that comes after its deadline, and the turn is spent although no call uses it. If
-// callers wait less than queue/rate, the queue is full of expired calls and the goodput is nearly 0: an outage caused by the limiter.
-func TestLeakyBucket_CallersWithShortDeadlines(t *testing.T) {
-	knownfailures.Listed(t)
-	for _, patience := range []time.Duration{2 * time.Second, 500 * time.Millisecond} {
-		t.Run(patience.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				// Up to 1 s of waiting.
-				s := newServing(t, "server: [{deadline: {margin: 0s}, rate: {limits: [{leakyBucket: {rate: 10, queue: 10}}]}}]")
-				var ok, late, refused atomic.Int64
-				var all sync.WaitGroup
-				const span = 30 * time.Second
-				// This makes 20 calls a second, twice the rate.
-				for start := time.Now(); time.Since(start) < span; time.Sleep(50 * time.Millisecond) {
-					all.Go(func() {
-						ctx, cancel := context.WithTimeout(context.Background(), patience)
-						defer cancel()
-						switch status.Code(s.call(ctx, false, "a.B/C", fine)) {
-						case codes.OK:
-							ok.Add(1)
-						case codes.DeadlineExceeded:
-							late.Add(1)
-						default:
-							refused.Add(1)
-						}
-					})
-				}
-				all.Wait()
-				t.Logf("20/s offered to a limit of 10/s by callers who wait %s: %.1f/s served, %.1f/s waited in vain, %.1f/s refused", patience,
-					float64(ok.Load())/span.Seconds(), float64(late.Load())/span.Seconds(), float64(refused.Load())/span.Seconds())
-				if float64(ok.Load()) < 0.9*10*span.Seconds() {
-					t.Error("less than 90 % of the rate is served")
-				}
-			})
-		})
-	}
-}
-
-// Reproduces: a caller that gives up while waiting does not give its turn back.
-func TestLeakyBucket_CancelledWaiters(t *testing.T) {
-	knownfailures.Listed(t)
-	synctest.Test(t, func(t *testing.T) {
-		s := newServing(t, "server: [{rate: {limits: [{leakyBucket: {rate: 1, queue: 10}}]}}]")
-		must(t, s.call(t.Context(), false, "a.B/C", fine))
-		ctx, cancel := context.WithCancel(t.Context())
-		var all sync.WaitGroup
-		for range 10 {
-			all.Go(func() { _ = s.call(ctx, false, "a.B/C", fine) })
-		}
-		synctest.Wait()
-		cancel()
-		all.Wait()
-		start := time.Now()
-		err := s.call(t.Context(), false, "a.B/C", fine)
-		t.Logf("no caller is waiting; the next call got %v after %s (rate 1/s)", err, time.Since(start))
-		if time.Since(start) > 2*time.Second || err != nil {
-			t.Error("the turns of cancelled callers are still reserved")
-		}
-	})
-}
 
 // Reproduces: if the server tells grpc-go to retry after the caller's deadline, grpc-go sleeps until the deadline and returns
 // DEADLINE_EXCEEDED: the caller loses its time, the reason and the RetryInfo. (Pod is empty here; with a pod name there is no retry at all.)

@@ -71,7 +71,7 @@ func (s *server) rule(m *serverMethod) *serverRuled {
 		return r
 	}
 	r := &serverRuled{rules: rules, rule: rules.Server(m.name), shed: s.shed.Follow(s.shedInForce)}
-	r.limits = m.rates.Follow(time.Now(), r.rule.Limits)
+	r.limits = m.rates.Follow(r.rule.Limits)
 	m.ruled.Store(r)
 	return r
 }

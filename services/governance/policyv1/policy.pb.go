@@ -585,7 +585,7 @@ func (x *TokenBucket) GetBurst() uint32 {
 	return 0
 }
 
-// LeakyBucket lets calls wait for evenly spaced turns, and refuses calls if the queue is full.
+// LeakyBucket lets calls wait for evenly spaced turns. It refuses a call if the queue is full, or if its turn would come after its deadline.
 type LeakyBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Calls per second.
