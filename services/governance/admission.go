@@ -82,6 +82,7 @@ func (c *serverCall) deadline() error {
 		c.ctx, c.cancel = context.WithTimeout(c.ctx, timeout)
 		return nil
 	}
+	c.until = at
 	left := time.Until(at)
 	if left <= 0 {
 		c.server.cfg.Metrics.deadlineRefused.WithLabelValues(c.method.name).Inc()
@@ -95,12 +96,10 @@ func (c *serverCall) deadline() error {
 
 // limitRate checks the rate limits, and waits if they say so.
 func (c *serverCall) limitRate() error {
-	turn, refusedFor := c.method.rates.Take(c.limits, c.callerIfNeeded(), untilDeadline(c.ctx))
-	if refusedFor > 0 {
-		// Clients of gRPC that retry wait this long on their own.
-		pushback := strconv.FormatInt(int64(math.Ceil(float64(refusedFor)/float64(time.Millisecond))), 10)
-		_ = grpc.SetTrailer(c.ctx, metadata.Pairs("grpc-retry-pushback-ms", pushback))
-		return refusal.New(codes.ResourceExhausted, refusal.ReasonRateLimited, "too many calls of "+c.method.name, refusal.After(refusedFor),
+	turn, refused := c.method.rates.Take(c.limits, c.callerIfNeeded(), untilDeadline(c.ctx))
+	if refused.For > 0 {
+		_ = grpc.SetTrailer(c.ctx, metadata.Pairs("grpc-retry-pushback-ms", c.pushback(refused)))
+		return refusal.New(codes.ResourceExhausted, refusal.ReasonRateLimited, "too many calls of "+c.method.name, refusal.After(refused.For),
 			refusal.Quota(c.method.name, int64(c.rateInForce())))
 	}
 	if turn == nil {
@@ -113,6 +112,15 @@ func (c *serverCall) limitRate() error {
 		return status.FromContextError(err).Err()
 	}
 	return nil
+}
+
+// pushback returns the milliseconds after which a client of gRPC that retries on its own tries again. It is -1, which means never, if no attempt
+// can succeed before the caller's deadline: otherwise the client would wait for the deadline, and its caller would not get the reason.
+func (c *serverCall) pushback(refused limit.Refused) string {
+	if !c.until.IsZero() && refused.Turn >= time.Until(c.until) {
+		return "-1"
+	}
+	return strconv.FormatInt(int64(math.Ceil(float64(refused.For)/float64(time.Millisecond))), 10)
 }
 
 // untilDeadline returns the time until the deadline of a context, and the longest duration if it has none.

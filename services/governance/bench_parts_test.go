@@ -78,7 +78,7 @@ func limiterOp(b testing.TB, text, caller string) func() {
 	var rates limit.Rates
 	limits := rates.Follow(p.Rules().Server("a.B/C").Limits)
 	return func() {
-		if _, refused := rates.Take(limits, caller, time.Second); refused > 0 {
+		if _, refused := rates.Take(limits, caller, time.Second); refused.For > 0 {
 			b.Fatal("refused")
 		}
 	}

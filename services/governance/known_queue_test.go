@@ -15,25 +15,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// Reproduces: if the server tells grpc-go to retry after the caller's deadline, grpc-go sleeps until the deadline and returns
-// DEADLINE_EXCEEDED: the caller loses its time, the reason and the RetryInfo. (Pod is empty here; with a pod name there is no retry at all.)
-func TestPushback_BeyondDeadline(t *testing.T) {
-	knownfailures.Listed(t)
-	p := policyOf(t, `
-server: [{rate: {limits: [{tokenBucket: {rate: 0.01, burst: 1}}]}}]
-client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 1ms, codes: [RESOURCE_EXHAUSTED]}}]
-`)
-	client := wire(t, fake{}, ServerConfig{Policy: p}, ClientConfig{Timeout: time.Second, Policy: p})
-	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
-	must(t, err)
-	start := time.Now()
-	_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
-	t.Logf("after %s: %v, reason %q", time.Since(start).Round(time.Millisecond), err, refusal.Reason(err))
-	if refusal.Reason(err) != refusal.ReasonRateLimited {
-		t.Error("the caller does not learn that it is rate limited and when to retry")
-	}
-}
-
 // Reproduces: the client deadline of a policy is a default, not a maximum, and the context of every handler has a deadline (the caller's, or
 // the server's 10 s). So client[].deadline.timeout has no effect except in the first hop.
 func TestClientDeadline_InsideHandler(t *testing.T) {

@@ -96,6 +96,8 @@ type serverCall struct {
 	server *server
 	method *serverMethod
 	ctx    context.Context
+	// until is the caller's deadline; zero if it has none.
+	until time.Time
 	// cancel is nil unless this package set the deadline.
 	cancel  context.CancelFunc
 	span    trace.Span

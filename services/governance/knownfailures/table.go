@@ -24,7 +24,6 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestBreaker_StreamsAboveMaxConcurrent", Defect: "live streams fill MaxConcurrent, and each refusal counts as a failure"},
 	{Package: "governance", Test: "TestBreaker_CalleeAnswersCancelled", Defect: "CANCELLED as the callee's answer is taken for a caller that gave up"},
 	{Package: "governance", Test: "TestBreaker_CallsNeverSent", Defect: "calls that never left the client count as failures of the callee"},
-	{Package: "governance", Test: "TestPushback_BeyondDeadline", Defect: "a pushback beyond the deadline costs the caller its time and the reason"},
 	{Package: "governance", Test: "TestClientDeadline_InsideHandler", Defect: "the client deadline of a policy has no effect where the context has a deadline already"},
 	{Package: "governance", Test: "TestRefusal_LargerThanTrailer", Defect: "a refusal larger than the trailer becomes INTERNAL and opens the breaker"},
 	{Package: "governance", Test: "TestStatus_LongMessage", Defect: "the code of a status with a long message is lost"},

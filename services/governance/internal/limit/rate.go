@@ -112,10 +112,18 @@ func (r *Rates) Follow(policy []*policyv1.RateLimit) []*Rate {
 	return append([]*Rate{}, next...)
 }
 
+// Refused is the delay of a refused call. It is zero if the call is not refused.
+type Refused struct {
+	// For is after how long another attempt with the same patience would be accepted.
+	For time.Duration
+	// Turn is after how long that attempt would have waited for its turn too. Before that, no attempt of the caller can succeed.
+	Turn time.Duration
+}
+
 // Take takes a token from every limit or from none, of those that Follow returned. patience is the time that the caller has left. If the call has
 // to wait, Take returns its turn, which must be waited for; otherwise turn is nil. If a limit refuses, or the turn would come too late for the
-// caller, it returns after how long another attempt would succeed.
-func (r *Rates) Take(limits []*Rate, caller string, patience time.Duration) (turn *Turn, refusedFor time.Duration) {
+// caller, it returns the delay of another attempt.
+func (r *Rates) Take(limits []*Rate, caller string, patience time.Duration) (turn *Turn, refused Refused) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// The clock is read under the lock, so that it does not go back.
@@ -128,19 +136,20 @@ func (r *Rates) Take(limits []*Rate, caller string, patience time.Duration) (tur
 		buckets = append(buckets, b)
 		if wait := b.turn(now, l.pace); wait > 0 {
 			waits = true
-			refusedFor = max(refusedFor, wait-min(l.pace.queue, max(0, patience-1)))
+			refused.For = max(refused.For, wait-min(l.pace.queue, max(0, patience-1)))
+			refused.Turn = max(refused.Turn, wait)
 		}
 	}
 	switch {
-	case refusedFor > 0:
-		return nil, refusedFor
+	case refused.For > 0:
+		return nil, refused
 	case !waits:
 		for _, b := range buckets {
 			b.tokens--
 		}
-		return nil, 0
+		return nil, Refused{}
 	}
-	return r.line(now, limits, buckets), 0
+	return r.line(now, limits, buckets), Refused{}
 }
 
 // line puts a call into the lines of the buckets that have no token for it, and takes a token of the others.

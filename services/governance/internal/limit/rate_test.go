@@ -26,7 +26,7 @@ func follow(policy ...*policyv1.RateLimit) (take func(caller string) bool, limit
 	limits = r.Follow(policy)
 	return func(caller string) bool {
 		turn, refused := r.Take(limits, caller, time.Second)
-		return turn == nil && refused == 0
+		return turn == nil && refused.For == 0
 	}, limits
 }
 
