@@ -20,19 +20,26 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // PodHeader is the response header with the name of the pod that served a call. Failed calls have it too.
 const PodHeader = "x-serving-pod"
 
+// maxStatus bounds the status of a call, its message and its details, in bytes of the trailer. Clients of this package accept 16 KiB of metadata,
+// but proxies and other clients often 8 KiB, in which the rest of the trailer must fit too.
+const maxStatus = 6 << 10
+
 // server governs the calls of one server. Each call passes the same steps: begin starts span and metrics; admit checks callers, deadline,
 // rate, bulkhead and load; handle injects faults and runs the handler; end records the outcome.
 type server struct {
-	cfg     ServerConfig
-	tracer  *tracer
-	pod     metadata.MD
-	shed    limit.Shedder
-	methods oncemap.Map[string, *serverMethod]
+	cfg    ServerConfig
+	tracer *tracer
+	pod    metadata.MD
+	shed   limit.Shedder
+	// statusBytes is the most that the status of a call may take.
+	statusBytes int
+	methods     oncemap.Map[string, *serverMethod]
 }
 
 // serverMethod is the state of one served method: its rule in the current policy, and what is kept across policies.
@@ -54,7 +61,8 @@ type serverRuled struct {
 }
 
 func newServer(cfg ServerConfig) *server {
-	return &server{cfg: cfg, tracer: newTracer(cfg.Tracing), pod: metadata.Pairs(PodHeader, cfg.Pod), shed: limit.Shedder{OnLimit: cfg.Metrics.shedLimit.Set}}
+	return &server{cfg: cfg, tracer: newTracer(cfg.Tracing), pod: metadata.Pairs(PodHeader, cfg.Pod), shed: limit.Shedder{OnLimit: cfg.Metrics.shedLimit.Set},
+		statusBytes: min(maxStatus, int(tuningOf(cfg.Policy.Rules().Tuning()).metadata)/2)}
 }
 
 func (s *server) method(fullMethod, kind string) *serverMethod {
@@ -162,7 +170,7 @@ func (s *server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 		c.method.metrics.sent.Inc()
 	}
 	c.end(err)
-	return reply, err
+	return reply, refusal.Shorten(err, s.statusBytes)
 }
 
 func (c *serverCall) handle(req any, handle grpc.UnaryHandler) (reply any, err error) {
@@ -188,7 +196,7 @@ func (s *server) streaming(srv any, stream grpc.ServerStream, info *grpc.StreamS
 		err = c.handleStream(srv, stream, handle)
 	}
 	c.end(err)
-	return err
+	return refusal.Shorten(err, s.statusBytes)
 }
 
 func (c *serverCall) handleStream(srv any, stream grpc.ServerStream, handle grpc.StreamHandler) (err error) {

@@ -25,8 +25,6 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestBreaker_CalleeAnswersCancelled", Defect: "CANCELLED as the callee's answer is taken for a caller that gave up"},
 	{Package: "governance", Test: "TestBreaker_CallsNeverSent", Defect: "calls that never left the client count as failures of the callee"},
 	{Package: "governance", Test: "TestClientDeadline_InsideHandler", Defect: "the client deadline of a policy has no effect where the context has a deadline already"},
-	{Package: "governance", Test: "TestRefusal_LargerThanTrailer", Defect: "a refusal larger than the trailer becomes INTERNAL and opens the breaker"},
-	{Package: "governance", Test: "TestStatus_LongMessage", Defect: "the code of a status with a long message is lost"},
 	{Package: "governance", Test: "TestBreaker_OneBadReplicaOfThree", Slow: true, Defect: "one bad replica of three opens the breaker for all three (30 s)"},
 	{Package: "governance", Test: "TestDial_TargetWithoutHost", Defect: "with an empty server name no name in the certificate is verified"},
 	{Package: "governance", Test: "TestCaller_UnusualCertificates", Defect: "two SPIFFE URIs, a CA certificate or a DNS name spelt like a URI are accepted as an identity"},

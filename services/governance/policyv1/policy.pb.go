@@ -1254,7 +1254,7 @@ type Tuning struct {
 	// How long a connection may be silent before it is probed, and how long the answer may take; 10s, 3s.
 	KeepaliveTime    *durationpb.Duration `protobuf:"bytes,5,opt,name=keepalive_time,json=keepaliveTime,proto3" json:"keepalive_time,omitempty"`
 	KeepaliveTimeout *durationpb.Duration `protobuf:"bytes,6,opt,name=keepalive_timeout,json=keepaliveTimeout,proto3" json:"keepalive_timeout,omitempty"`
-	// Metadata of one call, in bytes; 16 KiB.
+	// Metadata of one call, in bytes; 16 KiB. A server cuts its errors to half of it, or to 6 KiB if that is less.
 	MaxMetadataBytes uint32 `protobuf:"varint,7,opt,name=max_metadata_bytes,json=maxMetadataBytes,proto3" json:"max_metadata_bytes,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
