@@ -60,7 +60,7 @@ func (c *serverCall) allowed() error {
 		return nil
 	}
 	self := c.server.cfg.Identity.Name()
-	c.server.cfg.Log.WarnContext(c.ctx, "refused a caller", "method", c.method.name, "caller", caller, "server", self)
+	c.method.refusals.warnContext(c.ctx, "refused a caller", "method", c.method.name, "caller", caller, "server", self)
 	return refusal.New(codes.PermissionDenied, refusal.ReasonCallerNotAllowed, fmt.Sprintf("%q may not call %s of %q", caller, c.method.name, self))
 }
 

@@ -51,6 +51,8 @@ type serverMethod struct {
 	inFlight atomic.Int64
 	rates    limit.Rates
 	ruled    atomic.Pointer[serverRuled]
+	// refusals logs the callers that are not on the list.
+	refusals *throttledLog
 }
 
 type serverRuled struct {
@@ -69,7 +71,7 @@ func (s *server) method(fullMethod, kind string) *serverMethod {
 	return s.methods.Of(fullMethod, func(fullMethod string) *serverMethod {
 		name := bareMethod(fullMethod)
 		return &serverMethod{name: name, metrics: s.cfg.Metrics.server.method(kind, name), span: newSpanTemplate(trace.SpanKindServer, name),
-			gauge: s.cfg.Metrics.inFlight.WithLabelValues(name)}
+			gauge: s.cfg.Metrics.inFlight.WithLabelValues(name), refusals: newThrottledLog(s.cfg.Log)}
 	})
 }
 

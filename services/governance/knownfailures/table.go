@@ -38,7 +38,6 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestFault_ZeroPercent", Defect: "a fault of 0 % fails every call"},
 	{Package: "governance", Test: "TestRetryBudget_GaugeAgreesWithGRPC", Defect: "the gauge of the retry budget misses successes of methods without retries"},
 	{Package: "governance", Test: "TestPolicy_BreakerWithoutBreakers", Defect: "the breaker of a policy has no effect on a connection dialed without Breakers"},
-	{Package: "governance", Test: "TestLog_RefusedCallers", Defect: "each refused call is a line of the log"},
 	{Package: "governance", Test: "TestShed_BurstOnIdleServer", Defect: "an idle server sheds most of a small burst"},
 	{Package: "governance", Test: "TestShed_FastAndSlowMethods", Slow: true, Defect: "slow methods lower the limit until fast ones are shed, with no overload (a minute of processor time under the race detector)"},
 	{Package: "governance", Test: "TestMemory_UnknownMethods", Defect: "each invented method of a proxy gets series, a rule and a bucket"},
