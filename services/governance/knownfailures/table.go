@@ -28,7 +28,6 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestBreaker_OneBadReplicaOfThree", Slow: true, Defect: "one bad replica of three opens the breaker for all three (30 s)"},
 	{Package: "governance", Test: "TestDial_TargetWithoutHost", Defect: "with an empty server name no name in the certificate is verified"},
 	{Package: "governance", Test: "TestCaller_UnusualCertificates", Defect: "two SPIFFE URIs, a CA certificate or a DNS name spelt like a URI are accepted as an identity"},
-	{Package: "governance", Test: "TestCallers_EnvoyServices", Defect: "all envoy.service methods are exempt from the list of callers, not only xDS"},
 	{Package: "governance", Test: "TestTracing_ForwardedMetadata", Defect: "forwarded metadata carries two traceparents, and the first, the wrong one, is read"},
 	{Package: "governance", Test: "TestTracing_Baggage", Defect: "W3C baggage is not propagated"},
 	{Package: "governance", Test: "TestResolver_ChangedAttributes", Defect: "an update that changes only attributes is dropped"},

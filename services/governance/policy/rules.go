@@ -14,7 +14,7 @@ import (
 // Rules is an immutable policy. What applies to a method is computed at the first call of the method.
 type Rules struct {
 	source *policyv1.EffectivePolicy
-	// exempt has the patterns of methods that are exempt in addition to alwaysExempt.
+	// exempt has the patterns of methods that are exempt in addition to health and callersOnly.
 	exempt  []string
 	servers oncemap.Map[string, *ServerRule]
 	clients oncemap.Map[edge, *ClientRule]
