@@ -60,8 +60,8 @@ func (c *serverCall) allowed() error {
 		return nil
 	}
 	self := c.server.cfg.Identity.Name()
-	c.method.refusals.warnContext(c.ctx, "refused a caller", "method", c.method.name, "caller", caller, "server", self)
-	return refusal.New(codes.PermissionDenied, refusal.ReasonCallerNotAllowed, fmt.Sprintf("%q may not call %s of %q", caller, c.method.name, self))
+	c.method.refusals.warnContext(c.ctx, "refused a caller", "method", c.name, "caller", caller, "server", self)
+	return refusal.New(codes.PermissionDenied, refusal.ReasonCallerNotAllowed, fmt.Sprintf("%q may not call %s of %q", caller, c.name, self))
 }
 
 // deadline refuses a call whose caller has stopped waiting. It makes sure that the handler has a deadline which leaves time to answer.

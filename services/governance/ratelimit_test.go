@@ -307,8 +307,8 @@ func TestRateLimit_KeptAcrossPolicies(t *testing.T) {
 func TestRateLimit_SeveralLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServing(t, "server: [{rate: {limits: [{tokenBucket: {rate: 1, burst: 5}}, {perCaller: true, tokenBucket: {rate: 1, burst: 1}}]}}]")
-		method := s.server.method("/a.B/C", unaryKind)
-		limits := s.server.rule(method).limits
+		method := s.server.method(s.policy.Rules(), "/a.B/C", unaryKind)
+		limits := s.server.rule(s.policy.Rules(), method, "a.B/C").limits
 		take := func(caller string, want bool, after time.Duration) {
 			t.Helper()
 			_, refused := method.rates.Take(limits, caller, time.Second)

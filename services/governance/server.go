@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -84,6 +85,14 @@ func governedServer(cfg ServerConfig) (*grpc.Server, *server) {
 		healthv1.RegisterHealthServer(s, cfg.Health)
 	}
 	reflection.Register(s)
+	// With the first call, because services are registered until then.
+	governed.registered = sync.OnceValue(func() map[string]bool {
+		all := map[string]bool{}
+		for _, method := range servedMethods(s) {
+			all[method] = true
+		}
+		return all
+	})
 	return s, governed
 }
 

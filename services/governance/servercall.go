@@ -2,13 +2,9 @@ package governance
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -18,8 +14,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
-	"github.com/grpc-sandbox/sandbox/services/governance/policy"
-	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -40,26 +34,10 @@ type server struct {
 	// statusBytes is the most that the status of a call may take.
 	statusBytes int
 	methods     oncemap.Map[string, *serverMethod]
-}
-
-// serverMethod is the state of one served method: its rule in the current policy, and what is kept across policies.
-type serverMethod struct {
-	name     string
-	metrics  *callMetrics
-	span     spanTemplate
-	gauge    prometheus.Gauge
-	inFlight atomic.Int64
-	rates    limit.Rates
-	ruled    atomic.Pointer[serverRuled]
-	// refusals logs the callers that are not on the list.
-	refusals *throttledLog
-}
-
-type serverRuled struct {
-	rules  *policy.Rules
-	rule   *policy.ServerRule
-	limits []*limit.Rate
-	shed   *limit.Shedding
+	// registered returns the methods of the server; nil means that every method is registered.
+	registered func() map[string]bool
+	// unknown has the methods that are not registered, by what applies to them.
+	unknown oncemap.Map[string, *serverMethod]
 }
 
 func newServer(cfg ServerConfig) *server {
@@ -67,45 +45,14 @@ func newServer(cfg ServerConfig) *server {
 		statusBytes: min(maxStatus, int(tuningOf(cfg.Policy.Rules().Tuning()).metadata)/2)}
 }
 
-func (s *server) method(fullMethod, kind string) *serverMethod {
-	return s.methods.Of(fullMethod, func(fullMethod string) *serverMethod {
-		name := bareMethod(fullMethod)
-		return &serverMethod{name: name, metrics: s.cfg.Metrics.server.method(kind, name), span: newSpanTemplate(trace.SpanKindServer, name),
-			gauge: s.cfg.Metrics.inFlight.WithLabelValues(name), refusals: newThrottledLog(s.cfg.Log)}
-	})
-}
-
-func (s *server) rule(m *serverMethod) *serverRuled {
-	rules := s.cfg.Policy.Rules()
-	if r := m.ruled.Load(); r != nil && r.rules == rules {
-		return r
-	}
-	r := &serverRuled{rules: rules, rule: rules.Server(m.name), shed: s.shed.Follow(s.shedInForce)}
-	r.limits = m.rates.Follow(r.rule.Limits)
-	m.ruled.Store(r)
-	return r
-}
-
-// running returns the methods with calls in flight and the number of those calls.
-func (s *server) running() []string {
-	var methods []string
-	for _, m := range s.methods.All() {
-		if n := m.inFlight.Load(); n > 0 {
-			methods = append(methods, fmt.Sprintf("%s (%d)", m.name, n))
-		}
-	}
-	slices.Sort(methods)
-	return methods
-}
-
-func (s *server) shedInForce() *policyv1.Shed { return s.cfg.Policy.Rules().Shed() }
-
 // serverCall is one call, from its arrival to its end.
 type serverCall struct {
 	*serverRuled
 	server *server
 	method *serverMethod
-	ctx    context.Context
+	// name is the name that the client called. It is for logs and errors only, because clients can invent names.
+	name string
+	ctx  context.Context
 	// until is the caller's deadline; zero if it has none.
 	until time.Time
 	// cancel is nil unless this package set the deadline.
@@ -119,8 +66,9 @@ type serverCall struct {
 }
 
 func (s *server) begin(ctx context.Context, fullMethod, kind string) *serverCall {
-	m := s.method(fullMethod, kind)
-	c := &serverCall{serverRuled: s.rule(m), server: s, method: m, started: time.Now(), stream: kind != unaryKind}
+	rules, name := s.cfg.Policy.Rules(), bareMethod(fullMethod)
+	m := s.method(rules, fullMethod, kind)
+	c := &serverCall{serverRuled: s.rule(rules, m, name), server: s, method: m, name: name, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
 	c.ctx, c.span = ctx, noSpan
 	if !c.rule.Exempt {
@@ -138,7 +86,7 @@ func (c *serverCall) end(err error) {
 	c.release(code)
 	took := time.Since(c.started)
 	c.method.metrics.finish(c.ctx, code, took)
-	logCall(c.ctx, c.server.cfg.Log, "served", c.method.name, took, err)
+	logCall(c.ctx, c.server.cfg.Log, "served", c.name, took, err)
 	endSpan(c.span, code, err)
 	if c.cancel != nil {
 		c.cancel()

@@ -39,7 +39,6 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestPolicy_BreakerWithoutBreakers", Defect: "the breaker of a policy has no effect on a connection dialed without Breakers"},
 	{Package: "governance", Test: "TestShed_BurstOnIdleServer", Defect: "an idle server sheds most of a small burst"},
 	{Package: "governance", Test: "TestShed_FastAndSlowMethods", Slow: true, Defect: "slow methods lower the limit until fast ones are shed, with no overload (a minute of processor time under the race detector)"},
-	{Package: "governance", Test: "TestMemory_UnknownMethods", Defect: "each invented method of a proxy gets series, a rule and a bucket"},
 	{Package: "governance", Test: "TestDial_RacesWithOtherConnections", Race: true, Defect: "Dial writes a process-wide variable of grpc-go without a lock"},
 	{Package: "governance", Test: "TestBalancer_NotServingReplica", Defect: "a replica that reports NOT_SERVING gets calls"},
 	{Package: "governance", Test: "TestBreaker_RetriedSuccess", Defect: "a success after a retry counts as a failure when the back-off exceeds the time-out"},
