@@ -170,12 +170,13 @@ func (c *serverCall) shedOrServe() error {
 		c.server.cfg.Metrics.shedRefused.WithLabelValues(c.method.name, priorityName(c.rule.Priority)).Inc()
 		return refusal.New(codes.ResourceExhausted, refusal.ReasonOverloaded, "the server is at its limit", refusal.After(shedRetry))
 	}
-	if permit != nil && c.stream {
+	switch {
+	case !permit.Held():
+	case c.stream:
 		permit.Drop()
-		return nil
-	}
-	if c.permit = permit; permit != nil {
-		c.server.cfg.Metrics.shedCalls.Inc()
+	default:
+		c.permit = permit
+		c.group.inFlight.Inc()
 	}
 	return nil
 }

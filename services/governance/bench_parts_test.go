@@ -114,7 +114,7 @@ func benchShed(b *testing.B) {
 	now := s.Follow(p.Rules().Shed)
 	shared(b, 1, func() {
 		if permit, ok := now.Admit(2); ok {
-			permit.Record()
+			permit.Done(false)
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -30,7 +29,8 @@ type server struct {
 	cfg    ServerConfig
 	tracer *tracer
 	pod    metadata.MD
-	shed   limit.Shedder
+	// shedders has the adaptive limits by group.
+	shedders oncemap.Map[string, *shedGroup]
 	// statusBytes is the most that the status of a call may take.
 	statusBytes int
 	methods     oncemap.Map[string, *serverMethod]
@@ -41,7 +41,7 @@ type server struct {
 }
 
 func newServer(cfg ServerConfig) *server {
-	return &server{cfg: cfg, tracer: newTracer(cfg.Tracing), pod: metadata.Pairs(PodHeader, cfg.Pod), shed: limit.Shedder{OnLimit: cfg.Metrics.shedLimit.Set},
+	return &server{cfg: cfg, tracer: newTracer(cfg.Tracing), pod: metadata.Pairs(PodHeader, cfg.Pod),
 		statusBytes: min(maxStatus, int(tuningOf(cfg.Policy.Rules().Tuning()).metadata)/2)}
 }
 
@@ -62,7 +62,7 @@ type serverCall struct {
 	stream  bool
 	// counted means that the bulkhead counts the call.
 	counted bool
-	permit  adaptivelimiter.Permit
+	permit  limit.Permit
 }
 
 func (s *server) begin(ctx context.Context, fullMethod, kind string) *serverCall {
@@ -95,14 +95,14 @@ func (c *serverCall) end(err error) {
 
 // release gives the permit back. The duration of a cancelled call says nothing about the server's speed.
 func (c *serverCall) release(code codes.Code) {
-	if c.permit == nil {
+	if !c.permit.Held() {
 		return
 	}
-	c.server.cfg.Metrics.shedCalls.Dec()
+	c.group.inFlight.Dec()
 	if code == codes.Canceled {
 		c.permit.Drop()
 	} else {
-		c.permit.Record()
+		c.permit.Done(code != codes.OK)
 	}
 }
 

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,7 +32,15 @@ type serverRuled struct {
 	rules  *policy.Rules
 	rule   *policy.ServerRule
 	limits []*limit.Rate
-	shed   *limit.Shedding
+	// group is the group of methods whose adaptive limit is shed.
+	group *shedGroup
+	shed  *limit.Shedding
+}
+
+// shedGroup is the adaptive limit of a group of methods.
+type shedGroup struct {
+	limit.Shedder
+	inFlight prometheus.Gauge
 }
 
 // unknownMethod is the name in metrics and spans of all methods that are not registered. A server with a handler for unknown methods, such as a
@@ -60,15 +69,32 @@ func (s *server) rule(rules *policy.Rules, m *serverMethod, name string) *server
 	if r := m.ruled.Load(); r != nil && r.rules == rules {
 		return r
 	}
-	r := &serverRuled{rules: rules, shed: s.shed.Follow(s.shedInForce)}
+	r := &serverRuled{rules: rules}
 	if m.name == unknownMethod {
 		r.rule = rules.Unregistered(name)
 	} else {
 		r.rule = rules.Server(name)
 	}
 	r.limits = m.rates.Follow(r.rule.Limits)
+	r.group, r.shed = s.shedding(cmp.Or(r.rule.ShedGroup, m.name))
 	m.ruled.Store(r)
 	return r
+}
+
+// shedding returns a group and its adaptive limit, if the policy in force has one.
+func (s *server) shedding(name string) (*shedGroup, *limit.Shedding) {
+	if s.shedInForce() == nil {
+		// The limits of all groups end, also of those that the policy no longer names.
+		for _, group := range s.shedders.All() {
+			group.Follow(s.shedInForce)
+		}
+		return nil, nil
+	}
+	group := s.shedders.Of(name, func(name string) *shedGroup {
+		limits := s.cfg.Metrics.shedLimit.WithLabelValues(name)
+		return &shedGroup{Shedder: limit.Shedder{OnLimit: limits.Set}, inFlight: s.cfg.Metrics.shedCalls.WithLabelValues(name)}
+	})
+	return group, group.Follow(s.shedInForce)
 }
 
 // running returns the methods with calls in flight and the number of those calls.

@@ -37,8 +37,6 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestFault_ZeroPercent", Defect: "a fault of 0 % fails every call"},
 	{Package: "governance", Test: "TestRetryBudget_GaugeAgreesWithGRPC", Defect: "the gauge of the retry budget misses successes of methods without retries"},
 	{Package: "governance", Test: "TestPolicy_BreakerWithoutBreakers", Defect: "the breaker of a policy has no effect on a connection dialed without Breakers"},
-	{Package: "governance", Test: "TestShed_BurstOnIdleServer", Defect: "an idle server sheds most of a small burst"},
-	{Package: "governance", Test: "TestShed_FastAndSlowMethods", Slow: true, Defect: "slow methods lower the limit until fast ones are shed, with no overload (a minute of processor time under the race detector)"},
 	{Package: "governance", Test: "TestDial_RacesWithOtherConnections", Race: true, Defect: "Dial writes a process-wide variable of grpc-go without a lock"},
 	{Package: "governance", Test: "TestBalancer_NotServingReplica", Defect: "a replica that reports NOT_SERVING gets calls"},
 	{Package: "governance", Test: "TestBreaker_RetriedSuccess", Defect: "a success after a retry counts as a failure when the back-off exceeds the time-out"},
