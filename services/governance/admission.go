@@ -10,9 +10,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
@@ -60,8 +60,8 @@ func (c *serverCall) allowed() error {
 		return nil
 	}
 	self := c.server.cfg.Identity.Name()
-	c.server.cfg.Log.WarnContext(c.ctx, "refused a caller", "method", c.method.name, "caller", caller, "server", self)
-	return refusal.New(codes.PermissionDenied, refusal.ReasonCallerNotAllowed, fmt.Sprintf("%q may not call %s of %q", caller, c.method.name, self))
+	c.method.refusals.warnContext(c.ctx, "refused a caller", "method", c.name, "caller", caller, "server", self)
+	return refusal.New(codes.PermissionDenied, refusal.ReasonCallerNotAllowed, fmt.Sprintf("%q may not call %s of %q", caller, c.name, self))
 }
 
 // deadline refuses a call whose caller has stopped waiting. It makes sure that the handler has a deadline which leaves time to answer.
@@ -82,6 +82,7 @@ func (c *serverCall) deadline() error {
 		c.ctx, c.cancel = context.WithTimeout(c.ctx, timeout)
 		return nil
 	}
+	c.until = at
 	left := time.Until(at)
 	if left <= 0 {
 		c.server.cfg.Metrics.deadlineRefused.WithLabelValues(c.method.name).Inc()
@@ -95,19 +96,39 @@ func (c *serverCall) deadline() error {
 
 // limitRate checks the rate limits, and waits if they say so.
 func (c *serverCall) limitRate() error {
-	turn, refusedFor := limit.Take(time.Now(), c.limits, c.callerIfNeeded())
-	if refusedFor > 0 {
-		// Clients of gRPC that retry wait this long on their own.
-		pushback := strconv.FormatInt(int64(math.Ceil(float64(refusedFor)/float64(time.Millisecond))), 10)
-		_ = grpc.SetTrailer(c.ctx, metadata.Pairs("grpc-retry-pushback-ms", pushback))
-		return refusal.New(codes.ResourceExhausted, refusal.ReasonRateLimited, "too many calls of "+c.method.name, refusal.After(refusedFor),
+	turn, refused := c.method.rates.Take(c.limits, c.callerIfNeeded(), untilDeadline(c.ctx))
+	if refused.For > 0 {
+		_ = grpc.SetTrailer(c.ctx, metadata.Pairs("grpc-retry-pushback-ms", c.pushback(refused)))
+		return refusal.New(codes.ResourceExhausted, refusal.ReasonRateLimited, "too many calls of "+c.method.name, refusal.After(refused.For),
 			refusal.Quota(c.method.name, int64(c.rateInForce())))
 	}
-	if turn > 0 {
-		c.server.cfg.Metrics.queued.WithLabelValues(c.method.name).Add(turn.Seconds())
-		return pause.For(c.ctx, turn)
+	if turn == nil {
+		return nil
+	}
+	since := time.Now()
+	err := turn.Wait(c.ctx)
+	c.server.cfg.Metrics.queued.WithLabelValues(c.method.name).Add(time.Since(since).Seconds())
+	if err != nil {
+		return status.FromContextError(err).Err()
 	}
 	return nil
+}
+
+// pushback returns the milliseconds after which a client of gRPC that retries on its own tries again. It is -1, which means never, if no attempt
+// can succeed before the caller's deadline: otherwise the client would wait for the deadline, and its caller would not get the reason.
+func (c *serverCall) pushback(refused limit.Refused) string {
+	if !c.until.IsZero() && refused.Turn >= time.Until(c.until) {
+		return "-1"
+	}
+	return strconv.FormatInt(int64(math.Ceil(float64(refused.For)/float64(time.Millisecond))), 10)
+}
+
+// untilDeadline returns the time until the deadline of a context, and the longest duration if it has none.
+func untilDeadline(ctx context.Context) time.Duration {
+	if at, has := ctx.Deadline(); has {
+		return time.Until(at)
+	}
+	return math.MaxInt64
 }
 
 func (c *serverCall) callerIfNeeded() string {
@@ -149,12 +170,13 @@ func (c *serverCall) shedOrServe() error {
 		c.server.cfg.Metrics.shedRefused.WithLabelValues(c.method.name, priorityName(c.rule.Priority)).Inc()
 		return refusal.New(codes.ResourceExhausted, refusal.ReasonOverloaded, "the server is at its limit", refusal.After(shedRetry))
 	}
-	if permit != nil && c.stream {
+	switch {
+	case !permit.Held():
+	case c.stream:
 		permit.Drop()
-		return nil
-	}
-	if c.permit = permit; permit != nil {
-		c.server.cfg.Metrics.shedCalls.Inc()
+	default:
+		c.permit = permit
+		c.group.inFlight.Inc()
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"sync"
@@ -217,4 +218,33 @@ func TestAdmit_ReflectionChecksCallersOnly(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client that is refused must not be able to fill the log.
+func TestCallers_RefusalsInLog(t *testing.T) {
+	both(t, func(t *testing.T, streaming bool) {
+		var log bytes.Buffer
+		p := policyOf(t, "server: [{callers: {allow: ['x']}}]")
+		s := &serving{t: t, policy: p, server: newServer(ServerConfig{Policy: p, Log: NewLog(&log, nil)}.withDefaults())}
+		for range 25 {
+			for range 100 {
+				_ = s.call(t.Context(), streaming, "a.B/C", fine)
+			}
+			_ = s.call(t.Context(), streaming, "a.B/Other", fine)
+			time.Sleep(time.Second)
+		}
+		for _, c := range []struct{ method, suppressed string }{{"a.B/C", `"since_the_last":999`}, {"a.B/Other", `"since_the_last":9`}} {
+			lines := 0
+			for line := range strings.Lines(log.String()) {
+				if strings.Contains(line, `"method":"`+c.method+`"`) {
+					if lines++; lines > 1 && !strings.Contains(line, c.suppressed) {
+						t.Errorf("line %d is %s", lines, line)
+					}
+				}
+			}
+			if lines != 3 {
+				t.Errorf("in 25 s the log has %d lines about %s, want 3", lines, c.method)
+			}
+		}
+	})
 }

@@ -77,9 +77,9 @@ func BenchmarkBreaker(b *testing.B) {
 func limiterOp(b testing.TB, text, caller string) func() {
 	p := policyOf(b, text)
 	var rates limit.Rates
-	limits := rates.Follow(time.Now(), p.Rules().Server("a.B/C").Limits)
+	limits := rates.Follow(p.Rules().Server("a.B/C").Limits)
 	return func() {
-		if _, refused := limit.Take(time.Now(), limits, caller); refused > 0 {
+		if _, refused := rates.Take(limits, caller, time.Second); refused.For > 0 {
 			b.Fatal("refused")
 		}
 	}
@@ -115,7 +115,7 @@ func benchShed(b *testing.B) {
 	now := s.Follow(p.Rules().Shed)
 	shared(b, 1, func() {
 		if permit, ok := now.Admit(2); ok {
-			permit.Record()
+			permit.Done(false)
 		}
 	})
 }

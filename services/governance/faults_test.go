@@ -173,14 +173,14 @@ func TestFaults_NoneAllocatesNothing(t *testing.T) {
 func faultless(t testing.TB) map[string]func() {
 	p := policyOf(t, "")
 	s := newServer(ServerConfig{Policy: p, Log: quiet}.withDefaults())
-	served := &serverCall{server: s, method: s.method("/a.B/C", unaryKind), ctx: metadata.NewIncomingContext(t.Context(), metadata.Pairs("x-test", "yes"))}
+	served := &serverCall{server: s, method: s.method(s.cfg.Policy.Rules(), "/a.B/C", unaryKind), ctx: metadata.NewIncomingContext(t.Context(), metadata.Pairs("x-test", "yes"))}
 	handle := func(context.Context, any) (any, error) { return nil, nil }
 	c := newClient(ClientConfig{Callee: "callee", Policy: p, Log: quiet}.withDefaults())
 	called := &clientCall{client: c, method: c.method("/a.B/C", unaryKind), ctx: metadata.AppendToOutgoingContext(t.Context(), "x-test", "yes")}
 	invoke := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return nil }
 	return map[string]func(){
 		"server": func() {
-			served.serverRuled = s.rule(served.method)
+			served.serverRuled = s.rule(s.cfg.Policy.Rules(), served.method, "a.B/C")
 			if _, err := served.handle(nil, handle); err != nil {
 				t.Error(err)
 			}

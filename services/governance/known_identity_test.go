@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
-	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // Reproduces: with an empty server name the name is not checked, where crypto/tls would refuse ("either ServerName or InsecureSkipVerify must
@@ -154,20 +153,6 @@ func TestIdentity_RotationWithoutOverlap(t *testing.T) {
 	mount(t, serverDir, after.issue(serverDNS))
 	eventually(t, "reloaded", func() bool { return server.current.Load().pair.Leaf.CheckSignatureFrom(after.cert) == nil })
 	t.Log("the server has the new authority, the client not yet:", call())
-}
-
-// Reproduces: envoy.service.*/* is exempt from everything, including lists of callers; the README mentions xDS only. An authorization or rate
-// limit service for Envoy that uses this library serves every caller, whatever its policy says.
-func TestCallers_EnvoyServices(t *testing.T) {
-	knownfailures.Listed(t)
-	s := newServing(t, "server: [{callers: {allow: ['"+orderID+"']}, bulkhead: {maxConcurrent: 1}}]")
-	for _, method := range []string{"a.B/C", "envoy.service.auth.v3.Authorization/Check", "envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit", "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"} {
-		err := s.call(t.Context(), false, method, fine)
-		t.Logf("without an identity %s: %v %s", method, status.Code(err), refusal.Reason(err))
-		if err == nil && method != "a.B/C" {
-			t.Error("served, against the list of callers")
-		}
-	}
 }
 
 // Measures how early a caller is refused. Interceptors run after the whole message was read and decoded.

@@ -32,8 +32,8 @@ type Metrics struct {
 	refused     *prometheus.CounterVec
 	inFlight    *prometheus.GaugeVec
 	queued      *prometheus.CounterVec
-	shedLimit   prometheus.Gauge
-	shedCalls   prometheus.Gauge
+	shedLimit   *prometheus.GaugeVec
+	shedCalls   *prometheus.GaugeVec
 	shedRefused *prometheus.CounterVec
 	faults      *prometheus.CounterVec
 
@@ -83,8 +83,8 @@ func NewMetrics() *Metrics {
 	m.refused = counters("refused_total", "Calls refused on arrival.", "method", "reason")
 	m.inFlight = gauges("bulkhead_in_flight", "Calls being served.", "method")
 	m.queued = counters("rate_queued_seconds_total", "Seconds that calls waited in leaky buckets.", "method")
-	m.shedLimit = gauge("shed_limit", "Calls at once that the adaptive limit allows now; 0 when nothing is shed.")
-	m.shedCalls = gauge("shed_in_flight", "Unary calls that hold a place of the adaptive limit now.")
+	m.shedLimit = gauges("shed_limit", "Calls at once that the adaptive limit allows now; 0 when nothing is shed.", "group")
+	m.shedCalls = gauges("shed_in_flight", "Unary calls that hold a place of the adaptive limit now.", "group")
 	m.shedRefused = counters("shed_refused_total", "Calls shed.", "method", "priority")
 	m.faults = counters("faults_injected_total", "Faults injected on purpose.", "side", "method", "fault", "kind")
 

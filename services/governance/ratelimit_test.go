@@ -3,17 +3,19 @@ package governance
 import (
 	"context"
 	"fmt"
-	"math"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -82,12 +84,204 @@ func TestLeakyBucket_SpacesCalls(t *testing.T) {
 		if after, _ := refusal.RetryDelay(refused[0]); (after - 100*time.Millisecond).Abs() > time.Microsecond {
 			t.Errorf("the delay is %s, want 100ms", after)
 		}
-		// A caller that gives up while waiting gets an error.
+	})
+}
+
+// A caller whose deadline is before its turn is refused at once, and takes no turn. The delay in the error is the time after which the same
+// deadline is enough.
+func TestLeakyBucket_TurnAfterDeadline(t *testing.T) {
+	both(t, func(t *testing.T, streaming bool) {
+		s := newServing(t, "server: [{deadline: {margin: 0s}, rate: {limits: [{leakyBucket: {rate: 10, queue: 10}}]}}]")
 		must(t, s.call(t.Context(), streaming, "a.B/C", fine))
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		if err := s.call(ctx, streaming, "a.B/C", fine); status.Code(err) != codes.DeadlineExceeded {
-			t.Error("got", err)
+		for i, c := range []struct {
+			patience, retry time.Duration
+		}{{50 * time.Millisecond, 50 * time.Millisecond}, {100 * time.Millisecond, 0}, {101 * time.Millisecond, -1}} {
+			start := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), c.patience)
+			err := s.call(ctx, streaming, "a.B/C", fine)
+			cancel()
+			if c.retry < 0 {
+				must(t, err)
+				continue
+			}
+			s.refused(err, codes.ResourceExhausted, refusal.ReasonRateLimited, float64(i+1))
+			if after, ok := refusal.RetryDelay(err); !ok || (after-c.retry).Abs() > time.Microsecond || time.Since(start) > 0 {
+				t.Errorf("with %s left: retry after %s, refused after %s", c.patience, after, time.Since(start))
+			}
+		}
+	})
+}
+
+// trailed is a call whose trailer is recorded.
+type trailed struct {
+	grpc.ServerTransportStream
+	trailer metadata.MD
+}
+
+func (*trailed) SetHeader(metadata.MD) error { return nil }
+
+func (s *trailed) SetTrailer(md metadata.MD) error {
+	s.trailer = metadata.Join(s.trailer, md)
+	return nil
+}
+
+func TestPushback(t *testing.T) {
+	for _, c := range []struct {
+		sentence, limit string
+		// 0 means none.
+		patience time.Duration
+		want     string
+	}{
+		{"a client waits for a token", "tokenBucket: {rate: 0.5}", 3 * time.Second, "2000"},
+		{"a token after the deadline is not waited for", "tokenBucket: {rate: 0.5}", 2 * time.Second, "-1"},
+		{"a caller without a deadline waits", "tokenBucket: {rate: 0.01}", 0, "100000"},
+		{"a caller waits until its turn is near", "leakyBucket: {rate: 1, queue: 1}", 3 * time.Second, "1000"},
+		{"a turn after the deadline is not waited for", "leakyBucket: {rate: 1, queue: 1}", 1500 * time.Millisecond, "-1"},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			both(t, func(t *testing.T, streaming bool) {
+				s := newServing(t, "server: [{rate: {limits: [{"+c.limit+"}]}}]")
+				must(t, s.call(t.Context(), streaming, "a.B/C", fine))
+				var waiting sync.WaitGroup
+				if strings.HasPrefix(c.limit, "leaky") {
+					waiting.Go(func() { must(t, s.call(t.Context(), streaming, "a.B/C", fine)) })
+					synctest.Wait()
+				}
+				sent := &trailed{}
+				ctx := grpc.NewContextWithServerTransportStream(t.Context(), sent)
+				if c.patience > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, c.patience)
+					defer cancel()
+				}
+				s.refused(s.call(ctx, streaming, "a.B/C", fine), codes.ResourceExhausted, refusal.ReasonRateLimited, 1)
+				if got := sent.trailer.Get("grpc-retry-pushback-ms"); len(got) != 1 || got[0] != c.want {
+					t.Errorf("the pushback is %q, want %s", got, c.want)
+				}
+				waiting.Wait()
+			})
+		})
+	}
+}
+
+// grpc-go waits for a pushback even if it is beyond the deadline.
+func TestPushback_BeyondDeadline(t *testing.T) {
+	p := policyOf(t, `
+server: [{rate: {limits: [{tokenBucket: {rate: 0.01, burst: 1}}]}}]
+client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 1ms, codes: [RESOURCE_EXHAUSTED]}}]
+`)
+	client := wire(t, fake{}, ServerConfig{Policy: p}, ClientConfig{Timeout: 10 * time.Second, Policy: p})
+	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	must(t, err)
+	start := time.Now()
+	_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	if after, ok := refusal.RetryDelay(err); refusal.Reason(err) != refusal.ReasonRateLimited || !ok || after < 90*time.Second {
+		t.Errorf("got %v, retry after %s", err, after)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Error("the caller waited", took)
+	}
+}
+
+// A limiter must not cause an outage: if callers wait for less time than the queue is long, it serves as many as without a queue.
+func TestLeakyBucket_ImpatientCallers(t *testing.T) {
+	for _, patience := range []time.Duration{2 * time.Second, 500 * time.Millisecond, 20 * time.Millisecond} {
+		t.Run(patience.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				// Up to 1 s of waiting.
+				s := newServing(t, "server: [{deadline: {margin: 0s}, rate: {limits: [{leakyBucket: {rate: 10, queue: 10}}]}}]")
+				var mu sync.Mutex
+				got := map[codes.Code]int{}
+				var all sync.WaitGroup
+				const span = 30 * time.Second
+				// This makes 20 calls a second, twice the rate.
+				for start := time.Now(); time.Since(start) < span; time.Sleep(50 * time.Millisecond) {
+					all.Go(func() {
+						ctx, cancel := context.WithTimeout(context.Background(), patience)
+						defer cancel()
+						code := status.Code(s.call(ctx, false, "a.B/C", fine))
+						mu.Lock()
+						defer mu.Unlock()
+						got[code]++
+					})
+				}
+				all.Wait()
+				if least := int(0.9 * 10 * span.Seconds()); got[codes.OK] < least || got[codes.DeadlineExceeded] > 0 {
+					t.Errorf("%v, want at least %d OK and none that waited in vain", got, least)
+				}
+			})
+		})
+	}
+}
+
+func TestLeakyBucket_CancelledWaiters(t *testing.T) {
+	for _, c := range []struct {
+		sentence, limits string
+		// Of ten that wait, those that cancel.
+		cancels func(i int) bool
+		// How long the last one waits.
+		last time.Duration
+	}{
+		{"with all cancelled, the next call has the first turn", "{leakyBucket: {rate: 1, queue: 10}}", func(int) bool { return true }, time.Second},
+		{"those behind cancelled ones move up", "{leakyBucket: {rate: 1, queue: 10}}", func(i int) bool { return i < 8 }, 3 * time.Second},
+		{"cancelled ones at the end free their places", "{leakyBucket: {rate: 1, queue: 10}}", func(i int) bool { return i >= 8 }, 9 * time.Second},
+		{"in two lines the slower one counts", "{leakyBucket: {rate: 1, queue: 10}}, {leakyBucket: {rate: 2, queue: 20}}", func(i int) bool { return i%2 == 0 }, 6 * time.Second},
+		{"tokens of other limits are given back", "{leakyBucket: {rate: 1, queue: 10}}, {tokenBucket: {rate: 0.001, burst: 12}}", func(i int) bool { return i < 8 }, 3 * time.Second},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			both(t, func(t *testing.T, streaming bool) {
+				s := newServing(t, "server: [{deadline: {timeout: 1h}, rate: {limits: ["+c.limits+"]}}]")
+				must(t, s.call(t.Context(), streaming, "a.B/C", fine))
+				ctx, cancel := context.WithCancel(t.Context())
+				var all sync.WaitGroup
+				var stay int
+				for i := range 10 {
+					mine := t.Context()
+					if c.cancels(i) {
+						mine = ctx
+					} else {
+						stay++
+					}
+					all.Go(func() {
+						err := s.call(mine, streaming, "a.B/C", fine)
+						if want := map[bool]codes.Code{true: codes.Canceled}[c.cancels(i)]; status.Code(err) != want {
+							t.Errorf("call %d: got %v, want %s", i, err, want)
+						}
+					})
+					synctest.Wait()
+				}
+				cancel()
+				synctest.Wait()
+				start := time.Now()
+				must(t, s.call(t.Context(), streaming, "a.B/C", fine))
+				if took := time.Since(start); (took - c.last).Abs() > time.Millisecond {
+					t.Errorf("after %d others, a call waited %s, want %s", stay, took, c.last)
+				}
+				all.Wait()
+				if got := metric(t, s.metrics, "sandbox_rate_queued_seconds_total"); got == 0 {
+					t.Error("the time of waiting is not counted")
+				}
+			})
+		})
+	}
+}
+
+// A line follows a new pace at once.
+func TestLeakyBucket_NewPaceForWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServing(t, "server: [{deadline: {timeout: 1h}, rate: {limits: [{leakyBucket: {rate: 0.01, queue: 5}}]}}]")
+		start := time.Now()
+		must(t, s.call(t.Context(), false, "a.B/C", fine))
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() { must(t, s.call(t.Context(), false, "a.B/C", fine)) })
+		}
+		synctest.Wait()
+		change(t, s.policy, "server: [{rate: {limits: [{leakyBucket: {rate: 10, queue: 5}}]}}]")
+		s.refused(s.call(t.Context(), false, "a.B/C", fine), codes.ResourceExhausted, refusal.ReasonRateLimited, 1)
+		all.Wait()
+		if took := time.Since(start); (took - 500*time.Millisecond).Abs() > time.Millisecond {
+			t.Errorf("five calls waited %s, want 500ms", took)
 		}
 	})
 }
@@ -113,12 +307,13 @@ func TestRateLimit_KeptAcrossPolicies(t *testing.T) {
 func TestRateLimit_SeveralLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServing(t, "server: [{rate: {limits: [{tokenBucket: {rate: 1, burst: 5}}, {perCaller: true, tokenBucket: {rate: 1, burst: 1}}]}}]")
-		limits := s.server.rule(s.server.method("/a.B/C", unaryKind)).limits
+		method := s.server.method(s.policy.Rules(), "/a.B/C", unaryKind)
+		limits := s.server.rule(s.policy.Rules(), method, "a.B/C").limits
 		take := func(caller string, want bool, after time.Duration) {
 			t.Helper()
-			_, refusedFor := limit.Take(time.Now(), limits, caller)
-			if (refusedFor == 0) != want || math.Abs((refusedFor-after).Seconds()) > 1e-6 {
-				t.Errorf("%s: refused for %s, want %s", caller, refusedFor, after)
+			_, refused := method.rates.Take(limits, caller, time.Second)
+			if (refused.For == 0) != want || (refused.For-after).Abs() > time.Microsecond || refused.Turn != refused.For {
+				t.Errorf("%s: refused for %+v, want %s", caller, refused, after)
 			}
 		}
 		take("a", true, 0)

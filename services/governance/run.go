@@ -98,7 +98,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 		listeners = append(listeners, l)
 	}
 	probe := health.NewServer()
-	server := Server(ServerConfig{Pod: cfg.Pod, Identity: p.Identity, Policy: p.Policy, MaxAge: cfg.MaxConnectionAge, MaxAgeGrace: cfg.MaxConnectionGrace,
+	server, governed := governedServer(ServerConfig{Pod: cfg.Pod, Identity: p.Identity, Policy: p.Policy, MaxAge: cfg.MaxConnectionAge, MaxAgeGrace: cfg.MaxConnectionGrace,
 		Health: probe, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log, Options: cfg.Options})
 	healthServer := HealthServer(probe)
 	scrape := &http.Server{Handler: MetricsHandler(p.Metrics), ReadHeaderTimeout: 5 * time.Second}
@@ -132,7 +132,9 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 		<-p.ctx.Done()
 		p.Log.Info("draining", "delay", cfg.DrainDelay.String(), "limit", cfg.DrainLimit.String())
 		p.Events.Add(Event{Kind: KindLifecycle, Subject: cfg.Service, Detail: "draining"})
-		Drain(context.WithoutCancel(p.ctx), server, probe, cfg.DrainDelay, cfg.DrainLimit)
+		if !Drain(context.WithoutCancel(p.ctx), server, probe, cfg.DrainDelay, cfg.DrainLimit) {
+			p.Log.Error("ending with calls in flight, whose handlers ignore their contexts", "methods", governed.running())
+		}
 		healthServer.Stop()
 		last, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), shutdownLimit)
 		defer cancel()

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -30,6 +31,12 @@ func running(t *testing.T, service fake, change func(*Config)) (at Addresses, st
 
 func program(t *testing.T, change func(*Config), register func(*Process, *grpc.Server) error) (at Addresses, stop context.CancelFunc, ended <-chan error) {
 	t.Helper()
+	return logged(t, io.Discard, change, register)
+}
+
+// logged is program with a log, which may be read when the program has ended.
+func logged(t *testing.T, log io.Writer, change func(*Config), register func(*Process, *grpc.Server) error) (at Addresses, stop context.CancelFunc, ended <-chan error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan Addresses, 1), make(chan error, 1)
 	cfg := Config{Service: "test", Pod: "test-0", ListenAddr: "127.0.0.1:0", HealthAddr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0",
@@ -37,7 +44,7 @@ func program(t *testing.T, change func(*Config), register func(*Process, *grpc.S
 	if change != nil {
 		change(&cfg)
 	}
-	go func() { done <- Run(ctx, io.Discard, cfg, register) }()
+	go func() { done <- Run(ctx, log, cfg, register) }()
 	t.Cleanup(cancel)
 	select {
 	case at = <-ready:
@@ -104,31 +111,59 @@ func TestDrain_CallsInFlight(t *testing.T) {
 	}
 }
 
+// A handler that returns when its context ends is waited for. One that ignores it, such as a call of C code or of a driver without contexts, is
+// not.
 func TestDrain_Limit(t *testing.T) {
-	entered := make(chan struct{})
-	at, stop, ended := running(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
-		close(entered)
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}}, func(c *Config) { c.DrainDelay, c.DrainLimit = 0, 100*time.Millisecond })
-	stub := testv1.NewTestServiceClient(plain(t, at.Service))
-	slow := make(chan error, 1)
-	go func() {
-		_, err := stub.UnaryCall(context.Background(), &testv1.SimpleRequest{})
-		slow <- err
-	}()
-	<-entered
-	stop()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(5 * time.Second):
-		t.Error("Run waits for a call that never ends")
-	}
-	if err := <-slow; status.Code(err) != codes.Unavailable {
-		t.Error("the endless call:", err)
+	for _, c := range []struct {
+		sentence string
+		ignores  bool
+		least    time.Duration
+		log      string
+	}{
+		{"a cancelled handler returns", false, 100 * time.Millisecond, ""},
+		{"a handler that ignores its context is left behind", true, 100*time.Millisecond + cancelGrace, unaryMethod + " (1)"},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			entered, release := make(chan struct{}), make(chan struct{})
+			var log bytes.Buffer
+			at, stop, ended := logged(t, &log, func(c *Config) { c.DrainDelay, c.DrainLimit = 0, 100*time.Millisecond }, func(_ *Process, s *grpc.Server) error {
+				testv1.RegisterTestServiceServer(s, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+					close(entered)
+					if !c.ignores {
+						<-ctx.Done()
+						return nil, ctx.Err()
+					}
+					<-release
+					return &testv1.SimpleResponse{}, nil
+				}})
+				return nil
+			})
+			defer close(release)
+			stub := testv1.NewTestServiceClient(plain(t, at.Service))
+			slow := make(chan error, 1)
+			go func() {
+				_, err := stub.UnaryCall(context.Background(), &testv1.SimpleRequest{})
+				slow <- err
+			}()
+			<-entered
+			stopped := time.Now()
+			stop()
+			select {
+			case err := <-ended:
+				must(t, err)
+			case <-time.After(5 * time.Second):
+				t.Fatal("Run waits for a call that never ends")
+			}
+			if took := time.Since(stopped); took < c.least {
+				t.Errorf("Run ended after %s, want at least %s", took, c.least)
+			}
+			if err := <-slow; status.Code(err) != codes.Unavailable {
+				t.Error("the endless call:", err)
+			}
+			if got := strings.Contains(log.String(), "handlers ignore"); got != c.ignores || !strings.Contains(log.String(), c.log) {
+				t.Error("the log is", log.String())
+			}
+		})
 	}
 }
 

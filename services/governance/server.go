@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -65,6 +66,12 @@ func (c ServerConfig) withDefaults() ServerConfig {
 
 // Server returns a server with reflection and the health service. The caller registers services and calls Serve.
 func Server(cfg ServerConfig) *grpc.Server {
+	s, _ := governedServer(cfg)
+	return s
+}
+
+// governedServer is Server, and returns what governs its calls too.
+func governedServer(cfg ServerConfig) (*grpc.Server, *server) {
 	cfg = cfg.withDefaults()
 	transport := insecure.NewCredentials()
 	if cfg.Identity != nil {
@@ -79,7 +86,15 @@ func Server(cfg ServerConfig) *grpc.Server {
 	s := grpc.NewServer(append(options, cfg.Options...)...)
 	healthv1.RegisterHealthServer(s, cfg.Health)
 	reflection.Register(s)
-	return s
+	// With the first call, because services are registered until then.
+	governed.registered = sync.OnceValue(func() map[string]bool {
+		all := map[string]bool{}
+		for _, method := range servedMethods(s) {
+			all[method] = true
+		}
+		return all
+	})
+	return s, governed
 }
 
 // HealthServer returns a server for health checks only, in plaintext, because the kubelet has no client certificate.
@@ -89,9 +104,13 @@ func HealthServer(h *health.Server) *grpc.Server {
 	return s
 }
 
+// cancelGrace is how long handlers may take to return after the limit of a drain has cancelled their contexts.
+const cancelGrace = time.Second
+
 // Drain shuts a server down without failing calls. It reports NOT_SERVING, serves for delay while endpoints and DNS drop this pod, then sends
-// GOAWAY and waits for the calls in flight, at most limit.
-func Drain(ctx context.Context, s *grpc.Server, h *health.Server, delay, limit time.Duration) {
+// GOAWAY and waits for the calls in flight, at most limit. Then it cancels them and gives their handlers a second to return. It returns false
+// if a handler is still running, because it ignores its context.
+func Drain(ctx context.Context, s *grpc.Server, h *health.Server, delay, limit time.Duration) (finished bool) {
 	h.Shutdown()
 	select {
 	case <-time.After(delay):
@@ -104,8 +123,15 @@ func Drain(ctx context.Context, s *grpc.Server, h *health.Server, delay, limit t
 	}()
 	select {
 	case <-done:
+		return true
 	case <-time.After(limit):
-		s.Stop()
-		<-done
+	}
+	// Stop closes the connections. GracefulStop still waits for the handlers.
+	s.Stop()
+	select {
+	case <-done:
+		return true
+	case <-time.After(cancelGrace):
+		return false
 	}
 }

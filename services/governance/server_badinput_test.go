@@ -2,11 +2,14 @@ package governance
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -16,6 +19,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // garbage is a codec whose messages are not protobuf.
@@ -117,5 +122,59 @@ func TestHandlerContextErrors_KeepTheirCode(t *testing.T) {
 				t.Errorf("%s: got %v, want %s", name, err, c.want)
 			}
 		}
+	}
+}
+
+// A status that does not fit into the metadata that a client accepts would arrive as INTERNAL, and bad input of one user would open the breaker
+// for all.
+func TestServer_LargeStatus(t *testing.T) {
+	violations := func(n int32) error {
+		var list []*errdetails.BadRequest_FieldViolation
+		for i := range n {
+			list = append(list, &errdetails.BadRequest_FieldViolation{Field: fmt.Sprintf("lines[%d].quantity", i), Description: "value must be greater than 0"})
+		}
+		return refusal.Fields(list...)
+	}
+	for _, c := range []struct {
+		sentence, policy string
+		err              error
+		code             codes.Code
+	}{
+		{"many violations", "", violations(300), codes.InvalidArgument},
+		{"a long message with percent encoding", "", status.Error(codes.NotFound, string(make([]byte, 6000))), codes.NotFound},
+		{"a long error of a database", "", errors.New(strings.Repeat("pq: ", 10000)), codes.Unknown},
+		{"many violations for a client that accepts little", "tuning: {maxMetadataBytes: 1024}\nconnections: [{tuning: {maxMetadataBytes: 1024}}]", violations(300), codes.InvalidArgument},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			p := policyOf(t, c.policy)
+			answers := fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) { return nil, c.err },
+				stream: func(duplex) error { return c.err }}
+			client := wire(t, answers, ServerConfig{Policy: p}, ClientConfig{Policy: p})
+			_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+			if status.Code(err) != c.code {
+				t.Error("unary:", status.Code(err))
+			}
+			if c.code == codes.InvalidArgument && len(detail[*errdetails.BadRequest](err).GetFieldViolations()) == 0 {
+				t.Error("the caller gets no violation")
+			}
+			stream, err := client.FullDuplexCall(t.Context())
+			must(t, err)
+			if _, err := stream.Recv(); status.Code(err) != c.code {
+				t.Error("stream:", status.Code(err))
+			}
+		})
+	}
+}
+
+func TestBreaker_LargeBadInput(t *testing.T) {
+	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
+	client := wire(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+		return nil, refusal.Field("name", strings.Repeat("ä", 10000))
+	}}, ServerConfig{}, ClientConfig{Breakers: breakers})
+	for range 50 {
+		_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	}
+	if got := breakers.Snapshot()[0]; got.State != StateClosed {
+		t.Error("bad input opened the breaker:", got.State, got.Reason)
 	}
 }

@@ -2,11 +2,8 @@ package governance
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -16,69 +13,45 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
-	"github.com/grpc-sandbox/sandbox/services/governance/policy"
-	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
+
+// maxStatus bounds the status of a call, its message and its details, in bytes of the trailer. Clients of this package accept 16 KiB of metadata,
+// but proxies and other clients often 8 KiB, in which the rest of the trailer must fit too.
+const maxStatus = 6 << 10
 
 // server governs the calls of one server. Each call passes the same steps: begin starts span and metrics; admit checks callers, deadline,
 // rate, bulkhead and load; handle injects faults and runs the handler; end records the outcome.
 type server struct {
-	cfg     ServerConfig
-	tracer  *tracer
-	pod     metadata.MD
-	shed    limit.Shedder
-	methods oncemap.Map[string, *serverMethod]
-}
-
-// serverMethod is the state of one served method: its rule in the current policy, and what is kept across policies.
-type serverMethod struct {
-	name     string
-	metrics  *callMetrics
-	span     spanTemplate
-	gauge    prometheus.Gauge
-	inFlight atomic.Int64
-	rates    limit.Rates
-	ruled    atomic.Pointer[serverRuled]
-}
-
-type serverRuled struct {
-	rules  *policy.Rules
-	rule   *policy.ServerRule
-	limits []*limit.Rate
-	shed   *limit.Shedding
+	cfg    ServerConfig
+	tracer *tracer
+	pod    metadata.MD
+	// shedders has the adaptive limits by group.
+	shedders oncemap.Map[string, *shedGroup]
+	// statusBytes is the most that the status of a call may take.
+	statusBytes int
+	methods     oncemap.Map[string, *serverMethod]
+	// registered returns the methods of the server; nil means that every method is registered.
+	registered func() map[string]bool
+	// unknown has the methods that are not registered, by what applies to them.
+	unknown oncemap.Map[string, *serverMethod]
 }
 
 func newServer(cfg ServerConfig) *server {
-	return &server{cfg: cfg, tracer: newTracer(cfg.Tracing), pod: metadata.Pairs(PodHeader, cfg.Pod), shed: limit.Shedder{OnLimit: cfg.Metrics.shedLimit.Set}}
+	return &server{cfg: cfg, tracer: newTracer(cfg.Tracing), pod: metadata.Pairs(PodHeader, cfg.Pod),
+		statusBytes: min(maxStatus, int(tuningOf(cfg.Policy.Rules().Tuning()).metadata)/2)}
 }
-
-func (s *server) method(fullMethod, kind string) *serverMethod {
-	return s.methods.Of(fullMethod, func(fullMethod string) *serverMethod {
-		name := bareMethod(fullMethod)
-		return &serverMethod{name: name, metrics: s.cfg.Metrics.server.method(kind, name), span: newSpanTemplate(trace.SpanKindServer, name),
-			gauge: s.cfg.Metrics.inFlight.WithLabelValues(name)}
-	})
-}
-
-func (s *server) rule(m *serverMethod) *serverRuled {
-	rules := s.cfg.Policy.Rules()
-	if r := m.ruled.Load(); r != nil && r.rules == rules {
-		return r
-	}
-	r := &serverRuled{rules: rules, rule: rules.Server(m.name), shed: s.shed.Follow(s.shedInForce)}
-	r.limits = m.rates.Follow(time.Now(), r.rule.Limits)
-	m.ruled.Store(r)
-	return r
-}
-
-func (s *server) shedInForce() *policyv1.Shed { return s.cfg.Policy.Rules().Shed() }
 
 // serverCall is one call, from its arrival to its end.
 type serverCall struct {
 	*serverRuled
 	server *server
 	method *serverMethod
-	ctx    context.Context
+	// name is the name that the client called. It is for logs and errors only, because clients can invent names.
+	name string
+	ctx  context.Context
+	// until is the caller's deadline; zero if it has none.
+	until time.Time
 	// cancel is nil unless this package set the deadline.
 	cancel  context.CancelFunc
 	span    trace.Span
@@ -86,12 +59,13 @@ type serverCall struct {
 	stream  bool
 	// counted means that the bulkhead counts the call.
 	counted bool
-	permit  adaptivelimiter.Permit
+	permit  limit.Permit
 }
 
 func (s *server) begin(ctx context.Context, fullMethod, kind string) *serverCall {
-	m := s.method(fullMethod, kind)
-	c := &serverCall{serverRuled: s.rule(m), server: s, method: m, started: time.Now(), stream: kind != unaryKind}
+	rules, name := s.cfg.Policy.Rules(), bareMethod(fullMethod)
+	m := s.method(rules, fullMethod, kind)
+	c := &serverCall{serverRuled: s.rule(rules, m, name), server: s, method: m, name: name, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
 	c.ctx, c.span = ctx, noSpan
 	if !c.rule.Exempt {
@@ -109,7 +83,7 @@ func (c *serverCall) end(err error) {
 	c.release(code)
 	took := time.Since(c.started)
 	c.method.metrics.finish(c.ctx, code, took)
-	logCall(c.ctx, c.server.cfg.Log, "served", c.method.name, took, err)
+	logCall(c.ctx, c.server.cfg.Log, "served", c.name, took, err)
 	endSpan(c.span, code, err)
 	if c.cancel != nil {
 		c.cancel()
@@ -118,14 +92,14 @@ func (c *serverCall) end(err error) {
 
 // release gives the permit back. The duration of a cancelled call says nothing about the server's speed.
 func (c *serverCall) release(code codes.Code) {
-	if c.permit == nil {
+	if !c.permit.Held() {
 		return
 	}
-	c.server.cfg.Metrics.shedCalls.Dec()
+	c.group.inFlight.Dec()
 	if code == codes.Canceled {
 		c.permit.Drop()
 	} else {
-		c.permit.Record()
+		c.permit.Done(code != codes.OK)
 	}
 }
 
@@ -140,7 +114,7 @@ func (s *server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 		c.method.metrics.sent.Inc()
 	}
 	c.end(err)
-	return reply, err
+	return reply, refusal.Shorten(err, s.statusBytes)
 }
 
 func (c *serverCall) handle(req any, handle grpc.UnaryHandler) (reply any, err error) {
@@ -165,7 +139,7 @@ func (s *server) streaming(srv any, stream grpc.ServerStream, info *grpc.StreamS
 	}
 	marked.end(err)
 	c.end(err)
-	return err
+	return refusal.Shorten(err, s.statusBytes)
 }
 
 func (c *serverCall) handleStream(srv any, stream grpc.ServerStream, handle grpc.StreamHandler) (err error) {

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"context"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,10 @@ func newThrottledLog(log *slog.Logger) *throttledLog {
 }
 
 func (s *throttledLog) warn(what string, args ...any) {
+	s.warnContext(context.Background(), what, args...)
+}
+
+func (s *throttledLog) warnContext(ctx context.Context, what string, args ...any) {
 	if !s.pace.Allow() {
 		s.silent.Add(1)
 		return
@@ -31,5 +36,5 @@ func (s *throttledLog) warn(what string, args ...any) {
 	if more := s.silent.Swap(0); more > 0 {
 		args = append(args, "since_the_last", more)
 	}
-	s.log.Warn(what, args...)
+	s.log.WarnContext(ctx, what, args...)
 }

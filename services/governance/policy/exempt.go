@@ -2,14 +2,21 @@ package policy
 
 import "github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
 
-// alwaysExempt are methods to which no policy, breaker or fault ever applies, neither when served nor when called. Without health checks the
-// platform would kill the pod before the effect of a fault can be seen, and without control methods a fault could not be removed.
-var alwaysExempt = []string{"grpc.health.v1.Health/*", "grpc.reflection.*/*", "grpc.channelz.*/*", "envoy.service.*/*"}
+// health are the methods to which nothing in a policy ever applies: without health checks the platform would kill the pod before the effect of a
+// fault can be seen.
+var health = []string{"grpc.health.v1.Health/*"}
 
-// callersOnly are the exempt methods to which lists of callers apply: they reveal details of the process, and the platform does not need them.
-var callersOnly = []string{"grpc.reflection.*/*", "grpc.channelz.*/*"}
+// callersOnly are the methods to which no policy, breaker or fault ever applies, neither when served nor when called, except lists of callers:
+// they reveal details of the process or of the whole system, and the platform does not need them. A client needs aggregated discovery to find any
+// service at all. Other services of Envoy, such as authorization, are services like any other.
+var callersOnly = []string{
+	"grpc.reflection.v1.ServerReflection/*",
+	"grpc.reflection.v1alpha.ServerReflection/*",
+	"grpc.channelz.v1.Channelz/*",
+	"envoy.service.discovery.v3.AggregatedDiscoveryService/*",
+}
 
 // Exempt reports whether no part of the policy applies to a method, except lists of callers to some.
 func (r *Rules) Exempt(method string) bool {
-	return pattern.MatchesAny(alwaysExempt, method) || pattern.MatchesAny(r.exempt, method)
+	return pattern.MatchesAny(health, method) || pattern.MatchesAny(callersOnly, method) || pattern.MatchesAny(r.exempt, method)
 }

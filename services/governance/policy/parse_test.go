@@ -84,7 +84,7 @@ func TestParse_LineAndField(t *testing.T) {
 		{"broken YAML", "client:\n\t- x", "line 2: file:"},
 		{"two documents", "version: a\n---\nversion: b\n", "file: has more than one document"},
 		{"aliases", "server: &x [{method: '*/*'}]\nclient: *x\n", "line 2: client: is an alias"},
-		{"limits that contradict each other", "shed: {minLimit: 30}", "line 1: shed: needs minLimit <= initialLimit <= maxLimit, and they are 30, 20 and 200"},
+		{"limits that contradict each other", "shed: {minLimit: 300}", "line 1: shed: needs minLimit <= initialLimit <= maxLimit, and they are 300, 300 and 200"},
 		{"a window that gRPC ignores", "tuning: {streamWindowBytes: 1000}", "line 1: tuning.streamWindowBytes: must be from 65536"},
 		{"too much", strings.Repeat("#", maxBytes+1), "file: has 1048577 bytes"},
 		{"several mistakes", "client:\n- breaker: {failureRatio: 2}\n- breaker: {failureRatio: 3}\n", "line 3: client[1].breaker.failureRatio"},

@@ -14,7 +14,7 @@ import (
 // Rules is an immutable policy. What applies to a method is computed at the first call of the method.
 type Rules struct {
 	source *policyv1.EffectivePolicy
-	// exempt has the patterns of methods that are exempt in addition to alwaysExempt.
+	// exempt has the patterns of methods that are exempt in addition to health and callersOnly.
 	exempt  []string
 	servers oncemap.Map[string, *ServerRule]
 	clients oncemap.Map[edge, *ClientRule]
@@ -37,6 +37,8 @@ type ServerRule struct {
 	Limits []*policyv1.RateLimit
 	// Priority is the share of the adaptive limit that the method may use.
 	Priority policyv1.Priority
+	// ShedGroup is the group of methods with which it shares that limit; empty means none.
+	ShedGroup string
 	// Exempt methods are health, reflection and control. Nothing here applies to them, except lists of callers to some.
 	Exempt bool
 	// Faults are injected into every call.
@@ -128,6 +130,9 @@ func (r *Rules) serverRule(method string) *ServerRule {
 		}
 		if p := rule.GetPriority(); p != policyv1.Priority_PRIORITY_UNSPECIFIED {
 			s.Priority = p
+		}
+		if g := rule.GetShedGroup(); g != "" {
+			s.ShedGroup = g
 		}
 	}
 	s.Faults = fault.ForMethod(r.source.GetServerFaults(), "", method)

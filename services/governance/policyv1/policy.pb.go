@@ -25,7 +25,7 @@ const (
 )
 
 // Priority is the share of the adaptive limit that a method may use: low 60 %, normal 90 %, high and critical all of it. A critical call is
-// never shed.
+// never shed: a long poll, for example, whose duration says nothing about load.
 type Priority int32
 
 const (
@@ -94,7 +94,7 @@ type EffectivePolicy struct {
 	Server []*ServerRule `protobuf:"bytes,2,rep,name=server,proto3" json:"server,omitempty"`
 	// How outgoing calls are treated.
 	Client []*ClientRule `protobuf:"bytes,3,rep,name=client,proto3" json:"client,omitempty"`
-	// Adaptive concurrency limit of the whole process; none if unset.
+	// Adaptive concurrency limit of each method or group of methods; none if unset.
 	Shed *Shed `protobuf:"bytes,4,opt,name=shed,proto3" json:"shed,omitempty"`
 	// Faults injected into received and into outgoing calls.
 	ServerFaults []*Fault `protobuf:"bytes,5,rep,name=server_faults,json=serverFaults,proto3" json:"server_faults,omitempty"`
@@ -194,13 +194,16 @@ func (x *EffectivePolicy) GetTuning() *Tuning {
 }
 
 type ServerRule struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Method        string                 `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
-	Deadline      *ServerDeadline        `protobuf:"bytes,2,opt,name=deadline,proto3" json:"deadline,omitempty"`
-	Bulkhead      *Bulkhead              `protobuf:"bytes,3,opt,name=bulkhead,proto3" json:"bulkhead,omitempty"`
-	Rate          *RateLimits            `protobuf:"bytes,4,opt,name=rate,proto3" json:"rate,omitempty"`
-	Priority      Priority               `protobuf:"varint,5,opt,name=priority,proto3,enum=policy.v1.Priority" json:"priority,omitempty"`
-	Callers       *Callers               `protobuf:"bytes,6,opt,name=callers,proto3" json:"callers,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Method   string                 `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	Deadline *ServerDeadline        `protobuf:"bytes,2,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	Bulkhead *Bulkhead              `protobuf:"bytes,3,opt,name=bulkhead,proto3" json:"bulkhead,omitempty"`
+	Rate     *RateLimits            `protobuf:"bytes,4,opt,name=rate,proto3" json:"rate,omitempty"`
+	Priority Priority               `protobuf:"varint,5,opt,name=priority,proto3,enum=policy.v1.Priority" json:"priority,omitempty"`
+	Callers  *Callers               `protobuf:"bytes,6,opt,name=callers,proto3" json:"callers,omitempty"`
+	// Methods of one group share an adaptive limit, of which their priorities are shares. Put methods together that do similar work: a slow one among
+	// fast ones looks like an overload. Empty means that the method has a limit of its own.
+	ShedGroup     string `protobuf:"bytes,7,opt,name=shed_group,json=shedGroup,proto3" json:"shed_group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -275,6 +278,13 @@ func (x *ServerRule) GetCallers() *Callers {
 		return x.Callers
 	}
 	return nil
+}
+
+func (x *ServerRule) GetShedGroup() string {
+	if x != nil {
+		return x.ShedGroup
+	}
+	return ""
 }
 
 type ServerDeadline struct {
@@ -585,7 +595,7 @@ func (x *TokenBucket) GetBurst() uint32 {
 	return 0
 }
 
-// LeakyBucket lets calls wait for evenly spaced turns, and refuses calls if the queue is full.
+// LeakyBucket lets calls wait for evenly spaced turns. It refuses a call if the queue is full, or if its turn would come after its deadline.
 type LeakyBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Calls per second.
@@ -685,9 +695,11 @@ func (x *Callers) GetAllow() []string {
 	return nil
 }
 
+// Shed limits concurrent calls to what the process can handle, which it learns from how long they take. Without any calls to learn from, and while
+// there are few, the limit is initial_limit: it is as large as the bursts that an idle server accepts.
 type Shed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Concurrent calls; 1, 200 and 20.
+	// Concurrent calls; 1, 200 and 50.
 	MinLimit      uint32 `protobuf:"varint,1,opt,name=min_limit,json=minLimit,proto3" json:"min_limit,omitempty"`
 	MaxLimit      uint32 `protobuf:"varint,2,opt,name=max_limit,json=maxLimit,proto3" json:"max_limit,omitempty"`
 	InitialLimit  uint32 `protobuf:"varint,3,opt,name=initial_limit,json=initialLimit,proto3" json:"initial_limit,omitempty"`
@@ -1498,7 +1510,7 @@ type Tuning struct {
 	// How long a connection may be silent before it is probed, and how long the answer may take; 10s, 3s.
 	KeepaliveTime    *durationpb.Duration `protobuf:"bytes,5,opt,name=keepalive_time,json=keepaliveTime,proto3" json:"keepalive_time,omitempty"`
 	KeepaliveTimeout *durationpb.Duration `protobuf:"bytes,6,opt,name=keepalive_timeout,json=keepaliveTimeout,proto3" json:"keepalive_timeout,omitempty"`
-	// Metadata of one call, in bytes; 16 KiB.
+	// Metadata of one call, in bytes; 16 KiB. A server cuts its errors to half of it, or to 6 KiB if that is less.
 	MaxMetadataBytes uint32 `protobuf:"varint,7,opt,name=max_metadata_bytes,json=maxMetadataBytes,proto3" json:"max_metadata_bytes,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1944,7 +1956,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\rserver_faults\x18\x05 \x03(\v2\x10.policy.v1.FaultR\fserverFaults\x125\n" +
 	"\rclient_faults\x18\x06 \x03(\v2\x10.policy.v1.FaultR\fclientFaults\x127\n" +
 	"\vconnections\x18\a \x03(\v2\x15.policy.v1.ConnectionR\vconnections\x12)\n" +
-	"\x06tuning\x18\b \x01(\v2\x11.policy.v1.TuningR\x06tuning\"\x96\x02\n" +
+	"\x06tuning\x18\b \x01(\v2\x11.policy.v1.TuningR\x06tuning\"\xb5\x02\n" +
 	"\n" +
 	"ServerRule\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x125\n" +
@@ -1952,7 +1964,9 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\bbulkhead\x18\x03 \x01(\v2\x13.policy.v1.BulkheadR\bbulkhead\x12)\n" +
 	"\x04rate\x18\x04 \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\x12/\n" +
 	"\bpriority\x18\x05 \x01(\x0e2\x13.policy.v1.PriorityR\bpriority\x12,\n" +
-	"\acallers\x18\x06 \x01(\v2\x12.policy.v1.CallersR\acallers\"\xd6\x01\n" +
+	"\acallers\x18\x06 \x01(\v2\x12.policy.v1.CallersR\acallers\x12\x1d\n" +
+	"\n" +
+	"shed_group\x18\a \x01(\tR\tshedGroup\"\xd6\x01\n" +
 	"\x0eServerDeadline\x12\x1a\n" +
 	"\brequired\x18\x01 \x01(\bR\brequired\x123\n" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x121\n" +

@@ -4,26 +4,31 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// maxCallers bounds the memory that callers can use. If there are more, callers with full buckets are forgotten; if there are none, new
-// callers share one bucket.
+// maxCallers bounds the memory that callers can use. If there are more, the one that has been silent the longest is forgotten, if its bucket is
+// full again; otherwise new callers share one bucket.
 const maxCallers = 4096
 
 // Rate is one limit of one method. It has one bucket, or one for each caller.
 type Rate struct {
 	perCaller bool
-
-	mu      sync.Mutex
+	// The rest is guarded by the mutex of its Rates.
 	pace    pace
 	shared  *bucket
-	callers map[string]*bucket
+	callers *simplelru.LRU[string, *bucket]
 }
 
-func newRate(p *policyv1.RateLimit) *Rate {
-	l := &Rate{perCaller: p.GetPerCaller(), pace: paceOf(p), callers: map[string]*bucket{}}
-	l.shared = newBucket(l.pace)
+func newRate(now time.Time, p *policyv1.RateLimit) *Rate {
+	l := &Rate{perCaller: p.GetPerCaller(), pace: paceOf(p)}
+	l.shared = newBucket(now, l.pace)
+	if l.perCaller {
+		// It fails only for a negative size.
+		l.callers, _ = simplelru.NewLRU[string, *bucket](maxCallers, nil)
+	}
 	return l
 }
 
@@ -38,43 +43,40 @@ func (l *Rate) sameKind(p *policyv1.RateLimit) bool {
 	return l.perCaller == p.GetPerCaller() && l.pace.leaky == (p.GetLeakyBucket() != nil)
 }
 
+// follow changes the pace and keeps the tokens that were used.
 func (l *Rate) follow(now time.Time, p *policyv1.RateLimit) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.pace == paceOf(p) {
+	next := paceOf(p)
+	if l.pace == next {
 		return
 	}
-	l.pace = paceOf(p)
-	l.shared.follow(now, l.pace)
-	for _, b := range l.callers {
-		b.follow(now, l.pace)
+	all := []*bucket{l.shared}
+	if l.perCaller {
+		all = append(all, l.callers.Values()...)
 	}
+	for _, b := range all {
+		b.refill(now, l.pace)
+		b.first()
+	}
+	l.pace = next
 }
 
-// bucketOf returns the caller's bucket and the current pace.
-func (l *Rate) bucketOf(now time.Time, caller string) (*bucket, pace) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// bucketOf returns the caller's bucket.
+func (l *Rate) bucketOf(now time.Time, caller string) *bucket {
 	if !l.perCaller {
-		return l.shared, l.pace
+		return l.shared
 	}
-	b, known := l.callers[caller]
-	if known {
-		return b, l.pace
+	if b, known := l.callers.Get(caller); known {
+		return b
 	}
-	if len(l.callers) >= maxCallers {
-		for name, b := range l.callers {
-			if b.full(now, l.pace) {
-				delete(l.callers, name)
-			}
+	if l.callers.Len() >= maxCallers {
+		if _, oldest, _ := l.callers.GetOldest(); !oldest.full(now, l.pace) {
+			return l.shared
 		}
-		if len(l.callers) >= maxCallers {
-			return l.shared, l.pace
-		}
+		l.callers.RemoveOldest()
 	}
-	b = newBucket(l.pace)
-	l.callers[caller] = b
-	return b, l.pace
+	b := newBucket(now, l.pace)
+	l.callers.Add(caller, b)
+	return b
 }
 
 // Rates are all limits of one method. They follow the policy, and keep their buckets as long as they stay of the same kind.
@@ -84,9 +86,10 @@ type Rates struct {
 }
 
 // Follow returns the limits under a policy. They stay in force until the next call of Follow.
-func (r *Rates) Follow(now time.Time, policy []*policyv1.RateLimit) []*Rate {
+func (r *Rates) Follow(policy []*policyv1.RateLimit) []*Rate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
 	old := r.all
 	next := make([]*Rate, 0, len(policy))
 	for _, p := range policy {
@@ -98,7 +101,7 @@ func (r *Rates) Follow(now time.Time, policy []*policyv1.RateLimit) []*Rate {
 			}
 		}
 		if kept < 0 {
-			next = append(next, newRate(p))
+			next = append(next, newRate(now, p))
 			continue
 		}
 		old[kept].follow(now, p)
@@ -109,24 +112,57 @@ func (r *Rates) Follow(now time.Time, policy []*policyv1.RateLimit) []*Rate {
 	return append([]*Rate{}, next...)
 }
 
-// Take takes a token from every limit or from none. If a limit refuses, it returns after how long all of them would accept.
-func Take(now time.Time, limits []*Rate, caller string) (turn, refusedFor time.Duration) {
-	if len(limits) > 1 {
-		for _, l := range limits {
-			b, pace := l.bucketOf(now, caller)
-			refusedFor = max(refusedFor, b.retryAfter(now, pace))
-		}
-		if refusedFor > 0 {
-			return 0, refusedFor
-		}
-	}
+// Refused is the delay of a refused call. It is zero if the call is not refused.
+type Refused struct {
+	// For is after how long another attempt with the same patience would be accepted.
+	For time.Duration
+	// Turn is after how long that attempt would have waited for its turn too. Before that, no attempt of the caller can succeed.
+	Turn time.Duration
+}
+
+// Take takes a token from every limit or from none, of those that Follow returned. patience is the time that the caller has left. If the call has
+// to wait, Take returns its turn, which must be waited for; otherwise turn is nil. If a limit refuses, or the turn would come too late for the
+// caller, it returns the delay of another attempt.
+func (r *Rates) Take(limits []*Rate, caller string, patience time.Duration) (turn *Turn, refused Refused) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	// The clock is read under the lock, so that it does not go back.
+	now := time.Now()
+	// Most methods have one or two limits.
+	var few [2]*bucket
+	buckets, waits := few[:0], false
 	for _, l := range limits {
-		b, pace := l.bucketOf(now, caller)
-		t, refused := b.take(now, pace)
-		if refused > 0 {
-			return 0, refused
+		b := l.bucketOf(now, caller)
+		buckets = append(buckets, b)
+		if wait := b.turn(now, l.pace); wait > 0 {
+			waits = true
+			refused.For = max(refused.For, wait-min(l.pace.queue, max(0, patience-1)))
+			refused.Turn = max(refused.Turn, wait)
 		}
-		turn = max(turn, t)
 	}
-	return turn, 0
+	switch {
+	case refused.For > 0:
+		return nil, refused
+	case !waits:
+		for _, b := range buckets {
+			b.tokens--
+		}
+		return nil, Refused{}
+	}
+	return r.line(now, limits, buckets), Refused{}
+}
+
+// line puts a call into the lines of the buckets that have no token for it, and takes a token of the others.
+func (r *Rates) line(now time.Time, limits []*Rate, buckets []*bucket) *Turn {
+	t := &Turn{rates: r, woken: make(chan struct{}, 1)}
+	for i, b := range buckets {
+		p := place{limit: limits[i], bucket: b}
+		if b.turn(now, limits[i].pace) > 0 {
+			p.at = b.line.PushBack(t)
+		} else {
+			b.tokens--
+		}
+		t.places = append(t.places, p)
+	}
+	return t
 }

@@ -1,0 +1,31 @@
+package governance
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+)
+
+// TestClientDeadline_InsideHandler checks that the deadline of a policy is a maximum, also in a handler, whose context always has a deadline.
+func TestClientDeadline_InsideHandler(t *testing.T) {
+	hung := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}, ServerConfig{}, ClientConfig{Policy: policyOf(t, "client: [{deadline: {timeout: 100ms}}]")})
+	// Buffered, because the caller may have left before the second hop ends.
+	measured := make(chan time.Duration, 1)
+	front := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+		start := time.Now()
+		_, err := hung.UnaryCall(ctx, &testv1.SimpleRequest{})
+		measured <- time.Since(start)
+		return &testv1.SimpleResponse{}, err
+	}}, ServerConfig{}, ClientConfig{Timeout: 3 * time.Second})
+	_, _ = front.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	took := <-measured
+	t.Logf("policy of the second hop: 100ms; it took %s", took.Round(10*time.Millisecond))
+	if took > 500*time.Millisecond {
+		t.Error("the policy's time-out has no effect")
+	}
+}
