@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -13,6 +14,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
@@ -22,6 +25,9 @@ type ClientConfig struct {
 	Callee string
 	// ServerName is the DNS name that the server's certificate must have. Default: the host of the target.
 	ServerName string
+	// ServerIdentity is the SPIFFE ID that the server's certificate must have in addition to the name, as a pattern like those of a list of
+	// callers: spiffe://sandbox.local/ns/shop/sa/*. Default: the name is enough.
+	ServerIdentity string
 	// Identity is our certificate; nil means plaintext.
 	Identity *Identity
 	// Timeout is the deadline of a unary call that has none, if the policy does not set one. Default: 1s.
@@ -62,9 +68,9 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 	}
 	cfg = cfg.withDefaults()
 	cfg.ServerName = cmp.Or(cfg.ServerName, hostOf(target))
-	transport := insecure.NewCredentials()
-	if cfg.Identity != nil {
-		transport = credentials.NewTLS(cfg.Identity.ClientTLS(cfg.ServerName))
+	transport, err := cfg.transport()
+	if err != nil {
+		return nil, fmt.Errorf("dialing %s: %w", target, err)
 	}
 	c := newClient(cfg)
 	options := append([]grpc.DialOption{
@@ -83,4 +89,19 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 		return nil, fmt.Errorf("dialing %s: %w", target, err)
 	}
 	return conn, nil
+}
+
+// transport returns the credentials of the connection.
+func (c ClientConfig) transport() (credentials.TransportCredentials, error) {
+	switch {
+	case c.ServerIdentity != "" && (!strings.HasPrefix(c.ServerIdentity, "spiffe://") || pattern.Check(c.ServerIdentity) != nil):
+		return nil, remedy.Errorf(remedy.Value("spiffe://sandbox.local/ns/shop/sa/*"), "reading ServerIdentity: %q is not a pattern of SPIFFE IDs", c.ServerIdentity)
+	case c.ServerIdentity != "" && c.Identity == nil:
+		return nil, remedy.New("a server has no identity in plaintext", remedy.Advice("set Identity, or leave ServerIdentity empty"))
+	case c.Identity == nil:
+		return insecure.NewCredentials(), nil
+	case c.ServerName == "":
+		return nil, remedy.New("the target has no host with which to verify the server's certificate", remedy.Advice("set ServerName to a DNS name in that certificate"))
+	}
+	return credentials.NewTLS(c.Identity.clientTLS(c.ServerName, c.ServerIdentity)), nil
 }

@@ -1,10 +1,8 @@
 package governance
 
 import (
-	"net"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,17 +20,6 @@ const lookupInterval = 5 * time.Second
 
 // shortenMinLookupInterval changes the interval for the whole process, because grpc-go has only one.
 var shortenMinLookupInterval = sync.OnceFunc(func() { dns.SetMinResolutionInterval(minLookupInterval) })
-
-// hostOf returns the host of a target: dns:///userservice-headless.shop.svc:8443 has userservice-headless.shop.svc.
-func hostOf(target string) string {
-	if u, err := url.Parse(target); err == nil && u.Scheme != "" && strings.HasPrefix(u.Path, "/") {
-		target = strings.TrimPrefix(u.Path, "/")
-	}
-	if host, _, err := net.SplitHostPort(target); err == nil {
-		return host
-	}
-	return target
-}
 
 // resolver wraps gRPC's own resolver. It passes on the addresses with the service config of the policy, and passes them on again when the
 // policy changes, so that open connections follow it.

@@ -32,8 +32,6 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestRefusal_LargerThanTrailer", Defect: "a refusal larger than the trailer becomes INTERNAL and opens the breaker"},
 	{Package: "governance", Test: "TestStatus_LongMessage", Defect: "the code of a status with a long message is lost"},
 	{Package: "governance", Test: "TestBreaker_OneBadReplicaOfThree", Slow: true, Defect: "one bad replica of three opens the breaker for all three (30 s)"},
-	{Package: "governance", Test: "TestDial_TargetWithoutHost", Defect: "with an empty server name no name in the certificate is verified"},
-	{Package: "governance", Test: "TestCaller_UnusualCertificates", Defect: "two SPIFFE URIs, a CA certificate or a DNS name spelt like a URI are accepted as an identity"},
 	{Package: "governance", Test: "TestCallers_EnvoyServices", Defect: "all envoy.service methods are exempt from the list of callers, not only xDS"},
 	{Package: "governance", Test: "TestTracing_ForwardedMetadata", Defect: "forwarded metadata carries two traceparents, and the first, the wrong one, is read"},
 	{Package: "governance", Test: "TestTracing_Baggage", Defect: "W3C baggage is not propagated"},

@@ -1,0 +1,69 @@
+package governance
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+)
+
+func TestDial_TargetWithoutHost(t *testing.T) {
+	ca := newAuthority(t)
+	client, _ := identity(t, ca.issue("loadgen.shop.svc"), nil)
+	server, _ := identity(t, ca.issue(serverDNS), nil)
+	_, port, err := net.SplitHostPort(tcp(t, fake{}, ServerConfig{Identity: server}))
+	must(t, err)
+	for _, target := range []string{":" + port, "passthrough:///:" + port, "dns:///:" + port, "unix:///run/x.sock", "unix:x.sock", "unix-abstract:x"} {
+		if _, err := Dial(target, ClientConfig{Callee: "x", Identity: client, Log: quiet}); err == nil || !strings.Contains(remedy.Line(err, nil), "try: set ServerName") {
+			t.Errorf("%s with an identity: got %v", target, err)
+		}
+		for _, c := range []ClientConfig{{Callee: "x", Log: quiet}, {Callee: "x", Log: quiet, Identity: client, ServerName: serverDNS}} {
+			conn, err := Dial(target, c)
+			must(t, err)
+			_ = conn.Close()
+		}
+	}
+	conn, err := Dial(":"+port, ClientConfig{Callee: "x", Identity: client, ServerName: serverDNS, Log: quiet})
+	must(t, err)
+	defer conn.Close()
+	if _, err := testv1.NewTestServiceClient(conn).UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
+		t.Error("with a server name:", err)
+	}
+}
+
+func TestDial_ServerIdentity(t *testing.T) {
+	ca := newAuthority(t)
+	client, _ := identity(t, ca.issue("loadgen.shop.svc"), nil)
+	for _, c := range []struct {
+		sentence string
+		ids      []string
+		want     string
+		code     codes.Code
+	}{
+		{"the server has the identity", []string{users}, users, codes.OK},
+		{"the server has an identity that the pattern matches", []string{users}, "spiffe://sandbox.local/ns/shop/sa/*", codes.OK},
+		{"without a required identity the name is enough", []string{users}, "", codes.OK},
+		{"the server has another identity", []string{orders}, users, codes.Unavailable},
+		{"the server has the identity in another namespace", []string{visitor}, "spiffe://sandbox.local/ns/shop/sa/*", codes.Unavailable},
+		{"the server has no identity", nil, "spiffe://*", codes.Unavailable},
+		{"the server has two identities", []string{users, orders}, users, codes.Unavailable},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			server, _ := identity(t, ca.issue(serverDNS, c.ids...), nil)
+			stub := wire(t, fake{}, ServerConfig{Identity: server}, ClientConfig{Identity: client, ServerName: serverDNS, ServerIdentity: c.want})
+			if _, err := stub.UnaryCall(t.Context(), &testv1.SimpleRequest{}); status.Code(err) != c.code {
+				t.Errorf("got %v, want %s", err, c.code)
+			}
+		})
+	}
+	for pattern, id := range map[string]*Identity{serverDNS: client, "spiffe://[": client, users: nil} {
+		if _, err := Dial("x:1", ClientConfig{Callee: "x", Identity: id, ServerIdentity: pattern}); err == nil || !strings.Contains(remedy.Line(err, nil), "try: ") {
+			t.Errorf("%s: got %v", pattern, err)
+		}
+	}
+}
