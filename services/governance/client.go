@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
@@ -44,6 +45,9 @@ type ClientConfig struct {
 	Tracing trace.TracerProvider
 	// Log receives log records. Default: slog.Default().
 	Log *slog.Logger
+	// Resolvers are used before the registered ones, for the targets of their schemes. Give resolvers here and not in Options, so that they
+	// follow the policy. The scheme dns, which is also that of a target without a scheme, has a resolver of this package.
+	Resolvers []resolver.Builder
 	// Options are applied last.
 	Options []grpc.DialOption
 }
@@ -62,12 +66,15 @@ func (c ClientConfig) withDefaults() ClientConfig {
 // Dial returns a connection whose calls are governed. It connects with the first call. In a cluster, target is
 // dns:///<service>-headless.<namespace>.svc:<port>.
 func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
-	shortenMinLookupInterval()
 	if cfg.Callee == "" {
 		return nil, errors.New("dialing: the configuration names no callee")
 	}
 	cfg = cfg.withDefaults()
-	cfg.ServerName = cmp.Or(cfg.ServerName, hostOf(target))
+	scheme, endpoint, err := splitTarget(target, cfg.Resolvers)
+	if err != nil {
+		return nil, fmt.Errorf("dialing %s: %w", target, err)
+	}
+	cfg.ServerName = cmp.Or(cfg.ServerName, hostOf(scheme, endpoint))
 	transport, err := cfg.transport()
 	if err != nil {
 		return nil, fmt.Errorf("dialing %s: %w", target, err)
@@ -75,8 +82,8 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 	c := newClient(cfg)
 	options := append([]grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
-		grpc.WithResolvers(c.resolver(target)),
-		// Used if Options contain a resolver.
+		grpc.WithResolvers(c.resolvers(scheme)...),
+		// Used with a resolver that is not ours: of an HTTP proxy, or in Options.
 		grpc.WithDefaultServiceConfig(c.serviceConfig()),
 		// A replaced pod is available within seconds. With the defaults, it could take two minutes until the next attempt.
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 3 * time.Second,

@@ -5,7 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials/insecure"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
 
@@ -65,5 +68,31 @@ func TestDial_ServerIdentity(t *testing.T) {
 		if _, err := Dial("x:1", ClientConfig{Callee: "x", Identity: id, ServerIdentity: pattern}); err == nil || !strings.Contains(remedy.Line(err, nil), "try: ") {
 			t.Errorf("%s: got %v", pattern, err)
 		}
+	}
+}
+
+// TestDial_RacesWithOtherConnections fails under the race detector if Dial changes the settings of connections that it did not make.
+func TestDial_RacesWithOtherConnections(t *testing.T) {
+	conn, err := grpc.NewClient("dns:///localhost:1", grpc.WithTransportCredentials(insecure.NewCredentials()))
+	must(t, err)
+	defer conn.Close()
+	conn.Connect()
+	// By the time a connection has failed, the resolver has read its settings.
+	eventually(t, "no connection", func() bool { return conn.GetState() == connectivity.TransientFailure })
+	ours, err := Dial("dns:///localhost:2", ClientConfig{Callee: "x", Log: quiet})
+	must(t, err)
+	must(t, ours.Close())
+}
+
+func TestDial_LooksUpNames(t *testing.T) {
+	_, port, err := net.SplitHostPort(tcp(t, fake{}, ServerConfig{}))
+	must(t, err)
+	for _, target := range []string{"localhost:" + port, "dns:///localhost:" + port, ":" + port, "127.0.0.1:" + port} {
+		conn, err := Dial(target, ClientConfig{Callee: "x", Log: quiet})
+		must(t, err)
+		if _, err := testv1.NewTestServiceClient(conn).UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
+			t.Errorf("%s: %v", target, err)
+		}
+		must(t, conn.Close())
 	}
 }

@@ -10,8 +10,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
@@ -19,21 +17,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
-
-// Run with -race. Reproduces: Dial writes grpc-go's process-wide minimum interval between look-ups without a lock. A program that has another
-// gRPC connection by DNS, made without this package, has a data race, and its other connections change their behaviour.
-func TestDial_RacesWithOtherConnections(t *testing.T) {
-	knownfailures.Listed(t)
-	conn, err := grpc.NewClient("dns:///localhost:1", grpc.WithTransportCredentials(insecure.NewCredentials()))
-	must(t, err)
-	conn.Connect()
-	// By the time a connection has failed, the resolver has read the minimum interval after its look-up.
-	eventually(t, "no connection", func() bool { return conn.GetState() == connectivity.TransientFailure })
-	ours, err := Dial("dns:///localhost:2", ClientConfig{Callee: "x", Log: quiet})
-	must(t, err)
-	_ = ours.Close()
-	_ = conn.Close()
-}
 
 // Reproduces: a callee that reports NOT_SERVING still gets calls, because the service config has no healthCheckConfig. Callers notice only
 // through DNS.

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/resolver"
@@ -54,7 +53,7 @@ func TestBreaker_OneBadReplicaOfThree(t *testing.T) {
 				state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: addr}}})
 			}
 			names.InitialState(state)
-			cfg := ClientConfig{Callee: "callee", Policy: policyOf(t, c.text), Log: quiet, Timeout: 200 * time.Millisecond, Options: []grpc.DialOption{grpc.WithResolvers(names)}}
+			cfg := ClientConfig{Callee: "callee", Policy: policyOf(t, c.text), Log: quiet, Timeout: 200 * time.Millisecond, Resolvers: []resolver.Builder{names}}
 			if c.breaker {
 				// A fifth of the defaults, to be quick.
 				cfg.Breakers = NewBreakers("c", BreakerConfig{Window: 2 * time.Second, Open: time.Second}, nil, nil)

@@ -26,7 +26,6 @@ const shutdownLimit = 2 * time.Second
 // Run serves what register registers until ctx ends, and then drains. Logs are written to w. It returns nil after a clean drain.
 func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *grpc.Server) error) (err error) {
 	log := NewLog(w, cfg.LogLevel).With("service", cfg.Service, "pod", cfg.Pod)
-	reportTraceErrors(log)
 	group, groupCtx := errgroup.WithContext(ctx)
 	p := &Process{Config: cfg, Log: log, Metrics: NewMetrics(), Events: NewEvents(0), Stopping: groupCtx.Done(), ctx: groupCtx, group: group}
 	p.Breakers = NewBreakers(cfg.Service, BreakerConfig{MaxConcurrent: cfg.MaxConcurrent}, p.Metrics, p.Events)

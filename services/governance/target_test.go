@@ -1,6 +1,14 @@
 package governance
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+)
 
 func TestHostOf_Targets(t *testing.T) {
 	for target, want := range map[string]string{
@@ -23,8 +31,23 @@ func TestHostOf_Targets(t *testing.T) {
 		"unix-abstract:userservice":                               "",
 		"":                                                        "",
 	} {
-		if got := hostOf(target); got != want {
-			t.Errorf("%s: got %q, want %q", target, got, want)
+		scheme, endpoint, err := splitTarget(target, nil)
+		if got := hostOf(scheme, endpoint); err != nil || got != want {
+			t.Errorf("%s: got %q and %v, want %q", target, got, err, want)
 		}
+	}
+}
+
+func TestSplitTarget_UnknownScheme(t *testing.T) {
+	const target = "mine:///users:8443"
+	if _, _, err := splitTarget(target, nil); err == nil || !strings.Contains(remedy.Line(err, nil), "the scheme mine; try: set ClientConfig.Resolvers") {
+		t.Errorf("without a resolver: %v", err)
+	}
+	scheme, endpoint, err := splitTarget(target, []resolver.Builder{manual.NewBuilderWithScheme("mine")})
+	if err != nil || scheme != "mine" || hostOf(scheme, endpoint) != "users" {
+		t.Errorf("with a resolver: %q, %q, %v", scheme, endpoint, err)
+	}
+	if _, _, err := splitTarget("dns:///%zz:1", nil); err == nil {
+		t.Error("a target that is not a URL was accepted")
 	}
 }
