@@ -33,8 +33,6 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestStatus_LongMessage", Defect: "the code of a status with a long message is lost"},
 	{Package: "governance", Test: "TestBreaker_OneBadReplicaOfThree", Slow: true, Defect: "one bad replica of three opens the breaker for all three (30 s)"},
 	{Package: "governance", Test: "TestCallers_EnvoyServices", Defect: "all envoy.service methods are exempt from the list of callers, not only xDS"},
-	{Package: "governance", Test: "TestTracing_ForwardedMetadata", Defect: "forwarded metadata carries two traceparents, and the first, the wrong one, is read"},
-	{Package: "governance", Test: "TestTracing_Baggage", Defect: "W3C baggage is not propagated"},
 	{Package: "governance", Test: "TestFault_ZeroPercent", Defect: "a fault of 0 % fails every call"},
 	{Package: "governance", Test: "TestRetryBudget_GaugeAgreesWithGRPC", Defect: "the gauge of the retry budget misses successes of methods without retries"},
 	{Package: "governance", Test: "TestPolicy_BreakerWithoutBreakers", Defect: "the breaker of a policy has no effect on a connection dialed without Breakers"},
