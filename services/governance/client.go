@@ -35,7 +35,7 @@ type ClientConfig struct {
 	Timeout time.Duration
 	// Policy is what is enforced; nil means the defaults.
 	Policy *policy.Policy
-	// Breakers has the breakers of the process; nil means none.
+	// Breakers has the breakers of the process. Connections to one callee need the same policy to share them. Default: breakers of its own.
 	Breakers *Breakers
 	// Fallbacks answer methods that the callee could not answer.
 	Fallbacks []Fallback
@@ -60,6 +60,10 @@ func (c ClientConfig) withDefaults() ClientConfig {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Breakers == nil {
+		c.Breakers = NewBreakers("", BreakerConfig{}, c.Metrics, nil)
+		c.Breakers.Log = c.Log
+	}
 	return c
 }
 
@@ -77,6 +81,9 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 	cfg.ServerName = cmp.Or(cfg.ServerName, hostOf(scheme, endpoint))
 	transport, err := cfg.transport()
 	if err != nil {
+		return nil, fmt.Errorf("dialing %s: %w", target, err)
+	}
+	if err := cfg.Breakers.follow(cfg.Callee, cfg.Policy); err != nil {
 		return nil, fmt.Errorf("dialing %s: %w", target, err)
 	}
 	c := newClient(cfg)

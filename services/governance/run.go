@@ -59,11 +59,11 @@ func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *
 func (p *Process) readPolicy() error {
 	p.Policy = &policy.Policy{}
 	p.Policy.Exempt(p.Config.Control...)
+	ObservePolicy(p.Policy, "policy", p.Metrics, p.Events, p.Log)
 	if p.Config.PolicyFile == "" {
 		return nil
 	}
-	p.policyFile = &policy.File{Path: p.Config.PolicyFile, Policy: p.Policy, Log: p.Log,
-		Observer: policyObserver{p.Config.PolicyFile, p.Policy, p.Metrics, p.Events}}
+	p.policyFile = &policy.File{Path: p.Config.PolicyFile, Policy: p.Policy}
 	if err := p.policyFile.Load(); err != nil {
 		return remedy.Wrap(err, remedy.Advice("fix the file, or unset POLICY_FILE for the defaults"))
 	}
@@ -109,9 +109,8 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	if p.Identity != nil {
 		p.Go(p.Identity.Watch)
 	}
+	p.Policy.Know(policy.Known{Served: servedMethods(server), Called: linkedMethods(), Callees: p.callees})
 	if p.policyFile != nil {
-		methods := servedMethods(server)
-		p.policyFile.Known = func() policy.Known { return policy.Known{Served: methods, Called: linkedMethods(), Callees: p.callees} }
 		p.Go(p.policyFile.Watch)
 	}
 	for _, work := range p.work {

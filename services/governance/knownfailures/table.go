@@ -35,7 +35,6 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestCallers_EnvoyServices", Defect: "all envoy.service methods are exempt from the list of callers, not only xDS"},
 	{Package: "governance", Test: "TestFault_ZeroPercent", Defect: "a fault of 0 % fails every call"},
 	{Package: "governance", Test: "TestRetryBudget_GaugeAgreesWithGRPC", Defect: "the gauge of the retry budget misses successes of methods without retries"},
-	{Package: "governance", Test: "TestPolicy_BreakerWithoutBreakers", Defect: "the breaker of a policy has no effect on a connection dialed without Breakers"},
 	{Package: "governance", Test: "TestLog_RefusedCallers", Defect: "each refused call is a line of the log"},
 	{Package: "governance", Test: "TestShed_BurstOnIdleServer", Defect: "an idle server sheds most of a small burst"},
 	{Package: "governance", Test: "TestShed_FastAndSlowMethods", Slow: true, Defect: "slow methods lower the limit until fast ones are shed, with no overload (a minute of processor time under the race detector)"},
@@ -43,8 +42,6 @@ var Table = []Failure{
 	{Package: "limit", Test: "TestRateLimit_CallerBeyondMemory", Defect: "each call of the 4097th caller scans all remembered ones under the lock"},
 	{Package: "governance", Test: "TestBalancer_NotServingReplica", Defect: "a replica that reports NOT_SERVING gets calls"},
 	{Package: "governance", Test: "TestBreaker_RetriedSuccess", Defect: "a success after a retry counts as a failure when the back-off exceeds the time-out"},
-	{Package: "governance", Test: "TestPolicy_PushedIntoProcess", Defect: "metrics and events do not report a policy set by Policy.Set"},
-	{Package: "governance", Test: "TestBreaker_TwoPolicies", Defect: "the policy of one connection closes the breaker of another"},
 	{Package: "governance", Test: "TestOnFinish_SharedCallOptions", Race: true, Defect: "two streams write their OnFinish into one shared slice"},
 	{Package: "loadgen", Test: "TestSeries_StoppedLoads", Defect: "the series of stopped loads are never removed"},
 }
