@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"context"
 	"net"
 	"strings"
 	"testing"
@@ -94,5 +95,44 @@ func TestDial_LooksUpNames(t *testing.T) {
 			t.Errorf("%s: %v", target, err)
 		}
 		must(t, conn.Close())
+	}
+}
+
+// TestDeadline_None checks what the other side sees: with none on the client no deadline arrives, and with none on the server the handler has
+// none either.
+func TestDeadline_None(t *testing.T) {
+	for _, c := range []struct {
+		sentence, server, client string
+		unary, stream            bool
+	}{
+		{"the defaults", "", "", true, true},
+		{"none on the client alone", "", "client: [{deadline: {none: true, streamNone: true}}]", true, true},
+		{"none on the server alone", "server: [{deadline: {none: true, streamNone: true}}]", "", true, true},
+		{"none on both sides", "server: [{deadline: {none: true, streamNone: true}}]", "client: [{deadline: {none: true, streamNone: true}}]", false, false},
+		{"none for unary calls", "server: [{deadline: {none: true}}]", "client: [{deadline: {none: true}}]", false, true},
+		{"none for streams", "server: [{deadline: {streamNone: true}}]", "client: [{deadline: {streamNone: true}}]", true, false},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			seen := make(chan bool, 1)
+			note := func(ctx context.Context) { _, has := ctx.Deadline(); seen <- has }
+			client := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+				note(ctx)
+				return &testv1.SimpleResponse{}, nil
+			}, stream: func(s grpc.BidiStreamingServer[testv1.StreamingOutputCallRequest, testv1.StreamingOutputCallResponse]) error {
+				note(s.Context())
+				return nil
+			}}, ServerConfig{Policy: policyOf(t, c.server)}, ClientConfig{Policy: policyOf(t, c.client)})
+			_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+			must(t, err)
+			if has := <-seen; has != c.unary {
+				t.Errorf("unary: the handler has a deadline: %v", has)
+			}
+			stream, err := client.FullDuplexCall(t.Context())
+			must(t, err)
+			_, _ = stream.Recv()
+			if has := <-seen; has != c.stream {
+				t.Errorf("streaming: the handler has a deadline: %v", has)
+			}
+		})
 	}
 }

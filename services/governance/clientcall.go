@@ -89,7 +89,7 @@ type clientCall struct {
 	method *clientMethod
 	rule   *policy.ClientRule
 	ctx    context.Context
-	// cancel is nil if the caller set the deadline.
+	// cancel is nil if the caller set the deadline, or there is none.
 	cancel  context.CancelFunc
 	span    trace.Span
 	started time.Time
@@ -112,12 +112,12 @@ func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall
 	ctx, call.span = c.tracer.client(ctx, m.span)
 	timeout := call.rule.StreamTimeout
 	if kind == unaryKind {
-		if timeout = call.rule.Timeout; timeout == 0 {
+		if timeout = call.rule.Timeout; timeout == 0 && !call.rule.NoTimeout {
 			timeout = c.cfg.Timeout
 		}
 		call.slowAfter = timeout
 	}
-	if _, has := ctx.Deadline(); !has {
+	if _, has := ctx.Deadline(); !has && timeout > 0 {
 		ctx, call.cancel = context.WithTimeout(ctx, timeout)
 	}
 	call.ctx = context.WithValue(ctx, clientCallKey{}, call)

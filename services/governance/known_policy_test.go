@@ -14,22 +14,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
 )
 
-// Reproduces: percent 0 means 100, so turning a fault down to 0 fails every call.
-func TestFault_ZeroPercent(t *testing.T) {
-	knownfailures.Listed(t)
-	s := newServing(t, "serverFaults: [{name: f, percent: 0, abort: {code: UNAVAILABLE}}]")
-	failed := 0
-	for range 100 {
-		if s.call(t.Context(), false, "a.B/C", fine) != nil {
-			failed++
-		}
-	}
-	t.Logf("percent: 0 in the file: %d of 100 calls fail", failed)
-	if failed != 0 {
-		t.Error("0 % means 100 %")
-	}
-}
-
 // Reproduces: the gauge should repeat the accounting of grpc-go, but grpc-go's budget belongs to the connection: successes of methods WITHOUT
 // retries refill it too.
 func TestRetryBudget_GaugeAgreesWithGRPC(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
@@ -31,7 +32,7 @@ func TestObservePolicy_Pushed(t *testing.T) {
 		{"a policy", &policyv1.EffectivePolicy{Version: "one", Server: []*policyv1.ServerRule{{Method: "a.B/*"}}}, "one", "applied", `version "one" in force`, 1, 0, 0},
 		{"a policy with a pattern that matches nothing", &policyv1.EffectivePolicy{Version: "two", Server: []*policyv1.ServerRule{{Method: "no.Such/Method"}}},
 			"two", "unmatched", "nothing matches server[0].method: no.Such/Method", 2, 0, 1},
-		{"a policy that cannot be used", &policyv1.EffectivePolicy{Version: "three", Client: []*policyv1.ClientRule{{Breaker: &policyv1.Breaker{FailureRatio: 25}}}},
+		{"a policy that cannot be used", &policyv1.EffectivePolicy{Version: "three", Client: []*policyv1.ClientRule{{Breaker: &policyv1.Breaker{FailureRatio: proto.Float64(25)}}}},
 			"two", "kept", "kept the last good one: reading the policy: client[0].breaker.failureRatio", 2, 1, 1},
 		{"no policy", nil, "", "applied", `version "" in force`, 3, 1, 0},
 	} {

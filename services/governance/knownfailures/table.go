@@ -33,7 +33,6 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestStatus_LongMessage", Defect: "the code of a status with a long message is lost"},
 	{Package: "governance", Test: "TestBreaker_OneBadReplicaOfThree", Slow: true, Defect: "one bad replica of three opens the breaker for all three (30 s)"},
 	{Package: "governance", Test: "TestCallers_EnvoyServices", Defect: "all envoy.service methods are exempt from the list of callers, not only xDS"},
-	{Package: "governance", Test: "TestFault_ZeroPercent", Defect: "a fault of 0 % fails every call"},
 	{Package: "governance", Test: "TestRetryBudget_GaugeAgreesWithGRPC", Defect: "the gauge of the retry budget misses successes of methods without retries"},
 	{Package: "governance", Test: "TestLog_RefusedCallers", Defect: "each refused call is a line of the log"},
 	{Package: "governance", Test: "TestShed_BurstOnIdleServer", Defect: "an idle server sheds most of a small burst"},

@@ -40,11 +40,14 @@ func check(p *policyv1.EffectivePolicy) []Problem {
 		c.pattern(at+"callee", conn.GetCallee())
 		c.tuning(at+"tuning.", conn.GetTuning())
 		if b := conn.GetRetryBudget(); b != nil {
-			c.want(b.GetMaxTokens() <= 1000, at+"retryBudget.maxTokens", "must be at most 1000")
-			c.want(inRange(b.GetTokenRatio(), 0, 1000), at+"retryBudget.tokenRatio", "must be from 0 to 1000")
+			c.want(b.MaxTokens == nil || b.GetMaxTokens() >= 1 && b.GetMaxTokens() <= 1000, at+"retryBudget.maxTokens", "must be from 1 to 1000")
+			c.want(b.TokenRatio == nil || inRange(b.GetTokenRatio(), 1e-3, 1000), at+"retryBudget.tokenRatio", "must be from 0.001 to 1000")
 		}
 	}
 	if s := p.GetShed(); s != nil {
+		c.atLeast(1, "shed.minLimit", s.MinLimit)
+		c.atLeast(1, "shed.maxLimit", s.MaxLimit)
+		c.atLeast(1, "shed.initialLimit", s.InitialLimit)
 		limits := limit.BoundsOf(s)
 		c.want(limits.Min <= limits.Initial && limits.Initial <= limits.Max, "shed",
 			fmt.Sprintf("needs minLimit <= initialLimit <= maxLimit, and they are %d, %d and %d", limits.Min, limits.Initial, limits.Max))
@@ -60,6 +63,16 @@ func (c *checker) wantTry(holds bool, field, why, try string) {
 	if !holds {
 		c.problems = append(c.problems, Problem{Field: field, Why: why, Try: try})
 	}
+}
+
+// atLeast checks a number that has a default if it is unset.
+func (c *checker) atLeast(least uint32, field string, set *uint32) {
+	c.want(set == nil || *set >= least, field, fmt.Sprintf("must be at least %d", least))
+}
+
+// not checks that a field which is set is not together with one that contradicts it.
+func (c *checker) not(set, other bool, field, name string) {
+	c.want(!set || !other, field, "cannot be together with "+name)
 }
 
 func (c *checker) pattern(field, text string) {
@@ -84,12 +97,16 @@ func (c *checker) server(at string, r *policyv1.ServerRule) {
 		c.duration(at+"deadline.timeout", d.GetTimeout(), time.Millisecond)
 		c.duration(at+"deadline.streamTimeout", d.GetStreamTimeout(), time.Millisecond)
 		c.duration(at+"deadline.margin", d.GetMargin(), 0)
+		c.not(d.GetNone(), d.GetTimeout() != nil, at+"deadline.none", "timeout")
+		c.not(d.GetStreamNone(), d.GetStreamTimeout() != nil, at+"deadline.streamNone", "streamTimeout")
+		c.not(d.GetRequired(), d.GetNone() || d.GetStreamNone(), at+"deadline.required", "none or streamNone")
 	}
 	for i, l := range r.GetRate().GetLimits() {
 		field := fmt.Sprintf("%srate.limits[%d]", at, i)
 		switch a := l.GetAlgorithm().(type) {
 		case *policyv1.RateLimit_TokenBucket:
 			c.want(inRange(a.TokenBucket.GetRate(), 1e-6, 1e9), field+".tokenBucket.rate", "must be a number of calls per second above 0")
+			c.atLeast(1, field+".tokenBucket.burst", a.TokenBucket.Burst)
 		case *policyv1.RateLimit_LeakyBucket:
 			c.want(inRange(a.LeakyBucket.GetRate(), 1e-6, 1e9), field+".leakyBucket.rate", "must be a number of calls per second above 0")
 		default:
@@ -109,9 +126,13 @@ func (c *checker) client(at string, r *policyv1.ClientRule) {
 	if d := r.GetDeadline(); d != nil {
 		c.duration(at+"deadline.timeout", d.GetTimeout(), time.Millisecond)
 		c.duration(at+"deadline.streamTimeout", d.GetStreamTimeout(), time.Millisecond)
+		c.not(d.GetNone(), d.GetTimeout() != nil, at+"deadline.none", "timeout")
+		c.not(d.GetStreamNone(), d.GetStreamTimeout() != nil, at+"deadline.streamNone", "streamTimeout")
 	}
 	if b := r.GetBreaker(); b != nil {
-		c.want(inRange(b.GetFailureRatio(), 0, 1), at+"breaker.failureRatio", "must be a share from 0 (the default, 0.25) to 1")
+		c.want(b.FailureRatio == nil || inRange(b.GetFailureRatio(), 1e-9, 1), at+"breaker.failureRatio", "must be a share above 0 and up to 1")
+		c.atLeast(1, at+"breaker.minCalls", b.MinCalls)
+		c.atLeast(1, at+"breaker.probes", b.Probes)
 		c.duration(at+"breaker.window", b.GetWindow(), 10*time.Millisecond)
 		c.duration(at+"breaker.open", b.GetOpen(), time.Millisecond)
 	}
@@ -133,26 +154,30 @@ func (c *checker) retry(at string, t *policyv1.Retry) {
 	}
 	c.duration(at+"initialBackoff", t.GetInitialBackoff(), time.Microsecond)
 	c.duration(at+"maxBackoff", t.GetMaxBackoff(), time.Microsecond)
-	c.want(t.GetMultiplier() == 0 || inRange(t.GetMultiplier(), 1, 100), at+"multiplier", "must be from 1 to 100")
+	c.want(t.Multiplier == nil || inRange(t.GetMultiplier(), 1, 100), at+"multiplier", "must be from 1 to 100")
 }
 
 func (c *checker) fault(at string, f *policyv1.Fault) {
 	c.pattern(at+"callee", f.GetCallee())
 	c.pattern(at+"method", f.GetMethod())
-	c.want(inRange(f.GetPercent(), 0, 100), at+"percent", "must be from 0 (the default, 100) to 100")
+	c.want(inRange(f.GetPercent(), 0, 100), at+"percent", "must be from 0 to 100")
 	fault.Check(f, func(field, why, try string) { c.wantTry(false, strings.TrimSuffix(at+field, "."), why, try) })
 }
 
 func (c *checker) tuning(at string, t *policyv1.Tuning) {
+	if t == nil {
+		return
+	}
 	const window, most = 64 << 10, math.MaxInt32
 	for _, w := range []struct {
-		field       string
-		value, from uint32
+		field string
+		set   *uint32
+		from  uint32
 	}{
-		{"maxMessageBytes", t.GetMaxMessageBytes(), 1}, {"streamWindowBytes", t.GetStreamWindowBytes(), window},
-		{"connectionWindowBytes", t.GetConnectionWindowBytes(), window}, {"maxMetadataBytes", t.GetMaxMetadataBytes(), 1024},
+		{"maxMessageBytes", t.MaxMessageBytes, 1}, {"streamWindowBytes", t.StreamWindowBytes, window},
+		{"connectionWindowBytes", t.ConnectionWindowBytes, window}, {"maxMetadataBytes", t.MaxMetadataBytes, 1024},
 	} {
-		c.want(w.value == 0 || w.value >= w.from && w.value <= most, at+w.field, fmt.Sprintf("must be from %d to %d bytes", w.from, most))
+		c.want(w.set == nil || *w.set >= w.from && *w.set <= most, at+w.field, fmt.Sprintf("must be from %d to %d bytes", w.from, most))
 	}
 	c.duration(at+"keepaliveTime", t.GetKeepaliveTime(), 10*time.Second)
 	c.duration(at+"keepaliveTimeout", t.GetKeepaliveTimeout(), time.Millisecond)

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/grpc-sandbox/sandbox/services/governance/knownfailures"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
@@ -39,7 +41,7 @@ func TestRateLimit_ManyCallers(t *testing.T) {
 // Reproduces: the calls of the 4097th caller, who is not remembered, each scan all 4096 remembered ones under the method's lock.
 func TestRateLimit_CallerBeyondMemory(t *testing.T) {
 	knownfailures.Listed(t)
-	l := newRate(&policyv1.RateLimit{PerCaller: true, Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: 10}}})
+	l := newRate(&policyv1.RateLimit{PerCaller: true, Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: proto.Uint32(10)}}})
 	now := time.Now()
 	for i := range maxCallers {
 		b, p := l.bucketOf(now, fmt.Sprint("c", i))
@@ -66,8 +68,8 @@ func TestRateLimit_SeveralLimitsConcurrently(t *testing.T) {
 	for range 300 {
 		var r Rates
 		limits := r.Follow(time.Now(), []*policyv1.RateLimit{
-			{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: 1000}}},
-			{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: 5}}}})
+			{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: proto.Uint32(1000)}}},
+			{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: 0.001, Burst: proto.Uint32(5)}}}})
 		var admitted atomic.Int64
 		var all sync.WaitGroup
 		start := make(chan struct{})
@@ -92,7 +94,7 @@ func TestRateLimit_SeveralLimitsConcurrently(t *testing.T) {
 func TestRateLimit_Concurrency(t *testing.T) {
 	knownfailures.Measure(t)
 	const rate, span = 1000, 3 * time.Second
-	l := newRate(&policyv1.RateLimit{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: rate, Burst: 1}}})
+	l := newRate(&policyv1.RateLimit{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: rate, Burst: proto.Uint32(1)}}})
 	var admitted atomic.Int64
 	var all sync.WaitGroup
 	since := time.Now()
