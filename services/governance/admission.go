@@ -79,6 +79,9 @@ func (c *serverCall) deadline() error {
 		if c.stream {
 			timeout = c.rule.StreamTimeout
 		}
+		if timeout == 0 {
+			return nil
+		}
 		c.ctx, c.cancel = context.WithTimeout(c.ctx, timeout)
 		return nil
 	}

@@ -97,7 +97,7 @@ func TestRetryBudget_Spent(t *testing.T) {
 	metrics := NewMetrics()
 	f := &flaky{code: codes.Unavailable}
 	f.fails.Store(1000)
-	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics,
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Breakers: neverOpen(),
 		Policy: policyOf(t, retried+"\nconnections: [{retryBudget: {maxTokens: 10, tokenRatio: 0.5}}]")})
 	call := func() { _, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{}) }
 	for range 100 {

@@ -110,6 +110,34 @@ func (a *authority) issue(name string, spiffe ...string) identityFiles {
 	return f
 }
 
+// issueTemplate is issue with changes to the template.
+func issueTemplate(t *testing.T, a *authority, change func(*x509.Certificate)) (identityFiles, error) {
+	t.Helper()
+	a.last++
+	key := newKey(t)
+	template := &x509.Certificate{SerialNumber: big.NewInt(a.last), DNSNames: []string{serverDNS}, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	change(template)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	if err != nil {
+		return identityFiles{}, err
+	}
+	keyDER, err := x509.MarshalECPrivateKey(key)
+	must(t, err)
+	return identityFiles{cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), key: pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER}), ca: a.pem}, nil
+}
+
+// uris parses URIs.
+func uris(t *testing.T, list ...string) (out []*url.URL) {
+	t.Helper()
+	for _, s := range list {
+		u, err := url.Parse(s)
+		must(t, err)
+		out = append(out, u)
+	}
+	return out
+}
+
 // mount writes the files as the kubelet writes a Secret: into a new folder, to which the link ..data is then moved in one step.
 func mount(t *testing.T, dir string, f identityFiles) {
 	t.Helper()

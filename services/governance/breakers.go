@@ -12,9 +12,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -49,6 +51,8 @@ type Breakers struct {
 
 	mu     sync.Mutex
 	states map[edge]BreakerState
+	// policies are those of the connections, by callee.
+	policies map[string]*policy.Policy
 }
 
 // methodBreaker is a breaker with the metrics for its refusals.
@@ -63,7 +67,18 @@ type methodBreaker struct {
 
 // NewBreakers returns an empty set that reports to metrics and events, either of which may be nil. A policy can override cfg for each method.
 func NewBreakers(caller string, cfg BreakerConfig, metrics *Metrics, events *Events) *Breakers {
-	return &Breakers{caller: caller, cfg: cfg, metrics: metrics, events: events, origin: time.Now(), states: map[edge]BreakerState{}}
+	return &Breakers{caller: caller, cfg: cfg, metrics: metrics, events: events, origin: time.Now(), states: map[edge]BreakerState{}, policies: map[string]*policy.Policy{}}
+}
+
+// follow fails if the breakers of a callee already follow another policy: each would undo what the other sets.
+func (b *Breakers) follow(callee string, p *policy.Policy) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if other, known := b.policies[callee]; known && other != p {
+		return remedy.Errorf(remedy.Advice("use the same Policy, or other Breakers"), "the breakers of %s already follow another policy", callee)
+	}
+	b.policies[callee] = p
+	return nil
 }
 
 // Snapshot returns the state of all breakers, sorted by callee and method.

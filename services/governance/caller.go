@@ -3,13 +3,17 @@ package governance
 import (
 	"context"
 	"crypto/x509"
+	"net/url"
+	"slices"
+	"strings"
 
+	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 )
 
-// Caller returns the identity of the caller of the current call: the SPIFFE URI of its certificate, otherwise its first DNS name, and "" in
-// plaintext.
+// Caller returns the identity of the caller of the current call: the SPIFFE ID of its certificate, or the first DNS name of a certificate
+// without one. It returns "" in plaintext and for a certificate that identifies no workload.
 func Caller(ctx context.Context) string {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
@@ -22,13 +26,21 @@ func Caller(ctx context.Context) string {
 	return nameOf(info.State.PeerCertificates[0])
 }
 
+// nameOf returns the identity in a certificate. The certificate of an authority identifies no workload, and neither does one with a SPIFFE ID
+// and another URI, which X509-SVID forbids.
 func nameOf(cert *x509.Certificate) string {
-	for _, uri := range cert.URIs {
-		if uri.Scheme == "spiffe" {
-			return uri.String()
-		}
+	if cert.IsCA || cert.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0 {
+		return ""
 	}
-	if len(cert.DNSNames) > 0 {
+	if slices.ContainsFunc(cert.URIs, func(uri *url.URL) bool { return uri.Scheme == "spiffe" }) {
+		id, err := x509svid.IDFromCert(cert)
+		if err != nil {
+			return ""
+		}
+		return id.String()
+	}
+	// Go accepts any text as a DNS name of a certificate, also one that is spelt like a SPIFFE ID.
+	if len(cert.DNSNames) > 0 && !strings.ContainsAny(cert.DNSNames[0], "/:") {
 		return cert.DNSNames[0]
 	}
 	return ""

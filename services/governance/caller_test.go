@@ -3,6 +3,7 @@ package governance
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"log/slog"
 	"testing"
@@ -75,6 +76,64 @@ func TestCallers_List(t *testing.T) {
 			must(t, json.NewDecoder(&log).Decode(&line))
 			if line.Msg != "refused a caller" || line.Caller != c.caller || line.Server != users || line.Method != unaryMethod {
 				t.Errorf("logged %+v", line)
+			}
+		})
+	}
+}
+
+func TestCaller_UnusualCertificates(t *testing.T) {
+	ca := newAuthority(t)
+	const dns = "orderservice.shop.svc"
+	for _, c := range []struct {
+		sentence string
+		change   func(*x509.Certificate)
+		want     string
+	}{
+		{"a SPIFFE ID", func(c *x509.Certificate) { c.URIs = uris(t, orders) }, orders},
+		{"no SPIFFE ID", func(c *x509.Certificate) { c.DNSNames = []string{dns} }, dns},
+		{"no SPIFFE ID, but another URI", func(c *x509.Certificate) { c.DNSNames, c.URIs = []string{dns}, uris(t, "https://example.com/x") }, dns},
+		{"two SPIFFE IDs", func(c *x509.Certificate) { c.URIs = uris(t, orders, "spiffe://evil.example/x") }, ""},
+		{"a SPIFFE ID after another URI", func(c *x509.Certificate) { c.URIs = uris(t, "https://example.com/x", orders) }, ""},
+		{"a SPIFFE ID with a query", func(c *x509.Certificate) { c.URIs = uris(t, orders+"?x=1") }, ""},
+		{"a SPIFFE ID with a port", func(c *x509.Certificate) { c.URIs = uris(t, "spiffe://sandbox.local:80/x") }, ""},
+		{"a DNS name that is spelt like a SPIFFE ID", func(c *x509.Certificate) { c.DNSNames = []string{orders} }, ""},
+		{"neither a URI nor a DNS name", func(c *x509.Certificate) { c.DNSNames = nil }, ""},
+		{"an authority", func(c *x509.Certificate) { c.URIs, c.IsCA, c.BasicConstraintsValid = uris(t, orders), true, true }, ""},
+		{"a key that may sign certificates", func(c *x509.Certificate) { c.URIs, c.KeyUsage = uris(t, orders), x509.KeyUsageCertSign }, ""},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			files, err := issueTemplate(t, ca, c.change)
+			must(t, err)
+			client, _ := identity(t, files, nil)
+			if got := client.Name(); got != c.want {
+				t.Errorf("got the identity %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// TestCallers_UnusualCertificates checks what a list of callers does with identities over the wire.
+func TestCallers_UnusualCertificates(t *testing.T) {
+	ca := newAuthority(t)
+	server, _ := identity(t, ca.issue(serverDNS), nil)
+	for _, c := range []struct {
+		sentence string
+		change   func(*x509.Certificate)
+		want     codes.Code
+	}{
+		{"a SPIFFE ID", func(c *x509.Certificate) { c.URIs = uris(t, orders) }, codes.OK},
+		{"two SPIFFE IDs", func(c *x509.Certificate) { c.URIs = uris(t, orders, "spiffe://evil.example/x") }, codes.PermissionDenied},
+		{"a DNS name that is spelt like a SPIFFE ID", func(c *x509.Certificate) { c.DNSNames = []string{orders} }, codes.PermissionDenied},
+		{"an authority", func(c *x509.Certificate) { c.URIs, c.IsCA, c.BasicConstraintsValid = uris(t, orders), true, true }, codes.PermissionDenied},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			files, err := issueTemplate(t, ca, c.change)
+			must(t, err)
+			client, _ := identity(t, files, nil)
+			stub := wire(t, fake{}, ServerConfig{Identity: server, Policy: policyOf(t, "server: [{callers: {allow: ['spiffe://sandbox.local/ns/shop/sa/*']}}]")},
+				ClientConfig{Identity: client, ServerName: serverDNS})
+			if _, err := stub.UnaryCall(t.Context(), &testv1.SimpleRequest{}); status.Code(err) != c.want {
+				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -12,7 +13,10 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
@@ -22,13 +26,16 @@ type ClientConfig struct {
 	Callee string
 	// ServerName is the DNS name that the server's certificate must have. Default: the host of the target.
 	ServerName string
+	// ServerIdentity is the SPIFFE ID that the server's certificate must have in addition to the name, as a pattern like those of a list of
+	// callers: spiffe://sandbox.local/ns/shop/sa/*. Default: the name is enough.
+	ServerIdentity string
 	// Identity is our certificate; nil means plaintext.
 	Identity *Identity
 	// Timeout is the deadline of a unary call that has none, if the policy does not set one. Default: 1s.
 	Timeout time.Duration
 	// Policy is what is enforced; nil means the defaults.
 	Policy *policy.Policy
-	// Breakers has the breakers of the process; nil means none.
+	// Breakers has the breakers of the process. Connections to one callee need the same policy to share them. Default: breakers of its own.
 	Breakers *Breakers
 	// Fallbacks answer methods that the callee could not answer.
 	Fallbacks []Fallback
@@ -38,6 +45,9 @@ type ClientConfig struct {
 	Tracing trace.TracerProvider
 	// Log receives log records. Default: slog.Default().
 	Log *slog.Logger
+	// Resolvers are used before the registered ones, for the targets of their schemes. Give resolvers here and not in Options, so that they
+	// follow the policy. The scheme dns, which is also that of a target without a scheme, has a resolver of this package.
+	Resolvers []resolver.Builder
 	// Options are applied last.
 	Options []grpc.DialOption
 }
@@ -50,27 +60,37 @@ func (c ClientConfig) withDefaults() ClientConfig {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Breakers == nil {
+		c.Breakers = NewBreakers("", BreakerConfig{}, c.Metrics, nil)
+		c.Breakers.Log = c.Log
+	}
 	return c
 }
 
 // Dial returns a connection whose calls are governed. It connects with the first call. In a cluster, target is
 // dns:///<service>-headless.<namespace>.svc:<port>.
 func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
-	shortenMinLookupInterval()
 	if cfg.Callee == "" {
 		return nil, errors.New("dialing: the configuration names no callee")
 	}
 	cfg = cfg.withDefaults()
-	cfg.ServerName = cmp.Or(cfg.ServerName, hostOf(target))
-	transport := insecure.NewCredentials()
-	if cfg.Identity != nil {
-		transport = credentials.NewTLS(cfg.Identity.ClientTLS(cfg.ServerName))
+	scheme, endpoint, err := splitTarget(target, cfg.Resolvers)
+	if err != nil {
+		return nil, fmt.Errorf("dialing %s: %w", target, err)
+	}
+	cfg.ServerName = cmp.Or(cfg.ServerName, hostOf(scheme, endpoint))
+	transport, err := cfg.transport()
+	if err != nil {
+		return nil, fmt.Errorf("dialing %s: %w", target, err)
+	}
+	if err := cfg.Breakers.follow(cfg.Callee, cfg.Policy); err != nil {
+		return nil, fmt.Errorf("dialing %s: %w", target, err)
 	}
 	c := newClient(cfg)
 	options := append([]grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
-		grpc.WithResolvers(c.resolver(target)),
-		// Used if Options contain a resolver.
+		grpc.WithResolvers(c.resolvers(scheme)...),
+		// Used with a resolver that is not ours: of an HTTP proxy, or in Options.
 		grpc.WithDefaultServiceConfig(c.serviceConfig()),
 		// A replaced pod is available within seconds. With the defaults, it could take two minutes until the next attempt.
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 3 * time.Second,
@@ -83,4 +103,19 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 		return nil, fmt.Errorf("dialing %s: %w", target, err)
 	}
 	return conn, nil
+}
+
+// transport returns the credentials of the connection.
+func (c ClientConfig) transport() (credentials.TransportCredentials, error) {
+	switch {
+	case c.ServerIdentity != "" && (!strings.HasPrefix(c.ServerIdentity, "spiffe://") || pattern.Check(c.ServerIdentity) != nil):
+		return nil, remedy.Errorf(remedy.Value("spiffe://sandbox.local/ns/shop/sa/*"), "reading ServerIdentity: %q is not a pattern of SPIFFE IDs", c.ServerIdentity)
+	case c.ServerIdentity != "" && c.Identity == nil:
+		return nil, remedy.New("a server has no identity in plaintext", remedy.Advice("set Identity, or leave ServerIdentity empty"))
+	case c.Identity == nil:
+		return insecure.NewCredentials(), nil
+	case c.ServerName == "":
+		return nil, remedy.New("the target has no host with which to verify the server's certificate", remedy.Advice("set ServerName to a DNS name in that certificate"))
+	}
+	return credentials.NewTLS(c.Identity.clientTLS(c.ServerName, c.ServerIdentity)), nil
 }

@@ -139,7 +139,7 @@ func killOneOfThree(t *testing.T, p *policy.Policy) {
 		state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: r.address}}})
 	}
 	names.InitialState(state)
-	conn, err := Dial("replicas:///callee", ClientConfig{Callee: "callee", Policy: p, Log: quiet, Timeout: 10 * time.Second, Options: []grpc.DialOption{grpc.WithResolvers(names)}})
+	conn, err := Dial("replicas:///callee", ClientConfig{Callee: "callee", Policy: p, Log: quiet, Timeout: 10 * time.Second, Resolvers: []resolver.Builder{names}})
 	must(t, err)
 	defer conn.Close()
 

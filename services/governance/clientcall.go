@@ -1,7 +1,6 @@
 package governance
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -102,7 +101,7 @@ type clientCall struct {
 	client *client
 	method *clientMethod
 	ctx    context.Context
-	// cancel is nil if the caller set the deadline.
+	// cancel is nil if the caller set the deadline, or there is none.
 	cancel  context.CancelFunc
 	span    trace.Span
 	started time.Time
@@ -145,18 +144,23 @@ func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall
 // limit gives the call its deadline. That of the policy is a maximum, as in a service config of gRPC: the earlier one counts, also in a handler,
 // whose context always has a deadline.
 func (c *clientCall) limit(ctx context.Context) context.Context {
-	timeout, most := c.rule.StreamTimeout, time.Duration(0)
+	timeout, most := c.rule.StreamTimeout, c.rule.StreamMax
 	if !c.stream {
-		timeout, most = cmp.Or(c.rule.Timeout, c.client.cfg.Timeout), c.rule.Timeout
+		timeout, most = c.rule.Timeout, c.rule.Timeout
+		if timeout == 0 && !c.rule.NoTimeout {
+			timeout = c.client.cfg.Timeout
+		}
 		c.slowAfter = timeout
 	}
-	at, has := ctx.Deadline()
-	if has {
+	if at, has := ctx.Deadline(); has {
 		left := time.Until(at)
 		c.expired, c.short = left <= 0, !c.stream && left < timeout/2
 		if most == 0 || left <= most {
 			return ctx
 		}
+	}
+	if timeout == 0 {
+		return ctx
 	}
 	ctx, c.cancel = context.WithTimeout(ctx, timeout)
 	return ctx

@@ -193,3 +193,23 @@ func faultless(t testing.TB) map[string]func() {
 		},
 	}
 }
+
+func TestFaults_ZeroPercent(t *testing.T) {
+	for percent, want := range map[string]func(failed int) bool{
+		"":              func(failed int) bool { return failed == 1000 },
+		"percent: 100,": func(failed int) bool { return failed == 1000 },
+		"percent: 0,":   func(failed int) bool { return failed == 0 },
+		"percent: 50,":  func(failed int) bool { return failed > 400 && failed < 600 },
+	} {
+		s := newServing(t, "serverFaults: [{name: f, "+percent+" abort: {code: UNAVAILABLE}}]")
+		failed := 0
+		for range 1000 {
+			if s.call(t.Context(), false, "a.B/C", fine) != nil {
+				failed++
+			}
+		}
+		if !want(failed) {
+			t.Errorf("%q: %d of 1000 calls fail", percent, failed)
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pattern"
 )
 
 // ServerTLS returns a configuration that requires a client certificate from an authority that is trusted at the time of the handshake.
@@ -26,8 +28,11 @@ func (id *Identity) ServerTLS() *tls.Config {
 }
 
 // ClientTLS returns a configuration that requires a server certificate for serverName, a DNS name, from an authority that is trusted at the
-// time of the handshake.
-func (id *Identity) ClientTLS(serverName string) *tls.Config {
+// time of the handshake. With an empty name, every handshake fails.
+func (id *Identity) ClientTLS(serverName string) *tls.Config { return id.clientTLS(serverName, "") }
+
+// clientTLS is ClientTLS that also requires a SPIFFE ID, given as a pattern; an empty pattern requires none.
+func (id *Identity) clientTLS(serverName, spiffeID string) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		ServerName: serverName,
@@ -36,11 +41,15 @@ func (id *Identity) ClientTLS(serverName string) *tls.Config {
 		},
 		// RootCAs cannot change during the life of a tls.Config, so verify makes the standard checks with the current roots.
 		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection verifies chain and name
-		VerifyConnection:   func(cs tls.ConnectionState) error { return id.verify(cs, serverName) },
+		VerifyConnection:   func(cs tls.ConnectionState) error { return id.verify(cs, serverName, spiffeID) },
 	}
 }
 
-func (id *Identity) verify(cs tls.ConnectionState, serverName string) error {
+func (id *Identity) verify(cs tls.ConnectionState, serverName, spiffeID string) error {
+	if serverName == "" {
+		// x509 would accept any name.
+		return errors.New("the server's certificate cannot be verified without the name of the server")
+	}
 	if len(cs.PeerCertificates) == 0 {
 		return errors.New("the server presented no certificate")
 	}
@@ -48,7 +57,8 @@ func (id *Identity) verify(cs tls.ConnectionState, serverName string) error {
 	for _, c := range cs.PeerCertificates[1:] {
 		between.AddCert(c)
 	}
-	_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{
+	leaf := cs.PeerCertificates[0]
+	_, err := leaf.Verify(x509.VerifyOptions{
 		Roots:         id.current.Load().roots,
 		Intermediates: between,
 		DNSName:       serverName,
@@ -56,6 +66,9 @@ func (id *Identity) verify(cs tls.ConnectionState, serverName string) error {
 	})
 	if err != nil {
 		return fmt.Errorf("verifying the certificate of %s: %w", serverName, err)
+	}
+	if got := nameOf(leaf); spiffeID != "" && !pattern.Matches(spiffeID, got) {
+		return fmt.Errorf("verifying the certificate of %s: its identity is %q, want %s", serverName, got, spiffeID)
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ func TestMutualTLS(t *testing.T) {
 		{"the client's certificate was issued by another authority", server, ClientConfig{Options: with(forger)}, codes.Unavailable},
 		{"the client does not trust the server's authority", server, ClientConfig{Identity: stranger, ServerName: serverDNS}, codes.Unavailable},
 		{"the server's certificate is for another service", server, ClientConfig{Identity: client, ServerName: "orderservice.shop.svc"}, codes.Unavailable},
+		{"the client requires no name", server, ClientConfig{Options: with(client.ClientTLS(""))}, codes.Unavailable},
 		{"the client only speaks TLS 1.2", server, ClientConfig{Options: with(old)}, codes.Unavailable},
 		{"the server speaks plaintext", nil, ClientConfig{Identity: client, ServerName: serverDNS}, codes.Unavailable},
 	} {

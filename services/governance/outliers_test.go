@@ -54,7 +54,8 @@ func (r *replicated) dial(t *testing.T, cfg ClientConfig) testv1.TestServiceClie
 	names := manual.NewBuilderWithScheme("replicated")
 	names.InitialState(r.state)
 	cfg.Callee, cfg.Log = "callee", quiet
-	cfg.Options = append(cfg.Options, grpc.WithResolvers(names), grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+	cfg.Resolvers = []resolver.Builder{names}
+	cfg.Options = append(cfg.Options, grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 		return r.pipes[address].DialContext(ctx)
 	}))
 	conn, err := Dial("replicated:///callee", cfg)
@@ -212,7 +213,7 @@ func TestOutliers_Neutral(t *testing.T) {
 				return nil
 			})
 			metrics := NewMetrics()
-			client := callee.dial(t, ClientConfig{Metrics: metrics, Policy: policyOf(t, c.policy)})
+			client := callee.dial(t, ClientConfig{Metrics: metrics, Policy: policyOf(t, c.policy), Breakers: neverOpen()})
 			for range 100 {
 				_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 			}

@@ -32,12 +32,11 @@ func TestPolicyFile_Changes(t *testing.T) {
 		dir := t.TempDir()
 		mountPolicy(t, dir, "version: one\nserver: [{method: 'a.B/C'}]")
 		metrics, events := NewMetrics(), NewEvents(0)
-		path, inForce := filepath.Join(dir, "policy.yaml"), &policy.Policy{}
-		f := &policy.File{Path: path, Policy: inForce, Log: quiet, Observer: policyObserver{path, inForce, metrics, events},
-			Known: func() policy.Known {
-				return policy.Known{Served: []string{"a.B/C"}, Called: []string{"d.E/F"}, Callees: []string{"d"}}
-			}}
+		inForce := &policy.Policy{}
+		ObservePolicy(inForce, "policy", metrics, events, quiet)
+		f := &policy.File{Path: filepath.Join(dir, "policy.yaml"), Policy: inForce}
 		must(t, f.Load())
+		inForce.Know(policy.Known{Served: []string{"a.B/C"}, Called: []string{"d.E/F"}, Callees: []string{"d"}})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- f.Watch(ctx) }()

@@ -1,15 +1,15 @@
 package governance
 
 import (
-	"net"
-	"net/url"
+	"cmp"
+	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc/resolver"
-	"google.golang.org/grpc/resolver/dns"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // minLookupInterval is how soon a name may be looked up again after a connection failed. With grpc-go's default of 30 s, a rolling restart
@@ -20,29 +20,20 @@ const minLookupInterval = time.Second
 // to wait for that.
 const lookupInterval = 5 * time.Second
 
-// shortenMinLookupInterval changes the interval for the whole process, because grpc-go has only one.
-var shortenMinLookupInterval = sync.OnceFunc(func() { dns.SetMinResolutionInterval(minLookupInterval) })
-
-// hostOf returns the host of a target: dns:///userservice-headless.shop.svc:8443 has userservice-headless.shop.svc.
-func hostOf(target string) string {
-	if u, err := url.Parse(target); err == nil && u.Scheme != "" && strings.HasPrefix(u.Path, "/") {
-		target = strings.TrimPrefix(u.Path, "/")
+// resolvers returns the resolvers that a target can select: those of the configuration, ours for DNS, and the registered ones. Each is
+// wrapped, so that it passes on the service config of the policy, and passes it on again when the policy changes.
+func (c *client) resolvers(scheme string) (all []resolver.Builder) {
+	for _, b := range append(slices.Clone(c.cfg.Resolvers), dnsBuilder{}, resolver.Get("passthrough"), resolver.Get(scheme)) {
+		if b != nil {
+			all = append(all, c.govern(b))
+		}
 	}
-	if host, _, err := net.SplitHostPort(target); err == nil {
-		return host
-	}
-	return target
+	return all
 }
 
-// resolver wraps gRPC's own resolver. It passes on the addresses with the service config of the policy, and passes them on again when the
-// policy changes, so that open connections follow it.
-func (c *client) resolver(target string) resolver.Builder {
-	scheme := "dns"
-	if u, err := url.Parse(target); err == nil && resolver.Get(u.Scheme) != nil {
-		scheme = u.Scheme
-	}
-	builder := governedBuilder{resolver.Get(scheme), c}
-	if overrider, ok := builder.Builder.(resolver.AuthorityOverrider); ok {
+func (c *client) govern(b resolver.Builder) resolver.Builder {
+	builder := governedBuilder{b, c}
+	if overrider, ok := b.(resolver.AuthorityOverrider); ok {
 		return overridingBuilder{builder, overrider}
 	}
 	return builder
@@ -59,11 +50,10 @@ type overridingBuilder struct {
 }
 
 func (b governedBuilder) Build(target resolver.Target, cc resolver.ClientConn, opts resolver.BuildOptions) (resolver.Resolver, error) {
-	// The policy is the service config, so no TXT records are looked up.
-	opts.DisableServiceConfig = true
 	conn := &governedConn{ClientConn: cc, client: b.client}
 	inner, err := b.Builder.Build(target, conn, opts)
 	if err != nil {
+		conn.close()
 		return nil, err
 	}
 	conn.setResolver(inner)
@@ -83,7 +73,7 @@ type governedResolver struct {
 // Close stops the resolver and the look-ups.
 func (r governedResolver) Close() {
 	r.cancel()
-	r.conn.setResolver(nil)
+	r.conn.close()
 	r.Resolver.Close()
 }
 
@@ -97,49 +87,66 @@ type governedConn struct {
 	// accepted means that the last update returned no error.
 	accepted bool
 
-	// lookupMu is never held while the connection is updated.
+	// replaced means that the log has the warning that the policy replaces the service config of the resolver.
+	replaced bool
+
+	// lookupMu is never held while the connection is updated or the resolver is called.
 	lookupMu sync.Mutex
 	resolver resolver.Resolver
 	// next is the timer of the next look-up without a reason.
 	next   *time.Timer
 	closed bool
+	// lookups are the calls of the resolver that have not returned.
+	lookups sync.WaitGroup
 }
 
 // UpdateState passes on a result if it is new, because gRPC fills the retry budget with each update. A result without addresses is not
-// returned as an error: after one, gRPC's own resolver waits longer each time, up to two minutes, and the client would not notice that the
-// pods are back.
+// returned as an error: after one, some resolvers wait longer each time, and the client would not notice that the pods are back.
 func (c *governedConn) UpdateState(s resolver.State) error {
 	err, wait := c.passOn(s), lookupInterval
-	if empty := len(s.Addresses) == 0 && len(s.Endpoints) == 0; empty {
+	if isEmpty(s) {
 		err, wait = nil, minLookupInterval
 	}
 	c.lookUpIn(wait)
 	return err
 }
 
+// ReportError passes on an error. The name is looked up again soon.
+func (c *governedConn) ReportError(err error) {
+	c.ClientConn.ReportError(err)
+	c.lookUpIn(minLookupInterval)
+}
+
 func (c *governedConn) passOn(s resolver.State) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	config, addresses := c.client.serviceConfig(), addressesOf(s)
-	if (c.accepted || len(addresses) == 0) && c.state != nil && config == c.sent && slices.Equal(addressesOf(*c.state), addresses) {
+	config := c.client.serviceConfig()
+	if (c.accepted || isEmpty(s)) && c.state != nil && config == c.sent && sameState(*c.state, s) {
 		return nil
 	}
 	c.state = &s
 	return c.send(config)
 }
 
-// addressesOf returns sorted addresses, because name servers rotate them.
-func addressesOf(s resolver.State) []string {
-	var all []string
-	for _, e := range s.Endpoints {
-		for _, a := range e.Addresses {
-			all = append(all, a.Addr)
-		}
-	}
+func isEmpty(s resolver.State) bool { return len(s.Addresses) == 0 && len(s.Endpoints) == 0 }
+
+// sameState reports whether two results are the same in another order, because name servers rotate addresses.
+func sameState(a, b resolver.State) bool {
+	return a.Attributes.Equal(b.Attributes) && reflect.DeepEqual(a.ServiceConfig, b.ServiceConfig) &&
+		slices.EqualFunc(sorted(a), sorted(b), func(x, y resolver.Endpoint) bool {
+			return x.Attributes.Equal(y.Attributes) && slices.EqualFunc(x.Addresses, y.Addresses, resolver.Address.Equal)
+		})
+}
+
+// sorted returns the endpoints of a result, sorted by their addresses.
+func sorted(s resolver.State) []resolver.Endpoint {
+	all := slices.Clone(s.Endpoints)
 	for _, a := range s.Addresses {
-		all = append(all, a.Addr)
+		all = append(all, resolver.Endpoint{Addresses: []resolver.Address{a}})
 	}
-	slices.Sort(all)
+	slices.SortStableFunc(all, func(x, y resolver.Endpoint) int {
+		return slices.CompareFunc(x.Addresses, y.Addresses, func(a, b resolver.Address) int { return cmp.Compare(a.Addr, b.Addr) })
+	})
 	return all
 }
 
@@ -148,29 +155,43 @@ func (c *governedConn) lookUpIn(wait time.Duration) {
 	defer c.lookupMu.Unlock()
 	if c.next != nil {
 		c.next.Stop()
-		c.next = nil
 	}
 	if !c.closed {
 		c.next = time.AfterFunc(wait, c.lookUpNow)
 	}
 }
 
+// lookUpNow calls the resolver, which may answer before it returns. It sets the timer first, in case that there is no answer.
 func (c *governedConn) lookUpNow() {
+	c.lookUpIn(lookupInterval)
 	c.lookupMu.Lock()
-	defer c.lookupMu.Unlock()
-	if c.resolver != nil {
-		c.resolver.ResolveNow(resolver.ResolveNowOptions{})
+	r := c.resolver
+	if c.closed || r == nil {
+		c.lookupMu.Unlock()
+		return
 	}
+	c.lookups.Add(1)
+	c.lookupMu.Unlock()
+	defer c.lookups.Done()
+	r.ResolveNow(resolver.ResolveNowOptions{})
 }
 
-// setResolver sets the resolver for look-ups. nil ends them.
+// setResolver sets the resolver for look-ups.
 func (c *governedConn) setResolver(r resolver.Resolver) {
 	c.lookupMu.Lock()
 	defer c.lookupMu.Unlock()
-	c.resolver, c.closed = r, r == nil
-	if c.closed && c.next != nil {
+	c.resolver = r
+}
+
+// close ends the look-ups and waits for the current one.
+func (c *governedConn) close() {
+	c.lookupMu.Lock()
+	c.closed = true
+	if c.next != nil {
 		c.next.Stop()
 	}
+	c.lookupMu.Unlock()
+	c.lookups.Wait()
 }
 
 func (c *governedConn) resend() {
@@ -182,11 +203,19 @@ func (c *governedConn) resend() {
 	}
 }
 
+// send sends the result with the service config of the policy. A service config of the resolver is used as a whole if the policy sets neither
+// retries nor anything about the connection.
 func (c *governedConn) send(config string) error {
 	c.sent = config
 	c.client.budget.reset()
 	s := *c.state
-	s.ServiceConfig = c.ParseServiceConfig(config)
+	if s.ServiceConfig == nil || config != defaultServiceConfig() {
+		if s.ServiceConfig != nil && !c.replaced {
+			c.replaced = true
+			c.client.log.Warn("the policy replaces the service config of the resolver")
+		}
+		s.ServiceConfig = c.ParseServiceConfig(config)
+	}
 	err := c.ClientConn.UpdateState(s)
 	c.accepted = err == nil
 	return err
@@ -195,3 +224,6 @@ func (c *governedConn) send(config string) error {
 func (c *client) serviceConfig() string {
 	return serviceConfigFor(c.cfg.Policy.Rules(), c.cfg.Callee, linkedMethods().streams)
 }
+
+// defaultServiceConfig is the service config of a policy that says nothing about the connection.
+var defaultServiceConfig = sync.OnceValue(func() string { return serviceConfigFor((*policy.Policy)(nil).Rules(), "", nil) })

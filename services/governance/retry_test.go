@@ -152,7 +152,7 @@ func TestRetryBudget_EverySuccessRefills(t *testing.T) {
 	metrics := NewMetrics()
 	f := &flaky{code: codes.Unavailable}
 	p := policyOf(t, strings.ReplaceAll(retried, "TestService/*", "TestService/UnaryCall")+"\nconnections: [{retryBudget: {maxTokens: 10, tokenRatio: 1}}]")
-	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: p})
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: p, Breakers: neverOpen()})
 	tokens := func() float64 { return metric(t, metrics, "sandbox_retry_budget_tokens") }
 	f.fails.Store(1000)
 	for range 20 {

@@ -26,7 +26,6 @@ const shutdownLimit = 2 * time.Second
 // Run serves what register registers until ctx ends, and then drains. Logs are written to w. It returns nil after a clean drain.
 func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *grpc.Server) error) (err error) {
 	log := NewLog(w, cfg.LogLevel).With("service", cfg.Service, "pod", cfg.Pod)
-	reportTraceErrors(log)
 	group, groupCtx := errgroup.WithContext(ctx)
 	p := &Process{Config: cfg, Log: log, Metrics: NewMetrics(), Events: NewEvents(0), Stopping: groupCtx.Done(), ctx: groupCtx, group: group}
 	p.Breakers = NewBreakers(cfg.Service, BreakerConfig{MaxConcurrent: cfg.MaxConcurrent}, p.Metrics, p.Events)
@@ -60,11 +59,11 @@ func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *
 func (p *Process) readPolicy() error {
 	p.Policy = &policy.Policy{}
 	p.Policy.Exempt(p.Config.Control...)
+	ObservePolicy(p.Policy, "policy", p.Metrics, p.Events, p.Log)
 	if p.Config.PolicyFile == "" {
 		return nil
 	}
-	p.policyFile = &policy.File{Path: p.Config.PolicyFile, Policy: p.Policy, Log: p.Log,
-		Observer: policyObserver{p.Config.PolicyFile, p.Policy, p.Metrics, p.Events}}
+	p.policyFile = &policy.File{Path: p.Config.PolicyFile, Policy: p.Policy}
 	if err := p.policyFile.Load(); err != nil {
 		return remedy.Wrap(err, remedy.Advice("fix the file, or unset POLICY_FILE for the defaults"))
 	}
@@ -110,11 +109,8 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	if p.Identity != nil {
 		p.Go(p.Identity.Watch)
 	}
+	p.Policy.Know(policy.Known{Served: servedMethods(server), Called: linkedMethods().all, Callees: p.callees})
 	if p.policyFile != nil {
-		methods := servedMethods(server)
-		p.policyFile.Known = func() policy.Known {
-			return policy.Known{Served: methods, Called: linkedMethods().all, Callees: p.callees}
-		}
 		p.Go(p.policyFile.Watch)
 	}
 	for _, work := range p.work {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -71,7 +72,7 @@ func serviceConfigFor(rules *policy.Rules, callee string, streams []string) stri
 		service, name, _ := strings.Cut(method, "/")
 		m.Names = append(m.Names, methodName{service, name})
 	}
-	if len(config.Methods) > 0 {
+	if len(config.Methods) > 0 && !conn.GetRetryBudget().GetDisabled() {
 		tokens, ratio := budgetOf(conn)
 		config.Throttling = &retryThrottling{tokens, ratio}
 	}
@@ -106,7 +107,11 @@ func retriableCodes(r *policyv1.Retry) []string {
 	return r.GetCodes()
 }
 
+// budgetOf returns the budget of a connection. Without one there are more tokens than can be spent.
 func budgetOf(c *policyv1.Connection) (tokens, ratio float64) {
+	if c.GetRetryBudget().GetDisabled() {
+		return math.MaxFloat64, 0
+	}
 	tokens, ratio = float64(c.GetRetryBudget().GetMaxTokens()), c.GetRetryBudget().GetTokenRatio()
 	tokens = cmp.Or(tokens, 10)
 	ratio = cmp.Or(ratio, 0.1)

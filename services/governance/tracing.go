@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -26,11 +25,12 @@ type TracingConfig struct {
 	Identity *Identity
 	// Ratio is the share of new traces that is kept, from 0 to 1. A trace that started elsewhere keeps its decision.
 	Ratio float64
-	Log   *slog.Logger
+	// Log receives log records. Default: slog.Default().
+	Log *slog.Logger
 }
 
 // NewTracing returns a provider that never blocks calls: spans are sent in batches in the background, and dropped if the collector is
-// unavailable. The caller calls Shutdown.
+// unavailable, which is logged at most every 10 s. The caller calls Shutdown.
 func NewTracing(ctx context.Context, cfg TracingConfig) (*sdktrace.TracerProvider, error) {
 	options := []sdktrace.TracerProviderOption{
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(cfg.Ratio))),
@@ -44,7 +44,10 @@ func NewTracing(ctx context.Context, cfg TracingConfig) (*sdktrace.TracerProvide
 		if err != nil {
 			return nil, fmt.Errorf("making the trace exporter for %s: %w", cfg.Endpoint, err)
 		}
-		options = append(options, sdktrace.WithBatcher(exporter, sdktrace.WithBatchTimeout(time.Second), sdktrace.WithExportTimeout(3*time.Second)))
+		if cfg.Log == nil {
+			cfg.Log = slog.Default()
+		}
+		options = append(options, sdktrace.WithBatcher(loggedExporter{exporter, newThrottledLog(cfg.Log)}, sdktrace.WithBatchTimeout(time.Second), sdktrace.WithExportTimeout(3*time.Second)))
 	}
 	return sdktrace.NewTracerProvider(options...), nil
 }
@@ -62,8 +65,16 @@ func exporterOptions(cfg TracingConfig) []otlptracegrpc.Option {
 	return options
 }
 
-// reportTraceErrors logs the errors of OpenTelemetry. The handler is process-wide, so only Run sets it.
-func reportTraceErrors(log *slog.Logger) {
-	warnings := newThrottledLog(log)
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { warnings.warn("spans are lost", "error", err) }))
+// loggedExporter logs the errors of an exporter. Returned to the SDK, they would go to OpenTelemetry's error handler, which is process-wide.
+type loggedExporter struct {
+	sdktrace.SpanExporter
+	log *throttledLog
+}
+
+// ExportSpans sends spans, or drops them and logs why.
+func (e loggedExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil {
+		e.log.warn("spans are lost", "error", err)
+	}
+	return nil
 }

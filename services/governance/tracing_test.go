@@ -1,8 +1,11 @@
 package governance
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net"
+	"strings"
 	"testing"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
@@ -53,14 +56,16 @@ func TestTracing_SpansUseMutualTLS(t *testing.T) {
 		{"plaintext", "http", ours, false},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
-			tracing, err := NewTracing(t.Context(), TracingConfig{Service: "a", Pod: "a-1", Endpoint: c.scheme + "://localhost:" + port, Identity: c.identity, Ratio: 1})
+			var log bytes.Buffer
+			tracing, err := NewTracing(t.Context(), TracingConfig{Service: "a", Pod: "a-1", Endpoint: c.scheme + "://localhost:" + port, Identity: c.identity,
+				Ratio: 1, Log: NewLog(&log, slog.LevelInfo)})
 			must(t, err)
 			defer func() { _ = tracing.Shutdown(context.Background()) }()
 			_, span := tracing.Tracer("").Start(t.Context(), c.sentence)
 			span.End()
-			err = tracing.ForceFlush(t.Context())
-			if (err == nil) != c.taken {
-				t.Errorf("Shutdown returned %v", err)
+			must(t, tracing.ForceFlush(t.Context()))
+			if lost := strings.Contains(log.String(), "spans are lost"); lost == c.taken {
+				t.Errorf("the log: %s", log.String())
 			}
 			if c.taken {
 				if got := <-spans; got != c.sentence {

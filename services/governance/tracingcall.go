@@ -49,7 +49,7 @@ func (t *tracer) start(ctx context.Context, s spanTemplate) (context.Context, tr
 	return ctx, span
 }
 
-// client starts the span of an outgoing call and adds its identity to the metadata.
+// client starts the span of an outgoing call, and adds its identity and the baggage of the context to the metadata.
 func (t *tracer) client(ctx context.Context, s spanTemplate) (context.Context, trace.Span) {
 	if t == nil {
 		return ctx, noSpan
@@ -57,26 +57,24 @@ func (t *tracer) client(ctx context.Context, s spanTemplate) (context.Context, t
 	ctx, span := t.start(ctx, s)
 	var wire traceHeaders
 	propagation.TraceContext{}.Inject(ctx, &wire)
-	if wire.parent != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", wire.parent)
-	}
-	if wire.state != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, "tracestate", wire.state)
-	}
-	return ctx, span
+	propagation.Baggage{}.Inject(ctx, &wire)
+	return wire.outgoing(ctx), span
 }
 
-// server starts the span of an incoming call, as a child of the caller's.
+// server starts the span of an incoming call, as a child of the caller's, and adds the caller's baggage to the context.
 func (t *tracer) server(ctx context.Context, s spanTemplate) (context.Context, trace.Span) {
 	if t == nil {
 		return ctx, noSpan
 	}
+	wire := traceHeaders{baggage: metadata.ValueFromIncomingContext(ctx, "baggage")}
 	if parent := metadata.ValueFromIncomingContext(ctx, "traceparent"); len(parent) > 0 {
-		wire := traceHeaders{parent: parent[0]}
-		if state := metadata.ValueFromIncomingContext(ctx, "tracestate"); len(state) > 0 {
-			wire.state = state[0]
-		}
+		// A caller that appended to metadata which it forwarded has put its own last.
+		wire.parent = parent[len(parent)-1]
+		wire.state = strings.Join(metadata.ValueFromIncomingContext(ctx, "tracestate"), ",")
 		ctx = propagation.TraceContext{}.Extract(ctx, &wire)
+	}
+	if len(wire.baggage) > 0 {
+		ctx = propagation.Baggage{}.Extract(ctx, &wire)
 	}
 	return t.start(ctx, s)
 }
@@ -98,8 +96,51 @@ func endSpan(span trace.Span, code codes.Code, err error) {
 	span.End()
 }
 
-// traceHeaders are the two headers of W3C Trace Context.
-type traceHeaders struct{ parent, state string }
+// traceHeaders are the headers of W3C Trace Context and W3C Baggage.
+type traceHeaders struct {
+	parent, state string
+	baggage       []string
+}
+
+// outgoing returns a context with the headers that are set. They replace those that a handler has copied from its incoming metadata.
+func (h *traceHeaders) outgoing(ctx context.Context) context.Context {
+	set := make([]string, 0, 6)
+	if h.parent != "" {
+		set = append(set, "traceparent", h.parent)
+	}
+	if h.state != "" {
+		set = append(set, "tracestate", h.state)
+	}
+	for _, b := range h.baggage {
+		set = append(set, "baggage", b)
+	}
+	if len(set) == 0 {
+		return ctx
+	}
+	if !h.replaces(ctx) {
+		return metadata.AppendToOutgoingContext(ctx, set...)
+	}
+	// The keys of this copy are in lower case.
+	md, _ := metadata.FromOutgoingContext(ctx)
+	if h.parent != "" {
+		// A trace state belongs to its parent.
+		md.Delete("tracestate")
+	}
+	for i := 0; i < len(set); i += 2 {
+		md.Set(set[i], set[i+1])
+	}
+	return metadata.NewOutgoingContext(ctx, md)
+}
+
+// replaces reports whether the outgoing metadata has one of the headers.
+func (h *traceHeaders) replaces(ctx context.Context) bool {
+	for _, key := range h.Keys() {
+		if len(metadata.ValueFromOutgoingContext(ctx, key)) > 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // Get returns a header.
 func (h *traceHeaders) Get(key string) string {
@@ -112,6 +153,9 @@ func (h *traceHeaders) Get(key string) string {
 	return ""
 }
 
+// Values returns all values of a header, of which only baggage may have several.
+func (h *traceHeaders) Values(string) []string { return h.baggage }
+
 // Set sets a header.
 func (h *traceHeaders) Set(key, value string) {
 	switch key {
@@ -119,8 +163,12 @@ func (h *traceHeaders) Set(key, value string) {
 		h.parent = value
 	case "tracestate":
 		h.state = value
+	case "baggage":
+		h.baggage = []string{value}
 	}
 }
 
+var traceKeys = []string{"traceparent", "tracestate", "baggage"}
+
 // Keys returns the names of the headers.
-func (h *traceHeaders) Keys() []string { return []string{"traceparent", "tracestate"} }
+func (h *traceHeaders) Keys() []string { return traceKeys }

@@ -91,7 +91,7 @@ func dialAll(t *testing.T, text string, all []resolver.Endpoint) testv1.TestServ
 	names := manual.NewBuilderWithScheme("replicas")
 	names.InitialState(resolver.State{Endpoints: all})
 	conn, err := Dial("replicas:///all", ClientConfig{Callee: "callee", Log: quiet, Timeout: 10 * time.Second, Policy: policyOf(t, text),
-		Options: []grpc.DialOption{grpc.WithResolvers(names)}})
+		Resolvers: []resolver.Builder{names}})
 	must(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	return testv1.NewTestServiceClient(conn)

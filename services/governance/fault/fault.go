@@ -71,9 +71,9 @@ func ForMethod(all []*policyv1.Fault, callee, method string) (list []*Fault) {
 }
 
 func prepare(p *policyv1.Fault) *Fault {
-	f := &Fault{Name: p.GetName(), share: p.GetPercent() / 100, metadata: map[string]string{}}
-	if f.share == 0 {
-		f.share = 1
+	f := &Fault{Name: p.GetName(), share: 1, metadata: map[string]string{}}
+	if p.Percent != nil {
+		f.share = p.GetPercent() / 100
 	}
 	for key, value := range p.GetMetadata() {
 		// gRPC writes keys in lower case.

@@ -16,18 +16,6 @@ type Failure struct {
 
 // Table lists the known failures. Rows are removed, never added.
 var Table = []Failure{
-	{Package: "governance", Test: "TestDial_TargetWithoutHost", Defect: "with an empty server name no name in the certificate is verified"},
-	{Package: "governance", Test: "TestCaller_UnusualCertificates", Defect: "two SPIFFE URIs, a CA certificate or a DNS name spelt like a URI are accepted as an identity"},
-	{Package: "governance", Test: "TestTracing_ForwardedMetadata", Defect: "forwarded metadata carries two traceparents, and the first, the wrong one, is read"},
-	{Package: "governance", Test: "TestTracing_Baggage", Defect: "W3C baggage is not propagated"},
-	{Package: "governance", Test: "TestResolver_ChangedAttributes", Defect: "an update that changes only attributes is dropped"},
-	{Package: "governance", Test: "TestResolver_AnswersInline", Defect: "a resolver that answers inside ResolveNow deadlocks"},
-	{Package: "governance", Test: "TestResolver_OwnServiceConfig", Defect: "the service config of a resolver is dropped"},
-	{Package: "governance", Test: "TestFault_ZeroPercent", Defect: "a fault of 0 % fails every call"},
-	{Package: "governance", Test: "TestPolicy_BreakerWithoutBreakers", Defect: "the breaker of a policy has no effect on a connection dialed without Breakers"},
-	{Package: "governance", Test: "TestDial_RacesWithOtherConnections", Race: true, Defect: "Dial writes a process-wide variable of grpc-go without a lock"},
-	{Package: "governance", Test: "TestPolicy_PushedIntoProcess", Defect: "metrics and events do not report a policy set by Policy.Set"},
-	{Package: "governance", Test: "TestBreaker_TwoPolicies", Defect: "the policy of one connection closes the breaker of another"},
 	{Package: "loadgen", Test: "TestSeries_StoppedLoads", Defect: "the series of stopped loads are never removed"},
 }
 

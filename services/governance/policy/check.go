@@ -43,11 +43,14 @@ func check(p *policyv1.EffectivePolicy) []Problem {
 			c.outliers(at+"outlierEjection.", o)
 		}
 		if b := conn.GetRetryBudget(); b != nil {
-			c.want(b.GetMaxTokens() <= 1000, at+"retryBudget.maxTokens", "must be at most 1000")
-			c.want(inRange(b.GetTokenRatio(), 0, 1000), at+"retryBudget.tokenRatio", "must be from 0 to 1000")
+			c.want(b.MaxTokens == nil || b.GetMaxTokens() >= 1 && b.GetMaxTokens() <= 1000, at+"retryBudget.maxTokens", "must be from 1 to 1000")
+			c.want(b.TokenRatio == nil || inRange(b.GetTokenRatio(), 1e-3, 1000), at+"retryBudget.tokenRatio", "must be from 0.001 to 1000")
 		}
 	}
 	if s := p.GetShed(); s != nil {
+		c.atLeast(1, "shed.minLimit", s.MinLimit)
+		c.atLeast(1, "shed.maxLimit", s.MaxLimit)
+		c.atLeast(1, "shed.initialLimit", s.InitialLimit)
 		limits := limit.BoundsOf(s)
 		c.want(limits.Min <= limits.Initial && limits.Initial <= limits.Max, "shed",
 			fmt.Sprintf("needs minLimit <= initialLimit <= maxLimit, and they are %d, %d and %d", limits.Min, limits.Initial, limits.Max))
@@ -63,6 +66,16 @@ func (c *checker) wantTry(holds bool, field, why, try string) {
 	if !holds {
 		c.problems = append(c.problems, Problem{Field: field, Why: why, Try: try})
 	}
+}
+
+// atLeast checks a number that has a default if it is unset.
+func (c *checker) atLeast(least uint32, field string, set *uint32) {
+	c.want(set == nil || *set >= least, field, fmt.Sprintf("must be at least %d", least))
+}
+
+// not checks that a field which is set is not together with one that contradicts it.
+func (c *checker) not(set, other bool, field, name string) {
+	c.want(!set || !other, field, "cannot be together with "+name)
 }
 
 func (c *checker) pattern(field, text string) {
@@ -87,12 +100,16 @@ func (c *checker) server(at string, r *policyv1.ServerRule) {
 		c.duration(at+"deadline.timeout", d.GetTimeout(), time.Millisecond)
 		c.duration(at+"deadline.streamTimeout", d.GetStreamTimeout(), time.Millisecond)
 		c.duration(at+"deadline.margin", d.GetMargin(), 0)
+		c.not(d.GetNone(), d.GetTimeout() != nil, at+"deadline.none", "timeout")
+		c.not(d.GetStreamNone(), d.GetStreamTimeout() != nil, at+"deadline.streamNone", "streamTimeout")
+		c.not(d.GetRequired(), d.GetNone() || d.GetStreamNone(), at+"deadline.required", "none or streamNone")
 	}
 	for i, l := range r.GetRate().GetLimits() {
 		field := fmt.Sprintf("%srate.limits[%d]", at, i)
 		switch a := l.GetAlgorithm().(type) {
 		case *policyv1.RateLimit_TokenBucket:
 			c.want(inRange(a.TokenBucket.GetRate(), 1e-6, 1e9), field+".tokenBucket.rate", "must be a number of calls per second above 0")
+			c.atLeast(1, field+".tokenBucket.burst", a.TokenBucket.Burst)
 		case *policyv1.RateLimit_LeakyBucket:
 			c.want(inRange(a.LeakyBucket.GetRate(), 1e-6, 1e9), field+".leakyBucket.rate", "must be a number of calls per second above 0")
 		default:
@@ -112,9 +129,13 @@ func (c *checker) client(at string, r *policyv1.ClientRule) {
 	if d := r.GetDeadline(); d != nil {
 		c.duration(at+"deadline.timeout", d.GetTimeout(), time.Millisecond)
 		c.duration(at+"deadline.streamTimeout", d.GetStreamTimeout(), time.Millisecond)
+		c.not(d.GetNone(), d.GetTimeout() != nil, at+"deadline.none", "timeout")
+		c.not(d.GetStreamNone(), d.GetStreamTimeout() != nil, at+"deadline.streamNone", "streamTimeout")
 	}
 	if b := r.GetBreaker(); b != nil {
-		c.want(inRange(b.GetFailureRatio(), 0, 1), at+"breaker.failureRatio", "must be a share from 0 (the default, 0.25) to 1")
+		c.want(b.FailureRatio == nil || inRange(b.GetFailureRatio(), 1e-9, 1), at+"breaker.failureRatio", "must be a share above 0 and up to 1")
+		c.atLeast(1, at+"breaker.minCalls", b.MinCalls)
+		c.atLeast(1, at+"breaker.probes", b.Probes)
 		c.duration(at+"breaker.window", b.GetWindow(), 10*time.Millisecond)
 		c.duration(at+"breaker.open", b.GetOpen(), time.Millisecond)
 	}
@@ -123,17 +144,18 @@ func (c *checker) client(at string, r *policyv1.ClientRule) {
 	}
 	if h := r.GetHedge(); h != nil && h.GetMaxAttempts() != 1 {
 		c.want(h.GetIdempotent(), at+"hedge.idempotent", "must be true: hedge only methods that may be called twice")
-		c.want(h.GetMaxAttempts() <= 5, at+"hedge.maxAttempts", "must be from 2 (the default) to 5, or 1 for no hedging")
+		c.want(h.MaxAttempts == nil || h.GetMaxAttempts() >= 2 && h.GetMaxAttempts() <= 5, at+"hedge.maxAttempts", "must be from 2 to 5, or 1 for no hedging")
 		c.wantTry(h.GetDelay() != nil, at+"hedge.delay", "is missing", "50ms")
 		c.duration(at+"hedge.delay", h.GetDelay(), time.Millisecond)
 	}
 }
 
 func (c *checker) outliers(at string, o *policyv1.OutlierEjection) {
-	c.want(inRange(o.GetFailureRatio(), 0, 1), at+"failureRatio", "must be a share from 0 (the default, 0.5) to 1")
+	c.want(o.ConsecutiveFailures == nil || o.GetConsecutiveFailures() > 0, at+"consecutiveFailures", "must be at least 1")
+	c.want(o.FailureRatio == nil || inRange(o.GetFailureRatio(), 0.01, 1), at+"failureRatio", "must be a share from 0.01 to 1")
 	c.duration(at+"baseEjectionTime", o.GetBaseEjectionTime(), 10*time.Millisecond)
 	c.duration(at+"maxEjectionTime", o.GetMaxEjectionTime(), 10*time.Millisecond)
-	c.want(o.GetMaxEjectionPercent() <= 100, at+"maxEjectionPercent", "must be from 1 to 100, or 0 for the default, 50")
+	c.want(o.MaxEjectionPercent == nil || o.GetMaxEjectionPercent() >= 1 && o.GetMaxEjectionPercent() <= 100, at+"maxEjectionPercent", "must be from 1 to 100")
 }
 
 // safeToRetry are the codes after which a call can be repeated: it was not executed, or executing it again is harmless.
@@ -150,26 +172,30 @@ func (c *checker) retry(at string, t *policyv1.Retry) {
 	c.duration(at+"initialBackoff", t.GetInitialBackoff(), time.Microsecond)
 	c.duration(at+"maxBackoff", t.GetMaxBackoff(), time.Microsecond)
 	c.duration(at+"perTryTimeout", t.GetPerTryTimeout(), time.Millisecond)
-	c.want(t.GetMultiplier() == 0 || inRange(t.GetMultiplier(), 1, 100), at+"multiplier", "must be from 1 to 100")
+	c.want(t.Multiplier == nil || inRange(t.GetMultiplier(), 1, 100), at+"multiplier", "must be from 1 to 100")
 }
 
 func (c *checker) fault(at string, f *policyv1.Fault) {
 	c.pattern(at+"callee", f.GetCallee())
 	c.pattern(at+"method", f.GetMethod())
-	c.want(inRange(f.GetPercent(), 0, 100), at+"percent", "must be from 0 (the default, 100) to 100")
+	c.want(inRange(f.GetPercent(), 0, 100), at+"percent", "must be from 0 to 100")
 	fault.Check(f, func(field, why, try string) { c.wantTry(false, strings.TrimSuffix(at+field, "."), why, try) })
 }
 
 func (c *checker) tuning(at string, t *policyv1.Tuning) {
+	if t == nil {
+		return
+	}
 	const window, most = 64 << 10, math.MaxInt32
 	for _, w := range []struct {
-		field       string
-		value, from uint32
+		field string
+		set   *uint32
+		from  uint32
 	}{
-		{"maxMessageBytes", t.GetMaxMessageBytes(), 1}, {"streamWindowBytes", t.GetStreamWindowBytes(), window},
-		{"connectionWindowBytes", t.GetConnectionWindowBytes(), window}, {"maxMetadataBytes", t.GetMaxMetadataBytes(), 1024},
+		{"maxMessageBytes", t.MaxMessageBytes, 1}, {"streamWindowBytes", t.StreamWindowBytes, window},
+		{"connectionWindowBytes", t.ConnectionWindowBytes, window}, {"maxMetadataBytes", t.MaxMetadataBytes, 1024},
 	} {
-		c.want(w.value == 0 || w.value >= w.from && w.value <= most, at+w.field, fmt.Sprintf("must be from %d to %d bytes", w.from, most))
+		c.want(w.set == nil || *w.set >= w.from && *w.set <= most, at+w.field, fmt.Sprintf("must be from %d to %d bytes", w.from, most))
 	}
 	c.duration(at+"keepaliveTime", t.GetKeepaliveTime(), 10*time.Second)
 	c.duration(at+"keepaliveTimeout", t.GetKeepaliveTimeout(), time.Millisecond)

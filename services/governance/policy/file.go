@@ -11,61 +11,40 @@ import (
 	"os"
 	"time"
 
-	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// File keeps a Policy in step with a file.
+// File keeps a Policy in step with a file. The observer of the policy learns of every change.
 type File struct {
 	Path string
 	// Every is the interval at which the file is read. Default: 1s.
 	Every  time.Duration
 	Policy *Policy
-	// Log receives log records. Default: slog.Default().
+	// Log receives log records if the policy has no observer. Default: slog.Default().
 	Log *slog.Logger
-	// Observer may be nil.
-	Observer Observer
-	// Known returns what the process serves and calls, so that a pattern without a match is reported. It may be nil.
-	Known func() Known
 
 	last [sha256.Size]byte
 }
 
-// Observer learns what happens to the file of a policy.
-type Observer interface {
-	// Applied is called when a version is in force.
-	Applied(version string)
-	// Kept is called when a changed file cannot be used, so that the last good policy stays in force.
-	Kept(why string)
-	// Unmatched is called with the patterns that match nothing, each as "field: pattern", whenever they were looked for.
-	Unmatched(patterns []string)
-}
-
-// silent is the default observer.
-type silent struct{}
-
-func (silent) Applied(string)     {}
-func (silent) Kept(string)        {}
-func (silent) Unmatched([]string) {}
-
 // Load reads the file once. It fails if the file cannot be used. Watch follows later changes.
 func (f *File) Load() error {
 	f.Every = cmp.Or(f.Every, time.Second)
-	f.Log = cmp.Or(f.Log, slog.Default())
-	if f.Observer == nil {
-		f.Observer = silent{}
-	}
+	f.Policy.observeIfNone(Logged(cmp.Or(f.Log, slog.Default())))
 	text, err := read(f.Path)
 	if err != nil {
 		return err
 	}
 	f.last = sha256.Sum256(text)
-	return f.use(text)
+	p, err := f.parse(text)
+	if err != nil {
+		return err
+	}
+	return f.Policy.Set(p)
 }
 
 // Watch uses changed content until ctx ends. It compares the content, because a mounted ConfigMap is changed by a symlink. If the file is
-// malformed or missing, the last good policy stays in force, and the observer and the log report it once.
+// malformed or missing, the last good policy stays in force, which is reported once.
 func (f *File) Watch(ctx context.Context) error {
-	f.ReportUnmatched()
 	ticker := time.NewTicker(f.Every)
 	defer ticker.Stop()
 	for {
@@ -88,43 +67,24 @@ func (f *File) reload() {
 		return
 	}
 	f.last = digest
+	var p *policyv1.EffectivePolicy
 	if err == nil {
-		err = f.use(text)
+		p, err = f.parse(text)
 	}
-	if err == nil {
-		f.ReportUnmatched()
+	if err != nil {
+		f.Policy.keep(err)
 		return
 	}
-	why := remedy.Line(err, nil)
-	f.Log.Error("keeping the last good policy", "file", f.Path, "version", f.Policy.Version(), "error", why)
-	f.Observer.Kept(why)
+	// Set reports an error itself.
+	_ = f.Policy.Set(p)
 }
 
-func (f *File) use(text []byte) error {
+func (f *File) parse(text []byte) (*policyv1.EffectivePolicy, error) {
 	p, err := Parse(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.Path, err)
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}
-	before := f.Policy.Version()
-	if err := f.Policy.Set(p); err != nil {
-		return fmt.Errorf("%s: %w", f.Path, err)
-	}
-	f.Log.Info("policy in force", "file", f.Path, "version", p.GetVersion(), "before", before)
-	f.Observer.Applied(p.GetVersion())
-	return nil
-}
-
-// ReportUnmatched reports the patterns that match nothing that this process serves or calls. They are not an error, because one file may be
-// used by several programs.
-func (f *File) ReportUnmatched() {
-	if f.Known == nil {
-		return
-	}
-	patterns := unmatched(f.Policy.Rules().source, f.Known())
-	for _, p := range patterns {
-		f.Log.Warn("a pattern of the policy matches nothing that this process serves or calls", "file", f.Path, "pattern", p)
-	}
-	f.Observer.Unmatched(patterns)
+	return p, nil
 }
 
 func read(path string) ([]byte, error) {

@@ -10,6 +10,7 @@ package policy
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
@@ -24,6 +25,12 @@ type Policy struct {
 	current atomic.Pointer[Rules]
 	changed notifier
 	exempt  []string
+
+	// changing is held during a change and its reports, so that they are in order.
+	changing sync.Mutex
+	// observer and known may be nil.
+	observer Observer
+	known    *Known
 }
 
 // New returns a policy in force; nil means the defaults.
@@ -42,17 +49,26 @@ func (p *Policy) Exempt(patterns ...string) {
 	p.current.Store(compile(p.Rules().source, p.exempt...))
 }
 
-// Set replaces the policy. If the new one has problems, it returns a *Error that lists all of them, and changes nothing.
+// Set replaces the policy. If the new one has problems, it returns a *Error that lists all of them, and changes nothing. The observer learns
+// of both. Set must not be called by an observer or a subscriber.
 func (p *Policy) Set(next *policyv1.EffectivePolicy) error {
 	if next == nil {
 		next = &policyv1.EffectivePolicy{}
 	}
 	next = proto.CloneOf(next)
 	if problems := check(next); len(problems) > 0 {
-		return &Error{Problems: problems}
+		err := &Error{Problems: problems}
+		p.keep(err)
+		return err
 	}
+	p.changing.Lock()
+	defer p.changing.Unlock()
 	p.current.Store(compile(next, p.exempt...))
 	p.changed.notify()
+	if p.observer != nil {
+		p.observer.Applied(next.GetVersion())
+	}
+	p.reportUnmatched()
 	return nil
 }
 

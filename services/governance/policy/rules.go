@@ -27,7 +27,7 @@ type edge struct{ callee, method string }
 type ServerRule struct {
 	// DeadlineRequired refuses calls without a deadline.
 	DeadlineRequired bool
-	// Timeout and StreamTimeout are the deadlines of calls that have none.
+	// Timeout and StreamTimeout are the deadlines of calls that have none; 0 means no deadline.
 	Timeout, StreamTimeout time.Duration
 	// Margin is subtracted from the deadline that the handler gets.
 	Margin time.Duration
@@ -60,8 +60,12 @@ func (r *ServerRule) Allows(caller string) bool {
 type ClientRule struct {
 	// Timeout is the deadline of a unary call that has none; 0 means that the policy sets none.
 	Timeout time.Duration
-	// StreamTimeout is the deadline of a stream that has none.
+	// NoTimeout means that a unary call without a deadline gets none.
+	NoTimeout bool
+	// StreamTimeout is the deadline of a stream that has none; 0 means no deadline.
 	StreamTimeout time.Duration
+	// StreamMax is the longest deadline of a stream; 0 means that the policy sets none.
+	StreamMax time.Duration
 	// Breaker overrides settings of the breaker; it may be nil.
 	Breaker *policyv1.Breaker
 	// Retry says when a call is repeated; nil means never.
@@ -121,6 +125,12 @@ func (r *Rules) serverRule(method string) *ServerRule {
 			s.Timeout = duration(d.GetTimeout(), 10*time.Second)
 			s.StreamTimeout = duration(d.GetStreamTimeout(), time.Hour)
 			s.Margin = duration(d.GetMargin(), 10*time.Millisecond)
+			if d.GetNone() {
+				s.Timeout = 0
+			}
+			if d.GetStreamNone() {
+				s.StreamTimeout = 0
+			}
 		}
 		if b := rule.GetBulkhead(); b != nil {
 			s.MaxConcurrent = int64(b.GetMaxConcurrent())
@@ -161,6 +171,11 @@ func (r *Rules) clientRule(e edge) *ClientRule {
 		if d := rule.GetDeadline(); d != nil {
 			c.Timeout = duration(d.GetTimeout(), 0)
 			c.StreamTimeout = duration(d.GetStreamTimeout(), time.Hour)
+			c.StreamMax = duration(d.GetStreamTimeout(), 0)
+			c.NoTimeout = d.GetNone()
+			if d.GetStreamNone() {
+				c.StreamTimeout = 0
+			}
 		}
 		if b := rule.GetBreaker(); b != nil {
 			c.Breaker = b

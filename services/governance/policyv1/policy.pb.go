@@ -4,7 +4,9 @@
 // 	protoc        (unknown)
 // source: policy/v1/policy.proto
 
-// Package policy.v1 describes how governance treats the calls of a process. An unset field has the default that its comment ends with.
+// Package policy.v1 describes how governance treats the calls of a process. An unset field has the default that its comment ends with. A field that
+// is set to 0 has the value 0, which is an error where it makes no sense. What has a default can be switched off: by none or disabled, or by the 0
+// that the comment of the field mentions.
 
 package policyv1
 
@@ -293,10 +295,15 @@ type ServerDeadline struct {
 	Required bool `protobuf:"varint,1,opt,name=required,proto3" json:"required,omitempty"`
 	// Deadline of a unary call that has none; 10s.
 	Timeout *durationpb.Duration `protobuf:"bytes,2,opt,name=timeout,proto3" json:"timeout,omitempty"`
-	// Subtracted from the deadline that the handler gets, so that there is time left to answer, at most a tenth of the remaining time; 10ms.
+	// Subtracted from the deadline that the handler gets, so that there is time left to answer, at most a tenth of the remaining time; 10ms. 0s subtracts
+	// nothing.
 	Margin *durationpb.Duration `protobuf:"bytes,3,opt,name=margin,proto3" json:"margin,omitempty"`
 	// Deadline of a stream that has none; 1h.
 	StreamTimeout *durationpb.Duration `protobuf:"bytes,4,opt,name=stream_timeout,json=streamTimeout,proto3" json:"stream_timeout,omitempty"`
+	// A unary call without a deadline gets none, and may take forever. Not together with timeout or required.
+	None bool `protobuf:"varint,5,opt,name=none,proto3" json:"none,omitempty"`
+	// A stream without a deadline gets none. Not together with stream_timeout or required.
+	StreamNone    bool `protobuf:"varint,6,opt,name=stream_none,json=streamNone,proto3" json:"stream_none,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -357,6 +364,20 @@ func (x *ServerDeadline) GetStreamTimeout() *durationpb.Duration {
 		return x.StreamTimeout
 	}
 	return nil
+}
+
+func (x *ServerDeadline) GetNone() bool {
+	if x != nil {
+		return x.None
+	}
+	return false
+}
+
+func (x *ServerDeadline) GetStreamNone() bool {
+	if x != nil {
+		return x.StreamNone
+	}
+	return false
 }
 
 type Bulkhead struct {
@@ -545,8 +566,8 @@ type TokenBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Calls per second.
 	Rate float64 `protobuf:"fixed64,1,opt,name=rate,proto3" json:"rate,omitempty"`
-	// Calls at once after a pause; 1.
-	Burst         uint32 `protobuf:"varint,2,opt,name=burst,proto3" json:"burst,omitempty"`
+	// Calls at once after a pause, at least 1; 1.
+	Burst         *uint32 `protobuf:"varint,2,opt,name=burst,proto3,oneof" json:"burst,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -589,8 +610,8 @@ func (x *TokenBucket) GetRate() float64 {
 }
 
 func (x *TokenBucket) GetBurst() uint32 {
-	if x != nil {
-		return x.Burst
+	if x != nil && x.Burst != nil {
+		return *x.Burst
 	}
 	return 0
 }
@@ -699,10 +720,10 @@ func (x *Callers) GetAllow() []string {
 // there are few, the limit is initial_limit: it is as large as the bursts that an idle server accepts.
 type Shed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Concurrent calls; 1, 200 and 50.
-	MinLimit      uint32 `protobuf:"varint,1,opt,name=min_limit,json=minLimit,proto3" json:"min_limit,omitempty"`
-	MaxLimit      uint32 `protobuf:"varint,2,opt,name=max_limit,json=maxLimit,proto3" json:"max_limit,omitempty"`
-	InitialLimit  uint32 `protobuf:"varint,3,opt,name=initial_limit,json=initialLimit,proto3" json:"initial_limit,omitempty"`
+	// Concurrent calls, at least 1; 1, 200 and 50.
+	MinLimit      *uint32 `protobuf:"varint,1,opt,name=min_limit,json=minLimit,proto3,oneof" json:"min_limit,omitempty"`
+	MaxLimit      *uint32 `protobuf:"varint,2,opt,name=max_limit,json=maxLimit,proto3,oneof" json:"max_limit,omitempty"`
+	InitialLimit  *uint32 `protobuf:"varint,3,opt,name=initial_limit,json=initialLimit,proto3,oneof" json:"initial_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -738,22 +759,22 @@ func (*Shed) Descriptor() ([]byte, []int) {
 }
 
 func (x *Shed) GetMinLimit() uint32 {
-	if x != nil {
-		return x.MinLimit
+	if x != nil && x.MinLimit != nil {
+		return *x.MinLimit
 	}
 	return 0
 }
 
 func (x *Shed) GetMaxLimit() uint32 {
-	if x != nil {
-		return x.MaxLimit
+	if x != nil && x.MaxLimit != nil {
+		return *x.MaxLimit
 	}
 	return 0
 }
 
 func (x *Shed) GetInitialLimit() uint32 {
-	if x != nil {
-		return x.InitialLimit
+	if x != nil && x.InitialLimit != nil {
+		return *x.InitialLimit
 	}
 	return 0
 }
@@ -857,6 +878,10 @@ type ClientDeadline struct {
 	Timeout *durationpb.Duration `protobuf:"bytes,1,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// Deadline of a stream that has none; 1h.
 	StreamTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=stream_timeout,json=streamTimeout,proto3" json:"stream_timeout,omitempty"`
+	// A unary call without a deadline gets none, and may take forever: the breaker does not count it as slow. Not together with timeout.
+	None bool `protobuf:"varint,3,opt,name=none,proto3" json:"none,omitempty"`
+	// A stream without a deadline gets none. Not together with stream_timeout.
+	StreamNone    bool `protobuf:"varint,4,opt,name=stream_none,json=streamNone,proto3" json:"stream_none,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -905,24 +930,38 @@ func (x *ClientDeadline) GetStreamTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *ClientDeadline) GetNone() bool {
+	if x != nil {
+		return x.None
+	}
+	return false
+}
+
+func (x *ClientDeadline) GetStreamNone() bool {
+	if x != nil {
+		return x.StreamNone
+	}
+	return false
+}
+
 type Breaker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The breaker never opens.
+	// The breaker never opens. Its limit of concurrent calls is switched off by max_concurrent.
 	Disabled bool `protobuf:"varint,1,opt,name=disabled,proto3" json:"disabled,omitempty"`
 	// Share of finished calls in the window that failed, above 0 and up to 1, from which on the breaker opens; 0.25.
-	FailureRatio float64 `protobuf:"fixed64,2,opt,name=failure_ratio,json=failureRatio,proto3" json:"failure_ratio,omitempty"`
-	// Number of finished calls in the window below which the breaker never opens; 20.
-	MinCalls uint32 `protobuf:"varint,3,opt,name=min_calls,json=minCalls,proto3" json:"min_calls,omitempty"`
+	FailureRatio *float64 `protobuf:"fixed64,2,opt,name=failure_ratio,json=failureRatio,proto3,oneof" json:"failure_ratio,omitempty"`
+	// Number of finished calls in the window below which the breaker never opens, at least 1; 20.
+	MinCalls *uint32 `protobuf:"varint,3,opt,name=min_calls,json=minCalls,proto3,oneof" json:"min_calls,omitempty"`
 	// Length of the rolling window, which has ten buckets; 10s.
 	Window *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
 	// How long the breaker refuses every call; 5s.
 	Open *durationpb.Duration `protobuf:"bytes,5,opt,name=open,proto3" json:"open,omitempty"`
-	// Calls that are let through in half-open state, all of which must succeed; 5.
-	Probes uint32 `protobuf:"varint,6,opt,name=probes,proto3" json:"probes,omitempty"`
-	// Concurrent calls; another one is refused and counts as a failure; 100.
-	MaxConcurrent uint32 `protobuf:"varint,7,opt,name=max_concurrent,json=maxConcurrent,proto3" json:"max_concurrent,omitempty"`
-	// Open streams; another one is refused and does not count; 1000.
-	MaxStreams    uint32 `protobuf:"varint,8,opt,name=max_streams,json=maxStreams,proto3" json:"max_streams,omitempty"`
+	// Calls that are let through in half-open state, all of which must succeed, at least 1; 5.
+	Probes *uint32 `protobuf:"varint,6,opt,name=probes,proto3,oneof" json:"probes,omitempty"`
+	// Concurrent calls; another one is refused and counts as a failure; 100. 0 means no limit.
+	MaxConcurrent *uint32 `protobuf:"varint,7,opt,name=max_concurrent,json=maxConcurrent,proto3,oneof" json:"max_concurrent,omitempty"`
+	// Open streams; another one is refused and does not count; 1000. 0 means no limit.
+	MaxStreams    *uint32 `protobuf:"varint,8,opt,name=max_streams,json=maxStreams,proto3,oneof" json:"max_streams,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -965,15 +1004,15 @@ func (x *Breaker) GetDisabled() bool {
 }
 
 func (x *Breaker) GetFailureRatio() float64 {
-	if x != nil {
-		return x.FailureRatio
+	if x != nil && x.FailureRatio != nil {
+		return *x.FailureRatio
 	}
 	return 0
 }
 
 func (x *Breaker) GetMinCalls() uint32 {
-	if x != nil {
-		return x.MinCalls
+	if x != nil && x.MinCalls != nil {
+		return *x.MinCalls
 	}
 	return 0
 }
@@ -993,22 +1032,22 @@ func (x *Breaker) GetOpen() *durationpb.Duration {
 }
 
 func (x *Breaker) GetProbes() uint32 {
-	if x != nil {
-		return x.Probes
+	if x != nil && x.Probes != nil {
+		return *x.Probes
 	}
 	return 0
 }
 
 func (x *Breaker) GetMaxConcurrent() uint32 {
-	if x != nil {
-		return x.MaxConcurrent
+	if x != nil && x.MaxConcurrent != nil {
+		return *x.MaxConcurrent
 	}
 	return 0
 }
 
 func (x *Breaker) GetMaxStreams() uint32 {
-	if x != nil {
-		return x.MaxStreams
+	if x != nil && x.MaxStreams != nil {
+		return *x.MaxStreams
 	}
 	return 0
 }
@@ -1021,10 +1060,11 @@ type Retry struct {
 	MaxAttempts uint32 `protobuf:"varint,2,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"`
 	// UNAVAILABLE, RESOURCE_EXHAUSTED or ABORTED; UNAVAILABLE if empty.
 	Codes []string `protobuf:"bytes,3,rep,name=codes,proto3" json:"codes,omitempty"`
-	// The wait before attempt n+1 is initial_backoff * multiplier^(n-1), at most max_backoff, with a random jitter of a fifth; 50ms, 1s, 2.
+	// The wait before attempt n+1 is initial_backoff * multiplier^(n-1), at most max_backoff, with a random jitter of a fifth. The multiplier is at least
+	// 1; 50ms, 1s, 2.
 	InitialBackoff *durationpb.Duration `protobuf:"bytes,4,opt,name=initial_backoff,json=initialBackoff,proto3" json:"initial_backoff,omitempty"`
 	MaxBackoff     *durationpb.Duration `protobuf:"bytes,5,opt,name=max_backoff,json=maxBackoff,proto3" json:"max_backoff,omitempty"`
-	Multiplier     float64              `protobuf:"fixed64,6,opt,name=multiplier,proto3" json:"multiplier,omitempty"`
+	Multiplier     *float64             `protobuf:"fixed64,6,opt,name=multiplier,proto3,oneof" json:"multiplier,omitempty"`
 	// Time limit of each attempt, so that a replica that hangs leaves time for another one; none if unset.
 	PerTryTimeout *durationpb.Duration `protobuf:"bytes,7,opt,name=per_try_timeout,json=perTryTimeout,proto3" json:"per_try_timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1097,8 +1137,8 @@ func (x *Retry) GetMaxBackoff() *durationpb.Duration {
 }
 
 func (x *Retry) GetMultiplier() float64 {
-	if x != nil {
-		return x.Multiplier
+	if x != nil && x.Multiplier != nil {
+		return *x.Multiplier
 	}
 	return 0
 }
@@ -1119,7 +1159,7 @@ type Hedge struct {
 	// How long an attempt may take before the next one starts; required.
 	Delay *durationpb.Duration `protobuf:"bytes,2,opt,name=delay,proto3" json:"delay,omitempty"`
 	// Number of attempts including the first, 2 to 5; 2. 1 removes the hedging of an earlier rule.
-	MaxAttempts   uint32 `protobuf:"varint,3,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"`
+	MaxAttempts   *uint32 `protobuf:"varint,3,opt,name=max_attempts,json=maxAttempts,proto3,oneof" json:"max_attempts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1169,8 +1209,8 @@ func (x *Hedge) GetDelay() *durationpb.Duration {
 }
 
 func (x *Hedge) GetMaxAttempts() uint32 {
-	if x != nil {
-		return x.MaxAttempts
+	if x != nil && x.MaxAttempts != nil {
+		return *x.MaxAttempts
 	}
 	return 0
 }
@@ -1312,14 +1352,14 @@ type OutlierEjection struct {
 	// No replica is ejected.
 	Disabled bool `protobuf:"varint,1,opt,name=disabled,proto3" json:"disabled,omitempty"`
 	// Failed calls in a row after which a replica is ejected; 5.
-	ConsecutiveFailures uint32 `protobuf:"varint,2,opt,name=consecutive_failures,json=consecutiveFailures,proto3" json:"consecutive_failures,omitempty"`
+	ConsecutiveFailures *uint32 `protobuf:"varint,2,opt,name=consecutive_failures,json=consecutiveFailures,proto3,oneof" json:"consecutive_failures,omitempty"`
 	// Share of the calls of the last second that failed, from which on a replica is ejected, if they are ten or more; 0.5.
-	FailureRatio float64 `protobuf:"fixed64,3,opt,name=failure_ratio,json=failureRatio,proto3" json:"failure_ratio,omitempty"`
+	FailureRatio *float64 `protobuf:"fixed64,3,opt,name=failure_ratio,json=failureRatio,proto3,oneof" json:"failure_ratio,omitempty"`
 	// How long a replica is ejected the first time. Each failed trial doubles it, up to max_ejection_time; 1s, 30s.
 	BaseEjectionTime *durationpb.Duration `protobuf:"bytes,4,opt,name=base_ejection_time,json=baseEjectionTime,proto3" json:"base_ejection_time,omitempty"`
 	MaxEjectionTime  *durationpb.Duration `protobuf:"bytes,5,opt,name=max_ejection_time,json=maxEjectionTime,proto3" json:"max_ejection_time,omitempty"`
 	// Share of the replicas that may be ejected, in percent; 50. If more fail, the callee as a whole has a problem, which is the breaker's affair.
-	MaxEjectionPercent uint32 `protobuf:"varint,6,opt,name=max_ejection_percent,json=maxEjectionPercent,proto3" json:"max_ejection_percent,omitempty"`
+	MaxEjectionPercent *uint32 `protobuf:"varint,6,opt,name=max_ejection_percent,json=maxEjectionPercent,proto3,oneof" json:"max_ejection_percent,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -1362,15 +1402,15 @@ func (x *OutlierEjection) GetDisabled() bool {
 }
 
 func (x *OutlierEjection) GetConsecutiveFailures() uint32 {
-	if x != nil {
-		return x.ConsecutiveFailures
+	if x != nil && x.ConsecutiveFailures != nil {
+		return *x.ConsecutiveFailures
 	}
 	return 0
 }
 
 func (x *OutlierEjection) GetFailureRatio() float64 {
-	if x != nil {
-		return x.FailureRatio
+	if x != nil && x.FailureRatio != nil {
+		return *x.FailureRatio
 	}
 	return 0
 }
@@ -1390,8 +1430,8 @@ func (x *OutlierEjection) GetMaxEjectionTime() *durationpb.Duration {
 }
 
 func (x *OutlierEjection) GetMaxEjectionPercent() uint32 {
-	if x != nil {
-		return x.MaxEjectionPercent
+	if x != nil && x.MaxEjectionPercent != nil {
+		return *x.MaxEjectionPercent
 	}
 	return 0
 }
@@ -1446,10 +1486,12 @@ func (x *HealthCheck) GetDisabled() bool {
 // or below there are no retries.
 type RetryBudget struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most 1000; 10.
-	MaxTokens uint32 `protobuf:"varint,1,opt,name=max_tokens,json=maxTokens,proto3" json:"max_tokens,omitempty"`
-	// 0.1
-	TokenRatio    float64 `protobuf:"fixed64,2,opt,name=token_ratio,json=tokenRatio,proto3" json:"token_ratio,omitempty"`
+	// From 1 to 1000; 10.
+	MaxTokens *uint32 `protobuf:"varint,1,opt,name=max_tokens,json=maxTokens,proto3,oneof" json:"max_tokens,omitempty"`
+	// At least 0.001; 0.1.
+	TokenRatio *float64 `protobuf:"fixed64,2,opt,name=token_ratio,json=tokenRatio,proto3,oneof" json:"token_ratio,omitempty"`
+	// Retries are not limited.
+	Disabled      bool `protobuf:"varint,3,opt,name=disabled,proto3" json:"disabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1485,33 +1527,40 @@ func (*RetryBudget) Descriptor() ([]byte, []int) {
 }
 
 func (x *RetryBudget) GetMaxTokens() uint32 {
-	if x != nil {
-		return x.MaxTokens
+	if x != nil && x.MaxTokens != nil {
+		return *x.MaxTokens
 	}
 	return 0
 }
 
 func (x *RetryBudget) GetTokenRatio() float64 {
-	if x != nil {
-		return x.TokenRatio
+	if x != nil && x.TokenRatio != nil {
+		return *x.TokenRatio
 	}
 	return 0
 }
 
+func (x *RetryBudget) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
 type Tuning struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In each direction, in bytes; 16 MiB.
-	MaxMessageBytes uint32 `protobuf:"varint,1,opt,name=max_message_bytes,json=maxMessageBytes,proto3" json:"max_message_bytes,omitempty"`
+	// In each direction, in bytes, at least 1; 16 MiB.
+	MaxMessageBytes *uint32 `protobuf:"varint,1,opt,name=max_message_bytes,json=maxMessageBytes,proto3,oneof" json:"max_message_bytes,omitempty"`
 	// Flow-control window of a stream and of a connection, in bytes, at least 64 KiB; 1 MiB.
-	StreamWindowBytes     uint32 `protobuf:"varint,2,opt,name=stream_window_bytes,json=streamWindowBytes,proto3" json:"stream_window_bytes,omitempty"`
-	ConnectionWindowBytes uint32 `protobuf:"varint,3,opt,name=connection_window_bytes,json=connectionWindowBytes,proto3" json:"connection_window_bytes,omitempty"`
+	StreamWindowBytes     *uint32 `protobuf:"varint,2,opt,name=stream_window_bytes,json=streamWindowBytes,proto3,oneof" json:"stream_window_bytes,omitempty"`
+	ConnectionWindowBytes *uint32 `protobuf:"varint,3,opt,name=connection_window_bytes,json=connectionWindowBytes,proto3,oneof" json:"connection_window_bytes,omitempty"`
 	// Compress the requests of a client. A server compresses its answer if the request was compressed.
 	Gzip bool `protobuf:"varint,4,opt,name=gzip,proto3" json:"gzip,omitempty"`
 	// How long a connection may be silent before it is probed, and how long the answer may take; 10s, 3s.
 	KeepaliveTime    *durationpb.Duration `protobuf:"bytes,5,opt,name=keepalive_time,json=keepaliveTime,proto3" json:"keepalive_time,omitempty"`
 	KeepaliveTimeout *durationpb.Duration `protobuf:"bytes,6,opt,name=keepalive_timeout,json=keepaliveTimeout,proto3" json:"keepalive_timeout,omitempty"`
-	// Metadata of one call, in bytes; 16 KiB. A server cuts its errors to half of it, or to 6 KiB if that is less.
-	MaxMetadataBytes uint32 `protobuf:"varint,7,opt,name=max_metadata_bytes,json=maxMetadataBytes,proto3" json:"max_metadata_bytes,omitempty"`
+	// Metadata of one call, in bytes, at least 1 KiB; 16 KiB. A server cuts its errors to half of it, or to 6 KiB if that is less.
+	MaxMetadataBytes *uint32 `protobuf:"varint,7,opt,name=max_metadata_bytes,json=maxMetadataBytes,proto3,oneof" json:"max_metadata_bytes,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1547,22 +1596,22 @@ func (*Tuning) Descriptor() ([]byte, []int) {
 }
 
 func (x *Tuning) GetMaxMessageBytes() uint32 {
-	if x != nil {
-		return x.MaxMessageBytes
+	if x != nil && x.MaxMessageBytes != nil {
+		return *x.MaxMessageBytes
 	}
 	return 0
 }
 
 func (x *Tuning) GetStreamWindowBytes() uint32 {
-	if x != nil {
-		return x.StreamWindowBytes
+	if x != nil && x.StreamWindowBytes != nil {
+		return *x.StreamWindowBytes
 	}
 	return 0
 }
 
 func (x *Tuning) GetConnectionWindowBytes() uint32 {
-	if x != nil {
-		return x.ConnectionWindowBytes
+	if x != nil && x.ConnectionWindowBytes != nil {
+		return *x.ConnectionWindowBytes
 	}
 	return 0
 }
@@ -1589,8 +1638,8 @@ func (x *Tuning) GetKeepaliveTimeout() *durationpb.Duration {
 }
 
 func (x *Tuning) GetMaxMetadataBytes() uint32 {
-	if x != nil {
-		return x.MaxMetadataBytes
+	if x != nil && x.MaxMetadataBytes != nil {
+		return *x.MaxMetadataBytes
 	}
 	return 0
 }
@@ -1602,8 +1651,8 @@ type Fault struct {
 	// The called service, for client faults only; empty means every service.
 	Callee string `protobuf:"bytes,2,opt,name=callee,proto3" json:"callee,omitempty"`
 	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
-	// Share of the matching calls, above 0 and up to 100; 100.
-	Percent float64 `protobuf:"fixed64,4,opt,name=percent,proto3" json:"percent,omitempty"`
+	// Share of the matching calls, from 0, which is none, to 100; 100.
+	Percent *float64 `protobuf:"fixed64,4,opt,name=percent,proto3,oneof" json:"percent,omitempty"`
 	// All of these must be in the metadata of the call.
 	Metadata map[string]string `protobuf:"bytes,5,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Types that are valid to be assigned to Kind:
@@ -1669,8 +1718,8 @@ func (x *Fault) GetMethod() string {
 }
 
 func (x *Fault) GetPercent() float64 {
-	if x != nil {
-		return x.Percent
+	if x != nil && x.Percent != nil {
+		return *x.Percent
 	}
 	return 0
 }
@@ -1966,12 +2015,15 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\bpriority\x18\x05 \x01(\x0e2\x13.policy.v1.PriorityR\bpriority\x12,\n" +
 	"\acallers\x18\x06 \x01(\v2\x12.policy.v1.CallersR\acallers\x12\x1d\n" +
 	"\n" +
-	"shed_group\x18\a \x01(\tR\tshedGroup\"\xd6\x01\n" +
+	"shed_group\x18\a \x01(\tR\tshedGroup\"\x8b\x02\n" +
 	"\x0eServerDeadline\x12\x1a\n" +
 	"\brequired\x18\x01 \x01(\bR\brequired\x123\n" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x121\n" +
 	"\x06margin\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06margin\x12@\n" +
-	"\x0estream_timeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\rstreamTimeout\"1\n" +
+	"\x0estream_timeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\rstreamTimeout\x12\x12\n" +
+	"\x04none\x18\x05 \x01(\bR\x04none\x12\x1f\n" +
+	"\vstream_none\x18\x06 \x01(\bR\n" +
+	"streamNone\"1\n" +
 	"\bBulkhead\x12%\n" +
 	"\x0emax_concurrent\x18\x01 \x01(\rR\rmaxConcurrent\":\n" +
 	"\n" +
@@ -1982,19 +2034,25 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"per_caller\x18\x01 \x01(\bR\tperCaller\x12;\n" +
 	"\ftoken_bucket\x18\x02 \x01(\v2\x16.policy.v1.TokenBucketH\x00R\vtokenBucket\x12;\n" +
 	"\fleaky_bucket\x18\x03 \x01(\v2\x16.policy.v1.LeakyBucketH\x00R\vleakyBucketB\v\n" +
-	"\talgorithm\"7\n" +
+	"\talgorithm\"F\n" +
 	"\vTokenBucket\x12\x12\n" +
-	"\x04rate\x18\x01 \x01(\x01R\x04rate\x12\x14\n" +
-	"\x05burst\x18\x02 \x01(\rR\x05burst\"7\n" +
+	"\x04rate\x18\x01 \x01(\x01R\x04rate\x12\x19\n" +
+	"\x05burst\x18\x02 \x01(\rH\x00R\x05burst\x88\x01\x01B\b\n" +
+	"\x06_burst\"7\n" +
 	"\vLeakyBucket\x12\x12\n" +
 	"\x04rate\x18\x01 \x01(\x01R\x04rate\x12\x14\n" +
 	"\x05queue\x18\x02 \x01(\rR\x05queue\"\x1f\n" +
 	"\aCallers\x12\x14\n" +
-	"\x05allow\x18\x01 \x03(\tR\x05allow\"e\n" +
-	"\x04Shed\x12\x1b\n" +
-	"\tmin_limit\x18\x01 \x01(\rR\bminLimit\x12\x1b\n" +
-	"\tmax_limit\x18\x02 \x01(\rR\bmaxLimit\x12#\n" +
-	"\rinitial_limit\x18\x03 \x01(\rR\finitialLimit\"\xa2\x02\n" +
+	"\x05allow\x18\x01 \x03(\tR\x05allow\"\xa2\x01\n" +
+	"\x04Shed\x12 \n" +
+	"\tmin_limit\x18\x01 \x01(\rH\x00R\bminLimit\x88\x01\x01\x12 \n" +
+	"\tmax_limit\x18\x02 \x01(\rH\x01R\bmaxLimit\x88\x01\x01\x12(\n" +
+	"\rinitial_limit\x18\x03 \x01(\rH\x02R\finitialLimit\x88\x01\x01B\f\n" +
+	"\n" +
+	"_min_limitB\f\n" +
+	"\n" +
+	"_max_limitB\x10\n" +
+	"\x0e_initial_limit\"\xa2\x02\n" +
 	"\n" +
 	"ClientRule\x12\x16\n" +
 	"\x06callee\x18\x01 \x01(\tR\x06callee\x12\x16\n" +
@@ -2003,20 +2061,29 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\abreaker\x18\x04 \x01(\v2\x12.policy.v1.BreakerR\abreaker\x12&\n" +
 	"\x05retry\x18\x05 \x01(\v2\x10.policy.v1.RetryR\x05retry\x12/\n" +
 	"\bfallback\x18\x06 \x01(\v2\x13.policy.v1.FallbackR\bfallback\x12&\n" +
-	"\x05hedge\x18\b \x01(\v2\x10.policy.v1.HedgeR\x05hedge\"\x87\x01\n" +
+	"\x05hedge\x18\b \x01(\v2\x10.policy.v1.HedgeR\x05hedge\"\xbc\x01\n" +
 	"\x0eClientDeadline\x123\n" +
 	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12@\n" +
-	"\x0estream_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\rstreamTimeout\"\xa9\x02\n" +
+	"\x0estream_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\rstreamTimeout\x12\x12\n" +
+	"\x04none\x18\x03 \x01(\bR\x04none\x12\x1f\n" +
+	"\vstream_none\x18\x04 \x01(\bR\n" +
+	"streamNone\"\x90\x03\n" +
 	"\aBreaker\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12#\n" +
-	"\rfailure_ratio\x18\x02 \x01(\x01R\ffailureRatio\x12\x1b\n" +
-	"\tmin_calls\x18\x03 \x01(\rR\bminCalls\x121\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12(\n" +
+	"\rfailure_ratio\x18\x02 \x01(\x01H\x00R\ffailureRatio\x88\x01\x01\x12 \n" +
+	"\tmin_calls\x18\x03 \x01(\rH\x01R\bminCalls\x88\x01\x01\x121\n" +
 	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12-\n" +
-	"\x04open\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04open\x12\x16\n" +
-	"\x06probes\x18\x06 \x01(\rR\x06probes\x12%\n" +
-	"\x0emax_concurrent\x18\a \x01(\rR\rmaxConcurrent\x12\x1f\n" +
-	"\vmax_streams\x18\b \x01(\rR\n" +
-	"maxStreams\"\xc3\x02\n" +
+	"\x04open\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04open\x12\x1b\n" +
+	"\x06probes\x18\x06 \x01(\rH\x02R\x06probes\x88\x01\x01\x12*\n" +
+	"\x0emax_concurrent\x18\a \x01(\rH\x03R\rmaxConcurrent\x88\x01\x01\x12$\n" +
+	"\vmax_streams\x18\b \x01(\rH\x04R\n" +
+	"maxStreams\x88\x01\x01B\x10\n" +
+	"\x0e_failure_ratioB\f\n" +
+	"\n" +
+	"_min_callsB\t\n" +
+	"\a_probesB\x11\n" +
+	"\x0f_max_concurrentB\x0e\n" +
+	"\f_max_streams\"\xd7\x02\n" +
 	"\x05Retry\x12\x1e\n" +
 	"\n" +
 	"idempotent\x18\x01 \x01(\bR\n" +
@@ -2025,17 +2092,19 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x05codes\x18\x03 \x03(\tR\x05codes\x12B\n" +
 	"\x0finitial_backoff\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n" +
 	"\vmax_backoff\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"maxBackoff\x12\x1e\n" +
+	"maxBackoff\x12#\n" +
 	"\n" +
-	"multiplier\x18\x06 \x01(\x01R\n" +
-	"multiplier\x12A\n" +
-	"\x0fper_try_timeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\rperTryTimeout\"{\n" +
+	"multiplier\x18\x06 \x01(\x01H\x00R\n" +
+	"multiplier\x88\x01\x01\x12A\n" +
+	"\x0fper_try_timeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\rperTryTimeoutB\r\n" +
+	"\v_multiplier\"\x91\x01\n" +
 	"\x05Hedge\x12\x1e\n" +
 	"\n" +
 	"idempotent\x18\x01 \x01(\bR\n" +
 	"idempotent\x12/\n" +
-	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12!\n" +
-	"\fmax_attempts\x18\x03 \x01(\rR\vmaxAttempts\"&\n" +
+	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12&\n" +
+	"\fmax_attempts\x18\x03 \x01(\rH\x00R\vmaxAttempts\x88\x01\x01B\x0f\n" +
+	"\r_max_attempts\"&\n" +
 	"\bFallback\x12\x1a\n" +
 	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\xb1\x02\n" +
 	"\n" +
@@ -2045,34 +2114,44 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\rleast_request\x18\x03 \x01(\bR\fleastRequest\x12)\n" +
 	"\x06tuning\x18\x04 \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12E\n" +
 	"\x10outlier_ejection\x18\x05 \x01(\v2\x1a.policy.v1.OutlierEjectionR\x0foutlierEjection\x129\n" +
-	"\fhealth_check\x18\x06 \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\"\xc7\x02\n" +
+	"\fhealth_check\x18\x06 \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\"\x9a\x03\n" +
 	"\x0fOutlierEjection\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x121\n" +
-	"\x14consecutive_failures\x18\x02 \x01(\rR\x13consecutiveFailures\x12#\n" +
-	"\rfailure_ratio\x18\x03 \x01(\x01R\ffailureRatio\x12G\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x126\n" +
+	"\x14consecutive_failures\x18\x02 \x01(\rH\x00R\x13consecutiveFailures\x88\x01\x01\x12(\n" +
+	"\rfailure_ratio\x18\x03 \x01(\x01H\x01R\ffailureRatio\x88\x01\x01\x12G\n" +
 	"\x12base_ejection_time\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10baseEjectionTime\x12E\n" +
-	"\x11max_ejection_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0fmaxEjectionTime\x120\n" +
-	"\x14max_ejection_percent\x18\x06 \x01(\rR\x12maxEjectionPercent\")\n" +
+	"\x11max_ejection_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0fmaxEjectionTime\x125\n" +
+	"\x14max_ejection_percent\x18\x06 \x01(\rH\x02R\x12maxEjectionPercent\x88\x01\x01B\x17\n" +
+	"\x15_consecutive_failuresB\x10\n" +
+	"\x0e_failure_ratioB\x17\n" +
+	"\x15_max_ejection_percent\")\n" +
 	"\vHealthCheck\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"M\n" +
-	"\vRetryBudget\x12\x1d\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\x92\x01\n" +
+	"\vRetryBudget\x12\"\n" +
 	"\n" +
-	"max_tokens\x18\x01 \x01(\rR\tmaxTokens\x12\x1f\n" +
-	"\vtoken_ratio\x18\x02 \x01(\x01R\n" +
-	"tokenRatio\"\xe8\x02\n" +
-	"\x06Tuning\x12*\n" +
-	"\x11max_message_bytes\x18\x01 \x01(\rR\x0fmaxMessageBytes\x12.\n" +
-	"\x13stream_window_bytes\x18\x02 \x01(\rR\x11streamWindowBytes\x126\n" +
-	"\x17connection_window_bytes\x18\x03 \x01(\rR\x15connectionWindowBytes\x12\x12\n" +
+	"max_tokens\x18\x01 \x01(\rH\x00R\tmaxTokens\x88\x01\x01\x12$\n" +
+	"\vtoken_ratio\x18\x02 \x01(\x01H\x01R\n" +
+	"tokenRatio\x88\x01\x01\x12\x1a\n" +
+	"\bdisabled\x18\x03 \x01(\bR\bdisabledB\r\n" +
+	"\v_max_tokensB\x0e\n" +
+	"\f_token_ratio\"\xdd\x03\n" +
+	"\x06Tuning\x12/\n" +
+	"\x11max_message_bytes\x18\x01 \x01(\rH\x00R\x0fmaxMessageBytes\x88\x01\x01\x123\n" +
+	"\x13stream_window_bytes\x18\x02 \x01(\rH\x01R\x11streamWindowBytes\x88\x01\x01\x12;\n" +
+	"\x17connection_window_bytes\x18\x03 \x01(\rH\x02R\x15connectionWindowBytes\x88\x01\x01\x12\x12\n" +
 	"\x04gzip\x18\x04 \x01(\bR\x04gzip\x12@\n" +
 	"\x0ekeepalive_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\rkeepaliveTime\x12F\n" +
-	"\x11keepalive_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x10keepaliveTimeout\x12,\n" +
-	"\x12max_metadata_bytes\x18\a \x01(\rR\x10maxMetadataBytes\"\x85\x03\n" +
+	"\x11keepalive_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x10keepaliveTimeout\x121\n" +
+	"\x12max_metadata_bytes\x18\a \x01(\rH\x03R\x10maxMetadataBytes\x88\x01\x01B\x14\n" +
+	"\x12_max_message_bytesB\x16\n" +
+	"\x14_stream_window_bytesB\x1a\n" +
+	"\x18_connection_window_bytesB\x15\n" +
+	"\x13_max_metadata_bytes\"\x96\x03\n" +
 	"\x05Fault\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06callee\x18\x02 \x01(\tR\x06callee\x12\x16\n" +
-	"\x06method\x18\x03 \x01(\tR\x06method\x12\x18\n" +
-	"\apercent\x18\x04 \x01(\x01R\apercent\x12:\n" +
+	"\x06method\x18\x03 \x01(\tR\x06method\x12\x1d\n" +
+	"\apercent\x18\x04 \x01(\x01H\x01R\apercent\x88\x01\x01\x12:\n" +
 	"\bmetadata\x18\x05 \x03(\v2\x1e.policy.v1.Fault.MetadataEntryR\bmetadata\x12(\n" +
 	"\x05delay\x18\x06 \x01(\v2\x10.policy.v1.DelayH\x00R\x05delay\x12(\n" +
 	"\x05abort\x18\a \x01(\v2\x10.policy.v1.AbortH\x00R\x05abort\x12%\n" +
@@ -2081,7 +2160,9 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x06\n" +
-	"\x04kind\"k\n" +
+	"\x04kindB\n" +
+	"\n" +
+	"\b_percent\"k\n" +
 	"\x05Delay\x12/\n" +
 	"\x05fixed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05fixed\x121\n" +
 	"\x06jitter\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06jitter\"5\n" +
@@ -2206,6 +2287,14 @@ func file_policy_v1_policy_proto_init() {
 		(*RateLimit_TokenBucket)(nil),
 		(*RateLimit_LeakyBucket)(nil),
 	}
+	file_policy_v1_policy_proto_msgTypes[6].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[9].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[12].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[13].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[14].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[17].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[19].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[20].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[21].OneofWrappers = []any{
 		(*Fault_Delay)(nil),
 		(*Fault_Abort)(nil),

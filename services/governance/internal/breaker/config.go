@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"cmp"
+	"math"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
@@ -48,8 +49,12 @@ func (c Config) WithPolicy(p *policyv1.Breaker) Config {
 	c.Window = cmp.Or(p.GetWindow().AsDuration(), c.Window)
 	c.Open = cmp.Or(p.GetOpen().AsDuration(), c.Open)
 	c.Probes = cmp.Or(p.GetProbes(), c.Probes)
-	c.MaxConcurrent = cmp.Or(int64(p.GetMaxConcurrent()), c.MaxConcurrent)
-	c.MaxStreams = cmp.Or(int64(p.GetMaxStreams()), c.MaxStreams)
+	if p.MaxConcurrent != nil {
+		c.MaxConcurrent = cmp.Or(int64(p.GetMaxConcurrent()), math.MaxInt64)
+	}
+	if p.MaxStreams != nil {
+		c.MaxStreams = cmp.Or(int64(p.GetMaxStreams()), math.MaxInt64)
+	}
 	c.Disabled = p.GetDisabled()
 	return c
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func tokenBucket(rate float64, burst uint32) *policyv1.RateLimit {
-	return &policyv1.RateLimit{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: rate, Burst: burst}}}
+	return &policyv1.RateLimit{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: rate, Burst: &burst}}}
 }
 
 func perCaller(l *policyv1.RateLimit) *policyv1.RateLimit {

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -13,14 +15,14 @@ func inForce(p *policyv1.Shed) func() *policyv1.Shed { return func() *policyv1.S
 func TestShed_LimitKeptAcrossPolicies(t *testing.T) {
 	s := Shedder{OnLimit: func(float64) {}}
 	follow := func(p *policyv1.Shed) *Shedding { return s.Follow(inForce(p)) }
-	first := follow(&policyv1.Shed{InitialLimit: 50})
-	if again := follow(&policyv1.Shed{InitialLimit: 50}); again != first {
+	first := follow(&policyv1.Shed{InitialLimit: proto.Uint32(50)})
+	if again := follow(&policyv1.Shed{InitialLimit: proto.Uint32(50)}); again != first {
 		t.Error("the same policy made another limiter")
 	}
-	if next := follow(&policyv1.Shed{InitialLimit: 20, MaxLimit: 300}); next.limiter.Limit() != 50 {
+	if next := follow(&policyv1.Shed{InitialLimit: proto.Uint32(20), MaxLimit: proto.Uint32(300)}); next.limiter.Limit() != 50 {
 		t.Errorf("other bounds start at %d, not at the learned limit", next.limiter.Limit())
 	}
-	if next := follow(&policyv1.Shed{MaxLimit: 30}); next.limiter.Limit() != 30 {
+	if next := follow(&policyv1.Shed{MaxLimit: proto.Uint32(30)}); next.limiter.Limit() != 30 {
 		t.Errorf("a lower bound starts at %d", next.limiter.Limit())
 	}
 }

@@ -1,0 +1,110 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// A 0 that is written means 0. It never stands for the default.
+func TestCheck_Zero(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		// want is the problem, or empty if 0 has a meaning.
+		want string
+	}{
+		{"serverFaults: [{percent: 0, hang: }]", ""},
+		{"server: [{deadline: {margin: 0s}}]", ""},
+		{"server: [{bulkhead: {maxConcurrent: 0}}]", ""},
+		{"server: [{rate: {limits: [{leakyBucket: {rate: 1, queue: 0}}]}}]", ""},
+		{"client: [{breaker: {maxConcurrent: 0}}]", ""},
+		{"clientFaults: [{cut: {afterMessages: 0}}]", ""},
+		{"server: [{rate: {limits: [{tokenBucket: {rate: 0}}]}}]", "tokenBucket.rate: must be a number of calls per second above 0"},
+		{"server: [{rate: {limits: [{tokenBucket: {rate: 1, burst: 0}}]}}]", "tokenBucket.burst: must be at least 1"},
+		{"server: [{deadline: {timeout: 0s}}]", "server[0].deadline.timeout: must be at least 1ms"},
+		{"server: [{deadline: {streamTimeout: 0s}}]", "server[0].deadline.streamTimeout: must be at least 1ms"},
+		{"client: [{deadline: {timeout: 0s}}]", "client[0].deadline.timeout: must be at least 1ms"},
+		{"shed: {minLimit: 0}", "shed.minLimit: must be at least 1"},
+		{"shed: {maxLimit: 0}", "shed.maxLimit: must be at least 1"},
+		{"shed: {initialLimit: 0}", "shed.initialLimit: must be at least 1"},
+		{"client: [{breaker: {failureRatio: 0}}]", "client[0].breaker.failureRatio: must be a share above 0 and up to 1"},
+		{"client: [{breaker: {minCalls: 0}}]", "client[0].breaker.minCalls: must be at least 1"},
+		{"client: [{breaker: {window: 0s}}]", "client[0].breaker.window: must be at least 10ms"},
+		{"client: [{breaker: {open: 0s}}]", "client[0].breaker.open: must be at least 1ms"},
+		{"client: [{breaker: {probes: 0}}]", "client[0].breaker.probes: must be at least 1"},
+		{"client: [{retry: {idempotent: true, maxAttempts: 0}}]", "client[0].retry.maxAttempts: must be from 2 to 5"},
+		{"client: [{retry: {idempotent: true, maxAttempts: 2, multiplier: 0}}]", "client[0].retry.multiplier: must be from 1 to 100"},
+		{"client: [{retry: {idempotent: true, maxAttempts: 2, initialBackoff: 0s}}]", "client[0].retry.initialBackoff: must be at least 1µs"},
+		{"connections: [{retryBudget: {maxTokens: 0}}]", "connections[0].retryBudget.maxTokens: must be from 1 to 1000"},
+		{"connections: [{retryBudget: {tokenRatio: 0}}]", "connections[0].retryBudget.tokenRatio: must be from 0.001 to 1000"},
+		{"tuning: {maxMessageBytes: 0}", "tuning.maxMessageBytes: must be from 1 to"},
+		{"tuning: {streamWindowBytes: 0}", "tuning.streamWindowBytes: must be from 65536 to"},
+		{"tuning: {connectionWindowBytes: 0}", "tuning.connectionWindowBytes: must be from 65536 to"},
+		{"connections: [{tuning: {maxMetadataBytes: 0}}]", "connections[0].tuning.maxMetadataBytes: must be from 1024 to"},
+		{"tuning: {keepaliveTime: 0s}", "tuning.keepaliveTime: must be at least 10s"},
+		{"tuning: {keepaliveTimeout: 0s}", "tuning.keepaliveTimeout: must be at least 1ms"},
+	} {
+		t.Run(c.text, func(t *testing.T) {
+			switch _, err := Parse([]byte(c.text)); {
+			case c.want == "" && err != nil:
+				t.Error("0 is refused:", err)
+			case c.want != "" && (err == nil || !strings.Contains(remedy.Line(err, nil), c.want)):
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestCheck_Contradictions(t *testing.T) {
+	for text, want := range map[string]string{
+		"server: [{deadline: {none: true, timeout: 1s}}]":             "server[0].deadline.none: cannot be together with timeout",
+		"server: [{deadline: {streamNone: true, streamTimeout: 1s}}]": "server[0].deadline.streamNone: cannot be together with streamTimeout",
+		"server: [{deadline: {required: true, none: true}}]":          "server[0].deadline.required: cannot be together with none or streamNone",
+		"client: [{deadline: {none: true, timeout: 1s}}]":             "client[0].deadline.none: cannot be together with timeout",
+		"client: [{deadline: {streamNone: true, streamTimeout: 1s}}]": "client[0].deadline.streamNone: cannot be together with streamTimeout",
+		"client: [{deadline: {none: true, streamTimeout: 1s}}]":       "",
+		"server: [{deadline: {streamNone: true, timeout: 1s}}]":       "",
+	} {
+		if _, err := Parse([]byte(text)); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+// meansZero are the number fields in which an unset field and 0 mean the same. Every other number field has explicit presence, so that 0 is not
+// taken for the default.
+var meansZero = map[protoreflect.FullName]string{
+	"policy.v1.Bulkhead.max_concurrent": "no limit",
+	"policy.v1.TokenBucket.rate":        "required",
+	"policy.v1.LeakyBucket.rate":        "required",
+	"policy.v1.LeakyBucket.queue":       "no call waits",
+	"policy.v1.Retry.max_attempts":      "required",
+	"policy.v1.Cut.after_messages":      "no message",
+}
+
+func TestProto_ZeroIsNotADefault(t *testing.T) {
+	seen := map[protoreflect.FullName]bool{}
+	var look func(d protoreflect.MessageDescriptor)
+	look = func(d protoreflect.MessageDescriptor) {
+		if seen[d.FullName()] {
+			return
+		}
+		seen[d.FullName()] = true
+		for i := range d.Fields().Len() {
+			fd := d.Fields().Get(i)
+			if fd.Message() != nil {
+				look(fd.Message())
+				continue
+			}
+			number := fd.Kind() == protoreflect.Uint32Kind || fd.Kind() == protoreflect.DoubleKind
+			if _, listed := meansZero[fd.FullName()]; number && fd.HasPresence() == listed {
+				t.Errorf("%s: presence %v, listed %v: make the field optional and check its 0, or list what 0 means", fd.FullName(), fd.HasPresence(), listed)
+			}
+		}
+	}
+	look((&policyv1.EffectivePolicy{}).ProtoReflect().Descriptor())
+}

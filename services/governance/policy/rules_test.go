@@ -1,0 +1,34 @@
+package policy
+
+import (
+	"testing"
+	"time"
+)
+
+func TestRules_Deadlines(t *testing.T) {
+	for _, c := range []struct {
+		sentence, deadline   string
+		server, serverStream time.Duration
+		client, clientStream time.Duration
+		clientNone           bool
+	}{
+		{"the defaults", "{}", 10 * time.Second, time.Hour, 0, time.Hour, false},
+		{"deadlines", "{timeout: 2s, streamTimeout: 3s}", 2 * time.Second, 3 * time.Second, 2 * time.Second, 3 * time.Second, false},
+		{"no deadline of unary calls", "{none: true}", 0, time.Hour, 0, time.Hour, true},
+		{"no deadline of streams", "{streamNone: true}", 10 * time.Second, 0, 0, 0, false},
+		{"no deadline at all", "{none: true, streamNone: true}", 0, 0, 0, 0, true},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			rules := compile(parsed(t, "server: [{deadline: {timeout: 7s}}, {deadline: "+c.deadline+"}]\nclient: [{deadline: {timeout: 7s}}, {deadline: "+c.deadline+"}]"))
+			if r := rules.Server("a.B/C"); r.Timeout != c.server || r.StreamTimeout != c.serverStream {
+				t.Errorf("server: %s and %s for a stream, want %s and %s", r.Timeout, r.StreamTimeout, c.server, c.serverStream)
+			}
+			if r := rules.Client("x", "a.B/C"); r.Timeout != c.client || r.StreamTimeout != c.clientStream || r.NoTimeout != c.clientNone {
+				t.Errorf("client: %s, none %v, and %s for a stream, want %s, %v and %s", r.Timeout, r.NoTimeout, r.StreamTimeout, c.client, c.clientNone, c.clientStream)
+			}
+		})
+	}
+	if r := compile(parsed(t, "server: [{deadline: {margin: 0s}}]")).Server("a.B/C"); r.Margin != 0 {
+		t.Errorf("a margin of 0s is %s", r.Margin)
+	}
+}
