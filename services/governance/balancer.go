@@ -70,8 +70,7 @@ type governedBalancer struct {
 
 // UpdateClientConnState passes new replicas on.
 func (b governedBalancer) UpdateClientConnState(s balancer.ClientConnState) error {
-	// gRPC gives each address twice.
-	addresses := slices.Compact(addressesOf(s.ResolverState))
+	addresses := replicaAddresses(s.ResolverState)
 	b.conn.replicas.Store(&addresses)
 	return b.Balancer.UpdateClientConnState(s)
 }
@@ -219,4 +218,19 @@ func (c *balancedConn) endpoint(conn balancer.SubConn, set *outlier.Set) *outlie
 	e := set.Of(r.address)
 	r.endpoint.Store(e)
 	return e
+}
+
+// replicaAddresses returns the addresses of all replicas, sorted, each once.
+func replicaAddresses(s resolver.State) []string {
+	var all []string
+	for _, e := range s.Endpoints {
+		for _, a := range e.Addresses {
+			all = append(all, a.Addr)
+		}
+	}
+	for _, a := range s.Addresses {
+		all = append(all, a.Addr)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
