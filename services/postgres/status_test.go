@@ -88,7 +88,8 @@ func TestMigrate_ReadOnlyServer(t *testing.T) {
 	readOnly := func(value string) {
 		t.Helper()
 		err := set.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
-			_, err := conn.Exec(ctx, "SET default_transaction_read_only = off; ALTER ROLE users IN DATABASE "+name+" SET default_transaction_read_only = "+value)
+			// A connection that the pool has opened in the meantime is read-only by default.
+			_, err := conn.Exec(ctx, "BEGIN READ WRITE; ALTER ROLE users IN DATABASE "+name+" SET default_transaction_read_only = "+value+"; COMMIT")
 			return err
 		})
 		if err != nil {
