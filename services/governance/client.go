@@ -88,7 +88,6 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 	}
 	c := newClient(cfg)
 	options := append([]grpc.DialOption{
-		grpc.WithTransportCredentials(transport),
 		grpc.WithResolvers(c.resolvers(scheme)...),
 		// Used with a resolver that is not ours: of an HTTP proxy, or in Options.
 		grpc.WithDefaultServiceConfig(c.serviceConfig()),
@@ -97,7 +96,7 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 			Backoff: backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second}}),
 		grpc.WithChainUnaryInterceptor(c.unary),
 		grpc.WithChainStreamInterceptor(c.stream),
-	}, tuningOf(cfg.Policy.Rules().Connection(cfg.Callee).GetTuning()).client()...)
+	}, tuningOf(cfg.Policy.Rules().Connection(cfg.Callee).GetTuning()).client(transport)...)
 	conn, err := grpc.NewClient(target, append(options, cfg.Options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("dialing %s: %w", target, err)

@@ -134,7 +134,7 @@ func tuningTable(t *testing.T) string {
 		out += "\n"
 	}
 	out += "\nIf a connection fails silently, its calls end"
-	for i, k := range []struct{ text, tuning string }{{"10 s and 3 s (the default)", "{}"}, {"10 s and 1 s", "{keepaliveTimeout: 1s}"}, {"30 s and 3 s", "{keepaliveTime: 30s}"}} {
+	for i, k := range []struct{ text, tuning string }{{"10 s and 3 s", "{keepaliveTime: 10s}"}, {"10 s and 1 s", "{keepaliveTime: 10s, keepaliveTimeout: 1s}"}, {"30 s and 3 s", "{keepaliveTime: 30s}"}} {
 		if i > 0 {
 			out += ","
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -19,12 +20,23 @@ type tuning struct {
 	metadata                   uint32
 	gzip                       bool
 	keepalive, keepaliveAnswer time.Duration
+	// ping is the interval of a client's HTTP/2 pings. idlePing means that it pings without calls too.
+	ping     time.Duration
+	idlePing bool
 }
+
+// permittedPing is an interval that every server of gRPC permits while there are calls: the shortest is five minutes by default.
+const permittedPing = 6 * time.Minute
 
 func tuningOf(p *policyv1.Tuning) tuning {
 	t := tuning{message: int(p.GetMaxMessageBytes()), streamWindow: int32(p.GetStreamWindowBytes()), connWindow: int32(p.GetConnectionWindowBytes()),
 		metadata: p.GetMaxMetadataBytes(), gzip: p.GetGzip(),
 		keepalive: durationOr(p.GetKeepaliveTime(), 10*time.Second), keepaliveAnswer: durationOr(p.GetKeepaliveTimeout(), 3*time.Second)}
+	// The server of a client for which the policy sets an interval has to permit it.
+	t.ping, t.idlePing = permittedPing, false
+	if p.GetKeepaliveTime() != nil {
+		t.ping, t.idlePing = t.keepalive, true
+	}
 	t.message = cmp.Or(t.message, 16<<20)
 	t.streamWindow = cmp.Or(t.streamWindow, 1<<20)
 	t.connWindow = cmp.Or(t.connWindow, 1<<20)
@@ -45,7 +57,8 @@ func (t tuning) server(maxAge, maxAgeGrace time.Duration) []grpc.ServerOption {
 	}
 }
 
-func (t tuning) client() []grpc.DialOption {
+// client returns the options of a client, with its credentials.
+func (t tuning) client(transport credentials.TransportCredentials) []grpc.DialOption {
 	calls := []grpc.CallOption{grpc.MaxCallRecvMsgSize(t.message), grpc.MaxCallSendMsgSize(t.message)}
 	if t.gzip {
 		calls = append(calls, grpc.UseCompressor(gzip.Name))
@@ -54,7 +67,9 @@ func (t tuning) client() []grpc.DialOption {
 		grpc.WithDefaultCallOptions(calls...),
 		grpc.WithInitialWindowSize(t.streamWindow), grpc.WithInitialConnWindowSize(t.connWindow),
 		grpc.WithMaxHeaderListSize(t.metadata),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: t.keepalive, Timeout: t.keepaliveAnswer, PermitWithoutStream: true}),
+		grpc.WithTransportCredentials(tcpProbes{transport, t.keepalive, t.keepaliveAnswer}),
+		// grpc-go also sets TCP_USER_TIMEOUT to this time-out: what was sent must be acknowledged within it.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: t.ping, Timeout: t.keepaliveAnswer, PermitWithoutStream: t.idlePing}),
 	}
 }
 

@@ -1556,7 +1556,9 @@ type Tuning struct {
 	ConnectionWindowBytes *uint32 `protobuf:"varint,3,opt,name=connection_window_bytes,json=connectionWindowBytes,proto3,oneof" json:"connection_window_bytes,omitempty"`
 	// Compress the requests of a client. A server compresses its answer if the request was compressed.
 	Gzip bool `protobuf:"varint,4,opt,name=gzip,proto3" json:"gzip,omitempty"`
-	// How long a connection may be silent before it is probed, and how long the answer may take; 10s, 3s.
+	// How long a connection may be silent before it is probed, and how long the answer may take; 10s, 3s. A client uses probes of TCP, which the
+	// kernel of its peer answers. If keepalive_time is set, it also sends pings of HTTP/2, which the program itself answers. Its server must permit
+	// them: those of this package permit an interval of 5 s, those of grpc-go by default 5 minutes.
 	KeepaliveTime    *durationpb.Duration `protobuf:"bytes,5,opt,name=keepalive_time,json=keepaliveTime,proto3" json:"keepalive_time,omitempty"`
 	KeepaliveTimeout *durationpb.Duration `protobuf:"bytes,6,opt,name=keepalive_timeout,json=keepaliveTimeout,proto3" json:"keepalive_timeout,omitempty"`
 	// Metadata of one call, in bytes, at least 1 KiB; 16 KiB. A server cuts its errors to half of it, or to 6 KiB if that is less.
