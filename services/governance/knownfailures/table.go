@@ -42,7 +42,6 @@ var Table = []Failure{
 	{Package: "governance", Test: "TestBalancer_NotServingReplica", Defect: "a replica that reports NOT_SERVING gets calls"},
 	{Package: "governance", Test: "TestBreaker_RetriedSuccess", Defect: "a success after a retry counts as a failure when the back-off exceeds the time-out"},
 	{Package: "governance", Test: "TestOnFinish_SharedCallOptions", Race: true, Defect: "two streams write their OnFinish into one shared slice"},
-	{Package: "loadgen", Test: "TestSeries_StoppedLoads", Defect: "the series of stopped loads are never removed"},
 }
 
 // Uncompiled is a reproduction in services/governance/testdata/knownfailures that no test runs.
