@@ -24,6 +24,10 @@ func final(t *testing.T, rate Pace, send call, during func(*loads)) *loadgenv1.L
 	if _, err := s.start("l", "t", "m", rate, send); err != nil {
 		t.Fatal(err)
 	}
+	// The series stay as long as a load uses them.
+	if _, err := s.start("other/l", "t", "m", 0, send); err != nil {
+		t.Fatal(err)
+	}
 	during(s)
 	l, err := s.stop(t.Context(), "l")
 	if err != nil {

@@ -107,8 +107,20 @@ func (s *loads) stop(ctx context.Context, name string) (*load, error) {
 	defer s.mu.Unlock()
 	if s.running[name] == r {
 		delete(s.running, name)
+		s.forget(label(name))
 	}
 	return r.load, nil
+}
+
+// forget removes the series of a label unless a load that is running uses it. Callers choose the names of loads, so the series would only become more.
+func (s *loads) forget(of string) {
+	for name := range s.running {
+		if label(name) == of {
+			return
+		}
+	}
+	s.intended.DeleteLabelValues(of)
+	s.calls.DeletePartialMatch(prometheus.Labels{"load": of})
 }
 
 func (s *loads) list() []*load {

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,5 +62,56 @@ func TestStart_RunsShareOneSeries(t *testing.T) {
 	s.intended.Collect(metrics)
 	if n := len(metrics); n != 1 {
 		t.Errorf("%d series", n)
+	}
+}
+
+// series returns the number of series in a registry.
+func series(t *testing.T, registry *prometheus.Registry) (n int) {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		n += len(f.GetMetric())
+	}
+	return n
+}
+
+func TestSeries_StoppedLoads(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	s := newLoads(registry)
+	defer s.close()
+	for i := range 500 {
+		name := fmt.Sprint("load-", i)
+		if _, err := s.start(name, "t", "m", 1000, func(context.Context, int64) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.stop(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := series(t, registry); n != 0 {
+		t.Errorf("no load is running, and there are %d series", n)
+	}
+}
+
+func TestSeries_SharedByRuns(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	s := newLoads(registry)
+	defer s.close()
+	names := []string{"run-1/browse", "run-2/browse", "buy"}
+	for _, name := range names {
+		if _, err := s.start(name, "t", "m", 0, untilCancelled); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []int{2, 1, 0} {
+		if _, err := s.stop(t.Context(), names[i]); err != nil {
+			t.Fatal(err)
+		}
+		if n := series(t, registry); n != want {
+			t.Errorf("%d series after %s was stopped, want %d", n, names[i], want)
+		}
 	}
 }
