@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"path/filepath"
 	"slices"
@@ -283,5 +284,33 @@ func TestIdentity_NewAuthority(t *testing.T) {
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &old, nil }
 	if stubborn := handshake(t, server, config); stubborn == nil {
 		t.Error("the old client certificate was accepted")
+	}
+}
+
+// TestIdentity_UnusablePairMounted checks that a valid key pair that no peer would accept is not used: one that is expired, or issued under another
+// authority than ca.crt.
+func TestIdentity_UnusablePairMounted(t *testing.T) {
+	ca := newAuthority(t)
+	metrics := NewMetrics()
+	id, dir := identity(t, ca.issue(serverDNS), metrics)
+	watch(t, id)
+	rejected := func(times float64) func() bool {
+		return func() bool { return metric(t, metrics, "sandbox_certificate_reload_errors_total") == times }
+	}
+	good := id.current.Load().digest
+	expired, err := issueTemplate(t, ca, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) })
+	must(t, err)
+	mount(t, dir, expired)
+	eventually(t, "the expired pair is rejected", rejected(1))
+	if id.current.Load().digest != good {
+		t.Error("an expired certificate replaced one that is still good")
+	}
+	foreign := newAuthority(t).issue(serverDNS)
+	foreign.ca = ca.pem
+	before := id.current.Load().digest
+	mount(t, dir, foreign)
+	eventually(t, "the foreign pair is rejected", rejected(2))
+	if id.current.Load().digest != before {
+		t.Error("a certificate that was not issued under ca.crt replaced a good one")
 	}
 }

@@ -174,3 +174,23 @@ func TestRetryBudget_EverySuccessRefills(t *testing.T) {
 		t.Errorf("%v after %d attempts, want OK after 2", err, f.served.Load())
 	}
 }
+
+// TestRetry_SuccessAfterALongWait checks that the breaker does not take the wait between two attempts for slowness of the callee.
+func TestRetry_SuccessAfterALongWait(t *testing.T) {
+	f := &flaky{code: codes.Unavailable}
+	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Breakers: breakers, Timeout: 100 * time.Millisecond, Policy: policyOf(t,
+		"client: [{method: '*/*', retry: {idempotent: true, maxAttempts: 2, initialBackoff: 200ms}}]\nconnections: [{retryBudget: {maxTokens: 1000}}]")})
+	for range 20 {
+		f.fails.Store(1)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err := client.UnaryCall(ctx, &testv1.SimpleRequest{})
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if breakers.Snapshot()[0].State != StateClosed {
+		t.Error("successes opened the breaker:", breakers.Snapshot()[0].Reason)
+	}
+}

@@ -1,5 +1,0 @@
-//go:build !race
-
-package knownfailures
-
-const race = false
