@@ -152,6 +152,18 @@ func TestFaults_DelayJitter(t *testing.T) {
 	})
 }
 
+// TestFaults_OnePod checks that a fault for one pod leaves the others alone.
+func TestFaults_OnePod(t *testing.T) {
+	for pod, affected := range map[string]bool{"userservice-1": true, "userservice-2": false} {
+		s := newServing(t, "")
+		s.policy.In(pod)
+		change(t, s.policy, "serverFaults: [{pod: '*-1', abort: {code: UNAVAILABLE}}]")
+		if err := s.call(t.Context(), false, "a.B/C", fine); (refusal.Reason(err) == refusal.ReasonFaultInjected) != affected {
+			t.Errorf("in %s a call got %v", pod, err)
+		}
+	}
+}
+
 func TestFaults_Removed(t *testing.T) {
 	s := newServing(t, "serverFaults: [{abort: {code: UNAVAILABLE}}]")
 	if err := s.call(t.Context(), false, "a.B/C", fine); refusal.Reason(err) != refusal.ReasonFaultInjected {

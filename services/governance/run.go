@@ -58,6 +58,7 @@ func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *
 // readPolicy fails if the policy is malformed, because it would be unclear which policy is in force.
 func (p *Process) readPolicy() error {
 	p.Policy = &policy.Policy{}
+	p.Policy.In(p.Config.Pod)
 	p.Policy.Exempt(p.Config.Control...)
 	ObservePolicy(p.Policy, "policy", p.Metrics, p.Events, p.Log)
 	if p.Config.PolicyFile == "" {

@@ -59,11 +59,11 @@ func Check(p *policyv1.Fault, report Report) {
 	report("", "has none of "+strings.Join(names[:len(names)-1], ", ")+" and "+names[len(names)-1], "")
 }
 
-// ForMethod returns the faults of a policy that apply to a method, in their order. callee is empty on the side of the server. A method without
+// ForMethod returns the faults of a policy that apply to a method in a pod, in their order. callee is empty on the side of the server. A method without
 // faults has an empty list, which costs nothing.
-func ForMethod(all []*policyv1.Fault, callee, method string) (list []*Fault) {
+func ForMethod(all []*policyv1.Fault, pod, callee, method string) (list []*Fault) {
 	for _, f := range all {
-		if pattern.Matches(f.GetCallee(), callee) && pattern.Matches(f.GetMethod(), method) {
+		if pattern.Matches(f.GetPod(), pod) && pattern.Matches(f.GetCallee(), callee) && pattern.Matches(f.GetMethod(), method) {
 			list = append(list, prepare(f))
 		}
 	}

@@ -177,6 +177,7 @@ func (c *checker) retry(at string, t *policyv1.Retry) {
 
 func (c *checker) fault(at string, f *policyv1.Fault) {
 	c.pattern(at+"callee", f.GetCallee())
+	c.pattern(at+"pod", f.GetPod())
 	c.pattern(at+"method", f.GetMethod())
 	c.want(inRange(f.GetPercent(), 0, 100), at+"percent", "must be from 0 to 100")
 	fault.Check(f, func(field, why, try string) { c.wantTry(false, strings.TrimSuffix(at+field, "."), why, try) })

@@ -31,12 +31,12 @@ func TestParse_AllFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := parsed(t, string(text))
-	r := compile(p).Server("user.v1.UserService/GetUser")
+	r := compile(p, "").Server("user.v1.UserService/GetUser")
 	if r.Timeout != 2*time.Second || r.Margin != 20*time.Millisecond || r.MaxConcurrent != 50 || len(r.Limits) != 2 ||
 		r.Priority != policyv1.Priority_PRIORITY_HIGH || len(r.callers) != 2 || len(r.Faults) != 1 {
 		t.Errorf("server rule: %+v", r)
 	}
-	c := compile(p).Client("userservice", "user.v1.UserService/GetUser")
+	c := compile(p, "").Client("userservice", "user.v1.UserService/GetUser")
 	if c.Timeout != 300*time.Millisecond || c.Breaker.GetFailureRatio() != 0.5 || c.Retry.GetMaxAttempts() != 3 || len(c.Faults) != 3 {
 		t.Errorf("client rule: %+v", c)
 	}
@@ -153,7 +153,7 @@ client:
 - callee: userservice
   method: user.v1.UserService/Chat
   retry: {maxAttempts: 1}
-`))
+`), "")
 	for _, c := range []struct {
 		callee, method string
 		timeout        time.Duration
@@ -190,7 +190,7 @@ func FuzzParsePolicy(f *testing.F) {
 			return
 		}
 		// An accepted policy can be enforced, and written and read again.
-		c := compile(p)
+		c := compile(p, "")
 		_ = fmt.Sprint(c.Server("a.B/C"), c.Client("x", "a.B/C"))
 		again, err := protojson.Marshal(p)
 		if err != nil {

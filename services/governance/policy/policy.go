@@ -24,6 +24,7 @@ import (
 type Policy struct {
 	current atomic.Pointer[Rules]
 	changed notifier
+	pod     string
 	exempt  []string
 
 	// changing is held during a change and its reports, so that they are in order.
@@ -46,7 +47,13 @@ func New(p *policyv1.EffectivePolicy) (*Policy, error) {
 // reflection from everything except lists of callers. Exempt must be called before the process serves.
 func (p *Policy) Exempt(patterns ...string) {
 	p.exempt = append(p.exempt, patterns...)
-	p.current.Store(compile(p.Rules().source, p.exempt...))
+	p.current.Store(compile(p.Rules().source, p.pod, p.exempt...))
+}
+
+// In names the pod in which the policy is enforced, for faults that affect only some pods. In must be called before the process serves.
+func (p *Policy) In(pod string) {
+	p.pod = pod
+	p.current.Store(compile(p.Rules().source, p.pod, p.exempt...))
 }
 
 // Set replaces the policy. If the new one has problems, it returns a *Error that lists all of them, and changes nothing. The observer learns
@@ -63,7 +70,7 @@ func (p *Policy) Set(next *policyv1.EffectivePolicy) error {
 	}
 	p.changing.Lock()
 	defer p.changing.Unlock()
-	p.current.Store(compile(next, p.exempt...))
+	p.current.Store(compile(next, p.pod, p.exempt...))
 	p.changed.notify()
 	if p.observer != nil {
 		p.observer.Applied(next.GetVersion())
@@ -78,7 +85,7 @@ func (p *Policy) Subscribe(changed func()) (cancel func()) { return p.changed.su
 // Version returns the version field of the policy in force.
 func (p *Policy) Version() string { return p.Rules().source.GetVersion() }
 
-var noPolicy = compile(&policyv1.EffectivePolicy{})
+var noPolicy = compile(&policyv1.EffectivePolicy{}, "")
 
 // Rules returns the policy in force. It is never nil: a nil Policy has the defaults.
 func (p *Policy) Rules() *Rules {

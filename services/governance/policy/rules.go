@@ -14,6 +14,8 @@ import (
 // Rules is an immutable policy. What applies to a method is computed at the first call of the method.
 type Rules struct {
 	source *policyv1.EffectivePolicy
+	// pod is the name of the pod, for faults that affect only some.
+	pod string
 	// exempt has the patterns of methods that are exempt in addition to health and callersOnly.
 	exempt  []string
 	servers oncemap.Map[string, *ServerRule]
@@ -78,8 +80,8 @@ type ClientRule struct {
 	Faults []*fault.Fault
 }
 
-func compile(p *policyv1.EffectivePolicy, exempt ...string) *Rules {
-	return &Rules{source: p, exempt: exempt}
+func compile(p *policyv1.EffectivePolicy, pod string, exempt ...string) *Rules {
+	return &Rules{source: p, pod: pod, exempt: exempt}
 }
 
 // Server returns the rule for a served method, given as package.Service/Method.
@@ -145,7 +147,7 @@ func (r *Rules) serverRule(method string) *ServerRule {
 			s.ShedGroup = g
 		}
 	}
-	s.Faults = fault.ForMethod(r.source.GetServerFaults(), "", method)
+	s.Faults = fault.ForMethod(r.source.GetServerFaults(), r.pod, "", method)
 	return s
 }
 
@@ -196,7 +198,7 @@ func (r *Rules) clientRule(e edge) *ClientRule {
 			c.NoFallback = f.GetDisabled()
 		}
 	}
-	c.Faults = fault.ForMethod(r.source.GetClientFaults(), e.callee, e.method)
+	c.Faults = fault.ForMethod(r.source.GetClientFaults(), r.pod, e.callee, e.method)
 	return c
 }
 

@@ -19,7 +19,7 @@ func TestRules_Deadlines(t *testing.T) {
 		{"no deadline at all", "{none: true, streamNone: true}", 0, 0, 0, 0, true},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
-			rules := compile(parsed(t, "server: [{deadline: {timeout: 7s}}, {deadline: "+c.deadline+"}]\nclient: [{deadline: {timeout: 7s}}, {deadline: "+c.deadline+"}]"))
+			rules := compile(parsed(t, "server: [{deadline: {timeout: 7s}}, {deadline: "+c.deadline+"}]\nclient: [{deadline: {timeout: 7s}}, {deadline: "+c.deadline+"}]"), "")
 			if r := rules.Server("a.B/C"); r.Timeout != c.server || r.StreamTimeout != c.serverStream {
 				t.Errorf("server: %s and %s for a stream, want %s and %s", r.Timeout, r.StreamTimeout, c.server, c.serverStream)
 			}
@@ -28,7 +28,7 @@ func TestRules_Deadlines(t *testing.T) {
 			}
 		})
 	}
-	if r := compile(parsed(t, "server: [{deadline: {margin: 0s}}]")).Server("a.B/C"); r.Margin != 0 {
+	if r := compile(parsed(t, "server: [{deadline: {margin: 0s}}]"), "").Server("a.B/C"); r.Margin != 0 {
 		t.Errorf("a margin of 0s is %s", r.Margin)
 	}
 }

@@ -1663,7 +1663,9 @@ type Fault struct {
 	//	*Fault_Abort
 	//	*Fault_Hang
 	//	*Fault_Cut
-	Kind          isFault_Kind `protobuf_oneof:"kind"`
+	Kind isFault_Kind `protobuf_oneof:"kind"`
+	// The pod whose calls are affected, with * and ?; empty means every pod that has this policy. So one replica of several can be made to fail.
+	Pod           string `protobuf:"bytes,10,opt,name=pod,proto3" json:"pod,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1774,6 +1776,13 @@ func (x *Fault) GetCut() *Cut {
 		}
 	}
 	return nil
+}
+
+func (x *Fault) GetPod() string {
+	if x != nil {
+		return x.Pod
+	}
+	return ""
 }
 
 type isFault_Kind interface {
@@ -2148,7 +2157,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x12_max_message_bytesB\x16\n" +
 	"\x14_stream_window_bytesB\x1a\n" +
 	"\x18_connection_window_bytesB\x15\n" +
-	"\x13_max_metadata_bytes\"\x96\x03\n" +
+	"\x13_max_metadata_bytes\"\xa8\x03\n" +
 	"\x05Fault\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06callee\x18\x02 \x01(\tR\x06callee\x12\x16\n" +
@@ -2158,7 +2167,9 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x05delay\x18\x06 \x01(\v2\x10.policy.v1.DelayH\x00R\x05delay\x12(\n" +
 	"\x05abort\x18\a \x01(\v2\x10.policy.v1.AbortH\x00R\x05abort\x12%\n" +
 	"\x04hang\x18\b \x01(\v2\x0f.policy.v1.HangH\x00R\x04hang\x12\"\n" +
-	"\x03cut\x18\t \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x1a;\n" +
+	"\x03cut\x18\t \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x12\x10\n" +
+	"\x03pod\x18\n" +
+	" \x01(\tR\x03pod\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x06\n" +
