@@ -63,7 +63,7 @@ func TestDial_BreakersOfItsOwn(t *testing.T) {
 		for range 50 {
 			_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
 		}
-		if got := int64(f.served.Load()); got != want {
+		if got := f.served.Load(); got != want {
 			t.Errorf("%q: %d of 50 failing calls reach the callee, want %d", text, got, want)
 		}
 		if opened := want < 50; opened != (refusal.Reason(err) == refusal.ReasonBreakerOpen) || opened != (metric(t, metrics, "sandbox_breaker_state") == 1) {
