@@ -1,6 +1,6 @@
 // Package governance gives a gRPC service what it needs to work reliably with others: mutual TLS with rotating certificates, deadlines,
-// circuit breakers, retries under a budget, bulkheads, rate limits, load shedding, lists of allowed callers, fallbacks, injected faults, health
-// and draining, and metrics, traces and logs of all of this.
+// circuit breakers, ejection of bad replicas, retries and hedging under a budget, bulkheads, rate limits, load shedding, lists of allowed callers,
+// fallbacks, injected faults, health and draining, and metrics, traces and logs of all of this.
 //
 // Most programs call Run with a Config and a function that registers their services. It makes a Process, which holds everything that is
 // shared, serves until its context ends, and drains. Process.Dial connects to other services. A program that wants to combine the parts
@@ -14,9 +14,11 @@
 //	     ▼                                            ▼
 //	  injected faults                              injected faults
 //	     ▼                                            ▼
-//	  retries, balancing (grpc-go) ── network ──>  handler
+//	  attempts: retries, hedging                      │
+//	     ▼                                            ▼
+//	  picker: a replica that works ── network ──>  handler
 //
-// What is enforced is a Policy, which is data: PolicyFile reads it from a file and replaces it while calls are running, and what was measured
+// What is enforced is a policy.Policy, which is data: policy.File reads it from a file and replaces it while calls are running, and what was measured
 // under the old one is kept. Both sides report to Metrics and Events, and the outcome of a call flows back along the same path: into the
 // breaker, which counts it, and into metrics, span and log. Identity supplies the certificates of both sides.
 //

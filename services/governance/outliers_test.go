@@ -206,23 +206,28 @@ func TestOutliers_Neutral(t *testing.T) {
 		"a policy without ejection":            {status.Error(codes.Internal, "chosen"), "connections: [{outlierEjection: {disabled: true}}]"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			callee := newReplicated(t, 3, func(_ context.Context, i int) error {
-				if i == 1 {
-					return c.err
-				}
-				return nil
-			})
-			metrics := NewMetrics()
-			client := callee.dial(t, ClientConfig{Metrics: metrics, Policy: policyOf(t, c.policy), Breakers: neverOpen()})
-			for range 100 {
+			synctest.Test(t, func(t *testing.T) {
+				callee := newReplicated(t, 3, func(_ context.Context, i int) error {
+					if i == 1 {
+						return c.err
+					}
+					return nil
+				})
+				metrics := NewMetrics()
+				client := callee.dial(t, ClientConfig{Metrics: metrics, Policy: policyOf(t, c.policy), Breakers: neverOpen()})
+				// Connect to every replica first.
 				_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
-			}
-			if got := metric(t, metrics, "sandbox_outlier_ejections_total"); got != 0 {
-				t.Errorf("%v ejections", got)
-			}
-			if got := callee.served[1].Load(); got < 30 {
-				t.Errorf("the replica got %d of 100 calls", got)
-			}
+				synctest.Wait()
+				for range 100 {
+					_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+				}
+				if got := metric(t, metrics, "sandbox_outlier_ejections_total"); got != 0 {
+					t.Errorf("%v ejections", got)
+				}
+				if got := callee.served[1].Load(); got < 30 {
+					t.Errorf("the replica got %d of 100 calls", got)
+				}
+			})
 		})
 	}
 }
