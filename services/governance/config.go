@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"log/slog"
 	"strconv"
 	"time"
@@ -10,7 +11,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Config is the configuration of a program, read from its environment. The README lists the keys, units and defaults.
+// Config is the configuration of a program. ConfigFromEnv reads it from the environment; the README lists the keys, units and defaults. The zero value of
+// a field means its default, except for DrainDelay and TraceRatio, where it is 0.
 type Config struct {
 	Service, Pod                        string
 	ListenAddr, HealthAddr, MetricsAddr string
@@ -32,6 +34,17 @@ type Config struct {
 	Options []grpc.ServerOption
 	// Ready is called with the addresses when the program listens on all three. It is for tests that listen on port 0.
 	Ready func(Addresses)
+}
+
+// withDefaults sets what a program needs in any case. A zero DrainDelay and a zero TraceRatio mean no delay and no traces.
+func (c Config) withDefaults() Config {
+	c.ListenAddr = cmp.Or(c.ListenAddr, ":8443")
+	c.HealthAddr = cmp.Or(c.HealthAddr, ":8081")
+	c.MetricsAddr = cmp.Or(c.MetricsAddr, ":9464")
+	c.TLSDir = cmp.Or(c.TLSDir, "/etc/sandbox/tls")
+	c.Pod = cmp.Or(c.Pod, c.Service)
+	c.DrainLimit = cmp.Or(c.DrainLimit, 15*time.Second)
+	return c
 }
 
 // Addresses are the addresses on which a program listens.

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
 )
@@ -43,6 +44,25 @@ func ExampleRun() {
 	// Output:
 	// SERVING <nil>
 	// <nil>
+}
+
+// A program that only calls others. It has nothing to remember: certificate and policy are followed, and every connection has breakers.
+func ExampleStart() {
+	ctx := context.Background()
+	p, err := governance.Start(ctx, os.Stderr, governance.Config{Service: "nightly-report", TLSDir: "off"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+	conn, err := p.Dial("dns:///127.0.0.1:1", "userservice")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{})
+	fmt.Println(status.Code(err))
+	// Output: Unavailable
 }
 
 // A connection whose calls have a deadline, metrics and a breaker.

@@ -30,6 +30,8 @@ type Process struct {
 	policyFile *policy.File
 	readiness  readiness
 
+	// stop ends a process that Start has made.
+	stop   context.CancelFunc
 	ctx    context.Context
 	group  *errgroup.Group
 	work   []func(context.Context) error
@@ -60,8 +62,8 @@ func Every(ctx context.Context, interval time.Duration, do func(ctx context.Cont
 	}
 }
 
-// Dial connects to another service, with the metrics, policy, breakers and identity of this process. Run closes the connection. Dial must be
-// called during registration.
+// Dial connects to another service, with the metrics, policy, breakers and identity of this process. Run and Close close the connection. In Run,
+// Dial must be called during registration.
 func (p *Process) Dial(target, callee string, fallbacks ...Fallback) (*grpc.ClientConn, error) {
 	conn, err := Dial(target, ClientConfig{Callee: callee, Identity: p.Identity, Breakers: p.Breakers,
 		Policy: p.Policy, Fallbacks: fallbacks, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log})

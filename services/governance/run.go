@@ -25,34 +25,84 @@ const shutdownLimit = 2 * time.Second
 
 // Run serves what register registers until ctx ends, and then drains. Logs are written to w. It returns nil after a clean drain.
 func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *grpc.Server) error) (err error) {
+	p, err := newProcess(ctx, w, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	return p.serve(register)
+}
+
+// Start prepares a program that only calls others, such as a command-line tool or a job: it has no server, and no work to register. Logs are written
+// to w. Certificate and policy are followed until Close is called, which also closes the connections that Process.Dial has made.
+func Start(ctx context.Context, w io.Writer, cfg Config) (*Process, error) {
+	// The program calls Close when it needs its connections no more, maybe after ctx has ended.
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	p, err := newProcess(ctx, w, cfg)
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	p.stop = stop
+	p.watchFiles(nil)
+	p.startWork()
+	return p, nil
+}
+
+// Close ends a process that Start has made.
+func (p *Process) Close() error {
+	p.stop()
+	return errors.Join(p.group.Wait(), p.close())
+}
+
+func newProcess(ctx context.Context, w io.Writer, cfg Config) (*Process, error) {
+	cfg = cfg.withDefaults()
 	log := NewLog(w, cfg.LogLevel).With("service", cfg.Service, "pod", cfg.Pod)
 	group, groupCtx := errgroup.WithContext(ctx)
 	p := &Process{Config: cfg, Log: log, Metrics: NewMetrics(), Events: NewEvents(0), Stopping: groupCtx.Done(), ctx: groupCtx, group: group}
 	p.Breakers = NewBreakers(cfg.Service, BreakerConfig{MaxConcurrent: cfg.MaxConcurrent}, p.Metrics, p.Events)
 	p.Breakers.Log = log
+	var err error
 	if cfg.TLSDir != "off" {
 		p.Identity, err = NewIdentity(IdentityConfig{Dir: cfg.TLSDir, Log: log, Metrics: p.Metrics, Events: p.Events})
 		if err != nil {
-			return remedy.Wrap(err, remedy.Advice("mount the certificate's Secret there, or TLS_DIR=off for plaintext"))
+			return nil, remedy.Wrap(err, remedy.Advice("mount the certificate's Secret there, or TLS_DIR=off for plaintext"))
 		}
+	}
+	if err := p.readPolicy(); err != nil {
+		return nil, err
 	}
 	tracing, err := NewTracing(ctx, TracingConfig{Service: cfg.Service, Pod: cfg.Pod, Endpoint: cfg.OTLPEndpoint, Identity: p.Identity, Ratio: cfg.TraceRatio, Log: log})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p.Tracing = tracing
-	defer func() {
+	p.closes = append(p.closes, func() error {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
 		defer cancel()
 		if err := tracing.Shutdown(last); err != nil {
 			log.Debug("sending the last traces", "error", err)
 		}
-	}()
-	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.readPolicy(); err != nil {
-		return err
+		return nil
+	})
+	return p, nil
+}
+
+// watchFiles makes the process follow its certificate and its policy.
+func (p *Process) watchFiles(served []string) {
+	if p.Identity != nil {
+		p.Go(p.Identity.Watch)
 	}
-	return p.serve(register)
+	p.Policy.Know(policy.Known{Served: served, Called: linkedMethods().all, Callees: p.callees})
+	if p.policyFile != nil {
+		p.Go(p.policyFile.Watch)
+	}
+}
+
+func (p *Process) startWork() {
+	for _, work := range p.work {
+		p.group.Go(func() error { return work(p.ctx) })
+	}
 }
 
 // readPolicy fails if the policy is malformed, because it would be unclear which policy is in force.
@@ -107,16 +157,8 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	}
 	p.readiness.serve(probe, slices.Collect(maps.Keys(server.GetServiceInfo())))
 
-	if p.Identity != nil {
-		p.Go(p.Identity.Watch)
-	}
-	p.Policy.Know(policy.Known{Served: servedMethods(server), Called: linkedMethods().all, Callees: p.callees})
-	if p.policyFile != nil {
-		p.Go(p.policyFile.Watch)
-	}
-	for _, work := range p.work {
-		p.group.Go(func() error { return work(p.ctx) })
-	}
+	p.watchFiles(servedMethods(server))
+	p.startWork()
 	p.group.Go(func() error { return annotate("serving", server.Serve(listeners[0])) })
 	p.group.Go(func() error { return annotate("serving health", healthServer.Serve(listeners[1])) })
 	p.group.Go(func() error {
@@ -154,7 +196,7 @@ func annotate(doing string, err error) error {
 
 func (p *Process) close() error {
 	var all []error
-	for _, c := range p.closes {
+	for _, c := range slices.Backward(p.closes) {
 		all = append(all, c())
 	}
 	return errors.Join(all...)

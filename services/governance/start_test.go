@@ -1,0 +1,72 @@
+package governance
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
+)
+
+// TestStart_CallsAndFollowsThePolicy checks that a program without a server has breakers and follows its policy without further work.
+func TestStart_CallsAndFollowsThePolicy(t *testing.T) {
+	f := &flaky{code: codes.Unavailable}
+	f.fails.Store(1000)
+	at, stop, ended := running(t, f.fake(), nil)
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	must(t, os.WriteFile(file, []byte("version: one\nclient: [{breaker: {minCalls: 3}}]"), 0o600))
+	p, err := Start(t.Context(), io.Discard, Config{Service: "job", TLSDir: "off", PolicyFile: file})
+	must(t, err)
+	conn, err := p.Dial("passthrough:///"+at.Service, "callee")
+	must(t, err)
+	client := testv1.NewTestServiceClient(conn)
+	for range 3 {
+		_, err = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+	}
+	if status.Code(err) != codes.Unavailable || refusal.Reason(err) != "" {
+		t.Error("the third call got", err)
+	}
+	if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); refusal.Reason(err) != refusal.ReasonBreakerOpen {
+		t.Error("the fourth call got", err)
+	}
+	must(t, os.WriteFile(file, []byte("version: two"), 0o600))
+	eventually(t, "the new policy is in force", func() bool { return p.Policy.Version() == "two" })
+	must(t, p.Close())
+	if got := conn.GetState(); got != connectivity.Shutdown {
+		t.Error("after Close the connection is", got)
+	}
+	stop()
+	must(t, <-ended)
+}
+
+func TestStart_UnusableFiles(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"no certificate": {Service: "job", TLSDir: t.TempDir()},
+		"no policy":      {Service: "job", TLSDir: "off", PolicyFile: "missing.yaml"},
+	} {
+		if p, err := Start(t.Context(), io.Discard, cfg); err == nil || p != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestConfig_Defaults(t *testing.T) {
+	got := fmt.Sprintf("%+v", Config{Service: "x"}.withDefaults())
+	fromEnv, err := ConfigFromEnv("x", func(string) string { return "" })
+	must(t, err)
+	want := fromEnv
+	// Their zero values have a meaning of their own.
+	want.DrainDelay, want.TraceRatio = 0, 0
+	// The defaults of these are set where they are used.
+	want.MaxConcurrent, want.MaxConnectionAge, want.MaxConnectionGrace = 0, 0, 0
+	if got != fmt.Sprintf("%+v", want) {
+		t.Errorf("got  %s\nwant %+v", got, want)
+	}
+}
