@@ -55,6 +55,14 @@ func (a *attempt) done(info balancer.DoneInfo) {
 		a.picked(info)
 	}
 	c := a.call
+	if info.Err == nil && !info.BytesSent {
+		// The connection was lost between the choice and the attempt. gRPC chooses again.
+		c.attempts.Add(-1)
+		if a.endpoint != nil {
+			a.endpoint.Done(a.admission, outlier.Neutral)
+		}
+		return
+	}
 	if a.endpoint != nil {
 		a.endpoint.Done(a.admission, a.outcome(info.Err))
 		c.lastEndpoint.Store(a.endpoint)
