@@ -109,7 +109,7 @@ func (c *balancedConn) NewSubConn(addresses []resolver.Address, opts balancer.Ne
 			listen(s)
 		}
 	}
-	made, err := c.ClientConn.NewSubConn(addresses, opts)
+	made, err := c.ClientConn.NewSubConn(addresses, opts) //nolint:staticcheck // deprecated for more than one address, and gRPC's balancers pass one
 	if err == nil && len(addresses) > 0 {
 		c.subConns.Store(made, &subConn{address: addresses[0].Addr})
 	}

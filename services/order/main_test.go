@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -109,10 +110,13 @@ func (s shop) wait(t testing.TB, client orderv1.OrderServiceClient) {
 			return err
 		}
 		_, err := userv1.NewUserServiceClient(s.conns["users"]).GetUser(ctx, &userv1.GetUserRequest{UserId: "u-9999"})
-		if status.Code(err) == codes.NotFound {
+		switch {
+		case status.Code(err) == codes.NotFound:
 			return nil
+		case err == nil:
+			return errors.New("a user was found that does not exist")
 		}
-		return fmt.Errorf("reading a user that does not exist: %v", err)
+		return err
 	})
 }
 
