@@ -138,6 +138,7 @@ func (c *checker) client(at string, r *policyv1.ClientRule) {
 		c.atLeast(1, at+"breaker.probes", b.Probes)
 		c.duration(at+"breaker.window", b.GetWindow(), 10*time.Millisecond)
 		c.duration(at+"breaker.open", b.GetOpen(), time.Millisecond)
+		c.duration(at+"breaker.maxOpen", b.GetMaxOpen(), time.Millisecond)
 	}
 	if t := r.GetRetry(); t != nil && t.GetMaxAttempts() != 1 {
 		c.retry(at+"retry.", t)

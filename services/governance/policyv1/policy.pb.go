@@ -961,7 +961,9 @@ type Breaker struct {
 	// Concurrent calls; another one is refused and counts as a failure; 100. 0 means no limit.
 	MaxConcurrent *uint32 `protobuf:"varint,7,opt,name=max_concurrent,json=maxConcurrent,proto3,oneof" json:"max_concurrent,omitempty"`
 	// Open streams; another one is refused and does not count; 1000. 0 means no limit.
-	MaxStreams    *uint32 `protobuf:"varint,8,opt,name=max_streams,json=maxStreams,proto3,oneof" json:"max_streams,omitempty"`
+	MaxStreams *uint32 `protobuf:"varint,8,opt,name=max_streams,json=maxStreams,proto3,oneof" json:"max_streams,omitempty"`
+	// The longest time for which the breaker refuses every call: each failed probe doubles the time, up to this; the value of open, so that it stays the same.
+	MaxOpen       *durationpb.Duration `protobuf:"bytes,9,opt,name=max_open,json=maxOpen,proto3" json:"max_open,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1050,6 +1052,13 @@ func (x *Breaker) GetMaxStreams() uint32 {
 		return *x.MaxStreams
 	}
 	return 0
+}
+
+func (x *Breaker) GetMaxOpen() *durationpb.Duration {
+	if x != nil {
+		return x.MaxOpen
+	}
+	return nil
 }
 
 type Retry struct {
@@ -2078,7 +2087,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x0estream_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\rstreamTimeout\x12\x12\n" +
 	"\x04none\x18\x03 \x01(\bR\x04none\x12\x1f\n" +
 	"\vstream_none\x18\x04 \x01(\bR\n" +
-	"streamNone\"\x90\x03\n" +
+	"streamNone\"\xc6\x03\n" +
 	"\aBreaker\x12\x1a\n" +
 	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12(\n" +
 	"\rfailure_ratio\x18\x02 \x01(\x01H\x00R\ffailureRatio\x88\x01\x01\x12 \n" +
@@ -2088,7 +2097,8 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x06probes\x18\x06 \x01(\rH\x02R\x06probes\x88\x01\x01\x12*\n" +
 	"\x0emax_concurrent\x18\a \x01(\rH\x03R\rmaxConcurrent\x88\x01\x01\x12$\n" +
 	"\vmax_streams\x18\b \x01(\rH\x04R\n" +
-	"maxStreams\x88\x01\x01B\x10\n" +
+	"maxStreams\x88\x01\x01\x124\n" +
+	"\bmax_open\x18\t \x01(\v2\x19.google.protobuf.DurationR\amaxOpenB\x10\n" +
 	"\x0e_failure_ratioB\f\n" +
 	"\n" +
 	"_min_callsB\t\n" +
@@ -2265,30 +2275,31 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	28, // 24: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
 	28, // 25: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
 	28, // 26: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
-	28, // 27: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	28, // 28: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	28, // 29: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
-	28, // 30: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
-	20, // 31: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
-	21, // 32: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
-	18, // 33: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
-	19, // 34: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
-	28, // 35: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
-	28, // 36: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
-	28, // 37: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	28, // 38: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	27, // 39: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
-	23, // 40: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	24, // 41: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	25, // 42: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	26, // 43: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	28, // 44: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	28, // 45: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	46, // [46:46] is the sub-list for method output_type
-	46, // [46:46] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	28, // 27: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
+	28, // 28: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	28, // 29: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	28, // 30: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	28, // 31: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	20, // 32: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
+	21, // 33: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
+	18, // 34: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
+	19, // 35: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
+	28, // 36: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	28, // 37: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	28, // 38: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	28, // 39: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	27, // 40: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	23, // 41: policy.v1.Fault.delay:type_name -> policy.v1.Delay
+	24, // 42: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	25, // 43: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	26, // 44: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	28, // 45: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	28, // 46: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }

@@ -70,7 +70,9 @@ type Breaker struct {
 	succeeded uint32
 	// lastProbe is the age at which the latest probe was admitted.
 	lastProbe time.Duration
-	pending   []Transition
+	// openFor is how long the breaker refuses every call this time.
+	openFor time.Duration
+	pending []Transition
 	// flush keeps publications in order. It is locked before mu.
 	flush sync.Mutex
 }
@@ -110,8 +112,12 @@ func (b *Breaker) InFlight() int64 { return b.inFlight.Load() }
 func (b *Breaker) Configure(cfg Config) {
 	cfg = cfg.withDefaults()
 	b.mu.Lock()
-	if old := b.settings.Load(); old.Window != cfg.Window {
+	old := b.settings.Load()
+	if old.Window != cfg.Window {
 		b.counts.Resize(b.age(), cfg.Window)
+	}
+	if old.Open != cfg.Open || old.MaxOpen != cfg.MaxOpen {
+		b.openFor = cfg.Open
 	}
 	b.settings.Store(&cfg)
 	if cfg.Disabled && b.State() != closed {
@@ -189,8 +195,8 @@ func (b *Breaker) admit(cfg *Config) (Ticket, error) {
 func (b *Breaker) admitProbe(cfg *Config) (word uint64, err error) {
 	b.mu.Lock()
 	age := b.age()
-	if b.State() == open && age > cfg.Open {
-		b.transitionTo(halfOpen, "open_time_over", fmt.Sprintf("%s have passed since it opened", cfg.Open))
+	if b.State() == open && age > b.openFor {
+		b.transitionTo(halfOpen, "open_time_over", fmt.Sprintf("%s have passed since it opened", b.openFor))
 		age = 0
 	}
 	if b.State() == halfOpen && b.admitted >= cfg.Probes && age-b.lastProbe > cfg.Window {
@@ -200,7 +206,7 @@ func (b *Breaker) admitProbe(cfg *Config) (word uint64, err error) {
 	}
 	switch b.State() {
 	case open:
-		err = refusal.New(codes.Unavailable, refusal.ReasonBreakerOpen, "circuit breaker is open", refusal.After(cfg.Open-age+1))
+		err = refusal.New(codes.Unavailable, refusal.ReasonBreakerOpen, "circuit breaker is open", refusal.After(b.openFor-age+1))
 	case halfOpen:
 		if b.admitted >= cfg.Probes {
 			err = refusal.New(codes.Unavailable, refusal.ReasonBreakerOpen, "circuit breaker is half-open and all its probes are out")
@@ -294,6 +300,11 @@ func (b *Breaker) tooManyFailed(cfg *Config) bool {
 }
 
 func (b *Breaker) transitionTo(to State, class, reason string) {
+	if cfg := b.settings.Load(); to == open && b.State() == halfOpen {
+		b.openFor = min(2*b.openFor, max(cfg.Open, cfg.MaxOpen))
+	} else if to == open {
+		b.openFor = cfg.Open
+	}
 	b.pending = append(b.pending, Transition{From: b.State().String(), To: to.String(), Class: class, Reason: reason, At: time.Now()})
 	b.newGeneration(to)
 }

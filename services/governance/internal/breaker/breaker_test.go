@@ -259,3 +259,24 @@ func TestBreaker_RetryDelay(t *testing.T) {
 		t.Error("refused after the time in RetryInfo:", err)
 	}
 }
+
+func TestBreaker_OpenTimeGrows(t *testing.T) {
+	c := newClocked(t, Config{Open: time.Second, MaxOpen: 5 * time.Second, Probes: 1})
+	c.calls(20, errDown)
+	for _, wait := range []time.Duration{1, 2, 4, 5, 5} {
+		c.now += wait * time.Second
+		if _, err := c.Allow(); err == nil {
+			t.Fatalf("admitted before %d s had passed", wait)
+		}
+		c.now++
+		c.calls(1, errDown)
+		c.is(open, "after a failed probe")
+	}
+	c.now += 5*time.Second + 1
+	c.calls(1, nil)
+	c.is(closed, "after a probe that succeeded")
+	c.calls(20, errDown)
+	c.now += time.Second + 1
+	c.calls(1, nil)
+	c.is(closed, "the next time, after the first open time")
+}

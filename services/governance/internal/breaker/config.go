@@ -18,6 +18,8 @@ type Config struct {
 	Window time.Duration
 	// Open is how long the breaker refuses every call. Default: 5s.
 	Open time.Duration
+	// MaxOpen is the longest such time: each failed probe doubles the time, up to MaxOpen. Default: Open, so that it stays the same.
+	MaxOpen time.Duration
 	// Probes is how many calls are let through in half-open state; all of them must succeed. Default: 5.
 	Probes uint32
 	// MaxConcurrent is how many calls may be in flight. Another one is refused with RESOURCE_EXHAUSTED and counts as a failure. Default: 100.
@@ -48,6 +50,7 @@ func (c Config) WithPolicy(p *policyv1.Breaker) Config {
 	c.MinCalls = cmp.Or(p.GetMinCalls(), c.MinCalls)
 	c.Window = cmp.Or(p.GetWindow().AsDuration(), c.Window)
 	c.Open = cmp.Or(p.GetOpen().AsDuration(), c.Open)
+	c.MaxOpen = cmp.Or(p.GetMaxOpen().AsDuration(), c.MaxOpen)
 	c.Probes = cmp.Or(p.GetProbes(), c.Probes)
 	if p.MaxConcurrent != nil {
 		c.MaxConcurrent = cmp.Or(int64(p.GetMaxConcurrent()), math.MaxInt64)
