@@ -3,12 +3,14 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
+	"github.com/grpc-sandbox/sandbox/internal/flock"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 )
 
@@ -44,17 +46,36 @@ func (p probeCache) works(ctx context.Context, e cluster.Engine) error {
 			return err
 		}
 	}
-	if known, err := os.ReadFile(p.file(e)); err == nil && p.boot != "" && string(known) == p.boot {
+	if p.known(e) {
 		return nil
+	}
+	// Two probes at the same time can fail each other: podman lists the containers of all, and one of them may have just been removed. If the folder
+	// cannot be written, there is no lock and no cache.
+	if os.MkdirAll(p.folder, 0o700) == nil {
+		turn, err := flock.Wait(ctx, p.file(e)+".lock")
+		switch {
+		case err == nil:
+			// A process that waits notices that the file is gone, and locks a new one.
+			defer func() { _ = turn.Remove() }()
+		case ctx.Err() != nil:
+			return fmt.Errorf("waiting for another probe of %s: %w", e.Name, err)
+		}
+		if p.known(e) {
+			return nil
+		}
 	}
 	if err := p.probe(ctx, e); err != nil || p.boot == "" {
 		return err
 	}
-	if os.MkdirAll(p.folder, 0o700) == nil {
-		// If the result cannot be written, the engine is probed again next time.
-		_ = os.WriteFile(p.file(e), []byte(p.boot), 0o600)
-	}
+	// If the result cannot be written, the engine is probed again next time.
+	_ = os.WriteFile(p.file(e), []byte(p.boot), 0o600)
 	return nil
+}
+
+// known reports whether the cache says that the engine works.
+func (p probeCache) known(e cluster.Engine) bool {
+	boot, err := os.ReadFile(p.file(e))
+	return err == nil && p.boot != "" && string(boot) == p.boot
 }
 
 // forget makes the next `up` probe the engine again.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
@@ -52,6 +55,32 @@ func TestProbeCache_ProbesOncePerBoot(t *testing.T) {
 	}
 	if err := since("tuesday").forget(cluster.Engine{Name: "docker"}); err != nil {
 		t.Errorf("forgetting what is not known: %v", err)
+	}
+}
+
+// TestProbeCache_OneProbeAtATime checks that a second process waits for the result of the first.
+func TestProbeCache_OneProbeAtATime(t *testing.T) {
+	var running, probes atomic.Int64
+	p := probeCache{folder: t.TempDir(), boot: "monday", probe: func(context.Context, cluster.Engine) error {
+		if running.Add(1) > 1 {
+			t.Error("two probes run at the same time")
+		}
+		probes.Add(1)
+		runtime.Gosched()
+		running.Add(-1)
+		return nil
+	}}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if err := p.works(t.Context(), cluster.Engine{Name: "podman"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if probes.Load() != 1 {
+		t.Errorf("%d probes, want 1", probes.Load())
 	}
 }
 
