@@ -109,6 +109,9 @@ func (c *clientCall) tried(e *outlier.Endpoint) bool {
 func (c *clientCall) try(e *outlier.Endpoint) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.replicas == nil {
+		c.replicas = c.room[:0]
+	}
 	c.replicas = append(c.replicas, e)
 }
 

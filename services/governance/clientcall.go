@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/fault"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
@@ -124,8 +125,13 @@ type clientCall struct {
 	lastEndpoint atomic.Pointer[outlier.Endpoint]
 	lastTook     atomic.Int64
 	mu           sync.Mutex
-	// replicas are those of all attempts, if the method has retries.
+	// replicas are those of all attempts, if the method has retries; the first ones are in room.
 	replicas []*outlier.Endpoint
+	room     [2]*outlier.Endpoint
+	// trailer is that of the latest attempt, if the method has retries.
+	trailer metadata.MD
+	// options has room for the options of each attempt.
+	options [4]grpc.CallOption
 }
 
 type clientCallKey struct{}
@@ -232,9 +238,7 @@ func (c *clientCall) invoke(req, reply any, cc *grpc.ClientConn, method string, 
 			c.client.budget.succeeded()
 		}
 	} else {
-		err = c.attemptMore(reply, func(ctx context.Context, reply any, more ...grpc.CallOption) error {
-			return invoke(ctx, method, req, reply, cc, append(slices.Clip(opts), more...)...)
-		})
+		err = c.attemptMore(reply, sender{invoke, cc, method, req, opts})
 	}
 	if err != nil {
 		return err
@@ -246,11 +250,11 @@ func (c *clientCall) invoke(req, reply any, cc *grpc.ClientConn, method string, 
 }
 
 // attemptMore makes more than one attempt if it is necessary.
-func (c *clientCall) attemptMore(reply any, send sender) error {
+func (c *clientCall) attemptMore(reply any, s sender) error {
 	if c.hedging != nil {
-		return c.hedge(c.hedging, send, reply)
+		return c.hedge(c.hedging, s, reply)
 	}
-	return c.repeat(send, reply)
+	return c.repeat(s, reply)
 }
 
 func (c *client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {

@@ -32,14 +32,14 @@ func newHedging(p *policyv1.Hedge, budget *retryBudget) hedging {
 }
 
 // hedge sends further attempts while earlier ones are still running. Each attempt has a reply of its own, because two could write at a time.
-func (c *clientCall) hedge(run hedging, send sender, reply any) error {
+func (c *clientCall) hedge(run hedging, s sender, reply any) error {
 	into, ok := reply.(proto.Message)
 	if !ok || isRepeated(c.ctx) {
-		return send(c.ctx, reply)
+		return s.send(c.ctx, reply)
 	}
 	got, err := run.WithContext(c.ctx).GetWithExecution(func(x failsafe.Execution[proto.Message]) (proto.Message, error) {
 		own := into.ProtoReflect().New().Interface()
-		err := send(withAttempt(x.Context(), x.Attempts()), own)
+		err := s.send(withAttempt(x.Context(), x.Attempts()), own)
 		switch {
 		case err == nil:
 			c.client.budget.succeeded()

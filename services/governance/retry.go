@@ -25,8 +25,18 @@ const (
 	pushback = "grpc-retry-pushback-ms"
 )
 
-// sender makes one attempt of a unary call.
-type sender func(ctx context.Context, reply any, opts ...grpc.CallOption) error
+// sender makes attempts of a unary call.
+type sender struct {
+	invoke grpc.UnaryInvoker
+	cc     *grpc.ClientConn
+	method string
+	req    any
+	opts   []grpc.CallOption
+}
+
+func (s sender) send(ctx context.Context, reply any) error {
+	return s.invoke(ctx, s.method, s.req, reply, s.cc, s.opts...)
+}
 
 // isRepeated reports whether the call that is being served is a repeated one. What it calls is not repeated in addition: three attempts at each of
 // three levels would make 27 of one.
@@ -43,15 +53,16 @@ func withAttempt(ctx context.Context, n int) context.Context {
 }
 
 // repeat makes attempts until one succeeds, or must not be followed by another one. It never waits for an attempt that would come after the deadline.
-func (c *clientCall) repeat(send sender, reply any) error {
+func (c *clientCall) repeat(s sender, reply any) error {
 	p := c.rule.Retry
 	most := int(p.GetMaxAttempts())
 	if isRepeated(c.ctx) {
 		most = 1
 	}
+	s.opts = append(append(c.options[:0], s.opts...), grpc.Trailer(&c.trailer))
 	for n := 1; ; n++ {
-		var trailer metadata.MD
-		err := c.once(withAttempt(c.ctx, n), p.GetPerTryTimeout().AsDuration(), send, reply, &trailer)
+		c.trailer = nil
+		err := c.once(withAttempt(c.ctx, n), p.GetPerTryTimeout().AsDuration(), s, reply)
 		if err == nil {
 			c.client.budget.succeeded()
 			return nil
@@ -60,7 +71,7 @@ func (c *clientCall) repeat(send sender, reply any) error {
 			return err
 		}
 		more := c.client.budget.failed()
-		delay, ok := delayBefore(p, n, trailer)
+		delay, ok := delayBefore(p, n, c.trailer)
 		if n >= most || !ok {
 			return err
 		}
@@ -78,13 +89,13 @@ func (c *clientCall) repeat(send sender, reply any) error {
 }
 
 // once makes one attempt, with a time limit of its own if limit is not 0.
-func (c *clientCall) once(ctx context.Context, limit time.Duration, send sender, reply any, trailer *metadata.MD) error {
+func (c *clientCall) once(ctx context.Context, limit time.Duration, s sender, reply any) error {
 	if limit == 0 {
-		return send(ctx, reply, grpc.Trailer(trailer))
+		return s.send(ctx, reply)
 	}
 	tryCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	err := send(tryCtx, reply, grpc.Trailer(trailer))
+	err := s.send(tryCtx, reply)
 	// The server gives up a little earlier than the client.
 	if rpccode.Of(err) == codes.DeadlineExceeded && ctx.Err() == nil {
 		return errTryTimeout
