@@ -3,6 +3,7 @@ package governance
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -14,6 +15,9 @@ import (
 type retryBudget struct {
 	cfg   ClientConfig
 	gauge prometheus.Gauge
+
+	// full saves the lock for the usual case: a success of a callee that does not fail.
+	full atomic.Bool
 
 	mu                 sync.Mutex
 	tokens, max, ratio float64
@@ -31,17 +35,20 @@ func (b *retryBudget) reset() {
 	defer b.mu.Unlock()
 	b.max, b.ratio = budgetOf(b.cfg.Policy.Rules().Connection(b.cfg.Callee))
 	b.tokens = b.max
+	b.full.Store(true)
 	b.gauge.Set(b.tokens)
 }
 
 // succeeded gives a share of a token back.
 func (b *retryBudget) succeeded() {
+	if b.full.Load() {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.tokens < b.max {
-		b.tokens = min(b.max, b.tokens+b.ratio)
-		b.gauge.Set(b.tokens)
-	}
+	b.tokens = min(b.max, b.tokens+b.ratio)
+	b.full.Store(b.tokens >= b.max)
+	b.gauge.Set(b.tokens)
 }
 
 // failed takes a token, and reports whether there may be another attempt.
@@ -49,6 +56,7 @@ func (b *retryBudget) failed() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.tokens = max(0, b.tokens-1)
+	b.full.Store(b.tokens >= b.max)
 	b.gauge.Set(b.tokens)
 	return b.tokens > b.max/2
 }
