@@ -92,7 +92,12 @@ func removeCluster(ctx context.Context, o DownOptions, note func(string)) (DownR
 			note(err.Error())
 			continue
 		}
-		if err != nil {
+		var stuck *notRemovedError
+		switch {
+		case errors.As(err, &stuck):
+			// The state is kept, so that the next `down` finds the cluster again.
+			return report, remedy.Wrap(err, remedy.Command("doctor"))
+		case err != nil:
 			refusals = append(refusals, err)
 			report.Unanswered = append(report.Unanswered, UnansweredEngine{name, err})
 		}
@@ -129,8 +134,17 @@ func removeFrom(ctx context.Context, o DownOptions, engine string, s state) (boo
 	if err != nil || is == absent {
 		return false, err
 	}
-	return len(inventory.Nodes) > 0, c.Delete(ctx)
+	if err := c.Delete(ctx); err != nil {
+		return false, &notRemovedError{err}
+	}
+	return len(inventory.Nodes) > 0, nil
 }
+
+// notRemovedError means that the cluster was found, and is not gone.
+type notRemovedError struct{ err error }
+
+func (e *notRemovedError) Error() string { return e.err.Error() }
+func (e *notRemovedError) Unwrap() error { return e.err }
 
 // Open returns the cluster of a sandbox that is up. The error is a *NotUpError if the sandbox is not up.
 func Open(ctx context.Context, f Folders, name string) (cluster.Cluster, error) {

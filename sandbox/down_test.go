@@ -18,6 +18,7 @@ func TestDown(t *testing.T) {
 	foreign := fixture.Engine{Nodes: []fixture.Node{{ID: "aaa", Name: "one-control-plane", Networks: []string{"kind"}}}}.Script()
 	without := fixture.Engine{}.Script()
 	remembered := `{"id":"x","engine":"podman","created":"2030-01-02T03:04:05Z"}`
+	stuck := `if [ "$1" = rm ]; then echo "the container is busy" >&2; exit 1; fi` + "\n" + with
 	for _, c := range []struct {
 		sentence string
 		state    string
@@ -42,6 +43,8 @@ func TestDown(t *testing.T) {
 		{"an engine that does not answer is an error", remembered, "", map[string]string{"podman": dead}, false, nil, "cannot connect\ntry: sandbox doctor"},
 		{"a damaged state with an engine that does not answer is an error where the others have nothing", "{", "", map[string]string{"docker": without, "podman": dead}, false, nil,
 			"cannot connect\ntry: sandbox down --engine ENGINE"},
+		{"a cluster that cannot be removed is an error", remembered, "", map[string]string{"podman": stuck}, false, nil, "the container is busy"},
+		{"without a state, a cluster that cannot be removed is an error", "", "", map[string]string{"docker": dead, "podman": stuck}, false, nil, "the container is busy"},
 		{"a damaged state with no engine that answers is an error", "{", "", map[string]string{"docker": dead}, false, nil, "cannot connect\ntry: sandbox doctor"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
