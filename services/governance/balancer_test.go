@@ -5,23 +5,30 @@ import (
 	"time"
 
 	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/outlier"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
-// TestDial_NotServingReplica checks that a replica whose health service reports NOT_SERVING gets no calls.
+// TestDial_NotServingReplica checks that a replica whose health service reports NOT_SERVING gets no calls until it reports SERVING.
 func TestDial_NotServingReplica(t *testing.T) {
 	h := health.NewServer()
 	h.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
-	client := wire(t, fake{}, ServerConfig{Health: h}, ClientConfig{})
-	_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
-	if err == nil {
-		t.Error("a server that reports NOT_SERVING got a call")
+	f := &flaky{}
+	client := wire(t, f.fake(), ServerConfig{Health: h}, ClientConfig{Breakers: neverOpen()})
+	if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); status.Code(err) != codes.Unavailable || f.served.Load() != 0 {
+		t.Errorf("%v, and the replica served %d calls", err, f.served.Load())
 	}
+	h.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
+	eventually(t, "the replica gets calls", func() bool {
+		_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		return err == nil
+	})
 }
 
 // TestAttempt_NeverMade checks that a choice whose connection was lost before the attempt says nothing about the replica.

@@ -33,7 +33,8 @@ type client struct {
 	methods oncemap.Map[string, *clientMethod]
 	budget  *retryBudget
 	// outliers has the replicas of the callee.
-	outliers *outlier.Set
+	outliers    *outlier.Set
+	configuring sync.Mutex
 }
 
 // clientMethod is the state of one method of the callee. It is made with the first call.
@@ -91,7 +92,7 @@ func (m *clientMethod) rule(c *client) *clientRuled {
 	}
 	rule := rules.Client(m.callee, m.method)
 	r := &clientRuled{rules, rule, newHedging(rule.Hedge, c.budget)}
-	c.outliers.Configure(outlierConfig(rules.Connection(m.callee).GetOutlierEjection()))
+	c.configureOutliers()
 	m.ruled.Store(r)
 	return r
 }
@@ -147,6 +148,9 @@ func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall
 	return call
 }
 
+// farBelow is the divisor of a method's time-out below which a deadline is so short that the callee cannot be blamed for missing it.
+const farBelow = 4
+
 // limit gives the call its deadline. That of the policy is a maximum, as in a service config of gRPC: the earlier one counts, also in a handler,
 // whose context always has a deadline.
 func (c *clientCall) limit(ctx context.Context) context.Context {
@@ -160,7 +164,7 @@ func (c *clientCall) limit(ctx context.Context) context.Context {
 	}
 	if at, has := ctx.Deadline(); has {
 		left := time.Until(at)
-		c.expired, c.short = left <= 0, !c.stream && left < timeout/2
+		c.expired, c.short = left <= 0, !c.stream && left < timeout/farBelow
 		if most == 0 || left <= most {
 			return ctx
 		}

@@ -3,6 +3,7 @@ package governance
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
@@ -27,5 +28,30 @@ func TestClientDeadline_InsideHandler(t *testing.T) {
 	t.Logf("policy of the second hop: 100ms; it took %s", took.Round(10*time.Millisecond))
 	if took > 500*time.Millisecond {
 		t.Error("the policy's time-out has no effect")
+	}
+}
+
+// TestBreaker_ShortDeadlines checks that a deadline far below the method's time-out says nothing about the callee.
+func TestBreaker_ShortDeadlines(t *testing.T) {
+	for deadline, want := range map[time.Duration]string{200 * time.Millisecond: StateClosed, 500 * time.Millisecond: StateOpen} {
+		synctest.Test(t, func(t *testing.T) {
+			breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
+			client := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}}, ServerConfig{}, ClientConfig{Timeout: time.Second, Breakers: breakers})
+			for range 20 {
+				go func() {
+					ctx, cancel := context.WithTimeout(t.Context(), deadline)
+					defer cancel()
+					_, _ = client.UnaryCall(ctx, &testv1.SimpleRequest{})
+				}()
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if got := breakers.Snapshot()[0].State; got != want {
+				t.Errorf("after 20 calls that missed a deadline of %s the breaker is %s, want %s", deadline, got, want)
+			}
+		})
 	}
 }

@@ -1,11 +1,5 @@
 package governance
 
-// Run with -race. Reproduces: clientCall.open appends grpc.OnFinish(c.end) to a slice that it does not own. If a stream is opened on the
-// connection itself without options (by a proxy or a dynamic client: conn.NewStream(ctx, desc, method)), grpc-go passes cc.dopts.callOptions
-// to interceptors, which all streams share; with one more grpc.WithDefaultCallOptions in ClientConfig.Options the slice has spare capacity.
-// Two streams then write their OnFinish to the same element, and one of them never ends for us: its slot under maxConcurrent, its span and
-// its metrics are lost.
-
 import (
 	"context"
 	"sync"
@@ -16,6 +10,8 @@ import (
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 )
 
+// TestOnFinish_SharedCallOptions checks, under the race detector, that streams opened on the connection itself do not write into the options that all of
+// them share. One that lost its callback would hold its place, its span and its metrics forever.
 func TestOnFinish_SharedCallOptions(t *testing.T) {
 	addr := tcp(t, fake{stream: func(s duplex) error { return nil }}, ServerConfig{})
 	breakers := NewBreakers("c", BreakerConfig{MaxConcurrent: 1 << 20}, nil, nil)

@@ -36,9 +36,7 @@ func tcp(t *testing.T, service fake, server ServerConfig) (address string) {
 	return l.Addr().String()
 }
 
-// Reproduces: MaxConnectionAge and its grace period (30 s + 10 s by default) end every long-lived stream with UNAVAILABLE, and the caller's
-// breaker counts each as a failure of the callee. Only ended streams are counted, so the ratio is 100 %: a healthy service opens the breakers
-// of its callers every 40 s.
+// TestBreaker_StreamsEndedByConnectionAge checks that streams which the server ends with an old connection are no failures of the callee.
 func TestBreaker_StreamsEndedByConnectionAge(t *testing.T) {
 	addr := tcp(t, fake{stream: live}, ServerConfig{MaxAge: time.Second, MaxAgeGrace: 200 * time.Millisecond})
 	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
@@ -70,8 +68,7 @@ func TestBreaker_StreamsEndedByConnectionAge(t *testing.T) {
 	}
 }
 
-// Reproduces: after an outage the breaker of a long-lived streaming method does not close, although every admitted stream is healthy and has
-// received answers: probes count when they END. It admits Probes (5) streams per Window (10 s) forever.
+// TestBreaker_ClosesOnAnsweredStreams checks that long-lived streams close a breaker with their first message, not with their end.
 func TestBreaker_ClosesOnAnsweredStreams(t *testing.T) {
 	addr := tcp(t, fake{stream: live}, ServerConfig{})
 	// By default the window is 10 s.
@@ -108,8 +105,7 @@ func TestBreaker_ClosesOnAnsweredStreams(t *testing.T) {
 	}
 }
 
-// Reproduces: MaxConcurrent (100 by default, per callee and method) counts streams while they live, and each refusal counts as a failure: the
-// 101st chat user and the next 20 open the breaker.
+// TestBreaker_StreamsAboveMaxConcurrent checks that open streams take no place of a unary call, and that a refused one says nothing about the callee.
 func TestBreaker_StreamsAboveMaxConcurrent(t *testing.T) {
 	addr := tcp(t, fake{stream: live}, ServerConfig{})
 	breakers := NewBreakers("c", BreakerConfig{Open: 100 * time.Millisecond}, nil, nil)
@@ -141,8 +137,7 @@ func TestBreaker_StreamsAboveMaxConcurrent(t *testing.T) {
 	cancel()
 }
 
-// Reproduces: a callee that answers CANCELLED (because its own context was cancelled, or a proxy reset the stream with CANCEL) has a problem;
-// its caller did not cancel.
+// TestBreaker_CalleeAnswersCancelled checks that CANCELLED is a failure of the callee if its caller did not cancel.
 func TestBreaker_CalleeAnswersCancelled(t *testing.T) {
 	var served atomic.Int64
 	breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
@@ -163,7 +158,7 @@ func TestBreaker_CalleeAnswersCancelled(t *testing.T) {
 	}
 }
 
-// Reproduces: calls that are never sent, because the caller's deadline has passed or the request is too large, count as failures of the callee.
+// TestBreaker_CallsNeverSent checks that a call that never left the client says nothing about the callee.
 func TestBreaker_CallsNeverSent(t *testing.T) {
 	for name, call := range map[string]func(context.Context, testv1.TestServiceClient) error{
 		"the caller's deadline had passed": func(ctx context.Context, c testv1.TestServiceClient) error {

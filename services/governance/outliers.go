@@ -28,6 +28,13 @@ func newOutliers(c *client) *outlier.Set {
 	})
 }
 
+// configureOutliers applies the policy in force, which it reads under a lock, so that an older policy never replaces a newer one.
+func (c *client) configureOutliers() {
+	c.configuring.Lock()
+	defer c.configuring.Unlock()
+	c.outliers.Configure(outlierConfig(c.cfg.Policy.Rules().Connection(c.cfg.Callee).GetOutlierEjection()))
+}
+
 func outlierConfig(p *policyv1.OutlierEjection) outlier.Config {
 	return outlier.Config{Disabled: p.GetDisabled(), Consecutive: p.GetConsecutiveFailures(), Ratio: p.GetFailureRatio(),
 		Base: p.GetBaseEjectionTime().AsDuration(), Max: p.GetMaxEjectionTime().AsDuration(), MaxPercent: p.GetMaxEjectionPercent()}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
@@ -48,18 +49,7 @@ func (p *Process) Go(work func(ctx context.Context) error) { p.work = append(p.w
 // Every calls do once per interval, the first time after one interval, until ctx ends or do fails. It returns the error of do; the end of ctx
 // is not an error.
 func Every(ctx context.Context, interval time.Duration, do func(ctx context.Context) error) error {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			if err := do(ctx); err != nil {
-				return err
-			}
-		}
-	}
+	return pause.Every(ctx, interval, do)
 }
 
 // Dial connects to another service, with the metrics, policy, breakers and identity of this process. Run and Close close the connection. In Run,

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
@@ -95,20 +94,17 @@ func (c *clientCall) once(ctx context.Context, limit time.Duration, s sender, re
 	}
 	tryCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	err := s.send(tryCtx, reply)
-	// The server gives up a little earlier than the client.
-	if rpccode.Of(err) == codes.DeadlineExceeded && ctx.Err() == nil {
-		return errTryTimeout
-	}
-	return err
+	return s.send(tryCtx, reply)
 }
-
-var errTryTimeout = status.Error(codes.DeadlineExceeded, "an attempt took longer than the per-try time-out")
 
 // repeatable reports whether the policy allows another attempt after an error. An attempt that ran into its own time limit can be repeated always:
 // it is the purpose of the limit.
 func (c *clientCall) repeatable(p *policyv1.Retry, err error) bool {
-	return err == errTryTimeout || slices.Contains(retriableCodes(p), rpccode.Name(rpccode.Of(err))) //nolint:errorlint // our own value
+	code := rpccode.Of(err)
+	if code == codes.DeadlineExceeded && p.GetPerTryTimeout() != nil {
+		return c.ctx.Err() == nil
+	}
+	return slices.Contains(retriableCodes(p), rpccode.Name(code))
 }
 
 // delayBefore returns the wait before the attempt that follows attempt n. ok is false if the server forbids it.

@@ -117,6 +117,10 @@ func TestHedge_SlowFirstAttempt(t *testing.T) {
 		if took := time.Since(start); err != nil || got.GetUsername() != "second" || took != 55*time.Millisecond {
 			t.Errorf("%v, %v after %s; want the answer of the second attempt after 55ms", got, err, took)
 		}
+		// The race detector notices if the cancelled attempt still writes here.
+		if pods := header.Get(PodHeader); len(pods) != 1 || pods[0] != "pod-1" {
+			t.Errorf("the header of the answer names the pods %v", pods)
+		}
 		<-cancelled
 		mu.Lock()
 		defer mu.Unlock()
@@ -127,6 +131,36 @@ func TestHedge_SlowFirstAttempt(t *testing.T) {
 			t.Errorf("%v hedges counted, want 1", n)
 		}
 	})
+}
+
+// TestHedge_DeadlinePasses checks that the caller gets a status, and the error of the callee with its trailer.
+func TestHedge_DeadlinePasses(t *testing.T) {
+	for name, c := range map[string]struct {
+		hangs bool
+		want  codes.Code
+	}{"a callee that hangs": {true, codes.DeadlineExceeded}, "a callee that refuses": {false, codes.NotFound}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				defer close(release)
+				client := wire(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+					if c.hangs {
+						<-release
+					}
+					return nil, status.Error(codes.NotFound, "chosen")
+				}}, ServerConfig{Pod: "pod-1"}, ClientConfig{Timeout: time.Second, Policy: policyOf(t, "client: [{hedge: {idempotent: true, delay: 50ms}}]")})
+				finished := 0
+				var trailer metadata.MD
+				_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}, grpc.Trailer(&trailer), grpc.OnFinish(func(error) { finished++ }))
+				if status.Code(err) != c.want || finished != 1 {
+					t.Errorf("%v, the callback ran %d times", err, finished)
+				}
+				if pods := trailer.Get(PodHeader); !c.hangs && len(pods) != 1 {
+					t.Errorf("the trailer is %v", trailer)
+				}
+			})
+		})
+	}
 }
 
 func TestHedge_BudgetIsSpent(t *testing.T) {

@@ -1,8 +1,5 @@
 package validation
 
-// Reproduces: max_items does not bound the number of violations, and what Check answers does not fit into 16 KiB of metadata (governance's own
-// default on both ends): CreateOrder with 1000 empty lines is not INVALID_ARGUMENT for its caller but INTERNAL, a failure for the breaker.
-
 import (
 	"slices"
 	"testing"

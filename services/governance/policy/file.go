@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -45,16 +46,10 @@ func (f *File) Load() error {
 // Watch uses changed content until ctx ends. It compares the content, because a mounted ConfigMap is changed by a symlink. If the file is
 // malformed or missing, the last good policy stays in force, which is reported once.
 func (f *File) Watch(ctx context.Context) error {
-	ticker := time.NewTicker(f.Every)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			f.reload()
-		}
-	}
+	return pause.Every(ctx, f.Every, func(context.Context) error {
+		f.reload()
+		return nil
+	})
 }
 
 func (f *File) reload() {

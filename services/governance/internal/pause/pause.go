@@ -1,4 +1,4 @@
-// Package pause lets a call wait.
+// Package pause waits: once, or between the rounds of regular work.
 package pause
 
 import (
@@ -17,5 +17,22 @@ func For(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+// Every calls do once per interval, the first time after one interval, until ctx ends or do fails. It returns the error of do; the end of ctx is not
+// an error.
+func Every(ctx context.Context, interval time.Duration, do func(ctx context.Context) error) error {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			if err := do(ctx); err != nil {
+				return err
+			}
+		}
 	}
 }
