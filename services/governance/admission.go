@@ -3,16 +3,10 @@ package governance
 import (
 	"context"
 	"fmt"
-	"math"
-	"strconv"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
@@ -30,10 +24,8 @@ func (c *serverCall) admit() error {
 	if err := c.deadline(); err != nil {
 		return c.refused(err)
 	}
-	if len(c.limits) > 0 {
-		if err := c.limitRate(); err != nil {
-			return c.refused(err)
-		}
+	if err := c.limitRate(); err != nil {
+		return c.refused(err)
 	}
 	if err := c.enterBulkhead(); err != nil {
 		return c.refused(err)
@@ -95,61 +87,6 @@ func (c *serverCall) deadline() error {
 		c.ctx, c.cancel = context.WithDeadline(c.ctx, at.Add(-margin))
 	}
 	return nil
-}
-
-// limitRate checks the rate limits, and waits if they say so.
-func (c *serverCall) limitRate() error {
-	turn, refused := c.method.rates.Take(c.limits, c.callerIfNeeded(), untilDeadline(c.ctx))
-	if refused.For > 0 {
-		_ = grpc.SetTrailer(c.ctx, metadata.Pairs("grpc-retry-pushback-ms", c.pushback(refused)))
-		return refusal.New(codes.ResourceExhausted, refusal.ReasonRateLimited, "too many calls of "+c.method.name, refusal.After(refused.For),
-			refusal.Quota(c.method.name, int64(c.rateInForce())))
-	}
-	if turn == nil {
-		return nil
-	}
-	since := time.Now()
-	err := turn.Wait(c.ctx)
-	c.server.cfg.Metrics.queued.WithLabelValues(c.method.name).Add(time.Since(since).Seconds())
-	if err != nil {
-		return status.FromContextError(err).Err()
-	}
-	return nil
-}
-
-// pushback returns the milliseconds after which a client of gRPC that retries on its own tries again. It is -1, which means never, if no attempt
-// can succeed before the caller's deadline: otherwise the client would wait for the deadline, and its caller would not get the reason.
-func (c *serverCall) pushback(refused limit.Refused) string {
-	if !c.until.IsZero() && refused.Turn >= time.Until(c.until) {
-		return "-1"
-	}
-	return strconv.FormatInt(int64(math.Ceil(float64(refused.For)/float64(time.Millisecond))), 10)
-}
-
-// untilDeadline returns the time until the deadline of a context, and the longest duration if it has none.
-func untilDeadline(ctx context.Context) time.Duration {
-	if at, has := ctx.Deadline(); has {
-		return time.Until(at)
-	}
-	return math.MaxInt64
-}
-
-func (c *serverCall) callerIfNeeded() string {
-	for _, l := range c.limits {
-		if l.PerCaller() {
-			return Caller(c.ctx)
-		}
-	}
-	return ""
-}
-
-// rateInForce returns the lowest rate among the limits, in calls per second.
-func (c *serverCall) rateInForce() float64 {
-	lowest := math.Inf(1)
-	for _, l := range c.rule.Limits {
-		lowest = min(lowest, limit.PerSecond(l))
-	}
-	return lowest
 }
 
 // enterBulkhead counts the call, and refuses it if too many are being served.

@@ -3,6 +3,7 @@ package governance
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -51,6 +52,9 @@ func (p *Process) Go(work func(ctx context.Context) error) { p.work = append(p.w
 func Every(ctx context.Context, interval time.Duration, do func(ctx context.Context) error) error {
 	return pause.Every(ctx, interval, do)
 }
+
+// Callees returns the names of the services to which the process has connected with Dial. They are complete after registration.
+func (p *Process) Callees() []string { return slices.Clone(p.callees) }
 
 // Dial connects to another service, with the metrics, policy, breakers and identity of this process. Run and Close close the connection. In Run,
 // Dial must be called during registration.

@@ -15,6 +15,8 @@ const Liveness = "liveness"
 type readiness struct {
 	mu      sync.Mutex
 	unready bool
+	// waits is the number of conditions for which the program waits before it is ready for the first time.
+	waits int
 	// probe is nil before the program serves.
 	probe    *health.Server
 	services []string
@@ -23,15 +25,26 @@ type readiness struct {
 // SetReady sets whether the program can do its work, for example whether its database can be reached. A program is ready by default. After
 // the start of the drain, SetReady has no effect.
 func (p *Process) SetReady(ready bool) {
-	r := &p.readiness
+	p.readiness.change(func(r *readiness) { r.unready = !ready })
+}
+
+// ReadyAfter delays the readiness of the program until done is called, whatever SetReady says. It must be called during registration. done may
+// be called several times.
+func (p *Process) ReadyAfter() (done func()) {
+	p.readiness.change(func(r *readiness) { r.waits++ })
+	return sync.OnceFunc(func() { p.readiness.change(func(r *readiness) { r.waits-- }) })
+}
+
+func (r *readiness) change(change func(*readiness)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.unready == !ready && r.probe != nil {
-		return
+	was := r.ready()
+	if change(r); r.ready() != was {
+		r.report()
 	}
-	r.unready = !ready
-	r.report()
 }
+
+func (r *readiness) ready() bool { return !r.unready && r.waits == 0 }
 
 // serve makes probe report the readiness.
 func (r *readiness) serve(probe *health.Server, services []string) {
@@ -46,9 +59,9 @@ func (r *readiness) report() {
 	if r.probe == nil {
 		return
 	}
-	status := healthv1.HealthCheckResponse_SERVING
-	if r.unready {
-		status = healthv1.HealthCheckResponse_NOT_SERVING
+	status := healthv1.HealthCheckResponse_NOT_SERVING
+	if r.ready() {
+		status = healthv1.HealthCheckResponse_SERVING
 	}
 	for _, name := range r.services {
 		// After the drain has called Shutdown, this call has no effect.

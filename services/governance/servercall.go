@@ -31,6 +31,8 @@ type server struct {
 	// statusBytes is the most that the status of a call may take.
 	statusBytes int
 	methods     oncemap.Map[string, *serverMethod]
+	// rates are the limits of all calls together.
+	rates serverRates
 	// registered returns the methods of the server; nil means that every method is registered.
 	registered func() map[string]bool
 	// unknown has the methods that are not registered, by what applies to them.

@@ -56,6 +56,7 @@ func check(p *policyv1.EffectivePolicy) []Problem {
 			fmt.Sprintf("needs minLimit <= initialLimit <= maxLimit, and they are %d, %d and %d", limits.Min, limits.Initial, limits.Max))
 	}
 	c.tuning("tuning.", p.GetTuning())
+	c.rates("rate.", p.GetRate())
 	return c.problems
 }
 
@@ -104,8 +105,17 @@ func (c *checker) server(at string, r *policyv1.ServerRule) {
 		c.not(d.GetStreamNone(), d.GetStreamTimeout() != nil, at+"deadline.streamNone", "streamTimeout")
 		c.not(d.GetRequired(), d.GetNone() || d.GetStreamNone(), at+"deadline.required", "none or streamNone")
 	}
-	for i, l := range r.GetRate().GetLimits() {
-		field := fmt.Sprintf("%srate.limits[%d]", at, i)
+	c.rates(at+"rate.", r.GetRate())
+	for i, a := range r.GetCallers().GetAllow() {
+		field := fmt.Sprintf("%scallers.allow[%d]", at, i)
+		c.pattern(field, a)
+		c.wantTry(a != "", field, "is empty", "spiffe://sandbox.local/ns/shop/sa/*")
+	}
+}
+
+func (c *checker) rates(at string, r *policyv1.RateLimits) {
+	for i, l := range r.GetLimits() {
+		field := fmt.Sprintf("%slimits[%d]", at, i)
 		switch a := l.GetAlgorithm().(type) {
 		case *policyv1.RateLimit_TokenBucket:
 			c.want(inRange(a.TokenBucket.GetRate(), 1e-6, 1e9), field+".tokenBucket.rate", "must be a number of calls per second above 0")
@@ -115,11 +125,6 @@ func (c *checker) server(at string, r *policyv1.ServerRule) {
 		default:
 			c.want(false, field, "has neither tokenBucket nor leakyBucket")
 		}
-	}
-	for i, a := range r.GetCallers().GetAllow() {
-		field := fmt.Sprintf("%scallers.allow[%d]", at, i)
-		c.pattern(field, a)
-		c.wantTry(a != "", field, "is empty", "spiffe://sandbox.local/ns/shop/sa/*")
 	}
 }
 
@@ -181,6 +186,9 @@ func (c *checker) fault(at string, f *policyv1.Fault) {
 	c.pattern(at+"pod", f.GetPod())
 	c.pattern(at+"method", f.GetMethod())
 	c.want(inRange(f.GetPercent(), 0, 100), at+"percent", "must be from 0 to 100")
+	c.duration(at+"duration", f.GetDuration(), time.Millisecond)
+	c.duration(at+"leaseTime", f.GetLeaseTime(), time.Second)
+	c.want(f.GetLeaseTime() == nil || f.GetUid() != "", at+"uid", "must be set for a fault with leaseTime")
 	fault.Check(f, func(field, why, try string) { c.wantTry(false, strings.TrimSuffix(at+field, "."), why, try) })
 }
 

@@ -60,7 +60,7 @@ func (p *Policy) Know(known Known) {
 
 func (p *Policy) reportUnmatched() {
 	if p.observer != nil && p.known != nil {
-		p.observer.Unmatched(unmatched(p.Rules().source, *p.known))
+		p.observer.Unmatched(p.layers.unmatched(*p.known))
 	}
 }
 

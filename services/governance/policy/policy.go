@@ -27,8 +27,9 @@ type Policy struct {
 	pod     string
 	exempt  []string
 
-	// changing is held during a change and its reports, so that they are in order.
+	// changing is held during a change and its reports, so that they are in order. It guards the fields below.
 	changing sync.Mutex
+	layers   layers
 	// observer and known may be nil.
 	observer Observer
 	known    *Known
@@ -56,9 +57,19 @@ func (p *Policy) In(pod string) {
 	p.current.Store(compile(p.Rules().source, p.pod, p.exempt...))
 }
 
-// Set replaces the policy. If the new one has problems, it returns a *Error that lists all of them, and changes nothing. The observer learns
-// of both. Set must not be called by an observer or a subscriber.
+// Set replaces the policy of the program, for example that of its file. If the new one has problems, Set returns a *Error that lists all of them,
+// and changes nothing. The observer learns of both. Set must not be called by an observer or a subscriber.
 func (p *Policy) Set(next *policyv1.EffectivePolicy) error {
+	return p.replace(next, func(l *layers, next *policyv1.EffectivePolicy) { l.own = next })
+}
+
+// Push replaces what a control plane has added to the policy of the program: rules that come after those of Set, and settings that replace them.
+// It is otherwise like Set. nil removes it.
+func (p *Policy) Push(next *policyv1.EffectivePolicy) error {
+	return p.replace(next, func(l *layers, next *policyv1.EffectivePolicy) { l.pushed = next })
+}
+
+func (p *Policy) replace(next *policyv1.EffectivePolicy, in func(*layers, *policyv1.EffectivePolicy)) error {
 	if next == nil {
 		next = &policyv1.EffectivePolicy{}
 	}
@@ -70,10 +81,11 @@ func (p *Policy) Set(next *policyv1.EffectivePolicy) error {
 	}
 	p.changing.Lock()
 	defer p.changing.Unlock()
-	p.current.Store(compile(next, p.pod, p.exempt...))
+	in(&p.layers, next)
+	p.current.Store(compile(p.layers.merge(), p.pod, p.exempt...))
 	p.changed.notify()
 	if p.observer != nil {
-		p.observer.Applied(next.GetVersion())
+		p.observer.Applied(p.layers.version())
 	}
 	p.reportUnmatched()
 	return nil

@@ -98,16 +98,8 @@ func (r *Rules) Shed() *policyv1.Shed { return r.source.GetShed() }
 // Tuning returns the transport settings of the server. They are nil if the policy has none.
 func (r *Rules) Tuning() *policyv1.Tuning { return r.source.GetTuning() }
 
-// Connection returns the last entry that matches a callee. It is never nil.
-func (r *Rules) Connection(callee string) *policyv1.Connection {
-	found := &policyv1.Connection{}
-	for _, c := range r.source.GetConnections() {
-		if pattern.Matches(c.GetCallee(), callee) {
-			found = c
-		}
-	}
-	return found
-}
+// Rate returns the limits of all received calls together; nil means none.
+func (r *Rules) Rate() []*policyv1.RateLimit { return r.source.GetRate().GetLimits() }
 
 func (r *Rules) serverRule(method string) *ServerRule {
 	s := &ServerRule{Timeout: 10 * time.Second, StreamTimeout: time.Hour, Margin: 10 * time.Millisecond,

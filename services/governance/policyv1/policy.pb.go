@@ -101,10 +101,13 @@ type EffectivePolicy struct {
 	// Faults injected into received and into outgoing calls.
 	ServerFaults []*Fault `protobuf:"bytes,5,rep,name=server_faults,json=serverFaults,proto3" json:"server_faults,omitempty"`
 	ClientFaults []*Fault `protobuf:"bytes,6,rep,name=client_faults,json=clientFaults,proto3" json:"client_faults,omitempty"`
-	// Outgoing connections by callee; the last match applies. Read when a connection is made, except retry_budget, which follows changes.
+	// Outgoing connections by callee. For each part, the last entry applies that matches and has that part. Tuning is read when a connection is made;
+	// the other parts follow changes.
 	Connections []*Connection `protobuf:"bytes,7,rep,name=connections,proto3" json:"connections,omitempty"`
 	// Transport of the server; read when the process starts.
-	Tuning        *Tuning `protobuf:"bytes,8,opt,name=tuning,proto3" json:"tuning,omitempty"`
+	Tuning *Tuning `protobuf:"bytes,8,opt,name=tuning,proto3" json:"tuning,omitempty"`
+	// Limits of all received calls together, in addition to those of their methods. Calls to exempt methods, such as health, are not counted.
+	Rate          *RateLimits `protobuf:"bytes,9,opt,name=rate,proto3" json:"rate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -191,6 +194,13 @@ func (x *EffectivePolicy) GetConnections() []*Connection {
 func (x *EffectivePolicy) GetTuning() *Tuning {
 	if x != nil {
 		return x.Tuning
+	}
+	return nil
+}
+
+func (x *EffectivePolicy) GetRate() *RateLimits {
+	if x != nil {
+		return x.Rate
 	}
 	return nil
 }
@@ -1273,8 +1283,8 @@ type Connection struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Callee      string                 `protobuf:"bytes,1,opt,name=callee,proto3" json:"callee,omitempty"`
 	RetryBudget *RetryBudget           `protobuf:"bytes,2,opt,name=retry_budget,json=retryBudget,proto3" json:"retry_budget,omitempty"`
-	// Send each call to the replica with the fewest calls in flight among four random ones; otherwise round robin.
-	LeastRequest    bool             `protobuf:"varint,3,opt,name=least_request,json=leastRequest,proto3" json:"least_request,omitempty"`
+	// Send each call to the replica with the fewest calls in flight among four random ones; otherwise round robin, which is the default.
+	LeastRequest    *bool            `protobuf:"varint,3,opt,name=least_request,json=leastRequest,proto3,oneof" json:"least_request,omitempty"`
 	Tuning          *Tuning          `protobuf:"bytes,4,opt,name=tuning,proto3" json:"tuning,omitempty"`
 	OutlierEjection *OutlierEjection `protobuf:"bytes,5,opt,name=outlier_ejection,json=outlierEjection,proto3" json:"outlier_ejection,omitempty"`
 	HealthCheck     *HealthCheck     `protobuf:"bytes,6,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
@@ -1327,8 +1337,8 @@ func (x *Connection) GetRetryBudget() *RetryBudget {
 }
 
 func (x *Connection) GetLeastRequest() bool {
-	if x != nil {
-		return x.LeastRequest
+	if x != nil && x.LeastRequest != nil {
+		return *x.LeastRequest
 	}
 	return false
 }
@@ -1674,7 +1684,13 @@ type Fault struct {
 	//	*Fault_Cut
 	Kind isFault_Kind `protobuf_oneof:"kind"`
 	// The pod whose calls are affected, with * and ?; empty means every pod that has this policy. So one replica of several can be made to fail.
-	Pod           string `protobuf:"bytes,10,opt,name=pod,proto3" json:"pod,omitempty"`
+	Pod string `protobuf:"bytes,10,opt,name=pod,proto3" json:"pod,omitempty"`
+	// How long the fault lasts from when the process received it; unlimited if unset. For pushed faults only.
+	Duration *durationpb.Duration `protobuf:"bytes,11,opt,name=duration,proto3" json:"duration,omitempty"`
+	// Tells a pushed fault from an earlier one of the same name.
+	Uid string `protobuf:"bytes,12,opt,name=uid,proto3" json:"uid,omitempty"`
+	// The process removes the fault when no heartbeat with its uid has arrived for this time; never if unset. For pushed faults only.
+	LeaseTime     *durationpb.Duration `protobuf:"bytes,13,opt,name=lease_time,json=leaseTime,proto3" json:"lease_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1792,6 +1808,27 @@ func (x *Fault) GetPod() string {
 		return x.Pod
 	}
 	return ""
+}
+
+func (x *Fault) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *Fault) GetUid() string {
+	if x != nil {
+		return x.Uid
+	}
+	return ""
+}
+
+func (x *Fault) GetLeaseTime() *durationpb.Duration {
+	if x != nil {
+		return x.LeaseTime
+	}
+	return nil
 }
 
 type isFault_Kind interface {
@@ -2016,7 +2053,7 @@ var File_policy_v1_policy_proto protoreflect.FileDescriptor
 
 const file_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"\x16policy/v1/policy.proto\x12\tpolicy.v1\x1a\x1egoogle/protobuf/duration.proto\"\x80\x03\n" +
+	"\x16policy/v1/policy.proto\x12\tpolicy.v1\x1a\x1egoogle/protobuf/duration.proto\"\xab\x03\n" +
 	"\x0fEffectivePolicy\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12-\n" +
 	"\x06server\x18\x02 \x03(\v2\x15.policy.v1.ServerRuleR\x06server\x12-\n" +
@@ -2025,7 +2062,8 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\rserver_faults\x18\x05 \x03(\v2\x10.policy.v1.FaultR\fserverFaults\x125\n" +
 	"\rclient_faults\x18\x06 \x03(\v2\x10.policy.v1.FaultR\fclientFaults\x127\n" +
 	"\vconnections\x18\a \x03(\v2\x15.policy.v1.ConnectionR\vconnections\x12)\n" +
-	"\x06tuning\x18\b \x01(\v2\x11.policy.v1.TuningR\x06tuning\"\xb5\x02\n" +
+	"\x06tuning\x18\b \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12)\n" +
+	"\x04rate\x18\t \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\"\xb5\x02\n" +
 	"\n" +
 	"ServerRule\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x125\n" +
@@ -2127,15 +2165,16 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\fmax_attempts\x18\x03 \x01(\rH\x00R\vmaxAttempts\x88\x01\x01B\x0f\n" +
 	"\r_max_attempts\"&\n" +
 	"\bFallback\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\xb1\x02\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\xc8\x02\n" +
 	"\n" +
 	"Connection\x12\x16\n" +
 	"\x06callee\x18\x01 \x01(\tR\x06callee\x129\n" +
-	"\fretry_budget\x18\x02 \x01(\v2\x16.policy.v1.RetryBudgetR\vretryBudget\x12#\n" +
-	"\rleast_request\x18\x03 \x01(\bR\fleastRequest\x12)\n" +
+	"\fretry_budget\x18\x02 \x01(\v2\x16.policy.v1.RetryBudgetR\vretryBudget\x12(\n" +
+	"\rleast_request\x18\x03 \x01(\bH\x00R\fleastRequest\x88\x01\x01\x12)\n" +
 	"\x06tuning\x18\x04 \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12E\n" +
 	"\x10outlier_ejection\x18\x05 \x01(\v2\x1a.policy.v1.OutlierEjectionR\x0foutlierEjection\x129\n" +
-	"\fhealth_check\x18\x06 \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\"\x9a\x03\n" +
+	"\fhealth_check\x18\x06 \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheckB\x10\n" +
+	"\x0e_least_request\"\x9a\x03\n" +
 	"\x0fOutlierEjection\x12\x1a\n" +
 	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x126\n" +
 	"\x14consecutive_failures\x18\x02 \x01(\rH\x00R\x13consecutiveFailures\x88\x01\x01\x12(\n" +
@@ -2167,7 +2206,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x12_max_message_bytesB\x16\n" +
 	"\x14_stream_window_bytesB\x1a\n" +
 	"\x18_connection_window_bytesB\x15\n" +
-	"\x13_max_metadata_bytes\"\xa8\x03\n" +
+	"\x13_max_metadata_bytes\"\xab\x04\n" +
 	"\x05Fault\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06callee\x18\x02 \x01(\tR\x06callee\x12\x16\n" +
@@ -2179,7 +2218,11 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x04hang\x18\b \x01(\v2\x0f.policy.v1.HangH\x00R\x04hang\x12\"\n" +
 	"\x03cut\x18\t \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x12\x10\n" +
 	"\x03pod\x18\n" +
-	" \x01(\tR\x03pod\x1a;\n" +
+	" \x01(\tR\x03pod\x125\n" +
+	"\bduration\x18\v \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x10\n" +
+	"\x03uid\x18\f \x01(\tR\x03uid\x128\n" +
+	"\n" +
+	"lease_time\x18\r \x01(\v2\x19.google.protobuf.DurationR\tleaseTime\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x06\n" +
@@ -2255,51 +2298,54 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	22, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
 	17, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
 	21, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
-	3,  // 7: policy.v1.ServerRule.deadline:type_name -> policy.v1.ServerDeadline
-	4,  // 8: policy.v1.ServerRule.bulkhead:type_name -> policy.v1.Bulkhead
-	5,  // 9: policy.v1.ServerRule.rate:type_name -> policy.v1.RateLimits
-	0,  // 10: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
-	9,  // 11: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
-	28, // 12: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
-	28, // 13: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
-	28, // 14: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	6,  // 15: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
-	7,  // 16: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
-	8,  // 17: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
-	12, // 18: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
-	13, // 19: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
-	14, // 20: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
-	16, // 21: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
-	15, // 22: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
-	28, // 23: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
-	28, // 24: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	28, // 25: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
-	28, // 26: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
-	28, // 27: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
-	28, // 28: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	28, // 29: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	28, // 30: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
-	28, // 31: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
-	20, // 32: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
-	21, // 33: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
-	18, // 34: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
-	19, // 35: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
-	28, // 36: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
-	28, // 37: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
-	28, // 38: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	28, // 39: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	27, // 40: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
-	23, // 41: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	24, // 42: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	25, // 43: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	26, // 44: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	28, // 45: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	28, // 46: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	47, // [47:47] is the sub-list for method output_type
-	47, // [47:47] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	5,  // 7: policy.v1.EffectivePolicy.rate:type_name -> policy.v1.RateLimits
+	3,  // 8: policy.v1.ServerRule.deadline:type_name -> policy.v1.ServerDeadline
+	4,  // 9: policy.v1.ServerRule.bulkhead:type_name -> policy.v1.Bulkhead
+	5,  // 10: policy.v1.ServerRule.rate:type_name -> policy.v1.RateLimits
+	0,  // 11: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
+	9,  // 12: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
+	28, // 13: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
+	28, // 14: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
+	28, // 15: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	6,  // 16: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
+	7,  // 17: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
+	8,  // 18: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
+	12, // 19: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
+	13, // 20: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
+	14, // 21: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
+	16, // 22: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
+	15, // 23: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
+	28, // 24: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
+	28, // 25: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	28, // 26: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
+	28, // 27: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
+	28, // 28: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
+	28, // 29: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	28, // 30: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	28, // 31: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	28, // 32: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	20, // 33: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
+	21, // 34: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
+	18, // 35: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
+	19, // 36: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
+	28, // 37: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	28, // 38: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	28, // 39: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	28, // 40: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	27, // 41: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	23, // 42: policy.v1.Fault.delay:type_name -> policy.v1.Delay
+	24, // 43: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	25, // 44: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	26, // 45: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	28, // 46: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
+	28, // 47: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
+	28, // 48: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	28, // 49: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	50, // [50:50] is the sub-list for method output_type
+	50, // [50:50] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }
@@ -2316,6 +2362,7 @@ func file_policy_v1_policy_proto_init() {
 	file_policy_v1_policy_proto_msgTypes[12].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[13].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[14].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[16].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[17].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[19].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[20].OneofWrappers = []any{}

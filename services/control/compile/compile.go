@@ -1,0 +1,248 @@
+package compile
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+// Compiled is what one process must enforce.
+type Compiled struct {
+	Policy *policyv1.EffectivePolicy
+	// Values are the fields of objects that are in Policy, those that apply last.
+	Values []Value
+}
+
+// Value is a field of an object that a process enforces.
+type Value struct {
+	Object Object
+	// Field is its path in the specification, such as methods[0].deadline.
+	Field string
+	// Method is the pattern of methods to which it applies; empty for every method.
+	Method string
+	Side   Side
+	// Callee is the called service of a value on the client side.
+	Callee string
+	// LostTo is the object whose value applies instead; nil if this value applies.
+	LostTo *Object
+	// Approximated says how the process deviates from the object; empty if it does not.
+	Approximated string
+}
+
+// Process is a pod that receives configuration.
+type Process struct {
+	Pod
+	// Callees are the services that the process calls; nil means that it may call every service of its namespace.
+	Callees []string
+}
+
+// Compiler compiles one World. It is not safe for concurrent use.
+type Compiler struct {
+	world World
+	// policies and pods are those of each namespace, pods from the oldest.
+	policies map[string][]*TrafficPolicy
+	pods     map[string][]Pod
+	faults   map[string][]Fault
+	// clients has what was compiled for the callers of a service, by namespace/service. It is the same for all of them.
+	clients map[string]Compiled
+}
+
+// New prepares the compilation of a world.
+func New(w World) *Compiler {
+	c := &Compiler{world: w, policies: map[string][]*TrafficPolicy{}, pods: map[string][]Pod{}, faults: map[string][]Fault{}, clients: map[string]Compiled{}}
+	for i := range w.Policies {
+		p := &w.Policies[i]
+		c.policies[p.Namespace] = append(c.policies[p.Namespace], p)
+	}
+	for _, p := range w.Pods {
+		c.pods[p.Namespace] = append(c.pods[p.Namespace], p)
+	}
+	for _, all := range c.pods {
+		byAge(all)
+	}
+	for _, f := range w.Faults {
+		if !f.Over(w.Now) {
+			c.faults[f.Namespace] = append(c.faults[f.Namespace], f)
+		}
+	}
+	return c
+}
+
+// For returns what a process must enforce. Its pod need not be in the world: one that the world does not have yet gets what its labels select.
+func (c *Compiler) For(process Process) Compiled {
+	out := Compiled{Policy: &policyv1.EffectivePolicy{}}
+	c.server(process.Pod, &out)
+	callees := process.Callees
+	if callees == nil {
+		callees = c.services(process.Namespace)
+	}
+	for _, callee := range slices.Sorted(slices.Values(callees)) {
+		part := c.client(process.Namespace, callee)
+		out.Policy.Client = append(out.Policy.Client, part.Policy.GetClient()...)
+		out.Policy.Connections = append(out.Policy.Connections, part.Policy.GetConnections()...)
+		out.Values = append(out.Values, part.Values...)
+	}
+	c.inject(process.Pod, &out)
+	out.Policy.Version = version(out.Policy)
+	return out
+}
+
+// server adds what concerns the calls that the pod receives.
+func (c *Compiler) server(pod Pod, out *Compiled) {
+	var selected []*TrafficPolicy
+	for _, p := range c.policies[pod.Namespace] {
+		if pod.matches(p.Object, p.Spec.GetSelector()) {
+			selected = append(selected, p)
+		}
+	}
+	for _, r := range rulesOf(selected) {
+		if parts := partsOf(r.method, Server); len(parts) > 0 {
+			out.Policy.Server = append(out.Policy.Server, serverRule(r.method, c.sharing(r.policy, pod)))
+			out.add(r, Server, "", "", parts)
+		}
+	}
+	for _, r := range wholes(selected) {
+		s := r.policy.Spec
+		if s.MaxRequestsPerSecond != nil {
+			out.Policy.Rate = workloadRate(s.GetMaxRequestsPerSecond(), c.sharing(r.policy, pod))
+		}
+		if s.GetShed() != nil {
+			out.Policy.Shed = s.GetShed()
+		}
+		approximated := ""
+		if s.GetTuning() != nil {
+			out.Policy.Tuning = s.GetTuning()
+			approximated = readAtStart
+		}
+		out.add(r, Server, "", approximated, partsOf(s, Server))
+	}
+}
+
+// readAtStart says when tuning is in force.
+const readAtStart = "in force when the process starts or connects the next time"
+
+// sharing returns the number of pods among which the limits of a policy are divided: those of the same service that are ready, and this one.
+func (c *Compiler) sharing(p *TrafficPolicy, pod Pod) int {
+	n := 1
+	for _, other := range c.pods[pod.Namespace] {
+		if other.Name != pod.Name && other.Ready && other.Service() == pod.Service() && other.matches(p.Object, p.Spec.GetSelector()) {
+			n++
+		}
+	}
+	return n
+}
+
+// services returns the services of a namespace.
+func (c *Compiler) services(namespace string) []string {
+	names := map[string]bool{}
+	for _, p := range c.pods[namespace] {
+		names[p.Service()] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// somePods says that a policy selects only some pods of a service.
+const somePods = "applies to the calls to every pod of the service, because callers do not choose among them by label"
+
+// client returns what concerns the calls to a service.
+func (c *Compiler) client(namespace, callee string) Compiled {
+	if done, ok := c.clients[namespace+"/"+callee]; ok {
+		return done
+	}
+	out := Compiled{Policy: &policyv1.EffectivePolicy{}}
+	c.compileClient(namespace, callee, &out)
+	c.clients[namespace+"/"+callee] = out
+	return out
+}
+
+func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
+	var selected []*TrafficPolicy
+	partly := map[*TrafficPolicy]string{}
+	var pods []Pod
+	for _, pod := range c.pods[namespace] {
+		if pod.Service() == callee {
+			pods = append(pods, pod)
+		}
+	}
+	for _, p := range c.policies[namespace] {
+		matching := 0
+		for _, pod := range pods {
+			if pod.matches(p.Object, p.Spec.GetSelector()) {
+				matching++
+			}
+		}
+		if matching > 0 {
+			selected = append(selected, p)
+			if matching < len(pods) {
+				partly[p] = somePods
+			}
+		}
+	}
+	for _, r := range rulesOf(selected) {
+		if parts := partsOf(r.method, Client); len(parts) > 0 {
+			out.Policy.Client = append(out.Policy.Client, clientRule(r.method, callee))
+			out.add(r, Client, callee, partly[r.policy], parts)
+		}
+	}
+	for _, r := range wholes(selected) {
+		parts := partsOf(r.policy.Spec, Client)
+		if len(parts) == 0 {
+			continue
+		}
+		s := r.policy.Spec
+		conn := &policyv1.Connection{Callee: callee, RetryBudget: s.GetRetryBudget(), OutlierEjection: s.GetOutlierEjection(), HealthCheck: s.GetHealthCheck(), Tuning: s.GetTuning()}
+		if s.GetLoadBalancing() != nil {
+			conn.LeastRequest = proto.Bool(s.GetLoadBalancing().GetAlgorithm() == policyv1.LoadBalancing_ALGORITHM_LEAST_REQUEST)
+		}
+		out.Policy.Connections = append(out.Policy.Connections, conn)
+		approximated := partly[r.policy]
+		if s.GetTuning() != nil {
+			approximated = readAtStart
+		}
+		out.add(r, Client, callee, approximated, parts)
+	}
+}
+
+// add records the values of a rule. A value that was added before and that the new one replaces has lost.
+func (out *Compiled) add(r rule, side Side, callee, approximated string, parts []protoreflect.FieldDescriptor) {
+	for _, part := range parts {
+		v := Value{Object: r.policy.Object, Field: part.JSONName(), Method: r.pattern(), Side: side, Callee: callee, Approximated: approximated}
+		if r.at != "" {
+			v.Field = r.at + "." + v.Field
+		}
+		for i := range out.Values {
+			old := &out.Values[i]
+			if old.Side == side && old.Callee == callee && lastName(old.Field) == part.JSONName() && old.LostTo == nil && covers(v.Method, old.Method) {
+				old.LostTo = &v.Object
+			}
+		}
+		out.Values = append(out.Values, v)
+	}
+}
+
+func lastName(path string) string {
+	for i := len(path) - 1; i >= 0; i-- {
+		if path[i] == '.' {
+			return path[i+1:]
+		}
+	}
+	return path
+}
+
+// version returns a name of the content. Equal policies have equal versions, in every replica of the control plane; the empty policy has none.
+func version(p *policyv1.EffectivePolicy) string {
+	p.Version = ""
+	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(p)
+	if err != nil || len(text) == 0 {
+		// Marshal fails only for text that is not UTF-8, which no reader of objects accepts.
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:5])
+}
