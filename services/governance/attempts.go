@@ -65,7 +65,12 @@ func (a *attempt) done(info balancer.DoneInfo) {
 	}
 	if a.endpoint != nil {
 		a.endpoint.Done(a.admission, a.outcome(info.Err))
-		c.lastEndpoint.Store(a.endpoint)
+		// The failure of a replica that had to be used counts for the breaker, although the replica is ejected.
+		if a.admission == outlier.Forced {
+			c.lastEndpoint.Store(nil)
+		} else {
+			c.lastEndpoint.Store(a.endpoint)
+		}
 	}
 	c.lastTook.Store(int64(time.Since(a.started)))
 	if c.stream {

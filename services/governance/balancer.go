@@ -146,8 +146,11 @@ func (p governedPicker) Pick(info balancer.PickInfo) (balancer.PickResult, error
 		e := p.conn.endpoint(result.SubConn, call.client.outliers)
 		admission := outlier.Admitted
 		switch {
-		// If every pick was refused, the last one is used.
-		case e == nil || n == mostPicks:
+		case e == nil:
+		case n == mostPicks && e.Ejected():
+			// Every pick was refused, so the last one is used.
+			admission = outlier.Forced
+		case n == mostPicks:
 		case n <= mostPicks/2 && call.tried(e):
 			admission = outlier.Refused
 		default:

@@ -195,6 +195,23 @@ func TestOutliers_EveryReplicaFails(t *testing.T) {
 	})
 }
 
+// TestOutliers_OnlyReachableReplicaFails checks that failures of an ejected replica count for the breaker if the call had to use it.
+func TestOutliers_OnlyReachableReplicaFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		callee := newReplicated(t, 3, func(context.Context, int) error { return status.Error(codes.Unavailable, "chosen") })
+		must(t, callee.pipes["replica-0"].Close())
+		must(t, callee.pipes["replica-1"].Close())
+		breakers := NewBreakers("caller", BreakerConfig{}, NewMetrics(), nil)
+		client := callee.dial(t, ClientConfig{Breakers: breakers})
+		for range 60 {
+			_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		}
+		if got := breakers.Snapshot()[0].State; got != StateOpen {
+			t.Errorf("the breaker is %s", got)
+		}
+	})
+}
+
 // TestOutliers_Neutral checks that what is not the fault of one replica ejects none.
 func TestOutliers_Neutral(t *testing.T) {
 	for name, c := range map[string]struct {

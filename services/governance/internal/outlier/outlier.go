@@ -188,6 +188,8 @@ const (
 	Admitted
 	// Trial is the one call that tries an ejected endpoint.
 	Trial
+	// Forced is a call to an ejected endpoint because no other one is available. It says nothing about the ejection.
+	Forced
 )
 
 // Admit decides whether a call may go to the endpoint. Done must be called with the admission, unless it is Refused.
