@@ -12,7 +12,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 )
 
-//go:embed all:pki all:postgres all:prometheus all:jaeger all:grpcservice
+//go:embed all:pki all:control all:postgres all:prometheus all:jaeger all:grpcservice
 var files embed.FS
 
 // The namespaces of the releases.
@@ -109,7 +109,7 @@ func All(image func(component string) string) []Release {
 	for _, s := range Services() {
 		all = append(all, s.release(image))
 	}
-	return byNeeds(append(all, database(image), viewer("prometheus", image), viewer("jaeger", image)))
+	return byNeeds(append(all, database(image), control(image), viewer("prometheus", image), viewer("jaeger", image)))
 }
 
 // byNeeds sorts each release after those that it needs, and otherwise keeps the order. Releases in a cycle come last.
@@ -156,6 +156,32 @@ func database(image func(component string) string) Release {
 		Name: "postgres", Namespace: ShopNamespace, Chart: "postgres", Needs: []string{"pki", "userservice"}, Images: []string{image("postgres")},
 		Values: map[string]any{"image": image("postgres"), "roles": roles()}, Selector: "app.kubernetes.io/name=postgres",
 	}
+}
+
+// Control is the name of the control plane: its release, program, image and account.
+const Control = "control"
+
+// control returns the release of the control plane. Services serve with their own policies until it is up, so the first call does not wait for it.
+func control(image func(component string) string) Release {
+	return Release{
+		Name: Control, Namespace: SystemNamespace, Chart: "control", Needs: []string{"pki", "userservice"}, Images: []string{image(Control)},
+		Values:   map[string]any{"image": image(Control), "operators": []any{identityOf(ShopNamespace, commandLine)}},
+		Selector: "app.kubernetes.io/name=" + Control, Digest: true,
+	}
+}
+
+// identityOf returns the identity of an account.
+func identityOf(namespace, account string) string {
+	return "spiffe://" + trustDomain + "/ns/" + namespace + "/sa/" + account
+}
+
+// NamespaceLabels returns the labels of a namespace of the sandbox. Faults are permitted in the shop only.
+func NamespaceLabels(namespace string) map[string]string {
+	labels := map[string]string{"app.kubernetes.io/part-of": "sandbox"}
+	if namespace == ShopNamespace {
+		labels["sandbox.dev/faults"] = "allowed"
+	}
+	return labels
 }
 
 // viewer returns a release that only people look at. The first call must not wait for it.

@@ -131,7 +131,7 @@ func (s Service) policy() map[string]any {
 	maps.Copy(policy, s.Policy)
 	var allow []any
 	for _, caller := range append(slices.Clone(s.Callers), commandLine) {
-		allow = append(allow, "spiffe://"+trustDomain+"/ns/"+ShopNamespace+"/sa/"+caller)
+		allow = append(allow, identityOf(ShopNamespace, caller))
 	}
 	rules, _ := policy["server"].([]any)
 	policy["server"] = append(slices.Clone(rules), map[string]any{"method": "*/*", "callers": map[string]any{"allow": allow}})
@@ -161,7 +161,7 @@ func workloads() map[string]any {
 	for _, s := range Services() {
 		shop = append(shop, s.Name)
 	}
-	return map[string]any{ShopNamespace: append(shop, "postgres", commandLine), SystemNamespace: []any{"jaeger"}}
+	return map[string]any{ShopNamespace: append(shop, "postgres", commandLine), SystemNamespace: []any{"jaeger", Control}}
 }
 
 // roles returns the database role of each service that keeps state.

@@ -82,7 +82,7 @@ func (u *up) ensureNamespaces(ctx context.Context, all []charts.Release) error {
 			continue
 		}
 		made = append(made, r.Namespace)
-		if err := u.client.EnsureNamespace(ctx, r.Namespace); err != nil {
+		if err := u.client.EnsureNamespace(ctx, r.Namespace, charts.NamespaceLabels(r.Namespace)); err != nil {
 			return err
 		}
 	}

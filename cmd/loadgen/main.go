@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/control/subscriber"
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/loadgen"
 	"github.com/grpc-sandbox/sandbox/services/validation"
@@ -36,7 +37,14 @@ func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int 
 	if err != nil {
 		return fail(stderr, err)
 	}
+	control, err := subscriber.ConfigFromEnv(getenv)
+	if err != nil {
+		return fail(stderr, err)
+	}
 	err = governance.Run(ctx, stderr, cfg, func(p *governance.Process, s *grpc.Server) error {
+		if err := subscriber.Start(p, control); err != nil {
+			return err
+		}
 		return loadgen.Register(p, s, load)
 	})
 	if err != nil {

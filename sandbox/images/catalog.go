@@ -61,6 +61,7 @@ func All() []Image {
 			Recipe: Debian{Suite: DebianSuite, Folder: "postgres", User: "postgres", Number: 999, Path: "/usr/lib/postgresql/15/bin", Stop: "SIGINT"},
 		},
 	}, later, []Image{
+		service(charts.Control, "policies, faults and events", ForShop),
 		{
 			Ref: "docker.io/prom/prometheus:" + PrometheusVersion, Pull: "docker.io/prom/prometheus:" + PrometheusVersion,
 			Purpose: "metrics", Licence: "Apache-2.0", Stage: ForViewing, Typical: 4 * time.Minute,

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
@@ -31,11 +33,17 @@ func (c *Client) WaitForAPI(ctx context.Context, limit time.Duration) error {
 	return nil
 }
 
-// EnsureNamespace creates a namespace if it does not exist.
-func (c *Client) EnsureNamespace(ctx context.Context, name string) error {
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app.kubernetes.io/part-of": "sandbox"}}}
-	_, err := c.Kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
+// EnsureNamespace creates a namespace if it does not exist, and makes sure that it has the labels.
+func (c *Client) EnsureNamespace(ctx context.Context, name string, labels map[string]string) error {
+	namespaces := c.Kube.CoreV1().Namespaces()
+	_, err := namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		var patch []byte
+		if patch, err = json.Marshal(map[string]any{"metadata": map[string]any{"labels": labels}}); err == nil {
+			_, err = namespaces.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("creating namespace %s: %w", name, err)
 	}
 	return nil

@@ -18,17 +18,18 @@ import (
 func TestEnsureNamespace(t *testing.T) {
 	k := fake.NewClientset()
 	c := &Client{Kube: k}
-	for range 2 {
-		if err := c.EnsureNamespace(t.Context(), "shop"); err != nil {
+	// The second call finds the namespace of an earlier version, which lacks a label.
+	for _, labels := range []map[string]string{{"app.kubernetes.io/part-of": "sandbox"}, {"app.kubernetes.io/part-of": "sandbox", "sandbox.dev/faults": "allowed"}} {
+		if err := c.EnsureNamespace(t.Context(), "shop", labels); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ns, err := k.CoreV1().Namespaces().Get(t.Context(), "shop", metav1.GetOptions{})
-	if err != nil || ns.Labels["app.kubernetes.io/part-of"] != "sandbox" {
+	if err != nil || ns.Labels["app.kubernetes.io/part-of"] != "sandbox" || ns.Labels["sandbox.dev/faults"] != "allowed" {
 		t.Errorf("labels %v, %v", ns.Labels, err)
 	}
 	k.PrependReactor("create", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("forbidden") })
-	fixture.WantError(t, c.EnsureNamespace(t.Context(), "other"), "creating namespace other", "forbidden")
+	fixture.WantError(t, c.EnsureNamespace(t.Context(), "other", nil), "creating namespace other", "forbidden")
 }
 
 func TestWaitForAPI(t *testing.T) {

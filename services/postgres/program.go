@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/control/subscriber"
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/validation"
 )
@@ -57,7 +58,16 @@ func (p Program) run(ctx context.Context, stderr io.Writer, getenv func(string) 
 		return err
 	}
 	database.Migrations, database.Needed = p.Migrations, p.Needed
-	return Run(ctx, stderr, cfg, database, p.Register)
+	control, err := subscriber.ConfigFromEnv(getenv)
+	if err != nil {
+		return err
+	}
+	return Run(ctx, stderr, cfg, database, func(process *governance.Process, s *grpc.Server, db *DB) error {
+		if err := subscriber.Start(process, control); err != nil {
+			return err
+		}
+		return p.Register(process, s, db)
+	})
 }
 
 // Run is governance.Run for a service with a database. The database uses the service's certificate, log and traces. It is closed after the

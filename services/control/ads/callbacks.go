@@ -124,12 +124,14 @@ func (c callbacks) OnStreamResponse(_ context.Context, id int64, _ *discovery.Di
 	if st == nil {
 		return
 	}
+	if len(resp.GetResources()) == 0 {
+		// The cache answers a process that has rejected its first policy with an empty response, whose acknowledgement says nothing.
+		return
+	}
 	sent := &policyv1.EffectivePolicy{}
-	if all := resp.GetResources(); len(all) > 0 {
-		if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(all[0].GetValue(), sent); err != nil {
-			c.cfg.Log.Error("reading a response", "pod", st.name, "error", err)
-			return
-		}
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(resp.GetResources()[0].GetValue(), sent); err != nil {
+		c.cfg.Log.Error("reading a response", "pod", st.name, "error", err)
+		return
 	}
 	st.sent[resp.GetNonce()] = sent.GetVersion()
 	st.last = sent.GetVersion()

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -33,6 +34,8 @@ type Value struct {
 	LostTo *Object
 	// Approximated says how the process deviates from the object; empty if it does not.
 	Approximated string
+	// Text is the value as it is written in an object, in one line.
+	Text string
 }
 
 // Process is a pod that receives configuration.
@@ -97,14 +100,14 @@ func (c *Compiler) For(process Process) Compiled {
 func (c *Compiler) server(pod Pod, out *Compiled) {
 	var selected []*TrafficPolicy
 	for _, p := range c.policies[pod.Namespace] {
-		if pod.matches(p.Object, p.Spec.GetSelector()) {
+		if pod.Selected(p.Object, p.Spec.GetSelector()) {
 			selected = append(selected, p)
 		}
 	}
 	for _, r := range rulesOf(selected) {
 		if parts := partsOf(r.method, Server); len(parts) > 0 {
 			out.Policy.Server = append(out.Policy.Server, serverRule(r.method, c.sharing(r.policy, pod)))
-			out.add(r, Server, "", "", parts)
+			out.add(r, Server, "", "", r.method, parts)
 		}
 	}
 	for _, r := range wholes(selected) {
@@ -120,7 +123,7 @@ func (c *Compiler) server(pod Pod, out *Compiled) {
 			out.Policy.Tuning = s.GetTuning()
 			approximated = readAtStart
 		}
-		out.add(r, Server, "", approximated, partsOf(s, Server))
+		out.add(r, Server, "", approximated, s, partsOf(s, Server))
 	}
 }
 
@@ -131,7 +134,7 @@ const readAtStart = "in force when the process starts or connects the next time"
 func (c *Compiler) sharing(p *TrafficPolicy, pod Pod) int {
 	n := 1
 	for _, other := range c.pods[pod.Namespace] {
-		if other.Name != pod.Name && other.Ready && other.Service() == pod.Service() && other.matches(p.Object, p.Spec.GetSelector()) {
+		if other.Name != pod.Name && other.Ready && other.Service() == pod.Service() && other.Selected(p.Object, p.Spec.GetSelector()) {
 			n++
 		}
 	}
@@ -173,7 +176,7 @@ func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 	for _, p := range c.policies[namespace] {
 		matching := 0
 		for _, pod := range pods {
-			if pod.matches(p.Object, p.Spec.GetSelector()) {
+			if pod.Selected(p.Object, p.Spec.GetSelector()) {
 				matching++
 			}
 		}
@@ -187,7 +190,7 @@ func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 	for _, r := range rulesOf(selected) {
 		if parts := partsOf(r.method, Client); len(parts) > 0 {
 			out.Policy.Client = append(out.Policy.Client, clientRule(r.method, callee))
-			out.add(r, Client, callee, partly[r.policy], parts)
+			out.add(r, Client, callee, partly[r.policy], r.method, parts)
 		}
 	}
 	for _, r := range wholes(selected) {
@@ -205,14 +208,15 @@ func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 		if s.GetTuning() != nil {
 			approximated = readAtStart
 		}
-		out.add(r, Client, callee, approximated, parts)
+		out.add(r, Client, callee, approximated, s, parts)
 	}
 }
 
 // add records the values of a rule. A value that was added before and that the new one replaces has lost.
-func (out *Compiled) add(r rule, side Side, callee, approximated string, parts []protoreflect.FieldDescriptor) {
+func (out *Compiled) add(r rule, side Side, callee, approximated string, in proto.Message, parts []protoreflect.FieldDescriptor) {
 	for _, part := range parts {
-		v := Value{Object: r.policy.Object, Field: part.JSONName(), Method: r.pattern(), Side: side, Callee: callee, Approximated: approximated}
+		v := Value{Object: r.policy.Object, Field: part.JSONName(), Method: r.pattern(), Side: side, Callee: callee, Approximated: approximated,
+			Text: policy.Text(part, in.ProtoReflect().Get(part))}
 		if r.at != "" {
 			v.Field = r.at + "." + v.Field
 		}

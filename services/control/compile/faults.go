@@ -15,7 +15,7 @@ import (
 func (c *Compiler) inject(pod Pod, out *Compiled) {
 	var mine []Fault
 	for _, f := range c.faults[pod.Namespace] {
-		if slices.ContainsFunc(c.TargetsOf(f), func(p Pod) bool { return p.Name == pod.Name }) || f.Spec.GetPods() == 0 && pod.matches(f.Object, f.Spec.GetSelector()) {
+		if slices.ContainsFunc(c.TargetsOf(f), func(p Pod) bool { return p.Name == pod.Name }) || f.Spec.GetPods() == 0 && pod.Selected(f.Object, f.Spec.GetSelector()) {
 			mine = append(mine, f)
 		}
 	}
@@ -37,7 +37,7 @@ func (c *Compiler) inject(pod Pod, out *Compiled) {
 // TargetsOf returns the pods into whose calls a fault is injected, from the oldest.
 func (c *Compiler) TargetsOf(f Fault) (targets []Pod) {
 	for _, p := range c.pods[f.Namespace] {
-		if p.matches(f.Object, f.Spec.GetSelector()) {
+		if p.Selected(f.Object, f.Spec.GetSelector()) {
 			targets = append(targets, p)
 		}
 	}

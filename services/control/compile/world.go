@@ -89,7 +89,8 @@ func (p Pod) Service() string { return cmp.Or(p.Labels[ServiceLabel], p.Account)
 // Key returns namespace/name.
 func (p Pod) Key() string { return p.Namespace + "/" + p.Name }
 
-func (p Pod) matches(o Object, s *policyv1.WorkloadSelector) bool {
+// Selected reports whether the selector of an object selects the pod. An empty selector selects none.
+func (p Pod) Selected(o Object, s *policyv1.WorkloadSelector) bool {
 	if p.Namespace != o.Namespace || len(s.GetMatchLabels()) == 0 {
 		return false
 	}

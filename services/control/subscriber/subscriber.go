@@ -15,17 +15,17 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/control/identity"
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
@@ -65,7 +65,7 @@ func Start(p *governance.Process, cfg Config) error {
 	}
 	cfg.ReadyWithin = cmp.Or(cfg.ReadyWithin, 2*time.Second)
 	if cfg.Namespace == "" {
-		cfg.Namespace = namespaceOf(p.Identity.Name())
+		cfg.Namespace, _, _ = identity.Parse(p.Identity.Name())
 	}
 	if cfg.Namespace == "" {
 		return remedy.New("the process has no SPIFFE identity from which to read its namespace", remedy.Advice("unset CONTROL_ADDR, or use a certificate whose URI is spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT"))
@@ -74,19 +74,6 @@ func Start(p *governance.Process, cfg Config) error {
 		wake: make(chan struct{}, 1)}
 	p.Go(s.run)
 	return nil
-}
-
-// namespaceOf returns the namespace in an identity of the form spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT.
-func namespaceOf(identity string) string {
-	id, err := spiffeid.FromString(identity)
-	if err != nil {
-		return ""
-	}
-	parts := strings.Split(id.Path(), "/")
-	if len(parts) != 5 || parts[1] != "ns" || parts[3] != "sa" {
-		return ""
-	}
-	return parts[2]
 }
 
 type subscriber struct {
@@ -131,7 +118,10 @@ func (s *subscriber) dial() (*grpc.ClientConn, error) {
 	if s.process.Identity != nil {
 		transport = credentials.NewTLS(s.process.Identity.ClientTLS(host))
 	}
-	conn, err := grpc.NewClient("dns:///"+s.cfg.Addr, append([]grpc.DialOption{
+	// The dialer looks the name up for each attempt. The resolver of gRPC would wait for up to half a minute after it did not find the name.
+	conn, err := grpc.NewClient("passthrough:///"+s.cfg.Addr, append([]grpc.DialOption{
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 3 * time.Second,
+			Backoff: backoff.Config{BaseDelay: firstWait, Multiplier: 1.6, Jitter: 0.5, MaxDelay: lastWait}}),
 		grpc.WithTransportCredentials(transport),
 		// An idle connection would otherwise be noticed as dead only by the next event.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second, PermitWithoutStream: true}),

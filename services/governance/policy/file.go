@@ -31,7 +31,7 @@ type File struct {
 func (f *File) Load() error {
 	f.Every = cmp.Or(f.Every, time.Second)
 	f.Policy.observeIfNone(Logged(cmp.Or(f.Log, slog.Default())))
-	text, err := read(f.Path)
+	text, err := readFile(f.Path)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (f *File) Watch(ctx context.Context) error {
 }
 
 func (f *File) reload() {
-	text, err := read(f.Path)
+	text, err := readFile(f.Path)
 	digest := sha256.Sum256(text)
 	if err != nil {
 		digest = sha256.Sum256([]byte(err.Error()))
@@ -82,7 +82,7 @@ func (f *File) parse(text []byte) (*policyv1.EffectivePolicy, error) {
 	return p, nil
 }
 
-func read(path string) ([]byte, error) {
+func readFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the policy: %w", err)

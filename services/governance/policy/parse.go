@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
@@ -21,34 +22,57 @@ const maxBytes = 1 << 20
 // Parse parses YAML or JSON. Fields are written as in the JSON form of the proto, durations as 250ms or 1m30s, and enums in lower case
 // without their prefix. An unknown, repeated or invalid field is an error; a *Error names the lines and fields.
 func Parse(text []byte) (*policyv1.EffectivePolicy, error) {
+	p := &policyv1.EffectivePolicy{}
+	r, err := read(text, p)
+	if err != nil {
+		return nil, err
+	}
+	if problems := check(p); len(problems) > 0 {
+		return nil, &Error{Problems: r.located(problems)}
+	}
+	return p, nil
+}
+
+// Decode reads YAML or JSON into a message of the policy's grammar, such as policyv1.TrafficPolicySpec, with the same rules as Parse. It does not
+// check values. locate sets the lines of problems that a later check finds.
+func Decode(text []byte, into proto.Message) (locate func([]Problem) []Problem, err error) {
+	r, err := read(text, into)
+	if err != nil {
+		return nil, err
+	}
+	return r.located, nil
+}
+
+func read(text []byte, into proto.Message) (*reader, error) {
+	r := &reader{lines: map[string]int{}}
 	if len(text) > maxBytes {
 		return nil, &Error{Problems: []Problem{{Field: "file", Why: fmt.Sprintf("has %d bytes, more than %d", len(text), maxBytes)}}}
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document, more yaml.Node
-	p := &policyv1.EffectivePolicy{}
 	switch err := decoder.Decode(&document); {
 	case errors.Is(err, io.EOF):
 		// A file with nothing but comments has the defaults.
-		return p, nil
+		return r, nil
 	case err != nil:
 		return nil, syntaxError(err)
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, &Error{Problems: []Problem{{Line: more.Line, Field: "file", Why: "has more than one document"}}}
 	}
-	r := &reader{lines: map[string]int{}}
-	r.message(p.ProtoReflect(), document.Content[0], "")
-	if len(r.problems) == 0 {
-		for _, problem := range check(p) {
-			problem.Line = r.lineOf(problem.Field)
-			r.problems = append(r.problems, problem)
-		}
-	}
+	r.message(into.ProtoReflect(), document.Content[0], "")
 	if len(r.problems) > 0 {
 		return nil, &Error{Problems: r.problems}
 	}
-	return p, nil
+	return r, nil
+}
+
+// located sets the lines of problems.
+func (r *reader) located(problems []Problem) []Problem {
+	for i := range problems {
+		problems[i].Line = r.lineOf(problems[i].Field)
+	}
+	return problems
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)

@@ -61,11 +61,10 @@ func (r *reader) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at string
 
 // enum accepts both "low" and "PRIORITY_LOW".
 func (r *reader) enum(d protoreflect.EnumDescriptor, n *yaml.Node, at string) (protoreflect.Value, bool) {
-	prefix := strings.TrimSuffix(string(d.Values().Get(0).Name()), "UNSPECIFIED")
 	var known []string
 	for i := 1; i < d.Values().Len(); i++ {
 		v := d.Values().Get(i)
-		short := strings.ToLower(strings.TrimPrefix(string(v.Name()), prefix))
+		short := enumText(d, v.Number())
 		if n.Value == short || n.Value == string(v.Name()) {
 			return protoreflect.ValueOfEnum(v.Number()), true
 		}

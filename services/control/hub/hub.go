@@ -1,0 +1,175 @@
+// Package hub collects the events of all processes and passes them on to watchers.
+//
+//	process ── Sessions.Connect ──▶ Hub (a ring of the latest events) ── Events.Watch ──▶ screen, scenario engine
+//	        ◀── heartbeats of leases ──┘
+//
+// Every process numbers its events, and the hub numbers all of them again. Neither a lost connection nor a full ring loses events silently: what is
+// missing is an event of its own, of kind missed.
+package hub
+
+import (
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/grpc-sandbox/sandbox/services/control/telemetryv1"
+)
+
+// KindMissed is the kind of an event that stands for events which are missing.
+const KindMissed = "missed"
+
+// Source is a process.
+type Source struct{ Namespace, Pod, Service string }
+
+// Hub keeps the latest events. Create it with New.
+type Hub struct {
+	run string
+
+	mu      sync.Mutex
+	ring    []*telemetryv1.Event
+	last    uint64
+	changed chan struct{}
+	// known has the last event of each run of a process.
+	known map[boot]known
+}
+
+type boot struct{ namespace, pod, id string }
+
+type known struct {
+	seq  uint64
+	seen time.Time
+}
+
+// defaultSize is the number of events that a hub keeps: about 8 MB, if all of them are long.
+const defaultSize = 8192
+
+// New returns a hub that keeps the latest size events. Default: 8192.
+func New(size int) *Hub {
+	if size <= 0 {
+		size = defaultSize
+	}
+	return &Hub{run: rand.Text(), ring: make([]*telemetryv1.Event, size), changed: make(chan struct{}), known: map[boot]known{}}
+}
+
+// Run identifies this run of the hub.
+func (h *Hub) Run() string { return h.run }
+
+// Add adds an event of the control plane itself.
+func (h *Hub) Add(kind, subject, detail string, labels map[string]string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.add(&telemetryv1.Event{Service: "control", Time: timestamppb.Now(), Kind: kind, Subject: subject, Detail: detail, Labels: labels})
+}
+
+// After returns the number of the last known event of a run of a process.
+func (h *Hub) After(s Source, bootID string) uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.known[boot{s.Namespace, s.Pod, bootID}].seq
+}
+
+// The longest texts of an event. Longer ones are cut, so that the memory of the ring is bounded.
+const (
+	maxText   = 512
+	maxLabels = 16
+)
+
+// Report adds an event of a process. An event that is known already is ignored. If events are missing before it, an event says so.
+func (h *Hub) Report(s Source, e *telemetryv1.Event) {
+	e = bounded(s, e)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	key := boot{s.Namespace, s.Pod, e.GetBoot()}
+	before := h.known[key].seq
+	if e.GetSeq() <= before {
+		return
+	}
+	h.known[key] = known{e.GetSeq(), time.Now()}
+	if gap := e.GetSeq() - before - 1; gap > 0 && e.GetKind() != KindMissed {
+		h.add(&telemetryv1.Event{Namespace: s.Namespace, Pod: s.Pod, Service: s.Service, Boot: e.GetBoot(), Seq: e.GetSeq() - 1, Time: e.GetTime(),
+			Kind: KindMissed, Subject: s.Pod, Detail: fmt.Sprintf("%d events of the process were not received", gap)})
+	}
+	h.add(e)
+	h.forget()
+}
+
+func bounded(s Source, e *telemetryv1.Event) *telemetryv1.Event {
+	out := &telemetryv1.Event{Namespace: s.Namespace, Pod: s.Pod, Service: s.Service, Seq: e.GetSeq(), Boot: short(e.GetBoot()), Time: e.GetTime(),
+		Kind: short(e.GetKind()), Subject: short(e.GetSubject()), Detail: short(e.GetDetail()), Labels: map[string]string{}}
+	for key, value := range e.GetLabels() {
+		if len(out.Labels) < maxLabels {
+			out.Labels[short(key)] = short(value)
+		}
+	}
+	return out
+}
+
+func short(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	cut := maxText
+	for cut > 0 && text[cut]&0xC0 == 0x80 {
+		// Not within a character.
+		cut--
+	}
+	return text[:cut] + "…"
+}
+
+// forgetAfter is how long the last event of a run of a process is known after it was received.
+const forgetAfter = time.Hour
+
+// maxKnown is the number of runs from which on old ones are forgotten.
+const maxKnown = 4096
+
+func (h *Hub) forget() {
+	if len(h.known) < maxKnown {
+		return
+	}
+	for key, k := range h.known {
+		if time.Since(k.seen) > forgetAfter {
+			delete(h.known, key)
+		}
+	}
+}
+
+// add gives an event its position. h.mu is held.
+func (h *Hub) add(e *telemetryv1.Event) {
+	h.last++
+	e.Position, e.Run = h.last, h.run
+	h.ring[(h.last-1)%uint64(len(h.ring))] = e
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+// batch is the number of events that a watcher gets at a time.
+const batch = 256
+
+// after returns the next events after a position, how many are missing before them, the last position of all, and a channel that is closed at the next event.
+func (h *Hub) after(position uint64) (next []*telemetryv1.Event, missing uint64, changed <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	first := position + 1
+	if size := uint64(len(h.ring)); h.last >= size && first < h.last-size+1 {
+		missing = h.last - size + 1 - first
+		first += missing
+	}
+	for n := first; n <= h.last && len(next) < batch; n++ {
+		next = append(next, proto.CloneOf(h.ring[(n-1)%uint64(len(h.ring))]))
+	}
+	return next, missing, h.changed
+}
+
+// oldest returns the position before the oldest stored event, and the position of the latest one.
+func (h *Hub) bounds() (beforeOldest, latest uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if size := uint64(len(h.ring)); h.last > size {
+		beforeOldest = h.last - size
+	}
+	return beforeOldest, h.last
+}

@@ -1,0 +1,85 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/grpc-sandbox/sandbox/services/control/ads"
+	"github.com/grpc-sandbox/sandbox/services/control/compile"
+	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
+)
+
+// policies serves control.v1.Policies.
+type policies struct {
+	controlv1.UnimplementedPoliciesServer
+	plane *Plane
+}
+
+// Explain returns the values that apply to the calls of a service: those that its pods enforce, and those that its callers enforce.
+func (p policies) Explain(_ context.Context, r *controlv1.ExplainRequest) (*controlv1.ExplainResponse, error) {
+	var pod *compile.Pod
+	for _, candidate := range p.plane.Store.Pods(r.GetNamespace()) {
+		if candidate.Service() == r.GetService() && (pod == nil || candidate.Name < pod.Name) {
+			pod = &candidate
+		}
+	}
+	if pod == nil {
+		return nil, status.Errorf(codes.NotFound, "namespace %s has no pod of service %s, which is its label %s", r.GetNamespace(), r.GetService(), compile.ServiceLabel)
+	}
+	server := p.plane.Store.Compile(compile.Process{Pod: *pod, Callees: []string{}})
+	client := p.plane.Store.Compile(compile.Process{Pod: compile.Pod{Namespace: pod.Namespace}, Callees: []string{pod.Service()}})
+	answer := &controlv1.ExplainResponse{Policy: server.Policy}
+	answer.Policy.Client, answer.Policy.Connections = client.Policy.GetClient(), client.Policy.GetConnections()
+	for _, v := range append(server.Values, client.Values...) {
+		if v.LostTo != nil || r.GetMethod() != "" && !policy.Matches(v.Method, r.GetMethod()) {
+			continue
+		}
+		answer.Values = append(answer.Values, &controlv1.ExplainedValue{Method: v.Method, Field: v.Field, Object: v.Object.Kind + " " + v.Object.Namespace + "/" + v.Object.Name,
+			Side: string(v.Side), Value: v.Text})
+	}
+	return answer, nil
+}
+
+// Subscribers returns the processes that receive configuration, and what each does with an object.
+func (p policies) Subscribers(_ context.Context, r *controlv1.SubscribersRequest) (*controlv1.SubscribersResponse, error) {
+	answer := &controlv1.SubscribersResponse{}
+	for _, s := range p.plane.ADS.Subscribers() {
+		if r.GetNamespace() != "" && s.Namespace != r.GetNamespace() {
+			continue
+		}
+		one := &controlv1.Subscriber{Namespace: s.Namespace, Pod: s.Name, Service: s.Service(), ConnectedSince: timestamppb.New(s.Since),
+			SentVersion: s.Sent, AcknowledgedVersion: s.Acknowledged, Rejected: s.Rejected}
+		for _, v := range s.Compiled.Values {
+			if strings.EqualFold(v.Object.Kind, r.GetKind()) && v.Object.Name == r.GetName() {
+				verdict, why := verdictOf(s, v)
+				one.Fields = append(one.Fields, &controlv1.FieldVerdict{Field: v.Field, Verdict: verdict, Why: why})
+			}
+		}
+		if r.GetName() == "" || len(one.GetFields()) > 0 {
+			answer.Subscribers = append(answer.Subscribers, one)
+		}
+	}
+	return answer, nil
+}
+
+// verdictOf returns what a process does with a field.
+func verdictOf(s ads.Subscriber, v compile.Value) (controlv1.Verdict, string) {
+	switch {
+	case v.LostTo != nil:
+		return controlv1.Verdict_VERDICT_IGNORED, fmt.Sprintf("%s applies instead", v.LostTo)
+	case s.Rejected != "":
+		return controlv1.Verdict_VERDICT_REJECTED, s.Rejected
+	case !s.InForce:
+		return controlv1.Verdict_VERDICT_PENDING, "not acknowledged yet"
+	case v.Approximated != "":
+		return controlv1.Verdict_VERDICT_APPROXIMATED, v.Approximated
+	default:
+		return controlv1.Verdict_VERDICT_ENFORCED, ""
+	}
+}

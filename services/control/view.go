@@ -1,0 +1,247 @@
+package control
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/services/control/ads"
+	"github.com/grpc-sandbox/sandbox/services/control/api"
+	"github.com/grpc-sandbox/sandbox/services/control/compile"
+	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
+)
+
+// View is what is known at one moment about all objects and processes.
+type View struct {
+	Subscribers []ads.Subscriber
+	store       *Store
+	now         time.Time
+}
+
+// View returns what is known now.
+func (p *Plane) View() View { return View{p.ADS.Subscribers(), p.Store, time.Now()} }
+
+// maxExceptions bounds the status of an object. `sandbox policy status` lists all of them.
+const maxExceptions = 20
+
+// PolicyStatus returns the status of a policy. rejected is why its specification cannot be used, or nil.
+func (v View) PolicyStatus(p compile.TrafficPolicy, rejected error, last api.TrafficPolicyStatus) api.TrafficPolicyStatus {
+	next := api.TrafficPolicyStatus{Conditions: slices.Clone(last.Conditions)}
+	if rejected != nil {
+		v.condition(&next.Conditions, p.Object, api.Accepted, false, "Invalid", remedy.Line(rejected, nil))
+		v.condition(&next.Conditions, p.Object, api.Programmed, false, "Invalid", "the specification is not valid")
+		return next
+	}
+	v.condition(&next.Conditions, p.Object, api.Accepted, true, "Valid", "")
+	connected := map[string]bool{}
+	for _, s := range v.Subscribers {
+		if s.Namespace != p.Namespace {
+			continue
+		}
+		connected[s.Name] = true
+		v.count(&next, p.Object, s)
+	}
+	v.ignoring(&next, p, connected)
+	next.Conflicts = slices.CompactFunc(sorted(next.Conflicts, func(a, b api.Conflict) int {
+		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Winner, b.Winner))
+	}), func(a, b api.Conflict) bool { return a == b })
+	status, reason, message := programmed(next)
+	v.condition(&next.Conditions, p.Object, api.Programmed, status, reason, message)
+	if len(next.Exceptions) > maxExceptions {
+		next.Exceptions = next.Exceptions[:maxExceptions]
+	}
+	return next
+}
+
+// count adds what one process does with a policy.
+func (v View) count(next *api.TrafficPolicyStatus, p compile.Object, s ads.Subscriber) {
+	concerns, whole := false, true
+	for _, value := range s.Compiled.Values {
+		if value.Object.UID != p.UID || value.Object.Generation != p.Generation {
+			continue
+		}
+		if value.LostTo != nil {
+			next.Conflicts = append(next.Conflicts, api.Conflict{Field: value.Field, Winner: value.LostTo.Name})
+			continue
+		}
+		concerns = true
+		verdict, why := verdictOf(s, value)
+		switch verdict {
+		case controlv1.Verdict_VERDICT_ENFORCED:
+			next.Verdicts.Enforced++
+			continue
+		case controlv1.Verdict_VERDICT_APPROXIMATED:
+			next.Verdicts.Approximated++
+		case controlv1.Verdict_VERDICT_REJECTED:
+			next.Verdicts.Rejected++
+			whole = false
+		default:
+			next.Verdicts.Pending++
+			whole = false
+		}
+		next.Exceptions = append(next.Exceptions, api.Exception{Pod: s.Name, Field: value.Field, Verdict: verdictName(verdict), Why: why})
+	}
+	if concerns {
+		next.Subscribers++
+		if whole {
+			next.Enforcing++
+		}
+	}
+}
+
+// ignoring adds the selected pods that do not receive configuration: what the policy wants of them, they ignore.
+func (v View) ignoring(next *api.TrafficPolicyStatus, p compile.TrafficPolicy, connected map[string]bool) {
+	pods := v.store.Pods(p.Namespace)
+	names := make([]string, 0, len(pods))
+	for name := range pods {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if pods[name].Selected(p.Object, p.Spec.GetSelector()) && !connected[name] {
+			next.Verdicts.Ignored++
+			next.Exceptions = append(next.Exceptions, api.Exception{Pod: name, Verdict: verdictName(controlv1.Verdict_VERDICT_IGNORED),
+				Why: "the process is not connected to the control plane"})
+		}
+	}
+}
+
+func programmed(s api.TrafficPolicyStatus) (ok bool, reason, message string) {
+	n := s.Verdicts
+	switch {
+	case n.Rejected > 0:
+		return false, "Rejected", fmt.Sprintf("%d fields were rejected", n.Rejected)
+	case n.Ignored > 0:
+		return false, "Ignored", fmt.Sprintf("%d selected pods are not connected", n.Ignored)
+	case n.Pending > 0:
+		return false, "Pending", fmt.Sprintf("%d fields are not acknowledged yet", n.Pending)
+	case s.Subscribers == 0 && len(s.Conflicts) > 0:
+		return false, "Overridden", "other policies apply instead"
+	case s.Subscribers == 0:
+		return false, "NoTarget", "the selector selects no pod that receives configuration"
+	case n.Approximated > 0:
+		return true, "Approximated", fmt.Sprintf("%d fields are enforced with a difference", n.Approximated)
+	default:
+		return true, "Enforced", fmt.Sprintf("by %d processes", s.Subscribers)
+	}
+}
+
+// FaultStatus returns the status of a fault, and whether no process injects it any more.
+func (v View) FaultStatus(f compile.Fault, rejected error, last api.FaultStatus) (next api.FaultStatus, cleared bool) {
+	next = api.FaultStatus{Conditions: slices.Clone(last.Conditions), Reason: last.Reason, Phase: last.Phase}
+	if rejected == nil && !v.store.Permitted(f.Namespace) {
+		rejected = fmt.Errorf("namespace %s does not permit faults: it has no label %s=%s", f.Namespace, api.FaultsLabel, api.FaultsAllowed)
+	}
+	if rejected != nil {
+		v.condition(&next.Conditions, f.Object, api.Accepted, false, "Invalid", remedy.Line(rejected, nil))
+		next.Phase = api.FaultRejected
+		return next, true
+	}
+	v.condition(&next.Conditions, f.Object, api.Accepted, true, "Valid", "")
+	over := f.Over(v.now) || v.store.Leases.Over(f.UID) || last.Phase == api.FaultEnded
+	next.Targets = v.targets(f, over)
+	next.Total = len(next.Targets)
+	for _, t := range next.Targets {
+		if t.State == targetApplied {
+			next.Applied++
+		}
+	}
+	cleared = over && !slices.ContainsFunc(next.Targets, func(t api.FaultTarget) bool { return t.State == targetApplied || t.State == targetClearing })
+	switch {
+	case cleared:
+		next.Phase, next.Reason = api.FaultEnded, cmp.Or(last.Reason, v.whyOver(f))
+	case over:
+		next.Phase, next.Reason = api.FaultClearing, cmp.Or(last.Reason, v.whyOver(f))
+	case next.Total > 0 && next.Applied == next.Total:
+		next.Phase = api.FaultActive
+	default:
+		next.Phase = api.FaultPending
+	}
+	return next, cleared
+}
+
+// The states of a target.
+const (
+	targetApplied      = "Applied"
+	targetPending      = "Pending"
+	targetRejected     = "Rejected"
+	targetUnsubscribed = "NotConnected"
+	targetClearing     = "Clearing"
+	targetCleared      = "Cleared"
+)
+
+// targets returns what each present target does with a fault.
+func (v View) targets(f compile.Fault, over bool) (all []api.FaultTarget) {
+	var pods []compile.Pod
+	v.store.With(func(c *compile.Compiler) { pods = c.TargetsOf(f) })
+	for _, pod := range pods {
+		t := api.FaultTarget{Pod: pod.Name, State: targetUnsubscribed, Why: "the process is not connected to the control plane"}
+		for _, s := range v.Subscribers {
+			if s.Key() != pod.Key() {
+				continue
+			}
+			switch has := slices.ContainsFunc(s.Compiled.Values, func(value compile.Value) bool { return value.Object.UID == f.UID }); {
+			case s.Rejected != "":
+				t.State, t.Why = targetRejected, s.Rejected
+			case over && s.InForce && !has:
+				t.State, t.Why = targetCleared, ""
+			case over:
+				t.State, t.Why = targetClearing, "not acknowledged yet"
+			case s.InForce && has:
+				t.State, t.Why = targetApplied, ""
+			default:
+				t.State, t.Why = targetPending, "not acknowledged yet"
+			}
+		}
+		if over && t.State == targetUnsubscribed && v.mayStillInject(f) {
+			t.State = targetClearing
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+// mayStillInject reports whether a process that is not connected may still inject a fault that is over: until its lease or its duration has ended
+// there too.
+func (v View) mayStillInject(f compile.Fault) bool {
+	if seconds := f.Spec.GetLeaseSeconds(); seconds > 0 {
+		return v.store.overSince(f.UID, v.now) < time.Duration(seconds)*time.Second
+	}
+	until, limited := f.Until()
+	return limited && v.now.Before(until)
+}
+
+func (v View) whyOver(f compile.Fault) string {
+	switch {
+	case v.store.Leases.Over(f.UID):
+		return "nobody renewed its lease"
+	case f.Ended:
+		return "it was deleted"
+	default:
+		return "its duration is over"
+	}
+}
+
+func (v View) condition(all *[]metav1.Condition, o compile.Object, kind string, ok bool, reason, message string) {
+	status := metav1.ConditionFalse
+	if ok {
+		status = metav1.ConditionTrue
+	}
+	meta.SetStatusCondition(all, metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: o.Generation})
+}
+
+func verdictName(v controlv1.Verdict) string {
+	name := strings.ToLower(strings.TrimPrefix(v.String(), "VERDICT_"))
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+func sorted[T any](all []T, compare func(a, b T) int) []T {
+	slices.SortFunc(all, compare)
+	return all
+}
