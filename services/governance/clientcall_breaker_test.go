@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
@@ -41,6 +42,30 @@ func TestClient_OpenBreakerSendsNothing(t *testing.T) {
 	if got := metric(t, metrics, "grpc_client_handled_total", "callee", "userservice", "grpc_code", "Unavailable"); got != 21 {
 		t.Errorf("%v calls counted, want 21", got)
 	}
+}
+
+// TestClient_RateLimitLeavesTheBreakerClosed: ten times the calls that the callee's limit admits.
+func TestClient_RateLimitLeavesTheBreakerClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
+		client := wire(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) { return &testv1.SimpleResponse{}, nil }},
+			ServerConfig{Policy: policyOf(t, "rate: {limits: [{tokenBucket: {rate: 10}}]}")}, ClientConfig{Callee: "userservice", Breakers: breakers})
+		answered := 0
+		for range 1000 {
+			if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err == nil {
+				answered++
+			} else if refusal.Reason(err) != refusal.ReasonRateLimited {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if answered < 99 || answered > 101 {
+			t.Errorf("%d of 1000 calls in 10 s were answered, want those that the limit admits", answered)
+		}
+		if got := breakers.Snapshot()[0].State; got != StateClosed {
+			t.Errorf("the breaker is %s", got)
+		}
+	})
 }
 
 // halfOpenForStreams returns breakers with one probe, whose open time has passed.

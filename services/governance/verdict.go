@@ -7,6 +7,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // verdict returns what a call, with all of its attempts, says about the callee.
@@ -28,6 +29,10 @@ func (c *clientCall) verdict(err error, took time.Duration) (breaker.Verdict, co
 		return c.unlessEjected(breaker.Failure), code
 	case !rpccode.IsFailure(code):
 		return breaker.Success, code
+	// A rate limit says how much the caller may send, and nothing about the health of the callee. If it counted, the breaker would open and refuse
+	// the calls that the limit admits, too.
+	case code == codes.ResourceExhausted && refusal.Reason(err) == refusal.ReasonRateLimited:
+		return breaker.Neutral, code
 	case exceedsOwnLimit(err), endedByGoAway(err), code == codes.DeadlineExceeded && (c.expired || c.short):
 		return breaker.Neutral, code
 	}

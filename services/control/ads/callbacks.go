@@ -62,7 +62,7 @@ func (c callbacks) OnStreamRequest(id int64, req *discovery.DiscoveryRequest) er
 		if err := c.attach(id, st.identity, process); err != nil {
 			return fmt.Errorf("subscribing: %w", err)
 		}
-		c.cfg.Log.Info("a process subscribed", "pod", name, "callees", process.Callees)
+		c.cfg.Log.Info("a process subscribed", "process", name, "callees", process.Callees)
 	} else if st.name != name {
 		return status.Errorf(codes.InvalidArgument, "this stream has subscribed to %s already", st.name)
 	}
@@ -109,7 +109,7 @@ func (c callbacks) answered(id int64, req *discovery.DiscoveryRequest) {
 	delete(st.sent, req.GetResponseNonce())
 	if problem := req.GetErrorDetail(); problem != nil {
 		st.rejected, st.rejectedVersion = problem.GetMessage(), version
-		c.cfg.Log.Warn("a process rejected its policy", "pod", st.name, "version", version, "error", problem.GetMessage())
+		c.cfg.Log.Warn("a process rejected its policy", "process", st.name, "version", version, "error", problem.GetMessage())
 		return
 	}
 	st.acknowledged, st.acknowledgedAny = version, true
@@ -130,7 +130,7 @@ func (c callbacks) OnStreamResponse(_ context.Context, id int64, _ *discovery.Di
 	}
 	sent := &policyv1.EffectivePolicy{}
 	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(resp.GetResources()[0].GetValue(), sent); err != nil {
-		c.cfg.Log.Error("reading a response", "pod", st.name, "error", err)
+		c.cfg.Log.Error("reading a response", "process", st.name, "error", err)
 		return
 	}
 	st.sent[resp.GetNonce()] = sent.GetVersion()

@@ -162,7 +162,7 @@ func (s *Server) detach(id int64) {
 		return
 	}
 	if err := s.cache.DeleteResource(gone.name); err != nil {
-		s.cfg.Log.Error("forgetting a subscriber", "pod", gone.name, "error", err)
+		s.cfg.Log.Error("forgetting a subscriber", "process", gone.name, "error", err)
 	}
 }
 
