@@ -121,6 +121,7 @@ func (r *run) differences(ctx context.Context) []string {
 			left = append(left, fmt.Sprintf("load %s: not known whether it runs: %s", name, err))
 		}
 	}
+	left = append(left, r.residueOfChanges(ctx)...)
 	for _, release := range slices.Sorted(maps.Keys(r.before)) {
 		was := r.before[release]
 		is, err := r.countOf(ctx, release)
@@ -132,6 +133,24 @@ func (r *run) differences(ctx context.Context) []string {
 			left = append(left, fmt.Sprintf("%s wants %d replicas, before the run it wanted %d", release, is.replicas, was.replicas))
 		case is.ready < was.ready:
 			left = append(left, fmt.Sprintf("%s has %d ready pods, before the run it had %d", release, is.ready, was.ready))
+		}
+	}
+	return left
+}
+
+// residueOfChanges returns what is left of the changes that can tell.
+func (r *run) residueOfChanges(ctx context.Context) (left []string) {
+	for _, c := range r.done {
+		reversal, ok := c.Effect.Undo.(action.Residual)
+		if !ok || c.LeftAlone {
+			continue
+		}
+		what, err := reversal.Left(ctx, r.target)
+		switch {
+		case err != nil:
+			left = append(left, err.Error())
+		case what != "":
+			left = append(left, what)
 		}
 	}
 	return left

@@ -31,7 +31,7 @@ func TestCleanup_AfterAnInterruptInAnyPhase(t *testing.T) {
 				if when == "plan" {
 					stop()
 				}
-				report, err := Run(interrupted, scenario(t, "breaker-trip"), w.target(), opts)
+				report, err := Run(interrupted, scenario(t, "outage"), w.target(), opts)
 				if when == "cleanup" {
 					if err != nil || report.Result != Pass {
 						t.Errorf("a run that had its verdict keeps it: %s, %v", report.Result, err)
@@ -49,7 +49,7 @@ func TestCleanup_AfterAnInterruptInAnyPhase(t *testing.T) {
 
 func TestCleanup_UndoesInReverseOnce(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
-		sc := scenario(t, "breaker-trip",
+		sc := scenario(t, "outage",
 			"    - name: hold the outage\n", "    - name: faster\n      setRate: {load: browse, rate: 80/s}\n    - name: hold the outage\n",
 			"heal: {step: take it down}", "wait: {for: 1s}")
 		sc.Recover.Expect = nil
@@ -68,7 +68,7 @@ func TestCleanup_RetriesAFailedUndo(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 		time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 		time.AfterFunc(30*time.Second, func() { w.fail("Scale", nil) })
-		report, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts)
+		report, err := Run(ctx, scenario(t, "outage"), w.target(), opts)
 		if err == nil || report.Result != Error || len(report.Cleanup.Residue) > 0 {
 			t.Errorf("result %s, error %v, residue %q", report.Result, err, report.Cleanup.Residue)
 		}
@@ -81,7 +81,7 @@ func TestCleanup_RetriesAFailedUndo(t *testing.T) {
 func TestCleanup_ResidueKeepsTheJournal(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 		time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
-		report, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts)
+		report, err := Run(ctx, scenario(t, "outage"), w.target(), opts)
 		var behind *LeftError
 		if report.Result != Error || !errors.As(err, &behind) || len(report.Cleanup.Residue) != 2 {
 			t.Errorf("result %s, error %v, residue %q", report.Result, err, report.Cleanup.Residue)
@@ -119,7 +119,7 @@ func TestCleanup_LeavesAnotherProgramsChangeAlone(t *testing.T) {
 						t.Error(err)
 					}
 				})
-				report, err := Run(ctx, scenario(t, "breaker-trip", c.edits...), w.target(), opts)
+				report, err := Run(ctx, scenario(t, "outage", c.edits...), w.target(), opts)
 				if err != nil || len(report.Cleanup.Residue) > 0 || !c.kept(w) {
 					t.Errorf("%v; residue %q; did %q", err, report.Cleanup.Residue, w.did())
 				}

@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// fakeCluster implements all three parts of a Target. Calls fail while no pod of their service is ready.
+// fakeCluster implements all parts of a Target. Calls fail while no pod of their service is ready, or a fault is injected into it.
 type fakeCluster struct {
 	mu       sync.Mutex
 	replicas map[string]int
@@ -28,6 +28,8 @@ type fakeCluster struct {
 	changed time.Time
 	changes []BreakerChange
 	subs    []chan BreakerChange
+	// objects are those of the control plane, by kind and name.
+	objects map[string]target.Object
 	// log has every change, in order.
 	log []string
 
@@ -69,7 +71,7 @@ const tick = 50 * time.Millisecond
 func newFakeCluster() *fakeCluster {
 	w := &fakeCluster{
 		replicas: map[string]int{}, pods: map[string][]telemetry.Pod{}, readyAt: map[string]time.Time{},
-		loads: map[string]*fakeLoad{}, broken: map[string]error{}, startup: 2 * time.Second, latency: 8 * time.Millisecond, trip: true,
+		loads: map[string]*fakeLoad{}, objects: map[string]target.Object{}, broken: map[string]error{}, startup: 2 * time.Second, latency: 8 * time.Millisecond, trip: true,
 		breaker: telemetry.Breaker{Caller: "loadgen", Callee: "userservice", Method: "user.v1.UserService/GetUser", State: telemetry.Closed},
 	}
 	w.deploy("userservice")
@@ -97,7 +99,9 @@ func (w *fakeCluster) deploy(release string) {
 	w.converge(release, true)
 }
 
-func (w *fakeCluster) target() Target { return Target{Loads: w, Workloads: w, Breakers: w} }
+func (w *fakeCluster) target() Target {
+	return Target{Loads: w, Workloads: w, Breakers: w, Objects: fakeObjects{w}}
+}
 
 // run lets time pass until ctx ends.
 func (w *fakeCluster) run(ctx context.Context) {
@@ -130,9 +134,12 @@ func (w *fakeCluster) pass() {
 		l := w.loads[name]
 		// Some tests start loads without a call.
 		service := cmp.Or(l.spec.Call.Service, w.breaker.Callee)
-		l.call(w, target.CountReady(w.pods[service]) > 0 || now.Before(w.linger))
+		l.call(w, !w.faulty(service) && target.CountReady(w.pods[service]) > 0 || now.Before(w.linger))
 	}
 	up := target.CountReady(w.pods[w.breaker.Callee])
+	if w.faulty(w.breaker.Callee) {
+		up = 0
+	}
 	inState := now.Sub(w.changed)
 	switch s := w.breaker.State; {
 	case !w.trip:

@@ -2,7 +2,9 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,7 +107,11 @@ func withCluster(t *testing.T, w func() *fakeCluster, f func(t *testing.T, ctx c
 
 func scenario(t *testing.T, name string, edits ...string) Scenario {
 	t.Helper()
-	data, err := library.ReadFile("library/" + name + ".yaml")
+	// Some tests need a scenario that is not built in.
+	data, err := os.ReadFile("testdata/" + name + ".yaml")
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err = library.ReadFile("library/" + name + ".yaml")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +145,7 @@ func copyJournals(t *testing.T, from, to string) {
 	}
 }
 
-// killed runs breaker-trip, and returns a folder with the journal as kill -9 would have left it during the call.
+// killed runs the scenario outage, and returns a folder with the journal as kill -9 would have left it during the call.
 func killed(t *testing.T, after string) string {
 	t.Helper()
 	left := t.TempDir()
@@ -161,15 +167,15 @@ func killed(t *testing.T, after string) string {
 				t.Error(err)
 			}
 		}
-		if _, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts); err != nil {
+		if _, err := Run(ctx, scenario(t, "outage"), w.target(), opts); err != nil {
 			t.Error(err)
 		}
 	})
 	return left
 }
 
-// bubbleRun is the name of a run of breaker-trip that starts when the clock of a synctest bubble starts.
-const bubbleRun = "20000101T000000.000000000Z-breaker-trip"
+// bubbleRun is the name of a run of outage that starts when the clock of a synctest bubble starts.
+const bubbleRun = "20000101T000000.000000000Z-outage"
 
 // abandoned returns a cluster as a killed run leaves it: the load continues, and the service has no pods.
 func abandoned() *fakeCluster { return abandonedBy(bubbleRun + "/browse") }

@@ -25,13 +25,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// die runs breaker-trip in real time and kills its own process when the service is about to be scaled.
+// die runs the scenario outage in real time and kills its own process when the service is about to be scaled.
 func die(dir string) {
-	data, err := library.ReadFile("library/breaker-trip.yaml")
+	data, err := os.ReadFile("testdata/outage.yaml")
 	if err != nil {
 		return
 	}
-	sc, err := Parse("breaker-trip.yaml", []byte(strings.NewReplacer("for: 5s", "for: 300ms", "after: 2s", "after: 0s").Replace(string(data))))
+	sc, err := Parse("outage.yaml", []byte(strings.NewReplacer("for: 5s", "for: 300ms", "after: 2s", "after: 0s").Replace(string(data))))
 	if err != nil {
 		return
 	}

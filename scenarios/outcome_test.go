@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
-// reports returns a report of breaker-trip for each way in which it can end.
+// reports returns a report of outage for each way in which it can end.
 func reports(t *testing.T) map[string]Report {
 	t.Helper()
 	out := map[string]Report{}
@@ -24,7 +24,7 @@ func reports(t *testing.T) map[string]Report {
 	} {
 		withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 			opts.DryRun = name == "plan"
-			report, err := Run(ctx, scenario(t, "breaker-trip", edits...), w.target(), opts)
+			report, err := Run(ctx, scenario(t, "outage", edits...), w.target(), opts)
 			if err != nil {
 				t.Error(err)
 			}
@@ -66,7 +66,7 @@ func TestExitCode(t *testing.T) {
 }
 
 func TestRun_Outcome(t *testing.T) {
-	const trip = "breaker-trip"
+	const trip = "outage"
 	for _, tc := range []struct {
 		sentence    string
 		name        string
@@ -160,7 +160,7 @@ func TestReport_HasEveryExpectation(t *testing.T) {
 		if name == "plan" {
 			continue
 		}
-		sc := scenario(t, "breaker-trip")
+		sc := scenario(t, "outage")
 		want := len(sc.Steady.Expect) + 1 + len(sc.Recover.Expect) + len(sc.Expect)
 		if len(r.Expectations) != want {
 			t.Errorf("%s: %d expectations in the report, %d in the file", name, len(r.Expectations), want)

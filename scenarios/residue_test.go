@@ -76,7 +76,7 @@ func TestResidue_InterruptedWhileNothingAnswers(t *testing.T) {
 		d := dying{w, &atomic.Bool{}}
 		var at time.Time
 		time.AfterFunc(12*time.Second, func() { d.dead.Store(true); at = time.Now(); stop() })
-		report, err := Run(interrupted, scenario(t, "breaker-trip"), Target{Loads: d, Workloads: d, Breakers: d}, opts)
+		report, err := Run(interrupted, scenario(t, "outage"), Target{Loads: d, Workloads: d, Breakers: d}, opts)
 		if took := time.Since(at); took > 2*time.Minute || ExitCode(report.Result, err) != 130 {
 			t.Errorf("after %s: exit code %d, %v", took, ExitCode(report.Result, err), err)
 		}
@@ -132,23 +132,23 @@ func TestResidue_IsReportedNextToEveryResult(t *testing.T) {
 		{"every expectation held, and a pod does not come back", "pod-kill",
 			[]string{"expect: [{ready: {release: userservice, replicas: 3}}]", "expect: [{ready: {release: userservice, replicas: 2}}]"},
 			func(w *fakeCluster, _ func()) { w.stuck = true }, Pass, 5, "sandbox status", 0, true},
-		{"every expectation held, and the replicas cannot be put back", "breaker-trip",
+		{"every expectation held, and the replicas cannot be put back", "outage",
 			[]string{"heal: {step: take it down}", "wait: {for: 1s}",
 				"  recover:\n    within: 60s\n    expect:\n      - ready: {release: userservice, replicas: 3}\n      - breaker: {from: loadgen, to: userservice, state: closed}\n", "",
 				"visits: [closed, open, half-open, closed]", "visits: [closed, open]", "  abort: [", "  # abort: ["},
 			func(w *fakeCluster, _ func()) {
 				time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 			}, Pass, 5, journalled, 1, true},
-		{"an expectation was not met", "breaker-trip",
+		{"an expectation was not met", "outage",
 			[]string{"    - name: bring it back\n      heal: {step: take it down}\n", "", "within: 60s", "within: 1s", "      - ready: {release: userservice, replicas: 3}\n", "", "  abort: [", "  # abort: ["},
 			func(w *fakeCluster, _ func()) {
 				time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 			}, Fail, 1, journalled, 1, false},
-		{"a limit stopped it", "breaker-trip", []string{"  abort: [{availability: {of: browse, below: 1%, for: ", "  abort: [{availability: {of: browse, below: 50%, for: 4s}}] # "},
+		{"a limit stopped it", "outage", []string{"  abort: [{availability: {of: browse, below: 1%, for: ", "  abort: [{availability: {of: browse, below: 50%, for: 4s}}] # "},
 			func(w *fakeCluster, _ func()) {
 				time.AfterFunc(8*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")) })
 			}, Aborted, 4, journalled, 1, false},
-		{"it was interrupted", "breaker-trip", nil,
+		{"it was interrupted", "outage", nil,
 			func(w *fakeCluster, interrupt func()) {
 				time.AfterFunc(12*time.Second, func() { w.fail("Scale", errors.New("apiserver is away")); interrupt() })
 			}, Error, 130, journalled, 1, false},

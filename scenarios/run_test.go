@@ -50,7 +50,7 @@ func TestRun_FullDiskChangesNothing(t *testing.T) {
 						disk.full = true
 					}
 				}
-				report, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts)
+				report, err := Run(ctx, scenario(t, "outage"), w.target(), opts)
 				if report.Result != Error || !errors.Is(err, syscall.ENOSPC) || ExitCode(report.Result, err) != 3 {
 					t.Errorf("%s, %v", report.Result, err)
 				}
@@ -70,7 +70,7 @@ func TestRun_FullDeviceChangesNothing(t *testing.T) {
 			}
 			return os.OpenFile("/dev/full", os.O_WRONLY|os.O_APPEND, 0)
 		}
-		report, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts)
+		report, err := Run(ctx, scenario(t, "outage"), w.target(), opts)
 		if report.Result != Error || !errors.Is(err, syscall.ENOSPC) || len(w.did()) > 0 {
 			t.Errorf("%s, %v; did %q", report.Result, err, w.did())
 		}
@@ -90,7 +90,7 @@ func TestRun_JournalFolderThatIsAFile(t *testing.T) {
 
 func TestRun_DoesNotStopATakenLoad(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
-		taken := bubbleRun[:len(bubbleRun)-len("breaker-trip")] + "pod-kill/browse"
+		taken := bubbleRun[:len(bubbleRun)-len("outage")] + "pod-kill/browse"
 		if err := w.Start(ctx, LoadSpec{Name: taken, Rate: 20}); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestBuiltin_PassesInAHealthyCluster(t *testing.T) {
 func TestRun_ResumesALostEventStream(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 		time.AfterFunc(11*time.Second, w.hangUp)
-		report, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts)
+		report, err := Run(ctx, scenario(t, "outage"), w.target(), opts)
 		if err != nil || report.Result != Pass {
 			t.Errorf("result %s, error %v, %+v", report.Result, err, report.Expectations)
 		}

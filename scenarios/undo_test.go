@@ -132,7 +132,7 @@ func TestLeftovers_ExcludeTheRunInProgress(t *testing.T) {
 				t.Errorf("with no run under way: %+v, %v", left, err)
 			}
 		}
-		if _, err := Run(ctx, scenario(t, "breaker-trip"), w.target(), opts); err != nil {
+		if _, err := Run(ctx, scenario(t, "outage"), w.target(), opts); err != nil {
 			t.Error(err)
 		}
 	})

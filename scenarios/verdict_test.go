@@ -32,7 +32,7 @@ func TestVerdict_InterruptedWhileReading(t *testing.T) {
 				stop()
 			}
 		}}
-		sc := scenario(t, "breaker-trip", "  expect:\n    # It", "  expect:\n    - ready: {release: userservice, replicas: 3}\n    # It")
+		sc := scenario(t, "outage", "  expect:\n    # It", "  expect:\n    - ready: {release: userservice, replicas: 3}\n    # It")
 		report, err := Run(interrupted, sc, cluster, opts)
 		if ExitCode(report.Result, err) != 130 || report.Result != Error {
 			t.Errorf("result %s, error %v, exit code %d", report.Result, err, ExitCode(report.Result, err))

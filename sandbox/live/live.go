@@ -58,6 +58,10 @@ type Cluster struct {
 	Prometheus *observe.Prometheus
 	Jaeger     *observe.Jaeger
 
+	renewals renewals
+	// control opens the connection to the control plane, once.
+	control func(ctx context.Context) (*grpc.ClientConn, error)
+
 	// mu guards the fields below.
 	mu       sync.Mutex
 	forwards []*portForward
@@ -79,6 +83,10 @@ func Open(ctx context.Context, folders sandbox.Folders, name string) (*Cluster, 
 	if c.Prometheus, err = observe.NewPrometheus("http://prometheus", c.forward(charts.SystemNamespace, "prometheus", PrometheusPort).httpClient()); err != nil {
 		return nil, err
 	}
+	c.control = once(func(ctx context.Context) (*grpc.ClientConn, error) {
+		return c.dialThrough(ctx, Account, charts.SystemNamespace, charts.Control, c.forward(charts.SystemNamespace, charts.Control, GRPCPort).dial)
+	})
+	c.renewals.dial = c.control
 	c.Jaeger = observe.NewJaeger("http://jaeger", c.forward(charts.SystemNamespace, "jaeger", JaegerPort).httpClient())
 	return c, nil
 }
@@ -100,6 +108,7 @@ func (c *Cluster) Version(ctx context.Context) (string, error) {
 
 // Close ends every connection and port-forward of the cluster.
 func (c *Cluster) Close() {
+	c.renewals.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.conns {
@@ -120,7 +129,7 @@ func (c *Cluster) forward(namespace, release string, port int) *portForward {
 
 // Dial connects to a service over mutual TLS. The connection is made when the first call needs it, and again whenever its pod is gone.
 func (c *Cluster) Dial(ctx context.Context, release string) (*grpc.ClientConn, error) {
-	return c.dialThrough(ctx, Account, release, c.forward(charts.ShopNamespace, release, GRPCPort).dial)
+	return c.dialThrough(ctx, Account, charts.ShopNamespace, release, c.forward(charts.ShopNamespace, release, GRPCPort).dial)
 }
 
 // DialAs is Dial with the certificate of another account, such as a service. It returns an error when no pod of the release is ready.
@@ -129,13 +138,13 @@ func (c *Cluster) DialAs(ctx context.Context, account, release string) (*grpc.Cl
 	if _, err := f.reach(ctx); err != nil {
 		return nil, err
 	}
-	return c.dialThrough(ctx, account, release, f.dial)
+	return c.dialThrough(ctx, account, charts.ShopNamespace, release, f.dial)
 }
 
-func (c *Cluster) dialThrough(ctx context.Context, account, release string, dial func(context.Context) (net.Conn, error)) (*grpc.ClientConn, error) {
+func (c *Cluster) dialThrough(ctx context.Context, account, namespace, release string, dial func(context.Context) (net.Conn, error)) (*grpc.ClientConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, identityLimit)
 	defer cancel()
-	identity, err := c.Kube.Credentials(ctx, charts.ShopNamespace, account+"-tls", release+"."+charts.ShopNamespace+".svc")
+	identity, err := c.Kube.Credentials(ctx, charts.ShopNamespace, account+"-tls", release+"."+namespace+".svc")
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +159,31 @@ func (c *Cluster) dialThrough(ctx context.Context, account, release string, dial
 	return conn, nil
 }
 
+// Control returns the connection to the control plane, which is made when the first call needs it.
+func (c *Cluster) Control(ctx context.Context) (*grpc.ClientConn, error) { return c.control(ctx) }
+
+func (c *Cluster) objects() objects {
+	return objects{kube: c.Kube, keep: c.renewals.keep, drop: c.renewals.drop}
+}
+
+// once returns a function that calls open until it succeeds, and then returns the same connection.
+func once(open func(ctx context.Context) (*grpc.ClientConn, error)) func(ctx context.Context) (*grpc.ClientConn, error) {
+	var mu sync.Mutex
+	var conn *grpc.ClientConn
+	return func(ctx context.Context) (*grpc.ClientConn, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if conn != nil {
+			return conn, nil
+		}
+		made, err := open(ctx)
+		if err == nil {
+			conn = made
+		}
+		return made, err
+	}
+}
+
 // Target is the part of the cluster that a scenario may change.
 func (c *Cluster) Target(ctx context.Context) (scenarios.Target, error) {
 	conn, err := c.Dial(ctx, charts.LoadGenerator)
@@ -157,5 +191,5 @@ func (c *Cluster) Target(ctx context.Context) (scenarios.Target, error) {
 		return scenarios.Target{}, err
 	}
 	rpc := loadgenv1.NewLoadGeneratorClient(conn)
-	return scenarios.Target{Loads: loads{rpc}, Workloads: c.Workloads, Breakers: breakers{rpc}}, nil
+	return scenarios.Target{Loads: loads{rpc}, Workloads: c.Workloads, Breakers: breakers{rpc}, Objects: c.objects()}, nil
 }

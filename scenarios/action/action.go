@@ -70,7 +70,7 @@ type Kind struct {
 
 // Kinds lists every kind of action.
 func Kinds() []Kind {
-	return []Kind{killPodKind(), scaleKind(), setRateKind(), healKind(), waitKind()}
+	return []Kind{killPodKind(), scaleKind(), setRateKind(), faultKind(), applyPolicyKind(), healKind(), waitKind()}
 }
 
 // Grammar returns the catalog by which files are read.

@@ -18,10 +18,12 @@ type fake struct {
 	pods   []telemetry.Pod
 	rates  map[string]target.Rate
 	did    []string
+	// objects are those of the control plane, by kind and name.
+	objects map[string]target.Object
 }
 
 func newFake(pods ...string) *fake {
-	f := &fake{wanted: len(pods), rates: map[string]target.Rate{"run/browse": 50, "run/order": 150}}
+	f := &fake{wanted: len(pods), rates: map[string]target.Rate{"run/browse": 50, "run/order": 150}, objects: map[string]target.Object{}}
 	for _, name := range pods {
 		f.pods = append(f.pods, telemetry.Pod{Name: name, Ready: true})
 	}
@@ -30,7 +32,7 @@ func newFake(pods ...string) *fake {
 
 // context returns the context of a step, either while planning or while the scenario runs.
 func (f *fake) context(planning bool, assumed State) Context {
-	t := target.Target{Loads: target.WithPrefix(f, "run/"), Workloads: f}
+	t := target.Target{Loads: target.WithPrefix(f, "run/"), Workloads: f, Objects: fakeObjects{f}}
 	return Context{
 		Target: t, Seed: 1, LoadPrefix: "run/", Planning: planning, Assumed: assumed,
 		Loads: []target.LoadSpec{
@@ -74,5 +76,23 @@ func (f *fake) Replicas(_ context.Context, release string) (int, error) {
 func (f *fake) Scale(_ context.Context, release string, n int) error {
 	f.did = append(f.did, fmt.Sprintf("scale %s %d", release, n))
 	f.wanted = n
+	return nil
+}
+
+// fakeObjects are the objects of a fake. Every change is in force at once.
+type fakeObjects struct{ *fake }
+
+func (f fakeObjects) Put(_ context.Context, o target.Object) error {
+	f.objects[o.Kind+"/"+o.Name] = o
+	return nil
+}
+
+func (f fakeObjects) Get(_ context.Context, kind, name string) (target.Object, bool, error) {
+	o, ok := f.objects[kind+"/"+name]
+	return o, ok, nil
+}
+
+func (f fakeObjects) Delete(_ context.Context, kind, name string) error {
+	delete(f.objects, kind+"/"+name)
 	return nil
 }

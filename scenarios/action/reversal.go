@@ -23,6 +23,10 @@ type Reversal interface {
 type (
 	// OfRelease is a reversal of a change to the replicas of a release.
 	OfRelease interface{ ChangedRelease() string }
+	// Residual is a reversal that can find what is left of its change. Left returns "" if there is nothing.
+	Residual interface {
+		Left(ctx context.Context, t target.Target) (string, error)
+	}
 	// OfField is a reversal of a change to a field of a Kubernetes object, such as "Deployment/userservice spec.replicas". Until it is undone, the field
 	// differs from its manifest.
 	OfField interface{ Field() string }

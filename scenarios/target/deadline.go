@@ -12,12 +12,14 @@ const (
 	callLimit = 10 * time.Second
 	// stopLimit is the deadline of stopping a load, which waits for the calls in flight. The generator waits for less than that.
 	stopLimit = 15 * time.Second
+	// forceLimit is the deadline of a change of an object, which waits for every process that it concerns.
+	forceLimit = 30 * time.Second
 )
 
 // WithDeadlines returns t with a deadline on every request. Without one, a paused node that accepts connections but does not answer would block a
 // run.
 func WithDeadlines(t Target) Target {
-	return Target{timedLoads{t.Loads}, timedWorkloads{t.Workloads}, timedBreakers{t.Breakers}}
+	return Target{timedLoads{t.Loads}, timedWorkloads{t.Workloads}, timedBreakers{t.Breakers}, timedObjects{t.Objects}}
 }
 
 type timedLoads struct{ Loads }
@@ -80,6 +82,21 @@ func (b timedBreakers) Events(ctx context.Context, since time.Time, after uint64
 		return nil, err
 	}
 	return changes, nil
+}
+
+type timedObjects struct{ Objects }
+
+func (o timedObjects) Put(ctx context.Context, object Object) error {
+	return within(ctx, forceLimit, func(ctx context.Context) error { return o.Objects.Put(ctx, object) })
+}
+
+func (o timedObjects) Get(ctx context.Context, kind, name string) (object Object, ok bool, err error) {
+	err = within(ctx, callLimit, func(ctx context.Context) error { object, ok, err = o.Objects.Get(ctx, kind, name); return err })
+	return object, ok, err
+}
+
+func (o timedObjects) Delete(ctx context.Context, kind, name string) error {
+	return within(ctx, forceLimit, func(ctx context.Context) error { return o.Objects.Delete(ctx, kind, name) })
 }
 
 func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {

@@ -31,8 +31,14 @@ func (p paused) Events(ctx context.Context, _ time.Time, _ uint64) (<-chan Break
 	return nil, p.wait(ctx)
 }
 
+func (p paused) Put(ctx context.Context, _ Object) error { return p.wait(ctx) }
+func (p paused) Get(ctx context.Context, _, _ string) (Object, bool, error) {
+	return Object{}, false, p.wait(ctx)
+}
+func (p paused) Delete(ctx context.Context, _, _ string) error { return p.wait(ctx) }
+
 func TestWithDeadlines_EveryRequestEnds(t *testing.T) {
-	timed := WithDeadlines(Target{paused{}, paused{}, paused{}})
+	timed := WithDeadlines(Target{paused{}, paused{}, paused{}, paused{}})
 	for what, do := range map[string]func(context.Context) error{
 		"Start":    func(ctx context.Context) error { return timed.Loads.Start(ctx, LoadSpec{}) },
 		"SetRate":  func(ctx context.Context) error { return timed.Loads.SetRate(ctx, "", 1) },
@@ -43,13 +49,16 @@ func TestWithDeadlines_EveryRequestEnds(t *testing.T) {
 		"Replicas": func(ctx context.Context) error { _, err := timed.Workloads.Replicas(ctx, ""); return err },
 		"Scale":    func(ctx context.Context) error { return timed.Workloads.Scale(ctx, "", 0) },
 		"Breakers": func(ctx context.Context) error { _, err := timed.Breakers.Breakers(ctx); return err },
+		"Put":      func(ctx context.Context) error { return timed.Objects.Put(ctx, Object{}) },
+		"Get":      func(ctx context.Context) error { _, _, err := timed.Objects.Get(ctx, "", ""); return err },
+		"Delete":   func(ctx context.Context) error { return timed.Objects.Delete(ctx, "", "") },
 		"Events":   func(ctx context.Context) error { _, err := timed.Breakers.Events(ctx, time.Time{}, 0); return err },
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				started := time.Now()
 				err := do(t.Context())
-				if took := time.Since(started); err == nil || took > stopLimit {
+				if took := time.Since(started); err == nil || took > forceLimit {
 					t.Errorf("%v after %s", err, took)
 				}
 			})

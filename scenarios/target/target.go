@@ -1,5 +1,5 @@
 // Package target is the cluster as a scenario sees it: loads that can be started and read, pods that can be counted, killed and scaled, and circuit
-// breakers that can be observed. A program that runs scenarios implements the three interfaces of [Target].
+// breakers that can be observed, and objects of the control plane. A program that runs scenarios implements the interfaces of [Target].
 package target
 
 import (
@@ -30,6 +30,7 @@ type Target struct {
 	Loads     Loads
 	Workloads Workloads
 	Breakers  Breakers
+	Objects   Objects
 }
 
 // Loads starts and reads open-model loads. A load is a name, a method and a rate; arrivals do not wait for answers.

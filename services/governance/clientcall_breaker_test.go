@@ -48,7 +48,9 @@ func TestClient_OpenBreakerSendsNothing(t *testing.T) {
 func TestClient_RateLimitLeavesTheBreakerClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
-		client := wire(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) { return &testv1.SimpleResponse{}, nil }},
+		client := wire(t, fake{unary: func(context.Context, *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+			return &testv1.SimpleResponse{}, nil
+		}},
 			ServerConfig{Policy: policyOf(t, "rate: {limits: [{tokenBucket: {rate: 10}}]}")}, ClientConfig{Callee: "userservice", Breakers: breakers})
 		answered := 0
 		for range 1000 {

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
@@ -39,15 +40,7 @@ func single(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
 		}
 		return ""
 	case fd.Message() != nil:
-		m := v.Message()
-		var all []string
-		fields := m.Descriptor().Fields()
-		for i := range fields.Len() {
-			if f := fields.Get(i); m.Has(f) {
-				all = append(all, f.JSONName()+": "+Text(f, m.Get(f)))
-			}
-		}
-		return "{" + strings.Join(all, ", ") + "}"
+		return MessageText(v.Message().Interface())
 	case fd.Enum() != nil:
 		return enumText(fd.Enum(), v.Enum())
 	case fd.Kind() == protoreflect.StringKind:
@@ -82,4 +75,17 @@ func enumText(d protoreflect.EnumDescriptor, n protoreflect.EnumNumber) string {
 // enumPrefix is the part of the names of an enum's values that files leave out.
 func enumPrefix(d protoreflect.EnumDescriptor) string {
 	return strings.TrimSuffix(string(d.Values().Get(0).Name()), "UNSPECIFIED")
+}
+
+// MessageText returns a message of a policy as it is written in a file, in one line.
+func MessageText(m proto.Message) string {
+	r := m.ProtoReflect()
+	var all []string
+	fields := r.Descriptor().Fields()
+	for i := range fields.Len() {
+		if f := fields.Get(i); r.Has(f) {
+			all = append(all, f.JSONName()+": "+Text(f, r.Get(f)))
+		}
+	}
+	return "{" + strings.Join(all, ", ") + "}"
 }

@@ -1,0 +1,194 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
+	"github.com/grpc-sandbox/sandbox/services/control/api"
+)
+
+// objects implements scenarios.Objects with the objects of the control plane in the shop.
+type objects struct {
+	kube *kube.Client
+	// keep renews the lease of a fault until drop is called with its name.
+	keep, drop func(fault string)
+}
+
+// compareInterval is how often the status of an object is read while something waits for it. The control plane writes it at most once a second.
+const compareInterval = 100 * time.Millisecond
+
+// resource returns the client of a kind of objects.
+func (o objects) resource(kind string) dynamic.ResourceInterface {
+	names := map[string]string{target.TrafficPolicy: "trafficpolicies", target.Fault: "faults"}
+	return o.kube.Dynamic.Resource(api.GroupVersion.WithResource(names[kind])).Namespace(charts.ShopNamespace)
+}
+
+func (o objects) Put(ctx context.Context, object target.Object) error {
+	if _, err := o.apply(ctx, object); err != nil {
+		return err
+	}
+	return o.await(ctx, object.Kind, object.Name)
+}
+
+// apply creates or replaces an object. The lease of a fault is renewed from then on.
+func (o objects) apply(ctx context.Context, object target.Object) (*unstructured.Unstructured, error) {
+	var spec any
+	if err := json.Unmarshal([]byte(object.Spec), &spec); err != nil {
+		return nil, fmt.Errorf("reading the specification of %s: %w", object.Name, err)
+	}
+	u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": api.GroupVersion.String(), "kind": object.Kind,
+		"metadata": map[string]any{"name": object.Name}, "spec": spec}}
+	made, err := o.resource(object.Kind).Create(ctx, u, metav1.CreateOptions{FieldManager: "sandbox"})
+	if apierrors.IsAlreadyExists(err) {
+		patch, marshalErr := json.Marshal([]map[string]any{{"op": "replace", "path": "/spec", "value": spec}})
+		if marshalErr != nil {
+			return nil, marshalErr
+		}
+		made, err = o.resource(object.Kind).Patch(ctx, object.Name, "application/json-patch+json", patch, metav1.PatchOptions{FieldManager: "sandbox"})
+	}
+	if err != nil {
+		return nil, withUp(fmt.Errorf("applying %s %s: %w", object.Kind, object.Name, err))
+	}
+	if lease, ok, _ := unstructured.NestedNumberAsFloat64(made.Object, "spec", "leaseSeconds"); ok && lease > 0 {
+		o.keep(object.Name)
+	}
+	return made, nil
+}
+
+// withUp adds the remedy for a cluster without our kinds of objects.
+func withUp(err error) error {
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		return remedy.Wrap(err, remedy.Command("up"))
+	}
+	return err
+}
+
+// await waits until every process that an object concerns enforces it.
+func (o objects) await(ctx context.Context, kind, name string) error {
+	ticker := time.NewTicker(compareInterval)
+	defer ticker.Stop()
+	why := "its status is not written yet"
+	for {
+		u, err := o.resource(kind).Get(ctx, name, metav1.GetOptions{})
+		switch {
+		case err != nil && ctx.Err() == nil:
+			return fmt.Errorf("reading %s %s: %w", kind, name, err)
+		case err == nil:
+			var done bool
+			if done, why, err = inForce(kind, u); done || err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting until every process enforces %s %s: %s: %w", kind, name, why, ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
+
+// inForce reports whether an object is enforced everywhere, or why not (yet). It fails if waiting cannot help.
+func inForce(kind string, u *unstructured.Unstructured) (done bool, why string, err error) {
+	if kind == target.Fault {
+		return faultInForce(u)
+	}
+	var p api.TrafficPolicy
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(withoutSpec(u), &p); err != nil {
+		return false, "", fmt.Errorf("reading TrafficPolicy %s: %w", u.GetName(), err)
+	}
+	accepted, programmed := meta.FindStatusCondition(p.Status.Conditions, api.Accepted), meta.FindStatusCondition(p.Status.Conditions, api.Programmed)
+	switch {
+	case accepted == nil || programmed == nil || programmed.ObservedGeneration != u.GetGeneration():
+		return false, "its status is not written yet", nil
+	case accepted.Status != metav1.ConditionTrue:
+		return false, "", remedy.Errorf(remedy.Advice("kubectl explain trafficpolicies.spec"), "the control plane does not accept TrafficPolicy %s: %s", u.GetName(), accepted.Message)
+	case programmed.Status == metav1.ConditionTrue:
+		return true, "", nil
+	case programmed.Reason == "Overridden":
+		return false, "", fmt.Errorf("TrafficPolicy %s has no effect: policy %s applies instead", u.GetName(), p.Status.Conflicts[0].Winner)
+	case programmed.Reason == "Rejected":
+		return false, "", fmt.Errorf("%s rejected TrafficPolicy %s: %s", p.Status.Exceptions[0].Pod, u.GetName(), p.Status.Exceptions[0].Why)
+	}
+	return false, programmed.Message, nil
+}
+
+func faultInForce(u *unstructured.Unstructured) (done bool, why string, err error) {
+	var f api.Fault
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(withoutSpec(u), &f); err != nil {
+		return false, "", fmt.Errorf("reading Fault %s: %w", u.GetName(), err)
+	}
+	switch f.Status.Phase {
+	case api.FaultActive:
+		return true, "", nil
+	case api.FaultRejected:
+		message := ""
+		if c := meta.FindStatusCondition(f.Status.Conditions, api.Accepted); c != nil {
+			message = c.Message
+		}
+		return false, "", remedy.Errorf(remedy.Advice("kubectl explain faults.spec"), "the control plane does not accept Fault %s: %s", u.GetName(), message)
+	case api.FaultEnded, api.FaultClearing:
+		return false, "", fmt.Errorf("fault %s has ended: %s", u.GetName(), f.Status.Reason)
+	case "":
+		return false, "its status is not written yet", nil
+	}
+	for _, t := range f.Status.Targets {
+		if t.State == "Rejected" {
+			return false, "", fmt.Errorf("%s rejected Fault %s: %s", t.Pod, u.GetName(), t.Why)
+		}
+	}
+	return false, fmt.Sprintf("%d of %d processes inject it", f.Status.Applied, f.Status.Total), nil
+}
+
+// withoutSpec returns what is needed of an object: its specification has a grammar of its own.
+func withoutSpec(u *unstructured.Unstructured) map[string]any {
+	return map[string]any{"metadata": u.Object["metadata"], "status": u.Object["status"]}
+}
+
+func (o objects) Get(ctx context.Context, kind, name string) (target.Object, bool, error) {
+	u, err := o.resource(kind).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return target.Object{}, false, nil
+	}
+	if err != nil {
+		return target.Object{}, false, withUp(fmt.Errorf("reading %s %s: %w", kind, name, err))
+	}
+	spec, err := json.Marshal(u.Object["spec"])
+	return target.Object{Kind: kind, Name: name, Spec: string(spec)}, true, err
+}
+
+func (o objects) Delete(ctx context.Context, kind, name string) error {
+	o.drop(name)
+	if err := o.resource(kind).Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("deleting %s %s: %w", kind, name, err)
+	}
+	ticker := time.NewTicker(compareInterval)
+	defer ticker.Stop()
+	for {
+		// The finalizer of a fault holds the object until no process injects it.
+		_, err := o.resource(kind).Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting until no process enforces %s %s: %w", kind, name, ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
