@@ -39,7 +39,9 @@ type ServerConfig struct {
 	Tracing trace.TracerProvider
 	// Log receives log records. Default: slog.Default().
 	Log *slog.Logger
-	// Options are applied last.
+	// NoReflection switches server reflection off.
+	NoReflection bool
+	// Options are applied last. An interceptor among them runs inside those of this package.
 	Options []grpc.ServerOption
 
 	// random is replaced by tests.
@@ -64,7 +66,7 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	return c
 }
 
-// Server returns a server with reflection and the health service. The caller registers services and calls Serve.
+// Server returns a server with the health service and, unless it is switched off, reflection. The caller registers services and calls Serve.
 func Server(cfg ServerConfig) *grpc.Server {
 	s, _ := governedServer(cfg)
 	return s
@@ -85,7 +87,9 @@ func governedServer(cfg ServerConfig) (*grpc.Server, *server) {
 	}, tuningOf(cfg.Policy.Rules().Tuning()).server(cfg.MaxAge, cfg.MaxAgeGrace)...)
 	s := grpc.NewServer(append(options, cfg.Options...)...)
 	healthv1.RegisterHealthServer(s, cfg.Health)
-	reflection.Register(s)
+	if !cfg.NoReflection {
+		reflection.Register(s)
+	}
 	// With the first call, because services are registered until then.
 	governed.registered = sync.OnceValue(func() map[string]bool {
 		all := map[string]bool{}
