@@ -45,12 +45,19 @@ func (c *serverCall) refused(err error) error {
 	return err
 }
 
-// allowed checks the caller's identity against the list.
+// allowed checks the caller's identity against the list, unless that was done when the headers arrived.
 func (c *serverCall) allowed() error {
+	if _, checked := c.ctx.Value(callerKey{}).(string); checked {
+		return nil
+	}
 	caller := Caller(c.ctx)
 	if c.rule.Allows(caller) {
 		return nil
 	}
+	return c.notAllowed(caller)
+}
+
+func (c *serverCall) notAllowed(caller string) error {
 	self := c.server.cfg.Identity.Name()
 	c.method.refusals.warnContext(c.ctx, "refused a caller", "method", c.name, "caller", caller, "server", self)
 	return refusal.New(codes.PermissionDenied, refusal.ReasonCallerNotAllowed, fmt.Sprintf("%q may not call %s of %q", caller, c.name, self))

@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/tap"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
@@ -34,6 +35,8 @@ type Config struct {
 	Control []string
 	// Options are applied to the server after those of this package. An interceptor among them runs inside those of this package.
 	Options []grpc.ServerOption
+	// Tap is called with the headers of each call; see ServerConfig.Tap.
+	Tap tap.ServerInHandle
 	// DialOptions are applied to the connections of Process.Dial after those of this package. An interceptor among them runs inside those of this
 	// package, once for each attempt of a unary call.
 	DialOptions []grpc.DialOption

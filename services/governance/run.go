@@ -141,14 +141,15 @@ func (p *Process) readPolicy() error {
 	return nil
 }
 
-// servedMethods returns the methods of a server, as package.Service/Method.
-func servedMethods(s *grpc.Server) (methods []string) {
+// servedMethods returns the methods of a server, as package.Service/Method, with their kinds.
+func servedMethods(s *grpc.Server) map[string]string {
+	kinds := map[string]string{}
 	for service, info := range s.GetServiceInfo() {
 		for _, m := range info.Methods {
-			methods = append(methods, service+"/"+m.Name)
+			kinds[service+"/"+m.Name] = callKind(m.IsClientStream, m.IsServerStream)
 		}
 	}
-	return methods
+	return kinds
 }
 
 func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error) {
@@ -161,7 +162,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	defer listeners.close()
 	probe := health.NewServer()
 	server, governed := governedServer(ServerConfig{Pod: cfg.Pod, Identity: p.Identity, Policy: p.Policy, MaxAge: cfg.MaxConnectionAge, MaxAgeGrace: cfg.MaxConnectionGrace,
-		Health: probe, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log, NoReflection: cfg.NoReflection, Options: cfg.Options})
+		Health: probe, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log, NoReflection: cfg.NoReflection, Tap: cfg.Tap, Options: cfg.Options})
 	healthServer := HealthServer(probe)
 	scrape := &http.Server{Handler: MetricsHandler(p.Metrics), ReadHeaderTimeout: 5 * time.Second}
 	if err := register(p, server); err != nil {
@@ -169,7 +170,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	}
 	p.readiness.serve(probe, slices.Collect(maps.Keys(server.GetServiceInfo())))
 
-	p.watchFiles(servedMethods(server))
+	p.watchFiles(slices.Sorted(maps.Keys(servedMethods(server))))
 	p.startWork()
 	p.group.Go(func() error { return annotate("serving", server.Serve(listeners.Service)) })
 	if listeners.Health != nil {

@@ -33,8 +33,8 @@ type server struct {
 	methods     oncemap.Map[string, *serverMethod]
 	// rates are the limits of all calls together.
 	rates serverRates
-	// registered returns the methods of the server; nil means that every method is registered.
-	registered func() map[string]bool
+	// registered returns the kind of each method of the server; nil means that every method is registered.
+	registered func() map[string]string
 	// unknown has the methods that are not registered, by what applies to them.
 	unknown oncemap.Map[string, *serverMethod]
 }

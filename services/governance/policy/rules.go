@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -17,9 +18,11 @@ type Rules struct {
 	// pod is the name of the pod, for faults that affect only some.
 	pod string
 	// exempt has the patterns of methods that are exempt in addition to health and callersOnly.
-	exempt  []string
-	servers oncemap.Map[string, *ServerRule]
-	clients oncemap.Map[edge, *ClientRule]
+	exempt []string
+	// limitsCallers means that a rule has a list of callers.
+	limitsCallers bool
+	servers       oncemap.Map[string, *ServerRule]
+	clients       oncemap.Map[edge, *ClientRule]
 }
 
 // edge is a method of a callee.
@@ -81,8 +84,12 @@ type ClientRule struct {
 }
 
 func compile(p *policyv1.EffectivePolicy, pod string, exempt ...string) *Rules {
-	return &Rules{source: p, pod: pod, exempt: exempt}
+	return &Rules{source: p, pod: pod, exempt: exempt,
+		limitsCallers: slices.ContainsFunc(p.GetServer(), func(r *policyv1.ServerRule) bool { return r.GetCallers() != nil })}
 }
+
+// LimitsCallers reports whether there is a list of callers for any method.
+func (r *Rules) LimitsCallers() bool { return r.limitsCallers }
 
 // Server returns the rule for a served method, given as package.Service/Method.
 func (r *Rules) Server(method string) *ServerRule { return r.servers.Of(method, r.serverRule) }
