@@ -145,7 +145,7 @@ func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall
 	call := &clientCall{clientRuled: m.rule(c), client: c, method: m, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
 	ctx, call.span = c.tracer.client(ctx, m.span)
-	ctx = call.limit(ctx)
+	ctx = call.limit(sendPriority(ctx))
 	call.ctx = context.WithValue(ctx, clientCallKey{}, call)
 	return call
 }

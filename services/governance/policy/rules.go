@@ -42,6 +42,8 @@ type ServerRule struct {
 	Limits []*policyv1.RateLimit
 	// Priority is the share of the adaptive limit that the method may use.
 	Priority policyv1.Priority
+	// MaxPriority is the highest priority that a caller may choose for a call; unspecified means that its choice is ignored.
+	MaxPriority policyv1.Priority
 	// ShedGroup is the group of methods with which it shares that limit; empty means none.
 	ShedGroup string
 	// Exempt methods are health, reflection and control. Nothing here applies to them, except lists of callers to some.
@@ -117,6 +119,7 @@ func (r *Rules) serverRule(method string) *ServerRule {
 	if s.Exempt {
 		return s
 	}
+	var chosen *policyv1.CallerPriority
 	for _, rule := range r.source.GetServer() {
 		if !pattern.Matches(rule.GetMethod(), method) {
 			continue
@@ -145,6 +148,13 @@ func (r *Rules) serverRule(method string) *ServerRule {
 		if g := rule.GetShedGroup(); g != "" {
 			s.ShedGroup = g
 		}
+		if c := rule.GetCallerPriority(); c != nil {
+			chosen = c
+		}
+	}
+	if chosen != nil && !chosen.GetDisabled() {
+		// A caller that chooses nothing has the priority of the method.
+		s.MaxPriority = max(s.Priority, chosen.GetMax())
 	}
 	s.Faults = fault.ForMethod(r.source.GetServerFaults(), r.pod, "", method)
 	return s
