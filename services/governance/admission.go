@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -24,6 +23,7 @@ func (c *serverCall) admit() error {
 	if err := c.deadline(); err != nil {
 		return c.refused(err)
 	}
+	c.choosePriority()
 	if err := c.limitRate(); err != nil {
 		return c.refused(err)
 	}
@@ -45,12 +45,19 @@ func (c *serverCall) refused(err error) error {
 	return err
 }
 
-// allowed checks the caller's identity against the list.
+// allowed checks the caller's identity against the list, unless that was done when the headers arrived.
 func (c *serverCall) allowed() error {
+	if _, checked := c.ctx.Value(callerKey{}).(string); checked {
+		return nil
+	}
 	caller := Caller(c.ctx)
 	if c.rule.Allows(caller) {
 		return nil
 	}
+	return c.notAllowed(caller)
+}
+
+func (c *serverCall) notAllowed(caller string) error {
 	self := c.server.cfg.Identity.Name()
 	c.method.refusals.warnContext(c.ctx, "refused a caller", "method", c.name, "caller", caller, "server", self)
 	return refusal.New(codes.PermissionDenied, refusal.ReasonCallerNotAllowed, fmt.Sprintf("%q may not call %s of %q", caller, c.name, self))
@@ -105,9 +112,9 @@ func (c *serverCall) enterBulkhead() error {
 // shedOrServe checks the adaptive limit. A stream is only admitted by it, and gives its permit back: how long a stream lives says nothing
 // about load.
 func (c *serverCall) shedOrServe() error {
-	permit, ok := c.shed.Admit(c.rule.Priority)
+	permit, ok := c.shed.Admit(c.priority)
 	if !ok {
-		c.server.cfg.Metrics.shedRefused.WithLabelValues(c.method.name, priorityName(c.rule.Priority)).Inc()
+		c.server.cfg.Metrics.shedRefused.WithLabelValues(c.method.name, priorityName(c.priority)).Inc()
 		return refusal.New(codes.ResourceExhausted, refusal.ReasonOverloaded, "the server is at its limit", refusal.After(shedRetry))
 	}
 	switch {
@@ -123,16 +130,3 @@ func (c *serverCall) shedOrServe() error {
 
 // shedRetry is how long a caller whose call was shed should wait: about as long as the limit needs to change.
 const shedRetry = 200 * time.Millisecond
-
-func priorityName(p policyv1.Priority) string {
-	switch p {
-	case policyv1.Priority_PRIORITY_LOW:
-		return "low"
-	case policyv1.Priority_PRIORITY_HIGH:
-		return "high"
-	case policyv1.Priority_PRIORITY_CRITICAL:
-		return "critical"
-	default:
-		return "normal"
-	}
-}

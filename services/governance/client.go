@@ -48,7 +48,7 @@ type ClientConfig struct {
 	// Resolvers are used before the registered ones, for the targets of their schemes. Give resolvers here and not in Options, so that they
 	// follow the policy. The scheme dns, which is also that of a target without a scheme, has a resolver of this package.
 	Resolvers []resolver.Builder
-	// Options are applied last.
+	// Options are applied last. An interceptor among them runs inside those of this package, once for each attempt of a unary call.
 	Options []grpc.DialOption
 }
 

@@ -114,6 +114,8 @@ type clientCall struct {
 	// expired means that the deadline had passed before the call began; short, that it is far below the time-out of the method. Neither says
 	// anything about the callee if the call runs out of time.
 	expired, short bool
+	// waits means that the call waits until a replica can be reached.
+	waits bool
 	// admitted means that the breaker let the call through.
 	admitted bool
 	// counted means that the breaker has counted a stream.
@@ -143,7 +145,7 @@ func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall
 	call := &clientCall{clientRuled: m.rule(c), client: c, method: m, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
 	ctx, call.span = c.tracer.client(ctx, m.span)
-	ctx = call.limit(ctx)
+	ctx = call.limit(sendPriority(ctx))
 	call.ctx = context.WithValue(ctx, clientCallKey{}, call)
 	return call
 }
@@ -216,6 +218,7 @@ const unaryKind = "unary"
 
 func (c *client) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	call := c.begin(ctx, method, unaryKind)
+	call.waits = waitsForReady(opts)
 	defer call.endPanicked()
 	err := call.admit()
 	if err == nil {
@@ -263,6 +266,7 @@ func (c *clientCall) attemptMore(reply any, s sender) error {
 
 func (c *client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	call := c.begin(ctx, method, callKind(desc.ClientStreams, desc.ServerStreams))
+	call.waits = waitsForReady(opts)
 	opened := false
 	defer func() {
 		if !opened {

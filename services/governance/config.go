@@ -6,7 +6,9 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/tap"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
@@ -14,7 +16,8 @@ import (
 // Config is the configuration of a program. ConfigFromEnv reads it from the environment; the README lists the keys, units and defaults. The zero value of
 // a field means its default, except for DrainDelay and TraceRatio, where it is 0.
 type Config struct {
-	Service, Pod                        string
+	Service, Pod string
+	// HealthAddr and MetricsAddr may be "off".
 	ListenAddr, HealthAddr, MetricsAddr string
 	// TLSDir is the folder of the certificate. "off" means plaintext, for use without a cluster.
 	TLSDir string
@@ -32,7 +35,20 @@ type Config struct {
 	Control []string
 	// Options are applied to the server after those of this package. An interceptor among them runs inside those of this package.
 	Options []grpc.ServerOption
-	// Ready is called with the addresses when the program listens on all three. It is for tests that listen on port 0.
+	// Tap is called with the headers of each call; see ServerConfig.Tap.
+	Tap tap.ServerInHandle
+	// DialOptions are applied to the connections of Process.Dial after those of this package. An interceptor among them runs inside those of this
+	// package, once for each attempt of a unary call.
+	DialOptions []grpc.DialOption
+	// NoReflection switches server reflection off.
+	NoReflection bool
+	// Listeners are used instead of the addresses. Run closes them.
+	Listeners Listeners
+	// Metrics says where metrics are registered and what they are called.
+	Metrics MetricsConfig
+	// Tracing makes the spans; the program shuts it down. Default: a provider that follows OTLPEndpoint and TraceRatio.
+	Tracing trace.TracerProvider
+	// Ready is called with the addresses when the program listens on all of them. It is for tests that listen on port 0.
 	Ready func(Addresses)
 }
 
@@ -46,9 +62,6 @@ func (c Config) withDefaults() Config {
 	c.DrainLimit = cmp.Or(c.DrainLimit, 15*time.Second)
 	return c
 }
-
-// Addresses are the addresses on which a program listens.
-type Addresses struct{ Service, Health, Metrics string }
 
 // ConfigFromEnv reads the configuration. An error names the key and a valid value.
 func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {

@@ -93,7 +93,7 @@ func metric(t *testing.T, m *Metrics, name string, labels ...string) float64 {
 
 func allSeries(t *testing.T, m *Metrics, name string, labels ...string) (found []*dto.Metric) {
 	t.Helper()
-	families, err := m.Registry.Gather()
+	families, err := m.Gatherer.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,19 +1,39 @@
 package governance
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // latencyBuckets are in seconds. A call within a cluster takes about a millisecond; the default deadline is one second.
 var latencyBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// Metrics are the metrics of one process, in one registry. A program can add its own to Registry.
+// MetricsConfig describes where metrics are registered and what they are called. The zero value of each field selects the default in its comment.
+type MetricsConfig struct {
+	// Registerer is where the metrics are registered. They are removed when the process ends. Default: a registry of their own, which has the metrics
+	// of the Go runtime and of the operating system's process too.
+	Registerer prometheus.Registerer
+	// Gatherer is what the address of the metrics serves. Default: Registerer, which has to be a Gatherer too, as registries are.
+	Gatherer prometheus.Gatherer
+	// Prefix starts the names of the metrics of this package instead of sandbox_. Those that start with grpc_ keep their standard names; to change
+	// these too, or to add labels, wrap the Registerer with prometheus.WrapRegistererWithPrefix or WrapRegistererWith. Default: sandbox_.
+	Prefix string
+}
+
+// Metrics are the metrics of one process. A program can register its own at Registerer.
 type Metrics struct {
-	Registry *prometheus.Registry
+	Registerer prometheus.Registerer
+	Gatherer   prometheus.Gatherer
+
+	// all has every metric, in the order of registration.
+	all []prometheus.Collector
 
 	server, client callVecs
 
@@ -55,19 +75,61 @@ type Metrics struct {
 
 // NewMetrics makes metrics in a registry of their own, so that two in one program do not collide.
 func NewMetrics() *Metrics {
-	m := &Metrics{Registry: prometheus.NewRegistry(), server: newCallVecs("server"), client: newCallVecs("client", "callee")}
-	counters := func(name, what string, labels ...string) *prometheus.CounterVec {
-		return register(m, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sandbox_" + name, Help: what}, labels))
+	m, err := NewMetricsWith(MetricsConfig{})
+	if err != nil {
+		// A new registry refuses no metric of this package.
+		panic(err)
 	}
-	gauges := func(name, what string, labels ...string) *prometheus.GaugeVec {
-		return register(m, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sandbox_" + name, Help: what}, labels))
+	return m
+}
+
+// NewMetricsWith makes metrics. It fails, and registers nothing, if the Registerer refuses one: it has a metric of that name already.
+func NewMetricsWith(cfg MetricsConfig) (*Metrics, error) {
+	m := &Metrics{Registerer: cfg.Registerer, Gatherer: cfg.Gatherer}
+	m.define(cmp.Or(cfg.Prefix, "sandbox_"))
+	if m.Registerer == nil {
+		registry := prometheus.NewRegistry()
+		m.Registerer = registry
+		m.all = append(m.all, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	}
-	counter := func(name, what string) prometheus.Counter {
-		return register(m, prometheus.NewCounter(prometheus.CounterOpts{Name: "sandbox_" + name, Help: what}))
+	if m.Gatherer == nil {
+		gatherer, ok := m.Registerer.(prometheus.Gatherer)
+		if !ok {
+			return nil, remedy.New("the Registerer of the metrics gathers none", remedy.Advice("set Gatherer to the registry that it registers at"))
+		}
+		m.Gatherer = gatherer
 	}
-	gauge := func(name, what string) prometheus.Gauge {
-		return register(m, prometheus.NewGauge(prometheus.GaugeOpts{Name: "sandbox_" + name, Help: what}))
+	for i, c := range m.all {
+		if err := m.Registerer.Register(c); err != nil {
+			m.all = m.all[:i]
+			m.unregister()
+			return nil, remedy.Wrap(fmt.Errorf("registering the metrics: %w", err),
+				remedy.Advice("give each process a registry of its own, or wrap the Registerer with prometheus.WrapRegistererWith"))
+		}
 	}
+	return m, nil
+}
+
+// unregister removes the metrics from the Registerer.
+func (m *Metrics) unregister() {
+	for _, c := range m.all {
+		m.Registerer.Unregister(c)
+	}
+}
+
+// define makes every metric.
+func (m *Metrics) define(prefix string) {
+	m.server, m.client = newCallVecs("server"), newCallVecs("client", "callee")
+	d := definer{m, prefix}
+	m.defineCalls(d)
+	m.defineProcess(d)
+	m.all = append(m.all, m.server.collectors()...)
+	m.all = append(m.all, m.client.collectors()...)
+}
+
+// defineCalls makes the metrics of calls.
+func (m *Metrics) defineCalls(d definer) {
+	counters, gauges := d.counters, d.gauges
 	m.breakerState = gauges("breaker_state", "0 closed, 1 open, 2 half-open.", "callee", "method")
 	m.breakerSince = gauges("breaker_since_seconds", "Unix time at which the breaker entered its state.", "callee", "method")
 	m.breakerTransitions = counters("breaker_transitions_total", "Changes of state.", "callee", "method", "from", "to", "reason")
@@ -87,7 +149,11 @@ func NewMetrics() *Metrics {
 	m.shedCalls = gauges("shed_in_flight", "Unary calls that hold a place of the adaptive limit now.", "group")
 	m.shedRefused = counters("shed_refused_total", "Calls shed.", "method", "priority")
 	m.faults = counters("faults_injected_total", "Faults injected on purpose.", "side", "method", "fault", "kind")
+}
 
+// defineProcess makes the metrics of the process and of what its calls have in common.
+func (m *Metrics) defineProcess(d definer) {
+	counters, gauges, counter, gauge := d.counters, d.gauges, d.counter, d.gauge
 	m.policyErrors = counter("policy_errors_total", "Changed policies that could not be used; the last good one stays.")
 	m.policyReloads = counter("policy_reloads_total", "Policies taken into force.")
 	m.policyUnmatched = gauge("policy_unmatched_patterns", "Patterns of the policy that match no method of this process.")
@@ -101,13 +167,33 @@ func NewMetrics() *Metrics {
 	m.certReloads = counter("certificate_reloads_total", "Changed certificates taken into use.")
 	m.certReloadErrors = counter("certificate_reload_errors_total", "Changed certificates that could not be used; the last good one stays.")
 
-	m.Registry.MustRegister(append(m.server.collectors(), m.client.collectors()...)...)
-	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return m
 }
 
+// definer makes metrics whose names start with a prefix.
+type definer struct {
+	m      *Metrics
+	prefix string
+}
+
+func (d definer) counters(name, what string, labels ...string) *prometheus.CounterVec {
+	return register(d.m, prometheus.NewCounterVec(prometheus.CounterOpts{Name: d.prefix + name, Help: what}, labels))
+}
+
+func (d definer) gauges(name, what string, labels ...string) *prometheus.GaugeVec {
+	return register(d.m, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: d.prefix + name, Help: what}, labels))
+}
+
+func (d definer) counter(name, what string) prometheus.Counter {
+	return register(d.m, prometheus.NewCounter(prometheus.CounterOpts{Name: d.prefix + name, Help: what}))
+}
+
+func (d definer) gauge(name, what string) prometheus.Gauge {
+	return register(d.m, prometheus.NewGauge(prometheus.GaugeOpts{Name: d.prefix + name, Help: what}))
+}
+
+// register adds a metric to those that are registered together.
 func register[C prometheus.Collector](m *Metrics, c C) C {
-	m.Registry.MustRegister(c)
+	m.all = append(m.all, c)
 	return c
 }
 

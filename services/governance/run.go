@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -25,6 +24,7 @@ const shutdownLimit = 2 * time.Second
 
 // Run serves what register registers until ctx ends, and then drains. Logs are written to w. It returns nil after a clean drain.
 func Run(ctx context.Context, w io.Writer, cfg Config, register func(*Process, *grpc.Server) error) (err error) {
+	defer cfg.Listeners.close()
 	p, err := newProcess(ctx, w, cfg)
 	if err != nil {
 		return err
@@ -59,22 +59,42 @@ func newProcess(ctx context.Context, w io.Writer, cfg Config) (*Process, error) 
 	cfg = cfg.withDefaults()
 	log := NewLog(w, cfg.LogLevel).With("service", cfg.Service, "pod", cfg.Pod)
 	group, groupCtx := errgroup.WithContext(ctx)
-	p := &Process{Config: cfg, Log: log, Metrics: NewMetrics(), Events: NewEvents(0), Stopping: groupCtx.Done(), ctx: groupCtx, group: group}
+	metrics, err := NewMetricsWith(cfg.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{Config: cfg, Log: log, Metrics: metrics, Events: NewEvents(0), Stopping: groupCtx.Done(), ctx: groupCtx, group: group}
+	if err := p.prepare(ctx); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+func (p *Process) prepare(ctx context.Context) (err error) {
+	cfg, log := p.Config, p.Log
+	if cfg.Metrics.Registerer != nil {
+		p.closes = append(p.closes, func() error {
+			p.Metrics.unregister()
+			return nil
+		})
+	}
 	p.Breakers = NewBreakers(cfg.Service, BreakerConfig{MaxConcurrent: cfg.MaxConcurrent}, p.Metrics, p.Events)
 	p.Breakers.Log = log
-	var err error
 	if cfg.TLSDir != "off" {
 		p.Identity, err = NewIdentity(IdentityConfig{Dir: cfg.TLSDir, Log: log, Metrics: p.Metrics, Events: p.Events})
 		if err != nil {
-			return nil, remedy.Wrap(err, remedy.Advice("mount the certificate's Secret there, or TLS_DIR=off for plaintext"))
+			return remedy.Wrap(err, remedy.Advice("mount the certificate's Secret there, or TLS_DIR=off for plaintext"))
 		}
 	}
 	if err := p.readPolicy(); err != nil {
-		return nil, err
+		return err
+	}
+	if p.Tracing = cfg.Tracing; p.Tracing != nil {
+		return nil
 	}
 	tracing, err := NewTracing(ctx, TracingConfig{Service: cfg.Service, Pod: cfg.Pod, Endpoint: cfg.OTLPEndpoint, Identity: p.Identity, Ratio: cfg.TraceRatio, Log: log})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.Tracing = tracing
 	p.closes = append(p.closes, func() error {
@@ -85,7 +105,7 @@ func newProcess(ctx context.Context, w io.Writer, cfg Config) (*Process, error) 
 		}
 		return nil
 	})
-	return p, nil
+	return nil
 }
 
 // watchFiles makes the process follow its certificate and its policy.
@@ -121,35 +141,28 @@ func (p *Process) readPolicy() error {
 	return nil
 }
 
-// servedMethods returns the methods of a server, as package.Service/Method.
-func servedMethods(s *grpc.Server) (methods []string) {
+// servedMethods returns the methods of a server, as package.Service/Method, with their kinds.
+func servedMethods(s *grpc.Server) map[string]string {
+	kinds := map[string]string{}
 	for service, info := range s.GetServiceInfo() {
 		for _, m := range info.Methods {
-			methods = append(methods, service+"/"+m.Name)
+			kinds[service+"/"+m.Name] = callKind(m.IsClientStream, m.IsServerStream)
 		}
 	}
-	return methods
+	return kinds
 }
 
 func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error) {
 	cfg := p.Config
-	// Close the listeners here if the program fails before it serves.
-	var listeners []net.Listener
-	defer func() {
-		for _, l := range listeners {
-			_ = l.Close()
-		}
-	}()
-	for _, addr := range []string{cfg.ListenAddr, cfg.HealthAddr, cfg.MetricsAddr} {
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			return fmt.Errorf("listening: %w", err)
-		}
-		listeners = append(listeners, l)
+	listeners, err := cfg.listen()
+	if err != nil {
+		return err
 	}
+	// If the program fails before it serves, nothing else closes them.
+	defer listeners.close()
 	probe := health.NewServer()
 	server, governed := governedServer(ServerConfig{Pod: cfg.Pod, Identity: p.Identity, Policy: p.Policy, MaxAge: cfg.MaxConnectionAge, MaxAgeGrace: cfg.MaxConnectionGrace,
-		Health: probe, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log, Options: cfg.Options})
+		Health: probe, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log, NoReflection: cfg.NoReflection, Tap: cfg.Tap, Options: cfg.Options})
 	healthServer := HealthServer(probe)
 	scrape := &http.Server{Handler: MetricsHandler(p.Metrics), ReadHeaderTimeout: 5 * time.Second}
 	if err := register(p, server); err != nil {
@@ -157,16 +170,20 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	}
 	p.readiness.serve(probe, slices.Collect(maps.Keys(server.GetServiceInfo())))
 
-	p.watchFiles(servedMethods(server))
+	p.watchFiles(slices.Sorted(maps.Keys(servedMethods(server))))
 	p.startWork()
-	p.group.Go(func() error { return annotate("serving", server.Serve(listeners[0])) })
-	p.group.Go(func() error { return annotate("serving health", healthServer.Serve(listeners[1])) })
-	p.group.Go(func() error {
-		if err := scrape.Serve(listeners[2]); !errors.Is(err, http.ErrServerClosed) {
-			return annotate("serving metrics", err)
-		}
-		return nil
-	})
+	p.group.Go(func() error { return annotate("serving", server.Serve(listeners.Service)) })
+	if listeners.Health != nil {
+		p.group.Go(func() error { return annotate("serving health", healthServer.Serve(listeners.Health)) })
+	}
+	if listeners.Metrics != nil {
+		p.group.Go(func() error {
+			if err := scrape.Serve(listeners.Metrics); !errors.Is(err, http.ErrServerClosed) {
+				return annotate("serving metrics", err)
+			}
+			return nil
+		})
+	}
 	p.group.Go(func() error {
 		<-p.ctx.Done()
 		p.Log.Info("draining", "delay", cfg.DrainDelay.String(), "limit", cfg.DrainLimit.String())
@@ -179,10 +196,11 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 		defer cancel()
 		return annotate("stopping metrics", scrape.Shutdown(last))
 	})
-	p.Log.Info("serving", "address", listeners[0].Addr().String(), "health", listeners[1].Addr().String(), "metrics", listeners[2].Addr().String())
+	at := listeners.addresses()
+	p.Log.Info("serving", "address", at.Service, "health", at.Health, "metrics", at.Metrics)
 	p.Events.Add(Event{Kind: KindLifecycle, Subject: cfg.Service, Detail: "serving"})
 	if cfg.Ready != nil {
-		cfg.Ready(Addresses{listeners[0].Addr().String(), listeners[1].Addr().String(), listeners[2].Addr().String()})
+		cfg.Ready(at)
 	}
 	return p.group.Wait()
 }
@@ -205,6 +223,6 @@ func (p *Process) close() error {
 // MetricsHandler serves /metrics in the OpenMetrics format, because only that has exemplars.
 func MetricsHandler(m *Metrics) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{EnableOpenMetrics: true, Registry: m.Registry}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true, Registry: m.Registerer}))
 	return mux
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/tap"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
@@ -39,7 +40,12 @@ type ServerConfig struct {
 	Tracing trace.TracerProvider
 	// Log receives log records. Default: slog.Default().
 	Log *slog.Logger
-	// Options are applied last.
+	// NoReflection switches server reflection off.
+	NoReflection bool
+	// Tap is called with the headers of each call, unless its caller was refused; see grpc.InTapHandle. That option cannot be in Options: gRPC panics if
+	// it is set twice, and a server with an Identity sets it.
+	Tap tap.ServerInHandle
+	// Options are applied last. An interceptor among them runs inside those of this package.
 	Options []grpc.ServerOption
 
 	// random is replaced by tests.
@@ -64,7 +70,7 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	return c
 }
 
-// Server returns a server with reflection and the health service. The caller registers services and calls Serve.
+// Server returns a server with the health service and, unless it is switched off, reflection. The caller registers services and calls Serve.
 func Server(cfg ServerConfig) *grpc.Server {
 	s, _ := governedServer(cfg)
 	return s
@@ -83,17 +89,17 @@ func governedServer(cfg ServerConfig) (*grpc.Server, *server) {
 		grpc.ChainUnaryInterceptor(governed.unary),
 		grpc.ChainStreamInterceptor(governed.streaming),
 	}, tuningOf(cfg.Policy.Rules().Tuning()).server(cfg.MaxAge, cfg.MaxAgeGrace)...)
+	// Without certificates no caller has an identity, and gRPC allocates something for each tap.
+	if cfg.Identity != nil || cfg.Tap != nil {
+		options = append(options, grpc.InTapHandle(governed.onHeaders))
+	}
 	s := grpc.NewServer(append(options, cfg.Options...)...)
 	healthv1.RegisterHealthServer(s, cfg.Health)
-	reflection.Register(s)
+	if !cfg.NoReflection {
+		reflection.Register(s)
+	}
 	// With the first call, because services are registered until then.
-	governed.registered = sync.OnceValue(func() map[string]bool {
-		all := map[string]bool{}
-		for _, method := range servedMethods(s) {
-			all[method] = true
-		}
-		return all
-	})
+	governed.registered = sync.OnceValue(func() map[string]string { return servedMethods(s) })
 	return s, governed
 }
 

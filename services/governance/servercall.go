@@ -13,6 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -33,8 +34,8 @@ type server struct {
 	methods     oncemap.Map[string, *serverMethod]
 	// rates are the limits of all calls together.
 	rates serverRates
-	// registered returns the methods of the server; nil means that every method is registered.
-	registered func() map[string]bool
+	// registered returns the kind of each method of the server; nil means that every method is registered.
+	registered func() map[string]string
 	// unknown has the methods that are not registered, by what applies to them.
 	unknown oncemap.Map[string, *serverMethod]
 }
@@ -62,6 +63,8 @@ type serverCall struct {
 	// counted means that the bulkhead counts the call.
 	counted bool
 	permit  limit.Permit
+	// priority is that of the method, unless the caller has chosen another one.
+	priority policyv1.Priority
 }
 
 func (s *server) begin(ctx context.Context, fullMethod, kind string) *serverCall {
@@ -69,7 +72,7 @@ func (s *server) begin(ctx context.Context, fullMethod, kind string) *serverCall
 	m := s.method(rules, fullMethod, kind)
 	c := &serverCall{serverRuled: s.rule(rules, m, name), server: s, method: m, name: name, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
-	c.ctx, c.span = ctx, noSpan
+	c.ctx, c.span, c.priority = ctx, noSpan, c.rule.Priority
 	if !c.rule.Exempt {
 		c.ctx, c.span = s.tracer.server(ctx, m.span)
 	}

@@ -53,7 +53,7 @@ func (s *server) method(rules *policy.Rules, fullMethod, kind string) *serverMet
 		return m
 	}
 	name := bareMethod(fullMethod)
-	if s.registered != nil && !s.registered()[name] {
+	if s.registered != nil && s.registered()[name] == "" {
 		return s.unknown.Of(rules.Matching(name), func(string) *serverMethod { return s.newMethod(unknownMethod, kind) })
 	}
 	return s.methods.Of(fullMethod, func(string) *serverMethod { return s.newMethod(name, kind) })

@@ -3,6 +3,7 @@ package governance
 import (
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
@@ -13,8 +14,12 @@ import (
 // verdict returns what a call, with all of its attempts, says about the callee.
 func (c *clientCall) verdict(err error, took time.Duration) (breaker.Verdict, codes.Code) {
 	code := rpccode.Of(err)
-	if c.attempts.Load() > 1 {
-		// Earlier attempts and the waits in between say nothing about the speed of the callee.
+	if attempts := c.attempts.Load(); attempts > 1 || c.waits {
+		if attempts == 0 && code == codes.DeadlineExceeded {
+			// The caller has chosen to wait, and its call was not sent.
+			return breaker.Neutral, code
+		}
+		// Earlier attempts and the waits before an attempt say nothing about the speed of the callee.
 		took = time.Duration(c.lastTook.Load())
 	}
 	if c.slowAfter > 0 && took > c.slowAfter {
@@ -75,4 +80,14 @@ func (c *clientCall) answered() {
 	if c.admitted && c.stream && !c.counted.Load() && c.counted.CompareAndSwap(false, true) {
 		c.method.breaker.Count(c.ticket, breaker.Success, codes.OK)
 	}
+}
+
+// waitsForReady reports whether a call has the option grpc.WaitForReady.
+func waitsForReady(opts []grpc.CallOption) (waits bool) {
+	for _, o := range opts {
+		if f, ok := o.(grpc.FailFastCallOption); ok {
+			waits = !f.FailFast
+		}
+	}
+	return waits
 }

@@ -26,6 +26,7 @@ var sides = map[protoreflect.Name][]Side{
 	"health_check": {Client}, "tuning": {Server, Client},
 
 	"rate": {Server}, "bulkhead": {Server}, "server_deadline": {Server}, "priority": {Server}, "shed_group": {Server}, "callers": {Server},
+	"caller_priority": {Server},
 	"deadline": {Client}, "breaker": {Client}, "retry": {Client}, "hedge": {Client}, "fallback": {Client},
 }
 
@@ -54,7 +55,7 @@ func index(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
 
 func serverRule(m *policyv1.MethodPolicy, pods int) *policyv1.ServerRule {
 	r := &policyv1.ServerRule{Method: m.GetMethod(), Deadline: m.GetServerDeadline(), Bulkhead: m.GetBulkhead(), Priority: m.GetPriority(),
-		Callers: m.GetCallers(), ShedGroup: m.GetShedGroup()}
+		Callers: m.GetCallers(), ShedGroup: m.GetShedGroup(), CallerPriority: m.GetCallerPriority()}
 	if m.GetRate() != nil {
 		r.Rate = &policyv1.RateLimits{}
 		for _, l := range m.GetRate().GetLimits() {

@@ -106,6 +106,9 @@ func (c *checker) server(at string, r *policyv1.ServerRule) {
 		c.not(d.GetRequired(), d.GetNone() || d.GetStreamNone(), at+"deadline.required", "none or streamNone")
 	}
 	c.rates(at+"rate.", r.GetRate())
+	if p := r.GetCallerPriority(); p != nil {
+		c.not(p.GetDisabled(), p.GetMax() != policyv1.Priority_PRIORITY_UNSPECIFIED, at+"callerPriority.disabled", "max")
+	}
 	for i, a := range r.GetCallers().GetAllow() {
 		field := fmt.Sprintf("%scallers.allow[%d]", at, i)
 		c.pattern(field, a)

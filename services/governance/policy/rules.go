@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -17,9 +18,11 @@ type Rules struct {
 	// pod is the name of the pod, for faults that affect only some.
 	pod string
 	// exempt has the patterns of methods that are exempt in addition to health and callersOnly.
-	exempt  []string
-	servers oncemap.Map[string, *ServerRule]
-	clients oncemap.Map[edge, *ClientRule]
+	exempt []string
+	// limitsCallers means that a rule has a list of callers.
+	limitsCallers bool
+	servers       oncemap.Map[string, *ServerRule]
+	clients       oncemap.Map[edge, *ClientRule]
 }
 
 // edge is a method of a callee.
@@ -39,6 +42,8 @@ type ServerRule struct {
 	Limits []*policyv1.RateLimit
 	// Priority is the share of the adaptive limit that the method may use.
 	Priority policyv1.Priority
+	// MaxPriority is the highest priority that a caller may choose for a call; unspecified means that its choice is ignored.
+	MaxPriority policyv1.Priority
 	// ShedGroup is the group of methods with which it shares that limit; empty means none.
 	ShedGroup string
 	// Exempt methods are health, reflection and control. Nothing here applies to them, except lists of callers to some.
@@ -81,8 +86,12 @@ type ClientRule struct {
 }
 
 func compile(p *policyv1.EffectivePolicy, pod string, exempt ...string) *Rules {
-	return &Rules{source: p, pod: pod, exempt: exempt}
+	return &Rules{source: p, pod: pod, exempt: exempt,
+		limitsCallers: slices.ContainsFunc(p.GetServer(), func(r *policyv1.ServerRule) bool { return r.GetCallers() != nil })}
 }
+
+// LimitsCallers reports whether there is a list of callers for any method.
+func (r *Rules) LimitsCallers() bool { return r.limitsCallers }
 
 // Server returns the rule for a served method, given as package.Service/Method.
 func (r *Rules) Server(method string) *ServerRule { return r.servers.Of(method, r.serverRule) }
@@ -110,6 +119,7 @@ func (r *Rules) serverRule(method string) *ServerRule {
 	if s.Exempt {
 		return s
 	}
+	var chosen *policyv1.CallerPriority
 	for _, rule := range r.source.GetServer() {
 		if !pattern.Matches(rule.GetMethod(), method) {
 			continue
@@ -138,6 +148,13 @@ func (r *Rules) serverRule(method string) *ServerRule {
 		if g := rule.GetShedGroup(); g != "" {
 			s.ShedGroup = g
 		}
+		if c := rule.GetCallerPriority(); c != nil {
+			chosen = c
+		}
+	}
+	if chosen != nil && !chosen.GetDisabled() {
+		// A caller that chooses nothing has the priority of the method.
+		s.MaxPriority = max(s.Priority, chosen.GetMax())
 	}
 	s.Faults = fault.ForMethod(r.source.GetServerFaults(), r.pod, "", method)
 	return s

@@ -215,9 +215,11 @@ type ServerRule struct {
 	Callers  *Callers               `protobuf:"bytes,6,opt,name=callers,proto3" json:"callers,omitempty"`
 	// Methods of one group share an adaptive limit, of which their priorities are shares. Put methods together that do similar work: a slow one among
 	// fast ones looks like an overload. Empty means that the method has a limit of its own.
-	ShedGroup     string `protobuf:"bytes,7,opt,name=shed_group,json=shedGroup,proto3" json:"shed_group,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ShedGroup string `protobuf:"bytes,7,opt,name=shed_group,json=shedGroup,proto3" json:"shed_group,omitempty"`
+	// Lets callers choose the priority of their calls. Without this part, their choice is ignored, and not passed on.
+	CallerPriority *CallerPriority `protobuf:"bytes,8,opt,name=caller_priority,json=callerPriority,proto3" json:"caller_priority,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ServerRule) Reset() {
@@ -297,6 +299,13 @@ func (x *ServerRule) GetShedGroup() string {
 		return x.ShedGroup
 	}
 	return ""
+}
+
+func (x *ServerRule) GetCallerPriority() *CallerPriority {
+	if x != nil {
+		return x.CallerPriority
+	}
+	return nil
 }
 
 type ServerDeadline struct {
@@ -681,6 +690,63 @@ func (x *LeakyBucket) GetQueue() uint32 {
 	return 0
 }
 
+// CallerPriority lets a caller choose the priority of a call, by the header x-priority: low, normal, high or critical. A call without it has the
+// priority of the method. The calls that the handler makes for this call carry its priority in the same header.
+type CallerPriority struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The highest priority that a caller may choose; a higher one counts as this one. The priority of the method, so that a caller can lower the priority
+	// of a call, but not raise it; a lower one has no effect.
+	Max Priority `protobuf:"varint,1,opt,name=max,proto3,enum=policy.v1.Priority" json:"max,omitempty"`
+	// The choice of the caller is ignored, and not passed on, as without this part.
+	Disabled      bool `protobuf:"varint,2,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallerPriority) Reset() {
+	*x = CallerPriority{}
+	mi := &file_policy_v1_policy_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallerPriority) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallerPriority) ProtoMessage() {}
+
+func (x *CallerPriority) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallerPriority.ProtoReflect.Descriptor instead.
+func (*CallerPriority) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CallerPriority) GetMax() Priority {
+	if x != nil {
+		return x.Max
+	}
+	return Priority_PRIORITY_UNSPECIFIED
+}
+
+func (x *CallerPriority) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
 type Callers struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// SPIFFE identities, where * and ? match any characters except a slash: spiffe://sandbox.local/ns/shop/sa/*. Other callers are refused.
@@ -691,7 +757,7 @@ type Callers struct {
 
 func (x *Callers) Reset() {
 	*x = Callers{}
-	mi := &file_policy_v1_policy_proto_msgTypes[8]
+	mi := &file_policy_v1_policy_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -703,7 +769,7 @@ func (x *Callers) String() string {
 func (*Callers) ProtoMessage() {}
 
 func (x *Callers) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[8]
+	mi := &file_policy_v1_policy_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -716,7 +782,7 @@ func (x *Callers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Callers.ProtoReflect.Descriptor instead.
 func (*Callers) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{8}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Callers) GetAllow() []string {
@@ -740,7 +806,7 @@ type Shed struct {
 
 func (x *Shed) Reset() {
 	*x = Shed{}
-	mi := &file_policy_v1_policy_proto_msgTypes[9]
+	mi := &file_policy_v1_policy_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -752,7 +818,7 @@ func (x *Shed) String() string {
 func (*Shed) ProtoMessage() {}
 
 func (x *Shed) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[9]
+	mi := &file_policy_v1_policy_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -765,7 +831,7 @@ func (x *Shed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shed.ProtoReflect.Descriptor instead.
 func (*Shed) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{9}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Shed) GetMinLimit() uint32 {
@@ -805,7 +871,7 @@ type ClientRule struct {
 
 func (x *ClientRule) Reset() {
 	*x = ClientRule{}
-	mi := &file_policy_v1_policy_proto_msgTypes[10]
+	mi := &file_policy_v1_policy_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +883,7 @@ func (x *ClientRule) String() string {
 func (*ClientRule) ProtoMessage() {}
 
 func (x *ClientRule) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[10]
+	mi := &file_policy_v1_policy_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +896,7 @@ func (x *ClientRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientRule.ProtoReflect.Descriptor instead.
 func (*ClientRule) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{10}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ClientRule) GetCallee() string {
@@ -898,7 +964,7 @@ type ClientDeadline struct {
 
 func (x *ClientDeadline) Reset() {
 	*x = ClientDeadline{}
-	mi := &file_policy_v1_policy_proto_msgTypes[11]
+	mi := &file_policy_v1_policy_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -910,7 +976,7 @@ func (x *ClientDeadline) String() string {
 func (*ClientDeadline) ProtoMessage() {}
 
 func (x *ClientDeadline) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[11]
+	mi := &file_policy_v1_policy_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -923,7 +989,7 @@ func (x *ClientDeadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientDeadline.ProtoReflect.Descriptor instead.
 func (*ClientDeadline) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{11}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ClientDeadline) GetTimeout() *durationpb.Duration {
@@ -980,7 +1046,7 @@ type Breaker struct {
 
 func (x *Breaker) Reset() {
 	*x = Breaker{}
-	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	mi := &file_policy_v1_policy_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -992,7 +1058,7 @@ func (x *Breaker) String() string {
 func (*Breaker) ProtoMessage() {}
 
 func (x *Breaker) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	mi := &file_policy_v1_policy_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1005,7 +1071,7 @@ func (x *Breaker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Breaker.ProtoReflect.Descriptor instead.
 func (*Breaker) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{12}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Breaker) GetDisabled() bool {
@@ -1092,7 +1158,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_policy_v1_policy_proto_msgTypes[13]
+	mi := &file_policy_v1_policy_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1170,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[13]
+	mi := &file_policy_v1_policy_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1183,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{13}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Retry) GetIdempotent() bool {
@@ -1185,7 +1251,7 @@ type Hedge struct {
 
 func (x *Hedge) Reset() {
 	*x = Hedge{}
-	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	mi := &file_policy_v1_policy_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1197,7 +1263,7 @@ func (x *Hedge) String() string {
 func (*Hedge) ProtoMessage() {}
 
 func (x *Hedge) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	mi := &file_policy_v1_policy_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1210,7 +1276,7 @@ func (x *Hedge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hedge.ProtoReflect.Descriptor instead.
 func (*Hedge) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{14}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Hedge) GetIdempotent() bool {
@@ -1244,7 +1310,7 @@ type Fallback struct {
 
 func (x *Fallback) Reset() {
 	*x = Fallback{}
-	mi := &file_policy_v1_policy_proto_msgTypes[15]
+	mi := &file_policy_v1_policy_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1256,7 +1322,7 @@ func (x *Fallback) String() string {
 func (*Fallback) ProtoMessage() {}
 
 func (x *Fallback) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[15]
+	mi := &file_policy_v1_policy_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1269,7 +1335,7 @@ func (x *Fallback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fallback.ProtoReflect.Descriptor instead.
 func (*Fallback) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{15}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Fallback) GetDisabled() bool {
@@ -1294,7 +1360,7 @@ type Connection struct {
 
 func (x *Connection) Reset() {
 	*x = Connection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[16]
+	mi := &file_policy_v1_policy_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1306,7 +1372,7 @@ func (x *Connection) String() string {
 func (*Connection) ProtoMessage() {}
 
 func (x *Connection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[16]
+	mi := &file_policy_v1_policy_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1319,7 +1385,7 @@ func (x *Connection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connection.ProtoReflect.Descriptor instead.
 func (*Connection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{16}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Connection) GetCallee() string {
@@ -1385,7 +1451,7 @@ type OutlierEjection struct {
 
 func (x *OutlierEjection) Reset() {
 	*x = OutlierEjection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	mi := &file_policy_v1_policy_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1397,7 +1463,7 @@ func (x *OutlierEjection) String() string {
 func (*OutlierEjection) ProtoMessage() {}
 
 func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	mi := &file_policy_v1_policy_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1410,7 +1476,7 @@ func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutlierEjection.ProtoReflect.Descriptor instead.
 func (*OutlierEjection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{17}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *OutlierEjection) GetDisabled() bool {
@@ -1466,7 +1532,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1478,7 +1544,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1491,7 +1557,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{18}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HealthCheck) GetDisabled() bool {
@@ -1517,7 +1583,7 @@ type RetryBudget struct {
 
 func (x *RetryBudget) Reset() {
 	*x = RetryBudget{}
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1595,7 @@ func (x *RetryBudget) String() string {
 func (*RetryBudget) ProtoMessage() {}
 
 func (x *RetryBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1608,7 @@ func (x *RetryBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryBudget.ProtoReflect.Descriptor instead.
 func (*RetryBudget) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RetryBudget) GetMaxTokens() uint32 {
@@ -1588,7 +1654,7 @@ type Tuning struct {
 
 func (x *Tuning) Reset() {
 	*x = Tuning{}
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1600,7 +1666,7 @@ func (x *Tuning) String() string {
 func (*Tuning) ProtoMessage() {}
 
 func (x *Tuning) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1613,7 +1679,7 @@ func (x *Tuning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tuning.ProtoReflect.Descriptor instead.
 func (*Tuning) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Tuning) GetMaxMessageBytes() uint32 {
@@ -1697,7 +1763,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1709,7 +1775,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1722,7 +1788,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Fault) GetName() string {
@@ -1871,7 +1937,7 @@ type Delay struct {
 
 func (x *Delay) Reset() {
 	*x = Delay{}
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1883,7 +1949,7 @@ func (x *Delay) String() string {
 func (*Delay) ProtoMessage() {}
 
 func (x *Delay) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1896,7 +1962,7 @@ func (x *Delay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delay.ProtoReflect.Descriptor instead.
 func (*Delay) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Delay) GetFixed() *durationpb.Duration {
@@ -1925,7 +1991,7 @@ type Abort struct {
 
 func (x *Abort) Reset() {
 	*x = Abort{}
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1937,7 +2003,7 @@ func (x *Abort) String() string {
 func (*Abort) ProtoMessage() {}
 
 func (x *Abort) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1950,7 +2016,7 @@ func (x *Abort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abort.ProtoReflect.Descriptor instead.
 func (*Abort) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Abort) GetCode() string {
@@ -1976,7 +2042,7 @@ type Hang struct {
 
 func (x *Hang) Reset() {
 	*x = Hang{}
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1988,7 +2054,7 @@ func (x *Hang) String() string {
 func (*Hang) ProtoMessage() {}
 
 func (x *Hang) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2001,7 +2067,7 @@ func (x *Hang) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hang.ProtoReflect.Descriptor instead.
 func (*Hang) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
 }
 
 // Cut ends a stream with UNAVAILABLE after this many messages in both directions together; the answer of a unary call is lost.
@@ -2014,7 +2080,7 @@ type Cut struct {
 
 func (x *Cut) Reset() {
 	*x = Cut{}
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2026,7 +2092,7 @@ func (x *Cut) String() string {
 func (*Cut) ProtoMessage() {}
 
 func (x *Cut) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2039,7 +2105,7 @@ func (x *Cut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cut.ProtoReflect.Descriptor instead.
 func (*Cut) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Cut) GetAfterMessages() uint32 {
@@ -2063,7 +2129,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\rclient_faults\x18\x06 \x03(\v2\x10.policy.v1.FaultR\fclientFaults\x127\n" +
 	"\vconnections\x18\a \x03(\v2\x15.policy.v1.ConnectionR\vconnections\x12)\n" +
 	"\x06tuning\x18\b \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12)\n" +
-	"\x04rate\x18\t \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\"\xb5\x02\n" +
+	"\x04rate\x18\t \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\"\xf9\x02\n" +
 	"\n" +
 	"ServerRule\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x125\n" +
@@ -2073,7 +2139,8 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\bpriority\x18\x05 \x01(\x0e2\x13.policy.v1.PriorityR\bpriority\x12,\n" +
 	"\acallers\x18\x06 \x01(\v2\x12.policy.v1.CallersR\acallers\x12\x1d\n" +
 	"\n" +
-	"shed_group\x18\a \x01(\tR\tshedGroup\"\x8b\x02\n" +
+	"shed_group\x18\a \x01(\tR\tshedGroup\x12B\n" +
+	"\x0fcaller_priority\x18\b \x01(\v2\x19.policy.v1.CallerPriorityR\x0ecallerPriority\"\x8b\x02\n" +
 	"\x0eServerDeadline\x12\x1a\n" +
 	"\brequired\x18\x01 \x01(\bR\brequired\x123\n" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x121\n" +
@@ -2099,7 +2166,10 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x06_burst\"7\n" +
 	"\vLeakyBucket\x12\x12\n" +
 	"\x04rate\x18\x01 \x01(\x01R\x04rate\x12\x14\n" +
-	"\x05queue\x18\x02 \x01(\rR\x05queue\"\x1f\n" +
+	"\x05queue\x18\x02 \x01(\rR\x05queue\"S\n" +
+	"\x0eCallerPriority\x12%\n" +
+	"\x03max\x18\x01 \x01(\x0e2\x13.policy.v1.PriorityR\x03max\x12\x1a\n" +
+	"\bdisabled\x18\x02 \x01(\bR\bdisabled\"\x1f\n" +
 	"\aCallers\x12\x14\n" +
 	"\x05allow\x18\x01 \x03(\tR\x05allow\"\xa2\x01\n" +
 	"\x04Shed\x12 \n" +
@@ -2258,7 +2328,7 @@ func file_policy_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_policy_v1_policy_proto_goTypes = []any{
 	(Priority)(0),               // 0: policy.v1.Priority
 	(*EffectivePolicy)(nil),     // 1: policy.v1.EffectivePolicy
@@ -2269,83 +2339,86 @@ var file_policy_v1_policy_proto_goTypes = []any{
 	(*RateLimit)(nil),           // 6: policy.v1.RateLimit
 	(*TokenBucket)(nil),         // 7: policy.v1.TokenBucket
 	(*LeakyBucket)(nil),         // 8: policy.v1.LeakyBucket
-	(*Callers)(nil),             // 9: policy.v1.Callers
-	(*Shed)(nil),                // 10: policy.v1.Shed
-	(*ClientRule)(nil),          // 11: policy.v1.ClientRule
-	(*ClientDeadline)(nil),      // 12: policy.v1.ClientDeadline
-	(*Breaker)(nil),             // 13: policy.v1.Breaker
-	(*Retry)(nil),               // 14: policy.v1.Retry
-	(*Hedge)(nil),               // 15: policy.v1.Hedge
-	(*Fallback)(nil),            // 16: policy.v1.Fallback
-	(*Connection)(nil),          // 17: policy.v1.Connection
-	(*OutlierEjection)(nil),     // 18: policy.v1.OutlierEjection
-	(*HealthCheck)(nil),         // 19: policy.v1.HealthCheck
-	(*RetryBudget)(nil),         // 20: policy.v1.RetryBudget
-	(*Tuning)(nil),              // 21: policy.v1.Tuning
-	(*Fault)(nil),               // 22: policy.v1.Fault
-	(*Delay)(nil),               // 23: policy.v1.Delay
-	(*Abort)(nil),               // 24: policy.v1.Abort
-	(*Hang)(nil),                // 25: policy.v1.Hang
-	(*Cut)(nil),                 // 26: policy.v1.Cut
-	nil,                         // 27: policy.v1.Fault.MetadataEntry
-	(*durationpb.Duration)(nil), // 28: google.protobuf.Duration
+	(*CallerPriority)(nil),      // 9: policy.v1.CallerPriority
+	(*Callers)(nil),             // 10: policy.v1.Callers
+	(*Shed)(nil),                // 11: policy.v1.Shed
+	(*ClientRule)(nil),          // 12: policy.v1.ClientRule
+	(*ClientDeadline)(nil),      // 13: policy.v1.ClientDeadline
+	(*Breaker)(nil),             // 14: policy.v1.Breaker
+	(*Retry)(nil),               // 15: policy.v1.Retry
+	(*Hedge)(nil),               // 16: policy.v1.Hedge
+	(*Fallback)(nil),            // 17: policy.v1.Fallback
+	(*Connection)(nil),          // 18: policy.v1.Connection
+	(*OutlierEjection)(nil),     // 19: policy.v1.OutlierEjection
+	(*HealthCheck)(nil),         // 20: policy.v1.HealthCheck
+	(*RetryBudget)(nil),         // 21: policy.v1.RetryBudget
+	(*Tuning)(nil),              // 22: policy.v1.Tuning
+	(*Fault)(nil),               // 23: policy.v1.Fault
+	(*Delay)(nil),               // 24: policy.v1.Delay
+	(*Abort)(nil),               // 25: policy.v1.Abort
+	(*Hang)(nil),                // 26: policy.v1.Hang
+	(*Cut)(nil),                 // 27: policy.v1.Cut
+	nil,                         // 28: policy.v1.Fault.MetadataEntry
+	(*durationpb.Duration)(nil), // 29: google.protobuf.Duration
 }
 var file_policy_v1_policy_proto_depIdxs = []int32{
 	2,  // 0: policy.v1.EffectivePolicy.server:type_name -> policy.v1.ServerRule
-	11, // 1: policy.v1.EffectivePolicy.client:type_name -> policy.v1.ClientRule
-	10, // 2: policy.v1.EffectivePolicy.shed:type_name -> policy.v1.Shed
-	22, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
-	22, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
-	17, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
-	21, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
+	12, // 1: policy.v1.EffectivePolicy.client:type_name -> policy.v1.ClientRule
+	11, // 2: policy.v1.EffectivePolicy.shed:type_name -> policy.v1.Shed
+	23, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
+	23, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
+	18, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
+	22, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
 	5,  // 7: policy.v1.EffectivePolicy.rate:type_name -> policy.v1.RateLimits
 	3,  // 8: policy.v1.ServerRule.deadline:type_name -> policy.v1.ServerDeadline
 	4,  // 9: policy.v1.ServerRule.bulkhead:type_name -> policy.v1.Bulkhead
 	5,  // 10: policy.v1.ServerRule.rate:type_name -> policy.v1.RateLimits
 	0,  // 11: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
-	9,  // 12: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
-	28, // 13: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
-	28, // 14: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
-	28, // 15: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	6,  // 16: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
-	7,  // 17: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
-	8,  // 18: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
-	12, // 19: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
-	13, // 20: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
-	14, // 21: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
-	16, // 22: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
-	15, // 23: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
-	28, // 24: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
-	28, // 25: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	28, // 26: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
-	28, // 27: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
-	28, // 28: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
-	28, // 29: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	28, // 30: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	28, // 31: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
-	28, // 32: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
-	20, // 33: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
-	21, // 34: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
-	18, // 35: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
-	19, // 36: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
-	28, // 37: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
-	28, // 38: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
-	28, // 39: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	28, // 40: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	27, // 41: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
-	23, // 42: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	24, // 43: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	25, // 44: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	26, // 45: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	28, // 46: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
-	28, // 47: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
-	28, // 48: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	28, // 49: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	50, // [50:50] is the sub-list for method output_type
-	50, // [50:50] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	10, // 12: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
+	9,  // 13: policy.v1.ServerRule.caller_priority:type_name -> policy.v1.CallerPriority
+	29, // 14: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
+	29, // 15: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
+	29, // 16: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	6,  // 17: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
+	7,  // 18: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
+	8,  // 19: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
+	0,  // 20: policy.v1.CallerPriority.max:type_name -> policy.v1.Priority
+	13, // 21: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
+	14, // 22: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
+	15, // 23: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
+	17, // 24: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
+	16, // 25: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
+	29, // 26: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
+	29, // 27: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	29, // 28: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
+	29, // 29: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
+	29, // 30: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
+	29, // 31: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	29, // 32: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	29, // 33: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	29, // 34: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	21, // 35: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
+	22, // 36: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
+	19, // 37: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
+	20, // 38: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
+	29, // 39: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	29, // 40: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	29, // 41: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	29, // 42: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	28, // 43: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	24, // 44: policy.v1.Fault.delay:type_name -> policy.v1.Delay
+	25, // 45: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	26, // 46: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	27, // 47: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	29, // 48: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
+	29, // 49: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
+	29, // 50: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	29, // 51: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }
@@ -2358,15 +2431,15 @@ func file_policy_v1_policy_proto_init() {
 		(*RateLimit_LeakyBucket)(nil),
 	}
 	file_policy_v1_policy_proto_msgTypes[6].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[9].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[12].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[10].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[13].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[14].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[16].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[15].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[17].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[19].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[18].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[20].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[21].OneofWrappers = []any{
+	file_policy_v1_policy_proto_msgTypes[21].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[22].OneofWrappers = []any{
 		(*Fault_Delay)(nil),
 		(*Fault_Abort)(nil),
 		(*Fault_Hang)(nil),
@@ -2378,7 +2451,7 @@ func file_policy_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_policy_v1_policy_proto_rawDesc), len(file_policy_v1_policy_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -363,6 +363,8 @@ type MethodPolicy struct {
 	ShedGroup string `protobuf:"bytes,6,opt,name=shed_group,json=shedGroup,proto3" json:"shed_group,omitempty"`
 	// Where calls are received: who may call.
 	Callers *Callers `protobuf:"bytes,7,opt,name=callers,proto3" json:"callers,omitempty"`
+	// Where calls are received: whether callers choose the priority of their calls.
+	CallerPriority *CallerPriority `protobuf:"bytes,13,opt,name=caller_priority,json=callerPriority,proto3" json:"caller_priority,omitempty"`
 	// Where calls are made: the deadline.
 	Deadline *ClientDeadline `protobuf:"bytes,8,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// Where calls are made: the circuit breaker.
@@ -452,6 +454,13 @@ func (x *MethodPolicy) GetShedGroup() string {
 func (x *MethodPolicy) GetCallers() *Callers {
 	if x != nil {
 		return x.Callers
+	}
+	return nil
+}
+
+func (x *MethodPolicy) GetCallerPriority() *CallerPriority {
+	if x != nil {
+		return x.CallerPriority
 	}
 	return nil
 }
@@ -854,7 +863,7 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\fmatch_labels\x18\x01 \x03(\v2,.policy.v1.WorkloadSelector.MatchLabelsEntryR\vmatchLabels\x1a>\n" +
 	"\x10MatchLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xad\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf1\x04\n" +
 	"\fMethodPolicy\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12,\n" +
 	"\x04rate\x18\x02 \x01(\v2\x18.policy.v1.WorkloadRatesR\x04rate\x12/\n" +
@@ -863,7 +872,8 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\bpriority\x18\x05 \x01(\x0e2\x13.policy.v1.PriorityR\bpriority\x12\x1d\n" +
 	"\n" +
 	"shed_group\x18\x06 \x01(\tR\tshedGroup\x12,\n" +
-	"\acallers\x18\a \x01(\v2\x12.policy.v1.CallersR\acallers\x125\n" +
+	"\acallers\x18\a \x01(\v2\x12.policy.v1.CallersR\acallers\x12B\n" +
+	"\x0fcaller_priority\x18\r \x01(\v2\x19.policy.v1.CallerPriorityR\x0ecallerPriority\x125\n" +
 	"\bdeadline\x18\b \x01(\v2\x19.policy.v1.ClientDeadlineR\bdeadline\x12,\n" +
 	"\abreaker\x18\t \x01(\v2\x12.policy.v1.BreakerR\abreaker\x12&\n" +
 	"\x05retry\x18\n" +
@@ -947,17 +957,18 @@ var file_policy_v1_traffic_proto_goTypes = []any{
 	(*ServerDeadline)(nil),       // 18: policy.v1.ServerDeadline
 	(Priority)(0),                // 19: policy.v1.Priority
 	(*Callers)(nil),              // 20: policy.v1.Callers
-	(*ClientDeadline)(nil),       // 21: policy.v1.ClientDeadline
-	(*Breaker)(nil),              // 22: policy.v1.Breaker
-	(*Retry)(nil),                // 23: policy.v1.Retry
-	(*Hedge)(nil),                // 24: policy.v1.Hedge
-	(*Fallback)(nil),             // 25: policy.v1.Fallback
-	(*RateLimit)(nil),            // 26: policy.v1.RateLimit
-	(*Delay)(nil),                // 27: policy.v1.Delay
-	(*Abort)(nil),                // 28: policy.v1.Abort
-	(*Hang)(nil),                 // 29: policy.v1.Hang
-	(*Cut)(nil),                  // 30: policy.v1.Cut
-	(*durationpb.Duration)(nil),  // 31: google.protobuf.Duration
+	(*CallerPriority)(nil),       // 21: policy.v1.CallerPriority
+	(*ClientDeadline)(nil),       // 22: policy.v1.ClientDeadline
+	(*Breaker)(nil),              // 23: policy.v1.Breaker
+	(*Retry)(nil),                // 24: policy.v1.Retry
+	(*Hedge)(nil),                // 25: policy.v1.Hedge
+	(*Fallback)(nil),             // 26: policy.v1.Fallback
+	(*RateLimit)(nil),            // 27: policy.v1.RateLimit
+	(*Delay)(nil),                // 28: policy.v1.Delay
+	(*Abort)(nil),                // 29: policy.v1.Abort
+	(*Hang)(nil),                 // 30: policy.v1.Hang
+	(*Cut)(nil),                  // 31: policy.v1.Cut
+	(*durationpb.Duration)(nil),  // 32: google.protobuf.Duration
 }
 var file_policy_v1_traffic_proto_depIdxs = []int32{
 	4,  // 0: policy.v1.TrafficPolicySpec.selector:type_name -> policy.v1.WorkloadSelector
@@ -974,28 +985,29 @@ var file_policy_v1_traffic_proto_depIdxs = []int32{
 	18, // 11: policy.v1.MethodPolicy.server_deadline:type_name -> policy.v1.ServerDeadline
 	19, // 12: policy.v1.MethodPolicy.priority:type_name -> policy.v1.Priority
 	20, // 13: policy.v1.MethodPolicy.callers:type_name -> policy.v1.Callers
-	21, // 14: policy.v1.MethodPolicy.deadline:type_name -> policy.v1.ClientDeadline
-	22, // 15: policy.v1.MethodPolicy.breaker:type_name -> policy.v1.Breaker
-	23, // 16: policy.v1.MethodPolicy.retry:type_name -> policy.v1.Retry
-	24, // 17: policy.v1.MethodPolicy.hedge:type_name -> policy.v1.Hedge
-	25, // 18: policy.v1.MethodPolicy.fallback:type_name -> policy.v1.Fallback
-	7,  // 19: policy.v1.WorkloadRates.limits:type_name -> policy.v1.WorkloadRate
-	0,  // 20: policy.v1.WorkloadRate.scope:type_name -> policy.v1.RateScope
-	26, // 21: policy.v1.WorkloadRate.limit:type_name -> policy.v1.RateLimit
-	2,  // 22: policy.v1.LoadBalancing.algorithm:type_name -> policy.v1.LoadBalancing.Algorithm
-	4,  // 23: policy.v1.FaultSpec.selector:type_name -> policy.v1.WorkloadSelector
-	1,  // 24: policy.v1.FaultSpec.side:type_name -> policy.v1.FaultSide
-	11, // 25: policy.v1.FaultSpec.metadata:type_name -> policy.v1.FaultSpec.MetadataEntry
-	27, // 26: policy.v1.FaultSpec.delay:type_name -> policy.v1.Delay
-	28, // 27: policy.v1.FaultSpec.abort:type_name -> policy.v1.Abort
-	29, // 28: policy.v1.FaultSpec.hang:type_name -> policy.v1.Hang
-	30, // 29: policy.v1.FaultSpec.cut:type_name -> policy.v1.Cut
-	31, // 30: policy.v1.FaultSpec.duration:type_name -> google.protobuf.Duration
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	21, // 14: policy.v1.MethodPolicy.caller_priority:type_name -> policy.v1.CallerPriority
+	22, // 15: policy.v1.MethodPolicy.deadline:type_name -> policy.v1.ClientDeadline
+	23, // 16: policy.v1.MethodPolicy.breaker:type_name -> policy.v1.Breaker
+	24, // 17: policy.v1.MethodPolicy.retry:type_name -> policy.v1.Retry
+	25, // 18: policy.v1.MethodPolicy.hedge:type_name -> policy.v1.Hedge
+	26, // 19: policy.v1.MethodPolicy.fallback:type_name -> policy.v1.Fallback
+	7,  // 20: policy.v1.WorkloadRates.limits:type_name -> policy.v1.WorkloadRate
+	0,  // 21: policy.v1.WorkloadRate.scope:type_name -> policy.v1.RateScope
+	27, // 22: policy.v1.WorkloadRate.limit:type_name -> policy.v1.RateLimit
+	2,  // 23: policy.v1.LoadBalancing.algorithm:type_name -> policy.v1.LoadBalancing.Algorithm
+	4,  // 24: policy.v1.FaultSpec.selector:type_name -> policy.v1.WorkloadSelector
+	1,  // 25: policy.v1.FaultSpec.side:type_name -> policy.v1.FaultSide
+	11, // 26: policy.v1.FaultSpec.metadata:type_name -> policy.v1.FaultSpec.MetadataEntry
+	28, // 27: policy.v1.FaultSpec.delay:type_name -> policy.v1.Delay
+	29, // 28: policy.v1.FaultSpec.abort:type_name -> policy.v1.Abort
+	30, // 29: policy.v1.FaultSpec.hang:type_name -> policy.v1.Hang
+	31, // 30: policy.v1.FaultSpec.cut:type_name -> policy.v1.Cut
+	32, // 31: policy.v1.FaultSpec.duration:type_name -> google.protobuf.Duration
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_traffic_proto_init() }
