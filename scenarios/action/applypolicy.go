@@ -8,7 +8,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
-	"github.com/grpc-sandbox/sandbox/services/control/compile"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
@@ -56,7 +55,7 @@ func (a applyPolicy) text() string {
 
 func (a applyPolicy) Validate() []grammar.Mistake {
 	s := &policyv1.TrafficPolicySpec{}
-	return mistakes(a.Spec, s, func() []policy.Problem { return compile.CheckPolicy(s) }, "selector")
+	return mistakes(a.Spec, s, func() []policy.Problem { return policy.Check(s) }, "selector")
 }
 
 func (a applyPolicy) Resolve(ctx context.Context, c Context) (Effect, error) {

@@ -58,7 +58,7 @@ func TestApplyPolicy_Mistakes(t *testing.T) {
 	for spec, want := range map[string]string{
 		`{"maxRequestsPerSecond":50}`:                                "",
 		`{"maxRequestsPerSecond":0}`:                                 "spec.maxRequestsPerSecond: must be",
-		`{"methods":[{"serverDeadline":{"timeout":"0s"}}]}`:          "spec.methods[0].serverDeadline.timeout: must be at least 1ms",
+		`{"methods":[{"serverDeadline":{"timeout":"0s"}}]}`:          "spec.methods[0].serverDeadline.timeout: must be from 1ms to 8760h",
 		`{"methods":[{"rate":{"limits":[{"limit":{}}]}}]}`:           "spec.methods[0].rate.limits[0].limit",
 		`{"methods":[{},{"retry":{"maxAttempts":3}}]}`:               "spec.methods[1].retry.idempotent: must be true",
 		`{"methods":[{"method":"nothing"}]}`:                         `spec.methods[0].method: "nothing" can match no method`,

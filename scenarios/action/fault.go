@@ -11,7 +11,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
-	"github.com/grpc-sandbox/sandbox/services/control/compile"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
@@ -93,7 +92,7 @@ func (a fault) Validate() []grammar.Mistake {
 		if checked.GetLeaseSeconds() == 0 {
 			checked.LeaseSeconds = faultLease
 		}
-		return compile.CheckFault(checked)
+		return policy.Check(checked)
 	}, "selector")
 }
 

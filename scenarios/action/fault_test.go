@@ -72,7 +72,7 @@ func TestFault_Mistakes(t *testing.T) {
 	t.Parallel()
 	for spec, want := range map[string]string{
 		`{"hang":{}}`:                              "",
-		`{"hang":{},"duration":"90m"}`:             "spec.duration: must be more than 0 and at most 1h",
+		`{"hang":{},"duration":"90m"}`:             "spec.duration: must be from 1ms to 1h",
 		`{"abort":{"code":"NOPE"}}`:                "spec.abort.code",
 		`{"abrot":{"code":"UNAVAILABLE"}}`:         "spec.abrot: is unknown",
 		`{}`:                                       "spec",

@@ -21,7 +21,7 @@ import (
 
 // linkedModules are the modules that a program with governance links, besides this one and gRPC. Each is a decision for every importer, so a new one is added here.
 var linkedModules = []string{
-	"github.com/beorn7/perks", "github.com/bits-and-blooms/bitset", "github.com/cenkalti/backoff/v5", "github.com/cespare/xxhash/v2",
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go", "github.com/beorn7/perks", "github.com/bits-and-blooms/bitset", "github.com/cenkalti/backoff/v5", "github.com/cespare/xxhash/v2",
 	"github.com/failsafe-go/failsafe-go", "github.com/go-logr/logr", "github.com/go-logr/stdr", "github.com/google/uuid",
 	"github.com/grpc-ecosystem/grpc-gateway/v2", "github.com/grpc-sandbox/sandbox", "github.com/hashicorp/golang-lru/v2",
 	"github.com/influxdata/tdigest", "github.com/munnerz/goautoneg", "github.com/pandatix/go-abnf", "github.com/prometheus/client_golang",

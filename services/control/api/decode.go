@@ -5,7 +5,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/grpc-sandbox/sandbox/services/control/compile"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
@@ -13,20 +12,20 @@ import (
 // Decode returns the specification of a policy. A *policy.Error names the fields that are wrong.
 func (p *TrafficPolicy) Decode() (*policyv1.TrafficPolicySpec, error) {
 	spec := &policyv1.TrafficPolicySpec{}
-	return spec, decode(p.Spec, spec, func() []policy.Problem { return compile.CheckPolicy(spec) })
+	return spec, decode(p.Spec, spec)
 }
 
 // Decode returns the specification of a fault. A *policy.Error names the fields that are wrong.
 func (f *Fault) Decode() (*policyv1.FaultSpec, error) {
 	spec := &policyv1.FaultSpec{}
-	return spec, decode(f.Spec, spec, func() []policy.Problem { return compile.CheckFault(spec) })
+	return spec, decode(f.Spec, spec)
 }
 
-func decode(text []byte, into proto.Message, check func() []policy.Problem) error {
+func decode(text []byte, into proto.Message) error {
 	if _, err := policy.Decode(text, into); err != nil {
 		return withoutLines(err)
 	}
-	if problems := check(); len(problems) > 0 {
+	if problems := policy.Check(into); len(problems) > 0 {
 		return &policy.Error{Problems: problems}
 	}
 	return nil

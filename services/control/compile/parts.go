@@ -27,7 +27,7 @@ var sides = map[protoreflect.Name][]Side{
 
 	"rate": {Server}, "bulkhead": {Server}, "server_deadline": {Server}, "priority": {Server}, "shed_group": {Server}, "callers": {Server},
 	"caller_priority": {Server},
-	"deadline": {Client}, "breaker": {Client}, "retry": {Client}, "hedge": {Client}, "fallback": {Client},
+	"deadline":        {Client}, "breaker": {Client}, "retry": {Client}, "hedge": {Client}, "fallback": {Client},
 }
 
 func isOn(side Side, name protoreflect.Name) bool {

@@ -3,9 +3,6 @@ package fault
 import (
 	"cmp"
 	"context"
-	"fmt"
-
-	"google.golang.org/grpc/codes"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
@@ -17,11 +14,6 @@ type abort struct{ err error }
 
 var abortKind = kind{
 	name: "abort",
-	check: func(p *policyv1.Fault, report Report) {
-		if code, known := rpccode.Named(p.GetAbort().GetCode()); !known || code == codes.OK {
-			report("abort.code", fmt.Sprintf("%q is not a gRPC error code", p.GetAbort().GetCode()), "UNAVAILABLE")
-		}
-	},
 	decode: func(p *policyv1.Fault) effect {
 		a, ok := p.GetKind().(*policyv1.Fault_Abort)
 		if !ok {

@@ -19,8 +19,7 @@ type Cut struct{ after int32 }
 const mostMessages = 1 << 30
 
 var cutKind = kind{
-	name:  "cut",
-	check: func(*policyv1.Fault, Report) {},
+	name: "cut",
 	decode: func(p *policyv1.Fault) effect {
 		c, ok := p.GetKind().(*policyv1.Fault_Cut)
 		if !ok {

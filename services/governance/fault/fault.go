@@ -1,5 +1,4 @@
-// Package fault injects the faults of a policy into calls. Each kind of fault is one file: its name, how it is checked and decoded, and what it
-// does to a call.
+// Package fault injects the faults of a policy into calls. Each kind of fault is one file: its name, how it is decoded, and what it does to a call.
 package fault
 
 import (
@@ -32,32 +31,11 @@ type effect interface {
 // kind is one kind of fault.
 type kind struct {
 	name string
-	// check reports the problems of a fault of this kind.
-	check func(p *policyv1.Fault, report Report)
 	// decode returns nil if the fault is of another kind.
 	decode func(p *policyv1.Fault) effect
 }
 
 func kinds() []kind { return []kind{delayKind, abortKind, hangKind, cutKind} }
-
-// Report is called for each problem of a fault: the field, what is wrong with it, and a value that would be accepted, or "". The field is empty
-// for a problem of the whole fault.
-type Report func(field, why, try string)
-
-// Check reports the problems of the part of a fault that depends on its kind.
-func Check(p *policyv1.Fault, report Report) {
-	for _, k := range kinds() {
-		if k.decode(p) != nil {
-			k.check(p, report)
-			return
-		}
-	}
-	var names []string
-	for _, k := range kinds() {
-		names = append(names, k.name)
-	}
-	report("", "has none of "+strings.Join(names[:len(names)-1], ", ")+" and "+names[len(names)-1], "")
-}
 
 // ForMethod returns the faults of a policy that apply to a method in a pod, in their order. callee is empty on the side of the server. A method without
 // faults has an empty list, which costs nothing.

@@ -12,8 +12,7 @@ import (
 type hang struct{}
 
 var hangKind = kind{
-	name:  "hang",
-	check: func(*policyv1.Fault, Report) {},
+	name: "hang",
 	decode: func(p *policyv1.Fault) effect {
 		if _, ok := p.GetKind().(*policyv1.Fault_Hang); !ok {
 			return nil

@@ -27,14 +27,14 @@ func Parse(text []byte) (*policyv1.EffectivePolicy, error) {
 	if err != nil {
 		return nil, err
 	}
-	if problems := check(p); len(problems) > 0 {
+	if problems := Check(p); len(problems) > 0 {
 		return nil, &Error{Problems: r.located(problems)}
 	}
 	return p, nil
 }
 
 // Decode reads YAML or JSON into a message of the policy's grammar, such as policyv1.TrafficPolicySpec, with the same rules as Parse. It does not
-// check values. locate sets the lines of problems that a later check finds.
+// check values, which Check does. locate sets the lines of problems that a later check finds.
 func Decode(text []byte, into proto.Message) (locate func([]Problem) []Problem, err error) {
 	r, err := read(text, into)
 	if err != nil {
@@ -200,6 +200,7 @@ func (r *reader) strings(m protoreflect.Map, n *yaml.Node, at string) {
 			r.wrong(value, at+"."+key.Value, "must be text")
 			continue
 		}
+		r.lines[at+"."+key.Value] = key.Line
 		m.Set(protoreflect.ValueOfString(key.Value).MapKey(), protoreflect.ValueOfString(value.Value))
 	}
 }

@@ -58,16 +58,16 @@ func TestParse_LineAndField(t *testing.T) {
 		{"a value of the wrong type", "client:\n- breaker: {minCalls: many}\n", `line 2: client[0].breaker.minCalls: "many" is not a whole number from 0`},
 		{"a number that does not fit", "client:\n- breaker: {minCalls: 4294967296}\n", "line 2: client[0].breaker.minCalls"},
 		{"a duration without a unit", "client:\n- deadline:\n    timeout: 5\n", `line 3: client[0].deadline.timeout: "5" is not a duration; try: 250ms`},
-		{"a negative duration", "client:\n- deadline:\n    timeout: -5s\n", "line 3: client[0].deadline.timeout: must be at least 1ms"},
-		{"a ratio above 1", "client:\n- breaker:\n    open: 1s\n    failureRatio: 25\n", "line 4: client[0].breaker.failureRatio: must be a share"},
+		{"a negative duration", "client:\n- deadline:\n    timeout: -5s\n", "line 3: client[0].deadline.timeout: must be from 1ms to 8760h"},
+		{"a ratio above 1", "client:\n- breaker:\n    open: 1s\n    failureRatio: 25\n", "line 4: client[0].breaker.failureRatio: must be above 0"},
 		{"not a number", "client: [{breaker: {failureRatio: .nan}}]", `line 1: client[0].breaker.failureRatio: ".nan" is not a number`},
-		{"NaN", "client: [{breaker: {failureRatio: NaN}}]", "line 1: client[0].breaker.failureRatio: must be a share"},
+		{"NaN", "client: [{breaker: {failureRatio: NaN}}]", "line 1: client[0].breaker.failureRatio: must be above 0"},
 		{"a broken pattern", "server:\n- method: 'user.v1.UserService/[a'\n", `line 2: server[0].method: "user.v1.UserService/[a" is not a pattern`},
 		{"a pattern that no method can match", "server:\n- method: GetUser\n", `line 2: server[0].method: "GetUser" can match no method`},
 		{"retries of a method that is not idempotent", "client:\n- retry:\n    maxAttempts: 3\n", "line 2: client[0].retry.idempotent: must be true"},
 		{"retries of an unsafe code", "client:\n- retry:\n    idempotent: true\n    maxAttempts: 3\n    codes: [UNAVAILABLE, INTERNAL]\n",
 			`line 5: client[0].retry.codes[1]: "INTERNAL" is not`},
-		{"more attempts than gRPC makes", "client: [{retry: {idempotent: true, maxAttempts: 6}}]", "client[0].retry.maxAttempts: must be from 2 to 5"},
+		{"more attempts than gRPC makes", "client: [{retry: {idempotent: true, maxAttempts: 6}}]", "client[0].retry.maxAttempts: must be from 1 to 5"},
 		{"a limit without an algorithm", "server:\n- rate:\n    limits:\n    - perCaller: true\n", "line 4: server[0].rate.limits[0]: has neither"},
 		{"a limit with two algorithms", "server:\n- rate:\n    limits:\n    - tokenBucket: {rate: 1}\n      leakyBucket: {rate: 1}\n",
 			"line 5: server[0].rate.limits[0].leakyBucket: cannot be together with tokenBucket"},
@@ -87,7 +87,7 @@ func TestParse_LineAndField(t *testing.T) {
 		{"broken YAML", "client:\n\t- x", "line 2: file:"},
 		{"two documents", "version: a\n---\nversion: b\n", "file: has more than one document"},
 		{"aliases", "server: &x [{method: '*/*'}]\nclient: *x\n", "line 2: client: is an alias"},
-		{"limits that contradict each other", "shed: {minLimit: 300}", "line 1: shed: needs minLimit <= initialLimit <= maxLimit, and they are 300, 300 and 200"},
+		{"limits that contradict each other", "shed: {minLimit: 300}", "line 1: shed: needs minLimit <= initialLimit <= maxLimit; their defaults are 1, 50 and 200"},
 		{"a window that gRPC ignores", "tuning: {streamWindowBytes: 1000}", "line 1: tuning.streamWindowBytes: must be from 65536"},
 		{"too much", strings.Repeat("#", maxBytes+1), "file: has 1048577 bytes"},
 		{"several mistakes", "client:\n- breaker: {failureRatio: 2}\n- breaker: {failureRatio: 3}\n", "line 3: client[1].breaker.failureRatio"},
@@ -138,7 +138,37 @@ func TestParse_EveryKindOfField(t *testing.T) {
 			}
 		}
 	}
-	look((&policyv1.EffectivePolicy{}).ProtoReflect().Descriptor())
+	for _, p := range []proto.Message{&policyv1.EffectivePolicy{}, &policyv1.TrafficPolicySpec{}, &policyv1.FaultSpec{}} {
+		look(p.ProtoReflect().Descriptor())
+	}
+}
+
+// Custom resources have the same text form as a file.
+func TestDecode_OtherMessages(t *testing.T) {
+	spec := &policyv1.TrafficPolicySpec{}
+	text := "selector: {matchLabels: {app: users}}\nmethods:\n- rate: {limits: [{scope: pod, limit: {tokenBucket: {rate: 5}}}]}\n  deadline: {timeout: 250ms}\n"
+	if _, err := Decode([]byte(text), spec); err != nil || Check(spec) != nil || spec.GetMethods()[0].GetRate().GetLimits()[0].GetScope() != policyv1.RateScope_RATE_SCOPE_POD {
+		t.Errorf("%v, %v", spec, err)
+	}
+	for text, want := range map[string]string{
+		"selector: {matchLabels: {a: b}}\nhang: {}":                                "line 1: duration: is missing: a fault without leaseSeconds must end by itself",
+		"selector: {matchLabels: {a: b}}\nhang: {}\nduration: 2h":                  "line 3: duration: must be from 1ms to 1h",
+		"hang: {}\nduration: 1m":                                                   "line 1: selector: is missing",
+		"selector: {matchLabels: {a: b}}\ncallee: x\nhang: {}\nduration: 1m":       "line 2: callee: must be empty",
+		"selector: {matchLabels: {a: b}}\nhang: {}\nleaseSeconds: 4":               "line 3: leaseSeconds: must be from 5 to 60",
+		"selector: {matchLabels: {}}\nhang: {}\nduration: 1m":                      "line 1: selector.matchLabels: is empty",
+		"selector: {matchLabels: {a: b}}\nduration: 1m\nmetadata:\n  '': a\nhang:": "line 4: metadata.: is empty",
+	} {
+		spec := &policyv1.FaultSpec{}
+		locate, err := Decode([]byte(text), spec)
+		if err != nil {
+			t.Error(text, err)
+			continue
+		}
+		if got := fmt.Sprint(locate(Check(spec))); !strings.Contains(got, want) {
+			t.Errorf("%s\ngot  %s\nwant %s", text, got, want)
+		}
+	}
 }
 
 func TestCompile_LastRuleWins(t *testing.T) {

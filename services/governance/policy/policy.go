@@ -74,7 +74,7 @@ func (p *Policy) replace(next *policyv1.EffectivePolicy, in func(*layers, *polic
 		next = &policyv1.EffectivePolicy{}
 	}
 	next = proto.CloneOf(next)
-	if problems := check(next); len(problems) > 0 {
+	if problems := Check(next); len(problems) > 0 {
 		err := &Error{Problems: problems}
 		p.keep(err)
 		return err

@@ -7,10 +7,14 @@
 // Package policy.v1 describes how governance treats the calls of a process. An unset field has the default that its comment ends with. A field that
 // is set to 0 has the value 0, which is an error where it makes no sense. What has a default can be switched off: by none or disabled, or by the 0
 // that the comment of the field mentions.
+//
+// The annotations are the rules for values. From them come the checks of governance and the schemas of custom resources. A rule in CEL whose id begins with
+// the name of a field, as in none.timeout, reports its problem at that field. An example is shown with a problem of its field.
 
 package policyv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -98,8 +102,9 @@ type EffectivePolicy struct {
 	Client []*ClientRule `protobuf:"bytes,3,rep,name=client,proto3" json:"client,omitempty"`
 	// Adaptive concurrency limit of each method or group of methods; none if unset.
 	Shed *Shed `protobuf:"bytes,4,opt,name=shed,proto3" json:"shed,omitempty"`
-	// Faults injected into received and into outgoing calls.
+	// Faults injected into received calls.
 	ServerFaults []*Fault `protobuf:"bytes,5,rep,name=server_faults,json=serverFaults,proto3" json:"server_faults,omitempty"`
+	// Faults injected into outgoing calls.
 	ClientFaults []*Fault `protobuf:"bytes,6,rep,name=client_faults,json=clientFaults,proto3" json:"client_faults,omitempty"`
 	// Outgoing connections by callee. For each part, the last entry applies that matches and has that part. Tuning is read when a connection is made;
 	// the other parts follow changes.
@@ -205,14 +210,16 @@ func (x *EffectivePolicy) GetRate() *RateLimits {
 	return nil
 }
 
+// ServerRule says how the calls of some methods are treated by their server.
 type ServerRule struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Method   string                 `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
-	Deadline *ServerDeadline        `protobuf:"bytes,2,opt,name=deadline,proto3" json:"deadline,omitempty"`
-	Bulkhead *Bulkhead              `protobuf:"bytes,3,opt,name=bulkhead,proto3" json:"bulkhead,omitempty"`
-	Rate     *RateLimits            `protobuf:"bytes,4,opt,name=rate,proto3" json:"rate,omitempty"`
-	Priority Priority               `protobuf:"varint,5,opt,name=priority,proto3,enum=policy.v1.Priority" json:"priority,omitempty"`
-	Callers  *Callers               `protobuf:"bytes,6,opt,name=callers,proto3" json:"callers,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The methods, package.Service/Method with * and ?; empty means every method.
+	Method   string          `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	Deadline *ServerDeadline `protobuf:"bytes,2,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	Bulkhead *Bulkhead       `protobuf:"bytes,3,opt,name=bulkhead,proto3" json:"bulkhead,omitempty"`
+	Rate     *RateLimits     `protobuf:"bytes,4,opt,name=rate,proto3" json:"rate,omitempty"`
+	Priority Priority        `protobuf:"varint,5,opt,name=priority,proto3,enum=policy.v1.Priority" json:"priority,omitempty"`
+	Callers  *Callers        `protobuf:"bytes,6,opt,name=callers,proto3" json:"callers,omitempty"`
 	// Methods of one group share an adaptive limit, of which their priorities are shares. Put methods together that do similar work: a slow one among
 	// fast ones looks like an overload. Empty means that the method has a limit of its own.
 	ShedGroup string `protobuf:"bytes,7,opt,name=shed_group,json=shedGroup,proto3" json:"shed_group,omitempty"`
@@ -308,6 +315,7 @@ func (x *ServerRule) GetCallerPriority() *CallerPriority {
 	return nil
 }
 
+// ServerDeadline limits how long a received call may take.
 type ServerDeadline struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Refuse a call without a deadline.
@@ -399,6 +407,7 @@ func (x *ServerDeadline) GetStreamNone() bool {
 	return false
 }
 
+// Bulkhead limits concurrent calls.
 type Bulkhead struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Concurrent calls per method; a stream counts while it lives. 0 means no limit.
@@ -444,6 +453,7 @@ func (x *Bulkhead) GetMaxConcurrent() uint32 {
 	return 0
 }
 
+// RateLimits are the limits of the rate of calls.
 type RateLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A call needs a token of every limit. An empty list removes the limits of earlier rules.
@@ -489,6 +499,7 @@ func (x *RateLimits) GetLimits() []*RateLimit {
 	return nil
 }
 
+// RateLimit is one limit of the rate of calls.
 type RateLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Each caller has its own bucket; otherwise all callers of the method share one. A caller is identified by its SPIFFE identity.
@@ -747,6 +758,7 @@ func (x *CallerPriority) GetDisabled() bool {
 	return false
 }
 
+// Callers says who may call.
 type Callers struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// SPIFFE identities, where * and ? match any characters except a slash: spiffe://sandbox.local/ns/shop/sa/*. Other callers are refused.
@@ -796,9 +808,11 @@ func (x *Callers) GetAllow() []string {
 // there are few, the limit is initial_limit: it is as large as the bursts that an idle server accepts.
 type Shed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Concurrent calls, at least 1; 1, 200 and 50.
-	MinLimit      *uint32 `protobuf:"varint,1,opt,name=min_limit,json=minLimit,proto3,oneof" json:"min_limit,omitempty"`
-	MaxLimit      *uint32 `protobuf:"varint,2,opt,name=max_limit,json=maxLimit,proto3,oneof" json:"max_limit,omitempty"`
+	// The lowest limit of concurrent calls, at least 1; 1.
+	MinLimit *uint32 `protobuf:"varint,1,opt,name=min_limit,json=minLimit,proto3,oneof" json:"min_limit,omitempty"`
+	// The highest limit of concurrent calls, at least 1; 200.
+	MaxLimit *uint32 `protobuf:"varint,2,opt,name=max_limit,json=maxLimit,proto3,oneof" json:"max_limit,omitempty"`
+	// The limit of concurrent calls at the start, at least 1; 50, or the nearest of the two others.
 	InitialLimit  *uint32 `protobuf:"varint,3,opt,name=initial_limit,json=initialLimit,proto3,oneof" json:"initial_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -855,10 +869,12 @@ func (x *Shed) GetInitialLimit() uint32 {
 	return 0
 }
 
+// ClientRule says how calls of some methods are made.
 type ClientRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The short name of the called service, with * and ?; empty means every service.
-	Callee        string          `protobuf:"bytes,1,opt,name=callee,proto3" json:"callee,omitempty"`
+	Callee string `protobuf:"bytes,1,opt,name=callee,proto3" json:"callee,omitempty"`
+	// The methods, package.Service/Method with * and ?; empty means every method.
 	Method        string          `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
 	Deadline      *ClientDeadline `protobuf:"bytes,3,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	Breaker       *Breaker        `protobuf:"bytes,4,opt,name=breaker,proto3" json:"breaker,omitempty"`
@@ -948,6 +964,7 @@ func (x *ClientRule) GetHedge() *Hedge {
 	return nil
 }
 
+// ClientDeadline limits how long an outgoing call may take.
 type ClientDeadline struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Deadline of a unary call that has none; 1s. A call that takes longer counts as failed for the breaker, even if its caller has more time.
@@ -1020,6 +1037,7 @@ func (x *ClientDeadline) GetStreamNone() bool {
 	return false
 }
 
+// Breaker stops calls to a callee of which too many fail.
 type Breaker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The breaker never opens. Its limit of concurrent calls is switched off by max_concurrent.
@@ -1137,6 +1155,7 @@ func (x *Breaker) GetMaxOpen() *durationpb.Duration {
 	return nil
 }
 
+// Retry repeats calls that failed.
 type Retry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// These methods can be called twice without harm. Required, because only the author of a method knows.
@@ -1145,11 +1164,12 @@ type Retry struct {
 	MaxAttempts uint32 `protobuf:"varint,2,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"`
 	// UNAVAILABLE, RESOURCE_EXHAUSTED or ABORTED; UNAVAILABLE if empty.
 	Codes []string `protobuf:"bytes,3,rep,name=codes,proto3" json:"codes,omitempty"`
-	// The wait before attempt n+1 is initial_backoff * multiplier^(n-1), at most max_backoff, with a random jitter of a fifth. The multiplier is at least
-	// 1; 50ms, 1s, 2.
+	// The wait before attempt n+1 is initial_backoff * multiplier^(n-1), at most max_backoff, with a random jitter of a fifth; 50ms.
 	InitialBackoff *durationpb.Duration `protobuf:"bytes,4,opt,name=initial_backoff,json=initialBackoff,proto3" json:"initial_backoff,omitempty"`
-	MaxBackoff     *durationpb.Duration `protobuf:"bytes,5,opt,name=max_backoff,json=maxBackoff,proto3" json:"max_backoff,omitempty"`
-	Multiplier     *float64             `protobuf:"fixed64,6,opt,name=multiplier,proto3,oneof" json:"multiplier,omitempty"`
+	// The longest wait between attempts; 1s.
+	MaxBackoff *durationpb.Duration `protobuf:"bytes,5,opt,name=max_backoff,json=maxBackoff,proto3" json:"max_backoff,omitempty"`
+	// How many times longer each wait is than the one before, from 1 to 100; 2.
+	Multiplier *float64 `protobuf:"fixed64,6,opt,name=multiplier,proto3,oneof" json:"multiplier,omitempty"`
 	// Time limit of each attempt, so that a replica that hangs leaves time for another one; none if unset.
 	PerTryTimeout *durationpb.Duration `protobuf:"bytes,7,opt,name=per_try_timeout,json=perTryTimeout,proto3" json:"per_try_timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1300,6 +1320,7 @@ func (x *Hedge) GetMaxAttempts() uint32 {
 	return 0
 }
 
+// Fallback is what a program answers instead of a callee that does not.
 type Fallback struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Do not use the fallback that the program has registered.
@@ -1345,10 +1366,12 @@ func (x *Fallback) GetDisabled() bool {
 	return false
 }
 
+// Connection says how a process is connected to a callee.
 type Connection struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Callee      string                 `protobuf:"bytes,1,opt,name=callee,proto3" json:"callee,omitempty"`
-	RetryBudget *RetryBudget           `protobuf:"bytes,2,opt,name=retry_budget,json=retryBudget,proto3" json:"retry_budget,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The short name of the called service, with * and ?; empty means every service.
+	Callee      string       `protobuf:"bytes,1,opt,name=callee,proto3" json:"callee,omitempty"`
+	RetryBudget *RetryBudget `protobuf:"bytes,2,opt,name=retry_budget,json=retryBudget,proto3" json:"retry_budget,omitempty"`
 	// Send each call to the replica with the fewest calls in flight among four random ones; otherwise round robin, which is the default.
 	LeastRequest    *bool            `protobuf:"varint,3,opt,name=least_request,json=leastRequest,proto3,oneof" json:"least_request,omitempty"`
 	Tuning          *Tuning          `protobuf:"bytes,4,opt,name=tuning,proto3" json:"tuning,omitempty"`
@@ -1440,9 +1463,10 @@ type OutlierEjection struct {
 	ConsecutiveFailures *uint32 `protobuf:"varint,2,opt,name=consecutive_failures,json=consecutiveFailures,proto3,oneof" json:"consecutive_failures,omitempty"`
 	// Share of the calls of the last second that failed, from which on a replica is ejected, if they are ten or more; 0.5.
 	FailureRatio *float64 `protobuf:"fixed64,3,opt,name=failure_ratio,json=failureRatio,proto3,oneof" json:"failure_ratio,omitempty"`
-	// How long a replica is ejected the first time. Each failed trial doubles it, up to max_ejection_time; 1s, 30s.
+	// How long a replica is ejected the first time. Each failed trial doubles it, up to max_ejection_time; 1s.
 	BaseEjectionTime *durationpb.Duration `protobuf:"bytes,4,opt,name=base_ejection_time,json=baseEjectionTime,proto3" json:"base_ejection_time,omitempty"`
-	MaxEjectionTime  *durationpb.Duration `protobuf:"bytes,5,opt,name=max_ejection_time,json=maxEjectionTime,proto3" json:"max_ejection_time,omitempty"`
+	// The longest time for which a replica is ejected; 30s.
+	MaxEjectionTime *durationpb.Duration `protobuf:"bytes,5,opt,name=max_ejection_time,json=maxEjectionTime,proto3" json:"max_ejection_time,omitempty"`
 	// Share of the replicas that may be ejected, in percent; 50. If more fail, the callee as a whole has a problem, which is the breaker's affair.
 	MaxEjectionPercent *uint32 `protobuf:"varint,6,opt,name=max_ejection_percent,json=maxEjectionPercent,proto3,oneof" json:"max_ejection_percent,omitempty"`
 	unknownFields      protoimpl.UnknownFields
@@ -1571,9 +1595,9 @@ func (x *HealthCheck) GetDisabled() bool {
 // or below there are no retries.
 type RetryBudget struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// From 1 to 1000; 10.
+	// The number of tokens at the start, and at most, from 1 to 1000; 10.
 	MaxTokens *uint32 `protobuf:"varint,1,opt,name=max_tokens,json=maxTokens,proto3,oneof" json:"max_tokens,omitempty"`
-	// At least 0.001; 0.1.
+	// The tokens that a success gives back, at least 0.001; 0.1.
 	TokenRatio *float64 `protobuf:"fixed64,2,opt,name=token_ratio,json=tokenRatio,proto3,oneof" json:"token_ratio,omitempty"`
 	// Retries are not limited.
 	Disabled      bool `protobuf:"varint,3,opt,name=disabled,proto3" json:"disabled,omitempty"`
@@ -1632,19 +1656,22 @@ func (x *RetryBudget) GetDisabled() bool {
 	return false
 }
 
+// Tuning has settings of the transport.
 type Tuning struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In each direction, in bytes, at least 1; 16 MiB.
+	// The largest message in each direction, in bytes, at least 1; 16 MiB.
 	MaxMessageBytes *uint32 `protobuf:"varint,1,opt,name=max_message_bytes,json=maxMessageBytes,proto3,oneof" json:"max_message_bytes,omitempty"`
-	// Flow-control window of a stream and of a connection, in bytes, at least 64 KiB; 1 MiB.
-	StreamWindowBytes     *uint32 `protobuf:"varint,2,opt,name=stream_window_bytes,json=streamWindowBytes,proto3,oneof" json:"stream_window_bytes,omitempty"`
+	// Flow-control window of a stream, in bytes, at least 64 KiB; 1 MiB.
+	StreamWindowBytes *uint32 `protobuf:"varint,2,opt,name=stream_window_bytes,json=streamWindowBytes,proto3,oneof" json:"stream_window_bytes,omitempty"`
+	// Flow-control window of a connection, in bytes, at least 64 KiB; 1 MiB.
 	ConnectionWindowBytes *uint32 `protobuf:"varint,3,opt,name=connection_window_bytes,json=connectionWindowBytes,proto3,oneof" json:"connection_window_bytes,omitempty"`
 	// Compress the requests of a client. A server compresses its answer if the request was compressed.
 	Gzip bool `protobuf:"varint,4,opt,name=gzip,proto3" json:"gzip,omitempty"`
-	// How long a connection may be silent before it is probed, and how long the answer may take; 10s, 3s. A client uses probes of TCP, which the
-	// kernel of its peer answers. If keepalive_time is set, it also sends pings of HTTP/2, which the program itself answers. Its server must permit
-	// them: those of this package permit an interval of 5 s, those of grpc-go by default 5 minutes.
-	KeepaliveTime    *durationpb.Duration `protobuf:"bytes,5,opt,name=keepalive_time,json=keepaliveTime,proto3" json:"keepalive_time,omitempty"`
+	// How long a connection may be silent before it is probed. A client uses probes of TCP, which the kernel of its peer answers. If keepalive_time is
+	// set, it also sends pings of HTTP/2, which the program itself answers. Its server must permit them: those of this package permit an interval of
+	// 5 s, those of grpc-go by default 5 minutes. At least 10s; 10s.
+	KeepaliveTime *durationpb.Duration `protobuf:"bytes,5,opt,name=keepalive_time,json=keepaliveTime,proto3" json:"keepalive_time,omitempty"`
+	// How long the answer to a probe may take; 3s.
 	KeepaliveTimeout *durationpb.Duration `protobuf:"bytes,6,opt,name=keepalive_timeout,json=keepaliveTimeout,proto3" json:"keepalive_timeout,omitempty"`
 	// Metadata of one call, in bytes, at least 1 KiB; 16 KiB. A server cuts its errors to half of it, or to 6 KiB if that is less.
 	MaxMetadataBytes *uint32 `protobuf:"varint,7,opt,name=max_metadata_bytes,json=maxMetadataBytes,proto3,oneof" json:"max_metadata_bytes,omitempty"`
@@ -1731,12 +1758,14 @@ func (x *Tuning) GetMaxMetadataBytes() uint32 {
 	return 0
 }
 
+// Fault makes calls slow or fail.
 type Fault struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifies the fault in metrics and spans.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// The called service, for client faults only; empty means every service.
 	Callee string `protobuf:"bytes,2,opt,name=callee,proto3" json:"callee,omitempty"`
+	// The methods, package.Service/Method with * and ?; empty means every method.
 	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
 	// Share of the matching calls, from 0, which is none, to 100; 100.
 	Percent *float64 `protobuf:"fixed64,4,opt,name=percent,proto3,oneof" json:"percent,omitempty"`
@@ -1928,7 +1957,8 @@ func (*Fault_Cut) isFault_Kind() {}
 // Delay delays a call.
 type Delay struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Fixed *durationpb.Duration   `protobuf:"bytes,1,opt,name=fixed,proto3" json:"fixed,omitempty"`
+	// How long each call is delayed.
+	Fixed *durationpb.Duration `protobuf:"bytes,1,opt,name=fixed,proto3" json:"fixed,omitempty"`
 	// Up to this much more, at random.
 	Jitter        *durationpb.Duration `protobuf:"bytes,2,opt,name=jitter,proto3" json:"jitter,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1983,7 +2013,8 @@ func (x *Delay) GetJitter() *durationpb.Duration {
 type Abort struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A gRPC code such as UNAVAILABLE.
-	Code          string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// The message of the error; "a fault was injected".
 	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2072,8 +2103,9 @@ func (*Hang) Descriptor() ([]byte, []int) {
 
 // Cut ends a stream with UNAVAILABLE after this many messages in both directions together; the answer of a unary call is lost.
 type Cut struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AfterMessages uint32                 `protobuf:"varint,1,opt,name=after_messages,json=afterMessages,proto3" json:"after_messages,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 cuts the call before its first message.
+	AfterMessages uint32 `protobuf:"varint,1,opt,name=after_messages,json=afterMessages,proto3" json:"after_messages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2119,192 +2151,210 @@ var File_policy_v1_policy_proto protoreflect.FileDescriptor
 
 const file_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"\x16policy/v1/policy.proto\x12\tpolicy.v1\x1a\x1egoogle/protobuf/duration.proto\"\xab\x03\n" +
-	"\x0fEffectivePolicy\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\tR\aversion\x12-\n" +
-	"\x06server\x18\x02 \x03(\v2\x15.policy.v1.ServerRuleR\x06server\x12-\n" +
-	"\x06client\x18\x03 \x03(\v2\x15.policy.v1.ClientRuleR\x06client\x12#\n" +
-	"\x04shed\x18\x04 \x01(\v2\x0f.policy.v1.ShedR\x04shed\x125\n" +
-	"\rserver_faults\x18\x05 \x03(\v2\x10.policy.v1.FaultR\fserverFaults\x125\n" +
-	"\rclient_faults\x18\x06 \x03(\v2\x10.policy.v1.FaultR\fclientFaults\x127\n" +
-	"\vconnections\x18\a \x03(\v2\x15.policy.v1.ConnectionR\vconnections\x12)\n" +
+	"\x16policy/v1/policy.proto\x12\tpolicy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x15policy/v1/rules.proto\"\xeb\x04\n" +
+	"\x0fEffectivePolicy\x12\"\n" +
+	"\aversion\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\aversion\x128\n" +
+	"\x06server\x18\x02 \x03(\v2\x15.policy.v1.ServerRuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\x06server\x128\n" +
+	"\x06client\x18\x03 \x03(\v2\x15.policy.v1.ClientRuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\x06client\x12#\n" +
+	"\x04shed\x18\x04 \x01(\v2\x0f.policy.v1.ShedR\x04shed\x12\xbe\x01\n" +
+	"\rserver_faults\x18\x05 \x03(\v2\x10.policy.v1.FaultB\x86\x01\xbaH\x82\x01\x92\x01\x7f\x10\xe8\a\"z\xba\x01w\n" +
+	"\rcallee.server\x12Smust be empty, because a server fault has no callee; those of clientFaults have one\x1a\x11this.callee == ''R\fserverFaults\x12@\n" +
+	"\rclient_faults\x18\x06 \x03(\v2\x10.policy.v1.FaultB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\fclientFaults\x12B\n" +
+	"\vconnections\x18\a \x03(\v2\x15.policy.v1.ConnectionB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\vconnections\x12)\n" +
 	"\x06tuning\x18\b \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12)\n" +
-	"\x04rate\x18\t \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\"\xf9\x02\n" +
+	"\x04rate\x18\t \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\"\xba\x03\n" +
 	"\n" +
-	"ServerRule\x12\x16\n" +
-	"\x06method\x18\x01 \x01(\tR\x06method\x125\n" +
+	"ServerRule\x12C\n" +
+	"\x06method\x18\x01 \x01(\tB+\xbaH(r&\x88\xea0\x01\x90\xea0\x01\x18\x80\x04\x92\x02\x18user.v1.UserService/Get*R\x06method\x125\n" +
 	"\bdeadline\x18\x02 \x01(\v2\x19.policy.v1.ServerDeadlineR\bdeadline\x12/\n" +
 	"\bbulkhead\x18\x03 \x01(\v2\x13.policy.v1.BulkheadR\bbulkhead\x12)\n" +
-	"\x04rate\x18\x04 \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\x12/\n" +
-	"\bpriority\x18\x05 \x01(\x0e2\x13.policy.v1.PriorityR\bpriority\x12,\n" +
-	"\acallers\x18\x06 \x01(\v2\x12.policy.v1.CallersR\acallers\x12\x1d\n" +
+	"\x04rate\x18\x04 \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\x129\n" +
+	"\bpriority\x18\x05 \x01(\x0e2\x13.policy.v1.PriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bpriority\x12,\n" +
+	"\acallers\x18\x06 \x01(\v2\x12.policy.v1.CallersR\acallers\x12'\n" +
 	"\n" +
-	"shed_group\x18\a \x01(\tR\tshedGroup\x12B\n" +
-	"\x0fcaller_priority\x18\b \x01(\v2\x19.policy.v1.CallerPriorityR\x0ecallerPriority\"\x8b\x02\n" +
+	"shed_group\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\tshedGroup\x12B\n" +
+	"\x0fcaller_priority\x18\b \x01(\v2\x19.policy.v1.CallerPriorityR\x0ecallerPriority\"\x89\x05\n" +
 	"\x0eServerDeadline\x12\x1a\n" +
-	"\brequired\x18\x01 \x01(\bR\brequired\x123\n" +
-	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x121\n" +
-	"\x06margin\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06margin\x12@\n" +
-	"\x0estream_timeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\rstreamTimeout\x12\x12\n" +
+	"\brequired\x18\x01 \x01(\bR\brequired\x12H\n" +
+	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\atimeout\x12B\n" +
+	"\x06margin\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\x06margin\x12U\n" +
+	"\x0estream_timeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\rstreamTimeout\x12\x12\n" +
 	"\x04none\x18\x05 \x01(\bR\x04none\x12\x1f\n" +
 	"\vstream_none\x18\x06 \x01(\bR\n" +
-	"streamNone\"1\n" +
+	"streamNone:\xc0\x02\xbaH\xbc\x02\x1aR\n" +
+	"\fnone.timeout\x12\x1fcannot be together with timeout\x1a!!(this.none && has(this.timeout))\x1at\n" +
+	"\x1astream_none.stream_timeout\x12%cannot be together with streamTimeout\x1a/!(this.stream_none && has(this.stream_timeout))\x1ap\n" +
+	"\rrequired.none\x12*cannot be together with none or streamNone\x1a3!(this.required && (this.none || this.stream_none))\"1\n" +
 	"\bBulkhead\x12%\n" +
-	"\x0emax_concurrent\x18\x01 \x01(\rR\rmaxConcurrent\":\n" +
+	"\x0emax_concurrent\x18\x01 \x01(\rR\rmaxConcurrent\"D\n" +
 	"\n" +
-	"RateLimits\x12,\n" +
-	"\x06limits\x18\x01 \x03(\v2\x14.policy.v1.RateLimitR\x06limits\"\xb1\x01\n" +
+	"RateLimits\x126\n" +
+	"\x06limits\x18\x01 \x03(\v2\x14.policy.v1.RateLimitB\b\xbaH\x05\x92\x01\x02\x10\x10R\x06limits\"\xb8\x01\n" +
 	"\tRateLimit\x12\x1d\n" +
 	"\n" +
 	"per_caller\x18\x01 \x01(\bR\tperCaller\x12;\n" +
 	"\ftoken_bucket\x18\x02 \x01(\v2\x16.policy.v1.TokenBucketH\x00R\vtokenBucket\x12;\n" +
-	"\fleaky_bucket\x18\x03 \x01(\v2\x16.policy.v1.LeakyBucketH\x00R\vleakyBucketB\v\n" +
-	"\talgorithm\"F\n" +
-	"\vTokenBucket\x12\x12\n" +
-	"\x04rate\x18\x01 \x01(\x01R\x04rate\x12\x19\n" +
-	"\x05burst\x18\x02 \x01(\rH\x00R\x05burst\x88\x01\x01B\b\n" +
-	"\x06_burst\"7\n" +
-	"\vLeakyBucket\x12\x12\n" +
-	"\x04rate\x18\x01 \x01(\x01R\x04rate\x12\x14\n" +
-	"\x05queue\x18\x02 \x01(\rR\x05queue\"S\n" +
-	"\x0eCallerPriority\x12%\n" +
-	"\x03max\x18\x01 \x01(\x0e2\x13.policy.v1.PriorityR\x03max\x12\x1a\n" +
-	"\bdisabled\x18\x02 \x01(\bR\bdisabled\"\x1f\n" +
-	"\aCallers\x12\x14\n" +
-	"\x05allow\x18\x01 \x03(\tR\x05allow\"\xa2\x01\n" +
-	"\x04Shed\x12 \n" +
-	"\tmin_limit\x18\x01 \x01(\rH\x00R\bminLimit\x88\x01\x01\x12 \n" +
-	"\tmax_limit\x18\x02 \x01(\rH\x01R\bmaxLimit\x88\x01\x01\x12(\n" +
-	"\rinitial_limit\x18\x03 \x01(\rH\x02R\finitialLimit\x88\x01\x01B\f\n" +
+	"\fleaky_bucket\x18\x03 \x01(\v2\x16.policy.v1.LeakyBucketH\x00R\vleakyBucketB\x12\n" +
+	"\talgorithm\x12\x05\xbaH\x02\b\x01\"h\n" +
+	"\vTokenBucket\x12+\n" +
+	"\x04rate\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00e\xcd\xcdA)\x8d\xed\xb5\xa0\xf7ư>R\x04rate\x12\"\n" +
+	"\x05burst\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\x05burst\x88\x01\x01B\b\n" +
+	"\x06_burst\"P\n" +
+	"\vLeakyBucket\x12+\n" +
+	"\x04rate\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00e\xcd\xcdA)\x8d\xed\xb5\xa0\xf7ư>R\x04rate\x12\x14\n" +
+	"\x05queue\x18\x02 \x01(\rR\x05queue\"\xb2\x01\n" +
+	"\x0eCallerPriority\x12/\n" +
+	"\x03max\x18\x01 \x01(\x0e2\x13.policy.v1.PriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\x03max\x12\x1a\n" +
+	"\bdisabled\x18\x02 \x01(\bR\bdisabled:S\xbaHP\x1aN\n" +
+	"\fdisabled.max\x12\x1bcannot be together with max\x1a!!(this.disabled && this.max != 0)\"\\\n" +
+	"\aCallers\x12Q\n" +
+	"\x05allow\x18\x01 \x03(\tB;\xbaH8\x92\x015\x10d\"1r/\x88\xea0\x01\x10\x01\x18\x80\x04\x92\x02#spiffe://sandbox.local/ns/shop/sa/*R\x05allow\"\xae\x04\n" +
+	"\x04Shed\x12)\n" +
+	"\tmin_limit\x18\x01 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\bminLimit\x88\x01\x01\x12)\n" +
+	"\tmax_limit\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x01R\bmaxLimit\x88\x01\x01\x121\n" +
+	"\rinitial_limit\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\finitialLimit\x88\x01\x01:\xee\x02\xbaH\xea\x02\x1a\xe7\x02\n" +
+	"\flimits.order\x12Lneeds minLimit <= initialLimit <= maxLimit; their defaults are 1, 50 and 200\x1a\x88\x02(has(this.min_limit) ? this.min_limit : 1u) <= (has(this.max_limit) ? this.max_limit : 200u) && (!has(this.initial_limit) || ((has(this.min_limit) ? this.min_limit : 1u) <= this.initial_limit && this.initial_limit <= (has(this.max_limit) ? this.max_limit : 200u)))B\f\n" +
 	"\n" +
 	"_min_limitB\f\n" +
 	"\n" +
 	"_max_limitB\x10\n" +
-	"\x0e_initial_limit\"\xa2\x02\n" +
+	"\x0e_initial_limit\"\xdd\x02\n" +
 	"\n" +
-	"ClientRule\x12\x16\n" +
-	"\x06callee\x18\x01 \x01(\tR\x06callee\x12\x16\n" +
-	"\x06method\x18\x02 \x01(\tR\x06method\x125\n" +
+	"ClientRule\x12$\n" +
+	"\x06callee\x18\x01 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x12C\n" +
+	"\x06method\x18\x02 \x01(\tB+\xbaH(r&\x88\xea0\x01\x90\xea0\x01\x18\x80\x04\x92\x02\x18user.v1.UserService/Get*R\x06method\x125\n" +
 	"\bdeadline\x18\x03 \x01(\v2\x19.policy.v1.ClientDeadlineR\bdeadline\x12,\n" +
 	"\abreaker\x18\x04 \x01(\v2\x12.policy.v1.BreakerR\abreaker\x12&\n" +
 	"\x05retry\x18\x05 \x01(\v2\x10.policy.v1.RetryR\x05retry\x12/\n" +
 	"\bfallback\x18\x06 \x01(\v2\x13.policy.v1.FallbackR\bfallback\x12&\n" +
-	"\x05hedge\x18\b \x01(\v2\x10.policy.v1.HedgeR\x05hedge\"\xbc\x01\n" +
-	"\x0eClientDeadline\x123\n" +
-	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12@\n" +
-	"\x0estream_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\rstreamTimeout\x12\x12\n" +
+	"\x05hedge\x18\b \x01(\v2\x10.policy.v1.HedgeR\x05hedge\"\xb7\x03\n" +
+	"\x0eClientDeadline\x12H\n" +
+	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\atimeout\x12U\n" +
+	"\x0estream_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\rstreamTimeout\x12\x12\n" +
 	"\x04none\x18\x03 \x01(\bR\x04none\x12\x1f\n" +
 	"\vstream_none\x18\x04 \x01(\bR\n" +
-	"streamNone\"\xc6\x03\n" +
+	"streamNone:\xce\x01\xbaH\xca\x01\x1aR\n" +
+	"\fnone.timeout\x12\x1fcannot be together with timeout\x1a!!(this.none && has(this.timeout))\x1at\n" +
+	"\x1astream_none.stream_timeout\x12%cannot be together with streamTimeout\x1a/!(this.stream_none && has(this.stream_timeout))\"\xb1\x04\n" +
 	"\aBreaker\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12(\n" +
-	"\rfailure_ratio\x18\x02 \x01(\x01H\x00R\ffailureRatio\x88\x01\x01\x12 \n" +
-	"\tmin_calls\x18\x03 \x01(\rH\x01R\bminCalls\x88\x01\x01\x121\n" +
-	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12-\n" +
-	"\x04open\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04open\x12\x1b\n" +
-	"\x06probes\x18\x06 \x01(\rH\x02R\x06probes\x88\x01\x01\x12*\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12A\n" +
+	"\rfailure_ratio\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\ffailureRatio\x88\x01\x01\x12)\n" +
+	"\tmin_calls\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01H\x01R\bminCalls\x88\x01\x01\x12G\n" +
+	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0e\"\x05\b\x80\xe7\x84\x0f2\x05\x10\x80\xad\xe2\x04R\x06window\x12B\n" +
+	"\x04open\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\x04open\x12$\n" +
+	"\x06probes\x18\x06 \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\x06probes\x88\x01\x01\x12*\n" +
 	"\x0emax_concurrent\x18\a \x01(\rH\x03R\rmaxConcurrent\x88\x01\x01\x12$\n" +
 	"\vmax_streams\x18\b \x01(\rH\x04R\n" +
-	"maxStreams\x88\x01\x01\x124\n" +
-	"\bmax_open\x18\t \x01(\v2\x19.google.protobuf.DurationR\amaxOpenB\x10\n" +
+	"maxStreams\x88\x01\x01\x12I\n" +
+	"\bmax_open\x18\t \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\amaxOpenB\x10\n" +
 	"\x0e_failure_ratioB\f\n" +
 	"\n" +
 	"_min_callsB\t\n" +
 	"\a_probesB\x11\n" +
 	"\x0f_max_concurrentB\x0e\n" +
-	"\f_max_streams\"\xd7\x02\n" +
+	"\f_max_streams\"\xf5\x04\n" +
 	"\x05Retry\x12\x1e\n" +
 	"\n" +
 	"idempotent\x18\x01 \x01(\bR\n" +
-	"idempotent\x12!\n" +
-	"\fmax_attempts\x18\x02 \x01(\rR\vmaxAttempts\x12\x14\n" +
-	"\x05codes\x18\x03 \x03(\tR\x05codes\x12B\n" +
-	"\x0finitial_backoff\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n" +
-	"\vmax_backoff\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"maxBackoff\x12#\n" +
+	"idempotent\x12,\n" +
+	"\fmax_attempts\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\x05(\x01R\vmaxAttempts\x12L\n" +
+	"\x05codes\x18\x03 \x03(\tB6\xbaH3\x92\x010\x10\x03\",r*R\vUNAVAILABLER\x12RESOURCE_EXHAUSTEDR\aABORTEDR\x05codes\x12V\n" +
+	"\x0finitial_backoff\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\f\"\x05\b\x80\xe7\x84\x0f2\x03\x10\xe8\aR\x0einitialBackoff\x12N\n" +
+	"\vmax_backoff\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\f\"\x05\b\x80\xe7\x84\x0f2\x03\x10\xe8\aR\n" +
+	"maxBackoff\x12<\n" +
 	"\n" +
-	"multiplier\x18\x06 \x01(\x01H\x00R\n" +
-	"multiplier\x88\x01\x01\x12A\n" +
-	"\x0fper_try_timeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\rperTryTimeoutB\r\n" +
-	"\v_multiplier\"\x91\x01\n" +
+	"multiplier\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\xf0?H\x00R\n" +
+	"multiplier\x88\x01\x01\x12V\n" +
+	"\x0fper_try_timeout\x18\a \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\rperTryTimeout:\x82\x01\xbaH\x7f\x1a}\n" +
+	"\x14idempotent.confirmed\x129must be true: retry only methods that may be called twice\x1a*this.idempotent || this.max_attempts == 1uB\r\n" +
+	"\v_multiplier\"\x88\x03\n" +
 	"\x05Hedge\x12\x1e\n" +
 	"\n" +
 	"idempotent\x18\x01 \x01(\bR\n" +
-	"idempotent\x12/\n" +
-	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12&\n" +
-	"\fmax_attempts\x18\x03 \x01(\rH\x00R\vmaxAttempts\x88\x01\x01B\x0f\n" +
+	"idempotent\x12K\n" +
+	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x1a\xbaH\x17\xaa\x01\x14J\x05\x10\x80\xe1\xeb\x17\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\x05delay\x121\n" +
+	"\fmax_attempts\x18\x03 \x01(\rB\t\xbaH\x06*\x04\x18\x05(\x01H\x00R\vmaxAttempts\x88\x01\x01:\xcd\x01\xbaH\xc9\x01\x1a}\n" +
+	"\x14idempotent.confirmed\x129must be true: hedge only methods that may be called twice\x1a*this.idempotent || this.max_attempts == 1u\x1aH\n" +
+	"\x0edelay.required\x12\n" +
+	"is missing\x1a*has(this.delay) || this.max_attempts == 1uB\x0f\n" +
 	"\r_max_attempts\"&\n" +
 	"\bFallback\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\xc8\x02\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\xd6\x02\n" +
 	"\n" +
-	"Connection\x12\x16\n" +
-	"\x06callee\x18\x01 \x01(\tR\x06callee\x129\n" +
+	"Connection\x12$\n" +
+	"\x06callee\x18\x01 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x129\n" +
 	"\fretry_budget\x18\x02 \x01(\v2\x16.policy.v1.RetryBudgetR\vretryBudget\x12(\n" +
 	"\rleast_request\x18\x03 \x01(\bH\x00R\fleastRequest\x88\x01\x01\x12)\n" +
 	"\x06tuning\x18\x04 \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12E\n" +
 	"\x10outlier_ejection\x18\x05 \x01(\v2\x1a.policy.v1.OutlierEjectionR\x0foutlierEjection\x129\n" +
 	"\fhealth_check\x18\x06 \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheckB\x10\n" +
-	"\x0e_least_request\"\x9a\x03\n" +
+	"\x0e_least_request\"\xf3\x03\n" +
 	"\x0fOutlierEjection\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x126\n" +
-	"\x14consecutive_failures\x18\x02 \x01(\rH\x00R\x13consecutiveFailures\x88\x01\x01\x12(\n" +
-	"\rfailure_ratio\x18\x03 \x01(\x01H\x01R\ffailureRatio\x88\x01\x01\x12G\n" +
-	"\x12base_ejection_time\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10baseEjectionTime\x12E\n" +
-	"\x11max_ejection_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0fmaxEjectionTime\x125\n" +
-	"\x14max_ejection_percent\x18\x06 \x01(\rH\x02R\x12maxEjectionPercent\x88\x01\x01B\x17\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12?\n" +
+	"\x14consecutive_failures\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\x13consecutiveFailures\x88\x01\x01\x12A\n" +
+	"\rfailure_ratio\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?){\x14\xaeG\xe1z\x84?H\x01R\ffailureRatio\x88\x01\x01\x12]\n" +
+	"\x12base_ejection_time\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0e\"\x05\b\x80\xe7\x84\x0f2\x05\x10\x80\xad\xe2\x04R\x10baseEjectionTime\x12[\n" +
+	"\x11max_ejection_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0e\"\x05\b\x80\xe7\x84\x0f2\x05\x10\x80\xad\xe2\x04R\x0fmaxEjectionTime\x12@\n" +
+	"\x14max_ejection_percent\x18\x06 \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x02R\x12maxEjectionPercent\x88\x01\x01B\x17\n" +
 	"\x15_consecutive_failuresB\x10\n" +
 	"\x0e_failure_ratioB\x17\n" +
 	"\x15_max_ejection_percent\")\n" +
 	"\vHealthCheck\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\x92\x01\n" +
-	"\vRetryBudget\x12\"\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\xb7\x01\n" +
+	"\vRetryBudget\x12.\n" +
 	"\n" +
-	"max_tokens\x18\x01 \x01(\rH\x00R\tmaxTokens\x88\x01\x01\x12$\n" +
-	"\vtoken_ratio\x18\x02 \x01(\x01H\x01R\n" +
+	"max_tokens\x18\x01 \x01(\rB\n" +
+	"\xbaH\a*\x05\x18\xe8\a(\x01H\x00R\tmaxTokens\x88\x01\x01\x12=\n" +
+	"\vtoken_ratio\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@)\xfc\xa9\xf1\xd2MbP?H\x01R\n" +
 	"tokenRatio\x88\x01\x01\x12\x1a\n" +
 	"\bdisabled\x18\x03 \x01(\bR\bdisabledB\r\n" +
 	"\v_max_tokensB\x0e\n" +
-	"\f_token_ratio\"\xdd\x03\n" +
-	"\x06Tuning\x12/\n" +
-	"\x11max_message_bytes\x18\x01 \x01(\rH\x00R\x0fmaxMessageBytes\x88\x01\x01\x123\n" +
-	"\x13stream_window_bytes\x18\x02 \x01(\rH\x01R\x11streamWindowBytes\x88\x01\x01\x12;\n" +
-	"\x17connection_window_bytes\x18\x03 \x01(\rH\x02R\x15connectionWindowBytes\x88\x01\x01\x12\x12\n" +
-	"\x04gzip\x18\x04 \x01(\bR\x04gzip\x12@\n" +
-	"\x0ekeepalive_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\rkeepaliveTime\x12F\n" +
-	"\x11keepalive_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x10keepaliveTimeout\x121\n" +
-	"\x12max_metadata_bytes\x18\a \x01(\rH\x03R\x10maxMetadataBytes\x88\x01\x01B\x14\n" +
+	"\f_token_ratio\"\xc6\x04\n" +
+	"\x06Tuning\x12>\n" +
+	"\x11max_message_bytes\x18\x01 \x01(\rB\r\xbaH\n" +
+	"*\b\x18\xff\xff\xff\xff\a(\x01H\x00R\x0fmaxMessageBytes\x88\x01\x01\x12D\n" +
+	"\x13stream_window_bytes\x18\x02 \x01(\rB\x0f\xbaH\f*\n" +
+	"\x18\xff\xff\xff\xff\a(\x80\x80\x04H\x01R\x11streamWindowBytes\x88\x01\x01\x12L\n" +
+	"\x17connection_window_bytes\x18\x03 \x01(\rB\x0f\xbaH\f*\n" +
+	"\x18\xff\xff\xff\xff\a(\x80\x80\x04H\x02R\x15connectionWindowBytes\x88\x01\x01\x12\x12\n" +
+	"\x04gzip\x18\x04 \x01(\bR\x04gzip\x12S\n" +
+	"\x0ekeepalive_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\xe7\x84\x0f2\x02\b\n" +
+	"R\rkeepaliveTime\x12[\n" +
+	"\x11keepalive_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\x10keepaliveTimeout\x12A\n" +
+	"\x12max_metadata_bytes\x18\a \x01(\rB\x0e\xbaH\v*\t\x18\xff\xff\xff\xff\a(\x80\bH\x03R\x10maxMetadataBytes\x88\x01\x01B\x14\n" +
 	"\x12_max_message_bytesB\x16\n" +
 	"\x14_stream_window_bytesB\x1a\n" +
 	"\x18_connection_window_bytesB\x15\n" +
-	"\x13_max_metadata_bytes\"\xab\x04\n" +
-	"\x05Fault\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06callee\x18\x02 \x01(\tR\x06callee\x12\x16\n" +
-	"\x06method\x18\x03 \x01(\tR\x06method\x12\x1d\n" +
-	"\apercent\x18\x04 \x01(\x01H\x01R\apercent\x88\x01\x01\x12:\n" +
-	"\bmetadata\x18\x05 \x03(\v2\x1e.policy.v1.Fault.MetadataEntryR\bmetadata\x12(\n" +
+	"\x13_max_metadata_bytes\"\xd2\x06\n" +
+	"\x05Fault\x12\x1c\n" +
+	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\x04name\x12$\n" +
+	"\x06callee\x18\x02 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x12C\n" +
+	"\x06method\x18\x03 \x01(\tB+\xbaH(r&\x88\xea0\x01\x90\xea0\x01\x18\x80\x04\x92\x02\x18user.v1.UserService/Get*R\x06method\x126\n" +
+	"\apercent\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\apercent\x88\x01\x01\x12T\n" +
+	"\bmetadata\x18\x05 \x03(\v2\x1e.policy.v1.Fault.MetadataEntryB\x18\xbaH\x15\x9a\x01\x12\x10\x10\"\ar\x05\x10\x01\x18\x80\x01*\x05r\x03\x18\x80\bR\bmetadata\x12(\n" +
 	"\x05delay\x18\x06 \x01(\v2\x10.policy.v1.DelayH\x00R\x05delay\x12(\n" +
 	"\x05abort\x18\a \x01(\v2\x10.policy.v1.AbortH\x00R\x05abort\x12%\n" +
 	"\x04hang\x18\b \x01(\v2\x0f.policy.v1.HangH\x00R\x04hang\x12\"\n" +
-	"\x03cut\x18\t \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x12\x10\n" +
+	"\x03cut\x18\t \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x12\x1e\n" +
 	"\x03pod\x18\n" +
-	" \x01(\tR\x03pod\x125\n" +
-	"\bduration\x18\v \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x10\n" +
-	"\x03uid\x18\f \x01(\tR\x03uid\x128\n" +
+	" \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x03pod\x12J\n" +
+	"\bduration\x18\v \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\bduration\x12\x1a\n" +
+	"\x03uid\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\x03uid\x12K\n" +
 	"\n" +
-	"lease_time\x18\r \x01(\v2\x19.google.protobuf.DurationR\tleaseTime\x1a;\n" +
+	"lease_time\x18\r \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\xe7\x84\x0f2\x02\b\x01R\tleaseTime\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x06\n" +
-	"\x04kindB\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:f\xbaHc\x1aa\n" +
+	"\x0euid.lease_time\x12&must be set for a fault with leaseTime\x1a'this.uid != '' || !has(this.lease_time)B\r\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01B\n" +
 	"\n" +
-	"\b_percent\"k\n" +
-	"\x05Delay\x12/\n" +
-	"\x05fixed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05fixed\x121\n" +
-	"\x06jitter\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06jitter\"5\n" +
-	"\x05Abort\x12\x12\n" +
-	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage\"\x06\n" +
+	"\b_percent\"\x8d\x01\n" +
+	"\x05Delay\x12@\n" +
+	"\x05fixed\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\x05fixed\x12B\n" +
+	"\x06jitter\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\x06jitter\"\xc1\x02\n" +
+	"\x05Abort\x12\x93\x02\n" +
+	"\x04code\x18\x01 \x01(\tB\xfe\x01\xbaH\xfa\x01r\xf7\x01R\tCANCELLEDR\aUNKNOWNR\x10INVALID_ARGUMENTR\x11DEADLINE_EXCEEDEDR\tNOT_FOUNDR\x0eALREADY_EXISTSR\x11PERMISSION_DENIEDR\x0fUNAUTHENTICATEDR\x12RESOURCE_EXHAUSTEDR\x13FAILED_PRECONDITIONR\aABORTEDR\fOUT_OF_RANGER\rUNIMPLEMENTEDR\bINTERNALR\vUNAVAILABLER\tDATA_LOSS\x92\x02\vUNAVAILABLER\x04code\x12\"\n" +
+	"\amessage\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\amessage\"\x06\n" +
 	"\x04Hang\",\n" +
 	"\x03Cut\x12%\n" +
 	"\x0eafter_messages\x18\x01 \x01(\rR\rafterMessages*u\n" +
@@ -2426,6 +2476,7 @@ func file_policy_v1_policy_proto_init() {
 	if File_policy_v1_policy_proto != nil {
 		return
 	}
+	file_policy_v1_rules_proto_init()
 	file_policy_v1_policy_proto_msgTypes[5].OneofWrappers = []any{
 		(*RateLimit_TokenBucket)(nil),
 		(*RateLimit_LeakyBucket)(nil),

@@ -7,6 +7,7 @@
 package policyv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -847,31 +848,31 @@ var File_policy_v1_traffic_proto protoreflect.FileDescriptor
 
 const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\n" +
-	"\x17policy/v1/traffic.proto\x12\tpolicy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x16policy/v1/policy.proto\"\xa5\x04\n" +
-	"\x11TrafficPolicySpec\x127\n" +
-	"\bselector\x18\x01 \x01(\v2\x1b.policy.v1.WorkloadSelectorR\bselector\x12:\n" +
-	"\x17max_requests_per_second\x18\x02 \x01(\x01H\x00R\x14maxRequestsPerSecond\x88\x01\x01\x121\n" +
-	"\amethods\x18\x03 \x03(\v2\x17.policy.v1.MethodPolicyR\amethods\x12#\n" +
+	"\x17policy/v1/traffic.proto\x12\tpolicy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16policy/v1/policy.proto\x1a\x15policy/v1/rules.proto\"\xd0\x04\n" +
+	"\x11TrafficPolicySpec\x12?\n" +
+	"\bselector\x18\x01 \x01(\v2\x1b.policy.v1.WorkloadSelectorB\x06\xbaH\x03\xc8\x01\x01R\bselector\x12S\n" +
+	"\x17max_requests_per_second\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00e\xcd\xcdA)\x8d\xed\xb5\xa0\xf7ư>H\x00R\x14maxRequestsPerSecond\x88\x01\x01\x12;\n" +
+	"\amethods\x18\x03 \x03(\v2\x17.policy.v1.MethodPolicyB\b\xbaH\x05\x92\x01\x02\x10@R\amethods\x12#\n" +
 	"\x04shed\x18\x04 \x01(\v2\x0f.policy.v1.ShedR\x04shed\x12?\n" +
 	"\x0eload_balancing\x18\x05 \x01(\v2\x18.policy.v1.LoadBalancingR\rloadBalancing\x12E\n" +
 	"\x10outlier_ejection\x18\x06 \x01(\v2\x1a.policy.v1.OutlierEjectionR\x0foutlierEjection\x129\n" +
 	"\fretry_budget\x18\a \x01(\v2\x16.policy.v1.RetryBudgetR\vretryBudget\x129\n" +
 	"\fhealth_check\x18\b \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\x12)\n" +
 	"\x06tuning\x18\t \x01(\v2\x11.policy.v1.TuningR\x06tuningB\x1a\n" +
-	"\x18_max_requests_per_second\"\xa3\x01\n" +
-	"\x10WorkloadSelector\x12O\n" +
-	"\fmatch_labels\x18\x01 \x03(\v2,.policy.v1.WorkloadSelector.MatchLabelsEntryR\vmatchLabels\x1a>\n" +
+	"\x18_max_requests_per_second\"\xbe\x01\n" +
+	"\x10WorkloadSelector\x12j\n" +
+	"\fmatch_labels\x18\x01 \x03(\v2,.policy.v1.WorkloadSelector.MatchLabelsEntryB\x19\xbaH\x16\x9a\x01\x13\b\x01\x10\x10\"\ar\x05\x10\x01\x18\xbd\x02*\x04r\x02\x18?R\vmatchLabels\x1a>\n" +
 	"\x10MatchLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf1\x04\n" +
-	"\fMethodPolicy\x12\x16\n" +
-	"\x06method\x18\x01 \x01(\tR\x06method\x12,\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb2\x05\n" +
+	"\fMethodPolicy\x12C\n" +
+	"\x06method\x18\x01 \x01(\tB+\xbaH(r&\x88\xea0\x01\x90\xea0\x01\x18\x80\x04\x92\x02\x18user.v1.UserService/Get*R\x06method\x12,\n" +
 	"\x04rate\x18\x02 \x01(\v2\x18.policy.v1.WorkloadRatesR\x04rate\x12/\n" +
 	"\bbulkhead\x18\x03 \x01(\v2\x13.policy.v1.BulkheadR\bbulkhead\x12B\n" +
-	"\x0fserver_deadline\x18\x04 \x01(\v2\x19.policy.v1.ServerDeadlineR\x0eserverDeadline\x12/\n" +
-	"\bpriority\x18\x05 \x01(\x0e2\x13.policy.v1.PriorityR\bpriority\x12\x1d\n" +
+	"\x0fserver_deadline\x18\x04 \x01(\v2\x19.policy.v1.ServerDeadlineR\x0eserverDeadline\x129\n" +
+	"\bpriority\x18\x05 \x01(\x0e2\x13.policy.v1.PriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bpriority\x12'\n" +
 	"\n" +
-	"shed_group\x18\x06 \x01(\tR\tshedGroup\x12,\n" +
+	"shed_group\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\tshedGroup\x12,\n" +
 	"\acallers\x18\a \x01(\v2\x12.policy.v1.CallersR\acallers\x12B\n" +
 	"\x0fcaller_priority\x18\r \x01(\v2\x19.policy.v1.CallerPriorityR\x0ecallerPriority\x125\n" +
 	"\bdeadline\x18\b \x01(\v2\x19.policy.v1.ClientDeadlineR\bdeadline\x12,\n" +
@@ -879,37 +880,40 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\x05retry\x18\n" +
 	" \x01(\v2\x10.policy.v1.RetryR\x05retry\x12&\n" +
 	"\x05hedge\x18\v \x01(\v2\x10.policy.v1.HedgeR\x05hedge\x12/\n" +
-	"\bfallback\x18\f \x01(\v2\x13.policy.v1.FallbackR\bfallback\"@\n" +
-	"\rWorkloadRates\x12/\n" +
-	"\x06limits\x18\x01 \x03(\v2\x17.policy.v1.WorkloadRateR\x06limits\"f\n" +
-	"\fWorkloadRate\x12*\n" +
-	"\x05scope\x18\x01 \x01(\x0e2\x14.policy.v1.RateScopeR\x05scope\x12*\n" +
-	"\x05limit\x18\x02 \x01(\v2\x14.policy.v1.RateLimitR\x05limit\"\xb1\x01\n" +
-	"\rLoadBalancing\x12@\n" +
-	"\talgorithm\x18\x01 \x01(\x0e2\".policy.v1.LoadBalancing.AlgorithmR\talgorithm\"^\n" +
+	"\bfallback\x18\f \x01(\v2\x13.policy.v1.FallbackR\bfallback\"J\n" +
+	"\rWorkloadRates\x129\n" +
+	"\x06limits\x18\x01 \x03(\v2\x17.policy.v1.WorkloadRateB\b\xbaH\x05\x92\x01\x02\x10\x10R\x06limits\"x\n" +
+	"\fWorkloadRate\x124\n" +
+	"\x05scope\x18\x01 \x01(\x0e2\x14.policy.v1.RateScopeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05scope\x122\n" +
+	"\x05limit\x18\x02 \x01(\v2\x14.policy.v1.RateLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit\"\xbb\x01\n" +
+	"\rLoadBalancing\x12J\n" +
+	"\talgorithm\x18\x01 \x01(\x0e2\".policy.v1.LoadBalancing.AlgorithmB\b\xbaH\x05\x82\x01\x02\x10\x01R\talgorithm\"^\n" +
 	"\tAlgorithm\x12\x19\n" +
 	"\x15ALGORITHM_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ALGORITHM_ROUND_ROBIN\x10\x01\x12\x1b\n" +
-	"\x17ALGORITHM_LEAST_REQUEST\x10\x02\"\xdd\x04\n" +
-	"\tFaultSpec\x127\n" +
-	"\bselector\x18\x01 \x01(\v2\x1b.policy.v1.WorkloadSelectorR\bselector\x12(\n" +
-	"\x04side\x18\x02 \x01(\x0e2\x14.policy.v1.FaultSideR\x04side\x12\x16\n" +
-	"\x06callee\x18\x03 \x01(\tR\x06callee\x12\x16\n" +
-	"\x06method\x18\x04 \x01(\tR\x06method\x12\x1d\n" +
-	"\apercent\x18\x05 \x01(\x01H\x01R\apercent\x88\x01\x01\x12>\n" +
-	"\bmetadata\x18\x06 \x03(\v2\".policy.v1.FaultSpec.MetadataEntryR\bmetadata\x12\x12\n" +
+	"\x17ALGORITHM_LEAST_REQUEST\x10\x02\"\xb3\t\n" +
+	"\tFaultSpec\x12?\n" +
+	"\bselector\x18\x01 \x01(\v2\x1b.policy.v1.WorkloadSelectorB\x06\xbaH\x03\xc8\x01\x01R\bselector\x122\n" +
+	"\x04side\x18\x02 \x01(\x0e2\x14.policy.v1.FaultSideB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04side\x12$\n" +
+	"\x06callee\x18\x03 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x12C\n" +
+	"\x06method\x18\x04 \x01(\tB+\xbaH(r&\x88\xea0\x01\x90\xea0\x01\x18\x80\x04\x92\x02\x18user.v1.UserService/Get*R\x06method\x126\n" +
+	"\apercent\x18\x05 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\apercent\x88\x01\x01\x12X\n" +
+	"\bmetadata\x18\x06 \x03(\v2\".policy.v1.FaultSpec.MetadataEntryB\x18\xbaH\x15\x9a\x01\x12\x10\x10\"\ar\x05\x10\x01\x18\x80\x01*\x05r\x03\x18\x80\bR\bmetadata\x12\x12\n" +
 	"\x04pods\x18\a \x01(\rR\x04pods\x12(\n" +
 	"\x05delay\x18\b \x01(\v2\x10.policy.v1.DelayH\x00R\x05delay\x12(\n" +
 	"\x05abort\x18\t \x01(\v2\x10.policy.v1.AbortH\x00R\x05abort\x12%\n" +
 	"\x04hang\x18\n" +
 	" \x01(\v2\x0f.policy.v1.HangH\x00R\x04hang\x12\"\n" +
-	"\x03cut\x18\v \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x125\n" +
-	"\bduration\x18\f \x01(\v2\x19.google.protobuf.DurationR\bduration\x12#\n" +
+	"\x03cut\x18\v \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x12L\n" +
+	"\bduration\x18\f \x01(\v2\x19.google.protobuf.DurationB\x15\xbaH\x12\xaa\x01\x0fJ\x02\b<\"\x03\b\x90\x1c2\x04\x10\xc0\x84=R\bduration\x12#\n" +
 	"\rlease_seconds\x18\r \x01(\rR\fleaseSeconds\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x06\n" +
-	"\x04kindB\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\xb5\x03\xbaH\xb1\x03\x1a\x97\x01\n" +
+	"\vcallee.side\x12?must be empty, because a call that a pod receives has no callee\x1aGthis.callee == '' || this.side == policy.v1.FaultSide.FAULT_SIDE_CLIENT\x1a\x7f\n" +
+	"\x11duration.required\x12;is missing: a fault without leaseSeconds must end by itself\x1a-has(this.duration) || this.lease_seconds > 0u\x1a\x93\x01\n" +
+	"\x13lease_seconds.range\x12'must be from 5 to 60, or 0 for no lease\x1aSthis.lease_seconds == 0u || (this.lease_seconds >= 5u && this.lease_seconds <= 60u)B\r\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01B\n" +
 	"\n" +
 	"\b_percent*T\n" +
 	"\tRateScope\x12\x1a\n" +
@@ -1016,6 +1020,7 @@ func file_policy_v1_traffic_proto_init() {
 		return
 	}
 	file_policy_v1_policy_proto_init()
+	file_policy_v1_rules_proto_init()
 	file_policy_v1_traffic_proto_msgTypes[0].OneofWrappers = []any{}
 	file_policy_v1_traffic_proto_msgTypes[6].OneofWrappers = []any{
 		(*FaultSpec_Delay)(nil),
