@@ -27,7 +27,7 @@ func (m breakersModel) Update(msg tea.Msg) (panel, tea.Cmd) {
 	m.frame = m.update(msg)
 	if data, ok := msg.(dataMsg); ok {
 		top := m.top(m.content())
-		breakers, _ := telemetry.LoadGenerator.Data(data.Reading)
+		breakers, _ := telemetry.ControlPlane.Data(data.Reading)
 		m.breakers = sorted(breakers, worstFirst)
 		m.frame = m.follow(top, m.content())
 		return m, nil

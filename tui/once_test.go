@@ -22,7 +22,7 @@ func TestAsk_LimitsASourceThatHangs(t *testing.T) {
 			case string(telemetry.Prometheus):
 				<-ctx.Done()
 				return snapshot{}, ctx.Err()
-			case string(telemetry.LoadGenerator):
+			case string(telemetry.ControlPlane):
 				panic("broken feed")
 			}
 			return calm(), nil

@@ -39,7 +39,7 @@ type slot struct {
 func slots() []slot {
 	return []slot{
 		{share: 4, source: string(telemetry.Prometheus), new: newCalls},
-		{share: 3, source: string(telemetry.LoadGenerator), new: newBreakers},
+		{share: 3, source: string(telemetry.ControlPlane), new: newBreakers},
 		{right: true, share: 3, source: string(telemetry.Cluster), new: newPods},
 		{right: true, share: 3, source: string(telemetry.Scenario), new: newTimeline},
 	}

@@ -60,7 +60,7 @@ type snapshot struct {
 func (s snapshot) feed() telemetry.Feed {
 	return telemetry.Feed{
 		telemetry.Prometheus.Reader(func(context.Context) ([]telemetry.Edge, error) { return s.Edges, nil }),
-		telemetry.LoadGenerator.Reader(func(context.Context) ([]telemetry.Breaker, error) { return s.Breakers, nil }),
+		telemetry.ControlPlane.Reader(func(context.Context) ([]telemetry.Breaker, error) { return s.Breakers, nil }),
 		telemetry.Cluster.Reader(func(context.Context) ([]telemetry.Pod, error) { return s.Pods, nil }),
 		telemetry.Scenario.Reader(func(context.Context) (*telemetry.Run, error) { return s.Run, nil }),
 	}

@@ -24,7 +24,7 @@ func rules(view string) map[string]string {
 }
 
 func TestSources_OneThatFailsLeavesTheOthersLive(t *testing.T) {
-	for source, panel := range map[string]string{"Prometheus": "Calls", "loadgen": "Breakers", "cluster": "Pods", "run": "Scenario"} {
+	for source, panel := range map[string]string{"Prometheus": "Calls", "control": "Breakers", "cluster": "Pods", "run": "Scenario"} {
 		t.Run(source, func(t *testing.T) {
 			m := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40}, arrives(tripped()))
 			for passed := time.Second; passed <= 12*time.Second; passed += time.Second {
@@ -49,7 +49,7 @@ func TestSources_OneThatFailsLeavesTheOthersLive(t *testing.T) {
 
 func TestSources_OneThatNeverAnsweredLeavesTheOthersLive(t *testing.T) {
 	view := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40}, alive(tripped(), string(telemetry.Prometheus), 0)).View()
-	for _, want := range []string{"no data ━", "Prometheus ✖ · loadgen 0s", "paymentservice-6c9d7b5f4", "○ open", "▸ steps"} {
+	for _, want := range []string{"no data ━", "Prometheus ✖ · control 0s", "paymentservice-6c9d7b5f4", "○ open", "▸ steps"} {
 		if !strings.Contains(view, want) {
 			t.Errorf("%q is not in\n%s", want, view)
 		}
@@ -58,7 +58,7 @@ func TestSources_OneThatNeverAnsweredLeavesTheOthersLive(t *testing.T) {
 
 func TestSources_OneThatHangsIsStale(t *testing.T) {
 	m := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40}, arrives(tripped()))
-	for _, source := range []string{"loadgen", "cluster", "run"} {
+	for _, source := range []string{"control", "cluster", "run"} {
 		s := tripped()
 		s.At = noon.Add(9 * time.Second)
 		m = after(m, arrives(s).of(source))

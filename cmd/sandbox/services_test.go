@@ -25,7 +25,7 @@ func TestFindMethod(t *testing.T) {
 		{"user.v1.UserService/GetUser", "userservice"},
 		{"/user.v1.UserService/GetUser", "userservice"},
 		// The name of the release does not follow from that of the service.
-		{"loadgen.v1.LoadGenerator/Breakers", "loadgen"},
+		{"loadgen.v1.LoadGenerator/GetLoad", "loadgen"},
 	} {
 		m, release, err := findMethod(c.method)
 		if err != nil || release != c.release {

@@ -93,7 +93,7 @@ func newWatchDocument(name string, readings []telemetry.Reading) watchDocument {
 	doc := watchDocument{
 		Name:     name,
 		Calls:    part(telemetry.Prometheus, readings, func(edges []telemetry.Edge) []callDocument { return each(edges, documentOfEdge) }),
-		Breakers: part(telemetry.LoadGenerator, readings, func(all []telemetry.Breaker) []breakerDocument { return each(all, documentOfBreaker) }),
+		Breakers: part(telemetry.ControlPlane, readings, func(all []telemetry.Breaker) []breakerDocument { return each(all, documentOfBreaker) }),
 		Pods:     part(telemetry.Cluster, readings, func(pods []telemetry.Pod) []podDocument { return each(pods, documentOfPod) }),
 		Run:      part(telemetry.Scenario, readings, documentOfRun),
 	}

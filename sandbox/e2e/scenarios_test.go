@@ -44,6 +44,8 @@ var impossible = map[string][2]string{
 	"pod-kill":     {"atMost: 250ms", "atMost: 1us"},
 	"load-burst":   {"atMost: 250ms", "atMost: 1us"},
 	"breaker-trip": {"visits: [closed, open, half-open, closed]", "trace: [closed]"},
+	// Without healthy replicas, there is nothing that ejection could save.
+	"bad-replica": {"pods: 1, ", ""},
 }
 
 func TestRun_ImpossibleExpectationFails(t *testing.T) {

@@ -60,7 +60,7 @@ func TestFeed_ReadsEachSourceAlone(t *testing.T) {
 			want   any
 		}{
 			{reader(t, fakeSources(), telemetry.Prometheus), time.Second, []telemetry.Edge{{Caller: "loadgen", Rate: 10}}},
-			{reader(t, fakeSources(), telemetry.LoadGenerator), 2 * time.Second, []telemetry.Breaker{{Caller: "loadgen", State: telemetry.Open}}},
+			{reader(t, fakeSources(), telemetry.ControlPlane), 2 * time.Second, []telemetry.Breaker{{Caller: "loadgen", State: telemetry.Open}}},
 			{reader(t, fakeSources(), telemetry.Cluster), time.Second, []telemetry.Pod{{Name: "userservice-1"}}},
 			{reader(t, fakeSources(), telemetry.Scenario), 0, &telemetry.Run{Scenario: "pod-kill"}},
 		} {
@@ -84,7 +84,7 @@ func TestFeed_FailureOfOneSourceLeavesTheOthers(t *testing.T) {
 		string(telemetry.Prometheus): func(s *sources) {
 			s.edges = func(context.Context, time.Duration) ([]telemetry.Edge, error) { return nil, lost }
 		},
-		string(telemetry.LoadGenerator): func(s *sources) {
+		string(telemetry.ControlPlane): func(s *sources) {
 			s.breakers = func(context.Context) ([]telemetry.Breaker, error) { return nil, lost }
 		},
 		string(telemetry.Cluster): func(s *sources) {
@@ -96,7 +96,7 @@ func TestFeed_FailureOfOneSourceLeavesTheOthers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := fakeSources()
 				fail(&s)
-				readers := []telemetry.Reader{reader(t, s, telemetry.Prometheus), reader(t, s, telemetry.LoadGenerator),
+				readers := []telemetry.Reader{reader(t, s, telemetry.Prometheus), reader(t, s, telemetry.ControlPlane),
 					reader(t, s, telemetry.Cluster), reader(t, s, telemetry.Scenario)}
 				for _, r := range readers {
 					if _, err := r.Read(t.Context()); errors.Is(err, lost) != (r.Source == source) {

@@ -30,6 +30,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/sandbox/observe"
 	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/services/control/telemetryv1"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
@@ -162,6 +163,14 @@ func (c *Cluster) dialThrough(ctx context.Context, account, namespace, release s
 // Control returns the connection to the control plane, which is made when the first call needs it.
 func (c *Cluster) Control(ctx context.Context) (*grpc.ClientConn, error) { return c.control(ctx) }
 
+func (c *Cluster) events(ctx context.Context) (telemetryv1.EventsClient, error) {
+	conn, err := c.control(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return telemetryv1.NewEventsClient(conn), nil
+}
+
 func (c *Cluster) objects() objects {
 	return objects{kube: c.Kube, keep: c.renewals.keep, drop: c.renewals.drop}
 }
@@ -191,5 +200,5 @@ func (c *Cluster) Target(ctx context.Context) (scenarios.Target, error) {
 		return scenarios.Target{}, err
 	}
 	rpc := loadgenv1.NewLoadGeneratorClient(conn)
-	return scenarios.Target{Loads: loads{rpc}, Workloads: c.Workloads, Breakers: breakers{rpc}, Objects: c.objects()}, nil
+	return scenarios.Target{Loads: loads{rpc}, Workloads: c.Workloads, Breakers: newBreakers(c.events), Objects: c.objects()}, nil
 }

@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"errors"
-	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,18 +16,17 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/services/control/telemetryv1"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
 // fakeLoadgen answers every call with the same numbers or the same error, and records the requests.
 type fakeLoadgen struct {
 	loadgenv1.LoadGeneratorClient
-	asked  any
-	stats  *loadgenv1.LoadStats
-	err    error
-	events []*loadgenv1.Event
+	asked any
+	stats *loadgenv1.LoadStats
+	err   error
 }
 
 func (f *fakeLoadgen) StartLoad(_ context.Context, r *loadgenv1.StartLoadRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
@@ -47,30 +45,6 @@ func (f *fakeLoadgen) GetLoad(context.Context, *loadgenv1.GetLoadRequest, ...grp
 
 func (f *fakeLoadgen) StopLoad(context.Context, *loadgenv1.StopLoadRequest, ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
 	return f.stats, f.err
-}
-
-func (f *fakeLoadgen) Breakers(context.Context, *loadgenv1.BreakersRequest, ...grpc.CallOption) (*loadgenv1.BreakersResponse, error) {
-	return &loadgenv1.BreakersResponse{Breakers: []*loadgenv1.Breaker{{
-		Caller: "loadgen", Callee: "userservice", Method: "GetUser", State: "half-open", Since: timestamppb.New(noon), Reason: "5 s are over",
-	}}}, f.err
-}
-
-func (f *fakeLoadgen) WatchEvents(context.Context, *loadgenv1.WatchEventsRequest, ...grpc.CallOption) (grpc.ServerStreamingClient[loadgenv1.Event], error) {
-	return &eventStream{events: f.events}, f.err
-}
-
-type eventStream struct {
-	grpc.ClientStream
-	events []*loadgenv1.Event
-}
-
-func (s *eventStream) Recv() (*loadgenv1.Event, error) {
-	if len(s.events) == 0 {
-		return nil, io.EOF
-	}
-	e := s.events[0]
-	s.events = s.events[1:]
-	return e, nil
 }
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -153,80 +127,6 @@ func TestLoadError_OnlyNotFoundIsErrNoLoad(t *testing.T) {
 	}
 }
 
-func TestBreakers_Reading(t *testing.T) {
-	got, err := breakers{&fakeLoadgen{}}.Breakers(t.Context())
-	want := []telemetry.Breaker{{Caller: "loadgen", Callee: "userservice", Method: "GetUser", State: telemetry.HalfOpen, Since: noon, Reason: "5 s are over"}}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Errorf("%v (-want +got)\n%s", err, diff)
-	}
-	if _, err := (breakers{&fakeLoadgen{err: io.ErrUnexpectedEOF}}).Breakers(t.Context()); !errorSays(err, "reading breakers: ") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestEvents_OnlyBreakerChangesSinceTheStart(t *testing.T) {
-	event := func(seq uint64, kind string, at time.Duration) *loadgenv1.Event {
-		return &loadgenv1.Event{Seq: seq, Kind: kind, BootId: "boot", Time: timestamppb.New(noon.Add(at)), Labels: map[string]string{
-			"caller": "loadgen", "callee": "userservice", "method": "GetUser", "from": "closed", "to": "open", "reason": "25 % failed",
-		}}
-	}
-	old, new, load := event(2, "breaker", -time.Minute), event(3, "breaker", time.Second), event(4, "load", 2*time.Second)
-	// The time of a missed event is when it was sent.
-	early, late := event(1, "missed", time.Hour), event(9, "missed", time.Hour)
-	for _, c := range []struct {
-		sentence string
-		after    uint64
-		events   []*loadgenv1.Event
-		want     []uint64
-	}{
-		{"from the start: earlier events are ignored", 0, []*loadgenv1.Event{old, new, load}, []uint64{3}},
-		{"from the start: earlier missed events are ignored", 0, []*loadgenv1.Event{early, old, new}, []uint64{3}},
-		{"from the start: later missed events are returned", 0, []*loadgenv1.Event{early, new}, []uint64{1, 3}},
-		{"after an event: all later ones, regardless of their time", 1, []*loadgenv1.Event{old, new, load}, []uint64{2, 3}},
-		{"after an event: missed events", 1, []*loadgenv1.Event{new, load, late}, []uint64{3, 9}},
-	} {
-		t.Run(c.sentence, func(t *testing.T) {
-			changes, err := breakers{&fakeLoadgen{events: c.events}}.Events(t.Context(), noon, c.after)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []uint64
-			for change := range changes {
-				got = append(got, change.Seq)
-				want := scenarios.BreakerChange{
-					Seq: change.Seq, Boot: "boot", At: change.At, From: "loadgen", To: "userservice", Method: "GetUser", Old: telemetry.Closed, New: telemetry.Open, Reason: "25 % failed",
-				}
-				if change.Seq == early.GetSeq() || change.Seq == late.GetSeq() {
-					want = scenarios.BreakerChange{Seq: change.Seq, Boot: "boot", Missed: true}
-				}
-				if change != want {
-					t.Errorf("got %+v, want %+v", change, want)
-				}
-			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestEvents_EndWithTheContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		f := &fakeLoadgen{events: []*loadgenv1.Event{{Seq: 1, Kind: "breaker"}, {Seq: 2, Kind: "breaker"}}}
-		changes, err := breakers{f}.Events(ctx, time.Now(), 7)
-		if err != nil {
-			t.Fatal(err)
-		}
-		// No one reads from the channel.
-		cancel()
-		synctest.Wait()
-		if _, more := <-changes; more {
-			t.Error("the channel is not closed")
-		}
-	})
-}
-
 // mutedLoadgen never answers a call.
 type mutedLoadgen struct{ loadgenv1.LoadGeneratorClient }
 
@@ -250,18 +150,22 @@ func (mutedLoadgen) StopLoad(ctx context.Context, _ *loadgenv1.StopLoadRequest, 
 	return nil, ctx.Err()
 }
 
-func (mutedLoadgen) Breakers(ctx context.Context, _ *loadgenv1.BreakersRequest, _ ...grpc.CallOption) (*loadgenv1.BreakersResponse, error) {
+// mutedEvents never answers a call.
+type mutedEvents struct{}
+
+func (mutedEvents) Breakers(ctx context.Context, _ *telemetryv1.BreakersRequest, _ ...grpc.CallOption) (*telemetryv1.BreakersResponse, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
-func (mutedLoadgen) WatchEvents(ctx context.Context, _ *loadgenv1.WatchEventsRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[loadgenv1.Event], error) {
+func (mutedEvents) Watch(ctx context.Context, _ *telemetryv1.WatchRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[telemetryv1.Event], error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
 func TestLoads_EveryRequestHasADeadline(t *testing.T) {
-	l, b := loads{mutedLoadgen{}}, breakers{mutedLoadgen{}}
+	l := loads{mutedLoadgen{}}
+	b := newBreakers(func(context.Context) (telemetryv1.EventsClient, error) { return mutedEvents{}, nil })
 	for doing, do := range map[string]func(context.Context) error{
 		"starting":  func(ctx context.Context) error { return l.Start(ctx, scenarios.LoadSpec{Name: "browse"}) },
 		"changing":  func(ctx context.Context) error { return l.SetRate(ctx, "browse", 1) },

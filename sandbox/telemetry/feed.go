@@ -10,9 +10,9 @@ type Source[T any] string
 
 // The sources.
 const (
-	Prometheus    Source[[]Edge]    = "Prometheus"
-	LoadGenerator Source[[]Breaker] = "loadgen"
-	Cluster       Source[[]Pod]     = "cluster"
+	Prometheus   Source[[]Edge]    = "Prometheus"
+	ControlPlane Source[[]Breaker] = "control"
+	Cluster      Source[[]Pod]     = "cluster"
 	// Scenario provides nil before the first run.
 	Scenario Source[*Run] = "run"
 )

@@ -28,7 +28,9 @@ type Edge struct {
 // Breaker is one circuit breaker inside one caller.
 type Breaker struct {
 	Caller, Callee, Method string
-	State                  BreakerState
+	// Pod is the pod of the caller; empty if it is not known.
+	Pod   string
+	State BreakerState
 	// Since is when the breaker entered State, or zero if that is not known.
 	Since time.Time
 	// Reason is why the breaker entered State. It is empty for the initial closed state.

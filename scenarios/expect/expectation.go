@@ -29,8 +29,9 @@ type (
 	OfPods interface {
 		Pods() (release string, atLeast int)
 	}
-	// OfBreaker is an expectation about the circuit breakers on the path to a service. Its fields are called to and method; the method may be empty.
+	// OfBreaker is an expectation about the circuit breakers on the path to a service. Its fields are called from, to and method; the method may be empty.
 	OfBreaker interface {
+		Caller() string
 		Callee() (service, method string)
 	}
 )

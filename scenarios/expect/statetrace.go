@@ -10,7 +10,9 @@ import (
 // StateTrace is every state that one circuit breaker was in since the run started, in order.
 type StateTrace struct {
 	From, To, Method string
-	Visits           []Visit
+	// Pod is the pod of the caller; empty if it is not known.
+	Pod    string
+	Visits []Visit
 	// Listed is the state in the last list of breakers, and when it was entered. It is zero if no list followed the start of the trace.
 	Listed Visit
 	// Gap is true if a change was missed, or if changes do not fit together because two processes share the name.

@@ -82,6 +82,12 @@ func checkRelease(p *problems, path, release string, known Catalog) {
 // checkBreakers finds breakers that will never exist: the first call of a method creates its breaker.
 func checkBreakers(p *problems, path string, b expect.OfBreaker, known Catalog) {
 	service, method := b.Callee()
+	if b.Caller() != target.Generator {
+		// What a service calls depends on its program.
+		checkRelease(p, path+".from", b.Caller(), known)
+		checkRelease(p, path+".to", service, known)
+		return
+	}
 	if !slices.Contains(known.Targets, service) {
 		p.add(path+".to", grammar.Suggest(service, known.Targets), "the load generator cannot call %q, and has no breaker for it", service)
 		return

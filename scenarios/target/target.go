@@ -10,7 +10,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// Generator is the workload that sends every load. Only its circuit breakers are observed.
+// Generator is the workload that sends every load.
 const Generator = "loadgen"
 
 // Background is the name of the load that the generator runs by itself.
@@ -71,8 +71,10 @@ type BreakerChange struct {
 	At     time.Time
 	// From is the caller and To the callee. Method has the form package.Service/Method.
 	From, To, Method string
-	Old, New         telemetry.BreakerState
-	Reason           string
+	// Pod is the pod of the caller; empty if it is not known.
+	Pod      string
+	Old, New telemetry.BreakerState
+	Reason   string
 }
 
 // LoadSpec is one open-model load: arrivals do not wait for answers.

@@ -21,8 +21,7 @@ const Background = loadspec.Background
 
 // Register adds the service, a connection to each target, and the background load to a gRPC server.
 func Register(p *governance.Process, s *grpc.Server, cfg Config) error {
-	server := &Server{loads: newLoads(p.Metrics.Registerer), conns: map[string]grpc.ClientConnInterface{}, events: p.Events,
-		breakers: p.Breakers, stopping: p.Stopping}
+	server := &Server{loads: newLoads(p.Metrics.Registerer), conns: map[string]grpc.ClientConnInterface{}, events: p.Events, stopping: p.Stopping}
 	for name, t := range cfg.Targets {
 		conn, err := p.Dial(t.Address, t.Name)
 		if err != nil {

@@ -3,12 +3,10 @@ package loadgen
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
@@ -23,7 +21,6 @@ type Server struct {
 	// conns are indexed by the name of the target, and do not change.
 	conns    map[string]grpc.ClientConnInterface
 	events   *governance.Events
-	breakers *governance.Breakers
 	stopping <-chan struct{}
 }
 
@@ -120,36 +117,6 @@ func (s *Server) ListLoads(context.Context, *loadgenv1.ListLoadsRequest) (*loadg
 		out.Loads = append(out.Loads, stats)
 	}
 	return out, nil
-}
-
-// Breakers returns the circuit breakers of this process.
-func (s *Server) Breakers(context.Context, *loadgenv1.BreakersRequest) (*loadgenv1.BreakersResponse, error) {
-	out := &loadgenv1.BreakersResponse{}
-	for _, b := range s.breakers.Snapshot() {
-		out.Breakers = append(out.Breakers, &loadgenv1.Breaker{Caller: b.Caller, Callee: b.Callee, Method: b.Method,
-			State: b.State, Since: timestamppb.New(b.Since), Reason: b.Reason})
-	}
-	return out, nil
-}
-
-// WatchEvents streams the events of this process. It ends with UNAVAILABLE when the process is stopping.
-func (s *Server) WatchEvents(req *loadgenv1.WatchEventsRequest, stream grpc.ServerStreamingServer[loadgenv1.Event]) error {
-	ctx, cancel := context.WithCancelCause(stream.Context())
-	var watching sync.WaitGroup
-	defer watching.Wait()
-	// Deferred calls run in reverse order: cancel, then wait.
-	defer cancel(nil)
-	watching.Go(func() {
-		select {
-		case <-s.stopping:
-			cancel(status.Error(codes.Unavailable, errStopping.Error()))
-		case <-ctx.Done():
-		}
-	})
-	return s.events.Watch(ctx, req.GetAfterSeq(), func(e governance.Event) error {
-		return stream.Send(&loadgenv1.Event{Seq: e.Seq, Time: timestamppb.New(e.Time), Kind: e.Kind, Subject: e.Subject,
-			Detail: e.Detail, BootId: e.Boot, Labels: e.Labels})
-	})
 }
 
 func (s *Server) event(load, detail string) {

@@ -145,49 +145,4 @@ func TestServer_LoadLifecycle(t *testing.T) {
 	if _, err := client.GetLoad(ctx, &loadgenv1.GetLoadRequest{Name: "browse"}); status.Code(err) != codes.NotFound {
 		t.Error("a stopped load:", err)
 	}
-	breakers, err := client.Breakers(ctx, &loadgenv1.BreakersRequest{})
-	if err != nil || len(breakers.GetBreakers()) != 1 {
-		t.Fatalf("breakers %v, %v", breakers, err)
-	}
-	if b := breakers.GetBreakers()[0]; b.GetCaller() != "loadgen" || b.GetCallee() != "userservice" ||
-		b.GetMethod() != "user.v1.UserService/GetUser" || b.GetState() != governance.StateClosed {
-		t.Errorf("breaker %v", b)
-	}
-}
-
-func TestWatchEvents_BreakerOpens(t *testing.T) {
-	client, stopUsers, stop := generator(t, 0)
-	events, err := client.WatchEvents(t.Context(), &loadgenv1.WatchEventsRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stopUsers()
-	if _, err := client.StartLoad(t.Context(), request(nil)); err != nil {
-		t.Fatal(err)
-	}
-	var started bool
-	for {
-		e, err := events.Recv()
-		if err != nil {
-			t.Fatal(err)
-		}
-		started = started || e.GetKind() == governance.KindLoad && e.GetSubject() == "browse" && e.GetDetail() == "started"
-		if e.GetKind() == governance.KindBreaker {
-			if l := e.GetLabels(); l["callee"] != "userservice" || l["to"] != governance.StateOpen || e.GetBootId() == "" || !started {
-				t.Errorf("event %v (load started: %v)", e, started)
-			}
-			break
-		}
-	}
-	// Neither running loads nor an open stream may delay the end of the program until its drain limit of 5 s.
-	stop()
-	stopped := time.Now()
-	for {
-		if _, err := events.Recv(); err != nil {
-			if status.Code(err) != codes.Unavailable || time.Since(stopped) > 3*time.Second {
-				t.Errorf("the stream ended after %s with %v", time.Since(stopped), err)
-			}
-			return
-		}
-	}
 }

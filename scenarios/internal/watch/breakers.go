@@ -72,17 +72,19 @@ func (w *Breakers) refresh(ctx context.Context) error {
 		// If a new breaker has already changed, its event is still to come. The event has the state before the change.
 		unchanged := b.State == telemetry.Closed && b.Reason == ""
 		visit := expect.Visit{State: b.State, At: b.Since}
-		if i := w.find(b.Caller, b.Callee, b.Method); i >= 0 {
+		if i := w.find(b.Caller, b.Callee, b.Method, b.Pod); i >= 0 {
 			w.traces[i].Listed = visit
 		} else if first || unchanged {
-			w.traces = append(w.traces, expect.StateTrace{From: b.Caller, To: b.Callee, Method: b.Method, Visits: []expect.Visit{visit}})
+			w.traces = append(w.traces, expect.StateTrace{From: b.Caller, To: b.Callee, Method: b.Method, Pod: b.Pod, Visits: []expect.Visit{visit}})
 		}
 	}
 	return nil
 }
 
-func (w *Breakers) find(from, to, method string) int {
-	return slices.IndexFunc(w.traces, func(t expect.StateTrace) bool { return t.From == from && t.To == to && t.Method == method })
+func (w *Breakers) find(from, to, method, pod string) int {
+	return slices.IndexFunc(w.traces, func(t expect.StateTrace) bool {
+		return t.From == from && t.To == to && t.Method == method && t.Pod == pod
+	})
 }
 
 // Run records changes until ctx ends. If the connection is lost, it subscribes again.
@@ -129,10 +131,10 @@ func (w *Breakers) add(c target.BreakerChange) bool {
 		}
 		return false
 	}
-	i := w.find(c.From, c.To, c.Method)
+	i := w.find(c.From, c.To, c.Method, c.Pod)
 	if i < 0 {
 		before := expect.Visit{State: c.Old, At: c.At}
-		w.traces = append(w.traces, expect.StateTrace{From: c.From, To: c.To, Method: c.Method, Visits: []expect.Visit{before}, Gap: w.lossy})
+		w.traces = append(w.traces, expect.StateTrace{From: c.From, To: c.To, Method: c.Method, Pod: c.Pod, Visits: []expect.Visit{before}, Gap: w.lossy})
 		i = len(w.traces) - 1
 	}
 	t := &w.traces[i]

@@ -92,6 +92,7 @@ type ConnectRequest struct {
 	//
 	//	*ConnectRequest_Hello
 	//	*ConnectRequest_Event
+	//	*ConnectRequest_Breakers
 	Message       isConnectRequest_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -152,6 +153,15 @@ func (x *ConnectRequest) GetEvent() *telemetryv1.Event {
 	return nil
 }
 
+func (x *ConnectRequest) GetBreakers() *BreakerStates {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectRequest_Breakers); ok {
+			return x.Breakers
+		}
+	}
+	return nil
+}
+
 type isConnectRequest_Message interface {
 	isConnectRequest_Message()
 }
@@ -166,9 +176,61 @@ type ConnectRequest_Event struct {
 	Event *telemetryv1.Event `protobuf:"bytes,2,opt,name=event,proto3,oneof"`
 }
 
+type ConnectRequest_Breakers struct {
+	// The circuit breakers of this process, when there is a new one. Their changes are events.
+	Breakers *BreakerStates `protobuf:"bytes,3,opt,name=breakers,proto3,oneof"`
+}
+
 func (*ConnectRequest_Hello) isConnectRequest_Message() {}
 
 func (*ConnectRequest_Event) isConnectRequest_Message() {}
+
+func (*ConnectRequest_Breakers) isConnectRequest_Message() {}
+
+type BreakerStates struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without namespace and pod.
+	Breakers      []*telemetryv1.Breaker `protobuf:"bytes,1,rep,name=breakers,proto3" json:"breakers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BreakerStates) Reset() {
+	*x = BreakerStates{}
+	mi := &file_control_v1_control_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BreakerStates) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BreakerStates) ProtoMessage() {}
+
+func (x *BreakerStates) ProtoReflect() protoreflect.Message {
+	mi := &file_control_v1_control_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BreakerStates.ProtoReflect.Descriptor instead.
+func (*BreakerStates) Descriptor() ([]byte, []int) {
+	return file_control_v1_control_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *BreakerStates) GetBreakers() []*telemetryv1.Breaker {
+	if x != nil {
+		return x.Breakers
+	}
+	return nil
+}
 
 // Hello says which process it is. Namespace and account come from its certificate.
 type Hello struct {
@@ -182,7 +244,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_control_v1_control_proto_msgTypes[1]
+	mi := &file_control_v1_control_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -194,7 +256,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[1]
+	mi := &file_control_v1_control_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -207,7 +269,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{1}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Hello) GetPod() string {
@@ -244,7 +306,7 @@ type ConnectResponse struct {
 
 func (x *ConnectResponse) Reset() {
 	*x = ConnectResponse{}
-	mi := &file_control_v1_control_proto_msgTypes[2]
+	mi := &file_control_v1_control_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -256,7 +318,7 @@ func (x *ConnectResponse) String() string {
 func (*ConnectResponse) ProtoMessage() {}
 
 func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[2]
+	mi := &file_control_v1_control_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -269,7 +331,7 @@ func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectResponse.ProtoReflect.Descriptor instead.
 func (*ConnectResponse) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{2}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ConnectResponse) GetMessage() isConnectResponse_Message {
@@ -323,7 +385,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_control_v1_control_proto_msgTypes[3]
+	mi := &file_control_v1_control_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -335,7 +397,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[3]
+	mi := &file_control_v1_control_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -348,7 +410,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Welcome) GetAfterSeq() uint64 {
@@ -368,7 +430,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_control_v1_control_proto_msgTypes[4]
+	mi := &file_control_v1_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -380,7 +442,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[4]
+	mi := &file_control_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -393,7 +455,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Heartbeat) GetFaults() []string {
@@ -413,7 +475,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_control_v1_control_proto_msgTypes[5]
+	mi := &file_control_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -425,7 +487,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[5]
+	mi := &file_control_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -438,7 +500,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RenewRequest) GetNamespace() string {
@@ -469,7 +531,7 @@ type RenewResponse struct {
 
 func (x *RenewResponse) Reset() {
 	*x = RenewResponse{}
-	mi := &file_control_v1_control_proto_msgTypes[6]
+	mi := &file_control_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -481,7 +543,7 @@ func (x *RenewResponse) String() string {
 func (*RenewResponse) ProtoMessage() {}
 
 func (x *RenewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[6]
+	mi := &file_control_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -494,7 +556,7 @@ func (x *RenewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewResponse.ProtoReflect.Descriptor instead.
 func (*RenewResponse) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RenewResponse) GetNamespace() string {
@@ -538,7 +600,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_control_v1_control_proto_msgTypes[7]
+	mi := &file_control_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -550,7 +612,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[7]
+	mi := &file_control_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -563,7 +625,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ExplainRequest) GetNamespace() string {
@@ -598,7 +660,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_control_v1_control_proto_msgTypes[8]
+	mi := &file_control_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -610,7 +672,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[8]
+	mi := &file_control_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -623,7 +685,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ExplainResponse) GetValues() []*ExplainedValue {
@@ -657,7 +719,7 @@ type ExplainedValue struct {
 
 func (x *ExplainedValue) Reset() {
 	*x = ExplainedValue{}
-	mi := &file_control_v1_control_proto_msgTypes[9]
+	mi := &file_control_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -669,7 +731,7 @@ func (x *ExplainedValue) String() string {
 func (*ExplainedValue) ProtoMessage() {}
 
 func (x *ExplainedValue) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[9]
+	mi := &file_control_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -682,7 +744,7 @@ func (x *ExplainedValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedValue.ProtoReflect.Descriptor instead.
 func (*ExplainedValue) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExplainedValue) GetMethod() string {
@@ -732,7 +794,7 @@ type SubscribersRequest struct {
 
 func (x *SubscribersRequest) Reset() {
 	*x = SubscribersRequest{}
-	mi := &file_control_v1_control_proto_msgTypes[10]
+	mi := &file_control_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +806,7 @@ func (x *SubscribersRequest) String() string {
 func (*SubscribersRequest) ProtoMessage() {}
 
 func (x *SubscribersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[10]
+	mi := &file_control_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +819,7 @@ func (x *SubscribersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribersRequest.ProtoReflect.Descriptor instead.
 func (*SubscribersRequest) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SubscribersRequest) GetNamespace() string {
@@ -790,7 +852,7 @@ type SubscribersResponse struct {
 
 func (x *SubscribersResponse) Reset() {
 	*x = SubscribersResponse{}
-	mi := &file_control_v1_control_proto_msgTypes[11]
+	mi := &file_control_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -802,7 +864,7 @@ func (x *SubscribersResponse) String() string {
 func (*SubscribersResponse) ProtoMessage() {}
 
 func (x *SubscribersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[11]
+	mi := &file_control_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -815,7 +877,7 @@ func (x *SubscribersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribersResponse.ProtoReflect.Descriptor instead.
 func (*SubscribersResponse) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SubscribersResponse) GetSubscribers() []*Subscriber {
@@ -845,7 +907,7 @@ type Subscriber struct {
 
 func (x *Subscriber) Reset() {
 	*x = Subscriber{}
-	mi := &file_control_v1_control_proto_msgTypes[12]
+	mi := &file_control_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -857,7 +919,7 @@ func (x *Subscriber) String() string {
 func (*Subscriber) ProtoMessage() {}
 
 func (x *Subscriber) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[12]
+	mi := &file_control_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -870,7 +932,7 @@ func (x *Subscriber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscriber.ProtoReflect.Descriptor instead.
 func (*Subscriber) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Subscriber) GetNamespace() string {
@@ -941,7 +1003,7 @@ type FieldVerdict struct {
 
 func (x *FieldVerdict) Reset() {
 	*x = FieldVerdict{}
-	mi := &file_control_v1_control_proto_msgTypes[13]
+	mi := &file_control_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -953,7 +1015,7 @@ func (x *FieldVerdict) String() string {
 func (*FieldVerdict) ProtoMessage() {}
 
 func (x *FieldVerdict) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[13]
+	mi := &file_control_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -966,7 +1028,7 @@ func (x *FieldVerdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldVerdict.ProtoReflect.Descriptor instead.
 func (*FieldVerdict) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FieldVerdict) GetField() string {
@@ -995,11 +1057,14 @@ var File_control_v1_control_proto protoreflect.FileDescriptor
 const file_control_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"\x18control/v1/control.proto\x12\n" +
-	"control.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16policy/v1/policy.proto\x1a\x1ctelemetry/v1/telemetry.proto\"s\n" +
+	"control.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16policy/v1/policy.proto\x1a\x1ctelemetry/v1/telemetry.proto\"\xac\x01\n" +
 	"\x0eConnectRequest\x12)\n" +
 	"\x05hello\x18\x01 \x01(\v2\x11.control.v1.HelloH\x00R\x05hello\x12+\n" +
-	"\x05event\x18\x02 \x01(\v2\x13.telemetry.v1.EventH\x00R\x05eventB\t\n" +
-	"\amessage\"G\n" +
+	"\x05event\x18\x02 \x01(\v2\x13.telemetry.v1.EventH\x00R\x05event\x127\n" +
+	"\bbreakers\x18\x03 \x01(\v2\x19.control.v1.BreakerStatesH\x00R\bbreakersB\t\n" +
+	"\amessage\"B\n" +
+	"\rBreakerStates\x121\n" +
+	"\bbreakers\x18\x01 \x03(\v2\x15.telemetry.v1.BreakerR\bbreakers\"G\n" +
 	"\x05Hello\x12\x10\n" +
 	"\x03pod\x18\x01 \x01(\tR\x03pod\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x12\n" +
@@ -1081,53 +1146,57 @@ func file_control_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_control_v1_control_proto_goTypes = []any{
 	(Verdict)(0),                     // 0: control.v1.Verdict
 	(*ConnectRequest)(nil),           // 1: control.v1.ConnectRequest
-	(*Hello)(nil),                    // 2: control.v1.Hello
-	(*ConnectResponse)(nil),          // 3: control.v1.ConnectResponse
-	(*Welcome)(nil),                  // 4: control.v1.Welcome
-	(*Heartbeat)(nil),                // 5: control.v1.Heartbeat
-	(*RenewRequest)(nil),             // 6: control.v1.RenewRequest
-	(*RenewResponse)(nil),            // 7: control.v1.RenewResponse
-	(*ExplainRequest)(nil),           // 8: control.v1.ExplainRequest
-	(*ExplainResponse)(nil),          // 9: control.v1.ExplainResponse
-	(*ExplainedValue)(nil),           // 10: control.v1.ExplainedValue
-	(*SubscribersRequest)(nil),       // 11: control.v1.SubscribersRequest
-	(*SubscribersResponse)(nil),      // 12: control.v1.SubscribersResponse
-	(*Subscriber)(nil),               // 13: control.v1.Subscriber
-	(*FieldVerdict)(nil),             // 14: control.v1.FieldVerdict
-	(*telemetryv1.Event)(nil),        // 15: telemetry.v1.Event
-	(*durationpb.Duration)(nil),      // 16: google.protobuf.Duration
-	(*policyv1.EffectivePolicy)(nil), // 17: policy.v1.EffectivePolicy
-	(*timestamppb.Timestamp)(nil),    // 18: google.protobuf.Timestamp
+	(*BreakerStates)(nil),            // 2: control.v1.BreakerStates
+	(*Hello)(nil),                    // 3: control.v1.Hello
+	(*ConnectResponse)(nil),          // 4: control.v1.ConnectResponse
+	(*Welcome)(nil),                  // 5: control.v1.Welcome
+	(*Heartbeat)(nil),                // 6: control.v1.Heartbeat
+	(*RenewRequest)(nil),             // 7: control.v1.RenewRequest
+	(*RenewResponse)(nil),            // 8: control.v1.RenewResponse
+	(*ExplainRequest)(nil),           // 9: control.v1.ExplainRequest
+	(*ExplainResponse)(nil),          // 10: control.v1.ExplainResponse
+	(*ExplainedValue)(nil),           // 11: control.v1.ExplainedValue
+	(*SubscribersRequest)(nil),       // 12: control.v1.SubscribersRequest
+	(*SubscribersResponse)(nil),      // 13: control.v1.SubscribersResponse
+	(*Subscriber)(nil),               // 14: control.v1.Subscriber
+	(*FieldVerdict)(nil),             // 15: control.v1.FieldVerdict
+	(*telemetryv1.Event)(nil),        // 16: telemetry.v1.Event
+	(*telemetryv1.Breaker)(nil),      // 17: telemetry.v1.Breaker
+	(*durationpb.Duration)(nil),      // 18: google.protobuf.Duration
+	(*policyv1.EffectivePolicy)(nil), // 19: policy.v1.EffectivePolicy
+	(*timestamppb.Timestamp)(nil),    // 20: google.protobuf.Timestamp
 }
 var file_control_v1_control_proto_depIdxs = []int32{
-	2,  // 0: control.v1.ConnectRequest.hello:type_name -> control.v1.Hello
-	15, // 1: control.v1.ConnectRequest.event:type_name -> telemetry.v1.Event
-	4,  // 2: control.v1.ConnectResponse.welcome:type_name -> control.v1.Welcome
-	5,  // 3: control.v1.ConnectResponse.heartbeat:type_name -> control.v1.Heartbeat
-	16, // 4: control.v1.RenewResponse.lease:type_name -> google.protobuf.Duration
-	10, // 5: control.v1.ExplainResponse.values:type_name -> control.v1.ExplainedValue
-	17, // 6: control.v1.ExplainResponse.policy:type_name -> policy.v1.EffectivePolicy
-	13, // 7: control.v1.SubscribersResponse.subscribers:type_name -> control.v1.Subscriber
-	18, // 8: control.v1.Subscriber.connected_since:type_name -> google.protobuf.Timestamp
-	14, // 9: control.v1.Subscriber.fields:type_name -> control.v1.FieldVerdict
-	0,  // 10: control.v1.FieldVerdict.verdict:type_name -> control.v1.Verdict
-	1,  // 11: control.v1.Sessions.Connect:input_type -> control.v1.ConnectRequest
-	6,  // 12: control.v1.Leases.Renew:input_type -> control.v1.RenewRequest
-	8,  // 13: control.v1.Policies.Explain:input_type -> control.v1.ExplainRequest
-	11, // 14: control.v1.Policies.Subscribers:input_type -> control.v1.SubscribersRequest
-	3,  // 15: control.v1.Sessions.Connect:output_type -> control.v1.ConnectResponse
-	7,  // 16: control.v1.Leases.Renew:output_type -> control.v1.RenewResponse
-	9,  // 17: control.v1.Policies.Explain:output_type -> control.v1.ExplainResponse
-	12, // 18: control.v1.Policies.Subscribers:output_type -> control.v1.SubscribersResponse
-	15, // [15:19] is the sub-list for method output_type
-	11, // [11:15] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	3,  // 0: control.v1.ConnectRequest.hello:type_name -> control.v1.Hello
+	16, // 1: control.v1.ConnectRequest.event:type_name -> telemetry.v1.Event
+	2,  // 2: control.v1.ConnectRequest.breakers:type_name -> control.v1.BreakerStates
+	17, // 3: control.v1.BreakerStates.breakers:type_name -> telemetry.v1.Breaker
+	5,  // 4: control.v1.ConnectResponse.welcome:type_name -> control.v1.Welcome
+	6,  // 5: control.v1.ConnectResponse.heartbeat:type_name -> control.v1.Heartbeat
+	18, // 6: control.v1.RenewResponse.lease:type_name -> google.protobuf.Duration
+	11, // 7: control.v1.ExplainResponse.values:type_name -> control.v1.ExplainedValue
+	19, // 8: control.v1.ExplainResponse.policy:type_name -> policy.v1.EffectivePolicy
+	14, // 9: control.v1.SubscribersResponse.subscribers:type_name -> control.v1.Subscriber
+	20, // 10: control.v1.Subscriber.connected_since:type_name -> google.protobuf.Timestamp
+	15, // 11: control.v1.Subscriber.fields:type_name -> control.v1.FieldVerdict
+	0,  // 12: control.v1.FieldVerdict.verdict:type_name -> control.v1.Verdict
+	1,  // 13: control.v1.Sessions.Connect:input_type -> control.v1.ConnectRequest
+	7,  // 14: control.v1.Leases.Renew:input_type -> control.v1.RenewRequest
+	9,  // 15: control.v1.Policies.Explain:input_type -> control.v1.ExplainRequest
+	12, // 16: control.v1.Policies.Subscribers:input_type -> control.v1.SubscribersRequest
+	4,  // 17: control.v1.Sessions.Connect:output_type -> control.v1.ConnectResponse
+	8,  // 18: control.v1.Leases.Renew:output_type -> control.v1.RenewResponse
+	10, // 19: control.v1.Policies.Explain:output_type -> control.v1.ExplainResponse
+	13, // 20: control.v1.Policies.Subscribers:output_type -> control.v1.SubscribersResponse
+	17, // [17:21] is the sub-list for method output_type
+	13, // [13:17] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_control_v1_control_proto_init() }
@@ -1138,8 +1207,9 @@ func file_control_v1_control_proto_init() {
 	file_control_v1_control_proto_msgTypes[0].OneofWrappers = []any{
 		(*ConnectRequest_Hello)(nil),
 		(*ConnectRequest_Event)(nil),
+		(*ConnectRequest_Breakers)(nil),
 	}
-	file_control_v1_control_proto_msgTypes[2].OneofWrappers = []any{
+	file_control_v1_control_proto_msgTypes[3].OneofWrappers = []any{
 		(*ConnectResponse_Welcome)(nil),
 		(*ConnectResponse_Heartbeat)(nil),
 	}
@@ -1149,7 +1219,7 @@ func file_control_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_v1_control_proto_rawDesc), len(file_control_v1_control_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

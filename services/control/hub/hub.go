@@ -35,6 +35,10 @@ type Hub struct {
 	changed chan struct{}
 	// known has the last event of each run of a process.
 	known map[boot]known
+	// breakers has the state of each breaker of the connected processes.
+	breakers map[breakerKey]*telemetryv1.Breaker
+	// connections counts the connections of each process.
+	connections map[Source]int
 }
 
 type boot struct{ namespace, pod, id string }
@@ -52,7 +56,7 @@ func New(size int) *Hub {
 	if size <= 0 {
 		size = defaultSize
 	}
-	return &Hub{run: rand.Text(), ring: make([]*telemetryv1.Event, size), changed: make(chan struct{}), known: map[boot]known{}}
+	return &Hub{run: rand.Text(), ring: make([]*telemetryv1.Event, size), changed: make(chan struct{}), known: map[boot]known{}, breakers: map[breakerKey]*telemetryv1.Breaker{}, connections: map[Source]int{}}
 }
 
 // Run identifies this run of the hub.
@@ -94,6 +98,7 @@ func (h *Hub) Report(s Source, e *telemetryv1.Event) {
 			Kind: KindMissed, Subject: s.Pod, Detail: fmt.Sprintf("%d events of the process were not received", gap)})
 	}
 	h.add(e)
+	h.follow(s, e)
 	h.forget()
 }
 

@@ -42,6 +42,8 @@ func (s Sessions) Connect(stream grpc.BidiStreamingServer[controlv1.ConnectReque
 	if err != nil {
 		return err
 	}
+	s.Hub.Joined(source)
+	defer s.Hub.Left(source)
 	welcome := &controlv1.Welcome{AfterSeq: s.Hub.After(source, hello.GetBoot())}
 	if err := stream.Send(&controlv1.ConnectResponse{Message: &controlv1.ConnectResponse_Welcome{Welcome: welcome}}); err != nil {
 		return err
@@ -62,8 +64,11 @@ func (s Sessions) receive(stream grpc.BidiStreamingServer[controlv1.ConnectReque
 		if err != nil {
 			return err
 		}
-		if m.GetEvent() != nil {
+		switch {
+		case m.GetEvent() != nil:
 			s.Hub.Report(source, m.GetEvent())
+		case m.GetBreakers() != nil:
+			s.Hub.Breakers(source, m.GetBreakers().GetBreakers())
 		}
 	}
 }

@@ -3,6 +3,8 @@ package subscriber
 import (
 	"context"
 	"errors"
+	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
@@ -32,11 +34,13 @@ func (s *subscriber) session(ctx context.Context, conn *grpc.ClientConn) error {
 	if first.GetWelcome() == nil {
 		return errors.New("the control plane did not answer with a welcome")
 	}
+	out := &sender{stream: stream}
 	group.Go(func() error {
 		return s.process.Events.Watch(ctx, first.GetWelcome().GetAfterSeq(), func(e governance.Event) error {
-			return stream.Send(&controlv1.ConnectRequest{Message: &controlv1.ConnectRequest_Event{Event: wire(e)}})
+			return out.send(&controlv1.ConnectRequest{Message: &controlv1.ConnectRequest_Event{Event: wire(e)}})
 		})
 	})
+	group.Go(func() error { return s.reportBreakers(ctx, out) })
 	group.Go(func() error {
 		for {
 			m, err := stream.Recv()
@@ -49,6 +53,46 @@ func (s *subscriber) session(ctx context.Context, conn *grpc.ClientConn) error {
 		}
 	})
 	return group.Wait()
+}
+
+// sender is a stream on which several goroutines send.
+type sender struct {
+	mu     sync.Mutex
+	stream grpc.BidiStreamingClient[controlv1.ConnectRequest, controlv1.ConnectResponse]
+}
+
+func (s *sender) send(m *controlv1.ConnectRequest) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stream.Send(m)
+}
+
+// breakerInterval is how soon a new breaker is reported. Changes of breakers are events, which are reported at once.
+const breakerInterval = 200 * time.Millisecond
+
+// reportBreakers reports the breakers of the process when there is a new one.
+func (s *subscriber) reportBreakers(ctx context.Context, out *sender) error {
+	reported := 0
+	ticker := time.NewTicker(breakerInterval)
+	defer ticker.Stop()
+	for {
+		if all := s.process.Breakers.Snapshot(); len(all) > reported {
+			states := &controlv1.BreakerStates{}
+			for _, b := range all {
+				states.Breakers = append(states.Breakers, &telemetryv1.Breaker{Caller: b.Caller, Callee: b.Callee, Method: b.Method, State: b.State,
+					Since: timestamppb.New(b.Since), Reason: b.Reason})
+			}
+			if err := out.send(&controlv1.ConnectRequest{Message: &controlv1.ConnectRequest_Breakers{Breakers: states}}); err != nil {
+				return err
+			}
+			reported = len(all)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
 }
 
 func wire(e governance.Event) *telemetryv1.Event {

@@ -24,6 +24,192 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type BreakersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BreakersRequest) Reset() {
+	*x = BreakersRequest{}
+	mi := &file_telemetry_v1_telemetry_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BreakersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BreakersRequest) ProtoMessage() {}
+
+func (x *BreakersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_telemetry_v1_telemetry_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BreakersRequest.ProtoReflect.Descriptor instead.
+func (*BreakersRequest) Descriptor() ([]byte, []int) {
+	return file_telemetry_v1_telemetry_proto_rawDescGZIP(), []int{0}
+}
+
+type BreakersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Breakers      []*Breaker             `protobuf:"bytes,1,rep,name=breakers,proto3" json:"breakers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BreakersResponse) Reset() {
+	*x = BreakersResponse{}
+	mi := &file_telemetry_v1_telemetry_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BreakersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BreakersResponse) ProtoMessage() {}
+
+func (x *BreakersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_telemetry_v1_telemetry_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BreakersResponse.ProtoReflect.Descriptor instead.
+func (*BreakersResponse) Descriptor() ([]byte, []int) {
+	return file_telemetry_v1_telemetry_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *BreakersResponse) GetBreakers() []*Breaker {
+	if x != nil {
+		return x.Breakers
+	}
+	return nil
+}
+
+// Breaker is a circuit breaker in one process.
+type Breaker struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Namespace string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Pod       string                 `protobuf:"bytes,2,opt,name=pod,proto3" json:"pod,omitempty"`
+	// The service that calls, and the one that it calls.
+	Caller string `protobuf:"bytes,3,opt,name=caller,proto3" json:"caller,omitempty"`
+	Callee string `protobuf:"bytes,4,opt,name=callee,proto3" json:"callee,omitempty"`
+	// package.Service/Method
+	Method string `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
+	// closed, open or half-open.
+	State string `protobuf:"bytes,6,opt,name=state,proto3" json:"state,omitempty"`
+	// When it entered the state, by the clock of the process.
+	Since *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
+	// Why it entered the state; empty for the first state.
+	Reason        string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Breaker) Reset() {
+	*x = Breaker{}
+	mi := &file_telemetry_v1_telemetry_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Breaker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Breaker) ProtoMessage() {}
+
+func (x *Breaker) ProtoReflect() protoreflect.Message {
+	mi := &file_telemetry_v1_telemetry_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Breaker.ProtoReflect.Descriptor instead.
+func (*Breaker) Descriptor() ([]byte, []int) {
+	return file_telemetry_v1_telemetry_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Breaker) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *Breaker) GetPod() string {
+	if x != nil {
+		return x.Pod
+	}
+	return ""
+}
+
+func (x *Breaker) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *Breaker) GetCallee() string {
+	if x != nil {
+		return x.Callee
+	}
+	return ""
+}
+
+func (x *Breaker) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Breaker) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Breaker) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Breaker) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type WatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Events after this position; 0 means that the stream starts with the next event.
@@ -40,7 +226,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_telemetry_v1_telemetry_proto_msgTypes[0]
+	mi := &file_telemetry_v1_telemetry_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -52,7 +238,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_telemetry_v1_telemetry_proto_msgTypes[0]
+	mi := &file_telemetry_v1_telemetry_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -65,7 +251,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_telemetry_v1_telemetry_proto_rawDescGZIP(), []int{0}
+	return file_telemetry_v1_telemetry_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *WatchRequest) GetAfter() uint64 {
@@ -121,7 +307,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_telemetry_v1_telemetry_proto_msgTypes[1]
+	mi := &file_telemetry_v1_telemetry_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -133,7 +319,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_telemetry_v1_telemetry_proto_msgTypes[1]
+	mi := &file_telemetry_v1_telemetry_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -146,7 +332,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_telemetry_v1_telemetry_proto_rawDescGZIP(), []int{1}
+	return file_telemetry_v1_telemetry_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Event) GetPosition() uint64 {
@@ -237,7 +423,19 @@ var File_telemetry_v1_telemetry_proto protoreflect.FileDescriptor
 
 const file_telemetry_v1_telemetry_proto_rawDesc = "" +
 	"\n" +
-	"\x1ctelemetry/v1/telemetry.proto\x12\ftelemetry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"m\n" +
+	"\x1ctelemetry/v1/telemetry.proto\x12\ftelemetry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n" +
+	"\x0fBreakersRequest\"E\n" +
+	"\x10BreakersResponse\x121\n" +
+	"\bbreakers\x18\x01 \x03(\v2\x15.telemetry.v1.BreakerR\bbreakers\"\xe1\x01\n" +
+	"\aBreaker\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x10\n" +
+	"\x03pod\x18\x02 \x01(\tR\x03pod\x12\x16\n" +
+	"\x06caller\x18\x03 \x01(\tR\x06caller\x12\x16\n" +
+	"\x06callee\x18\x04 \x01(\tR\x06callee\x12\x16\n" +
+	"\x06method\x18\x05 \x01(\tR\x06method\x12\x14\n" +
+	"\x05state\x18\x06 \x01(\tR\x05state\x120\n" +
+	"\x05since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\"m\n" +
 	"\fWatchRequest\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\x12\x10\n" +
 	"\x03run\x18\x02 \x01(\tR\x03run\x12\x14\n" +
@@ -260,9 +458,10 @@ const file_telemetry_v1_telemetry_proto_rawDesc = "" +
 	"\x06labels\x18\f \x03(\v2\x1f.telemetry.v1.Event.LabelsEntryR\x06labels\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x012D\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x012\x8f\x01\n" +
 	"\x06Events\x12:\n" +
-	"\x05Watch\x12\x1a.telemetry.v1.WatchRequest\x1a\x13.telemetry.v1.Event0\x01B>Z<github.com/grpc-sandbox/sandbox/services/control/telemetryv1b\x06proto3"
+	"\x05Watch\x12\x1a.telemetry.v1.WatchRequest\x1a\x13.telemetry.v1.Event0\x01\x12I\n" +
+	"\bBreakers\x12\x1d.telemetry.v1.BreakersRequest\x1a\x1e.telemetry.v1.BreakersResponseB>Z<github.com/grpc-sandbox/sandbox/services/control/telemetryv1b\x06proto3"
 
 var (
 	file_telemetry_v1_telemetry_proto_rawDescOnce sync.Once
@@ -276,23 +475,30 @@ func file_telemetry_v1_telemetry_proto_rawDescGZIP() []byte {
 	return file_telemetry_v1_telemetry_proto_rawDescData
 }
 
-var file_telemetry_v1_telemetry_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_telemetry_v1_telemetry_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_telemetry_v1_telemetry_proto_goTypes = []any{
-	(*WatchRequest)(nil),          // 0: telemetry.v1.WatchRequest
-	(*Event)(nil),                 // 1: telemetry.v1.Event
-	nil,                           // 2: telemetry.v1.Event.LabelsEntry
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(*BreakersRequest)(nil),       // 0: telemetry.v1.BreakersRequest
+	(*BreakersResponse)(nil),      // 1: telemetry.v1.BreakersResponse
+	(*Breaker)(nil),               // 2: telemetry.v1.Breaker
+	(*WatchRequest)(nil),          // 3: telemetry.v1.WatchRequest
+	(*Event)(nil),                 // 4: telemetry.v1.Event
+	nil,                           // 5: telemetry.v1.Event.LabelsEntry
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 }
 var file_telemetry_v1_telemetry_proto_depIdxs = []int32{
-	3, // 0: telemetry.v1.Event.time:type_name -> google.protobuf.Timestamp
-	2, // 1: telemetry.v1.Event.labels:type_name -> telemetry.v1.Event.LabelsEntry
-	0, // 2: telemetry.v1.Events.Watch:input_type -> telemetry.v1.WatchRequest
-	1, // 3: telemetry.v1.Events.Watch:output_type -> telemetry.v1.Event
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 0: telemetry.v1.BreakersResponse.breakers:type_name -> telemetry.v1.Breaker
+	6, // 1: telemetry.v1.Breaker.since:type_name -> google.protobuf.Timestamp
+	6, // 2: telemetry.v1.Event.time:type_name -> google.protobuf.Timestamp
+	5, // 3: telemetry.v1.Event.labels:type_name -> telemetry.v1.Event.LabelsEntry
+	3, // 4: telemetry.v1.Events.Watch:input_type -> telemetry.v1.WatchRequest
+	0, // 5: telemetry.v1.Events.Breakers:input_type -> telemetry.v1.BreakersRequest
+	4, // 6: telemetry.v1.Events.Watch:output_type -> telemetry.v1.Event
+	1, // 7: telemetry.v1.Events.Breakers:output_type -> telemetry.v1.BreakersResponse
+	6, // [6:8] is the sub-list for method output_type
+	4, // [4:6] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_telemetry_v1_telemetry_proto_init() }
@@ -306,7 +512,7 @@ func file_telemetry_v1_telemetry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_telemetry_v1_telemetry_proto_rawDesc), len(file_telemetry_v1_telemetry_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,7 +21,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Events_Watch_FullMethodName = "/telemetry.v1.Events/Watch"
+	Events_Watch_FullMethodName    = "/telemetry.v1.Events/Watch"
+	Events_Breakers_FullMethodName = "/telemetry.v1.Events/Breakers"
 )
 
 // EventsClient is the client API for Events service.
@@ -33,6 +34,8 @@ type EventsClient interface {
 	// Watch streams events in the order in which the control plane received them, first those that it still has after the given position. A watcher
 	// that reads too slowly is ended with RESOURCE_EXHAUSTED and can resume. Events that are no longer stored are reported as an event of kind missed.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Event], error)
+	// Breakers returns the present state of every circuit breaker of the connected processes.
+	Breakers(ctx context.Context, in *BreakersRequest, opts ...grpc.CallOption) (*BreakersResponse, error)
 }
 
 type eventsClient struct {
@@ -62,6 +65,16 @@ func (c *eventsClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Events_WatchClient = grpc.ServerStreamingClient[Event]
 
+func (c *eventsClient) Breakers(ctx context.Context, in *BreakersRequest, opts ...grpc.CallOption) (*BreakersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BreakersResponse)
+	err := c.cc.Invoke(ctx, Events_Breakers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // EventsServer is the server API for Events service.
 // All implementations must embed UnimplementedEventsServer
 // for forward compatibility.
@@ -71,6 +84,8 @@ type EventsServer interface {
 	// Watch streams events in the order in which the control plane received them, first those that it still has after the given position. A watcher
 	// that reads too slowly is ended with RESOURCE_EXHAUSTED and can resume. Events that are no longer stored are reported as an event of kind missed.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[Event]) error
+	// Breakers returns the present state of every circuit breaker of the connected processes.
+	Breakers(context.Context, *BreakersRequest) (*BreakersResponse, error)
 	mustEmbedUnimplementedEventsServer()
 }
 
@@ -83,6 +98,9 @@ type UnimplementedEventsServer struct{}
 
 func (UnimplementedEventsServer) Watch(*WatchRequest, grpc.ServerStreamingServer[Event]) error {
 	return status.Error(codes.Unimplemented, "method Watch not implemented")
+}
+func (UnimplementedEventsServer) Breakers(context.Context, *BreakersRequest) (*BreakersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Breakers not implemented")
 }
 func (UnimplementedEventsServer) mustEmbedUnimplementedEventsServer() {}
 func (UnimplementedEventsServer) testEmbeddedByValue()                {}
@@ -116,13 +134,36 @@ func _Events_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Events_WatchServer = grpc.ServerStreamingServer[Event]
 
+func _Events_Breakers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BreakersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EventsServer).Breakers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Events_Breakers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EventsServer).Breakers(ctx, req.(*BreakersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Events_ServiceDesc is the grpc.ServiceDesc for Events service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var Events_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "telemetry.v1.Events",
 	HandlerType: (*EventsServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Breakers",
+			Handler:    _Events_Breakers_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Watch",

@@ -572,316 +572,6 @@ func (x *FailurePeriod) GetLongestOutage() *durationpb.Duration {
 	return nil
 }
 
-type BreakersRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *BreakersRequest) Reset() {
-	*x = BreakersRequest{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *BreakersRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*BreakersRequest) ProtoMessage() {}
-
-func (x *BreakersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use BreakersRequest.ProtoReflect.Descriptor instead.
-func (*BreakersRequest) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{8}
-}
-
-type BreakersResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Sorted by callee and method.
-	Breakers      []*Breaker `protobuf:"bytes,1,rep,name=breakers,proto3" json:"breakers,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *BreakersResponse) Reset() {
-	*x = BreakersResponse{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *BreakersResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*BreakersResponse) ProtoMessage() {}
-
-func (x *BreakersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use BreakersResponse.ProtoReflect.Descriptor instead.
-func (*BreakersResponse) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *BreakersResponse) GetBreakers() []*Breaker {
-	if x != nil {
-		return x.Breakers
-	}
-	return nil
-}
-
-type Breaker struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Caller string                 `protobuf:"bytes,1,opt,name=caller,proto3" json:"caller,omitempty"`
-	Callee string                 `protobuf:"bytes,2,opt,name=callee,proto3" json:"callee,omitempty"`
-	// Full name without the leading slash.
-	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
-	// closed, open or half-open.
-	State string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
-	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
-	// Why it entered the state; empty before the first transition.
-	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Breaker) Reset() {
-	*x = Breaker{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Breaker) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Breaker) ProtoMessage() {}
-
-func (x *Breaker) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Breaker.ProtoReflect.Descriptor instead.
-func (*Breaker) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *Breaker) GetCaller() string {
-	if x != nil {
-		return x.Caller
-	}
-	return ""
-}
-
-func (x *Breaker) GetCallee() string {
-	if x != nil {
-		return x.Callee
-	}
-	return ""
-}
-
-func (x *Breaker) GetMethod() string {
-	if x != nil {
-		return x.Method
-	}
-	return ""
-}
-
-func (x *Breaker) GetState() string {
-	if x != nil {
-		return x.State
-	}
-	return ""
-}
-
-func (x *Breaker) GetSince() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Since
-	}
-	return nil
-}
-
-func (x *Breaker) GetReason() string {
-	if x != nil {
-		return x.Reason
-	}
-	return ""
-}
-
-type WatchEventsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// 0, or a number that this run has not reached, selects all stored events.
-	AfterSeq      uint64 `protobuf:"varint,1,opt,name=after_seq,json=afterSeq,proto3" json:"after_seq,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *WatchEventsRequest) Reset() {
-	*x = WatchEventsRequest{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[11]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WatchEventsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WatchEventsRequest) ProtoMessage() {}
-
-func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[11]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
-func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{11}
-}
-
-func (x *WatchEventsRequest) GetAfterSeq() uint64 {
-	if x != nil {
-		return x.AfterSeq
-	}
-	return 0
-}
-
-type Event struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Counts from 1 in each run of the process.
-	Seq  uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
-	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
-	// breaker, load, certificate, policy, lifecycle or missed.
-	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
-	// What the event is about, such as userservice/user.v1.UserService/GetUser.
-	Subject string `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
-	Detail  string `protobuf:"bytes,5,opt,name=detail,proto3" json:"detail,omitempty"`
-	// Identifies this run of the process. Sequence numbers of different runs cannot be compared.
-	BootId string `protobuf:"bytes,6,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
-	// The details as labels. For breaker: caller, callee, method, from, to, reason.
-	Labels        map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Event) Reset() {
-	*x = Event{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[12]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Event) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Event) ProtoMessage() {}
-
-func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[12]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Event.ProtoReflect.Descriptor instead.
-func (*Event) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{12}
-}
-
-func (x *Event) GetSeq() uint64 {
-	if x != nil {
-		return x.Seq
-	}
-	return 0
-}
-
-func (x *Event) GetTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Time
-	}
-	return nil
-}
-
-func (x *Event) GetKind() string {
-	if x != nil {
-		return x.Kind
-	}
-	return ""
-}
-
-func (x *Event) GetSubject() string {
-	if x != nil {
-		return x.Subject
-	}
-	return ""
-}
-
-func (x *Event) GetDetail() string {
-	if x != nil {
-		return x.Detail
-	}
-	return ""
-}
-
-func (x *Event) GetBootId() string {
-	if x != nil {
-		return x.BootId
-	}
-	return ""
-}
-
-func (x *Event) GetLabels() map[string]string {
-	if x != nil {
-		return x.Labels
-	}
-	return nil
-}
-
 var File_loadgen_v1_loadgen_proto protoreflect.FileDescriptor
 
 const file_loadgen_v1_loadgen_proto_rawDesc = "" +
@@ -933,38 +623,13 @@ const file_loadgen_v1_loadgen_proto_rawDesc = "" +
 	"\x0ffirst_failed_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\rfirstFailedAt\x12@\n" +
 	"\x0elast_failed_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\flastFailedAt\x12\x16\n" +
 	"\x06failed\x18\x03 \x01(\x03R\x06failed\x12@\n" +
-	"\x0elongest_outage\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\rlongestOutage\"\x11\n" +
-	"\x0fBreakersRequest\"C\n" +
-	"\x10BreakersResponse\x12/\n" +
-	"\bbreakers\x18\x01 \x03(\v2\x13.loadgen.v1.BreakerR\bbreakers\"\xb1\x01\n" +
-	"\aBreaker\x12\x16\n" +
-	"\x06caller\x18\x01 \x01(\tR\x06caller\x12\x16\n" +
-	"\x06callee\x18\x02 \x01(\tR\x06callee\x12\x16\n" +
-	"\x06method\x18\x03 \x01(\tR\x06method\x12\x14\n" +
-	"\x05state\x18\x04 \x01(\tR\x05state\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reason\"1\n" +
-	"\x12WatchEventsRequest\x12\x1b\n" +
-	"\tafter_seq\x18\x01 \x01(\x04R\bafterSeq\"\x9a\x02\n" +
-	"\x05Event\x12\x10\n" +
-	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12.\n" +
-	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x12\n" +
-	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x18\n" +
-	"\asubject\x18\x04 \x01(\tR\asubject\x12\x16\n" +
-	"\x06detail\x18\x05 \x01(\tR\x06detail\x12\x17\n" +
-	"\aboot_id\x18\x06 \x01(\tR\x06bootId\x125\n" +
-	"\x06labels\x18\a \x03(\v2\x1d.loadgen.v1.Event.LabelsEntryR\x06labels\x1a9\n" +
-	"\vLabelsEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x012\xe2\x03\n" +
+	"\x0elongest_outage\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\rlongestOutage2\xd7\x02\n" +
 	"\rLoadGenerator\x12@\n" +
 	"\tStartLoad\x12\x1c.loadgen.v1.StartLoadRequest\x1a\x15.loadgen.v1.LoadStats\x12<\n" +
 	"\aSetRate\x12\x1a.loadgen.v1.SetRateRequest\x1a\x15.loadgen.v1.LoadStats\x12<\n" +
 	"\aGetLoad\x12\x1a.loadgen.v1.GetLoadRequest\x1a\x15.loadgen.v1.LoadStats\x12>\n" +
 	"\bStopLoad\x12\x1b.loadgen.v1.StopLoadRequest\x1a\x15.loadgen.v1.LoadStats\x12H\n" +
-	"\tListLoads\x12\x1c.loadgen.v1.ListLoadsRequest\x1a\x1d.loadgen.v1.ListLoadsResponse\x12E\n" +
-	"\bBreakers\x12\x1b.loadgen.v1.BreakersRequest\x1a\x1c.loadgen.v1.BreakersResponse\x12B\n" +
-	"\vWatchEvents\x12\x1e.loadgen.v1.WatchEventsRequest\x1a\x11.loadgen.v1.Event0\x01B<Z:github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1b\x06proto3"
+	"\tListLoads\x12\x1c.loadgen.v1.ListLoadsRequest\x1a\x1d.loadgen.v1.ListLoadsResponseB<Z:github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1b\x06proto3"
 
 var (
 	file_loadgen_v1_loadgen_proto_rawDescOnce sync.Once
@@ -978,7 +643,7 @@ func file_loadgen_v1_loadgen_proto_rawDescGZIP() []byte {
 	return file_loadgen_v1_loadgen_proto_rawDescData
 }
 
-var file_loadgen_v1_loadgen_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_loadgen_v1_loadgen_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_loadgen_v1_loadgen_proto_goTypes = []any{
 	(*StartLoadRequest)(nil),      // 0: loadgen.v1.StartLoadRequest
 	(*SetRateRequest)(nil),        // 1: loadgen.v1.SetRateRequest
@@ -988,50 +653,36 @@ var file_loadgen_v1_loadgen_proto_goTypes = []any{
 	(*ListLoadsResponse)(nil),     // 5: loadgen.v1.ListLoadsResponse
 	(*LoadStats)(nil),             // 6: loadgen.v1.LoadStats
 	(*FailurePeriod)(nil),         // 7: loadgen.v1.FailurePeriod
-	(*BreakersRequest)(nil),       // 8: loadgen.v1.BreakersRequest
-	(*BreakersResponse)(nil),      // 9: loadgen.v1.BreakersResponse
-	(*Breaker)(nil),               // 10: loadgen.v1.Breaker
-	(*WatchEventsRequest)(nil),    // 11: loadgen.v1.WatchEventsRequest
-	(*Event)(nil),                 // 12: loadgen.v1.Event
-	nil,                           // 13: loadgen.v1.LoadStats.ErrorsEntry
-	nil,                           // 14: loadgen.v1.LoadStats.RefusedEntry
-	nil,                           // 15: loadgen.v1.Event.LabelsEntry
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
+	nil,                           // 8: loadgen.v1.LoadStats.ErrorsEntry
+	nil,                           // 9: loadgen.v1.LoadStats.RefusedEntry
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
 }
 var file_loadgen_v1_loadgen_proto_depIdxs = []int32{
 	6,  // 0: loadgen.v1.ListLoadsResponse.loads:type_name -> loadgen.v1.LoadStats
-	13, // 1: loadgen.v1.LoadStats.errors:type_name -> loadgen.v1.LoadStats.ErrorsEntry
-	16, // 2: loadgen.v1.LoadStats.started_at:type_name -> google.protobuf.Timestamp
-	14, // 3: loadgen.v1.LoadStats.refused:type_name -> loadgen.v1.LoadStats.RefusedEntry
+	8,  // 1: loadgen.v1.LoadStats.errors:type_name -> loadgen.v1.LoadStats.ErrorsEntry
+	10, // 2: loadgen.v1.LoadStats.started_at:type_name -> google.protobuf.Timestamp
+	9,  // 3: loadgen.v1.LoadStats.refused:type_name -> loadgen.v1.LoadStats.RefusedEntry
 	7,  // 4: loadgen.v1.LoadStats.failures:type_name -> loadgen.v1.FailurePeriod
-	16, // 5: loadgen.v1.LoadStats.read_at:type_name -> google.protobuf.Timestamp
-	16, // 6: loadgen.v1.FailurePeriod.first_failed_at:type_name -> google.protobuf.Timestamp
-	16, // 7: loadgen.v1.FailurePeriod.last_failed_at:type_name -> google.protobuf.Timestamp
-	17, // 8: loadgen.v1.FailurePeriod.longest_outage:type_name -> google.protobuf.Duration
-	10, // 9: loadgen.v1.BreakersResponse.breakers:type_name -> loadgen.v1.Breaker
-	16, // 10: loadgen.v1.Breaker.since:type_name -> google.protobuf.Timestamp
-	16, // 11: loadgen.v1.Event.time:type_name -> google.protobuf.Timestamp
-	15, // 12: loadgen.v1.Event.labels:type_name -> loadgen.v1.Event.LabelsEntry
-	0,  // 13: loadgen.v1.LoadGenerator.StartLoad:input_type -> loadgen.v1.StartLoadRequest
-	1,  // 14: loadgen.v1.LoadGenerator.SetRate:input_type -> loadgen.v1.SetRateRequest
-	2,  // 15: loadgen.v1.LoadGenerator.GetLoad:input_type -> loadgen.v1.GetLoadRequest
-	3,  // 16: loadgen.v1.LoadGenerator.StopLoad:input_type -> loadgen.v1.StopLoadRequest
-	4,  // 17: loadgen.v1.LoadGenerator.ListLoads:input_type -> loadgen.v1.ListLoadsRequest
-	8,  // 18: loadgen.v1.LoadGenerator.Breakers:input_type -> loadgen.v1.BreakersRequest
-	11, // 19: loadgen.v1.LoadGenerator.WatchEvents:input_type -> loadgen.v1.WatchEventsRequest
-	6,  // 20: loadgen.v1.LoadGenerator.StartLoad:output_type -> loadgen.v1.LoadStats
-	6,  // 21: loadgen.v1.LoadGenerator.SetRate:output_type -> loadgen.v1.LoadStats
-	6,  // 22: loadgen.v1.LoadGenerator.GetLoad:output_type -> loadgen.v1.LoadStats
-	6,  // 23: loadgen.v1.LoadGenerator.StopLoad:output_type -> loadgen.v1.LoadStats
-	5,  // 24: loadgen.v1.LoadGenerator.ListLoads:output_type -> loadgen.v1.ListLoadsResponse
-	9,  // 25: loadgen.v1.LoadGenerator.Breakers:output_type -> loadgen.v1.BreakersResponse
-	12, // 26: loadgen.v1.LoadGenerator.WatchEvents:output_type -> loadgen.v1.Event
-	20, // [20:27] is the sub-list for method output_type
-	13, // [13:20] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	10, // 5: loadgen.v1.LoadStats.read_at:type_name -> google.protobuf.Timestamp
+	10, // 6: loadgen.v1.FailurePeriod.first_failed_at:type_name -> google.protobuf.Timestamp
+	10, // 7: loadgen.v1.FailurePeriod.last_failed_at:type_name -> google.protobuf.Timestamp
+	11, // 8: loadgen.v1.FailurePeriod.longest_outage:type_name -> google.protobuf.Duration
+	0,  // 9: loadgen.v1.LoadGenerator.StartLoad:input_type -> loadgen.v1.StartLoadRequest
+	1,  // 10: loadgen.v1.LoadGenerator.SetRate:input_type -> loadgen.v1.SetRateRequest
+	2,  // 11: loadgen.v1.LoadGenerator.GetLoad:input_type -> loadgen.v1.GetLoadRequest
+	3,  // 12: loadgen.v1.LoadGenerator.StopLoad:input_type -> loadgen.v1.StopLoadRequest
+	4,  // 13: loadgen.v1.LoadGenerator.ListLoads:input_type -> loadgen.v1.ListLoadsRequest
+	6,  // 14: loadgen.v1.LoadGenerator.StartLoad:output_type -> loadgen.v1.LoadStats
+	6,  // 15: loadgen.v1.LoadGenerator.SetRate:output_type -> loadgen.v1.LoadStats
+	6,  // 16: loadgen.v1.LoadGenerator.GetLoad:output_type -> loadgen.v1.LoadStats
+	6,  // 17: loadgen.v1.LoadGenerator.StopLoad:output_type -> loadgen.v1.LoadStats
+	5,  // 18: loadgen.v1.LoadGenerator.ListLoads:output_type -> loadgen.v1.ListLoadsResponse
+	14, // [14:19] is the sub-list for method output_type
+	9,  // [9:14] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_loadgen_v1_loadgen_proto_init() }
@@ -1045,7 +696,7 @@ func file_loadgen_v1_loadgen_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_loadgen_v1_loadgen_proto_rawDesc), len(file_loadgen_v1_loadgen_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

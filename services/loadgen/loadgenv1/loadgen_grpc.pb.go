@@ -19,13 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	LoadGenerator_StartLoad_FullMethodName   = "/loadgen.v1.LoadGenerator/StartLoad"
-	LoadGenerator_SetRate_FullMethodName     = "/loadgen.v1.LoadGenerator/SetRate"
-	LoadGenerator_GetLoad_FullMethodName     = "/loadgen.v1.LoadGenerator/GetLoad"
-	LoadGenerator_StopLoad_FullMethodName    = "/loadgen.v1.LoadGenerator/StopLoad"
-	LoadGenerator_ListLoads_FullMethodName   = "/loadgen.v1.LoadGenerator/ListLoads"
-	LoadGenerator_Breakers_FullMethodName    = "/loadgen.v1.LoadGenerator/Breakers"
-	LoadGenerator_WatchEvents_FullMethodName = "/loadgen.v1.LoadGenerator/WatchEvents"
+	LoadGenerator_StartLoad_FullMethodName = "/loadgen.v1.LoadGenerator/StartLoad"
+	LoadGenerator_SetRate_FullMethodName   = "/loadgen.v1.LoadGenerator/SetRate"
+	LoadGenerator_GetLoad_FullMethodName   = "/loadgen.v1.LoadGenerator/GetLoad"
+	LoadGenerator_StopLoad_FullMethodName  = "/loadgen.v1.LoadGenerator/StopLoad"
+	LoadGenerator_ListLoads_FullMethodName = "/loadgen.v1.LoadGenerator/ListLoads"
 )
 
 // LoadGeneratorClient is the client API for LoadGenerator service.
@@ -45,11 +43,6 @@ type LoadGeneratorClient interface {
 	StopLoad(ctx context.Context, in *StopLoadRequest, opts ...grpc.CallOption) (*LoadStats, error)
 	// ListLoads returns the statistics of all loads.
 	ListLoads(ctx context.Context, in *ListLoadsRequest, opts ...grpc.CallOption) (*ListLoadsResponse, error)
-	// Breakers returns the circuit breakers of this process.
-	Breakers(ctx context.Context, in *BreakersRequest, opts ...grpc.CallOption) (*BreakersResponse, error)
-	// WatchEvents streams the stored events with seq > after_seq, and then new ones. A reader that falls behind gets an event of kind "missed"
-	// with the number of lost events.
-	WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Event], error)
 }
 
 type loadGeneratorClient struct {
@@ -110,35 +103,6 @@ func (c *loadGeneratorClient) ListLoads(ctx context.Context, in *ListLoadsReques
 	return out, nil
 }
 
-func (c *loadGeneratorClient) Breakers(ctx context.Context, in *BreakersRequest, opts ...grpc.CallOption) (*BreakersResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(BreakersResponse)
-	err := c.cc.Invoke(ctx, LoadGenerator_Breakers_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *loadGeneratorClient) WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Event], error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &LoadGenerator_ServiceDesc.Streams[0], LoadGenerator_WatchEvents_FullMethodName, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	x := &grpc.GenericClientStream[WatchEventsRequest, Event]{ClientStream: stream}
-	if err := x.ClientStream.SendMsg(in); err != nil {
-		return nil, err
-	}
-	if err := x.ClientStream.CloseSend(); err != nil {
-		return nil, err
-	}
-	return x, nil
-}
-
-// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type LoadGenerator_WatchEventsClient = grpc.ServerStreamingClient[Event]
-
 // LoadGeneratorServer is the server API for LoadGenerator service.
 // All implementations must embed UnimplementedLoadGeneratorServer
 // for forward compatibility.
@@ -156,11 +120,6 @@ type LoadGeneratorServer interface {
 	StopLoad(context.Context, *StopLoadRequest) (*LoadStats, error)
 	// ListLoads returns the statistics of all loads.
 	ListLoads(context.Context, *ListLoadsRequest) (*ListLoadsResponse, error)
-	// Breakers returns the circuit breakers of this process.
-	Breakers(context.Context, *BreakersRequest) (*BreakersResponse, error)
-	// WatchEvents streams the stored events with seq > after_seq, and then new ones. A reader that falls behind gets an event of kind "missed"
-	// with the number of lost events.
-	WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[Event]) error
 	mustEmbedUnimplementedLoadGeneratorServer()
 }
 
@@ -185,12 +144,6 @@ func (UnimplementedLoadGeneratorServer) StopLoad(context.Context, *StopLoadReque
 }
 func (UnimplementedLoadGeneratorServer) ListLoads(context.Context, *ListLoadsRequest) (*ListLoadsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListLoads not implemented")
-}
-func (UnimplementedLoadGeneratorServer) Breakers(context.Context, *BreakersRequest) (*BreakersResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method Breakers not implemented")
-}
-func (UnimplementedLoadGeneratorServer) WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[Event]) error {
-	return status.Error(codes.Unimplemented, "method WatchEvents not implemented")
 }
 func (UnimplementedLoadGeneratorServer) mustEmbedUnimplementedLoadGeneratorServer() {}
 func (UnimplementedLoadGeneratorServer) testEmbeddedByValue()                       {}
@@ -303,35 +256,6 @@ func _LoadGenerator_ListLoads_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
-func _LoadGenerator_Breakers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(BreakersRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(LoadGeneratorServer).Breakers(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: LoadGenerator_Breakers_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(LoadGeneratorServer).Breakers(ctx, req.(*BreakersRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _LoadGenerator_WatchEvents_Handler(srv interface{}, stream grpc.ServerStream) error {
-	m := new(WatchEventsRequest)
-	if err := stream.RecvMsg(m); err != nil {
-		return err
-	}
-	return srv.(LoadGeneratorServer).WatchEvents(m, &grpc.GenericServerStream[WatchEventsRequest, Event]{ServerStream: stream})
-}
-
-// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type LoadGenerator_WatchEventsServer = grpc.ServerStreamingServer[Event]
-
 // LoadGenerator_ServiceDesc is the grpc.ServiceDesc for LoadGenerator service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -359,17 +283,7 @@ var LoadGenerator_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "ListLoads",
 			Handler:    _LoadGenerator_ListLoads_Handler,
 		},
-		{
-			MethodName: "Breakers",
-			Handler:    _LoadGenerator_Breakers_Handler,
-		},
 	},
-	Streams: []grpc.StreamDesc{
-		{
-			StreamName:    "WatchEvents",
-			Handler:       _LoadGenerator_WatchEvents_Handler,
-			ServerStreams: true,
-		},
-	},
+	Streams:  []grpc.StreamDesc{},
 	Metadata: "loadgen/v1/loadgen.proto",
 }
