@@ -2,17 +2,16 @@ package governance
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/outlier"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // attempt is one attempt of a call, from the choice of a replica to its end.
@@ -81,16 +80,12 @@ func (a *attempt) done(info balancer.DoneInfo) {
 
 // outcome returns what an attempt says about the replica.
 func (a *attempt) outcome(err error) outlier.Outcome {
-	code := rpccode.Of(err)
+	class, named := a.call.classify(a.ctx, err)
 	switch {
-	case code == codes.Canceled && a.ctx.Err() != nil:
-		return outlier.Neutral
-	case code == codes.Canceled:
-		return outlier.Failure
-	case !rpccode.IsFailure(code):
+	case class == policy.ClassSuccess:
 		return outlier.Success
 	// A replica that is overloaded is not broken. Without it, the others would get even more calls.
-	case code == codes.ResourceExhausted, endedByGoAway(err), code == codes.DeadlineExceeded && a.call.short:
+	case class == policy.ClassIgnored, rpccode.Of(err) == codes.ResourceExhausted && !named:
 		return outlier.Neutral
 	}
 	return outlier.Failure
@@ -118,20 +113,4 @@ func (c *clientCall) try(e *outlier.Endpoint) {
 		c.replicas = c.room[:0]
 	}
 	c.replicas = append(c.replicas, e)
-}
-
-// endedByGoAway reports whether a connection ended because the server wanted it, such as at its maximum age, and took the call with it. grpc-go
-// says so only in the text of the error.
-func endedByGoAway(err error) bool {
-	return status.Code(err) == codes.Unavailable && strings.Contains(status.Convert(err).Message(), "received prior goaway: code: NO_ERROR")
-}
-
-// exceedsOwnLimit reports whether a message was larger than this client accepts or sends. grpc-go says so only in the text of the error.
-func exceedsOwnLimit(err error) bool {
-	if status.Code(err) != codes.ResourceExhausted {
-		return false
-	}
-	text := status.Convert(err).Message()
-	return strings.HasPrefix(text, "trying to send message larger than max") || strings.HasPrefix(text, "grpc: received message") ||
-		strings.HasPrefix(text, "grpc: message after decompression larger than max")
 }

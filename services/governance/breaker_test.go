@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -23,7 +24,7 @@ func begin(b *Breakers, callee, method string) (done func(error), err error) {
 	m := b.of(edge{callee, bareMethod(method)})
 	t, err := m.allow(nil)
 	return func(err error) {
-		c := &clientCall{ctx: context.Background(), method: &clientMethod{breaker: m}, ticket: t}
+		c := &clientCall{clientRuled: &clientRuled{rule: &policy.ClientRule{}}, ctx: context.Background(), method: &clientMethod{breaker: m}, ticket: t}
 		if status.Code(err) == codes.Canceled {
 			// The caller has left.
 			left, leave := context.WithCancel(context.Background())

@@ -91,7 +91,7 @@ func (m *clientMethod) rule(c *client) *clientRuled {
 		return r
 	}
 	rule := rules.Client(m.callee, m.method)
-	r := &clientRuled{rules, rule, newHedging(rule.Hedge, c.budget)}
+	r := &clientRuled{rules, rule, newHedging(rule, c.budget)}
 	c.configureOutliers()
 	m.ruled.Store(r)
 	return r

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // FallbackHeader marks an answer that did not come from the callee. Its value is <callee>/<package.Service/Method> and the code of the
@@ -24,7 +25,7 @@ type Fallback struct {
 	unary  func(ctx context.Context, req, reply any, cause error) error
 }
 
-// FallbackTo returns a fallback for a unary method, given as package.Service/Method. answer is called when the callee failed (see IsFailure)
+// FallbackTo returns a fallback for a unary method, given as package.Service/Method. answer is called when the callee failed (see IsFailure, and classify in the policy)
 // or its breaker is open, but not when the callee refused the request, for example with NOT_FOUND or INVALID_ARGUMENT. If answer fails, the
 // caller gets the original error.
 func FallbackTo[Req, Reply any, PReq message[Req], PReply message[Reply]](method string, answer func(ctx context.Context, req PReq, cause error) (PReply, error)) Fallback {
@@ -51,7 +52,10 @@ type message[T any] interface {
 
 // shouldFallBack reports whether the fallback applies to a failure.
 func (c *clientCall) shouldFallBack(cause error) bool {
-	return !c.rule.NoFallback && rpccode.IsFailure(rpccode.Of(cause))
+	code := rpccode.Of(cause)
+	class, _ := c.rule.Class(code)
+	// An answer that the breaker ignores is still no answer for the caller.
+	return !c.rule.NoFallback && (class == policy.ClassFailure || class == policy.ClassIgnored && rpccode.IsFailure(code))
 }
 
 // fallBack answers a failed call. ctx is the context that the caller passed: the one of the call, with its deadline and span, has ended.

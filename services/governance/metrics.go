@@ -46,6 +46,7 @@ type Metrics struct {
 	attempts    *prometheus.CounterVec
 	budget      *prometheus.GaugeVec
 	withheld    *prometheus.CounterVec
+	classified  *prometheus.CounterVec
 	fallbacks   *prometheus.CounterVec
 	ejections   *prometheus.CounterVec
 	ejected     *prometheus.GaugeVec
@@ -139,6 +140,7 @@ func (m *Metrics) defineCalls(d definer) {
 	m.attempts = counters("attempts_total", "Attempts to reach a server: the first of a call, a retry or a hedge.", "callee", "method", "kind")
 	m.budget = gauges("retry_budget_tokens", "Tokens left; there are no retries at half of the full budget or below.", "callee")
 	m.withheld = counters("retry_withheld_total", "Failed attempts that were not retried because the budget was spent.", "callee", "method")
+	m.classified = counters("classified_total", "Calls whose outcome was judged by classify in the policy: success, ignored or failure.", "callee", "method", "code", "class")
 	m.ejections = counters("outlier_ejections_total", "Replicas that were ejected because they failed.", "callee", "reason")
 	m.ejected = gauges("outlier_ejected", "Replicas that get no calls now because they failed.", "callee")
 	m.fallbacks = counters("fallbacks_total", "Calls answered by a fallback.", "callee", "method", "code")

@@ -8,7 +8,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
-	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // verdict returns what a call, with all of its attempts, says about the callee.
@@ -22,26 +22,22 @@ func (c *clientCall) verdict(err error, took time.Duration) (breaker.Verdict, co
 		// Earlier attempts and the waits before an attempt say nothing about the speed of the callee.
 		took = time.Duration(c.lastTook.Load())
 	}
-	if c.slowAfter > 0 && took > c.slowAfter {
+	if late, _ := c.rule.Class(codes.DeadlineExceeded); c.slowAfter > 0 && took > c.slowAfter && late == policy.ClassFailure {
 		// The callee took longer than the time-out of the method, even if its caller waited longer.
 		return c.unlessEjected(breaker.Failure), codes.DeadlineExceeded
 	}
-	switch {
-	case code == codes.Canceled && c.ctx.Err() != nil:
-		return breaker.Neutral, code
-	// The callee answered CANCELLED, and its caller had not cancelled.
-	case code == codes.Canceled:
-		return c.unlessEjected(breaker.Failure), code
-	case !rpccode.IsFailure(code):
-		return breaker.Success, code
-	// A rate limit says how much the caller may send, and nothing about the health of the callee. If it counted, the breaker would open and refuse
-	// the calls that the limit admits, too.
-	case code == codes.ResourceExhausted && refusal.Reason(err) == refusal.ReasonRateLimited:
-		return breaker.Neutral, code
-	case exceedsOwnLimit(err), endedByGoAway(err), code == codes.DeadlineExceeded && (c.expired || c.short):
-		return breaker.Neutral, code
+	class, named := c.classify(c.ctx, err)
+	if named {
+		c.client.cfg.Metrics.classified.WithLabelValues(c.method.callee, c.method.method, rpccode.Name(code), class.String()).Inc()
 	}
-	return c.unlessEjected(breaker.Failure), code
+	switch class {
+	case policy.ClassSuccess:
+		return breaker.Success, code
+	case policy.ClassIgnored:
+		return breaker.Neutral, code
+	default:
+		return c.unlessEjected(breaker.Failure), code
+	}
 }
 
 // unlessEjected makes the failure of a replica that gets no more calls neutral.

@@ -83,6 +83,9 @@ type ClientRule struct {
 	NoFallback bool
 	// Faults are injected into every call.
 	Faults []*fault.Fault
+
+	// classes has what the policy says about codes.
+	classes classes
 }
 
 func compile(p *policyv1.EffectivePolicy, pod string, exempt ...string) *Rules {
@@ -205,6 +208,9 @@ func (r *Rules) clientRule(e edge) *ClientRule {
 		}
 		if f := rule.GetFallback(); f != nil {
 			c.NoFallback = f.GetDisabled()
+		}
+		if k := rule.GetClassify(); k != nil {
+			c.classes = classesOf(k)
 		}
 	}
 	c.Faults = fault.ForMethod(r.source.GetClientFaults(), r.pod, e.callee, e.method)

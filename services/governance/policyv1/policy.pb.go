@@ -881,6 +881,7 @@ type ClientRule struct {
 	Retry         *Retry          `protobuf:"bytes,5,opt,name=retry,proto3" json:"retry,omitempty"`
 	Fallback      *Fallback       `protobuf:"bytes,6,opt,name=fallback,proto3" json:"fallback,omitempty"`
 	Hedge         *Hedge          `protobuf:"bytes,8,opt,name=hedge,proto3" json:"hedge,omitempty"`
+	Classify      *Classify       `protobuf:"bytes,9,opt,name=classify,proto3" json:"classify,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -964,6 +965,81 @@ func (x *ClientRule) GetHedge() *Hedge {
 	return nil
 }
 
+func (x *ClientRule) GetClassify() *Classify {
+	if x != nil {
+		return x.Classify
+	}
+	return nil
+}
+
+// Classify says what answers with a code say about the callee: to its breaker, to the ejection of its replicas, to hedging and to fallbacks. A code
+// in no list keeps its default. By default UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL, UNKNOWN, DATA_LOSS and RESOURCE_EXHAUSTED are failures, of
+// which RESOURCE_EXHAUSTED ejects no replica and is ignored if it comes from a rate limit, and so is CANCELLED if the caller has not cancelled. Every
+// other code is a success. An empty Classify removes that of an earlier rule.
+type Classify struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The callee failed: NOT_FOUND, for example, if every caller asks for what exists. RESOURCE_EXHAUSTED in this list ejects replicas, too.
+	Failures []string `protobuf:"bytes,1,rep,name=failures,proto3" json:"failures,omitempty"`
+	// The callee works: RESOURCE_EXHAUSTED, for example, if it refuses what exceeds a quota of the caller. A call that exceeds its deadline is no failure
+	// if DEADLINE_EXCEEDED is in this list or in ignored.
+	Successes []string `protobuf:"bytes,2,rep,name=successes,proto3" json:"successes,omitempty"`
+	// The answer counts neither as a failure nor as a success.
+	Ignored       []string `protobuf:"bytes,3,rep,name=ignored,proto3" json:"ignored,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Classify) Reset() {
+	*x = Classify{}
+	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Classify) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Classify) ProtoMessage() {}
+
+func (x *Classify) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Classify.ProtoReflect.Descriptor instead.
+func (*Classify) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Classify) GetFailures() []string {
+	if x != nil {
+		return x.Failures
+	}
+	return nil
+}
+
+func (x *Classify) GetSuccesses() []string {
+	if x != nil {
+		return x.Successes
+	}
+	return nil
+}
+
+func (x *Classify) GetIgnored() []string {
+	if x != nil {
+		return x.Ignored
+	}
+	return nil
+}
+
 // ClientDeadline limits how long an outgoing call may take.
 type ClientDeadline struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -981,7 +1057,7 @@ type ClientDeadline struct {
 
 func (x *ClientDeadline) Reset() {
 	*x = ClientDeadline{}
-	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	mi := &file_policy_v1_policy_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -993,7 +1069,7 @@ func (x *ClientDeadline) String() string {
 func (*ClientDeadline) ProtoMessage() {}
 
 func (x *ClientDeadline) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	mi := &file_policy_v1_policy_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1006,7 +1082,7 @@ func (x *ClientDeadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientDeadline.ProtoReflect.Descriptor instead.
 func (*ClientDeadline) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{12}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ClientDeadline) GetTimeout() *durationpb.Duration {
@@ -1064,7 +1140,7 @@ type Breaker struct {
 
 func (x *Breaker) Reset() {
 	*x = Breaker{}
-	mi := &file_policy_v1_policy_proto_msgTypes[13]
+	mi := &file_policy_v1_policy_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1152,7 @@ func (x *Breaker) String() string {
 func (*Breaker) ProtoMessage() {}
 
 func (x *Breaker) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[13]
+	mi := &file_policy_v1_policy_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1165,7 @@ func (x *Breaker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Breaker.ProtoReflect.Descriptor instead.
 func (*Breaker) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{13}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Breaker) GetDisabled() bool {
@@ -1178,7 +1254,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	mi := &file_policy_v1_policy_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1190,7 +1266,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	mi := &file_policy_v1_policy_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1203,7 +1279,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{14}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Retry) GetIdempotent() bool {
@@ -1271,7 +1347,7 @@ type Hedge struct {
 
 func (x *Hedge) Reset() {
 	*x = Hedge{}
-	mi := &file_policy_v1_policy_proto_msgTypes[15]
+	mi := &file_policy_v1_policy_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1283,7 +1359,7 @@ func (x *Hedge) String() string {
 func (*Hedge) ProtoMessage() {}
 
 func (x *Hedge) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[15]
+	mi := &file_policy_v1_policy_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1296,7 +1372,7 @@ func (x *Hedge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hedge.ProtoReflect.Descriptor instead.
 func (*Hedge) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{15}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Hedge) GetIdempotent() bool {
@@ -1331,7 +1407,7 @@ type Fallback struct {
 
 func (x *Fallback) Reset() {
 	*x = Fallback{}
-	mi := &file_policy_v1_policy_proto_msgTypes[16]
+	mi := &file_policy_v1_policy_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1343,7 +1419,7 @@ func (x *Fallback) String() string {
 func (*Fallback) ProtoMessage() {}
 
 func (x *Fallback) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[16]
+	mi := &file_policy_v1_policy_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1356,7 +1432,7 @@ func (x *Fallback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fallback.ProtoReflect.Descriptor instead.
 func (*Fallback) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{16}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Fallback) GetDisabled() bool {
@@ -1383,7 +1459,7 @@ type Connection struct {
 
 func (x *Connection) Reset() {
 	*x = Connection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	mi := &file_policy_v1_policy_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1471,7 @@ func (x *Connection) String() string {
 func (*Connection) ProtoMessage() {}
 
 func (x *Connection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	mi := &file_policy_v1_policy_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1484,7 @@ func (x *Connection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connection.ProtoReflect.Descriptor instead.
 func (*Connection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{17}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Connection) GetCallee() string {
@@ -1475,7 +1551,7 @@ type OutlierEjection struct {
 
 func (x *OutlierEjection) Reset() {
 	*x = OutlierEjection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1487,7 +1563,7 @@ func (x *OutlierEjection) String() string {
 func (*OutlierEjection) ProtoMessage() {}
 
 func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1500,7 +1576,7 @@ func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutlierEjection.ProtoReflect.Descriptor instead.
 func (*OutlierEjection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{18}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *OutlierEjection) GetDisabled() bool {
@@ -1556,7 +1632,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +1644,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +1657,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HealthCheck) GetDisabled() bool {
@@ -1607,7 +1683,7 @@ type RetryBudget struct {
 
 func (x *RetryBudget) Reset() {
 	*x = RetryBudget{}
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +1695,7 @@ func (x *RetryBudget) String() string {
 func (*RetryBudget) ProtoMessage() {}
 
 func (x *RetryBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,7 +1708,7 @@ func (x *RetryBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryBudget.ProtoReflect.Descriptor instead.
 func (*RetryBudget) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RetryBudget) GetMaxTokens() uint32 {
@@ -1681,7 +1757,7 @@ type Tuning struct {
 
 func (x *Tuning) Reset() {
 	*x = Tuning{}
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +1769,7 @@ func (x *Tuning) String() string {
 func (*Tuning) ProtoMessage() {}
 
 func (x *Tuning) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +1782,7 @@ func (x *Tuning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tuning.ProtoReflect.Descriptor instead.
 func (*Tuning) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Tuning) GetMaxMessageBytes() uint32 {
@@ -1792,7 +1868,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +1880,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +1893,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Fault) GetName() string {
@@ -1967,7 +2043,7 @@ type Delay struct {
 
 func (x *Delay) Reset() {
 	*x = Delay{}
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1979,7 +2055,7 @@ func (x *Delay) String() string {
 func (*Delay) ProtoMessage() {}
 
 func (x *Delay) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1992,7 +2068,7 @@ func (x *Delay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delay.ProtoReflect.Descriptor instead.
 func (*Delay) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Delay) GetFixed() *durationpb.Duration {
@@ -2022,7 +2098,7 @@ type Abort struct {
 
 func (x *Abort) Reset() {
 	*x = Abort{}
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2034,7 +2110,7 @@ func (x *Abort) String() string {
 func (*Abort) ProtoMessage() {}
 
 func (x *Abort) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2047,7 +2123,7 @@ func (x *Abort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abort.ProtoReflect.Descriptor instead.
 func (*Abort) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Abort) GetCode() string {
@@ -2073,7 +2149,7 @@ type Hang struct {
 
 func (x *Hang) Reset() {
 	*x = Hang{}
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2085,7 +2161,7 @@ func (x *Hang) String() string {
 func (*Hang) ProtoMessage() {}
 
 func (x *Hang) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2098,7 +2174,7 @@ func (x *Hang) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hang.ProtoReflect.Descriptor instead.
 func (*Hang) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
 }
 
 // Cut ends a stream with UNAVAILABLE after this many messages in both directions together; the answer of a unary call is lost.
@@ -2112,7 +2188,7 @@ type Cut struct {
 
 func (x *Cut) Reset() {
 	*x = Cut{}
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2124,7 +2200,7 @@ func (x *Cut) String() string {
 func (*Cut) ProtoMessage() {}
 
 func (x *Cut) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2137,7 +2213,7 @@ func (x *Cut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cut.ProtoReflect.Descriptor instead.
 func (*Cut) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Cut) GetAfterMessages() uint32 {
@@ -2218,7 +2294,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"_min_limitB\f\n" +
 	"\n" +
 	"_max_limitB\x10\n" +
-	"\x0e_initial_limit\"\xdd\x02\n" +
+	"\x0e_initial_limit\"\x8e\x03\n" +
 	"\n" +
 	"ClientRule\x12$\n" +
 	"\x06callee\x18\x01 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x12C\n" +
@@ -2227,7 +2303,14 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\abreaker\x18\x04 \x01(\v2\x12.policy.v1.BreakerR\abreaker\x12&\n" +
 	"\x05retry\x18\x05 \x01(\v2\x10.policy.v1.RetryR\x05retry\x12/\n" +
 	"\bfallback\x18\x06 \x01(\v2\x13.policy.v1.FallbackR\bfallback\x12&\n" +
-	"\x05hedge\x18\b \x01(\v2\x10.policy.v1.HedgeR\x05hedge\"\xb7\x03\n" +
+	"\x05hedge\x18\b \x01(\v2\x10.policy.v1.HedgeR\x05hedge\x12/\n" +
+	"\bclassify\x18\t \x01(\v2\x13.policy.v1.ClassifyR\bclassify\"\x87\t\n" +
+	"\bClassify\x12\xa4\x02\n" +
+	"\bfailures\x18\x01 \x03(\tB\x87\x02\xbaH\x83\x02\x92\x01\xff\x01\x10\x10\x18\x01\"\xf8\x01r\xf5\x01R\tCANCELLEDR\aUNKNOWNR\x10INVALID_ARGUMENTR\x11DEADLINE_EXCEEDEDR\tNOT_FOUNDR\x0eALREADY_EXISTSR\x11PERMISSION_DENIEDR\x0fUNAUTHENTICATEDR\x12RESOURCE_EXHAUSTEDR\x13FAILED_PRECONDITIONR\aABORTEDR\fOUT_OF_RANGER\rUNIMPLEMENTEDR\bINTERNALR\vUNAVAILABLER\tDATA_LOSS\x92\x02\tNOT_FOUNDR\bfailures\x12\xa6\x02\n" +
+	"\tsuccesses\x18\x02 \x03(\tB\x87\x02\xbaH\x83\x02\x92\x01\xff\x01\x10\x10\x18\x01\"\xf8\x01r\xf5\x01R\tCANCELLEDR\aUNKNOWNR\x10INVALID_ARGUMENTR\x11DEADLINE_EXCEEDEDR\tNOT_FOUNDR\x0eALREADY_EXISTSR\x11PERMISSION_DENIEDR\x0fUNAUTHENTICATEDR\x12RESOURCE_EXHAUSTEDR\x13FAILED_PRECONDITIONR\aABORTEDR\fOUT_OF_RANGER\rUNIMPLEMENTEDR\bINTERNALR\vUNAVAILABLER\tDATA_LOSS\x92\x02\tNOT_FOUNDR\tsuccesses\x12\xa2\x02\n" +
+	"\aignored\x18\x03 \x03(\tB\x87\x02\xbaH\x83\x02\x92\x01\xff\x01\x10\x10\x18\x01\"\xf8\x01r\xf5\x01R\tCANCELLEDR\aUNKNOWNR\x10INVALID_ARGUMENTR\x11DEADLINE_EXCEEDEDR\tNOT_FOUNDR\x0eALREADY_EXISTSR\x11PERMISSION_DENIEDR\x0fUNAUTHENTICATEDR\x12RESOURCE_EXHAUSTEDR\x13FAILED_PRECONDITIONR\aABORTEDR\fOUT_OF_RANGER\rUNIMPLEMENTEDR\bINTERNALR\vUNAVAILABLER\tDATA_LOSS\x92\x02\tNOT_FOUNDR\aignored:\x85\x02\xbaH\x81\x02\x1a\x90\x01\n" +
+	"\x0ffailures.others\x127cannot have a code that is in successes or ignored, too\x1aDthis.failures.all(c, !(c in this.successes) && !(c in this.ignored))\x1al\n" +
+	"\x11successes.ignored\x12*cannot have a code that is in ignored, too\x1a+this.successes.all(c, !(c in this.ignored))\"\xb7\x03\n" +
 	"\x0eClientDeadline\x12H\n" +
 	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\atimeout\x12U\n" +
 	"\x0estream_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\rstreamTimeout\x12\x12\n" +
@@ -2378,7 +2461,7 @@ func file_policy_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_policy_v1_policy_proto_goTypes = []any{
 	(Priority)(0),               // 0: policy.v1.Priority
 	(*EffectivePolicy)(nil),     // 1: policy.v1.EffectivePolicy
@@ -2393,32 +2476,33 @@ var file_policy_v1_policy_proto_goTypes = []any{
 	(*Callers)(nil),             // 10: policy.v1.Callers
 	(*Shed)(nil),                // 11: policy.v1.Shed
 	(*ClientRule)(nil),          // 12: policy.v1.ClientRule
-	(*ClientDeadline)(nil),      // 13: policy.v1.ClientDeadline
-	(*Breaker)(nil),             // 14: policy.v1.Breaker
-	(*Retry)(nil),               // 15: policy.v1.Retry
-	(*Hedge)(nil),               // 16: policy.v1.Hedge
-	(*Fallback)(nil),            // 17: policy.v1.Fallback
-	(*Connection)(nil),          // 18: policy.v1.Connection
-	(*OutlierEjection)(nil),     // 19: policy.v1.OutlierEjection
-	(*HealthCheck)(nil),         // 20: policy.v1.HealthCheck
-	(*RetryBudget)(nil),         // 21: policy.v1.RetryBudget
-	(*Tuning)(nil),              // 22: policy.v1.Tuning
-	(*Fault)(nil),               // 23: policy.v1.Fault
-	(*Delay)(nil),               // 24: policy.v1.Delay
-	(*Abort)(nil),               // 25: policy.v1.Abort
-	(*Hang)(nil),                // 26: policy.v1.Hang
-	(*Cut)(nil),                 // 27: policy.v1.Cut
-	nil,                         // 28: policy.v1.Fault.MetadataEntry
-	(*durationpb.Duration)(nil), // 29: google.protobuf.Duration
+	(*Classify)(nil),            // 13: policy.v1.Classify
+	(*ClientDeadline)(nil),      // 14: policy.v1.ClientDeadline
+	(*Breaker)(nil),             // 15: policy.v1.Breaker
+	(*Retry)(nil),               // 16: policy.v1.Retry
+	(*Hedge)(nil),               // 17: policy.v1.Hedge
+	(*Fallback)(nil),            // 18: policy.v1.Fallback
+	(*Connection)(nil),          // 19: policy.v1.Connection
+	(*OutlierEjection)(nil),     // 20: policy.v1.OutlierEjection
+	(*HealthCheck)(nil),         // 21: policy.v1.HealthCheck
+	(*RetryBudget)(nil),         // 22: policy.v1.RetryBudget
+	(*Tuning)(nil),              // 23: policy.v1.Tuning
+	(*Fault)(nil),               // 24: policy.v1.Fault
+	(*Delay)(nil),               // 25: policy.v1.Delay
+	(*Abort)(nil),               // 26: policy.v1.Abort
+	(*Hang)(nil),                // 27: policy.v1.Hang
+	(*Cut)(nil),                 // 28: policy.v1.Cut
+	nil,                         // 29: policy.v1.Fault.MetadataEntry
+	(*durationpb.Duration)(nil), // 30: google.protobuf.Duration
 }
 var file_policy_v1_policy_proto_depIdxs = []int32{
 	2,  // 0: policy.v1.EffectivePolicy.server:type_name -> policy.v1.ServerRule
 	12, // 1: policy.v1.EffectivePolicy.client:type_name -> policy.v1.ClientRule
 	11, // 2: policy.v1.EffectivePolicy.shed:type_name -> policy.v1.Shed
-	23, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
-	23, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
-	18, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
-	22, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
+	24, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
+	24, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
+	19, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
+	23, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
 	5,  // 7: policy.v1.EffectivePolicy.rate:type_name -> policy.v1.RateLimits
 	3,  // 8: policy.v1.ServerRule.deadline:type_name -> policy.v1.ServerDeadline
 	4,  // 9: policy.v1.ServerRule.bulkhead:type_name -> policy.v1.Bulkhead
@@ -2426,49 +2510,50 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	0,  // 11: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
 	10, // 12: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
 	9,  // 13: policy.v1.ServerRule.caller_priority:type_name -> policy.v1.CallerPriority
-	29, // 14: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
-	29, // 15: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
-	29, // 16: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	30, // 14: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
+	30, // 15: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
+	30, // 16: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
 	6,  // 17: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
 	7,  // 18: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
 	8,  // 19: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
 	0,  // 20: policy.v1.CallerPriority.max:type_name -> policy.v1.Priority
-	13, // 21: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
-	14, // 22: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
-	15, // 23: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
-	17, // 24: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
-	16, // 25: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
-	29, // 26: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
-	29, // 27: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	29, // 28: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
-	29, // 29: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
-	29, // 30: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
-	29, // 31: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	29, // 32: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	29, // 33: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
-	29, // 34: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
-	21, // 35: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
-	22, // 36: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
-	19, // 37: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
-	20, // 38: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
-	29, // 39: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
-	29, // 40: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
-	29, // 41: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	29, // 42: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	28, // 43: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
-	24, // 44: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	25, // 45: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	26, // 46: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	27, // 47: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	29, // 48: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
-	29, // 49: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
-	29, // 50: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	29, // 51: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	14, // 21: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
+	15, // 22: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
+	16, // 23: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
+	18, // 24: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
+	17, // 25: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
+	13, // 26: policy.v1.ClientRule.classify:type_name -> policy.v1.Classify
+	30, // 27: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
+	30, // 28: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	30, // 29: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
+	30, // 30: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
+	30, // 31: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
+	30, // 32: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	30, // 33: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	30, // 34: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	30, // 35: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	22, // 36: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
+	23, // 37: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
+	20, // 38: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
+	21, // 39: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
+	30, // 40: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	30, // 41: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	30, // 42: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	30, // 43: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	29, // 44: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	25, // 45: policy.v1.Fault.delay:type_name -> policy.v1.Delay
+	26, // 46: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	27, // 47: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	28, // 48: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	30, // 49: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
+	30, // 50: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
+	30, // 51: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	30, // 52: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }
@@ -2483,14 +2568,14 @@ func file_policy_v1_policy_proto_init() {
 	}
 	file_policy_v1_policy_proto_msgTypes[6].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[10].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[13].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[14].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[15].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[17].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[16].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[18].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[20].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[19].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[21].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[22].OneofWrappers = []any{
+	file_policy_v1_policy_proto_msgTypes[22].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[23].OneofWrappers = []any{
 		(*Fault_Delay)(nil),
 		(*Fault_Abort)(nil),
 		(*Fault_Hang)(nil),
@@ -2502,7 +2587,7 @@ func file_policy_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_policy_v1_policy_proto_rawDesc), len(file_policy_v1_policy_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -223,6 +223,9 @@ func (c *checker) clientRule(at string, m *policyv1.ClientRule) {
 	if v := m.GetHedge(); v != nil {
 		c.hedge(at+"hedge.", v)
 	}
+	if v := m.GetClassify(); v != nil {
+		c.classify(at+"classify.", v)
+	}
 }
 
 func (c *checker) clientDeadline(at string, m *policyv1.ClientDeadline) {
@@ -329,6 +332,50 @@ func (c *checker) hedge(at string, m *policyv1.Hedge) {
 	if m.MaxAttempts != nil {
 		if !(m.GetMaxAttempts() >= 1 && m.GetMaxAttempts() <= 5) {
 			c.add(at+"maxAttempts", "uint32.gte_lte", "must be from 1 to 5", "")
+		}
+	}
+}
+
+func (c *checker) classify(at string, m *policyv1.Classify) {
+	if !(!slices.ContainsFunc(m.GetFailures(), func(c string) bool {
+		return !(!(slices.Contains(m.GetSuccesses(), c)) && !(slices.Contains(m.GetIgnored(), c)))
+	})) {
+		c.add(at+"failures", "failures.others", "cannot have a code that is in successes or ignored, too", "")
+	}
+	if !(!slices.ContainsFunc(m.GetSuccesses(), func(c string) bool { return !(!(slices.Contains(m.GetIgnored(), c))) })) {
+		c.add(at+"successes", "successes.ignored", "cannot have a code that is in ignored, too", "")
+	}
+	if len(m.GetFailures()) > 16 {
+		c.add(at+"failures", "repeated.max_items", "has more than 16 items", "")
+	}
+	if len(slices.Compact(slices.Sorted(slices.Values(m.GetFailures())))) < len(m.GetFailures()) {
+		c.add(at+"failures", "repeated.unique", "has an item twice", "")
+	}
+	for i, v := range m.GetFailures() {
+		if !slices.Contains([]string{"CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}, v) {
+			c.add(at+"failures["+strconv.Itoa(i)+"]", "string.in", fmt.Sprintf("%q is not CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, UNAUTHENTICATED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE or DATA_LOSS", v), "NOT_FOUND")
+		}
+	}
+	if len(m.GetSuccesses()) > 16 {
+		c.add(at+"successes", "repeated.max_items", "has more than 16 items", "")
+	}
+	if len(slices.Compact(slices.Sorted(slices.Values(m.GetSuccesses())))) < len(m.GetSuccesses()) {
+		c.add(at+"successes", "repeated.unique", "has an item twice", "")
+	}
+	for i, v := range m.GetSuccesses() {
+		if !slices.Contains([]string{"CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}, v) {
+			c.add(at+"successes["+strconv.Itoa(i)+"]", "string.in", fmt.Sprintf("%q is not CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, UNAUTHENTICATED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE or DATA_LOSS", v), "NOT_FOUND")
+		}
+	}
+	if len(m.GetIgnored()) > 16 {
+		c.add(at+"ignored", "repeated.max_items", "has more than 16 items", "")
+	}
+	if len(slices.Compact(slices.Sorted(slices.Values(m.GetIgnored())))) < len(m.GetIgnored()) {
+		c.add(at+"ignored", "repeated.unique", "has an item twice", "")
+	}
+	for i, v := range m.GetIgnored() {
+		if !slices.Contains([]string{"CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}, v) {
+			c.add(at+"ignored["+strconv.Itoa(i)+"]", "string.in", fmt.Sprintf("%q is not CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, UNAUTHENTICATED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE or DATA_LOSS", v), "NOT_FOUND")
 		}
 	}
 }
