@@ -41,6 +41,7 @@ type Metrics struct {
 	breakerSince        *prometheus.GaugeVec
 	breakerTransitions  *prometheus.CounterVec
 	breakerRejected     *prometheus.CounterVec
+	breakerSlow         *prometheus.CounterVec
 	concurrencyRejected *prometheus.CounterVec
 
 	attempts    *prometheus.CounterVec
@@ -135,6 +136,7 @@ func (m *Metrics) defineCalls(d definer) {
 	m.breakerSince = gauges("breaker_since_seconds", "Unix time at which the breaker entered its state.", "callee", "method")
 	m.breakerTransitions = counters("breaker_transitions_total", "Changes of state.", "callee", "method", "from", "to", "reason")
 	m.breakerRejected = counters("breaker_rejected_total", "Calls an open or half-open breaker refused.", "callee", "method")
+	m.breakerSlow = counters("breaker_slow_calls_total", "Calls that took longer than the breaker's slowCallDuration.", "callee", "method")
 	m.concurrencyRejected = counters("concurrency_rejected_total", "Calls refused because too many were in flight.", "callee", "method")
 
 	m.attempts = counters("attempts_total", "Attempts to reach a server: the first of a call, a retry or a hedge.", "callee", "method", "kind")

@@ -22,6 +22,8 @@ func TestCheck_Zero(t *testing.T) {
 		{"server: [{bulkhead: {maxConcurrent: 0}}]", ""},
 		{"server: [{rate: {limits: [{leakyBucket: {rate: 1, queue: 0}}]}}]", ""},
 		{"client: [{breaker: {maxConcurrent: 0}}]", ""},
+		{"client: [{breaker: {slowCallRatio: 0}}]", ""},
+		{"client: [{breaker: {slowCallRatio: 1, slowCallDuration: 0s}}]", "client[0].breaker.slowCallDuration: must be from 1ms to 8760h"},
 		{"clientFaults: [{cut: {afterMessages: 0}}]", ""},
 		{"server: [{rate: {limits: [{tokenBucket: {rate: 0}}]}}]", "tokenBucket.rate: must be from 0.000001 to 1000000000"},
 		{"server: [{rate: {limits: [{tokenBucket: {rate: 1, burst: 0}}]}}]", "tokenBucket.burst: must be at least 1"},
@@ -56,6 +58,20 @@ func TestCheck_Zero(t *testing.T) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
+	}
+}
+
+func TestCheck_SlowCalls(t *testing.T) {
+	for text, want := range map[string]string{
+		"{slowCallRatio: 0.5, slowCallDuration: 200ms}": "",
+		"{slowCallRatio: 0, slowCallDuration: 200ms}":   "",
+		"{slowCallRatio: 0.5}":                          "client[0].breaker.slowCallDuration: is missing, and slowCallRatio needs it; try: 200ms",
+		"{slowCallDuration: 200ms}":                     "client[0].breaker.slowCallRatio: is missing, and slowCallDuration has no effect without it; try: 0.5",
+		"{slowCallRatio: 1.1, slowCallDuration: 200ms}": "client[0].breaker.slowCallRatio: must be from 0 to 1",
+	} {
+		if _, err := Parse([]byte("client: [{breaker: " + text + "}]")); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(remedy.Line(err, nil), want)) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
 	}
 }
 

@@ -1133,9 +1133,15 @@ type Breaker struct {
 	// Open streams; another one is refused and does not count; 1000. 0 means no limit.
 	MaxStreams *uint32 `protobuf:"varint,8,opt,name=max_streams,json=maxStreams,proto3,oneof" json:"max_streams,omitempty"`
 	// The longest time for which the breaker refuses every call: each failed probe doubles the time, up to this; the value of open, so that it stays the same.
-	MaxOpen       *durationpb.Duration `protobuf:"bytes,9,opt,name=max_open,json=maxOpen,proto3" json:"max_open,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MaxOpen *durationpb.Duration `protobuf:"bytes,9,opt,name=max_open,json=maxOpen,proto3" json:"max_open,omitempty"`
+	// Share of finished unary calls in the window that took longer than slow_call_duration, from which on the breaker opens, up to 1. In half-open state,
+	// it opens again if this share of the probes is slow. A slow call that succeeds is not a failure; one that takes longer than its method's deadline is
+	// both. 0, which means that slow calls never open the breaker.
+	SlowCallRatio *float64 `protobuf:"fixed64,10,opt,name=slow_call_ratio,json=slowCallRatio,proto3,oneof" json:"slow_call_ratio,omitempty"`
+	// How long the callee may take before a call counts as slow: less than the deadline of the method. Required with slow_call_ratio.
+	SlowCallDuration *durationpb.Duration `protobuf:"bytes,11,opt,name=slow_call_duration,json=slowCallDuration,proto3" json:"slow_call_duration,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Breaker) Reset() {
@@ -1227,6 +1233,20 @@ func (x *Breaker) GetMaxStreams() uint32 {
 func (x *Breaker) GetMaxOpen() *durationpb.Duration {
 	if x != nil {
 		return x.MaxOpen
+	}
+	return nil
+}
+
+func (x *Breaker) GetSlowCallRatio() float64 {
+	if x != nil && x.SlowCallRatio != nil {
+		return *x.SlowCallRatio
+	}
+	return 0
+}
+
+func (x *Breaker) GetSlowCallDuration() *durationpb.Duration {
+	if x != nil {
+		return x.SlowCallDuration
 	}
 	return nil
 }
@@ -2318,7 +2338,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\vstream_none\x18\x04 \x01(\bR\n" +
 	"streamNone:\xce\x01\xbaH\xca\x01\x1aR\n" +
 	"\fnone.timeout\x12\x1fcannot be together with timeout\x1a!!(this.none && has(this.timeout))\x1at\n" +
-	"\x1astream_none.stream_timeout\x12%cannot be together with streamTimeout\x1a/!(this.stream_none && has(this.stream_timeout))\"\xb1\x04\n" +
+	"\x1astream_none.stream_timeout\x12%cannot be together with streamTimeout\x1a/!(this.stream_none && has(this.stream_timeout))\"\x99\b\n" +
 	"\aBreaker\x12\x1a\n" +
 	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12A\n" +
 	"\rfailure_ratio\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\ffailureRatio\x88\x01\x01\x12)\n" +
@@ -2329,13 +2349,19 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x0emax_concurrent\x18\a \x01(\rH\x03R\rmaxConcurrent\x88\x01\x01\x12$\n" +
 	"\vmax_streams\x18\b \x01(\rH\x04R\n" +
 	"maxStreams\x88\x01\x01\x12I\n" +
-	"\bmax_open\x18\t \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\amaxOpenB\x10\n" +
+	"\bmax_open\x18\t \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\amaxOpen\x12M\n" +
+	"\x0fslow_call_ratio\x18\n" +
+	" \x01(\x01B \xbaH\x1d\x12\x1bI\x00\x00\x00\x00\x00\x00\xe0?\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x05R\rslowCallRatio\x88\x01\x01\x12c\n" +
+	"\x12slow_call_duration\x18\v \x01(\v2\x19.google.protobuf.DurationB\x1a\xbaH\x17\xaa\x01\x14J\x05\x10\x80\x84\xaf_\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\x10slowCallDuration:\x9d\x02\xbaH\x99\x02\x1a\x82\x01\n" +
+	"\x1bslow_call_duration.required\x12&is missing, and slowCallRatio needs it\x1a;this.slow_call_ratio == 0.0 || has(this.slow_call_duration)\x1a\x91\x01\n" +
+	"\x18slow_call_ratio.required\x129is missing, and slowCallDuration has no effect without it\x1a:has(this.slow_call_ratio) || !has(this.slow_call_duration)B\x10\n" +
 	"\x0e_failure_ratioB\f\n" +
 	"\n" +
 	"_min_callsB\t\n" +
 	"\a_probesB\x11\n" +
 	"\x0f_max_concurrentB\x0e\n" +
-	"\f_max_streams\"\xf5\x04\n" +
+	"\f_max_streamsB\x12\n" +
+	"\x10_slow_call_ratio\"\xf5\x04\n" +
 	"\x05Retry\x12\x1e\n" +
 	"\n" +
 	"idempotent\x18\x01 \x01(\bR\n" +
@@ -2528,32 +2554,33 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	30, // 29: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
 	30, // 30: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
 	30, // 31: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
-	30, // 32: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	30, // 33: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	30, // 34: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
-	30, // 35: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
-	22, // 36: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
-	23, // 37: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
-	20, // 38: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
-	21, // 39: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
-	30, // 40: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
-	30, // 41: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
-	30, // 42: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	30, // 43: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	29, // 44: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
-	25, // 45: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	26, // 46: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	27, // 47: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	28, // 48: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	30, // 49: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
-	30, // 50: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
-	30, // 51: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	30, // 52: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	53, // [53:53] is the sub-list for method output_type
-	53, // [53:53] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	30, // 32: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
+	30, // 33: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	30, // 34: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	30, // 35: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	30, // 36: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	22, // 37: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
+	23, // 38: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
+	20, // 39: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
+	21, // 40: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
+	30, // 41: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	30, // 42: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	30, // 43: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	30, // 44: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	29, // 45: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	25, // 46: policy.v1.Fault.delay:type_name -> policy.v1.Delay
+	26, // 47: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	27, // 48: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	28, // 49: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	30, // 50: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
+	30, // 51: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
+	30, // 52: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	30, // 53: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }

@@ -248,6 +248,12 @@ func (c *checker) clientDeadline(at string, m *policyv1.ClientDeadline) {
 }
 
 func (c *checker) breaker(at string, m *policyv1.Breaker) {
+	if !(m.GetSlowCallRatio() == 0 || m.GetSlowCallDuration() != nil) {
+		c.add(at+"slowCallDuration", "slow_call_duration.required", "is missing, and slowCallRatio needs it", "200ms")
+	}
+	if !(m.SlowCallRatio != nil || !(m.GetSlowCallDuration() != nil)) {
+		c.add(at+"slowCallRatio", "slow_call_ratio.required", "is missing, and slowCallDuration has no effect without it", "0.5")
+	}
 	if m.FailureRatio != nil {
 		if !(m.GetFailureRatio() > 0 && m.GetFailureRatio() <= 1) {
 			c.add(at+"failureRatio", "double.gt_lte", "must be above 0 and at most 1", "")
@@ -276,6 +282,16 @@ func (c *checker) breaker(at string, m *policyv1.Breaker) {
 	if v := m.GetMaxOpen(); v != nil {
 		if !(v.AsDuration() >= time.Duration(1000000) && v.AsDuration() <= time.Duration(31536000000000000)) {
 			c.add(at+"maxOpen", "duration.gte_lte", "must be from 1ms to 8760h", "")
+		}
+	}
+	if m.SlowCallRatio != nil {
+		if !(m.GetSlowCallRatio() >= 0 && m.GetSlowCallRatio() <= 1) {
+			c.add(at+"slowCallRatio", "double.gte_lte", "must be from 0 to 1", "0.5")
+		}
+	}
+	if v := m.GetSlowCallDuration(); v != nil {
+		if !(v.AsDuration() >= time.Duration(1000000) && v.AsDuration() <= time.Duration(31536000000000000)) {
+			c.add(at+"slowCallDuration", "duration.gte_lte", "must be from 1ms to 8760h", "200ms")
 		}
 	}
 }
