@@ -16,18 +16,24 @@ import (
 
 // attempt is one attempt of a call, from the choice of a replica to its end.
 type attempt struct {
-	call      *clientCall
-	ctx       context.Context
-	endpoint  *outlier.Endpoint
-	admission outlier.Admission
-	number    int32
-	started   time.Time
+	choice
+	call    *clientCall
+	ctx     context.Context
+	number  int32
+	started time.Time
 	// picked is what the load-balancing policy of gRPC does at the end of an attempt; it may be nil.
 	picked func(balancer.DoneInfo)
 }
 
+// choice is the replica of an attempt, and how the attempt was admitted there. Replica and endpoint may be nil.
+type choice struct {
+	replica   *subConn
+	endpoint  *outlier.Endpoint
+	admission outlier.Admission
+}
+
 // attempt counts an attempt, and observes its end.
-func (c *clientCall) attempt(ctx context.Context, result *balancer.PickResult, e *outlier.Endpoint, admission outlier.Admission) {
+func (c *clientCall) attempt(ctx context.Context, result *balancer.PickResult, to choice) {
 	a := &c.first
 	n := c.attempts.Add(1)
 	switch {
@@ -42,9 +48,9 @@ func (c *clientCall) attempt(ctx context.Context, result *balancer.PickResult, e
 		c.method.retries.Inc()
 		c.span.AddEvent("retry", trace.WithAttributes(attribute.Int("attempt", int(n))))
 	}
-	*a = attempt{call: c, ctx: ctx, endpoint: e, admission: admission, number: n, started: time.Now(), picked: result.Done}
+	*a = attempt{choice: to, call: c, ctx: ctx, number: n, started: time.Now(), picked: result.Done}
 	if c.rule.Retry != nil || c.rule.Hedge != nil {
-		c.try(e)
+		c.try(to.endpoint)
 	}
 	result.Done = a.done
 }
@@ -63,7 +69,11 @@ func (a *attempt) done(info balancer.DoneInfo) {
 		return
 	}
 	if a.endpoint != nil {
-		a.endpoint.Done(a.admission, a.outcome(info.Err))
+		outcome := a.outcome(info.Err)
+		a.endpoint.Done(a.admission, outcome)
+		if a.admission == outlier.Trial && outcome == outlier.Success && a.replica != nil {
+			a.replica.conn.group.Restart(a.replica.address)
+		}
 		// The failure of a replica that had to be used counts for the breaker, although the replica is ejected.
 		if a.admission == outlier.Forced {
 			c.lastEndpoint.Store(nil)

@@ -19,6 +19,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/outlier"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/slowstart"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
@@ -33,7 +34,10 @@ type client struct {
 	methods oncemap.Map[string, *clientMethod]
 	budget  *retryBudget
 	// outliers has the replicas of the callee.
-	outliers    *outlier.Set
+	outliers *outlier.Set
+	// slowStart is nil if new replicas get their full share of the calls at once.
+	slowStart   atomic.Pointer[slowstart.Config]
+	deferred    prometheus.Counter
 	configuring sync.Mutex
 }
 
@@ -61,6 +65,7 @@ type clientRuled struct {
 func newClient(cfg ClientConfig) *client {
 	c := &client{cfg: cfg, log: cfg.Log.With("callee", cfg.Callee), tracer: newTracer(cfg.Tracing), budget: newRetryBudget(cfg)}
 	c.outliers = newOutliers(c)
+	c.deferred = cfg.Metrics.deferred.WithLabelValues(cfg.Callee)
 	return c
 }
 
@@ -92,7 +97,7 @@ func (m *clientMethod) rule(c *client) *clientRuled {
 	}
 	rule := rules.Client(m.callee, m.method)
 	r := &clientRuled{rules, rule, newHedging(rule, c.budget)}
-	c.configureOutliers()
+	c.configureReplicas()
 	m.ruled.Store(r)
 	return r
 }

@@ -51,6 +51,7 @@ type Metrics struct {
 	fallbacks   *prometheus.CounterVec
 	ejections   *prometheus.CounterVec
 	ejected     *prometheus.GaugeVec
+	deferred    *prometheus.CounterVec
 	refused     *prometheus.CounterVec
 	inFlight    *prometheus.GaugeVec
 	queued      *prometheus.CounterVec
@@ -145,6 +146,7 @@ func (m *Metrics) defineCalls(d definer) {
 	m.classified = counters("classified_total", "Calls whose outcome was judged by classify in the policy: success, ignored or failure.", "callee", "method", "code", "class")
 	m.ejections = counters("outlier_ejections_total", "Replicas that were ejected because they failed.", "callee", "reason")
 	m.ejected = gauges("outlier_ejected", "Replicas that get no calls now because they failed.", "callee")
+	m.deferred = counters("slow_start_deferred_total", "Attempts that went to another replica because the chosen one had just become ready.", "callee")
 	m.fallbacks = counters("fallbacks_total", "Calls answered by a fallback.", "callee", "method", "code")
 	m.refused = counters("refused_total", "Calls refused on arrival.", "method", "reason")
 	m.inFlight = gauges("bulkhead_in_flight", "Calls being served.", "method")

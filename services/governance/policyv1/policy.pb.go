@@ -1473,6 +1473,7 @@ type Connection struct {
 	Tuning          *Tuning          `protobuf:"bytes,4,opt,name=tuning,proto3" json:"tuning,omitempty"`
 	OutlierEjection *OutlierEjection `protobuf:"bytes,5,opt,name=outlier_ejection,json=outlierEjection,proto3" json:"outlier_ejection,omitempty"`
 	HealthCheck     *HealthCheck     `protobuf:"bytes,6,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
+	SlowStart       *SlowStart       `protobuf:"bytes,7,opt,name=slow_start,json=slowStart,proto3" json:"slow_start,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1549,6 +1550,70 @@ func (x *Connection) GetHealthCheck() *HealthCheck {
 	return nil
 }
 
+func (x *Connection) GetSlowStart() *SlowStart {
+	if x != nil {
+		return x.SlowStart
+	}
+	return nil
+}
+
+// SlowStart gives a new replica a share of the calls that grows in proportion to the time, so that its caches and pools can fill. A replica is new when
+// it becomes ready for the first time, or after a second or more without being ready, and when its ejection ends. One replica alone, and several of
+// which all are new, get every call. Without it each replica gets its full share at once.
+type SlowStart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long the share grows until it is that of every other replica; required. 0s switches slow start off.
+	Window *durationpb.Duration `protobuf:"bytes,1,opt,name=window,proto3" json:"window,omitempty"`
+	// The share at first, in percent of that of another replica, from 1 to 100; 10.
+	MinPercent    *uint32 `protobuf:"varint,2,opt,name=min_percent,json=minPercent,proto3,oneof" json:"min_percent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SlowStart) Reset() {
+	*x = SlowStart{}
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SlowStart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SlowStart) ProtoMessage() {}
+
+func (x *SlowStart) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SlowStart.ProtoReflect.Descriptor instead.
+func (*SlowStart) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *SlowStart) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *SlowStart) GetMinPercent() uint32 {
+	if x != nil && x.MinPercent != nil {
+		return *x.MinPercent
+	}
+	return 0
+}
+
 // OutlierEjection stops calls to a replica that fails while others do not. It acts before the breaker: what an ejected replica has failed does not
 // count there. After a while one call tries whether the replica works again.
 type OutlierEjection struct {
@@ -1571,7 +1636,7 @@ type OutlierEjection struct {
 
 func (x *OutlierEjection) Reset() {
 	*x = OutlierEjection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1583,7 +1648,7 @@ func (x *OutlierEjection) String() string {
 func (*OutlierEjection) ProtoMessage() {}
 
 func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1596,7 +1661,7 @@ func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutlierEjection.ProtoReflect.Descriptor instead.
 func (*OutlierEjection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *OutlierEjection) GetDisabled() bool {
@@ -1652,7 +1717,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +1729,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +1742,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HealthCheck) GetDisabled() bool {
@@ -1703,7 +1768,7 @@ type RetryBudget struct {
 
 func (x *RetryBudget) Reset() {
 	*x = RetryBudget{}
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1715,7 +1780,7 @@ func (x *RetryBudget) String() string {
 func (*RetryBudget) ProtoMessage() {}
 
 func (x *RetryBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1728,7 +1793,7 @@ func (x *RetryBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryBudget.ProtoReflect.Descriptor instead.
 func (*RetryBudget) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RetryBudget) GetMaxTokens() uint32 {
@@ -1777,7 +1842,7 @@ type Tuning struct {
 
 func (x *Tuning) Reset() {
 	*x = Tuning{}
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1789,7 +1854,7 @@ func (x *Tuning) String() string {
 func (*Tuning) ProtoMessage() {}
 
 func (x *Tuning) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1802,7 +1867,7 @@ func (x *Tuning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tuning.ProtoReflect.Descriptor instead.
 func (*Tuning) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Tuning) GetMaxMessageBytes() uint32 {
@@ -1888,7 +1953,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1900,7 +1965,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1913,7 +1978,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Fault) GetName() string {
@@ -2063,7 +2128,7 @@ type Delay struct {
 
 func (x *Delay) Reset() {
 	*x = Delay{}
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2075,7 +2140,7 @@ func (x *Delay) String() string {
 func (*Delay) ProtoMessage() {}
 
 func (x *Delay) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2088,7 +2153,7 @@ func (x *Delay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delay.ProtoReflect.Descriptor instead.
 func (*Delay) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Delay) GetFixed() *durationpb.Duration {
@@ -2118,7 +2183,7 @@ type Abort struct {
 
 func (x *Abort) Reset() {
 	*x = Abort{}
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2130,7 +2195,7 @@ func (x *Abort) String() string {
 func (*Abort) ProtoMessage() {}
 
 func (x *Abort) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2143,7 +2208,7 @@ func (x *Abort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abort.ProtoReflect.Descriptor instead.
 func (*Abort) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Abort) GetCode() string {
@@ -2169,7 +2234,7 @@ type Hang struct {
 
 func (x *Hang) Reset() {
 	*x = Hang{}
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2181,7 +2246,7 @@ func (x *Hang) String() string {
 func (*Hang) ProtoMessage() {}
 
 func (x *Hang) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2194,7 +2259,7 @@ func (x *Hang) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hang.ProtoReflect.Descriptor instead.
 func (*Hang) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
 }
 
 // Cut ends a stream with UNAVAILABLE after this many messages in both directions together; the answer of a unary call is lost.
@@ -2208,7 +2273,7 @@ type Cut struct {
 
 func (x *Cut) Reset() {
 	*x = Cut{}
-	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2220,7 +2285,7 @@ func (x *Cut) String() string {
 func (*Cut) ProtoMessage() {}
 
 func (x *Cut) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2233,7 +2298,7 @@ func (x *Cut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cut.ProtoReflect.Descriptor instead.
 func (*Cut) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Cut) GetAfterMessages() uint32 {
@@ -2388,7 +2453,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"is missing\x1a*has(this.delay) || this.max_attempts == 1uB\x0f\n" +
 	"\r_max_attempts\"&\n" +
 	"\bFallback\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\xd6\x02\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\x8b\x03\n" +
 	"\n" +
 	"Connection\x12$\n" +
 	"\x06callee\x18\x01 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x129\n" +
@@ -2396,8 +2461,15 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\rleast_request\x18\x03 \x01(\bH\x00R\fleastRequest\x88\x01\x01\x12)\n" +
 	"\x06tuning\x18\x04 \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12E\n" +
 	"\x10outlier_ejection\x18\x05 \x01(\v2\x1a.policy.v1.OutlierEjectionR\x0foutlierEjection\x129\n" +
-	"\fhealth_check\x18\x06 \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheckB\x10\n" +
-	"\x0e_least_request\"\xf3\x03\n" +
+	"\fhealth_check\x18\x06 \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\x123\n" +
+	"\n" +
+	"slow_start\x18\a \x01(\v2\x14.policy.v1.SlowStartR\tslowStartB\x10\n" +
+	"\x0e_least_request\"\x97\x01\n" +
+	"\tSlowStart\x12I\n" +
+	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x16\xbaH\x13\xc8\x01\x01\xaa\x01\rJ\x02\b\x1e\"\x05\b\x80\xe7\x84\x0f2\x00R\x06window\x12/\n" +
+	"\vmin_percent\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x00R\n" +
+	"minPercent\x88\x01\x01B\x0e\n" +
+	"\f_min_percent\"\xf3\x03\n" +
 	"\x0fOutlierEjection\x12\x1a\n" +
 	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12?\n" +
 	"\x14consecutive_failures\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\x13consecutiveFailures\x88\x01\x01\x12A\n" +
@@ -2487,7 +2559,7 @@ func file_policy_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_policy_v1_policy_proto_goTypes = []any{
 	(Priority)(0),               // 0: policy.v1.Priority
 	(*EffectivePolicy)(nil),     // 1: policy.v1.EffectivePolicy
@@ -2509,26 +2581,27 @@ var file_policy_v1_policy_proto_goTypes = []any{
 	(*Hedge)(nil),               // 17: policy.v1.Hedge
 	(*Fallback)(nil),            // 18: policy.v1.Fallback
 	(*Connection)(nil),          // 19: policy.v1.Connection
-	(*OutlierEjection)(nil),     // 20: policy.v1.OutlierEjection
-	(*HealthCheck)(nil),         // 21: policy.v1.HealthCheck
-	(*RetryBudget)(nil),         // 22: policy.v1.RetryBudget
-	(*Tuning)(nil),              // 23: policy.v1.Tuning
-	(*Fault)(nil),               // 24: policy.v1.Fault
-	(*Delay)(nil),               // 25: policy.v1.Delay
-	(*Abort)(nil),               // 26: policy.v1.Abort
-	(*Hang)(nil),                // 27: policy.v1.Hang
-	(*Cut)(nil),                 // 28: policy.v1.Cut
-	nil,                         // 29: policy.v1.Fault.MetadataEntry
-	(*durationpb.Duration)(nil), // 30: google.protobuf.Duration
+	(*SlowStart)(nil),           // 20: policy.v1.SlowStart
+	(*OutlierEjection)(nil),     // 21: policy.v1.OutlierEjection
+	(*HealthCheck)(nil),         // 22: policy.v1.HealthCheck
+	(*RetryBudget)(nil),         // 23: policy.v1.RetryBudget
+	(*Tuning)(nil),              // 24: policy.v1.Tuning
+	(*Fault)(nil),               // 25: policy.v1.Fault
+	(*Delay)(nil),               // 26: policy.v1.Delay
+	(*Abort)(nil),               // 27: policy.v1.Abort
+	(*Hang)(nil),                // 28: policy.v1.Hang
+	(*Cut)(nil),                 // 29: policy.v1.Cut
+	nil,                         // 30: policy.v1.Fault.MetadataEntry
+	(*durationpb.Duration)(nil), // 31: google.protobuf.Duration
 }
 var file_policy_v1_policy_proto_depIdxs = []int32{
 	2,  // 0: policy.v1.EffectivePolicy.server:type_name -> policy.v1.ServerRule
 	12, // 1: policy.v1.EffectivePolicy.client:type_name -> policy.v1.ClientRule
 	11, // 2: policy.v1.EffectivePolicy.shed:type_name -> policy.v1.Shed
-	24, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
-	24, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
+	25, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
+	25, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
 	19, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
-	23, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
+	24, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
 	5,  // 7: policy.v1.EffectivePolicy.rate:type_name -> policy.v1.RateLimits
 	3,  // 8: policy.v1.ServerRule.deadline:type_name -> policy.v1.ServerDeadline
 	4,  // 9: policy.v1.ServerRule.bulkhead:type_name -> policy.v1.Bulkhead
@@ -2536,9 +2609,9 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	0,  // 11: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
 	10, // 12: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
 	9,  // 13: policy.v1.ServerRule.caller_priority:type_name -> policy.v1.CallerPriority
-	30, // 14: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
-	30, // 15: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
-	30, // 16: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	31, // 14: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
+	31, // 15: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
+	31, // 16: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
 	6,  // 17: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
 	7,  // 18: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
 	8,  // 19: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
@@ -2549,38 +2622,40 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	18, // 24: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
 	17, // 25: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
 	13, // 26: policy.v1.ClientRule.classify:type_name -> policy.v1.Classify
-	30, // 27: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
-	30, // 28: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	30, // 29: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
-	30, // 30: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
-	30, // 31: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
-	30, // 32: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
-	30, // 33: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	30, // 34: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	30, // 35: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
-	30, // 36: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
-	22, // 37: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
-	23, // 38: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
-	20, // 39: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
-	21, // 40: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
-	30, // 41: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
-	30, // 42: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
-	30, // 43: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	30, // 44: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	29, // 45: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
-	25, // 46: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	26, // 47: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	27, // 48: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	28, // 49: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	30, // 50: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
-	30, // 51: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
-	30, // 52: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	30, // 53: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	31, // 27: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
+	31, // 28: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	31, // 29: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
+	31, // 30: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
+	31, // 31: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
+	31, // 32: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
+	31, // 33: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	31, // 34: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	31, // 35: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	31, // 36: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	23, // 37: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
+	24, // 38: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
+	21, // 39: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
+	22, // 40: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
+	20, // 41: policy.v1.Connection.slow_start:type_name -> policy.v1.SlowStart
+	31, // 42: policy.v1.SlowStart.window:type_name -> google.protobuf.Duration
+	31, // 43: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	31, // 44: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	31, // 45: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	31, // 46: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	30, // 47: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	26, // 48: policy.v1.Fault.delay:type_name -> policy.v1.Delay
+	27, // 49: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	28, // 50: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	29, // 51: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	31, // 52: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
+	31, // 53: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
+	31, // 54: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	31, // 55: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	56, // [56:56] is the sub-list for method output_type
+	56, // [56:56] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }
@@ -2600,9 +2675,10 @@ func file_policy_v1_policy_proto_init() {
 	file_policy_v1_policy_proto_msgTypes[16].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[18].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[19].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[21].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[20].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[22].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[23].OneofWrappers = []any{
+	file_policy_v1_policy_proto_msgTypes[23].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[24].OneofWrappers = []any{
 		(*Fault_Delay)(nil),
 		(*Fault_Abort)(nil),
 		(*Fault_Hang)(nil),
@@ -2614,7 +2690,7 @@ func file_policy_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_policy_v1_policy_proto_rawDesc), len(file_policy_v1_policy_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -526,6 +526,9 @@ func (c *checker) connection(at string, m *policyv1.Connection) {
 	if v := m.GetOutlierEjection(); v != nil {
 		c.outlierEjection(at+"outlierEjection.", v)
 	}
+	if v := m.GetSlowStart(); v != nil {
+		c.slowStart(at+"slowStart.", v)
+	}
 }
 
 func (c *checker) retryBudget(at string, m *policyv1.RetryBudget) {
@@ -598,6 +601,21 @@ func (c *checker) outlierEjection(at string, m *policyv1.OutlierEjection) {
 	if m.MaxEjectionPercent != nil {
 		if !(m.GetMaxEjectionPercent() >= 1 && m.GetMaxEjectionPercent() <= 100) {
 			c.add(at+"maxEjectionPercent", "uint32.gte_lte", "must be from 1 to 100", "")
+		}
+	}
+}
+
+func (c *checker) slowStart(at string, m *policyv1.SlowStart) {
+	if v := m.GetWindow(); v != nil {
+		if !(v.AsDuration() >= time.Duration(0) && v.AsDuration() <= time.Duration(31536000000000000)) {
+			c.add(at+"window", "duration.gte_lte", "must be from 0s to 8760h", "30s")
+		}
+	} else {
+		c.add(at+"window", "required", "is missing", "30s")
+	}
+	if m.MinPercent != nil {
+		if !(m.GetMinPercent() >= 1 && m.GetMinPercent() <= 100) {
+			c.add(at+"minPercent", "uint32.gte_lte", "must be from 1 to 100", "")
 		}
 	}
 }
