@@ -48,6 +48,7 @@ type Metrics struct {
 	budget      *prometheus.GaugeVec
 	withheld    *prometheus.CounterVec
 	classified  *prometheus.CounterVec
+	throttled   *prometheus.CounterVec
 	fallbacks   *prometheus.CounterVec
 	ejections   *prometheus.CounterVec
 	ejected     *prometheus.GaugeVec
@@ -144,6 +145,7 @@ func (m *Metrics) defineCalls(d definer) {
 	m.budget = gauges("retry_budget_tokens", "Tokens left; there are no retries at half of the full budget or below.", "callee")
 	m.withheld = counters("retry_withheld_total", "Failed attempts that were not retried because the budget was spent.", "callee", "method")
 	m.classified = counters("classified_total", "Calls whose outcome was judged by classify in the policy: success, ignored or failure.", "callee", "method", "code", "class")
+	m.throttled = counters("throttled_total", "Calls that were refused here because many calls failed.", "callee", "method")
 	m.ejections = counters("outlier_ejections_total", "Replicas that were ejected because they failed.", "callee", "reason")
 	m.ejected = gauges("outlier_ejected", "Replicas that get no calls now because they failed.", "callee")
 	m.deferred = counters("slow_start_deferred_total", "Attempts that went to another replica because the chosen one had just become ready.", "callee")

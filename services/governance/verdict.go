@@ -59,7 +59,7 @@ func (c *clientCall) lastAttemptTook(all time.Duration) time.Duration {
 	return all
 }
 
-// tellBreaker reports the end of an admitted call.
+// tellBreaker reports the end of an admitted call, to the throttle as well.
 func (c *clientCall) tellBreaker(err error, took time.Duration) {
 	b := c.method.breaker
 	took = c.lastAttemptTook(took)
@@ -72,8 +72,10 @@ func (c *clientCall) tellBreaker(err error, took time.Duration) {
 	switch {
 	case !c.stream:
 		counted = b.Done(c.ticket, outcome)
+		c.tellThrottle(v)
 	case c.counted.CompareAndSwap(false, true):
 		counted = b.Count(c.ticket, outcome)
+		c.tellThrottle(v)
 		b.EndStream()
 	default:
 		// Its first message counted as a success.
@@ -94,6 +96,7 @@ func (c *clientCall) tellBreaker(err error, took time.Duration) {
 func (c *clientCall) answered() {
 	if c.admitted && c.stream && !c.counted.Load() && c.counted.CompareAndSwap(false, true) {
 		c.method.breaker.Count(c.ticket, breaker.Outcome{Verdict: breaker.Success})
+		c.tellThrottle(breaker.Success)
 	}
 }
 

@@ -882,6 +882,7 @@ type ClientRule struct {
 	Fallback      *Fallback       `protobuf:"bytes,6,opt,name=fallback,proto3" json:"fallback,omitempty"`
 	Hedge         *Hedge          `protobuf:"bytes,8,opt,name=hedge,proto3" json:"hedge,omitempty"`
 	Classify      *Classify       `protobuf:"bytes,9,opt,name=classify,proto3" json:"classify,omitempty"`
+	Throttle      *Throttle       `protobuf:"bytes,10,opt,name=throttle,proto3" json:"throttle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -972,6 +973,98 @@ func (x *ClientRule) GetClassify() *Classify {
 	return nil
 }
 
+func (x *ClientRule) GetThrottle() *Throttle {
+	if x != nil {
+		return x.Throttle
+	}
+	return nil
+}
+
+// Throttle refuses a share of the calls in the process of the caller while many fail, so that the callee need not refuse them: the adaptive throttling
+// of the SRE book. The share grows and falls with the failures, where a breaker refuses all calls or none. Refused calls do not count for the breaker
+// or the ejection of replicas, and the probes of a half-open breaker are not refused. Without it, none is refused.
+type Throttle struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Removes the throttling of an earlier rule.
+	Disabled bool `protobuf:"varint,1,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	// Share of finished calls in the window that failed, above which calls are refused, above 0 and up to 0.99; 0.25. With 0.25, a third of the calls is
+	// refused if half of those that are sent fail, and two thirds if three quarters do.
+	FailureRatio *float64 `protobuf:"fixed64,2,opt,name=failure_ratio,json=failureRatio,proto3,oneof" json:"failure_ratio,omitempty"`
+	// Number of finished calls in the window below which none is refused, at least 1; 20.
+	MinCalls *uint32 `protobuf:"varint,3,opt,name=min_calls,json=minCalls,proto3,oneof" json:"min_calls,omitempty"`
+	// Length of the rolling window, which has ten buckets; 10s.
+	Window *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
+	// The greatest share of the calls that is refused, above 0 and up to 1; 0.9. The other calls find out whether the callee works again.
+	MaxRefusedRatio *float64 `protobuf:"fixed64,5,opt,name=max_refused_ratio,json=maxRefusedRatio,proto3,oneof" json:"max_refused_ratio,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Throttle) Reset() {
+	*x = Throttle{}
+	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Throttle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Throttle) ProtoMessage() {}
+
+func (x *Throttle) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Throttle.ProtoReflect.Descriptor instead.
+func (*Throttle) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Throttle) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *Throttle) GetFailureRatio() float64 {
+	if x != nil && x.FailureRatio != nil {
+		return *x.FailureRatio
+	}
+	return 0
+}
+
+func (x *Throttle) GetMinCalls() uint32 {
+	if x != nil && x.MinCalls != nil {
+		return *x.MinCalls
+	}
+	return 0
+}
+
+func (x *Throttle) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *Throttle) GetMaxRefusedRatio() float64 {
+	if x != nil && x.MaxRefusedRatio != nil {
+		return *x.MaxRefusedRatio
+	}
+	return 0
+}
+
 // Classify says what answers with a code say about the callee: to its breaker, to the ejection of its replicas, to hedging and to fallbacks. A code
 // in no list keeps its default. By default UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL, UNKNOWN, DATA_LOSS and RESOURCE_EXHAUSTED are failures, of
 // which RESOURCE_EXHAUSTED ejects no replica and is ignored if it comes from a rate limit, and so is CANCELLED if the caller has not cancelled. Every
@@ -991,7 +1084,7 @@ type Classify struct {
 
 func (x *Classify) Reset() {
 	*x = Classify{}
-	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	mi := &file_policy_v1_policy_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1003,7 +1096,7 @@ func (x *Classify) String() string {
 func (*Classify) ProtoMessage() {}
 
 func (x *Classify) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	mi := &file_policy_v1_policy_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1016,7 +1109,7 @@ func (x *Classify) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Classify.ProtoReflect.Descriptor instead.
 func (*Classify) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{12}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Classify) GetFailures() []string {
@@ -1057,7 +1150,7 @@ type ClientDeadline struct {
 
 func (x *ClientDeadline) Reset() {
 	*x = ClientDeadline{}
-	mi := &file_policy_v1_policy_proto_msgTypes[13]
+	mi := &file_policy_v1_policy_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1069,7 +1162,7 @@ func (x *ClientDeadline) String() string {
 func (*ClientDeadline) ProtoMessage() {}
 
 func (x *ClientDeadline) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[13]
+	mi := &file_policy_v1_policy_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1082,7 +1175,7 @@ func (x *ClientDeadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientDeadline.ProtoReflect.Descriptor instead.
 func (*ClientDeadline) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{13}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ClientDeadline) GetTimeout() *durationpb.Duration {
@@ -1118,7 +1211,8 @@ type Breaker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The breaker never opens. Its limit of concurrent calls is switched off by max_concurrent.
 	Disabled bool `protobuf:"varint,1,opt,name=disabled,proto3" json:"disabled,omitempty"`
-	// Share of finished calls in the window that failed, above 0 and up to 1, from which on the breaker opens; 0.25.
+	// Share of finished calls in the window that failed, above 0 and up to 1, from which on the breaker opens; 0.25, or 0.9 if calls are
+	// throttled.
 	FailureRatio *float64 `protobuf:"fixed64,2,opt,name=failure_ratio,json=failureRatio,proto3,oneof" json:"failure_ratio,omitempty"`
 	// Number of finished calls in the window below which the breaker never opens, at least 1; 20.
 	MinCalls *uint32 `protobuf:"varint,3,opt,name=min_calls,json=minCalls,proto3,oneof" json:"min_calls,omitempty"`
@@ -1146,7 +1240,7 @@ type Breaker struct {
 
 func (x *Breaker) Reset() {
 	*x = Breaker{}
-	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	mi := &file_policy_v1_policy_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1252,7 @@ func (x *Breaker) String() string {
 func (*Breaker) ProtoMessage() {}
 
 func (x *Breaker) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	mi := &file_policy_v1_policy_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1265,7 @@ func (x *Breaker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Breaker.ProtoReflect.Descriptor instead.
 func (*Breaker) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{14}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Breaker) GetDisabled() bool {
@@ -1274,7 +1368,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_policy_v1_policy_proto_msgTypes[15]
+	mi := &file_policy_v1_policy_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1380,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[15]
+	mi := &file_policy_v1_policy_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1393,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{15}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Retry) GetIdempotent() bool {
@@ -1367,7 +1461,7 @@ type Hedge struct {
 
 func (x *Hedge) Reset() {
 	*x = Hedge{}
-	mi := &file_policy_v1_policy_proto_msgTypes[16]
+	mi := &file_policy_v1_policy_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1379,7 +1473,7 @@ func (x *Hedge) String() string {
 func (*Hedge) ProtoMessage() {}
 
 func (x *Hedge) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[16]
+	mi := &file_policy_v1_policy_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1392,7 +1486,7 @@ func (x *Hedge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hedge.ProtoReflect.Descriptor instead.
 func (*Hedge) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{16}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Hedge) GetIdempotent() bool {
@@ -1427,7 +1521,7 @@ type Fallback struct {
 
 func (x *Fallback) Reset() {
 	*x = Fallback{}
-	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	mi := &file_policy_v1_policy_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1439,7 +1533,7 @@ func (x *Fallback) String() string {
 func (*Fallback) ProtoMessage() {}
 
 func (x *Fallback) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	mi := &file_policy_v1_policy_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1452,7 +1546,7 @@ func (x *Fallback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fallback.ProtoReflect.Descriptor instead.
 func (*Fallback) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{17}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Fallback) GetDisabled() bool {
@@ -1480,7 +1574,7 @@ type Connection struct {
 
 func (x *Connection) Reset() {
 	*x = Connection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1492,7 +1586,7 @@ func (x *Connection) String() string {
 func (*Connection) ProtoMessage() {}
 
 func (x *Connection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1505,7 +1599,7 @@ func (x *Connection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connection.ProtoReflect.Descriptor instead.
 func (*Connection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{18}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Connection) GetCallee() string {
@@ -1572,7 +1666,7 @@ type SlowStart struct {
 
 func (x *SlowStart) Reset() {
 	*x = SlowStart{}
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1584,7 +1678,7 @@ func (x *SlowStart) String() string {
 func (*SlowStart) ProtoMessage() {}
 
 func (x *SlowStart) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1597,7 +1691,7 @@ func (x *SlowStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlowStart.ProtoReflect.Descriptor instead.
 func (*SlowStart) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SlowStart) GetWindow() *durationpb.Duration {
@@ -1636,7 +1730,7 @@ type OutlierEjection struct {
 
 func (x *OutlierEjection) Reset() {
 	*x = OutlierEjection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1648,7 +1742,7 @@ func (x *OutlierEjection) String() string {
 func (*OutlierEjection) ProtoMessage() {}
 
 func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1661,7 +1755,7 @@ func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutlierEjection.ProtoReflect.Descriptor instead.
 func (*OutlierEjection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OutlierEjection) GetDisabled() bool {
@@ -1717,7 +1811,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1729,7 +1823,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1742,7 +1836,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HealthCheck) GetDisabled() bool {
@@ -1768,7 +1862,7 @@ type RetryBudget struct {
 
 func (x *RetryBudget) Reset() {
 	*x = RetryBudget{}
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +1874,7 @@ func (x *RetryBudget) String() string {
 func (*RetryBudget) ProtoMessage() {}
 
 func (x *RetryBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +1887,7 @@ func (x *RetryBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryBudget.ProtoReflect.Descriptor instead.
 func (*RetryBudget) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RetryBudget) GetMaxTokens() uint32 {
@@ -1842,7 +1936,7 @@ type Tuning struct {
 
 func (x *Tuning) Reset() {
 	*x = Tuning{}
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +1948,7 @@ func (x *Tuning) String() string {
 func (*Tuning) ProtoMessage() {}
 
 func (x *Tuning) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1867,7 +1961,7 @@ func (x *Tuning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tuning.ProtoReflect.Descriptor instead.
 func (*Tuning) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Tuning) GetMaxMessageBytes() uint32 {
@@ -1953,7 +2047,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1965,7 +2059,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1978,7 +2072,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Fault) GetName() string {
@@ -2128,7 +2222,7 @@ type Delay struct {
 
 func (x *Delay) Reset() {
 	*x = Delay{}
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2234,7 @@ func (x *Delay) String() string {
 func (*Delay) ProtoMessage() {}
 
 func (x *Delay) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2247,7 @@ func (x *Delay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delay.ProtoReflect.Descriptor instead.
 func (*Delay) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Delay) GetFixed() *durationpb.Duration {
@@ -2183,7 +2277,7 @@ type Abort struct {
 
 func (x *Abort) Reset() {
 	*x = Abort{}
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2195,7 +2289,7 @@ func (x *Abort) String() string {
 func (*Abort) ProtoMessage() {}
 
 func (x *Abort) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2208,7 +2302,7 @@ func (x *Abort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abort.ProtoReflect.Descriptor instead.
 func (*Abort) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Abort) GetCode() string {
@@ -2234,7 +2328,7 @@ type Hang struct {
 
 func (x *Hang) Reset() {
 	*x = Hang{}
-	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2246,7 +2340,7 @@ func (x *Hang) String() string {
 func (*Hang) ProtoMessage() {}
 
 func (x *Hang) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2259,7 +2353,7 @@ func (x *Hang) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hang.ProtoReflect.Descriptor instead.
 func (*Hang) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{28}
 }
 
 // Cut ends a stream with UNAVAILABLE after this many messages in both directions together; the answer of a unary call is lost.
@@ -2273,7 +2367,7 @@ type Cut struct {
 
 func (x *Cut) Reset() {
 	*x = Cut{}
-	mi := &file_policy_v1_policy_proto_msgTypes[28]
+	mi := &file_policy_v1_policy_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2285,7 +2379,7 @@ func (x *Cut) String() string {
 func (*Cut) ProtoMessage() {}
 
 func (x *Cut) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[28]
+	mi := &file_policy_v1_policy_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2298,7 +2392,7 @@ func (x *Cut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cut.ProtoReflect.Descriptor instead.
 func (*Cut) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{28}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Cut) GetAfterMessages() uint32 {
@@ -2379,7 +2473,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"_min_limitB\f\n" +
 	"\n" +
 	"_max_limitB\x10\n" +
-	"\x0e_initial_limit\"\x8e\x03\n" +
+	"\x0e_initial_limit\"\xbf\x03\n" +
 	"\n" +
 	"ClientRule\x12$\n" +
 	"\x06callee\x18\x01 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x12C\n" +
@@ -2389,7 +2483,19 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x05retry\x18\x05 \x01(\v2\x10.policy.v1.RetryR\x05retry\x12/\n" +
 	"\bfallback\x18\x06 \x01(\v2\x13.policy.v1.FallbackR\bfallback\x12&\n" +
 	"\x05hedge\x18\b \x01(\v2\x10.policy.v1.HedgeR\x05hedge\x12/\n" +
-	"\bclassify\x18\t \x01(\v2\x13.policy.v1.ClassifyR\bclassify\"\x87\t\n" +
+	"\bclassify\x18\t \x01(\v2\x13.policy.v1.ClassifyR\bclassify\x12/\n" +
+	"\bthrottle\x18\n" +
+	" \x01(\v2\x13.policy.v1.ThrottleR\bthrottle\"\xdd\x02\n" +
+	"\bThrottle\x12\x1a\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12A\n" +
+	"\rfailure_ratio\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\xaeG\xe1z\x14\xae\xef?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\ffailureRatio\x88\x01\x01\x12)\n" +
+	"\tmin_calls\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01H\x01R\bminCalls\x88\x01\x01\x12G\n" +
+	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0e\"\x05\b\x80\xe7\x84\x0f2\x05\x10\x80\xad\xe2\x04R\x06window\x12H\n" +
+	"\x11max_refused_ratio\x18\x05 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\x0fmaxRefusedRatio\x88\x01\x01B\x10\n" +
+	"\x0e_failure_ratioB\f\n" +
+	"\n" +
+	"_min_callsB\x14\n" +
+	"\x12_max_refused_ratio\"\x87\t\n" +
 	"\bClassify\x12\xa4\x02\n" +
 	"\bfailures\x18\x01 \x03(\tB\x87\x02\xbaH\x83\x02\x92\x01\xff\x01\x10\x10\x18\x01\"\xf8\x01r\xf5\x01R\tCANCELLEDR\aUNKNOWNR\x10INVALID_ARGUMENTR\x11DEADLINE_EXCEEDEDR\tNOT_FOUNDR\x0eALREADY_EXISTSR\x11PERMISSION_DENIEDR\x0fUNAUTHENTICATEDR\x12RESOURCE_EXHAUSTEDR\x13FAILED_PRECONDITIONR\aABORTEDR\fOUT_OF_RANGER\rUNIMPLEMENTEDR\bINTERNALR\vUNAVAILABLER\tDATA_LOSS\x92\x02\tNOT_FOUNDR\bfailures\x12\xa6\x02\n" +
 	"\tsuccesses\x18\x02 \x03(\tB\x87\x02\xbaH\x83\x02\x92\x01\xff\x01\x10\x10\x18\x01\"\xf8\x01r\xf5\x01R\tCANCELLEDR\aUNKNOWNR\x10INVALID_ARGUMENTR\x11DEADLINE_EXCEEDEDR\tNOT_FOUNDR\x0eALREADY_EXISTSR\x11PERMISSION_DENIEDR\x0fUNAUTHENTICATEDR\x12RESOURCE_EXHAUSTEDR\x13FAILED_PRECONDITIONR\aABORTEDR\fOUT_OF_RANGER\rUNIMPLEMENTEDR\bINTERNALR\vUNAVAILABLER\tDATA_LOSS\x92\x02\tNOT_FOUNDR\tsuccesses\x12\xa2\x02\n" +
@@ -2559,7 +2665,7 @@ func file_policy_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_policy_v1_policy_proto_goTypes = []any{
 	(Priority)(0),               // 0: policy.v1.Priority
 	(*EffectivePolicy)(nil),     // 1: policy.v1.EffectivePolicy
@@ -2574,34 +2680,35 @@ var file_policy_v1_policy_proto_goTypes = []any{
 	(*Callers)(nil),             // 10: policy.v1.Callers
 	(*Shed)(nil),                // 11: policy.v1.Shed
 	(*ClientRule)(nil),          // 12: policy.v1.ClientRule
-	(*Classify)(nil),            // 13: policy.v1.Classify
-	(*ClientDeadline)(nil),      // 14: policy.v1.ClientDeadline
-	(*Breaker)(nil),             // 15: policy.v1.Breaker
-	(*Retry)(nil),               // 16: policy.v1.Retry
-	(*Hedge)(nil),               // 17: policy.v1.Hedge
-	(*Fallback)(nil),            // 18: policy.v1.Fallback
-	(*Connection)(nil),          // 19: policy.v1.Connection
-	(*SlowStart)(nil),           // 20: policy.v1.SlowStart
-	(*OutlierEjection)(nil),     // 21: policy.v1.OutlierEjection
-	(*HealthCheck)(nil),         // 22: policy.v1.HealthCheck
-	(*RetryBudget)(nil),         // 23: policy.v1.RetryBudget
-	(*Tuning)(nil),              // 24: policy.v1.Tuning
-	(*Fault)(nil),               // 25: policy.v1.Fault
-	(*Delay)(nil),               // 26: policy.v1.Delay
-	(*Abort)(nil),               // 27: policy.v1.Abort
-	(*Hang)(nil),                // 28: policy.v1.Hang
-	(*Cut)(nil),                 // 29: policy.v1.Cut
-	nil,                         // 30: policy.v1.Fault.MetadataEntry
-	(*durationpb.Duration)(nil), // 31: google.protobuf.Duration
+	(*Throttle)(nil),            // 13: policy.v1.Throttle
+	(*Classify)(nil),            // 14: policy.v1.Classify
+	(*ClientDeadline)(nil),      // 15: policy.v1.ClientDeadline
+	(*Breaker)(nil),             // 16: policy.v1.Breaker
+	(*Retry)(nil),               // 17: policy.v1.Retry
+	(*Hedge)(nil),               // 18: policy.v1.Hedge
+	(*Fallback)(nil),            // 19: policy.v1.Fallback
+	(*Connection)(nil),          // 20: policy.v1.Connection
+	(*SlowStart)(nil),           // 21: policy.v1.SlowStart
+	(*OutlierEjection)(nil),     // 22: policy.v1.OutlierEjection
+	(*HealthCheck)(nil),         // 23: policy.v1.HealthCheck
+	(*RetryBudget)(nil),         // 24: policy.v1.RetryBudget
+	(*Tuning)(nil),              // 25: policy.v1.Tuning
+	(*Fault)(nil),               // 26: policy.v1.Fault
+	(*Delay)(nil),               // 27: policy.v1.Delay
+	(*Abort)(nil),               // 28: policy.v1.Abort
+	(*Hang)(nil),                // 29: policy.v1.Hang
+	(*Cut)(nil),                 // 30: policy.v1.Cut
+	nil,                         // 31: policy.v1.Fault.MetadataEntry
+	(*durationpb.Duration)(nil), // 32: google.protobuf.Duration
 }
 var file_policy_v1_policy_proto_depIdxs = []int32{
 	2,  // 0: policy.v1.EffectivePolicy.server:type_name -> policy.v1.ServerRule
 	12, // 1: policy.v1.EffectivePolicy.client:type_name -> policy.v1.ClientRule
 	11, // 2: policy.v1.EffectivePolicy.shed:type_name -> policy.v1.Shed
-	25, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
-	25, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
-	19, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
-	24, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
+	26, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
+	26, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
+	20, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
+	25, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
 	5,  // 7: policy.v1.EffectivePolicy.rate:type_name -> policy.v1.RateLimits
 	3,  // 8: policy.v1.ServerRule.deadline:type_name -> policy.v1.ServerDeadline
 	4,  // 9: policy.v1.ServerRule.bulkhead:type_name -> policy.v1.Bulkhead
@@ -2609,53 +2716,55 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	0,  // 11: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
 	10, // 12: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
 	9,  // 13: policy.v1.ServerRule.caller_priority:type_name -> policy.v1.CallerPriority
-	31, // 14: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
-	31, // 15: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
-	31, // 16: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	32, // 14: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
+	32, // 15: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
+	32, // 16: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
 	6,  // 17: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
 	7,  // 18: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
 	8,  // 19: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
 	0,  // 20: policy.v1.CallerPriority.max:type_name -> policy.v1.Priority
-	14, // 21: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
-	15, // 22: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
-	16, // 23: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
-	18, // 24: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
-	17, // 25: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
-	13, // 26: policy.v1.ClientRule.classify:type_name -> policy.v1.Classify
-	31, // 27: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
-	31, // 28: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	31, // 29: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
-	31, // 30: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
-	31, // 31: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
-	31, // 32: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
-	31, // 33: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	31, // 34: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	31, // 35: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
-	31, // 36: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
-	23, // 37: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
-	24, // 38: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
-	21, // 39: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
-	22, // 40: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
-	20, // 41: policy.v1.Connection.slow_start:type_name -> policy.v1.SlowStart
-	31, // 42: policy.v1.SlowStart.window:type_name -> google.protobuf.Duration
-	31, // 43: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
-	31, // 44: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
-	31, // 45: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	31, // 46: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	30, // 47: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
-	26, // 48: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	27, // 49: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	28, // 50: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	29, // 51: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	31, // 52: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
-	31, // 53: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
-	31, // 54: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	31, // 55: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	56, // [56:56] is the sub-list for method output_type
-	56, // [56:56] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	15, // 21: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
+	16, // 22: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
+	17, // 23: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
+	19, // 24: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
+	18, // 25: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
+	14, // 26: policy.v1.ClientRule.classify:type_name -> policy.v1.Classify
+	13, // 27: policy.v1.ClientRule.throttle:type_name -> policy.v1.Throttle
+	32, // 28: policy.v1.Throttle.window:type_name -> google.protobuf.Duration
+	32, // 29: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
+	32, // 30: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	32, // 31: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
+	32, // 32: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
+	32, // 33: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
+	32, // 34: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
+	32, // 35: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	32, // 36: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	32, // 37: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	32, // 38: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	24, // 39: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
+	25, // 40: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
+	22, // 41: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
+	23, // 42: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
+	21, // 43: policy.v1.Connection.slow_start:type_name -> policy.v1.SlowStart
+	32, // 44: policy.v1.SlowStart.window:type_name -> google.protobuf.Duration
+	32, // 45: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	32, // 46: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	32, // 47: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	32, // 48: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	31, // 49: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	27, // 50: policy.v1.Fault.delay:type_name -> policy.v1.Delay
+	28, // 51: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	29, // 52: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	30, // 53: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	32, // 54: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
+	32, // 55: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
+	32, // 56: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	32, // 57: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }
@@ -2670,15 +2779,16 @@ func file_policy_v1_policy_proto_init() {
 	}
 	file_policy_v1_policy_proto_msgTypes[6].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[10].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[14].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[12].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[15].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[16].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[18].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[17].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[19].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[20].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[22].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[21].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[23].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[24].OneofWrappers = []any{
+	file_policy_v1_policy_proto_msgTypes[24].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[25].OneofWrappers = []any{
 		(*Fault_Delay)(nil),
 		(*Fault_Abort)(nil),
 		(*Fault_Hang)(nil),
@@ -2690,7 +2800,7 @@ func file_policy_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_policy_v1_policy_proto_rawDesc), len(file_policy_v1_policy_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   30,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

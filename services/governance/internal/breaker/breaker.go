@@ -98,6 +98,9 @@ func New(cfg Config, now func() time.Duration, publish func(Transition)) *Breake
 // State returns the current state.
 func (b *Breaker) State() State { return State(b.word.Load() & 3) }
 
+// Closed reports whether the breaker lets all calls through.
+func (b *Breaker) Closed() bool { return b.State() == closed }
+
 // Counts returns how many calls in the window succeeded and failed.
 func (b *Breaker) Counts() (ok, failed uint32) {
 	b.mu.Lock()

@@ -226,6 +226,9 @@ func (c *checker) clientRule(at string, m *policyv1.ClientRule) {
 	if v := m.GetClassify(); v != nil {
 		c.classify(at+"classify.", v)
 	}
+	if v := m.GetThrottle(); v != nil {
+		c.throttle(at+"throttle.", v)
+	}
 }
 
 func (c *checker) clientDeadline(at string, m *policyv1.ClientDeadline) {
@@ -392,6 +395,29 @@ func (c *checker) classify(at string, m *policyv1.Classify) {
 	for i, v := range m.GetIgnored() {
 		if !slices.Contains([]string{"CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}, v) {
 			c.add(at+"ignored["+strconv.Itoa(i)+"]", "string.in", fmt.Sprintf("%q is not CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, UNAUTHENTICATED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE or DATA_LOSS", v), "NOT_FOUND")
+		}
+	}
+}
+
+func (c *checker) throttle(at string, m *policyv1.Throttle) {
+	if m.FailureRatio != nil {
+		if !(m.GetFailureRatio() > 0 && m.GetFailureRatio() <= 0.99) {
+			c.add(at+"failureRatio", "double.gt_lte", "must be above 0 and at most 0.99", "")
+		}
+	}
+	if m.MinCalls != nil {
+		if !(m.GetMinCalls() >= 1) {
+			c.add(at+"minCalls", "uint32.gte", "must be at least 1", "")
+		}
+	}
+	if v := m.GetWindow(); v != nil {
+		if !(v.AsDuration() >= time.Duration(10000000) && v.AsDuration() <= time.Duration(31536000000000000)) {
+			c.add(at+"window", "duration.gte_lte", "must be from 10ms to 8760h", "")
+		}
+	}
+	if m.MaxRefusedRatio != nil {
+		if !(m.GetMaxRefusedRatio() > 0 && m.GetMaxRefusedRatio() <= 1) {
+			c.add(at+"maxRefusedRatio", "double.gt_lte", "must be above 0 and at most 1", "")
 		}
 	}
 }
