@@ -36,6 +36,7 @@ func TestCheck_Zero(t *testing.T) {
 		{"client: [{breaker: {failureRatio: 0}}]", "client[0].breaker.failureRatio: must be above 0 and at most 1"},
 		{"client: [{breaker: {minCalls: 0}}]", "client[0].breaker.minCalls: must be at least 1"},
 		{"client: [{breaker: {window: 0s}}]", "client[0].breaker.window: must be from 10ms to 8760h"},
+		{"client: [{breaker: {maxOpen: 0s}}]", "client[0].breaker.maxOpen: must be from 1ms to 8760h"},
 		{"client: [{breaker: {open: 0s}}]", "client[0].breaker.open: must be from 1ms to 8760h"},
 		{"client: [{breaker: {probes: 0}}]", "client[0].breaker.probes: must be at least 1"},
 		{"client: [{retry: {idempotent: true, maxAttempts: 0}}]", "client[0].retry.maxAttempts: must be from 1 to 5"},
@@ -92,6 +93,8 @@ func TestCheck_Contradictions(t *testing.T) {
 		"client: [{deadline: {none: true, timeout: 1s}}]":             "client[0].deadline.none: cannot be together with timeout",
 		"client: [{deadline: {streamNone: true, streamTimeout: 1s}}]": "client[0].deadline.streamNone: cannot be together with streamTimeout",
 		"client: [{deadline: {none: true, streamTimeout: 1s}}]":       "",
+		"client: [{breaker: {open: 2s, maxOpen: 1s}}]":                "client[0].breaker.maxOpen: must be at least open",
+		"client: [{breaker: {open: 2s, maxOpen: 2s}}]":                "",
 		"server: [{deadline: {streamNone: true, timeout: 1s}}]":       "",
 	} {
 		if _, err := Parse([]byte(text)); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

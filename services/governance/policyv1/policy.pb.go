@@ -1226,7 +1226,8 @@ type Breaker struct {
 	MaxConcurrent *uint32 `protobuf:"varint,7,opt,name=max_concurrent,json=maxConcurrent,proto3,oneof" json:"max_concurrent,omitempty"`
 	// Open streams; another one is refused and does not count; 1000. 0 means no limit.
 	MaxStreams *uint32 `protobuf:"varint,8,opt,name=max_streams,json=maxStreams,proto3,oneof" json:"max_streams,omitempty"`
-	// The longest time for which the breaker refuses every call: each failed probe doubles the time, up to this; the value of open, so that it stays the same.
+	// The longest time for which the breaker refuses every call, at least open: each failed or slow probe that opens it doubles the time, up to this; the
+	// value of open, so that it stays the same.
 	MaxOpen *durationpb.Duration `protobuf:"bytes,9,opt,name=max_open,json=maxOpen,proto3" json:"max_open,omitempty"`
 	// Share of finished unary calls in the window that took longer than slow_call_duration, from which on the breaker opens, up to 1. In half-open state,
 	// it opens again if this share of the probes is slow. A slow call that succeeds is not a failure; one that takes longer than its method's deadline is
@@ -2509,7 +2510,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\vstream_none\x18\x04 \x01(\bR\n" +
 	"streamNone:\xce\x01\xbaH\xca\x01\x1aR\n" +
 	"\fnone.timeout\x12\x1fcannot be together with timeout\x1a!!(this.none && has(this.timeout))\x1at\n" +
-	"\x1astream_none.stream_timeout\x12%cannot be together with streamTimeout\x1a/!(this.stream_none && has(this.stream_timeout))\"\x99\b\n" +
+	"\x1astream_none.stream_timeout\x12%cannot be together with streamTimeout\x1a/!(this.stream_none && has(this.stream_timeout))\"\x87\t\n" +
 	"\aBreaker\x12\x1a\n" +
 	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12A\n" +
 	"\rfailure_ratio\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\ffailureRatio\x88\x01\x01\x12)\n" +
@@ -2523,7 +2524,8 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\bmax_open\x18\t \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\amaxOpen\x12M\n" +
 	"\x0fslow_call_ratio\x18\n" +
 	" \x01(\x01B \xbaH\x1d\x12\x1bI\x00\x00\x00\x00\x00\x00\xe0?\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x05R\rslowCallRatio\x88\x01\x01\x12c\n" +
-	"\x12slow_call_duration\x18\v \x01(\v2\x19.google.protobuf.DurationB\x1a\xbaH\x17\xaa\x01\x14J\x05\x10\x80\x84\xaf_\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\x10slowCallDuration:\x9d\x02\xbaH\x99\x02\x1a\x82\x01\n" +
+	"\x12slow_call_duration\x18\v \x01(\v2\x19.google.protobuf.DurationB\x1a\xbaH\x17\xaa\x01\x14J\x05\x10\x80\x84\xaf_\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\x10slowCallDuration:\x8b\x03\xbaH\x87\x03\x1al\n" +
+	"\rmax_open.open\x12\x15must be at least open\x1aD!has(this.open) || !has(this.max_open) || this.max_open >= this.open\x1a\x82\x01\n" +
 	"\x1bslow_call_duration.required\x12&is missing, and slowCallRatio needs it\x1a;this.slow_call_ratio == 0.0 || has(this.slow_call_duration)\x1a\x91\x01\n" +
 	"\x18slow_call_ratio.required\x129is missing, and slowCallDuration has no effect without it\x1a:has(this.slow_call_ratio) || !has(this.slow_call_duration)B\x10\n" +
 	"\x0e_failure_ratioB\f\n" +

@@ -251,6 +251,9 @@ func (c *checker) clientDeadline(at string, m *policyv1.ClientDeadline) {
 }
 
 func (c *checker) breaker(at string, m *policyv1.Breaker) {
+	if !((!(m.GetOpen() != nil) || !(m.GetMaxOpen() != nil)) || m.GetMaxOpen().AsDuration() >= m.GetOpen().AsDuration()) {
+		c.add(at+"maxOpen", "max_open.open", "must be at least open", "")
+	}
 	if !(m.GetSlowCallRatio() == 0 || m.GetSlowCallDuration() != nil) {
 		c.add(at+"slowCallDuration", "slow_call_duration.required", "is missing, and slowCallRatio needs it", "200ms")
 	}
