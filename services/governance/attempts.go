@@ -2,33 +2,38 @@ package governance
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/outlier"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // attempt is one attempt of a call, from the choice of a replica to its end.
 type attempt struct {
-	call      *clientCall
-	ctx       context.Context
-	endpoint  *outlier.Endpoint
-	admission outlier.Admission
-	number    int32
-	started   time.Time
+	choice
+	call    *clientCall
+	ctx     context.Context
+	number  int32
+	started time.Time
 	// picked is what the load-balancing policy of gRPC does at the end of an attempt; it may be nil.
 	picked func(balancer.DoneInfo)
 }
 
+// choice is the replica of an attempt, and how the attempt was admitted there. Replica and endpoint may be nil.
+type choice struct {
+	replica   *subConn
+	endpoint  *outlier.Endpoint
+	admission outlier.Admission
+}
+
 // attempt counts an attempt, and observes its end.
-func (c *clientCall) attempt(ctx context.Context, result *balancer.PickResult, e *outlier.Endpoint, admission outlier.Admission) {
+func (c *clientCall) attempt(ctx context.Context, result *balancer.PickResult, to choice) {
 	a := &c.first
 	n := c.attempts.Add(1)
 	switch {
@@ -43,9 +48,9 @@ func (c *clientCall) attempt(ctx context.Context, result *balancer.PickResult, e
 		c.method.retries.Inc()
 		c.span.AddEvent("retry", trace.WithAttributes(attribute.Int("attempt", int(n))))
 	}
-	*a = attempt{call: c, ctx: ctx, endpoint: e, admission: admission, number: n, started: time.Now(), picked: result.Done}
+	*a = attempt{choice: to, call: c, ctx: ctx, number: n, started: time.Now(), picked: result.Done}
 	if c.rule.Retry != nil || c.rule.Hedge != nil {
-		c.try(e)
+		c.try(to.endpoint)
 	}
 	result.Done = a.done
 }
@@ -64,7 +69,11 @@ func (a *attempt) done(info balancer.DoneInfo) {
 		return
 	}
 	if a.endpoint != nil {
-		a.endpoint.Done(a.admission, a.outcome(info.Err))
+		outcome := a.outcome(info.Err)
+		a.endpoint.Done(a.admission, outcome)
+		if a.admission == outlier.Trial && outcome == outlier.Success && a.replica != nil {
+			a.replica.conn.group.Restart(a.replica.address)
+		}
 		// The failure of a replica that had to be used counts for the breaker, although the replica is ejected.
 		if a.admission == outlier.Forced {
 			c.lastEndpoint.Store(nil)
@@ -81,16 +90,12 @@ func (a *attempt) done(info balancer.DoneInfo) {
 
 // outcome returns what an attempt says about the replica.
 func (a *attempt) outcome(err error) outlier.Outcome {
-	code := rpccode.Of(err)
+	class, named := a.call.classify(a.ctx, err)
 	switch {
-	case code == codes.Canceled && a.ctx.Err() != nil:
-		return outlier.Neutral
-	case code == codes.Canceled:
-		return outlier.Failure
-	case !rpccode.IsFailure(code):
+	case class == policy.ClassSuccess:
 		return outlier.Success
 	// A replica that is overloaded is not broken. Without it, the others would get even more calls.
-	case code == codes.ResourceExhausted, endedByGoAway(err), code == codes.DeadlineExceeded && a.call.short:
+	case class == policy.ClassIgnored, rpccode.Of(err) == codes.ResourceExhausted && !named:
 		return outlier.Neutral
 	}
 	return outlier.Failure
@@ -118,20 +123,4 @@ func (c *clientCall) try(e *outlier.Endpoint) {
 		c.replicas = c.room[:0]
 	}
 	c.replicas = append(c.replicas, e)
-}
-
-// endedByGoAway reports whether a connection ended because the server wanted it, such as at its maximum age, and took the call with it. grpc-go
-// says so only in the text of the error.
-func endedByGoAway(err error) bool {
-	return status.Code(err) == codes.Unavailable && strings.Contains(status.Convert(err).Message(), "received prior goaway: code: NO_ERROR")
-}
-
-// exceedsOwnLimit reports whether a message was larger than this client accepts or sends. grpc-go says so only in the text of the error.
-func exceedsOwnLimit(err error) bool {
-	if status.Code(err) != codes.ResourceExhausted {
-		return false
-	}
-	text := status.Convert(err).Message()
-	return strings.HasPrefix(text, "trying to send message larger than max") || strings.HasPrefix(text, "grpc: received message") ||
-		strings.HasPrefix(text, "grpc: message after decompression larger than max")
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/balancer/leastrequest"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/outlier"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/slowstart"
 )
 
 // Names of the two load-balancing policies of gRPC, extended to see each attempt of a call: an interceptor sees a call once. The picker keeps
@@ -50,7 +52,8 @@ func (b governedBalancerBuilder) Name() string { return b.name }
 
 // Build builds the balancer with a connection that sees attempts.
 func (b governedBalancerBuilder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
-	conn := &balancedConn{ClientConn: cc}
+	origin := time.Now()
+	conn := &balancedConn{ClientConn: cc, group: slowstart.NewGroup(func() time.Duration { return time.Since(origin) })}
 	return governedBalancer{b.Builder.Build(conn, opts), conn}
 }
 
@@ -72,6 +75,7 @@ type governedBalancer struct {
 func (b governedBalancer) UpdateClientConnState(s balancer.ClientConnState) error {
 	addresses := replicaAddresses(s.ResolverState)
 	b.conn.replicas.Store(&addresses)
+	b.conn.group.Keep(addresses)
 	return b.Balancer.UpdateClientConnState(s)
 }
 
@@ -82,8 +86,8 @@ type balancedConn struct {
 	replicas atomic.Pointer[[]string]
 	// known is the last value of replicas that the client's set of endpoints was told.
 	known atomic.Pointer[[]string]
-	// subConns has a *subConn for each balancer.SubConn.
-	subConns sync.Map
+	// group knows which replicas have just become ready.
+	group *slowstart.Group
 
 	// holding means that held is not empty.
 	holding atomic.Bool
@@ -93,27 +97,31 @@ type balancedConn struct {
 
 // subConn is a connection to one replica.
 type subConn struct {
+	balancer.SubConn
+	conn     *balancedConn
 	address  string
 	endpoint atomic.Pointer[outlier.Endpoint]
 }
 
 // NewSubConn connects to a replica.
 func (c *balancedConn) NewSubConn(addresses []resolver.Address, opts balancer.NewSubConnOptions) (balancer.SubConn, error) {
-	var made balancer.SubConn
+	s := &subConn{conn: c}
 	listen := opts.StateListener
-	opts.StateListener = func(s balancer.SubConnState) {
-		if s.ConnectivityState == connectivity.Shutdown {
-			c.subConns.Delete(made)
+	opts.StateListener = func(state balancer.SubConnState) {
+		if state.ConnectivityState != connectivity.Ready {
+			// It is up when it is also healthy.
+			s.changed(false)
 		}
 		if listen != nil {
-			listen(s)
+			listen(state)
 		}
 	}
 	made, err := c.ClientConn.NewSubConn(addresses, opts) //nolint:staticcheck // deprecated for more than one address, and gRPC's balancers pass one
-	if err == nil && len(addresses) > 0 {
-		c.subConns.Store(made, &subConn{address: addresses[0].Addr})
+	if err != nil || len(addresses) == 0 {
+		return made, err
 	}
-	return made, err
+	s.SubConn, s.address = made, addresses[0].Addr
+	return s, nil
 }
 
 // UpdateState wraps the new picker.
@@ -134,16 +142,24 @@ const mostPicks = 32
 func (p governedPicker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	call, ok := info.Ctx.Value(clientCallKey{}).(*clientCall)
 	if !ok {
-		return p.Picker.Pick(info)
+		result, _, err := p.pick(info)
+		return result, err
 	}
 	p.conn.tell(call.client.outliers)
 	p.conn.releaseDue()
+	slow := call.client.slowStart.Load()
+	starting := slow != nil && p.conn.group.Call(*slow)
+	// refused are picks that are ended together, so that the picker that prefers replicas with few calls does not repeat one.
+	var refused []func(balancer.DoneInfo)
+	// deferred is a new replica that has had its share.
+	var deferred *subConn
 	for n := 1; ; n++ {
-		result, err := p.Picker.Pick(info)
+		result, replica, err := p.pick(info)
 		if err != nil {
+			endAll(refused)
 			return result, err
 		}
-		e := p.conn.endpoint(result.SubConn, call.client.outliers)
+		e := p.conn.endpoint(replica, call.client.outliers)
 		admission := outlier.Admitted
 		switch {
 		case e == nil:
@@ -153,27 +169,49 @@ func (p governedPicker) Pick(info balancer.PickInfo) (balancer.PickResult, error
 		case n == mostPicks:
 		case n <= mostPicks/2 && call.tried(e):
 			admission = outlier.Refused
+		case n <= mostPicks/2 && starting && call.startsSlowly(replica):
+			admission, deferred = outlier.Refused, replica
 		default:
 			admission = e.Admit()
 		}
 		if admission != outlier.Refused {
-			call.attempt(info.Ctx, &result, e, admission)
+			call.attempt(info.Ctx, &result, choice{replica, e, admission})
+			endAll(refused)
+			if deferred != nil && deferred != replica {
+				call.client.deferred.Inc()
+			}
 			return result, nil
 		}
-		if result.Done != nil {
+		switch {
+		case result.Done == nil:
+		case e.Ejected():
 			p.conn.hold(e, result.Done)
+		default:
+			refused = append(refused, result.Done)
 		}
+	}
+}
+
+// pick is Pick of the balancer of gRPC, which knows replicas as *subConn. Replica is nil if it is not one of those.
+func (p governedPicker) pick(info balancer.PickInfo) (result balancer.PickResult, replica *subConn, err error) {
+	if result, err = p.Picker.Pick(info); err != nil {
+		return result, nil, err
+	}
+	if replica, _ = result.SubConn.(*subConn); replica != nil {
+		result.SubConn = replica.SubConn
+	}
+	return result, replica, nil
+}
+
+func endAll(picks []func(balancer.DoneInfo)) {
+	for _, done := range picks {
+		done(balancer.DoneInfo{})
 	}
 }
 
 // hold keeps a refused pick open. The picker that prefers replicas with few calls in flight would choose an ejected one, which has none, again and
 // again; with refused picks on its account, it loses that advantage.
 func (c *balancedConn) hold(e *outlier.Endpoint, done func(balancer.DoneInfo)) {
-	if !e.Ejected() {
-		// The call has tried it before.
-		done(balancer.DoneInfo{})
-		return
-	}
 	c.heldMu.Lock()
 	defer c.heldMu.Unlock()
 	if c.held == nil {
@@ -194,9 +232,7 @@ func (c *balancedConn) releaseDue() {
 		if e.Ejected() && !e.Due() && !e.Gone() {
 			continue
 		}
-		for _, done := range all {
-			done(balancer.DoneInfo{})
-		}
+		endAll(all)
 		delete(c.held, e)
 	}
 	c.holding.Store(len(c.held) > 0)
@@ -209,17 +245,15 @@ func (c *balancedConn) tell(set *outlier.Set) {
 	}
 }
 
-func (c *balancedConn) endpoint(conn balancer.SubConn, set *outlier.Set) *outlier.Endpoint {
-	known, ok := c.subConns.Load(conn)
-	if !ok {
+func (c *balancedConn) endpoint(replica *subConn, set *outlier.Set) *outlier.Endpoint {
+	if replica == nil {
 		return nil
 	}
-	r := known.(*subConn)
-	if e := r.endpoint.Load(); e != nil && !e.Gone() {
+	if e := replica.endpoint.Load(); e != nil && !e.Gone() {
 		return e
 	}
-	e := set.Of(r.address)
-	r.endpoint.Store(e)
+	e := set.Of(replica.address)
+	replica.endpoint.Store(e)
 	return e
 }
 

@@ -41,7 +41,7 @@ func TestAttempt_NeverMade(t *testing.T) {
 		e.Done(e.Admit(), outlier.Failure)
 	}
 	now += time.Second
-	a := attempt{call: &clientCall{clientRuled: &clientRuled{rule: &policy.ClientRule{}}}, ctx: t.Context(), endpoint: e, admission: e.Admit()}
+	a := attempt{call: &clientCall{clientRuled: &clientRuled{rule: &policy.ClientRule{}}}, ctx: t.Context(), choice: choice{nil, e, e.Admit()}}
 	a.done(balancer.DoneInfo{})
 	if !e.Ejected() {
 		t.Error("a trial call that was never made brought the replica back")

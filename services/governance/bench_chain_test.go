@@ -70,6 +70,11 @@ server:
   priority: high
 client:
 - retry: {idempotent: true, maxAttempts: 3}
+  breaker: {slowCallRatio: 0.5, slowCallDuration: 500ms}
+  throttle: {}
+  classify: {failures: [NOT_FOUND]}
+connections:
+- slowStart: {window: 10s}
 shed: {minLimit: 100, initialLimit: 100}
 `
 

@@ -44,7 +44,7 @@ func breakerOps() []struct {
 			m := NewBreakers("c", BreakerConfig{}, NewMetrics(), nil).of(edge{"callee", "a.B/C"})
 			return func() {
 				t, _ := m.allow(nil)
-				m.Done(t, breaker.Success, codes.OK)
+				m.Done(t, breaker.Outcome{Verdict: breaker.Success})
 			}
 		}},
 		{"sony/gobreaker", func() func() {

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -23,7 +24,7 @@ func begin(b *Breakers, callee, method string) (done func(error), err error) {
 	m := b.of(edge{callee, bareMethod(method)})
 	t, err := m.allow(nil)
 	return func(err error) {
-		c := &clientCall{ctx: context.Background(), method: &clientMethod{breaker: m}, ticket: t}
+		c := &clientCall{clientRuled: &clientRuled{rule: &policy.ClientRule{}}, ctx: context.Background(), method: &clientMethod{breaker: m}, ticket: t}
 		if status.Code(err) == codes.Canceled {
 			// The caller has left.
 			left, leave := context.WithCancel(context.Background())
@@ -193,6 +194,39 @@ func TestBreaker_Recovers(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestBreaker_MaxOpen checks that each failed probe doubles the open time up to the maximum of the policy, and that callers see it in RetryInfo.
+func TestBreaker_MaxOpen(t *testing.T) {
+	for text, want := range map[string][]time.Duration{
+		"client: [{breaker: {open: 1s, probes: 1, maxOpen: 3s}}]": {time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second},
+		"client: [{breaker: {open: 1s, probes: 1}}]":              {time.Second, time.Second, time.Second, time.Second},
+	} {
+		t.Run(text, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				client := newClient(ClientConfig{Callee: "callee", Log: quiet, Policy: policyOf(t, text), Breakers: r.breakers, Metrics: r.metrics}.withDefaults())
+				call := func() error { return client.unary(t.Context(), "/s.S/M", nil, nil, nil, answering(errDown)) }
+				for range 20 {
+					_ = call()
+				}
+				for _, open := range want {
+					// RetryInfo is the first moment at which a call is admitted.
+					if delay, ok := refusal.RetryDelay(call()); !ok || delay != open+1 {
+						t.Errorf("RetryInfo has %s, want %s", delay, open+1)
+					}
+					time.Sleep(open + 1)
+					if err := call(); !errors.Is(err, errDown) {
+						t.Error("the probe:", err)
+					}
+				}
+				if got := metric(t, r.metrics, "sandbox_breaker_transitions_total", "from", StateHalfOpen, "to", StateOpen, "reason", "probe_failed"); got != 4 {
+					t.Errorf("%v failed probes counted, want 4", got)
+				}
+				r.state(StateOpen, "a probe failed with UNAVAILABLE")
+			})
+		})
+	}
 }
 
 func TestBreaker_MaxConcurrent(t *testing.T) {

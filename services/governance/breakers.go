@@ -55,14 +55,14 @@ type Breakers struct {
 	policies map[string]*policy.Policy
 }
 
-// methodBreaker is a breaker with the metrics for its refusals.
+// methodBreaker is a breaker with the metrics for its refusals and slow calls.
 type methodBreaker struct {
 	*breaker.Breaker
 	follows  atomic.Pointer[policyv1.Breaker]
 	changing sync.Mutex
 	base     BreakerConfig
-	// Both counters are nil without metrics.
-	rejectedOpen, rejectedCount prometheus.Counter
+	// The counters are nil without metrics.
+	rejectedOpen, rejectedCount, slow prometheus.Counter
 }
 
 // NewBreakers returns an empty set that reports to metrics and events, either of which may be nil. A policy can override cfg for each method.
@@ -109,6 +109,7 @@ func (b *Breakers) make(e edge) *methodBreaker {
 	if b.metrics != nil {
 		b.metrics.newBreaker(state)
 		m.rejectedOpen = b.metrics.breakerRejected.WithLabelValues(e.callee, e.method)
+		m.slow = b.metrics.breakerSlow.WithLabelValues(e.callee, e.method)
 		m.rejectedCount = b.metrics.concurrencyRejected.WithLabelValues(e.callee, e.method)
 	}
 	return m

@@ -19,11 +19,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/outlier"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/slowstart"
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/throttle"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
-	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// client governs the calls of one connection. Each call passes the same steps: begin starts span, metrics and deadline; admit lets the
+// client governs the calls of one connection. Each call passes the same steps: begin starts span, metrics and deadline; admit lets throttle and
 // breaker decide; invoke or open injects faults and makes one or more attempts; end records the outcome; and a failed call may be answered by a
 // fallback. The picker of the balancer chooses the replica of each attempt.
 type client struct {
@@ -33,7 +34,10 @@ type client struct {
 	methods oncemap.Map[string, *clientMethod]
 	budget  *retryBudget
 	// outliers has the replicas of the callee.
-	outliers    *outlier.Set
+	outliers *outlier.Set
+	// slowStart is nil if new replicas get their full share of the calls at once.
+	slowStart   atomic.Pointer[slowstart.Config]
+	deferred    prometheus.Counter
 	configuring sync.Mutex
 }
 
@@ -50,17 +54,22 @@ type clientMethod struct {
 	hedges   prometheus.Counter
 	withheld prometheus.Counter
 	ruled    atomic.Pointer[clientRuled]
+	// throttling is nil until a policy throttles the method. configuring of the client guards it.
+	throttling *throttle.Throttle
 }
 
 type clientRuled struct {
 	rules   *policy.Rules
 	rule    *policy.ClientRule
 	hedging hedging
+	// throttle is nil if the rule has none.
+	throttle *throttle.Throttle
 }
 
 func newClient(cfg ClientConfig) *client {
 	c := &client{cfg: cfg, log: cfg.Log.With("callee", cfg.Callee), tracer: newTracer(cfg.Tracing), budget: newRetryBudget(cfg)}
 	c.outliers = newOutliers(c)
+	c.deferred = cfg.Metrics.deferred.WithLabelValues(cfg.Callee)
 	return c
 }
 
@@ -91,8 +100,8 @@ func (m *clientMethod) rule(c *client) *clientRuled {
 		return r
 	}
 	rule := rules.Client(m.callee, m.method)
-	r := &clientRuled{rules, rule, newHedging(rule.Hedge, c.budget)}
-	c.configureOutliers()
+	r := &clientRuled{rules, rule, newHedging(rule, c.budget), c.throttleOf(m)}
+	c.configureReplicas()
 	m.ruled.Store(r)
 	return r
 }
@@ -176,21 +185,6 @@ func (c *clientCall) limit(ctx context.Context) context.Context {
 	}
 	ctx, c.cancel = context.WithTimeout(ctx, timeout)
 	return ctx
-}
-
-// admit lets the breaker decide.
-func (c *clientCall) admit() (err error) {
-	b := c.method.breaker
-	switch {
-	case b == nil:
-		return nil
-	case c.stream:
-		c.ticket, err = b.allowStream(c.rule.Breaker)
-	default:
-		c.ticket, err = b.allow(c.rule.Breaker)
-	}
-	c.admitted = err == nil
-	return refusal.Local(err)
 }
 
 // end records the outcome of a call. It does nothing when called again: a stream can end in several ways.

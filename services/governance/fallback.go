@@ -11,6 +11,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // FallbackHeader marks an answer that did not come from the callee. Its value is <callee>/<package.Service/Method> and the code of the
@@ -24,9 +26,9 @@ type Fallback struct {
 	unary  func(ctx context.Context, req, reply any, cause error) error
 }
 
-// FallbackTo returns a fallback for a unary method, given as package.Service/Method. answer is called when the callee failed (see IsFailure)
-// or its breaker is open, but not when the callee refused the request, for example with NOT_FOUND or INVALID_ARGUMENT. If answer fails, the
-// caller gets the original error.
+// FallbackTo returns a fallback for a unary method, given as package.Service/Method. answer is called when the callee failed (see IsFailure, and
+// classify in the policy) or its breaker is open, but not when the callee refused the request, for example with NOT_FOUND or INVALID_ARGUMENT. If
+// answer fails, the caller gets the original error.
 func FallbackTo[Req, Reply any, PReq message[Req], PReply message[Reply]](method string, answer func(ctx context.Context, req PReq, cause error) (PReply, error)) Fallback {
 	return Fallback{method: bareMethod(method), unary: func(ctx context.Context, req, reply any, cause error) error {
 		in, ok := req.(PReq)
@@ -51,7 +53,13 @@ type message[T any] interface {
 
 // shouldFallBack reports whether the fallback applies to a failure.
 func (c *clientCall) shouldFallBack(cause error) bool {
-	return !c.rule.NoFallback && rpccode.IsFailure(rpccode.Of(cause))
+	code := rpccode.Of(cause)
+	class, _ := c.rule.Class(code)
+	if class == policy.ClassIgnored || refusal.IsLocal(cause) {
+		// What the breaker ignores, or what was refused here, is still no answer for the caller.
+		return !c.rule.NoFallback && rpccode.IsFailure(code)
+	}
+	return !c.rule.NoFallback && class == policy.ClassFailure
 }
 
 // fallBack answers a failed call. ctx is the context that the caller passed: the one of the call, with its deadline and span, has ended.

@@ -12,14 +12,15 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
-	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // hedging is the library's policy for a rule.
 type hedging = failsafe.Executor[*answer]
 
 // newHedging returns nil if the rule has no hedging.
-func newHedging(p *policyv1.Hedge, budget *retryBudget) hedging {
+func newHedging(rule *policy.ClientRule, budget *retryBudget) hedging {
+	p := rule.Hedge
 	if p == nil {
 		return nil
 	}
@@ -31,8 +32,13 @@ func newHedging(p *policyv1.Hedge, budget *retryBudget) hedging {
 		}
 		return p.GetDelay().AsDuration()
 	}).WithMaxHedges(int(max(2, p.GetMaxAttempts())) - 1).
-		CancelIf(func(_ *answer, err error) bool { return !rpccode.IsFailure(rpccode.Of(err)) }).Build()
+		CancelIf(func(_ *answer, err error) bool { return !isFailure(rule, err) }).Build()
 	return failsafe.With(policy)
+}
+
+func isFailure(rule *policy.ClientRule, err error) bool {
+	class, _ := rule.Class(rpccode.Of(err))
+	return class == policy.ClassFailure
 }
 
 // hedge sends further attempts while earlier ones are still running. Each attempt has a reply, a header and a trailer of its own, because two could write
@@ -50,7 +56,7 @@ func (c *clientCall) hedge(run hedging, s sender, reply any) error {
 		switch {
 		case err == nil:
 			c.client.budget.succeeded()
-		case rpccode.IsFailure(rpccode.Of(err)):
+		case isFailure(c.rule, err):
 			c.client.budget.failed()
 		}
 		return a, err

@@ -41,14 +41,18 @@ type Metrics struct {
 	breakerSince        *prometheus.GaugeVec
 	breakerTransitions  *prometheus.CounterVec
 	breakerRejected     *prometheus.CounterVec
+	breakerSlow         *prometheus.CounterVec
 	concurrencyRejected *prometheus.CounterVec
 
 	attempts    *prometheus.CounterVec
 	budget      *prometheus.GaugeVec
 	withheld    *prometheus.CounterVec
+	classified  *prometheus.CounterVec
+	throttled   *prometheus.CounterVec
 	fallbacks   *prometheus.CounterVec
 	ejections   *prometheus.CounterVec
 	ejected     *prometheus.GaugeVec
+	deferred    *prometheus.CounterVec
 	refused     *prometheus.CounterVec
 	inFlight    *prometheus.GaugeVec
 	queued      *prometheus.CounterVec
@@ -134,13 +138,17 @@ func (m *Metrics) defineCalls(d definer) {
 	m.breakerSince = gauges("breaker_since_seconds", "Unix time at which the breaker entered its state.", "callee", "method")
 	m.breakerTransitions = counters("breaker_transitions_total", "Changes of state.", "callee", "method", "from", "to", "reason")
 	m.breakerRejected = counters("breaker_rejected_total", "Calls an open or half-open breaker refused.", "callee", "method")
+	m.breakerSlow = counters("breaker_slow_calls_total", "Calls that took longer than the breaker's slowCallDuration.", "callee", "method")
 	m.concurrencyRejected = counters("concurrency_rejected_total", "Calls refused because too many were in flight.", "callee", "method")
 
 	m.attempts = counters("attempts_total", "Attempts to reach a server: the first of a call, a retry or a hedge.", "callee", "method", "kind")
 	m.budget = gauges("retry_budget_tokens", "Tokens left; there are no retries at half of the full budget or below.", "callee")
 	m.withheld = counters("retry_withheld_total", "Failed attempts that were not retried because the budget was spent.", "callee", "method")
+	m.classified = counters("classified_total", "Calls whose outcome was judged by classify in the policy: success, ignored or failure.", "callee", "method", "code", "class")
+	m.throttled = counters("throttled_total", "Calls that were refused here because many calls failed.", "callee", "method")
 	m.ejections = counters("outlier_ejections_total", "Replicas that were ejected because they failed.", "callee", "reason")
 	m.ejected = gauges("outlier_ejected", "Replicas that get no calls now because they failed.", "callee")
+	m.deferred = counters("slow_start_deferred_total", "Attempts that went to another replica because the chosen one had just become ready.", "callee")
 	m.fallbacks = counters("fallbacks_total", "Calls answered by a fallback.", "callee", "method", "code")
 	m.refused = counters("refused_total", "Calls refused on arrival.", "method", "reason")
 	m.inFlight = gauges("bulkhead_in_flight", "Calls being served.", "method")

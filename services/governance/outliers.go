@@ -28,11 +28,13 @@ func newOutliers(c *client) *outlier.Set {
 	})
 }
 
-// configureOutliers applies the policy in force, which it reads under a lock, so that an older policy never replaces a newer one.
-func (c *client) configureOutliers() {
+// configureReplicas applies the policy in force, which it reads under a lock, so that an older policy never replaces a newer one.
+func (c *client) configureReplicas() {
 	c.configuring.Lock()
 	defer c.configuring.Unlock()
-	c.outliers.Configure(outlierConfig(c.cfg.Policy.Rules().Connection(c.cfg.Callee).GetOutlierEjection()))
+	conn := c.cfg.Policy.Rules().Connection(c.cfg.Callee)
+	c.outliers.Configure(outlierConfig(conn.GetOutlierEjection()))
+	c.slowStart.Store(slowStartConfig(conn.GetSlowStart()))
 }
 
 func outlierConfig(p *policyv1.OutlierEjection) outlier.Config {

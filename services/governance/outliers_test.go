@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
@@ -26,6 +27,8 @@ import (
 type replicated struct {
 	pipes  map[string]*bufconn.Listener
 	state  resolver.State
+	names  *manual.Resolver
+	health []*health.Server
 	served []atomic.Int64
 }
 
@@ -35,7 +38,8 @@ func newReplicated(t *testing.T, n int, serve func(ctx context.Context, replica 
 	for i := range n {
 		address := fmt.Sprint("replica-", i)
 		pipe := bufconn.Listen(1 << 16)
-		s := Server(ServerConfig{Pod: address, Log: quiet})
+		r.health = append(r.health, health.NewServer())
+		s := Server(ServerConfig{Pod: address, Log: quiet, Health: r.health[i]})
 		testv1.RegisterTestServiceServer(s, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 			r.served[i].Add(1)
 			return &testv1.SimpleResponse{Username: address}, serve(ctx, i)
@@ -51,10 +55,10 @@ func newReplicated(t *testing.T, n int, serve func(ctx context.Context, replica 
 
 func (r *replicated) dial(t *testing.T, cfg ClientConfig) testv1.TestServiceClient {
 	t.Helper()
-	names := manual.NewBuilderWithScheme("replicated")
-	names.InitialState(r.state)
+	r.names = manual.NewBuilderWithScheme("replicated")
+	r.names.InitialState(r.state)
 	cfg.Callee, cfg.Log = "callee", quiet
-	cfg.Resolvers = []resolver.Builder{names}
+	cfg.Resolvers = []resolver.Builder{r.names}
 	cfg.Options = append(cfg.Options, grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 		return r.pipes[address].DialContext(ctx)
 	}))

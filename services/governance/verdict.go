@@ -8,69 +8,86 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
-	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // verdict returns what a call, with all of its attempts, says about the callee.
 func (c *clientCall) verdict(err error, took time.Duration) (breaker.Verdict, codes.Code) {
 	code := rpccode.Of(err)
-	if attempts := c.attempts.Load(); attempts > 1 || c.waits {
-		if attempts == 0 && code == codes.DeadlineExceeded {
-			// The caller has chosen to wait, and its call was not sent.
-			return breaker.Neutral, code
-		}
-		// Earlier attempts and the waits before an attempt say nothing about the speed of the callee.
-		took = time.Duration(c.lastTook.Load())
+	if c.waits && c.attempts.Load() == 0 && code == codes.DeadlineExceeded {
+		// The caller has chosen to wait, and its call was not sent.
+		return breaker.Neutral, code
 	}
-	if c.slowAfter > 0 && took > c.slowAfter {
+	if late, _ := c.rule.Class(codes.DeadlineExceeded); c.slowAfter > 0 && took > c.slowAfter && late == policy.ClassFailure {
 		// The callee took longer than the time-out of the method, even if its caller waited longer.
 		return c.unlessEjected(breaker.Failure), codes.DeadlineExceeded
 	}
-	switch {
-	case code == codes.Canceled && c.ctx.Err() != nil:
-		return breaker.Neutral, code
-	// The callee answered CANCELLED, and its caller had not cancelled.
-	case code == codes.Canceled:
-		return c.unlessEjected(breaker.Failure), code
-	case !rpccode.IsFailure(code):
-		return breaker.Success, code
-	// A rate limit says how much the caller may send, and nothing about the health of the callee. If it counted, the breaker would open and refuse
-	// the calls that the limit admits, too.
-	case code == codes.ResourceExhausted && refusal.Reason(err) == refusal.ReasonRateLimited:
-		return breaker.Neutral, code
-	case exceedsOwnLimit(err), endedByGoAway(err), code == codes.DeadlineExceeded && (c.expired || c.short):
-		return breaker.Neutral, code
+	class, named := c.classify(c.ctx, err)
+	if named {
+		c.client.cfg.Metrics.classified.WithLabelValues(c.method.callee, c.method.method, rpccode.Name(code), class.String()).Inc()
 	}
-	return c.unlessEjected(breaker.Failure), code
+	switch class {
+	case policy.ClassSuccess:
+		return breaker.Success, code
+	case policy.ClassIgnored:
+		return breaker.Neutral, code
+	default:
+		return c.unlessEjected(breaker.Failure), code
+	}
 }
 
 // unlessEjected makes the failure of a replica that gets no more calls neutral.
 func (c *clientCall) unlessEjected(v breaker.Verdict) breaker.Verdict {
-	if e := c.lastEndpoint.Load(); e != nil && e.Ejected() {
+	if c.ejected() {
 		return breaker.Neutral
 	}
 	return v
 }
 
-// tellBreaker reports the end of an admitted call.
+// ejected reports whether the replica of the last attempt gets no more calls.
+func (c *clientCall) ejected() bool {
+	e := c.lastEndpoint.Load()
+	return e != nil && e.Ejected()
+}
+
+// lastAttemptTook returns how long the callee took, if the call took a time in all.
+func (c *clientCall) lastAttemptTook(all time.Duration) time.Duration {
+	if c.attempts.Load() > 1 || c.waits {
+		// Earlier attempts and the waits before an attempt say nothing about the speed of the callee.
+		return time.Duration(c.lastTook.Load())
+	}
+	return all
+}
+
+// tellBreaker reports the end of an admitted call, to the throttle as well.
 func (c *clientCall) tellBreaker(err error, took time.Duration) {
 	b := c.method.breaker
+	took = c.lastAttemptTook(took)
 	v, code := c.verdict(err, took)
+	if c.stream || c.ejected() {
+		took = 0
+	}
+	outcome := breaker.Outcome{Verdict: v, Code: code, Took: took}
 	var counted breaker.Counted
 	switch {
 	case !c.stream:
-		counted = b.Done(c.ticket, v, code)
+		counted = b.Done(c.ticket, outcome)
+		c.tellThrottle(v)
 	case c.counted.CompareAndSwap(false, true):
-		counted = b.Count(c.ticket, v, code)
+		counted = b.Count(c.ticket, outcome)
+		c.tellThrottle(v)
 		b.EndStream()
 	default:
 		// Its first message counted as a success.
 		if v == breaker.Failure {
-			counted = b.CountLate(v, code)
+			counted = b.CountLate(outcome)
 		}
 		b.EndStream()
 	}
-	if e := c.lastEndpoint.Load(); e != nil && v == breaker.Failure {
+	if counted.Slow && b.slow != nil {
+		b.slow.Inc()
+	}
+	if e := c.lastEndpoint.Load(); e != nil && (counted.Failed || counted.Slow) {
 		e.OnEject(func() { b.Forgive(counted) })
 	}
 }
@@ -78,7 +95,8 @@ func (c *clientCall) tellBreaker(err error, took time.Duration) {
 // answered counts a stream as a success at its first message: a stream may live for hours, and the breaker should know earlier.
 func (c *clientCall) answered() {
 	if c.admitted && c.stream && !c.counted.Load() && c.counted.CompareAndSwap(false, true) {
-		c.method.breaker.Count(c.ticket, breaker.Success, codes.OK)
+		c.method.breaker.Count(c.ticket, breaker.Outcome{Verdict: breaker.Success})
+		c.tellThrottle(breaker.Success)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"github.com/grpc-sandbox/sandbox/services/control/telemetryv1"
 	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
@@ -98,7 +99,7 @@ func TestText_Storable(t *testing.T) {
 }
 
 func TestText_MapKeysAndValues(t *testing.T) {
-	got := fieldsOf(Text(&loadgenv1.Event{Labels: map[string]string{"caller": "a\x00"}}))
+	got := fieldsOf(Text(&telemetryv1.Event{Labels: map[string]string{"caller": "a\x00"}}))
 	if len(got) != 1 || got[0] != `labels["caller"]` {
 		t.Errorf("value: violations of %q", got)
 	}

@@ -22,6 +22,8 @@ func TestCheck_Zero(t *testing.T) {
 		{"server: [{bulkhead: {maxConcurrent: 0}}]", ""},
 		{"server: [{rate: {limits: [{leakyBucket: {rate: 1, queue: 0}}]}}]", ""},
 		{"client: [{breaker: {maxConcurrent: 0}}]", ""},
+		{"client: [{breaker: {slowCallRatio: 0}}]", ""},
+		{"client: [{breaker: {slowCallRatio: 1, slowCallDuration: 0s}}]", "client[0].breaker.slowCallDuration: must be from 1ms to 8760h"},
 		{"clientFaults: [{cut: {afterMessages: 0}}]", ""},
 		{"server: [{rate: {limits: [{tokenBucket: {rate: 0}}]}}]", "tokenBucket.rate: must be from 0.000001 to 1000000000"},
 		{"server: [{rate: {limits: [{tokenBucket: {rate: 1, burst: 0}}]}}]", "tokenBucket.burst: must be at least 1"},
@@ -34,6 +36,7 @@ func TestCheck_Zero(t *testing.T) {
 		{"client: [{breaker: {failureRatio: 0}}]", "client[0].breaker.failureRatio: must be above 0 and at most 1"},
 		{"client: [{breaker: {minCalls: 0}}]", "client[0].breaker.minCalls: must be at least 1"},
 		{"client: [{breaker: {window: 0s}}]", "client[0].breaker.window: must be from 10ms to 8760h"},
+		{"client: [{breaker: {maxOpen: 0s}}]", "client[0].breaker.maxOpen: must be from 1ms to 8760h"},
 		{"client: [{breaker: {open: 0s}}]", "client[0].breaker.open: must be from 1ms to 8760h"},
 		{"client: [{breaker: {probes: 0}}]", "client[0].breaker.probes: must be at least 1"},
 		{"client: [{retry: {idempotent: true, maxAttempts: 0}}]", "client[0].retry.maxAttempts: must be from 1 to 5"},
@@ -41,6 +44,15 @@ func TestCheck_Zero(t *testing.T) {
 		{"client: [{retry: {idempotent: true, maxAttempts: 2, initialBackoff: 0s}}]", "client[0].retry.initialBackoff: must be from 1µs to 8760h"},
 		{"connections: [{retryBudget: {maxTokens: 0}}]", "connections[0].retryBudget.maxTokens: must be from 1 to 1000"},
 		{"connections: [{retryBudget: {tokenRatio: 0}}]", "connections[0].retryBudget.tokenRatio: must be from 0.001 to 1000"},
+		{"client: [{throttle: {}}]", ""},
+		{"client: [{throttle: {failureRatio: 0}}]", "client[0].throttle.failureRatio: must be above 0 and at most 0.99"},
+		{"client: [{throttle: {failureRatio: 1}}]", "client[0].throttle.failureRatio: must be above 0 and at most 0.99"},
+		{"client: [{throttle: {minCalls: 0}}]", "client[0].throttle.minCalls: must be at least 1"},
+		{"client: [{throttle: {window: 0s}}]", "client[0].throttle.window: must be from 10ms to 8760h"},
+		{"client: [{throttle: {maxRefusedRatio: 0}}]", "client[0].throttle.maxRefusedRatio: must be above 0 and at most 1"},
+		{"connections: [{slowStart: {window: 0s}}]", ""},
+		{"connections: [{slowStart: {window: 30s, minPercent: 0}}]", "connections[0].slowStart.minPercent: must be from 1 to 100"},
+		{"connections: [{slowStart: {}}]", "connections[0].slowStart.window: is missing; try: 30s"},
 		{"tuning: {maxMessageBytes: 0}", "tuning.maxMessageBytes: must be from 1 to"},
 		{"tuning: {streamWindowBytes: 0}", "tuning.streamWindowBytes: must be from 65536 to"},
 		{"tuning: {connectionWindowBytes: 0}", "tuning.connectionWindowBytes: must be from 65536 to"},
@@ -59,6 +71,20 @@ func TestCheck_Zero(t *testing.T) {
 	}
 }
 
+func TestCheck_SlowCalls(t *testing.T) {
+	for text, want := range map[string]string{
+		"{slowCallRatio: 0.5, slowCallDuration: 200ms}": "",
+		"{slowCallRatio: 0, slowCallDuration: 200ms}":   "",
+		"{slowCallRatio: 0.5}":                          "client[0].breaker.slowCallDuration: is missing, and slowCallRatio needs it; try: 200ms",
+		"{slowCallDuration: 200ms}":                     "client[0].breaker.slowCallRatio: is missing, and slowCallDuration has no effect without it; try: 0.5",
+		"{slowCallRatio: 1.1, slowCallDuration: 200ms}": "client[0].breaker.slowCallRatio: must be from 0 to 1",
+	} {
+		if _, err := Parse([]byte("client: [{breaker: " + text + "}]")); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(remedy.Line(err, nil), want)) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestCheck_Contradictions(t *testing.T) {
 	for text, want := range map[string]string{
 		"server: [{deadline: {none: true, timeout: 1s}}]":             "server[0].deadline.none: cannot be together with timeout",
@@ -67,6 +93,8 @@ func TestCheck_Contradictions(t *testing.T) {
 		"client: [{deadline: {none: true, timeout: 1s}}]":             "client[0].deadline.none: cannot be together with timeout",
 		"client: [{deadline: {streamNone: true, streamTimeout: 1s}}]": "client[0].deadline.streamNone: cannot be together with streamTimeout",
 		"client: [{deadline: {none: true, streamTimeout: 1s}}]":       "",
+		"client: [{breaker: {open: 2s, maxOpen: 1s}}]":                "client[0].breaker.maxOpen: must be at least open",
+		"client: [{breaker: {open: 2s, maxOpen: 2s}}]":                "",
 		"server: [{deadline: {streamNone: true, timeout: 1s}}]":       "",
 	} {
 		if _, err := Parse([]byte(text)); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

@@ -77,6 +77,9 @@ func (r *Rules) Connection(callee string) *policyv1.Connection {
 		if c.HealthCheck != nil {
 			found.HealthCheck = c.GetHealthCheck()
 		}
+		if c.SlowStart != nil {
+			found.SlowStart = c.GetSlowStart()
+		}
 	}
 	return found
 }

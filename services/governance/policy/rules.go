@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/fault"
@@ -79,10 +80,15 @@ type ClientRule struct {
 	Retry *policyv1.Retry
 	// Hedge says when further attempts start while earlier ones are still running; nil means never.
 	Hedge *policyv1.Hedge
+	// Throttle says which share of the calls is refused while many fail; nil means none.
+	Throttle *policyv1.Throttle
 	// NoFallback means that the fallback of the program is not used.
 	NoFallback bool
 	// Faults are injected into every call.
 	Faults []*fault.Fault
+
+	// classes has what the policy says about codes.
+	classes classes
 }
 
 func compile(p *policyv1.EffectivePolicy, pod string, exempt ...string) *Rules {
@@ -206,7 +212,17 @@ func (r *Rules) clientRule(e edge) *ClientRule {
 		if f := rule.GetFallback(); f != nil {
 			c.NoFallback = f.GetDisabled()
 		}
+		if t := rule.GetThrottle(); t != nil {
+			c.Throttle = t
+			if t.GetDisabled() {
+				c.Throttle = nil
+			}
+		}
+		if k := rule.GetClassify(); k != nil {
+			c.classes = classesOf(k)
+		}
 	}
+	c.Breaker = breakerBehind(c.Throttle, c.Breaker)
 	c.Faults = fault.ForMethod(r.source.GetClientFaults(), r.pod, e.callee, e.method)
 	return c
 }
@@ -216,4 +232,16 @@ func duration(d *durationpb.Duration, fallback time.Duration) time.Duration {
 		return fallback
 	}
 	return d.AsDuration()
+}
+
+// breakerBehind returns the breaker of a method. Behind a throttle its default ratio is higher, because it would otherwise open before the throttle has
+// an effect.
+func breakerBehind(t *policyv1.Throttle, b *policyv1.Breaker) *policyv1.Breaker {
+	if t == nil || b != nil && b.FailureRatio != nil {
+		return b
+	}
+	behind := &policyv1.Breaker{}
+	proto.Merge(behind, b)
+	behind.FailureRatio = proto.Float64(0.9)
+	return behind
 }

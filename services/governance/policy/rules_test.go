@@ -32,3 +32,25 @@ func TestRules_Deadlines(t *testing.T) {
 		t.Errorf("a margin of 0s is %s", r.Margin)
 	}
 }
+
+func TestRules_BreakerBehindThrottle(t *testing.T) {
+	for _, c := range []struct {
+		rules string
+		// ratio is 0 if the policy leaves it to the default.
+		ratio    float64
+		minCalls uint32
+		disabled bool
+	}{
+		{"{breaker: {minCalls: 7}}", 0, 7, false},
+		{"{throttle: {}}", 0.9, 0, false},
+		{"{throttle: {disabled: true}}", 0, 0, false},
+		{"{breaker: {minCalls: 7}}, {throttle: {}}", 0.9, 7, false},
+		{"{breaker: {failureRatio: 0.4}, throttle: {}}", 0.4, 0, false},
+		{"{breaker: {disabled: true}, throttle: {}}", 0.9, 0, true},
+	} {
+		got := compile(parsed(t, "client: ["+c.rules+"]"), "").Client("x", "a.B/C").Breaker
+		if got.GetFailureRatio() != c.ratio || got.GetMinCalls() != c.minCalls || got.GetDisabled() != c.disabled {
+			t.Errorf("%s: %v", c.rules, got)
+		}
+	}
+}

@@ -881,6 +881,8 @@ type ClientRule struct {
 	Retry         *Retry          `protobuf:"bytes,5,opt,name=retry,proto3" json:"retry,omitempty"`
 	Fallback      *Fallback       `protobuf:"bytes,6,opt,name=fallback,proto3" json:"fallback,omitempty"`
 	Hedge         *Hedge          `protobuf:"bytes,8,opt,name=hedge,proto3" json:"hedge,omitempty"`
+	Classify      *Classify       `protobuf:"bytes,9,opt,name=classify,proto3" json:"classify,omitempty"`
+	Throttle      *Throttle       `protobuf:"bytes,10,opt,name=throttle,proto3" json:"throttle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -964,6 +966,173 @@ func (x *ClientRule) GetHedge() *Hedge {
 	return nil
 }
 
+func (x *ClientRule) GetClassify() *Classify {
+	if x != nil {
+		return x.Classify
+	}
+	return nil
+}
+
+func (x *ClientRule) GetThrottle() *Throttle {
+	if x != nil {
+		return x.Throttle
+	}
+	return nil
+}
+
+// Throttle refuses a share of the calls in the process of the caller while many fail, so that the callee need not refuse them: the adaptive throttling
+// of the SRE book. The share grows and falls with the failures, where a breaker refuses all calls or none. Refused calls do not count for the breaker
+// or the ejection of replicas, and the probes of a half-open breaker are not refused. Without it, none is refused.
+type Throttle struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Removes the throttling of an earlier rule.
+	Disabled bool `protobuf:"varint,1,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	// Share of finished calls in the window that failed, above which calls are refused, above 0 and up to 0.99; 0.25. With 0.25, a third of the calls is
+	// refused if half of those that are sent fail, and two thirds if three quarters do.
+	FailureRatio *float64 `protobuf:"fixed64,2,opt,name=failure_ratio,json=failureRatio,proto3,oneof" json:"failure_ratio,omitempty"`
+	// Number of finished calls in the window below which none is refused, at least 1; 20.
+	MinCalls *uint32 `protobuf:"varint,3,opt,name=min_calls,json=minCalls,proto3,oneof" json:"min_calls,omitempty"`
+	// Length of the rolling window, which has ten buckets; 10s.
+	Window *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
+	// The greatest share of the calls that is refused, above 0 and up to 1; 0.9. The other calls find out whether the callee works again.
+	MaxRefusedRatio *float64 `protobuf:"fixed64,5,opt,name=max_refused_ratio,json=maxRefusedRatio,proto3,oneof" json:"max_refused_ratio,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Throttle) Reset() {
+	*x = Throttle{}
+	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Throttle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Throttle) ProtoMessage() {}
+
+func (x *Throttle) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Throttle.ProtoReflect.Descriptor instead.
+func (*Throttle) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Throttle) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *Throttle) GetFailureRatio() float64 {
+	if x != nil && x.FailureRatio != nil {
+		return *x.FailureRatio
+	}
+	return 0
+}
+
+func (x *Throttle) GetMinCalls() uint32 {
+	if x != nil && x.MinCalls != nil {
+		return *x.MinCalls
+	}
+	return 0
+}
+
+func (x *Throttle) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *Throttle) GetMaxRefusedRatio() float64 {
+	if x != nil && x.MaxRefusedRatio != nil {
+		return *x.MaxRefusedRatio
+	}
+	return 0
+}
+
+// Classify says what answers with a code say about the callee: to its breaker, to the ejection of its replicas, to hedging and to fallbacks. A code
+// in no list keeps its default. By default UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL, UNKNOWN, DATA_LOSS and RESOURCE_EXHAUSTED are failures, of
+// which RESOURCE_EXHAUSTED ejects no replica and is ignored if it comes from a rate limit, and so is CANCELLED if the caller has not cancelled. Every
+// other code is a success. An empty Classify removes that of an earlier rule.
+type Classify struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The callee failed: NOT_FOUND, for example, if every caller asks for what exists. RESOURCE_EXHAUSTED in this list ejects replicas, too.
+	Failures []string `protobuf:"bytes,1,rep,name=failures,proto3" json:"failures,omitempty"`
+	// The callee works: RESOURCE_EXHAUSTED, for example, if it refuses what exceeds a quota of the caller. A call that exceeds its deadline is no failure
+	// if DEADLINE_EXCEEDED is in this list or in ignored.
+	Successes []string `protobuf:"bytes,2,rep,name=successes,proto3" json:"successes,omitempty"`
+	// The answer counts neither as a failure nor as a success.
+	Ignored       []string `protobuf:"bytes,3,rep,name=ignored,proto3" json:"ignored,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Classify) Reset() {
+	*x = Classify{}
+	mi := &file_policy_v1_policy_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Classify) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Classify) ProtoMessage() {}
+
+func (x *Classify) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Classify.ProtoReflect.Descriptor instead.
+func (*Classify) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Classify) GetFailures() []string {
+	if x != nil {
+		return x.Failures
+	}
+	return nil
+}
+
+func (x *Classify) GetSuccesses() []string {
+	if x != nil {
+		return x.Successes
+	}
+	return nil
+}
+
+func (x *Classify) GetIgnored() []string {
+	if x != nil {
+		return x.Ignored
+	}
+	return nil
+}
+
 // ClientDeadline limits how long an outgoing call may take.
 type ClientDeadline struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -981,7 +1150,7 @@ type ClientDeadline struct {
 
 func (x *ClientDeadline) Reset() {
 	*x = ClientDeadline{}
-	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	mi := &file_policy_v1_policy_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -993,7 +1162,7 @@ func (x *ClientDeadline) String() string {
 func (*ClientDeadline) ProtoMessage() {}
 
 func (x *ClientDeadline) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	mi := &file_policy_v1_policy_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1006,7 +1175,7 @@ func (x *ClientDeadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientDeadline.ProtoReflect.Descriptor instead.
 func (*ClientDeadline) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{12}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ClientDeadline) GetTimeout() *durationpb.Duration {
@@ -1042,7 +1211,8 @@ type Breaker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The breaker never opens. Its limit of concurrent calls is switched off by max_concurrent.
 	Disabled bool `protobuf:"varint,1,opt,name=disabled,proto3" json:"disabled,omitempty"`
-	// Share of finished calls in the window that failed, above 0 and up to 1, from which on the breaker opens; 0.25.
+	// Share of finished calls in the window that failed, above 0 and up to 1, from which on the breaker opens; 0.25, or 0.9 if calls are
+	// throttled.
 	FailureRatio *float64 `protobuf:"fixed64,2,opt,name=failure_ratio,json=failureRatio,proto3,oneof" json:"failure_ratio,omitempty"`
 	// Number of finished calls in the window below which the breaker never opens, at least 1; 20.
 	MinCalls *uint32 `protobuf:"varint,3,opt,name=min_calls,json=minCalls,proto3,oneof" json:"min_calls,omitempty"`
@@ -1056,15 +1226,22 @@ type Breaker struct {
 	MaxConcurrent *uint32 `protobuf:"varint,7,opt,name=max_concurrent,json=maxConcurrent,proto3,oneof" json:"max_concurrent,omitempty"`
 	// Open streams; another one is refused and does not count; 1000. 0 means no limit.
 	MaxStreams *uint32 `protobuf:"varint,8,opt,name=max_streams,json=maxStreams,proto3,oneof" json:"max_streams,omitempty"`
-	// The longest time for which the breaker refuses every call: each failed probe doubles the time, up to this; the value of open, so that it stays the same.
-	MaxOpen       *durationpb.Duration `protobuf:"bytes,9,opt,name=max_open,json=maxOpen,proto3" json:"max_open,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The longest time for which the breaker refuses every call, at least open: each failed or slow probe that opens it doubles the time, up to this; the
+	// value of open, so that it stays the same.
+	MaxOpen *durationpb.Duration `protobuf:"bytes,9,opt,name=max_open,json=maxOpen,proto3" json:"max_open,omitempty"`
+	// Share of finished unary calls in the window that took longer than slow_call_duration, from which on the breaker opens, up to 1. In half-open state,
+	// it opens again if this share of the probes is slow. A slow call that succeeds is not a failure; one that takes longer than its method's deadline is
+	// both. 0, which means that slow calls never open the breaker.
+	SlowCallRatio *float64 `protobuf:"fixed64,10,opt,name=slow_call_ratio,json=slowCallRatio,proto3,oneof" json:"slow_call_ratio,omitempty"`
+	// How long the callee may take before a call counts as slow: less than the deadline of the method. Required with slow_call_ratio.
+	SlowCallDuration *durationpb.Duration `protobuf:"bytes,11,opt,name=slow_call_duration,json=slowCallDuration,proto3" json:"slow_call_duration,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Breaker) Reset() {
 	*x = Breaker{}
-	mi := &file_policy_v1_policy_proto_msgTypes[13]
+	mi := &file_policy_v1_policy_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1253,7 @@ func (x *Breaker) String() string {
 func (*Breaker) ProtoMessage() {}
 
 func (x *Breaker) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[13]
+	mi := &file_policy_v1_policy_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1266,7 @@ func (x *Breaker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Breaker.ProtoReflect.Descriptor instead.
 func (*Breaker) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{13}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Breaker) GetDisabled() bool {
@@ -1155,6 +1332,20 @@ func (x *Breaker) GetMaxOpen() *durationpb.Duration {
 	return nil
 }
 
+func (x *Breaker) GetSlowCallRatio() float64 {
+	if x != nil && x.SlowCallRatio != nil {
+		return *x.SlowCallRatio
+	}
+	return 0
+}
+
+func (x *Breaker) GetSlowCallDuration() *durationpb.Duration {
+	if x != nil {
+		return x.SlowCallDuration
+	}
+	return nil
+}
+
 // Retry repeats calls that failed.
 type Retry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1178,7 +1369,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	mi := &file_policy_v1_policy_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1190,7 +1381,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	mi := &file_policy_v1_policy_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1203,7 +1394,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{14}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Retry) GetIdempotent() bool {
@@ -1271,7 +1462,7 @@ type Hedge struct {
 
 func (x *Hedge) Reset() {
 	*x = Hedge{}
-	mi := &file_policy_v1_policy_proto_msgTypes[15]
+	mi := &file_policy_v1_policy_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1283,7 +1474,7 @@ func (x *Hedge) String() string {
 func (*Hedge) ProtoMessage() {}
 
 func (x *Hedge) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[15]
+	mi := &file_policy_v1_policy_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1296,7 +1487,7 @@ func (x *Hedge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hedge.ProtoReflect.Descriptor instead.
 func (*Hedge) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{15}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Hedge) GetIdempotent() bool {
@@ -1331,7 +1522,7 @@ type Fallback struct {
 
 func (x *Fallback) Reset() {
 	*x = Fallback{}
-	mi := &file_policy_v1_policy_proto_msgTypes[16]
+	mi := &file_policy_v1_policy_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1343,7 +1534,7 @@ func (x *Fallback) String() string {
 func (*Fallback) ProtoMessage() {}
 
 func (x *Fallback) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[16]
+	mi := &file_policy_v1_policy_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1356,7 +1547,7 @@ func (x *Fallback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fallback.ProtoReflect.Descriptor instead.
 func (*Fallback) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{16}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Fallback) GetDisabled() bool {
@@ -1377,13 +1568,14 @@ type Connection struct {
 	Tuning          *Tuning          `protobuf:"bytes,4,opt,name=tuning,proto3" json:"tuning,omitempty"`
 	OutlierEjection *OutlierEjection `protobuf:"bytes,5,opt,name=outlier_ejection,json=outlierEjection,proto3" json:"outlier_ejection,omitempty"`
 	HealthCheck     *HealthCheck     `protobuf:"bytes,6,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
+	SlowStart       *SlowStart       `protobuf:"bytes,7,opt,name=slow_start,json=slowStart,proto3" json:"slow_start,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Connection) Reset() {
 	*x = Connection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1587,7 @@ func (x *Connection) String() string {
 func (*Connection) ProtoMessage() {}
 
 func (x *Connection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1600,7 @@ func (x *Connection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connection.ProtoReflect.Descriptor instead.
 func (*Connection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{17}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Connection) GetCallee() string {
@@ -1453,6 +1645,70 @@ func (x *Connection) GetHealthCheck() *HealthCheck {
 	return nil
 }
 
+func (x *Connection) GetSlowStart() *SlowStart {
+	if x != nil {
+		return x.SlowStart
+	}
+	return nil
+}
+
+// SlowStart gives a new replica a share of the calls that grows in proportion to the time, so that its caches and pools can fill. A replica is new when
+// it becomes ready for the first time, or after a second or more without being ready, and when its ejection ends. One replica alone, and several of
+// which all are new, get every call. Without it each replica gets its full share at once.
+type SlowStart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long the share grows until it is that of every other replica; required. 0s switches slow start off.
+	Window *durationpb.Duration `protobuf:"bytes,1,opt,name=window,proto3" json:"window,omitempty"`
+	// The share at first, in percent of that of another replica, from 1 to 100; 10.
+	MinPercent    *uint32 `protobuf:"varint,2,opt,name=min_percent,json=minPercent,proto3,oneof" json:"min_percent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SlowStart) Reset() {
+	*x = SlowStart{}
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SlowStart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SlowStart) ProtoMessage() {}
+
+func (x *SlowStart) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SlowStart.ProtoReflect.Descriptor instead.
+func (*SlowStart) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SlowStart) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *SlowStart) GetMinPercent() uint32 {
+	if x != nil && x.MinPercent != nil {
+		return *x.MinPercent
+	}
+	return 0
+}
+
 // OutlierEjection stops calls to a replica that fails while others do not. It acts before the breaker: what an ejected replica has failed does not
 // count there. After a while one call tries whether the replica works again.
 type OutlierEjection struct {
@@ -1475,7 +1731,7 @@ type OutlierEjection struct {
 
 func (x *OutlierEjection) Reset() {
 	*x = OutlierEjection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1487,7 +1743,7 @@ func (x *OutlierEjection) String() string {
 func (*OutlierEjection) ProtoMessage() {}
 
 func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1500,7 +1756,7 @@ func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutlierEjection.ProtoReflect.Descriptor instead.
 func (*OutlierEjection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{18}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OutlierEjection) GetDisabled() bool {
@@ -1556,7 +1812,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +1824,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +1837,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HealthCheck) GetDisabled() bool {
@@ -1607,7 +1863,7 @@ type RetryBudget struct {
 
 func (x *RetryBudget) Reset() {
 	*x = RetryBudget{}
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +1875,7 @@ func (x *RetryBudget) String() string {
 func (*RetryBudget) ProtoMessage() {}
 
 func (x *RetryBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,7 +1888,7 @@ func (x *RetryBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryBudget.ProtoReflect.Descriptor instead.
 func (*RetryBudget) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RetryBudget) GetMaxTokens() uint32 {
@@ -1681,7 +1937,7 @@ type Tuning struct {
 
 func (x *Tuning) Reset() {
 	*x = Tuning{}
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +1949,7 @@ func (x *Tuning) String() string {
 func (*Tuning) ProtoMessage() {}
 
 func (x *Tuning) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +1962,7 @@ func (x *Tuning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tuning.ProtoReflect.Descriptor instead.
 func (*Tuning) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Tuning) GetMaxMessageBytes() uint32 {
@@ -1792,7 +2048,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +2060,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +2073,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Fault) GetName() string {
@@ -1967,7 +2223,7 @@ type Delay struct {
 
 func (x *Delay) Reset() {
 	*x = Delay{}
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1979,7 +2235,7 @@ func (x *Delay) String() string {
 func (*Delay) ProtoMessage() {}
 
 func (x *Delay) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1992,7 +2248,7 @@ func (x *Delay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delay.ProtoReflect.Descriptor instead.
 func (*Delay) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Delay) GetFixed() *durationpb.Duration {
@@ -2022,7 +2278,7 @@ type Abort struct {
 
 func (x *Abort) Reset() {
 	*x = Abort{}
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2034,7 +2290,7 @@ func (x *Abort) String() string {
 func (*Abort) ProtoMessage() {}
 
 func (x *Abort) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2047,7 +2303,7 @@ func (x *Abort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abort.ProtoReflect.Descriptor instead.
 func (*Abort) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Abort) GetCode() string {
@@ -2073,7 +2329,7 @@ type Hang struct {
 
 func (x *Hang) Reset() {
 	*x = Hang{}
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2085,7 +2341,7 @@ func (x *Hang) String() string {
 func (*Hang) ProtoMessage() {}
 
 func (x *Hang) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2098,7 +2354,7 @@ func (x *Hang) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hang.ProtoReflect.Descriptor instead.
 func (*Hang) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{28}
 }
 
 // Cut ends a stream with UNAVAILABLE after this many messages in both directions together; the answer of a unary call is lost.
@@ -2112,7 +2368,7 @@ type Cut struct {
 
 func (x *Cut) Reset() {
 	*x = Cut{}
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2124,7 +2380,7 @@ func (x *Cut) String() string {
 func (*Cut) ProtoMessage() {}
 
 func (x *Cut) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2137,7 +2393,7 @@ func (x *Cut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cut.ProtoReflect.Descriptor instead.
 func (*Cut) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Cut) GetAfterMessages() uint32 {
@@ -2218,7 +2474,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"_min_limitB\f\n" +
 	"\n" +
 	"_max_limitB\x10\n" +
-	"\x0e_initial_limit\"\xdd\x02\n" +
+	"\x0e_initial_limit\"\xbf\x03\n" +
 	"\n" +
 	"ClientRule\x12$\n" +
 	"\x06callee\x18\x01 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x12C\n" +
@@ -2227,7 +2483,26 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\abreaker\x18\x04 \x01(\v2\x12.policy.v1.BreakerR\abreaker\x12&\n" +
 	"\x05retry\x18\x05 \x01(\v2\x10.policy.v1.RetryR\x05retry\x12/\n" +
 	"\bfallback\x18\x06 \x01(\v2\x13.policy.v1.FallbackR\bfallback\x12&\n" +
-	"\x05hedge\x18\b \x01(\v2\x10.policy.v1.HedgeR\x05hedge\"\xb7\x03\n" +
+	"\x05hedge\x18\b \x01(\v2\x10.policy.v1.HedgeR\x05hedge\x12/\n" +
+	"\bclassify\x18\t \x01(\v2\x13.policy.v1.ClassifyR\bclassify\x12/\n" +
+	"\bthrottle\x18\n" +
+	" \x01(\v2\x13.policy.v1.ThrottleR\bthrottle\"\xdd\x02\n" +
+	"\bThrottle\x12\x1a\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12A\n" +
+	"\rfailure_ratio\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\xaeG\xe1z\x14\xae\xef?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\ffailureRatio\x88\x01\x01\x12)\n" +
+	"\tmin_calls\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01H\x01R\bminCalls\x88\x01\x01\x12G\n" +
+	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0e\"\x05\b\x80\xe7\x84\x0f2\x05\x10\x80\xad\xe2\x04R\x06window\x12H\n" +
+	"\x11max_refused_ratio\x18\x05 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\x0fmaxRefusedRatio\x88\x01\x01B\x10\n" +
+	"\x0e_failure_ratioB\f\n" +
+	"\n" +
+	"_min_callsB\x14\n" +
+	"\x12_max_refused_ratio\"\x87\t\n" +
+	"\bClassify\x12\xa4\x02\n" +
+	"\bfailures\x18\x01 \x03(\tB\x87\x02\xbaH\x83\x02\x92\x01\xff\x01\x10\x10\x18\x01\"\xf8\x01r\xf5\x01R\tCANCELLEDR\aUNKNOWNR\x10INVALID_ARGUMENTR\x11DEADLINE_EXCEEDEDR\tNOT_FOUNDR\x0eALREADY_EXISTSR\x11PERMISSION_DENIEDR\x0fUNAUTHENTICATEDR\x12RESOURCE_EXHAUSTEDR\x13FAILED_PRECONDITIONR\aABORTEDR\fOUT_OF_RANGER\rUNIMPLEMENTEDR\bINTERNALR\vUNAVAILABLER\tDATA_LOSS\x92\x02\tNOT_FOUNDR\bfailures\x12\xa6\x02\n" +
+	"\tsuccesses\x18\x02 \x03(\tB\x87\x02\xbaH\x83\x02\x92\x01\xff\x01\x10\x10\x18\x01\"\xf8\x01r\xf5\x01R\tCANCELLEDR\aUNKNOWNR\x10INVALID_ARGUMENTR\x11DEADLINE_EXCEEDEDR\tNOT_FOUNDR\x0eALREADY_EXISTSR\x11PERMISSION_DENIEDR\x0fUNAUTHENTICATEDR\x12RESOURCE_EXHAUSTEDR\x13FAILED_PRECONDITIONR\aABORTEDR\fOUT_OF_RANGER\rUNIMPLEMENTEDR\bINTERNALR\vUNAVAILABLER\tDATA_LOSS\x92\x02\tNOT_FOUNDR\tsuccesses\x12\xa2\x02\n" +
+	"\aignored\x18\x03 \x03(\tB\x87\x02\xbaH\x83\x02\x92\x01\xff\x01\x10\x10\x18\x01\"\xf8\x01r\xf5\x01R\tCANCELLEDR\aUNKNOWNR\x10INVALID_ARGUMENTR\x11DEADLINE_EXCEEDEDR\tNOT_FOUNDR\x0eALREADY_EXISTSR\x11PERMISSION_DENIEDR\x0fUNAUTHENTICATEDR\x12RESOURCE_EXHAUSTEDR\x13FAILED_PRECONDITIONR\aABORTEDR\fOUT_OF_RANGER\rUNIMPLEMENTEDR\bINTERNALR\vUNAVAILABLER\tDATA_LOSS\x92\x02\tNOT_FOUNDR\aignored:\x85\x02\xbaH\x81\x02\x1a\x90\x01\n" +
+	"\x0ffailures.others\x127cannot have a code that is in successes or ignored, too\x1aDthis.failures.all(c, !(c in this.successes) && !(c in this.ignored))\x1al\n" +
+	"\x11successes.ignored\x12*cannot have a code that is in ignored, too\x1a+this.successes.all(c, !(c in this.ignored))\"\xb7\x03\n" +
 	"\x0eClientDeadline\x12H\n" +
 	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\atimeout\x12U\n" +
 	"\x0estream_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\rstreamTimeout\x12\x12\n" +
@@ -2235,7 +2510,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\vstream_none\x18\x04 \x01(\bR\n" +
 	"streamNone:\xce\x01\xbaH\xca\x01\x1aR\n" +
 	"\fnone.timeout\x12\x1fcannot be together with timeout\x1a!!(this.none && has(this.timeout))\x1at\n" +
-	"\x1astream_none.stream_timeout\x12%cannot be together with streamTimeout\x1a/!(this.stream_none && has(this.stream_timeout))\"\xb1\x04\n" +
+	"\x1astream_none.stream_timeout\x12%cannot be together with streamTimeout\x1a/!(this.stream_none && has(this.stream_timeout))\"\x87\t\n" +
 	"\aBreaker\x12\x1a\n" +
 	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12A\n" +
 	"\rfailure_ratio\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\ffailureRatio\x88\x01\x01\x12)\n" +
@@ -2246,13 +2521,20 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x0emax_concurrent\x18\a \x01(\rH\x03R\rmaxConcurrent\x88\x01\x01\x12$\n" +
 	"\vmax_streams\x18\b \x01(\rH\x04R\n" +
 	"maxStreams\x88\x01\x01\x12I\n" +
-	"\bmax_open\x18\t \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\amaxOpenB\x10\n" +
+	"\bmax_open\x18\t \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\amaxOpen\x12M\n" +
+	"\x0fslow_call_ratio\x18\n" +
+	" \x01(\x01B \xbaH\x1d\x12\x1bI\x00\x00\x00\x00\x00\x00\xe0?\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x05R\rslowCallRatio\x88\x01\x01\x12c\n" +
+	"\x12slow_call_duration\x18\v \x01(\v2\x19.google.protobuf.DurationB\x1a\xbaH\x17\xaa\x01\x14J\x05\x10\x80\x84\xaf_\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\x10slowCallDuration:\x8b\x03\xbaH\x87\x03\x1al\n" +
+	"\rmax_open.open\x12\x15must be at least open\x1aD!has(this.open) || !has(this.max_open) || this.max_open >= this.open\x1a\x82\x01\n" +
+	"\x1bslow_call_duration.required\x12&is missing, and slowCallRatio needs it\x1a;this.slow_call_ratio == 0.0 || has(this.slow_call_duration)\x1a\x91\x01\n" +
+	"\x18slow_call_ratio.required\x129is missing, and slowCallDuration has no effect without it\x1a:has(this.slow_call_ratio) || !has(this.slow_call_duration)B\x10\n" +
 	"\x0e_failure_ratioB\f\n" +
 	"\n" +
 	"_min_callsB\t\n" +
 	"\a_probesB\x11\n" +
 	"\x0f_max_concurrentB\x0e\n" +
-	"\f_max_streams\"\xf5\x04\n" +
+	"\f_max_streamsB\x12\n" +
+	"\x10_slow_call_ratio\"\xf5\x04\n" +
 	"\x05Retry\x12\x1e\n" +
 	"\n" +
 	"idempotent\x18\x01 \x01(\bR\n" +
@@ -2279,7 +2561,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"is missing\x1a*has(this.delay) || this.max_attempts == 1uB\x0f\n" +
 	"\r_max_attempts\"&\n" +
 	"\bFallback\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\xd6\x02\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\x8b\x03\n" +
 	"\n" +
 	"Connection\x12$\n" +
 	"\x06callee\x18\x01 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x129\n" +
@@ -2287,8 +2569,15 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\rleast_request\x18\x03 \x01(\bH\x00R\fleastRequest\x88\x01\x01\x12)\n" +
 	"\x06tuning\x18\x04 \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12E\n" +
 	"\x10outlier_ejection\x18\x05 \x01(\v2\x1a.policy.v1.OutlierEjectionR\x0foutlierEjection\x129\n" +
-	"\fhealth_check\x18\x06 \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheckB\x10\n" +
-	"\x0e_least_request\"\xf3\x03\n" +
+	"\fhealth_check\x18\x06 \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\x123\n" +
+	"\n" +
+	"slow_start\x18\a \x01(\v2\x14.policy.v1.SlowStartR\tslowStartB\x10\n" +
+	"\x0e_least_request\"\x97\x01\n" +
+	"\tSlowStart\x12I\n" +
+	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x16\xbaH\x13\xc8\x01\x01\xaa\x01\rJ\x02\b\x1e\"\x05\b\x80\xe7\x84\x0f2\x00R\x06window\x12/\n" +
+	"\vmin_percent\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x00R\n" +
+	"minPercent\x88\x01\x01B\x0e\n" +
+	"\f_min_percent\"\xf3\x03\n" +
 	"\x0fOutlierEjection\x12\x1a\n" +
 	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12?\n" +
 	"\x14consecutive_failures\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\x13consecutiveFailures\x88\x01\x01\x12A\n" +
@@ -2378,7 +2667,7 @@ func file_policy_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_policy_v1_policy_proto_goTypes = []any{
 	(Priority)(0),               // 0: policy.v1.Priority
 	(*EffectivePolicy)(nil),     // 1: policy.v1.EffectivePolicy
@@ -2393,32 +2682,35 @@ var file_policy_v1_policy_proto_goTypes = []any{
 	(*Callers)(nil),             // 10: policy.v1.Callers
 	(*Shed)(nil),                // 11: policy.v1.Shed
 	(*ClientRule)(nil),          // 12: policy.v1.ClientRule
-	(*ClientDeadline)(nil),      // 13: policy.v1.ClientDeadline
-	(*Breaker)(nil),             // 14: policy.v1.Breaker
-	(*Retry)(nil),               // 15: policy.v1.Retry
-	(*Hedge)(nil),               // 16: policy.v1.Hedge
-	(*Fallback)(nil),            // 17: policy.v1.Fallback
-	(*Connection)(nil),          // 18: policy.v1.Connection
-	(*OutlierEjection)(nil),     // 19: policy.v1.OutlierEjection
-	(*HealthCheck)(nil),         // 20: policy.v1.HealthCheck
-	(*RetryBudget)(nil),         // 21: policy.v1.RetryBudget
-	(*Tuning)(nil),              // 22: policy.v1.Tuning
-	(*Fault)(nil),               // 23: policy.v1.Fault
-	(*Delay)(nil),               // 24: policy.v1.Delay
-	(*Abort)(nil),               // 25: policy.v1.Abort
-	(*Hang)(nil),                // 26: policy.v1.Hang
-	(*Cut)(nil),                 // 27: policy.v1.Cut
-	nil,                         // 28: policy.v1.Fault.MetadataEntry
-	(*durationpb.Duration)(nil), // 29: google.protobuf.Duration
+	(*Throttle)(nil),            // 13: policy.v1.Throttle
+	(*Classify)(nil),            // 14: policy.v1.Classify
+	(*ClientDeadline)(nil),      // 15: policy.v1.ClientDeadline
+	(*Breaker)(nil),             // 16: policy.v1.Breaker
+	(*Retry)(nil),               // 17: policy.v1.Retry
+	(*Hedge)(nil),               // 18: policy.v1.Hedge
+	(*Fallback)(nil),            // 19: policy.v1.Fallback
+	(*Connection)(nil),          // 20: policy.v1.Connection
+	(*SlowStart)(nil),           // 21: policy.v1.SlowStart
+	(*OutlierEjection)(nil),     // 22: policy.v1.OutlierEjection
+	(*HealthCheck)(nil),         // 23: policy.v1.HealthCheck
+	(*RetryBudget)(nil),         // 24: policy.v1.RetryBudget
+	(*Tuning)(nil),              // 25: policy.v1.Tuning
+	(*Fault)(nil),               // 26: policy.v1.Fault
+	(*Delay)(nil),               // 27: policy.v1.Delay
+	(*Abort)(nil),               // 28: policy.v1.Abort
+	(*Hang)(nil),                // 29: policy.v1.Hang
+	(*Cut)(nil),                 // 30: policy.v1.Cut
+	nil,                         // 31: policy.v1.Fault.MetadataEntry
+	(*durationpb.Duration)(nil), // 32: google.protobuf.Duration
 }
 var file_policy_v1_policy_proto_depIdxs = []int32{
 	2,  // 0: policy.v1.EffectivePolicy.server:type_name -> policy.v1.ServerRule
 	12, // 1: policy.v1.EffectivePolicy.client:type_name -> policy.v1.ClientRule
 	11, // 2: policy.v1.EffectivePolicy.shed:type_name -> policy.v1.Shed
-	23, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
-	23, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
-	18, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
-	22, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
+	26, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
+	26, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
+	20, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
+	25, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
 	5,  // 7: policy.v1.EffectivePolicy.rate:type_name -> policy.v1.RateLimits
 	3,  // 8: policy.v1.ServerRule.deadline:type_name -> policy.v1.ServerDeadline
 	4,  // 9: policy.v1.ServerRule.bulkhead:type_name -> policy.v1.Bulkhead
@@ -2426,49 +2718,55 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	0,  // 11: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
 	10, // 12: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
 	9,  // 13: policy.v1.ServerRule.caller_priority:type_name -> policy.v1.CallerPriority
-	29, // 14: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
-	29, // 15: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
-	29, // 16: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	32, // 14: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
+	32, // 15: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
+	32, // 16: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
 	6,  // 17: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
 	7,  // 18: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
 	8,  // 19: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
 	0,  // 20: policy.v1.CallerPriority.max:type_name -> policy.v1.Priority
-	13, // 21: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
-	14, // 22: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
-	15, // 23: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
-	17, // 24: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
-	16, // 25: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
-	29, // 26: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
-	29, // 27: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	29, // 28: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
-	29, // 29: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
-	29, // 30: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
-	29, // 31: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	29, // 32: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	29, // 33: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
-	29, // 34: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
-	21, // 35: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
-	22, // 36: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
-	19, // 37: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
-	20, // 38: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
-	29, // 39: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
-	29, // 40: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
-	29, // 41: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	29, // 42: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	28, // 43: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
-	24, // 44: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	25, // 45: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	26, // 46: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	27, // 47: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	29, // 48: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
-	29, // 49: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
-	29, // 50: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	29, // 51: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	15, // 21: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
+	16, // 22: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
+	17, // 23: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
+	19, // 24: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
+	18, // 25: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
+	14, // 26: policy.v1.ClientRule.classify:type_name -> policy.v1.Classify
+	13, // 27: policy.v1.ClientRule.throttle:type_name -> policy.v1.Throttle
+	32, // 28: policy.v1.Throttle.window:type_name -> google.protobuf.Duration
+	32, // 29: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
+	32, // 30: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	32, // 31: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
+	32, // 32: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
+	32, // 33: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
+	32, // 34: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
+	32, // 35: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	32, // 36: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	32, // 37: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	32, // 38: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	24, // 39: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
+	25, // 40: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
+	22, // 41: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
+	23, // 42: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
+	21, // 43: policy.v1.Connection.slow_start:type_name -> policy.v1.SlowStart
+	32, // 44: policy.v1.SlowStart.window:type_name -> google.protobuf.Duration
+	32, // 45: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	32, // 46: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	32, // 47: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	32, // 48: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	31, // 49: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	27, // 50: policy.v1.Fault.delay:type_name -> policy.v1.Delay
+	28, // 51: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	29, // 52: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	30, // 53: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	32, // 54: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
+	32, // 55: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
+	32, // 56: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	32, // 57: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }
@@ -2483,14 +2781,16 @@ func file_policy_v1_policy_proto_init() {
 	}
 	file_policy_v1_policy_proto_msgTypes[6].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[10].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[13].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[14].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[12].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[15].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[16].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[17].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[18].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[19].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[20].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[21].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[22].OneofWrappers = []any{
+	file_policy_v1_policy_proto_msgTypes[23].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[24].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[25].OneofWrappers = []any{
 		(*Fault_Delay)(nil),
 		(*Fault_Abort)(nil),
 		(*Fault_Hang)(nil),
@@ -2502,7 +2802,7 @@ func file_policy_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_policy_v1_policy_proto_rawDesc), len(file_policy_v1_policy_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   28,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -4,6 +4,7 @@ package refusal
 const (
 	ReasonBreakerOpen      = "BREAKER_OPEN"
 	ReasonTooManyCalls     = "TOO_MANY_CALLS"
+	ReasonThrottled        = "THROTTLED"
 	ReasonDeadlineRequired = "DEADLINE_REQUIRED"
 	ReasonDeadlinePassed   = "DEADLINE_PASSED"
 	ReasonBulkheadFull     = "BULKHEAD_FULL"

@@ -9,7 +9,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/window"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
@@ -44,7 +43,7 @@ type Transition struct {
 
 // Breaker is a circuit breaker for one method of one callee.
 //
-// Closed, it lets calls through and counts their outcomes in a rolling window. When enough of them fail it opens and refuses every call.
+// Closed, it lets calls through and counts their outcomes in a rolling window. When enough of them fail, or are slow, it opens and refuses every call.
 // After a while it becomes half-open and lets a few calls through as probes: if one fails it opens again, if all succeed it closes. A breaker
 // leaves the open state with the first call after that time, so it stays open while there are no calls.
 //
@@ -68,6 +67,8 @@ type Breaker struct {
 	// admitted counts the probes in half-open state that have not been given back.
 	admitted  uint32
 	succeeded uint32
+	// slowProbes counts the probes that succeeded and were slow.
+	slowProbes uint32
 	// lastProbe is the age at which the latest probe was admitted.
 	lastProbe time.Duration
 	// openFor is how long the breaker refuses every call this time.
@@ -96,6 +97,9 @@ func New(cfg Config, now func() time.Duration, publish func(Transition)) *Breake
 
 // State returns the current state.
 func (b *Breaker) State() State { return State(b.word.Load() & 3) }
+
+// Closed reports whether the breaker lets all calls through.
+func (b *Breaker) Closed() bool { return b.State() == closed }
 
 // Counts returns how many calls in the window succeeded and failed.
 func (b *Breaker) Counts() (ok, failed uint32) {
@@ -150,7 +154,7 @@ func (b *Breaker) Allow() (Ticket, error) {
 		if t.probe() {
 			verdict = Neutral
 		}
-		b.Done(t, verdict, codes.ResourceExhausted)
+		b.Done(t, Outcome{Verdict: verdict, Code: codes.ResourceExhausted})
 		return 0, tooMany("calls", cfg.MaxConcurrent)
 	}
 	return t, nil
@@ -165,7 +169,7 @@ func (b *Breaker) AllowStream() (Ticket, error) {
 		return 0, err
 	}
 	if b.streams.Add(1) > cfg.MaxStreams {
-		b.Count(t, Neutral, codes.ResourceExhausted)
+		b.Count(t, Outcome{})
 		b.EndStream()
 		return 0, tooMany("streams", cfg.MaxStreams)
 	}
@@ -220,85 +224,6 @@ func (b *Breaker) admitProbe(cfg *Config) (word uint64, err error) {
 	return word, err
 }
 
-// Verdict is what an ended call says about the callee.
-type Verdict int
-
-// Verdicts. A neutral call, such as a cancelled one, says nothing.
-const (
-	Neutral Verdict = iota
-	Success
-	Failure
-)
-
-// Counted identifies a counted failure, for Forgive. The zero Counted is none.
-type Counted struct {
-	word   uint64
-	bucket int64
-	valid  bool
-}
-
-// Done counts an admitted call that has ended. The code is a part of the reason if the breaker opens.
-func (b *Breaker) Done(t Ticket, v Verdict, code codes.Code) Counted {
-	b.inFlight.Add(-1)
-	return b.Count(t, v, code)
-}
-
-// Count counts the outcome of an admitted call, and returns what Forgive needs to take a failure back.
-func (b *Breaker) Count(t Ticket, v Verdict, code codes.Code) (counted Counted) {
-	b.mu.Lock()
-	if uint64(t) != b.word.Load() {
-		b.mu.Unlock()
-		return Counted{}
-	}
-	cfg := b.settings.Load()
-	switch state := b.State(); {
-	case v == Neutral:
-		if state == halfOpen {
-			b.admitted--
-		}
-	case state == halfOpen && v == Failure:
-		b.transitionTo(open, "probe_failed", "a probe failed with "+rpccode.Name(code))
-	case state == halfOpen:
-		if b.succeeded++; b.succeeded >= cfg.Probes {
-			b.transitionTo(closed, "probes_succeeded", fmt.Sprintf("%d probes in a row succeeded", b.succeeded))
-		}
-	case state == closed:
-		bucket := b.counts.Add(b.age(), v == Success)
-		if v == Failure {
-			counted = Counted{uint64(t), bucket, true}
-		}
-		if v == Failure && !cfg.Disabled && b.tooManyFailed(cfg) {
-			b.transitionTo(open, "failure_ratio", fmt.Sprintf("%.1f%% of %d calls failed",
-				100*float64(b.counts.Failed)/float64(b.counts.OK+b.counts.Failed), b.counts.OK+b.counts.Failed))
-		}
-	}
-	b.unlockAndPublish()
-	return counted
-}
-
-// CountLate counts the outcome of a stream whose first outcome was counted already: it lived, and failed later.
-func (b *Breaker) CountLate(v Verdict, code codes.Code) Counted {
-	word := b.word.Load()
-	if State(word&3) != closed {
-		return Counted{}
-	}
-	return b.Count(Ticket(word), v, code)
-}
-
-// Forgive takes a failure back that was counted in the current window. It has no effect on a breaker that has opened since.
-func (b *Breaker) Forgive(c Counted) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if c.valid && c.word == b.word.Load() {
-		b.counts.Forgive(b.age(), c.bucket)
-	}
-}
-
-func (b *Breaker) tooManyFailed(cfg *Config) bool {
-	finished := b.counts.OK + b.counts.Failed
-	return finished >= cfg.MinCalls && float64(b.counts.Failed) >= cfg.FailureRatio*float64(finished)
-}
-
 func (b *Breaker) transitionTo(to State, class, reason string) {
 	if cfg := b.settings.Load(); to == open && b.State() == halfOpen {
 		b.openFor = min(2*b.openFor, max(cfg.Open, cfg.MaxOpen))
@@ -311,7 +236,7 @@ func (b *Breaker) transitionTo(to State, class, reason string) {
 
 func (b *Breaker) newGeneration(state State) {
 	generation := b.word.Load() >> 2
-	b.origin, b.admitted, b.succeeded, b.lastProbe = b.latest, 0, 0, 0
+	b.origin, b.admitted, b.succeeded, b.slowProbes, b.lastProbe = b.latest, 0, 0, 0, 0
 	b.counts = window.Window{}
 	b.counts.Resize(0, b.settings.Load().Window)
 	b.word.Store((generation+1)<<2 | uint64(state))

@@ -124,11 +124,11 @@ func done(b *Breaker, t Ticket, err error) Counted {
 	code := rpccode.Of(err)
 	switch {
 	case code == codes.Canceled:
-		return b.Done(t, Neutral, code)
+		return b.Done(t, Outcome{})
 	case rpccode.IsFailure(code):
-		return b.Done(t, Failure, code)
+		return b.Done(t, Outcome{Verdict: Failure, Code: code})
 	}
-	return b.Done(t, Success, code)
+	return b.Done(t, Outcome{Verdict: Success})
 }
 
 var errDown = status.Error(codes.Unavailable, "chosen")

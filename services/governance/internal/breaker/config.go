@@ -12,6 +12,10 @@ import (
 type Config struct {
 	// FailureRatio is the share of finished calls in the window that failed, from which on the breaker opens. Default: 0.25.
 	FailureRatio float64
+	// SlowCallRatio is the share of finished calls in the window that took longer than SlowCallDuration, from which on the breaker opens, whether they
+	// failed or not. Default: 0, so that slow calls never open it.
+	SlowCallRatio    float64
+	SlowCallDuration time.Duration
 	// MinCalls is the number of finished calls in the window below which the breaker never opens. Default: 20.
 	MinCalls uint32
 	// Window is the length of the rolling window, which has ten buckets. Default: 10s.
@@ -47,6 +51,10 @@ func (c Config) WithPolicy(p *policyv1.Breaker) Config {
 		return c
 	}
 	c.FailureRatio = cmp.Or(p.GetFailureRatio(), c.FailureRatio)
+	if p.SlowCallRatio != nil {
+		c.SlowCallRatio = p.GetSlowCallRatio()
+	}
+	c.SlowCallDuration = cmp.Or(p.GetSlowCallDuration().AsDuration(), c.SlowCallDuration)
 	c.MinCalls = cmp.Or(p.GetMinCalls(), c.MinCalls)
 	c.Window = cmp.Or(p.GetWindow().AsDuration(), c.Window)
 	c.Open = cmp.Or(p.GetOpen().AsDuration(), c.Open)

@@ -238,7 +238,7 @@ func (e *Endpoint) count(ok bool) (class, reason string) {
 	cfg := e.set.cfg.Load()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.recent.Add(e.set.now(), ok)
+	e.recent.Add(e.set.now(), window.Outcome{Failed: !ok})
 	if ok {
 		e.row = 0
 		return "", ""

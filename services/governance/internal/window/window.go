@@ -13,11 +13,14 @@ type Window struct {
 	// newest is the number of the newest bucket, counted from time 0.
 	newest  int64
 	buckets [Buckets]outcomes
-	// OK and Failed are the sums of all buckets.
-	OK, Failed uint32
+	// OK and Failed are the sums of all buckets, and Slow is how many of both were slow.
+	OK, Failed, Slow uint32
 }
 
-type outcomes struct{ ok, failed uint32 }
+type outcomes struct{ ok, failed, slow uint32 }
+
+// Outcome is what is counted of one call. The zero Outcome is a fast success.
+type Outcome struct{ Failed, Slow bool }
 
 // Advance drops buckets that are too old. A clock that went back has no effect.
 func (w *Window) Advance(now time.Duration) {
@@ -29,31 +32,48 @@ func (w *Window) Advance(now time.Duration) {
 		old := &w.buckets[n%Buckets]
 		w.OK -= old.ok
 		w.Failed -= old.failed
+		w.Slow -= old.slow
 		*old = outcomes{}
 	}
 	w.newest = number
 }
 
 // Add counts an outcome, and returns the number of its bucket.
-func (w *Window) Add(now time.Duration, ok bool) (bucket int64) {
+func (w *Window) Add(now time.Duration, o Outcome) (bucket int64) {
 	w.Advance(now)
 	b := &w.buckets[w.newest%Buckets]
-	if ok {
-		b.ok++
-		w.OK++
-	} else {
+	if o.Failed {
 		b.failed++
 		w.Failed++
+	} else {
+		b.ok++
+		w.OK++
+	}
+	if o.Slow {
+		b.slow++
+		w.Slow++
 	}
 	return w.newest
 }
 
-// Forgive takes a failure out of a bucket, if that is still in the window.
-func (w *Window) Forgive(now time.Duration, bucket int64) {
+// Forgive takes an outcome out of a bucket, if that is still in the window.
+func (w *Window) Forgive(now time.Duration, bucket int64, o Outcome) {
 	w.Advance(now)
-	if b := &w.buckets[bucket%Buckets]; bucket > w.newest-Buckets && bucket <= w.newest && b.failed > 0 {
+	if bucket <= w.newest-Buckets || bucket > w.newest {
+		return
+	}
+	b := &w.buckets[bucket%Buckets]
+	switch {
+	case o.Failed && b.failed > 0:
 		b.failed--
 		w.Failed--
+	case !o.Failed && b.ok > 0:
+		b.ok--
+		w.OK--
+	}
+	if o.Slow && b.slow > 0 {
+		b.slow--
+		w.Slow--
 	}
 }
 
@@ -74,7 +94,9 @@ func (w *Window) Resize(now, span time.Duration) {
 		from, to := old.buckets[n%Buckets], &w.buckets[number%Buckets]
 		to.ok += from.ok
 		to.failed += from.failed
+		to.slow += from.slow
 		w.OK += from.ok
 		w.Failed += from.failed
+		w.Slow += from.slow
 	}
 }

@@ -223,6 +223,12 @@ func (c *checker) clientRule(at string, m *policyv1.ClientRule) {
 	if v := m.GetHedge(); v != nil {
 		c.hedge(at+"hedge.", v)
 	}
+	if v := m.GetClassify(); v != nil {
+		c.classify(at+"classify.", v)
+	}
+	if v := m.GetThrottle(); v != nil {
+		c.throttle(at+"throttle.", v)
+	}
 }
 
 func (c *checker) clientDeadline(at string, m *policyv1.ClientDeadline) {
@@ -245,6 +251,15 @@ func (c *checker) clientDeadline(at string, m *policyv1.ClientDeadline) {
 }
 
 func (c *checker) breaker(at string, m *policyv1.Breaker) {
+	if !((!(m.GetOpen() != nil) || !(m.GetMaxOpen() != nil)) || m.GetMaxOpen().AsDuration() >= m.GetOpen().AsDuration()) {
+		c.add(at+"maxOpen", "max_open.open", "must be at least open", "")
+	}
+	if !(m.GetSlowCallRatio() == 0 || m.GetSlowCallDuration() != nil) {
+		c.add(at+"slowCallDuration", "slow_call_duration.required", "is missing, and slowCallRatio needs it", "200ms")
+	}
+	if !(m.SlowCallRatio != nil || !(m.GetSlowCallDuration() != nil)) {
+		c.add(at+"slowCallRatio", "slow_call_ratio.required", "is missing, and slowCallDuration has no effect without it", "0.5")
+	}
 	if m.FailureRatio != nil {
 		if !(m.GetFailureRatio() > 0 && m.GetFailureRatio() <= 1) {
 			c.add(at+"failureRatio", "double.gt_lte", "must be above 0 and at most 1", "")
@@ -273,6 +288,16 @@ func (c *checker) breaker(at string, m *policyv1.Breaker) {
 	if v := m.GetMaxOpen(); v != nil {
 		if !(v.AsDuration() >= time.Duration(1000000) && v.AsDuration() <= time.Duration(31536000000000000)) {
 			c.add(at+"maxOpen", "duration.gte_lte", "must be from 1ms to 8760h", "")
+		}
+	}
+	if m.SlowCallRatio != nil {
+		if !(m.GetSlowCallRatio() >= 0 && m.GetSlowCallRatio() <= 1) {
+			c.add(at+"slowCallRatio", "double.gte_lte", "must be from 0 to 1", "0.5")
+		}
+	}
+	if v := m.GetSlowCallDuration(); v != nil {
+		if !(v.AsDuration() >= time.Duration(1000000) && v.AsDuration() <= time.Duration(31536000000000000)) {
+			c.add(at+"slowCallDuration", "duration.gte_lte", "must be from 1ms to 8760h", "200ms")
 		}
 	}
 }
@@ -329,6 +354,73 @@ func (c *checker) hedge(at string, m *policyv1.Hedge) {
 	if m.MaxAttempts != nil {
 		if !(m.GetMaxAttempts() >= 1 && m.GetMaxAttempts() <= 5) {
 			c.add(at+"maxAttempts", "uint32.gte_lte", "must be from 1 to 5", "")
+		}
+	}
+}
+
+func (c *checker) classify(at string, m *policyv1.Classify) {
+	if !(!slices.ContainsFunc(m.GetFailures(), func(c string) bool {
+		return !(!(slices.Contains(m.GetSuccesses(), c)) && !(slices.Contains(m.GetIgnored(), c)))
+	})) {
+		c.add(at+"failures", "failures.others", "cannot have a code that is in successes or ignored, too", "")
+	}
+	if !(!slices.ContainsFunc(m.GetSuccesses(), func(c string) bool { return !(!(slices.Contains(m.GetIgnored(), c))) })) {
+		c.add(at+"successes", "successes.ignored", "cannot have a code that is in ignored, too", "")
+	}
+	if len(m.GetFailures()) > 16 {
+		c.add(at+"failures", "repeated.max_items", "has more than 16 items", "")
+	}
+	if len(slices.Compact(slices.Sorted(slices.Values(m.GetFailures())))) < len(m.GetFailures()) {
+		c.add(at+"failures", "repeated.unique", "has an item twice", "")
+	}
+	for i, v := range m.GetFailures() {
+		if !slices.Contains([]string{"CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}, v) {
+			c.add(at+"failures["+strconv.Itoa(i)+"]", "string.in", fmt.Sprintf("%q is not CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, UNAUTHENTICATED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE or DATA_LOSS", v), "NOT_FOUND")
+		}
+	}
+	if len(m.GetSuccesses()) > 16 {
+		c.add(at+"successes", "repeated.max_items", "has more than 16 items", "")
+	}
+	if len(slices.Compact(slices.Sorted(slices.Values(m.GetSuccesses())))) < len(m.GetSuccesses()) {
+		c.add(at+"successes", "repeated.unique", "has an item twice", "")
+	}
+	for i, v := range m.GetSuccesses() {
+		if !slices.Contains([]string{"CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}, v) {
+			c.add(at+"successes["+strconv.Itoa(i)+"]", "string.in", fmt.Sprintf("%q is not CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, UNAUTHENTICATED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE or DATA_LOSS", v), "NOT_FOUND")
+		}
+	}
+	if len(m.GetIgnored()) > 16 {
+		c.add(at+"ignored", "repeated.max_items", "has more than 16 items", "")
+	}
+	if len(slices.Compact(slices.Sorted(slices.Values(m.GetIgnored())))) < len(m.GetIgnored()) {
+		c.add(at+"ignored", "repeated.unique", "has an item twice", "")
+	}
+	for i, v := range m.GetIgnored() {
+		if !slices.Contains([]string{"CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}, v) {
+			c.add(at+"ignored["+strconv.Itoa(i)+"]", "string.in", fmt.Sprintf("%q is not CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, UNAUTHENTICATED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE or DATA_LOSS", v), "NOT_FOUND")
+		}
+	}
+}
+
+func (c *checker) throttle(at string, m *policyv1.Throttle) {
+	if m.FailureRatio != nil {
+		if !(m.GetFailureRatio() > 0 && m.GetFailureRatio() <= 0.99) {
+			c.add(at+"failureRatio", "double.gt_lte", "must be above 0 and at most 0.99", "")
+		}
+	}
+	if m.MinCalls != nil {
+		if !(m.GetMinCalls() >= 1) {
+			c.add(at+"minCalls", "uint32.gte", "must be at least 1", "")
+		}
+	}
+	if v := m.GetWindow(); v != nil {
+		if !(v.AsDuration() >= time.Duration(10000000) && v.AsDuration() <= time.Duration(31536000000000000)) {
+			c.add(at+"window", "duration.gte_lte", "must be from 10ms to 8760h", "")
+		}
+	}
+	if m.MaxRefusedRatio != nil {
+		if !(m.GetMaxRefusedRatio() > 0 && m.GetMaxRefusedRatio() <= 1) {
+			c.add(at+"maxRefusedRatio", "double.gt_lte", "must be above 0 and at most 1", "")
 		}
 	}
 }
@@ -463,6 +555,9 @@ func (c *checker) connection(at string, m *policyv1.Connection) {
 	if v := m.GetOutlierEjection(); v != nil {
 		c.outlierEjection(at+"outlierEjection.", v)
 	}
+	if v := m.GetSlowStart(); v != nil {
+		c.slowStart(at+"slowStart.", v)
+	}
 }
 
 func (c *checker) retryBudget(at string, m *policyv1.RetryBudget) {
@@ -535,6 +630,21 @@ func (c *checker) outlierEjection(at string, m *policyv1.OutlierEjection) {
 	if m.MaxEjectionPercent != nil {
 		if !(m.GetMaxEjectionPercent() >= 1 && m.GetMaxEjectionPercent() <= 100) {
 			c.add(at+"maxEjectionPercent", "uint32.gte_lte", "must be from 1 to 100", "")
+		}
+	}
+}
+
+func (c *checker) slowStart(at string, m *policyv1.SlowStart) {
+	if v := m.GetWindow(); v != nil {
+		if !(v.AsDuration() >= time.Duration(0) && v.AsDuration() <= time.Duration(31536000000000000)) {
+			c.add(at+"window", "duration.gte_lte", "must be from 0s to 8760h", "30s")
+		}
+	} else {
+		c.add(at+"window", "required", "is missing", "30s")
+	}
+	if m.MinPercent != nil {
+		if !(m.GetMinPercent() >= 1 && m.GetMinPercent() <= 100) {
+			c.add(at+"minPercent", "uint32.gte_lte", "must be from 1 to 100", "")
 		}
 	}
 }
