@@ -199,7 +199,8 @@ func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 			continue
 		}
 		s := r.policy.Spec
-		conn := &policyv1.Connection{Callee: callee, RetryBudget: s.GetRetryBudget(), OutlierEjection: s.GetOutlierEjection(), HealthCheck: s.GetHealthCheck(), Tuning: s.GetTuning()}
+		conn := &policyv1.Connection{Callee: callee, RetryBudget: s.GetRetryBudget(), OutlierEjection: s.GetOutlierEjection(), HealthCheck: s.GetHealthCheck(), Tuning: s.GetTuning(),
+			SlowStart: s.GetSlowStart()}
 		if s.GetLoadBalancing() != nil {
 			conn.LeastRequest = proto.Bool(s.GetLoadBalancing().GetAlgorithm() == policyv1.LoadBalancing_ALGORITHM_LEAST_REQUEST)
 		}

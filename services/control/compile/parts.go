@@ -24,11 +24,12 @@ const (
 // sides says where each field of a policy is enforced. A field that is missing here fails a test.
 var sides = map[protoreflect.Name][]Side{
 	"max_requests_per_second": {Server}, "shed": {Server}, "load_balancing": {Client}, "outlier_ejection": {Client}, "retry_budget": {Client},
-	"health_check": {Client}, "tuning": {Server, Client},
+	"health_check": {Client}, "slow_start": {Client}, "tuning": {Server, Client},
 
 	"rate": {Server}, "bulkhead": {Server}, "server_deadline": {Server}, "priority": {Server}, "shed_group": {Server}, "callers": {Server},
 	"caller_priority": {Server},
 	"deadline":        {Client}, "breaker": {Client}, "retry": {Client}, "hedge": {Client}, "fallback": {Client},
+	"classify": {Client}, "throttle": {Client},
 }
 
 func isOn(side Side, name protoreflect.Name) bool {
@@ -72,7 +73,7 @@ func serverRule(m *policyv1.MethodPolicy, pods int) *policyv1.ServerRule {
 
 func clientRule(m *policyv1.MethodPolicy, callee string) *policyv1.ClientRule {
 	return &policyv1.ClientRule{Callee: callee, Method: m.GetMethod(), Deadline: m.GetDeadline(), Breaker: m.GetBreaker(), Retry: m.GetRetry(),
-		Fallback: m.GetFallback(), Hedge: m.GetHedge()}
+		Fallback: m.GetFallback(), Hedge: m.GetHedge(), Classify: m.GetClassify(), Throttle: m.GetThrottle()}
 }
 
 // divided returns the share of one of several pods in a limit.

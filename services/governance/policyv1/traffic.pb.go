@@ -202,6 +202,8 @@ type TrafficPolicySpec struct {
 	RetryBudget *RetryBudget `protobuf:"bytes,7,opt,name=retry_budget,json=retryBudget,proto3" json:"retry_budget,omitempty"`
 	// Whether callers watch the health of replicas.
 	HealthCheck *HealthCheck `protobuf:"bytes,8,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
+	// How the share of a new replica grows.
+	SlowStart *SlowStart `protobuf:"bytes,10,opt,name=slow_start,json=slowStart,proto3" json:"slow_start,omitempty"`
 	// Compression, message size and connections of the callers and of the workload. A process reads it when it starts or connects.
 	Tuning        *Tuning `protobuf:"bytes,9,opt,name=tuning,proto3" json:"tuning,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -294,6 +296,13 @@ func (x *TrafficPolicySpec) GetHealthCheck() *HealthCheck {
 	return nil
 }
 
+func (x *TrafficPolicySpec) GetSlowStart() *SlowStart {
+	if x != nil {
+		return x.SlowStart
+	}
+	return nil
+}
+
 func (x *TrafficPolicySpec) GetTuning() *Tuning {
 	if x != nil {
 		return x.Tuning
@@ -375,7 +384,11 @@ type MethodPolicy struct {
 	// Where calls are made: hedging.
 	Hedge *Hedge `protobuf:"bytes,11,opt,name=hedge,proto3" json:"hedge,omitempty"`
 	// Where calls are made: the fallback of the program.
-	Fallback      *Fallback `protobuf:"bytes,12,opt,name=fallback,proto3" json:"fallback,omitempty"`
+	Fallback *Fallback `protobuf:"bytes,12,opt,name=fallback,proto3" json:"fallback,omitempty"`
+	// Where calls are made: which codes are failures.
+	Classify *Classify `protobuf:"bytes,14,opt,name=classify,proto3" json:"classify,omitempty"`
+	// Where calls are made: refusing a share of the calls while many fail.
+	Throttle      *Throttle `protobuf:"bytes,15,opt,name=throttle,proto3" json:"throttle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -497,6 +510,20 @@ func (x *MethodPolicy) GetHedge() *Hedge {
 func (x *MethodPolicy) GetFallback() *Fallback {
 	if x != nil {
 		return x.Fallback
+	}
+	return nil
+}
+
+func (x *MethodPolicy) GetClassify() *Classify {
+	if x != nil {
+		return x.Classify
+	}
+	return nil
+}
+
+func (x *MethodPolicy) GetThrottle() *Throttle {
+	if x != nil {
+		return x.Throttle
 	}
 	return nil
 }
@@ -848,7 +875,7 @@ var File_policy_v1_traffic_proto protoreflect.FileDescriptor
 
 const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\n" +
-	"\x17policy/v1/traffic.proto\x12\tpolicy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16policy/v1/policy.proto\x1a\x15policy/v1/rules.proto\"\xd0\x04\n" +
+	"\x17policy/v1/traffic.proto\x12\tpolicy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16policy/v1/policy.proto\x1a\x15policy/v1/rules.proto\"\x85\x05\n" +
 	"\x11TrafficPolicySpec\x12?\n" +
 	"\bselector\x18\x01 \x01(\v2\x1b.policy.v1.WorkloadSelectorB\x06\xbaH\x03\xc8\x01\x01R\bselector\x12S\n" +
 	"\x17max_requests_per_second\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00e\xcd\xcdA)\x8d\xed\xb5\xa0\xf7ư>H\x00R\x14maxRequestsPerSecond\x88\x01\x01\x12;\n" +
@@ -857,14 +884,17 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\x0eload_balancing\x18\x05 \x01(\v2\x18.policy.v1.LoadBalancingR\rloadBalancing\x12E\n" +
 	"\x10outlier_ejection\x18\x06 \x01(\v2\x1a.policy.v1.OutlierEjectionR\x0foutlierEjection\x129\n" +
 	"\fretry_budget\x18\a \x01(\v2\x16.policy.v1.RetryBudgetR\vretryBudget\x129\n" +
-	"\fhealth_check\x18\b \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\x12)\n" +
+	"\fhealth_check\x18\b \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\x123\n" +
+	"\n" +
+	"slow_start\x18\n" +
+	" \x01(\v2\x14.policy.v1.SlowStartR\tslowStart\x12)\n" +
 	"\x06tuning\x18\t \x01(\v2\x11.policy.v1.TuningR\x06tuningB\x1a\n" +
 	"\x18_max_requests_per_second\"\xbe\x01\n" +
 	"\x10WorkloadSelector\x12j\n" +
 	"\fmatch_labels\x18\x01 \x03(\v2,.policy.v1.WorkloadSelector.MatchLabelsEntryB\x19\xbaH\x16\x9a\x01\x13\b\x01\x10\x10\"\ar\x05\x10\x01\x18\xbd\x02*\x04r\x02\x18?R\vmatchLabels\x1a>\n" +
 	"\x10MatchLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb2\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x94\x06\n" +
 	"\fMethodPolicy\x12C\n" +
 	"\x06method\x18\x01 \x01(\tB+\xbaH(r&\x88\xea0\x01\x90\xea0\x01\x18\x80\x04\x92\x02\x18user.v1.UserService/Get*R\x06method\x12,\n" +
 	"\x04rate\x18\x02 \x01(\v2\x18.policy.v1.WorkloadRatesR\x04rate\x12/\n" +
@@ -880,7 +910,9 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\x05retry\x18\n" +
 	" \x01(\v2\x10.policy.v1.RetryR\x05retry\x12&\n" +
 	"\x05hedge\x18\v \x01(\v2\x10.policy.v1.HedgeR\x05hedge\x12/\n" +
-	"\bfallback\x18\f \x01(\v2\x13.policy.v1.FallbackR\bfallback\"J\n" +
+	"\bfallback\x18\f \x01(\v2\x13.policy.v1.FallbackR\bfallback\x12/\n" +
+	"\bclassify\x18\x0e \x01(\v2\x13.policy.v1.ClassifyR\bclassify\x12/\n" +
+	"\bthrottle\x18\x0f \x01(\v2\x13.policy.v1.ThrottleR\bthrottle\"J\n" +
 	"\rWorkloadRates\x129\n" +
 	"\x06limits\x18\x01 \x03(\v2\x17.policy.v1.WorkloadRateB\b\xbaH\x05\x92\x01\x02\x10\x10R\x06limits\"x\n" +
 	"\fWorkloadRate\x124\n" +
@@ -956,23 +988,26 @@ var file_policy_v1_traffic_proto_goTypes = []any{
 	(*OutlierEjection)(nil),      // 13: policy.v1.OutlierEjection
 	(*RetryBudget)(nil),          // 14: policy.v1.RetryBudget
 	(*HealthCheck)(nil),          // 15: policy.v1.HealthCheck
-	(*Tuning)(nil),               // 16: policy.v1.Tuning
-	(*Bulkhead)(nil),             // 17: policy.v1.Bulkhead
-	(*ServerDeadline)(nil),       // 18: policy.v1.ServerDeadline
-	(Priority)(0),                // 19: policy.v1.Priority
-	(*Callers)(nil),              // 20: policy.v1.Callers
-	(*CallerPriority)(nil),       // 21: policy.v1.CallerPriority
-	(*ClientDeadline)(nil),       // 22: policy.v1.ClientDeadline
-	(*Breaker)(nil),              // 23: policy.v1.Breaker
-	(*Retry)(nil),                // 24: policy.v1.Retry
-	(*Hedge)(nil),                // 25: policy.v1.Hedge
-	(*Fallback)(nil),             // 26: policy.v1.Fallback
-	(*RateLimit)(nil),            // 27: policy.v1.RateLimit
-	(*Delay)(nil),                // 28: policy.v1.Delay
-	(*Abort)(nil),                // 29: policy.v1.Abort
-	(*Hang)(nil),                 // 30: policy.v1.Hang
-	(*Cut)(nil),                  // 31: policy.v1.Cut
-	(*durationpb.Duration)(nil),  // 32: google.protobuf.Duration
+	(*SlowStart)(nil),            // 16: policy.v1.SlowStart
+	(*Tuning)(nil),               // 17: policy.v1.Tuning
+	(*Bulkhead)(nil),             // 18: policy.v1.Bulkhead
+	(*ServerDeadline)(nil),       // 19: policy.v1.ServerDeadline
+	(Priority)(0),                // 20: policy.v1.Priority
+	(*Callers)(nil),              // 21: policy.v1.Callers
+	(*CallerPriority)(nil),       // 22: policy.v1.CallerPriority
+	(*ClientDeadline)(nil),       // 23: policy.v1.ClientDeadline
+	(*Breaker)(nil),              // 24: policy.v1.Breaker
+	(*Retry)(nil),                // 25: policy.v1.Retry
+	(*Hedge)(nil),                // 26: policy.v1.Hedge
+	(*Fallback)(nil),             // 27: policy.v1.Fallback
+	(*Classify)(nil),             // 28: policy.v1.Classify
+	(*Throttle)(nil),             // 29: policy.v1.Throttle
+	(*RateLimit)(nil),            // 30: policy.v1.RateLimit
+	(*Delay)(nil),                // 31: policy.v1.Delay
+	(*Abort)(nil),                // 32: policy.v1.Abort
+	(*Hang)(nil),                 // 33: policy.v1.Hang
+	(*Cut)(nil),                  // 34: policy.v1.Cut
+	(*durationpb.Duration)(nil),  // 35: google.protobuf.Duration
 }
 var file_policy_v1_traffic_proto_depIdxs = []int32{
 	4,  // 0: policy.v1.TrafficPolicySpec.selector:type_name -> policy.v1.WorkloadSelector
@@ -982,36 +1017,39 @@ var file_policy_v1_traffic_proto_depIdxs = []int32{
 	13, // 4: policy.v1.TrafficPolicySpec.outlier_ejection:type_name -> policy.v1.OutlierEjection
 	14, // 5: policy.v1.TrafficPolicySpec.retry_budget:type_name -> policy.v1.RetryBudget
 	15, // 6: policy.v1.TrafficPolicySpec.health_check:type_name -> policy.v1.HealthCheck
-	16, // 7: policy.v1.TrafficPolicySpec.tuning:type_name -> policy.v1.Tuning
-	10, // 8: policy.v1.WorkloadSelector.match_labels:type_name -> policy.v1.WorkloadSelector.MatchLabelsEntry
-	6,  // 9: policy.v1.MethodPolicy.rate:type_name -> policy.v1.WorkloadRates
-	17, // 10: policy.v1.MethodPolicy.bulkhead:type_name -> policy.v1.Bulkhead
-	18, // 11: policy.v1.MethodPolicy.server_deadline:type_name -> policy.v1.ServerDeadline
-	19, // 12: policy.v1.MethodPolicy.priority:type_name -> policy.v1.Priority
-	20, // 13: policy.v1.MethodPolicy.callers:type_name -> policy.v1.Callers
-	21, // 14: policy.v1.MethodPolicy.caller_priority:type_name -> policy.v1.CallerPriority
-	22, // 15: policy.v1.MethodPolicy.deadline:type_name -> policy.v1.ClientDeadline
-	23, // 16: policy.v1.MethodPolicy.breaker:type_name -> policy.v1.Breaker
-	24, // 17: policy.v1.MethodPolicy.retry:type_name -> policy.v1.Retry
-	25, // 18: policy.v1.MethodPolicy.hedge:type_name -> policy.v1.Hedge
-	26, // 19: policy.v1.MethodPolicy.fallback:type_name -> policy.v1.Fallback
-	7,  // 20: policy.v1.WorkloadRates.limits:type_name -> policy.v1.WorkloadRate
-	0,  // 21: policy.v1.WorkloadRate.scope:type_name -> policy.v1.RateScope
-	27, // 22: policy.v1.WorkloadRate.limit:type_name -> policy.v1.RateLimit
-	2,  // 23: policy.v1.LoadBalancing.algorithm:type_name -> policy.v1.LoadBalancing.Algorithm
-	4,  // 24: policy.v1.FaultSpec.selector:type_name -> policy.v1.WorkloadSelector
-	1,  // 25: policy.v1.FaultSpec.side:type_name -> policy.v1.FaultSide
-	11, // 26: policy.v1.FaultSpec.metadata:type_name -> policy.v1.FaultSpec.MetadataEntry
-	28, // 27: policy.v1.FaultSpec.delay:type_name -> policy.v1.Delay
-	29, // 28: policy.v1.FaultSpec.abort:type_name -> policy.v1.Abort
-	30, // 29: policy.v1.FaultSpec.hang:type_name -> policy.v1.Hang
-	31, // 30: policy.v1.FaultSpec.cut:type_name -> policy.v1.Cut
-	32, // 31: policy.v1.FaultSpec.duration:type_name -> google.protobuf.Duration
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	16, // 7: policy.v1.TrafficPolicySpec.slow_start:type_name -> policy.v1.SlowStart
+	17, // 8: policy.v1.TrafficPolicySpec.tuning:type_name -> policy.v1.Tuning
+	10, // 9: policy.v1.WorkloadSelector.match_labels:type_name -> policy.v1.WorkloadSelector.MatchLabelsEntry
+	6,  // 10: policy.v1.MethodPolicy.rate:type_name -> policy.v1.WorkloadRates
+	18, // 11: policy.v1.MethodPolicy.bulkhead:type_name -> policy.v1.Bulkhead
+	19, // 12: policy.v1.MethodPolicy.server_deadline:type_name -> policy.v1.ServerDeadline
+	20, // 13: policy.v1.MethodPolicy.priority:type_name -> policy.v1.Priority
+	21, // 14: policy.v1.MethodPolicy.callers:type_name -> policy.v1.Callers
+	22, // 15: policy.v1.MethodPolicy.caller_priority:type_name -> policy.v1.CallerPriority
+	23, // 16: policy.v1.MethodPolicy.deadline:type_name -> policy.v1.ClientDeadline
+	24, // 17: policy.v1.MethodPolicy.breaker:type_name -> policy.v1.Breaker
+	25, // 18: policy.v1.MethodPolicy.retry:type_name -> policy.v1.Retry
+	26, // 19: policy.v1.MethodPolicy.hedge:type_name -> policy.v1.Hedge
+	27, // 20: policy.v1.MethodPolicy.fallback:type_name -> policy.v1.Fallback
+	28, // 21: policy.v1.MethodPolicy.classify:type_name -> policy.v1.Classify
+	29, // 22: policy.v1.MethodPolicy.throttle:type_name -> policy.v1.Throttle
+	7,  // 23: policy.v1.WorkloadRates.limits:type_name -> policy.v1.WorkloadRate
+	0,  // 24: policy.v1.WorkloadRate.scope:type_name -> policy.v1.RateScope
+	30, // 25: policy.v1.WorkloadRate.limit:type_name -> policy.v1.RateLimit
+	2,  // 26: policy.v1.LoadBalancing.algorithm:type_name -> policy.v1.LoadBalancing.Algorithm
+	4,  // 27: policy.v1.FaultSpec.selector:type_name -> policy.v1.WorkloadSelector
+	1,  // 28: policy.v1.FaultSpec.side:type_name -> policy.v1.FaultSide
+	11, // 29: policy.v1.FaultSpec.metadata:type_name -> policy.v1.FaultSpec.MetadataEntry
+	31, // 30: policy.v1.FaultSpec.delay:type_name -> policy.v1.Delay
+	32, // 31: policy.v1.FaultSpec.abort:type_name -> policy.v1.Abort
+	33, // 32: policy.v1.FaultSpec.hang:type_name -> policy.v1.Hang
+	34, // 33: policy.v1.FaultSpec.cut:type_name -> policy.v1.Cut
+	35, // 34: policy.v1.FaultSpec.duration:type_name -> google.protobuf.Duration
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_traffic_proto_init() }

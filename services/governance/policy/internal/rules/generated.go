@@ -685,6 +685,9 @@ func (c *checker) trafficPolicySpec(at string, m *policyv1.TrafficPolicySpec) {
 	if v := m.GetRetryBudget(); v != nil {
 		c.retryBudget(at+"retryBudget.", v)
 	}
+	if v := m.GetSlowStart(); v != nil {
+		c.slowStart(at+"slowStart.", v)
+	}
 	if v := m.GetTuning(); v != nil {
 		c.tuning(at+"tuning.", v)
 	}
@@ -749,6 +752,12 @@ func (c *checker) methodPolicy(at string, m *policyv1.MethodPolicy) {
 	}
 	if v := m.GetHedge(); v != nil {
 		c.hedge(at+"hedge.", v)
+	}
+	if v := m.GetClassify(); v != nil {
+		c.classify(at+"classify.", v)
+	}
+	if v := m.GetThrottle(); v != nil {
+		c.throttle(at+"throttle.", v)
 	}
 }
 
