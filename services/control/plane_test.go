@@ -46,7 +46,7 @@ type running struct {
 }
 
 // run starts a program in plaintext and waits until it serves.
-func run(t *testing.T, cfg governance.Config, register func(context.Context, *governance.Process, *grpc.Server) error) running {
+func run(t testing.TB, cfg governance.Config, register func(context.Context, *governance.Process, *grpc.Server) error) running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	up, ended := make(chan governance.Addresses, 1), make(chan error, 1)
@@ -83,7 +83,7 @@ func run(t *testing.T, cfg governance.Config, register func(context.Context, *go
 }
 
 // startPlane starts a control plane at an address; "" chooses one.
-func startPlane(t *testing.T, address string) (*Plane, running) {
+func startPlane(t testing.TB, address string) (*Plane, running) {
 	t.Helper()
 	var plane *Plane
 	r := run(t, governance.Config{Service: "control", ListenAddr: address}, func(ctx context.Context, p *governance.Process, s *grpc.Server) error {
@@ -122,10 +122,15 @@ func podNamed(name string) compile.Pod {
 	return compile.Pod{Namespace: "shop", Name: name, Account: "users", Labels: map[string]string{compile.ServiceLabel: "users"}, Ready: true, Created: time.Unix(1, 0)}
 }
 
-func policyOf(t *testing.T, name, text string) compile.TrafficPolicy {
+func policyOf(t testing.TB, name, text string) compile.TrafficPolicy {
+	t.Helper()
+	return policyOfService(t, name, "users", text)
+}
+
+func policyOfService(t testing.TB, name, service, text string) compile.TrafficPolicy {
 	t.Helper()
 	spec := &policyv1.TrafficPolicySpec{}
-	if _, err := policy.Decode([]byte("selector: {matchLabels: {app.kubernetes.io/name: users}}\n"+text), spec); err != nil {
+	if _, err := policy.Decode([]byte("selector: {matchLabels: {app.kubernetes.io/name: "+service+"}}\n"+text), spec); err != nil {
 		t.Fatal(err)
 	}
 	return compile.TrafficPolicy{Object: compile.Object{Kind: compile.KindTrafficPolicy, Namespace: "shop", Name: name, UID: name, Generation: 1, Created: time.Unix(1, 0)}, Spec: spec}
@@ -141,7 +146,7 @@ func faultOf(t *testing.T, name, text string) compile.Fault {
 }
 
 // soon waits until a condition is true.
-func soon(t *testing.T, what string, condition func() bool) {
+func soon(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
 	tick := time.NewTicker(5 * time.Millisecond)

@@ -48,26 +48,48 @@ type Process struct {
 // Compiler compiles one World. It is not safe for concurrent use.
 type Compiler struct {
 	world World
-	// policies and pods are those of each namespace, pods from the oldest.
-	policies map[string][]*TrafficPolicy
+	// policies has the policies by one label of their selectors, so that those of a pod are found without a look at all of them.
+	policies map[label][]*TrafficPolicy
+	// pods are those of each namespace, and services those of each service in it, from the oldest.
 	pods     map[string][]Pod
+	services map[string]map[string][]Pod
 	faults   map[string][]Fault
 	// clients has what was compiled for the callers of a service, by namespace/service. It is the same for all of them.
 	clients map[string]Compiled
+	// ready has the number of ready pods of a service that a policy selects.
+	ready map[selection]int
+}
+
+// label is a label of a selector or a pod.
+type label struct{ namespace, key, value string }
+
+// selection is a policy and a service.
+type selection struct {
+	policy  *TrafficPolicy
+	service string
 }
 
 // New prepares the compilation of a world.
 func New(w World) *Compiler {
-	c := &Compiler{world: w, policies: map[string][]*TrafficPolicy{}, pods: map[string][]Pod{}, faults: map[string][]Fault{}, clients: map[string]Compiled{}}
+	c := &Compiler{world: w, policies: map[label][]*TrafficPolicy{}, pods: map[string][]Pod{}, services: map[string]map[string][]Pod{},
+		faults: map[string][]Fault{}, clients: map[string]Compiled{}, ready: map[selection]int{}}
 	for i := range w.Policies {
 		p := &w.Policies[i]
-		c.policies[p.Namespace] = append(c.policies[p.Namespace], p)
+		if labels := p.Spec.GetSelector().GetMatchLabels(); len(labels) > 0 {
+			key := slices.Min(slices.Collect(maps.Keys(labels)))
+			at := label{p.Namespace, key, labels[key]}
+			c.policies[at] = append(c.policies[at], p)
+		}
 	}
 	for _, p := range w.Pods {
 		c.pods[p.Namespace] = append(c.pods[p.Namespace], p)
 	}
-	for _, all := range c.pods {
+	for namespace, all := range c.pods {
 		byAge(all)
+		c.services[namespace] = map[string][]Pod{}
+		for _, p := range all {
+			c.services[namespace][p.Service()] = append(c.services[namespace][p.Service()], p)
+		}
 	}
 	for _, f := range w.Faults {
 		if !f.Over(w.Now) {
@@ -77,15 +99,27 @@ func New(w World) *Compiler {
 	return c
 }
 
+// selecting returns the policies that select a pod, in an order that depends on nothing else.
+func (c *Compiler) selecting(pod Pod) (selected []*TrafficPolicy) {
+	for _, key := range slices.Sorted(maps.Keys(pod.Labels)) {
+		for _, p := range c.policies[label{pod.Namespace, key, pod.Labels[key]}] {
+			if pod.Selected(p.Object, p.Spec.GetSelector()) {
+				selected = append(selected, p)
+			}
+		}
+	}
+	return selected
+}
+
 // For returns what a process must enforce. Its pod need not be in the world: one that the world does not have yet gets what its labels select.
 func (c *Compiler) For(process Process) Compiled {
 	out := Compiled{Policy: &policyv1.EffectivePolicy{}}
 	c.server(process.Pod, &out)
 	callees := process.Callees
 	if callees == nil {
-		callees = c.services(process.Namespace)
+		callees = slices.Collect(maps.Keys(c.services[process.Namespace]))
 	}
-	for _, callee := range slices.Sorted(slices.Values(callees)) {
+	for _, callee := range slices.Compact(slices.Sorted(slices.Values(callees))) {
 		part := c.client(process.Namespace, callee)
 		out.Policy.Client = append(out.Policy.Client, part.Policy.GetClient()...)
 		out.Policy.Connections = append(out.Policy.Connections, part.Policy.GetConnections()...)
@@ -98,12 +132,7 @@ func (c *Compiler) For(process Process) Compiled {
 
 // server adds what concerns the calls that the pod receives.
 func (c *Compiler) server(pod Pod, out *Compiled) {
-	var selected []*TrafficPolicy
-	for _, p := range c.policies[pod.Namespace] {
-		if pod.Selected(p.Object, p.Spec.GetSelector()) {
-			selected = append(selected, p)
-		}
-	}
+	selected := c.selecting(pod)
 	for _, r := range rulesOf(selected) {
 		if parts := partsOf(r.method, Server); len(parts) > 0 {
 			out.Policy.Server = append(out.Policy.Server, serverRule(r.method, c.sharing(r.policy, pod)))
@@ -132,22 +161,22 @@ const readAtStart = "in force when the process starts or connects the next time"
 
 // sharing returns the number of pods among which the limits of a policy are divided: those of the same service that are ready, and this one.
 func (c *Compiler) sharing(p *TrafficPolicy, pod Pod) int {
-	n := 1
-	for _, other := range c.pods[pod.Namespace] {
-		if other.Name != pod.Name && other.Ready && other.Service() == pod.Service() && other.Selected(p.Object, p.Spec.GetSelector()) {
-			n++
+	at := selection{p, pod.Service()}
+	n, known := c.ready[at]
+	if !known {
+		for _, other := range c.services[pod.Namespace][pod.Service()] {
+			if other.Ready && other.Selected(p.Object, p.Spec.GetSelector()) {
+				n++
+			}
+		}
+		c.ready[at] = n
+	}
+	for _, other := range c.services[pod.Namespace][pod.Service()] {
+		if other.Name == pod.Name && other.Ready {
+			return n
 		}
 	}
-	return n
-}
-
-// services returns the services of a namespace.
-func (c *Compiler) services(namespace string) []string {
-	names := map[string]bool{}
-	for _, p := range c.pods[namespace] {
-		names[p.Service()] = true
-	}
-	return slices.Sorted(maps.Keys(names))
+	return n + 1
 }
 
 // somePods says that a policy selects only some pods of a service.
@@ -165,26 +194,20 @@ func (c *Compiler) client(namespace, callee string) Compiled {
 }
 
 func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
+	pods := c.services[namespace][callee]
+	matching := map[*TrafficPolicy]int{}
 	var selected []*TrafficPolicy
-	partly := map[*TrafficPolicy]string{}
-	var pods []Pod
-	for _, pod := range c.pods[namespace] {
-		if pod.Service() == callee {
-			pods = append(pods, pod)
+	for _, pod := range pods {
+		for _, p := range c.selecting(pod) {
+			if matching[p]++; matching[p] == 1 {
+				selected = append(selected, p)
+			}
 		}
 	}
-	for _, p := range c.policies[namespace] {
-		matching := 0
-		for _, pod := range pods {
-			if pod.Selected(p.Object, p.Spec.GetSelector()) {
-				matching++
-			}
-		}
-		if matching > 0 {
-			selected = append(selected, p)
-			if matching < len(pods) {
-				partly[p] = somePods
-			}
+	partly := map[*TrafficPolicy]string{}
+	for _, p := range selected {
+		if matching[p] < len(pods) {
+			partly[p] = somePods
 		}
 	}
 	for _, r := range rulesOf(selected) {
