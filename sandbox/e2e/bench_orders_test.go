@@ -58,7 +58,7 @@ func BenchmarkCreateOrder(b *testing.B) {
 		b.ReportMetric((selling[r]-atRest[r])/ordersRate*1e6, r+"-µs/order")
 	}
 	b.ReportMetric(0, "ns/op")
-	writeOrdersTable(b, fmt.Sprintf("| confirmed | p50 | p99 |\n|---|---|---|\n| %d of %d | %.1f ms | %.1f ms |\n\n", last.GetOk(), last.GetIntended(),
+	writeTable(b, "../../services/README.md", "<!-- orders: printed by task bench:orders -->\n", "<!-- end of orders -->", fmt.Sprintf("| confirmed | p50 | p99 |\n|---|---|---|\n| %d of %d | %.1f ms | %.1f ms |\n\n", last.GetOk(), last.GetIntended(),
 		float64(latency.ValueAtQuantile(50))/1e3, float64(latency.ValueAtQuantile(99))/1e3)+processorTable(releases, selling, atRest))
 }
 
@@ -72,10 +72,9 @@ func processorTable(releases []string, selling, atRest map[string]float64) strin
 	return table + fmt.Sprintf("| all | %.2f ms |\n", sum)
 }
 
-// writeOrdersTable writes a table into services/README.md.
-func writeOrdersTable(b *testing.B, table string) {
+// writeTable writes a table into a page, between two marks.
+func writeTable(b *testing.B, page, begin, end, table string) {
 	b.Helper()
-	const page, begin, end = "../../services/README.md", "<!-- orders: printed by task bench:orders -->\n", "<!-- end of orders -->"
 	text, err := os.ReadFile(page)
 	if err != nil {
 		b.Fatal(err)

@@ -52,7 +52,7 @@ func ofUserservice(more string) string {
 }
 
 // answeredIn returns how many calls of the loads were answered between two readings that are at least a time apart, and their rate.
-func answeredIn(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorClient, window time.Duration, names ...string) float64 {
+func answeredIn(ctx context.Context, t testing.TB, loads loadgenv1.LoadGeneratorClient, window time.Duration, names ...string) float64 {
 	t.Helper()
 	read := func() (n int64, at time.Time) {
 		for _, name := range names {
@@ -210,7 +210,7 @@ func TestPolicy_BadValues(t *testing.T) {
 	})
 }
 
-func object(t *testing.T, kind, name, spec string) *unstructured.Unstructured {
+func object(t testing.TB, kind, name, spec string) *unstructured.Unstructured {
 	t.Helper()
 	u := &unstructured.Unstructured{}
 	text := fmt.Sprintf(`{"apiVersion":%q,"kind":%q,"metadata":{"name":%q},"spec":%s}`, api.GroupVersion.String(), kind, name, spec)

@@ -226,7 +226,7 @@ func restartsOf(ctx context.Context, t *testing.T, w kube.Workloads) (n int) {
 }
 
 // await waits until a condition is true.
-func await(ctx context.Context, t *testing.T, what string, holds func(context.Context) (bool, error)) {
+func await(ctx context.Context, t testing.TB, what string, holds func(context.Context) (bool, error)) {
 	t.Helper()
 	if err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, holds); err != nil {
 		t.Fatalf("never came true: %s: %v", what, err)

@@ -1,0 +1,198 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
+	"github.com/grpc-sandbox/sandbox/services/control/api"
+	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
+	"github.com/grpc-sandbox/sandbox/services/control/telemetryv1"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+)
+
+const (
+	// benchPods is the number of pods that acknowledge a change, benchChanges the number of changes.
+	benchPods    = 20
+	benchChanges = 200
+	// benchRate is the load during the measurements, in calls per second.
+	benchRate = 300
+)
+
+// BenchmarkControl measures, on the cluster of the tests: the time from the answer of the API server to a change until 20 pods have acknowledged it; the time
+// from an event in a process until a watcher on this machine has it; and how exactly the limit of a workload is kept.
+func BenchmarkControl(b *testing.B) {
+	ctx, c := b.Context(), open(b.Context(), b)
+	conn, err := c.Control(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	objects := objectsOf(ctx, b, c)
+	loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, b, c.Kube, "loadgen"))
+	defer func() {
+		fresh := context.WithoutCancel(ctx)
+		if err := objects.Delete(fresh, target.TrafficPolicy, "bench"); err != nil {
+			b.Error(err)
+		}
+		if err := c.Workloads.Scale(fresh, "userservice", 3); err != nil {
+			b.Error(err)
+		}
+	}()
+	var table string
+	for b.Loop() {
+		table = "| measured | p50 | p99 | limit of p99 |\n|---|---|---|---|\n"
+		scaleTo(ctx, b, c, benchPods)
+		startBenchLoad(ctx, b, loads, benchRate)
+		events := watchEvents(ctx, b, telemetryv1.NewEventsClient(conn))
+		pushed := pushes(ctx, b, c, controlv1.NewPoliciesClient(conn))
+		seen := events()
+		stopBenchLoad(ctx, b, loads)
+		table += row(b, fmt.Sprintf("a change, from the API server's answer until %d pods have acknowledged it, over %d changes", benchPods, benchChanges), "push", pushed, time.Second)
+		table += row(b, fmt.Sprintf("an event, from its time in the process until a watcher on the host has it, under %d calls/s, over %d events", benchRate, len(seen)), "event", seen, 250*time.Millisecond)
+		scaleTo(ctx, b, c, 3)
+		table += "\n" + deviation(ctx, b, objects, loads)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.Log("\n" + table)
+	writeTable(b, "../../services/control/README.md", "<!-- control: printed by task bench:control -->\n", "<!-- end of control -->", table)
+}
+
+func scaleTo(ctx context.Context, b *testing.B, c *live.Cluster, replicas int) {
+	b.Helper()
+	if err := c.Workloads.Scale(ctx, "userservice", replicas); err != nil {
+		b.Fatal(err)
+	}
+	await(ctx, b, fmt.Sprintf("%d pods of userservice", replicas), func(ctx context.Context) (bool, error) {
+		pods, err := c.Workloads.Pods(ctx, "userservice")
+		return len(pods) == replicas && target.CountReady(pods) == replicas, err
+	})
+}
+
+func startBenchLoad(ctx context.Context, b *testing.B, loads loadgenv1.LoadGeneratorClient, rate float64) {
+	b.Helper()
+	if _, err := loads.StartLoad(ctx, &loadgenv1.StartLoadRequest{Name: "bench", Target: "userservice", Method: "user.v1.UserService/GetUser",
+		RequestJson: `{"userId":"u-{{ n 1 1000 }}"}`, Rate: rate, Seed: 1}); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func stopBenchLoad(ctx context.Context, b *testing.B, loads loadgenv1.LoadGeneratorClient) {
+	b.Helper()
+	if _, err := loads.StopLoad(context.WithoutCancel(ctx), &loadgenv1.StopLoadRequest{Name: "bench"}); err != nil {
+		b.Error(err)
+	}
+}
+
+// pushes changes a policy again and again, and measures each time until every pod of userservice has acknowledged the change.
+func pushes(ctx context.Context, b *testing.B, c *live.Cluster, rpc controlv1.PoliciesClient) (took []time.Duration) {
+	b.Helper()
+	policies := c.Kube.Dynamic.Resource(api.GroupVersion.WithResource("trafficpolicies")).Namespace(charts.ShopNamespace)
+	spec := func(n int) string { return ofUserservice(fmt.Sprintf(`"methods":[{"bulkhead":{"maxConcurrent":%d}}]`, 500+n)) }
+	if _, err := policies.Create(ctx, object(b, "TrafficPolicy", "bench", spec(0)), metav1.CreateOptions{}); err != nil {
+		b.Fatal(err)
+	}
+	versions := map[string]bool{}
+	acknowledged := func() (version string, n int) {
+		all, err := rpc.Subscribers(ctx, &controlv1.SubscribersRequest{Namespace: charts.ShopNamespace, Kind: "TrafficPolicy", Name: "bench"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, s := range all.GetSubscribers() {
+			if s.GetSentVersion() == s.GetAcknowledgedVersion() && !versions[s.GetAcknowledgedVersion()] {
+				version, n = s.GetAcknowledgedVersion(), n+1
+			}
+		}
+		return version, n
+	}
+	for n := range benchChanges + 1 {
+		patch := fmt.Appendf(nil, `{"spec":%s}`, spec(n))
+		if _, err := policies.Patch(ctx, "bench", "application/merge-patch+json", patch, metav1.PatchOptions{}); err != nil {
+			b.Fatal(err)
+		}
+		answered := time.Now()
+		for {
+			version, count := acknowledged()
+			if count >= benchPods {
+				versions[version] = true
+				break
+			}
+			if time.Since(answered) > time.Minute {
+				b.Fatalf("change %d: after a minute %d of %d pods have acknowledged it", n, count, benchPods)
+			}
+		}
+		if n > 0 {
+			// The first change creates the policy.
+			took = append(took, time.Since(answered))
+		}
+	}
+	return took
+}
+
+// watchEvents collects how long each event took to reach this machine, until the returned function is called. The node has the clock of this machine.
+func watchEvents(ctx context.Context, b *testing.B, rpc telemetryv1.EventsClient) (stop func() []time.Duration) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	stream, err := rpc.Watch(ctx, &telemetryv1.WatchRequest{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := stream.Header(); err != nil {
+		b.Fatal(err)
+	}
+	var took []time.Duration
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			e, err := stream.Recv()
+			if err != nil {
+				return
+			}
+			if e.GetPod() != "" {
+				took = append(took, time.Since(e.GetTime().AsTime()))
+			}
+		}
+	})
+	return func() []time.Duration { cancel(); done.Wait(); return took }
+}
+
+// deviation measures windows of 10 s under a limit of 50 of 200 calls/s, from 2 s after its start, and again from 2 s after a pod was killed.
+func deviation(ctx context.Context, b *testing.B, objects target.Objects, loads loadgenv1.LoadGeneratorClient) string {
+	b.Helper()
+	if err := objects.Put(ctx, target.Object{Kind: target.TrafficPolicy, Name: "bench", Spec: ofUserservice(`"maxRequestsPerSecond":50`)}); err != nil {
+		b.Fatal(err)
+	}
+	startBenchLoad(ctx, b, loads, 200)
+	defer stopBenchLoad(ctx, b, loads)
+	_ = answeredIn(ctx, b, loads, 2*time.Second, "bench", target.Background)
+	worst, rates := 0.0, ""
+	for range 6 {
+		rate := answeredIn(ctx, b, loads, 10*time.Second, "bench", target.Background)
+		worst = max(worst, math.Abs(rate-50)/50*100)
+		rates += fmt.Sprintf(" %.2f", rate)
+	}
+	b.ReportMetric(worst, "deviation-%")
+	return fmt.Sprintf("A limit of 50 calls/s on three replicas, under 200 calls/s: admitted in windows of 10 s, from 2 s after the start:%s. The largest deviation is %.1f %% (limit 2 %%).\n", rates, worst)
+}
+
+func row(b *testing.B, what, metric string, took []time.Duration, limit time.Duration) string {
+	b.Helper()
+	if len(took) == 0 {
+		b.Fatalf("nothing was measured: %s", what)
+	}
+	slices.Sort(took)
+	p50, p99 := took[len(took)/2], took[len(took)*99/100]
+	b.ReportMetric(float64(p50.Microseconds())/1e3, metric+"-p50-ms")
+	b.ReportMetric(float64(p99.Microseconds())/1e3, metric+"-p99-ms")
+	return fmt.Sprintf("| %s | %.0f ms | %.0f ms | %.0f ms |\n", what, float64(p50.Microseconds())/1e3, float64(p99.Microseconds())/1e3, limit.Seconds()*1e3)
+}
