@@ -165,7 +165,8 @@ const Control = "control"
 func control(image func(component string) string) Release {
 	return Release{
 		Name: Control, Namespace: SystemNamespace, Chart: "control", Needs: []string{"pki", "userservice"}, Images: []string{image(Control)},
-		Values:   map[string]any{"image": image(Control), "operators": []any{identityOf(ShopNamespace, commandLine)}},
+		Values: map[string]any{"image": image(Control), "operators": []any{identityOf(ShopNamespace, commandLine)},
+			"peers": []any{identityOf(SystemNamespace, Control)}},
 		Selector: "app.kubernetes.io/name=" + Control, Digest: true,
 	}
 }

@@ -5,11 +5,16 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 	"k8s.io/client-go/rest"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
@@ -33,6 +38,22 @@ func run(ctx context.Context, stderr io.Writer, getenv func(string) string) int 
 	return 0
 }
 
+// replicas finds the other replicas behind PEERS, a headless service, of which POD_IP is this one.
+func replicas(p *governance.Process, getenv func(string) string) control.Replicas {
+	host, port, err := net.SplitHostPort(getenv("PEERS"))
+	if err != nil {
+		return control.Replicas{Find: func(context.Context) ([]string, error) { return nil, nil }}
+	}
+	return control.Replicas{Find: control.Lookup(host, port, getenv("POD_IP")), Dial: func(address string) (*grpc.ClientConn, error) {
+		transport := insecure.NewCredentials()
+		if p.Identity != nil {
+			transport = credentials.NewTLS(p.Identity.ClientTLS(host))
+		}
+		return grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(transport),
+			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second, PermitWithoutStream: true}))
+	}}
+}
+
 func serve(ctx context.Context, stderr io.Writer, getenv func(string) string) error {
 	cfg, err := governance.ConfigFromEnv("control", getenv)
 	if err != nil {
@@ -49,6 +70,7 @@ func serve(ctx context.Context, stderr io.Writer, getenv func(string) string) er
 	return governance.Run(ctx, stderr, cfg, func(p *governance.Process, s *grpc.Server) error {
 		plane := control.Register(ctx, p, s, control.Config{})
 		ready := p.ReadyAfter()
+		p.Go(func(ctx context.Context) error { return plane.Follow(ctx, replicas(p, getenv)) })
 		p.Go(func(ctx context.Context) error {
 			return operator.Run(ctx, operator.Config{API: api, Namespace: namespace, Plane: plane, Ready: ready, Log: p.Log})
 		})

@@ -13,8 +13,9 @@ import (
 // leases serves control.v1.Leases.
 type leases struct {
 	controlv1.UnimplementedLeasesServer
-	store    *Store
-	stopping <-chan struct{}
+	store *Store
+	// renewed passes a renewal on to the other replicas.
+	renewed func(*controlv1.RenewRequest)
 }
 
 // Renew renews leases until the client closes the stream.
@@ -30,6 +31,7 @@ func (l leases) Renew(stream grpc.BidiStreamingServer[controlv1.RenewRequest, co
 		answer := &controlv1.RenewResponse{Namespace: r.GetNamespace(), Name: r.GetName()}
 		if time, ok := l.store.Leases.Renew(r.GetNamespace(), r.GetName()); ok {
 			answer.Lease = durationpb.New(time)
+			l.renewed(r)
 		} else {
 			answer.Unknown = true
 		}

@@ -11,6 +11,8 @@ package control
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -32,6 +34,7 @@ type Plane struct {
 	Hub      *hub.Hub
 	ADS      *ads.Server
 	identify func(ctx context.Context) (ads.Identity, error)
+	peers    *peers
 	// changed receives a value after a subscriber has changed.
 	changed chan struct{}
 }
@@ -48,11 +51,13 @@ func Register(ctx context.Context, p *governance.Process, s *grpc.Server, cfg Co
 		cfg.Identify = identify
 	}
 	plane := &Plane{Store: NewStore(), Hub: hub.New(0), identify: cfg.Identify, changed: make(chan struct{}, 1)}
+	plane.peers = newPeers(plane, p.Stopping)
 	plane.ADS = ads.New(ctx, plane.Hub.Run(), ads.Config{Identify: cfg.Identify, Pod: plane.Store.Pod, Compile: plane.Store.Compile, Changed: plane.touch, Log: p.Log})
 	discovery.RegisterAggregatedDiscoveryServiceServer(s, plane.ADS)
 	telemetryv1.RegisterEventsServer(s, hub.Watcher{Hub: plane.Hub, Stopping: p.Stopping})
 	controlv1.RegisterSessionsServer(s, hub.Sessions{Hub: plane.Hub, Source: plane.source, Leases: plane.Store.Leases.Alive, Stopping: p.Stopping})
-	controlv1.RegisterLeasesServer(s, leases{store: plane.Store, stopping: p.Stopping})
+	controlv1.RegisterLeasesServer(s, leases{store: plane.Store, renewed: plane.peers.renewed})
+	controlv1.RegisterPeersServer(s, plane.peers)
 	controlv1.RegisterPoliciesServer(s, policies{plane: plane})
 	p.Go(plane.work)
 	return plane
@@ -61,7 +66,30 @@ func Register(ctx context.Context, p *governance.Process, s *grpc.Server, cfg Co
 // Changed receives a value after one or more subscribers have changed.
 func (p *Plane) Changed() <-chan struct{} { return p.changed }
 
+// errStopping ends streams when the process is asked to stop.
+var errStopping = status.Error(codes.Unavailable, "the control plane is stopping")
+
+// Subscribers returns the processes that receive their policies, from this replica or from another one. A process that is moving from one to the
+// other has the newer connection.
+func (p *Plane) Subscribers() []ads.Subscriber {
+	newest := map[string]ads.Subscriber{}
+	for _, s := range append(p.ADS.Subscribers(), p.peers.subscribers()...) {
+		if old, ok := newest[s.Key()]; !ok || old.Since.Before(s.Since) {
+			newest[s.Key()] = s
+		}
+	}
+	all := slices.Collect(maps.Values(newest))
+	ads.Sort(all)
+	return all
+}
+
+// touch notes a change of a process of this replica.
 func (p *Plane) touch() {
+	p.peers.touch()
+	p.notify()
+}
+
+func (p *Plane) notify() {
 	select {
 	case p.changed <- struct{}{}:
 	default:

@@ -49,7 +49,7 @@ func (p policies) Explain(_ context.Context, r *controlv1.ExplainRequest) (*cont
 // Subscribers returns the processes that receive configuration, and what each does with an object.
 func (p policies) Subscribers(_ context.Context, r *controlv1.SubscribersRequest) (*controlv1.SubscribersResponse, error) {
 	answer := &controlv1.SubscribersResponse{}
-	for _, s := range p.plane.ADS.Subscribers() {
+	for _, s := range p.plane.Subscribers() {
 		if r.GetNamespace() != "" && s.Namespace != r.GetNamespace() {
 			continue
 		}

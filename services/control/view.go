@@ -25,7 +25,7 @@ type View struct {
 }
 
 // View returns what is known now.
-func (p *Plane) View() View { return View{p.ADS.Subscribers(), p.Store, time.Now()} }
+func (p *Plane) View() View { return View{p.Subscribers(), p.Store, time.Now()} }
 
 // maxExceptions bounds the status of an object. `sandbox policy status` lists all of them.
 const maxExceptions = 20

@@ -29,19 +29,37 @@ type stream struct {
 	rejected           string
 }
 
-// Subscriber is a process that receives its policy.
-type Subscriber struct {
+// State is what a process has acknowledged.
+type State struct {
 	compile.Process
 	// Since is when it connected.
 	Since time.Time
+	// Sent is the version that was sent last. Acknowledged is the one that the process enforces, if AcknowledgedAny.
+	Sent, Acknowledged string
+	AcknowledgedAny    bool
+	// Rejected is why the process could not apply RejectedVersion; empty if it could apply the last one.
+	Rejected, RejectedVersion string
+}
+
+// Subscriber is a process that receives its policy, compared with what it should enforce.
+type Subscriber struct {
+	State
 	// Compiled is what it should enforce.
 	Compiled compile.Compiled
-	// Sent is the version that was sent last, Acknowledged the one that the process enforces.
-	Sent, Acknowledged string
-	// Rejected is why the process could not apply the version it was sent last; empty if it could.
+	// Rejected is why the process could not apply Compiled; empty if it could.
 	Rejected string
 	// InForce means that the process enforces Compiled.
 	InForce bool
+}
+
+// Compare returns the state of a process compared with what it should enforce.
+func (s State) Compare(compiled compile.Compiled) Subscriber {
+	want := compiled.Policy.GetVersion()
+	sub := Subscriber{State: s, Compiled: compiled, InForce: s.AcknowledgedAny && s.Acknowledged == want}
+	if s.Rejected != "" && s.RejectedVersion == want {
+		sub.Rejected = s.Rejected
+	}
+	return sub
 }
 
 // Subscribers returns the connected processes, sorted by namespace and pod. A process with several connections has the newest of them.
@@ -54,18 +72,19 @@ func (s *Server) Subscribers() []Subscriber {
 			newest[st.name] = st
 		}
 	}
-	var all []Subscriber
+	all := make([]Subscriber, 0, len(newest))
 	for _, st := range newest {
-		want := st.compiled.Policy.GetVersion()
-		sub := Subscriber{Process: st.process, Since: st.since, Compiled: st.compiled, Sent: st.last, Acknowledged: st.acknowledged,
-			InForce: st.acknowledgedAny && st.acknowledged == want}
-		if st.rejected != "" && st.rejectedVersion == want {
-			sub.Rejected = st.rejected
-		}
-		all = append(all, sub)
+		state := State{Process: st.process, Since: st.since, Sent: st.last, Acknowledged: st.acknowledged, AcknowledgedAny: st.acknowledgedAny,
+			Rejected: st.rejected, RejectedVersion: st.rejectedVersion}
+		all = append(all, state.Compare(st.compiled))
 	}
+	Sort(all)
+	return all
+}
+
+// Sort sorts subscribers by namespace and pod.
+func Sort(all []Subscriber) {
 	slices.SortFunc(all, func(a, b Subscriber) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
-	return all
 }

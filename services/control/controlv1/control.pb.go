@@ -465,6 +465,316 @@ func (x *Heartbeat) GetFaults() []string {
 	return nil
 }
 
+type FollowRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowRequest) Reset() {
+	*x = FollowRequest{}
+	mi := &file_control_v1_control_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowRequest) ProtoMessage() {}
+
+func (x *FollowRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_v1_control_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowRequest.ProtoReflect.Descriptor instead.
+func (*FollowRequest) Descriptor() ([]byte, []int) {
+	return file_control_v1_control_proto_rawDescGZIP(), []int{6}
+}
+
+type PeerUpdate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Update:
+	//
+	//	*PeerUpdate_Subscribers
+	//	*PeerUpdate_Event
+	//	*PeerUpdate_Breakers
+	//	*PeerUpdate_Renewed
+	Update        isPeerUpdate_Update `protobuf_oneof:"update"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerUpdate) Reset() {
+	*x = PeerUpdate{}
+	mi := &file_control_v1_control_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerUpdate) ProtoMessage() {}
+
+func (x *PeerUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_control_v1_control_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerUpdate.ProtoReflect.Descriptor instead.
+func (*PeerUpdate) Descriptor() ([]byte, []int) {
+	return file_control_v1_control_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PeerUpdate) GetUpdate() isPeerUpdate_Update {
+	if x != nil {
+		return x.Update
+	}
+	return nil
+}
+
+func (x *PeerUpdate) GetSubscribers() *PeerSubscribers {
+	if x != nil {
+		if x, ok := x.Update.(*PeerUpdate_Subscribers); ok {
+			return x.Subscribers
+		}
+	}
+	return nil
+}
+
+func (x *PeerUpdate) GetEvent() *telemetryv1.Event {
+	if x != nil {
+		if x, ok := x.Update.(*PeerUpdate_Event); ok {
+			return x.Event
+		}
+	}
+	return nil
+}
+
+func (x *PeerUpdate) GetBreakers() *BreakerStates {
+	if x != nil {
+		if x, ok := x.Update.(*PeerUpdate_Breakers); ok {
+			return x.Breakers
+		}
+	}
+	return nil
+}
+
+func (x *PeerUpdate) GetRenewed() *RenewRequest {
+	if x != nil {
+		if x, ok := x.Update.(*PeerUpdate_Renewed); ok {
+			return x.Renewed
+		}
+	}
+	return nil
+}
+
+type isPeerUpdate_Update interface {
+	isPeerUpdate_Update()
+}
+
+type PeerUpdate_Subscribers struct {
+	// All processes of this replica, whenever they change.
+	Subscribers *PeerSubscribers `protobuf:"bytes,1,opt,name=subscribers,proto3,oneof"`
+}
+
+type PeerUpdate_Event struct {
+	// An event that one of its processes has reported.
+	Event *telemetryv1.Event `protobuf:"bytes,2,opt,name=event,proto3,oneof"`
+}
+
+type PeerUpdate_Breakers struct {
+	// The circuit breakers of its processes, when there is a new one.
+	Breakers *BreakerStates `protobuf:"bytes,3,opt,name=breakers,proto3,oneof"`
+}
+
+type PeerUpdate_Renewed struct {
+	// The lease of a fault was renewed.
+	Renewed *RenewRequest `protobuf:"bytes,4,opt,name=renewed,proto3,oneof"`
+}
+
+func (*PeerUpdate_Subscribers) isPeerUpdate_Update() {}
+
+func (*PeerUpdate_Event) isPeerUpdate_Update() {}
+
+func (*PeerUpdate_Breakers) isPeerUpdate_Update() {}
+
+func (*PeerUpdate_Renewed) isPeerUpdate_Update() {}
+
+type PeerSubscribers struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Subscribers   []*PeerSubscriber      `protobuf:"bytes,1,rep,name=subscribers,proto3" json:"subscribers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerSubscribers) Reset() {
+	*x = PeerSubscribers{}
+	mi := &file_control_v1_control_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerSubscribers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerSubscribers) ProtoMessage() {}
+
+func (x *PeerSubscribers) ProtoReflect() protoreflect.Message {
+	mi := &file_control_v1_control_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerSubscribers.ProtoReflect.Descriptor instead.
+func (*PeerSubscribers) Descriptor() ([]byte, []int) {
+	return file_control_v1_control_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *PeerSubscribers) GetSubscribers() []*PeerSubscriber {
+	if x != nil {
+		return x.Subscribers
+	}
+	return nil
+}
+
+// PeerSubscriber is a process that receives its configuration from another replica.
+type PeerSubscriber struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Namespace string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Pod       string                 `protobuf:"bytes,2,opt,name=pod,proto3" json:"pod,omitempty"`
+	Callees   []string               `protobuf:"bytes,3,rep,name=callees,proto3" json:"callees,omitempty"`
+	// The process did not say what it calls.
+	AnyCallee      bool                   `protobuf:"varint,4,opt,name=any_callee,json=anyCallee,proto3" json:"any_callee,omitempty"`
+	ConnectedSince *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=connected_since,json=connectedSince,proto3" json:"connected_since,omitempty"`
+	SentVersion    string                 `protobuf:"bytes,6,opt,name=sent_version,json=sentVersion,proto3" json:"sent_version,omitempty"`
+	// The version that it enforces, if it has acknowledged one.
+	AcknowledgedVersion *string `protobuf:"bytes,7,opt,name=acknowledged_version,json=acknowledgedVersion,proto3,oneof" json:"acknowledged_version,omitempty"`
+	// Why it could not apply rejected_version.
+	Rejected        string `protobuf:"bytes,8,opt,name=rejected,proto3" json:"rejected,omitempty"`
+	RejectedVersion string `protobuf:"bytes,9,opt,name=rejected_version,json=rejectedVersion,proto3" json:"rejected_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PeerSubscriber) Reset() {
+	*x = PeerSubscriber{}
+	mi := &file_control_v1_control_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerSubscriber) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerSubscriber) ProtoMessage() {}
+
+func (x *PeerSubscriber) ProtoReflect() protoreflect.Message {
+	mi := &file_control_v1_control_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerSubscriber.ProtoReflect.Descriptor instead.
+func (*PeerSubscriber) Descriptor() ([]byte, []int) {
+	return file_control_v1_control_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *PeerSubscriber) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *PeerSubscriber) GetPod() string {
+	if x != nil {
+		return x.Pod
+	}
+	return ""
+}
+
+func (x *PeerSubscriber) GetCallees() []string {
+	if x != nil {
+		return x.Callees
+	}
+	return nil
+}
+
+func (x *PeerSubscriber) GetAnyCallee() bool {
+	if x != nil {
+		return x.AnyCallee
+	}
+	return false
+}
+
+func (x *PeerSubscriber) GetConnectedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ConnectedSince
+	}
+	return nil
+}
+
+func (x *PeerSubscriber) GetSentVersion() string {
+	if x != nil {
+		return x.SentVersion
+	}
+	return ""
+}
+
+func (x *PeerSubscriber) GetAcknowledgedVersion() string {
+	if x != nil && x.AcknowledgedVersion != nil {
+		return *x.AcknowledgedVersion
+	}
+	return ""
+}
+
+func (x *PeerSubscriber) GetRejected() string {
+	if x != nil {
+		return x.Rejected
+	}
+	return ""
+}
+
+func (x *PeerSubscriber) GetRejectedVersion() string {
+	if x != nil {
+		return x.RejectedVersion
+	}
+	return ""
+}
+
 type RenewRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
@@ -475,7 +785,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_control_v1_control_proto_msgTypes[6]
+	mi := &file_control_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -487,7 +797,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[6]
+	mi := &file_control_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -500,7 +810,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RenewRequest) GetNamespace() string {
@@ -531,7 +841,7 @@ type RenewResponse struct {
 
 func (x *RenewResponse) Reset() {
 	*x = RenewResponse{}
-	mi := &file_control_v1_control_proto_msgTypes[7]
+	mi := &file_control_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +853,7 @@ func (x *RenewResponse) String() string {
 func (*RenewResponse) ProtoMessage() {}
 
 func (x *RenewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[7]
+	mi := &file_control_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +866,7 @@ func (x *RenewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewResponse.ProtoReflect.Descriptor instead.
 func (*RenewResponse) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RenewResponse) GetNamespace() string {
@@ -600,7 +910,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_control_v1_control_proto_msgTypes[8]
+	mi := &file_control_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -612,7 +922,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[8]
+	mi := &file_control_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -625,7 +935,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ExplainRequest) GetNamespace() string {
@@ -660,7 +970,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_control_v1_control_proto_msgTypes[9]
+	mi := &file_control_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -672,7 +982,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[9]
+	mi := &file_control_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -685,7 +995,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ExplainResponse) GetValues() []*ExplainedValue {
@@ -719,7 +1029,7 @@ type ExplainedValue struct {
 
 func (x *ExplainedValue) Reset() {
 	*x = ExplainedValue{}
-	mi := &file_control_v1_control_proto_msgTypes[10]
+	mi := &file_control_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -731,7 +1041,7 @@ func (x *ExplainedValue) String() string {
 func (*ExplainedValue) ProtoMessage() {}
 
 func (x *ExplainedValue) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[10]
+	mi := &file_control_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -744,7 +1054,7 @@ func (x *ExplainedValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedValue.ProtoReflect.Descriptor instead.
 func (*ExplainedValue) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ExplainedValue) GetMethod() string {
@@ -794,7 +1104,7 @@ type SubscribersRequest struct {
 
 func (x *SubscribersRequest) Reset() {
 	*x = SubscribersRequest{}
-	mi := &file_control_v1_control_proto_msgTypes[11]
+	mi := &file_control_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +1116,7 @@ func (x *SubscribersRequest) String() string {
 func (*SubscribersRequest) ProtoMessage() {}
 
 func (x *SubscribersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[11]
+	mi := &file_control_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +1129,7 @@ func (x *SubscribersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribersRequest.ProtoReflect.Descriptor instead.
 func (*SubscribersRequest) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SubscribersRequest) GetNamespace() string {
@@ -852,7 +1162,7 @@ type SubscribersResponse struct {
 
 func (x *SubscribersResponse) Reset() {
 	*x = SubscribersResponse{}
-	mi := &file_control_v1_control_proto_msgTypes[12]
+	mi := &file_control_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +1174,7 @@ func (x *SubscribersResponse) String() string {
 func (*SubscribersResponse) ProtoMessage() {}
 
 func (x *SubscribersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[12]
+	mi := &file_control_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +1187,7 @@ func (x *SubscribersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribersResponse.ProtoReflect.Descriptor instead.
 func (*SubscribersResponse) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SubscribersResponse) GetSubscribers() []*Subscriber {
@@ -907,7 +1217,7 @@ type Subscriber struct {
 
 func (x *Subscriber) Reset() {
 	*x = Subscriber{}
-	mi := &file_control_v1_control_proto_msgTypes[13]
+	mi := &file_control_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -919,7 +1229,7 @@ func (x *Subscriber) String() string {
 func (*Subscriber) ProtoMessage() {}
 
 func (x *Subscriber) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[13]
+	mi := &file_control_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -932,7 +1242,7 @@ func (x *Subscriber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscriber.ProtoReflect.Descriptor instead.
 func (*Subscriber) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Subscriber) GetNamespace() string {
@@ -1003,7 +1313,7 @@ type FieldVerdict struct {
 
 func (x *FieldVerdict) Reset() {
 	*x = FieldVerdict{}
-	mi := &file_control_v1_control_proto_msgTypes[14]
+	mi := &file_control_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +1325,7 @@ func (x *FieldVerdict) String() string {
 func (*FieldVerdict) ProtoMessage() {}
 
 func (x *FieldVerdict) ProtoReflect() protoreflect.Message {
-	mi := &file_control_v1_control_proto_msgTypes[14]
+	mi := &file_control_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +1338,7 @@ func (x *FieldVerdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldVerdict.ProtoReflect.Descriptor instead.
 func (*FieldVerdict) Descriptor() ([]byte, []int) {
-	return file_control_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_control_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FieldVerdict) GetField() string {
@@ -1076,7 +1386,29 @@ const file_control_v1_control_proto_rawDesc = "" +
 	"\aWelcome\x12\x1b\n" +
 	"\tafter_seq\x18\x01 \x01(\x04R\bafterSeq\"#\n" +
 	"\tHeartbeat\x12\x16\n" +
-	"\x06faults\x18\x01 \x03(\tR\x06faults\"@\n" +
+	"\x06faults\x18\x01 \x03(\tR\x06faults\"\x0f\n" +
+	"\rFollowRequest\"\xf3\x01\n" +
+	"\n" +
+	"PeerUpdate\x12?\n" +
+	"\vsubscribers\x18\x01 \x01(\v2\x1b.control.v1.PeerSubscribersH\x00R\vsubscribers\x12+\n" +
+	"\x05event\x18\x02 \x01(\v2\x13.telemetry.v1.EventH\x00R\x05event\x127\n" +
+	"\bbreakers\x18\x03 \x01(\v2\x19.control.v1.BreakerStatesH\x00R\bbreakers\x124\n" +
+	"\arenewed\x18\x04 \x01(\v2\x18.control.v1.RenewRequestH\x00R\arenewedB\b\n" +
+	"\x06update\"O\n" +
+	"\x0fPeerSubscribers\x12<\n" +
+	"\vsubscribers\x18\x01 \x03(\v2\x1a.control.v1.PeerSubscriberR\vsubscribers\"\xf9\x02\n" +
+	"\x0ePeerSubscriber\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x10\n" +
+	"\x03pod\x18\x02 \x01(\tR\x03pod\x12\x18\n" +
+	"\acallees\x18\x03 \x03(\tR\acallees\x12\x1d\n" +
+	"\n" +
+	"any_callee\x18\x04 \x01(\bR\tanyCallee\x12C\n" +
+	"\x0fconnected_since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0econnectedSince\x12!\n" +
+	"\fsent_version\x18\x06 \x01(\tR\vsentVersion\x126\n" +
+	"\x14acknowledged_version\x18\a \x01(\tH\x00R\x13acknowledgedVersion\x88\x01\x01\x12\x1a\n" +
+	"\brejected\x18\b \x01(\tR\brejected\x12)\n" +
+	"\x10rejected_version\x18\t \x01(\tR\x0frejectedVersionB\x17\n" +
+	"\x15_acknowledged_version\"@\n" +
 	"\fRenewRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\x8c\x01\n" +
@@ -1126,7 +1458,9 @@ const file_control_v1_control_proto_rawDesc = "" +
 	"\x10VERDICT_REJECTED\x10\x04\x12\x13\n" +
 	"\x0fVERDICT_PENDING\x10\x052R\n" +
 	"\bSessions\x12F\n" +
-	"\aConnect\x12\x1a.control.v1.ConnectRequest\x1a\x1b.control.v1.ConnectResponse(\x010\x012J\n" +
+	"\aConnect\x12\x1a.control.v1.ConnectRequest\x1a\x1b.control.v1.ConnectResponse(\x010\x012F\n" +
+	"\x05Peers\x12=\n" +
+	"\x06Follow\x12\x19.control.v1.FollowRequest\x1a\x16.control.v1.PeerUpdate0\x012J\n" +
 	"\x06Leases\x12@\n" +
 	"\x05Renew\x12\x18.control.v1.RenewRequest\x1a\x19.control.v1.RenewResponse(\x010\x012\x9e\x01\n" +
 	"\bPolicies\x12B\n" +
@@ -1146,7 +1480,7 @@ func file_control_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_control_v1_control_proto_goTypes = []any{
 	(Verdict)(0),                     // 0: control.v1.Verdict
 	(*ConnectRequest)(nil),           // 1: control.v1.ConnectRequest
@@ -1155,48 +1489,60 @@ var file_control_v1_control_proto_goTypes = []any{
 	(*ConnectResponse)(nil),          // 4: control.v1.ConnectResponse
 	(*Welcome)(nil),                  // 5: control.v1.Welcome
 	(*Heartbeat)(nil),                // 6: control.v1.Heartbeat
-	(*RenewRequest)(nil),             // 7: control.v1.RenewRequest
-	(*RenewResponse)(nil),            // 8: control.v1.RenewResponse
-	(*ExplainRequest)(nil),           // 9: control.v1.ExplainRequest
-	(*ExplainResponse)(nil),          // 10: control.v1.ExplainResponse
-	(*ExplainedValue)(nil),           // 11: control.v1.ExplainedValue
-	(*SubscribersRequest)(nil),       // 12: control.v1.SubscribersRequest
-	(*SubscribersResponse)(nil),      // 13: control.v1.SubscribersResponse
-	(*Subscriber)(nil),               // 14: control.v1.Subscriber
-	(*FieldVerdict)(nil),             // 15: control.v1.FieldVerdict
-	(*telemetryv1.Event)(nil),        // 16: telemetry.v1.Event
-	(*telemetryv1.Breaker)(nil),      // 17: telemetry.v1.Breaker
-	(*durationpb.Duration)(nil),      // 18: google.protobuf.Duration
-	(*policyv1.EffectivePolicy)(nil), // 19: policy.v1.EffectivePolicy
-	(*timestamppb.Timestamp)(nil),    // 20: google.protobuf.Timestamp
+	(*FollowRequest)(nil),            // 7: control.v1.FollowRequest
+	(*PeerUpdate)(nil),               // 8: control.v1.PeerUpdate
+	(*PeerSubscribers)(nil),          // 9: control.v1.PeerSubscribers
+	(*PeerSubscriber)(nil),           // 10: control.v1.PeerSubscriber
+	(*RenewRequest)(nil),             // 11: control.v1.RenewRequest
+	(*RenewResponse)(nil),            // 12: control.v1.RenewResponse
+	(*ExplainRequest)(nil),           // 13: control.v1.ExplainRequest
+	(*ExplainResponse)(nil),          // 14: control.v1.ExplainResponse
+	(*ExplainedValue)(nil),           // 15: control.v1.ExplainedValue
+	(*SubscribersRequest)(nil),       // 16: control.v1.SubscribersRequest
+	(*SubscribersResponse)(nil),      // 17: control.v1.SubscribersResponse
+	(*Subscriber)(nil),               // 18: control.v1.Subscriber
+	(*FieldVerdict)(nil),             // 19: control.v1.FieldVerdict
+	(*telemetryv1.Event)(nil),        // 20: telemetry.v1.Event
+	(*telemetryv1.Breaker)(nil),      // 21: telemetry.v1.Breaker
+	(*timestamppb.Timestamp)(nil),    // 22: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 23: google.protobuf.Duration
+	(*policyv1.EffectivePolicy)(nil), // 24: policy.v1.EffectivePolicy
 }
 var file_control_v1_control_proto_depIdxs = []int32{
 	3,  // 0: control.v1.ConnectRequest.hello:type_name -> control.v1.Hello
-	16, // 1: control.v1.ConnectRequest.event:type_name -> telemetry.v1.Event
+	20, // 1: control.v1.ConnectRequest.event:type_name -> telemetry.v1.Event
 	2,  // 2: control.v1.ConnectRequest.breakers:type_name -> control.v1.BreakerStates
-	17, // 3: control.v1.BreakerStates.breakers:type_name -> telemetry.v1.Breaker
+	21, // 3: control.v1.BreakerStates.breakers:type_name -> telemetry.v1.Breaker
 	5,  // 4: control.v1.ConnectResponse.welcome:type_name -> control.v1.Welcome
 	6,  // 5: control.v1.ConnectResponse.heartbeat:type_name -> control.v1.Heartbeat
-	18, // 6: control.v1.RenewResponse.lease:type_name -> google.protobuf.Duration
-	11, // 7: control.v1.ExplainResponse.values:type_name -> control.v1.ExplainedValue
-	19, // 8: control.v1.ExplainResponse.policy:type_name -> policy.v1.EffectivePolicy
-	14, // 9: control.v1.SubscribersResponse.subscribers:type_name -> control.v1.Subscriber
-	20, // 10: control.v1.Subscriber.connected_since:type_name -> google.protobuf.Timestamp
-	15, // 11: control.v1.Subscriber.fields:type_name -> control.v1.FieldVerdict
-	0,  // 12: control.v1.FieldVerdict.verdict:type_name -> control.v1.Verdict
-	1,  // 13: control.v1.Sessions.Connect:input_type -> control.v1.ConnectRequest
-	7,  // 14: control.v1.Leases.Renew:input_type -> control.v1.RenewRequest
-	9,  // 15: control.v1.Policies.Explain:input_type -> control.v1.ExplainRequest
-	12, // 16: control.v1.Policies.Subscribers:input_type -> control.v1.SubscribersRequest
-	4,  // 17: control.v1.Sessions.Connect:output_type -> control.v1.ConnectResponse
-	8,  // 18: control.v1.Leases.Renew:output_type -> control.v1.RenewResponse
-	10, // 19: control.v1.Policies.Explain:output_type -> control.v1.ExplainResponse
-	13, // 20: control.v1.Policies.Subscribers:output_type -> control.v1.SubscribersResponse
-	17, // [17:21] is the sub-list for method output_type
-	13, // [13:17] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	9,  // 6: control.v1.PeerUpdate.subscribers:type_name -> control.v1.PeerSubscribers
+	20, // 7: control.v1.PeerUpdate.event:type_name -> telemetry.v1.Event
+	2,  // 8: control.v1.PeerUpdate.breakers:type_name -> control.v1.BreakerStates
+	11, // 9: control.v1.PeerUpdate.renewed:type_name -> control.v1.RenewRequest
+	10, // 10: control.v1.PeerSubscribers.subscribers:type_name -> control.v1.PeerSubscriber
+	22, // 11: control.v1.PeerSubscriber.connected_since:type_name -> google.protobuf.Timestamp
+	23, // 12: control.v1.RenewResponse.lease:type_name -> google.protobuf.Duration
+	15, // 13: control.v1.ExplainResponse.values:type_name -> control.v1.ExplainedValue
+	24, // 14: control.v1.ExplainResponse.policy:type_name -> policy.v1.EffectivePolicy
+	18, // 15: control.v1.SubscribersResponse.subscribers:type_name -> control.v1.Subscriber
+	22, // 16: control.v1.Subscriber.connected_since:type_name -> google.protobuf.Timestamp
+	19, // 17: control.v1.Subscriber.fields:type_name -> control.v1.FieldVerdict
+	0,  // 18: control.v1.FieldVerdict.verdict:type_name -> control.v1.Verdict
+	1,  // 19: control.v1.Sessions.Connect:input_type -> control.v1.ConnectRequest
+	7,  // 20: control.v1.Peers.Follow:input_type -> control.v1.FollowRequest
+	11, // 21: control.v1.Leases.Renew:input_type -> control.v1.RenewRequest
+	13, // 22: control.v1.Policies.Explain:input_type -> control.v1.ExplainRequest
+	16, // 23: control.v1.Policies.Subscribers:input_type -> control.v1.SubscribersRequest
+	4,  // 24: control.v1.Sessions.Connect:output_type -> control.v1.ConnectResponse
+	8,  // 25: control.v1.Peers.Follow:output_type -> control.v1.PeerUpdate
+	12, // 26: control.v1.Leases.Renew:output_type -> control.v1.RenewResponse
+	14, // 27: control.v1.Policies.Explain:output_type -> control.v1.ExplainResponse
+	17, // 28: control.v1.Policies.Subscribers:output_type -> control.v1.SubscribersResponse
+	24, // [24:29] is the sub-list for method output_type
+	19, // [19:24] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_control_v1_control_proto_init() }
@@ -1213,15 +1559,22 @@ func file_control_v1_control_proto_init() {
 		(*ConnectResponse_Welcome)(nil),
 		(*ConnectResponse_Heartbeat)(nil),
 	}
+	file_control_v1_control_proto_msgTypes[7].OneofWrappers = []any{
+		(*PeerUpdate_Subscribers)(nil),
+		(*PeerUpdate_Event)(nil),
+		(*PeerUpdate_Breakers)(nil),
+		(*PeerUpdate_Renewed)(nil),
+	}
+	file_control_v1_control_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_v1_control_proto_rawDesc), len(file_control_v1_control_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   19,
 			NumExtensions: 0,
-			NumServices:   3,
+			NumServices:   4,
 		},
 		GoTypes:           file_control_v1_control_proto_goTypes,
 		DependencyIndexes: file_control_v1_control_proto_depIdxs,

@@ -30,7 +30,7 @@ type Hub struct {
 	run string
 
 	mu      sync.Mutex
-	ring    []*telemetryv1.Event
+	ring    []entry
 	last    uint64
 	changed chan struct{}
 	// known has the last event of each run of a process.
@@ -39,6 +39,14 @@ type Hub struct {
 	breakers map[breakerKey]*telemetryv1.Breaker
 	// connections counts the connections of each process.
 	connections map[Source]int
+	// remote has the breakers of the processes of each other replica.
+	remote map[string]map[breakerKey]bool
+}
+
+// entry is a stored event. forwarded means that it came from another replica.
+type entry struct {
+	*telemetryv1.Event
+	forwarded bool
 }
 
 type boot struct{ namespace, pod, id string }
@@ -56,7 +64,8 @@ func New(size int) *Hub {
 	if size <= 0 {
 		size = defaultSize
 	}
-	return &Hub{run: rand.Text(), ring: make([]*telemetryv1.Event, size), changed: make(chan struct{}), known: map[boot]known{}, breakers: map[breakerKey]*telemetryv1.Breaker{}, connections: map[Source]int{}}
+	return &Hub{run: rand.Text(), ring: make([]entry, size), changed: make(chan struct{}), known: map[boot]known{}, breakers: map[breakerKey]*telemetryv1.Breaker{}, connections: map[Source]int{},
+		remote: map[string]map[breakerKey]bool{}}
 }
 
 // Run identifies this run of the hub.
@@ -66,7 +75,7 @@ func (h *Hub) Run() string { return h.run }
 func (h *Hub) Add(kind, subject, detail string, labels map[string]string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.add(&telemetryv1.Event{Service: "control", Time: timestamppb.Now(), Kind: kind, Subject: subject, Detail: detail, Labels: labels})
+	h.add(false, &telemetryv1.Event{Service: "control", Time: timestamppb.Now(), Kind: kind, Subject: subject, Detail: detail, Labels: labels})
 }
 
 // After returns the number of the last known event of a run of a process.
@@ -83,7 +92,14 @@ const (
 )
 
 // Report adds an event of a process. An event that is known already is ignored. If events are missing before it, an event says so.
-func (h *Hub) Report(s Source, e *telemetryv1.Event) {
+func (h *Hub) Report(s Source, e *telemetryv1.Event) { h.report(s, e, false) }
+
+// Forward is Report for an event that another replica has received.
+func (h *Hub) Forward(e *telemetryv1.Event) {
+	h.report(Source{Namespace: e.GetNamespace(), Pod: e.GetPod(), Service: e.GetService()}, e, true)
+}
+
+func (h *Hub) report(s Source, e *telemetryv1.Event, forwarded bool) {
 	e = bounded(s, e)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -94,10 +110,10 @@ func (h *Hub) Report(s Source, e *telemetryv1.Event) {
 	}
 	h.known[key] = known{e.GetSeq(), time.Now()}
 	if gap := e.GetSeq() - before - 1; gap > 0 && e.GetKind() != KindMissed {
-		h.add(&telemetryv1.Event{Namespace: s.Namespace, Pod: s.Pod, Service: s.Service, Boot: e.GetBoot(), Seq: e.GetSeq() - 1, Time: e.GetTime(),
+		h.add(forwarded, &telemetryv1.Event{Namespace: s.Namespace, Pod: s.Pod, Service: s.Service, Boot: e.GetBoot(), Seq: e.GetSeq() - 1, Time: e.GetTime(),
 			Kind: KindMissed, Subject: s.Pod, Detail: fmt.Sprintf("%d events of the process were not received", gap)})
 	}
-	h.add(e)
+	h.add(forwarded, e)
 	h.follow(s, e)
 	h.forget()
 }
@@ -143,10 +159,10 @@ func (h *Hub) forget() {
 }
 
 // add gives an event its position. h.mu is held.
-func (h *Hub) add(e *telemetryv1.Event) {
+func (h *Hub) add(forwarded bool, e *telemetryv1.Event) {
 	h.last++
 	e.Position, e.Run = h.last, h.run
-	h.ring[(h.last-1)%uint64(len(h.ring))] = e
+	h.ring[(h.last-1)%uint64(len(h.ring))] = entry{e, forwarded}
 	close(h.changed)
 	h.changed = make(chan struct{})
 }
@@ -155,7 +171,7 @@ func (h *Hub) add(e *telemetryv1.Event) {
 const batch = 256
 
 // after returns the next events after a position, how many are missing before them, the last position of all, and a channel that is closed at the next event.
-func (h *Hub) after(position uint64) (next []*telemetryv1.Event, missing uint64, changed <-chan struct{}) {
+func (h *Hub) after(position uint64) (next []entry, missing uint64, changed <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	first := position + 1
@@ -164,7 +180,8 @@ func (h *Hub) after(position uint64) (next []*telemetryv1.Event, missing uint64,
 		first += missing
 	}
 	for n := first; n <= h.last && len(next) < batch; n++ {
-		next = append(next, proto.CloneOf(h.ring[(n-1)%uint64(len(h.ring))]))
+		one := h.ring[(n-1)%uint64(len(h.ring))]
+		next = append(next, entry{proto.CloneOf(one.Event), one.forwarded})
 	}
 	return next, missing, h.changed
 }

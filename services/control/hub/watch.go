@@ -57,7 +57,7 @@ func (w Watcher) Watch(r *telemetryv1.WatchRequest, stream grpc.ServerStreamingS
 			if len(r.GetKinds()) > 0 && e.GetKind() != KindMissed && !slices.Contains(r.GetKinds(), e.GetKind()) {
 				continue
 			}
-			if err := stream.Send(e); err != nil {
+			if err := stream.Send(e.Event); err != nil {
 				return err
 			}
 		}
