@@ -143,29 +143,43 @@ func TestFault_LeaseEnds(t *testing.T) {
 	})
 }
 
-// TestControl_KilledDuringAPush: no call fails, and the push completes after the restart.
+// TestControl_KilledDuringAPush: no call fails, and the push completes, after the restart of the only replica or at the other one.
 func TestControl_KilledDuringAPush(t *testing.T) {
-	feature(t, "control killed during a push", func(ctx context.Context, t *testing.T) {
-		c := open(ctx, t)
-		objects := objectsOf(ctx, t, c)
-		loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, t, c.Kube, "loadgen"))
-		system := kube.Workloads{Client: c.Kube, Namespace: charts.SystemNamespace}
-		defer func() {
-			if err := objects.Delete(context.WithoutCancel(ctx), target.TrafficPolicy, "pushed"); err != nil {
-				t.Error(err)
+	for _, replicas := range []int{1, 2} {
+		feature(t, fmt.Sprintf("one of %d replicas of control killed during a push", replicas), func(ctx context.Context, t *testing.T) {
+			c := open(ctx, t)
+			objects := objectsOf(ctx, t, c)
+			loads := loadgenv1.NewLoadGeneratorClient(dialService(ctx, t, c.Kube, "loadgen"))
+			system := kube.Workloads{Client: c.Kube, Namespace: charts.SystemNamespace}
+			scale := func(ctx context.Context, n int) {
+				if err := system.Scale(ctx, charts.Control, n); err != nil {
+					t.Fatal(err)
+				}
+				await(ctx, t, fmt.Sprintf("%d replicas of control", n), func(ctx context.Context) (bool, error) {
+					pods, err := system.Pods(ctx, charts.Control)
+					return len(pods) == n && target.CountReady(pods) == n, err
+				})
 			}
-		}()
-		underLoad(ctx, t, loads, "during-a-push", 200, func() {
-			policies := c.Kube.Dynamic.Resource(api.GroupVersion.WithResource("trafficpolicies")).Namespace(charts.ShopNamespace)
-			if _, err := policies.Create(ctx, object(t, "TrafficPolicy", "pushed", ofUserservice(`"methods":[{"bulkhead":{"maxConcurrent":500}}]`)), metav1.CreateOptions{}); err != nil {
-				t.Fatal(err)
-			}
-			killOne(ctx, t, system, charts.Control)
-			if err := objects.Put(ctx, target.Object{Kind: target.TrafficPolicy, Name: "pushed", Spec: ofUserservice(`"methods":[{"bulkhead":{"maxConcurrent":400}}]`)}); err != nil {
-				t.Error(err)
-			}
+			scale(ctx, replicas)
+			defer func() {
+				fresh := context.WithoutCancel(ctx)
+				if err := objects.Delete(fresh, target.TrafficPolicy, "pushed"); err != nil {
+					t.Error(err)
+				}
+				scale(fresh, 1)
+			}()
+			underLoad(ctx, t, loads, "during-a-push", 200, func() {
+				policies := c.Kube.Dynamic.Resource(api.GroupVersion.WithResource("trafficpolicies")).Namespace(charts.ShopNamespace)
+				if _, err := policies.Create(ctx, object(t, "TrafficPolicy", "pushed", ofUserservice(`"methods":[{"bulkhead":{"maxConcurrent":500}}]`)), metav1.CreateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				killOne(ctx, t, system, charts.Control)
+				if err := objects.Put(ctx, target.Object{Kind: target.TrafficPolicy, Name: "pushed", Spec: ofUserservice(`"methods":[{"bulkhead":{"maxConcurrent":400}}]`)}); err != nil {
+					t.Error(err)
+				}
+			})
 		})
-	})
+	}
 }
 
 // TestPolicy_BadValues gives bad values to the API server and to the reader, and compares the fields that they name.
