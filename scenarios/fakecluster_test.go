@@ -12,6 +12,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
@@ -88,6 +89,16 @@ func newFakeClusterFor(sc Scenario) *fakeCluster {
 	for _, s := range sc.Steps {
 		if a, ok := s.Action.(action.Changer); ok {
 			w.deploy(a.Changes())
+		}
+		if a, ok := s.Action.(action.Affecting); ok {
+			w.deploy(a.Affects())
+		}
+	}
+	for _, x := range sc.Expect {
+		if b, ok := x.(expect.OfBreaker); ok {
+			w.breaker.Caller = b.Caller()
+			w.breaker.Callee, w.breaker.Method = b.Callee()
+			w.deploy(w.breaker.Callee)
 		}
 	}
 	return w

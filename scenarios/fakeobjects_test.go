@@ -37,10 +37,10 @@ func (f fakeObjects) Delete(ctx context.Context, kind, name string) error {
 	return nil
 }
 
-// faulty reports whether a fault makes the calls of a service fail: one in all of its pods, because callers eject a single one. w.mu is held.
+// faulty reports whether a fault makes the calls of a service fail: one that aborts them in all of its pods, because callers eject a single one. w.mu is held.
 func (w *fakeCluster) faulty(service string) bool {
 	for _, o := range w.objects {
-		if o.Kind == target.Fault && strings.Contains(o.Spec, service) && !strings.Contains(o.Spec, `"pods"`) {
+		if o.Kind == target.Fault && strings.Contains(o.Spec, service) && strings.Contains(o.Spec, `"abort"`) && !strings.Contains(o.Spec, `"pods"`) {
 			return true
 		}
 	}

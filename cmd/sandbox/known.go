@@ -33,7 +33,7 @@ func nameable() scenarios.Catalog {
 	known := scenarios.Catalog{Targets: charts.LoadTargets(), Call: checkCall,
 		Background: scenarios.Call{Service: charts.BackgroundTarget, Method: loadspec.BackgroundMethod}}
 	for _, r := range sandbox.Releases() {
-		if r.Namespace == charts.ShopNamespace && r.Selector != "" {
+		if (r.Namespace == charts.ShopNamespace || r.Name == charts.Control) && r.Selector != "" {
 			known.Releases = append(known.Releases, r.Name)
 		}
 	}

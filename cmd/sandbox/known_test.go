@@ -50,6 +50,8 @@ func TestCheck_LooksUpEveryName(t *testing.T) {
 		{"a value of another type", call, strings.Replace(order, "quantity: 1", "quantity: many", 1), "11: spec.load[0].call.request: not a order.v1.CreateOrderRequest: invalid value for int32 field quantity: \"many\""},
 		{"an invalid template", "{{ n 1 9 }}", "{{ uuid }}", "11: spec.load[0].call.request: reading the template: {{ uuid }} is unknown"},
 		{"an unknown release", "killPod: {release: userservice", "killPod: {release: userservce", `16: spec.steps[0].killPod.release: there is no release "userservce"` + "\n  did you mean \"userservice\"? valid here: "},
+		{"an unknown release, in a fault", "killPod: {release: userservice, count: 1}", "fault: {release: userservce, spec: {hang: {}}}", `16: spec.steps[0].fault.release: there is no release "userservce"`},
+		{"an unknown release, in a policy", "killPod: {release: userservice, count: 1}", "applyPolicy: {release: userservce, spec: {maxRequestsPerSecond: 5}}", `16: spec.steps[0].applyPolicy.release: there is no release "userservce"`},
 		{"an unknown release, in an expectation", "ready: {release: userservice", "ready: {release: nowhere", `19: spec.expect[1].ready.release: there is no release "nowhere"`},
 		{"a path to an unknown service", "to: userservice", "to: nowhere", `18: spec.expect[0].breaker.to: the load generator cannot call "nowhere", and has no breaker for it`},
 		{"a path that no load takes", "to: userservice, method: user.v1.UserService/GetUser", "to: orderservice", "18: spec.expect[0].breaker.to: no load calls orderservice, so that there is no breaker on this path"},
@@ -184,7 +186,7 @@ func TestNameable_TargetsAreServed(t *testing.T) {
 			t.Errorf("%s: %+v", target, wrong)
 		}
 	}
-	want := []string{"postgres"}
+	want := []string{charts.Control, "postgres"}
 	for _, s := range charts.Services() {
 		want = append(want, s.Name)
 	}

@@ -104,7 +104,9 @@ func stopBenchLoad(ctx context.Context, b *testing.B, loads loadgenv1.LoadGenera
 func pushes(ctx context.Context, b *testing.B, c *live.Cluster, rpc controlv1.PoliciesClient) (took []time.Duration) {
 	b.Helper()
 	policies := c.Kube.Dynamic.Resource(api.GroupVersion.WithResource("trafficpolicies")).Namespace(charts.ShopNamespace)
-	spec := func(n int) string { return ofUserservice(fmt.Sprintf(`"methods":[{"bulkhead":{"maxConcurrent":%d}}]`, 500+n)) }
+	spec := func(n int) string {
+		return ofUserservice(fmt.Sprintf(`"methods":[{"bulkhead":{"maxConcurrent":%d}}]`, 500+n))
+	}
 	if _, err := policies.Create(ctx, object(b, "TrafficPolicy", "bench", spec(0)), metav1.CreateOptions{}); err != nil {
 		b.Fatal(err)
 	}

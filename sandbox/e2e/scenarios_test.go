@@ -45,7 +45,8 @@ var impossible = map[string][2]string{
 	"load-burst":   {"atMost: 250ms", "atMost: 1us"},
 	"breaker-trip": {"visits: [closed, open, half-open, closed]", "trace: [closed]"},
 	// Without healthy replicas, there is nothing that ejection could save.
-	"bad-replica": {"pods: 1, ", ""},
+	"bad-replica":   {"pods: 1, ", ""},
+	"slow-payments": {"delay: {fixed: 200ms}", "delay: {fixed: 1200ms}"},
 }
 
 func TestRun_ImpossibleExpectationFails(t *testing.T) {

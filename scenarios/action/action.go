@@ -31,6 +31,8 @@ type Action interface {
 type (
 	// Changer is an action that changes the pods of a release. The run compares them with what they were before. Its field is called release.
 	Changer interface{ Changes() (release string) }
+	// Affecting is an action that affects the calls of a release, and not its pods. Its field is called release.
+	Affecting interface{ Affects() (release string) }
 	// Lasting is an action that takes time by itself.
 	Lasting interface{ Lasts() time.Duration }
 	// RateSetter is an action that sets the rate of a load.

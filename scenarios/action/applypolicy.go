@@ -44,6 +44,8 @@ func (a applyPolicy) String() string {
 	return fmt.Sprintf("apply policy %s to %s", cmp.Or(a.Name, a.text()), a.Release)
 }
 
+func (a applyPolicy) Affects() string { return a.Release }
+
 // text returns the policy in one line.
 func (a applyPolicy) text() string {
 	s := &policyv1.TrafficPolicySpec{}

@@ -83,6 +83,8 @@ func (a fault) effect() string {
 	return text
 }
 
+func (a fault) Affects() string { return a.Release }
+
 func (a fault) Lasts() time.Duration { return a.For }
 
 func (a fault) Validate() []grammar.Mistake {

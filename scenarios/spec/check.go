@@ -42,6 +42,9 @@ func (sc Scenario) Check(known Catalog) error {
 		if a, ok := s.Action.(action.Changer); ok {
 			checkRelease(p, sc.ActionPath(i)+".release", a.Changes(), known)
 		}
+		if a, ok := s.Action.(action.Affecting); ok {
+			checkRelease(p, sc.ActionPath(i)+".release", a.Affects(), known)
+		}
 	}
 	for _, x := range sc.expectations() {
 		if about, ok := x.Expectation.(expect.OfPods); ok {
