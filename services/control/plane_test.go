@@ -358,3 +358,23 @@ func subscribe(t *testing.T, conn *grpc.ClientConn, name string) codes.Code {
 	_, err = stream.Recv()
 	return status.Code(err)
 }
+
+func TestPolicyStatus_ChangeThatIsNotCompiledYet(t *testing.T) {
+	plane, control := startPlane(t, "")
+	plane.Store.SetPod(podNamed("users-1"))
+	first := policyOf(t, "limit", "methods: [{bulkhead: {maxConcurrent: 3}}]")
+	reason := func(p compile.TrafficPolicy) string {
+		return plane.View().PolicyStatus(p, nil, api.TrafficPolicyStatus{}).Conditions[1].Reason
+	}
+	if got := reason(first); got != "Pending" {
+		t.Errorf("before it is in the store: %s", got)
+	}
+	plane.Store.SetPolicy(first)
+	startService(t, "users-1", control.address)
+	soon(t, "the policy is enforced", func() bool { return reason(first) == "Enforced" })
+	second := first
+	second.Generation = 2
+	if got := reason(second); got != "Pending" {
+		t.Errorf("a change that is not in the store yet: %s", got)
+	}
+}

@@ -148,29 +148,35 @@ func (s *Store) With(do func(*compile.Compiler)) {
 	defer s.mu.Unlock()
 	if s.compiler == nil {
 		w := s.world()
-		s.over = s.overAt(w)
+		s.over = s.overAt(w.Faults, w.Now)
 		s.compiler = compile.New(w)
 	}
 	do(s.compiler)
 }
 
 func (s *Store) world() compile.World {
-	w := compile.World{Now: time.Now(), Policies: slices.Collect(maps.Values(s.policies)), Pods: slices.Collect(maps.Values(s.pods))}
-	for _, f := range s.faults {
-		f.Ended = f.Ended || !s.permitted[f.Namespace] || s.Leases.Over(f.UID)
-		w.Faults = append(w.Faults, f)
-	}
+	w := compile.World{Now: time.Now(), Policies: slices.Collect(maps.Values(s.policies)), Pods: slices.Collect(maps.Values(s.pods)), Faults: s.presentFaults()}
 	slices.SortFunc(w.Policies, func(a, b compile.TrafficPolicy) int { return strings.Compare(a.String(), b.String()) })
 	slices.SortFunc(w.Faults, func(a, b compile.Fault) int { return strings.Compare(a.String(), b.String()) })
 	return w
 }
 
+// presentFaults returns the faults. One whose lease has ended, or whose namespace does not permit it, is marked. s.mu is held.
+func (s *Store) presentFaults() []compile.Fault {
+	all := make([]compile.Fault, 0, len(s.faults))
+	for _, f := range s.faults {
+		f.Ended = f.Ended || !s.permitted[f.Namespace] || s.Leases.Over(f.UID)
+		all = append(all, f)
+	}
+	return all
+}
+
 // overAt returns the faults that have ended. s.mu is held.
-func (s *Store) overAt(w compile.World) map[string]time.Time {
+func (s *Store) overAt(faults []compile.Fault, now time.Time) map[string]time.Time {
 	over := map[string]time.Time{}
-	for _, f := range w.Faults {
-		if f.Over(w.Now) {
-			over[f.UID] = w.Now
+	for _, f := range faults {
+		if f.Over(now) {
+			over[f.UID] = now
 			if since, known := s.over[f.UID]; known {
 				over[f.UID] = since
 			}
@@ -194,7 +200,7 @@ func (s *Store) Tick() {
 	s.Leases.Expire()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.compiler != nil && !maps.Equal(s.over, s.overAt(s.world())) {
+	if s.compiler != nil && !maps.Equal(s.over, s.overAt(s.presentFaults(), time.Now())) {
 		s.touch()
 	}
 }

@@ -39,6 +39,13 @@ func (v View) PolicyStatus(p compile.TrafficPolicy, rejected error, last api.Tra
 		return next
 	}
 	v.condition(&next.Conditions, p.Object, api.Accepted, true, "Valid", "")
+	compiled := false
+	v.store.With(func(c *compile.Compiler) { compiled = c.Has(p.Object) })
+	if !compiled {
+		// The operator sees objects a moment before they are compiled.
+		v.condition(&next.Conditions, p.Object, api.Programmed, false, "Pending", "not compiled yet")
+		return next
+	}
 	connected := map[string]bool{}
 	for _, s := range v.Subscribers {
 		if s.Namespace != p.Namespace {
@@ -63,7 +70,7 @@ func (v View) PolicyStatus(p compile.TrafficPolicy, rejected error, last api.Tra
 func (v View) count(next *api.TrafficPolicyStatus, p compile.Object, s ads.Subscriber) {
 	concerns, whole := false, true
 	for _, value := range s.Compiled.Values {
-		if value.Object.UID != p.UID || value.Object.Generation != p.Generation {
+		if value.Object.UID != p.UID {
 			continue
 		}
 		if value.LostTo != nil {
@@ -72,6 +79,9 @@ func (v View) count(next *api.TrafficPolicyStatus, p compile.Object, s ads.Subsc
 		}
 		concerns = true
 		verdict, why := verdictOf(s, value)
+		if value.Object.Generation != p.Generation {
+			verdict, why = controlv1.Verdict_VERDICT_PENDING, "the change is not compiled yet"
+		}
 		switch verdict {
 		case controlv1.Verdict_VERDICT_ENFORCED:
 			next.Verdicts.Enforced++

@@ -99,6 +99,16 @@ func New(w World) *Compiler {
 	return c
 }
 
+// Has reports whether the world has this generation of a policy.
+func (c *Compiler) Has(policy Object) bool {
+	for i := range c.world.Policies {
+		if p := &c.world.Policies[i]; p.UID == policy.UID {
+			return p.Generation == policy.Generation
+		}
+	}
+	return false
+}
+
 // selecting returns the policies that select a pod, in an order that depends on nothing else.
 func (c *Compiler) selecting(pod Pod) (selected []*TrafficPolicy) {
 	for _, key := range slices.Sorted(maps.Keys(pod.Labels)) {

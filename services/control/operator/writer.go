@@ -25,22 +25,30 @@ type writer struct {
 	written map[string]time.Time
 }
 
-// No object is written more often than once per writeInterval. Everything is compared with the cluster at least every compareInterval.
+// No object is written more often than once per writeInterval. Everything is compared with the cluster at least every compareInterval, and at most every
+// passInterval, because each acknowledgement is a change.
 const (
 	writeInterval   = time.Second
 	compareInterval = 5 * time.Second
+	passInterval    = 100 * time.Millisecond
 )
 
 // Start writes until ctx ends.
 func (w writer) Start(ctx context.Context) error {
-	next := time.NewTimer(0)
+	next, pass := time.NewTimer(0), time.NewTicker(passInterval)
 	defer next.Stop()
+	defer pass.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-w.plane.Changed():
 		case <-next.C:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pass.C:
 		}
 		wait := compareInterval
 		if postponed := w.all(ctx); postponed {
@@ -119,6 +127,10 @@ func (w writer) write(ctx context.Context, was, next client.Object) (postponed b
 	}
 	w.written[uid] = time.Now()
 	err := w.client.Status().Patch(ctx, next, client.MergeFrom(was))
+	if err == nil {
+		// A change of the object that follows is one of what was written.
+		was.SetResourceVersion(next.GetResourceVersion())
+	}
 	if err == nil || apierrors.IsNotFound(err) {
 		return false
 	}
