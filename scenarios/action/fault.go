@@ -32,7 +32,7 @@ func faultKind() Kind {
 				"`spec` is that of a Fault object (`kubectl explain faults.spec`) without its selector. If this program dies, the fault ends with its lease.",
 			Fields: []grammar.Field{
 				grammar.Required("release", "text", "userservice", "the release whose pods are affected"),
-				grammar.Required("spec", "fields", "{abort: {code: UNAVAILABLE}, percent: 50}", "the fault: one of delay, abort, hang and cut, and which calls are affected"),
+				grammar.Required("spec", "fields", "{abort: {code: UNAVAILABLE}, percent: 50}", "the fault: one of delay, abort, hang, cut and throttle, and which calls are affected"),
 				grammar.Optional("for", "duration", "10s", "how long; default until it is healed or the run ends"),
 			},
 			Decode: func(o grammar.Object) Action {

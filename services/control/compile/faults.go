@@ -60,6 +60,8 @@ func effect(f Fault) *policyv1.Fault {
 		e.Kind = &policyv1.Fault_Hang{Hang: k.Hang}
 	case *policyv1.FaultSpec_Cut:
 		e.Kind = &policyv1.Fault_Cut{Cut: k.Cut}
+	case *policyv1.FaultSpec_Throttle:
+		e.Kind = &policyv1.Fault_Throttle{Throttle: k.Throttle}
 	}
 	if s.GetLeaseSeconds() > 0 {
 		e.LeaseTime = durationpb.New(time.Duration(s.GetLeaseSeconds()) * time.Second)

@@ -35,7 +35,7 @@ type kind struct {
 	decode func(p *policyv1.Fault) effect
 }
 
-func kinds() []kind { return []kind{delayKind, abortKind, hangKind, cutKind} }
+func kinds() []kind { return []kind{delayKind, abortKind, hangKind, cutKind, throttleKind} }
 
 // ForMethod returns the faults of a policy that apply to a method in a pod, in their order. callee is empty on the side of the server. A method without
 // faults has an empty list, which costs nothing.

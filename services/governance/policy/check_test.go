@@ -112,6 +112,7 @@ var meansZero = map[protoreflect.FullName]string{
 	"policy.v1.LeakyBucket.queue":       "no call waits",
 	"policy.v1.Retry.max_attempts":      "required",
 	"policy.v1.Cut.after_messages":      "no message",
+	"policy.v1.CallThrottle.rate":       "required",
 }
 
 func TestProto_ZeroIsNotADefault(t *testing.T) {

@@ -2033,6 +2033,7 @@ type Fault struct {
 	//	*Fault_Abort
 	//	*Fault_Hang
 	//	*Fault_Cut
+	//	*Fault_Throttle
 	Kind isFault_Kind `protobuf_oneof:"kind"`
 	// The pod whose calls are affected, with * and ?; empty means every pod that has this policy. So one replica of several can be made to fail.
 	Pod string `protobuf:"bytes,10,opt,name=pod,proto3" json:"pod,omitempty"`
@@ -2154,6 +2155,15 @@ func (x *Fault) GetCut() *Cut {
 	return nil
 }
 
+func (x *Fault) GetThrottle() *CallThrottle {
+	if x != nil {
+		if x, ok := x.Kind.(*Fault_Throttle); ok {
+			return x.Throttle
+		}
+	}
+	return nil
+}
+
 func (x *Fault) GetPod() string {
 	if x != nil {
 		return x.Pod
@@ -2202,6 +2212,10 @@ type Fault_Cut struct {
 	Cut *Cut `protobuf:"bytes,9,opt,name=cut,proto3,oneof"`
 }
 
+type Fault_Throttle struct {
+	Throttle *CallThrottle `protobuf:"bytes,14,opt,name=throttle,proto3,oneof"`
+}
+
 func (*Fault_Delay) isFault_Kind() {}
 
 func (*Fault_Abort) isFault_Kind() {}
@@ -2209,6 +2223,8 @@ func (*Fault_Abort) isFault_Kind() {}
 func (*Fault_Hang) isFault_Kind() {}
 
 func (*Fault_Cut) isFault_Kind() {}
+
+func (*Fault_Throttle) isFault_Kind() {}
 
 // Delay delays a call.
 type Delay struct {
@@ -2265,6 +2281,53 @@ func (x *Delay) GetJitter() *durationpb.Duration {
 	return nil
 }
 
+// CallThrottle lets so many calls per second through, evenly spaced. The others wait for their turn, until their deadline: a callee that has become
+// too slow for its load.
+type CallThrottle struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Calls per second of each method that each process lets through.
+	Rate          float64 `protobuf:"fixed64,1,opt,name=rate,proto3" json:"rate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallThrottle) Reset() {
+	*x = CallThrottle{}
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallThrottle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallThrottle) ProtoMessage() {}
+
+func (x *CallThrottle) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallThrottle.ProtoReflect.Descriptor instead.
+func (*CallThrottle) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *CallThrottle) GetRate() float64 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
 // Abort answers immediately with an error.
 type Abort struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2278,7 +2341,7 @@ type Abort struct {
 
 func (x *Abort) Reset() {
 	*x = Abort{}
-	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2290,7 +2353,7 @@ func (x *Abort) String() string {
 func (*Abort) ProtoMessage() {}
 
 func (x *Abort) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2303,7 +2366,7 @@ func (x *Abort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abort.ProtoReflect.Descriptor instead.
 func (*Abort) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Abort) GetCode() string {
@@ -2329,7 +2392,7 @@ type Hang struct {
 
 func (x *Hang) Reset() {
 	*x = Hang{}
-	mi := &file_policy_v1_policy_proto_msgTypes[28]
+	mi := &file_policy_v1_policy_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2341,7 +2404,7 @@ func (x *Hang) String() string {
 func (*Hang) ProtoMessage() {}
 
 func (x *Hang) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[28]
+	mi := &file_policy_v1_policy_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2354,7 +2417,7 @@ func (x *Hang) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hang.ProtoReflect.Descriptor instead.
 func (*Hang) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{28}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{29}
 }
 
 // Cut ends a stream with UNAVAILABLE after this many messages in both directions together; the answer of a unary call is lost.
@@ -2368,7 +2431,7 @@ type Cut struct {
 
 func (x *Cut) Reset() {
 	*x = Cut{}
-	mi := &file_policy_v1_policy_proto_msgTypes[29]
+	mi := &file_policy_v1_policy_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2380,7 +2443,7 @@ func (x *Cut) String() string {
 func (*Cut) ProtoMessage() {}
 
 func (x *Cut) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[29]
+	mi := &file_policy_v1_policy_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2393,7 +2456,7 @@ func (x *Cut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cut.ProtoReflect.Descriptor instead.
 func (*Cut) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{29}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Cut) GetAfterMessages() uint32 {
@@ -2614,7 +2677,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x12_max_message_bytesB\x16\n" +
 	"\x14_stream_window_bytesB\x1a\n" +
 	"\x18_connection_window_bytesB\x15\n" +
-	"\x13_max_metadata_bytes\"\xd2\x06\n" +
+	"\x13_max_metadata_bytes\"\x89\a\n" +
 	"\x05Fault\x12\x1c\n" +
 	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\x04name\x12$\n" +
 	"\x06callee\x18\x02 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x12C\n" +
@@ -2624,7 +2687,8 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x05delay\x18\x06 \x01(\v2\x10.policy.v1.DelayH\x00R\x05delay\x12(\n" +
 	"\x05abort\x18\a \x01(\v2\x10.policy.v1.AbortH\x00R\x05abort\x12%\n" +
 	"\x04hang\x18\b \x01(\v2\x0f.policy.v1.HangH\x00R\x04hang\x12\"\n" +
-	"\x03cut\x18\t \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x12\x1e\n" +
+	"\x03cut\x18\t \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x125\n" +
+	"\bthrottle\x18\x0e \x01(\v2\x17.policy.v1.CallThrottleH\x00R\bthrottle\x12\x1e\n" +
 	"\x03pod\x18\n" +
 	" \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x03pod\x12J\n" +
 	"\bduration\x18\v \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\bduration\x12\x1a\n" +
@@ -2640,7 +2704,9 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\b_percent\"\x8d\x01\n" +
 	"\x05Delay\x12@\n" +
 	"\x05fixed\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\x05fixed\x12B\n" +
-	"\x06jitter\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\x06jitter\"\xc1\x02\n" +
+	"\x06jitter\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\x06jitter\"D\n" +
+	"\fCallThrottle\x124\n" +
+	"\x04rate\x18\x01 \x01(\x01B \xbaH\x1d\x12\x1bI\x00\x00\x00\x00\x00\x00$@\x19\x00\x00\x00\x00\x80\x84.A)\xfc\xa9\xf1\xd2MbP?R\x04rate\"\xc1\x02\n" +
 	"\x05Abort\x12\x93\x02\n" +
 	"\x04code\x18\x01 \x01(\tB\xfe\x01\xbaH\xfa\x01r\xf7\x01R\tCANCELLEDR\aUNKNOWNR\x10INVALID_ARGUMENTR\x11DEADLINE_EXCEEDEDR\tNOT_FOUNDR\x0eALREADY_EXISTSR\x11PERMISSION_DENIEDR\x0fUNAUTHENTICATEDR\x12RESOURCE_EXHAUSTEDR\x13FAILED_PRECONDITIONR\aABORTEDR\fOUT_OF_RANGER\rUNIMPLEMENTEDR\bINTERNALR\vUNAVAILABLER\tDATA_LOSS\x92\x02\vUNAVAILABLER\x04code\x12\"\n" +
 	"\amessage\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\amessage\"\x06\n" +
@@ -2667,7 +2733,7 @@ func file_policy_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_policy_v1_policy_proto_goTypes = []any{
 	(Priority)(0),               // 0: policy.v1.Priority
 	(*EffectivePolicy)(nil),     // 1: policy.v1.EffectivePolicy
@@ -2697,11 +2763,12 @@ var file_policy_v1_policy_proto_goTypes = []any{
 	(*Tuning)(nil),              // 25: policy.v1.Tuning
 	(*Fault)(nil),               // 26: policy.v1.Fault
 	(*Delay)(nil),               // 27: policy.v1.Delay
-	(*Abort)(nil),               // 28: policy.v1.Abort
-	(*Hang)(nil),                // 29: policy.v1.Hang
-	(*Cut)(nil),                 // 30: policy.v1.Cut
-	nil,                         // 31: policy.v1.Fault.MetadataEntry
-	(*durationpb.Duration)(nil), // 32: google.protobuf.Duration
+	(*CallThrottle)(nil),        // 28: policy.v1.CallThrottle
+	(*Abort)(nil),               // 29: policy.v1.Abort
+	(*Hang)(nil),                // 30: policy.v1.Hang
+	(*Cut)(nil),                 // 31: policy.v1.Cut
+	nil,                         // 32: policy.v1.Fault.MetadataEntry
+	(*durationpb.Duration)(nil), // 33: google.protobuf.Duration
 }
 var file_policy_v1_policy_proto_depIdxs = []int32{
 	2,  // 0: policy.v1.EffectivePolicy.server:type_name -> policy.v1.ServerRule
@@ -2718,9 +2785,9 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	0,  // 11: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
 	10, // 12: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
 	9,  // 13: policy.v1.ServerRule.caller_priority:type_name -> policy.v1.CallerPriority
-	32, // 14: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
-	32, // 15: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
-	32, // 16: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	33, // 14: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
+	33, // 15: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
+	33, // 16: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
 	6,  // 17: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
 	7,  // 18: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
 	8,  // 19: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
@@ -2732,41 +2799,42 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	18, // 25: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
 	14, // 26: policy.v1.ClientRule.classify:type_name -> policy.v1.Classify
 	13, // 27: policy.v1.ClientRule.throttle:type_name -> policy.v1.Throttle
-	32, // 28: policy.v1.Throttle.window:type_name -> google.protobuf.Duration
-	32, // 29: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
-	32, // 30: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	32, // 31: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
-	32, // 32: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
-	32, // 33: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
-	32, // 34: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
-	32, // 35: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	32, // 36: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	32, // 37: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
-	32, // 38: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	33, // 28: policy.v1.Throttle.window:type_name -> google.protobuf.Duration
+	33, // 29: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
+	33, // 30: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	33, // 31: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
+	33, // 32: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
+	33, // 33: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
+	33, // 34: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
+	33, // 35: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	33, // 36: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	33, // 37: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	33, // 38: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
 	24, // 39: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
 	25, // 40: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
 	22, // 41: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
 	23, // 42: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
 	21, // 43: policy.v1.Connection.slow_start:type_name -> policy.v1.SlowStart
-	32, // 44: policy.v1.SlowStart.window:type_name -> google.protobuf.Duration
-	32, // 45: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
-	32, // 46: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
-	32, // 47: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	32, // 48: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	31, // 49: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	33, // 44: policy.v1.SlowStart.window:type_name -> google.protobuf.Duration
+	33, // 45: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	33, // 46: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	33, // 47: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	33, // 48: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	32, // 49: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
 	27, // 50: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	28, // 51: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	29, // 52: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	30, // 53: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	32, // 54: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
-	32, // 55: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
-	32, // 56: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	32, // 57: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	58, // [58:58] is the sub-list for method output_type
-	58, // [58:58] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	29, // 51: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	30, // 52: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	31, // 53: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	28, // 54: policy.v1.Fault.throttle:type_name -> policy.v1.CallThrottle
+	33, // 55: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
+	33, // 56: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
+	33, // 57: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	33, // 58: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }
@@ -2795,6 +2863,7 @@ func file_policy_v1_policy_proto_init() {
 		(*Fault_Abort)(nil),
 		(*Fault_Hang)(nil),
 		(*Fault_Cut)(nil),
+		(*Fault_Throttle)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2802,7 +2871,7 @@ func file_policy_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_policy_v1_policy_proto_rawDesc), len(file_policy_v1_policy_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   31,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

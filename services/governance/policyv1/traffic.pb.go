@@ -690,7 +690,7 @@ type FaultSpec struct {
 	Percent *float64 `protobuf:"fixed64,5,opt,name=percent,proto3,oneof" json:"percent,omitempty"`
 	// All of these must be in the metadata of the call.
 	Metadata map[string]string `protobuf:"bytes,6,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// The number of pods, chosen by name from those that the selector selects; 0 means all.
+	// The number of pods, the oldest of those that the selector selects; 0 means all.
 	Pods uint32 `protobuf:"varint,7,opt,name=pods,proto3" json:"pods,omitempty"`
 	// Types that are valid to be assigned to Kind:
 	//
@@ -698,6 +698,7 @@ type FaultSpec struct {
 	//	*FaultSpec_Abort
 	//	*FaultSpec_Hang
 	//	*FaultSpec_Cut
+	//	*FaultSpec_Throttle
 	Kind isFaultSpec_Kind `protobuf_oneof:"kind"`
 	// How long each process injects the fault, from when it received it, at most 1h. Required for a fault without a lease.
 	Duration *durationpb.Duration `protobuf:"bytes,12,opt,name=duration,proto3" json:"duration,omitempty"`
@@ -829,6 +830,15 @@ func (x *FaultSpec) GetCut() *Cut {
 	return nil
 }
 
+func (x *FaultSpec) GetThrottle() *CallThrottle {
+	if x != nil {
+		if x, ok := x.Kind.(*FaultSpec_Throttle); ok {
+			return x.Throttle
+		}
+	}
+	return nil
+}
+
 func (x *FaultSpec) GetDuration() *durationpb.Duration {
 	if x != nil {
 		return x.Duration
@@ -863,6 +873,10 @@ type FaultSpec_Cut struct {
 	Cut *Cut `protobuf:"bytes,11,opt,name=cut,proto3,oneof"`
 }
 
+type FaultSpec_Throttle struct {
+	Throttle *CallThrottle `protobuf:"bytes,14,opt,name=throttle,proto3,oneof"`
+}
+
 func (*FaultSpec_Delay) isFaultSpec_Kind() {}
 
 func (*FaultSpec_Abort) isFaultSpec_Kind() {}
@@ -870,6 +884,8 @@ func (*FaultSpec_Abort) isFaultSpec_Kind() {}
 func (*FaultSpec_Hang) isFaultSpec_Kind() {}
 
 func (*FaultSpec_Cut) isFaultSpec_Kind() {}
+
+func (*FaultSpec_Throttle) isFaultSpec_Kind() {}
 
 var File_policy_v1_traffic_proto protoreflect.FileDescriptor
 
@@ -923,7 +939,7 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\tAlgorithm\x12\x19\n" +
 	"\x15ALGORITHM_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ALGORITHM_ROUND_ROBIN\x10\x01\x12\x1b\n" +
-	"\x17ALGORITHM_LEAST_REQUEST\x10\x02\"\xb3\t\n" +
+	"\x17ALGORITHM_LEAST_REQUEST\x10\x02\"\xea\t\n" +
 	"\tFaultSpec\x12?\n" +
 	"\bselector\x18\x01 \x01(\v2\x1b.policy.v1.WorkloadSelectorB\x06\xbaH\x03\xc8\x01\x01R\bselector\x122\n" +
 	"\x04side\x18\x02 \x01(\x0e2\x14.policy.v1.FaultSideB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04side\x12$\n" +
@@ -936,7 +952,8 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\x05abort\x18\t \x01(\v2\x10.policy.v1.AbortH\x00R\x05abort\x12%\n" +
 	"\x04hang\x18\n" +
 	" \x01(\v2\x0f.policy.v1.HangH\x00R\x04hang\x12\"\n" +
-	"\x03cut\x18\v \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x12L\n" +
+	"\x03cut\x18\v \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x125\n" +
+	"\bthrottle\x18\x0e \x01(\v2\x17.policy.v1.CallThrottleH\x00R\bthrottle\x12L\n" +
 	"\bduration\x18\f \x01(\v2\x19.google.protobuf.DurationB\x15\xbaH\x12\xaa\x01\x0fJ\x02\b<\"\x03\b\x90\x1c2\x04\x10\xc0\x84=R\bduration\x12#\n" +
 	"\rlease_seconds\x18\r \x01(\rR\fleaseSeconds\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
@@ -1007,7 +1024,8 @@ var file_policy_v1_traffic_proto_goTypes = []any{
 	(*Abort)(nil),                // 32: policy.v1.Abort
 	(*Hang)(nil),                 // 33: policy.v1.Hang
 	(*Cut)(nil),                  // 34: policy.v1.Cut
-	(*durationpb.Duration)(nil),  // 35: google.protobuf.Duration
+	(*CallThrottle)(nil),         // 35: policy.v1.CallThrottle
+	(*durationpb.Duration)(nil),  // 36: google.protobuf.Duration
 }
 var file_policy_v1_traffic_proto_depIdxs = []int32{
 	4,  // 0: policy.v1.TrafficPolicySpec.selector:type_name -> policy.v1.WorkloadSelector
@@ -1044,12 +1062,13 @@ var file_policy_v1_traffic_proto_depIdxs = []int32{
 	32, // 31: policy.v1.FaultSpec.abort:type_name -> policy.v1.Abort
 	33, // 32: policy.v1.FaultSpec.hang:type_name -> policy.v1.Hang
 	34, // 33: policy.v1.FaultSpec.cut:type_name -> policy.v1.Cut
-	35, // 34: policy.v1.FaultSpec.duration:type_name -> google.protobuf.Duration
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	35, // 34: policy.v1.FaultSpec.throttle:type_name -> policy.v1.CallThrottle
+	36, // 35: policy.v1.FaultSpec.duration:type_name -> google.protobuf.Duration
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_traffic_proto_init() }
@@ -1065,6 +1084,7 @@ func file_policy_v1_traffic_proto_init() {
 		(*FaultSpec_Abort)(nil),
 		(*FaultSpec_Hang)(nil),
 		(*FaultSpec_Cut)(nil),
+		(*FaultSpec_Throttle)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

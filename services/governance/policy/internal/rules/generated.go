@@ -451,7 +451,7 @@ func (c *checker) fault(at string, m *policyv1.Fault) {
 		c.add(at+"uid", "uid.lease_time", "must be set for a fault with leaseTime", "")
 	}
 	if m.GetKind() == nil {
-		c.add(strings.TrimSuffix(at, "."), "required", "has none of delay, abort, hang and cut", "")
+		c.add(strings.TrimSuffix(at, "."), "required", "has none of delay, abort, hang, cut and throttle", "")
 	}
 	if utf8.RuneCountInString(m.GetName()) > 253 {
 		c.add(at+"name", "string.max_len", "has more than 253 characters", "")
@@ -496,6 +496,9 @@ func (c *checker) fault(at string, m *policyv1.Fault) {
 	if v := m.GetAbort(); v != nil {
 		c.abort(at+"abort.", v)
 	}
+	if v := m.GetThrottle(); v != nil {
+		c.callThrottle(at+"throttle.", v)
+	}
 	if utf8.RuneCountInString(m.GetPod()) > 253 {
 		c.add(at+"pod", "string.max_len", "has more than 253 characters", "")
 	}
@@ -536,6 +539,12 @@ func (c *checker) abort(at string, m *policyv1.Abort) {
 	}
 	if utf8.RuneCountInString(m.GetMessage()) > 1024 {
 		c.add(at+"message", "string.max_len", "has more than 1024 characters", "")
+	}
+}
+
+func (c *checker) callThrottle(at string, m *policyv1.CallThrottle) {
+	if !(m.GetRate() >= 0.001 && m.GetRate() <= 1e+06) {
+		c.add(at+"rate", "double.gte_lte", "must be from 0.001 to 1000000", "10")
 	}
 }
 
@@ -805,7 +814,7 @@ func (c *checker) faultSpec(at string, m *policyv1.FaultSpec) {
 		c.add(at+"leaseSeconds", "lease_seconds.range", "must be from 5 to 60, or 0 for no lease", "")
 	}
 	if m.GetKind() == nil {
-		c.add(strings.TrimSuffix(at, "."), "required", "has none of delay, abort, hang and cut", "")
+		c.add(strings.TrimSuffix(at, "."), "required", "has none of delay, abort, hang, cut and throttle", "")
 	}
 	if v := m.GetSelector(); v != nil {
 		c.workloadSelector(at+"selector.", v)
@@ -854,6 +863,9 @@ func (c *checker) faultSpec(at string, m *policyv1.FaultSpec) {
 	}
 	if v := m.GetAbort(); v != nil {
 		c.abort(at+"abort.", v)
+	}
+	if v := m.GetThrottle(); v != nil {
+		c.callThrottle(at+"throttle.", v)
 	}
 	if v := m.GetDuration(); v != nil {
 		if !(v.AsDuration() >= time.Duration(1000000) && v.AsDuration() <= time.Duration(3600000000000)) {
