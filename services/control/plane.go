@@ -43,6 +43,9 @@ type Plane struct {
 type Config struct {
 	// Identify returns the identity of a caller. Default: that of its certificate.
 	Identify func(ctx context.Context) (ads.Identity, error)
+	// TrustDomain is the trust domain of the identities of servers, for the clients that speak xDS. Default: that of the certificate of this process, or
+	// plaintext if it has none.
+	TrustDomain string
 }
 
 // Register registers the services of the control plane with a server. The plane works while the process serves, and its streams end with ctx.
@@ -50,9 +53,13 @@ func Register(ctx context.Context, p *governance.Process, s *grpc.Server, cfg Co
 	if cfg.Identify == nil {
 		cfg.Identify = identify
 	}
+	if cfg.TrustDomain == "" && p.Identity != nil {
+		cfg.TrustDomain = identity.TrustDomain(p.Identity.Name())
+	}
 	plane := &Plane{Store: NewStore(), Hub: hub.New(0), identify: cfg.Identify, changed: make(chan struct{}, 1)}
 	plane.peers = newPeers(plane, p.Stopping)
-	plane.ADS = ads.New(ctx, plane.Hub.Run(), ads.Config{Identify: cfg.Identify, Pod: plane.Store.Pod, Compile: plane.Store.Compile, Changed: plane.touch, Log: p.Log})
+	plane.ADS = ads.New(ctx, plane.Hub.Run(), ads.Config{Identify: cfg.Identify, Pod: plane.Store.Pod, Compile: plane.Store.Compile, Services: plane.Store.Services,
+		TrustDomain: cfg.TrustDomain, Changed: plane.touch, Log: p.Log})
 	discovery.RegisterAggregatedDiscoveryServiceServer(s, plane.ADS)
 	telemetryv1.RegisterEventsServer(s, hub.Watcher{Hub: plane.Hub, Stopping: p.Stopping})
 	controlv1.RegisterSessionsServer(s, hub.Sessions{Hub: plane.Hub, Source: plane.source, Leases: plane.Store.Leases.Alive, Stopping: p.Stopping})
@@ -74,8 +81,9 @@ var errStopping = status.Error(codes.Unavailable, "the control plane is stopping
 func (p *Plane) Subscribers() []ads.Subscriber {
 	newest := map[string]ads.Subscriber{}
 	for _, s := range append(p.ADS.Subscribers(), p.peers.subscribers()...) {
-		if old, ok := newest[s.Key()]; !ok || old.Since.Before(s.Since) {
-			newest[s.Key()] = s
+		key := s.Key() + " " + string(s.Kind)
+		if old, ok := newest[key]; !ok || old.Since.Before(s.Since) {
+			newest[key] = s
 		}
 	}
 	all := slices.Collect(maps.Values(newest))

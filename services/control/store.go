@@ -142,6 +142,19 @@ func (s *Store) Compile(p compile.Process) (out compile.Compiled) {
 	return out
 }
 
+// Services returns services of a namespace; nil names mean all.
+func (s *Store) Services(namespace string, names []string) (all []compile.Service) {
+	s.With(func(c *compile.Compiler) {
+		if names == nil {
+			names = c.Services(namespace)
+		}
+		for _, name := range names {
+			all = append(all, c.Service(namespace, name))
+		}
+	})
+	return all
+}
+
 // With calls do with the compiler of the present state. do must not call the store.
 func (s *Store) With(do func(*compile.Compiler)) {
 	s.mu.Lock()

@@ -3,6 +3,7 @@ package ads
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -47,8 +48,17 @@ func (c callbacks) OnStreamRequest(id int64, req *discovery.DiscoveryRequest) er
 		// The stream was closed.
 		return nil
 	}
-	if req.GetTypeUrl() != TypeURL {
+	switch ours := req.GetTypeUrl() == TypeURL; {
+	case !ours && (c.cfg.Services == nil || !served(req.GetTypeUrl())):
 		return status.Errorf(codes.InvalidArgument, "resources of type %s are not served", req.GetTypeUrl())
+	case ours && st.xds != nil, !ours && st.xds == nil && st.name != "":
+		return status.Error(codes.InvalidArgument, "a policy and resources of xDS are requested over different streams")
+	case !ours:
+		if err := c.subscribe(id, req); err != nil {
+			return fmt.Errorf("subscribing: %w", err)
+		}
+		c.cfg.Changed()
+		return nil
 	}
 	if len(req.GetResourceNames()) != 1 {
 		return status.Errorf(codes.InvalidArgument, "a process requests one resource, which is named namespace/pod, and not %q", req.GetResourceNames())
@@ -117,11 +127,19 @@ func (c callbacks) answered(id int64, req *discovery.DiscoveryRequest) {
 }
 
 // OnStreamResponse records what is sent.
-func (c callbacks) OnStreamResponse(_ context.Context, id int64, _ *discovery.DiscoveryRequest, resp *discovery.DiscoveryResponse) {
+func (c callbacks) OnStreamResponse(_ context.Context, id int64, req *discovery.DiscoveryRequest, resp *discovery.DiscoveryResponse) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	st := c.streams[id]
 	if st == nil {
+		return
+	}
+	if st.xds != nil {
+		st.sent[resp.GetNonce()] = resp.GetVersionInfo()
+		if s := st.xds.types[resp.GetTypeUrl()]; s != nil {
+			s.sent, s.sentAny, s.sentNames = resp.GetVersionInfo(), true, slices.Compact(slices.Sorted(slices.Values(req.GetResourceNames())))
+		}
+		c.pushes++
 		return
 	}
 	if len(resp.GetResources()) == 0 {

@@ -4,6 +4,8 @@
 //	        ◀──response, pushed when the world changes──┘
 //	        ──acknowledged, or rejected with the reason──▶ Subscribers
 //
+// A client that speaks xDS itself requests listeners, routes, clusters and endpoints in place of the policy; package xds makes them from it.
+//
 // A process is known by its certificate: it gets the resource of a pod only if the pod runs under the account of the certificate. What a request
 // says about the node is used for nothing else than to choose among the pods of that account.
 package ads
@@ -23,9 +25,10 @@ import (
 	"github.com/envoyproxy/go-control-plane/pkg/server/sotw/v3"
 
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
+	"github.com/grpc-sandbox/sandbox/services/control/xds"
 )
 
-// Config describes a server. All fields are required, except Log and Changed.
+// Config describes a server. All fields are required, except those with a default.
 type Config struct {
 	// Identify returns the identity in the certificate of the caller.
 	Identify func(ctx context.Context) (Identity, error)
@@ -33,6 +36,10 @@ type Config struct {
 	Pod func(id Identity, name string) (compile.Pod, error)
 	// Compile returns what a process must enforce now.
 	Compile func(compile.Process) compile.Compiled
+	// Services returns services of a namespace; nil names mean all. Default: resources of xDS clients are not served.
+	Services func(namespace string, names []string) []compile.Service
+	// TrustDomain is the trust domain of the identities of servers. Empty means that the calls of xDS clients are in plaintext.
+	TrustDomain string
 	// Changed is called when a subscriber has come, gone, acknowledged or rejected. It must not block. Default: nothing.
 	Changed func()
 	// Log receives log records. Default: slog.Default().
@@ -69,8 +76,18 @@ func New(ctx context.Context, run string, cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg, streams: map[int64]*stream{}}
 	s.cache = cache.NewLinearCache(TypeURL, cache.WithVersionPrefix(run+"-"), cache.WithLogger(quiet{}))
-	s.xds = sotw.NewServer(ctx, s.cache, callbacks{s}, config.DeactivateLegacyWildcard())
+	s.xds = sotw.NewServer(ctx, s.caches(), callbacks{s}, config.DeactivateLegacyWildcard())
 	return s
+}
+
+// caches joins the caches of policies and of the resources of xDS clients.
+func (s *Server) caches() *cache.MuxCache {
+	mux := &cache.MuxCache{Classify: func(r *cache.Request) string { return r.GetTypeUrl() }, Caches: map[string]cache.Cache{TypeURL: s.cache},
+		ClassifyDelta: func(r *cache.DeltaRequest) string { return r.GetTypeUrl() }}
+	for _, kind := range xds.Types {
+		mux.Caches[kind] = watches{s}
+	}
+	return mux
 }
 
 // StreamAggregatedResources serves one process.
@@ -82,6 +99,9 @@ func (s *Server) StreamAggregatedResources(stream discovery.AggregatedDiscoveryS
 func (s *Server) Update() {
 	s.updating.Lock()
 	defer s.updating.Unlock()
+	for _, id := range s.clients() {
+		s.rebuild(id)
+	}
 	changed := map[string]types.Resource{}
 	for _, st := range s.attached() {
 		if _, done := changed[st.name]; done {
@@ -103,12 +123,24 @@ func (s *Server) Update() {
 	}
 }
 
-// attached returns copies of the streams that have subscribed.
+// clients returns the streams of xDS clients.
+func (s *Server) clients() (ids []int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, st := range s.streams {
+		if st.xds != nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// attached returns copies of the streams that have subscribed to a policy.
 func (s *Server) attached() (all []stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, st := range s.streams {
-		if st.name != "" {
+		if st.name != "" && st.xds == nil {
 			all = append(all, *st)
 		}
 	}
@@ -121,7 +153,7 @@ func (s *Server) replace(st stream, compiled compile.Compiled) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, other := range s.streams {
-		if other.name == st.name {
+		if other.name == st.name && other.xds == nil {
 			changed = changed || other.compiled.Policy.GetVersion() != compiled.Policy.GetVersion()
 			other.compiled, other.process.Pod = compiled, st.process.Pod
 		}
@@ -153,9 +185,9 @@ func (s *Server) detach(id int64) {
 	s.mu.Lock()
 	gone := s.streams[id]
 	delete(s.streams, id)
-	last := gone != nil && gone.name != ""
+	last := gone != nil && gone.name != "" && gone.xds == nil
 	for _, other := range s.streams {
-		last = last && other.name != gone.name
+		last = last && (other.name != gone.name || other.xds != nil)
 	}
 	s.mu.Unlock()
 	if !last {

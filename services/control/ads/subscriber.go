@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
+	"github.com/grpc-sandbox/sandbox/services/control/xds"
 )
 
 // TypeURL is the type of the only resource that a process requests, whose name is namespace/pod.
@@ -27,11 +28,17 @@ type stream struct {
 	acknowledgedAny    bool
 	rejectedVersion    string
 	rejected           string
+	// xds is what a client that speaks xDS itself has subscribed to; nil for a process that requests its policy. The versions above are those of the
+	// policy from which its resources were made.
+	xds *client
 }
 
 // State is what a process has acknowledged.
 type State struct {
 	compile.Process
+	// Kind is how it receives its configuration, Agent the name and version of an xDS client.
+	Kind  xds.Kind
+	Agent string
 	// Since is when it connected.
 	Since time.Time
 	// Sent is the version that was sent last. Acknowledged is the one that the process enforces, if AcknowledgedAny.
@@ -41,7 +48,7 @@ type State struct {
 	Rejected, RejectedVersion string
 }
 
-// Subscriber is a process that receives its policy, compared with what it should enforce.
+// Subscriber is a process that receives configuration, compared with what it should enforce.
 type Subscriber struct {
 	State
 	// Compiled is what it should enforce.
@@ -62,19 +69,20 @@ func (s State) Compare(compiled compile.Compiled) Subscriber {
 	return sub
 }
 
-// Subscribers returns the connected processes, sorted by namespace and pod. A process with several connections has the newest of them.
+// Subscribers returns the connected processes, sorted by namespace and pod. Of several connections of one kind, a process has the newest.
 func (s *Server) Subscribers() []Subscriber {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	newest := map[string]*stream{}
 	for _, st := range s.streams {
-		if st.name != "" && (newest[st.name] == nil || newest[st.name].since.Before(st.since)) {
-			newest[st.name] = st
+		key := st.name + " " + string(st.kind())
+		if st.name != "" && (newest[key] == nil || newest[key].since.Before(st.since)) {
+			newest[key] = st
 		}
 	}
 	all := make([]Subscriber, 0, len(newest))
 	for _, st := range newest {
-		state := State{Process: st.process, Since: st.since, Sent: st.last, Acknowledged: st.acknowledged, AcknowledgedAny: st.acknowledgedAny,
+		state := State{Process: st.process, Kind: st.kind(), Agent: st.agent(), Since: st.since, Sent: st.last, Acknowledged: st.acknowledged, AcknowledgedAny: st.acknowledgedAny,
 			Rejected: st.rejected, RejectedVersion: st.rejectedVersion}
 		all = append(all, state.Compare(st.compiled))
 	}
@@ -85,6 +93,21 @@ func (s *Server) Subscribers() []Subscriber {
 // Sort sorts subscribers by namespace and pod.
 func Sort(all []Subscriber) {
 	slices.SortFunc(all, func(a, b Subscriber) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), strings.Compare(string(a.Kind), string(b.Kind)))
 	})
+}
+
+// kind returns how the process receives its configuration.
+func (st *stream) kind() xds.Kind {
+	if st.xds == nil {
+		return xds.Governance
+	}
+	return st.xds.kind
+}
+
+func (st *stream) agent() string {
+	if st.xds == nil {
+		return ""
+	}
+	return st.xds.agent
 }

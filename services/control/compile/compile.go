@@ -36,6 +36,8 @@ type Value struct {
 	Approximated string
 	// Text is the value as it is written in an object, in one line.
 	Text string
+	// Part is the value of a field that is a message; nil for other fields.
+	Part proto.Message
 }
 
 // Process is a pod that receives configuration.
@@ -251,12 +253,15 @@ func (out *Compiled) add(r rule, side Side, callee, approximated string, in prot
 	for _, part := range parts {
 		v := Value{Object: r.policy.Object, Field: part.JSONName(), Method: r.pattern(), Side: side, Callee: callee, Approximated: approximated,
 			Text: policy.Text(part, in.ProtoReflect().Get(part))}
+		if part.Message() != nil {
+			v.Part = in.ProtoReflect().Get(part).Message().Interface()
+		}
 		if r.at != "" {
 			v.Field = r.at + "." + v.Field
 		}
 		for i := range out.Values {
 			old := &out.Values[i]
-			if old.Side == side && old.Callee == callee && lastName(old.Field) == part.JSONName() && old.LostTo == nil && covers(v.Method, old.Method) {
+			if old.Side == side && old.Callee == callee && lastName(old.Field) == part.JSONName() && old.LostTo == nil && Covers(v.Method, old.Method) {
 				old.LostTo = &v.Object
 			}
 		}

@@ -30,7 +30,7 @@ func (c *Compiler) inject(pod Pod, out *Compiled) {
 		} else {
 			out.Policy.ServerFaults = append(out.Policy.ServerFaults, effect(f))
 		}
-		out.Values = append(out.Values, Value{Object: f.Object, Field: "fault", Method: f.Spec.GetMethod(), Side: side, Callee: f.Spec.GetCallee()})
+		out.Values = append(out.Values, Value{Object: f.Object, Field: "fault", Method: f.Spec.GetMethod(), Side: side, Callee: f.Spec.GetCallee(), Part: f.Spec})
 	}
 }
 

@@ -67,8 +67,8 @@ func wholes(policies []*TrafficPolicy) (all []rule) {
 	return all
 }
 
-// covers reports whether every method that matches the second pattern matches the first. It may return false for unusual pairs of patterns.
-func covers(general, special string) bool {
+// Covers reports whether every method that matches the second pattern matches the first. It may return false for unusual pairs of patterns.
+func Covers(general, special string) bool {
 	switch {
 	case general == "" || general == special:
 		return true

@@ -81,6 +81,9 @@ type Pod struct {
 	Labels                   map[string]string
 	Ready                    bool
 	Created                  time.Time
+	// IP and Port are where the pod receives calls; empty and 0 if they are not known.
+	IP   string
+	Port uint32
 }
 
 // Service returns the name under which others call the pod.

@@ -19,3 +19,17 @@ func Parse(id string) (namespace, account string, ok bool) {
 	}
 	return parts[2], parts[4], true
 }
+
+// TrustDomain returns the trust domain of an ID; empty if it is not a SPIFFE ID.
+func TrustDomain(id string) string {
+	parsed, err := spiffeid.FromString(id)
+	if err != nil {
+		return ""
+	}
+	return parsed.TrustDomain().Name()
+}
+
+// Of returns the ID of a service account.
+func Of(domain, namespace, account string) string {
+	return "spiffe://" + domain + "/ns/" + namespace + "/sa/" + account
+}

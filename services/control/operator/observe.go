@@ -67,7 +67,8 @@ func setPod(store *control.Store, o client.Object) {
 		store.RemovePod(p.Namespace, p.Name)
 		return
 	}
-	pod := compile.Pod{Namespace: p.Namespace, Name: p.Name, Account: p.Spec.ServiceAccountName, Labels: p.Labels, Created: p.CreationTimestamp.Time}
+	pod := compile.Pod{Namespace: p.Namespace, Name: p.Name, Account: p.Spec.ServiceAccountName, Labels: p.Labels, Created: p.CreationTimestamp.Time,
+		IP: p.Status.PodIP, Port: portOf(p)}
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodReady {
 			// A pod that is being deleted gets no calls.
@@ -75,6 +76,20 @@ func setPod(store *control.Store, o client.Object) {
 		}
 	}
 	store.SetPod(pod)
+}
+
+// grpcPort is the name of the container port at which a pod receives calls.
+const grpcPort = "grpc"
+
+func portOf(p *corev1.Pod) uint32 {
+	for _, c := range p.Spec.Containers {
+		for _, port := range c.Ports {
+			if port.Name == grpcPort && port.ContainerPort > 0 {
+				return uint32(port.ContainerPort)
+			}
+		}
+	}
+	return 0
 }
 
 func setPolicy(store *control.Store, o client.Object, log *slog.Logger) {

@@ -1,0 +1,74 @@
+package xds
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/grpc-sandbox/sandbox/services/control/compile"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
+
+func TestServiceOf(t *testing.T) {
+	for name, want := range map[string]string{
+		"users": "users", "users:8443": "users", "users.shop": "users", "users.shop:443": "users", "users.shop.svc": "users",
+		"users.shop.svc.cluster.local:8443": "users", "users.shop/user.v1.UserService/Get*": "users",
+		"users.elsewhere": "", "users.shop.example": "", "": "",
+	} {
+		if got := ServiceOf(name, "shop"); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestMethodsOf_SpecialBeforeGeneral(t *testing.T) {
+	rule := func(method string, attempts uint32, deadline bool) *policyv1.ClientRule {
+		r := &policyv1.ClientRule{Callee: "users", Method: method, Retry: &policyv1.Retry{MaxAttempts: attempts}}
+		if deadline {
+			r.Deadline = &policyv1.ClientDeadline{None: true}
+		}
+		return r
+	}
+	p := &policyv1.EffectivePolicy{Client: []*policyv1.ClientRule{
+		rule("a.B/*", 2, true), rule("a.B/Get", 3, false), rule("", 4, false), rule("a.B/G*", 5, false), {Callee: "other", Method: "x.Y/Z"},
+	}}
+	var got []string
+	for _, m := range methodsOf(p, compile.Service{Name: "users"}) {
+		got = append(got, m.pattern)
+		// The last rule that matches has the retries, and the only one that has it the deadline.
+		want := map[string]uint32{"a.B/Get": 5, "a.B/G*": 5, "a.B/*": 4, "": 4}[m.pattern]
+		if m.retry.GetMaxAttempts() != want || (m.deadline != nil) != (m.pattern != "") {
+			t.Errorf("%q: %d attempts, deadline %v", m.pattern, m.retry.GetMaxAttempts(), m.deadline)
+		}
+	}
+	if want := []string{"a.B/Get", "a.B/G*", "a.B/*", ""}; !slices.Equal(got, want) {
+		t.Errorf("order %q, want %q", got, want)
+	}
+}
+
+func TestMethodsOf_FaultsByMetadata(t *testing.T) {
+	p := &policyv1.EffectivePolicy{ClientFaults: []*policyv1.Fault{
+		{Name: "all"}, {Name: "one", Metadata: map[string]string{"a": "1"}}, {Name: "both", Metadata: map[string]string{"a": "1", "b": "2"}}, {Name: "elsewhere", Callee: "other"},
+	}}
+	var got [][]string
+	for _, m := range methodsOf(p, compile.Service{Name: "users"}) {
+		names := []string{}
+		for _, f := range m.faults {
+			names = append(names, f.GetName())
+		}
+		got = append(got, names)
+	}
+	want := [][]string{{"all", "one", "both"}, {"all", "one"}, {"all"}}
+	if len(got) != 3 || !slices.Equal(got[0], want[0]) || !slices.Equal(got[1], want[1]) || !slices.Equal(got[2], want[2]) {
+		t.Errorf("faults %q, want %q", got, want)
+	}
+}
+
+func TestPathOf(t *testing.T) {
+	for pattern, want := range map[string]string{
+		"": `prefix:"/"`, "a.B/C": `path:"/a.B/C"`, "a.B/*": `prefix:"/a.B/"`, "a.?/C*": `safe_regex:{regex:"/a\\.[^/]/C[^/]*"}`,
+	} {
+		if got := pathOf(pattern).String(); got != want {
+			t.Errorf("%q: %s, want %s", pattern, got, want)
+		}
+	}
+}
