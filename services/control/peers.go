@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
 	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
 	"github.com/grpc-sandbox/sandbox/services/control/telemetryv1"
+	"github.com/grpc-sandbox/sandbox/services/control/xds"
 )
 
 // peers serves control.v1.Peers, and has what the other replicas have sent.
@@ -173,7 +175,7 @@ func (p *peers) sendState(ctx context.Context, changed <-chan struct{}, send fun
 
 func toPeer(s ads.State) *controlv1.PeerSubscriber {
 	out := &controlv1.PeerSubscriber{Namespace: s.Namespace, Pod: s.Name, Callees: s.Callees, AnyCallee: s.Callees == nil, ConnectedSince: timestamppb.New(s.Since),
-		SentVersion: s.Sent, Rejected: s.Rejected, RejectedVersion: s.RejectedVersion}
+		SentVersion: s.Sent, Rejected: s.Rejected, RejectedVersion: s.RejectedVersion, Kind: string(s.Kind), Agent: s.Agent}
 	if s.AcknowledgedAny {
 		out.AcknowledgedVersion = &s.Acknowledged
 	}
@@ -182,7 +184,8 @@ func toPeer(s ads.State) *controlv1.PeerSubscriber {
 
 func fromPeer(s *controlv1.PeerSubscriber) ads.State {
 	out := ads.State{Process: compile.Process{Pod: compile.Pod{Namespace: s.GetNamespace(), Name: s.GetPod()}, Callees: s.GetCallees()}, Since: s.GetConnectedSince().AsTime(),
-		Sent: s.GetSentVersion(), Acknowledged: s.GetAcknowledgedVersion(), AcknowledgedAny: s.AcknowledgedVersion != nil, Rejected: s.GetRejected(), RejectedVersion: s.GetRejectedVersion()}
+		Sent: s.GetSentVersion(), Acknowledged: s.GetAcknowledgedVersion(), AcknowledgedAny: s.AcknowledgedVersion != nil, Rejected: s.GetRejected(), RejectedVersion: s.GetRejectedVersion(),
+		Kind: xds.Kind(cmp.Or(s.GetKind(), string(xds.Governance))), Agent: s.GetAgent()}
 	if out.Callees == nil && !s.GetAnyCallee() {
 		out.Callees = []string{}
 	}

@@ -1,15 +1,14 @@
 package control
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/grpc-sandbox/sandbox/services/control/ads"
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
 	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
@@ -54,11 +53,11 @@ func (p policies) Subscribers(_ context.Context, r *controlv1.SubscribersRequest
 			continue
 		}
 		one := &controlv1.Subscriber{Namespace: s.Namespace, Pod: s.Name, Service: s.Service(), ConnectedSince: timestamppb.New(s.Since),
-			SentVersion: s.Sent, AcknowledgedVersion: s.Acknowledged, Rejected: s.Rejected}
+			SentVersion: s.Sent, AcknowledgedVersion: s.Acknowledged, Rejected: s.Rejected,
+			Client: cmp.Or(s.Agent, string(s.Kind))}
 		for _, v := range s.Compiled.Values {
 			if strings.EqualFold(v.Object.Kind, r.GetKind()) && v.Object.Name == r.GetName() {
-				verdict, why := verdictOf(s, v)
-				one.Fields = append(one.Fields, &controlv1.FieldVerdict{Field: v.Field, Verdict: verdict, Why: why})
+				one.Fields = append(one.Fields, verdictsOf(s, v)...)
 			}
 		}
 		if r.GetName() == "" || len(one.GetFields()) > 0 {
@@ -66,20 +65,4 @@ func (p policies) Subscribers(_ context.Context, r *controlv1.SubscribersRequest
 		}
 	}
 	return answer, nil
-}
-
-// verdictOf returns what a process does with a field.
-func verdictOf(s ads.Subscriber, v compile.Value) (controlv1.Verdict, string) {
-	switch {
-	case v.LostTo != nil:
-		return controlv1.Verdict_VERDICT_IGNORED, fmt.Sprintf("%s applies instead", v.LostTo)
-	case s.Rejected != "":
-		return controlv1.Verdict_VERDICT_REJECTED, s.Rejected
-	case !s.InForce:
-		return controlv1.Verdict_VERDICT_PENDING, "not acknowledged yet"
-	case v.Approximated != "":
-		return controlv1.Verdict_VERDICT_APPROXIMATED, v.Approximated
-	default:
-		return controlv1.Verdict_VERDICT_ENFORCED, ""
-	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/control/api"
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
 	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
+	"github.com/grpc-sandbox/sandbox/services/control/xds"
 )
 
 // View is what is known at one moment about all objects and processes.
@@ -73,29 +74,24 @@ func (v View) count(next *api.TrafficPolicyStatus, p compile.Object, s ads.Subsc
 		if value.Object.UID != p.UID {
 			continue
 		}
+		if s.Kind == xds.GRPC && value.Side == compile.Server && v.governed(s.Process) {
+			// Governance in the same process enforces it.
+			continue
+		}
 		if value.LostTo != nil {
 			next.Conflicts = append(next.Conflicts, api.Conflict{Field: value.Field, Winner: value.LostTo.Name})
 			continue
 		}
 		concerns = true
-		verdict, why := verdictOf(s, value)
-		if value.Object.Generation != p.Generation {
-			verdict, why = controlv1.Verdict_VERDICT_PENDING, "the change is not compiled yet"
+		for _, f := range verdictsOf(s, value) {
+			if value.Object.Generation != p.Generation {
+				f.Verdict, f.Why = controlv1.Verdict_VERDICT_PENDING, "the change is not compiled yet"
+			}
+			whole = tally(&next.Verdicts, f.GetVerdict()) && whole
+			if f.GetVerdict() != controlv1.Verdict_VERDICT_ENFORCED {
+				next.Exceptions = append(next.Exceptions, api.Exception{Pod: s.Name, Field: f.GetField(), Verdict: verdictName(f.GetVerdict()), Why: f.GetWhy()})
+			}
 		}
-		switch verdict {
-		case controlv1.Verdict_VERDICT_ENFORCED:
-			next.Verdicts.Enforced++
-			continue
-		case controlv1.Verdict_VERDICT_APPROXIMATED:
-			next.Verdicts.Approximated++
-		case controlv1.Verdict_VERDICT_REJECTED:
-			next.Verdicts.Rejected++
-			whole = false
-		default:
-			next.Verdicts.Pending++
-			whole = false
-		}
-		next.Exceptions = append(next.Exceptions, api.Exception{Pod: s.Name, Field: value.Field, Verdict: verdictName(verdict), Why: why})
 	}
 	if concerns {
 		next.Subscribers++
@@ -103,6 +99,11 @@ func (v View) count(next *api.TrafficPolicyStatus, p compile.Object, s ads.Subsc
 			next.Enforcing++
 		}
 	}
+}
+
+// governed reports whether a process receives its policy, too, in addition to the resources of xDS.
+func (v View) governed(p compile.Process) bool {
+	return slices.ContainsFunc(v.Subscribers, func(s ads.Subscriber) bool { return s.Kind == xds.Governance && s.Key() == p.Key() })
 }
 
 // ignoring adds the selected pods that do not receive configuration: what the policy wants of them, they ignore.
@@ -128,7 +129,7 @@ func programmed(s api.TrafficPolicyStatus) (ok bool, reason, message string) {
 	case n.Rejected > 0:
 		return false, "Rejected", fmt.Sprintf("%d fields were rejected", n.Rejected)
 	case n.Ignored > 0:
-		return false, "Ignored", fmt.Sprintf("%d selected pods are not connected", n.Ignored)
+		return false, "Ignored", fmt.Sprintf("%d fields or pods ignore the policy", n.Ignored)
 	case n.Pending > 0:
 		return false, "Pending", fmt.Sprintf("%d fields are not acknowledged yet", n.Pending)
 	case s.Subscribers == 0 && len(s.Conflicts) > 0:
@@ -184,6 +185,7 @@ const (
 	targetUnsubscribed = "NotConnected"
 	targetClearing     = "Clearing"
 	targetCleared      = "Cleared"
+	targetIgnored      = "Ignored"
 )
 
 // targets returns what each present target does with a fault.
@@ -193,20 +195,11 @@ func (v View) targets(f compile.Fault, over bool) (all []api.FaultTarget) {
 	for _, pod := range pods {
 		t := api.FaultTarget{Pod: pod.Name, State: targetUnsubscribed, Why: "the process is not connected to the control plane"}
 		for _, s := range v.Subscribers {
-			if s.Key() != pod.Key() {
-				continue
-			}
-			switch has := slices.ContainsFunc(s.Compiled.Values, func(value compile.Value) bool { return value.Object.UID == f.UID }); {
-			case s.Rejected != "":
-				t.State, t.Why = targetRejected, s.Rejected
-			case over && s.InForce && !has:
-				t.State, t.Why = targetCleared, ""
-			case over:
-				t.State, t.Why = targetClearing, "not acknowledged yet"
-			case s.InForce && has:
-				t.State, t.Why = targetApplied, ""
-			default:
-				t.State, t.Why = targetPending, "not acknowledged yet"
+			if s.Key() == pod.Key() {
+				t.State, t.Why = v.target(f, s, over)
+				if s.Kind == xds.Governance {
+					break
+				}
 			}
 		}
 		if over && t.State == targetUnsubscribed && v.mayStillInject(f) {
@@ -215,6 +208,28 @@ func (v View) targets(f compile.Fault, over bool) (all []api.FaultTarget) {
 		all = append(all, t)
 	}
 	return all
+}
+
+// target returns what a process does with a fault.
+func (v View) target(f compile.Fault, s ads.Subscriber, over bool) (state, why string) {
+	at := slices.IndexFunc(s.Compiled.Values, func(value compile.Value) bool { return value.Object.UID == f.UID })
+	if at >= 0 && s.Kind != xds.Governance {
+		if ignores := essential(xds.Judge(s.Kind, s.Compiled.Values[at])); ignores != nil {
+			return targetIgnored, ignores.GetWhy()
+		}
+	}
+	switch {
+	case s.Rejected != "":
+		return targetRejected, s.Rejected
+	case over && s.InForce && at < 0:
+		return targetCleared, ""
+	case over:
+		return targetClearing, "not acknowledged yet"
+	case s.InForce && at >= 0:
+		return targetApplied, ""
+	default:
+		return targetPending, "not acknowledged yet"
+	}
 }
 
 // mayStillInject reports whether a process that is not connected may still inject a fault that is over: until its lease or its duration has ended
@@ -244,11 +259,6 @@ func (v View) condition(all *[]metav1.Condition, o compile.Object, kind string, 
 		status = metav1.ConditionTrue
 	}
 	meta.SetStatusCondition(all, metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: o.Generation})
-}
-
-func verdictName(v controlv1.Verdict) string {
-	name := strings.ToLower(strings.TrimPrefix(v.String(), "VERDICT_"))
-	return strings.ToUpper(name[:1]) + name[1:]
 }
 
 func sorted[T any](all []T, compare func(a, b T) int) []T {

@@ -678,8 +678,11 @@ type PeerSubscriber struct {
 	// Why it could not apply rejected_version.
 	Rejected        string `protobuf:"bytes,8,opt,name=rejected,proto3" json:"rejected,omitempty"`
 	RejectedVersion string `protobuf:"bytes,9,opt,name=rejected_version,json=rejectedVersion,proto3" json:"rejected_version,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// How it receives its configuration, and the name and version of a client that speaks xDS itself.
+	Kind          string `protobuf:"bytes,10,opt,name=kind,proto3" json:"kind,omitempty"`
+	Agent         string `protobuf:"bytes,11,opt,name=agent,proto3" json:"agent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PeerSubscriber) Reset() {
@@ -771,6 +774,20 @@ func (x *PeerSubscriber) GetRejected() string {
 func (x *PeerSubscriber) GetRejectedVersion() string {
 	if x != nil {
 		return x.RejectedVersion
+	}
+	return ""
+}
+
+func (x *PeerSubscriber) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *PeerSubscriber) GetAgent() string {
+	if x != nil {
+		return x.Agent
 	}
 	return ""
 }
@@ -1210,7 +1227,10 @@ type Subscriber struct {
 	// Why it could not apply sent_version.
 	Rejected string `protobuf:"bytes,7,opt,name=rejected,proto3" json:"rejected,omitempty"`
 	// What it does with each field of the object.
-	Fields        []*FieldVerdict `protobuf:"bytes,8,rep,name=fields,proto3" json:"fields,omitempty"`
+	Fields []*FieldVerdict `protobuf:"bytes,8,rep,name=fields,proto3" json:"fields,omitempty"`
+	// How it receives its configuration: governance, or the name and version of a client that speaks xDS itself, such as gRPC Go 1.85.0. A process that does
+	// both is two subscribers.
+	Client        string `protobuf:"bytes,9,opt,name=client,proto3" json:"client,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1299,6 +1319,13 @@ func (x *Subscriber) GetFields() []*FieldVerdict {
 		return x.Fields
 	}
 	return nil
+}
+
+func (x *Subscriber) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
 }
 
 type FieldVerdict struct {
@@ -1396,7 +1423,7 @@ const file_control_v1_control_proto_rawDesc = "" +
 	"\arenewed\x18\x04 \x01(\v2\x18.control.v1.RenewRequestH\x00R\arenewedB\b\n" +
 	"\x06update\"O\n" +
 	"\x0fPeerSubscribers\x12<\n" +
-	"\vsubscribers\x18\x01 \x03(\v2\x1a.control.v1.PeerSubscriberR\vsubscribers\"\xf9\x02\n" +
+	"\vsubscribers\x18\x01 \x03(\v2\x1a.control.v1.PeerSubscriberR\vsubscribers\"\xa3\x03\n" +
 	"\x0ePeerSubscriber\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x10\n" +
 	"\x03pod\x18\x02 \x01(\tR\x03pod\x12\x18\n" +
@@ -1407,7 +1434,10 @@ const file_control_v1_control_proto_rawDesc = "" +
 	"\fsent_version\x18\x06 \x01(\tR\vsentVersion\x126\n" +
 	"\x14acknowledged_version\x18\a \x01(\tH\x00R\x13acknowledgedVersion\x88\x01\x01\x12\x1a\n" +
 	"\brejected\x18\b \x01(\tR\brejected\x12)\n" +
-	"\x10rejected_version\x18\t \x01(\tR\x0frejectedVersionB\x17\n" +
+	"\x10rejected_version\x18\t \x01(\tR\x0frejectedVersion\x12\x12\n" +
+	"\x04kind\x18\n" +
+	" \x01(\tR\x04kind\x12\x14\n" +
+	"\x05agent\x18\v \x01(\tR\x05agentB\x17\n" +
 	"\x15_acknowledged_version\"@\n" +
 	"\fRenewRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
@@ -1435,7 +1465,7 @@ const file_control_v1_control_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\"O\n" +
 	"\x13SubscribersResponse\x128\n" +
-	"\vsubscribers\x18\x01 \x03(\v2\x16.control.v1.SubscriberR\vsubscribers\"\xbf\x02\n" +
+	"\vsubscribers\x18\x01 \x03(\v2\x16.control.v1.SubscriberR\vsubscribers\"\xd7\x02\n" +
 	"\n" +
 	"Subscriber\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x10\n" +
@@ -1445,7 +1475,8 @@ const file_control_v1_control_proto_rawDesc = "" +
 	"\fsent_version\x18\x05 \x01(\tR\vsentVersion\x121\n" +
 	"\x14acknowledged_version\x18\x06 \x01(\tR\x13acknowledgedVersion\x12\x1a\n" +
 	"\brejected\x18\a \x01(\tR\brejected\x120\n" +
-	"\x06fields\x18\b \x03(\v2\x18.control.v1.FieldVerdictR\x06fields\"e\n" +
+	"\x06fields\x18\b \x03(\v2\x18.control.v1.FieldVerdictR\x06fields\x12\x16\n" +
+	"\x06client\x18\t \x01(\tR\x06client\"e\n" +
 	"\fFieldVerdict\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12-\n" +
 	"\averdict\x18\x02 \x01(\x0e2\x13.control.v1.VerdictR\averdict\x12\x10\n" +

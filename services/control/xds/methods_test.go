@@ -72,3 +72,23 @@ func TestPathOf(t *testing.T) {
 		}
 	}
 }
+
+func TestIntersect(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"a.B/Get*", "a.B/*User", true},
+		{"a.B/Get*", "a.B/Set*", false},
+		{"a.*/C", "*.B/?", true},
+		{"a/*", "a/b/c", false},
+		{"*", "", true},
+		{"?", "", false},
+		{"a*b*c", "*a*c", true},
+		{"a.B/Get", "a.B/Get", true},
+	} {
+		if got := intersect(c.a, c.b); got != c.want || intersect(c.b, c.a) != c.want {
+			t.Errorf("%q and %q: %v, want %v", c.a, c.b, got, c.want)
+		}
+	}
+}

@@ -3,6 +3,7 @@
 //
 //	EffectivePolicy ──▶ rules per method ──┬─▶ Listener ─▶ RouteConfiguration ─▶ Cluster ─▶ ClusterLoadAssignment
 //	services ──────────────────────────────┘
+//	Value ──▶ Judge ──▶ verdict of each field: what the client does with it
 //
 // A resource has only what a policy names: the defaults of governance are not sent.
 package xds

@@ -1,0 +1,89 @@
+package control
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/grpc-sandbox/sandbox/services/control/ads"
+	"github.com/grpc-sandbox/sandbox/services/control/api"
+	"github.com/grpc-sandbox/sandbox/services/control/compile"
+	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
+	"github.com/grpc-sandbox/sandbox/services/control/xds"
+)
+
+// verdictsOf returns what a process does with a field: one verdict for a process that receives its policy, which applies a part as a whole; one for
+// each field of the part for a client that speaks xDS itself.
+func verdictsOf(s ads.Subscriber, v compile.Value) []*controlv1.FieldVerdict {
+	if s.Kind == xds.Governance || v.LostTo != nil {
+		verdict, why := verdictOf(s, v)
+		return []*controlv1.FieldVerdict{{Field: v.Field, Verdict: verdict, Why: why}}
+	}
+	fields := xds.Judge(s.Kind, v)
+	for _, f := range fields {
+		if f.GetVerdict() == controlv1.Verdict_VERDICT_IGNORED {
+			// Whatever the client has acknowledged.
+			continue
+		}
+		if verdict, why := verdictOf(s, v); verdict == controlv1.Verdict_VERDICT_REJECTED || verdict == controlv1.Verdict_VERDICT_PENDING {
+			f.Verdict, f.Why = verdict, why
+			continue
+		}
+		if why := xds.Overlapped(v, s.Compiled.Values); why != "" {
+			f.Verdict, f.Why = controlv1.Verdict_VERDICT_APPROXIMATED, why
+		}
+		if f.GetVerdict() == controlv1.Verdict_VERDICT_ENFORCED && !xds.Checked(s.Agent) {
+			f.Verdict, f.Why = controlv1.Verdict_VERDICT_APPROXIMATED, "not checked with "+s.Agent
+		}
+	}
+	return fields
+}
+
+// verdictOf returns what a process does with a field.
+func verdictOf(s ads.Subscriber, v compile.Value) (controlv1.Verdict, string) {
+	switch {
+	case v.LostTo != nil:
+		return controlv1.Verdict_VERDICT_IGNORED, fmt.Sprintf("%s applies instead", v.LostTo)
+	case s.Rejected != "":
+		return controlv1.Verdict_VERDICT_REJECTED, s.Rejected
+	case !s.InForce:
+		return controlv1.Verdict_VERDICT_PENDING, "not acknowledged yet"
+	case v.Approximated != "":
+		return controlv1.Verdict_VERDICT_APPROXIMATED, v.Approximated
+	default:
+		return controlv1.Verdict_VERDICT_ENFORCED, ""
+	}
+}
+
+// tally counts a verdict, and reports whether the field is in force.
+func tally(all *api.Verdicts, verdict controlv1.Verdict) (inForce bool) {
+	switch verdict {
+	case controlv1.Verdict_VERDICT_ENFORCED:
+		all.Enforced++
+		return true
+	case controlv1.Verdict_VERDICT_APPROXIMATED:
+		all.Approximated++
+		return true
+	case controlv1.Verdict_VERDICT_IGNORED:
+		all.Ignored++
+	case controlv1.Verdict_VERDICT_REJECTED:
+		all.Rejected++
+	default:
+		all.Pending++
+	}
+	return false
+}
+
+// essential returns the first field that is ignored, because of which the fault as a whole is not injected; nil if there is none.
+func essential(fields []*controlv1.FieldVerdict) *controlv1.FieldVerdict {
+	for _, f := range fields {
+		if f.GetVerdict() == controlv1.Verdict_VERDICT_IGNORED {
+			return f
+		}
+	}
+	return nil
+}
+
+func verdictName(v controlv1.Verdict) string {
+	name := strings.ToLower(strings.TrimPrefix(v.String(), "VERDICT_"))
+	return strings.ToUpper(name[:1]) + name[1:]
+}
