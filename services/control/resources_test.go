@@ -71,6 +71,11 @@ func TestPlane_OnlyRequestedResourcesOfTheNamespace(t *testing.T) {
 		{agent: "gRPC Go", kind: resources.EndpointType, names: []string{"users.elsewhere", "caller.shop"}, want: []string{"caller.shop"}},
 		{agent: "gRPC Go", kind: resources.EndpointType, names: []string{"nobody"}, want: []string{}},
 		{agent: "gRPC Go", kind: "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret", names: []string{"users"}, refuse: codes.InvalidArgument},
+		// A sidecar gets all listeners and clusters, of its namespace and its pod.
+		{agent: "envoy", kind: resources.ListenerType, want: []string{"inbound", "outbound"}},
+		{agent: "envoy", kind: resources.ClusterType, names: []string{"*"}, want: []string{"caller.shop", "inbound", "users.shop"}},
+		{agent: "envoy", kind: resources.RouteType, names: []string{"outbound"}, want: []string{"outbound"}},
+		{agent: "envoy", kind: resources.EndpointType, names: []string{"users.shop", "users.elsewhere"}, want: []string{"users.shop"}},
 	} {
 		got, err := request(t, control.address, c.agent, "shop/caller-1", c.kind, c.names...)
 		if status.Code(err) != c.refuse || !slices.Equal(got, c.want) {

@@ -13,10 +13,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// clusterOf returns the name of the cluster for a method. Methods with a breaker have a cluster of their own, because it is the cluster that has the
-// limits. A grpc client has no other limit than that of concurrent calls.
+// clusterOf returns the name of the cluster for a method. Methods with a breaker or throttling have a cluster of their own, because it is the cluster
+// that has the limits. A grpc client has no other limit than that of concurrent calls.
 func clusterOf(kind Kind, s compile.Service, m method) string {
-	own := m.breaker != nil && (m.breaker.MaxConcurrent != nil || kind == Envoy)
+	own := m.breaker != nil && m.breaker.MaxConcurrent != nil || kind == Envoy && (m.breaker != nil || m.throttle != nil)
 	if !own || m.pattern == "" {
 		return hostOf(s)
 	}
@@ -34,9 +34,13 @@ func clustersOf(in Input, s compile.Service, methods []method) (all []*cluster.C
 		}
 		done[name] = true
 		c := baseCluster(name, in.Policy, s)
-		c.CircuitBreakers = maxRequests(m.breaker)
-		if in.TrustDomain != "" {
-			c.TransportSocket = tlsSocket(grpcTLS(in.TrustDomain, s))
+		if in.Kind == Envoy {
+			sidecarCluster(c, in, s, m)
+		} else {
+			c.CircuitBreakers = maxRequests(m.breaker)
+			if in.TrustDomain != "" {
+				c.TransportSocket = tlsSocket(grpcTLS(in.TrustDomain, s))
+			}
 		}
 		all = append(all, c)
 	}
@@ -81,6 +85,9 @@ func connectionOf(p *policyv1.EffectivePolicy, callee string) *policyv1.Connecti
 		}
 		if c.GetTuning() != nil {
 			out.Tuning = c.GetTuning()
+		}
+		if c.GetSlowStart() != nil {
+			out.SlowStart = c.GetSlowStart()
 		}
 	}
 	return out

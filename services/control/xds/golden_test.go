@@ -79,9 +79,10 @@ methods:
 - {method: "", deadline: {timeout: 1s}, breaker: {maxConcurrent: 20, failureRatio: 0.5, minCalls: 25, window: 10s}, bulkhead: {maxConcurrent: 30}, serverDeadline: {timeout: 5s}}
 - {method: user.v1.UserService/Get*, retry: {idempotent: true, maxAttempts: 3, codes: [UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED], perTryTimeout: 200ms}, callers: {allow: ["spiffe://sandbox.local/ns/shop/sa/*"]}}
 - {method: user.v1.UserService/GetUser, deadline: {none: true}, breaker: {maxConcurrent: 5}, rate: {limits: [{limit: {tokenBucket: {rate: 7, burst: 3}}}]}}
-- {method: user.v1.UserService/*, hedge: {idempotent: true, delay: 50ms}, rate: {limits: [{scope: RATE_SCOPE_POD, limit: {leakyBucket: {rate: 100, queue: 5}}}, {limit: {perCaller: true, tokenBucket: {rate: 1}}}]}}
+- {method: user.v1.UserService/*, hedge: {idempotent: true, delay: 50ms}, throttle: {failureRatio: 0.4}, classify: {failures: [NOT_FOUND]}, rate: {limits: [{scope: RATE_SCOPE_POD, limit: {leakyBucket: {rate: 100, queue: 5}}}, {limit: {perCaller: true, tokenBucket: {rate: 1}}}]}}
 loadBalancing: {algorithm: ALGORITHM_LEAST_REQUEST}
 outlierEjection: {failureRatio: 0.5, consecutiveFailures: 7, maxEjectionTime: 10s}
+slowStart: {window: 30s}
 retryBudget: {maxTokens: 20, tokenRatio: 0.2}
 tuning: {streamWindowBytes: 131072, connectionWindowBytes: 262144, keepaliveTime: 20s}
 `
@@ -98,8 +99,10 @@ func fullWorld(t *testing.T) compile.World {
 
 func TestBuild_Golden(t *testing.T) {
 	for name, in := range map[string]Input{
-		"grpc":       inputOf(fullWorld(t), GRPC, "caller", "sandbox.local"),
-		"grpc-plain": inputOf(world(), GRPC, "caller", ""),
+		"grpc":           inputOf(fullWorld(t), GRPC, "caller", "sandbox.local"),
+		"grpc-plain":     inputOf(world(), GRPC, "caller", ""),
+		"envoy-caller":   inputOf(fullWorld(t), Envoy, "caller", "sandbox.local"),
+		"envoy-receiver": inputOf(fullWorld(t), Envoy, "users", "sandbox.local"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := textOf(t, Build(in))
@@ -149,7 +152,7 @@ func sortedNames(m map[string]proto.Message) (names []string) {
 }
 
 func TestBuild_IsDeterministic(t *testing.T) {
-	for _, kind := range []Kind{GRPC} {
+	for _, kind := range []Kind{GRPC, Envoy} {
 		want := Build(inputOf(fullWorld(t), kind, "users", "sandbox.local"))
 		for range 20 {
 			w := fullWorld(t)

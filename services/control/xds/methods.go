@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// method is how the calls of some methods are made. In a list of methods, the first one that matches a call applies, with all of its parts.
+// method is how the calls of some methods are made or received. In a list of methods, the first one that matches a call applies, with all of its parts.
 type method struct {
 	// pattern is the pattern of the methods; empty means every method.
 	pattern string
@@ -25,6 +25,13 @@ type method struct {
 	breaker  *policyv1.Breaker
 	retry    *policyv1.Retry
 	hedge    *policyv1.Hedge
+	classify *policyv1.Classify
+	throttle *policyv1.Throttle
+
+	serverDeadline *policyv1.ServerDeadline
+	bulkhead       *policyv1.Bulkhead
+	rate           *policyv1.RateLimits
+	callers        *policyv1.Callers
 
 	faults []*policyv1.Fault
 }
@@ -39,6 +46,15 @@ type rule struct {
 // methodsOf returns how the calls to a service are made.
 func methodsOf(p *policyv1.EffectivePolicy, s compile.Service) []method {
 	return merge(rulesFor(p, s.Name), faultsFor(p, s.Name))
+}
+
+// receivedBy returns how the calls of a pod are received.
+func receivedBy(p *policyv1.EffectivePolicy) []method {
+	var rules []rule
+	for _, r := range p.GetServer() {
+		rules = append(rules, rule{r.GetMethod(), func(m *method) { m.applyServer(r) }})
+	}
+	return merge(rules, p.GetServerFaults())
 }
 
 // merge returns the methods of rules and faults. In a policy, the last rule that matches applies for each part; a route has all parts, and the
@@ -123,6 +139,27 @@ func (m *method) applyClient(r *policyv1.ClientRule) {
 	}
 	if r.GetHedge() != nil {
 		m.hedge = r.GetHedge()
+	}
+	if r.GetClassify() != nil {
+		m.classify = r.GetClassify()
+	}
+	if r.GetThrottle() != nil {
+		m.throttle = r.GetThrottle()
+	}
+}
+
+func (m *method) applyServer(r *policyv1.ServerRule) {
+	if r.GetDeadline() != nil {
+		m.serverDeadline = r.GetDeadline()
+	}
+	if r.GetBulkhead() != nil {
+		m.bulkhead = r.GetBulkhead()
+	}
+	if r.GetRate() != nil {
+		m.rate = r.GetRate()
+	}
+	if r.GetCallers() != nil {
+		m.callers = r.GetCallers()
 	}
 }
 

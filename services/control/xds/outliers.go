@@ -13,12 +13,13 @@ import (
 
 // The defaults of policy.v1.OutlierEjection.
 const (
-	ejectionInterval        = time.Second
-	ejectionVolume          = 10
-	defaultEjectionRatio    = 0.5
-	defaultBaseEjectionTime = time.Second
-	defaultMaxEjectionTime  = 30 * time.Second
-	defaultEjectionPercent  = 50
+	ejectionInterval           = time.Second
+	ejectionVolume             = 10
+	defaultEjectionRatio       = 0.5
+	defaultBaseEjectionTime    = time.Second
+	defaultMaxEjectionTime     = 30 * time.Second
+	defaultEjectionPercent     = 50
+	defaultConsecutiveFailures = 5
 )
 
 // outlierDetection returns when replicas are ejected; nil for never.

@@ -1,8 +1,8 @@
-// Package xds translates compiled policies to the resources of clients that speak xDS themselves: grpc-go with xds:/// targets. It is a
+// Package xds translates compiled policies to the resources of clients that speak xDS themselves: grpc-go with xds:/// targets, and Envoy. It is a
 // pure function: equal input gives equal resources, with equal versions.
 //
-//	EffectivePolicy ──▶ rules per method ──┬─▶ Listener ─▶ RouteConfiguration ─▶ Cluster ─▶ ClusterLoadAssignment
-//	services ──────────────────────────────┘
+//	EffectivePolicy ──▶ rules per method ──┬─▶ Listener ─▶ RouteConfiguration ─▶ Cluster ─▶ ClusterLoadAssignment   (grpc-go)
+//	services ──────────────────────────────┴─▶ the same for the listeners of a sidecar                             (Envoy)
 //	Value ──▶ Judge ──▶ verdict of each field: what the client does with it
 //
 // A resource has only what a policy names: the defaults of governance are not sent.
@@ -89,7 +89,13 @@ func Build(in Input) Resources {
 		for _, c := range clustersOf(in, s, methods) {
 			out.add(ClusterType, c.GetName(), c)
 		}
-		out.add(RouteType, hostOf(s), grpcRoutes(s, methods))
+		if in.Kind == GRPC {
+			out.add(RouteType, hostOf(s), grpcRoutes(s, methods))
+		}
+	}
+	if in.Kind == Envoy {
+		out.addSidecar(in, services)
+		return out
 	}
 	for _, target := range in.Listeners {
 		if s, ok := services[ServiceOf(target, in.Pod.Namespace)]; ok {
