@@ -37,12 +37,13 @@ func newPolicy(proc process, g *globals) *cobra.Command {
 		Long: "A traffic policy says how the calls to a service are treated: limits, deadlines, retries, circuit breakers. The control plane sends it to\n" +
 			"every process that it concerns, without a restart, and each process reports what it enforces.\n\n" +
 			"All fields: kubectl explain trafficpolicies.spec",
-		Example: examplePolicy + "",
+		Example: examplePolicy + "\n\n  sandbox policy apply limit.yaml\n  sandbox policy explain userservice",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
 		newPolicyList(proc, g),
+		newPolicyApply(proc, g),
 	)
 	return cmd
 }
