@@ -44,6 +44,7 @@ func newPolicy(proc process, g *globals) *cobra.Command {
 	cmd.AddCommand(
 		newPolicyList(proc, g),
 		newPolicyApply(proc, g),
+		newPolicyDiff(proc, g),
 	)
 	return cmd
 }
