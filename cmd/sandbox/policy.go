@@ -45,6 +45,7 @@ func newPolicy(proc process, g *globals) *cobra.Command {
 		newPolicyList(proc, g),
 		newPolicyApply(proc, g),
 		newPolicyDiff(proc, g),
+		newPolicyStatus(proc, g),
 	)
 	return cmd
 }
