@@ -46,6 +46,7 @@ func newPolicy(proc process, g *globals) *cobra.Command {
 		newPolicyApply(proc, g),
 		newPolicyDiff(proc, g),
 		newPolicyStatus(proc, g),
+		newPolicyDelete(proc, g),
 	)
 	return cmd
 }
