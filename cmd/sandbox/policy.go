@@ -47,6 +47,7 @@ func newPolicy(proc process, g *globals) *cobra.Command {
 		newPolicyDiff(proc, g),
 		newPolicyStatus(proc, g),
 		newPolicyDelete(proc, g),
+		newPolicyExplain(proc, g),
 	)
 	return cmd
 }

@@ -82,6 +82,42 @@ func (c *Cluster) Subscribers(ctx context.Context, kind, name string) ([]*contro
 	return answer.GetSubscribers(), nil
 }
 
+// Explain returns the values of objects that apply to the calls to a service. Without a method, those of all methods.
+func (c *Cluster) Explain(ctx context.Context, service, method string) ([]*controlv1.ExplainedValue, error) {
+	ctx, cancel := context.WithTimeout(ctx, controlLimit)
+	defer cancel()
+	conn, err := c.Control(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := controlv1.NewPoliciesClient(conn).Explain(ctx, &controlv1.ExplainRequest{Namespace: charts.ShopNamespace, Service: service, Method: method})
+	if err != nil {
+		return nil, controlError("asking the control plane for the policy of "+service, err)
+	}
+	return answer.GetValues(), nil
+}
+
+// policyFile is the key of a mounted policy in its ConfigMap, whose name is that of the release with policySuffix.
+const (
+	policyFile   = "policy.yaml"
+	policySuffix = "-policy"
+)
+
+// MountedFiles returns the policy files that are mounted into the pods of the shop.
+func (c *Cluster) MountedFiles(ctx context.Context) ([]traffic.MountedFile, error) {
+	list, err := c.Kube.Kube.CoreV1().ConfigMaps(charts.ShopNamespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing the policy files of the services: %w", err)
+	}
+	var all []traffic.MountedFile
+	for _, m := range list.Items {
+		if service, ok := strings.CutSuffix(m.Name, policySuffix); ok && m.Data[policyFile] != "" {
+			all = append(all, traffic.MountedFile{Service: service, Name: "configmap/" + m.Name, Text: m.Data[policyFile]})
+		}
+	}
+	return all, nil
+}
+
 // controlError wraps an error of the control plane.
 func controlError(doing string, err error) error {
 	return remedy.Wrap(fmt.Errorf("%s: %w", doing, err), append(refusal.Remedies(err), remedy.Command("logs", charts.Control))...)

@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -51,4 +52,10 @@ func appendGroup(all []Leaf, m protoreflect.Message, at string) []Leaf {
 		return append(all, Leaf{at, "{}"})
 	}
 	return append(all, inner...)
+}
+
+// below returns the rest of a path behind a field that contains it.
+func below(path, field string) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(path, field)
+	return rest, ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
