@@ -48,6 +48,7 @@ func newPolicy(proc process, g *globals) *cobra.Command {
 		newPolicyStatus(proc, g),
 		newPolicyDelete(proc, g),
 		newPolicyExplain(proc, g),
+		newPolicyVerify(proc, g),
 	)
 	return cmd
 }

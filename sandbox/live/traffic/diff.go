@@ -40,7 +40,7 @@ func Compare(d Document, stored *api.TrafficPolicy) Diff {
 	} else {
 		before = leavesStored(stored)
 	}
-	after := leavesOf(d.spec())
+	after := Leaves(d.spec())
 	for _, old := range before {
 		if i := indexOf(after, old.Field); i < 0 {
 			diff.Fields = append(diff.Fields, FieldDiff{Field: old.Field, Before: old.Value})
@@ -62,10 +62,10 @@ func Compare(d Document, stored *api.TrafficPolicy) Diff {
 // leavesStored returns the fields of a stored object. A specification that cannot be read counts as one field.
 func leavesStored(o *api.TrafficPolicy) []Leaf {
 	spec, err := o.Decode()
-	if err != nil && len(leavesOf(spec)) == 0 {
+	if err != nil && len(Leaves(spec)) == 0 {
 		return []Leaf{{"spec", string(o.Spec)}}
 	}
-	return leavesOf(spec)
+	return Leaves(spec)
 }
 
 func indexOf(all []Leaf, field string) int {

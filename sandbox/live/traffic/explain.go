@@ -125,7 +125,7 @@ func partsOfObjects(values []*controlv1.ExplainedValue, objects []api.TrafficPol
 		}
 		// An object that cannot be read has no values.
 		spec, _ := objects[i].Decode()
-		for _, leaf := range leavesOf(spec) {
+		for _, leaf := range Leaves(spec) {
 			if rest, ok := below(leaf.Field, v.GetField()); ok {
 				p.leaves = append(p.leaves, located{Leaf{p.name + rest, leaf.Value}, lineOf(objects[i], spec, leaf.Field)})
 			}

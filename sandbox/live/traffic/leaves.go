@@ -18,9 +18,9 @@ type Leaf struct {
 	Value string
 }
 
-// leavesOf returns the fields of a message that are set, in the order of their numbers. A map, a list of single values and a message without fields
+// Leaves returns the fields of a message that are set, in the order of their numbers. A map, a list of single values and a message without fields
 // count as one value.
-func leavesOf(m proto.Message) (all []Leaf) {
+func Leaves(m proto.Message) (all []Leaf) {
 	return appendLeaves(nil, m.ProtoReflect(), "")
 }
 

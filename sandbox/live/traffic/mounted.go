@@ -66,7 +66,7 @@ func (r *fileParts) rule(side compile.Side, method, at string, rule proto.Messag
 		if to, ok := renamed[name]; ok {
 			p.name = to
 		}
-		for _, leaf := range leavesOf(rule) {
+		for _, leaf := range Leaves(rule) {
 			if rest, ok := below(leaf.Field, name); ok {
 				line := r.locate([]policy.Problem{{Field: at + leaf.Field}})[0].Line
 				p.leaves = append(p.leaves, located{Leaf{p.name + rest, leaf.Value}, position(r.file.Name, line)})

@@ -221,7 +221,7 @@ func (r *fileReader) spec(d *Document, n *yaml.Node) {
 	default:
 		found = &policy.Error{Problems: locate(policy.Check(d.spec()))}
 		d.Lines = map[string]int{}
-		for _, leaf := range leavesOf(d.spec()) {
+		for _, leaf := range Leaves(d.spec()) {
 			d.Lines[leaf.Field] = locate([]policy.Problem{{Field: leaf.Field}})[0].Line
 		}
 	}
