@@ -25,7 +25,7 @@ type faultFlags struct {
 func newFaultAdd(proc process, g *globals) *cobra.Command {
 	var f faultFlags
 	cmd := &cobra.Command{
-		Use:   "add {RELEASE --abort CODE|--delay TIME|--hang|--cut N | -f FILE}",
+		Use:   "add {RELEASE --abort CODE|--delay TIME|--hang|--cut N|--throttle RATE | -f FILE}",
 		Short: "Inject a fault into the calls of a release until Ctrl-C",
 		Long: "Inject a fault into the calls that the pods of a release receive, or with --side client into those that they make. The command prints the fault\n" +
 			"when every pod injects it, and then stays in the foreground, because it renews the lease of the fault. Ctrl-C clears the fault and waits until\n" +
@@ -62,6 +62,7 @@ func (f *faultFlags) flags(cmd *cobra.Command) {
 	flags.StringVar(&f.Delay, "delay", "", "delay calls by this time, and with a comma by up to so much more: 100ms,50ms")
 	flags.BoolVar(&f.Hang, "hang", false, "never answer; calls end with their deadline")
 	flags.IntVar(&f.Cut, "cut", -1, "end streams after this many messages")
+	flags.Float64Var(&f.Throttle, "throttle", 0, "serve at most so many calls per second in each pod; others wait for their turn")
 	flags.StringVar(&f.Method, "method", "", "method or pattern, such as user.v1.UserService/Get* (default: every method)")
 	flags.Float64Var(&f.Percent, "percent", 100, "share of the calls")
 	flags.Uint32Var(&f.Pods, "pods", 0, "number of pods (default: all)")
@@ -93,7 +94,7 @@ type namedFault struct {
 }
 
 // ofFault are the flags that describe a fault.
-var ofFault = []string{"abort", "delay", "hang", "cut", "method", "percent", "pods", "side", "callee"}
+var ofFault = []string{"abort", "delay", "hang", "cut", "throttle", "method", "percent", "pods", "side", "callee"}
 
 // faults returns the faults that the command line describes.
 func (f *faultFlags) faults(proc process, args []string, set func(flag string) bool) ([]namedFault, error) {
@@ -118,7 +119,7 @@ func (f *faultFlags) faults(proc process, args []string, set func(flag string) b
 // check finds what the grammar of faults does not know: names, and flags that exclude each other.
 func (f *faultFlags) check(args []string, set func(flag string) bool) error {
 	releases, effects := serviceNames(), 0
-	for _, flag := range []string{"abort", "delay", "hang", "cut"} {
+	for _, flag := range []string{"abort", "delay", "hang", "cut", "throttle"} {
 		if set(flag) {
 			effects++
 		}
@@ -129,7 +130,7 @@ func (f *faultFlags) check(args []string, set func(flag string) bool) error {
 	case !slices.Contains(releases, args[0]):
 		return usageError(remedy.OneOf(releases...), "%q is not a service of the sandbox", args[0])
 	case effects != 1:
-		return usageError(remedy.Flag("abort", "UNAVAILABLE"), "want exactly one of --abort, --delay, --hang and --cut")
+		return usageError(remedy.Flag("abort", "UNAVAILABLE"), "want exactly one of --abort, --delay, --hang, --cut and --throttle")
 	case f.side != "server" && f.side != "client":
 		return usageError(remedy.Flag("side", "client"), "--side %q: want server or client", f.side)
 	case f.Callee != "" && f.side != "client":
@@ -152,7 +153,7 @@ func flagError(err error) error {
 	}
 	p := wrong.Problems[0]
 	flag, _, _ := strings.Cut(p.Field, ".")
-	fix := map[string]string{"abort": "UNAVAILABLE", "delay": "100ms", "percent": "50", "duration": "30s", "method": "user.v1.UserService/GetUser", "cut": "1"}
+	fix := map[string]string{"abort": "UNAVAILABLE", "delay": "100ms", "percent": "50", "duration": "30s", "method": "user.v1.UserService/GetUser", "cut": "1", "throttle": "5"}
 	name := map[string]string{"duration": "for"}[flag]
 	return usageError(remedy.Flag(cmp.Or(name, flag), cmp.Or(p.Try, fix[flag])), "--%s %s", cmp.Or(name, flag), p.Why)
 }

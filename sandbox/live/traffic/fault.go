@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// FaultOptions describe a fault in the words of the command line. Exactly one of Abort, Delay, Hang and Cut is set.
+// FaultOptions describe a fault in the words of the command line. Exactly one of Abort, Delay, Hang, Cut and Throttle is set.
 type FaultOptions struct {
 	// Release has the pods into whose calls the fault is injected.
 	Release string
@@ -24,6 +24,8 @@ type FaultOptions struct {
 	Hang  bool
 	// Cut ends a stream after this many messages; negative means that the fault is not a cut.
 	Cut int
+	// Throttle is how many calls per second each pod serves; 0 means that the fault is not a throttle.
+	Throttle float64
 	// Method is a method or a pattern; empty means every method.
 	Method string
 	// Percent is the share of the calls; 100 means all.
@@ -65,6 +67,8 @@ func NewFault(o FaultOptions) (*policyv1.FaultSpec, error) {
 		spec.Kind = &policyv1.FaultSpec_Delay{Delay: delay}
 	case o.Hang:
 		spec.Kind = &policyv1.FaultSpec_Hang{Hang: &policyv1.Hang{}}
+	case o.Throttle != 0:
+		spec.Kind = &policyv1.FaultSpec_Throttle{Throttle: &policyv1.CallThrottle{Rate: o.Throttle}}
 	case o.Cut >= 0:
 		spec.Kind = &policyv1.FaultSpec_Cut{Cut: &policyv1.Cut{AfterMessages: uint32(o.Cut)}}
 	}

@@ -23,6 +23,7 @@ func TestNewFault(t *testing.T) {
 		{"some calls that hang for a time", FaultOptions{Hang: true, Cut: -1, Percent: 0, Method: "a.B/*", Pods: 1, For: time.Minute},
 			selector + `, method: "a.B/*", percent: 0, pods: 1, hang: {}, duration: 1m0s, leaseSeconds: 10}`, ""},
 		{"a cut of outgoing calls", FaultOptions{Cut: 0, Percent: 100, Client: true, Callee: "b"}, selector + ", side: client, callee: b, cut: {}, leaseSeconds: 10}", ""},
+		{"a slow service", FaultOptions{Throttle: 5, Cut: -1, Percent: 100}, selector + ", throttle: {rate: 5}, leaseSeconds: 10}", ""},
 		{"no effect", FaultOptions{Cut: -1, Percent: 100}, "", ""},
 		{"an unknown code", FaultOptions{Cut: -1, Abort: "BAD", Percent: 100}, "", "abort.code"},
 		{"too long", FaultOptions{Cut: -1, Hang: true, Percent: 100, For: 2 * time.Hour}, "", "duration"},
