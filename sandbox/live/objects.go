@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -51,13 +52,13 @@ func (o objects) apply(ctx context.Context, object target.Object) (*unstructured
 	}
 	u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": api.GroupVersion.String(), "kind": object.Kind,
 		"metadata": map[string]any{"name": object.Name}, "spec": spec}}
-	made, err := o.resource(object.Kind).Create(ctx, u, metav1.CreateOptions{FieldManager: "sandbox"})
+	made, err := o.resource(object.Kind).Create(ctx, u, metav1.CreateOptions{FieldManager: fieldManager})
 	if apierrors.IsAlreadyExists(err) {
 		patch, marshalErr := json.Marshal([]map[string]any{{"op": "replace", "path": "/spec", "value": spec}})
 		if marshalErr != nil {
 			return nil, marshalErr
 		}
-		made, err = o.resource(object.Kind).Patch(ctx, object.Name, "application/json-patch+json", patch, metav1.PatchOptions{FieldManager: "sandbox"})
+		made, err = o.resource(object.Kind).Patch(ctx, object.Name, "application/json-patch+json", patch, metav1.PatchOptions{FieldManager: fieldManager})
 	}
 	if err != nil {
 		return nil, withUp(fmt.Errorf("applying %s %s: %w", object.Kind, object.Name, err))
@@ -76,21 +77,29 @@ func withUp(err error) error {
 	return err
 }
 
+// settle is how long an object may have no target: its status may have been written before the control plane has compiled it.
+const settle = 3 * time.Second
+
 // await waits until every process that an object concerns enforces it.
 func (o objects) await(ctx context.Context, kind, name string) error {
 	ticker := time.NewTicker(compareInterval)
 	defer ticker.Stop()
 	why := "its status is not written yet"
+	settled := time.Now().Add(settle)
 	for {
 		u, err := o.resource(kind).Get(ctx, name, metav1.GetOptions{})
 		switch {
 		case err != nil && ctx.Err() == nil:
 			return fmt.Errorf("reading %s %s: %w", kind, name, err)
 		case err == nil:
-			var done bool
-			if done, why, err = inForce(kind, u); done || err != nil {
+			done, whyNot, err := inForce(kind, u)
+			if none := (*noTargetError)(nil); errors.As(err, &none) && time.Now().Before(settled) {
+				whyNot, err = none.Error(), nil
+			}
+			if done || err != nil {
 				return err
 			}
+			why = whyNot
 		}
 		select {
 		case <-ctx.Done():
@@ -99,6 +108,11 @@ func (o objects) await(ctx context.Context, kind, name string) error {
 		}
 	}
 }
+
+// noTargetError is the error for a policy whose selector selects no pod.
+type noTargetError struct{ text string }
+
+func (e *noTargetError) Error() string { return e.text }
 
 // inForce reports whether an object is enforced everywhere, or why not (yet). It fails if waiting cannot help.
 func inForce(kind string, u *unstructured.Unstructured) (done bool, why string, err error) {
@@ -117,6 +131,8 @@ func inForce(kind string, u *unstructured.Unstructured) (done bool, why string, 
 		return false, "", remedy.Errorf(remedy.Advice("kubectl explain trafficpolicies.spec"), "the control plane does not accept TrafficPolicy %s: %s", u.GetName(), accepted.Message)
 	case programmed.Status == metav1.ConditionTrue:
 		return true, "", nil
+	case programmed.Reason == "NoTarget":
+		return false, "", &noTargetError{fmt.Sprintf("TrafficPolicy %s has no effect: %s", u.GetName(), programmed.Message)}
 	case programmed.Reason == "Overridden":
 		return false, "", fmt.Errorf("TrafficPolicy %s has no effect: policy %s applies instead", u.GetName(), p.Status.Conflicts[0].Winner)
 	case programmed.Reason == "Rejected":

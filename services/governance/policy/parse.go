@@ -43,6 +43,16 @@ func Decode(text []byte, into proto.Message) (locate func([]Problem) []Problem, 
 	return r.located, nil
 }
 
+// DecodeNode is Decode for a part of a larger YAML document. The lines are those of the document.
+func DecodeNode(n *yaml.Node, into proto.Message) (locate func([]Problem) []Problem, err error) {
+	r := &reader{lines: map[string]int{}}
+	r.message(into.ProtoReflect(), n, "")
+	if len(r.problems) > 0 {
+		return nil, &Error{Problems: r.problems}
+	}
+	return r.located, nil
+}
+
 func read(text []byte, into proto.Message) (*reader, error) {
 	r := &reader{lines: map[string]int{}}
 	if len(text) > maxBytes {

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/traffic"
+	"github.com/grpc-sandbox/sandbox/services/control/api"
+)
+
+// fakeInjector has the faults that were added and not cleared.
+type fakeInjector struct {
+	calls  []string
+	faults map[string]*api.Fault
+	// failing are faults that cannot be added.
+	failing map[string]error
+	// after changes a fault at a time after it was added.
+	after   map[time.Duration]func(*fakeInjector)
+	started time.Time
+}
+
+func (f *fakeInjector) AddFault(_ context.Context, name string, spec json.RawMessage) error {
+	f.calls = append(f.calls, "add "+name)
+	if err := f.failing[name]; err != nil {
+		return err
+	}
+	one := &api.Fault{Spec: spec}
+	one.Name, one.Status.Phase, one.Status.Applied = name, api.FaultActive, 1
+	one.Status.Targets = []api.FaultTarget{{Pod: "userservice-1", State: "Applied"}}
+	f.faults[name] = one
+	return nil
+}
+
+func (f *fakeInjector) Fault(_ context.Context, name string) (*api.Fault, error) {
+	for at, change := range f.after {
+		if time.Since(f.started) >= at {
+			change(f)
+		}
+	}
+	if one := f.faults[name]; one != nil {
+		return one, nil
+	}
+	return nil, fmt.Errorf("fault %s: %w", name, live.ErrNoObject)
+}
+
+func (f *fakeInjector) ClearFault(ctx context.Context, name string) error {
+	f.calls = append(f.calls, "clear "+name)
+	delete(f.faults, name)
+	return ctx.Err()
+}
+
+func faultNamed(t *testing.T, name string, o traffic.FaultOptions) namedFault {
+	t.Helper()
+	o.Release, o.Abort, o.Percent = "userservice", "UNAVAILABLE", 100
+	spec, err := traffic.NewFault(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return namedFault{name, spec}
+}
+
+func TestInjectFaults_AreClearedInTheEnd(t *testing.T) {
+	const cleared = "add a\nadd b\nclear a\nclear b"
+	for _, c := range []struct {
+		sentence string
+		failing  map[string]error
+		after    map[time.Duration]func(*fakeInjector)
+		limit    time.Duration
+		took     time.Duration
+		calls    string
+		wrong    string
+	}{
+		{"until Ctrl-C", nil, nil, 0, time.Minute, cleared, ""},
+		{"until the time is over", nil, nil, 30 * time.Second, 30 * time.Second, cleared, ""},
+		{"until another command has cleared all of them", nil, map[time.Duration]func(*fakeInjector){10 * time.Second: func(f *fakeInjector) { clear(f.faults) }}, 0, 10 * time.Second, cleared, ""},
+		{"not if one of two is still there", nil, map[time.Duration]func(*fakeInjector){10 * time.Second: func(f *fakeInjector) { delete(f.faults, "a") }}, 0, time.Minute, cleared, ""},
+		{"one that cannot be added", map[string]error{"b": errors.New("no pod injects it")}, nil, 0, 0, "add a\nadd b\nclear a", "no pod injects it"},
+		{"a lost lease", nil, map[time.Duration]func(*fakeInjector){10 * time.Second: func(f *fakeInjector) {
+			f.faults["a"].Status.Phase, f.faults["a"].Status.Reason = api.FaultEnded, "nobody renewed its lease"
+		}}, 0, 10 * time.Second, cleared, "fault a has ended: nobody renewed its lease"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			f := &fakeInjector{faults: map[string]*api.Fault{}, failing: c.failing, after: c.after, started: time.Now()}
+			var out, errs strings.Builder
+			err := injectFaults(ctx, process{stdout: &out, stderr: &errs}, f, injection{faults: []namedFault{faultNamed(t, "a", traffic.FaultOptions{Cut: -1}),
+				faultNamed(t, "b", traffic.FaultOptions{Cut: -1})}, limit: c.limit})
+			if took := time.Since(f.started); took != c.took {
+				t.Errorf("%s: it took %s, want %s", c.sentence, took, c.took)
+			}
+			if diff := cmp.Diff(c.calls, strings.Join(f.calls, "\n")); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", c.sentence, diff)
+			}
+			if (err != nil) != (c.wrong != "") || err != nil && err.Error() != c.wrong {
+				t.Errorf("%s: %v", c.sentence, err)
+			}
+		})
+	}
+}
+
+func TestInjectFaults_DurationEndsTheCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeInjector{faults: map[string]*api.Fault{}, started: time.Now()}
+		f.after = map[time.Duration]func(*fakeInjector){5 * time.Second: func(f *fakeInjector) { f.faults["a"].Status.Phase = api.FaultEnded }}
+		var out, errs strings.Builder
+		fault := faultNamed(t, "a", traffic.FaultOptions{Cut: -1, For: 5 * time.Second, Method: "user.v1.UserService/GetUser"})
+		if err := injectFaults(t.Context(), process{stdout: &out, stderr: &errs}, f, injection{faults: []namedFault{fault}}); err != nil {
+			t.Error(err)
+		}
+		const want = "FAULT  SELECTOR                            SIDE    CALLS                        EFFECT                     PHASE   PODS  WHY\n" +
+			"a      app.kubernetes.io/name=userservice  server  user.v1.UserService/GetUser  abort {code: UNAVAILABLE}  Active  1/1   \n"
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Errorf("output (-want +got):\n%s", diff)
+		}
+		if errs.String() != "until you press Ctrl-C\na: cleared\n" {
+			t.Errorf("messages %q", errs.String())
+		}
+	})
+}
+
+func (f *fakeInjector) Faults(context.Context) (all []api.Fault, err error) {
+	for _, name := range []string{"a", "b"} {
+		if one := f.faults[name]; one != nil {
+			all = append(all, *one)
+		}
+	}
+	return all, nil
+}
+
+func TestClearFaults(t *testing.T) {
+	for _, c := range []struct {
+		sentence    string
+		names       []string
+		want, wrong string
+	}{
+		{"all", nil, "a: cleared\nb: cleared\n", ""},
+		{"one", []string{"b"}, "b: cleared\n", ""},
+		{"nothing if one is unknown", []string{"a", "x"}, "", `there is no fault "x"`},
+	} {
+		f := &fakeInjector{faults: map[string]*api.Fault{}}
+		for _, name := range []string{"a", "b"} {
+			_ = f.AddFault(t.Context(), name, json.RawMessage(`{}`))
+		}
+		var out strings.Builder
+		err := clearFaults(t.Context(), &out, f, c.names)
+		if out.String() != c.want || (err != nil) != (c.wrong != "") || err != nil && !strings.HasPrefix(err.Error(), c.wrong) {
+			t.Errorf("%s: printed %q, %v", c.sentence, out.String(), err)
+		}
+	}
+}
