@@ -44,9 +44,9 @@ var impossible = map[string][2]string{
 	"pod-kill":     {"atMost: 250ms", "atMost: 1us"},
 	"load-burst":   {"atMost: 250ms", "atMost: 1us"},
 	"breaker-trip": {"visits: [closed, open, half-open, closed]", "trace: [closed]"},
-	// Without healthy replicas, there is nothing that ejection could save.
-	"bad-replica":   {"pods: 1, ", ""},
-	"slow-payments": {"delay: {fixed: 200ms}", "delay: {fixed: 1200ms}"},
+	// Ejection saves nothing if every replica fails some calls.
+	"bad-replica":   {"pods: 1, ", "percent: 10, "},
+	"slow-payments": {"delay: {fixed: 200ms}", "delay: {fixed: 700ms}"},
 }
 
 func TestRun_ImpossibleExpectationFails(t *testing.T) {

@@ -58,7 +58,7 @@ func watch(t *testing.T, h *Hub, r *telemetryv1.WatchRequest) (got []string, las
 	case ended = <-done:
 	default:
 		cancel()
-		<-done
+		_ = <-done
 	}
 	for len(w.sent) > 0 {
 		last = <-w.sent
