@@ -43,7 +43,7 @@ func withSignals(stderr io.Writer, do func(context.Context) int) int {
 			case <-hungUp:
 				cancel()
 			case <-slow:
-				fmt.Fprintln(stderr, "sandbox: stopping; press Ctrl-C again to exit immediately, then run `sandbox undo` to undo the changes of a run")
+				fmt.Fprintln(stderr, "sandbox: stopping; press Ctrl-C again to exit immediately, then run `sandbox undo` to undo the changes of a run; a fault ends with its lease")
 			case <-ended:
 				return
 			}

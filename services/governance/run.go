@@ -172,9 +172,9 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 
 	p.watchFiles(slices.Sorted(maps.Keys(servedMethods(server))))
 	p.startWork()
-	p.group.Go(func() error { return annotate("serving", server.Serve(listeners.Service)) })
+	p.group.Go(func() error { return annotate("serving", unlessStopped(server.Serve(listeners.Service))) })
 	if listeners.Health != nil {
-		p.group.Go(func() error { return annotate("serving health", healthServer.Serve(listeners.Health)) })
+		p.group.Go(func() error { return annotate("serving health", unlessStopped(healthServer.Serve(listeners.Health))) })
 	}
 	if listeners.Metrics != nil {
 		p.group.Go(func() error {
@@ -203,6 +203,14 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 		cfg.Ready(at)
 	}
 	return p.group.Wait()
+}
+
+// unlessStopped returns the error of a server. A program that is asked to stop at its start may stop a server before it serves, which is no error.
+func unlessStopped(err error) error {
+	if errors.Is(err, grpc.ErrServerStopped) {
+		return nil
+	}
+	return err
 }
 
 func annotate(doing string, err error) error {

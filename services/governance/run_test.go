@@ -246,3 +246,18 @@ func TestRun_MutualTLSAndPlaintextHealth(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRun_StoppedAtItsStart: the program is asked to stop before its servers serve.
+func TestRun_StoppedAtItsStart(t *testing.T) {
+	for range 20 {
+		ctx, stop := context.WithCancel(t.Context())
+		cfg := Config{Service: "early", TLSDir: "off", ListenAddr: "127.0.0.1:0", HealthAddr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", DrainLimit: time.Second}
+		err := Run(ctx, io.Discard, cfg, func(*Process, *grpc.Server) error {
+			stop()
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -122,10 +122,14 @@ type Problem struct {
 
 // String returns the problem in one line.
 func (p Problem) String() string {
-	if p.Line > 0 {
-		return fmt.Sprintf("line %d: %s: %s", p.Line, p.Field, p.Why)
+	text := p.Why
+	if p.Field != "" {
+		text = p.Field + ": " + text
 	}
-	return p.Field + ": " + p.Why
+	if p.Line > 0 {
+		return fmt.Sprintf("line %d: %s", p.Line, text)
+	}
+	return text
 }
 
 // Remedies returns values that would be accepted. With several problems each remedy names its field.
