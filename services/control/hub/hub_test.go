@@ -58,7 +58,9 @@ func watch(t *testing.T, h *Hub, r *telemetryv1.WatchRequest) (got []string, las
 	case ended = <-done:
 	default:
 		cancel()
-		_ = <-done
+		if err := <-done; status.Code(err) != codes.Canceled {
+			t.Errorf("the stream ended with %v", err)
+		}
 	}
 	for len(w.sent) > 0 {
 		last = <-w.sent
