@@ -99,12 +99,13 @@ func (c *serverCall) deadline() error {
 // enterBulkhead counts the call, and refuses it if too many are being served.
 func (c *serverCall) enterBulkhead() error {
 	most := c.rule.MaxConcurrent
-	if now := c.method.inFlight.Add(1); most > 0 && now > most {
-		c.method.inFlight.Add(-1)
+	if now := c.bulkhead.inFlight.Add(1); most > 0 && now > most {
+		c.bulkhead.inFlight.Add(-1)
 		return refusal.New(codes.ResourceExhausted, refusal.ReasonBulkheadFull, fmt.Sprintf("%d calls of %s are being served", most, c.method.name),
 			refusal.Quota(c.method.name+" at once", most))
 	}
 	c.counted = true
+	c.method.inFlight.Add(1)
 	c.method.gauge.Inc()
 	return nil
 }

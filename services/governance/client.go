@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -50,6 +51,9 @@ type ClientConfig struct {
 	Resolvers []resolver.Builder
 	// Options are applied last. An interceptor among them runs inside those of this package, once for each attempt of a unary call.
 	Options []grpc.DialOption
+
+	// random is replaced by tests.
+	random func() float64
 }
 
 func (c ClientConfig) withDefaults() ClientConfig {
@@ -59,6 +63,9 @@ func (c ClientConfig) withDefaults() ClientConfig {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.random == nil {
+		c.random = rand.Float64
 	}
 	if c.Breakers == nil {
 		c.Breakers = NewBreakers("", BreakerConfig{}, c.Metrics, nil)

@@ -45,7 +45,7 @@ type client struct {
 type clientMethod struct {
 	edge
 	metrics *callMetrics
-	// breaker and fallback may be nil.
+	// breaker, which counts the calls to which no share applies, and fallback may be nil.
 	breaker  *methodBreaker
 	fallback *Fallback
 	span     spanTemplate
@@ -54,16 +54,10 @@ type clientMethod struct {
 	hedges   prometheus.Counter
 	withheld prometheus.Counter
 	ruled    atomic.Pointer[clientRuled]
-	// throttling is nil until a policy throttles the method. configuring of the client guards it.
-	throttling *throttle.Throttle
-}
-
-type clientRuled struct {
-	rules   *policy.Rules
-	rule    *policy.ClientRule
-	hedging hedging
-	// throttle is nil if the rule has none.
-	throttle *throttle.Throttle
+	// throttling has the throttles of policies, by the calls that they count. configuring of the client guards it.
+	throttling map[policy.Share]*throttle.Throttle
+	// breakers are those that count a share of the calls.
+	breakers oncemap.Map[policy.Share, *methodBreaker]
 }
 
 func newClient(cfg ClientConfig) *client {
@@ -100,7 +94,11 @@ func (m *clientMethod) rule(c *client) *clientRuled {
 		return r
 	}
 	rule := rules.Client(m.callee, m.method)
-	r := &clientRuled{rules, rule, newHedging(rule, c.budget), c.throttleOf(m)}
+	r := c.ruled(rules, m, rule)
+	for _, share := range rule.Shares {
+		r.shares = append(r.shares, c.ruled(rules, m, share))
+	}
+	m.retireBreakers(r)
 	c.configureReplicas()
 	m.ruled.Store(r)
 	return r
@@ -151,7 +149,7 @@ type clientCallKey struct{}
 // begin starts the span, the metrics and the deadline of a call. end must be called.
 func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall {
 	m := c.method(fullMethod, kind)
-	call := &clientCall{clientRuled: m.rule(c), client: c, method: m, started: time.Now(), stream: kind != unaryKind}
+	call := &clientCall{clientRuled: m.rule(c).drawn(c.cfg.random), client: c, method: m, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
 	ctx, call.span = c.tracer.client(ctx, m.span)
 	ctx = call.limit(sendPriority(ctx))

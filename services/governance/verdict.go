@@ -61,7 +61,7 @@ func (c *clientCall) lastAttemptTook(all time.Duration) time.Duration {
 
 // tellBreaker reports the end of an admitted call, to the throttle as well.
 func (c *clientCall) tellBreaker(err error, took time.Duration) {
-	b := c.method.breaker
+	b := c.breaker
 	took = c.lastAttemptTook(took)
 	v, code := c.verdict(err, took)
 	if c.stream || c.ejected() {
@@ -95,7 +95,7 @@ func (c *clientCall) tellBreaker(err error, took time.Duration) {
 // answered counts a stream as a success at its first message: a stream may live for hours, and the breaker should know earlier.
 func (c *clientCall) answered() {
 	if c.admitted && c.stream && !c.counted.Load() && c.counted.CompareAndSwap(false, true) {
-		c.method.breaker.Count(c.ticket, breaker.Outcome{Verdict: breaker.Success})
+		c.breaker.Count(c.ticket, breaker.Outcome{Verdict: breaker.Success})
 		c.tellThrottle(breaker.Success)
 	}
 }

@@ -72,6 +72,12 @@ func (c *checker) effectivePolicy(at string, m *policyv1.EffectivePolicy) {
 	if v := m.GetRate(); v != nil {
 		c.rateLimits(at+"rate.", v)
 	}
+	if len(m.GetTrials()) > 1000 {
+		c.add(at+"trials", "repeated.max_items", "has more than 1000 items", "")
+	}
+	for i, v := range m.GetTrials() {
+		c.trial(at+"trials["+strconv.Itoa(i)+"].", v)
+	}
 }
 
 func (c *checker) serverRule(at string, m *policyv1.ServerRule) {
@@ -101,6 +107,11 @@ func (c *checker) serverRule(at string, m *policyv1.ServerRule) {
 	}
 	if v := m.GetCallerPriority(); v != nil {
 		c.callerPriority(at+"callerPriority.", v)
+	}
+	if m.Percent != nil {
+		if !(m.GetPercent() >= 0 && m.GetPercent() <= 100) {
+			c.add(at+"percent", "double.gte_lte", "must be from 0 to 100", "")
+		}
 	}
 }
 
@@ -228,6 +239,11 @@ func (c *checker) clientRule(at string, m *policyv1.ClientRule) {
 	}
 	if v := m.GetThrottle(); v != nil {
 		c.throttle(at+"throttle.", v)
+	}
+	if m.Percent != nil {
+		if !(m.GetPercent() >= 0 && m.GetPercent() <= 100) {
+			c.add(at+"percent", "double.gte_lte", "must be from 0 to 100", "")
+		}
 	}
 }
 
@@ -655,6 +671,20 @@ func (c *checker) slowStart(at string, m *policyv1.SlowStart) {
 		if !(m.GetMinPercent() >= 1 && m.GetMinPercent() <= 100) {
 			c.add(at+"minPercent", "uint32.gte_lte", "must be from 1 to 100", "")
 		}
+	}
+}
+
+func (c *checker) trial(at string, m *policyv1.Trial) {
+	if m.Percent != nil {
+		if !(m.GetPercent() >= 0 && m.GetPercent() <= 100) {
+			c.add(at+"percent", "double.gte_lte", "must be from 0 to 100", "")
+		}
+	}
+	if v := m.GetRate(); v != nil {
+		c.rateLimits(at+"rate.", v)
+	}
+	if v := m.GetShed(); v != nil {
+		c.shed(at+"shed.", v)
 	}
 }
 
