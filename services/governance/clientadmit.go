@@ -15,6 +15,7 @@ func (c *clientCall) admit() (err error) {
 	if b == nil {
 		return nil
 	}
+	c.admitShadow()
 	// A breaker that is not closed limits the calls itself, and needs its probes.
 	if c.throttle != nil && b.Closed() {
 		if share, allowed := c.throttle.Allow(); !allowed {

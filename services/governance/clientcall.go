@@ -56,6 +56,8 @@ type clientMethod struct {
 	ruled    atomic.Pointer[clientRuled]
 	// throttling has the throttles of policies, by the calls that they count. configuring of the client guards it.
 	throttling map[policy.Share]*throttle.Throttle
+	// shadows reports what rules in shadow mode would have refused.
+	shadows *shadowReport
 	// breakers are those that count a share of the calls.
 	breakers oncemap.Map[policy.Share, *methodBreaker]
 }
@@ -75,6 +77,7 @@ func (c *client) method(fullMethod, kind string) *clientMethod {
 			first:   c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "first"),
 			retries: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "retry"), hedges: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "hedge"),
 			withheld: c.cfg.Metrics.withheld.WithLabelValues(e.callee, e.method)}
+		m.shadows = &shadowReport{side: "client", callee: e.callee, method: e.method, metrics: c.cfg.Metrics, events: c.cfg.Events, log: c.log}
 		// An open breaker would block the calls that check whether the callee is healthy, or that repair it.
 		if c.cfg.Breakers != nil && !c.cfg.Policy.Rules().Exempt(e.method) {
 			m.breaker = c.cfg.Breakers.of(e)
@@ -121,6 +124,8 @@ type clientCall struct {
 	// expired means that the deadline had passed before the call began; short, that it is far below the time-out of the method. Neither says
 	// anything about the callee if the call runs out of time.
 	expired, short bool
+	// shadowed is nil if no rule in shadow mode matches.
+	shadowed *clientShadowed
 	// waits means that the call waits until a replica can be reached.
 	waits bool
 	// admitted means that the breaker let the call through.
@@ -154,6 +159,7 @@ func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall
 	ctx, call.span = c.tracer.client(ctx, m.span)
 	ctx = call.limit(sendPriority(ctx))
 	call.ctx = context.WithValue(ctx, clientCallKey{}, call)
+	call.beginShadow()
 	return call
 }
 
@@ -194,7 +200,10 @@ func (c *clientCall) end(err error) {
 	took := time.Since(c.started)
 	if c.admitted {
 		c.tellBreaker(err, took)
+	} else {
+		c.tellShadow(breaker.Outcome{}, true, 0)
 	}
+	c.endShadow(took)
 	c.method.metrics.finish(c.ctx, code, took)
 	logCall(c.ctx, c.client.log, "called", c.method.method, took, err)
 	endSpan(c.span, code, err)

@@ -17,13 +17,15 @@ type clientRuled struct {
 	throttle *throttle.Throttle
 	// breaker is nil if the method has none.
 	breaker *methodBreaker
+	// shadow is nil if no rule in shadow mode matches.
+	shadow *clientShadow
 	// shares apply to shares of the calls, as those of the rule.
 	shares []*clientRuled
 }
 
 // ruled returns what a rule needs to be enforced.
 func (c *client) ruled(rules *policy.Rules, m *clientMethod, rule *policy.ClientRule) *clientRuled {
-	r := &clientRuled{rules: rules, rule: rule, hedging: newHedging(rule, c.budget), throttle: c.throttleOf(m, rule.ThrottleOf), breaker: m.breaker}
+	r := &clientRuled{rules: rules, rule: rule, hedging: newHedging(rule, c.budget), throttle: c.throttleOf(m, rule.ThrottleOf), breaker: m.breaker, shadow: c.shadow(m, rule)}
 	if m.breaker != nil && rule.BreakerOf != (policy.Share{}) {
 		// It has a name of its own, because it has a state of its own.
 		r.breaker = m.breakers.Of(rule.BreakerOf, func(of policy.Share) *methodBreaker { return c.cfg.Breakers.of(edge{m.callee, of.Name(m.method)}) })

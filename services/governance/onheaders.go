@@ -48,6 +48,7 @@ func (s *server) checkCaller(ctx context.Context, fullMethod string) (context.Co
 		return ctx, nil
 	}
 	c := s.begin(ctx, fullMethod, kind)
+	c.shadowCallers()
 	err := c.refused(c.notAllowed(Caller(ctx)))
 	c.end(err)
 	return ctx, refusal.Shorten(err, s.statusBytes)

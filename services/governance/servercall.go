@@ -64,6 +64,8 @@ type serverCall struct {
 	// counted means that the bulkhead counts the call.
 	counted bool
 	permit  limit.Permit
+	// shadowed is nil if no rule in shadow mode matches.
+	shadowed *serverShadowed
 	// priority is that of the method, unless the caller has chosen another one.
 	priority policyv1.Priority
 }
@@ -73,6 +75,9 @@ func (s *server) begin(ctx context.Context, fullMethod, kind string) *serverCall
 	m := s.method(rules, fullMethod, kind)
 	c := &serverCall{serverRuled: s.rule(rules, m, name).drawn(ctx, s.cfg.random), server: s, method: m, name: name, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
+	if c.shadow != nil {
+		c.shadowed = &serverShadowed{}
+	}
 	c.ctx, c.span, c.priority = ctx, noSpan, c.rule.Priority
 	if !c.rule.Exempt {
 		c.ctx, c.span = s.tracer.server(ctx, m.span)
@@ -89,6 +94,7 @@ func (c *serverCall) end(err error) {
 	code := rpccode.Of(err)
 	c.release(code)
 	took := time.Since(c.started)
+	c.endShadow(code, took)
 	c.method.metrics.finish(c.ctx, code, took)
 	logCall(c.ctx, c.server.cfg.Log, "served", c.name, took, err)
 	endSpan(c.span, code, err)

@@ -28,6 +28,8 @@ type serverMethod struct {
 	all    serverShare
 	shares oncemap.Map[policy.Share, *serverShare]
 	ruled  atomic.Pointer[serverRuled]
+	// shadows reports what rules in shadow mode would have refused.
+	shadows *shadowReport
 	// refusals logs the callers that are not on the list.
 	refusals *throttledLog
 }
@@ -50,6 +52,8 @@ type serverRuled struct {
 	whole *serverRates
 	// shares apply to shares of the calls, as those of the rule.
 	shares []*serverRuled
+	// shadow is nil if no rule in shadow mode matches.
+	shadow *serverShadow
 	// group is the group of methods whose adaptive limit is shed.
 	group *shedGroup
 	shed  *limit.Shedding
@@ -79,7 +83,8 @@ func (s *server) method(rules *policy.Rules, fullMethod, kind string) *serverMet
 
 func (s *server) newMethod(name, kind string) *serverMethod {
 	return &serverMethod{name: name, metrics: s.cfg.Metrics.server.method(kind, name), span: newSpanTemplate(trace.SpanKindServer, name),
-		gauge: s.cfg.Metrics.inFlight.WithLabelValues(name), refusals: newThrottledLog(s.cfg.Log)}
+		gauge: s.cfg.Metrics.inFlight.WithLabelValues(name), refusals: newThrottledLog(s.cfg.Log),
+		shadows: &shadowReport{side: "server", method: name, metrics: s.cfg.Metrics, events: s.cfg.Events, log: s.cfg.Log}}
 }
 
 // rule returns the rule for a method. name is its own name, if m is shared.
@@ -106,6 +111,7 @@ func (s *server) rule(rules *policy.Rules, m *serverMethod, name string) *server
 func (s *server) ruled(rules *policy.Rules, m *serverMethod, rule *policy.ServerRule) *serverRuled {
 	rates := &m.share(rule.LimitsOf).rates
 	r := &serverRuled{rules: rules, rule: rule, rates: rates, limits: rates.Follow(rule.Limits), bulkhead: m.share(rule.MaxConcurrentOf), whole: s.whole(rule.RateOf)}
+	r.shadow = s.shadow(m, rule)
 	r.group, r.shed = s.shedding(rule.ShedOf, cmp.Or(rule.ShedGroup, m.name))
 	return r
 }
@@ -155,6 +161,9 @@ func (s *server) shedding(of policy.Share, name string) (*shedGroup, *limit.Shed
 		return nil, nil
 	}
 	group := s.shedders.Of(shedKey{of, name}, func(key shedKey) *shedGroup {
+		if of.Shadow {
+			return &shedGroup{Shedder: limit.Shedder{OnLimit: func(float64) {}}}
+		}
 		limits := s.cfg.Metrics.shedLimit.WithLabelValues(of.Name(name))
 		return &shedGroup{Shedder: limit.Shedder{OnLimit: limits.Set}, inFlight: s.cfg.Metrics.shedCalls.WithLabelValues(of.Name(name))}
 	})

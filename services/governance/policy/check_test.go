@@ -92,15 +92,26 @@ func TestCheck_SlowCalls(t *testing.T) {
 
 func TestCheck_Contradictions(t *testing.T) {
 	for text, want := range map[string]string{
-		"server: [{deadline: {none: true, timeout: 1s}}]":             "server[0].deadline.none: cannot be together with timeout",
-		"server: [{deadline: {streamNone: true, streamTimeout: 1s}}]": "server[0].deadline.streamNone: cannot be together with streamTimeout",
-		"server: [{deadline: {required: true, none: true}}]":          "server[0].deadline.required: cannot be together with none or streamNone",
-		"client: [{deadline: {none: true, timeout: 1s}}]":             "client[0].deadline.none: cannot be together with timeout",
-		"client: [{deadline: {streamNone: true, streamTimeout: 1s}}]": "client[0].deadline.streamNone: cannot be together with streamTimeout",
-		"client: [{deadline: {none: true, streamTimeout: 1s}}]":       "",
-		"client: [{breaker: {open: 2s, maxOpen: 1s}}]":                "client[0].breaker.maxOpen: must be at least open",
-		"client: [{breaker: {open: 2s, maxOpen: 2s}}]":                "",
-		"server: [{deadline: {streamNone: true, timeout: 1s}}]":       "",
+		"server: [{deadline: {none: true, timeout: 1s}}]":                                          "server[0].deadline.none: cannot be together with timeout",
+		"server: [{deadline: {streamNone: true, streamTimeout: 1s}}]":                              "server[0].deadline.streamNone: cannot be together with streamTimeout",
+		"server: [{deadline: {required: true, none: true}}]":                                       "server[0].deadline.required: cannot be together with none or streamNone",
+		"client: [{deadline: {none: true, timeout: 1s}}]":                                          "client[0].deadline.none: cannot be together with timeout",
+		"client: [{deadline: {streamNone: true, streamTimeout: 1s}}]":                              "client[0].deadline.streamNone: cannot be together with streamTimeout",
+		"client: [{deadline: {none: true, streamTimeout: 1s}}]":                                    "",
+		"client: [{breaker: {open: 2s, maxOpen: 1s}}]":                                             "client[0].breaker.maxOpen: must be at least open",
+		"client: [{breaker: {open: 2s, maxOpen: 2s}}]":                                             "",
+		"server: [{deadline: {streamNone: true, timeout: 1s}}]":                                    "",
+		"server: [{shadow: true, priority: high}]":                                                 "server[0].shadow: cannot be together with priority, shedGroup or callerPriority, which refuse no calls",
+		"server: [{shadow: true, shedGroup: g}]":                                                   "server[0].shadow: cannot be together with",
+		"server: [{shadow: true, callerPriority: {}}]":                                             "server[0].shadow: cannot be together with",
+		"server: [{shadow: true, percent: 10, callers: {}, deadline: {}, bulkhead: {}, rate: {}}]": "",
+		"client: [{shadow: true, retry: {maxAttempts: 1}}]":                                        "client[0].shadow: cannot be together with retry, hedge, fallback or classify, which refuse no calls",
+		"client: [{shadow: true, hedge: {maxAttempts: 1}}]":                                        "client[0].shadow: cannot be together with",
+		"client: [{shadow: true, fallback: {}}]":                                                   "client[0].shadow: cannot be together with",
+		"client: [{shadow: true, classify: {}}]":                                                   "client[0].shadow: cannot be together with",
+		"client: [{shadow: true, percent: 10, deadline: {}, breaker: {}, throttle: {}}]":           "",
+		"trials: [{rate: {}}]":                                                                     "trials[0].percent: is missing: without shadow and percent, these limits are rate and shed of the policy",
+		"trials: [{shadow: true, rate: {}}, {percent: 3, shed: {}}]":                               "",
 	} {
 		if _, err := Parse([]byte(text)); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: got %v, want %s", text, err, want)

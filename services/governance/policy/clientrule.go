@@ -12,18 +12,11 @@ func (r *Rules) clientRule(e edge) *ClientRule {
 	if r.Exempt(e.method) {
 		return &ClientRule{StreamTimeout: streamTimeout}
 	}
-	c, parts := r.clientRuleFor(e, everyCall)
-	made := []behind{parts}
+	breakers := behinds{}
+	c := r.clientRuleFor(e, everyCall, breakers)
 	least := 0.0
 	for _, percent := range thresholds(r.clientPercents(e)) {
-		share, parts := r.clientRuleFor(e, least)
-		// Rules with the same breaker have the same settings, so that they need not be compared with each call.
-		for _, other := range made {
-			if other.breaker == parts.breaker && other.throttle == parts.throttle {
-				share.Breaker, share.BreakerOf = other.result, other.of
-			}
-		}
-		made = append(made, behind{parts.breaker, parts.throttle, share.Breaker, share.BreakerOf})
+		share := r.clientRuleFor(e, least, breakers)
 		share.Percent = percent
 		c.Shares = append(c.Shares, share)
 		least = percent
@@ -31,31 +24,19 @@ func (r *Rules) clientRule(e edge) *ClientRule {
 	return c
 }
 
-// behind is a breaker behind a throttle: the settings of a policy, and what follows from them.
-type behind struct {
-	breaker  *policyv1.Breaker
-	throttle *policyv1.Throttle
-	result   *policyv1.Breaker
-	of       Share
-}
-
 // clientRuleFor returns the rule for the calls for which a number was drawn.
-func (r *Rules) clientRuleFor(e edge, number float64) (*ClientRule, behind) {
+func (r *Rules) clientRuleFor(e edge, number float64, breakers behinds) *ClientRule {
 	c := &ClientRule{StreamTimeout: streamTimeout}
 	for _, rule := range r.source.GetClient() {
-		if matchesEdge(rule, e) && applies(rule.Percent, number) {
+		if matchesEdge(rule, e) && enforced(rule, rule.Percent, number) {
 			c.follow(rule)
 		}
 	}
-	parts := behind{breaker: c.Breaker, throttle: c.Throttle}
-	if c.Breaker.GetFailureRatio() == 0 {
-		// Whether calls are throttled changes the ratio of their breaker.
-		c.BreakerOf = smaller(c.BreakerOf, c.ThrottleOf)
-	}
-	c.Breaker = breakerBehind(c.Throttle, c.Breaker)
-	parts.result, parts.of = c.Breaker, c.BreakerOf
+	c.BreakerOf = breakerOf(c.Breaker, c.BreakerOf, c.ThrottleOf)
+	c.Breaker = breakers.of(c.Throttle, c.Breaker)
+	c.Shadow = r.clientShadow(e, number, breakers)
 	c.Faults = fault.ForMethod(r.source.GetClientFaults(), r.pod, e.callee, e.method)
-	return c, parts
+	return c
 }
 
 // follow takes the parts of a rule over.
@@ -70,7 +51,7 @@ func (c *ClientRule) follow(rule *policyv1.ClientRule) {
 		}
 	}
 	if b := rule.GetBreaker(); b != nil {
-		c.Breaker, c.BreakerOf = b, shareOf(rule.Percent)
+		c.Breaker, c.BreakerOf = b, shareOf(rule, rule.Percent)
 	}
 	if t := rule.GetRetry(); t != nil {
 		c.Retry = t
@@ -88,7 +69,7 @@ func (c *ClientRule) follow(rule *policyv1.ClientRule) {
 		c.NoFallback = f.GetDisabled()
 	}
 	if t := rule.GetThrottle(); t != nil {
-		c.Throttle, c.ThrottleOf = t, shareOf(rule.Percent)
+		c.Throttle, c.ThrottleOf = t, shareOf(rule, rule.Percent)
 		if t.GetDisabled() {
 			c.Throttle = nil
 		}
@@ -100,23 +81,40 @@ func (c *ClientRule) follow(rule *policyv1.ClientRule) {
 
 // ThrottleFor returns the throttle of a share of the calls; nil means none.
 func (c *ClientRule) ThrottleFor(of Share) *policyv1.Throttle {
-	if c.ThrottleOf == of {
-		return c.Throttle
-	}
-	for _, share := range c.Shares {
-		if share.ThrottleOf == of {
-			return share.Throttle
+	for _, r := range append([]*ClientRule{c}, c.Shares...) {
+		if r.ThrottleOf == of {
+			return r.Throttle
+		}
+		if r.Shadow != nil && r.Shadow.ThrottleOf == of {
+			return r.Shadow.Throttle
 		}
 	}
 	return nil
 }
 
-// smaller returns the smaller one of two shares.
-func smaller(a, b Share) Share {
-	if b.Percent != 0 && (a.Percent == 0 || b.Percent < a.Percent) {
-		return b
+// breakerOf returns the calls that the breaker of a rule counts. Whether calls are throttled changes the ratio of their breaker, unless the policy says it.
+func breakerOf(b *policyv1.Breaker, of, throttled Share) Share {
+	if b.GetFailureRatio() == 0 && throttled.Percent != 0 && (of.Percent == 0 || throttled.Percent < of.Percent) {
+		return throttled
 	}
-	return a
+	return of
+}
+
+// behinds has the breakers behind throttles. Those with the same settings are one message, so that settings need not be compared with each call.
+type behinds map[struct {
+	throttle *policyv1.Throttle
+	breaker  *policyv1.Breaker
+}]*policyv1.Breaker
+
+func (m behinds) of(t *policyv1.Throttle, b *policyv1.Breaker) *policyv1.Breaker {
+	key := struct {
+		throttle *policyv1.Throttle
+		breaker  *policyv1.Breaker
+	}{t, b}
+	if _, made := m[key]; !made {
+		m[key] = breakerBehind(t, b)
+	}
+	return m[key]
 }
 
 // breakerBehind returns the breaker of a method. Behind a throttle its default ratio is higher, because it would otherwise open before the throttle has

@@ -41,11 +41,11 @@ func (l layers) merge() *policyv1.EffectivePolicy {
 // ownTrials returns the trials of the program without the limits that the control plane has replaced for every call.
 func (l layers) ownTrials() (kept []*policyv1.Trial) {
 	for _, t := range l.own.GetTrials() {
-		next := &policyv1.Trial{Percent: t.Percent, Rate: t.GetRate(), Shed: t.GetShed()}
-		if l.pushed.GetRate() != nil {
+		next := &policyv1.Trial{Shadow: t.GetShadow(), Percent: t.Percent, Rate: t.GetRate(), Shed: t.GetShed()}
+		if l.pushed.GetRate() != nil && !t.GetShadow() {
 			next.Rate = nil
 		}
-		if l.pushed.GetShed() != nil {
+		if l.pushed.GetShed() != nil && !t.GetShadow() {
 			next.Shed = nil
 		}
 		kept = append(kept, next)

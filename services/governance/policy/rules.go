@@ -62,6 +62,8 @@ type ServerRule struct {
 	Shares []*ServerRule
 	// Percent is 0 except in Shares.
 	Percent float64
+	// Shadow is what rules in shadow mode say; nil if there are none.
+	Shadow *ServerShadow
 
 	// callers are patterns; nil means all callers.
 	callers []string
@@ -71,8 +73,10 @@ type ServerRule struct {
 func (r *ServerRule) LimitsCallers() bool { return r.callers != nil }
 
 // Allows reports whether a caller may call the method. A caller without an identity is on no list.
-func (r *ServerRule) Allows(caller string) bool {
-	return r.callers == nil || caller != "" && pattern.MatchesAny(r.callers, caller)
+func (r *ServerRule) Allows(caller string) bool { return allows(r.callers, caller) }
+
+func allows(patterns []string, caller string) bool {
+	return patterns == nil || caller != "" && pattern.MatchesAny(patterns, caller)
 }
 
 // ClientRule is what is enforced for one called method.
@@ -104,6 +108,8 @@ type ClientRule struct {
 	Shares []*ClientRule
 	// Percent is 0 except in Shares.
 	Percent float64
+	// Shadow is what rules in shadow mode say; nil if there are none.
+	Shadow *ClientShadow
 
 	// classes has what the policy says about codes.
 	classes classes
@@ -111,7 +117,7 @@ type ClientRule struct {
 
 func compile(p *policyv1.EffectivePolicy, pod string, exempt ...string) *Rules {
 	return &Rules{source: p, pod: pod, exempt: exempt, wholes: wholesOf(p),
-		limitsCallers: slices.ContainsFunc(p.GetServer(), func(r *policyv1.ServerRule) bool { return r.GetCallers() != nil })}
+		limitsCallers: slices.ContainsFunc(p.GetServer(), func(r *policyv1.ServerRule) bool { return r.GetCallers() != nil && !r.GetShadow() })}
 }
 
 // LimitsCallers reports whether there is a list of callers for any method.

@@ -40,7 +40,7 @@ func (r *Rules) serverRuleFor(method string, number float64) *ServerRule {
 	}
 	var chosen *policyv1.CallerPriority
 	for _, rule := range r.source.GetServer() {
-		if !pattern.Matches(rule.GetMethod(), method) || !applies(rule.Percent, number) {
+		if !pattern.Matches(rule.GetMethod(), method) || !enforced(rule, rule.Percent, number) {
 			continue
 		}
 		s.follow(rule)
@@ -53,13 +53,14 @@ func (r *Rules) serverRuleFor(method string, number float64) *ServerRule {
 		s.MaxPriority = max(s.Priority, chosen.GetMax())
 	}
 	for _, t := range r.source.GetTrials() {
-		if t.GetRate() != nil && applies(t.Percent, number) {
-			s.RateOf = shareOf(t.Percent)
+		if t.GetRate() != nil && enforced(t, t.Percent, number) {
+			s.RateOf = shareOf(t, t.Percent)
 		}
-		if t.GetShed() != nil && applies(t.Percent, number) {
-			s.ShedOf = shareOf(t.Percent)
+		if t.GetShed() != nil && enforced(t, t.Percent, number) {
+			s.ShedOf = shareOf(t, t.Percent)
 		}
 	}
+	s.Shadow = r.serverShadow(method, number)
 	s.Faults = fault.ForMethod(r.source.GetServerFaults(), r.pod, "", method)
 	return s
 }
@@ -79,10 +80,10 @@ func (s *ServerRule) follow(rule *policyv1.ServerRule) {
 		}
 	}
 	if b := rule.GetBulkhead(); b != nil {
-		s.MaxConcurrent, s.MaxConcurrentOf = int64(b.GetMaxConcurrent()), shareOf(rule.Percent)
+		s.MaxConcurrent, s.MaxConcurrentOf = int64(b.GetMaxConcurrent()), shareOf(rule, rule.Percent)
 	}
 	if l := rule.GetRate(); l != nil {
-		s.Limits, s.LimitsOf = l.GetLimits(), shareOf(rule.Percent)
+		s.Limits, s.LimitsOf = l.GetLimits(), shareOf(rule, rule.Percent)
 	}
 	if p := rule.GetPriority(); p != policyv1.Priority_PRIORITY_UNSPECIFIED {
 		s.Priority = p
@@ -95,7 +96,7 @@ func (s *ServerRule) follow(rule *policyv1.ServerRule) {
 // callers returns the last list that matches the method and applies to a call for which a number was drawn, and nil if there is none.
 func (r *Rules) callers(method string, number float64) (allowed []string) {
 	for _, rule := range r.source.GetServer() {
-		if a := rule.GetCallers(); a != nil && pattern.Matches(rule.GetMethod(), method) && applies(rule.Percent, number) {
+		if a := rule.GetCallers(); a != nil && pattern.Matches(rule.GetMethod(), method) && enforced(rule, rule.Percent, number) {
 			allowed = append([]string{}, a.GetAllow()...)
 		}
 	}

@@ -14,9 +14,11 @@ import (
 type Share struct {
 	// Percent is the percent of the rule; 0 means that it has none.
 	Percent float64
+	// Shadow means that the rule is in shadow mode.
+	Shadow bool
 }
 
-// Name returns the name of a method, group or caller within the share: a/B of all calls, and a/B (10%) of a share.
+// Name returns the name of a method or group within a share of rules that are enforced: a/B of all calls, and a/B (10%) of a share.
 func (s Share) Name(of string) string {
 	if s.Percent == 0 {
 		return of
@@ -35,16 +37,26 @@ func percentOf(set *float64) float64 {
 	return *set
 }
 
+// rule is what the rules of both sides and trials have in common.
+type rule interface{ GetShadow() bool }
+
 // shareOf returns the share of a rule.
-func shareOf(set *float64) Share {
-	if p := percentOf(set); !math.IsInf(p, 1) {
-		return Share{Percent: p}
+func shareOf(r rule, percent *float64) Share {
+	if p := percentOf(percent); !math.IsInf(p, 1) {
+		return Share{p, r.GetShadow()}
 	}
-	return Share{}
+	return Share{0, r.GetShadow()}
 }
 
-// applies reports whether a rule applies to a call for which a number was drawn.
-func applies(percent *float64, number float64) bool { return percentOf(percent) > number }
+// enforced reports whether a rule is enforced for a call for which a number was drawn.
+func enforced(r rule, percent *float64, number float64) bool {
+	return !r.GetShadow() && percentOf(percent) > number
+}
+
+// shadowed reports whether a rule in shadow mode is evaluated for a call for which a number was drawn.
+func shadowed(r rule, percent *float64, number float64) bool {
+	return r.GetShadow() && percentOf(percent) > number
+}
 
 // thresholds returns the sorted percentages among all, without those that mean no call or every call.
 func thresholds(all []*float64) (sorted []float64) {
@@ -94,14 +106,15 @@ type whole struct {
 func wholesOf(p *policyv1.EffectivePolicy) map[Share]whole {
 	all := map[Share]whole{{}: {p.GetRate(), p.GetShed()}}
 	for _, t := range p.GetTrials() {
-		w := all[shareOf(t.Percent)]
+		of := shareOf(t, t.Percent)
+		w := all[of]
 		if t.GetRate() != nil {
 			w.rate = t.GetRate()
 		}
 		if t.GetShed() != nil {
 			w.shed = t.GetShed()
 		}
-		all[shareOf(t.Percent)] = w
+		all[of] = w
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"testing"
+	"time"
 )
 
 // forCall returns the rule for a call for which a number was drawn, as governance chooses it.
@@ -87,5 +88,36 @@ func TestShares_BreakersWithOneName(t *testing.T) {
 			}
 			known[share.BreakerOf] = share
 		}
+	}
+}
+
+func TestShadow_DoesNotReplaceEnforcedRules(t *testing.T) {
+	rules := compile(parsed(t, `
+server:
+- {bulkhead: {maxConcurrent: 1}, deadline: {timeout: 3s}, callers: {allow: ["a"]}}
+- {shadow: true, bulkhead: {maxConcurrent: 2}, deadline: {timeout: 2s, required: true}, callers: {allow: ["b"]}}
+- {shadow: true, percent: 10, bulkhead: {maxConcurrent: 4}}
+client:
+- {breaker: {minCalls: 3}, deadline: {timeout: 3s}}
+- {shadow: true, breaker: {minCalls: 2}, deadline: {timeout: 2s}, throttle: {}}
+`), "")
+	s, c := rules.Server("a.B/C"), rules.Client("x", "a.B/C")
+	if s.MaxConcurrent != 1 || s.Timeout != 3*time.Second || s.DeadlineRequired || !s.Allows("a") || s.Allows("b") {
+		t.Errorf("enforced: %+v", s)
+	}
+	if sh := s.Shadow; sh.MaxConcurrent != 2 || sh.Timeout != 2*time.Second || !sh.DeadlineRequired || sh.Allows("a") || !sh.Allows("b") {
+		t.Errorf("in shadow mode: %+v", sh)
+	}
+	if in := forCall(s, 5); in.MaxConcurrent != 1 || in.Shadow.MaxConcurrent != 4 || in.Shadow.MaxConcurrentOf != (Share{10, true}) || in.Shadow.Timeout != 2*time.Second {
+		t.Errorf("of a share: %+v, %+v", in, in.Shadow)
+	}
+	if c.Breaker.GetMinCalls() != 3 || c.Breaker.FailureRatio != nil || c.Timeout != 3*time.Second || c.Throttle != nil {
+		t.Errorf("enforced: %+v", c)
+	}
+	if sh := c.Shadow; sh.Breaker.GetMinCalls() != 2 || sh.Breaker.GetFailureRatio() != 0.9 || sh.Timeout != 2*time.Second || sh.Throttle == nil || sh.BreakerOf != (Share{Shadow: true}) {
+		t.Errorf("in shadow mode: %+v", sh)
+	}
+	if rules := compile(parsed(t, "server: [{shadow: true, callers: {allow: []}}]"), ""); rules.LimitsCallers() || rules.Server("grpc.health.v1.Health/Check").Shadow != nil {
+		t.Error("a list in shadow mode counts as a list")
 	}
 }

@@ -113,8 +113,8 @@ type EffectivePolicy struct {
 	Tuning *Tuning `protobuf:"bytes,8,opt,name=tuning,proto3" json:"tuning,omitempty"`
 	// Limits of all received calls together, in addition to those of their methods. Calls to exempt methods, such as health, are not counted.
 	Rate *RateLimits `protobuf:"bytes,9,opt,name=rate,proto3" json:"rate,omitempty"`
-	// Limits of all received calls together that apply to a share of the calls instead of rate and shed. For each of both, the last trial applies that
-	// has it.
+	// Limits of all received calls together that are in shadow mode, or apply to a share of the calls instead of rate and shed. For each of both, the last
+	// trial applies that has it.
 	Trials        []*Trial `protobuf:"bytes,10,rep,name=trials,proto3" json:"trials,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -220,9 +220,11 @@ func (x *EffectivePolicy) GetTrials() []*Trial {
 	return nil
 }
 
-// Trial has limits of all received calls together that apply to a share of the calls.
+// Trial is a limit of all received calls together that is in shadow mode, or applies to a share of the calls.
 type Trial struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// The limits are evaluated, but refuse and delay no call, as those of a ServerRule in shadow mode.
+	Shadow bool `protobuf:"varint,1,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	// Share of the calls to which the limits apply, as that of a ServerRule, from 0, which is none, to 100; 100.
 	Percent       *float64    `protobuf:"fixed64,2,opt,name=percent,proto3,oneof" json:"percent,omitempty"`
 	Rate          *RateLimits `protobuf:"bytes,3,opt,name=rate,proto3" json:"rate,omitempty"`
@@ -261,6 +263,13 @@ func (*Trial) Descriptor() ([]byte, []int) {
 	return file_policy_v1_policy_proto_rawDescGZIP(), []int{1}
 }
 
+func (x *Trial) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
+}
+
 func (x *Trial) GetPercent() float64 {
 	if x != nil && x.Percent != nil {
 		return *x.Percent
@@ -297,6 +306,10 @@ type ServerRule struct {
 	ShedGroup string `protobuf:"bytes,7,opt,name=shed_group,json=shedGroup,proto3" json:"shed_group,omitempty"`
 	// Lets callers choose the priority of their calls. Without this part, their choice is ignored, and not passed on.
 	CallerPriority *CallerPriority `protobuf:"bytes,8,opt,name=caller_priority,json=callerPriority,proto3" json:"caller_priority,omitempty"`
+	// The rule is evaluated for the calls, but refuses, delays and changes none: those that it would have refused are counted, logged and reported as events.
+	// What other rules say stays in force, so that 50 calls per second can be tried while a limit of 100 is enforced. Only callers, deadline, bulkhead and
+	// rate can be evaluated.
+	Shadow bool `protobuf:"varint,9,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	// Share of the calls to which the rule applies, from 0, which is none, to 100; 100. To the other calls, the rules before it apply. One random number is
 	// drawn for each call and compared with the percent of all rules, so that the calls of a smaller share are among those of a larger one. A limit counts
 	// the calls to which its rule applies, and its numbers are not divided: a rate of 50 with percent 10 admits 50/s of a tenth of the calls.
@@ -389,6 +402,13 @@ func (x *ServerRule) GetCallerPriority() *CallerPriority {
 		return x.CallerPriority
 	}
 	return nil
+}
+
+func (x *ServerRule) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
 }
 
 func (x *ServerRule) GetPercent() float64 {
@@ -966,6 +986,9 @@ type ClientRule struct {
 	Hedge    *Hedge          `protobuf:"bytes,8,opt,name=hedge,proto3" json:"hedge,omitempty"`
 	Classify *Classify       `protobuf:"bytes,9,opt,name=classify,proto3" json:"classify,omitempty"`
 	Throttle *Throttle       `protobuf:"bytes,10,opt,name=throttle,proto3" json:"throttle,omitempty"`
+	// The rule is evaluated for the calls, but refuses and changes none: those that it would have refused, or whose deadline would have ended them, are
+	// counted, logged and reported as events. What other rules say stays in force. Only deadline, breaker and throttle can be evaluated.
+	Shadow bool `protobuf:"varint,11,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	// Share of the calls to which the rule applies, from 0, which is none, to 100; 100. To the other calls, the rules before it apply. One random number is
 	// drawn for each call and compared with the percent of all rules, so that the calls of a smaller share are among those of a larger one. A breaker or
 	// throttle of the rule counts the calls to which the rule applies, and no others. Retries of streams, which gRPC makes, apply to all calls or
@@ -1066,6 +1089,13 @@ func (x *ClientRule) GetThrottle() *Throttle {
 		return x.Throttle
 	}
 	return nil
+}
+
+func (x *ClientRule) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
 }
 
 func (x *ClientRule) GetPercent() float64 {
@@ -2578,13 +2608,15 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x06tuning\x18\b \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12)\n" +
 	"\x04rate\x18\t \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\x123\n" +
 	"\x06trials\x18\n" +
-	" \x03(\v2\x10.policy.v1.TrialB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\x06trials\"\x9b\x01\n" +
-	"\x05Trial\x126\n" +
+	" \x03(\v2\x10.policy.v1.TrialB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\x06trials\"\xc7\x02\n" +
+	"\x05Trial\x12\x16\n" +
+	"\x06shadow\x18\x01 \x01(\bR\x06shadow\x126\n" +
 	"\apercent\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\apercent\x88\x01\x01\x12)\n" +
 	"\x04rate\x18\x03 \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\x12#\n" +
-	"\x04shed\x18\x04 \x01(\v2\x0f.policy.v1.ShedR\x04shedB\n" +
+	"\x04shed\x18\x04 \x01(\v2\x0f.policy.v1.ShedR\x04shed:\x91\x01\xbaH\x8d\x01\x1a\x8a\x01\n" +
+	"\x10percent.required\x12Tis missing: without shadow and percent, these limits are rate and shed of the policy\x1a this.shadow || has(this.percent)B\n" +
 	"\n" +
-	"\b_percent\"\xfe\x03\n" +
+	"\b_percent\"\xe1\x05\n" +
 	"\n" +
 	"ServerRule\x12C\n" +
 	"\x06method\x18\x01 \x01(\tB+\xbaH(r&\x88\xea0\x01\x90\xea0\x01\x18\x80\x04\x92\x02\x18user.v1.UserService/Get*R\x06method\x125\n" +
@@ -2595,9 +2627,11 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\acallers\x18\x06 \x01(\v2\x12.policy.v1.CallersR\acallers\x12'\n" +
 	"\n" +
 	"shed_group\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\tshedGroup\x12B\n" +
-	"\x0fcaller_priority\x18\b \x01(\v2\x19.policy.v1.CallerPriorityR\x0ecallerPriority\x126\n" +
+	"\x0fcaller_priority\x18\b \x01(\v2\x19.policy.v1.CallerPriorityR\x0ecallerPriority\x12\x16\n" +
+	"\x06shadow\x18\t \x01(\bR\x06shadow\x126\n" +
 	"\apercent\x18\n" +
-	" \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\apercent\x88\x01\x01B\n" +
+	" \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\apercent\x88\x01\x01:\xc8\x01\xbaH\xc4\x01\x1a\xc1\x01\n" +
+	"\fshadow.parts\x12Tcannot be together with priority, shedGroup or callerPriority, which refuse no calls\x1a[!this.shadow || (this.priority == 0 && this.shed_group == '' && !has(this.caller_priority))B\n" +
 	"\n" +
 	"\b_percent\"\x89\x05\n" +
 	"\x0eServerDeadline\x12\x1a\n" +
@@ -2644,7 +2678,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"_min_limitB\f\n" +
 	"\n" +
 	"_max_limitB\x10\n" +
-	"\x0e_initial_limit\"\x83\x04\n" +
+	"\x0e_initial_limit\"\xec\x05\n" +
 	"\n" +
 	"ClientRule\x12$\n" +
 	"\x06callee\x18\x01 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x12C\n" +
@@ -2656,8 +2690,10 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x05hedge\x18\b \x01(\v2\x10.policy.v1.HedgeR\x05hedge\x12/\n" +
 	"\bclassify\x18\t \x01(\v2\x13.policy.v1.ClassifyR\bclassify\x12/\n" +
 	"\bthrottle\x18\n" +
-	" \x01(\v2\x13.policy.v1.ThrottleR\bthrottle\x126\n" +
-	"\apercent\x18\f \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\apercent\x88\x01\x01B\n" +
+	" \x01(\v2\x13.policy.v1.ThrottleR\bthrottle\x12\x16\n" +
+	"\x06shadow\x18\v \x01(\bR\x06shadow\x126\n" +
+	"\apercent\x18\f \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\apercent\x88\x01\x01:\xce\x01\xbaH\xca\x01\x1a\xc7\x01\n" +
+	"\fshadow.parts\x12Qcannot be together with retry, hedge, fallback or classify, which refuse no calls\x1ad!this.shadow || (!has(this.retry) && !has(this.hedge) && !has(this.fallback) && !has(this.classify))B\n" +
 	"\n" +
 	"\b_percent\"\xdd\x02\n" +
 	"\bThrottle\x12\x1a\n" +

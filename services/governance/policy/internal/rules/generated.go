@@ -81,6 +81,9 @@ func (c *checker) effectivePolicy(at string, m *policyv1.EffectivePolicy) {
 }
 
 func (c *checker) serverRule(at string, m *policyv1.ServerRule) {
+	if !(!(m.GetShadow()) || ((m.GetPriority() == 0 && m.GetShedGroup() == "") && !(m.GetCallerPriority() != nil))) {
+		c.add(at+"shadow", "shadow.parts", "cannot be together with priority, shedGroup or callerPriority, which refuse no calls", "")
+	}
 	if utf8.RuneCountInString(m.GetMethod()) > 512 {
 		c.add(at+"method", "string.max_len", "has more than 512 characters", "user.v1.UserService/Get*")
 	}
@@ -207,6 +210,9 @@ func (c *checker) callerPriority(at string, m *policyv1.CallerPriority) {
 }
 
 func (c *checker) clientRule(at string, m *policyv1.ClientRule) {
+	if !(!(m.GetShadow()) || ((!(m.GetRetry() != nil) && !(m.GetHedge() != nil)) && (!(m.GetFallback() != nil) && !(m.GetClassify() != nil)))) {
+		c.add(at+"shadow", "shadow.parts", "cannot be together with retry, hedge, fallback or classify, which refuse no calls", "")
+	}
 	if utf8.RuneCountInString(m.GetCallee()) > 253 {
 		c.add(at+"callee", "string.max_len", "has more than 253 characters", "")
 	}
@@ -675,6 +681,9 @@ func (c *checker) slowStart(at string, m *policyv1.SlowStart) {
 }
 
 func (c *checker) trial(at string, m *policyv1.Trial) {
+	if !(m.GetShadow() || m.Percent != nil) {
+		c.add(at+"percent", "percent.required", "is missing: without shadow and percent, these limits are rate and shed of the policy", "")
+	}
 	if m.Percent != nil {
 		if !(m.GetPercent() >= 0 && m.GetPercent() <= 100) {
 			c.add(at+"percent", "double.gte_lte", "must be from 0 to 100", "")
