@@ -705,6 +705,17 @@ func CheckTrafficPolicySpec(m *policyv1.TrafficPolicySpec) []Violation {
 }
 
 func (c *checker) trafficPolicySpec(at string, m *policyv1.TrafficPolicySpec) {
+	if !(!(m.GetShadow()) || (((!(m.GetLoadBalancing() != nil) && !(m.GetOutlierEjection() != nil)) && !(m.GetRetryBudget() != nil)) && ((!(m.GetHealthCheck() != nil) && !(m.GetSlowStart() != nil)) && !(m.GetTuning() != nil)))) {
+		c.add(at+"shadow", "shadow.connections", "cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which refuse no calls", "")
+	}
+	if !(!(m.GetShadow()) || !slices.ContainsFunc(m.GetMethods(), func(m *policyv1.MethodPolicy) bool {
+		return !(((m.GetPriority() == 0 && m.GetShedGroup() == "") && (!(m.GetCallerPriority() != nil) && !(m.GetRetry() != nil))) && ((!(m.GetHedge() != nil) && !(m.GetFallback() != nil)) && !(m.GetClassify() != nil)))
+	})) {
+		c.add(at+"shadow", "shadow.methods", "cannot be together with priority, shedGroup, callerPriority, retry, hedge, fallback or classify of a method, which refuse no calls", "")
+	}
+	if !(!(m.Percent != nil) || (((!(m.GetLoadBalancing() != nil) && !(m.GetOutlierEjection() != nil)) && !(m.GetRetryBudget() != nil)) && ((!(m.GetHealthCheck() != nil) && !(m.GetSlowStart() != nil)) && !(m.GetTuning() != nil)))) {
+		c.add(at+"percent", "percent.connections", "cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which concern connections instead of calls", "")
+	}
 	if v := m.GetSelector(); v != nil {
 		c.workloadSelector(at+"selector.", v)
 	} else {
@@ -738,6 +749,11 @@ func (c *checker) trafficPolicySpec(at string, m *policyv1.TrafficPolicySpec) {
 	}
 	if v := m.GetTuning(); v != nil {
 		c.tuning(at+"tuning.", v)
+	}
+	if m.Percent != nil {
+		if !(m.GetPercent() >= 0 && m.GetPercent() <= 100) {
+			c.add(at+"percent", "double.gte_lte", "must be from 0 to 100", "")
+		}
 	}
 }
 
