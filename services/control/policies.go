@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -40,9 +41,21 @@ func (p policies) Explain(_ context.Context, r *controlv1.ExplainRequest) (*cont
 			continue
 		}
 		answer.Values = append(answer.Values, &controlv1.ExplainedValue{Method: v.Method, Field: v.Field, Object: v.Object.Kind + " " + v.Object.Namespace + "/" + v.Object.Name,
-			Side: string(v.Side), Value: v.Text})
+			Side: string(v.Side), Value: explained(v)})
 	}
 	return answer, nil
+}
+
+// explained returns the text of a value, and whether it is enforced for every call.
+func explained(v compile.Value) string {
+	text := v.Text
+	if v.Percent != nil {
+		text += fmt.Sprintf(" (%g%% of the calls)", *v.Percent)
+	}
+	if v.Shadow {
+		text += " (in shadow mode)"
+	}
+	return text
 }
 
 // Subscribers returns the processes that receive configuration, and what each does with an object.

@@ -38,6 +38,9 @@ func verdictsOf(s ads.Subscriber, v compile.Value) []*controlv1.FieldVerdict {
 	return fields
 }
 
+// inShadowMode says what a process does with a policy in shadow mode.
+const inShadowMode = "in shadow mode: what it would have refused is counted, and nothing is refused"
+
 // verdictOf returns what a process does with a field.
 func verdictOf(s ads.Subscriber, v compile.Value) (controlv1.Verdict, string) {
 	switch {
@@ -47,6 +50,8 @@ func verdictOf(s ads.Subscriber, v compile.Value) (controlv1.Verdict, string) {
 		return controlv1.Verdict_VERDICT_REJECTED, s.Rejected
 	case !s.InForce:
 		return controlv1.Verdict_VERDICT_PENDING, "not acknowledged yet"
+	case v.Shadow:
+		return controlv1.Verdict_VERDICT_APPROXIMATED, inShadowMode
 	case v.Approximated != "":
 		return controlv1.Verdict_VERDICT_APPROXIMATED, v.Approximated
 	default:

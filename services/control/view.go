@@ -59,7 +59,7 @@ func (v View) PolicyStatus(p compile.TrafficPolicy, rejected error, last api.Tra
 	next.Conflicts = slices.CompactFunc(sorted(next.Conflicts, func(a, b api.Conflict) int {
 		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Winner, b.Winner))
 	}), func(a, b api.Conflict) bool { return a == b })
-	status, reason, message := programmed(next)
+	status, reason, message := programmed(next, p.Spec.GetShadow())
 	v.condition(&next.Conditions, p.Object, api.Programmed, status, reason, message)
 	if len(next.Exceptions) > maxExceptions {
 		next.Exceptions = next.Exceptions[:maxExceptions]
@@ -87,7 +87,8 @@ func (v View) count(next *api.TrafficPolicyStatus, p compile.Object, s ads.Subsc
 			if value.Object.Generation != p.Generation {
 				f.Verdict, f.Why = controlv1.Verdict_VERDICT_PENDING, "the change is not compiled yet"
 			}
-			whole = tally(&next.Verdicts, f.GetVerdict()) && whole
+			// Counting is not enforcing.
+			whole = tally(&next.Verdicts, f.GetVerdict()) && whole && !value.Shadow
 			if f.GetVerdict() != controlv1.Verdict_VERDICT_ENFORCED {
 				next.Exceptions = append(next.Exceptions, api.Exception{Pod: s.Name, Field: f.GetField(), Verdict: verdictName(f.GetVerdict()), Why: f.GetWhy()})
 			}
@@ -123,7 +124,7 @@ func (v View) ignoring(next *api.TrafficPolicyStatus, p compile.TrafficPolicy, c
 	}
 }
 
-func programmed(s api.TrafficPolicyStatus) (ok bool, reason, message string) {
+func programmed(s api.TrafficPolicyStatus, shadow bool) (ok bool, reason, message string) {
 	n := s.Verdicts
 	switch {
 	case n.Rejected > 0:
@@ -136,6 +137,8 @@ func programmed(s api.TrafficPolicyStatus) (ok bool, reason, message string) {
 		return false, "Overridden", "other policies apply instead"
 	case s.Subscribers == 0:
 		return false, "NoTarget", "the selector selects no pod that receives configuration"
+	case shadow:
+		return true, "Shadow", fmt.Sprintf("in shadow mode in %d processes, which count what it would have refused", s.Subscribers)
 	case n.Approximated > 0:
 		return true, "Approximated", fmt.Sprintf("%d fields are enforced with a difference", n.Approximated)
 	default:

@@ -12,6 +12,7 @@ import (
 
 // admit decides whether to serve a call before any work is done for it, with the cheapest checks first. end gives back what it takes.
 func (c *serverCall) admit() error {
+	c.shadowCallers()
 	if c.rule.LimitsCallers() {
 		if err := c.allowed(); err != nil {
 			return c.refused(err)
@@ -20,20 +21,27 @@ func (c *serverCall) admit() error {
 	if c.rule.Exempt {
 		return nil
 	}
+	c.shadowDeadline()
 	if err := c.deadline(); err != nil {
 		return c.refused(err)
 	}
 	c.choosePriority()
+	c.shadowRate()
 	if err := c.limitRate(); err != nil {
 		return c.refused(err)
 	}
+	c.shadowBulkhead()
 	if err := c.enterBulkhead(); err != nil {
 		return c.refused(err)
 	}
+	c.shadowShed()
 	if c.shed != nil {
 		if err := c.shedOrServe(); err != nil {
 			return c.refused(err)
 		}
+	}
+	if c.shadowed != nil {
+		c.shadowed.served = true
 	}
 	return nil
 }
@@ -99,12 +107,13 @@ func (c *serverCall) deadline() error {
 // enterBulkhead counts the call, and refuses it if too many are being served.
 func (c *serverCall) enterBulkhead() error {
 	most := c.rule.MaxConcurrent
-	if now := c.method.inFlight.Add(1); most > 0 && now > most {
-		c.method.inFlight.Add(-1)
+	if now := c.bulkhead.inFlight.Add(1); most > 0 && now > most {
+		c.bulkhead.inFlight.Add(-1)
 		return refusal.New(codes.ResourceExhausted, refusal.ReasonBulkheadFull, fmt.Sprintf("%d calls of %s are being served", most, c.method.name),
 			refusal.Quota(c.method.name+" at once", most))
 	}
 	c.counted = true
+	c.method.inFlight.Add(1)
 	c.method.gauge.Inc()
 	return nil
 }

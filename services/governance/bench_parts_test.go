@@ -12,6 +12,8 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -112,7 +114,7 @@ func BenchmarkNoFaults(b *testing.B) {
 func benchShed(b *testing.B) {
 	p := policyOf(b, "shed: {}")
 	s := limit.Shedder{OnLimit: func(float64) {}}
-	now := s.Follow(p.Rules().Shed)
+	now := s.Follow(func() *policyv1.Shed { return p.Rules().Shed(policy.Share{}) })
 	shared(b, 1, func() {
 		if permit, ok := now.Admit(2); ok {
 			permit.Done(false)

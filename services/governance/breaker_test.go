@@ -24,7 +24,7 @@ func begin(b *Breakers, callee, method string) (done func(error), err error) {
 	m := b.of(edge{callee, bareMethod(method)})
 	t, err := m.allow(nil)
 	return func(err error) {
-		c := &clientCall{clientRuled: &clientRuled{rule: &policy.ClientRule{}}, ctx: context.Background(), method: &clientMethod{breaker: m}, ticket: t}
+		c := &clientCall{clientRuled: &clientRuled{rule: &policy.ClientRule{}, breaker: m}, ctx: context.Background(), ticket: t}
 		if status.Code(err) == codes.Canceled {
 			// The caller has left.
 			left, leave := context.WithCancel(context.Background())

@@ -48,6 +48,7 @@ type Breakers struct {
 	events  *Events
 	origin  time.Time
 	all     oncemap.Map[edge, *methodBreaker]
+	shadows oncemap.Map[shadowEdge, *methodBreaker]
 
 	mu     sync.Mutex
 	states map[edge]BreakerState
@@ -96,6 +97,19 @@ func (b *Breakers) Snapshot() []BreakerState {
 }
 
 func (b *Breakers) of(e edge) *methodBreaker { return b.all.Of(e, b.make) }
+
+// shadowEdge identifies a breaker of rules in shadow mode.
+type shadowEdge struct {
+	edge
+	share policy.Share
+}
+
+// shadow returns a breaker of rules in shadow mode. Its state is reported nowhere, because it refuses no call.
+func (b *Breakers) shadow(e edge, of policy.Share) *methodBreaker {
+	return b.shadows.Of(shadowEdge{e, of}, func(shadowEdge) *methodBreaker {
+		return &methodBreaker{base: b.cfg, Breaker: breaker.New(b.cfg, b.since, func(breaker.Transition) {})}
+	})
+}
 
 // since is a monotonic clock, which changes of the wall clock do not affect.
 func (b *Breakers) since() time.Duration { return time.Since(b.origin) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -41,6 +42,8 @@ type ClientConfig struct {
 	Fallbacks []Fallback
 	// Metrics receives the metrics of calls. Default: a registry of its own.
 	Metrics *Metrics
+	// Events receives what rules in shadow mode would have refused; nil means that it is only counted and logged.
+	Events *Events
 	// Tracing receives a span for each call; nil means none.
 	Tracing trace.TracerProvider
 	// Log receives log records. Default: slog.Default().
@@ -50,6 +53,9 @@ type ClientConfig struct {
 	Resolvers []resolver.Builder
 	// Options are applied last. An interceptor among them runs inside those of this package, once for each attempt of a unary call.
 	Options []grpc.DialOption
+
+	// random is replaced by tests.
+	random func() float64
 }
 
 func (c ClientConfig) withDefaults() ClientConfig {
@@ -59,6 +65,9 @@ func (c ClientConfig) withDefaults() ClientConfig {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.random == nil {
+		c.random = rand.Float64
 	}
 	if c.Breakers == nil {
 		c.Breakers = NewBreakers("", BreakerConfig{}, c.Metrics, nil)

@@ -2,22 +2,20 @@ package governance
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"time"
 
 	"google.golang.org/grpc/codes"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/throttle"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
 // admit lets throttle and breaker decide.
 func (c *clientCall) admit() (err error) {
-	b := c.method.breaker
+	b := c.breaker
 	if b == nil {
 		return nil
 	}
+	c.admitShadow()
 	// A breaker that is not closed limits the calls itself, and needs its probes.
 	if c.throttle != nil && b.Closed() {
 		if share, allowed := c.throttle.Allow(); !allowed {
@@ -40,22 +38,4 @@ func (c *clientCall) tellThrottle(v breaker.Verdict) {
 	if c.throttle != nil && v != breaker.Neutral {
 		c.throttle.Done(v == breaker.Success)
 	}
-}
-
-// throttleOf returns the throttle of a method under the policy in force, which it reads under a lock, so that an older policy never replaces a newer
-// one. What was counted is kept. It returns nil if the policy does not throttle the method.
-func (c *client) throttleOf(m *clientMethod) *throttle.Throttle {
-	c.configuring.Lock()
-	defer c.configuring.Unlock()
-	p := c.cfg.Policy.Rules().Client(m.callee, m.method).Throttle
-	switch {
-	case p == nil:
-		return nil
-	case m.throttling == nil:
-		origin := time.Now()
-		m.throttling = throttle.New(throttle.ConfigOf(p), func() time.Duration { return time.Since(origin) }, rand.Float64)
-	default:
-		m.throttling.Configure(throttle.ConfigOf(p))
-	}
-	return m.throttling
 }

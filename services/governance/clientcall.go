@@ -45,7 +45,7 @@ type client struct {
 type clientMethod struct {
 	edge
 	metrics *callMetrics
-	// breaker and fallback may be nil.
+	// breaker, which counts the calls to which no share applies, and fallback may be nil.
 	breaker  *methodBreaker
 	fallback *Fallback
 	span     spanTemplate
@@ -54,16 +54,12 @@ type clientMethod struct {
 	hedges   prometheus.Counter
 	withheld prometheus.Counter
 	ruled    atomic.Pointer[clientRuled]
-	// throttling is nil until a policy throttles the method. configuring of the client guards it.
-	throttling *throttle.Throttle
-}
-
-type clientRuled struct {
-	rules   *policy.Rules
-	rule    *policy.ClientRule
-	hedging hedging
-	// throttle is nil if the rule has none.
-	throttle *throttle.Throttle
+	// throttling has the throttles of policies, by the calls that they count. configuring of the client guards it.
+	throttling map[policy.Share]*throttle.Throttle
+	// shadows reports what rules in shadow mode would have refused.
+	shadows *shadowReport
+	// breakers are those that count a share of the calls.
+	breakers oncemap.Map[policy.Share, *methodBreaker]
 }
 
 func newClient(cfg ClientConfig) *client {
@@ -81,6 +77,7 @@ func (c *client) method(fullMethod, kind string) *clientMethod {
 			first:   c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "first"),
 			retries: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "retry"), hedges: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "hedge"),
 			withheld: c.cfg.Metrics.withheld.WithLabelValues(e.callee, e.method)}
+		m.shadows = &shadowReport{side: "client", callee: e.callee, method: e.method, metrics: c.cfg.Metrics, events: c.cfg.Events, log: c.log}
 		// An open breaker would block the calls that check whether the callee is healthy, or that repair it.
 		if c.cfg.Breakers != nil && !c.cfg.Policy.Rules().Exempt(e.method) {
 			m.breaker = c.cfg.Breakers.of(e)
@@ -100,7 +97,11 @@ func (m *clientMethod) rule(c *client) *clientRuled {
 		return r
 	}
 	rule := rules.Client(m.callee, m.method)
-	r := &clientRuled{rules, rule, newHedging(rule, c.budget), c.throttleOf(m)}
+	r := c.ruled(rules, m, rule)
+	for _, share := range rule.Shares {
+		r.shares = append(r.shares, c.ruled(rules, m, share))
+	}
+	m.retireBreakers(r)
 	c.configureReplicas()
 	m.ruled.Store(r)
 	return r
@@ -123,6 +124,8 @@ type clientCall struct {
 	// expired means that the deadline had passed before the call began; short, that it is far below the time-out of the method. Neither says
 	// anything about the callee if the call runs out of time.
 	expired, short bool
+	// shadowed is nil if no rule in shadow mode matches.
+	shadowed *clientShadowed
 	// waits means that the call waits until a replica can be reached.
 	waits bool
 	// admitted means that the breaker let the call through.
@@ -151,11 +154,12 @@ type clientCallKey struct{}
 // begin starts the span, the metrics and the deadline of a call. end must be called.
 func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall {
 	m := c.method(fullMethod, kind)
-	call := &clientCall{clientRuled: m.rule(c), client: c, method: m, started: time.Now(), stream: kind != unaryKind}
+	call := &clientCall{clientRuled: m.rule(c).drawn(c.cfg.random), client: c, method: m, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
 	ctx, call.span = c.tracer.client(ctx, m.span)
 	ctx = call.limit(sendPriority(ctx))
 	call.ctx = context.WithValue(ctx, clientCallKey{}, call)
+	call.beginShadow()
 	return call
 }
 
@@ -196,7 +200,10 @@ func (c *clientCall) end(err error) {
 	took := time.Since(c.started)
 	if c.admitted {
 		c.tellBreaker(err, took)
+	} else {
+		c.tellShadow(breaker.Outcome{}, true, 0)
 	}
+	c.endShadow(took)
 	c.method.metrics.finish(c.ctx, code, took)
 	logCall(c.ctx, c.client.log, "called", c.method.method, took, err)
 	endSpan(c.span, code, err)

@@ -59,6 +59,7 @@ type Metrics struct {
 	shedLimit   *prometheus.GaugeVec
 	shedCalls   *prometheus.GaugeVec
 	shedRefused *prometheus.CounterVec
+	shadowed    *prometheus.CounterVec
 	faults      *prometheus.CounterVec
 
 	policyErrors    prometheus.Counter
@@ -156,6 +157,7 @@ func (m *Metrics) defineCalls(d definer) {
 	m.shedLimit = gauges("shed_limit", "Calls at once that the adaptive limit allows now; 0 when nothing is shed.", "group")
 	m.shedCalls = gauges("shed_in_flight", "Unary calls that hold a place of the adaptive limit now.", "group")
 	m.shedRefused = counters("shed_refused_total", "Calls shed.", "method", "priority")
+	m.shadowed = counters("shadow_refused_total", "Calls that a rule in shadow mode would have refused.", "method", "reason", "side")
 	m.faults = counters("faults_injected_total", "Faults injected on purpose.", "side", "method", "fault", "kind")
 }
 

@@ -32,7 +32,12 @@ func (s *server) checkCaller(ctx context.Context, fullMethod string) (context.Co
 	}
 	name := bareMethod(fullMethod)
 	kind := s.kindOf(name)
-	rule := s.rule(rules, s.method(rules, fullMethod, kind), name).rule
+	ruled := s.rule(rules, s.method(rules, fullMethod, kind), name)
+	if len(ruled.shares) > 0 {
+		// The whole call follows one rule.
+		ctx = context.WithValue(ctx, numberKey{}, 100*s.cfg.random())
+	}
+	rule := ruled.drawn(ctx, s.cfg.random).rule
 	if !rule.LimitsCallers() {
 		return ctx, nil
 	}
@@ -43,6 +48,7 @@ func (s *server) checkCaller(ctx context.Context, fullMethod string) (context.Co
 		return ctx, nil
 	}
 	c := s.begin(ctx, fullMethod, kind)
+	c.shadowCallers()
 	err := c.refused(c.notAllowed(Caller(ctx)))
 	c.end(err)
 	return ctx, refusal.Shorten(err, s.statusBytes)

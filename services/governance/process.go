@@ -60,7 +60,7 @@ func (p *Process) Callees() []string { return slices.Clone(p.callees) }
 // Dial must be called during registration.
 func (p *Process) Dial(target, callee string, fallbacks ...Fallback) (*grpc.ClientConn, error) {
 	conn, err := Dial(target, ClientConfig{Callee: callee, Identity: p.Identity, Breakers: p.Breakers,
-		Policy: p.Policy, Fallbacks: fallbacks, Metrics: p.Metrics, Tracing: p.Tracing, Log: p.Log, Options: p.Config.DialOptions})
+		Policy: p.Policy, Fallbacks: fallbacks, Metrics: p.Metrics, Events: p.Events, Tracing: p.Tracing, Log: p.Log, Options: p.Config.DialOptions})
 	if err == nil {
 		p.closes = append(p.closes, conn.Close)
 		p.callees = append(p.callees, callee)

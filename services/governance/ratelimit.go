@@ -19,9 +19,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-// serverRates are the limits of all calls of a server together.
+// serverRates are the limits of all calls of a server together, or of a share of them.
 type serverRates struct {
 	limit.Rates
+	of      policy.Share
 	mu      sync.Mutex
 	current atomic.Pointer[serverLimits]
 }
@@ -42,7 +43,7 @@ func (r *serverRates) under(rules *policy.Rules, inForce func() *policy.Rules) *
 	defer r.mu.Unlock()
 	// Not rules: a call that began before the change must not bring back the former limits.
 	rules = inForce()
-	next := &serverLimits{rules: rules, policy: rules.Rate()}
+	next := &serverLimits{rules: rules, policy: rules.Rate(r.of)}
 	next.limits = r.Follow(next.policy)
 	r.current.Store(next)
 	return next
@@ -52,12 +53,12 @@ func (r *serverRates) under(rules *policy.Rules, inForce func() *policy.Rules) *
 // tokens of the other methods.
 func (c *serverCall) limitRate() error {
 	if len(c.limits) > 0 {
-		if err := c.take(&c.method.rates, c.limits, c.rule.Limits, c.method.name); err != nil {
+		if err := c.take(c.rates, c.limits, c.rule.Limits, c.method.name); err != nil {
 			return err
 		}
 	}
-	if all := c.server.rates.under(c.rules, c.server.cfg.Policy.Rules); len(all.limits) > 0 {
-		return c.take(&c.server.rates.Rates, all.limits, all.policy, "this server")
+	if all := c.whole.under(c.rules, c.server.cfg.Policy.Rules); len(all.limits) > 0 {
+		return c.take(&c.whole.Rates, all.limits, all.policy, "this server")
 	}
 	return nil
 }

@@ -236,7 +236,7 @@ func TestRateLimit_SeveralLimits(t *testing.T) {
 		limits := s.server.rule(s.policy.Rules(), method, "a.B/C").limits
 		take := func(caller string, want bool, after time.Duration) {
 			t.Helper()
-			_, refused := method.rates.Take(limits, caller, time.Second)
+			_, refused := method.all.rates.Take(limits, caller, time.Second)
 			if (refused.For == 0) != want || (refused.For-after).Abs() > time.Microsecond || refused.Turn != refused.For {
 				t.Errorf("%s: refused for %+v, want %s", caller, refused, after)
 			}

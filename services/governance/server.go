@@ -36,6 +36,8 @@ type ServerConfig struct {
 	Health *health.Server
 	// Metrics receives the metrics of calls. Default: a registry of its own.
 	Metrics *Metrics
+	// Events receives what rules in shadow mode would have refused; nil means that it is only counted and logged.
+	Events *Events
 	// Tracing receives a span for each call; nil means none.
 	Tracing trace.TracerProvider
 	// Log receives log records. Default: slog.Default().

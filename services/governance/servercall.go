@@ -13,6 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/limit"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
@@ -28,12 +29,12 @@ type server struct {
 	tracer *tracer
 	pod    metadata.MD
 	// shedders has the adaptive limits by group.
-	shedders oncemap.Map[string, *shedGroup]
+	shedders oncemap.Map[shedKey, *shedGroup]
 	// statusBytes is the most that the status of a call may take.
 	statusBytes int
 	methods     oncemap.Map[string, *serverMethod]
-	// rates are the limits of all calls together.
-	rates serverRates
+	// wholes are the limits of all calls together, by the calls that they count.
+	wholes oncemap.Map[policy.Share, *serverRates]
 	// registered returns the kind of each method of the server; nil means that every method is registered.
 	registered func() map[string]string
 	// unknown has the methods that are not registered, by what applies to them.
@@ -63,6 +64,8 @@ type serverCall struct {
 	// counted means that the bulkhead counts the call.
 	counted bool
 	permit  limit.Permit
+	// shadowed is nil if no rule in shadow mode matches.
+	shadowed *serverShadowed
 	// priority is that of the method, unless the caller has chosen another one.
 	priority policyv1.Priority
 }
@@ -70,8 +73,11 @@ type serverCall struct {
 func (s *server) begin(ctx context.Context, fullMethod, kind string) *serverCall {
 	rules, name := s.cfg.Policy.Rules(), bareMethod(fullMethod)
 	m := s.method(rules, fullMethod, kind)
-	c := &serverCall{serverRuled: s.rule(rules, m, name), server: s, method: m, name: name, started: time.Now(), stream: kind != unaryKind}
+	c := &serverCall{serverRuled: s.rule(rules, m, name).drawn(ctx, s.cfg.random), server: s, method: m, name: name, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
+	if c.shadow != nil {
+		c.shadowed = &serverShadowed{}
+	}
 	c.ctx, c.span, c.priority = ctx, noSpan, c.rule.Priority
 	if !c.rule.Exempt {
 		c.ctx, c.span = s.tracer.server(ctx, m.span)
@@ -81,12 +87,14 @@ func (s *server) begin(ctx context.Context, fullMethod, kind string) *serverCall
 
 func (c *serverCall) end(err error) {
 	if c.counted {
+		c.bulkhead.inFlight.Add(-1)
 		c.method.inFlight.Add(-1)
 		c.method.gauge.Dec()
 	}
 	code := rpccode.Of(err)
 	c.release(code)
 	took := time.Since(c.started)
+	c.endShadow(code, took)
 	c.method.metrics.finish(c.ctx, code, took)
 	logCall(c.ctx, c.server.cfg.Log, "served", c.name, took, err)
 	endSpan(c.span, code, err)

@@ -29,12 +29,21 @@ func (s *throttledLog) warn(what string, args ...any) {
 }
 
 func (s *throttledLog) warnContext(ctx context.Context, what string, args ...any) {
-	if !s.pace.Allow() {
-		s.silent.Add(1)
+	more, allowed := s.allow()
+	if !allowed {
 		return
 	}
-	if more := s.silent.Swap(0); more > 0 {
+	if more > 0 {
 		args = append(args, "since_the_last", more)
 	}
 	s.log.WarnContext(ctx, what, args...)
+}
+
+// allow reports whether it is time for another line, and how many were suppressed since the last one.
+func (s *throttledLog) allow() (suppressed int64, allowed bool) {
+	if !s.pace.Allow() {
+		s.silent.Add(1)
+		return 0, false
+	}
+	return s.silent.Swap(0), true
 }

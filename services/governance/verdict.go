@@ -61,25 +61,33 @@ func (c *clientCall) lastAttemptTook(all time.Duration) time.Duration {
 
 // tellBreaker reports the end of an admitted call, to the throttle as well.
 func (c *clientCall) tellBreaker(err error, took time.Duration) {
-	b := c.method.breaker
+	b, whole := c.breaker, took
 	took = c.lastAttemptTook(took)
 	v, code := c.verdict(err, took)
 	if c.stream || c.ejected() {
 		took = 0
 	}
 	outcome := breaker.Outcome{Verdict: v, Code: code, Took: took}
+	first := !c.stream || c.counted.CompareAndSwap(false, true)
+	if first {
+		c.tellThrottle(v)
+	}
+	c.report(b, c.ticket, outcome, first)
+	c.tellShadow(outcome, first, whole)
+}
+
+// report reports the end of an admitted call to a breaker. first means that the breaker has not counted it before.
+func (c *clientCall) report(b *methodBreaker, t breaker.Ticket, outcome breaker.Outcome, first bool) {
 	var counted breaker.Counted
 	switch {
 	case !c.stream:
-		counted = b.Done(c.ticket, outcome)
-		c.tellThrottle(v)
-	case c.counted.CompareAndSwap(false, true):
-		counted = b.Count(c.ticket, outcome)
-		c.tellThrottle(v)
+		counted = b.Done(t, outcome)
+	case first:
+		counted = b.Count(t, outcome)
 		b.EndStream()
 	default:
 		// Its first message counted as a success.
-		if v == breaker.Failure {
+		if outcome.Verdict == breaker.Failure {
 			counted = b.CountLate(outcome)
 		}
 		b.EndStream()
@@ -88,15 +96,17 @@ func (c *clientCall) tellBreaker(err error, took time.Duration) {
 		b.slow.Inc()
 	}
 	if e := c.lastEndpoint.Load(); e != nil && (counted.Failed || counted.Slow) {
-		e.OnEject(func() { b.Forgive(counted) })
+		forgivable := counted
+		e.OnEject(func() { b.Forgive(forgivable) })
 	}
 }
 
 // answered counts a stream as a success at its first message: a stream may live for hours, and the breaker should know earlier.
 func (c *clientCall) answered() {
 	if c.admitted && c.stream && !c.counted.Load() && c.counted.CompareAndSwap(false, true) {
-		c.method.breaker.Count(c.ticket, breaker.Outcome{Verdict: breaker.Success})
+		c.breaker.Count(c.ticket, breaker.Outcome{Verdict: breaker.Success})
 		c.tellThrottle(breaker.Success)
+		c.answeredShadow()
 	}
 }
 

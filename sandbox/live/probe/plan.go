@@ -34,6 +34,8 @@ const (
 
 const (
 	noLoad   = "the load generator may not call this service"
+	inShadow = "a policy in shadow mode has no effect that a call can show"
+	ofShare  = "a policy for a share of the calls has no effect that every call shows"
 	noMethod = "no unary method that only reads (Get…, List…) has this value"
 )
 
@@ -48,6 +50,10 @@ type planner struct {
 // plan returns the probes of a policy in the order in which one disturbs the next the least.
 func plan(spec *policyv1.TrafficPolicySpec, target Target) ([]check, map[string]string) {
 	p := &planner{spec: spec, target: target, skipped: map[string]string{}}
+	if spec.GetShadow() || spec.Percent != nil && spec.GetPercent() < 100 {
+		p.skipAll()
+		return nil, p.skipped
+	}
 	p.workloadRate()
 	for _, kind := range []func(i int, at string, m *policyv1.MethodPolicy){p.rates, p.serverDeadline, p.bulkhead, p.retry, p.breaker, p.deadline} {
 		for i, m := range spec.GetMethods() {
@@ -55,6 +61,17 @@ func plan(spec *policyv1.TrafficPolicySpec, target Target) ([]check, map[string]
 		}
 	}
 	return p.checks, p.skipped
+}
+
+// skipAll notes that no field of a policy can be probed that is not enforced for every call.
+func (p *planner) skipAll() {
+	reason := ofShare
+	if p.spec.GetShadow() {
+		reason = inShadow
+	}
+	for _, field := range []string{"maxRequestsPerSecond", "methods", "shed", "shadow", "percent"} {
+		p.skipped[field] = reason
+	}
 }
 
 // loaded returns the method for a probe by the load generator, or notes why there is none.

@@ -232,6 +232,8 @@ func TestRun_FailedProbeLeavesNothing(t *testing.T) {
 func TestPlan_Skips(t *testing.T) {
 	for _, c := range []struct{ sentence, spec, field, want string }{
 		{"more than the load generator offers", "maxRequestsPerSecond: 500", "maxRequestsPerSecond", "the probe offers at most 600 calls/s"},
+		{"a policy in shadow mode", "shadow: true\nmaxRequestsPerSecond: 50", "maxRequestsPerSecond", inShadow},
+		{"a policy for a share of the calls", "percent: 50\nmethods: [{deadline: {timeout: 1s}}]", "methods[0].deadline.timeout", ofShare},
 		{"a lower limit", "maxRequestsPerSecond: 50\nmethods: [{rate: {limits: [{limit: {tokenBucket: {rate: 20}}}]}}]", "maxRequestsPerSecond", "another limit of the policy is lower: 20/s"},
 		{"a long deadline", "methods: [{deadline: {timeout: 1m}}]", "methods[0].deadline.timeout", "only time-outs up to 10s are probed"},
 		{"a large bulkhead", "methods: [{bulkhead: {maxConcurrent: 500}}]", "methods[0].bulkhead.maxConcurrent", "only limits up to 200 are probed"},

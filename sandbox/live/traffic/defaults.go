@@ -102,7 +102,7 @@ func defaultsWithout(set []part, single bool) (all []Value) {
 	for _, d := range defaults {
 		for _, side := range sidesOf(d.part) {
 			isSet := slices.ContainsFunc(set, func(p part) bool {
-				return p.side == side && p.name == d.part && (single || covers(p.method, "")) && (side == string(compile.Server) || !strings.HasPrefix(p.from, fileOf))
+				return !p.partial && p.side == side && p.name == d.part && (single || covers(p.method, "")) && (side == string(compile.Server) || !strings.HasPrefix(p.from, fileOf))
 			})
 			if !isSet && !d.ifSet {
 				all = append(all, d.value(side, ""))

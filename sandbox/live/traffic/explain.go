@@ -3,6 +3,7 @@ package traffic
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -21,7 +22,8 @@ type Value struct {
 	// Field is its path in a TrafficPolicy, below methods if it concerns methods, such as deadline.timeout.
 	Field string `json:"field"`
 	Value string `json:"value"`
-	// From is the source: TrafficPolicy NAME, Fault NAME, file of RELEASE, or default.
+	// From is the source: TrafficPolicy NAME, Fault NAME, file of RELEASE, or default. A source that is not enforced for every call has ", in shadow mode"
+	// or ", for 10% of the calls" added.
 	From string `json:"from"`
 	// At is file:line of the value in its source, if that is known.
 	At string `json:"at,omitempty"`
@@ -45,6 +47,8 @@ type Explained interface {
 type part struct {
 	side, method, name string
 	from               string
+	// partial means that the part is in shadow mode or applies to a share of the calls, so that what it would replace applies too.
+	partial bool
 	// leaves have paths that start with name.
 	leaves []located
 }
@@ -76,7 +80,7 @@ func Explain(ctx context.Context, c Explained, service, method string) ([]Value,
 	// What is pushed applies rather than what is mounted.
 	mounted = slices.DeleteFunc(mounted, func(m part) bool {
 		return slices.ContainsFunc(pushed, func(p part) bool {
-			return p.side == m.side && p.name == m.name && (method != "" || covers(p.method, m.method))
+			return !p.partial && p.side == m.side && p.name == m.name && (method != "" || covers(p.method, m.method))
 		})
 	})
 	var all []Value
@@ -99,7 +103,7 @@ func covers(general, special string) bool {
 func last(all []part) (kept []part) {
 	for i, p := range all {
 		same := func(q part) bool {
-			return q.side == p.side && q.name == p.name && (!strings.HasPrefix(p.from, fileOf) || q.from == p.from)
+			return !q.partial && q.side == p.side && q.name == p.name && (!strings.HasPrefix(p.from, fileOf) || q.from == p.from)
 		}
 		if p.name == faultPart || !slices.ContainsFunc(all[i+1:], same) {
 			kept = append(kept, p)
@@ -125,6 +129,7 @@ func partsOfObjects(values []*controlv1.ExplainedValue, objects []api.TrafficPol
 		}
 		// An object that cannot be read has no values.
 		spec, _ := objects[i].Decode()
+		p.apply(spec.GetShadow(), spec.Percent)
 		for _, leaf := range Leaves(spec) {
 			if rest, ok := below(leaf.Field, v.GetField()); ok {
 				p.leaves = append(p.leaves, located{Leaf{p.name + rest, leaf.Value}, lineOf(objects[i], spec, leaf.Field)})
@@ -135,11 +140,25 @@ func partsOfObjects(values []*controlv1.ExplainedValue, objects []api.TrafficPol
 	return all
 }
 
+// apply notes that a policy or rule is not enforced for every call.
+func (p *part) apply(shadow bool, percent *float64) {
+	if percent != nil && *percent < 100 {
+		p.partial, p.from = true, fmt.Sprintf("%s, for %g%% of the calls", p.from, *percent)
+	}
+	if shadow {
+		p.partial, p.from = true, p.from+", in shadow mode"
+	}
+}
+
 func lastPart(path string) string { return path[strings.LastIndex(path, ".")+1:] }
 
 func (p part) values() (all []Value) {
 	for _, leaf := range p.leaves {
 		all = append(all, Value{Side: p.side, Method: p.method, Field: leaf.Field, Value: leaf.Value, From: p.from, At: leaf.at})
+	}
+	if p.partial {
+		// Defaults are those of the calls to which nothing else applies.
+		return all
 	}
 	return append(all, p.defaults()...)
 }

@@ -53,6 +53,9 @@ func TestExplain_Sources(t *testing.T) {
 	object := objectOf(t, "  maxRequestsPerSecond: 50\n  methods:\n  - {method: user.v1.UserService/*, deadline: {timeout: 800ms}}\n  - {method: user.v1.UserService/GetUser, deadline: {timeout: 700ms}}\n")
 	pushed := fakeSources{objects: []api.TrafficPolicy{object},
 		values: []*controlv1.ExplainedValue{value("server", "", "maxRequestsPerSecond"), value("client", all, "methods[0].deadline"), value("client", get, "methods[1].deadline")}}
+	trial := fakeSources{objects: []api.TrafficPolicy{objectOf(t, "  shadow: true\n  percent: 5\n  maxRequestsPerSecond: 50\n  methods:\n  - {method: user.v1.UserService/*, deadline: {timeout: 800ms}}\n")},
+		values: []*controlv1.ExplainedValue{value("server", "", "maxRequestsPerSecond"), value("client", all, "methods[0].deadline")}}
+	tried := fakeSources{files: []MountedFile{{"userservice", "configmap/userservice-policy", "server:\n- bulkhead: {maxConcurrent: 4}\n- {shadow: true, bulkhead: {maxConcurrent: 2}}\n"}}}
 	mounted := fakeSources{files: []MountedFile{
 		{"userservice", "configmap/userservice-policy", "server:\n- method: user.v1.UserService/GetUser\n  deadline: {none: true}\nrate: {limits: []}\nclient:\n- {callee: other, retry: {idempotent: true, maxAttempts: 3}}\n"},
 		{"orderservice", "configmap/orderservice-policy", "client:\n- callee: user*\n  deadline: {timeout: 2s}\nserver: [{bulkhead: {maxConcurrent: 4}}]\n"},
@@ -68,6 +71,12 @@ func TestExplain_Sources(t *testing.T) {
 		want         []string
 	}{
 		{"a value of an object has the line of its file", pushed, "", "maxRequestsPerSecond", []string{"server  maxRequestsPerSecond=50 TrafficPolicy limit limit.yaml:6"}},
+		{"in shadow mode, next to what applies", trial, "", "maxRequestsPerSecond", []string{"server  maxRequestsPerSecond=50 TrafficPolicy limit, for 5% of the calls, in shadow mode limit.yaml:8",
+			"server  maxRequestsPerSecond=none default"}},
+		{"of one method, in shadow mode", trial, get, "deadline.timeout", []string{"client  deadline.timeout=1s default",
+			"client user.v1.UserService/* deadline.timeout=800ms TrafficPolicy limit, for 5% of the calls, in shadow mode limit.yaml:10"}},
+		{"a rule of a file in shadow mode", tried, get, "bulkhead.maxConcurrent", []string{"server  bulkhead.maxConcurrent=4 file of userservice configmap/userservice-policy:2",
+			"server  bulkhead.maxConcurrent=2 file of userservice, in shadow mode configmap/userservice-policy:3"}},
 		{"nothing is set", fakeSources{}, "", "maxRequestsPerSecond", []string{"server  maxRequestsPerSecond=none default"}},
 		{"every pattern has its value, and other methods the default", pushed, "", "deadline.timeout", []string{
 			"client  deadline.timeout=1s default", "client user.v1.UserService/* deadline.timeout=800ms TrafficPolicy limit limit.yaml:8",
@@ -163,7 +172,7 @@ func TestDefaults_AreThoseOfTheComments(t *testing.T) {
 		}
 	}
 	for name := range parts {
-		if name == "method" || name == "methods" || name == "selector" {
+		if name == "method" || name == "methods" || name == "selector" || name == "shadow" || name == "percent" {
 			continue
 		}
 		if !slices.ContainsFunc(defaults, func(d defaultValue) bool { return d.part == name }) {

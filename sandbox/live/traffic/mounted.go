@@ -35,7 +35,10 @@ type fileParts struct {
 func (r *fileParts) server(p *policyv1.EffectivePolicy) {
 	for i, rule := range p.GetServer() {
 		at := fmt.Sprintf("server[%d].", i)
-		r.rule(compile.Server, rule.GetMethod(), at, rule, map[string]string{"deadline": "serverDeadline"}, "method")
+		r.rule(compile.Server, rule.GetMethod(), at, rule, map[string]string{"deadline": "serverDeadline"}, "method", "shadow", "percent")
+	}
+	for i, trial := range p.GetTrials() {
+		r.rule(compile.Server, "", fmt.Sprintf("trials[%d].", i), trial, map[string]string{"rate": "maxRequestsPerSecond"}, "shadow", "percent")
 	}
 	r.rule(compile.Server, "", "", &policyv1.EffectivePolicy{Shed: p.GetShed(), Rate: p.GetRate(), Tuning: p.GetTuning()}, map[string]string{"rate": "maxRequestsPerSecond"})
 }
@@ -43,7 +46,7 @@ func (r *fileParts) server(p *policyv1.EffectivePolicy) {
 func (r *fileParts) client(p *policyv1.EffectivePolicy, service string) {
 	for i, rule := range p.GetClient() {
 		if policy.Matches(rule.GetCallee(), service) {
-			r.rule(compile.Client, rule.GetMethod(), fmt.Sprintf("client[%d].", i), rule, nil, "callee", "method")
+			r.rule(compile.Client, rule.GetMethod(), fmt.Sprintf("client[%d].", i), rule, nil, "callee", "method", "shadow", "percent")
 		}
 	}
 	for i, conn := range p.GetConnections() {
@@ -65,6 +68,14 @@ func (r *fileParts) rule(side compile.Side, method, at string, rule proto.Messag
 		p := part{side: string(side), method: method, name: name, from: fileOf + r.file.Service}
 		if to, ok := renamed[name]; ok {
 			p.name = to
+		}
+		switch rule := rule.(type) {
+		case *policyv1.ServerRule:
+			p.apply(rule.GetShadow(), rule.Percent)
+		case *policyv1.ClientRule:
+			p.apply(rule.GetShadow(), rule.Percent)
+		case *policyv1.Trial:
+			p.apply(rule.GetShadow(), rule.Percent)
 		}
 		for _, leaf := range Leaves(rule) {
 			if rest, ok := below(leaf.Field, name); ok {

@@ -34,6 +34,10 @@ type Value struct {
 	LostTo *Object
 	// Approximated says how the process deviates from the object; empty if it does not.
 	Approximated string
+	// Shadow means that the process only counts what the value would have refused.
+	Shadow bool
+	// Percent is the share of the calls to which the value applies; nil means every call.
+	Percent *float64
 	// Text is the value as it is written in an object, in one line.
 	Text string
 	// Part is the value of a field that is a message; nil for other fields.
@@ -147,18 +151,13 @@ func (c *Compiler) server(pod Pod, out *Compiled) {
 	selected := c.selecting(pod)
 	for _, r := range rulesOf(selected) {
 		if parts := partsOf(r.method, Server); len(parts) > 0 {
-			out.Policy.Server = append(out.Policy.Server, serverRule(r.method, c.sharing(r.policy, pod)))
+			out.Policy.Server = append(out.Policy.Server, serverRule(r, c.sharing(r.policy, pod)))
 			out.add(r, Server, "", "", r.method, parts)
 		}
 	}
 	for _, r := range wholes(selected) {
 		s := r.policy.Spec
-		if s.MaxRequestsPerSecond != nil {
-			out.Policy.Rate = workloadRate(s.GetMaxRequestsPerSecond(), c.sharing(r.policy, pod))
-		}
-		if s.GetShed() != nil {
-			out.Policy.Shed = s.GetShed()
-		}
+		c.limitAll(r.policy, pod, out.Policy)
 		approximated := ""
 		if s.GetTuning() != nil {
 			out.Policy.Tuning = s.GetTuning()
@@ -224,7 +223,7 @@ func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 	}
 	for _, r := range rulesOf(selected) {
 		if parts := partsOf(r.method, Client); len(parts) > 0 {
-			out.Policy.Client = append(out.Policy.Client, clientRule(r.method, callee))
+			out.Policy.Client = append(out.Policy.Client, clientRule(r, callee))
 			out.add(r, Client, callee, partly[r.policy], r.method, parts)
 		}
 	}
@@ -252,7 +251,7 @@ func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 func (out *Compiled) add(r rule, side Side, callee, approximated string, in proto.Message, parts []protoreflect.FieldDescriptor) {
 	for _, part := range parts {
 		v := Value{Object: r.policy.Object, Field: part.JSONName(), Method: r.pattern(), Side: side, Callee: callee, Approximated: approximated,
-			Text: policy.Text(part, in.ProtoReflect().Get(part))}
+			Shadow: r.policy.Spec.GetShadow(), Percent: r.policy.Spec.Percent, Text: policy.Text(part, in.ProtoReflect().Get(part))}
 		if part.Message() != nil {
 			v.Part = in.ProtoReflect().Get(part).Message().Interface()
 		}
@@ -261,7 +260,7 @@ func (out *Compiled) add(r rule, side Side, callee, approximated string, in prot
 		}
 		for i := range out.Values {
 			old := &out.Values[i]
-			if old.Side == side && old.Callee == callee && lastName(old.Field) == part.JSONName() && old.LostTo == nil && Covers(v.Method, old.Method) {
+			if old.Side == side && old.Callee == callee && lastName(old.Field) == part.JSONName() && old.LostTo == nil && v.replaces(*old) {
 				old.LostTo = &v.Object
 			}
 		}

@@ -55,8 +55,9 @@ func partsOf(m proto.Message, side Side) (set []protoreflect.FieldDescriptor) {
 
 func index(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
 
-func serverRule(m *policyv1.MethodPolicy, pods int) *policyv1.ServerRule {
-	r := &policyv1.ServerRule{Method: m.GetMethod(), Deadline: m.GetServerDeadline(), Bulkhead: m.GetBulkhead(), Priority: m.GetPriority(),
+func serverRule(of rule, pods int) *policyv1.ServerRule {
+	m := of.method
+	r := &policyv1.ServerRule{Shadow: of.policy.Spec.GetShadow(), Percent: of.policy.Spec.Percent, Method: m.GetMethod(), Deadline: m.GetServerDeadline(), Bulkhead: m.GetBulkhead(), Priority: m.GetPriority(),
 		Callers: m.GetCallers(), ShedGroup: m.GetShedGroup(), CallerPriority: m.GetCallerPriority()}
 	if m.GetRate() != nil {
 		r.Rate = &policyv1.RateLimits{}
@@ -71,8 +72,9 @@ func serverRule(m *policyv1.MethodPolicy, pods int) *policyv1.ServerRule {
 	return r
 }
 
-func clientRule(m *policyv1.MethodPolicy, callee string) *policyv1.ClientRule {
-	return &policyv1.ClientRule{Callee: callee, Method: m.GetMethod(), Deadline: m.GetDeadline(), Breaker: m.GetBreaker(), Retry: m.GetRetry(),
+func clientRule(of rule, callee string) *policyv1.ClientRule {
+	m := of.method
+	return &policyv1.ClientRule{Shadow: of.policy.Spec.GetShadow(), Percent: of.policy.Spec.Percent, Callee: callee, Method: m.GetMethod(), Deadline: m.GetDeadline(), Breaker: m.GetBreaker(), Retry: m.GetRetry(),
 		Fallback: m.GetFallback(), Hedge: m.GetHedge(), Classify: m.GetClassify(), Throttle: m.GetThrottle()}
 }
 

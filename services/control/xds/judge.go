@@ -60,6 +60,12 @@ func findingOf(kind Kind, v compile.Value, name string) finding {
 	if v.Side == compile.Server && key == "tuning" {
 		return ignored("it is not translated for received calls")
 	}
+	if v.Shadow {
+		return ignored("this kind of client has no shadow mode")
+	}
+	if v.Partial() {
+		return ignored("this kind of client enforces a rule for every call or for none")
+	}
 	row, ok := verdicts[key+"."+name]
 	if !ok {
 		// A part whose fields share one finding.
@@ -119,7 +125,7 @@ func Overlapped(v compile.Value, all []compile.Value) string {
 			later = true
 			continue
 		}
-		if later && other.Side == v.Side && other.Callee == v.Callee && overlap(plain(v.Method), plain(other.Method)) {
+		if later && !other.Partial() && other.Side == v.Side && other.Callee == v.Callee && overlap(plain(v.Method), plain(other.Method)) {
 			return fmt.Sprintf("methods that match %s, too, get only what is set for that", other.Method)
 		}
 	}

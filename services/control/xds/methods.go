@@ -52,6 +52,9 @@ func methodsOf(p *policyv1.EffectivePolicy, s compile.Service) []method {
 func receivedBy(p *policyv1.EffectivePolicy) []method {
 	var rules []rule
 	for _, r := range p.GetServer() {
+		if partial(r, r.Percent) {
+			continue
+		}
 		rules = append(rules, rule{r.GetMethod(), func(m *method) { m.applyServer(r) }})
 	}
 	return merge(rules, p.GetServerFaults())
@@ -75,6 +78,9 @@ func merge(rules []rule, faults []*policyv1.Fault) (all []method) {
 
 func rulesFor(p *policyv1.EffectivePolicy, callee string) (rules []rule) {
 	for _, r := range p.GetClient() {
+		if partial(r, r.Percent) {
+			continue
+		}
 		if r.GetCallee() == "" || policy.Matches(r.GetCallee(), callee) {
 			rules = append(rules, rule{r.GetMethod(), func(m *method) { m.applyClient(r) }})
 		}
@@ -89,6 +95,12 @@ func faultsFor(p *policyv1.EffectivePolicy, callee string) (faults []*policyv1.F
 		}
 	}
 	return faults
+}
+
+// partial reports whether a rule is in shadow mode or applies to a share of the calls. Such a rule is not translated: xDS clients enforce a rule for
+// every call.
+func partial(r interface{ GetShadow() bool }, percent *float64) bool {
+	return r.GetShadow() || percent != nil && *percent < 100
 }
 
 // patternsOf returns the patterns of rules and faults, those that apply rather than others first, and the pattern of every method.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
+	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -89,6 +90,44 @@ func TestIntersect(t *testing.T) {
 	} {
 		if got := intersect(c.a, c.b); got != c.want || intersect(c.b, c.a) != c.want {
 			t.Errorf("%q and %q: %v, want %v", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// TestBuild_WithoutPartialRules checks that a policy in shadow mode, or for a share of the calls, is not sent to a client that would enforce it for
+// every call, and that the verdict is Ignored.
+func TestBuild_WithoutPartialRules(t *testing.T) {
+	const parts = "maxRequestsPerSecond: 7\nmethods: [{method: x.Y/Z, deadline: {timeout: 3s}, breaker: {maxConcurrent: 7}, bulkhead: {maxConcurrent: 7}, callers: {allow: [a]}}]"
+	build := func(kind Kind, text string) (Resources, compile.Compiled) {
+		c := compile.New(withPolicy(t, world(), "p", text))
+		pod := world().Pods[1]
+		compiled := c.For(compile.Process{Pod: pod, Callees: []string{"users"}})
+		return Build(Input{Kind: kind, Pod: pod, Policy: compiled.Policy, Services: []compile.Service{c.Service(pod.Namespace, "users")}, Listeners: []string{"users"}}), compiled
+	}
+	version := func(r Resources) (all string) {
+		for _, kind := range Types {
+			all += Version(r[kind])
+		}
+		return all
+	}
+	for _, kind := range []Kind{GRPC, Envoy} {
+		none, _ := build(kind, "")
+		whole, _ := build(kind, "percent: 100\n"+parts)
+		if version(whole) == version(none) {
+			t.Errorf("%s: percent 100 is not every call", kind)
+		}
+		for _, prefix := range []string{"shadow: true\n", "percent: 50\n", "percent: 0\n"} {
+			got, compiled := build(kind, prefix+parts)
+			if version(got) != version(none) {
+				t.Errorf("%s, %q: the resources are not those without the policy", kind, prefix)
+			}
+			for _, v := range compiled.Values {
+				for _, f := range Judge(kind, v) {
+					if f.GetVerdict() != controlv1.Verdict_VERDICT_IGNORED || f.GetWhy() == "" {
+						t.Errorf("%s, %q: %s is %s", kind, prefix, f.GetField(), f.GetVerdict())
+					}
+				}
+			}
 		}
 	}
 }

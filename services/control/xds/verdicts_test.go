@@ -41,7 +41,7 @@ next:
 
 func TestVerdicts_CoverEveryField(t *testing.T) {
 	want := map[string]bool{"healthCheck.disabled": true, "fallback.disabled": true}
-	for _, name := range fieldsOf((&policyv1.TrafficPolicySpec{}).ProtoReflect().Descriptor(), "selector", "methods") {
+	for _, name := range fieldsOf((&policyv1.TrafficPolicySpec{}).ProtoReflect().Descriptor(), "selector", "methods", "shadow", "percent") {
 		want[name] = true
 	}
 	for _, name := range fieldsOf((&policyv1.MethodPolicy{}).ProtoReflect().Descriptor(), "method") {

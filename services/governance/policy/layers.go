@@ -24,6 +24,7 @@ func (l layers) merge() *policyv1.EffectivePolicy {
 		ClientFaults: slices.Concat(l.own.GetClientFaults(), l.pushed.GetClientFaults()),
 		Connections:  slices.Concat(l.own.GetConnections(), l.pushed.GetConnections()),
 		Shed:         l.own.GetShed(), Tuning: l.own.GetTuning(), Rate: l.own.GetRate(),
+		Trials: slices.Concat(l.ownTrials(), l.pushed.GetTrials()),
 	}
 	if s := l.pushed.GetShed(); s != nil {
 		merged.Shed = s
@@ -35,6 +36,21 @@ func (l layers) merge() *policyv1.EffectivePolicy {
 		merged.Rate = r
 	}
 	return merged
+}
+
+// ownTrials returns the trials of the program without the limits that the control plane has replaced for every call.
+func (l layers) ownTrials() (kept []*policyv1.Trial) {
+	for _, t := range l.own.GetTrials() {
+		next := &policyv1.Trial{Shadow: t.GetShadow(), Percent: t.Percent, Rate: t.GetRate(), Shed: t.GetShed()}
+		if l.pushed.GetRate() != nil && !t.GetShadow() {
+			next.Rate = nil
+		}
+		if l.pushed.GetShed() != nil && !t.GetShadow() {
+			next.Shed = nil
+		}
+		kept = append(kept, next)
+	}
+	return kept
 }
 
 // version names both layers, as in order-2+5f3a9c.

@@ -44,8 +44,8 @@ serverFaults: [{name: f, hang: {}}]
 	if c.Timeout != 3*time.Second || c.Breaker.GetMinCalls() != 7 {
 		t.Errorf("client rule %+v: want the pushed deadline and the own breaker", c)
 	}
-	if p.Rules().Shed().GetMaxLimit() != 10 || len(p.Rules().Rate()) != 1 || p.Version() != "own-1+pushed-1" {
-		t.Errorf("shed %v, rate %v, version %q", p.Rules().Shed(), p.Rules().Rate(), p.Version())
+	if p.Rules().Shed(Share{}).GetMaxLimit() != 10 || len(p.Rules().Rate(Share{})) != 1 || p.Version() != "own-1+pushed-1" {
+		t.Errorf("shed %v, rate %v, version %q", p.Rules().Shed(Share{}), p.Rules().Rate(Share{}), p.Version())
 	}
 
 	// A change of the file keeps what was pushed, and the removal of what was pushed restores the file.

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/grpc-sandbox/sandbox/services/governance/fault"
@@ -22,8 +21,10 @@ type Rules struct {
 	exempt []string
 	// limitsCallers means that a rule has a list of callers.
 	limitsCallers bool
-	servers       oncemap.Map[string, *ServerRule]
-	clients       oncemap.Map[edge, *ClientRule]
+	// wholes are the limits of all received calls together, by the calls that they count.
+	wholes  map[Share]whole
+	servers oncemap.Map[string, *ServerRule]
+	clients oncemap.Map[edge, *ClientRule]
 }
 
 // edge is a method of a callee.
@@ -52,6 +53,18 @@ type ServerRule struct {
 	// Faults are injected into every call.
 	Faults []*fault.Fault
 
+	// LimitsOf and MaxConcurrentOf are the calls that Limits and MaxConcurrent count.
+	LimitsOf, MaxConcurrentOf Share
+	// RateOf and ShedOf are the calls that the limits of all methods together count: see Rate and Shed of Rules.
+	RateOf, ShedOf Share
+	// Shares are the rules that apply instead of this one to a share of the calls, from the smallest share; nil if there are none. The first one applies
+	// whose Percent is greater than the number, from 0 to 100, that was drawn for the call.
+	Shares []*ServerRule
+	// Percent is 0 except in Shares.
+	Percent float64
+	// Shadow is what rules in shadow mode say; nil if there are none.
+	Shadow *ServerShadow
+
 	// callers are patterns; nil means all callers.
 	callers []string
 }
@@ -60,8 +73,10 @@ type ServerRule struct {
 func (r *ServerRule) LimitsCallers() bool { return r.callers != nil }
 
 // Allows reports whether a caller may call the method. A caller without an identity is on no list.
-func (r *ServerRule) Allows(caller string) bool {
-	return r.callers == nil || caller != "" && pattern.MatchesAny(r.callers, caller)
+func (r *ServerRule) Allows(caller string) bool { return allows(r.callers, caller) }
+
+func allows(patterns []string, caller string) bool {
+	return patterns == nil || caller != "" && pattern.MatchesAny(patterns, caller)
 }
 
 // ClientRule is what is enforced for one called method.
@@ -87,13 +102,22 @@ type ClientRule struct {
 	// Faults are injected into every call.
 	Faults []*fault.Fault
 
+	// BreakerOf and ThrottleOf are the calls that breaker and throttle count.
+	BreakerOf, ThrottleOf Share
+	// Shares are the rules that apply instead of this one to a share of the calls, as those of a ServerRule; nil if there are none.
+	Shares []*ClientRule
+	// Percent is 0 except in Shares.
+	Percent float64
+	// Shadow is what rules in shadow mode say; nil if there are none.
+	Shadow *ClientShadow
+
 	// classes has what the policy says about codes.
 	classes classes
 }
 
 func compile(p *policyv1.EffectivePolicy, pod string, exempt ...string) *Rules {
-	return &Rules{source: p, pod: pod, exempt: exempt,
-		limitsCallers: slices.ContainsFunc(p.GetServer(), func(r *policyv1.ServerRule) bool { return r.GetCallers() != nil })}
+	return &Rules{source: p, pod: pod, exempt: exempt, wholes: wholesOf(p),
+		limitsCallers: slices.ContainsFunc(p.GetServer(), func(r *policyv1.ServerRule) bool { return r.GetCallers() != nil && !r.GetShadow() })}
 }
 
 // LimitsCallers reports whether there is a list of callers for any method.
@@ -107,141 +131,12 @@ func (r *Rules) Client(callee, method string) *ClientRule {
 	return r.clients.Of(edge{callee, method}, r.clientRule)
 }
 
-// Shed returns the adaptive limit of the process; nil means none.
-func (r *Rules) Shed() *policyv1.Shed { return r.source.GetShed() }
-
 // Tuning returns the transport settings of the server. They are nil if the policy has none.
 func (r *Rules) Tuning() *policyv1.Tuning { return r.source.GetTuning() }
-
-// Rate returns the limits of all received calls together; nil means none.
-func (r *Rules) Rate() []*policyv1.RateLimit { return r.source.GetRate().GetLimits() }
-
-func (r *Rules) serverRule(method string) *ServerRule {
-	s := &ServerRule{Timeout: 10 * time.Second, StreamTimeout: time.Hour, Margin: 10 * time.Millisecond,
-		Priority: policyv1.Priority_PRIORITY_NORMAL, Exempt: r.Exempt(method)}
-	if !s.Exempt || pattern.MatchesAny(callersOnly, method) {
-		s.callers = r.callers(method)
-	}
-	if s.Exempt {
-		return s
-	}
-	var chosen *policyv1.CallerPriority
-	for _, rule := range r.source.GetServer() {
-		if !pattern.Matches(rule.GetMethod(), method) {
-			continue
-		}
-		if d := rule.GetDeadline(); d != nil {
-			s.DeadlineRequired = d.GetRequired()
-			s.Timeout = duration(d.GetTimeout(), 10*time.Second)
-			s.StreamTimeout = duration(d.GetStreamTimeout(), time.Hour)
-			s.Margin = duration(d.GetMargin(), 10*time.Millisecond)
-			if d.GetNone() {
-				s.Timeout = 0
-			}
-			if d.GetStreamNone() {
-				s.StreamTimeout = 0
-			}
-		}
-		if b := rule.GetBulkhead(); b != nil {
-			s.MaxConcurrent = int64(b.GetMaxConcurrent())
-		}
-		if l := rule.GetRate(); l != nil {
-			s.Limits = l.GetLimits()
-		}
-		if p := rule.GetPriority(); p != policyv1.Priority_PRIORITY_UNSPECIFIED {
-			s.Priority = p
-		}
-		if g := rule.GetShedGroup(); g != "" {
-			s.ShedGroup = g
-		}
-		if c := rule.GetCallerPriority(); c != nil {
-			chosen = c
-		}
-	}
-	if chosen != nil && !chosen.GetDisabled() {
-		// A caller that chooses nothing has the priority of the method.
-		s.MaxPriority = max(s.Priority, chosen.GetMax())
-	}
-	s.Faults = fault.ForMethod(r.source.GetServerFaults(), r.pod, "", method)
-	return s
-}
-
-// callers returns the last list that matches the method, and nil if there is none.
-func (r *Rules) callers(method string) (allowed []string) {
-	for _, rule := range r.source.GetServer() {
-		if a := rule.GetCallers(); a != nil && pattern.Matches(rule.GetMethod(), method) {
-			allowed = append([]string{}, a.GetAllow()...)
-		}
-	}
-	return allowed
-}
-
-func (r *Rules) clientRule(e edge) *ClientRule {
-	c := &ClientRule{StreamTimeout: time.Hour}
-	if r.Exempt(e.method) {
-		return c
-	}
-	for _, rule := range r.source.GetClient() {
-		if !pattern.Matches(rule.GetCallee(), e.callee) || !pattern.Matches(rule.GetMethod(), e.method) {
-			continue
-		}
-		if d := rule.GetDeadline(); d != nil {
-			c.Timeout = duration(d.GetTimeout(), 0)
-			c.StreamTimeout = duration(d.GetStreamTimeout(), time.Hour)
-			c.StreamMax = duration(d.GetStreamTimeout(), 0)
-			c.NoTimeout = d.GetNone()
-			if d.GetStreamNone() {
-				c.StreamTimeout = 0
-			}
-		}
-		if b := rule.GetBreaker(); b != nil {
-			c.Breaker = b
-		}
-		if t := rule.GetRetry(); t != nil {
-			c.Retry = t
-			if t.GetMaxAttempts() == 1 {
-				c.Retry = nil
-			}
-		}
-		if h := rule.GetHedge(); h != nil {
-			c.Hedge = h
-			if h.GetMaxAttempts() == 1 {
-				c.Hedge = nil
-			}
-		}
-		if f := rule.GetFallback(); f != nil {
-			c.NoFallback = f.GetDisabled()
-		}
-		if t := rule.GetThrottle(); t != nil {
-			c.Throttle = t
-			if t.GetDisabled() {
-				c.Throttle = nil
-			}
-		}
-		if k := rule.GetClassify(); k != nil {
-			c.classes = classesOf(k)
-		}
-	}
-	c.Breaker = breakerBehind(c.Throttle, c.Breaker)
-	c.Faults = fault.ForMethod(r.source.GetClientFaults(), r.pod, e.callee, e.method)
-	return c
-}
 
 func duration(d *durationpb.Duration, fallback time.Duration) time.Duration {
 	if d == nil {
 		return fallback
 	}
 	return d.AsDuration()
-}
-
-// breakerBehind returns the breaker of a method. Behind a throttle its default ratio is higher, because it would otherwise open before the throttle has
-// an effect.
-func breakerBehind(t *policyv1.Throttle, b *policyv1.Breaker) *policyv1.Breaker {
-	if t == nil || b != nil && b.FailureRatio != nil {
-		return b
-	}
-	behind := &policyv1.Breaker{}
-	proto.Merge(behind, b)
-	behind.FailureRatio = proto.Float64(0.9)
-	return behind
 }

@@ -112,7 +112,10 @@ type EffectivePolicy struct {
 	// Transport of the server; read when the process starts.
 	Tuning *Tuning `protobuf:"bytes,8,opt,name=tuning,proto3" json:"tuning,omitempty"`
 	// Limits of all received calls together, in addition to those of their methods. Calls to exempt methods, such as health, are not counted.
-	Rate          *RateLimits `protobuf:"bytes,9,opt,name=rate,proto3" json:"rate,omitempty"`
+	Rate *RateLimits `protobuf:"bytes,9,opt,name=rate,proto3" json:"rate,omitempty"`
+	// Limits of all received calls together that are in shadow mode, or apply to a share of the calls instead of rate and shed. For each of both, the last
+	// trial applies that has it.
+	Trials        []*Trial `protobuf:"bytes,10,rep,name=trials,proto3" json:"trials,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -210,6 +213,84 @@ func (x *EffectivePolicy) GetRate() *RateLimits {
 	return nil
 }
 
+func (x *EffectivePolicy) GetTrials() []*Trial {
+	if x != nil {
+		return x.Trials
+	}
+	return nil
+}
+
+// Trial is a limit of all received calls together that is in shadow mode, or applies to a share of the calls.
+type Trial struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The limits are evaluated, but refuse and delay no call, as those of a ServerRule in shadow mode.
+	Shadow bool `protobuf:"varint,1,opt,name=shadow,proto3" json:"shadow,omitempty"`
+	// Share of the calls to which the limits apply, as that of a ServerRule, from 0, which is none, to 100; 100.
+	Percent       *float64    `protobuf:"fixed64,2,opt,name=percent,proto3,oneof" json:"percent,omitempty"`
+	Rate          *RateLimits `protobuf:"bytes,3,opt,name=rate,proto3" json:"rate,omitempty"`
+	Shed          *Shed       `protobuf:"bytes,4,opt,name=shed,proto3" json:"shed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trial) Reset() {
+	*x = Trial{}
+	mi := &file_policy_v1_policy_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trial) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trial) ProtoMessage() {}
+
+func (x *Trial) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trial.ProtoReflect.Descriptor instead.
+func (*Trial) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Trial) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
+}
+
+func (x *Trial) GetPercent() float64 {
+	if x != nil && x.Percent != nil {
+		return *x.Percent
+	}
+	return 0
+}
+
+func (x *Trial) GetRate() *RateLimits {
+	if x != nil {
+		return x.Rate
+	}
+	return nil
+}
+
+func (x *Trial) GetShed() *Shed {
+	if x != nil {
+		return x.Shed
+	}
+	return nil
+}
+
 // ServerRule says how the calls of some methods are treated by their server.
 type ServerRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -225,13 +306,21 @@ type ServerRule struct {
 	ShedGroup string `protobuf:"bytes,7,opt,name=shed_group,json=shedGroup,proto3" json:"shed_group,omitempty"`
 	// Lets callers choose the priority of their calls. Without this part, their choice is ignored, and not passed on.
 	CallerPriority *CallerPriority `protobuf:"bytes,8,opt,name=caller_priority,json=callerPriority,proto3" json:"caller_priority,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The rule is evaluated for the calls, but refuses, delays and changes none: those that it would have refused are counted, logged and reported as events.
+	// What other rules say stays in force, so that 50 calls per second can be tried while a limit of 100 is enforced. Only callers, deadline, bulkhead and
+	// rate can be evaluated.
+	Shadow bool `protobuf:"varint,9,opt,name=shadow,proto3" json:"shadow,omitempty"`
+	// Share of the calls to which the rule applies, from 0, which is none, to 100; 100. To the other calls, the rules before it apply. One random number is
+	// drawn for each call and compared with the percent of all rules, so that the calls of a smaller share are among those of a larger one. A limit counts
+	// the calls to which its rule applies, and its numbers are not divided: a rate of 50 with percent 10 admits 50/s of a tenth of the calls.
+	Percent       *float64 `protobuf:"fixed64,10,opt,name=percent,proto3,oneof" json:"percent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ServerRule) Reset() {
 	*x = ServerRule{}
-	mi := &file_policy_v1_policy_proto_msgTypes[1]
+	mi := &file_policy_v1_policy_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -243,7 +332,7 @@ func (x *ServerRule) String() string {
 func (*ServerRule) ProtoMessage() {}
 
 func (x *ServerRule) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[1]
+	mi := &file_policy_v1_policy_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -256,7 +345,7 @@ func (x *ServerRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerRule.ProtoReflect.Descriptor instead.
 func (*ServerRule) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{1}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ServerRule) GetMethod() string {
@@ -315,6 +404,20 @@ func (x *ServerRule) GetCallerPriority() *CallerPriority {
 	return nil
 }
 
+func (x *ServerRule) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
+}
+
+func (x *ServerRule) GetPercent() float64 {
+	if x != nil && x.Percent != nil {
+		return *x.Percent
+	}
+	return 0
+}
+
 // ServerDeadline limits how long a received call may take.
 type ServerDeadline struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -337,7 +440,7 @@ type ServerDeadline struct {
 
 func (x *ServerDeadline) Reset() {
 	*x = ServerDeadline{}
-	mi := &file_policy_v1_policy_proto_msgTypes[2]
+	mi := &file_policy_v1_policy_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -349,7 +452,7 @@ func (x *ServerDeadline) String() string {
 func (*ServerDeadline) ProtoMessage() {}
 
 func (x *ServerDeadline) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[2]
+	mi := &file_policy_v1_policy_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -362,7 +465,7 @@ func (x *ServerDeadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerDeadline.ProtoReflect.Descriptor instead.
 func (*ServerDeadline) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{2}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ServerDeadline) GetRequired() bool {
@@ -418,7 +521,7 @@ type Bulkhead struct {
 
 func (x *Bulkhead) Reset() {
 	*x = Bulkhead{}
-	mi := &file_policy_v1_policy_proto_msgTypes[3]
+	mi := &file_policy_v1_policy_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -430,7 +533,7 @@ func (x *Bulkhead) String() string {
 func (*Bulkhead) ProtoMessage() {}
 
 func (x *Bulkhead) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[3]
+	mi := &file_policy_v1_policy_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -443,7 +546,7 @@ func (x *Bulkhead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bulkhead.ProtoReflect.Descriptor instead.
 func (*Bulkhead) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{3}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Bulkhead) GetMaxConcurrent() uint32 {
@@ -464,7 +567,7 @@ type RateLimits struct {
 
 func (x *RateLimits) Reset() {
 	*x = RateLimits{}
-	mi := &file_policy_v1_policy_proto_msgTypes[4]
+	mi := &file_policy_v1_policy_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -476,7 +579,7 @@ func (x *RateLimits) String() string {
 func (*RateLimits) ProtoMessage() {}
 
 func (x *RateLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[4]
+	mi := &file_policy_v1_policy_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -489,7 +592,7 @@ func (x *RateLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimits.ProtoReflect.Descriptor instead.
 func (*RateLimits) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{4}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RateLimits) GetLimits() []*RateLimit {
@@ -515,7 +618,7 @@ type RateLimit struct {
 
 func (x *RateLimit) Reset() {
 	*x = RateLimit{}
-	mi := &file_policy_v1_policy_proto_msgTypes[5]
+	mi := &file_policy_v1_policy_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -527,7 +630,7 @@ func (x *RateLimit) String() string {
 func (*RateLimit) ProtoMessage() {}
 
 func (x *RateLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[5]
+	mi := &file_policy_v1_policy_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -540,7 +643,7 @@ func (x *RateLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimit.ProtoReflect.Descriptor instead.
 func (*RateLimit) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{5}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RateLimit) GetPerCaller() bool {
@@ -604,7 +707,7 @@ type TokenBucket struct {
 
 func (x *TokenBucket) Reset() {
 	*x = TokenBucket{}
-	mi := &file_policy_v1_policy_proto_msgTypes[6]
+	mi := &file_policy_v1_policy_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +719,7 @@ func (x *TokenBucket) String() string {
 func (*TokenBucket) ProtoMessage() {}
 
 func (x *TokenBucket) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[6]
+	mi := &file_policy_v1_policy_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,7 +732,7 @@ func (x *TokenBucket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenBucket.ProtoReflect.Descriptor instead.
 func (*TokenBucket) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{6}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TokenBucket) GetRate() float64 {
@@ -659,7 +762,7 @@ type LeakyBucket struct {
 
 func (x *LeakyBucket) Reset() {
 	*x = LeakyBucket{}
-	mi := &file_policy_v1_policy_proto_msgTypes[7]
+	mi := &file_policy_v1_policy_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +774,7 @@ func (x *LeakyBucket) String() string {
 func (*LeakyBucket) ProtoMessage() {}
 
 func (x *LeakyBucket) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[7]
+	mi := &file_policy_v1_policy_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +787,7 @@ func (x *LeakyBucket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeakyBucket.ProtoReflect.Descriptor instead.
 func (*LeakyBucket) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{7}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LeakyBucket) GetRate() float64 {
@@ -716,7 +819,7 @@ type CallerPriority struct {
 
 func (x *CallerPriority) Reset() {
 	*x = CallerPriority{}
-	mi := &file_policy_v1_policy_proto_msgTypes[8]
+	mi := &file_policy_v1_policy_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +831,7 @@ func (x *CallerPriority) String() string {
 func (*CallerPriority) ProtoMessage() {}
 
 func (x *CallerPriority) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[8]
+	mi := &file_policy_v1_policy_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +844,7 @@ func (x *CallerPriority) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallerPriority.ProtoReflect.Descriptor instead.
 func (*CallerPriority) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{8}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CallerPriority) GetMax() Priority {
@@ -769,7 +872,7 @@ type Callers struct {
 
 func (x *Callers) Reset() {
 	*x = Callers{}
-	mi := &file_policy_v1_policy_proto_msgTypes[9]
+	mi := &file_policy_v1_policy_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +884,7 @@ func (x *Callers) String() string {
 func (*Callers) ProtoMessage() {}
 
 func (x *Callers) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[9]
+	mi := &file_policy_v1_policy_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +897,7 @@ func (x *Callers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Callers.ProtoReflect.Descriptor instead.
 func (*Callers) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{9}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Callers) GetAllow() []string {
@@ -820,7 +923,7 @@ type Shed struct {
 
 func (x *Shed) Reset() {
 	*x = Shed{}
-	mi := &file_policy_v1_policy_proto_msgTypes[10]
+	mi := &file_policy_v1_policy_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -832,7 +935,7 @@ func (x *Shed) String() string {
 func (*Shed) ProtoMessage() {}
 
 func (x *Shed) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[10]
+	mi := &file_policy_v1_policy_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -845,7 +948,7 @@ func (x *Shed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shed.ProtoReflect.Descriptor instead.
 func (*Shed) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{10}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Shed) GetMinLimit() uint32 {
@@ -875,21 +978,29 @@ type ClientRule struct {
 	// The short name of the called service, with * and ?; empty means every service.
 	Callee string `protobuf:"bytes,1,opt,name=callee,proto3" json:"callee,omitempty"`
 	// The methods, package.Service/Method with * and ?; empty means every method.
-	Method        string          `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
-	Deadline      *ClientDeadline `protobuf:"bytes,3,opt,name=deadline,proto3" json:"deadline,omitempty"`
-	Breaker       *Breaker        `protobuf:"bytes,4,opt,name=breaker,proto3" json:"breaker,omitempty"`
-	Retry         *Retry          `protobuf:"bytes,5,opt,name=retry,proto3" json:"retry,omitempty"`
-	Fallback      *Fallback       `protobuf:"bytes,6,opt,name=fallback,proto3" json:"fallback,omitempty"`
-	Hedge         *Hedge          `protobuf:"bytes,8,opt,name=hedge,proto3" json:"hedge,omitempty"`
-	Classify      *Classify       `protobuf:"bytes,9,opt,name=classify,proto3" json:"classify,omitempty"`
-	Throttle      *Throttle       `protobuf:"bytes,10,opt,name=throttle,proto3" json:"throttle,omitempty"`
+	Method   string          `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
+	Deadline *ClientDeadline `protobuf:"bytes,3,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	Breaker  *Breaker        `protobuf:"bytes,4,opt,name=breaker,proto3" json:"breaker,omitempty"`
+	Retry    *Retry          `protobuf:"bytes,5,opt,name=retry,proto3" json:"retry,omitempty"`
+	Fallback *Fallback       `protobuf:"bytes,6,opt,name=fallback,proto3" json:"fallback,omitempty"`
+	Hedge    *Hedge          `protobuf:"bytes,8,opt,name=hedge,proto3" json:"hedge,omitempty"`
+	Classify *Classify       `protobuf:"bytes,9,opt,name=classify,proto3" json:"classify,omitempty"`
+	Throttle *Throttle       `protobuf:"bytes,10,opt,name=throttle,proto3" json:"throttle,omitempty"`
+	// The rule is evaluated for the calls, but refuses and changes none: those that it would have refused, or whose deadline would have ended them, are
+	// counted, logged and reported as events. What other rules say stays in force. Only deadline, breaker and throttle can be evaluated.
+	Shadow bool `protobuf:"varint,11,opt,name=shadow,proto3" json:"shadow,omitempty"`
+	// Share of the calls to which the rule applies, from 0, which is none, to 100; 100. To the other calls, the rules before it apply. One random number is
+	// drawn for each call and compared with the percent of all rules, so that the calls of a smaller share are among those of a larger one. A breaker or
+	// throttle of the rule counts the calls to which the rule applies, and no others. Retries of streams, which gRPC makes, apply to all calls or
+	// none: they are those of rules without percent.
+	Percent       *float64 `protobuf:"fixed64,12,opt,name=percent,proto3,oneof" json:"percent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ClientRule) Reset() {
 	*x = ClientRule{}
-	mi := &file_policy_v1_policy_proto_msgTypes[11]
+	mi := &file_policy_v1_policy_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -901,7 +1012,7 @@ func (x *ClientRule) String() string {
 func (*ClientRule) ProtoMessage() {}
 
 func (x *ClientRule) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[11]
+	mi := &file_policy_v1_policy_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,7 +1025,7 @@ func (x *ClientRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientRule.ProtoReflect.Descriptor instead.
 func (*ClientRule) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{11}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ClientRule) GetCallee() string {
@@ -980,6 +1091,20 @@ func (x *ClientRule) GetThrottle() *Throttle {
 	return nil
 }
 
+func (x *ClientRule) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
+}
+
+func (x *ClientRule) GetPercent() float64 {
+	if x != nil && x.Percent != nil {
+		return *x.Percent
+	}
+	return 0
+}
+
 // Throttle refuses a share of the calls in the process of the caller while many fail, so that the callee need not refuse them: the adaptive throttling
 // of the SRE book. The share grows and falls with the failures, where a breaker refuses all calls or none. Refused calls do not count for the breaker
 // or the ejection of replicas, and the probes of a half-open breaker are not refused. Without it, none is refused.
@@ -1002,7 +1127,7 @@ type Throttle struct {
 
 func (x *Throttle) Reset() {
 	*x = Throttle{}
-	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	mi := &file_policy_v1_policy_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1139,7 @@ func (x *Throttle) String() string {
 func (*Throttle) ProtoMessage() {}
 
 func (x *Throttle) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[12]
+	mi := &file_policy_v1_policy_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1152,7 @@ func (x *Throttle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Throttle.ProtoReflect.Descriptor instead.
 func (*Throttle) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{12}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Throttle) GetDisabled() bool {
@@ -1084,7 +1209,7 @@ type Classify struct {
 
 func (x *Classify) Reset() {
 	*x = Classify{}
-	mi := &file_policy_v1_policy_proto_msgTypes[13]
+	mi := &file_policy_v1_policy_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1221,7 @@ func (x *Classify) String() string {
 func (*Classify) ProtoMessage() {}
 
 func (x *Classify) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[13]
+	mi := &file_policy_v1_policy_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1234,7 @@ func (x *Classify) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Classify.ProtoReflect.Descriptor instead.
 func (*Classify) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{13}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Classify) GetFailures() []string {
@@ -1150,7 +1275,7 @@ type ClientDeadline struct {
 
 func (x *ClientDeadline) Reset() {
 	*x = ClientDeadline{}
-	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	mi := &file_policy_v1_policy_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1162,7 +1287,7 @@ func (x *ClientDeadline) String() string {
 func (*ClientDeadline) ProtoMessage() {}
 
 func (x *ClientDeadline) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[14]
+	mi := &file_policy_v1_policy_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1175,7 +1300,7 @@ func (x *ClientDeadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientDeadline.ProtoReflect.Descriptor instead.
 func (*ClientDeadline) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{14}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ClientDeadline) GetTimeout() *durationpb.Duration {
@@ -1241,7 +1366,7 @@ type Breaker struct {
 
 func (x *Breaker) Reset() {
 	*x = Breaker{}
-	mi := &file_policy_v1_policy_proto_msgTypes[15]
+	mi := &file_policy_v1_policy_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1253,7 +1378,7 @@ func (x *Breaker) String() string {
 func (*Breaker) ProtoMessage() {}
 
 func (x *Breaker) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[15]
+	mi := &file_policy_v1_policy_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1266,7 +1391,7 @@ func (x *Breaker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Breaker.ProtoReflect.Descriptor instead.
 func (*Breaker) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{15}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Breaker) GetDisabled() bool {
@@ -1369,7 +1494,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_policy_v1_policy_proto_msgTypes[16]
+	mi := &file_policy_v1_policy_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1381,7 +1506,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[16]
+	mi := &file_policy_v1_policy_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1394,7 +1519,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{16}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Retry) GetIdempotent() bool {
@@ -1462,7 +1587,7 @@ type Hedge struct {
 
 func (x *Hedge) Reset() {
 	*x = Hedge{}
-	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	mi := &file_policy_v1_policy_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1474,7 +1599,7 @@ func (x *Hedge) String() string {
 func (*Hedge) ProtoMessage() {}
 
 func (x *Hedge) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[17]
+	mi := &file_policy_v1_policy_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1487,7 +1612,7 @@ func (x *Hedge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hedge.ProtoReflect.Descriptor instead.
 func (*Hedge) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{17}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Hedge) GetIdempotent() bool {
@@ -1522,7 +1647,7 @@ type Fallback struct {
 
 func (x *Fallback) Reset() {
 	*x = Fallback{}
-	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1659,7 @@ func (x *Fallback) String() string {
 func (*Fallback) ProtoMessage() {}
 
 func (x *Fallback) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[18]
+	mi := &file_policy_v1_policy_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1672,7 @@ func (x *Fallback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fallback.ProtoReflect.Descriptor instead.
 func (*Fallback) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{18}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Fallback) GetDisabled() bool {
@@ -1575,7 +1700,7 @@ type Connection struct {
 
 func (x *Connection) Reset() {
 	*x = Connection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1712,7 @@ func (x *Connection) String() string {
 func (*Connection) ProtoMessage() {}
 
 func (x *Connection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[19]
+	mi := &file_policy_v1_policy_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1725,7 @@ func (x *Connection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connection.ProtoReflect.Descriptor instead.
 func (*Connection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{19}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Connection) GetCallee() string {
@@ -1667,7 +1792,7 @@ type SlowStart struct {
 
 func (x *SlowStart) Reset() {
 	*x = SlowStart{}
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1679,7 +1804,7 @@ func (x *SlowStart) String() string {
 func (*SlowStart) ProtoMessage() {}
 
 func (x *SlowStart) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[20]
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1692,7 +1817,7 @@ func (x *SlowStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlowStart.ProtoReflect.Descriptor instead.
 func (*SlowStart) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{20}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SlowStart) GetWindow() *durationpb.Duration {
@@ -1731,7 +1856,7 @@ type OutlierEjection struct {
 
 func (x *OutlierEjection) Reset() {
 	*x = OutlierEjection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1743,7 +1868,7 @@ func (x *OutlierEjection) String() string {
 func (*OutlierEjection) ProtoMessage() {}
 
 func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1756,7 +1881,7 @@ func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutlierEjection.ProtoReflect.Descriptor instead.
 func (*OutlierEjection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *OutlierEjection) GetDisabled() bool {
@@ -1812,7 +1937,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1824,7 +1949,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1837,7 +1962,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *HealthCheck) GetDisabled() bool {
@@ -1863,7 +1988,7 @@ type RetryBudget struct {
 
 func (x *RetryBudget) Reset() {
 	*x = RetryBudget{}
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1875,7 +2000,7 @@ func (x *RetryBudget) String() string {
 func (*RetryBudget) ProtoMessage() {}
 
 func (x *RetryBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1888,7 +2013,7 @@ func (x *RetryBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryBudget.ProtoReflect.Descriptor instead.
 func (*RetryBudget) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RetryBudget) GetMaxTokens() uint32 {
@@ -1937,7 +2062,7 @@ type Tuning struct {
 
 func (x *Tuning) Reset() {
 	*x = Tuning{}
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1949,7 +2074,7 @@ func (x *Tuning) String() string {
 func (*Tuning) ProtoMessage() {}
 
 func (x *Tuning) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1962,7 +2087,7 @@ func (x *Tuning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tuning.ProtoReflect.Descriptor instead.
 func (*Tuning) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Tuning) GetMaxMessageBytes() uint32 {
@@ -2049,7 +2174,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2061,7 +2186,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2074,7 +2199,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Fault) GetName() string {
@@ -2239,7 +2364,7 @@ type Delay struct {
 
 func (x *Delay) Reset() {
 	*x = Delay{}
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2251,7 +2376,7 @@ func (x *Delay) String() string {
 func (*Delay) ProtoMessage() {}
 
 func (x *Delay) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2264,7 +2389,7 @@ func (x *Delay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delay.ProtoReflect.Descriptor instead.
 func (*Delay) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Delay) GetFixed() *durationpb.Duration {
@@ -2293,7 +2418,7 @@ type CallThrottle struct {
 
 func (x *CallThrottle) Reset() {
 	*x = CallThrottle{}
-	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2305,7 +2430,7 @@ func (x *CallThrottle) String() string {
 func (*CallThrottle) ProtoMessage() {}
 
 func (x *CallThrottle) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2318,7 +2443,7 @@ func (x *CallThrottle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallThrottle.ProtoReflect.Descriptor instead.
 func (*CallThrottle) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CallThrottle) GetRate() float64 {
@@ -2341,7 +2466,7 @@ type Abort struct {
 
 func (x *Abort) Reset() {
 	*x = Abort{}
-	mi := &file_policy_v1_policy_proto_msgTypes[28]
+	mi := &file_policy_v1_policy_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2353,7 +2478,7 @@ func (x *Abort) String() string {
 func (*Abort) ProtoMessage() {}
 
 func (x *Abort) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[28]
+	mi := &file_policy_v1_policy_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2366,7 +2491,7 @@ func (x *Abort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abort.ProtoReflect.Descriptor instead.
 func (*Abort) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{28}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Abort) GetCode() string {
@@ -2392,7 +2517,7 @@ type Hang struct {
 
 func (x *Hang) Reset() {
 	*x = Hang{}
-	mi := &file_policy_v1_policy_proto_msgTypes[29]
+	mi := &file_policy_v1_policy_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2404,7 +2529,7 @@ func (x *Hang) String() string {
 func (*Hang) ProtoMessage() {}
 
 func (x *Hang) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[29]
+	mi := &file_policy_v1_policy_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2417,7 +2542,7 @@ func (x *Hang) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hang.ProtoReflect.Descriptor instead.
 func (*Hang) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{29}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{30}
 }
 
 // Cut ends a stream with UNAVAILABLE after this many messages in both directions together; the answer of a unary call is lost.
@@ -2431,7 +2556,7 @@ type Cut struct {
 
 func (x *Cut) Reset() {
 	*x = Cut{}
-	mi := &file_policy_v1_policy_proto_msgTypes[30]
+	mi := &file_policy_v1_policy_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2443,7 +2568,7 @@ func (x *Cut) String() string {
 func (*Cut) ProtoMessage() {}
 
 func (x *Cut) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[30]
+	mi := &file_policy_v1_policy_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2456,7 +2581,7 @@ func (x *Cut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cut.ProtoReflect.Descriptor instead.
 func (*Cut) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{30}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Cut) GetAfterMessages() uint32 {
@@ -2470,7 +2595,7 @@ var File_policy_v1_policy_proto protoreflect.FileDescriptor
 
 const file_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"\x16policy/v1/policy.proto\x12\tpolicy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x15policy/v1/rules.proto\"\xeb\x04\n" +
+	"\x16policy/v1/policy.proto\x12\tpolicy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x15policy/v1/rules.proto\"\xa0\x05\n" +
 	"\x0fEffectivePolicy\x12\"\n" +
 	"\aversion\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\aversion\x128\n" +
 	"\x06server\x18\x02 \x03(\v2\x15.policy.v1.ServerRuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\x06server\x128\n" +
@@ -2481,7 +2606,17 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\rclient_faults\x18\x06 \x03(\v2\x10.policy.v1.FaultB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\fclientFaults\x12B\n" +
 	"\vconnections\x18\a \x03(\v2\x15.policy.v1.ConnectionB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\vconnections\x12)\n" +
 	"\x06tuning\x18\b \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12)\n" +
-	"\x04rate\x18\t \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\"\xba\x03\n" +
+	"\x04rate\x18\t \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\x123\n" +
+	"\x06trials\x18\n" +
+	" \x03(\v2\x10.policy.v1.TrialB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\x06trials\"\xc7\x02\n" +
+	"\x05Trial\x12\x16\n" +
+	"\x06shadow\x18\x01 \x01(\bR\x06shadow\x126\n" +
+	"\apercent\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\apercent\x88\x01\x01\x12)\n" +
+	"\x04rate\x18\x03 \x01(\v2\x15.policy.v1.RateLimitsR\x04rate\x12#\n" +
+	"\x04shed\x18\x04 \x01(\v2\x0f.policy.v1.ShedR\x04shed:\x91\x01\xbaH\x8d\x01\x1a\x8a\x01\n" +
+	"\x10percent.required\x12Tis missing: without shadow and percent, these limits are rate and shed of the policy\x1a this.shadow || has(this.percent)B\n" +
+	"\n" +
+	"\b_percent\"\xe1\x05\n" +
 	"\n" +
 	"ServerRule\x12C\n" +
 	"\x06method\x18\x01 \x01(\tB+\xbaH(r&\x88\xea0\x01\x90\xea0\x01\x18\x80\x04\x92\x02\x18user.v1.UserService/Get*R\x06method\x125\n" +
@@ -2492,7 +2627,13 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\acallers\x18\x06 \x01(\v2\x12.policy.v1.CallersR\acallers\x12'\n" +
 	"\n" +
 	"shed_group\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\tshedGroup\x12B\n" +
-	"\x0fcaller_priority\x18\b \x01(\v2\x19.policy.v1.CallerPriorityR\x0ecallerPriority\"\x89\x05\n" +
+	"\x0fcaller_priority\x18\b \x01(\v2\x19.policy.v1.CallerPriorityR\x0ecallerPriority\x12\x16\n" +
+	"\x06shadow\x18\t \x01(\bR\x06shadow\x126\n" +
+	"\apercent\x18\n" +
+	" \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\apercent\x88\x01\x01:\xc8\x01\xbaH\xc4\x01\x1a\xc1\x01\n" +
+	"\fshadow.parts\x12Tcannot be together with priority, shedGroup or callerPriority, which refuse no calls\x1a[!this.shadow || (this.priority == 0 && this.shed_group == '' && !has(this.caller_priority))B\n" +
+	"\n" +
+	"\b_percent\"\x89\x05\n" +
 	"\x0eServerDeadline\x12\x1a\n" +
 	"\brequired\x18\x01 \x01(\bR\brequired\x12H\n" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\atimeout\x12B\n" +
@@ -2537,7 +2678,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"_min_limitB\f\n" +
 	"\n" +
 	"_max_limitB\x10\n" +
-	"\x0e_initial_limit\"\xbf\x03\n" +
+	"\x0e_initial_limit\"\xec\x05\n" +
 	"\n" +
 	"ClientRule\x12$\n" +
 	"\x06callee\x18\x01 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x12C\n" +
@@ -2549,7 +2690,12 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x05hedge\x18\b \x01(\v2\x10.policy.v1.HedgeR\x05hedge\x12/\n" +
 	"\bclassify\x18\t \x01(\v2\x13.policy.v1.ClassifyR\bclassify\x12/\n" +
 	"\bthrottle\x18\n" +
-	" \x01(\v2\x13.policy.v1.ThrottleR\bthrottle\"\xdd\x02\n" +
+	" \x01(\v2\x13.policy.v1.ThrottleR\bthrottle\x12\x16\n" +
+	"\x06shadow\x18\v \x01(\bR\x06shadow\x126\n" +
+	"\apercent\x18\f \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\apercent\x88\x01\x01:\xce\x01\xbaH\xca\x01\x1a\xc7\x01\n" +
+	"\fshadow.parts\x12Qcannot be together with retry, hedge, fallback or classify, which refuse no calls\x1ad!this.shadow || (!has(this.retry) && !has(this.hedge) && !has(this.fallback) && !has(this.classify))B\n" +
+	"\n" +
+	"\b_percent\"\xdd\x02\n" +
 	"\bThrottle\x12\x1a\n" +
 	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12A\n" +
 	"\rfailure_ratio\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\xaeG\xe1z\x14\xae\xef?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\ffailureRatio\x88\x01\x01\x12)\n" +
@@ -2733,108 +2879,112 @@ func file_policy_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_policy_v1_policy_proto_goTypes = []any{
 	(Priority)(0),               // 0: policy.v1.Priority
 	(*EffectivePolicy)(nil),     // 1: policy.v1.EffectivePolicy
-	(*ServerRule)(nil),          // 2: policy.v1.ServerRule
-	(*ServerDeadline)(nil),      // 3: policy.v1.ServerDeadline
-	(*Bulkhead)(nil),            // 4: policy.v1.Bulkhead
-	(*RateLimits)(nil),          // 5: policy.v1.RateLimits
-	(*RateLimit)(nil),           // 6: policy.v1.RateLimit
-	(*TokenBucket)(nil),         // 7: policy.v1.TokenBucket
-	(*LeakyBucket)(nil),         // 8: policy.v1.LeakyBucket
-	(*CallerPriority)(nil),      // 9: policy.v1.CallerPriority
-	(*Callers)(nil),             // 10: policy.v1.Callers
-	(*Shed)(nil),                // 11: policy.v1.Shed
-	(*ClientRule)(nil),          // 12: policy.v1.ClientRule
-	(*Throttle)(nil),            // 13: policy.v1.Throttle
-	(*Classify)(nil),            // 14: policy.v1.Classify
-	(*ClientDeadline)(nil),      // 15: policy.v1.ClientDeadline
-	(*Breaker)(nil),             // 16: policy.v1.Breaker
-	(*Retry)(nil),               // 17: policy.v1.Retry
-	(*Hedge)(nil),               // 18: policy.v1.Hedge
-	(*Fallback)(nil),            // 19: policy.v1.Fallback
-	(*Connection)(nil),          // 20: policy.v1.Connection
-	(*SlowStart)(nil),           // 21: policy.v1.SlowStart
-	(*OutlierEjection)(nil),     // 22: policy.v1.OutlierEjection
-	(*HealthCheck)(nil),         // 23: policy.v1.HealthCheck
-	(*RetryBudget)(nil),         // 24: policy.v1.RetryBudget
-	(*Tuning)(nil),              // 25: policy.v1.Tuning
-	(*Fault)(nil),               // 26: policy.v1.Fault
-	(*Delay)(nil),               // 27: policy.v1.Delay
-	(*CallThrottle)(nil),        // 28: policy.v1.CallThrottle
-	(*Abort)(nil),               // 29: policy.v1.Abort
-	(*Hang)(nil),                // 30: policy.v1.Hang
-	(*Cut)(nil),                 // 31: policy.v1.Cut
-	nil,                         // 32: policy.v1.Fault.MetadataEntry
-	(*durationpb.Duration)(nil), // 33: google.protobuf.Duration
+	(*Trial)(nil),               // 2: policy.v1.Trial
+	(*ServerRule)(nil),          // 3: policy.v1.ServerRule
+	(*ServerDeadline)(nil),      // 4: policy.v1.ServerDeadline
+	(*Bulkhead)(nil),            // 5: policy.v1.Bulkhead
+	(*RateLimits)(nil),          // 6: policy.v1.RateLimits
+	(*RateLimit)(nil),           // 7: policy.v1.RateLimit
+	(*TokenBucket)(nil),         // 8: policy.v1.TokenBucket
+	(*LeakyBucket)(nil),         // 9: policy.v1.LeakyBucket
+	(*CallerPriority)(nil),      // 10: policy.v1.CallerPriority
+	(*Callers)(nil),             // 11: policy.v1.Callers
+	(*Shed)(nil),                // 12: policy.v1.Shed
+	(*ClientRule)(nil),          // 13: policy.v1.ClientRule
+	(*Throttle)(nil),            // 14: policy.v1.Throttle
+	(*Classify)(nil),            // 15: policy.v1.Classify
+	(*ClientDeadline)(nil),      // 16: policy.v1.ClientDeadline
+	(*Breaker)(nil),             // 17: policy.v1.Breaker
+	(*Retry)(nil),               // 18: policy.v1.Retry
+	(*Hedge)(nil),               // 19: policy.v1.Hedge
+	(*Fallback)(nil),            // 20: policy.v1.Fallback
+	(*Connection)(nil),          // 21: policy.v1.Connection
+	(*SlowStart)(nil),           // 22: policy.v1.SlowStart
+	(*OutlierEjection)(nil),     // 23: policy.v1.OutlierEjection
+	(*HealthCheck)(nil),         // 24: policy.v1.HealthCheck
+	(*RetryBudget)(nil),         // 25: policy.v1.RetryBudget
+	(*Tuning)(nil),              // 26: policy.v1.Tuning
+	(*Fault)(nil),               // 27: policy.v1.Fault
+	(*Delay)(nil),               // 28: policy.v1.Delay
+	(*CallThrottle)(nil),        // 29: policy.v1.CallThrottle
+	(*Abort)(nil),               // 30: policy.v1.Abort
+	(*Hang)(nil),                // 31: policy.v1.Hang
+	(*Cut)(nil),                 // 32: policy.v1.Cut
+	nil,                         // 33: policy.v1.Fault.MetadataEntry
+	(*durationpb.Duration)(nil), // 34: google.protobuf.Duration
 }
 var file_policy_v1_policy_proto_depIdxs = []int32{
-	2,  // 0: policy.v1.EffectivePolicy.server:type_name -> policy.v1.ServerRule
-	12, // 1: policy.v1.EffectivePolicy.client:type_name -> policy.v1.ClientRule
-	11, // 2: policy.v1.EffectivePolicy.shed:type_name -> policy.v1.Shed
-	26, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
-	26, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
-	20, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
-	25, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
-	5,  // 7: policy.v1.EffectivePolicy.rate:type_name -> policy.v1.RateLimits
-	3,  // 8: policy.v1.ServerRule.deadline:type_name -> policy.v1.ServerDeadline
-	4,  // 9: policy.v1.ServerRule.bulkhead:type_name -> policy.v1.Bulkhead
-	5,  // 10: policy.v1.ServerRule.rate:type_name -> policy.v1.RateLimits
-	0,  // 11: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
-	10, // 12: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
-	9,  // 13: policy.v1.ServerRule.caller_priority:type_name -> policy.v1.CallerPriority
-	33, // 14: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
-	33, // 15: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
-	33, // 16: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	6,  // 17: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
-	7,  // 18: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
-	8,  // 19: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
-	0,  // 20: policy.v1.CallerPriority.max:type_name -> policy.v1.Priority
-	15, // 21: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
-	16, // 22: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
-	17, // 23: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
-	19, // 24: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
-	18, // 25: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
-	14, // 26: policy.v1.ClientRule.classify:type_name -> policy.v1.Classify
-	13, // 27: policy.v1.ClientRule.throttle:type_name -> policy.v1.Throttle
-	33, // 28: policy.v1.Throttle.window:type_name -> google.protobuf.Duration
-	33, // 29: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
-	33, // 30: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	33, // 31: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
-	33, // 32: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
-	33, // 33: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
-	33, // 34: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
-	33, // 35: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	33, // 36: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	33, // 37: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
-	33, // 38: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
-	24, // 39: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
-	25, // 40: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
-	22, // 41: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
-	23, // 42: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
-	21, // 43: policy.v1.Connection.slow_start:type_name -> policy.v1.SlowStart
-	33, // 44: policy.v1.SlowStart.window:type_name -> google.protobuf.Duration
-	33, // 45: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
-	33, // 46: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
-	33, // 47: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	33, // 48: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	32, // 49: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
-	27, // 50: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	29, // 51: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	30, // 52: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	31, // 53: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	28, // 54: policy.v1.Fault.throttle:type_name -> policy.v1.CallThrottle
-	33, // 55: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
-	33, // 56: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
-	33, // 57: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	33, // 58: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	59, // [59:59] is the sub-list for method output_type
-	59, // [59:59] is the sub-list for method input_type
-	59, // [59:59] is the sub-list for extension type_name
-	59, // [59:59] is the sub-list for extension extendee
-	0,  // [0:59] is the sub-list for field type_name
+	3,  // 0: policy.v1.EffectivePolicy.server:type_name -> policy.v1.ServerRule
+	13, // 1: policy.v1.EffectivePolicy.client:type_name -> policy.v1.ClientRule
+	12, // 2: policy.v1.EffectivePolicy.shed:type_name -> policy.v1.Shed
+	27, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
+	27, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
+	21, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
+	26, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
+	6,  // 7: policy.v1.EffectivePolicy.rate:type_name -> policy.v1.RateLimits
+	2,  // 8: policy.v1.EffectivePolicy.trials:type_name -> policy.v1.Trial
+	6,  // 9: policy.v1.Trial.rate:type_name -> policy.v1.RateLimits
+	12, // 10: policy.v1.Trial.shed:type_name -> policy.v1.Shed
+	4,  // 11: policy.v1.ServerRule.deadline:type_name -> policy.v1.ServerDeadline
+	5,  // 12: policy.v1.ServerRule.bulkhead:type_name -> policy.v1.Bulkhead
+	6,  // 13: policy.v1.ServerRule.rate:type_name -> policy.v1.RateLimits
+	0,  // 14: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
+	11, // 15: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
+	10, // 16: policy.v1.ServerRule.caller_priority:type_name -> policy.v1.CallerPriority
+	34, // 17: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
+	34, // 18: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
+	34, // 19: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	7,  // 20: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
+	8,  // 21: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
+	9,  // 22: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
+	0,  // 23: policy.v1.CallerPriority.max:type_name -> policy.v1.Priority
+	16, // 24: policy.v1.ClientRule.deadline:type_name -> policy.v1.ClientDeadline
+	17, // 25: policy.v1.ClientRule.breaker:type_name -> policy.v1.Breaker
+	18, // 26: policy.v1.ClientRule.retry:type_name -> policy.v1.Retry
+	20, // 27: policy.v1.ClientRule.fallback:type_name -> policy.v1.Fallback
+	19, // 28: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
+	15, // 29: policy.v1.ClientRule.classify:type_name -> policy.v1.Classify
+	14, // 30: policy.v1.ClientRule.throttle:type_name -> policy.v1.Throttle
+	34, // 31: policy.v1.Throttle.window:type_name -> google.protobuf.Duration
+	34, // 32: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
+	34, // 33: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	34, // 34: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
+	34, // 35: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
+	34, // 36: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
+	34, // 37: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
+	34, // 38: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	34, // 39: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	34, // 40: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	34, // 41: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	25, // 42: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
+	26, // 43: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
+	23, // 44: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
+	24, // 45: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
+	22, // 46: policy.v1.Connection.slow_start:type_name -> policy.v1.SlowStart
+	34, // 47: policy.v1.SlowStart.window:type_name -> google.protobuf.Duration
+	34, // 48: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	34, // 49: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	34, // 50: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	34, // 51: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	33, // 52: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	28, // 53: policy.v1.Fault.delay:type_name -> policy.v1.Delay
+	30, // 54: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	31, // 55: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	32, // 56: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	29, // 57: policy.v1.Fault.throttle:type_name -> policy.v1.CallThrottle
+	34, // 58: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
+	34, // 59: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
+	34, // 60: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	34, // 61: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	62, // [62:62] is the sub-list for method output_type
+	62, // [62:62] is the sub-list for method input_type
+	62, // [62:62] is the sub-list for extension type_name
+	62, // [62:62] is the sub-list for extension extendee
+	0,  // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }
@@ -2843,22 +2993,25 @@ func file_policy_v1_policy_proto_init() {
 		return
 	}
 	file_policy_v1_rules_proto_init()
-	file_policy_v1_policy_proto_msgTypes[5].OneofWrappers = []any{
+	file_policy_v1_policy_proto_msgTypes[1].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[2].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[6].OneofWrappers = []any{
 		(*RateLimit_TokenBucket)(nil),
 		(*RateLimit_LeakyBucket)(nil),
 	}
-	file_policy_v1_policy_proto_msgTypes[6].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[10].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[7].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[11].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[12].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[15].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[13].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[16].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[17].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[19].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[18].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[20].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[21].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[23].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[22].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[24].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[25].OneofWrappers = []any{
+	file_policy_v1_policy_proto_msgTypes[25].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[26].OneofWrappers = []any{
 		(*Fault_Delay)(nil),
 		(*Fault_Abort)(nil),
 		(*Fault_Hang)(nil),
@@ -2871,7 +3024,7 @@ func file_policy_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_policy_v1_policy_proto_rawDesc), len(file_policy_v1_policy_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   32,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

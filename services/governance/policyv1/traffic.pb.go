@@ -205,7 +205,14 @@ type TrafficPolicySpec struct {
 	// How the share of a new replica grows.
 	SlowStart *SlowStart `protobuf:"bytes,10,opt,name=slow_start,json=slowStart,proto3" json:"slow_start,omitempty"`
 	// Compression, message size and connections of the callers and of the workload. A process reads it when it starts or connects.
-	Tuning        *Tuning `protobuf:"bytes,9,opt,name=tuning,proto3" json:"tuning,omitempty"`
+	Tuning *Tuning `protobuf:"bytes,9,opt,name=tuning,proto3" json:"tuning,omitempty"`
+	// The policy is evaluated for the calls, but refuses, delays and changes none: those that it would have refused are counted, logged and reported as events.
+	// It takes precedence over other policies in shadow mode only, and the others do not take precedence over it. Only limits, callers, deadlines,
+	// breakers and throttles can be evaluated.
+	Shadow bool `protobuf:"varint,11,opt,name=shadow,proto3" json:"shadow,omitempty"`
+	// Share of the calls to which the policy applies, from 0, which is none, to 100; 100. To the other calls, the policies apply over which it takes
+	// precedence. Limits count the calls to which the policy applies, and their numbers are not divided by the share.
+	Percent       *float64 `protobuf:"fixed64,12,opt,name=percent,proto3,oneof" json:"percent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -308,6 +315,20 @@ func (x *TrafficPolicySpec) GetTuning() *Tuning {
 		return x.Tuning
 	}
 	return nil
+}
+
+func (x *TrafficPolicySpec) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
+}
+
+func (x *TrafficPolicySpec) GetPercent() float64 {
+	if x != nil && x.Percent != nil {
+		return *x.Percent
+	}
+	return 0
 }
 
 // WorkloadSelector selects pods by their labels, in the namespace of its object.
@@ -891,7 +912,7 @@ var File_policy_v1_traffic_proto protoreflect.FileDescriptor
 
 const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\n" +
-	"\x17policy/v1/traffic.proto\x12\tpolicy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16policy/v1/policy.proto\x1a\x15policy/v1/rules.proto\"\x85\x05\n" +
+	"\x17policy/v1/traffic.proto\x12\tpolicy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16policy/v1/policy.proto\x1a\x15policy/v1/rules.proto\"\xdb\r\n" +
 	"\x11TrafficPolicySpec\x12?\n" +
 	"\bselector\x18\x01 \x01(\v2\x1b.policy.v1.WorkloadSelectorB\x06\xbaH\x03\xc8\x01\x01R\bselector\x12S\n" +
 	"\x17max_requests_per_second\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00e\xcd\xcdA)\x8d\xed\xb5\xa0\xf7ư>H\x00R\x14maxRequestsPerSecond\x88\x01\x01\x12;\n" +
@@ -904,8 +925,15 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\n" +
 	"slow_start\x18\n" +
 	" \x01(\v2\x14.policy.v1.SlowStartR\tslowStart\x12)\n" +
-	"\x06tuning\x18\t \x01(\v2\x11.policy.v1.TuningR\x06tuningB\x1a\n" +
-	"\x18_max_requests_per_second\"\xbe\x01\n" +
+	"\x06tuning\x18\t \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12\x16\n" +
+	"\x06shadow\x18\v \x01(\bR\x06shadow\x126\n" +
+	"\apercent\x18\f \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\apercent\x88\x01\x01:\xf7\a\xbaH\xf3\a\x1a\xc3\x02\n" +
+	"\x12shadow.connections\x12|cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which refuse no calls\x1a\xae\x01!this.shadow || (!has(this.load_balancing) && !has(this.outlier_ejection) && !has(this.retry_budget) && !has(this.health_check) && !has(this.slow_start) && !has(this.tuning))\x1a\xc7\x02\n" +
+	"\x0eshadow.methods\x12\x82\x01cannot be together with priority, shedGroup, callerPriority, retry, hedge, fallback or classify of a method, which refuse no calls\x1a\xaf\x01!this.shadow || this.methods.all(m, m.priority == 0 && m.shed_group == '' && !has(m.caller_priority) && !has(m.retry) && !has(m.hedge) && !has(m.fallback) && !has(m.classify))\x1a\xe0\x02\n" +
+	"\x13percent.connections\x12\x91\x01cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which concern connections instead of calls\x1a\xb4\x01!has(this.percent) || (!has(this.load_balancing) && !has(this.outlier_ejection) && !has(this.retry_budget) && !has(this.health_check) && !has(this.slow_start) && !has(this.tuning))B\x1a\n" +
+	"\x18_max_requests_per_secondB\n" +
+	"\n" +
+	"\b_percent\"\xbe\x01\n" +
 	"\x10WorkloadSelector\x12j\n" +
 	"\fmatch_labels\x18\x01 \x03(\v2,.policy.v1.WorkloadSelector.MatchLabelsEntryB\x19\xbaH\x16\x9a\x01\x13\b\x01\x10\x10\"\ar\x05\x10\x01\x18\xbd\x02*\x04r\x02\x18?R\vmatchLabels\x1a>\n" +
 	"\x10MatchLabelsEntry\x12\x10\n" +

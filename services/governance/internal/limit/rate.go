@@ -124,6 +124,17 @@ type Refused struct {
 // to wait, Take returns its turn, which must be waited for; otherwise turn is nil. If a limit refuses, or the turn would come too late for the
 // caller, it returns the delay of another attempt.
 func (r *Rates) Take(limits []*Rate, caller string, patience time.Duration) (turn *Turn, refused Refused) {
+	return r.take(limits, caller, patience, true)
+}
+
+// Spend is Take for limits that are evaluated without an effect: a call that would have to wait for its turn takes its tokens at once, as a debt, so that
+// later calls find the line that they would have found. It reports whether the call would be admitted. Take must not be called for the same limits.
+func (r *Rates) Spend(limits []*Rate, caller string, patience time.Duration) (admitted bool) {
+	_, refused := r.take(limits, caller, patience, false)
+	return refused.For == 0
+}
+
+func (r *Rates) take(limits []*Rate, caller string, patience time.Duration, wait bool) (turn *Turn, refused Refused) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// The clock is read under the lock, so that it does not go back.
@@ -134,16 +145,16 @@ func (r *Rates) Take(limits []*Rate, caller string, patience time.Duration) (tur
 	for _, l := range limits {
 		b := l.bucketOf(now, caller)
 		buckets = append(buckets, b)
-		if wait := b.turn(now, l.pace); wait > 0 {
+		if until := b.turn(now, l.pace); until > 0 {
 			waits = true
-			refused.For = max(refused.For, wait-min(l.pace.queue, max(0, patience-1)))
-			refused.Turn = max(refused.Turn, wait)
+			refused.For = max(refused.For, until-min(l.pace.queue, max(0, patience-1)))
+			refused.Turn = max(refused.Turn, until)
 		}
 	}
 	switch {
 	case refused.For > 0:
 		return nil, refused
-	case !waits:
+	case !waits || !wait:
 		for _, b := range buckets {
 			b.tokens--
 		}

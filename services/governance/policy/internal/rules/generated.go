@@ -72,9 +72,18 @@ func (c *checker) effectivePolicy(at string, m *policyv1.EffectivePolicy) {
 	if v := m.GetRate(); v != nil {
 		c.rateLimits(at+"rate.", v)
 	}
+	if len(m.GetTrials()) > 1000 {
+		c.add(at+"trials", "repeated.max_items", "has more than 1000 items", "")
+	}
+	for i, v := range m.GetTrials() {
+		c.trial(at+"trials["+strconv.Itoa(i)+"].", v)
+	}
 }
 
 func (c *checker) serverRule(at string, m *policyv1.ServerRule) {
+	if !(!(m.GetShadow()) || ((m.GetPriority() == 0 && m.GetShedGroup() == "") && !(m.GetCallerPriority() != nil))) {
+		c.add(at+"shadow", "shadow.parts", "cannot be together with priority, shedGroup or callerPriority, which refuse no calls", "")
+	}
 	if utf8.RuneCountInString(m.GetMethod()) > 512 {
 		c.add(at+"method", "string.max_len", "has more than 512 characters", "user.v1.UserService/Get*")
 	}
@@ -101,6 +110,11 @@ func (c *checker) serverRule(at string, m *policyv1.ServerRule) {
 	}
 	if v := m.GetCallerPriority(); v != nil {
 		c.callerPriority(at+"callerPriority.", v)
+	}
+	if m.Percent != nil {
+		if !(m.GetPercent() >= 0 && m.GetPercent() <= 100) {
+			c.add(at+"percent", "double.gte_lte", "must be from 0 to 100", "")
+		}
 	}
 }
 
@@ -196,6 +210,9 @@ func (c *checker) callerPriority(at string, m *policyv1.CallerPriority) {
 }
 
 func (c *checker) clientRule(at string, m *policyv1.ClientRule) {
+	if !(!(m.GetShadow()) || ((!(m.GetRetry() != nil) && !(m.GetHedge() != nil)) && (!(m.GetFallback() != nil) && !(m.GetClassify() != nil)))) {
+		c.add(at+"shadow", "shadow.parts", "cannot be together with retry, hedge, fallback or classify, which refuse no calls", "")
+	}
 	if utf8.RuneCountInString(m.GetCallee()) > 253 {
 		c.add(at+"callee", "string.max_len", "has more than 253 characters", "")
 	}
@@ -228,6 +245,11 @@ func (c *checker) clientRule(at string, m *policyv1.ClientRule) {
 	}
 	if v := m.GetThrottle(); v != nil {
 		c.throttle(at+"throttle.", v)
+	}
+	if m.Percent != nil {
+		if !(m.GetPercent() >= 0 && m.GetPercent() <= 100) {
+			c.add(at+"percent", "double.gte_lte", "must be from 0 to 100", "")
+		}
 	}
 }
 
@@ -658,6 +680,23 @@ func (c *checker) slowStart(at string, m *policyv1.SlowStart) {
 	}
 }
 
+func (c *checker) trial(at string, m *policyv1.Trial) {
+	if !(m.GetShadow() || m.Percent != nil) {
+		c.add(at+"percent", "percent.required", "is missing: without shadow and percent, these limits are rate and shed of the policy", "")
+	}
+	if m.Percent != nil {
+		if !(m.GetPercent() >= 0 && m.GetPercent() <= 100) {
+			c.add(at+"percent", "double.gte_lte", "must be from 0 to 100", "")
+		}
+	}
+	if v := m.GetRate(); v != nil {
+		c.rateLimits(at+"rate.", v)
+	}
+	if v := m.GetShed(); v != nil {
+		c.shed(at+"shed.", v)
+	}
+}
+
 // CheckTrafficPolicySpec returns the violations of a message and of all messages within it.
 func CheckTrafficPolicySpec(m *policyv1.TrafficPolicySpec) []Violation {
 	c := &checker{}
@@ -666,6 +705,17 @@ func CheckTrafficPolicySpec(m *policyv1.TrafficPolicySpec) []Violation {
 }
 
 func (c *checker) trafficPolicySpec(at string, m *policyv1.TrafficPolicySpec) {
+	if !(!(m.GetShadow()) || (((!(m.GetLoadBalancing() != nil) && !(m.GetOutlierEjection() != nil)) && !(m.GetRetryBudget() != nil)) && ((!(m.GetHealthCheck() != nil) && !(m.GetSlowStart() != nil)) && !(m.GetTuning() != nil)))) {
+		c.add(at+"shadow", "shadow.connections", "cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which refuse no calls", "")
+	}
+	if !(!(m.GetShadow()) || !slices.ContainsFunc(m.GetMethods(), func(m *policyv1.MethodPolicy) bool {
+		return !(((m.GetPriority() == 0 && m.GetShedGroup() == "") && (!(m.GetCallerPriority() != nil) && !(m.GetRetry() != nil))) && ((!(m.GetHedge() != nil) && !(m.GetFallback() != nil)) && !(m.GetClassify() != nil)))
+	})) {
+		c.add(at+"shadow", "shadow.methods", "cannot be together with priority, shedGroup, callerPriority, retry, hedge, fallback or classify of a method, which refuse no calls", "")
+	}
+	if !(!(m.Percent != nil) || (((!(m.GetLoadBalancing() != nil) && !(m.GetOutlierEjection() != nil)) && !(m.GetRetryBudget() != nil)) && ((!(m.GetHealthCheck() != nil) && !(m.GetSlowStart() != nil)) && !(m.GetTuning() != nil)))) {
+		c.add(at+"percent", "percent.connections", "cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which concern connections instead of calls", "")
+	}
 	if v := m.GetSelector(); v != nil {
 		c.workloadSelector(at+"selector.", v)
 	} else {
@@ -699,6 +749,11 @@ func (c *checker) trafficPolicySpec(at string, m *policyv1.TrafficPolicySpec) {
 	}
 	if v := m.GetTuning(); v != nil {
 		c.tuning(at+"tuning.", v)
+	}
+	if m.Percent != nil {
+		if !(m.GetPercent() >= 0 && m.GetPercent() <= 100) {
+			c.add(at+"percent", "double.gte_lte", "must be from 0 to 100", "")
+		}
 	}
 }
 

@@ -1,0 +1,18 @@
+package compile
+
+// shareOf returns the share of the calls to which a policy or value applies, in percent.
+func shareOf(percent *float64) float64 {
+	if percent == nil {
+		return 100
+	}
+	return *percent
+}
+
+// Partial reports whether the value is not enforced for every call: it is in shadow mode, or applies to a share of the calls.
+func (v Value) Partial() bool { return v.Shadow || shareOf(v.Percent) < 100 }
+
+// replaces reports whether a value applies to all calls to which an earlier one of the same field applies. One in shadow mode replaces none that is
+// enforced, and the other way round. The calls of a smaller share are among those of a larger one.
+func (v Value) replaces(old Value) bool {
+	return v.Shadow == old.Shadow && shareOf(v.Percent) >= shareOf(old.Percent) && Covers(v.Method, old.Method)
+}
