@@ -21,6 +21,9 @@ func decode(text []byte) []byte {
 // settled fails if anything of the old root is left, or if a process ever refused another.
 func (w *world) settled(old *x509.Certificate) {
 	w.t.Helper()
+	// The world goes on.
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	a, err := ParseAuthority(w.stored, "")
 	w.must(err)
 	switch {
