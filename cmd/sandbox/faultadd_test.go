@@ -85,8 +85,8 @@ func TestInjectFaults_AreClearedInTheEnd(t *testing.T) {
 		{"not if one of two is still there", nil, map[time.Duration]func(*fakeInjector){10 * time.Second: func(f *fakeInjector) { delete(f.faults, "a") }}, 0, time.Minute, cleared, ""},
 		{"one that cannot be added", map[string]error{"b": errors.New("no pod injects it")}, nil, 0, 0, "add a\nadd b\nclear a", "no pod injects it"},
 		{"a lost lease", nil, map[time.Duration]func(*fakeInjector){10 * time.Second: func(f *fakeInjector) {
-			f.faults["a"].Status.Phase, f.faults["a"].Status.Reason = api.FaultEnded, "nobody renewed its lease"
-		}}, 0, 10 * time.Second, cleared, "fault a has ended: nobody renewed its lease"},
+			f.faults["a"].Status.Phase, f.faults["a"].Status.Reason = api.FaultEnded, "its lease was not renewed"
+		}}, 0, 10 * time.Second, cleared, "fault a has ended: its lease was not renewed"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

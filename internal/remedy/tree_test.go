@@ -13,7 +13,7 @@ import (
 
 // showsRemedies are the files and folders, apart from this package, whose own text shows remedies to the user. Their error texts are checked as
 // well.
-var showsRemedies = []string{"scenarios", "sandbox/live/traffic/problem.go", "tui/health.go"}
+var showsRemedies = []string{"scenarios", "tui/health.go"}
 
 // TestTree_NoTextContainsARemedy keeps remedies out of error texts. A remedy inside a text can be for the wrong sandbox, comes before text that a
 // caller appends, and is printed twice. Attach it with this package instead.

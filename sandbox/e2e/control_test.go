@@ -118,7 +118,7 @@ func TestPolicy_LimitOfTheWholeWorkload(t *testing.T) {
 	})
 }
 
-// TestFault_LeaseEnds: nobody renews the lease of a fault whose creator is gone.
+// TestFault_LeaseEnds creates a fault whose lease is never renewed.
 func TestFault_LeaseEnds(t *testing.T) {
 	feature(t, "a fault without renewal", func(ctx context.Context, t *testing.T) {
 		c := open(ctx, t)

@@ -25,7 +25,7 @@ func TestApplyPolicy_RestoresThePolicyFromBefore(t *testing.T) {
 		t.Errorf("%v; %v", err, f.objects)
 	}
 
-	// A policy that somebody else has changed is left alone.
+	// A policy that another program has changed is left alone.
 	f.objects["TrafficPolicy/limit"] = target.Object{Kind: target.TrafficPolicy, Name: "limit", Spec: `{"maxRequestsPerSecond":7}`}
 	var changed *ChangedError
 	if err := undo.Restore(t.Context(), cluster); !errors.As(err, &changed) {
@@ -33,7 +33,7 @@ func TestApplyPolicy_RestoresThePolicyFromBefore(t *testing.T) {
 	}
 	delete(f.objects, "TrafficPolicy/limit")
 	if err := undo.Restore(t.Context(), cluster); !errors.As(err, &changed) {
-		t.Errorf("a policy that somebody has deleted: %v", err)
+		t.Errorf("a policy that another program has deleted: %v", err)
 	}
 }
 

@@ -248,7 +248,7 @@ func (v View) mayStillInject(f compile.Fault) bool {
 func (v View) whyOver(f compile.Fault) string {
 	switch {
 	case v.store.Leases.Over(f.UID):
-		return "nobody renewed its lease"
+		return "its lease was not renewed"
 	case f.Ended:
 		return "it was deleted"
 	default:

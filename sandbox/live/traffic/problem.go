@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
@@ -23,7 +24,7 @@ func (p Problem) String() string {
 	if p.Try == "" {
 		return line
 	}
-	return line + "\n  try: " + p.Try
+	return line + "\n  " + strings.Join(remedy.Value(p.Try).Lines(nil), "\n  ")
 }
 
 // FileError has every problem of a file, in the order of the lines.

@@ -27,7 +27,7 @@ func event(seq uint64, kind string) *telemetryv1.Event {
 	return &telemetryv1.Event{Seq: seq, Boot: "boot", Kind: kind, Time: timestamppb.New(time.Unix(int64(seq), 0)), Subject: fmt.Sprint(seq)}
 }
 
-// watching is a stream of events that a test reads; a send blocks while nobody reads.
+// watching is a stream of events that a test reads; a send blocks until the test reads.
 type watching struct {
 	grpc.ServerStream
 	ctx  context.Context

@@ -21,7 +21,7 @@ func TestLeases_EndWithoutRenewal(t *testing.T) {
 			l.Keep([]Fault{b, a})
 		}
 		if !l.Expire() || !l.Over("b") || l.Over("a") || l.Expire() {
-			t.Error("want the lease that nobody renewed to end, once")
+			t.Error("want the lease that was not renewed to end, once")
 		}
 		if got := l.Alive("shop"); !slices.Equal(got, []string{"a"}) {
 			t.Errorf("alive: %q", got)

@@ -31,7 +31,7 @@ const remembered = time.Hour
 // The reasons for which a process ends a fault.
 const (
 	durationOver = "its duration is over"
-	leaseOver    = "nobody renewed its lease"
+	leaseOver    = "its lease was not renewed"
 )
 
 func newFaults() *faults { return &faults{known: map[string]*faultLife{}} }
