@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -133,6 +134,16 @@ func inForce(kind string, u *unstructured.Unstructured) (done bool, why string, 
 		return true, "", nil
 	case programmed.Reason == "NoTarget":
 		return false, "", &noTargetError{fmt.Sprintf("TrafficPolicy %s has no effect: %s", u.GetName(), programmed.Message)}
+	case programmed.Reason == "Ignored" && len(p.Status.Exceptions) > 0:
+		// A pod that has just started may not be connected yet, so this is no error at once.
+		ignored := p.Status.Exceptions[0]
+		for _, e := range p.Status.Exceptions {
+			if e.Verdict == "Ignored" {
+				ignored = e
+				break
+			}
+		}
+		return false, "", &noTargetError{strings.TrimSuffix(fmt.Sprintf("TrafficPolicy %s is not enforced by %s: %s: %s", u.GetName(), ignored.Pod, ignored.Field, ignored.Why), ": ")}
 	case programmed.Reason == "Overridden":
 		return false, "", fmt.Errorf("TrafficPolicy %s has no effect: policy %s applies instead", u.GetName(), p.Status.Conflicts[0].Winner)
 	case programmed.Reason == "Rejected":

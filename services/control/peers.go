@@ -175,7 +175,7 @@ func (p *peers) sendState(ctx context.Context, changed <-chan struct{}, send fun
 
 func toPeer(s ads.State) *controlv1.PeerSubscriber {
 	out := &controlv1.PeerSubscriber{Namespace: s.Namespace, Pod: s.Name, Callees: s.Callees, AnyCallee: s.Callees == nil, ConnectedSince: timestamppb.New(s.Since),
-		SentVersion: s.Sent, Rejected: s.Rejected, RejectedVersion: s.RejectedVersion, Kind: string(s.Kind), Agent: s.Agent}
+		SentVersion: s.Sent, Rejected: s.Rejected, RejectedVersion: s.RejectedVersion, Kind: string(s.Kind), Agent: s.Agent, Served: s.Served, ServedUnknown: s.Served == nil}
 	if s.AcknowledgedAny {
 		out.AcknowledgedVersion = &s.Acknowledged
 	}
@@ -188,6 +188,9 @@ func fromPeer(s *controlv1.PeerSubscriber) ads.State {
 		Kind: xds.Kind(cmp.Or(s.GetKind(), string(xds.Governance))), Agent: s.GetAgent()}
 	if out.Callees == nil && !s.GetAnyCallee() {
 		out.Callees = []string{}
+	}
+	if !s.GetServedUnknown() {
+		out.Served = append([]string{}, s.GetServed()...)
 	}
 	return out
 }

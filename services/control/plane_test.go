@@ -182,3 +182,27 @@ func TestPolicyStatus_ChangeThatIsNotCompiledYet(t *testing.T) {
 		t.Errorf("a change that is not in the store yet: %s", got)
 	}
 }
+
+// TestPolicyStatus_MethodOfNoService: a misspelt method is not reported as enforced, at the replica of the process and at another one.
+func TestPolicyStatus_MethodOfNoService(t *testing.T) {
+	plane, control := startPlane(t, "")
+	other, _ := startPlane(t, "")
+	follow(t, other, control.address)
+	misspelt := policyOf(t, "misspelt", "methods: [{method: grpc.testing.TestService/UnaryCal, bulkhead: {maxConcurrent: 3}}]")
+	right := policyOf(t, "right", "methods: [{method: grpc.testing.TestService/Unary*, bulkhead: {maxConcurrent: 3}}]")
+	for _, p := range []*Plane{plane, other} {
+		p.Store.SetPod(podNamed("users-1"))
+		p.Store.SetPolicy(misspelt)
+		p.Store.SetPolicy(right)
+	}
+	startService(t, "users-1", control.address)
+	for _, p := range []*Plane{plane, other} {
+		soon(t, "the right policy is enforced", func() bool {
+			return p.View().PolicyStatus(right, nil, api.TrafficPolicyStatus{}).Conditions[1].Reason == "Enforced"
+		})
+		s := p.View().PolicyStatus(misspelt, nil, api.TrafficPolicyStatus{})
+		if s.Verdicts != (api.Verdicts{Ignored: 1}) || s.Conditions[1].Reason != "Ignored" || s.Exceptions[0].Why != "grpc.testing.TestService/UnaryCal matches no method of the service" {
+			t.Errorf("status %+v", s)
+		}
+	}
+}

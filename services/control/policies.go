@@ -61,7 +61,9 @@ func explained(v compile.Value) string {
 // Subscribers returns the processes that receive configuration, and what each does with an object.
 func (p policies) Subscribers(_ context.Context, r *controlv1.SubscribersRequest) (*controlv1.SubscribersResponse, error) {
 	answer := &controlv1.SubscribersResponse{}
-	for _, s := range p.plane.Subscribers() {
+	all := p.plane.Subscribers()
+	known := servedBy(all)
+	for _, s := range all {
 		if r.GetNamespace() != "" && s.Namespace != r.GetNamespace() {
 			continue
 		}
@@ -70,7 +72,7 @@ func (p policies) Subscribers(_ context.Context, r *controlv1.SubscribersRequest
 			Client: cmp.Or(s.Agent, string(s.Kind))}
 		for _, v := range s.Compiled.Values {
 			if strings.EqualFold(v.Object.Kind, r.GetKind()) && v.Object.Name == r.GetName() {
-				one.Fields = append(one.Fields, verdictsOf(s, v)...)
+				one.Fields = append(one.Fields, verdictsOf(s, v, known)...)
 			}
 		}
 		if r.GetName() == "" || len(one.GetFields()) > 0 {

@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/grpc-sandbox/sandbox/services/control/ads"
@@ -9,13 +10,14 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
 	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
 	"github.com/grpc-sandbox/sandbox/services/control/xds"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // verdictsOf returns what a process does with a field: one verdict for a process that receives its policy, which applies a part as a whole; one for
 // each field of the part for a client that speaks xDS itself.
-func verdictsOf(s ads.Subscriber, v compile.Value) []*controlv1.FieldVerdict {
+func verdictsOf(s ads.Subscriber, v compile.Value, known served) []*controlv1.FieldVerdict {
 	if s.Kind == xds.Governance || v.LostTo != nil {
-		verdict, why := verdictOf(s, v)
+		verdict, why := verdictOf(s, v, known)
 		return []*controlv1.FieldVerdict{{Field: v.Field, Verdict: verdict, Why: why}}
 	}
 	fields := xds.Judge(s.Kind, v)
@@ -24,7 +26,7 @@ func verdictsOf(s ads.Subscriber, v compile.Value) []*controlv1.FieldVerdict {
 			// Whatever the client has acknowledged.
 			continue
 		}
-		if verdict, why := verdictOf(s, v); verdict == controlv1.Verdict_VERDICT_REJECTED || verdict == controlv1.Verdict_VERDICT_PENDING {
+		if verdict, why := verdictOf(s, v, known); verdict == controlv1.Verdict_VERDICT_REJECTED || verdict == controlv1.Verdict_VERDICT_PENDING {
 			f.Verdict, f.Why = verdict, why
 			continue
 		}
@@ -38,11 +40,35 @@ func verdictsOf(s ads.Subscriber, v compile.Value) []*controlv1.FieldVerdict {
 	return fields
 }
 
+// served has the methods of each service, by namespace/service, as far as its processes said what they serve.
+type served map[string][]string
+
+func servedBy(all []ads.Subscriber) served {
+	known := served{}
+	for _, s := range all {
+		if s.Served != nil {
+			at := s.Namespace + "/" + s.Service()
+			known[at] = append(known[at], s.Served...)
+		}
+	}
+	return known
+}
+
+// has reports whether a value can apply to a method of the service that is called. It returns true if that is not known.
+func (k served) has(s ads.Subscriber, v compile.Value) bool {
+	service := s.Service()
+	if v.Side == compile.Client {
+		service = v.Callee
+	}
+	methods, known := k[s.Namespace+"/"+service]
+	return !known || v.Method == "" || v.Object.Kind != compile.KindTrafficPolicy || slices.ContainsFunc(methods, func(m string) bool { return policy.Matches(v.Method, m) })
+}
+
 // inShadowMode says what a process does with a policy in shadow mode.
 const inShadowMode = "in shadow mode: what it would have refused is counted, and nothing is refused"
 
 // verdictOf returns what a process does with a field.
-func verdictOf(s ads.Subscriber, v compile.Value) (controlv1.Verdict, string) {
+func verdictOf(s ads.Subscriber, v compile.Value, known served) (controlv1.Verdict, string) {
 	switch {
 	case v.LostTo != nil:
 		return controlv1.Verdict_VERDICT_IGNORED, fmt.Sprintf("%s applies instead", v.LostTo)
@@ -50,6 +76,8 @@ func verdictOf(s ads.Subscriber, v compile.Value) (controlv1.Verdict, string) {
 		return controlv1.Verdict_VERDICT_REJECTED, s.Rejected
 	case !s.InForce:
 		return controlv1.Verdict_VERDICT_PENDING, "not acknowledged yet"
+	case !known.has(s, v):
+		return controlv1.Verdict_VERDICT_IGNORED, fmt.Sprintf("%s matches no method of the service", v.Method)
 	case v.Shadow:
 		return controlv1.Verdict_VERDICT_APPROXIMATED, inShadowMode
 	case v.Approximated != "":

@@ -21,12 +21,16 @@ import (
 // View is what is known at one moment about all objects and processes.
 type View struct {
 	Subscribers []ads.Subscriber
+	served      served
 	store       *Store
 	now         time.Time
 }
 
 // View returns what is known now.
-func (p *Plane) View() View { return View{p.Subscribers(), p.Store, time.Now()} }
+func (p *Plane) View() View {
+	all := p.Subscribers()
+	return View{all, servedBy(all), p.Store, time.Now()}
+}
 
 // maxExceptions bounds the status of an object. `sandbox policy status` lists all of them.
 const maxExceptions = 20
@@ -83,7 +87,7 @@ func (v View) count(next *api.TrafficPolicyStatus, p compile.Object, s ads.Subsc
 			continue
 		}
 		concerns = true
-		for _, f := range verdictsOf(s, value) {
+		for _, f := range verdictsOf(s, value, v.served) {
 			if value.Object.Generation != p.Generation {
 				f.Verdict, f.Why = controlv1.Verdict_VERDICT_PENDING, "the change is not compiled yet"
 			}

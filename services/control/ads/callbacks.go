@@ -15,8 +15,11 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// CalleesKey is the key of a node's metadata with the list of services that the process calls.
-const CalleesKey = "callees"
+// The keys of a node's metadata with lists: the services that the process calls, and the methods that it serves, as package.Service/Method.
+const (
+	CalleesKey = "callees"
+	ServedKey  = "served"
+)
 
 // callbacks connects the xDS server with a Server.
 type callbacks struct{ *Server }
@@ -94,14 +97,20 @@ func (c callbacks) process(id Identity, name string, node *core.Node) (compile.P
 	if err != nil {
 		return compile.Process{}, err
 	}
-	p := compile.Process{Pod: found}
-	if list := node.GetMetadata().GetFields()[CalleesKey]; list != nil {
-		p.Callees = []string{}
-		for _, v := range list.GetListValue().GetValues() {
-			p.Callees = append(p.Callees, v.GetStringValue())
-		}
+	return compile.Process{Pod: found, Callees: listOf(node, CalleesKey), Served: listOf(node, ServedKey)}, nil
+}
+
+// listOf returns a list of a node's metadata; nil if the node did not send it.
+func listOf(node *core.Node, key string) []string {
+	list := node.GetMetadata().GetFields()[key]
+	if list == nil {
+		return nil
 	}
-	return p, nil
+	out := []string{}
+	for _, v := range list.GetListValue().GetValues() {
+		out = append(out, v.GetStringValue())
+	}
+	return out
 }
 
 // answered records whether a process has applied a response.

@@ -49,6 +49,8 @@ type Process struct {
 	Pod
 	// Callees are the services that the process calls; nil means that it may call every service of its namespace.
 	Callees []string
+	// Served are the methods that the process serves, as package.Service/Method; nil means that it did not say.
+	Served []string
 }
 
 // Compiler compiles one World. It is not safe for concurrent use.

@@ -105,10 +105,10 @@ func TestSharing_OnlyReadyPodsOfTheService(t *testing.T) {
 func TestClient_OnlyTheCalleesOfTheProcess(t *testing.T) {
 	w := World{Pods: []Pod{pod("a", "a-1"), pod("b", "b-1")}, Policies: []TrafficPolicy{
 		traffic("p", specOf(t, byName+"methods: [{deadline: {timeout: 1s}}]")), traffic("q", specOf(t, another+"methods: [{deadline: {timeout: 2s}}]"))}}
-	if got := New(w).For(Process{pod("a", "a-1"), []string{"b"}}).Policy.GetClient(); len(got) != 1 || got[0].GetCallee() != "b" {
+	if got := New(w).For(Process{Pod: pod("a", "a-1"), Callees: []string{"b"}}).Policy.GetClient(); len(got) != 1 || got[0].GetCallee() != "b" {
 		t.Errorf("rules %v", got)
 	}
-	if got := New(w).For(Process{pod("a", "a-1"), []string{}}).Policy; got.GetVersion() != "" || len(got.GetClient()) != 0 {
+	if got := New(w).For(Process{Pod: pod("a", "a-1"), Callees: []string{}}).Policy; got.GetVersion() != "" || len(got.GetClient()) != 0 {
 		t.Errorf("a process without callees got %v", got)
 	}
 	elsewhere := pod("a", "a-1")
@@ -122,7 +122,7 @@ func TestClient_PolicyOfSomePods(t *testing.T) {
 	other := pod("b", "b-2")
 	other.Labels = map[string]string{ServiceLabel: "b"}
 	w := World{Pods: []Pod{pod("b", "b-1"), other}, Policies: []TrafficPolicy{traffic("p", specOf(t, byBoth+"methods: [{deadline: {timeout: 1s}}]"))}}
-	values := New(w).For(Process{pod("a", "a-1"), []string{"b"}}).Values
+	values := New(w).For(Process{Pod: pod("a", "a-1"), Callees: []string{"b"}}).Values
 	if len(values) != 1 || values[0].Approximated != somePods || values[0].Text != "{timeout: 1s}" {
 		t.Errorf("values %+v", values)
 	}

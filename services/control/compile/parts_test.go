@@ -32,7 +32,7 @@ func TestParts_EveryFieldIsCompiled(t *testing.T) {
 			}
 			spec.Selector = selector
 			c := New(World{Pods: []Pod{pod("a", "a-1"), pod("b", "b-1")}, Policies: []TrafficPolicy{traffic("p", spec)}})
-			got := map[Side]*policyv1.EffectivePolicy{Server: c.For(Process{pod("b", "b-1"), []string{}}).Policy, Client: c.For(Process{pod("a", "a-1"), []string{"b"}}).Policy}
+			got := map[Side]*policyv1.EffectivePolicy{Server: c.For(Process{Pod: pod("b", "b-1"), Callees: []string{}}).Policy, Client: c.For(Process{Pod: pod("a", "a-1"), Callees: []string{"b"}}).Policy}
 			if len(sides[f.Name()]) == 0 {
 				t.Errorf("%s is on no side", f.FullName())
 			}

@@ -124,7 +124,7 @@ func TestShadow_Client(t *testing.T) {
 	w := World{Pods: []Pod{pod("a", "a-1"), pod("b", "b-1")}, Policies: []TrafficPolicy{
 		traffic("p", specOf(t, byName+"methods: [{deadline: {timeout: 1s}}]")),
 		traffic("q", specOf(t, byBoth+"shadow: true\npercent: 20\nmethods: [{deadline: {timeout: 500ms}, breaker: {minCalls: 3}}]"))}}
-	compiled := New(w).For(Process{pod("a", "a-1"), []string{"b"}})
+	compiled := New(w).For(Process{Pod: pod("a", "a-1"), Callees: []string{"b"}})
 	inForce, err := policy.New(compiled.Policy)
 	if err != nil {
 		t.Fatal(err)

@@ -679,8 +679,11 @@ type PeerSubscriber struct {
 	Rejected        string `protobuf:"bytes,8,opt,name=rejected,proto3" json:"rejected,omitempty"`
 	RejectedVersion string `protobuf:"bytes,9,opt,name=rejected_version,json=rejectedVersion,proto3" json:"rejected_version,omitempty"`
 	// How it receives its configuration, and the name and version of a client that speaks xDS itself.
-	Kind          string `protobuf:"bytes,10,opt,name=kind,proto3" json:"kind,omitempty"`
-	Agent         string `protobuf:"bytes,11,opt,name=agent,proto3" json:"agent,omitempty"`
+	Kind  string `protobuf:"bytes,10,opt,name=kind,proto3" json:"kind,omitempty"`
+	Agent string `protobuf:"bytes,11,opt,name=agent,proto3" json:"agent,omitempty"`
+	// The methods that it serves; without meaning if served_unknown.
+	Served        []string `protobuf:"bytes,12,rep,name=served,proto3" json:"served,omitempty"`
+	ServedUnknown bool     `protobuf:"varint,13,opt,name=served_unknown,json=servedUnknown,proto3" json:"served_unknown,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -790,6 +793,20 @@ func (x *PeerSubscriber) GetAgent() string {
 		return x.Agent
 	}
 	return ""
+}
+
+func (x *PeerSubscriber) GetServed() []string {
+	if x != nil {
+		return x.Served
+	}
+	return nil
+}
+
+func (x *PeerSubscriber) GetServedUnknown() bool {
+	if x != nil {
+		return x.ServedUnknown
+	}
+	return false
 }
 
 type RenewRequest struct {
@@ -1423,7 +1440,7 @@ const file_control_v1_control_proto_rawDesc = "" +
 	"\arenewed\x18\x04 \x01(\v2\x18.control.v1.RenewRequestH\x00R\arenewedB\b\n" +
 	"\x06update\"O\n" +
 	"\x0fPeerSubscribers\x12<\n" +
-	"\vsubscribers\x18\x01 \x03(\v2\x1a.control.v1.PeerSubscriberR\vsubscribers\"\xa3\x03\n" +
+	"\vsubscribers\x18\x01 \x03(\v2\x1a.control.v1.PeerSubscriberR\vsubscribers\"\xe2\x03\n" +
 	"\x0ePeerSubscriber\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x10\n" +
 	"\x03pod\x18\x02 \x01(\tR\x03pod\x12\x18\n" +
@@ -1437,7 +1454,9 @@ const file_control_v1_control_proto_rawDesc = "" +
 	"\x10rejected_version\x18\t \x01(\tR\x0frejectedVersion\x12\x12\n" +
 	"\x04kind\x18\n" +
 	" \x01(\tR\x04kind\x12\x14\n" +
-	"\x05agent\x18\v \x01(\tR\x05agentB\x17\n" +
+	"\x05agent\x18\v \x01(\tR\x05agent\x12\x16\n" +
+	"\x06served\x18\f \x03(\tR\x06served\x12%\n" +
+	"\x0eserved_unknown\x18\r \x01(\bR\rservedUnknownB\x17\n" +
 	"\x15_acknowledged_version\"@\n" +
 	"\fRenewRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +

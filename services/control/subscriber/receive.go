@@ -18,11 +18,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// typeURL is the type of the resource of a process, and calleesKey the key of a node's metadata with the services that it calls. The control plane
-// names them in package ads, which this package does not import, because it is linked into every service.
+// typeURL is the type of the resource of a process. The keys are those of a node's metadata: the services that the process calls, and the methods that
+// it serves. The control plane names them in package ads, which this package does not import, because it is linked into every service.
 const (
 	typeURL    = "type.googleapis.com/policy.v1.EffectivePolicy"
 	calleesKey = "callees"
+	servedKey  = "served"
 )
 
 // receive puts each policy in force that the control plane sends, and answers, until the stream ends.
@@ -55,17 +56,22 @@ func (s *subscriber) receive(ctx context.Context, conn *grpc.ClientConn) error {
 	}
 }
 
+// node describes the process: what it calls and serves decides which parts of a policy concern it.
 func (s *subscriber) node() *core.Node {
-	callees := []any{}
-	for _, c := range s.process.Callees() {
-		callees = append(callees, c)
-	}
-	metadata, err := structpb.NewStruct(map[string]any{calleesKey: callees})
+	metadata, err := structpb.NewStruct(map[string]any{calleesKey: texts(s.process.Callees()), servedKey: texts(s.process.Policy.Known().Served)})
 	if err != nil {
-		// Names of callees are text in the program.
+		// The names are text in the program.
 		panic(err)
 	}
 	return &core.Node{Id: s.process.Config.Pod, Cluster: s.process.Config.Service, Metadata: metadata}
+}
+
+func texts(all []string) []any {
+	out := []any{}
+	for _, text := range all {
+		out = append(out, text)
+	}
+	return out
 }
 
 // apply puts the policy of a response in force.

@@ -58,6 +58,16 @@ func (p *Policy) Know(known Known) {
 	p.reportUnmatched()
 }
 
+// Known returns what Know was called with last.
+func (p *Policy) Known() Known {
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	if p.known == nil {
+		return Known{}
+	}
+	return *p.known
+}
+
 func (p *Policy) reportUnmatched() {
 	if p.observer != nil && p.known != nil {
 		p.observer.Unmatched(p.layers.unmatched(*p.known))
