@@ -39,7 +39,7 @@ func (t Target) method(spec *policyv1.TrafficPolicySpec, i int, part func(*polic
 			if j == i || !part(other) || !policy.Matches(other.GetMethod(), m.Name) {
 				continue
 			}
-			if a, b := exactness(other.GetMethod()), exactness(entry.GetMethod()); a > b || a == b && j > i {
+			if a, b := policy.Exactness(other.GetMethod()), policy.Exactness(entry.GetMethod()); a > b || a == b && j > i {
 				applies = false
 			}
 		}
@@ -48,18 +48,6 @@ func (t Target) method(spec *policyv1.TrafficPolicySpec, i int, part func(*polic
 		}
 	}
 	return Method{}, false
-}
-
-// exactness orders patterns: none, with wildcards, exact.
-func exactness(pattern string) int {
-	switch {
-	case pattern == "" || pattern == "*/*":
-		return 0
-	case strings.ContainsAny(pattern, "*?"):
-		return 1
-	default:
-		return 2
-	}
 }
 
 // limitOf returns the lowest limit of calls per second of a method in the policy, and 0 without one.

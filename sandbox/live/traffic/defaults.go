@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // defaultValue is the default of a field of a policy. The comments of policy.proto are the source, which a test compares.
@@ -102,7 +103,7 @@ func defaultsWithout(set []part, single bool) (all []Value) {
 	for _, d := range defaults {
 		for _, side := range sidesOf(d.part) {
 			isSet := slices.ContainsFunc(set, func(p part) bool {
-				return !p.partial && p.side == side && p.name == d.part && (single || covers(p.method, "")) && (side == string(compile.Server) || !strings.HasPrefix(p.from, fileOf))
+				return !p.partial && p.side == side && p.name == d.part && (single || policy.Covers(p.method, "")) && (side == string(compile.Server) || !strings.HasPrefix(p.from, fileOf))
 			})
 			if !isSet && !d.ifSet {
 				all = append(all, d.value(side, ""))

@@ -80,7 +80,7 @@ func Explain(ctx context.Context, c Explained, service, method string) ([]Value,
 	// What is pushed applies rather than what is mounted.
 	mounted = slices.DeleteFunc(mounted, func(m part) bool {
 		return slices.ContainsFunc(pushed, func(p part) bool {
-			return !p.partial && p.side == m.side && p.name == m.name && (method != "" || covers(p.method, m.method))
+			return !p.partial && p.side == m.side && p.name == m.name && (method != "" || policy.Covers(p.method, m.method))
 		})
 	})
 	var all []Value
@@ -92,11 +92,6 @@ func Explain(ctx context.Context, c Explained, service, method string) ([]Value,
 		return cmp.Or(-strings.Compare(a.Side, b.Side), cmp.Compare(orderOf(a), orderOf(b)), strings.Compare(a.Method, b.Method))
 	})
 	return all, nil
-}
-
-// covers reports whether a pattern matches every method that another one matches. It may return false for unusual pairs.
-func covers(general, special string) bool {
-	return general == "" || general == "*/*" || general == special || special != "" && !strings.Contains(general, "?") && policy.Matches(general, special)
 }
 
 // last returns for each part of a rule only the last one. Files of several callers are apart.

@@ -20,23 +20,11 @@ type rule struct {
 // pattern is the pattern of methods to which the rule applies; empty for every method.
 func (r rule) pattern() string { return r.method.GetMethod() }
 
-// exactness orders patterns: none, with wildcards, exact.
-func exactness(pattern string) int {
-	switch {
-	case pattern == "" || pattern == "*/*":
-		return 0
-	case strings.ContainsAny(pattern, "*?"):
-		return 1
-	default:
-		return 2
-	}
-}
-
 // precedence is negative if a applies rather than b: more labels, then the more exact method, then the older object, then the lower name.
 func precedence(a, b rule) int {
 	return cmp.Or(
 		cmp.Compare(len(b.policy.Spec.GetSelector().GetMatchLabels()), len(a.policy.Spec.GetSelector().GetMatchLabels())),
-		cmp.Compare(exactness(b.pattern()), exactness(a.pattern())),
+		cmp.Compare(policy.Exactness(b.pattern()), policy.Exactness(a.pattern())),
 		a.policy.Created.Compare(b.policy.Created),
 		strings.Compare(a.policy.Name, b.policy.Name),
 	)
@@ -65,19 +53,4 @@ func wholes(policies []*TrafficPolicy) (all []rule) {
 	}
 	lastWins(all)
 	return all
-}
-
-// Covers reports whether every method that matches the second pattern matches the first. It may return false for unusual pairs of patterns.
-func Covers(general, special string) bool {
-	switch {
-	case general == "" || general == special:
-		return true
-	case special == "":
-		return general == "*/*"
-	case strings.Contains(special, "*") && strings.Contains(general, "?"):
-		return false
-	default:
-		// A wildcard of special is a character that a wildcard of general must match.
-		return policy.Matches(general, special)
-	}
 }

@@ -1,5 +1,7 @@
 package compile
 
+import "github.com/grpc-sandbox/sandbox/services/governance/policy"
+
 // shareOf returns the share of the calls to which a policy or value applies, in percent.
 func shareOf(percent *float64) float64 {
 	if percent == nil {
@@ -14,5 +16,5 @@ func (v Value) Partial() bool { return v.Shadow || shareOf(v.Percent) < 100 }
 // replaces reports whether a value applies to all calls to which an earlier one of the same field applies. One in shadow mode replaces none that is
 // enforced, and the other way round. The calls of a smaller share are among those of a larger one.
 func (v Value) replaces(old Value) bool {
-	return v.Shadow == old.Shadow && shareOf(v.Percent) >= shareOf(old.Percent) && Covers(v.Method, old.Method)
+	return v.Shadow == old.Shadow && shareOf(v.Percent) >= shareOf(old.Percent) && policy.Covers(v.Method, old.Method)
 }

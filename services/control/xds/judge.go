@@ -9,6 +9,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
 	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // finding is what a kind of client does with a field that it has received.
@@ -134,7 +135,7 @@ func Overlapped(v compile.Value, all []compile.Value) string {
 
 // overlap reports whether two patterns share methods and neither covers the other.
 func overlap(a, b string) bool {
-	return a != "" && b != "" && !compile.Covers(a, b) && !compile.Covers(b, a) && intersect(a, b)
+	return a != "" && b != "" && !policy.Covers(a, b) && !policy.Covers(b, a) && intersect(a, b)
 }
 
 // intersect reports whether a text matches both patterns.

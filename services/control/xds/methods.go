@@ -67,7 +67,7 @@ func merge(rules []rule, faults []*policyv1.Fault) (all []method) {
 	for _, pattern := range specialFirst(patternsOf(rules, faults)) {
 		m := method{pattern: pattern}
 		for _, r := range rules {
-			if compile.Covers(r.pattern, pattern) {
+			if policy.Covers(r.pattern, pattern) {
 				r.apply(&m)
 			}
 		}
@@ -131,7 +131,7 @@ func plain(pattern string) string {
 func specialFirst(patterns []string) (sorted []string) {
 	for len(patterns) > 0 {
 		next := slices.IndexFunc(patterns, func(p string) bool {
-			return !slices.ContainsFunc(patterns, func(other string) bool { return other != p && compile.Covers(p, other) && !compile.Covers(other, p) })
+			return !slices.ContainsFunc(patterns, func(other string) bool { return other != p && policy.Covers(p, other) && !policy.Covers(other, p) })
 		})
 		sorted = append(sorted, patterns[next])
 		patterns = slices.Delete(patterns, next, next+1)
@@ -179,7 +179,7 @@ func (m *method) applyServer(r *policyv1.ServerRule) {
 func (m method) withFaults(faults []*policyv1.Fault) (all []method) {
 	var required []map[string]string
 	for _, f := range faults {
-		if compile.Covers(f.GetMethod(), m.pattern) && !slices.ContainsFunc(required, func(other map[string]string) bool { return maps.Equal(other, f.GetMetadata()) }) {
+		if policy.Covers(f.GetMethod(), m.pattern) && !slices.ContainsFunc(required, func(other map[string]string) bool { return maps.Equal(other, f.GetMetadata()) }) {
 			required = append(required, f.GetMetadata())
 		}
 	}
@@ -192,7 +192,7 @@ func (m method) withFaults(faults []*policyv1.Fault) (all []method) {
 		one := m
 		one.metadata = metadata
 		for _, f := range faults {
-			if compile.Covers(f.GetMethod(), m.pattern) && includes(metadata, f.GetMetadata()) {
+			if policy.Covers(f.GetMethod(), m.pattern) && includes(metadata, f.GetMetadata()) {
 				one.faults = append(one.faults, f)
 			}
 		}
