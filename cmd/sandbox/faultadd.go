@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -119,8 +120,8 @@ func (f *faultFlags) faults(proc process, args []string, set func(flag string) b
 // check finds what the grammar of faults does not know: names, and flags that exclude each other.
 func (f *faultFlags) check(args []string, set func(flag string) bool) error {
 	releases, effects := serviceNames(), 0
-	for _, flag := range []string{"abort", "delay", "hang", "cut", "throttle"} {
-		if set(flag) {
+	for _, given := range []bool{f.Abort != "", f.Delay != "", f.Hang, set("cut"), set("throttle")} {
+		if given {
 			effects++
 		}
 	}
@@ -135,8 +136,12 @@ func (f *faultFlags) check(args []string, set func(flag string) bool) error {
 		return usageError(remedy.Flag("side", "client"), "--side %q: want server or client", f.side)
 	case f.Callee != "" && f.side != "client":
 		return usageError(remedy.Flag("side", "client"), "--callee is for the calls that the pods make")
-	case f.For < 0:
+	case set("for") && f.For <= 0:
 		return usageError(remedy.Flag("for", "30s"), "--for %s is not a positive duration", f.For)
+	case set("cut") && (f.Cut < 0 || f.Cut > math.MaxUint32):
+		return usageError(remedy.Flag("cut", "1"), "--cut %d is not a number of messages", f.Cut)
+	case set("throttle") && f.Throttle == 0:
+		return usageError(remedy.Flag("throttle", "5"), "--throttle must be above 0")
 	}
 	known := methodsOf(f.serving(args))
 	if f.Method != "" && len(known) > 0 && !slices.ContainsFunc(known, func(m string) bool { return policy.Matches(f.Method, m) }) {
