@@ -49,7 +49,7 @@ func faultKind() Kind {
 }
 
 func (a fault) String() string {
-	what := fmt.Sprintf("inject %s into %s", a.effect(), a.Release)
+	what := fmt.Sprintf("inject %s into %s", a.text(), a.Release)
 	if a.For > 0 {
 		what += fmt.Sprintf(" for %s", a.For)
 	}
@@ -65,18 +65,10 @@ func (a fault) spec() *policyv1.FaultSpec {
 	return s
 }
 
-// effect describes the fault in a few words, such as abort {code: UNAVAILABLE} 50 %.
-func (a fault) effect() string {
+// text describes the fault in a few words, such as abort {code: UNAVAILABLE} 50 % at user.v1.UserService/GetUser.
+func (a fault) text() string {
 	s := a.spec()
-	r := s.ProtoReflect()
-	kind := r.WhichOneof(r.Descriptor().Oneofs().ByName("kind"))
-	if kind == nil {
-		return "a fault"
-	}
-	text := string(kind.Name()) + " " + policy.Text(kind, r.Get(kind))
-	if s.Percent != nil {
-		text += fmt.Sprintf(" %g %%", s.GetPercent())
-	}
+	text := policy.FaultText(s)
 	if s.GetMethod() != "" {
 		text += " at " + s.GetMethod()
 	}

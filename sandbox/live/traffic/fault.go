@@ -136,23 +136,6 @@ func SummarizeFault(f api.Fault) FaultSummary {
 	if spec.GetSide() == policyv1.FaultSide_FAULT_SIDE_CLIENT {
 		s.Side, s.Callee = "client", spec.GetCallee()
 	}
-	s.Method, s.Effect = spec.GetMethod(), Effect(spec)
+	s.Method, s.Effect = spec.GetMethod(), policy.FaultText(spec)
 	return s
-}
-
-// Effect describes a fault in a few words, such as abort {code: UNAVAILABLE} 50 %.
-func Effect(spec *policyv1.FaultSpec) string {
-	r := spec.ProtoReflect()
-	kind := r.WhichOneof(r.Descriptor().Oneofs().ByName("kind"))
-	if kind == nil {
-		return "none"
-	}
-	text := string(kind.Name())
-	if value := policy.Text(kind, r.Get(kind)); value != "{}" {
-		text += " " + value
-	}
-	if spec.Percent != nil {
-		text += fmt.Sprintf(" %g %%", spec.GetPercent())
-	}
-	return text
 }

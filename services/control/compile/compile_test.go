@@ -140,6 +140,9 @@ func TestFaults_OldestPods(t *testing.T) {
 	if got := c.For(Process{Pod: old}).Policy.GetServerFaults(); len(got) != 1 || got[0].GetUid() != "u" || got[0].GetLeaseTime().AsDuration() != 10*time.Second || got[0].GetName() != "shop/f" {
 		t.Errorf("the oldest pod has %v", got)
 	}
+	if got := c.For(Process{Pod: old}).Values; len(got) != 1 || got[0].Field != "fault" || got[0].Text != "hang" {
+		t.Errorf("the oldest pod explains %v", got)
+	}
 	if got := c.For(Process{Pod: young}).Policy.GetServerFaults(); len(got) != 0 {
 		t.Errorf("the other pod has %v", got)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -30,7 +31,8 @@ func (c *Compiler) inject(pod Pod, out *Compiled) {
 		} else {
 			out.Policy.ServerFaults = append(out.Policy.ServerFaults, effect(f))
 		}
-		out.Values = append(out.Values, Value{Object: f.Object, Field: "fault", Method: f.Spec.GetMethod(), Side: side, Callee: f.Spec.GetCallee(), Part: f.Spec})
+		out.Values = append(out.Values, Value{Object: f.Object, Field: "fault", Method: f.Spec.GetMethod(), Side: side, Callee: f.Spec.GetCallee(), Part: f.Spec,
+			Text: policy.FaultText(f.Spec)})
 	}
 }
 

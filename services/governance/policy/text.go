@@ -8,6 +8,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
 // Text returns a value of a policy as it is written in a file, in one line: {timeout: 250ms, none: true}. Parse reads it back.
@@ -48,6 +50,23 @@ func single(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	default:
 		return fmt.Sprint(v.Interface())
 	}
+}
+
+// FaultText describes the effect of a fault in one line, such as abort {code: UNAVAILABLE} 50 %.
+func FaultText(f *policyv1.FaultSpec) string {
+	r := f.ProtoReflect()
+	kind := r.WhichOneof(r.Descriptor().Oneofs().ByName("kind"))
+	if kind == nil {
+		return "none"
+	}
+	text := string(kind.Name())
+	if value := Text(kind, r.Get(kind)); value != "{}" {
+		text += " " + value
+	}
+	if f.Percent != nil {
+		text += fmt.Sprintf(" %g %%", f.GetPercent())
+	}
+	return text
 }
 
 // quoted returns text as YAML needs it.

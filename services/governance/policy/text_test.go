@@ -11,6 +11,23 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
+func TestFaultText(t *testing.T) {
+	for spec, want := range map[string]string{
+		"abort: {code: UNAVAILABLE}\npercent: 50": "abort {code: UNAVAILABLE} 50 %",
+		"delay: {fixed: 100ms}":                   "delay {fixed: 100ms}",
+		"hang: {}":                                "hang",
+		"percent: 50":                             "none",
+	} {
+		f := &policyv1.FaultSpec{}
+		if _, err := Decode([]byte(spec), f); err != nil {
+			t.Fatal(err)
+		}
+		if got := FaultText(f); got != want {
+			t.Errorf("%q: got %q, want %q", spec, got, want)
+		}
+	}
+}
+
 func TestText_ParsesBack(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.yaml")
 	if err != nil {
