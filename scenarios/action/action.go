@@ -33,6 +33,10 @@ type (
 	Changer interface{ Changes() (release string) }
 	// Affecting is an action that affects the calls of a release, and not its pods. Its field is called release.
 	Affecting interface{ Affects() (release string) }
+	// Matching is an action that concerns only the calls of some methods of a service.
+	Matching interface {
+		Matches() (service string, patterns []Pattern)
+	}
 	// Lasting is an action that takes time by itself.
 	Lasting interface{ Lasts() time.Duration }
 	// RateSetter is an action that sets the rate of a load.
@@ -40,6 +44,9 @@ type (
 		SetsRate() (load string, rate target.Rate)
 	}
 )
+
+// Pattern is a pattern of methods, and the field that has it, such as spec.methods[0].method.
+type Pattern struct{ Field, Methods string }
 
 // Effect is an action whose targets have been found: what it will do and how it is undone, both known before it is done.
 type Effect struct {

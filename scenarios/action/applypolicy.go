@@ -46,6 +46,17 @@ func (a applyPolicy) String() string {
 
 func (a applyPolicy) Affects() string { return a.Release }
 
+func (a applyPolicy) Matches() (service string, patterns []Pattern) {
+	s := &policyv1.TrafficPolicySpec{}
+	if _, err := policy.Decode([]byte(a.Spec), s); err != nil {
+		return a.Release, nil
+	}
+	for i, m := range s.GetMethods() {
+		patterns = append(patterns, Pattern{fmt.Sprintf("spec.methods[%d].method", i), m.GetMethod()})
+	}
+	return a.Release, patterns
+}
+
 // text returns the policy in one line.
 func (a applyPolicy) text() string {
 	s := &policyv1.TrafficPolicySpec{}

@@ -77,6 +77,16 @@ func (a fault) text() string {
 
 func (a fault) Affects() string { return a.Release }
 
+// Matches: calls that the pods make are served by the callee, which may be any service.
+func (a fault) Matches() (service string, patterns []Pattern) {
+	s := a.spec()
+	service = a.Release
+	if s.GetSide() == policyv1.FaultSide_FAULT_SIDE_CLIENT {
+		service = s.GetCallee()
+	}
+	return service, []Pattern{{"spec.method", s.GetMethod()}}
+}
+
 func (a fault) Lasts() time.Duration { return a.For }
 
 func (a fault) Validate() []grammar.Mistake {

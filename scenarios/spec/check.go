@@ -9,6 +9,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // Catalog has the names that a scenario may use. It comes from the caller, which knows the charts and the protos.
@@ -19,6 +20,8 @@ type Catalog struct {
 	Targets []string
 	// Background is the call of the load that the generator runs by itself.
 	Background target.Call
+	// Methods returns the full names of the methods that a release serves. It returns none if they are not known.
+	Methods func(release string) []string
 	// Call checks a method, the fields of its request and the templates in them. It returns nil if all are correct.
 	Call func(target.Call) *CallError
 }
@@ -44,6 +47,9 @@ func (sc Scenario) Check(known Catalog) error {
 		}
 		if a, ok := s.Action.(action.Affecting); ok {
 			checkRelease(p, sc.ActionPath(i)+".release", a.Affects(), known)
+		}
+		if a, ok := s.Action.(action.Matching); ok {
+			checkPatterns(p, sc.ActionPath(i)+".", a, known)
 		}
 	}
 	for _, x := range sc.expectations() {
@@ -79,6 +85,17 @@ func checkCall(p *problems, at string, c target.Call, known Catalog) {
 func checkRelease(p *problems, path, release string, known Catalog) {
 	if !slices.Contains(known.Releases, release) {
 		p.add(path, grammar.Suggest(release, known.Releases), "there is no release %q", release)
+	}
+}
+
+// checkPatterns finds patterns that no method matches, so that the action would have no effect.
+func checkPatterns(p *problems, at string, a action.Matching, known Catalog) {
+	service, patterns := a.Matches()
+	methods := known.Methods(service)
+	for _, pattern := range patterns {
+		if len(methods) > 0 && !slices.ContainsFunc(methods, func(m string) bool { return policy.Matches(pattern.Methods, m) }) {
+			p.add(at+pattern.Field, grammar.Suggest(pattern.Methods, methods), "%s has no method that matches %q", service, pattern.Methods)
+		}
 	}
 }
 
