@@ -94,7 +94,7 @@ func (o objects) await(ctx context.Context, kind, name string) error {
 			return fmt.Errorf("reading %s %s: %w", kind, name, err)
 		case err == nil:
 			done, whyNot, err := inForce(kind, u)
-			if none := (*noTargetError)(nil); errors.As(err, &none) && time.Now().Before(settled) {
+			if none := (*noEffectError)(nil); errors.As(err, &none) && time.Now().Before(settled) {
 				whyNot, err = none.Error(), nil
 			}
 			if done || err != nil {
@@ -110,10 +110,10 @@ func (o objects) await(ctx context.Context, kind, name string) error {
 	}
 }
 
-// noTargetError is the error for a policy whose selector selects no pod.
-type noTargetError struct{ text string }
+// noEffectError is the error for a policy that no process enforces and that may just be too new.
+type noEffectError struct{ text string }
 
-func (e *noTargetError) Error() string { return e.text }
+func (e *noEffectError) Error() string { return e.text }
 
 // inForce reports whether an object is enforced everywhere, or why not (yet). It fails if waiting cannot help.
 func inForce(kind string, u *unstructured.Unstructured) (done bool, why string, err error) {
@@ -132,8 +132,8 @@ func inForce(kind string, u *unstructured.Unstructured) (done bool, why string, 
 		return false, "", remedy.Errorf(remedy.Advice("kubectl explain trafficpolicies.spec"), "the control plane does not accept TrafficPolicy %s: %s", u.GetName(), accepted.Message)
 	case programmed.Status == metav1.ConditionTrue:
 		return true, "", nil
-	case programmed.Reason == "NoTarget":
-		return false, "", &noTargetError{fmt.Sprintf("TrafficPolicy %s has no effect: %s", u.GetName(), programmed.Message)}
+	case programmed.Reason == "NoTarget" || programmed.Reason == "NoEffect":
+		return false, "", &noEffectError{fmt.Sprintf("TrafficPolicy %s has no effect: %s", u.GetName(), programmed.Message)}
 	case programmed.Reason == "Ignored" && len(p.Status.Exceptions) > 0:
 		// A pod that has just started may not be connected yet, so this is no error at once.
 		ignored := p.Status.Exceptions[0]
@@ -143,7 +143,7 @@ func inForce(kind string, u *unstructured.Unstructured) (done bool, why string, 
 				break
 			}
 		}
-		return false, "", &noTargetError{strings.TrimSuffix(fmt.Sprintf("TrafficPolicy %s is not enforced by %s: %s: %s", u.GetName(), ignored.Pod, ignored.Field, ignored.Why), ": ")}
+		return false, "", &noEffectError{strings.TrimSuffix(fmt.Sprintf("TrafficPolicy %s is not enforced by %s: %s: %s", u.GetName(), ignored.Pod, ignored.Field, ignored.Why), ": ")}
 	case programmed.Reason == "Overridden":
 		return false, "", fmt.Errorf("TrafficPolicy %s has no effect: policy %s applies instead", u.GetName(), p.Status.Conflicts[0].Winner)
 	case programmed.Reason == "Rejected":

@@ -73,17 +73,22 @@ func conditions(programmed metav1.ConditionStatus, reason, message string) map[s
 		condition(api.Accepted, metav1.ConditionTrue, "Valid", ""), condition(api.Programmed, programmed, reason, message)}}
 }
 
-func TestAwait_PolicyWithoutTargetFailsAfterItHasSettled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := clusterWith(policyObject("limit", conditions(metav1.ConditionFalse, "NoTarget", "the selector selects no pod that receives configuration")))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		started := time.Now()
-		err := c.AwaitPolicy(ctx, "limit")
-		if took := time.Since(started); err == nil || !errorSays(err, "TrafficPolicy limit has no effect: the selector selects no pod") || took < settle || took > settle+time.Second {
-			t.Errorf("after %s: %v", took, err)
-		}
-	})
+func TestAwait_PolicyWithoutEffectFailsAfterItHasSettled(t *testing.T) {
+	for reason, message := range map[string]string{
+		"NoTarget": "the selector selects no pod that receives configuration",
+		"NoEffect": "the selector selects pods, but the policy sets nothing for them or their callers",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := clusterWith(policyObject("limit", conditions(metav1.ConditionFalse, reason, message)))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			started := time.Now()
+			err := c.AwaitPolicy(ctx, "limit")
+			if took := time.Since(started); err == nil || !errorSays(err, "TrafficPolicy limit has no effect: "+message) || took < settle || took > settle+time.Second {
+				t.Errorf("%s: after %s: %v", reason, took, err)
+			}
+		})
+	}
 }
 
 func TestAwait_PolicyInForce(t *testing.T) {

@@ -38,6 +38,14 @@ func TestPlane_PolicyIsEnforcedAndReported(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 
+	// A policy that sets nothing is told from one that selects nothing.
+	empty := policyOf(t, "empty", "shadow: false")
+	plane.Store.SetPolicy(empty)
+	if s := plane.View().PolicyStatus(empty, nil, api.TrafficPolicyStatus{}); s.Conditions[1].Reason != "NoEffect" || s.Subscribers != 0 {
+		t.Errorf("status of a policy that sets nothing: %+v", s)
+	}
+	plane.Store.RemovePolicy("shop", "empty")
+
 	// A selected pod that does not subscribe ignores the policy, and the status says so.
 	plane.Store.SetPod(podNamed("users-2"))
 	s = plane.View().PolicyStatus(limit, nil, s)

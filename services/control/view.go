@@ -59,11 +59,12 @@ func (v View) PolicyStatus(p compile.TrafficPolicy, rejected error, last api.Tra
 		connected[s.Name] = true
 		v.count(&next, p.Object, s)
 	}
-	v.ignoring(&next, p, connected)
+	selected := v.selected(p)
+	ignoring(&next, selected, connected)
 	next.Conflicts = slices.CompactFunc(sorted(next.Conflicts, func(a, b api.Conflict) int {
 		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Winner, b.Winner))
 	}), func(a, b api.Conflict) bool { return a == b })
-	status, reason, message := programmed(next, p.Spec.GetShadow())
+	status, reason, message := programmed(next, len(selected) > 0, p.Spec.GetShadow())
 	v.condition(&next.Conditions, p.Object, api.Programmed, status, reason, message)
 	if len(next.Exceptions) > maxExceptions {
 		next.Exceptions = next.Exceptions[:maxExceptions]
@@ -111,16 +112,21 @@ func (v View) governed(p compile.Process) bool {
 	return slices.ContainsFunc(v.Subscribers, func(s ads.Subscriber) bool { return s.Kind == xds.Governance && s.Key() == p.Key() })
 }
 
-// ignoring adds the selected pods that do not receive configuration: what the policy wants of them, they ignore.
-func (v View) ignoring(next *api.TrafficPolicyStatus, p compile.TrafficPolicy, connected map[string]bool) {
-	pods := v.store.Pods(p.Namespace)
-	names := make([]string, 0, len(pods))
-	for name := range pods {
-		names = append(names, name)
+// selected returns the names of the pods that a policy selects.
+func (v View) selected(p compile.TrafficPolicy) (names []string) {
+	for name, pod := range v.store.Pods(p.Namespace) {
+		if pod.Selected(p.Object, p.Spec.GetSelector()) {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
-	for _, name := range names {
-		if pods[name].Selected(p.Object, p.Spec.GetSelector()) && !connected[name] {
+	return names
+}
+
+// ignoring adds the selected pods that do not receive configuration: what the policy wants of them, they ignore.
+func ignoring(next *api.TrafficPolicyStatus, selected []string, connected map[string]bool) {
+	for _, name := range selected {
+		if !connected[name] {
 			next.Verdicts.Ignored++
 			next.Exceptions = append(next.Exceptions, api.Exception{Pod: name, Verdict: verdictName(controlv1.Verdict_VERDICT_IGNORED),
 				Why: "the process is not connected to the control plane"})
@@ -128,7 +134,7 @@ func (v View) ignoring(next *api.TrafficPolicyStatus, p compile.TrafficPolicy, c
 	}
 }
 
-func programmed(s api.TrafficPolicyStatus, shadow bool) (ok bool, reason, message string) {
+func programmed(s api.TrafficPolicyStatus, selects, shadow bool) (ok bool, reason, message string) {
 	n := s.Verdicts
 	switch {
 	case n.Rejected > 0:
@@ -139,6 +145,8 @@ func programmed(s api.TrafficPolicyStatus, shadow bool) (ok bool, reason, messag
 		return false, "Pending", fmt.Sprintf("%d fields are not acknowledged yet", n.Pending)
 	case s.Subscribers == 0 && len(s.Conflicts) > 0:
 		return false, "Overridden", "other policies apply instead"
+	case s.Subscribers == 0 && selects:
+		return false, "NoEffect", "the selector selects pods, but the policy sets nothing for them or their callers"
 	case s.Subscribers == 0:
 		return false, "NoTarget", "the selector selects no pod that receives configuration"
 	case shadow:
