@@ -12,7 +12,6 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
-	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
@@ -58,36 +57,19 @@ func newCerts(proc process, g *globals) *cobra.Command {
 }
 
 func newCertsList(proc process, g *globals) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the roots and certificates, when they expire, and whether peers would accept them",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			asJSON, err := g.asJSON()
-			if err != nil {
-				return err
-			}
-			return withCluster(cmd.Context(), proc, g, func(c *live.Cluster) error { return listCerts(cmd.Context(), proc.stdout, c.Kube, asJSON) })
-		},
-	}
-	outputFlag(cmd, g)
-	return cmd
+	return newList(proc, g, "List the roots and certificates, when they expire, and whether peers would accept them", listCerts)
 }
 
-func listCerts(ctx context.Context, out io.Writer, client *kube.Client, asJSON bool) error {
-	trust, err := sandbox.RootsOf(ctx, client)
+func listCerts(ctx context.Context, c *live.Cluster) (document, error) {
+	trust, err := sandbox.RootsOf(ctx, c.Kube)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	all, err := sandbox.Certificates(ctx, client)
+	all, err := sandbox.Certificates(ctx, c.Kube)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	doc := newCertsDocument(trust, all)
-	if asJSON {
-		return writeJSON(out, doc)
-	}
-	return doc.writeTable(out)
+	return newCertsDocument(trust, all), nil
 }
 
 func newCertsDocument(trust sandbox.Trust, all []sandbox.CertificateStatus) certsDocument {

@@ -40,30 +40,10 @@ type faultList struct {
 }
 
 func newFaultList(proc process, g *globals) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the faults, and how many pods inject them",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			asJSON, err := g.asJSON()
-			if err != nil {
-				return err
-			}
-			return withCluster(cmd.Context(), proc, g, func(c *live.Cluster) error {
-				all, err := c.Faults(cmd.Context())
-				if err != nil {
-					return err
-				}
-				doc := faultList{Faults: each(all, traffic.SummarizeFault)}
-				if asJSON {
-					return writeJSON(proc.stdout, doc)
-				}
-				return doc.writeTable(proc.stdout)
-			})
-		},
-	}
-	outputFlag(cmd, g)
-	return cmd
+	return newList(proc, g, "List the faults, and how many pods inject them", func(ctx context.Context, c *live.Cluster) (document, error) {
+		all, err := c.Faults(ctx)
+		return faultList{Faults: each(all, traffic.SummarizeFault)}, err
+	})
 }
 
 func (d faultList) writeTable(out io.Writer) error {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
@@ -60,7 +59,7 @@ func injectFaults(ctx context.Context, proc process, c injector, i injection) (e
 		added = append(added, f)
 		doc.Faults = append(doc.Faults, one)
 	}
-	if err := doc.write(proc.stdout, i.asJSON); err != nil {
+	if err := writeDocument(proc.stdout, doc, i.asJSON); err != nil {
 		return err
 	}
 	if i.limit > 0 {
@@ -69,13 +68,6 @@ func injectFaults(ctx context.Context, proc process, c injector, i injection) (e
 		fmt.Fprintln(proc.stderr, "until you press Ctrl-C")
 	}
 	return holdFaults(ctx, c, added, i.limit)
-}
-
-func (d faultList) write(out io.Writer, asJSON bool) error {
-	if asJSON {
-		return writeJSON(out, d)
-	}
-	return d.writeTable(out)
 }
 
 func startFault(ctx context.Context, c injector, f namedFault) (traffic.FaultSummary, error) {

@@ -59,30 +59,10 @@ type policyList struct {
 }
 
 func newPolicyList(proc process, g *globals) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the policies, and whether every process enforces them",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			asJSON, err := g.asJSON()
-			if err != nil {
-				return err
-			}
-			return withCluster(cmd.Context(), proc, g, func(c *live.Cluster) error {
-				all, err := c.Policies(cmd.Context())
-				if err != nil {
-					return err
-				}
-				doc := policyList{Policies: each(all, traffic.Summarize)}
-				if asJSON {
-					return writeJSON(proc.stdout, doc)
-				}
-				return doc.writeTable(proc.stdout)
-			})
-		},
-	}
-	outputFlag(cmd, g)
-	return cmd
+	return newList(proc, g, "List the policies, and whether every process enforces them", func(ctx context.Context, c *live.Cluster) (document, error) {
+		all, err := c.Policies(ctx)
+		return policyList{Policies: each(all, traffic.Summarize)}, err
+	})
 }
 
 func (d policyList) writeTable(out io.Writer) error {

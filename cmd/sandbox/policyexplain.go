@@ -115,10 +115,7 @@ func (d explainedPolicy) explain(ctx context.Context, out io.Writer, c traffic.E
 			d.Values = append(d.Values, v)
 		}
 	}
-	if asJSON {
-		return writeJSON(out, d)
-	}
-	return d.writeTable(out)
+	return writeDocument(out, d, asJSON)
 }
 
 func (d explainedPolicy) writeTable(out io.Writer) error {

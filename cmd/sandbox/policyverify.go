@@ -106,11 +106,7 @@ func (v policyProbe) verify(ctx context.Context, out io.Writer, p prober, spec *
 			not = append(not, r.Field)
 		}
 	}
-	if v.asJSON {
-		err = errors.Join(err, writeJSON(out, doc))
-	} else {
-		err = errors.Join(err, doc.writeTable(out))
-	}
+	err = errors.Join(err, writeDocument(out, doc, v.asJSON))
 	if err == nil && !doc.Enforced {
 		return &codedError{exitNotHeld, remedy.Errorf(remedy.Command("policy", "status", v.name), "not enforced: %s", strings.Join(not, ", "))}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -70,11 +69,7 @@ func newStatus(proc process, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = writeJSON(proc.stdout, doc)
-			} else {
-				err = doc.writeTable(proc.stdout)
-			}
+			err = writeDocument(proc.stdout, doc, asJSON)
 			if len(doc.LeftBehind) > 0 && doc.Ready {
 				fmt.Fprintln(proc.stderr, "to undo changes that killed runs left behind:", g.command("undo"))
 			}
@@ -181,9 +176,3 @@ func (d statusDocument) writeDrift(out io.Writer) error {
 }
 
 func gigabytes(bytes int64) float64 { return float64(bytes) / 1e9 }
-
-func writeJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
