@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/live/traffic"
 	"github.com/grpc-sandbox/sandbox/services/control/api"
@@ -18,6 +19,8 @@ import (
 type fakePlane struct {
 	policy *api.TrafficPolicy
 	await  error
+	// absent is a selected pod that is not connected; empty if there is none.
+	absent string
 }
 
 func (f fakePlane) ApplyPolicy(context.Context, api.TrafficPolicy) (string, error) {
@@ -27,16 +30,17 @@ func (f fakePlane) AwaitPolicy(context.Context, string) error { return f.await }
 func (f fakePlane) Policy(context.Context, string) (*api.TrafficPolicy, error) {
 	return f.policy, nil
 }
-func (f fakePlane) SelectedPods(context.Context, map[string]string) ([]string, error) {
-	return []string{"userservice-1", "userservice-3"}, nil
-}
-
 func (f fakePlane) Subscribers(context.Context, string, string) ([]*controlv1.Subscriber, error) {
 	of := func(pod, service string, v controlv1.Verdict, why string) *controlv1.Subscriber {
-		return &controlv1.Subscriber{Pod: pod, Service: service, Fields: []*controlv1.FieldVerdict{{Field: "maxRequestsPerSecond", Verdict: v, Why: why}}}
+		return &controlv1.Subscriber{Pod: pod, Service: service, ConnectedSince: timestamppb.Now(), Fields: []*controlv1.FieldVerdict{{Field: "maxRequestsPerSecond", Verdict: v, Why: why}}}
 	}
-	return []*controlv1.Subscriber{of("userservice-2", "userservice", controlv1.Verdict_VERDICT_IGNORED, "TrafficPolicy shop/other applies instead"),
-		of("userservice-1", "userservice", controlv1.Verdict_VERDICT_ENFORCED, "")}, nil
+	all := []*controlv1.Subscriber{of("userservice-2", "userservice", controlv1.Verdict_VERDICT_IGNORED, "TrafficPolicy shop/other applies instead"),
+		of("userservice-1", "userservice", controlv1.Verdict_VERDICT_ENFORCED, "")}
+	if f.absent != "" {
+		all = append(all, &controlv1.Subscriber{Pod: f.absent, Service: "userservice",
+			Fields: []*controlv1.FieldVerdict{{Verdict: controlv1.Verdict_VERDICT_IGNORED, Why: "the process is not connected to the control plane"}}})
+	}
+	return all, nil
 }
 
 func limitDocument(t *testing.T) []traffic.Document {

@@ -15,7 +15,7 @@ func TestPolicyStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	err = policyStatus(t.Context(), &out, fakePlane{policy: &object}, "limit", false)
+	err = policyStatus(t.Context(), &out, fakePlane{policy: &object, absent: "userservice-3"}, "limit", false)
 	const want = `limit: maxRequestsPerSecond: 50
 selects app.kubernetes.io/name=userservice; accepted: no; in force: no (Pending)
 
@@ -32,7 +32,7 @@ userservice-3  -                     ignored   the process is not connected to t
 		t.Errorf("error %v", err)
 	}
 	out.Reset()
-	_ = policyStatus(t.Context(), &out, fakePlane{policy: &object}, "limit", true)
+	_ = policyStatus(t.Context(), &out, fakePlane{policy: &object, absent: "userservice-3"}, "limit", true)
 	var doc map[string]any
 	if err := json.Unmarshal([]byte(out.String()), &doc); err != nil || doc["name"] != "limit" || doc["inForce"] != false || len(doc["subscribers"].([]any)) != 3 {
 		t.Errorf("JSON %s, %v", out.String(), err)

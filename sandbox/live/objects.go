@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -135,7 +134,6 @@ func inForce(kind string, u *unstructured.Unstructured) (done bool, why string, 
 	case programmed.Reason == "NoTarget" || programmed.Reason == "NoEffect":
 		return false, "", &noEffectError{fmt.Sprintf("TrafficPolicy %s has no effect: %s", u.GetName(), programmed.Message)}
 	case programmed.Reason == "Ignored" && len(p.Status.Exceptions) > 0:
-		// A pod that has just started may not be connected yet, so this is no error at once.
 		ignored := p.Status.Exceptions[0]
 		for _, e := range p.Status.Exceptions {
 			if e.Verdict == "Ignored" {
@@ -143,7 +141,12 @@ func inForce(kind string, u *unstructured.Unstructured) (done bool, why string, 
 				break
 			}
 		}
-		return false, "", &noEffectError{strings.TrimSuffix(fmt.Sprintf("TrafficPolicy %s is not enforced by %s: %s: %s", u.GetName(), ignored.Pod, ignored.Field, ignored.Why), ": ")}
+		where := ignored.Pod
+		if ignored.Field != "" {
+			// Without a field, the pod ignores all of it.
+			where += ", " + ignored.Field
+		}
+		return false, "", &noEffectError{fmt.Sprintf("TrafficPolicy %s is not enforced: %s: %s", u.GetName(), where, ignored.Why)}
 	case programmed.Reason == "Overridden":
 		return false, "", fmt.Errorf("TrafficPolicy %s has no effect: policy %s applies instead", u.GetName(), p.Status.Conflicts[0].Winner)
 	case programmed.Reason == "Rejected":

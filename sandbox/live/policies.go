@@ -51,19 +51,6 @@ func (c *Cluster) DeletePolicy(ctx context.Context, name string) error {
 	return c.objects().Delete(ctx, target.TrafficPolicy, name)
 }
 
-// SelectedPods returns the names of the pods of the shop that a selector selects.
-func (c *Cluster) SelectedPods(ctx context.Context, labels map[string]string) ([]string, error) {
-	pods, err := c.Workloads.PodsBy(ctx, metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: labels}))
-	if err != nil {
-		return nil, err
-	}
-	names := []string{}
-	for _, p := range pods {
-		names = append(names, p.Name)
-	}
-	return names, nil
-}
-
 // controlLimit is the deadline of a request to the control plane.
 const controlLimit = 15 * time.Second
 

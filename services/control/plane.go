@@ -35,6 +35,7 @@ type Plane struct {
 	ADS      *ads.Server
 	identify func(ctx context.Context) (ads.Identity, error)
 	peers    *peers
+	present  presence
 	// changed receives a value after a subscriber has changed.
 	changed chan struct{}
 }
@@ -56,7 +57,7 @@ func Register(ctx context.Context, p *governance.Process, s *grpc.Server, cfg Co
 	if cfg.TrustDomain == "" && p.Identity != nil {
 		cfg.TrustDomain = identity.TrustDomain(p.Identity.Name())
 	}
-	plane := &Plane{Store: NewStore(), Hub: hub.New(0), identify: cfg.Identify, changed: make(chan struct{}, 1)}
+	plane := &Plane{Store: NewStore(), Hub: hub.New(0), identify: cfg.Identify, present: presence{since: time.Now()}, changed: make(chan struct{}, 1)}
 	plane.peers = newPeers(plane, p.Stopping)
 	plane.ADS = ads.New(ctx, plane.Hub.Run(), ads.Config{Identify: cfg.Identify, Pod: plane.Store.Pod, Compile: plane.Store.Compile, Services: plane.Store.Services,
 		TrustDomain: cfg.TrustDomain, Changed: plane.touch, Log: p.Log})

@@ -46,8 +46,13 @@ func TestPlane_PolicyIsEnforcedAndReported(t *testing.T) {
 	}
 	plane.Store.RemovePolicy("shop", "empty")
 
-	// A selected pod that does not subscribe ignores the policy, and the status says so.
+	// A selected pod that does not subscribe ignores the policy, and the status says so as soon as the pod had its time to connect.
 	plane.Store.SetPod(podNamed("users-2"))
+	s = plane.View().PolicyStatus(limit, nil, s)
+	if s.Verdicts.Pending != 1 || len(s.Exceptions) != 1 || s.Exceptions[0].Pod != "users-2" || s.Conditions[1].Reason != "Pending" {
+		t.Errorf("status with a pod that has not connected yet: %+v", s)
+	}
+	plane.present.since = time.Unix(1, 0)
 	s = plane.View().PolicyStatus(limit, nil, s)
 	if s.Verdicts.Ignored != 1 || len(s.Exceptions) != 1 || s.Exceptions[0].Pod != "users-2" || s.Conditions[1].Reason != "Ignored" {
 		t.Errorf("status with a pod that ignores it: %+v", s)

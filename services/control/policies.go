@@ -58,12 +58,12 @@ func explained(v compile.Value) string {
 	return text
 }
 
-// Subscribers returns the processes that receive configuration, and what each does with an object.
+// Subscribers returns the processes that receive configuration, and what each does with an object. For a policy, the selected pods that are not
+// connected follow.
 func (p policies) Subscribers(_ context.Context, r *controlv1.SubscribersRequest) (*controlv1.SubscribersResponse, error) {
 	answer := &controlv1.SubscribersResponse{}
-	all := p.plane.Subscribers()
-	known := servedBy(all)
-	for _, s := range all {
+	view := p.plane.View()
+	for _, s := range view.Subscribers {
 		if r.GetNamespace() != "" && s.Namespace != r.GetNamespace() {
 			continue
 		}
@@ -72,12 +72,30 @@ func (p policies) Subscribers(_ context.Context, r *controlv1.SubscribersRequest
 			Client: cmp.Or(s.Agent, string(s.Kind))}
 		for _, v := range s.Compiled.Values {
 			if strings.EqualFold(v.Object.Kind, r.GetKind()) && v.Object.Name == r.GetName() {
-				one.Fields = append(one.Fields, verdictsOf(s, v, known)...)
+				one.Fields = append(one.Fields, verdictsOf(s, v, view.served)...)
 			}
 		}
 		if r.GetName() == "" || len(one.GetFields()) > 0 {
 			answer.Subscribers = append(answer.Subscribers, one)
 		}
 	}
+	if strings.EqualFold(r.GetKind(), compile.KindTrafficPolicy) {
+		answer.Subscribers = append(answer.Subscribers, view.notConnected(r)...)
+	}
 	return answer, nil
+}
+
+// notConnected returns the pods that a policy selects and that are not connected.
+func (v View) notConnected(r *controlv1.SubscribersRequest) (all []*controlv1.Subscriber) {
+	present, _ := v.store.Objects()
+	for _, p := range present {
+		if p.Name != r.GetName() || r.GetNamespace() != "" && p.Namespace != r.GetNamespace() {
+			continue
+		}
+		for _, a := range v.absent(v.selected(p)) {
+			all = append(all, &controlv1.Subscriber{Namespace: a.pod.Namespace, Pod: a.pod.Name, Service: a.pod.Service(),
+				Fields: []*controlv1.FieldVerdict{{Verdict: a.verdict, Why: a.why}}})
+		}
+	}
+	return all
 }

@@ -23,13 +23,15 @@ type View struct {
 	Subscribers []ads.Subscriber
 	served      served
 	store       *Store
+	present     *presence
 	now         time.Time
 }
 
 // View returns what is known now.
 func (p *Plane) View() View {
-	all := p.Subscribers()
-	return View{all, servedBy(all), p.Store, time.Now()}
+	all, now := p.Subscribers(), time.Now()
+	p.present.see(all, now)
+	return View{all, servedBy(all), p.Store, &p.present, now}
 }
 
 // maxExceptions bounds the status of an object. `sandbox policy status` lists all of them.
@@ -51,16 +53,16 @@ func (v View) PolicyStatus(p compile.TrafficPolicy, rejected error, last api.Tra
 		v.condition(&next.Conditions, p.Object, api.Programmed, false, "Pending", "not compiled yet")
 		return next
 	}
-	connected := map[string]bool{}
 	for _, s := range v.Subscribers {
-		if s.Namespace != p.Namespace {
-			continue
+		if s.Namespace == p.Namespace {
+			v.count(&next, p.Object, s)
 		}
-		connected[s.Name] = true
-		v.count(&next, p.Object, s)
 	}
 	selected := v.selected(p)
-	ignoring(&next, selected, connected)
+	for _, a := range v.absent(selected) {
+		tally(&next.Verdicts, a.verdict)
+		next.Exceptions = append(next.Exceptions, api.Exception{Pod: a.pod.Name, Verdict: verdictName(a.verdict), Why: a.why})
+	}
 	next.Conflicts = slices.CompactFunc(sorted(next.Conflicts, func(a, b api.Conflict) int {
 		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Winner, b.Winner))
 	}), func(a, b api.Conflict) bool { return a == b })
@@ -112,26 +114,14 @@ func (v View) governed(p compile.Process) bool {
 	return slices.ContainsFunc(v.Subscribers, func(s ads.Subscriber) bool { return s.Kind == xds.Governance && s.Key() == p.Key() })
 }
 
-// selected returns the names of the pods that a policy selects.
-func (v View) selected(p compile.TrafficPolicy) (names []string) {
-	for name, pod := range v.store.Pods(p.Namespace) {
+// selected returns the pods that a policy selects.
+func (v View) selected(p compile.TrafficPolicy) (pods []compile.Pod) {
+	for _, pod := range v.store.Pods(p.Namespace) {
 		if pod.Selected(p.Object, p.Spec.GetSelector()) {
-			names = append(names, name)
+			pods = append(pods, pod)
 		}
 	}
-	slices.Sort(names)
-	return names
-}
-
-// ignoring adds the selected pods that do not receive configuration: what the policy wants of them, they ignore.
-func ignoring(next *api.TrafficPolicyStatus, selected []string, connected map[string]bool) {
-	for _, name := range selected {
-		if !connected[name] {
-			next.Verdicts.Ignored++
-			next.Exceptions = append(next.Exceptions, api.Exception{Pod: name, Verdict: verdictName(controlv1.Verdict_VERDICT_IGNORED),
-				Why: "the process is not connected to the control plane"})
-		}
-	}
+	return sorted(pods, func(a, b compile.Pod) int { return strings.Compare(a.Name, b.Name) })
 }
 
 func programmed(s api.TrafficPolicyStatus, selects, shadow bool) (ok bool, reason, message string) {
@@ -208,7 +198,7 @@ func (v View) targets(f compile.Fault, over bool) (all []api.FaultTarget) {
 	var pods []compile.Pod
 	v.store.With(func(c *compile.Compiler) { pods = c.TargetsOf(f) })
 	for _, pod := range pods {
-		t := api.FaultTarget{Pod: pod.Name, State: targetUnsubscribed, Why: "the process is not connected to the control plane"}
+		t := api.FaultTarget{Pod: pod.Name, State: targetUnsubscribed, Why: notConnected}
 		for _, s := range v.Subscribers {
 			if s.Key() == pod.Key() {
 				t.State, t.Why = v.target(f, s, over)

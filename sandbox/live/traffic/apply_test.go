@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/protobuf/types/known/timestamppb"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/grpc-sandbox/sandbox/services/control/api"
@@ -19,7 +20,6 @@ type fakePlane struct {
 	failing     map[string]error
 	subscribers []*controlv1.Subscriber
 	policies    map[string]*api.TrafficPolicy
-	pods        []string
 }
 
 func (f *fakePlane) ApplyPolicy(_ context.Context, p api.TrafficPolicy) (string, error) {
@@ -44,12 +44,8 @@ func (f *fakePlane) Policy(_ context.Context, name string) (*api.TrafficPolicy, 
 	return nil, errors.New("no such policy")
 }
 
-func (f *fakePlane) SelectedPods(context.Context, map[string]string) ([]string, error) {
-	return f.pods, nil
-}
-
 func subscriber(pod string, fields ...*controlv1.FieldVerdict) *controlv1.Subscriber {
-	return &controlv1.Subscriber{Namespace: "shop", Pod: pod, Service: "userservice", Fields: fields}
+	return &controlv1.Subscriber{Namespace: "shop", Pod: pod, Service: "userservice", ConnectedSince: timestamppb.Now(), Fields: fields}
 }
 
 func verdict(field string, v controlv1.Verdict, why string) *controlv1.FieldVerdict {
@@ -102,16 +98,18 @@ func TestApply_NotInForce(t *testing.T) {
 	}
 }
 
-func TestStatusOf_PodWithoutConnectionIgnoresThePolicy(t *testing.T) {
+func TestStatusOf_PodWithoutAConnection(t *testing.T) {
 	o := objectOf(t, "  maxRequestsPerSecond: 50\n")
-	f := &fakePlane{policies: map[string]*api.TrafficPolicy{"limit": &o}, pods: []string{"a", "b"},
-		subscribers: []*controlv1.Subscriber{subscriber("a", verdict("maxRequestsPerSecond", controlv1.Verdict_VERDICT_PENDING, "not acknowledged yet"))}}
+	absent := subscriber("b", verdict("", controlv1.Verdict_VERDICT_IGNORED, "the process is not connected to the control plane"))
+	absent.ConnectedSince = nil
+	f := &fakePlane{policies: map[string]*api.TrafficPolicy{"limit": &o},
+		subscribers: []*controlv1.Subscriber{subscriber("a", verdict("maxRequestsPerSecond", controlv1.Verdict_VERDICT_PENDING, "not acknowledged yet")), absent}}
 	got, err := StatusOf(t.Context(), f, "limit")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []Process{{Pod: "a", Service: "userservice", Connected: true, Fields: []Field{{"maxRequestsPerSecond", "pending", "not acknowledged yet"}}},
-		{Pod: "b", Fields: []Field{{Verdict: "ignored", Why: "the process is not connected to the control plane"}}}}
+		{Pod: "b", Service: "userservice", Fields: []Field{{Verdict: "ignored", Why: "the process is not connected to the control plane"}}}}
 	if diff := cmp.Diff(want, got.Subscribers); diff != "" {
 		t.Errorf("processes (-want +got):\n%s", diff)
 	}

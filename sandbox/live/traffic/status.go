@@ -20,7 +20,7 @@ import (
 type Process struct {
 	Pod     string `json:"pod"`
 	Service string `json:"service"`
-	// Connected is false for a pod that receives no configuration, and ignores every policy.
+	// Connected is false for a pod that receives no configuration now.
 	Connected bool    `json:"connected"`
 	Fields    []Field `json:"fields"`
 }
@@ -96,8 +96,6 @@ type Status struct {
 type Inspected interface {
 	Subscribers
 	Policy(ctx context.Context, name string) (*api.TrafficPolicy, error)
-	// SelectedPods returns the names of the pods that have labels.
-	SelectedPods(ctx context.Context, labels map[string]string) ([]string, error)
 }
 
 // StatusOf returns the status of a policy. Unlike that of the object, it has every process and field.
@@ -106,38 +104,18 @@ func StatusOf(ctx context.Context, c Inspected, name string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	subscribers, err := c.Subscribers(ctx, "", "")
+	subscribers, err := c.Subscribers(ctx, compile.KindTrafficPolicy, name)
 	if err != nil {
 		return Status{}, err
 	}
-	connected := map[string]bool{}
-	for _, s := range subscribers {
-		connected[s.GetPod()] = true
-	}
-	if subscribers, err = c.Subscribers(ctx, compile.KindTrafficPolicy, name); err != nil {
-		return Status{}, err
-	}
-	status := Status{Summary: Summarize(*object), Subscribers: processesOf(subscribers)}
-	if len(status.Selector) == 0 {
-		return status, nil
-	}
-	pods, err := c.SelectedPods(ctx, status.Selector)
-	if err != nil {
-		return Status{}, err
-	}
-	for _, pod := range pods {
-		if !connected[pod] {
-			status.Subscribers = append(status.Subscribers, Process{Pod: pod, Fields: []Field{{Verdict: "ignored", Why: "the process is not connected to the control plane"}}})
-		}
-	}
-	return status, nil
+	return Status{Summary: Summarize(*object), Subscribers: processesOf(subscribers)}, nil
 }
 
 // processesOf returns the processes in the order of their services and names.
 func processesOf(subscribers []*controlv1.Subscriber) []Process {
 	all := []Process{}
 	for _, s := range subscribers {
-		p := Process{Pod: s.GetPod(), Service: s.GetService(), Connected: true, Fields: []Field{}}
+		p := Process{Pod: s.GetPod(), Service: s.GetService(), Connected: s.GetConnectedSince() != nil, Fields: []Field{}}
 		for _, f := range s.GetFields() {
 			p.Fields = append(p.Fields, Field{f.GetField(), verdictName(f.GetVerdict()), f.GetWhy()})
 		}
