@@ -53,6 +53,8 @@ type fakeCluster struct {
 	trip bool
 	// stuck means that pods that are killed are not replaced.
 	stuck bool
+	// value is what each query yields, by its text. A query without a value is wrong.
+	value func(query string) (float64, bool)
 	// linger is the time until which calls are answered without a pod.
 	linger time.Time
 }
@@ -111,7 +113,18 @@ func (w *fakeCluster) deploy(release string) {
 }
 
 func (w *fakeCluster) target() Target {
-	return Target{Loads: w, Workloads: w, Breakers: w, Objects: fakeObjects{w}}
+	return Target{Loads: w, Workloads: w, Breakers: w, Objects: fakeObjects{w}, Metrics: fakeMetrics{w}}
+}
+
+type fakeMetrics struct{ *fakeCluster }
+
+func (m fakeMetrics) Value(_ context.Context, query string) (float64, error) {
+	if m.value != nil {
+		if v, ok := m.value(query); ok {
+			return v, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: %s", target.ErrBadQuery, query)
 }
 
 // run lets time pass until ctx ends.

@@ -34,6 +34,9 @@ func withUnjudged(sc Scenario, judged []report.Finding) []report.Finding {
 		if s.WaitFor != nil {
 			add("steps", s.Name, s.WaitFor.Condition)
 		}
+		if s.Measure != nil {
+			add("measure", s.Name, s.Measure.Expect...)
+		}
 	}
 	add("recover", "", sc.Recover.Expect...)
 	add("verdict", "", sc.Expect...)

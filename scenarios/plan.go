@@ -8,6 +8,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
+	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/watch"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
@@ -44,7 +45,23 @@ func (r *run) plan(ctx context.Context) error {
 				return err
 			}
 		}
+		if s.Measure != nil {
+			step.Detail = joined(step.Detail, "measure for "+s.Measure.For.String())
+		}
 		r.report.Steps = append(r.report.Steps, step)
+	}
+	return r.queries(ctx)
+}
+
+// queries refuses queries that can never yield a number.
+func (r *run) queries(ctx context.Context) error {
+	for path, x := range r.Metrics() {
+		if r.target.Metrics == nil {
+			return r.Mistake(path, "remove it", "there is no Prometheus")
+		}
+		if _, err := r.target.Metrics.Value(ctx, x.QueryOver(expect.DefaultHold)); errors.Is(err, target.ErrBadQuery) {
+			return r.Mistake(path+".query", "try the query in Prometheus: sandbox open prometheus", "%s", err)
+		}
 	}
 	return nil
 }

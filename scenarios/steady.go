@@ -49,6 +49,7 @@ func (r *run) steady(ctx context.Context, background *sync.WaitGroup, stop conte
 		return err
 	}
 	e := r.evidence(ctx)
+	e.Value = r.value(ctx, r.Steady.For)
 	for name, reading := range to {
 		e.Loads[name] = reading.Sub(from[name])
 	}

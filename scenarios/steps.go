@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/journal"
+	"github.com/grpc-sandbox/sandbox/scenarios/internal/watch"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/spec"
 )
@@ -52,6 +54,14 @@ func (r *run) step(ctx context.Context, i int, s spec.Step, out *report.Step) (m
 			return false, err
 		}
 	}
+	if met, err := r.waitFor(ctx, s, out); err != nil || !met {
+		return false, err
+	}
+	return true, r.measure(ctx, s)
+}
+
+// waitFor waits until the condition of a step is true.
+func (r *run) waitFor(ctx context.Context, s spec.Step, out *report.Step) (met bool, err error) {
 	if s.WaitFor == nil {
 		return true, nil
 	}
@@ -67,6 +77,40 @@ func (r *run) step(ctx context.Context, i int, s spec.Step, out *report.Step) (m
 	}
 	r.report.Expectations = append(r.report.Expectations, findings...)
 	return report.AllMet(findings), err
+}
+
+// unreadLimit is how much longer than its window a measurement may take because its numbers cannot be read.
+const unreadLimit = 5 * time.Second
+
+// measure judges what a step expects over a window that starts now. It is no error if that is not true.
+func (r *run) measure(ctx context.Context, s spec.Step) error {
+	if s.Measure == nil {
+		return nil
+	}
+	w := slidingWindow{phase: "measure", hold: &s.Measure.For, from: r.Clock.Now()}
+	r.log.note("step", s.Name, fmt.Sprintf("measure for %s", s.Measure.For))
+	for {
+		if err := clock.Pause(ctx, r.Clock, watch.Interval); err != nil {
+			return err
+		}
+		over := r.Clock.Now().Sub(w.from)
+		if over < s.Measure.For {
+			r.samplePods(ctx, s.Measure.Expect)
+			continue
+		}
+		findings, _, _ := r.judge(ctx, w, s.Measure.Expect)
+		unread := slices.ContainsFunc(findings, func(f report.Finding) bool { return f.Observed.Text == report.Unread })
+		if unread && over < s.Measure.For+unreadLimit {
+			continue
+		}
+		setSeconds(findings, s.Measure.For)
+		for i := range findings {
+			findings[i].Step = s.Name
+			r.log.note("step", s.Name, fmt.Sprintf("%s: %s, wanted %s", findings[i].Name, findings[i].ObservedText(), findings[i].LimitText()))
+		}
+		r.report.Expectations = append(r.report.Expectations, findings...)
+		return ctx.Err()
+	}
 }
 
 // actionContext returns what the action of a step sees of the run.

@@ -57,7 +57,7 @@ func (r *run) verdict(ctx context.Context) error {
 		}
 		e = r.evidence(ctx)
 	}
-	e.Loads = r.final
+	e.Loads, e.Value = r.final, r.value(ctx, r.Clock.Now().Sub(r.report.StartedAt))
 	findings := expect.CheckAll("verdict", r.Expect, e)
 	setSeconds(findings, r.Clock.Now().Sub(r.report.StartedAt))
 	if ctx.Err() != nil {

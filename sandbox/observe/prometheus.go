@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -32,10 +33,16 @@ func NewPrometheus(base string, client *http.Client) (*Prometheus, error) {
 	return &Prometheus{base: base, api: v1.NewAPI(c)}, nil
 }
 
-// Value returns the one number that query yields now. The error is ErrNoData if it yields none, or NaN.
+// ErrBadQuery means that a query can never yield one number.
+var ErrBadQuery = errors.New("the query is wrong")
+
+// Value returns the one number that query yields now. The error is ErrNoData if it yields none, or NaN, and ErrBadQuery if it never will.
 func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 	doing := fmt.Sprintf("querying Prometheus for %s", query)
 	value, _, _, err := p.api.Query(ctx, query, time.Time{})
+	if refused := (*v1.Error)(nil); errors.As(err, &refused) && refused.Type == v1.ErrBadData {
+		err = fmt.Errorf("%w: %w", ErrBadQuery, err)
+	}
 	if err != nil {
 		return 0, explain(doing, "prometheus", p.base, err)
 	}
@@ -51,10 +58,10 @@ func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 			n = float64(v[0].Value)
 		default:
 			return 0, remedy.Errorf(remedy.Advice("sum(…) or another aggregation around the query"),
-				"%s: %d series match, but one number is needed", doing, len(v))
+				"%s: %w: %d series match, but one number is needed", doing, ErrBadQuery, len(v))
 		}
 	default:
-		return 0, remedy.Errorf(remedy.Advice("an instant query, without a range at its end"), "%s: the answer is a %s, not a number", doing, value.Type())
+		return 0, remedy.Errorf(remedy.Advice("an instant query, without a range at its end"), "%s: %w: it yields a %s, not a number", doing, ErrBadQuery, value.Type())
 	}
 	if math.IsNaN(n) {
 		return 0, explain(doing, "prometheus", p.base, ErrNoData)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
-	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
@@ -17,8 +16,8 @@ const (
 )
 
 type availability struct {
-	Of      string
-	AtLeast target.Share
+	Of string
+	bound
 	// Side is sideCallers or sideCallee. Empty means sideCallers.
 	Side string
 }
@@ -26,15 +25,23 @@ type availability struct {
 func availabilityKind() grammar.Kind[Expectation] {
 	return grammar.Kind[Expectation]{
 		Name: "availability",
-		Doc:  "The share of finished calls that were answered without an error. Arrivals that were not sent do not count.",
+		Doc:  "The share of finished calls that were answered without an error. Arrivals that were not sent do not count. Give one of atLeast and atMost.",
 		Fields: []grammar.Field{
 			grammar.Required("of", "load", "browse", "the load"),
-			grammar.Required("atLeast", "percentage", "99.5%", "the lowest share that meets it"),
+			grammar.Optional("atLeast", "percentage", "99.5%", "the lowest share that meets it"),
+			grammar.Optional("atMost", "percentage", "50%", "instead of atLeast, the highest share that meets it: the callers must notice"),
 			grammar.Optional("side", "callers or callee", "callee",
 				"callers (the default) counts a call that the caller's own breaker or limit refused as failed; callee omits those calls"),
 		},
 		Decode: func(o grammar.Object) Expectation {
-			return availability{o.Refer("of", grammar.LoadRef), o.Percentage("atLeast"), o.OneOf("side", sideCallers, sideCallee)}
+			x := availability{Of: o.Refer("of", grammar.LoadRef), Side: o.OneOf("side", sideCallers, sideCallee)}
+			x.bound = readBound(o, "99.5%", func(name string) float64 {
+				if name == "atMost" {
+					return o.PercentageBelowAll(name).Percent()
+				}
+				return o.Percentage(name).Percent()
+			})
+			return x
 		},
 	}
 }
@@ -51,7 +58,8 @@ func (x availability) Load() string { return x.Of }
 func (x availability) DefaultHold() time.Duration { return DefaultHold }
 
 func (x availability) Check(e Evidence) report.Finding {
-	f := report.Finding{Name: x.String(), Comparison: ">=", Limit: report.Value{Number: x.AtLeast.Percent()}, Unit: "%", Since: e.Started[x.Of]}
+	f := report.Finding{Name: x.String(), Unit: "%", Since: e.Started[x.Of]}
+	f.Comparison, f.Limit = x.limit()
 	r, why := e.load(x.Of)
 	if why != "" {
 		return f.Unknown(why)
@@ -70,10 +78,10 @@ func (x availability) Check(e Evidence) report.Finding {
 	if !known {
 		return f.Unknown("no call was sent")
 	}
-	f.Observed.Number = text.RoundDown(got.Percent())
+	f.Observed.Number = x.round(got.Percent())
 	f.Note = fmt.Sprintf("%d of %d calls failed", failed, finished)
 	if refused := r.RefusedLocally(); refused > 0 && x.Side != sideCallee {
 		f.Note += fmt.Sprintf(", %d of those refused by the caller itself", refused)
 	}
-	return f.Judge(got.Percent() >= x.AtLeast.Percent())
+	return f.Judge(x.meets(got.Percent()))
 }

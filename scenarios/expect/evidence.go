@@ -35,6 +35,8 @@ type Evidence struct {
 
 	// Ready returns the lowest number of ready pods in the window, and when the window started. Outside of sliding windows that is the zero time.
 	Ready func(release string) (n int, started time.Time, err error)
+	// Value returns what the query of an expectation yields now, and when its window started. nil means that there is no Prometheus.
+	Value func(x OfMetric) (value float64, started time.Time, err error)
 }
 
 // BreakerWindow is the window in which the state of a breaker is judged. The zero value is the present moment, because a state can last milliseconds.

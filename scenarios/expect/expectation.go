@@ -34,11 +34,15 @@ type (
 		Caller() string
 		Callee() (service, method string)
 	}
+	// OfMetric is an expectation about what a PromQL query yields over a window. Its field is called query.
+	OfMetric interface {
+		QueryOver(window time.Duration) string
+	}
 )
 
 // Kinds lists every kind of expectation.
 func Kinds() []grammar.Kind[Expectation] {
-	return []grammar.Kind[Expectation]{availabilityKind(), latencyKind(), sentKind(), breakerKind(), readyKind()}
+	return []grammar.Kind[Expectation]{availabilityKind(), latencyKind(), sentKind(), breakerKind(), readyKind(), metricKind()}
 }
 
 // DefaultHold is the length of the window over which waitFor and recover are judged, unless the file or the kind says otherwise.

@@ -86,6 +86,28 @@ func (o Object) Percentage(name string) target.Share {
 	})
 }
 
+// PercentageBelowAll reads a percentage below 100 %, because an upper limit of 100 % can never fail; 0 if absent.
+func (o Object) PercentageBelowAll(name string) target.Share {
+	return read(o, scalar{name, "a percentage", "try: 50%"}, 0, func(s string) (target.Share, error) {
+		v, err := target.ParseShare(s)
+		if err == nil && v >= 1 {
+			err = fmt.Errorf("want a percentage below 100%%, got %q: it can never fail", s)
+		}
+		return v, err
+	})
+}
+
+// Number reads a number; 0 if absent.
+func (o Object) Number(name string) float64 {
+	return read(o, scalar{name, "a number", "try: 100"}, 0, func(s string) (float64, error) {
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return 0, fmt.Errorf("want a number, got %q", s)
+		}
+		return v, nil
+	})
+}
+
 // Rate reads a rate per second or minute; 0 if absent.
 func (o Object) Rate(name string) target.Rate {
 	return read(o, scalar{name, "a rate", "try: 200/s or 90/m"}, 0, target.ParseRate)

@@ -52,9 +52,11 @@ func OneSchema[T any](catalog []Kind[T], more []Field) Schema {
 
 // AtMostOneSchema describes an object with fields of its own and at most one entry of a catalog. At least one of the entries and of the given
 // fields must be present.
-func AtMostOneSchema[T any](s Schema, catalog []Kind[T], orField string) Schema {
-	var each []Schema
-	required := []Schema{requires(orField)}
+func AtMostOneSchema[T any](s Schema, catalog []Kind[T], orFields ...string) Schema {
+	var each, required []Schema
+	for _, field := range orFields {
+		required = append(required, requires(field))
+	}
 	for _, k := range catalog {
 		s.addKind(k.Name, k.Doc, k.Fields)
 		required = append(required, requires(k.Name))
@@ -89,6 +91,7 @@ var types = map[string]Schema{
 	"percentage":             {"type": "string", "pattern": `^[0-9.]+%$`},
 	"rate":                   {"type": "string", "pattern": `^[0-9.]+/[sm]$`},
 	"whole number":           {"type": "integer", "minimum": 0},
+	"number":                 {"type": "number"},
 	"number between 0 and 1": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
 	"state":                  {"enum": breakerStates},
 	"list of states":         {"type": "array", "minItems": 1, "items": Schema{"enum": breakerStates}},

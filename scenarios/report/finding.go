@@ -17,13 +17,16 @@ const (
 	NotJudged = "skip"
 )
 
+// Unread is the observed value of an expectation about which nothing is known.
+const Unread = "unknown"
+
 // Finding is an expectation with what was observed. Its check sets Name, Comparison, Limit and Unit, and ends with [Finding.Judge] or
 // [Finding.Unknown]; the run adds where and for how long it was checked.
 type Finding struct {
 	Name string `json:"name"`
-	// Phase is steady, steps, recover or verdict.
+	// Phase is steady, steps, measure, recover or verdict.
 	Phase string `json:"phase"`
-	// Step is the name of the step that waited for the expectation. It is absent outside of waitFor.
+	// Step is the name of the step that waited for the expectation or measured it. It is absent outside of waitFor and measure.
 	Step     string `json:"step,omitempty"`
 	Observed Value  `json:"observed"`
 	// Comparison is the required relation of Observed to Limit: >=, <=, = or visits.
@@ -55,7 +58,7 @@ func (f Finding) Judge(met bool) Finding {
 
 // Unknown returns f as not met, because an expectation without data fails.
 func (f Finding) Unknown(why string) Finding {
-	f.Observed, f.Note = Value{Text: "unknown"}, why
+	f.Observed, f.Note = Value{Text: Unread}, why
 	return f.Judge(false)
 }
 

@@ -84,7 +84,7 @@ func (r Report) textExpectations(b *strings.Builder) {
 	}
 	for _, f := range r.Expectations {
 		first := fmt.Sprintf("  %-12s  %-7s  ", marks[f.Result], f.Phase)
-		b.WriteString(text.Wrap(first, f.Name+" "+f.LimitText()))
+		b.WriteString(text.Wrap(first, f.caseName()))
 		under := strings.Repeat(" ", utf8.RuneCountInString(first))
 		if f.Result != NotJudged {
 			b.WriteString(text.Wrap(under, "observed "+f.ObservedText()))

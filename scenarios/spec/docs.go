@@ -21,7 +21,7 @@ func Markdown() string {
 	}{
 		{"The file", topFields}, {"metadata", metadataFields}, {"spec", specFields}, {"spec.load", loadFields},
 		{"spec.load call", callFields}, {"spec.steady", steadyFields}, {"spec.steps, next to one action", stepFields},
-		{"waitFor, next to one expectation", waitForFields}, {"spec.recover", recoverFields},
+		{"waitFor, next to one expectation", waitForFields}, {"measure", measureFields}, {"spec.recover", recoverFields},
 	} {
 		fmt.Fprintf(&b, "### %s\n\n", s.title)
 		grammar.WriteTable(&b, s.fields)
@@ -57,11 +57,14 @@ func specSchema() grammar.Schema {
 		"from": {"const": target.Generator},
 		"call": grammar.ObjectSchema(callFields, nil),
 	})
-	step := grammar.ObjectSchema(stepFields, map[string]grammar.Schema{"waitFor": grammar.OneSchema(expect.Kinds(), waitForFields)})
+	step := grammar.ObjectSchema(stepFields, map[string]grammar.Schema{
+		"waitFor": grammar.OneSchema(expect.Kinds(), waitForFields),
+		"measure": grammar.ObjectSchema(measureFields, map[string]grammar.Schema{"expect": expectations}),
+	})
 	return grammar.ObjectSchema(specFields, map[string]grammar.Schema{
 		"load":    grammar.ListSchema(load),
 		"steady":  grammar.ObjectSchema(steadyFields, map[string]grammar.Schema{"expect": expectations}),
-		"steps":   grammar.ListSchema(grammar.AtMostOneSchema(step, action.Grammar(), "waitFor")),
+		"steps":   grammar.ListSchema(grammar.AtMostOneSchema(step, action.Grammar(), "waitFor", "measure")),
 		"recover": grammar.ObjectSchema(recoverFields, map[string]grammar.Schema{"expect": expectations}),
 		"expect":  expectations,
 		"abort":   grammar.ListSchema(grammar.OneSchema(expect.Limits(), nil)),

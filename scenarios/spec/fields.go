@@ -57,6 +57,14 @@ var stepFields = []grammar.Field{
 	grammar.Optional("after", "duration", "5s", "how long to wait first; default 0s"),
 	grammar.Optional("waitFor", "one expectation and within", "{breaker: {from: loadgen, to: userservice, state: open}, within: 20s}",
 		"after the action, wait until this is true; the action may be left out"),
+	grammar.Optional("measure", "fields", "{for: 10s, expect: [{availability: {of: browse, atMost: 50%}}]}",
+		"then, what must be true over a window of its own; the action may be left out"),
+}
+
+var measureFields = []grammar.Field{
+	grammar.Required("for", "duration", "10s", "the length of the window, which starts when the action has had its effect"),
+	grammar.Required("expect", "list of expectations", "[{availability: {of: browse, atMost: 50%}}]",
+		"what must be true over that time; if it is not, the run goes on and fails in the end"),
 }
 
 var waitForFields = []grammar.Field{

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
@@ -34,6 +35,13 @@ func (sc Scenario) expectations() []placed {
 			at := fmt.Sprintf("spec.steps[%d].waitFor", i)
 			out = append(out, placed{s.WaitFor.Condition, sc.conditionPath(at), at, s.WaitFor.Hold, true})
 		}
+		if s.Measure != nil {
+			n := len(out)
+			all(fmt.Sprintf("spec.steps[%d].measure.expect", i), s.Measure.Expect)
+			for j := range out[n:] {
+				out[n+j].hold, out[n+j].sliding = &s.Measure.For, true
+			}
+		}
 	}
 	n := len(out)
 	all("spec.recover.expect", sc.Recover.Expect)
@@ -42,6 +50,17 @@ func (sc Scenario) expectations() []placed {
 	}
 	all("spec.expect", sc.Expect)
 	return out
+}
+
+// Metrics returns the expectations about metrics, by their paths.
+func (sc Scenario) Metrics() iter.Seq2[string, expect.OfMetric] {
+	return func(yield func(string, expect.OfMetric) bool) {
+		for _, x := range sc.expectations() {
+			if about, ok := x.Expectation.(expect.OfMetric); ok && !yield(x.path, about) {
+				return
+			}
+		}
+	}
 }
 
 // ActionPath returns the path of the action of a step, such as spec.steps[0].scale.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
@@ -125,7 +126,11 @@ func windowsAreLongEnough(p *problems) {
 		rate := p.sc.fastest(about.Load())
 		if due := float64(rate) * hold.Seconds(); due < expect.WindowCalls {
 			enough := target.Rate(expect.WindowCalls / max(hold.Seconds(), 1))
-			p.add(x.path, fmt.Sprintf("raise the rate of %s to %s, or set hold: %s", about.Load(), enough, secondsFor(expect.WindowCalls, rate)),
+			length := "hold"
+			if strings.HasSuffix(x.list, ".measure.expect") {
+				length = "for"
+			}
+			p.add(x.path, fmt.Sprintf("raise the rate of %s to %s, or set %s: %s", about.Load(), enough, length, secondsFor(expect.WindowCalls, rate)),
 				"at %s only %s calls of %s fall due in the window of %s, which needs %d",
 				rate, text.Decimal(text.RoundDown(due)), about.Load(), hold, expect.WindowCalls)
 		}
@@ -173,6 +178,9 @@ func (sc Scenario) longest() time.Duration {
 		}
 		if s.WaitFor != nil {
 			d += s.WaitFor.Within
+		}
+		if s.Measure != nil {
+			d += s.Measure.For
 		}
 	}
 	return d

@@ -50,7 +50,7 @@ type Steady struct {
 	Expect []expect.Expectation
 }
 
-// Step waits for After, does its action, then waits for its condition. Action or WaitFor may be nil, but not both.
+// Step waits for After, does its action, waits for its condition, and then measures. One of Action, WaitFor and Measure is not nil.
 type Step struct {
 	Name  string
 	After time.Duration
@@ -58,6 +58,13 @@ type Step struct {
 	Kind    string
 	Action  action.Action
 	WaitFor *WaitFor
+	Measure *Measure
+}
+
+// Measure is what must be true over a window of a step. The steps after it are done also if it is not.
+type Measure struct {
+	For    time.Duration
+	Expect []expect.Expectation
 }
 
 // WaitFor is a condition and the time that it has to become true.
@@ -89,6 +96,9 @@ func (sc Scenario) LongestHold() time.Duration {
 	for _, s := range sc.Steps {
 		if s.WaitFor != nil && s.WaitFor.Hold != nil {
 			longest = max(longest, *s.WaitFor.Hold)
+		}
+		if s.Measure != nil {
+			longest = max(longest, s.Measure.For)
 		}
 	}
 	return longest

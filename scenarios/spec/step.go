@@ -32,14 +32,17 @@ func readStep(n grammar.Node, fields []grammar.Field, names map[string]int) Step
 	switch {
 	case len(given) > 1:
 		n.Problem("make each a step of its own", "a step has one action, this one has %d: %s", len(given), strings.Join(given, ", "))
-	case len(given) == 0 && !o.Has("waitFor"):
-		n.Problem("add one of: "+strings.Join(grammar.Names(action.Grammar()), ", ")+", waitFor", "the step does nothing")
+	case len(given) == 0 && !o.Has("waitFor") && !o.Has("measure"):
+		n.Problem("add one of: "+strings.Join(grammar.Names(action.Grammar()), ", ")+", waitFor, measure", "the step does nothing")
 	}
 	if len(given) > 0 {
 		s.Kind, s.Action = given[len(given)-1], does
 	}
 	if w, ok := o.Fields("waitFor", append(slices.Clone(waitForFields), grammar.KindFields(expect.Kinds())...)); ok {
 		s.WaitFor = &WaitFor{Within: w.PositiveDuration("within"), Hold: readHold(w), Condition: grammar.One(w, expect.Kinds(), "expectation")}
+	}
+	if m, ok := o.Fields("measure", measureFields); ok {
+		s.Measure = &Measure{For: m.PositiveDuration("for"), Expect: readExpectations(m.List("expect"))}
 	}
 	return s
 }

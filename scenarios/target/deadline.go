@@ -19,7 +19,11 @@ const (
 // WithDeadlines returns t with a deadline on every request. Without one, a paused node that accepts connections but does not answer would block a
 // run.
 func WithDeadlines(t Target) Target {
-	return Target{timedLoads{t.Loads}, timedWorkloads{t.Workloads}, timedBreakers{t.Breakers}, timedObjects{t.Objects}}
+	timed := Target{Loads: timedLoads{t.Loads}, Workloads: timedWorkloads{t.Workloads}, Breakers: timedBreakers{t.Breakers}, Objects: timedObjects{t.Objects}}
+	if t.Metrics != nil {
+		timed.Metrics = timedMetrics{t.Metrics}
+	}
+	return timed
 }
 
 type timedLoads struct{ Loads }
@@ -97,6 +101,13 @@ func (o timedObjects) Get(ctx context.Context, kind, name string) (object Object
 
 func (o timedObjects) Delete(ctx context.Context, kind, name string) error {
 	return within(ctx, forceLimit, func(ctx context.Context) error { return o.Objects.Delete(ctx, kind, name) })
+}
+
+type timedMetrics struct{ source Metrics }
+
+func (m timedMetrics) Value(ctx context.Context, query string) (v float64, err error) {
+	err = within(ctx, callLimit, func(ctx context.Context) error { v, err = m.source.Value(ctx, query); return err })
+	return v, err
 }
 
 func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {

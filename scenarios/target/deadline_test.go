@@ -37,8 +37,10 @@ func (p paused) Get(ctx context.Context, _, _ string) (Object, bool, error) {
 }
 func (p paused) Delete(ctx context.Context, _, _ string) error { return p.wait(ctx) }
 
+func (p paused) Value(ctx context.Context, _ string) (float64, error) { return 0, p.wait(ctx) }
+
 func TestWithDeadlines_EveryRequestEnds(t *testing.T) {
-	timed := WithDeadlines(Target{paused{}, paused{}, paused{}, paused{}})
+	timed := WithDeadlines(Target{paused{}, paused{}, paused{}, paused{}, paused{}})
 	for what, do := range map[string]func(context.Context) error{
 		"Start":    func(ctx context.Context) error { return timed.Loads.Start(ctx, LoadSpec{}) },
 		"SetRate":  func(ctx context.Context) error { return timed.Loads.SetRate(ctx, "", 1) },
@@ -52,6 +54,7 @@ func TestWithDeadlines_EveryRequestEnds(t *testing.T) {
 		"Put":      func(ctx context.Context) error { return timed.Objects.Put(ctx, Object{}) },
 		"Get":      func(ctx context.Context) error { _, _, err := timed.Objects.Get(ctx, "", ""); return err },
 		"Delete":   func(ctx context.Context) error { return timed.Objects.Delete(ctx, "", "") },
+		"Value":    func(ctx context.Context) error { _, err := timed.Metrics.Value(ctx, ""); return err },
 		"Events":   func(ctx context.Context) error { _, err := timed.Breakers.Events(ctx, time.Time{}, 0); return err },
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package target is the cluster as a scenario sees it: loads that can be started and read, pods that can be counted, killed and scaled, and circuit
-// breakers that can be observed, and objects of the control plane. A program that runs scenarios implements the interfaces of [Target].
+// Package target is the cluster as a scenario sees it: loads that can be started and read, pods that can be counted, killed and scaled, circuit
+// breakers and metrics that can be observed, and objects of the control plane. A program that runs scenarios implements the interfaces of [Target].
 package target
 
 import (
@@ -22,6 +22,9 @@ const MaxPods = 110
 // ErrNoLoad is wrapped by the errors of SetRate, Read and Stop if no load of that name is running.
 var ErrNoLoad = errors.New("no such load is running")
 
+// ErrBadQuery is wrapped by the errors of Value for a query that can never yield a number.
+var ErrBadQuery = errors.New("the query is wrong")
+
 // ErrLoadTaken is wrapped by the error of Start if a load of that name is already running.
 var ErrLoadTaken = errors.New("a load of this name is running")
 
@@ -31,6 +34,14 @@ type Target struct {
 	Workloads Workloads
 	Breakers  Breakers
 	Objects   Objects
+	// Metrics may be nil. Expectations about metrics are then unknown.
+	Metrics Metrics
+}
+
+// Metrics answers queries in PromQL.
+type Metrics interface {
+	// Value returns the one number that a query yields now. Its error wraps [ErrBadQuery] if the query itself is wrong.
+	Value(ctx context.Context, query string) (float64, error)
 }
 
 // Loads starts and reads open-model loads. A load is a name, a method and a rate; arrivals do not wait for answers.

@@ -13,3 +13,6 @@ func Tidy(v float64) float64 { return math.Round(v*1e6) / 1e6 }
 
 // RoundDown rounds down to four decimals: 99.99996 must never be shown as 100.
 func RoundDown(v float64) float64 { return math.Floor(Tidy(v)*1e4) / 1e4 }
+
+// RoundUp rounds up to four decimals: 0.00004 must never be shown as 0.
+func RoundUp(v float64) float64 { return math.Ceil(Tidy(v)*1e4) / 1e4 }
