@@ -26,6 +26,8 @@ type fakeInjector struct {
 	// after changes a fault at a time after it was added.
 	after   map[time.Duration]func(*fakeInjector)
 	started time.Time
+	// away is the error of an API server that does not answer.
+	away error
 }
 
 func (f *fakeInjector) AddFault(_ context.Context, name string, spec json.RawMessage) error {
@@ -44,7 +46,11 @@ func (f *fakeInjector) Fault(_ context.Context, name string) (*api.Fault, error)
 	for at, change := range f.after {
 		if time.Since(f.started) >= at {
 			change(f)
+			delete(f.after, at)
 		}
+	}
+	if f.away != nil {
+		return nil, f.away
 	}
 	if one := f.faults[name]; one != nil {
 		return one, nil
@@ -83,6 +89,10 @@ func TestInjectFaults_AreClearedInTheEnd(t *testing.T) {
 		{"until the time is over", nil, nil, 30 * time.Second, 30 * time.Second, cleared, ""},
 		{"until another command has cleared all of them", nil, map[time.Duration]func(*fakeInjector){10 * time.Second: func(f *fakeInjector) { clear(f.faults) }}, 0, 10 * time.Second, cleared, ""},
 		{"not if one of two is still there", nil, map[time.Duration]func(*fakeInjector){10 * time.Second: func(f *fakeInjector) { delete(f.faults, "a") }}, 0, time.Minute, cleared, ""},
+		{"an API server that is away for a while", nil, map[time.Duration]func(*fakeInjector){
+			10 * time.Second: func(f *fakeInjector) { f.away = errors.New("no route to host") }, 35 * time.Second: func(f *fakeInjector) { f.away = nil }}, 0, time.Minute, cleared, ""},
+		{"a cluster that is gone", nil, map[time.Duration]func(*fakeInjector){10 * time.Second: func(f *fakeInjector) { f.away = errors.New("no route to host") }}, 0, 39 * time.Second,
+			cleared, "the cluster has not answered for 30s: no route to host"},
 		{"one that cannot be added", map[string]error{"b": errors.New("no pod injects it")}, nil, 0, 0, "add a\nadd b\nclear a", "no pod injects it"},
 		{"a lost lease", nil, map[time.Duration]func(*fakeInjector){10 * time.Second: func(f *fakeInjector) {
 			f.faults["a"].Status.Phase, f.faults["a"].Status.Reason = api.FaultEnded, "its lease was not renewed"

@@ -32,6 +32,8 @@ const (
 	// faultStartLimit is how long the processes may take until they inject a fault, and faultEndLimit until they have ended it.
 	faultStartLimit = 30 * time.Second
 	faultEndLimit   = 30 * time.Second
+	// faultAwayLimit is how long the API server may be away. The lease of a fault is renewed at the control plane, so it stays in force.
+	faultAwayLimit = 30 * time.Second
 	// faultCheck is how often `fault add` looks whether its faults still exist.
 	faultCheck = time.Second
 )
@@ -97,6 +99,7 @@ func holdFaults(ctx context.Context, c injector, faults []namedFault, limit time
 	}
 	ticker := time.NewTicker(faultCheck)
 	defer ticker.Stop()
+	answered := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -108,9 +111,17 @@ func holdFaults(ctx context.Context, c injector, faults []namedFault, limit time
 		left := 0
 		for _, f := range faults {
 			ended, err := hasEnded(ctx, c, f)
-			if err != nil {
+			var away *awayError
+			switch {
+			case errors.As(err, &away) && time.Since(answered) < faultAwayLimit:
+				left++
+				continue
+			case errors.As(err, &away):
+				return &codedError{exitEnvironment, remedy.Errorf(remedy.Command("status"), "the cluster has not answered for %s: %w", faultAwayLimit, away.err)}
+			case err != nil:
 				return err
 			}
+			answered = time.Now()
 			if !ended {
 				left++
 			}
@@ -121,14 +132,19 @@ func holdFaults(ctx context.Context, c injector, faults []namedFault, limit time
 	}
 }
 
-// hasEnded reports whether a fault was cleared, or its duration is over. It fails if the fault has ended for another reason.
+// awayError is the error for an API server that does not answer.
+type awayError struct{ err error }
+
+func (e *awayError) Error() string { return e.err.Error() }
+
+// hasEnded reports whether a fault was cleared, or its duration is over. It fails if the fault has ended for another reason, or with an *awayError.
 func hasEnded(ctx context.Context, c injector, f namedFault) (bool, error) {
 	object, err := c.Fault(ctx, f.name)
 	switch {
 	case errors.Is(err, live.ErrNoObject):
 		return true, nil
 	case err != nil:
-		return false, nil //nolint:nilerr // the API server may be away for a while; the lease is renewed at the control plane
+		return false, &awayError{err}
 	case object.Status.Phase != api.FaultEnded:
 		return false, nil
 	case f.spec.GetDuration() == nil && object.DeletionTimestamp == nil:

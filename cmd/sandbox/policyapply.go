@@ -17,6 +17,7 @@ import (
 )
 
 type applyFlags struct {
+	file    string
 	noWait  bool
 	timeout time.Duration
 }
@@ -24,25 +25,35 @@ type applyFlags struct {
 func newPolicyApply(proc process, g *globals) *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
-		Use:   "apply FILE",
+		Use:   "apply {FILE | -f FILE}",
 		Short: "Put the policies of a file in force, and wait until every process enforces them",
 		Long: "Put the policies of a file in force, and wait until every process that they concern enforces them. FILE has one or several YAML documents\n" +
 			"of kind TrafficPolicy; - is standard input. Everything is checked before anything is sent; a mistake is printed as file:line: field: reason.\n\n" +
 			"The file and line of each field are stored with the object, so that `sandbox policy explain` can name them.\n\n" +
 			"Exit codes: 0 every policy is in force, 1 a policy is applied but not in force, 2 the file is not valid, 3 the sandbox cannot be reached.",
 		Example: examplePolicy + "\n\n  sandbox policy diff limit.yaml\n  sandbox policy apply limit.yaml",
-		Args:    cobra.ExactArgs(1),
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return applyPolicies(cmd.Context(), proc, g, f, args[0])
+			switch {
+			case len(args) == 0 && f.file == "":
+				return usageError(remedy.Command("policy", "apply", "limit.yaml"), "want a FILE")
+			case len(args) == 1 && f.file != "":
+				return usageError(remedy.Command("policy", "apply", args[0]), "want FILE or -f FILE, got both")
+			case len(args) == 1:
+				f.file = args[0]
+			}
+			return applyPolicies(cmd.Context(), proc, g, f)
 		},
 	}
+	// The form of `kubectl apply` and of `fault add`.
+	cmd.Flags().StringVarP(&f.file, "file", "f", "", "the file, instead of an argument")
 	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "return as soon as the policies are stored")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to wait until the policies are in force")
 	outputFlag(cmd, g)
 	return cmd
 }
 
-func applyPolicies(ctx context.Context, proc process, g *globals, f applyFlags, file string) error {
+func applyPolicies(ctx context.Context, proc process, g *globals, f applyFlags) error {
 	asJSON, err := g.asJSON()
 	if err != nil {
 		return err
@@ -50,7 +61,7 @@ func applyPolicies(ctx context.Context, proc process, g *globals, f applyFlags, 
 	if f.timeout <= 0 {
 		return usageError(remedy.Flag("timeout", "30s"), "--timeout %s is not a positive duration", f.timeout)
 	}
-	docs, err := readObjects(proc, file, compile.KindTrafficPolicy)
+	docs, err := readObjects(proc, f.file, compile.KindTrafficPolicy)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,9 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/traffic"
 	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/services/control/api"
 )
 
 // statusDocument is what `status -o json` prints. Add fields; never rename one.
@@ -26,6 +28,9 @@ type statusDocument struct {
 	Releases          []releaseStatus `json:"releases"`
 	Images            []imageStatus   `json:"images"`
 	Memory            cluster.Memory  `json:"memory"`
+	// Policies and Faults are those that are applied now. They are null if they could not be read.
+	Policies []policyState `json:"policies"`
+	Faults   []faultState  `json:"faults"`
 
 	// LeftBehind are the changes that killed runs left.
 	LeftBehind []scenarios.Leftover `json:"leftBehind"`
@@ -40,6 +45,21 @@ type releaseStatus struct {
 	Why       string `json:"why"`
 	// Drift names the objects that differ from the release's manifest.
 	Drift []string `json:"drift,omitempty"`
+}
+
+// policyState is a traffic policy that is applied.
+type policyState struct {
+	Name    string `json:"name"`
+	InForce bool   `json:"inForce"`
+	// Reason is one word, such as Enforced or NoTarget.
+	Reason string `json:"reason"`
+}
+
+// faultState is a fault that exists.
+type faultState struct {
+	Name   string `json:"name"`
+	Effect string `json:"effect"`
+	Phase  string `json:"phase"`
 }
 
 type imageStatus struct {
@@ -89,6 +109,8 @@ type inspected interface {
 	Version(ctx context.Context) (string, error)
 	Releases(ctx context.Context) ([]live.ReleaseStatus, error)
 	Memory(ctx context.Context) (cluster.Memory, error)
+	Policies(ctx context.Context) ([]api.TrafficPolicy, error)
+	Faults(ctx context.Context) ([]api.Fault, error)
 }
 
 // newStatusDocument reads the state of a sandbox.
@@ -109,6 +131,19 @@ func newStatusDocument(ctx context.Context, c inspected, folders sandbox.Folders
 	doc.Ready = !slices.ContainsFunc(doc.Releases, func(r releaseStatus) bool { return !r.Ready })
 	if doc.Memory, err = c.Memory(ctx); err != nil {
 		return doc, err
+	}
+	// A sandbox that is not ready may not know these kinds of objects.
+	if policies, err := c.Policies(ctx); err == nil {
+		doc.Policies = each(policies, func(p api.TrafficPolicy) policyState {
+			s := traffic.Summarize(p)
+			return policyState{s.Name, s.InForce, s.Reason}
+		})
+	}
+	if faults, err := c.Faults(ctx); err == nil {
+		doc.Faults = each(faults, func(f api.Fault) faultState {
+			s := traffic.SummarizeFault(f)
+			return faultState{s.Name, s.Effect, s.Phase}
+		})
 	}
 	cache, err := images.OpenCache(folders.Images())
 	if err != nil {
@@ -154,10 +189,28 @@ func (d statusDocument) writeTable(out io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	d.writeTraffic(out)
 	for _, l := range d.LeftBehind {
 		fmt.Fprintln(out, "left behind by a killed run:", l)
 	}
 	return d.writeDrift(out)
+}
+
+// writeTraffic lists the policies and faults that change how calls are treated.
+func (d statusDocument) writeTraffic(out io.Writer) {
+	if len(d.Policies)+len(d.Faults) > 0 {
+		fmt.Fprintln(out)
+	}
+	for _, p := range d.Policies {
+		state := "in force"
+		if !p.InForce {
+			state = "not in force"
+		}
+		fmt.Fprintf(out, "policy %s: %s (%s)\n", p.Name, state, p.Reason)
+	}
+	for _, f := range d.Faults {
+		fmt.Fprintf(out, "fault %s: %s (%s)\n", f.Name, f.Effect, f.Phase)
+	}
 }
 
 // writeDrift lists the objects that were changed by hand.

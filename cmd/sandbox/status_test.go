@@ -3,18 +3,22 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/services/control/api"
 )
 
 // inspectedOne has one release.
 type inspectedOne struct {
 	why string
 	err error
+	// objectsErr is the error of listing policies and faults.
+	objectsErr error
 }
 
 func (inspectedOne) Engine() string                            { return "podman" }
@@ -24,6 +28,38 @@ func (inspectedOne) Memory(context.Context) (cluster.Memory, error) {
 }
 func (f inspectedOne) Releases(context.Context) ([]live.ReleaseStatus, error) {
 	return []live.ReleaseStatus{{Release: charts.Release{Name: "userservice", Namespace: "shop"}, Version: "0.1.0", Why: f.why}}, nil
+}
+
+func (f inspectedOne) Policies(context.Context) ([]api.TrafficPolicy, error) {
+	one := api.TrafficPolicy{}
+	one.Name = "limit"
+	return []api.TrafficPolicy{one}, f.objectsErr
+}
+
+func (f inspectedOne) Faults(context.Context) ([]api.Fault, error) {
+	one := api.Fault{Spec: []byte(`{"selector":{"matchLabels":{"a":"b"}},"abort":{"code":"UNAVAILABLE"}}`)}
+	one.Name, one.Status.Phase = "broken", api.FaultActive
+	return []api.Fault{one}, f.objectsErr
+}
+
+// TestNewStatusDocument_PoliciesAndFaults: those that exist are listed. A cluster without such objects still has a status.
+func TestNewStatusDocument_PoliciesAndFaults(t *testing.T) {
+	folders := sandbox.Folders{Config: t.TempDir(), Cache: t.TempDir(), State: t.TempDir()}
+	doc, err := newStatusDocument(t.Context(), inspectedOne{}, folders, "blue")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	doc.writeTraffic(&out)
+	if got := out.String(); got != "\npolicy limit: not in force (Pending)\nfault broken: abort {code: UNAVAILABLE} (Active)\n" {
+		t.Errorf("got %q", got)
+	}
+	doc, err = newStatusDocument(t.Context(), inspectedOne{objectsErr: errors.New("no such kind")}, folders, "blue")
+	out.Reset()
+	doc.writeTraffic(&out)
+	if err != nil || doc.Policies != nil || doc.Faults != nil || out.String() != "" {
+		t.Errorf("without these kinds of objects: %+v, %v", doc, err)
+	}
 }
 
 func TestNewStatusDocument(t *testing.T) {

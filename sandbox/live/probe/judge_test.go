@@ -33,10 +33,10 @@ func TestRateLimit_Judge(t *testing.T) {
 		counted           counted
 		verdict, observed string
 	}{
-		{"at the limit", counted{2000, 498, 1502}, Enforced, "49.8/s admitted of 200.0/s offered over 10 s"},
-		{"below it, because other callers use it", counted{2000, 300, 1700}, Enforced, "30.0/s admitted of 200.0/s offered over 10 s"},
-		{"within the tolerance", counted{2000, 549, 1451}, Enforced, "54.9/s admitted of 200.0/s offered over 10 s"},
-		{"above it", counted{2000, 1990, 10}, NotEnforced, "199.0/s admitted of 200.0/s offered over 10 s"},
+		{"at the limit", counted{2000, 498, 1502}, Enforced, "49.8/s admitted of 200.0/s offered over 10 s; up to 55.0/s is tolerated"},
+		{"below it, because other callers use it", counted{2000, 300, 1700}, Enforced, "30.0/s admitted of 200.0/s offered over 10 s; up to 55.0/s is tolerated"},
+		{"within the tolerance", counted{2000, 549, 1451}, Enforced, "54.9/s admitted of 200.0/s offered over 10 s; up to 55.0/s is tolerated"},
+		{"above it", counted{2000, 1990, 10}, NotEnforced, "199.0/s admitted of 200.0/s offered over 10 s, more than the tolerated 55.0/s"},
 		{"nothing was refused", counted{2000, 300, 0}, NotProbed, "30.0/s admitted of 200.0/s offered over 10 s, but the service refused none"},
 	} {
 		if verdict, observed := l.judge(c.counted, 10*time.Second); verdict != c.verdict || observed != c.observed {

@@ -90,10 +90,10 @@ func (l rateLimit) judge(c counted, took time.Duration) (verdict, observed strin
 	observed = fmt.Sprintf("%.1f/s admitted of %.1f/s offered over %.0f s", admitted, float64(c.offered)/took.Seconds(), took.Seconds())
 	switch {
 	case admitted > l.limit*tolerance:
-		return NotEnforced, observed
+		return NotEnforced, observed + fmt.Sprintf(", more than the tolerated %.1f/s", l.limit*tolerance)
 	case c.refused == 0:
 		return NotProbed, observed + ", but the service refused none"
 	default:
-		return Enforced, observed
+		return Enforced, observed + fmt.Sprintf("; up to %.1f/s is tolerated", l.limit*tolerance)
 	}
 }
