@@ -39,6 +39,7 @@ func underLoad(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorC
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer explainFailures(ctx, t, got)
 	slow := int64(0)
 	for code, n := range got.GetErrors() {
 		if slices.Contains(slowness, code) {
@@ -51,4 +52,18 @@ func underLoad(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorC
 		t.Errorf("of %d intended calls %d were answered; errors %v", got.GetIntended(), got.GetOk(), got.GetErrors())
 	}
 	t.Logf("%d of %d calls answered during that time; errors %v", got.GetOk(), got.GetIntended(), got.GetErrors())
+}
+
+// explainFailures prints what is known of failed calls if the test failed: who refused them, when, and what the load generator logged.
+func explainFailures(ctx context.Context, t *testing.T, s *loadgenv1.LoadStats) {
+	t.Helper()
+	if !t.Failed() {
+		return
+	}
+	t.Logf("refused by the load generator itself: %v", s.GetRefused())
+	for _, f := range s.GetFailures() {
+		t.Logf("%d calls failed from %s to %s", f.GetFailed(), f.GetFirstFailedAt().AsTime(), f.GetLastFailedAt().AsTime())
+	}
+	out, _, err := shared.run(context.WithoutCancel(ctx), "logs", "loadgen", "--lines", "40")
+	t.Logf("log of the load generator, %v:\n%s", err, out)
 }
