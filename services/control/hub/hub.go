@@ -78,6 +78,14 @@ func (h *Hub) Add(kind, subject, detail string, labels map[string]string) {
 	h.add(false, &telemetryv1.Event{Service: "control", Time: timestamppb.Now(), Kind: kind, Subject: subject, Detail: detail, Labels: labels})
 }
 
+// Observe adds an event that every replica sees by itself at the API server. It is not forwarded to the others.
+func (h *Hub) Observe(s Source, kind, subject, detail string) {
+	e := bounded(s, &telemetryv1.Event{Time: timestamppb.Now(), Kind: kind, Subject: subject, Detail: detail})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.add(true, e)
+}
+
 // After returns the number of the last known event of a run of a process.
 func (h *Hub) After(s Source, bootID string) uint64 {
 	h.mu.Lock()

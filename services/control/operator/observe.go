@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,46 +17,76 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
 )
 
-// observe keeps the store in step with the cluster. An object that cannot be used is not in the store; the writer says why in its status.
-func observe(ctx context.Context, from cache.Cache, store *control.Store, log *slog.Logger) error {
-	for _, w := range []struct {
-		object client.Object
-		set    func(client.Object)
-		remove func(client.Object)
-	}{
-		{&corev1.Pod{}, func(o client.Object) { setPod(store, o) }, func(o client.Object) { store.RemovePod(o.GetNamespace(), o.GetName()) }},
+// watched is a kind of objects, and what their changes cause.
+type watched struct {
+	object client.Object
+	// set and remove keep the store in step. Both may be nil.
+	set    func(client.Object)
+	remove func(client.Object)
+	// report makes events from changes. It may be nil.
+	report func(was, now client.Object)
+}
+
+// observe keeps the store in step with the cluster, and makes events from changes. An object that cannot be used is not in the store; the writer says
+// why in its status.
+func observe(ctx context.Context, from cache.Cache, plane *control.Plane, log *slog.Logger) error {
+	store, events := plane.Store, reporter{plane.Hub.Observe}
+	for _, w := range []watched{
+		{&corev1.Pod{}, func(o client.Object) { setPod(store, o) }, func(o client.Object) { store.RemovePod(o.GetNamespace(), o.GetName()) }, events.pod},
 		{&corev1.Namespace{}, func(o client.Object) { store.Permit(o.GetName(), o.GetLabels()[api.FaultsLabel] == api.FaultsAllowed) },
-			func(o client.Object) { store.Permit(o.GetName(), false) }},
-		{&api.TrafficPolicy{}, func(o client.Object) { setPolicy(store, o, log) }, func(o client.Object) { store.RemovePolicy(o.GetNamespace(), o.GetName()) }},
-		{&api.Fault{}, func(o client.Object) { setFault(store, o, log) }, func(o client.Object) { store.RemoveFault(o.GetNamespace(), o.GetName()) }},
+			func(o client.Object) { store.Permit(o.GetName(), false) }, nil},
+		{&api.TrafficPolicy{}, func(o client.Object) { setPolicy(store, o, log) }, func(o client.Object) { store.RemovePolicy(o.GetNamespace(), o.GetName()) }, nil},
+		{&api.Fault{}, func(o client.Object) { setFault(store, o, log) }, func(o client.Object) { store.RemoveFault(o.GetNamespace(), o.GetName()) }, nil},
+		{&appsv1.Deployment{}, nil, nil, events.deployment},
+		{newCertificate(), nil, nil, events.certificate},
 	} {
 		informer, err := from.GetInformer(ctx, w.object, cache.BlockUntilSynced(false))
+		if meta.IsNoMatchError(err) && w.set == nil {
+			// A cluster without cert-manager has no certificates.
+			log.Info("not watching a kind that the API server does not have", "kind", w.object.GetObjectKind().GroupVersionKind().String())
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("watching %T: %w", w.object, err)
 		}
-		if _, err := informer.AddEventHandler(handler(w.set, w.remove)); err != nil {
+		if _, err := informer.AddEventHandler(w.handler()); err != nil {
 			return fmt.Errorf("watching %T: %w", w.object, err)
 		}
 	}
 	return nil
 }
 
-func handler(set, remove func(client.Object)) toolscache.ResourceEventHandler {
-	return toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { with(o, set) },
-		UpdateFunc: func(_, o any) { with(o, set) },
+func (w watched) handler() toolscache.ResourceEventHandler {
+	return toolscache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(o any, known bool) {
+			now, _ := o.(client.Object)
+			// What exists when the control plane starts has not just been created.
+			w.change(nil, now, !known)
+		},
+		UpdateFunc: func(from, to any) {
+			was, _ := from.(client.Object)
+			now, _ := to.(client.Object)
+			w.change(was, now, true)
+		},
 		DeleteFunc: func(o any) {
 			if last, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
 				o = last.Obj
 			}
-			with(o, remove)
+			was, _ := o.(client.Object)
+			w.change(was, nil, true)
 		},
 	}
 }
 
-func with(o any, do func(client.Object)) {
-	if object, ok := o.(client.Object); ok {
-		do(object)
+func (w watched) change(was, now client.Object, isNews bool) {
+	switch {
+	case now != nil && w.set != nil:
+		w.set(now)
+	case now == nil && was != nil && w.remove != nil:
+		w.remove(was)
+	}
+	if w.report != nil && isNews {
+		w.report(was, now)
 	}
 }
 

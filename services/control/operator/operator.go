@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
@@ -64,12 +65,12 @@ func Run(ctx context.Context, cfg Config) error {
 		Scheme: known, Logger: logr.FromSlogHandler(cfg.Log.Handler()), Metrics: server.Options{BindAddress: "0"},
 		LeaderElection: true, LeaderElectionID: leaderID, LeaderElectionNamespace: cfg.Namespace, LeaderElectionReleaseOnCancel: true,
 		LeaseDuration: &lease, RenewDeadline: &renew, RetryPeriod: &retry,
-		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{&corev1.Pod{}: {Transform: slimPod}}, DefaultTransform: cache.TransformStripManagedFields()},
+		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{&corev1.Pod{}: {Transform: slimPod}, &appsv1.Deployment{}: {Transform: slimDeployment}}, DefaultTransform: cache.TransformStripManagedFields()},
 	})
 	if err != nil {
 		return fmt.Errorf("connecting to the API server: %w", err)
 	}
-	if err := observe(ctx, mgr.GetCache(), cfg.Plane.Store, cfg.Log); err != nil {
+	if err := observe(ctx, mgr.GetCache(), cfg.Plane, cfg.Log); err != nil {
 		return err
 	}
 	if err := mgr.Add(writer{client: mgr.GetClient(), plane: cfg.Plane, log: cfg.Log, written: map[string]time.Time{}}); err != nil {
@@ -127,7 +128,16 @@ func slimPod(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
-	slim := &corev1.Pod{ObjectMeta: p.ObjectMeta, Spec: corev1.PodSpec{ServiceAccountName: p.Spec.ServiceAccountName}, Status: corev1.PodStatus{Phase: p.Status.Phase, Conditions: p.Status.Conditions}}
+	slim := &corev1.Pod{ObjectMeta: p.ObjectMeta, Spec: corev1.PodSpec{ServiceAccountName: p.Spec.ServiceAccountName},
+		Status: corev1.PodStatus{Phase: p.Status.Phase, Conditions: p.Status.Conditions, PodIP: p.Status.PodIP}}
 	slim.Annotations, slim.ManagedFields, slim.OwnerReferences = nil, nil, nil
+	for _, c := range p.Spec.Containers {
+		if len(c.Ports) > 0 {
+			slim.Spec.Containers = append(slim.Spec.Containers, corev1.Container{Name: c.Name, Ports: c.Ports})
+		}
+	}
+	for _, c := range p.Status.ContainerStatuses {
+		slim.Status.ContainerStatuses = append(slim.Status.ContainerStatuses, corev1.ContainerStatus{Name: c.Name, RestartCount: c.RestartCount, LastTerminationState: c.LastTerminationState})
+	}
 	return slim, nil
 }

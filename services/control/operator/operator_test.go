@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -104,7 +105,7 @@ func TestWriter_OneWritePerSecond(t *testing.T) {
 		t.Error("the second write was postponed again")
 	}
 	var p api.TrafficPolicy
-	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "p"}, &p); err != nil || p.Status.Verdicts.Ignored != 1 {
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "p"}, &p); err != nil || p.Status.Verdicts.Pending != 1 {
 		t.Errorf("status %+v, %v", p.Status, err)
 	}
 }
@@ -168,9 +169,28 @@ func TestSetPod_ReadyAndGone(t *testing.T) {
 	if got := store.Pods("shop"); len(got) != 0 {
 		t.Errorf("a pod that has ended: %+v", got)
 	}
-	slim, err := slimPod(&corev1.Pod{ObjectMeta: meta1("p"), Spec: corev1.PodSpec{ServiceAccountName: "users", Containers: []corev1.Container{{Name: "c"}}}})
-	if got := slim.(*corev1.Pod); err != nil || got.Spec.ServiceAccountName != "users" || len(got.Spec.Containers) != 0 {
-		t.Errorf("%+v, %v", slim, err)
+}
+
+// TestSlimPod_KeepsWhatTheStoreNeeds: a pod is the same in the store, whether it was slimmed before or not.
+func TestSlimPod_KeepsWhatTheStoreNeeds(t *testing.T) {
+	whole := &corev1.Pod{ObjectMeta: meta1("users-1"), Spec: corev1.PodSpec{ServiceAccountName: "users", Volumes: []corev1.Volume{{Name: "v"}},
+		Containers: []corev1.Container{{Name: "users", Image: "i", Ports: []corev1.ContainerPort{{Name: "grpc", ContainerPort: 8443}}}, {Name: "other", Image: "i"}}},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1", Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}}
+	slim, err := slimPod(whole.DeepCopy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := slim.(*corev1.Pod); len(got.Spec.Volumes) != 0 || len(got.Spec.Containers) != 1 || got.Spec.Containers[0].Image != "" {
+		t.Errorf("not slim: %+v", got.Spec)
+	}
+	var stored []compile.Pod
+	for _, p := range []*corev1.Pod{whole, slim.(*corev1.Pod)} {
+		store := control.NewStore()
+		setPod(store, p)
+		stored = append(stored, store.Pods("shop")["users-1"])
+	}
+	if diff := cmp.Diff(stored[0], stored[1]); diff != "" || stored[0].IP != "10.0.0.1" || stored[0].Port != 8443 {
+		t.Errorf("in the store (-whole +slim):\n%s\n%+v", diff, stored[1])
 	}
 }
 
@@ -191,7 +211,8 @@ func TestRBAC_LeastVerbs(t *testing.T) {
 		}
 	}
 	want := []string{
-		"ClusterRole pods,namespaces : list,watch", "ClusterRole trafficpolicies : list,watch", "ClusterRole faults : list,watch,patch,delete",
+		"ClusterRole pods,namespaces : list,watch", "ClusterRole deployments : list,watch", "ClusterRole certificates : list,watch",
+		"ClusterRole trafficpolicies : list,watch", "ClusterRole faults : list,watch,patch,delete",
 		"ClusterRole trafficpolicies/status,faults/status : patch", "Role leases : create", "Role leases sandbox-control: get,update", "Role events : create,patch",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
