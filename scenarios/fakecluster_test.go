@@ -81,9 +81,11 @@ func newFakeCluster() *fakeCluster {
 	return w
 }
 
-// newFakeClusterFor returns a cluster with every release that a scenario calls or changes. Its breaker is on the path of the first load.
+// newFakeClusterFor returns a cluster with every release that a scenario calls or changes. Its breaker is on the path of the first load, and every
+// query yields 1.
 func newFakeClusterFor(sc Scenario) *fakeCluster {
 	w := newFakeCluster()
+	w.value = func(string) (float64, bool) { return 1, true }
 	w.breaker.Callee, w.breaker.Method = sc.Load[0].Call.Service, sc.Load[0].Call.Method
 	for _, l := range sc.Load {
 		w.deploy(l.Call.Service)

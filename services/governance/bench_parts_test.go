@@ -103,7 +103,20 @@ func BenchmarkLimiter(b *testing.B) {
 
 // benchNoFaults measures what a call costs on one side without faults: finding the method's rule and checking its empty list of faults.
 func benchNoFaults(side string) func(*testing.B) {
-	return func(b *testing.B) { shared(b, 1, faultless(b)[side]) }
+	return func(b *testing.B) { shared(b, 1, faultCost(b, "")[side]) }
+}
+
+// idleFault matches the method and the metadata of every call, and chance chooses one in a billion.
+const idleFault = "{name: idle, method: a.B/C, metadata: {x-test: yes}, percent: 0.0000001, abort: {code: UNAVAILABLE}}"
+
+// benchIdleFault measures what a call costs on one side with a fault that matches it and has no effect.
+func benchIdleFault(side string) func(*testing.B) {
+	return func(b *testing.B) { shared(b, 1, faultCost(b, side+"Faults: ["+idleFault+"]")[side]) }
+}
+
+func BenchmarkIdleFault(b *testing.B) {
+	b.Run("server", benchIdleFault("server"))
+	b.Run("client", benchIdleFault("client"))
 }
 
 func BenchmarkNoFaults(b *testing.B) {

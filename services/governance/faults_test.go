@@ -174,16 +174,16 @@ func TestFaults_Removed(t *testing.T) {
 }
 
 func TestFaults_NoneAllocatesNothing(t *testing.T) {
-	for side, call := range faultless(t) {
+	for side, call := range faultCost(t, "") {
 		if got := testing.AllocsPerRun(100, call); got != 0 {
 			t.Errorf("a call without faults on the %s side makes %v allocations", side, got)
 		}
 	}
 }
 
-// faultless returns, by side, a call that carries metadata, looks up its rule, checks its faults and does nothing else.
-func faultless(t testing.TB) map[string]func() {
-	p := policyOf(t, "")
+// faultCost returns, by side, a call that carries metadata, looks up its rule in a policy, checks its faults and does nothing else.
+func faultCost(t testing.TB, text string) map[string]func() {
+	p := policyOf(t, text)
 	s := newServer(ServerConfig{Policy: p, Log: quiet}.withDefaults())
 	served := &serverCall{server: s, method: s.method(s.cfg.Policy.Rules(), "/a.B/C", unaryKind), ctx: metadata.NewIncomingContext(t.Context(), metadata.Pairs("x-test", "yes"))}
 	handle := func(context.Context, any) (any, error) { return nil, nil }

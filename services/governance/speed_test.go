@@ -101,6 +101,8 @@ func partsTable(t *testing.T) string {
 		{"rate limit of a caller", benchLimiter(perCallerLimit), 150},
 		{"no fault injected, server", benchNoFaults("server"), 20},
 		{"no fault injected, client", benchNoFaults("client"), 20},
+		{"a fault that matches and has no effect, server", benchIdleFault("server"), 1000},
+		{"a fault that matches and has no effect, client", benchIdleFault("client"), 1000},
 		{"adaptive limit (failsafe-go's)", benchShed, 2000},
 	} {
 		r := best(row.run)[0]
