@@ -52,6 +52,8 @@ type clientMethod struct {
 	shadows *shadowReport
 	// breakers are those that count a share of the calls.
 	breakers oncemap.Map[policy.Share, *methodBreaker]
+	// shadowBreakers are those of rules in shadow mode.
+	shadowBreakers oncemap.Map[policy.Share, *methodBreaker]
 }
 
 func newClient(cfg ClientConfig) *client {

@@ -47,18 +47,23 @@ func (r *clientRuled) drawn(random func() float64) *clientRuled {
 	return r
 }
 
-// retired are the settings of the breaker of a share that no rule names any more.
+// retired are the settings of a breaker that no rule names any more.
 var retired = &policyv1.Breaker{Disabled: true}
 
-// retireBreakers closes the breakers of shares that the rule no longer has, because no call would ever close them.
+// retireBreakers closes the breakers of shares and of rules in shadow mode that the rule no longer has, because no call would ever close them.
 func (m *clientMethod) retireBreakers(r *clientRuled) {
 	used := map[*methodBreaker]bool{}
-	for _, share := range r.shares {
-		used[share.breaker] = true
+	for _, one := range append([]*clientRuled{r}, r.shares...) {
+		used[one.breaker] = true
+		if one.shadow != nil {
+			used[one.shadow.breaker] = true
+		}
 	}
-	for _, b := range m.breakers.All() {
-		if !used[b] {
-			b.follow(retired)
+	for _, all := range []map[policy.Share]*methodBreaker{m.breakers.All(), m.shadowBreakers.All()} {
+		for _, b := range all {
+			if !used[b] {
+				b.follow(retired)
+			}
 		}
 	}
 }
