@@ -46,6 +46,8 @@ type clientMethod struct {
 	hedges   prometheus.Counter
 	withheld prometheus.Counter
 	ruled    atomic.Pointer[clientRuled]
+	// reported are the rules of which log and event have a part that does not apply to streams.
+	reported atomic.Pointer[policy.Rules]
 	// throttling has the throttles of policies, by the calls that they count. configuring of the client guards it.
 	throttling map[policy.Share]*throttle.Throttle
 	// shadows reports what rules in shadow mode would have refused.
@@ -96,6 +98,7 @@ func (m *clientMethod) rule(c *client) *clientRuled {
 		r.shares = append(r.shares, c.ruled(rules, m, share))
 	}
 	m.retireBreakers(r)
+	m.setStreamRetry(c, r)
 	c.configureReplicas()
 	m.ruled.Store(r)
 	return r

@@ -13,6 +13,8 @@ type clientRuled struct {
 	rules   *policy.Rules
 	rule    *policy.ClientRule
 	hedging hedging
+	// streamRetry says when grpc-go repeats a stream; nil means never.
+	streamRetry *policyv1.Retry
 	// throttle is nil if the rule has none.
 	throttle *throttle.Throttle
 	// breaker is nil if the method has none.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"maps"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -206,6 +207,9 @@ func (c *Compiler) client(namespace, callee string) Compiled {
 	return out
 }
 
+// unaryOnly says what does not follow a retry with a percent.
+const unaryOnly = "applies to unary calls only: streams follow retries without percent"
+
 func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 	pods := c.services[namespace][callee]
 	matching := map[*TrafficPolicy]int{}
@@ -254,6 +258,9 @@ func (out *Compiled) add(r rule, side Side, callee, approximated string, in prot
 	for _, part := range parts {
 		v := Value{Object: r.policy.Object, Field: part.JSONName(), Method: r.pattern(), Side: side, Callee: callee, Approximated: approximated,
 			Shadow: r.policy.Spec.GetShadow(), Percent: r.policy.Spec.Percent, Text: policy.Text(part, in.ProtoReflect().Get(part))}
+		if side == Client && part.JSONName() == "retry" && shareOf(v.Percent) < 100 {
+			v.Approximated = strings.TrimPrefix(v.Approximated+"; "+unaryOnly, "; ")
+		}
 		if part.Message() != nil {
 			v.Part = in.ProtoReflect().Get(part).Message().Interface()
 		}
