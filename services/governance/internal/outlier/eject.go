@@ -19,10 +19,11 @@ func (e *Endpoint) eject(class, reason string) {
 		s.mu.Unlock()
 		return
 	}
+	delta := 0
 	if first {
 		s.ejected++
+		delta = 1
 	}
-	count := s.ejected
 	e.mu.Lock()
 	now := s.now()
 	if first && now-e.back > 2*cfg.Max {
@@ -42,7 +43,7 @@ func (e *Endpoint) eject(class, reason string) {
 	for _, f := range forgive {
 		f()
 	}
-	s.publish(Change{Address: e.address, Ejected: true, Class: class, Reason: fmt.Sprintf("%s; out for %s", reason, span), Count: count})
+	s.publish(Change{Address: e.address, Ejected: true, Class: class, Reason: fmt.Sprintf("%s; out for %s", reason, span), Delta: delta})
 }
 
 func (e *Endpoint) readmit(reason string) {
@@ -53,13 +54,12 @@ func (e *Endpoint) readmit(reason string) {
 		return
 	}
 	s.ejected--
-	count := s.ejected
 	e.mu.Lock()
 	e.back = s.now()
 	e.mu.Unlock()
 	e.state.Store(inUse)
 	s.mu.Unlock()
-	s.publish(Change{Address: e.address, Count: count, Reason: reason})
+	s.publish(Change{Address: e.address, Delta: -1, Reason: reason})
 }
 
 // mostForgiven bounds what an endpoint remembers. An endpoint that is not ejected after so many failures is not going to be.

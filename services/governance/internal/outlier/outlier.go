@@ -21,10 +21,12 @@ import (
 type Change struct {
 	Address string
 	Ejected bool
-	// Class is the kind of the reason, without numbers. For an endpoint that is in use again it is empty.
+	// Gone means that an ejected endpoint no longer exists.
+	Gone bool
+	// Class is the kind of the reason, without numbers. It is empty unless the endpoint is ejected.
 	Class, Reason string
-	// Count is the number of endpoints that are ejected now.
-	Count int
+	// Delta is the change of the number of ejected endpoints: 0 if an endpoint is ejected again because its trial call failed.
+	Delta int
 }
 
 // Set has the endpoints of one connection.
@@ -69,6 +71,13 @@ func (s *Set) Configure(cfg Config) {
 
 // Keep sets the endpoints that exist. The set forgets the others.
 func (s *Set) Keep(addresses []string) {
+	for _, a := range s.keep(addresses) {
+		s.publish(Change{Address: a, Gone: true, Reason: "the replica no longer exists", Delta: -1})
+	}
+}
+
+// keep returns the addresses of the ejected endpoints that it forgets.
+func (s *Set) keep(addresses []string) (ejected []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.total = len(addresses)
@@ -87,9 +96,11 @@ func (s *Set) Keep(addresses []string) {
 			s.ejected--
 			// A late outcome must not change the number again.
 			e.state.Store(inUse)
+			ejected = append(ejected, a)
 		}
 	}
 	s.all = kept
+	return ejected
 }
 
 // Of returns the endpoint with an address.
