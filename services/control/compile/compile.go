@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"maps"
 	"slices"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -207,9 +206,6 @@ func (c *Compiler) client(namespace, callee string) Compiled {
 	return out
 }
 
-// unaryOnly says what does not follow a retry with a percent.
-const unaryOnly = "applies to unary calls only: streams follow retries without percent"
-
 func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 	pods := c.services[namespace][callee]
 	matching := map[*TrafficPolicy]int{}
@@ -259,7 +255,7 @@ func (out *Compiled) add(r rule, side Side, callee, approximated string, in prot
 		v := Value{Object: r.policy.Object, Field: part.JSONName(), Method: r.pattern(), Side: side, Callee: callee, Approximated: approximated,
 			Shadow: r.policy.Spec.GetShadow(), Percent: r.policy.Spec.Percent, Text: policy.Text(part, in.ProtoReflect().Get(part))}
 		if side == Client && part.JSONName() == "retry" && shareOf(v.Percent) < 100 {
-			v.Approximated = strings.TrimPrefix(v.Approximated+"; "+unaryOnly, "; ")
+			v.approximate(unaryOnly)
 		}
 		if part.Message() != nil {
 			v.Part = in.ProtoReflect().Get(part).Message().Interface()
@@ -269,9 +265,13 @@ func (out *Compiled) add(r rule, side Side, callee, approximated string, in prot
 		}
 		for i := range out.Values {
 			old := &out.Values[i]
-			if old.Side == side && old.Callee == callee && lastName(old.Field) == part.JSONName() && old.LostTo == nil && v.replaces(*old) {
+			if old.Side != side || old.Callee != callee {
+				continue
+			}
+			if lastName(old.Field) == part.JSONName() && old.LostTo == nil && v.replaces(*old) {
 				old.LostTo = &v.Object
 			}
+			v.displaceAttempts(old)
 		}
 		out.Values = append(out.Values, v)
 	}

@@ -140,38 +140,6 @@ func TestShadow_Client(t *testing.T) {
 	}
 }
 
-// TestPercent_RetryIsApproximated checks what is reported about streams, which grpc-go repeats as the rules without percent say.
-func TestPercent_RetryIsApproximated(t *testing.T) {
-	for _, c := range []struct{ selector, percent, want string }{
-		{byName, "", ""},
-		{byName, "percent: 100\n", ""},
-		{byName, "percent: 10\n", unaryOnly},
-		{byBoth, "percent: 10\n", somePods + "; " + unaryOnly},
-	} {
-		other := pod("b", "b-2")
-		other.Labels = map[string]string{ServiceLabel: "b"}
-		w := World{Pods: []Pod{pod("a", "a-1"), pod("b", "b-1"), other}, Policies: []TrafficPolicy{
-			traffic("p", specOf(t, c.selector+c.percent+"methods: [{deadline: {timeout: 1s}, retry: {idempotent: true}}]"))}}
-		found := 0
-		for _, v := range New(w).For(Process{Pod: pod("a", "a-1"), Callees: []string{"b"}}).Values {
-			switch lastName(v.Field) {
-			case "retry":
-				found++
-				if v.Approximated != c.want {
-					t.Errorf("%q: approximated %q, want %q", c.percent, v.Approximated, c.want)
-				}
-			case "deadline":
-				if strings.Contains(v.Approximated, unaryOnly) {
-					t.Errorf("%q: the deadline is approximated: %s", c.percent, v.Approximated)
-				}
-			}
-		}
-		if found != 1 {
-			t.Errorf("%q: %d values of retry", c.percent, found)
-		}
-	}
-}
-
 // TestShadow_PartsThatRefuseNothing checks that each part that cannot be evaluated, or does not concern single calls, is refused.
 func TestShadow_PartsThatRefuseNothing(t *testing.T) {
 	const inShadow, ofShare = "shadow: cannot be together with", "percent: cannot be together with"
