@@ -49,7 +49,7 @@ func (c *clientCall) attempt(ctx context.Context, result *balancer.PickResult, t
 		c.span.AddEvent("retry", trace.WithAttributes(attribute.Int("attempt", int(n))))
 	}
 	*a = attempt{choice: to, call: c, ctx: ctx, number: n, started: time.Now(), picked: result.Done}
-	if c.rule.Retry != nil || c.rule.Hedge != nil {
+	if c.retry() != nil || c.rule.Hedge != nil {
 		c.try(to.endpoint)
 	}
 	result.Done = a.done

@@ -48,7 +48,8 @@ type Breakers struct {
 	events  *Events
 	origin  time.Time
 	all     oncemap.Map[edge, *methodBreaker]
-	shadows oncemap.Map[shadowEdge, *methodBreaker]
+	// shadows are those of rules in shadow mode.
+	shadows oncemap.Map[edge, *methodBreaker]
 
 	mu     sync.Mutex
 	states map[edge]BreakerState
@@ -82,7 +83,7 @@ func (b *Breakers) follow(callee string, p *policy.Policy) error {
 	return nil
 }
 
-// Snapshot returns the state of all breakers, sorted by callee and method.
+// Snapshot returns the state of all breakers, sorted by callee and method. It leaves out those in shadow mode, which refuse no call.
 func (b *Breakers) Snapshot() []BreakerState {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,19 +98,6 @@ func (b *Breakers) Snapshot() []BreakerState {
 }
 
 func (b *Breakers) of(e edge) *methodBreaker { return b.all.Of(e, b.make) }
-
-// shadowEdge identifies a breaker of rules in shadow mode.
-type shadowEdge struct {
-	edge
-	share policy.Share
-}
-
-// shadow returns a breaker of rules in shadow mode. Its state is reported nowhere, because it refuses no call.
-func (b *Breakers) shadow(e edge, of policy.Share) *methodBreaker {
-	return b.shadows.Of(shadowEdge{e, of}, func(shadowEdge) *methodBreaker {
-		return &methodBreaker{base: b.cfg, Breaker: breaker.New(b.cfg, b.since, func(breaker.Transition) {})}
-	})
-}
 
 // since is a monotonic clock, which changes of the wall clock do not affect.
 func (b *Breakers) since() time.Duration { return time.Since(b.origin) }

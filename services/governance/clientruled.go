@@ -13,6 +13,8 @@ type clientRuled struct {
 	rules   *policy.Rules
 	rule    *policy.ClientRule
 	hedging hedging
+	// streamRetry says when grpc-go repeats a stream; nil means never.
+	streamRetry *policyv1.Retry
 	// throttle is nil if the rule has none.
 	throttle *throttle.Throttle
 	// breaker is nil if the method has none.
@@ -47,18 +49,23 @@ func (r *clientRuled) drawn(random func() float64) *clientRuled {
 	return r
 }
 
-// retired are the settings of the breaker of a share that no rule names any more.
+// retired are the settings of a breaker that no rule names any more.
 var retired = &policyv1.Breaker{Disabled: true}
 
-// retireBreakers closes the breakers of shares that the rule no longer has, because no call would ever close them.
+// retireBreakers closes the breakers of shares and of rules in shadow mode that the rule no longer has, because no call would ever close them.
 func (m *clientMethod) retireBreakers(r *clientRuled) {
 	used := map[*methodBreaker]bool{}
-	for _, share := range r.shares {
-		used[share.breaker] = true
+	for _, one := range append([]*clientRuled{r}, r.shares...) {
+		used[one.breaker] = true
+		if one.shadow != nil {
+			used[one.shadow.breaker] = true
+		}
 	}
-	for _, b := range m.breakers.All() {
-		if !used[b] {
-			b.follow(retired)
+	for _, all := range []map[policy.Share]*methodBreaker{m.breakers.All(), m.shadowBreakers.All()} {
+		for _, b := range all {
+			if !used[b] {
+				b.follow(retired)
+			}
 		}
 	}
 }

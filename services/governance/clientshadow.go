@@ -27,7 +27,9 @@ func (c *client) shadow(m *clientMethod, rule *policy.ClientRule) *clientShadow 
 		sh.throttle = c.throttleOf(m, p.ThrottleOf)
 	}
 	if p.Breaker != nil {
-		sh.breaker = c.cfg.Breakers.shadow(m.edge, p.BreakerOf)
+		sh.breaker = m.shadowBreakers.Of(p.BreakerOf, func(of policy.Share) *methodBreaker {
+			return c.cfg.Breakers.shadow(edge{m.callee, of.Name(m.method)})
+		})
 	}
 	return sh
 }

@@ -38,7 +38,7 @@ func (c *clientCall) open(desc *grpc.StreamDesc, cc *grpc.ClientConn, method str
 		ctx, cancel = context.WithCancel(ctx)
 		opts = append(slices.Clip(opts), grpc.OnFinish(func(error) { cancel() }))
 	}
-	stream, err := open(ctx, desc, cc, method, append(slices.Clip(opts), grpc.OnFinish(c.end))...)
+	stream, err := open(ctx, desc, cc, method, append(slices.Clip(c.withoutRetry(opts)), grpc.OnFinish(c.end))...)
 	if err != nil {
 		if cancel != nil {
 			cancel()

@@ -82,10 +82,11 @@ func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
 	}
 	cfg.Pod = text("POD_NAME", cfg.Service)
 	if err := cfg.LogLevel.UnmarshalText([]byte(text("LOG_LEVEL", "info"))); err != nil {
-		return Config{}, remedy.Errorf(remedy.Value("debug, info, warn or error"), "reading LOG_LEVEL: %w", err)
+		return Config{}, remedy.Errorf(remedy.Value("debug, info, warn or error"), "reading LOG_LEVEL: %q is not a level", getenv("LOG_LEVEL"))
 	}
 	ratio, err := strconv.ParseFloat(text("TRACE_RATIO", "1"), 64)
-	if err != nil || ratio < 0 || ratio > 1 {
+	// NaN is neither.
+	if err != nil || !(ratio >= 0 && ratio <= 1) {
 		return Config{}, remedy.Errorf(remedy.Value("0.1"), "reading TRACE_RATIO: %q is not a number from 0 to 1", getenv("TRACE_RATIO"))
 	}
 	cfg.TraceRatio = ratio
@@ -99,7 +100,7 @@ func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
 		into          *time.Duration
 	}{
 		{"DRAIN_DELAY", "3s", 0, &cfg.DrainDelay},
-		{"DRAIN_LIMIT", "15s", 0, &cfg.DrainLimit},
+		{"DRAIN_LIMIT", "15s", time.Millisecond, &cfg.DrainLimit},
 		{"MAX_CONNECTION_AGE", "30s", time.Second, &cfg.MaxConnectionAge},
 		{"MAX_CONNECTION_GRACE", "10s", time.Millisecond, &cfg.MaxConnectionGrace},
 	} {

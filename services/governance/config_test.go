@@ -28,8 +28,11 @@ func TestConfigFromEnv(t *testing.T) {
 				c.TLSDir == "off" && c.OTLPEndpoint == "x:4317" && c.LogLevel == slog.LevelDebug && c.TraceRatio == 0.1 &&
 				c.DrainDelay == time.Second && c.DrainLimit == 2*time.Second && c.MaxConnectionAge == 3*time.Second && c.MaxConnectionGrace == 4*time.Second && c.MaxConcurrent == 7
 		}},
-		{"an unknown level", map[string]string{"LOG_LEVEL": "loud"}, "try: debug, info, warn or error", nil},
+		{"an unknown level", map[string]string{"LOG_LEVEL": "loud"}, `LOG_LEVEL: "loud" is not a level; try: debug, info, warn or error`, nil},
 		{"no concurrent calls", map[string]string{"MAX_CONCURRENT": "0"}, "MAX_CONCURRENT", nil},
+		{"a ratio that is no number", map[string]string{"TRACE_RATIO": "NaN"}, `TRACE_RATIO: "NaN" is not a number from 0 to 1`, nil},
+		{"a percentage", map[string]string{"TRACE_RATIO": "10%"}, `TRACE_RATIO: "10%" is not a number from 0 to 1; try: 0.1`, nil},
+		{"no limit of the drain, which would mean the default", map[string]string{"DRAIN_LIMIT": "0s"}, `DRAIN_LIMIT: "0s" is not a duration of at least 1ms; try: 15s`, nil},
 		{"a ratio over 1", map[string]string{"TRACE_RATIO": "2"}, "TRACE_RATIO", nil},
 		{"a duration without a unit", map[string]string{"DRAIN_DELAY": "3"}, `DRAIN_DELAY: "3" is not a duration of at least 0s; try: 3s`, nil},
 		{"connections that end immediately", map[string]string{"MAX_CONNECTION_AGE": "0s"}, `MAX_CONNECTION_AGE: "0s" is not a duration of at least 1s; try: 30s`, nil},

@@ -6,6 +6,7 @@ import (
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/hedgepolicy"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
@@ -56,6 +57,8 @@ func (c *clientCall) hedge(run hedging, s sender, reply any) error {
 		switch {
 		case err == nil:
 			c.client.budget.succeeded()
+		case rpccode.Of(err) == codes.Canceled && x.Context().Err() != nil:
+			// Another attempt was faster, or the caller left.
 		case isFailure(c.rule, err):
 			c.client.budget.failed()
 		}

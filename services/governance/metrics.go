@@ -44,6 +44,9 @@ type Metrics struct {
 	breakerSlow         *prometheus.CounterVec
 	concurrencyRejected *prometheus.CounterVec
 
+	shadowBreakerState       *prometheus.GaugeVec
+	shadowBreakerTransitions *prometheus.CounterVec
+
 	attempts    *prometheus.CounterVec
 	budget      *prometheus.GaugeVec
 	withheld    *prometheus.CounterVec
@@ -141,6 +144,9 @@ func (m *Metrics) defineCalls(d definer) {
 	m.breakerRejected = counters("breaker_rejected_total", "Calls an open or half-open breaker refused.", "callee", "method")
 	m.breakerSlow = counters("breaker_slow_calls_total", "Calls that took longer than the breaker's slowCallDuration.", "callee", "method")
 	m.concurrencyRejected = counters("concurrency_rejected_total", "Calls refused because too many were in flight.", "callee", "method")
+
+	m.shadowBreakerState = gauges("shadow_breaker_state", "State that a breaker in shadow mode would have: 0 closed, 1 open, 2 half-open.", "callee", "method")
+	m.shadowBreakerTransitions = counters("shadow_breaker_transitions_total", "Changes of state of breakers in shadow mode.", "callee", "method", "from", "to", "reason")
 
 	m.attempts = counters("attempts_total", "Attempts to reach a server: the first of a call, a retry or a hedge.", "callee", "method", "kind")
 	m.budget = gauges("retry_budget_tokens", "Tokens left; there are no retries at half of the full budget or below.", "callee")

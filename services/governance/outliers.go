@@ -7,18 +7,23 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// KindOutlier is the kind of events about replicas that were ejected, or are in use again.
+// KindOutlier is the kind of events about replicas that were ejected, and are in use again or gone.
 const KindOutlier = "outlier"
 
 // newOutliers returns the replicas of a callee, which report to metrics, log and events.
 func newOutliers(c *client) *outlier.Set {
 	origin, callee := time.Now(), c.cfg.Callee
+	// It is the sum over all connections to the callee.
+	ejected := c.cfg.Metrics.ejected.WithLabelValues(callee)
 	return outlier.NewSet(func() time.Duration { return time.Since(origin) }, func(change outlier.Change) {
-		c.cfg.Metrics.ejected.WithLabelValues(callee).Set(float64(change.Count))
+		ejected.Add(float64(change.Delta))
 		state := "in use"
-		if change.Ejected {
+		switch {
+		case change.Ejected:
 			state = "ejected"
 			c.cfg.Metrics.ejections.WithLabelValues(callee, change.Class).Inc()
+		case change.Gone:
+			state = "gone"
 		}
 		c.log.Warn("replica", "address", change.Address, "state", state, "reason", change.Reason)
 		if c.cfg.Breakers != nil && c.cfg.Breakers.events != nil {

@@ -55,6 +55,13 @@ func newReplicated(t *testing.T, n int, serve func(ctx context.Context, replica 
 
 func (r *replicated) dial(t *testing.T, cfg ClientConfig) testv1.TestServiceClient {
 	t.Helper()
+	client, _ := r.connect(t, cfg)
+	return client
+}
+
+// connect is dial, and also returns what closes the connection before the end of the test.
+func (r *replicated) connect(t *testing.T, cfg ClientConfig) (client testv1.TestServiceClient, end func()) {
+	t.Helper()
 	r.names = manual.NewBuilderWithScheme("replicated")
 	r.names.InitialState(r.state)
 	cfg.Callee, cfg.Log = "callee", quiet
@@ -65,7 +72,7 @@ func (r *replicated) dial(t *testing.T, cfg ClientConfig) testv1.TestServiceClie
 	conn, err := Dial("replicated:///callee", cfg)
 	must(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	return testv1.NewTestServiceClient(conn)
+	return testv1.NewTestServiceClient(conn), func() { _ = conn.Close() }
 }
 
 // TestOutliers_OneBadReplicaOfThree makes 100 calls a second for a minute of simulated time, with the defaults. The trial calls of the bad replica
@@ -177,6 +184,50 @@ func TestOutliers_Recovery(t *testing.T) {
 		if first, last := kept[0], kept[len(kept)-1]; first.Kind != KindOutlier || first.Labels["state"] != "ejected" || first.Labels["address"] != "replica-1" || last.Labels["state"] != "in use" {
 			t.Errorf("events %+v … %+v", first, last)
 		}
+	})
+}
+
+// TestOutliers_GoneWhileEjected checks that the gauge and the events say so when a bad replica is replaced, and that each connection to a callee has its
+// own part of the gauge, until it is closed.
+func TestOutliers_GoneWhileEjected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		callee := newReplicated(t, 4, func(_ context.Context, i int) error {
+			if i == 1 {
+				return status.Error(codes.Internal, "chosen")
+			}
+			return nil
+		})
+		metrics, events := NewMetrics(), NewEvents(0)
+		ejected := func(want float64) {
+			t.Helper()
+			synctest.Wait()
+			if got := metric(t, metrics, "sandbox_outlier_ejected", "callee", "callee"); got != want {
+				t.Errorf("%v replicas are ejected, want %v", got, want)
+			}
+		}
+		cfg := ClientConfig{Metrics: metrics, Breakers: NewBreakers("caller", BreakerConfig{}, metrics, events)}
+		first, closeFirst := callee.connect(t, cfg)
+		names := callee.names
+		second, closeSecond := callee.connect(t, cfg)
+		offer(first, 100, 2*time.Second)
+		ejected(1)
+		offer(second, 100, 2*time.Second)
+		ejected(2)
+		// The replica is replaced, but only the first connection knows.
+		replaced := callee.state
+		replaced.Endpoints = []resolver.Endpoint{callee.state.Endpoints[0], callee.state.Endpoints[2], callee.state.Endpoints[3]}
+		names.UpdateState(replaced)
+		synctest.Wait()
+		offer(first, 100, time.Second)
+		ejected(1)
+		kept, _, _ := events.After(0)
+		if last := kept[len(kept)-1]; last.Kind != KindOutlier || last.Labels["state"] != "gone" || last.Labels["address"] != "replica-1" {
+			t.Errorf("the last event is %+v", last)
+		}
+		closeFirst()
+		ejected(1)
+		closeSecond()
+		ejected(0)
 	})
 }
 

@@ -33,8 +33,11 @@ type podStream struct {
 
 // SendHeader sends the header with the name of the pod.
 func (s *podStream) SendHeader(md metadata.MD) error {
-	s.marked = true
-	return s.ServerStream.SendHeader(metadata.Join(md, s.pod))
+	if !s.marked {
+		s.marked = true
+		md = metadata.Join(md, s.pod)
+	}
+	return s.ServerStream.SendHeader(md)
 }
 
 // SendMsg sends a message, after the header with the name of the pod.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -33,12 +34,13 @@ type Process struct {
 	readiness  readiness
 
 	// stop ends a process that Start has made.
-	stop   context.CancelFunc
-	ctx    context.Context
-	group  *errgroup.Group
-	work   []func(context.Context) error
-	closes []func() error
+	stop  context.CancelFunc
+	ctx   context.Context
+	group *errgroup.Group
+	work  []func(context.Context) error
 
+	mu     sync.Mutex
+	closes []func() error
 	// callees are the names of the dialed services.
 	callees []string
 }
@@ -54,16 +56,23 @@ func Every(ctx context.Context, interval time.Duration, do func(ctx context.Cont
 }
 
 // Callees returns the names of the services to which the process has connected with Dial. They are complete after registration.
-func (p *Process) Callees() []string { return slices.Clone(p.callees) }
+func (p *Process) Callees() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.callees)
+}
 
 // Dial connects to another service, with the metrics, policy, breakers and identity of this process. Run and Close close the connection. In Run,
-// Dial must be called during registration.
+// Dial must be called during registration; after Start, it can be called at any time.
 func (p *Process) Dial(target, callee string, fallbacks ...Fallback) (*grpc.ClientConn, error) {
 	conn, err := Dial(target, ClientConfig{Callee: callee, Identity: p.Identity, Breakers: p.Breakers,
 		Policy: p.Policy, Fallbacks: fallbacks, Metrics: p.Metrics, Events: p.Events, Tracing: p.Tracing, Log: p.Log, Options: p.Config.DialOptions})
-	if err == nil {
-		p.closes = append(p.closes, conn.Close)
-		p.callees = append(p.callees, callee)
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closes = append(p.closes, conn.Close)
+	p.callees = append(p.callees, callee)
+	return conn, nil
 }

@@ -70,11 +70,12 @@ type governedResolver struct {
 	cancel func()
 }
 
-// Close stops the resolver and the look-ups.
+// Close stops the resolver and the look-ups. The connection is closed, or idle: the balancer that it has afterwards begins with all replicas in use.
 func (r governedResolver) Close() {
 	r.cancel()
 	r.conn.close()
 	r.Resolver.Close()
+	r.conn.client.outliers.Keep(nil)
 }
 
 type governedConn struct {

@@ -163,6 +163,30 @@ func TestHedge_DeadlinePasses(t *testing.T) {
 	}
 }
 
+// TestHedge_CancelledAttemptsSpendNoBudget checks that an attempt which lost takes no token, also if the policy says that CANCELLED is a failure.
+func TestHedge_CancelledAttemptsSpendNoBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var served atomic.Int64
+		metrics := NewMetrics()
+		client := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
+			if served.Add(1)%2 == 1 {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return &testv1.SimpleResponse{}, nil
+		}}, ServerConfig{}, ClientConfig{Metrics: metrics, Timeout: 10 * time.Second,
+			Policy: policyOf(t, "client: [{hedge: {idempotent: true, delay: 50ms}, classify: {failures: [CANCELLED]}}]")})
+		for range 20 {
+			_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+			must(t, err)
+			synctest.Wait()
+		}
+		if got := metric(t, metrics, "sandbox_retry_budget_tokens"); got != 10 {
+			t.Errorf("%v tokens are left, want 10", got)
+		}
+	})
+}
+
 func TestHedge_BudgetIsSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var served atomic.Int64

@@ -70,11 +70,12 @@ func (b *retryBudget) enough() bool {
 
 // spend repeats the accounting of grpc-go for an attempt of a stream, which grpc-go itself repeats.
 func (b *retryBudget) spend(c *clientCall, attempt int32, err error) {
+	p := c.retry()
 	switch {
 	case err == nil:
 		b.succeeded()
-	case c.rule.Retry == nil || !slices.Contains(retriableCodes(c.rule.Retry), rpccode.Name(rpccode.Of(err))):
-	case !b.failed() && attempt < int32(c.rule.Retry.GetMaxAttempts()):
+	case p == nil || !slices.Contains(retriableCodes(p), rpccode.Name(rpccode.Of(err))):
+	case !b.failed() && attempt < int32(p.GetMaxAttempts()):
 		c.method.withheld.Inc()
 	}
 }

@@ -44,7 +44,8 @@ func Start(ctx context.Context, w io.Writer, cfg Config) (*Process, error) {
 		return nil, err
 	}
 	p.stop = stop
-	p.watchFiles(nil)
+	// Which services it will call is not known yet.
+	p.watchFiles(policy.Known{Called: linkedMethods().all})
 	p.startWork()
 	return p, nil
 }
@@ -109,11 +110,11 @@ func (p *Process) prepare(ctx context.Context) (err error) {
 }
 
 // watchFiles makes the process follow its certificate and its policy.
-func (p *Process) watchFiles(served []string) {
+func (p *Process) watchFiles(known policy.Known) {
 	if p.Identity != nil {
 		p.Go(p.Identity.Watch)
 	}
-	p.Policy.Know(policy.Known{Served: served, Called: linkedMethods().all, Callees: p.callees})
+	p.Policy.Know(known)
 	if p.policyFile != nil {
 		p.Go(p.policyFile.Watch)
 	}
@@ -170,7 +171,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	}
 	p.readiness.serve(probe, slices.Collect(maps.Keys(server.GetServiceInfo())))
 
-	p.watchFiles(slices.Sorted(maps.Keys(servedMethods(server))))
+	p.watchFiles(policy.Known{Served: slices.Sorted(maps.Keys(servedMethods(server))), Called: linkedMethods().all, Callees: append([]string{}, p.Callees()...)})
 	p.startWork()
 	p.group.Go(func() error { return annotate("serving", unlessStopped(server.Serve(listeners.Service))) })
 	if listeners.Health != nil {
@@ -221,8 +222,11 @@ func annotate(doing string, err error) error {
 }
 
 func (p *Process) close() error {
+	p.mu.Lock()
+	closes := p.closes
+	p.mu.Unlock()
 	var all []error
-	for _, c := range slices.Backward(p.closes) {
+	for _, c := range slices.Backward(closes) {
 		all = append(all, c())
 	}
 	return errors.Join(all...)

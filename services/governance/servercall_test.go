@@ -150,6 +150,21 @@ func TestServer_PodHeader(t *testing.T) {
 	}
 }
 
+// TestServer_PodHeaderWithOneOfTheHandler checks that a handler that sends a header itself sends the name of the pod with it, if there is one.
+func TestServer_PodHeaderWithOneOfTheHandler(t *testing.T) {
+	for pod, want := range map[string]int{"pod-1": 1, "": 0} {
+		client := wire(t, fake{stream: func(s duplex) error { return s.SendHeader(metadata.Pairs("own", "x")) }}, ServerConfig{Pod: pod}, ClientConfig{})
+		s, err := client.FullDuplexCall(t.Context())
+		must(t, err)
+		header, err := s.Header()
+		must(t, err)
+		if got := header.Get(PodHeader); len(got) != want || len(header.Get("own")) != 1 {
+			t.Errorf("pod %q: the header is %v", pod, header)
+		}
+		_, _ = s.Recv()
+	}
+}
+
 func TestMetrics_ExemplarsOfBothSides(t *testing.T) {
 	tracing := sdktrace.NewTracerProvider()
 	serverSide, clientSide := NewMetrics(), NewMetrics()

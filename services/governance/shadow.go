@@ -10,7 +10,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/oncemap"
 )
 
-// KindShadow is the kind of events about calls that rules in shadow mode would have refused.
+// KindShadow is the kind of events about calls that rules in shadow mode would have refused, and about transitions of breakers in shadow mode, which
+// have the labels from and to.
 const KindShadow = "shadow"
 
 // shadowTimeout is the reason of a call that took longer than the deadline of a rule in shadow mode. It is no reason of a refusal, because such

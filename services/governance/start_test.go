@@ -1,10 +1,13 @@
 package governance
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -44,6 +47,32 @@ func TestStart_CallsAndFollowsThePolicy(t *testing.T) {
 	}
 	stop()
 	must(t, <-ended)
+}
+
+// TestStart_CalleesAreDialedLater checks that a rule for a service that the program has not dialed yet is not reported as one that matches nothing. The
+// program dials while another goroutine of it does.
+func TestStart_CalleesAreDialedLater(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	must(t, os.WriteFile(file, []byte("client: [{callee: users, deadline: {timeout: 1s}}, {method: no.Such/Method, deadline: {timeout: 1s}}]\nconnections: [{callee: users}]"), 0o600))
+	var log bytes.Buffer
+	p, err := Start(t.Context(), &log, Config{Service: "job", TLSDir: "off", PolicyFile: file})
+	must(t, err)
+	if got := metric(t, p.Metrics, "sandbox_policy_unmatched_patterns"); got != 1 || strings.Contains(log.String(), ".callee") {
+		t.Errorf("%v patterns match nothing, want 1; log:\n%s", got, log.String())
+	}
+	var dialing sync.WaitGroup
+	for range 2 {
+		dialing.Go(func() {
+			if _, err := p.Dial("passthrough:///nobody", "users"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	dialing.Wait()
+	if got := p.Callees(); len(got) != 2 {
+		t.Errorf("callees %q", got)
+	}
+	must(t, p.Close())
 }
 
 func TestStart_UnusableFiles(t *testing.T) {

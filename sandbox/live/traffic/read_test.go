@@ -41,7 +41,7 @@ func TestRead_Problems(t *testing.T) {
 	for _, c := range []struct{ sentence, text, want string }{
 		{"an unknown field", header + "spec:\n  selector:\n    labels: {}\n", "f.yaml:6: spec.selector.labels: is unknown\n  try: matchLabels"},
 		{"a value out of range", header + "spec:\n" + selector + "  maxRequestsPerSecond: 0\n",
-			"f.yaml:6: spec.maxRequestsPerSecond: must be from 0.000001 to 1000000000"},
+			"f.yaml:6: spec.maxRequestsPerSecond: must be from 0.000001 to 1000000000, not 0"},
 		{"a value that is no duration", header + "spec:\n" + selector + "  methods:\n    - deadline:\n        timeout: 250\n",
 			"f.yaml:8: spec.methods[0].deadline.timeout: \"250\" is not a duration\n  try: 250ms"},
 		{"no selector", header + "spec: {maxRequestsPerSecond: 5}\n",

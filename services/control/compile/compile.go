@@ -254,6 +254,9 @@ func (out *Compiled) add(r rule, side Side, callee, approximated string, in prot
 	for _, part := range parts {
 		v := Value{Object: r.policy.Object, Field: part.JSONName(), Method: r.pattern(), Side: side, Callee: callee, Approximated: approximated,
 			Shadow: r.policy.Spec.GetShadow(), Percent: r.policy.Spec.Percent, Text: policy.Text(part, in.ProtoReflect().Get(part))}
+		if side == Client && part.JSONName() == "retry" && shareOf(v.Percent) < 100 {
+			v.approximate(unaryOnly)
+		}
 		if part.Message() != nil {
 			v.Part = in.ProtoReflect().Get(part).Message().Interface()
 		}
@@ -262,9 +265,13 @@ func (out *Compiled) add(r rule, side Side, callee, approximated string, in prot
 		}
 		for i := range out.Values {
 			old := &out.Values[i]
-			if old.Side == side && old.Callee == callee && lastName(old.Field) == part.JSONName() && old.LostTo == nil && v.replaces(*old) {
+			if old.Side != side || old.Callee != callee {
+				continue
+			}
+			if lastName(old.Field) == part.JSONName() && old.LostTo == nil && v.replaces(*old) {
 				old.LostTo = &v.Object
 			}
+			v.displaceAttempts(old)
 		}
 		out.Values = append(out.Values, v)
 	}

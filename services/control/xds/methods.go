@@ -148,6 +148,9 @@ func (m *method) applyClient(r *policyv1.ClientRule) {
 	}
 	if r.GetRetry() != nil {
 		m.retry = r.GetRetry()
+		if m.retry.GetMaxAttempts() != 1 {
+			m.hedge = nil
+		}
 	}
 	if r.GetHedge() != nil {
 		m.hedge = r.GetHedge()

@@ -57,6 +57,9 @@ func (c *ClientRule) follow(rule *policyv1.ClientRule) {
 		c.Retry = t
 		if t.GetMaxAttempts() == 1 {
 			c.Retry = nil
+		} else {
+			// A unary call is retried or hedged, as the last rule says. Hedging leaves a retry to streams.
+			c.Hedge = nil
 		}
 	}
 	if h := rule.GetHedge(); h != nil {

@@ -30,6 +30,6 @@ client:
 	fmt.Println("in force:", inForce.Version())
 	// Output:
 	// in force: calm
-	// reading the policy: line 4: client[0].breaker.failureRatio: must be above 0 and at most 1
+	// reading the policy: line 4: client[0].breaker.failureRatio: must be above 0 and at most 1, not 25
 	// in force: calm
 }

@@ -84,7 +84,7 @@ func TestConnection_LastEntryOfEachPart(t *testing.T) {
 
 func TestPush_UnmatchedPatternsNameTheirLayer(t *testing.T) {
 	l := layers{parsed(t, "server: [{method: x.Y/Z}]"), parsed(t, "client: [{callee: nobody}]")}
-	got := l.unmatched(Known{})
+	got := l.unmatched(Known{Callees: []string{}})
 	if len(got) != 2 || got[0] != "server[0].method: x.Y/Z" || got[1] != "pushed.client[0].callee: nobody" {
 		t.Errorf("got %q", got)
 	}

@@ -45,7 +45,7 @@ func Decode(text []byte, into proto.Message) (locate func([]Problem) []Problem, 
 
 // DecodeNode is Decode for a part of a larger YAML document. The lines are those of the document.
 func DecodeNode(n *yaml.Node, into proto.Message) (locate func([]Problem) []Problem, err error) {
-	r := &reader{lines: map[string]int{}}
+	r := newReader()
 	r.message(into.ProtoReflect(), n, "")
 	if len(r.problems) > 0 {
 		return nil, &Error{Problems: r.problems}
@@ -54,7 +54,7 @@ func DecodeNode(n *yaml.Node, into proto.Message) (locate func([]Problem) []Prob
 }
 
 func read(text []byte, into proto.Message) (*reader, error) {
-	r := &reader{lines: map[string]int{}}
+	r := newReader()
 	if len(text) > maxBytes {
 		return nil, &Error{Problems: []Problem{{Field: "file", Why: fmt.Sprintf("has %d bytes, more than %d", len(text), maxBytes)}}}
 	}
@@ -65,7 +65,7 @@ func read(text []byte, into proto.Message) (*reader, error) {
 		// A file with nothing but comments has the defaults.
 		return r, nil
 	case err != nil:
-		return nil, syntaxError(err)
+		return nil, syntaxError(text, err)
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, &Error{Problems: []Problem{{Line: more.Line, Field: "file", Why: "has more than one document"}}}
@@ -77,30 +77,41 @@ func read(text []byte, into proto.Message) (*reader, error) {
 	return r, nil
 }
 
-// located sets the lines of problems.
+// located sets the lines of problems, and what the text says there.
 func (r *reader) located(problems []Problem) []Problem {
 	for i := range problems {
 		problems[i].Line = r.lineOf(problems[i].Field)
+		r.complete(&problems[i])
 	}
 	return problems
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
 
-func syntaxError(err error) error {
-	problem := Problem{Field: "file", Why: strings.TrimPrefix(err.Error(), "yaml: ")}
+// syntaxError returns the error of the YAML package, which names no line if it is the first one.
+func syntaxError(text []byte, err error) error {
+	problem := Problem{Line: 1, Field: "file", Why: strings.TrimPrefix(err.Error(), "yaml: ")}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		problem.Line, _ = strconv.Atoi(m[1])
 		problem.Why = strings.TrimPrefix(err.Error(), m[0])
 	}
+	problem.Why = "is not YAML: " + problem.Why
+	if indentedByTab.Match(text) {
+		problem.Try = "spaces for indentation, because YAML does not permit tabs"
+	}
 	return &Error{Problems: []Problem{problem}}
 }
 
-// reader fills a message from a YAML tree and remembers the line of each field.
+var indentedByTab = regexp.MustCompile(`(?m)^ *\t`)
+
+// reader fills a message from a YAML tree and remembers the line of each field, and the text of each single value.
 type reader struct {
 	lines    map[string]int
+	values   map[string]string
 	problems []Problem
 }
+
+func newReader() *reader { return &reader{lines: map[string]int{}, values: map[string]string{}} }
 
 func (r *reader) wrong(n *yaml.Node, field, why string, args ...any) {
 	if field == "" {

@@ -57,7 +57,7 @@ func TestParse_LineAndField(t *testing.T) {
 		{"an unknown section", "servers: []", "line 1: servers: is unknown; try: version,"},
 		{"a value of the wrong type", "client:\n- breaker: {minCalls: many}\n", `line 2: client[0].breaker.minCalls: "many" is not a whole number from 0`},
 		{"a number that does not fit", "client:\n- breaker: {minCalls: 4294967296}\n", "line 2: client[0].breaker.minCalls"},
-		{"a duration without a unit", "client:\n- deadline:\n    timeout: 5\n", `line 3: client[0].deadline.timeout: "5" is not a duration; try: 250ms`},
+		{"a duration without a unit", "client:\n- deadline:\n    timeout: 5\n", `line 3: client[0].deadline.timeout: "5" is not a duration; try: 5s`},
 		{"a negative duration", "client:\n- deadline:\n    timeout: -5s\n", "line 3: client[0].deadline.timeout: must be from 1ms to 8760h"},
 		{"a ratio above 1", "client:\n- breaker:\n    open: 1s\n    failureRatio: 25\n", "line 4: client[0].breaker.failureRatio: must be above 0"},
 		{"not a number", "client: [{breaker: {failureRatio: .nan}}]", `line 1: client[0].breaker.failureRatio: ".nan" is not a number`},

@@ -91,7 +91,7 @@ type ClientRule struct {
 	StreamMax time.Duration
 	// Breaker overrides settings of the breaker; it may be nil.
 	Breaker *policyv1.Breaker
-	// Retry says when a call is repeated; nil means never.
+	// Retry says when a call is repeated; nil means never. With Hedge it applies to streams only.
 	Retry *policyv1.Retry
 	// Hedge says when further attempts start while earlier ones are still running; nil means never.
 	Hedge *policyv1.Hedge

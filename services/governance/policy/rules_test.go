@@ -54,3 +54,25 @@ func TestRules_BreakerBehindThrottle(t *testing.T) {
 		}
 	}
 }
+
+// TestRules_RetriedOrHedged checks that a unary call is retried or hedged, as the last rule says. Streams cannot be hedged, so they keep a retry.
+func TestRules_RetriedOrHedged(t *testing.T) {
+	const retry, hedge = "{retry: {idempotent: true, maxAttempts: 3}}", "{hedge: {idempotent: true, delay: 50ms}}"
+	for text, want := range map[string]struct{ retries, hedges bool }{
+		retry:                                 {true, false},
+		hedge:                                 {false, true},
+		retry + ", " + hedge:                  {true, true},
+		hedge + ", " + retry:                  {true, false},
+		hedge + ", {retry: {maxAttempts: 1}}": {false, true},
+		retry + ", {hedge: {maxAttempts: 1}}": {true, false},
+		hedge + ", " + retry + ", " + hedge:   {true, true},
+		hedge + ", {method: other.Service/*, " + retry[1:]:         {false, true},
+		hedge + ", {callee: another, " + retry[1:]:                 {false, true},
+		"{retry: {idempotent: true, maxAttempts: 3}, " + hedge[1:]: {true, true},
+	} {
+		r := compile(parsed(t, "client: ["+text+"]"), "").Client("x", "a.B/C")
+		if (r.Retry != nil) != want.retries || (r.Hedge != nil) != want.hedges {
+			t.Errorf("%s: retry %v, hedge %v", text, r.Retry, r.Hedge)
+		}
+	}
+}

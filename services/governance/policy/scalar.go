@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -22,10 +23,11 @@ func (r *reader) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at string
 		r.wrong(n, at, "must be a single value")
 		return none, false
 	}
+	r.values[at] = n.Value
 	if isDuration(fd) {
 		d, err := time.ParseDuration(n.Value)
 		if err != nil {
-			r.wrongTry(n, at, fmt.Sprintf("%q is not a duration", n.Value), "250ms")
+			r.wrongTry(n, at, fmt.Sprintf("%q is not a duration", n.Value), durationHint(n.Value))
 			return none, false
 		}
 		return protoreflect.ValueOfMessage(durationpb.New(d).ProtoReflect()), true
@@ -33,21 +35,21 @@ func (r *reader) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at string
 	switch fd.Kind() {
 	case protoreflect.BoolKind:
 		if n.Tag != "!!bool" {
-			r.wrong(n, at, "%q is not true or false", n.Value)
+			r.wrongTry(n, at, fmt.Sprintf("%q is not true or false", n.Value), boolHint(n.Value))
 			return none, false
 		}
 		return protoreflect.ValueOfBool(n.Value == "true" || n.Value == "True" || n.Value == "TRUE"), true
 	case protoreflect.Uint32Kind:
 		v, err := strconv.ParseUint(n.Value, 10, 32)
 		if err != nil {
-			r.wrong(n, at, "%q is not a whole number from 0", n.Value)
+			r.wrongTry(n, at, fmt.Sprintf("%q is not a whole number from 0 to %d", n.Value, uint32(math.MaxUint32)), numberHint(fd, n.Value))
 			return none, false
 		}
 		return protoreflect.ValueOfUint32(uint32(v)), true
 	case protoreflect.DoubleKind:
 		v, err := strconv.ParseFloat(n.Value, 64)
 		if err != nil {
-			r.wrong(n, at, "%q is not a number", n.Value)
+			r.wrongTry(n, at, fmt.Sprintf("%q is not a number", n.Value), numberHint(fd, n.Value))
 			return none, false
 		}
 		return protoreflect.ValueOfFloat64(v), true

@@ -8,7 +8,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// Known lists what the patterns of a policy can match: methods as package.Service/Method, and callees by the names with which they are dialed.
+// Known lists what the patterns of a policy can match: methods as package.Service/Method, and callees by the names with which they are dialed. Nil
+// Callees are those of a process that can dial more at any time, so that their patterns are not looked for.
 type Known struct{ Served, Called, Callees []string }
 
 // unmatched returns the patterns that match nothing, each as "field: pattern".
@@ -18,22 +19,27 @@ func unmatched(p *policyv1.EffectivePolicy, known Known) (all []string) {
 			all = append(all, field+": "+text)
 		}
 	}
+	lookCallee := func(field, text string) {
+		if known.Callees != nil {
+			look(field, text, known.Callees)
+		}
+	}
 	for i, r := range p.GetServer() {
 		look(fmt.Sprintf("server[%d].method", i), r.GetMethod(), known.Served)
 	}
 	for i, r := range p.GetClient() {
-		look(fmt.Sprintf("client[%d].callee", i), r.GetCallee(), known.Callees)
+		lookCallee(fmt.Sprintf("client[%d].callee", i), r.GetCallee())
 		look(fmt.Sprintf("client[%d].method", i), r.GetMethod(), known.Called)
 	}
 	for i, f := range p.GetServerFaults() {
 		look(fmt.Sprintf("serverFaults[%d].method", i), f.GetMethod(), known.Served)
 	}
 	for i, f := range p.GetClientFaults() {
-		look(fmt.Sprintf("clientFaults[%d].callee", i), f.GetCallee(), known.Callees)
+		lookCallee(fmt.Sprintf("clientFaults[%d].callee", i), f.GetCallee())
 		look(fmt.Sprintf("clientFaults[%d].method", i), f.GetMethod(), known.Called)
 	}
 	for i, c := range p.GetConnections() {
-		look(fmt.Sprintf("connections[%d].callee", i), c.GetCallee(), known.Callees)
+		lookCallee(fmt.Sprintf("connections[%d].callee", i), c.GetCallee())
 	}
 	return all
 }

@@ -17,3 +17,15 @@ serverFaults: [{method: "x.Y/*", hang: }]
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestUnmatched_CalleesThatAreNotKnown(t *testing.T) {
+	p := parsed(t, "client: [{callee: users, method: x.Y/Z}]\nconnections: [{callee: users}]\nclientFaults: [{callee: users, hang: }]")
+	for _, c := range []struct {
+		callees []string
+		want    int
+	}{{nil, 1}, {[]string{}, 4}, {[]string{"users"}, 1}} {
+		if got := unmatched(p, Known{Callees: c.callees}); len(got) != c.want {
+			t.Errorf("callees %v: %q, want %d", c.callees, got, c.want)
+		}
+	}
+}

@@ -10,15 +10,22 @@ import (
 // rig is a set of three endpoints with a clock that the test sets.
 type rig struct {
 	*Set
-	t       *testing.T
-	clock   time.Duration
+	t     *testing.T
+	clock time.Duration
+	// count is the sum of the deltas.
+	count   int
 	changes []string
 }
 
 func newRig(t *testing.T, cfg Config, endpoints int) *rig {
 	r := &rig{t: t, clock: time.Hour}
 	r.Set = NewSet(func() time.Duration { return r.clock }, func(c Change) {
-		r.changes = append(r.changes, fmt.Sprintf("%s ejected=%v %s count=%d", c.Address, c.Ejected, c.Class, c.Count))
+		r.count += c.Delta
+		if c.Gone {
+			r.changes = append(r.changes, fmt.Sprintf("%s gone count=%d", c.Address, r.count))
+			return
+		}
+		r.changes = append(r.changes, fmt.Sprintf("%s ejected=%v %s count=%d", c.Address, c.Ejected, c.Class, r.count))
 	})
 	r.Configure(cfg)
 	var all []string
@@ -198,9 +205,11 @@ func TestSet_Keep(t *testing.T) {
 	gone := r.Of("e0")
 	r.Keep([]string{"e1", "e2", "e3"})
 	r.calls("e1", 5, Failure)
-	r.saw("e0 ejected=true consecutive_failures count=1", "e1 ejected=true consecutive_failures count=1")
+	r.saw("e0 ejected=true consecutive_failures count=1", "e0 gone count=0", "e1 ejected=true consecutive_failures count=1")
 	gone.Done(Trial, Success)
 	r.saw()
 	r.Configure(Config{Disabled: true})
 	r.saw("e1 ejected=false  count=0")
+	r.Keep(nil)
+	r.saw()
 }

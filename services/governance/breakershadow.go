@@ -1,0 +1,32 @@
+package governance
+
+import (
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
+)
+
+// shadow returns a breaker of rules in shadow mode. Its series and events are apart from those of breakers that are enforced, so that nobody takes
+// a breaker that refuses no call for an open one.
+func (b *Breakers) shadow(e edge) *methodBreaker {
+	return b.shadows.Of(e, func(e edge) *methodBreaker {
+		if b.metrics != nil {
+			b.metrics.shadowBreakerState.WithLabelValues(e.callee, e.method).Set(stateNumber(StateClosed))
+		}
+		return &methodBreaker{base: b.cfg, Breaker: breaker.New(b.cfg, b.since, func(t breaker.Transition) { b.recordShadow(e, t) })}
+	})
+}
+
+// recordShadow reports a transition of a breaker in shadow mode.
+func (b *Breakers) recordShadow(e edge, t breaker.Transition) {
+	if b.metrics != nil {
+		b.metrics.shadowBreakerState.WithLabelValues(e.callee, e.method).Set(stateNumber(t.To))
+		b.metrics.shadowBreakerTransitions.WithLabelValues(e.callee, e.method, t.From, t.To, t.Class).Inc()
+	}
+	if b.Log != nil {
+		b.Log.Info("breaker in shadow mode", "callee", e.callee, "method", e.method, "from", t.From, "to", t.To, "reason", t.Reason)
+	}
+	if b.events != nil {
+		b.events.Add(Event{Time: t.At, Kind: KindShadow, Subject: e.callee + "/" + e.method, Detail: "the breaker would be " + t.To + ": " + t.Reason,
+			Labels: map[string]string{"side": "client", "caller": b.caller, "callee": e.callee, "method": e.method,
+				"from": t.From, "to": t.To, "reason": t.Reason}})
+	}
+}

@@ -1,0 +1,82 @@
+package outlier
+
+import (
+	"fmt"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/window"
+)
+
+// eject ejects an endpoint that is in use, if not too many are out already, or one on trial again.
+func (e *Endpoint) eject(class, reason string) {
+	s, cfg := e.set, e.set.cfg.Load()
+	s.mu.Lock()
+	if s.all[e.address] != e || cfg.Disabled {
+		s.mu.Unlock()
+		return
+	}
+	first := e.state.Load() == inUse
+	if first && 100*(s.ejected+1) > int(cfg.MaxPercent)*s.total {
+		s.mu.Unlock()
+		return
+	}
+	delta := 0
+	if first {
+		s.ejected++
+		delta = 1
+	}
+	e.mu.Lock()
+	now := s.now()
+	if first && now-e.back > 2*cfg.Max {
+		e.times = 0
+	}
+	span := min(cfg.Base<<min(e.times, mostDoublings), cfg.Max)
+	e.times++
+	e.row = 0
+	e.recent = window.Window{}
+	e.recent.Resize(now, ratioWindow)
+	forgive := e.forgive
+	e.forgive = nil
+	e.until.Store(int64(now + span))
+	e.state.Store(out)
+	e.mu.Unlock()
+	s.mu.Unlock()
+	for _, f := range forgive {
+		f()
+	}
+	s.publish(Change{Address: e.address, Ejected: true, Class: class, Reason: fmt.Sprintf("%s; out for %s", reason, span), Delta: delta})
+}
+
+func (e *Endpoint) readmit(reason string) {
+	s := e.set
+	s.mu.Lock()
+	if s.all[e.address] != e || e.state.Load() == inUse {
+		s.mu.Unlock()
+		return
+	}
+	s.ejected--
+	e.mu.Lock()
+	e.back = s.now()
+	e.mu.Unlock()
+	e.state.Store(inUse)
+	s.mu.Unlock()
+	s.publish(Change{Address: e.address, Delta: -1, Reason: reason})
+}
+
+// mostForgiven bounds what an endpoint remembers. An endpoint that is not ejected after so many failures is not going to be.
+const mostForgiven = 256
+
+// OnEject runs forgive if the endpoint is ejected soon, or at once if it is ejected already.
+func (e *Endpoint) OnEject(forgive func()) {
+	e.mu.Lock()
+	ejected := e.state.Load() != inUse
+	if !ejected {
+		if len(e.forgive) >= mostForgiven {
+			e.forgive = append(e.forgive[:0], e.forgive[mostForgiven/2:]...)
+		}
+		e.forgive = append(e.forgive, forgive)
+	}
+	e.mu.Unlock()
+	if ejected {
+		forgive()
+	}
+}
