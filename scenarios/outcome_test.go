@@ -50,7 +50,7 @@ func TestReport_Golden(t *testing.T) {
 	}
 }
 
-func TestExitCode(t *testing.T) {
+func TestExitCode_OfResultsAndErrors(t *testing.T) {
 	for _, tc := range []struct {
 		result Result
 		err    error

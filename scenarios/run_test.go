@@ -77,7 +77,7 @@ func TestRun_FullDeviceChangesNothing(t *testing.T) {
 	})
 }
 
-func TestRun_JournalFolderThatIsAFile(t *testing.T) {
+func TestRun_JournalFolderIsAFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "runs")
 	if err := os.WriteFile(dir, nil, 0o600); err != nil {
 		t.Fatal(err)

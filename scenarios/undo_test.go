@@ -210,7 +210,7 @@ func TestUndo_ResumesAfterAnInterruption(t *testing.T) {
 	})
 }
 
-func TestUndo_KeepsAJournalThatItCannotRead(t *testing.T) {
+func TestUndo_KeepsAnUnreadableJournal(t *testing.T) {
 	for sentence, line := range map[string]string{
 		"not JSON":                 "not JSON\n",
 		"an action it cannot undo": `{"op":"intend","number":1,"kind":"rotate","undo":{}}` + "\n",

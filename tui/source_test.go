@@ -23,7 +23,7 @@ func rules(view string) map[string]string {
 	return found
 }
 
-func TestSources_OneThatFailsLeavesTheOthersLive(t *testing.T) {
+func TestSources_FailureAffectsOnePanel(t *testing.T) {
 	for source, panel := range map[string]string{"Prometheus": "Calls", "control": "Breakers", "cluster": "Pods", "run": "Scenario"} {
 		t.Run(source, func(t *testing.T) {
 			m := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40}, arrives(tripped()))
@@ -47,7 +47,7 @@ func TestSources_OneThatFailsLeavesTheOthersLive(t *testing.T) {
 	}
 }
 
-func TestSources_OneThatNeverAnsweredLeavesTheOthersLive(t *testing.T) {
+func TestSources_WithoutAnAnswer(t *testing.T) {
 	view := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40}, alive(tripped(), string(telemetry.Prometheus), 0)).View()
 	for _, want := range []string{"no data ━", "Prometheus ✖ · control 0s", "paymentservice-6c9d7b5f4", "○ open", "▸ steps"} {
 		if !strings.Contains(view, want) {
@@ -56,7 +56,7 @@ func TestSources_OneThatNeverAnsweredLeavesTheOthersLive(t *testing.T) {
 	}
 }
 
-func TestSources_OneThatHangsIsStale(t *testing.T) {
+func TestSources_HangingSourceIsStale(t *testing.T) {
 	m := screen(plainStyles(), tea.WindowSizeMsg{Width: 120, Height: 40}, arrives(tripped()))
 	for _, source := range []string{"control", "cluster", "run"} {
 		s := tripped()

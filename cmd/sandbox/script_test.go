@@ -38,8 +38,8 @@ func (l leakless) Run() int {
 	return 0
 }
 
-// TestScripts runs the real program in temporary folders, without a cluster, an engine, root, a network or files of the user.
-func TestScripts(t *testing.T) {
+// TestScripts_RealProgramWithoutCluster runs the real program in temporary folders, without a cluster, an engine, root, a network or files of the user.
+func TestScripts_RealProgramWithoutCluster(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

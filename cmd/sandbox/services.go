@@ -14,7 +14,7 @@ func providers() []verify.Provider {
 	for _, s := range charts.Services() {
 		services, err := descriptors.Services(s.Protos...)
 		if err != nil {
-			// The record of a service names a proto that does not exist, which TestProviders would report.
+			// The record of a service names a proto that does not exist, which TestProviders_HaveMethods would report.
 			panic(err)
 		}
 		all = append(all, verify.Provider{Name: s.Name, Services: services})

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-func TestProviders(t *testing.T) {
+func TestProviders_HaveMethods(t *testing.T) {
 	if len(providers()) == 0 {
 		t.Error("no services")
 	}
@@ -20,7 +20,7 @@ func TestProviders(t *testing.T) {
 	}
 }
 
-func TestFindMethod(t *testing.T) {
+func TestFindMethod_WithItsRelease(t *testing.T) {
 	for _, c := range []struct{ method, release string }{
 		{"user.v1.UserService/GetUser", "userservice"},
 		{"/user.v1.UserService/GetUser", "userservice"},

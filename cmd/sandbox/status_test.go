@@ -26,7 +26,7 @@ func (f inspectedOne) Releases(context.Context) ([]live.ReleaseStatus, error) {
 	return []live.ReleaseStatus{{Release: charts.Release{Name: "userservice", Namespace: "shop"}, Version: "0.1.0", Why: f.why}}, nil
 }
 
-func TestNewStatusDocument(t *testing.T) {
+func TestNewStatusDocument_ReadyOrNot(t *testing.T) {
 	folders := sandbox.Folders{Config: t.TempDir(), Cache: t.TempDir(), State: t.TempDir()}
 	for _, c := range []struct {
 		sentence string

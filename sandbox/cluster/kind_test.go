@@ -44,7 +44,7 @@ func TestCreateHooks_FollowKindsSteps(t *testing.T) {
 	CreateHooks{}.progress(func() error { return nil })(installingCNI)
 }
 
-func TestStart(t *testing.T) {
+func TestStart_FromEveryStatus(t *testing.T) {
 	for status, verb := range map[string]string{"exited": "start", "created": "start", "paused": "unpause"} {
 		e, calls := fakeEngine(t, `[ "$1" = inspect ] && echo `+status+` || true`)
 		if err := (Cluster{Name: "one", Engine: e}).Start(t.Context()); err != nil {
@@ -120,7 +120,7 @@ func TestDelete_RemovesWhatTheSandboxCreated(t *testing.T) {
 	}
 }
 
-func TestNodeImages(t *testing.T) {
+func TestNodeImages_TagsAndBlobs(t *testing.T) {
 	e, calls := fakeEngine(t, `printf 'docker.io/a:1 sha256:111\nsandbox.local/b:dev sha256:222\n\nsha256:111\nsha256:333\n'`)
 	c := Cluster{Name: "one", Engine: e}
 	images, blobs, err := c.NodeImages(t.Context())
@@ -205,7 +205,7 @@ esac`)
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestConfig_FollowsTheHost(t *testing.T) {
 	for _, c := range []struct {
 		sentence            string
 		host                Host

@@ -87,7 +87,7 @@ func waitForText(t *testing.T, file, text string) string {
 	return ""
 }
 
-func TestTailBuffer(t *testing.T) {
+func TestTailBuffer_KeepsTheLastLines(t *testing.T) {
 	line := func(n int) string { return fmt.Sprintf("line %06d\n", n) }
 	for _, c := range []struct {
 		sentence    string
@@ -122,7 +122,7 @@ func TestTailBuffer(t *testing.T) {
 	}
 }
 
-func TestRun(t *testing.T) {
+func TestRun_ErrorContainsTheOutput(t *testing.T) {
 	w := &Workshop{}
 	if err := w.run(exec.Command("true")); err != nil {
 		t.Errorf("a program that succeeds: %v", err)

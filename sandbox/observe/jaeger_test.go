@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTraces(t *testing.T) {
+func TestTraces_WithParentsAndServices(t *testing.T) {
 	since := time.UnixMicro(1772366400000000)
 	s := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		want := "limit=20&service=loadgen&start=1772366400000000"
@@ -64,7 +64,7 @@ func TestTrace_ByID(t *testing.T) {
 	}
 }
 
-func TestServices(t *testing.T) {
+func TestServices_NoneYet(t *testing.T) {
 	for _, tt := range []struct {
 		name, body string
 		want       []string

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestInOrder(t *testing.T) {
+func TestInOrder_WaitsOnlyForNeeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started := time.Now()
 		var mu sync.Mutex

@@ -180,7 +180,7 @@ func verdicts(t *testing.T, f *fakeShop, target Target, spec string) (got map[st
 	return got
 }
 
-func TestRun_ServiceThatEnforcesThePolicy(t *testing.T) {
+func TestRun_PolicyEnforced(t *testing.T) {
 	f := &fakeShop{limit: 50, timeout: 250 * time.Millisecond, opens: 30, retries: true, places: 8, server: 1500 * time.Millisecond}
 	want := map[string]string{
 		"maxRequestsPerSecond": Enforced, "methods[0].deadline.timeout": Enforced, "methods[0].serverDeadline.timeout": Enforced, "methods[0].bulkhead.maxConcurrent": Enforced,
@@ -192,7 +192,7 @@ func TestRun_ServiceThatEnforcesThePolicy(t *testing.T) {
 	}
 }
 
-func TestRun_ServiceThatIgnoresThePolicy(t *testing.T) {
+func TestRun_PolicyIgnored(t *testing.T) {
 	for field, verdict := range verdicts(t, &fakeShop{}, users, probed) {
 		if verdict != NotEnforced && !strings.HasPrefix(verdict, NotProbed) {
 			t.Errorf("%s is %s", field, verdict)
@@ -200,7 +200,7 @@ func TestRun_ServiceThatIgnoresThePolicy(t *testing.T) {
 	}
 }
 
-func TestRun_WhatTheLoadGeneratorMayNotCall(t *testing.T) {
+func TestRun_WithoutTheLoadGenerator(t *testing.T) {
 	target := users
 	target.Loaded = false
 	got := verdicts(t, &fakeShop{places: 8, server: 1500 * time.Millisecond}, target, probed)
