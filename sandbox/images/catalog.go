@@ -103,7 +103,7 @@ func service(name, purpose string, stage Stage) Image {
 	return Image{
 		Ref: ServiceRef(name), Purpose: purpose, Licence: "Apache-2.0", Stage: stage, Typical: 30 * time.Second,
 		Recipe: Program{
-			Binary:     Binary{Package: "./cmd/" + name, Sources: []string{"internal/remedy", "services", "cmd/" + name}},
+			Binary:     Binary{Package: "./cmd/" + name, Sources: []string{"internal/pause", "internal/remedy", "services", "cmd/" + name}},
 			Entrypoint: []string{"/" + name}, User: "65532:65532",
 		},
 	}

@@ -10,17 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
 // after returns v after a while, or the error of ctx if that ends earlier.
 func after[T any](ctx context.Context, wait time.Duration, v T) (T, error) {
-	select {
-	case <-time.After(wait):
-		return v, nil
-	case <-ctx.Done():
-		return v, ctx.Err()
-	}
+	return v, pause.For(ctx, wait)
 }
 
 func fakeSources() sources {

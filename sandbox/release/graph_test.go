@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
 func TestInOrder_WaitsOnlyForNeeds(t *testing.T) {
@@ -18,10 +20,8 @@ func TestInOrder_WaitsOnlyForNeeds(t *testing.T) {
 		ended := map[string]time.Duration{}
 		node := func(name string, seconds int, needs ...string) Node {
 			return Node{Name: name, Needs: needs, Do: func(ctx context.Context) error {
-				select {
-				case <-time.After(time.Duration(seconds) * time.Second):
-				case <-ctx.Done():
-					return ctx.Err()
+				if err := pause.For(ctx, time.Duration(seconds)*time.Second); err != nil {
+					return err
 				}
 				mu.Lock()
 				defer mu.Unlock()

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
@@ -129,9 +130,9 @@ func (f *fakeShop) call(ctx context.Context, _ Method, headers map[string]string
 		f.mu.Unlock()
 	}()
 	if _, has := ctx.Deadline(); !has && f.server > 0 && f.server < delay {
-		return errors.Join(pause(ctx, f.server), status.Error(codes.DeadlineExceeded, "late"))
+		return errors.Join(pause.For(ctx, f.server), status.Error(codes.DeadlineExceeded, "late"))
 	}
-	return pause(ctx, delay)
+	return pause.For(ctx, delay)
 }
 
 const probed = `
