@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
@@ -270,14 +271,15 @@ rm) rm -f "$node" ;;
 esac`)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go func() {
-		for ctx.Err() == nil {
-			if _, err := os.Stat(asked); err == nil {
-				cancel()
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}()
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() {
+		_ = pause.Until(ctx, time.Millisecond, func(context.Context) (bool, error) {
+			_, err := os.Stat(asked)
+			return err == nil, nil
+		})
+		cancel()
+	})
 	started := time.Now()
 	err := Cluster{Name: "one", Engine: e, Kubeconfig: filepath.Join(dir, "kubeconfig"), Image: "node:1"}.Create(ctx, Host{}, CreateHooks{})
 	if !errors.Is(err, context.Canceled) {
