@@ -15,8 +15,8 @@ func TestFor_EndsWithItsContext(t *testing.T) {
 		d, limit, took time.Duration
 		want           error
 	}{
-		"the time passes":    {time.Second, time.Minute, time.Second, nil},
-		"the context ends":   {time.Minute, time.Second, time.Second, context.DeadlineExceeded},
+		"the time passes":     {time.Second, time.Minute, time.Second, nil},
+		"the context ends":    {time.Minute, time.Second, time.Second, context.DeadlineExceeded},
 		"there is no waiting": {0, time.Minute, 0, nil},
 	} {
 		synctest.Test(t, func(t *testing.T) {
