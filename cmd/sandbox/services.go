@@ -38,6 +38,16 @@ func callables() []callable {
 	return all
 }
 
+// serving returns the release that serves a gRPC service; empty if there is none.
+func serving(service string) string {
+	for _, c := range callables() {
+		if string(c.FullName()) == service {
+			return c.release
+		}
+	}
+	return ""
+}
+
 // unary returns the methods of a service with one request and one response.
 func (c callable) unary() []protoreflect.MethodDescriptor {
 	var methods []protoreflect.MethodDescriptor

@@ -33,3 +33,11 @@ func TestFindMethod_WithItsRelease(t *testing.T) {
 		}
 	}
 }
+
+func TestServing_NamesTheRelease(t *testing.T) {
+	for service, want := range map[string]string{"user.v1.UserService": "userservice", "loadgen.v1.LoadGenerator": "loadgen", "no.such.Service": ""} {
+		if got := serving(service); got != want {
+			t.Errorf("%s: %q, want %q", service, got, want)
+		}
+	}
+}

@@ -84,13 +84,16 @@ func All() []Image {
 	})
 }
 
-// services returns the images of the services that start before PostgreSQL, and those that need it.
+// services returns the images of the services that start before the database, and those that need it.
 func services() (first, later []Image) {
 	for _, s := range charts.Services() {
-		if slices.Contains(s.Needs, "pki") {
-			first = append(first, service(s.Name, s.Purpose, ForFirstCall))
-		} else {
+		switch {
+		case s.Image != "":
+			// It runs the image of another component.
+		case s.NeedsDatabase():
 			later = append(later, service(s.Name, s.Purpose, ForShop))
+		default:
+			first = append(first, service(s.Name, s.Purpose, ForFirstCall))
 		}
 	}
 	return first, later

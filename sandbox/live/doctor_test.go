@@ -88,11 +88,11 @@ func metered(t *testing.T, status int, result string, asked *string) *Cluster {
 		body := `{"status":"success","data":{"resultType":"vector","result":` + result + `}}`
 		return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 	})}
-	p, err := observe.NewPrometheus("http://prometheus", client)
+	p, err := observe.NewPrometheus(charts.MetricsStore, "http://prometheus", client)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Cluster{Prometheus: p, Jaeger: observe.NewJaeger("http://jaeger", client)}
+	return &Cluster{Prometheus: p, Jaeger: observe.NewJaeger(charts.TraceStore, "http://jaeger", client)}
 }
 
 func TestCalled_OnlyServicesWithCalls(t *testing.T) {

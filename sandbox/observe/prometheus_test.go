@@ -160,14 +160,14 @@ func TestPrometheus_ConnectionRefused(t *testing.T) {
 	s.Close()
 	_, err := client(t, s.URL, time.Second).Value(t.Context(), "up")
 	remedied(t, err, "nothing listens at "+s.URL)
-	_, err = NewJaeger(s.URL, nil).Services(t.Context())
+	_, err = NewJaeger("jaeger", s.URL, nil).Services(t.Context())
 	remedied(t, err, "nothing listens at "+s.URL)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err = NewJaeger(s.URL, nil).Services(ctx); !errors.Is(err, context.Canceled) {
+	if _, err = NewJaeger("jaeger", s.URL, nil).Services(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
-	if _, err := NewPrometheus("://", nil); err == nil {
+	if _, err := NewPrometheus("prometheus", "://", nil); err == nil {
 		t.Error("an address that is none was taken")
 	}
 }
