@@ -58,6 +58,12 @@ type Release struct {
 	Selector string
 	// Ready is what must be true besides ready pods with endpoints.
 	Ready Readiness
+	// Logs is the release whose logs say why this one is not ready. All sets it to the release itself if it has pods.
+	Logs string
+	// Page is the port of its web page; 0 for a release without one.
+	Page int
+	// Target is true if scenarios may change the release: kill its pods, scale it, inject faults.
+	Target bool
 	// Digest is true if the chart takes the digest of the image as its value imageDigest, so that a new image under the same tag restarts the pods.
 	Digest bool
 }
@@ -96,8 +102,18 @@ func Load(name string) (*chart.Chart, error) {
 	return c, nil
 }
 
-// CertManager is the name of the only chart that is not ours.
-const CertManager = "cert-manager"
+// The releases that have a part in the sandbox itself. Programs find them by these names.
+const (
+	// CertManager issues the certificates. It is the name of the chart, too, the only one that is not ours.
+	CertManager = "cert-manager"
+	// Control is the control plane: its release, program, image and account.
+	Control = "control"
+	// MetricsStore and TraceStore store what the services report.
+	MetricsStore = "prometheus"
+	TraceStore   = "jaeger"
+
+	databaseRelease = "postgres"
+)
 
 // trustDomain is the trust domain of every identity in the sandbox.
 const trustDomain = "sandbox.local"
@@ -109,7 +125,13 @@ func All(image func(component string) string) []Release {
 	for _, s := range Services() {
 		all = append(all, s.release(image))
 	}
-	return byNeeds(append(all, database(image), control(image), viewer("prometheus", image), viewer("jaeger", image)))
+	all = append(all, database(image), control(image), viewer(MetricsStore, 9090, image), viewer(TraceStore, 16686, image))
+	for i, r := range all {
+		if r.Selector != "" {
+			all[i].Logs = r.Name
+		}
+	}
+	return byNeeds(all)
 }
 
 // byNeeds sorts each release after those that it needs, and otherwise keeps the order. Releases in a cycle come last.
@@ -129,7 +151,7 @@ func byNeeds(all []Release) []Release {
 
 func certManager(image func(component string) string) Release {
 	return Release{
-		Name: "cert-manager", Namespace: CertNamespace, Chart: CertManager, Upstream: true, FirstCall: true, Ready: ReadyIssuing,
+		Name: CertManager, Namespace: CertNamespace, Chart: CertManager, Upstream: true, FirstCall: true, Ready: ReadyIssuing,
 		Images:   []string{image("cert-manager-controller"), image("cert-manager-webhook"), image("cert-manager-cainjector")},
 		Selector: "app.kubernetes.io/instance=cert-manager",
 		Values: map[string]any{
@@ -145,7 +167,7 @@ func certManager(image func(component string) string) Release {
 
 func pki() Release {
 	return Release{
-		Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{"cert-manager"}, FirstCall: true, Ready: ReadyCertificates,
+		Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{CertManager}, FirstCall: true, Ready: ReadyCertificates, Logs: CertManager,
 		Values: map[string]any{"trustDomain": trustDomain, "workloads": workloads()},
 	}
 }
@@ -153,13 +175,10 @@ func pki() Release {
 // database returns the release of PostgreSQL. userservice serves its computed users without a database, so the first call does not wait for it.
 func database(image func(component string) string) Release {
 	return Release{
-		Name: "postgres", Namespace: ShopNamespace, Chart: "postgres", Needs: []string{"pki", "userservice"}, Images: []string{image("postgres")},
-		Values: map[string]any{"image": image("postgres"), "roles": roles()}, Selector: "app.kubernetes.io/name=postgres",
+		Name: databaseRelease, Namespace: ShopNamespace, Chart: "postgres", Needs: []string{"pki", "userservice"}, Images: []string{image("postgres")},
+		Values: map[string]any{"image": image("postgres"), "roles": roles()}, Selector: "app.kubernetes.io/name=" + databaseRelease, Target: true,
 	}
 }
-
-// Control is the name of the control plane: its release, program, image and account.
-const Control = "control"
 
 // control returns the release of the control plane. Services serve with their own policies until it is up, so the first call does not wait for it.
 func control(image func(component string) string) Release {
@@ -167,7 +186,7 @@ func control(image func(component string) string) Release {
 		Name: Control, Namespace: SystemNamespace, Chart: "control", Needs: []string{"pki", "userservice"}, Images: []string{image(Control)},
 		Values: map[string]any{"image": image(Control), "operators": []any{identityOf(ShopNamespace, commandLine)},
 			"peers": []any{identityOf(SystemNamespace, Control)}},
-		Selector: "app.kubernetes.io/name=" + Control, Digest: true,
+		Selector: "app.kubernetes.io/name=" + Control, Digest: true, Target: true,
 	}
 }
 
@@ -185,10 +204,10 @@ func NamespaceLabels(namespace string) map[string]string {
 	return labels
 }
 
-// viewer returns a release that only people look at. The first call must not wait for it.
-func viewer(name string, image func(component string) string) Release {
+// viewer returns a release that only people look at, on its page. The first call must not wait for it.
+func viewer(name string, page int, image func(component string) string) Release {
 	return Release{
 		Name: name, Namespace: SystemNamespace, Chart: name, Needs: []string{"userservice"}, Images: []string{image(name)},
-		Values: map[string]any{"image": image(name)}, Selector: "app.kubernetes.io/name=" + name,
+		Values: map[string]any{"image": image(name)}, Selector: "app.kubernetes.io/name=" + name, Page: page,
 	}
 }

@@ -51,6 +51,29 @@ func TestAll_ListsEveryImage(t *testing.T) {
 	}
 }
 
+// TestAll_LogsNameAReleaseWithPods checks that the command in an error about any release has logs to print.
+func TestAll_LogsNameAReleaseWithPods(t *testing.T) {
+	all := catalog()
+	for _, r := range all {
+		if !slices.ContainsFunc(all, func(other Release) bool { return other.Name == r.Logs && other.Selector != "" }) {
+			t.Errorf("the logs of %s are those of %q", r.Name, r.Logs)
+		}
+	}
+}
+
+func TestServiceRelease_ImageOfAnotherComponent(t *testing.T) {
+	image := func(component string) string { return "example.org/" + component + ":1" }
+	for _, c := range []struct {
+		service Service
+		want    string
+	}{{Service{Name: "a"}, "example.org/a:1"}, {Service{Name: "a", Image: "b"}, "example.org/b:1"}} {
+		r := c.service.release(image)
+		if !slices.Equal(r.Images, []string{c.want}) || r.Values["image"] != c.want {
+			t.Errorf("%+v runs %v, %v; want %s", c.service, r.Images, r.Values["image"], c.want)
+		}
+	}
+}
+
 func TestAll_NeedsComeFirst(t *testing.T) {
 	before := map[string]Release{}
 	for _, r := range catalog() {

@@ -1,6 +1,7 @@
 package charts
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -13,6 +14,8 @@ type Service struct {
 	Name string
 	// Purpose says in a few words what the service does.
 	Purpose string
+	// Image is the component whose image it runs, if that is not its own: the last part of the name of the image's repository.
+	Image string
 	// Protos are the files, relative to services/proto, whose gRPC services it serves.
 	Protos []string
 	// Replicas is the number of pods; 0 means the chart's default.
@@ -56,11 +59,11 @@ func Services() []Service {
 		},
 		{
 			Name: "inventoryservice", Purpose: "stock and its reservation", Protos: []string{"inventory/v1/inventory.proto"},
-			Needs: []string{"postgres"}, Callers: []string{"orderservice"}, State: "inventory",
+			Needs: []string{databaseRelease}, Callers: []string{"orderservice"}, State: "inventory",
 		},
 		{
 			Name: "paymentservice", Purpose: "payments for orders", Protos: []string{"payment/v1/payment.proto"},
-			Needs: []string{"postgres"}, Callers: []string{"orderservice"}, State: "payments",
+			Needs: []string{databaseRelease}, Callers: []string{"orderservice"}, State: "payments",
 		},
 		{
 			Name: "orderservice", Purpose: "orders, a saga over the others", Protos: []string{"order/v1/order.proto"},
@@ -98,9 +101,19 @@ func LoadTargets() []string {
 	return all
 }
 
+// NeedsDatabase reports whether the service starts only after the database.
+func (s Service) NeedsDatabase() bool {
+	all := Services()
+	return slices.ContainsFunc(s.Needs, func(need string) bool {
+		i := slices.IndexFunc(all, func(other Service) bool { return other.Name == need })
+		return need == databaseRelease || i >= 0 && all[i].NeedsDatabase()
+	})
+}
+
 // release returns the release of a service. The image function is that of All.
 func (s Service) release(image func(component string) string) Release {
-	values := map[string]any{"image": image(s.Name)}
+	ref := image(cmp.Or(s.Image, s.Name))
+	values := map[string]any{"image": ref}
 	if s.Replicas > 0 {
 		values["replicas"] = s.Replicas
 	}
@@ -117,8 +130,8 @@ func (s Service) release(image func(component string) string) Release {
 		values["env"] = env
 	}
 	return Release{
-		Name: s.Name, Namespace: ShopNamespace, Chart: "grpcservice", Needs: s.Needs, Images: []string{image(s.Name)}, Values: values,
-		Selector: "app.kubernetes.io/name=" + s.Name, FirstCall: s.FirstCall, Digest: true,
+		Name: s.Name, Namespace: ShopNamespace, Chart: "grpcservice", Needs: s.Needs, Images: []string{ref}, Values: values,
+		Selector: "app.kubernetes.io/name=" + s.Name, FirstCall: s.FirstCall, Digest: true, Target: true,
 	}
 }
 
@@ -161,7 +174,7 @@ func workloads() map[string]any {
 	for _, s := range Services() {
 		shop = append(shop, s.Name)
 	}
-	return map[string]any{ShopNamespace: append(shop, "postgres", commandLine), SystemNamespace: []any{"jaeger", Control}}
+	return map[string]any{ShopNamespace: append(shop, databaseRelease, commandLine), SystemNamespace: []any{TraceStore, Control}}
 }
 
 // roles returns the database role of each service that keeps state.

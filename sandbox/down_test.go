@@ -12,7 +12,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestDown(t *testing.T) {
+func TestDown_RemovesOnlyOwnClusters(t *testing.T) {
 	const dead = `echo "cannot connect" >&2; exit 1`
 	with := complete("x").Script()
 	foreign := fixture.Engine{Nodes: []fixture.Node{{ID: "aaa", Name: "one-control-plane", Networks: []string{"kind"}}}}.Script()
@@ -98,7 +98,7 @@ func TestDown_RefusesBadNamesAndLockedSandboxes(t *testing.T) {
 	fixture.WantError(t, err, "is being changed by `sandbox up`")
 }
 
-func TestOpen(t *testing.T) {
+func TestOpen_NeedsACompleteSandbox(t *testing.T) {
 	const made = `{"engine":"podman","created":"2030-01-02T03:04:05Z"}`
 	for _, c := range []struct {
 		sentence, name, state string

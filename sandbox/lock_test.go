@@ -17,9 +17,9 @@ func TestLock_SecondCommandNamesHolder(t *testing.T) {
 		remedies      string
 	}{
 		{"up", "down", "wait for it, or take another sandbox with --name"},
-		{"run pod-kill", "down", "sandbox down --stop-run; wait for it, or take another sandbox with --name"},
-		{"run pod-kill", "up", "wait for it, or take another sandbox with --name"},
-		{"down", "run pod-kill", "wait for it, or take another sandbox with --name"},
+		{"run mine", "down", "sandbox down --stop-run; wait for it, or take another sandbox with --name"},
+		{"run mine", "up", "wait for it, or take another sandbox with --name"},
+		{"down", "run mine", "wait for it, or take another sandbox with --name"},
 	} {
 		t.Run(c.first+" and "+c.second, func(t *testing.T) {
 			f := newFolders(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-// TestJudge_ChangesNothingThatIsNotOurs specifies the ownership of engine objects.
-func TestJudge_ChangesNothingThatIsNotOurs(t *testing.T) {
+// TestJudge_LeavesForeignClustersAlone specifies the ownership of engine objects.
+func TestJudge_LeavesForeignClustersAlone(t *testing.T) {
 	const user = "1000"
 	made := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	node := func(networks ...string) []cluster.Container {

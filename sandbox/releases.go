@@ -133,7 +133,7 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 	}
 	doing("waiting until it is ready")
 	if r.Ready == charts.ReadyCertificates {
-		return u.rec.waiting(func() error { return u.awaitCertificates(ctx) })
+		return u.rec.waiting(func() error { return u.awaitCertificates(ctx, r) })
 	}
 	return u.rec.waiting(func() error { return waitReady(ctx, u.client, r) })
 }
@@ -165,7 +165,7 @@ func waitReady(ctx context.Context, c *kube.Client, r charts.Release) error {
 	if why == "" || ctx.Err() != nil {
 		return fmt.Errorf("waiting for %s: %w", r.Name, err)
 	}
-	return remedy.Wrap(fmt.Errorf("waiting for %s: %w", r.Name, errors.New(why)), remedy.Command("logs", r.Name))
+	return remedy.Wrap(fmt.Errorf("waiting for %s: %w", r.Name, errors.New(why)), remedy.Command("logs", r.Logs))
 }
 
 // NotReadyReason returns why a release is not ready. It is empty for a release that is ready.

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 )
 
-func TestRunOverlapped(t *testing.T) {
+func TestRunOverlapped_ReturnsTheFirstError(t *testing.T) {
 	broken, alsoBroken := errors.New("broken"), errors.New("also broken")
 	type beforeFunc = func(ctx context.Context, ready func()) error
 	type nextFunc = func(ctx context.Context) error

@@ -14,7 +14,7 @@ func newFolders(t *testing.T) Folders {
 	return Folders{Config: filepath.Join(dir, "config"), Cache: filepath.Join(dir, "cache")}
 }
 
-func TestCheckName(t *testing.T) {
+func TestCheckName_AcceptsDNSLabels(t *testing.T) {
 	for _, c := range []struct {
 		sentence, name string
 		ok             bool
@@ -45,7 +45,7 @@ func TestCheckName(t *testing.T) {
 	}
 }
 
-func TestFindSourceTree(t *testing.T) {
+func TestFindSourceTree_FromAnyFolder(t *testing.T) {
 	root := t.TempDir()
 	fixture.Write(t, filepath.Join(root, "go.mod"), "module github.com/grpc-sandbox/sandbox\n\ngo 1.26\n", 0o644)
 	fixture.Write(t, filepath.Join(root, "sandbox/images/recipes/etcd/go.mod"), "module example.org/etcd\n", 0o644)

@@ -8,7 +8,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestState(t *testing.T) {
+func TestState_ReadsWhatWasWritten(t *testing.T) {
 	f := newFolders(t)
 	if s, err := readState(f, "one"); err != nil || s != (state{}) {
 		t.Errorf("without a file it is empty: %+v, %v", s, err)

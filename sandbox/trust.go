@@ -76,8 +76,8 @@ func existingTrust(ctx context.Context, c *kube.Client) (certs.Found, error) {
 	return f, nil
 }
 
-// awaitCertificates waits until every certificate is issued and valid. It has those reissued that are not.
-func (u *up) awaitCertificates(ctx context.Context) error {
+// awaitCertificates waits until every certificate of a release is issued and valid. It has those reissued that are not.
+func (u *up) awaitCertificates(ctx context.Context, of charts.Release) error {
 	p := pki{u.client}
 	a, err := p.Load(ctx)
 	if err != nil {
@@ -90,7 +90,7 @@ func (u *up) awaitCertificates(ctx context.Context) error {
 	r := p.rotation(u.rec)
 	r.Limit, r.Every = readyTimeout, readyPoll
 	if err := r.Repair(ctx, func(string) {}); err != nil {
-		return remedy.Wrap(fmt.Errorf("waiting for certificates: %w", err), remedy.Command("logs", charts.CertManager))
+		return remedy.Wrap(fmt.Errorf("waiting for certificates: %w", err), remedy.Command("logs", of.Logs))
 	}
 	return nil
 }

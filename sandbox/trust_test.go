@@ -41,7 +41,7 @@ func newRoot(t *testing.T) certs.Root {
 	return r
 }
 
-func TestEnsureTrust(t *testing.T) {
+func TestEnsureTrust_KeepsMountedRootsTrusted(t *testing.T) {
 	mine, other := newRoot(t), newRoot(t)
 	for name, c := range map[string]struct {
 		objects []runtime.Object
@@ -120,7 +120,7 @@ func TestRotateRoot_NeedsAnAuthority(t *testing.T) {
 	}
 }
 
-func TestJudgeCertificate(t *testing.T) {
+func TestJudgeCertificate_ReasonsNotToTrust(t *testing.T) {
 	now := time.Now()
 	signs, foreign := newRoot(t), newRoot(t)
 	mounted := map[string][]byte{"shop": signs.CertPEM, "system": signs.CertPEM}
@@ -158,7 +158,7 @@ func TestJudgeCertificate(t *testing.T) {
 	}
 }
 
-func TestPick(t *testing.T) {
+func TestPick_ByNameWithOrWithoutNamespace(t *testing.T) {
 	all := []certs.Certificate{{Namespace: "shop", Name: "a"}, {Namespace: "system", Name: "b"}}
 	for want, names := range map[string][]string{"shop/a system/b": nil, "shop/a": {"a", "shop/a"}, "system/b": {"system/b"}} {
 		got, err := pick(all, names)

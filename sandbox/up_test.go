@@ -50,7 +50,7 @@ func TestImageEvent_IsReported(t *testing.T) {
 	}
 }
 
-func TestImageProgress(t *testing.T) {
+func TestImageProgress_OfEachEvent(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		event    images.Event

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
@@ -133,18 +134,12 @@ func (m fakeMetrics) Value(_ context.Context, query string) (float64, error) {
 func (w *fakeCluster) run(ctx context.Context) {
 	// The cluster never ticks at the same time as the engine, so that the order is deterministic.
 	time.Sleep(tick / 7)
-	t := time.NewTicker(tick)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			w.mu.Lock()
-			w.pass()
-			w.mu.Unlock()
-		}
-	}
+	_ = pause.Every(ctx, tick, func(context.Context) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.pass()
+		return nil
+	})
 }
 
 // pass is one tick: pods start, calls are made, and the breaker reacts to the pods.

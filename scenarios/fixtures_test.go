@@ -2,9 +2,7 @@ package scenarios
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,13 +103,11 @@ func withCluster(t *testing.T, w func() *fakeCluster, f func(t *testing.T, ctx c
 	}
 }
 
+// scenario returns a scenario of the tests, after edits of its text: pairs of what is replaced and by what. A test that needs a particular scenario
+// has it in testdata, so that a change of the built-in ones concerns no test.
 func scenario(t *testing.T, name string, edits ...string) Scenario {
 	t.Helper()
-	// Some tests need a scenario that is not built in.
 	data, err := os.ReadFile("testdata/" + name + ".yaml")
-	if errors.Is(err, fs.ErrNotExist) {
-		data, err = library.ReadFile("library/" + name + ".yaml")
-	}
 	if err != nil {
 		t.Fatal(err)
 	}

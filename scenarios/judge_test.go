@@ -82,7 +82,7 @@ func TestRecover_TimeIsTheStartOfTheWindow(t *testing.T) {
 
 func TestRecover_WaitStepIsNotRecoveryTime(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
-		sc := scenario(t, "pod-kill", "  recover:", "    - {name: look on, wait: {for: 15s}}\n  recover:")
+		sc := scenario(t, "kill", "  recover:", "    - {name: look on, wait: {for: 15s}}\n  recover:")
 		report, err := Run(ctx, sc, w.target(), opts)
 		if err != nil || report.Recovery.RecoverSeconds == nil {
 			t.Fatal(err)
@@ -95,7 +95,7 @@ func TestRecover_WaitStepIsNotRecoveryTime(t *testing.T) {
 
 func TestRecover_RestartsAfterARelapse(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
-		sc := scenario(t, "pod-kill", "  recover:", "    - {name: look on, wait: {for: 15s}}\n  recover:")
+		sc := scenario(t, "kill", "  recover:", "    - {name: look on, wait: {for: 15s}}\n  recover:")
 		// This kill comes 8 s after that of the step.
 		time.AfterFunc(18*time.Second, func() { _ = w.Kill(ctx, w.pods["userservice"][0].Name, 0) })
 		report, err := Run(ctx, sc, w.target(), opts)
@@ -155,7 +155,7 @@ func TestWaitFor_IgnoresTheTimeBeforeTheAction(t *testing.T) {
 func TestWaitFor_SeesAShortState(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
 		w.trip = false
-		sc := scenario(t, "pod-kill", "gracePeriod: 0s}", "gracePeriod: 0s}\n      waitFor: {breaker: {from: loadgen, to: userservice, state: open}, within: 5s}",
+		sc := scenario(t, "kill", "gracePeriod: 0s}", "gracePeriod: 0s}\n      waitFor: {breaker: {from: loadgen, to: userservice, state: open}, within: 5s}",
 			"trace: [closed]", "visits: [open]")
 		for i, to := range []telemetry.BreakerState{telemetry.Open, telemetry.HalfOpen, telemetry.Closed} {
 			time.AfterFunc(11*time.Second+time.Duration(10+15*i)*time.Millisecond, func() {

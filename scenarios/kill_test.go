@@ -112,7 +112,7 @@ func TestUndo_AfterAKill(t *testing.T) {
 func TestRun_UndoesLeftoversFirst(t *testing.T) {
 	dir := killed(t, "scale userservice 0")
 	withCluster(t, abandoned, func(t *testing.T, ctx context.Context, w *fakeCluster, _ Options) {
-		report, err := Run(ctx, scenario(t, "pod-kill"), w.target(), Options{Journal: dir})
+		report, err := Run(ctx, scenario(t, "kill"), w.target(), Options{Journal: dir})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,7 +50,7 @@ func TestReport_Golden(t *testing.T) {
 	}
 }
 
-func TestExitCode(t *testing.T) {
+func TestExitCode_OfResultsAndErrors(t *testing.T) {
 	for _, tc := range []struct {
 		result Result
 		err    error
@@ -79,34 +79,34 @@ func TestRun_Outcome(t *testing.T) {
 		{"an availability below its limit fails", trip,
 			[]string{"  expect:\n    # It", "  expect:\n    - availability: {of: browse, atLeast: 99%}\n    # It"}, nil,
 			Fail, []string{"availability of browse"}, "1 of 6 expectations did not hold"},
-		{"a latency above its limit fails", "pod-kill", nil, func(w *fakeCluster) { w.latency = 300 * time.Millisecond },
+		{"a latency above its limit fails", "kill", nil, func(w *fakeCluster) { w.latency = 300 * time.Millisecond },
 			Fail, []string{"p99 latency of browse"}, "1 of 5 expectations did not hold"},
-		{"a generator that drops arrivals fails sent", "load-burst", nil, func(w *fakeCluster) { w.burstUnsent = 0.05 },
+		{"a generator that drops arrivals fails sent", "burst", nil, func(w *fakeCluster) { w.burstUnsent = 0.05 },
 			Fail, []string{"availability of browse", "p99 latency of browse", "sent of browse"}, "3 of 4 expectations did not hold"},
-		{"a generator that drops arrivals leaves the steady state unknown", "load-burst", nil, func(w *fakeCluster) { w.unsent = 0.05 },
+		{"a generator that drops arrivals leaves the steady state unknown", "burst", nil, func(w *fakeCluster) { w.unsent = 0.05 },
 			Fail, []string{"availability of browse"},
 			"the steady state was not met, so nothing was broken: availability of browse unknown, wanted ≥ 99.9 %"},
 		{"a breaker that probes more than once is not an exact trace", trip, []string{"visits: [", "trace: ["}, nil,
 			Fail, []string{"breaker trace loadgen → userservice"}, "1 of 5 expectations did not hold"},
-		{"a pod that does not come back fails ready", "pod-kill", nil, func(w *fakeCluster) { w.stuck = true },
+		{"a pod that does not come back fails ready", "kill", nil, func(w *fakeCluster) { w.stuck = true },
 			Fail, []string{"ready pods of userservice"}, "1 of 5 expectations did not hold"},
 		{"a breaker that does not open fails the step and leaves the others out", trip, nil, func(w *fakeCluster) { w.trip = false },
 			Fail, []string{"breaker state loadgen → userservice", "breaker visits loadgen → userservice"}, "2 of 3 expectations did not hold"},
-		{"an unhealthy cluster is not broken further", "pod-kill", nil, func(w *fakeCluster) { w.failures = 0.02 },
+		{"an unhealthy cluster is not broken further", "kill", nil, func(w *fakeCluster) { w.failures = 0.02 },
 			Fail, []string{"availability of browse"},
 			"the steady state was not met, so nothing was broken: availability of browse 98.1818 %, wanted ≥ 99.9 %"},
 		{"a limit stops the run", trip, []string{"below: 1%, for: 30s", "below: 50%, for: 4s"}, nil,
 			Aborted, nil, "stopped by its limit: availability of browse below 50% for 4s, observed 43.5%"},
 		{"a target that is not there is found in the plan", trip, []string{"scale: {release: userservice", "scale: {release: nowhere"}, nil,
 			Error, nil, `reading replicas of nowhere: no release "nowhere"`},
-		{"killing more pods than there are is found in the plan", "pod-kill", []string{"count: 1", "count: 4"}, nil,
+		{"killing more pods than there are is found in the plan", "kill", []string{"count: 1", "count: 4"}, nil,
 			Error, nil, `planning step "kill one replica": killing 4 pods of userservice: 3 ready`},
-		{"loads that cannot be read stop the run", "pod-kill", []string{"after: 5s", "after: 60s"},
+		{"loads that cannot be read stop the run", "kill", []string{"after: 5s", "after: 60s"},
 			func(w *fakeCluster) {
 				time.AfterFunc(10*time.Second, func() { w.fail("Read", errors.New("no route")) })
 			},
 			Error, nil, "reading loads for 10s: no route"},
-		{"loads that answer nothing stop the run too", "pod-kill", []string{"after: 5s", "after: 60s"},
+		{"loads that answer nothing stop the run too", "kill", []string{"after: 5s", "after: 60s"},
 			func(w *fakeCluster) { time.AfterFunc(10*time.Second, func() { w.fail("Read", errMute) }) },
 			Error, nil, "reading loads for 10s: context deadline exceeded"},
 	} {

@@ -114,7 +114,7 @@ func TestPlan_ShareUsesTheChangedRates(t *testing.T) {
 
 func TestDryRun_ListsLeftovers(t *testing.T) {
 	dir := killed(t, "scale userservice 0")
-	for name, plannable := range map[string]bool{"pod-kill": false, "load-burst": true} {
+	for name, plannable := range map[string]bool{"kill": false, "burst": true} {
 		withCluster(t, abandoned, func(t *testing.T, ctx context.Context, w *fakeCluster, _ Options) {
 			report, err := Run(ctx, scenario(t, name), w.target(), Options{Journal: dir, DryRun: true})
 			if len(report.LeftBehind) != 2 || report.LeftBehind[1].Detail != "scale userservice from 3 to 0" {

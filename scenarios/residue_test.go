@@ -24,7 +24,7 @@ func TestResidue_StopHangs(t *testing.T) {
 		cluster := w.target()
 		cluster.Loads = deaf{w}
 		started := time.Now()
-		report, err := Run(ctx, scenario(t, "pod-kill"), cluster, opts)
+		report, err := Run(ctx, scenario(t, "kill"), cluster, opts)
 		var behind *LeftError
 		if took := time.Since(started); took > 3*time.Minute || report.Result != Error || !errors.As(err, &behind) {
 			t.Errorf("after %s: %s, %v", took, report.Result, err)
@@ -109,7 +109,7 @@ func TestResidue_RecoverEndsWhileNothingAnswers(t *testing.T) {
 		cluster := w.target()
 		cluster.Workloads = mute{w, time.Now().Add(9 * time.Second)}
 		started := time.Now()
-		report, err := Run(ctx, scenario(t, "pod-kill", "within: 20s", "within: 5s"), cluster, opts)
+		report, err := Run(ctx, scenario(t, "kill", "within: 20s", "within: 5s"), cluster, opts)
 		if took := time.Since(started); took > 2*time.Minute {
 			t.Errorf("recover within 5 s took %s: %s, %v", took, report.Result, err)
 		}
@@ -129,7 +129,7 @@ func TestResidue_IsReportedNextToEveryResult(t *testing.T) {
 		journals    int
 		inMessage   bool
 	}{
-		{"every expectation held, and a pod does not come back", "pod-kill",
+		{"every expectation held, and a pod does not come back", "kill",
 			[]string{"expect: [{ready: {release: userservice, replicas: 3}}]", "expect: [{ready: {release: userservice, replicas: 2}}]"},
 			func(w *fakeCluster, _ func()) { w.stuck = true }, Pass, 5, "sandbox status", 0, true},
 		{"every expectation held, and the replicas cannot be put back", "outage",

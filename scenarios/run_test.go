@@ -77,24 +77,24 @@ func TestRun_FullDeviceChangesNothing(t *testing.T) {
 	})
 }
 
-func TestRun_JournalFolderThatIsAFile(t *testing.T) {
+func TestRun_JournalFolderIsAFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "runs")
 	if err := os.WriteFile(dir, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w := newFakeCluster()
-	if _, err := Run(t.Context(), scenario(t, "pod-kill"), w.target(), Options{Journal: dir}); err == nil || len(w.did()) > 0 {
+	if _, err := Run(t.Context(), scenario(t, "kill"), w.target(), Options{Journal: dir}); err == nil || len(w.did()) > 0 {
 		t.Errorf("%v; did %q", err, w.did())
 	}
 }
 
 func TestRun_DoesNotStopATakenLoad(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
-		taken := bubbleRun[:len(bubbleRun)-len("outage")] + "pod-kill/browse"
+		taken := bubbleRun[:len(bubbleRun)-len("outage")] + "kill/browse"
 		if err := w.Start(ctx, LoadSpec{Name: taken, Rate: 20}); err != nil {
 			t.Fatal(err)
 		}
-		report, err := Run(ctx, scenario(t, "pod-kill"), w.target(), opts)
+		report, err := Run(ctx, scenario(t, "kill"), w.target(), opts)
 		if !errors.Is(err, ErrLoadTaken) || w.loads[taken] == nil {
 			t.Errorf("%s, %v; did %q", report.Result, err, w.did())
 		}
@@ -118,12 +118,12 @@ func TestRun_LoadsHaveUniqueNames(t *testing.T) {
 				}
 			}
 		}
-		report, err := Run(ctx, scenario(t, "pod-kill"), w.target(), opts)
+		report, err := Run(ctx, scenario(t, "kill"), w.target(), opts)
 		if err != nil || report.Result != Pass || report.Load[0].Name != "browse" {
 			t.Errorf("%s, %v, loads %+v", report.Result, err, report.Load)
 		}
 		slices.Sort(seen)
-		if want := []string{"20000101T000000.000000000Z-pod-kill/browse", "browse"}; !slices.Equal(seen, want) {
+		if want := []string{"20000101T000000.000000000Z-kill/browse", "browse"}; !slices.Equal(seen, want) {
 			t.Errorf("loads %q, want %q", seen, want)
 		}
 		if w.loads["browse"] == nil {
@@ -170,7 +170,7 @@ func TestRun_StartsDespiteAnUnusableLeftover(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "19990101T000000.000000000Z-old"+journal.Ext), []byte(lines), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		report, err := Run(ctx, scenario(t, "pod-kill"), w.target(), Options{Journal: dir})
+		report, err := Run(ctx, scenario(t, "kill"), w.target(), Options{Journal: dir})
 		if err != nil || report.Result != Pass {
 			t.Errorf("%s, %v", report.Result, err)
 		}

@@ -72,7 +72,7 @@ func TestUndo_ContinuesAfterAnUnusableLine(t *testing.T) {
 				}
 				// After 5 s the pods are ready.
 				time.Sleep(5 * time.Second)
-				if run, err := Run(ctx, scenario(t, "pod-kill"), w.target(), Options{Journal: dir}); err != nil || run.Result != Pass {
+				if run, err := Run(ctx, scenario(t, "kill"), w.target(), Options{Journal: dir}); err != nil || run.Result != Pass {
 					t.Errorf("a later run: %s, %v", run.Result, err)
 				}
 				if files, err := journal.Files(dir); err != nil || len(files) != 1 {
@@ -210,7 +210,7 @@ func TestUndo_ResumesAfterAnInterruption(t *testing.T) {
 	})
 }
 
-func TestUndo_KeepsAJournalThatItCannotRead(t *testing.T) {
+func TestUndo_KeepsAnUnreadableJournal(t *testing.T) {
 	for sentence, line := range map[string]string{
 		"not JSON":                 "not JSON\n",
 		"an action it cannot undo": `{"op":"intend","number":1,"kind":"rotate","undo":{}}` + "\n",

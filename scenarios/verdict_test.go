@@ -55,7 +55,7 @@ func (p prompt) Start(ctx context.Context, l LoadSpec) error {
 
 func TestVerdict_CountsEveryCall(t *testing.T) {
 	withCluster(t, newFakeCluster, func(t *testing.T, ctx context.Context, w *fakeCluster, opts Options) {
-		report, err := Run(ctx, scenario(t, "pod-kill"), Target{Loads: prompt{w}, Workloads: w, Breakers: w}, opts)
+		report, err := Run(ctx, scenario(t, "kill"), Target{Loads: prompt{w}, Workloads: w, Breakers: w}, opts)
 		if err != nil || len(report.Load) != 1 {
 			t.Fatalf("%+v, %v", report.Load, err)
 		}

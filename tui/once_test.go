@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-func TestAsk_LimitsASourceThatHangs(t *testing.T) {
+func TestAsk_LimitsAHangingSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started := time.Now()
 		all := Ask(t.Context(), feedOf(func(ctx context.Context, source string) (snapshot, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/muesli/termenv"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -99,12 +100,10 @@ func newEffects(ctx context.Context, feed telemetry.Feed, now func() time.Time, 
 	}
 	after := func(d time.Duration, msg func() tea.Msg) tea.Cmd {
 		return counted(func() tea.Msg {
-			select {
-			case <-time.After(d):
-				return msg()
-			case <-ctx.Done():
+			if pause.For(ctx, d) != nil {
 				return nil
 			}
+			return msg()
 		})
 	}
 	return effects{

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -75,14 +77,8 @@ func TestRun_SurvivesItsFeed(t *testing.T) {
 			panic("broken feed")
 		case 2:
 			// The next failure would replace the text, so this read waits until the text has been shown.
-			for !strings.Contains(out.String(), shown) {
-				select {
-				case <-ctx.Done():
-					return snapshot{}, ctx.Err()
-				case <-time.After(time.Millisecond):
-				}
-			}
-			return snapshot{}, errors.New("refused")
+			err := pause.Until(ctx, time.Millisecond, func(context.Context) (bool, error) { return strings.Contains(out.String(), shown), nil })
+			return snapshot{}, cmp.Or(err, errors.New("refused"))
 		case 3:
 			return snapshot{Run: &telemetry.Run{Phase: "steps"}}, nil
 		}

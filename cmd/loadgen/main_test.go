@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestABadEnvironmentIsExplainedOnce(t *testing.T) {
+func TestRun_BadEnvironment(t *testing.T) {
 	for key, value := range map[string]string{"DRAIN_DELAY": "3", "TARGETS": "x"} {
 		var stderr bytes.Buffer
 		env := map[string]string{key: value}

@@ -51,7 +51,7 @@ func newAudit(proc process, g *globals) *cobra.Command {
 func auditShop(ctx context.Context, out io.Writer, shop dialer, asJSON bool) error {
 	ctx, cancel := context.WithTimeout(ctx, auditLimit)
 	defer cancel()
-	conn, err := shop.Dial(ctx, "orderservice")
+	conn, err := shop.Dial(ctx, serving(orderv1.OrderService_ServiceDesc.ServiceName))
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (people) GetUser(ctx context.Context, r *userv1.GetUserRequest) (*userv1.Ge
 	return &userv1.GetUserResponse{User: &userv1.User{UserId: "u-1", Name: "Ada"}}, nil
 }
 
-func TestCall(t *testing.T) {
+func TestCall_PrintsTheResponseAsJSON(t *testing.T) {
 	pipe := bufconn.Listen(1 << 16)
 	server := grpc.NewServer()
 	userv1.RegisterUserServiceServer(server, people{})

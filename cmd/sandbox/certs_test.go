@@ -12,7 +12,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/certs"
 )
 
-func TestCertsList(t *testing.T) {
+func TestCertsList_TableAndJSON(t *testing.T) {
 	end := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	trust := sandbox.Trust{Stage: certs.Switching, Roots: []sandbox.RootStatus{
 		{Fingerprint: "0123456789abcdef0123", Subject: "sandbox-root-2", Role: "issuing", NotAfter: end.AddDate(10, 0, 0)},

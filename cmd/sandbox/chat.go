@@ -56,7 +56,7 @@ duplicated, even if pods are killed during the chat.`,
 }
 
 func chat(ctx context.Context, proc process, in dialerAs, room *userclient.Chat) error {
-	conn, err := in.DialAs(ctx, live.Account, "userservice")
+	conn, err := in.DialAs(ctx, live.Account, serving(userv1.UserService_ServiceDesc.ServiceName))
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
 
-func TestSelectContracts(t *testing.T) {
+func TestSelectContracts_ByContractOrProvider(t *testing.T) {
 	all := []contracts.Contract{{Consumer: "cli", Provider: "userservice"}, {Consumer: "orderservice", Provider: "userservice"}, {Consumer: "orderservice", Provider: "paymentservice"}}
 	var everyProvider []string
 	for _, p := range providers() {

@@ -29,7 +29,7 @@ func TestImagesLacking_EmptyCache(t *testing.T) {
 	}
 }
 
-func TestFailedChecks(t *testing.T) {
+func TestFailedChecks_CountsAndNamesThem(t *testing.T) {
 	finding := func(id string, o doctor.Outcome, fix string) doctor.Finding {
 		return doctor.Finding{ID: id, Result: doctor.Result{Outcome: o, Fix: remedy.Advice(fix)}}
 	}

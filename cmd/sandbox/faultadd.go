@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/sandbox/live/traffic"
@@ -127,7 +128,7 @@ func (f *faultFlags) check(args []string, set func(flag string) bool) error {
 	}
 	switch {
 	case len(args) == 0:
-		return usageError(remedy.Command("fault", "add", "userservice", "--abort", "UNAVAILABLE"), "want a release or -f FILE")
+		return usageError(remedy.Command("fault", "add", charts.BackgroundTarget, "--abort", "UNAVAILABLE"), "want a release or -f FILE")
 	case !slices.Contains(releases, args[0]):
 		return usageError(remedy.OneOf(releases...), "%q is not a service of the sandbox", args[0])
 	case effects != 1:

@@ -147,7 +147,7 @@ func (f *fakeInjector) Faults(context.Context) (all []api.Fault, err error) {
 	return all, nil
 }
 
-func TestClearFaults(t *testing.T) {
+func TestClearFaults_AllOrNamed(t *testing.T) {
 	for _, c := range []struct {
 		sentence    string
 		names       []string

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/sandbox/live/traffic"
@@ -91,23 +92,13 @@ func startFault(ctx context.Context, c injector, f namedFault) (traffic.FaultSum
 
 // holdFaults waits until ctx ends, the time is over, or every fault has ended. It fails if one has ended before its time.
 func holdFaults(ctx context.Context, c injector, faults []namedFault, limit time.Duration) error {
-	var over <-chan time.Time
 	if limit > 0 {
-		timer := time.NewTimer(limit)
-		defer timer.Stop()
-		over = timer.C
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
 	}
-	ticker := time.NewTicker(faultCheck)
-	defer ticker.Stop()
 	answered := time.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-over:
-			return nil
-		case <-ticker.C:
-		}
+	err := pause.Until(ctx, faultCheck, func(ctx context.Context) (bool, error) {
 		left := 0
 		for _, f := range faults {
 			ended, err := hasEnded(ctx, c, f)
@@ -117,19 +108,21 @@ func holdFaults(ctx context.Context, c injector, faults []namedFault, limit time
 				left++
 				continue
 			case errors.As(err, &away):
-				return &codedError{exitEnvironment, remedy.Errorf(remedy.Command("status"), "the cluster has not answered for %s: %w", faultAwayLimit, away.err)}
+				return false, &codedError{exitEnvironment, remedy.Errorf(remedy.Command("status"), "the cluster has not answered for %s: %w", faultAwayLimit, away.err)}
 			case err != nil:
-				return err
+				return false, err
 			}
 			answered = time.Now()
 			if !ended {
 				left++
 			}
 		}
-		if left == 0 {
-			return nil
-		}
+		return left == 0, nil
+	})
+	if err != nil && errors.Is(err, ctx.Err()) {
+		return nil
 	}
+	return err
 }
 
 // awayError is the error for an API server that does not answer.

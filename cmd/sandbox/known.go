@@ -33,7 +33,7 @@ func nameable() scenarios.Catalog {
 	known := scenarios.Catalog{Targets: charts.LoadTargets(), Call: checkCall, Methods: methodsOf,
 		Background: scenarios.Call{Service: charts.BackgroundTarget, Method: loadspec.BackgroundMethod}}
 	for _, r := range sandbox.Releases() {
-		if (r.Namespace == charts.ShopNamespace || r.Name == charts.Control) && r.Selector != "" {
+		if r.Target {
 			known.Releases = append(known.Releases, r.Name)
 		}
 	}

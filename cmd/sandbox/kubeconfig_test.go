@@ -24,7 +24,7 @@ func kubeconfigOf(name, server string) *api.Config {
 	return c
 }
 
-func TestMergeKubeconfig(t *testing.T) {
+func TestMergeKubeconfig_KeepsTheUsersContext(t *testing.T) {
 	own := kubeconfigOf("kind-sandbox", "https://127.0.0.1:6443")
 	for _, c := range []struct {
 		sentence, current string
@@ -65,7 +65,7 @@ func TestExportKubeconfig_RecordsEveryFile(t *testing.T) {
 	}
 }
 
-func TestForgetKubeconfig(t *testing.T) {
+func TestForgetKubeconfig_MissingFile(t *testing.T) {
 	if files, err := exported(sandbox.Folders{Config: t.TempDir()}, "sandbox"); len(files) > 0 || err != nil {
 		t.Errorf("never exported: %q, %v", files, err)
 	}
@@ -100,7 +100,7 @@ func TestKubeconfig_LockedFile(t *testing.T) {
 	}
 }
 
-func TestExportKubeconfig(t *testing.T) {
+func TestExportKubeconfig_AddsAndRemovesTheContext(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		// Whether KUBECONFIG is set.

@@ -104,7 +104,7 @@ func findRelease(name string) (charts.Release, error) {
 // findLogged looks up a release among those with pods. It also returns the names of all of them.
 func findLogged(name string) (found *charts.Release, names []string) {
 	for _, r := range sandbox.Releases() {
-		if r.Selector == "" {
+		if r.Logs != r.Name {
 			continue
 		}
 		if r.Name == name {

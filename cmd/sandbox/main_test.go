@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
 // TestCommands_DoNotQueryTheTerminal runs each command on a terminal that never answers. A query would show up as an escape sequence.
@@ -23,7 +25,7 @@ func TestCommands_DoNotQueryTheTerminal(t *testing.T) {
 	}{
 		{"version", 0, "Kubernetes v"},
 		{"--help", 0, "watch"},
-		{"scenarios", 0, "pod-kill"},
+		{"scenarios", 0, scenarios.Builtin()[0].Name},
 		{"completion bash", 0, "sandbox"},
 		{"status", 3, "sandbox up"},
 		{"no-such-verb", 2, "no-such-verb"},

@@ -4,29 +4,38 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
 func newOpen(proc process, g *globals) *cobra.Command {
-	ports := map[string]int{"prometheus": live.PrometheusPort, "jaeger": live.JaegerPort}
+	pages := map[string]charts.Release{}
+	var names []string
+	for _, r := range sandbox.Releases() {
+		if r.Page > 0 {
+			pages[r.Name] = r
+			names = append(names, r.Name)
+		}
+	}
 	cmd := &cobra.Command{
-		Use:       "open prometheus|jaeger",
-		Short:     "Make Prometheus or Jaeger reachable from this machine, until Ctrl-C",
+		Use:       "open " + strings.Join(names, "|"),
+		Short:     "Make the page of " + strings.Join(names, " or ") + " reachable from this machine, until Ctrl-C",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"prometheus", "jaeger"},
+		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := g.asJSON()
 			if err != nil {
 				return err
 			}
 			return withCluster(cmd.Context(), proc, g, func(c *live.Cluster) error {
-				return openPort(cmd.Context(), proc, c.Kube, opened{args[0], ports[args[0]], asJSON})
+				return openPort(cmd.Context(), proc, c.Kube, opened{pages[args[0]], asJSON})
 			})
 		},
 	}
@@ -40,19 +49,18 @@ type forwarder interface {
 }
 
 type opened struct {
-	release string
-	port    int
+	release charts.Release
 	asJSON  bool
 }
 
 // openPort keeps the port open until ctx ends or the pod is gone.
 func openPort(ctx context.Context, proc process, c forwarder, o opened) error {
-	f, err := c.Forward(ctx, charts.SystemNamespace, o.release, o.port)
+	f, err := c.Forward(ctx, o.release.Namespace, o.release.Name, o.release.Page)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := printOpened(proc.stdout, openDocument{Release: o.release, URL: "http://" + f.Address, Pod: f.Pod}, o.asJSON); err != nil {
+	if err := printOpened(proc.stdout, openDocument{Release: o.release.Name, URL: "http://" + f.Address, Pod: f.Pod}, o.asJSON); err != nil {
 		return err
 	}
 	fmt.Fprintln(proc.stderr, "open until you press Ctrl-C")
@@ -60,7 +68,7 @@ func openPort(ctx context.Context, proc process, c forwarder, o opened) error {
 	case <-ctx.Done():
 		return nil
 	case <-f.Done():
-		return remedy.Errorf(remedy.Command("open", o.release), "port-forward to %s closed: pod %s is gone", o.release, f.Pod)
+		return remedy.Errorf(remedy.Command("open", o.release.Name), "port-forward to %s closed: pod %s is gone", o.release.Name, f.Pod)
 	}
 }
 

@@ -53,7 +53,7 @@ func limitDocument(t *testing.T) []traffic.Document {
 	return docs
 }
 
-func TestApplyTo(t *testing.T) {
+func TestApplyTo_ReportsWhetherInForce(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		plane    fakePlane

@@ -26,7 +26,7 @@ func (f fakeSources) MountedFiles(context.Context) ([]traffic.MountedFile, error
 		Text: "client: [{callee: userservice, method: user.v1.UserService/GetUser, deadline: {timeout: 2s}}]"}}, nil
 }
 
-func TestPolicyExplain(t *testing.T) {
+func TestPolicyExplain_TableAndJSON(t *testing.T) {
 	object, err := limitDocument(t)[0].Object()
 	if err != nil {
 		t.Fatal(err)

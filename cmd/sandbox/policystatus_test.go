@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestPolicyStatus(t *testing.T) {
+func TestPolicyStatus_PerProcess(t *testing.T) {
 	object, err := limitDocument(t)[0].Object()
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ func (f fakeProber) Run(context.Context, *policyv1.TrafficPolicySpec) ([]probe.R
 	return f.results, f.err
 }
 
-func TestPolicyVerify(t *testing.T) {
+func TestPolicyVerify_ExitCodes(t *testing.T) {
 	enforced := probe.Result{Field: "maxRequestsPerSecond", Value: "50", Verdict: probe.Enforced, Observed: "49.8/s admitted of 200.0/s offered over 10 s"}
 	not := probe.Result{Field: "methods[0].deadline.timeout", Value: "250ms", Verdict: probe.NotEnforced, Observed: "0 of 12 calls that would take 2.25s ended with DEADLINE_EXCEEDED"}
 	skipped := probe.Result{Field: "shed.minLimit", Value: "2", Verdict: probe.NotProbed, Observed: "there is no probe for this field"}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"github.com/charmbracelet/bubbles/spinner"
 	"golang.org/x/term"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 )
 
@@ -21,7 +23,7 @@ type progressScreen struct {
 	// drawn is the number of live lines on the screen.
 	drawn   int
 	frame   int
-	stop    chan struct{}
+	stop    context.CancelFunc
 	stopped sync.WaitGroup
 }
 
@@ -40,33 +42,26 @@ func newProgressScreen(proc process) *progressScreen {
 }
 
 func startProgressScreen(out io.Writer, live bool) *progressScreen {
-	s := &progressScreen{out: out, live: live, stop: make(chan struct{})}
-	if live {
-		s.stopped.Go(s.animate)
-	} else {
-		s.stopped.Go(s.remind)
+	ctx, stop := context.WithCancel(context.Background())
+	s := &progressScreen{out: out, live: live, stop: stop}
+	every, draw := spinner.MiniDot.FPS, s.animate
+	if !live {
+		every, draw = remindEvery, s.remind
 	}
+	s.stopped.Go(func() { _ = pause.Every(ctx, every, draw) })
 	return s
 }
 
-func (s *progressScreen) animate() {
-	tick := time.NewTicker(spinner.MiniDot.FPS)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.stop:
-			return
-		case <-tick.C:
-			s.mu.Lock()
-			s.frame++
-			s.redraw("")
-			s.mu.Unlock()
-		}
-	}
+func (s *progressScreen) animate(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frame++
+	s.redraw("")
+	return nil
 }
 
 func (s *progressScreen) close() {
-	close(s.stop)
+	s.stop()
 	s.stopped.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -91,7 +91,7 @@ func TestProgressScreen_Plain(t *testing.T) {
 	}
 }
 
-func TestClip(t *testing.T) {
+func TestClip_EndsWithAnEllipsis(t *testing.T) {
 	for _, c := range []struct {
 		width int
 		want  string

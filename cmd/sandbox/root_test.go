@@ -36,7 +36,7 @@ func TestRun_InterruptedCommandExits130(t *testing.T) {
 	}
 }
 
-func TestFolders(t *testing.T) {
+func TestFolders_FollowXDG(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		env      map[string]string

@@ -73,7 +73,7 @@ func TestPresent_UnwritableFolderKeepsTheVerdict(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	j := job{proc: process{stdout: &out, stderr: &errs}, g: &globals{name: "sandbox"}, flags: runFlags{report: filepath.Join(blocked, "sub")}}
-	j.present(scenarios.Report{Scenario: "pod-kill", Result: scenarios.Fail, Message: "1 of 5 expectations did not hold"})
+	j.present(scenarios.Report{Scenario: "mine", Result: scenarios.Fail, Message: "1 of 5 expectations did not hold"})
 	if !strings.Contains(out.String(), "FAIL") || !strings.Contains(errs.String(), "warning") {
 		t.Errorf("standard output %q, standard error %q", out.String(), errs.String())
 	}
@@ -106,7 +106,7 @@ func TestRun_LocksTheSandbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	run.start(t, stderr)
-	for _, args := range [][]string{{"up"}, {"down"}, {"run", "pod-kill"}, {"undo"}, {"undo", "--forget", "1"}} {
+	for _, args := range [][]string{{"up"}, {"down"}, {"run", scenarios.Builtin()[0].Name}, {"undo"}, {"undo", "--forget", "1"}} {
 		code, out, errs := run.command(t, args...)
 		holder := "sandbox: sandbox \"sandbox\" is being changed by `sandbox run fake`, process " + strconv.Itoa(run.Process.Pid) + ", since "
 		if code != exitEnvironment || out != "" || !strings.HasPrefix(errs, holder) {

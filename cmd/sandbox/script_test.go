@@ -38,8 +38,8 @@ func (l leakless) Run() int {
 	return 0
 }
 
-// TestScripts runs the real program in temporary folders, without a cluster, an engine, root, a network or files of the user.
-func TestScripts(t *testing.T) {
+// TestScripts_RealProgramWithoutCluster runs the real program in temporary folders, without a cluster, an engine, root, a network or files of the user.
+func TestScripts_RealProgramWithoutCluster(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -71,15 +71,19 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scenarioVariables returns variables for scripts that expect every built-in scenario: a list of the names, and a pattern for the table.
+// scenarioVariables returns variables for scripts: the name of a built-in scenario, where any will do; all names; and patterns for the table and the
+// completions of all.
 func scenarioVariables() map[string]string {
-	var names []string
+	var names, completions []string
 	table := ""
 	for _, s := range scenarios.Builtin() {
+		name, description := regexp.QuoteMeta(s.Name), regexp.QuoteMeta(s.Description)
 		names = append(names, s.Name)
-		table += regexp.QuoteMeta(s.Name) + " +" + regexp.QuoteMeta(s.Description) + "\n"
+		completions = append(completions, name+"\t"+description+"\n")
+		table += name + " +" + description + "\n"
 	}
-	return map[string]string{"SCENARIOS": strings.Join(names, ", "), "SCENARIO_ROWS": table}
+	return map[string]string{"SCENARIO": names[0], "SCENARIOS": strings.Join(names, ", "), "SCENARIO_ROWS": table,
+		"SCENARIO_COMPLETIONS": "^" + strings.Join(completions, "")}
 }
 
 // findSandbox returns the folder in which testscript.Main put the program. It contains nothing else.

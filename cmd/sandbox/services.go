@@ -14,7 +14,7 @@ func providers() []verify.Provider {
 	for _, s := range charts.Services() {
 		services, err := descriptors.Services(s.Protos...)
 		if err != nil {
-			// The record of a service names a proto that does not exist, which TestProviders would report.
+			// The record of a service names a proto that does not exist, which TestProviders_HaveMethods would report.
 			panic(err)
 		}
 		all = append(all, verify.Provider{Name: s.Name, Services: services})
@@ -36,6 +36,16 @@ func callables() []callable {
 		}
 	}
 	return all
+}
+
+// serving returns the release that serves a gRPC service; empty if there is none.
+func serving(service string) string {
+	for _, c := range callables() {
+		if string(c.FullName()) == service {
+			return c.release
+		}
+	}
+	return ""
 }
 
 // unary returns the methods of a service with one request and one response.

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-func TestProviders(t *testing.T) {
+func TestProviders_HaveMethods(t *testing.T) {
 	if len(providers()) == 0 {
 		t.Error("no services")
 	}
@@ -20,7 +20,7 @@ func TestProviders(t *testing.T) {
 	}
 }
 
-func TestFindMethod(t *testing.T) {
+func TestFindMethod_WithItsRelease(t *testing.T) {
 	for _, c := range []struct{ method, release string }{
 		{"user.v1.UserService/GetUser", "userservice"},
 		{"/user.v1.UserService/GetUser", "userservice"},
@@ -30,6 +30,14 @@ func TestFindMethod(t *testing.T) {
 		m, release, err := findMethod(c.method)
 		if err != nil || release != c.release {
 			t.Errorf("%s: %v at %q, %v; want it at %q", c.method, m, release, err, c.release)
+		}
+	}
+}
+
+func TestServing_NamesTheRelease(t *testing.T) {
+	for service, want := range map[string]string{"user.v1.UserService": "userservice", "loadgen.v1.LoadGenerator": "loadgen", "no.such.Service": ""} {
+		if got := serving(service); got != want {
+			t.Errorf("%s: %q, want %q", service, got, want)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
-func TestConfirm(t *testing.T) {
+func TestConfirm_NeedsAYes(t *testing.T) {
 	for answer, want := range map[string]bool{"y\n": true, "Y\n": true, " y \n": true, "n\n": false, "\n": false, "": false, "yes please\n": false} {
 		var out strings.Builder
 		err := confirm(t.Context(), strings.NewReader(answer), &out)

@@ -62,7 +62,7 @@ func TestNewStatusDocument_PoliciesAndFaults(t *testing.T) {
 	}
 }
 
-func TestNewStatusDocument(t *testing.T) {
+func TestNewStatusDocument_ReadyOrNot(t *testing.T) {
 	folders := sandbox.Folders{Config: t.TempDir(), Cache: t.TempDir(), State: t.TempDir()}
 	for _, c := range []struct {
 		sentence string

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 )
@@ -39,16 +40,14 @@ func stopRun(ctx context.Context, proc process, folders sandbox.Folders, name st
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, runEnds, errRunStays)
 	defer cancel()
-	for {
-		if now, held := sandbox.Holder(folders, name); !held || now.PID != h.PID {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return remedy.Wrap(fmt.Errorf("waiting for %s to clean up: %w", h, context.Cause(ctx)), remedy.Advice(fmt.Sprintf("kill -9 %d, then down again", h.PID)))
-		case <-time.After(runPoll):
-		}
+	err = pause.Until(ctx, runPoll, func(context.Context) (bool, error) {
+		now, held := sandbox.Holder(folders, name)
+		return !held || now.PID != h.PID, nil
+	})
+	if err != nil {
+		return remedy.Wrap(fmt.Errorf("waiting for %s to clean up: %w", h, context.Cause(ctx)), remedy.Advice(fmt.Sprintf("kill -9 %d, then down again", h.PID)))
 	}
+	return nil
 }
 
 var errRunStays = fmt.Errorf("it has not ended after %s", runEnds)

@@ -68,7 +68,7 @@ func TestTimelinePrinter_PrintsAfterTheScreen(t *testing.T) {
 	}
 }
 
-func TestRunWithScreen(t *testing.T) {
+func TestRunWithScreen_EitherMayEndFirst(t *testing.T) {
 	refused := errors.New("another run is going on")
 	forEver := func(ctx context.Context) error { <-ctx.Done(); return nil }
 	for _, c := range []struct {

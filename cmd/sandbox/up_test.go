@@ -18,7 +18,7 @@ var brought = sandbox.UpResult{
 	Images: []images.Ready{{Entry: images.Entry{Ref: "sandbox.local/loadgen:dev", Took: 30 * time.Second}, How: images.Present}},
 }
 
-func TestPrintSteps(t *testing.T) {
+func TestPrintSteps_Table(t *testing.T) {
 	var out strings.Builder
 	printSteps(&out, brought)
 	const want = `
@@ -34,7 +34,7 @@ sandbox overhead             2.5
 	}
 }
 
-func TestNewUpDocument(t *testing.T) {
+func TestNewUpDocument_InSeconds(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		result   sandbox.UpResult

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
 // ErrHeld means that another process, or another Lock of this one, has the lock.
@@ -71,17 +73,15 @@ const poll = 50 * time.Millisecond
 
 // Wait is Try that waits until the lock is free or ctx ends.
 func Wait(ctx context.Context, path string) (*Lock, error) {
-	for {
-		l, err := Try(path)
-		if !errors.Is(err, ErrHeld) {
-			return l, err
+	var l *Lock
+	err := pause.Until(ctx, poll, func(context.Context) (bool, error) {
+		var err error
+		if l, err = Try(path); errors.Is(err, ErrHeld) {
+			return false, nil
 		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(poll):
-		}
-	}
+		return true, err
+	})
+	return l, err
 }
 
 // Unlock releases the lock and keeps its file.

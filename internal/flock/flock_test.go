@@ -42,12 +42,12 @@ func holder(t *testing.T, path string) Holder {
 
 func TestTryAs_HeldNamesHolder(t *testing.T) {
 	path := lockFile(t)
-	l := mustLock(t, path, "run pod-kill")
+	l := mustLock(t, path, "run mine")
 	h := holder(t, path)
 	if h.PID != os.Getpid() || !h.Is("run") || h.Is("ru") || h.Is("up") || time.Since(h.Since) > time.Minute {
 		t.Errorf("holder %+v", h)
 	}
-	if text := h.String(); !strings.HasPrefix(text, "`sandbox run pod-kill`, process ") {
+	if text := h.String(); !strings.HasPrefix(text, "`sandbox run mine`, process ") {
 		t.Errorf("it reads %q", text)
 	}
 	if now, held := HolderOf(path); !held || now.PID != h.PID {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestOf(t *testing.T) {
+func TestOf_OnlySimilarWords(t *testing.T) {
 	verbs := []string{"up", "down", "status", "scenarios", "watch", "run"}
 	for got, want := range map[string]string{
 		"statsu":                 "status",
@@ -27,7 +27,7 @@ func TestOf(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
+func TestDistance_CountsEdits(t *testing.T) {
 	for _, row := range []struct {
 		a, b string
 		want int

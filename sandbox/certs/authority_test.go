@@ -64,7 +64,7 @@ func TestParseAuthority_RefusesDamage(t *testing.T) {
 	}
 }
 
-func TestEstablish(t *testing.T) {
+func TestEstablish_FromWhatWasFound(t *testing.T) {
 	now := time.Now()
 	earlier, lost := root(t, now), root(t, now)
 	expired := root(t, now.Add(-2*rootLife))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
@@ -173,11 +174,11 @@ func (r *Rotation) await(ctx context.Context, doing func(string), look func(cont
 	limited, cancel := context.WithTimeout(ctx, r.Limit)
 	defer cancel()
 	var last string
-	for {
+	err := pause.Until(limited, r.Every, func(context.Context) (bool, error) {
 		lacking, err := look(limited)
 		switch {
 		case err == nil && len(lacking) == 0:
-			return nil
+			return true, nil
 		// Keep the reason that was found before the timeout cut off this poll.
 		case limited.Err() != nil:
 		case err != nil:
@@ -189,15 +190,10 @@ func (r *Rotation) await(ctx context.Context, doing func(string), look func(cont
 			}
 		}
 		doing("waiting: " + last)
-		timer := time.NewTimer(r.Every)
-		select {
-		case <-limited.Done():
-			timer.Stop()
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return remedy.Wrap(fmt.Errorf("waiting for %s: %s", r.Limit, last), remedy.Command("status"), remedy.Command("certs", "list"))
-		case <-timer.C:
-		}
+		return false, nil
+	})
+	if err == nil || ctx.Err() != nil {
+		return ctx.Err()
 	}
+	return remedy.Wrap(fmt.Errorf("waiting for %s: %s", r.Limit, last), remedy.Command("status"), remedy.Command("certs", "list"))
 }

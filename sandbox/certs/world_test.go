@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
 // world is a sandbox with realistic delays: cert-manager issues after some seconds, and sometimes with an intermediate that it read before. Each
@@ -157,16 +159,10 @@ func (w *world) live() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var living sync.WaitGroup
 	living.Go(func() {
-		ticker := time.NewTicker(time.Second)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				w.tick()
-			}
-		}
+		_ = pause.Every(ctx, time.Second, func(context.Context) error {
+			w.tick()
+			return nil
+		})
 	})
 	return func() { cancel(); living.Wait() }
 }

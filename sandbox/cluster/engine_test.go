@@ -29,7 +29,7 @@ func fakeEngineNamed(t *testing.T, name, body string) (Engine, func() []string) 
 	}
 }
 
-func TestChoose_TakesTheFirstEngineThatWorks(t *testing.T) {
+func TestChoose_FirstWorkingEngine(t *testing.T) {
 	broken := &commandError{command: "docker run", said: "warning\noperation not permitted", err: errors.New("exit status 125")}
 	missing := errors.New("x is not installed")
 	for _, c := range []struct {
@@ -101,7 +101,7 @@ func TestEngineNames_ReturnsACopy(t *testing.T) {
 	}
 }
 
-func TestProbe(t *testing.T) {
+func TestProbe_RunsAContainer(t *testing.T) {
 	const runs = `case "$1" in import) tar -xOf - probe > "$(dirname "$0")/probe"; chmod +x "$(dirname "$0")/probe";; run) "$(dirname "$0")/probe" || exit 126;; esac`
 	for _, c := range []struct {
 		sentence, body string
@@ -130,7 +130,7 @@ func TestProbe(t *testing.T) {
 	fixture.WantError(t, Engine{Name: "no-such-engine"}.Probe(t.Context()), "no-such-engine is not installed")
 }
 
-func TestStream(t *testing.T) {
+func TestStream_ReturnsTheFirstError(t *testing.T) {
 	damaged, refused := errors.New("damaged"), errors.New("refused")
 	readAll := func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err }
 	endless := func(w io.Writer) error {
@@ -180,7 +180,7 @@ func TestLoadImage_SendsTheArchive(t *testing.T) {
 	}
 }
 
-func TestHasImage(t *testing.T) {
+func TestHasImage_ComparesTheConfig(t *testing.T) {
 	for _, c := range []struct {
 		sentence, body, config string
 		want                   bool

@@ -26,7 +26,7 @@ func TestExitProgram_Runs(t *testing.T) {
 	}
 }
 
-func TestHasCapability(t *testing.T) {
+func TestHasCapability_ReadsTheBoundingSet(t *testing.T) {
 	for _, c := range []struct {
 		sentence, status string
 		want, fails      bool
@@ -45,7 +45,7 @@ func TestHasCapability(t *testing.T) {
 	}
 }
 
-func TestContainersConf(t *testing.T) {
+func TestContainersConf_FollowsTheHost(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		files    uint64
@@ -61,7 +61,7 @@ func TestContainersConf(t *testing.T) {
 	}
 }
 
-func TestPreparePodman(t *testing.T) {
+func TestPreparePodman_OnlyIfNeeded(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		host     Host
@@ -98,7 +98,7 @@ func TestPreparePodman(t *testing.T) {
 	}
 }
 
-func TestEnsureModulesFolder(t *testing.T) {
+func TestEnsureModulesFolder_IsIdempotent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lib", "modules")
 	for n, want := range []bool{true, false} {
 		made, err := EnsureModulesFolder(path)

@@ -58,7 +58,7 @@ func TestInventory_EngineDoesNotAnswer(t *testing.T) {
 	}
 }
 
-func TestInventoryNode_IsTheControlPlaneOnTheOwnNetwork(t *testing.T) {
+func TestInventoryNode_OnTheOwnNetwork(t *testing.T) {
 	c := Cluster{Name: "one"}
 	for sentence, want := range map[string]struct {
 		node Container

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
@@ -44,7 +45,7 @@ func TestCreateHooks_FollowKindsSteps(t *testing.T) {
 	CreateHooks{}.progress(func() error { return nil })(installingCNI)
 }
 
-func TestStart(t *testing.T) {
+func TestStart_FromEveryStatus(t *testing.T) {
 	for status, verb := range map[string]string{"exited": "start", "created": "start", "paused": "unpause"} {
 		e, calls := fakeEngine(t, `[ "$1" = inspect ] && echo `+status+` || true`)
 		if err := (Cluster{Name: "one", Engine: e}).Start(t.Context()); err != nil {
@@ -120,7 +121,7 @@ func TestDelete_RemovesWhatTheSandboxCreated(t *testing.T) {
 	}
 }
 
-func TestNodeImages(t *testing.T) {
+func TestNodeImages_TagsAndBlobs(t *testing.T) {
 	e, calls := fakeEngine(t, `printf 'docker.io/a:1 sha256:111\nsandbox.local/b:dev sha256:222\n\nsha256:111\nsha256:333\n'`)
 	c := Cluster{Name: "one", Engine: e}
 	images, blobs, err := c.NodeImages(t.Context())
@@ -205,7 +206,7 @@ esac`)
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestConfig_FollowsTheHost(t *testing.T) {
 	for _, c := range []struct {
 		sentence            string
 		host                Host
@@ -270,14 +271,15 @@ rm) rm -f "$node" ;;
 esac`)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go func() {
-		for ctx.Err() == nil {
-			if _, err := os.Stat(asked); err == nil {
-				cancel()
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}()
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() {
+		_ = pause.Until(ctx, time.Millisecond, func(context.Context) (bool, error) {
+			_, err := os.Stat(asked)
+			return err == nil, nil
+		})
+		cancel()
+	})
 	started := time.Now()
 	err := Cluster{Name: "one", Engine: e, Kubeconfig: filepath.Join(dir, "kubeconfig"), Image: "node:1"}.Create(ctx, Host{}, CreateHooks{})
 	if !errors.Is(err, context.Canceled) {

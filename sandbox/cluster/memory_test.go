@@ -2,7 +2,7 @@ package cluster
 
 import "testing"
 
-func TestParseMemory(t *testing.T) {
+func TestParseMemory_BothVersionsOfCgroups(t *testing.T) {
 	for _, row := range []struct {
 		sentence, files string
 		want            Memory

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestGoProxy_IsTheOneThatGoUses(t *testing.T) {
+func TestGoProxy_FollowsGoEnv(t *testing.T) {
 	for _, c := range []struct {
 		sentence, setting string
 		reached           string

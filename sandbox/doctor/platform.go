@@ -32,7 +32,7 @@ func targetsUp(ctx context.Context, w Host) Result {
 	up, total, down, err := w.Cluster.Targets(ctx)
 	switch {
 	case err != nil:
-		return fail(remedy.Command("logs", "prometheus"), "Prometheus does not list its targets: %v", err)
+		return fail(remedy.Command("logs", charts.MetricsStore), "Prometheus does not list its targets: %v", err)
 	case total == 0:
 		return fail(remedy.Advicef("%s, so that pods carry the labels Prometheus looks for", remedy.Command("up")), "Prometheus has no targets")
 	case up < total:
@@ -48,7 +48,7 @@ func loadgenCalling(ctx context.Context, w Host) Result {
 	}
 	rate, err := w.Cluster.CallRate(ctx)
 	if err != nil {
-		return fail(remedy.Command("logs", "prometheus"), "the rate of calls cannot be read: %v", err)
+		return fail(remedy.Command("logs", charts.MetricsStore), "the rate of calls cannot be read: %v", err)
 	}
 	// Also true for NaN.
 	if !(rate > 0) {
@@ -63,11 +63,11 @@ func tracesServices(ctx context.Context, w Host) Result {
 	}
 	services, err := w.Cluster.Services(ctx)
 	if err != nil {
-		return fail(remedy.Command("logs", "jaeger"), "Jaeger does not list its services: %v", err)
+		return fail(remedy.Command("logs", charts.TraceStore), "Jaeger does not list its services: %v", err)
 	}
 	called, err := w.Cluster.Called(ctx)
 	if err != nil {
-		return fail(remedy.Command("logs", "prometheus"), "which services are called cannot be read: %v", err)
+		return fail(remedy.Command("logs", charts.MetricsStore), "which services are called cannot be read: %v", err)
 	}
 	var silent []string
 	for _, s := range append([]string{generator}, called...) {
@@ -88,7 +88,7 @@ func tracesArriving(ctx context.Context, w Host) Result {
 	}
 	n, err := w.Cluster.Traces(ctx, generator)
 	if err != nil {
-		return fail(remedy.Command("logs", "jaeger"), "Jaeger does not show traces: %v", err)
+		return fail(remedy.Command("logs", charts.TraceStore), "Jaeger does not show traces: %v", err)
 	}
 	if n == 0 {
 		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", generator), remedy.Command("doctor")),
@@ -103,11 +103,11 @@ func breakersClosed(ctx context.Context, w Host) Result {
 	}
 	breakers, err := w.Cluster.Breakers(ctx)
 	if err != nil {
-		return fail(remedy.Command("logs", "prometheus"), "the breakers cannot be read: %v", err)
+		return fail(remedy.Command("logs", charts.MetricsStore), "the breakers cannot be read: %v", err)
 	}
 	// loadgen calls all the time, and every call goes through a breaker.
 	if len(breakers) == 0 {
-		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", "prometheus"), remedy.Command("doctor")),
+		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", charts.MetricsStore), remedy.Command("doctor")),
 			"Prometheus knows of no breaker: whether they are closed is not known")
 	}
 	var tripped []string

@@ -70,7 +70,7 @@ func dialService(ctx context.Context, t testing.TB, c *kube.Client, release stri
 
 func prometheus(ctx context.Context, t testing.TB, c *kube.Client) *observe.Prometheus {
 	t.Helper()
-	p, err := observe.NewPrometheus("http://"+forward(ctx, t, c, charts.SystemNamespace, "prometheus", 9090), http.DefaultClient)
+	p, err := observe.NewPrometheus(charts.MetricsStore, "http://"+forward(ctx, t, c, charts.SystemNamespace, charts.MetricsStore, 9090), http.DefaultClient)
 	if err != nil {
 		t.Fatal(err)
 	}

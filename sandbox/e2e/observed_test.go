@@ -19,7 +19,7 @@ import (
 
 func TestJaeger_TraceHasCallerAndCallee(t *testing.T) {
 	feature(t, "a trace from loadgen to userservice", func(ctx context.Context, t *testing.T) {
-		jaeger := observe.NewJaeger("http://"+forward(ctx, t, connect(t), charts.SystemNamespace, "jaeger", 16686), http.DefaultClient)
+		jaeger := observe.NewJaeger(charts.TraceStore, "http://"+forward(ctx, t, connect(t), charts.SystemNamespace, charts.TraceStore, 16686), http.DefaultClient)
 		begun := time.Now()
 		var seen []observe.Trace
 		err := wait.PollUntilContextTimeout(ctx, time.Second, time.Minute, true, func(ctx context.Context) (bool, error) {

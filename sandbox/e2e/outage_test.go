@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
@@ -155,10 +156,7 @@ func (a answers) check(t *testing.T) {
 func ask(ctx context.Context, orders orderv1.OrderServiceClient, to *register) (a answers) {
 	for ctx.Err() == nil {
 		a.add(ctx, orders, to)
-		select {
-		case <-ctx.Done():
-		case <-time.After(100 * time.Millisecond):
-		}
+		_ = pause.For(ctx, 100*time.Millisecond)
 	}
 	return a
 }

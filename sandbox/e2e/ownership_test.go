@@ -134,7 +134,8 @@ func TestUp_RepairsServiceSelector(t *testing.T) {
 	})
 }
 
-// TestRun_CleansUpAfterBrokenPipe runs `sandbox run pod-kill | head -n 1` with the pipe closed in the middle of the run.
+// TestRun_CleansUpAfterBrokenPipe runs `sandbox run breaker-trip | head -n 4`, so the pipe is closed in the middle of the run. That scenario changes
+// something for some seconds, and every release stays ready.
 func TestRun_CleansUpAfterBrokenPipe(t *testing.T) {
 	feature(t, "run | head", func(ctx context.Context, t *testing.T) {
 		reader, writer, err := os.Pipe()

@@ -198,7 +198,7 @@ func checkBooks(ctx context.Context, t *testing.T, s *shop, acknowledged map[str
 func TestShop_OrderInOneTrace(t *testing.T) {
 	feature(t, "every hop and every query of CreateOrder in one trace", func(ctx context.Context, t *testing.T) {
 		s := openShop(ctx, t)
-		jaeger := observe.NewJaeger("http://"+forward(ctx, t, s.client, charts.SystemNamespace, "jaeger", 16686), http.DefaultClient)
+		jaeger := observe.NewJaeger(charts.TraceStore, "http://"+forward(ctx, t, s.client, charts.SystemNamespace, charts.TraceStore, 16686), http.DefaultClient)
 		id := fmt.Sprintf("%032x", time.Now().UnixNano())
 		traced := metadata.AppendToOutgoingContext(ctx, "traceparent", "00-"+id+"-00000000000000aa-01")
 		if _, err := s.buy(traced, "trace-"+id); err != nil {

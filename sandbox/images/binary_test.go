@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestBinaryFiles(t *testing.T) {
+func TestBinaryFiles_ListDependencies(t *testing.T) {
 	shared := []string{"sandbox/images/recipes/etcd", "sandbox/images/recipes/go.work"}
 	for _, module := range workspace {
 		shared = append(shared, "sandbox/images/recipes/"+module+"/go.mod")
@@ -50,7 +50,7 @@ func TestWorkspace_MatchesGoWork(t *testing.T) {
 	}
 }
 
-func TestLdflags(t *testing.T) {
+func TestLdflags_StripAndStamp(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		stamp    []string

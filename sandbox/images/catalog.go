@@ -84,13 +84,16 @@ func All() []Image {
 	})
 }
 
-// services returns the images of the services that start before PostgreSQL, and those that need it.
+// services returns the images of the services that start before the database, and those that need it.
 func services() (first, later []Image) {
 	for _, s := range charts.Services() {
-		if slices.Contains(s.Needs, "pki") {
-			first = append(first, service(s.Name, s.Purpose, ForFirstCall))
-		} else {
+		switch {
+		case s.Image != "":
+			// It runs the image of another component.
+		case s.NeedsDatabase():
 			later = append(later, service(s.Name, s.Purpose, ForShop))
+		default:
+			first = append(first, service(s.Name, s.Purpose, ForFirstCall))
 		}
 	}
 	return first, later
@@ -103,7 +106,7 @@ func service(name, purpose string, stage Stage) Image {
 	return Image{
 		Ref: ServiceRef(name), Purpose: purpose, Licence: "Apache-2.0", Stage: stage, Typical: 30 * time.Second,
 		Recipe: Program{
-			Binary:     Binary{Package: "./cmd/" + name, Sources: []string{"internal/remedy", "services", "cmd/" + name}},
+			Binary:     Binary{Package: "./cmd/" + name, Sources: []string{"internal/pause", "internal/remedy", "services", "cmd/" + name}},
 			Entrypoint: []string{"/" + name}, User: "65532:65532",
 		},
 	}

@@ -33,7 +33,7 @@ func TestAll_EntriesAreComplete(t *testing.T) {
 	}
 }
 
-func TestAll_NodeImageIsTheOneThatKindPublished(t *testing.T) {
+func TestAll_NodeImageIsKindsOwn(t *testing.T) {
 	node, _ := Find(NodeRef)
 	pull, err := name.ParseReference(node.Pull)
 	if err != nil {
@@ -72,7 +72,7 @@ func TestAll_IsOrderedByStage(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
+func TestFind_ByExactReference(t *testing.T) {
 	for _, c := range []struct {
 		sentence, ref string
 		found         bool

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
 func TestRun_CancelledCommandCleansUp(t *testing.T) {
@@ -43,16 +45,11 @@ func TestRun_KillsTheProcessesOfAFailedCommand(t *testing.T) {
 	script := "sleep 60 >/dev/null 2>&1 & echo $! > " + pid + "; exit 3"
 	wantError(t, (&Workshop{}).run(exec.CommandContext(t.Context(), "sh", "-c", script)), nil, "exit status 3")
 	proc := "/proc/" + strings.TrimSpace(waitForText(t, pid, "")) + "/cmdline"
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	eventually(t, "its child has ended", func() bool {
 		// The process is gone, or only its exit code is left.
-		if data, err := os.ReadFile(proc); err != nil || len(data) == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("its child is still running")
-		}
-		<-time.After(10 * time.Millisecond)
-	}
+		data, err := os.ReadFile(proc)
+		return err != nil || len(data) == 0
+	})
 }
 
 // toldTo is the file that the command started by the process below, a copy of this one, must write.
@@ -76,18 +73,27 @@ func TestRun_CommandIsSignalledWhenTheParentIsKilled(t *testing.T) {
 	waitForText(t, said, "heard")
 }
 
-func waitForText(t *testing.T, file, text string) string {
+func waitForText(t *testing.T, file, text string) (all string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
-		if data, err := os.ReadFile(file); err == nil && strings.HasSuffix(string(data), text+"\n") {
-			return string(data)
-		}
-	}
-	t.Fatalf("%s does not say %q", file, text)
-	return ""
+	eventually(t, fmt.Sprintf("%s says %q", file, text), func() bool {
+		data, err := os.ReadFile(file)
+		all = string(data)
+		return err == nil && strings.HasSuffix(all, text+"\n")
+	})
+	return all
 }
 
-func TestTailBuffer(t *testing.T) {
+// eventually waits until done returns true, and fails the test after ten seconds.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if pause.Until(ctx, 10*time.Millisecond, func(context.Context) (bool, error) { return done(), nil }) != nil {
+		t.Fatal("not within ten seconds:", what)
+	}
+}
+
+func TestTailBuffer_KeepsTheLastLines(t *testing.T) {
 	line := func(n int) string { return fmt.Sprintf("line %06d\n", n) }
 	for _, c := range []struct {
 		sentence    string
@@ -122,7 +128,7 @@ func TestTailBuffer(t *testing.T) {
 	}
 }
 
-func TestRun(t *testing.T) {
+func TestRun_ErrorContainsTheOutput(t *testing.T) {
 	w := &Workshop{}
 	if err := w.run(exec.Command("true")); err != nil {
 		t.Errorf("a program that succeeds: %v", err)

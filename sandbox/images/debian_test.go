@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestHostMirror(t *testing.T) {
+func TestHostMirror_ReadsAptSources(t *testing.T) {
 	const security = "deb http://security.debian.org/debian-security bookworm-security main\n"
 	for _, c := range []struct {
 		sentence string

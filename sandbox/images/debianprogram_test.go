@@ -29,7 +29,7 @@ func TestAll_DebianListsExist(t *testing.T) {
 	}
 }
 
-func TestListFile(t *testing.T) {
+func TestListFile_SkipsCommentsAndSpace(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "list")
 	write(t, file, "# why\none\n\n  two \n")
 	if got, err := listFile(file); err != nil || !slices.Equal(got, []string{"one", "two"}) {
@@ -37,7 +37,7 @@ func TestListFile(t *testing.T) {
 	}
 }
 
-func TestLeaveOut(t *testing.T) {
+func TestLeaveOut_RemovesMatchingFiles(t *testing.T) {
 	root := t.TempDir()
 	for _, name := range []string{"usr/lib/a/libLLVM-14.so", "usr/lib/a/libc.so", "var/lib/postgresql/15/main/x"} {
 		write(t, filepath.Join(root, name), "x")
@@ -55,7 +55,7 @@ func TestLeaveOut(t *testing.T) {
 	}
 }
 
-func TestRenumber(t *testing.T) {
+func TestRenumber_ChangesOwnersAndPasswd(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("changing owners needs root")
 	}

@@ -121,7 +121,7 @@ func TestWriteLayer_IsReproducible(t *testing.T) {
 	}
 }
 
-func TestAssemble(t *testing.T) {
+func TestAssemble_MakesAnOCIImage(t *testing.T) {
 	p := Program{Entrypoint: []string{"/userservice"}, User: "65532:65532"}
 	img, err := assemble(v1.Config{Entrypoint: p.Entrypoint, User: p.User}, mustLayers(t, imageOf(t, "one"))...)
 	if err != nil {
@@ -155,8 +155,8 @@ func mustLayers(t *testing.T, img v1.Image) []v1.Layer {
 	return layers
 }
 
-// TestProgramBuild compiles a real, tiny program.
-func TestProgramBuild(t *testing.T) {
+// TestProgramBuild_IsReproducible compiles a real, tiny program.
+func TestProgramBuild_IsReproducible(t *testing.T) {
 	src := t.TempDir()
 	write(t, filepath.Join(src, "go.mod"), "module example.org/tiny\n\ngo 1.24\n")
 	write(t, filepath.Join(src, "cmd/tiny/main.go"), "package main\n\nfunc main() { println(\"tiny\") }\n")
@@ -211,7 +211,7 @@ func TestCompile_ErrorContainsTheCompilersOutput(t *testing.T) {
 	}
 }
 
-func TestWriteArchive(t *testing.T) {
+func TestWriteArchive_OmitsLayersOfTheReader(t *testing.T) {
 	// The third layer equals the first.
 	img := imageOf(t, "one", "two", "one")
 	m, err := img.Manifest()

@@ -43,7 +43,7 @@ func mountOn(t *testing.T, dir string) {
 	write(t, filepath.Join(dir, "x"), "x")
 }
 
-func TestRemoveLeftovers(t *testing.T) {
+func TestRemoveLeftovers_OfKilledBuildsOnly(t *testing.T) {
 	c := newCache(t)
 	old, fresh := leftover(t, c, "build-1"), filepath.Join(c.dir, "build-2")
 	write(t, filepath.Join(fresh, "x"), "x")
@@ -93,7 +93,7 @@ func TestRemoveLeftovers_ContinuesAfterFailure(t *testing.T) {
 	}
 }
 
-func TestMountsBelow(t *testing.T) {
+func TestMountsBelow_InnermostFirst(t *testing.T) {
 	const mountinfo = `22 1 8:1 / / rw - ext4 /dev/sda1 rw
 40 22 0:5 / /c/build-1/rootfs/proc rw,nosuid shared:5 - proc proc rw
 41 40 0:6 / /c/build-1/rootfs/proc/a\040b\134c rw - tmpfs none rw

@@ -1,12 +1,12 @@
 package images
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
@@ -46,7 +46,7 @@ func (e *RateLimitError) Remedies() []remedy.Remedy {
 type rateLimitTransport struct {
 	next http.RoundTripper
 	// waiting may be nil.
-	waiting func(registry string, pause time.Duration)
+	waiting func(registry string, wait time.Duration)
 }
 
 func (p rateLimitTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -57,30 +57,19 @@ func (p rateLimitTransport) RoundTrip(req *http.Request) (*http.Response, error)
 		}
 		_ = resp.Body.Close()
 		demanded := retryAfter(resp.Header.Get("Retry-After"), time.Now())
-		pause := demanded
-		if pause == 0 {
-			pause = rateLimitPause
+		wait := demanded
+		if wait == 0 {
+			wait = rateLimitPause
 		}
-		if try == rateLimitTries || pause > rateLimitLongest || req.Body != nil {
+		if try == rateLimitTries || wait > rateLimitLongest || req.Body != nil {
 			return nil, &RateLimitError{Registry: req.URL.Host, After: demanded}
 		}
 		if p.waiting != nil {
-			p.waiting(req.URL.Host, pause)
+			p.waiting(req.URL.Host, wait)
 		}
-		if err := sleep(req.Context(), pause); err != nil {
+		if err := pause.For(req.Context(), wait); err != nil {
 			return nil, err
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -41,7 +41,7 @@ func (l *limiter) RoundTrip(*http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func TestRateLimitTransport_WaitsAsLongAsTheRegistrySays(t *testing.T) {
+func TestRateLimitTransport_FollowsRetryAfter(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		limiter  limiter

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestKey(t *testing.T) {
+func TestKey_ChangesWithTheInputs(t *testing.T) {
 	type input struct {
 		recipe Recipe
 		files  map[string]string
@@ -63,7 +63,7 @@ func TestKey(t *testing.T) {
 
 type otherRecipe struct{ fakeRecipe }
 
-func TestWithoutComments(t *testing.T) {
+func TestWithoutComments_KeepsDirectives(t *testing.T) {
 	const plain = "package a\n\nimport \"embed\"\n\nfunc f() { g() }\n"
 	for _, c := range []struct {
 		sentence, file, text string

@@ -41,7 +41,7 @@ func TestStoreMissing_UntilCached(t *testing.T) {
 	}
 }
 
-func TestGet(t *testing.T) {
+func TestGet_PullsOrBuilds(t *testing.T) {
 	host := registryWith(t, map[string]v1.Image{"there:1": imageOf(t, "pulled")})
 	there, missing := host+"/there:1", host+"/missing:1"
 	for _, c := range []struct {
@@ -185,7 +185,7 @@ func TestGet_PullKeyIsTheReferencePulled(t *testing.T) {
 	}
 }
 
-func TestShort(t *testing.T) {
+func TestShort_FirstLineUpTo200Characters(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\nb": "a", "": "", strings.Repeat("é", 200): strings.Repeat("é", 200), strings.Repeat("é", 201): strings.Repeat("é", 199) + "…",
 	} {

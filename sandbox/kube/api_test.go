@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestEnsureNamespace(t *testing.T) {
+func TestEnsureNamespace_AddsMissingLabels(t *testing.T) {
 	k := fake.NewClientset()
 	c := &Client{Kube: k}
 	// The second call finds the namespace of an earlier version, which lacks a label.
@@ -32,7 +32,7 @@ func TestEnsureNamespace(t *testing.T) {
 	fixture.WantError(t, c.EnsureNamespace(t.Context(), "other", nil), "creating namespace other", "forbidden")
 }
 
-func TestWaitForAPI(t *testing.T) {
+func TestWaitForAPI_UntilReady(t *testing.T) {
 	asked := 0
 	c := connect(t, func(w http.ResponseWriter, r *http.Request) {
 		if asked++; asked < 3 || r.URL.Path != "/readyz" {

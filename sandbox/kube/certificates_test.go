@@ -44,7 +44,7 @@ func dynamicWith(objects ...runtime.Object) *Client {
 	return &Client{Kube: fake.NewClientset(issued), Dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, objects...)}
 }
 
-func TestCertificates(t *testing.T) {
+func TestCertificates_ReadinessAndReason(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		status   map[string]any
@@ -70,7 +70,7 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-func TestRenew(t *testing.T) {
+func TestRenew_SetsTheIssuingCondition(t *testing.T) {
 	for _, c := range []struct {
 		sentence   string
 		conditions []any
@@ -140,7 +140,7 @@ func secretOf(data map[string][]byte) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cli-tls"}, Data: data}
 }
 
-func TestIdentity(t *testing.T) {
+func TestIdentity_TrustsTheBundleOfTheNamespace(t *testing.T) {
 	cert, key := pair(t)
 	stale, otherKey := pair(t)
 	whole := secretOf(map[string][]byte{"tls.crt": cert, "tls.key": key, "ca.crt": stale})

@@ -92,7 +92,7 @@ func TestForwardPod_Cancelled(t *testing.T) {
 	accepting.Wait()
 }
 
-func TestReadyPod(t *testing.T) {
+func TestReadyPod_FirstByName(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		pods     []runtime.Object

@@ -22,7 +22,7 @@ func node(name string, ready corev1.ConditionStatus, message string) *corev1.Nod
 	return n
 }
 
-func TestWaitForNodes(t *testing.T) {
+func TestWaitForNodes_ErrorNamesTheNode(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		nodes    []*corev1.Node

@@ -12,7 +12,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 )
 
-func TestNotReady(t *testing.T) {
+func TestNotReady_CountsPods(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		change   func(*appsv1.Deployment)
@@ -54,7 +54,7 @@ func join(all []NotReady) string {
 	return strings.Join(texts, "; ")
 }
 
-func TestWhy(t *testing.T) {
+func TestNotReady_HasAReason(t *testing.T) {
 	unschedulable := func(p *corev1.Pod) {
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/1 nodes: insufficient memory"}}
 	}

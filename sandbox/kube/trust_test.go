@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestSetTrustBundle(t *testing.T) {
+func TestSetTrustBundle_WritesOnlyChanges(t *testing.T) {
 	kube := fake.NewClientset()
 	c := &Client{Kube: kube}
 	for _, text := range []string{"one", "one two", "one two", "two"} {
@@ -76,7 +76,7 @@ func TestDeleteSecret_OnlyWithTheExpectedCertificate(t *testing.T) {
 	}
 }
 
-func TestTrustingPods(t *testing.T) {
+func TestTrustingPods_MountTheBundle(t *testing.T) {
 	pod := func(namespace, name string, phase corev1.PodPhase, v corev1.VolumeSource) *corev1.Pod {
 		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Annotations: map[string]string{"sandbox.dev/certificates-at": "metrics:9464"}},
 			Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: v}}}, Status: corev1.PodStatus{Phase: phase}}

@@ -19,7 +19,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-func TestPods(t *testing.T) {
+func TestPods_OfARelease(t *testing.T) {
 	born := metav1.Unix(50, 0)
 	at := func(p *corev1.Pod) { p.CreationTimestamp = born }
 	k := fake.NewClientset(
@@ -54,7 +54,7 @@ func TestPods(t *testing.T) {
 	}
 }
 
-func TestKill(t *testing.T) {
+func TestKill_RoundsGraceUp(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		grace    time.Duration
@@ -77,7 +77,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-func TestScale(t *testing.T) {
+func TestScale_PatchesReplicas(t *testing.T) {
 	k := fake.NewClientset()
 	var patched string
 	k.PrependReactor("get", "deployments", func(a clienttesting.Action) (bool, runtime.Object, error) {
@@ -107,7 +107,7 @@ func TestScale(t *testing.T) {
 	fixture.WantError(t, w.Scale(t.Context(), "missing", 5), "scaling missing to 5", "no such deployment")
 }
 
-func TestLogs(t *testing.T) {
+func TestLogs_LastLines(t *testing.T) {
 	var asked string
 	c := connect(t, func(w http.ResponseWriter, r *http.Request) {
 		asked = r.URL.String()

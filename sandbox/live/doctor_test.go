@@ -20,7 +20,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/release"
 )
 
-func TestNodes(t *testing.T) {
+func TestNodes_HaveReasons(t *testing.T) {
 	node := func(name string, c ...corev1.NodeCondition) *corev1.Node {
 		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: corev1.NodeStatus{Conditions: c}}
 	}
@@ -64,7 +64,7 @@ func TestPods_ReleaseWithTheirLogs(t *testing.T) {
 	}
 }
 
-func TestDeployed(t *testing.T) {
+func TestDeployed_ComparesCatalogAndHelm(t *testing.T) {
 	catalog := []charts.Release{{Name: "a", Namespace: "one"}, {Name: "b", Namespace: "one"}, {Name: "c", Namespace: "two"}}
 	got := deployed(catalog, []release.State{{Name: "a", Namespace: "one", Status: "deployed"}, {Name: "b", Namespace: "one", Status: "pending-upgrade"},
 		{Name: "c", Namespace: "elsewhere", Status: "deployed"}})
@@ -88,14 +88,14 @@ func metered(t *testing.T, status int, result string, asked *string) *Cluster {
 		body := `{"status":"success","data":{"resultType":"vector","result":` + result + `}}`
 		return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 	})}
-	p, err := observe.NewPrometheus("http://prometheus", client)
+	p, err := observe.NewPrometheus(charts.MetricsStore, "http://prometheus", client)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Cluster{Prometheus: p, Jaeger: observe.NewJaeger("http://jaeger", client)}
+	return &Cluster{Prometheus: p, Jaeger: observe.NewJaeger(charts.TraceStore, "http://jaeger", client)}
 }
 
-func TestCalled(t *testing.T) {
+func TestCalled_OnlyServicesWithCalls(t *testing.T) {
 	edge := func(callee, method, rate string) string {
 		return `{"metric":{"service":"loadgen","callee":"` + callee + `","grpc_method":"` + method + `"},"value":[1,"` + rate + `"]}`
 	}

@@ -31,7 +31,7 @@ func statusOnGet(c *Cluster, status map[string]any) {
 	c.renewals.dial = func(context.Context) (*grpc.ClientConn, error) { return nil, errors.New("no control plane") }
 }
 
-func TestAddFault(t *testing.T) {
+func TestAddFault_WaitsForEveryProcess(t *testing.T) {
 	for _, c := range []struct {
 		sentence, wrong string
 		status          map[string]any

@@ -10,17 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
 // after returns v after a while, or the error of ctx if that ends earlier.
 func after[T any](ctx context.Context, wait time.Duration, v T) (T, error) {
-	select {
-	case <-time.After(wait):
-		return v, nil
-	case <-ctx.Done():
-		return v, ctx.Err()
-	}
+	return v, pause.For(ctx, wait)
 }
 
 func fakeSources() sources {
@@ -34,7 +30,7 @@ func fakeSources() sources {
 		pods: func(ctx context.Context, release string) ([]telemetry.Pod, error) {
 			return after(ctx, time.Second, []telemetry.Pod{{Name: "userservice-1", Release: release}})
 		},
-		run: func() (*telemetry.Run, error) { return &telemetry.Run{Scenario: "pod-kill"}, nil },
+		run: func() (*telemetry.Run, error) { return &telemetry.Run{Scenario: "mine"}, nil },
 	}
 }
 
@@ -62,7 +58,7 @@ func TestFeed_ReadsEachSourceAlone(t *testing.T) {
 			{reader(t, fakeSources(), telemetry.Prometheus), time.Second, []telemetry.Edge{{Caller: "loadgen", Rate: 10}}},
 			{reader(t, fakeSources(), telemetry.ControlPlane), 2 * time.Second, []telemetry.Breaker{{Caller: "loadgen", State: telemetry.Open}}},
 			{reader(t, fakeSources(), telemetry.Cluster), time.Second, []telemetry.Pod{{Name: "userservice-1"}}},
-			{reader(t, fakeSources(), telemetry.Scenario), 0, &telemetry.Run{Scenario: "pod-kill"}},
+			{reader(t, fakeSources(), telemetry.Scenario), 0, &telemetry.Run{Scenario: "mine"}},
 		} {
 			all.Go(func() {
 				got, err := c.reader.Read(t.Context())

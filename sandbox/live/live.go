@@ -17,6 +17,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,12 +36,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// The ports of the releases that are reached by port-forward.
-const (
-	GRPCPort       = 8443
-	PrometheusPort = 9090
-	JaegerPort     = 16686
-)
+// GRPCPort is the port of every service.
+const GRPCPort = 8443
 
 // Account is the identity that the command line has for the services. The certificate of an account is in the Secret ACCOUNT-tls.
 const Account = "cli"
@@ -81,15 +79,22 @@ func Open(ctx context.Context, folders sandbox.Folders, name string) (*Cluster, 
 	}
 	c := &Cluster{Name: name, Folders: folders, Node: node, Kube: client}
 	c.Workloads = kube.Workloads{Client: client, Namespace: charts.ShopNamespace}
-	if c.Prometheus, err = observe.NewPrometheus("http://prometheus", c.forward(charts.SystemNamespace, "prometheus", PrometheusPort).httpClient()); err != nil {
+	if c.Prometheus, err = observe.NewPrometheus(charts.MetricsStore, "http://"+charts.MetricsStore, c.page(charts.MetricsStore)); err != nil {
 		return nil, err
 	}
 	c.control = once(func(ctx context.Context) (*grpc.ClientConn, error) {
 		return c.dialThrough(ctx, Account, charts.SystemNamespace, charts.Control, c.forward(charts.SystemNamespace, charts.Control, GRPCPort).dial)
 	})
 	c.renewals.dial = c.control
-	c.Jaeger = observe.NewJaeger("http://jaeger", c.forward(charts.SystemNamespace, "jaeger", JaegerPort).httpClient())
+	c.Jaeger = observe.NewJaeger(charts.TraceStore, "http://"+charts.TraceStore, c.page(charts.TraceStore))
 	return c, nil
+}
+
+// page returns a client of the page of a release, whatever the host in its URLs.
+func (c *Cluster) page(name string) *http.Client {
+	all := sandbox.Releases()
+	r := all[slices.IndexFunc(all, func(r charts.Release) bool { return r.Name == name })]
+	return c.forward(r.Namespace, r.Name, r.Page).httpClient()
 }
 
 // Engine returns the name of the container engine.

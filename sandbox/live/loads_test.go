@@ -189,7 +189,7 @@ func TestLoads_EveryRequestHasADeadline(t *testing.T) {
 }
 
 func TestLoads_ErrorsNameTheLoadOfTheScenario(t *testing.T) {
-	err := loads{&fakeLoadgen{err: status.Error(codes.AlreadyExists, "taken")}}.Start(t.Context(), scenarios.LoadSpec{Name: "20300102T030405Z-pod-kill/browse"})
+	err := loads{&fakeLoadgen{err: status.Error(codes.AlreadyExists, "taken")}}.Start(t.Context(), scenarios.LoadSpec{Name: "20300102T030405Z-mine/browse"})
 	if !errors.Is(err, scenarios.ErrLoadTaken) || err.Error() != "starting load browse: a load of this name is running" {
 		t.Errorf("got %v", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
@@ -82,31 +83,27 @@ const settle = 3 * time.Second
 
 // await waits until every process that an object concerns enforces it.
 func (o objects) await(ctx context.Context, kind, name string) error {
-	ticker := time.NewTicker(compareInterval)
-	defer ticker.Stop()
 	why := "its status is not written yet"
 	settled := time.Now().Add(settle)
-	for {
+	err := pause.Until(ctx, compareInterval, func(ctx context.Context) (bool, error) {
 		u, err := o.resource(kind).Get(ctx, name, metav1.GetOptions{})
 		switch {
-		case err != nil && ctx.Err() == nil:
-			return fmt.Errorf("reading %s %s: %w", kind, name, err)
-		case err == nil:
-			done, whyNot, err := inForce(kind, u)
-			if none := (*noEffectError)(nil); errors.As(err, &none) && time.Now().Before(settled) {
-				whyNot, err = none.Error(), nil
-			}
-			if done || err != nil {
-				return err
-			}
-			why = whyNot
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case err != nil:
+			return false, fmt.Errorf("reading %s %s: %w", kind, name, err)
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting until every process enforces %s %s: %s: %w", kind, name, why, ctx.Err())
-		case <-ticker.C:
+		done, whyNot, err := inForce(kind, u)
+		if none := (*noEffectError)(nil); errors.As(err, &none) && time.Now().Before(settled) {
+			whyNot, err = none.Error(), nil
 		}
+		why = whyNot
+		return done, err
+	})
+	if err != nil && errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("waiting until every process enforces %s %s: %s: %w", kind, name, why, err)
 	}
+	return err
 }
 
 // noEffectError is the error for a policy that no process enforces and that may just be too new.
@@ -207,18 +204,13 @@ func (o objects) Delete(ctx context.Context, kind, name string) error {
 		}
 		return fmt.Errorf("deleting %s %s: %w", kind, name, err)
 	}
-	ticker := time.NewTicker(compareInterval)
-	defer ticker.Stop()
-	for {
-		// The finalizer of a fault holds the object until no process injects it.
+	// The finalizer of a fault keeps the object until no process injects it.
+	err := pause.Until(ctx, compareInterval, func(ctx context.Context) (bool, error) {
 		_, err := o.resource(kind).Get(ctx, name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting until no process enforces %s %s: %w", kind, name, ctx.Err())
-		case <-ticker.C:
-		}
+		return apierrors.IsNotFound(err), nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting until no process enforces %s %s: %w", kind, name, err)
 	}
+	return nil
 }

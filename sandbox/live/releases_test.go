@@ -7,7 +7,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/release"
 )
 
-func TestWithDrift_ReleaseThatCannotBeComparedIsNotReady(t *testing.T) {
+func TestWithDrift_FailedComparisonIsNotReady(t *testing.T) {
 	drift := []release.Drift{{Object: "Service/users", Missing: true}}
 	for _, c := range []struct {
 		sentence string

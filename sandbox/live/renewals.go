@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
 )
 
@@ -67,12 +68,10 @@ func (r *renewals) close() {
 
 func (r *renewals) run(ctx context.Context, done chan<- struct{}) {
 	defer close(done)
-	ticker := time.NewTicker(renewInterval)
-	defer ticker.Stop()
 	var stream grpc.BidiStreamingClient[controlv1.RenewRequest, controlv1.RenewResponse]
-	for {
+	round := func(ctx context.Context) error {
 		if stream == nil {
-			// Without the control plane there is another attempt with the next tick. The processes end the faults if none succeeds.
+			// Without the control plane there is another attempt in the next round. The processes end the faults if none succeeds.
 			if conn, err := r.dial(ctx); err == nil {
 				if stream, err = controlv1.NewLeasesClient(conn).Renew(ctx); err != nil {
 					stream = nil
@@ -82,12 +81,10 @@ func (r *renewals) run(ctx context.Context, done chan<- struct{}) {
 		if stream != nil && r.renew(stream) != nil {
 			stream = nil
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+		return nil
 	}
+	_ = round(ctx)
+	_ = pause.Every(ctx, renewInterval, round)
 }
 
 // renew renews every lease once. A fault that is not known may not have reached the control plane yet.

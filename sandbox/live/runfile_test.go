@@ -22,7 +22,7 @@ func TestWriteRun_ReadRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, phase := range []string{"steady", "done"} {
-		want := telemetry.Run{Scenario: "pod-kill", Phase: phase, Started: noon, PID: 7, Timeline: []telemetry.Event{{Seq: 1, At: noon, Kind: "phase", Subject: phase}}}
+		want := telemetry.Run{Scenario: "mine", Phase: phase, Started: noon, PID: 7, Timeline: []telemetry.Event{{Seq: 1, At: noon, Kind: "phase", Subject: phase}}}
 		if err := WriteRun(f, "blue", want); err != nil {
 			t.Fatal(err)
 		}

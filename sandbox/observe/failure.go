@@ -80,7 +80,7 @@ func apiRemedy(server, at string, err *v1.Error) remedy.Remedy {
 	case v1.ErrTimeout, v1.ErrCanceled:
 		return remedy.Advicef("a narrower query, or %s, to see whether %s is short of CPU", remedy.Command("status"), server)
 	case v1.ErrBadData, v1.ErrExec:
-		return remedy.Advicef("correct the query; try it in Prometheus' own page with %s", remedy.Command("open", "prometheus"))
+		return remedy.Advicef("correct the query; try it in Prometheus' own page with %s", remedy.Command("open", server))
 	default:
 		return malformedRemedy(server, at)
 	}

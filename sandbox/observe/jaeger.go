@@ -32,16 +32,16 @@ type Span struct {
 
 // Jaeger is a client of a Jaeger query server.
 type Jaeger struct {
-	base   string
-	client *http.Client
+	release, base string
+	client        *http.Client
 }
 
-// NewJaeger returns a client of the server at base, a URL without the /api part. A nil client is http.DefaultClient.
-func NewJaeger(base string, client *http.Client) *Jaeger {
+// NewJaeger returns a client of the server of a release at base, a URL without the /api part. A nil client is http.DefaultClient.
+func NewJaeger(release, base string, client *http.Client) *Jaeger {
 	if client == nil {
 		client = http.DefaultClient
 	}
-	return &Jaeger{strings.TrimRight(base, "/"), client}
+	return &Jaeger{release, strings.TrimRight(base, "/"), client}
 }
 
 // Services returns the names of the services that have sent spans.
@@ -124,7 +124,7 @@ const largestAnswer = 64 << 20
 // get reads the data part of one response into data.
 func (j *Jaeger) get(ctx context.Context, doing, path string, query url.Values, data any) error {
 	if err := j.fetch(ctx, path, query, data); err != nil {
-		return explain(doing, "jaeger", j.base, err)
+		return explain(doing, j.release, j.base, err)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTraces(t *testing.T) {
+func TestTraces_WithParentsAndServices(t *testing.T) {
 	since := time.UnixMicro(1772366400000000)
 	s := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		want := "limit=20&service=loadgen&start=1772366400000000"
@@ -25,7 +25,7 @@ func TestTraces(t *testing.T) {
 			"processes":{"p1":{"serviceName":"loadgen","tags":[]},"p2":{"serviceName":"userservice","tags":[]}},"warnings":null}],
 			"total":0,"limit":0,"offset":0,"errors":null}`)
 	})
-	got, err := NewJaeger(s.URL+"/", nil).Traces(t.Context(), "loadgen", since, 20)
+	got, err := NewJaeger("jaeger", s.URL+"/", nil).Traces(t.Context(), "loadgen", since, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestTrace_ByID(t *testing.T) {
 			fmt.Fprint(w, `{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}`)
 		}
 	})
-	j := NewJaeger(s.URL, nil)
+	j := NewJaeger("jaeger", s.URL, nil)
 	got, err := j.Trace(t.Context(), "4bf9")
 	if err != nil || len(got.Spans) != 1 || got.Spans[0].Service != "orderservice" {
 		t.Errorf("trace 4bf9: %+v, %v", got, err)
@@ -64,7 +64,7 @@ func TestTrace_ByID(t *testing.T) {
 	}
 }
 
-func TestServices(t *testing.T) {
+func TestServices_NoneYet(t *testing.T) {
 	for _, tt := range []struct {
 		name, body string
 		want       []string
@@ -73,7 +73,7 @@ func TestServices(t *testing.T) {
 		{"none yet", `{"data":null,"total":0,"limit":0,"offset":0,"errors":null}`, nil},
 	} {
 		s := answering(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, tt.body) })
-		got, err := NewJaeger(s.URL, nil).Services(t.Context())
+		got, err := NewJaeger("jaeger", s.URL, nil).Services(t.Context())
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
@@ -89,7 +89,7 @@ func TestJaeger_ErrorsHaveRemedies(t *testing.T) {
 	}, "sandbox doctor", 0})
 	for _, b := range broken {
 		t.Run(b.name, func(t *testing.T) {
-			j := NewJaeger(answering(t, b.serve).URL, &http.Client{Timeout: b.limit})
+			j := NewJaeger("jaeger", answering(t, b.serve).URL, &http.Client{Timeout: b.limit})
 			_, err := j.Traces(t.Context(), "loadgen", time.Time{}, 1)
 			remedied(t, err, b.says)
 			_, err = j.Services(t.Context())

@@ -17,12 +17,12 @@ import (
 
 // Prometheus is a client of a Prometheus server.
 type Prometheus struct {
-	base string
-	api  v1.API
+	release, base string
+	api           v1.API
 }
 
-// NewPrometheus returns a client of the server at base, a URL without the /api part. A nil client is http.DefaultClient.
-func NewPrometheus(base string, client *http.Client) (*Prometheus, error) {
+// NewPrometheus returns a client of the server of a release at base, a URL without the /api part. A nil client is http.DefaultClient.
+func NewPrometheus(release, base string, client *http.Client) (*Prometheus, error) {
 	if client == nil {
 		client = http.DefaultClient
 	}
@@ -30,7 +30,7 @@ func NewPrometheus(base string, client *http.Client) (*Prometheus, error) {
 	if err != nil {
 		return nil, remedy.Errorf(remedy.Value("http://127.0.0.1:9090"), "reading the address of Prometheus %q: %w", base, err)
 	}
-	return &Prometheus{base: base, api: v1.NewAPI(c)}, nil
+	return &Prometheus{release: release, base: base, api: v1.NewAPI(c)}, nil
 }
 
 // ErrBadQuery means that a query can never yield one number.
@@ -44,7 +44,7 @@ func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 		err = fmt.Errorf("%w: %w", ErrBadQuery, err)
 	}
 	if err != nil {
-		return 0, explain(doing, "prometheus", p.base, err)
+		return 0, explain(doing, p.release, p.base, err)
 	}
 	var n float64
 	switch v := value.(type) {
@@ -53,7 +53,7 @@ func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 	case model.Vector:
 		switch len(v) {
 		case 0:
-			return 0, explain(doing, "prometheus", p.base, ErrNoData)
+			return 0, explain(doing, p.release, p.base, ErrNoData)
 		case 1:
 			n = float64(v[0].Value)
 		default:
@@ -64,7 +64,7 @@ func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 		return 0, remedy.Errorf(remedy.Advice("an instant query, without a range at its end"), "%s: %w: it yields a %s, not a number", doing, ErrBadQuery, value.Type())
 	}
 	if math.IsNaN(n) {
-		return 0, explain(doing, "prometheus", p.base, ErrNoData)
+		return 0, explain(doing, p.release, p.base, ErrNoData)
 	}
 	return n, nil
 }
@@ -73,11 +73,11 @@ func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 func (p *Prometheus) vector(ctx context.Context, doing, query string) (model.Vector, error) {
 	value, _, _, err := p.api.Query(ctx, query, time.Time{})
 	if err != nil {
-		return nil, explain(doing, "prometheus", p.base, err)
+		return nil, explain(doing, p.release, p.base, err)
 	}
 	v, ok := value.(model.Vector)
 	if !ok {
-		return nil, explain(doing, "prometheus", p.base, fmt.Errorf("%w: a %s for %s", errMalformed, value.Type(), query))
+		return nil, explain(doing, p.release, p.base, fmt.Errorf("%w: a %s for %s", errMalformed, value.Type(), query))
 	}
 	return v, nil
 }
@@ -87,7 +87,7 @@ func (p *Prometheus) TargetsUp(ctx context.Context) (up, total int, down []strin
 	const doing = "querying Prometheus for its targets"
 	targets, err := p.api.Targets(ctx)
 	if err != nil {
-		return 0, 0, nil, explain(doing, "prometheus", p.base, err)
+		return 0, 0, nil, explain(doing, p.release, p.base, err)
 	}
 	for _, t := range targets.Active {
 		total++

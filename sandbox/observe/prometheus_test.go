@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-func TestEdges(t *testing.T) {
+func TestEdges_RefusalsAreNotErrors(t *testing.T) {
 	const (
 		getUser = `"service":"loadgen","callee":"userservice","grpc_service":"user.v1.UserService","grpc_method":"GetUser"`
 		charge  = `"service":"orderservice","callee":"paymentservice","grpc_service":"payment.v1.PaymentService","grpc_method":"Charge"`
@@ -53,7 +53,7 @@ func TestEdges_IdlePlatform(t *testing.T) {
 	remedied(t, err, "a window of 10s")
 }
 
-func TestBreakers(t *testing.T) {
+func TestBreakers_MergePods(t *testing.T) {
 	series := func(name, service, callee, pod, v string) string {
 		return sample(fmt.Sprintf(`"__name__":%q,"service":%q,"callee":%q,"method":"M","pod":%q`, name, service, callee, pod), v)
 	}
@@ -89,7 +89,7 @@ func TestBreakers_UnknownState(t *testing.T) {
 	remedied(t, err, "sandbox up")
 }
 
-func TestValue(t *testing.T) {
+func TestValue_NeedsOneNumber(t *testing.T) {
 	for _, tt := range []struct {
 		name, result string
 		want         float64
@@ -117,7 +117,7 @@ func TestValue(t *testing.T) {
 	}
 }
 
-func TestTargetsUp(t *testing.T) {
+func TestTargetsUp_ReportsReasons(t *testing.T) {
 	s := answering(t, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"status":"success","data":{"activeTargets":[
 			{"scrapePool":"shop","scrapeUrl":"http://10.244.0.7:9090/metrics","health":"up","lastError":"","lastScrape":"2026-03-01T12:00:00Z"},
@@ -160,14 +160,14 @@ func TestPrometheus_ConnectionRefused(t *testing.T) {
 	s.Close()
 	_, err := client(t, s.URL, time.Second).Value(t.Context(), "up")
 	remedied(t, err, "nothing listens at "+s.URL)
-	_, err = NewJaeger(s.URL, nil).Services(t.Context())
+	_, err = NewJaeger("jaeger", s.URL, nil).Services(t.Context())
 	remedied(t, err, "nothing listens at "+s.URL)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err = NewJaeger(s.URL, nil).Services(ctx); !errors.Is(err, context.Canceled) {
+	if _, err = NewJaeger("jaeger", s.URL, nil).Services(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
-	if _, err := NewPrometheus("://", nil); err == nil {
+	if _, err := NewPrometheus("prometheus", "://", nil); err == nil {
 		t.Error("an address that is none was taken")
 	}
 }

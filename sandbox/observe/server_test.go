@@ -35,7 +35,7 @@ func prometheus(t *testing.T, results map[string]string) *Prometheus {
 }
 
 func client(t *testing.T, base string, timeout time.Duration) *Prometheus {
-	p, err := NewPrometheus(base, &http.Client{Timeout: timeout})
+	p, err := NewPrometheus("prometheus", base, &http.Client{Timeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}

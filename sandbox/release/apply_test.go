@@ -75,7 +75,7 @@ func (w world) leave(t *testing.T, status release.Status) {
 	}
 }
 
-func TestApply(t *testing.T) {
+func TestApply_FromEveryState(t *testing.T) {
 	small, large := spec(map[string]any{"size": 1.0}), spec(map[string]any{"size": 2.0})
 	otherChart := spec(map[string]any{"size": 1.0})
 	otherChart.Chart.Templates[1].Data = append(otherChart.Chart.Templates[1].Data, "data: {x: y}\n"...)
@@ -175,7 +175,7 @@ func TestApply_ReturnsTheClustersError(t *testing.T) {
 	}
 }
 
-func TestFingerprint(t *testing.T) {
+func TestFingerprint_ChangesWithTheSpec(t *testing.T) {
 	of := func(s Spec) string {
 		t.Helper()
 		got, err := fingerprint(s)

@@ -9,19 +9,19 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
-func TestInOrder(t *testing.T) {
+func TestInOrder_WaitsOnlyForNeeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started := time.Now()
 		var mu sync.Mutex
 		ended := map[string]time.Duration{}
 		node := func(name string, seconds int, needs ...string) Node {
 			return Node{Name: name, Needs: needs, Do: func(ctx context.Context) error {
-				select {
-				case <-time.After(time.Duration(seconds) * time.Second):
-				case <-ctx.Done():
-					return ctx.Err()
+				if err := pause.For(ctx, time.Duration(seconds)*time.Second); err != nil {
+					return err
 				}
 				mu.Lock()
 				defer mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func TestLacking(t *testing.T) {
+func TestLacking_DependsOnTheEngine(t *testing.T) {
 	none := fmt.Errorf("%w: docker is not installed", cluster.ErrNoEngine)
 	for _, c := range []struct {
 		sentence    string
@@ -35,7 +35,7 @@ func TestLacking(t *testing.T) {
 	}
 }
 
-func TestPermits(t *testing.T) {
+func TestPermits_NeedsRootAndApt(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		machine  Machine
@@ -58,7 +58,7 @@ func TestPermits(t *testing.T) {
 	}
 }
 
-func TestInstall(t *testing.T) {
+func TestInstall_WithoutQuestions(t *testing.T) {
 	for _, c := range []struct {
 		sentence, body string
 		calls          []string

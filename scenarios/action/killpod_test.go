@@ -29,7 +29,7 @@ func TestKillPod_ChoiceReplaysFromTheSeed(t *testing.T) {
 	}
 }
 
-func TestKillPod_KillsWhatItNames(t *testing.T) {
+func TestKillPod_KillsTheNamedPods(t *testing.T) {
 	t.Parallel()
 	f := newFake("a", "b", "c")
 	f.pods[1].Ready = false

@@ -49,7 +49,7 @@ func TestSetRate_ForATimeAssumesNothing(t *testing.T) {
 	}
 }
 
-func TestSetRate_UndoOfALoadThatIsGoneOrChanged(t *testing.T) {
+func TestSetRate_UndoOfMissingOrChangedLoad(t *testing.T) {
 	t.Parallel()
 	f := newFake()
 	cluster := target.Target{Loads: f}

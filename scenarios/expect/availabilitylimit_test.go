@@ -7,7 +7,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-func TestAvailabilityLimit_CountsArrivalsThatAreHeldUp(t *testing.T) {
+func TestAvailabilityLimit_CountsUnsentArrivals(t *testing.T) {
 	limit := availabilityLimit{Of: "l", Below: 0.5, For: time.Second}
 	for _, c := range []struct {
 		over target.LoadReading

@@ -2,7 +2,7 @@ package grammar
 
 import "testing"
 
-func TestResolve_ReportsNamesThatAreNotDeclared(t *testing.T) {
+func TestResolve_ReportsUndeclaredNames(t *testing.T) {
 	t.Parallel()
 	f := NewFile("x.yaml")
 	n, _ := f.Document([]byte("[{step: a}, {step: b}, {load: l}]"))

@@ -60,7 +60,7 @@ func TestObject_StatesFollowEachOther(t *testing.T) {
 	}
 }
 
-func TestIsMethod(t *testing.T) {
+func TestIsMethod_ServiceAndMethod(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]bool{"user.v1.UserService/GetUser": true, "GetUser": false, "a/b/c": false, "a/": false, "/b": false, "": false} {
 		if got := IsMethod(in); got != want {

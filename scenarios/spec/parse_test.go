@@ -184,7 +184,7 @@ func TestParse_ReportsProblemsInTheOrderOfTheLines(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzParse_ValidOrFileError(f *testing.F) {
 	f.Add([]byte(valid))
 	files, err := filepath.Glob("../library/*.yaml")
 	if err != nil || len(files) == 0 {

@@ -30,7 +30,7 @@ func TestLoadReading_SubIsTheDifference(t *testing.T) {
 	}
 }
 
-func TestLoadReading_WithUnansweredIgnoresArrivalsThatWereNotSent(t *testing.T) {
+func TestLoadReading_WithUnansweredIgnoresUnsentArrivals(t *testing.T) {
 	r := LoadReading{Intended: 10_000, Sent: 5_000, OK: 1_000, Errors: map[string]int64{NeverLeft: 5_000}}.WithUnanswered()
 	if r.Errors["Unanswered"] != 4_000 || r.Failed() != 4_000 {
 		t.Errorf("of 5000 calls that left 1000 were answered: %v, %d failed", r.Errors, r.Failed())

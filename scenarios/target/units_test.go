@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestParseRate(t *testing.T) {
+func TestParseRate_PerSecondOrMinute(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{"200/s": "200/s", "90/m": "1.5/s", "0.001/s": "0.001/s"} {
 		if got, err := ParseRate(in); err != nil || got.String() != want {
@@ -19,7 +19,7 @@ func TestParseRate(t *testing.T) {
 	}
 }
 
-func TestParseShare(t *testing.T) {
+func TestParseShare_InPercent(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{"99.5%": "99.5%", "0%": "0%", "100%": "100%"} {
 		if got, err := ParseShare(in); err != nil || got.String() != want {
@@ -33,7 +33,7 @@ func TestParseShare(t *testing.T) {
 	}
 }
 
-func TestParseDuration(t *testing.T) {
+func TestParseDuration_WithinADay(t *testing.T) {
 	t.Parallel()
 	if got, err := ParseDuration("1m30s"); err != nil || got != 90*time.Second {
 		t.Errorf("got %s, %v", got, err)

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// FuzzParseContract checks that a contract can be written and read again without a difference, and that replacing examples by themselves
+// FuzzParseContract_RoundTrip checks that a contract can be written and read again without a difference, and that replacing examples by themselves
 // changes nothing.
-func FuzzParseContract(f *testing.F) {
+func FuzzParseContract_RoundTrip(f *testing.F) {
 	names, err := recorded.ReadDir(".")
 	if err != nil {
 		f.Fatal(err)
@@ -74,9 +74,9 @@ func sameJSON(a, b json.RawMessage) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// FuzzMismatches checks that without matchers two messages match, in both directions, if and only if they are equal, that a type matcher
+// FuzzMismatches_NoneIfEqual checks that without matchers two messages match, in both directions, if and only if they are equal, that a type matcher
 // never adds a problem, and that every problem has a path and a text.
-func FuzzMismatches(f *testing.F) {
+func FuzzMismatches_NoneIfEqual(f *testing.F) {
 	const example = `{"user":{"name":"Ada","age":36,"tags":["a","b"],"friends":[{"id":"u-1"}]},"none":null}`
 	for _, got := range []string{example, `{"user":{"name":"Bob","age":"36","tags":[],"friends":[{"id":"u-5"},{"id":7}]}}`, `[]`, `null`, strings.Replace(example, "36", "37", 1), `[[{}],1e3]`, `{`} {
 		f.Add(example, got, "user.friends", "u-[0-9]+")

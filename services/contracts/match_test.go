@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestMismatches(t *testing.T) {
+func TestMismatches_PathAndReason(t *testing.T) {
 	const example = `{"user":{"name":"Ada","age":36,"tags":["a","b"],"friends":[{"id":"u-1"}]}}`
 	for _, c := range []struct {
 		sentence, got string

@@ -128,7 +128,7 @@ func TestGRPCGo_FaultActs(t *testing.T) {
 	soon(t, "a call succeeds after the clearance", func() bool { return code(chosen, c) == codes.OK })
 }
 
-func TestGRPCGo_FaultThatTheFilterCannotInject(t *testing.T) {
+func TestGRPCGo_UnsupportedFault(t *testing.T) {
 	plane, control := startShop(t, startBackend(t, "users-1", nil))
 	mustCall(t, xdsClient(t, control.address, "xds:///users"))
 	fault := faultOf(t, "cut", "side: FAULT_SIDE_CLIENT\ncut: {}\nduration: 1h")

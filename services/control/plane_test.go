@@ -176,7 +176,7 @@ func subscribe(t *testing.T, conn *grpc.ClientConn, name string) codes.Code {
 	return status.Code(err)
 }
 
-func TestPolicyStatus_ChangeThatIsNotCompiledYet(t *testing.T) {
+func TestPolicyStatus_ChangeNotYetCompiled(t *testing.T) {
 	plane, control := startPlane(t, "")
 	plane.Store.SetPod(podNamed("users-1"))
 	first := policyOf(t, "limit", "methods: [{bulkhead: {maxConcurrent: 3}}]")

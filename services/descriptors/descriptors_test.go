@@ -25,7 +25,7 @@ func TestFiles_EveryProtoIsIncluded(t *testing.T) {
 	}
 }
 
-func TestServices(t *testing.T) {
+func TestServices_UnknownProto(t *testing.T) {
 	got, err := Services("user/v1/user.proto")
 	if err != nil || len(got) != 1 || got[0].FullName() != "user.v1.UserService" || got[0].Methods().ByName("GetUser") == nil {
 		t.Errorf("%v, %v", got, err)

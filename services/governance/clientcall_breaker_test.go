@@ -136,7 +136,7 @@ func TestClient_StreamHoldsItsProbe(t *testing.T) {
 	}
 }
 
-func TestClient_StreamThatCannotOpenFreesItsProbeOnce(t *testing.T) {
+func TestClient_FailedStreamFreesItsProbeOnce(t *testing.T) {
 	breakers := halfOpenForStreams(t, "callee")
 	failed := errors.New("chosen")
 	intercept := newClient(ClientConfig{Callee: "callee", Breakers: breakers, Log: quiet}.withDefaults()).stream

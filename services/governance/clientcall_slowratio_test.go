@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/resolver"
+
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
 // dnsBuilder makes resolvers for the scheme dns, which look up A and AAAA records. It replaces the one of grpc-go, whose shortest interval
@@ -74,10 +76,8 @@ func (r *dnsResolver) Close() {
 func (r *dnsResolver) watch(ctx context.Context) {
 	for {
 		r.report(ctx)
-		select {
-		case <-ctx.Done():
+		if pause.For(ctx, minLookupInterval) != nil {
 			return
-		case <-time.After(minLookupInterval):
 		}
 		select {
 		case <-ctx.Done():

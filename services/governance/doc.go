@@ -2,9 +2,9 @@
 // circuit breakers, ejection of bad replicas, retries and hedging under a budget, bulkheads, rate limits, load shedding, lists of allowed callers,
 // fallbacks, injected faults, health and draining, and metrics, traces and logs of all of this.
 //
-// Most programs call Run with a Config and a function that registers their services. It makes a Process, which holds everything that is
-// shared, serves until its context ends, and drains. Process.Dial connects to other services. A program that wants to combine the parts
-// itself uses Server and Dial, which return a grpc.Server and a grpc.ClientConn with one interceptor each:
+// Most programs call Run with a Config and a function that registers their services. It makes a Process, which has everything that is shared,
+// serves until its context ends, and drains. Process.Dial connects to other services. A program that combines the parts itself uses Server
+// and Dial, which return a grpc.Server and a grpc.ClientConn with one interceptor each:
 //
 //	outgoing call                                incoming call
 //	     │ deadline, span                             │ span
@@ -18,10 +18,9 @@
 //	     ▼                                            ▼
 //	  picker: a replica that works ── network ──>  handler
 //
-// What is enforced is a policy.Policy, which is data: policy.File reads it from a file and replaces it while calls are running, and what was measured
-// under the old one is kept. Both sides report to Metrics and Events, and the outcome of a call flows back along the same path: into the
-// breaker, which counts it, and into metrics, span and log. Identity supplies the certificates of both sides.
+// What is enforced is a policy.Policy, which is data: policy.File reads it from a file and replaces it while calls are running. Both sides report to
+// Metrics and Events, and the outcome of a call flows back along the same path. Identity supplies the certificates of both sides.
 //
-// A refused call has a reason that programs can read; see package refusal and the constants that start with Reason. The README lists the
+// A refused call has a reason that programs can read: see package refusal and the constants that start with Reason. The README lists the
 // environment, the defaults and what happens in each kind of failure.
 package governance

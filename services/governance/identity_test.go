@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/codes"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
 // unusable returns files that no peer would accept, given good files of an authority.
@@ -182,23 +184,20 @@ func TestIdentity_RotationUnderLoad(t *testing.T) {
 	stub := wire(t, fake{}, ServerConfig{Identity: server, MaxAge: 30 * time.Millisecond, MaxAgeGrace: time.Second},
 		ClientConfig{Identity: client, ServerName: serverDNS, Timeout: 10 * time.Second})
 
-	stop := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
 	var calls, failed atomic.Int64
 	var load sync.WaitGroup
 	for range 4 {
 		load.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				case <-time.After(time.Millisecond):
-				}
+			_ = pause.Every(ctx, time.Millisecond, func(context.Context) error {
 				calls.Add(1)
 				if _, err := stub.UnaryCall(context.Background(), &testv1.SimpleRequest{}); err != nil {
 					failed.Add(1)
 					t.Log(err)
 				}
-			}
+				return nil
+			})
 		})
 	}
 	for range 3 {
@@ -212,7 +211,7 @@ func TestIdentity_RotationUnderLoad(t *testing.T) {
 			t.Errorf("the metric has the expiry %v, want %v", got, ca.cert.NotAfter.Unix()+want)
 		}
 	}
-	close(stop)
+	stop()
 	load.Wait()
 	if failed.Load() != 0 {
 		t.Errorf("%d of %d calls failed", failed.Load(), calls.Load())

@@ -14,6 +14,7 @@ import (
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
@@ -130,16 +131,9 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 // pollFor calls holds until it returns true or the time has passed, and reports which.
 func pollFor(d time.Duration, holds func() bool) bool {
-	limit, tick := time.After(d), time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-limit:
-			return holds()
-		case <-tick.C:
-		}
-	}
-	return true
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return pause.Until(ctx, time.Millisecond, func(context.Context) (bool, error) { return holds(), nil }) == nil || holds()
 }
 
 // policyOf parses a policy in YAML and puts it in force.

@@ -13,7 +13,7 @@ import (
 
 const serverDNS = "userservice.shop.svc"
 
-func TestMutualTLS(t *testing.T) {
+func TestMutualTLS_RefusesBadPeers(t *testing.T) {
 	ours, theirs := newAuthority(t), newAuthority(t)
 	server, _ := identity(t, ours.issue(serverDNS), nil)
 	client, _ := identity(t, ours.issue("loadgen.shop.svc"), nil)

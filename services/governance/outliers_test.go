@@ -20,7 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
 // replicated is a callee with replicas in memory, which a client finds by name.

@@ -29,7 +29,7 @@ func (s *trailed) SetTrailer(md metadata.MD) error {
 	return nil
 }
 
-func TestPushback(t *testing.T) {
+func TestPushback_EndsBeforeTheDeadline(t *testing.T) {
 	for _, c := range []struct {
 		sentence, limit string
 		// 0 means none.

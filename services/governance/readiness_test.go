@@ -8,7 +8,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-func TestReadiness(t *testing.T) {
+func TestReadiness_DrainIsFinal(t *testing.T) {
 	const up, down = healthv1.HealthCheckResponse_SERVING, healthv1.HealthCheckResponse_NOT_SERVING
 	for _, c := range []struct {
 		sentence string

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
 func TestRetry_AnotherReplica(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/tap"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
@@ -120,10 +121,7 @@ const cancelGrace = time.Second
 // if a handler is still running, because it ignores its context.
 func Drain(ctx context.Context, s *grpc.Server, h *health.Server, delay, limit time.Duration) (finished bool) {
 	h.Shutdown()
-	select {
-	case <-time.After(delay):
-	case <-ctx.Done():
-	}
+	_ = pause.For(ctx, delay)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

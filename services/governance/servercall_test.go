@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-func TestDefaultDeadline(t *testing.T) {
+func TestServerCall_DefaultDeadline(t *testing.T) {
 	var left time.Duration
 	client := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 		deadline, has := ctx.Deadline()

@@ -12,7 +12,7 @@ import (
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/resolver"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
 const slowStarted = "slowStart: {window: 10s}"

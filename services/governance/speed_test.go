@@ -11,8 +11,8 @@ import (
 
 var speed = flag.Bool("speed", false, "measure, and write the tables of the README (task bench:governance)")
 
-// TestSpeed measures everything side by side in one run and checks the limits.
-func TestSpeed(t *testing.T) {
+// TestSpeed_StaysWithinItsLimits measures everything side by side in one run and checks the limits.
+func TestSpeed_StaysWithinItsLimits(t *testing.T) {
 	if !*speed {
 		t.Skip("only with -speed, on a quiet machine")
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestPace(t *testing.T) {
+func TestPace_ArrivalsDue(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		rate    Pace

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 	"github.com/grpc-sandbox/sandbox/services/user"
@@ -64,14 +65,10 @@ func generator(t *testing.T, background float64) (client loadgenv1.LoadGenerator
 // eventually waits until holds returns true, and fails the test after half a minute.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	limit, tick := time.After(30*time.Second), time.NewTicker(10*time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-limit:
-			t.Fatal("not within half a minute:", what)
-		case <-tick.C:
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if pause.Until(ctx, 10*time.Millisecond, func(context.Context) (bool, error) { return holds(), nil }) != nil {
+		t.Fatal("not within half a minute:", what)
 	}
 }
 

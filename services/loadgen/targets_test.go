@@ -7,7 +7,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-func TestConfigFromEnv(t *testing.T) {
+func TestConfigFromEnv_TargetsAndBackground(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		env  map[string]string

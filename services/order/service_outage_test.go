@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
@@ -51,10 +52,7 @@ func TestCreateOrder_DatabaseKilledUnderLoad(t *testing.T) {
 					t.Errorf("a caller got %v", err)
 				}
 				if err != nil {
-					select {
-					case <-ctx.Done():
-					case <-time.After(20 * time.Millisecond):
-					}
+					_ = pause.For(ctx, 20*time.Millisecond)
 				}
 			}
 		})

@@ -15,7 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres/pgtest"
 )
 
-func TestCreateOrder(t *testing.T) {
+func TestCreateOrder_CodesAndReasons(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
 	client := openShop(t, server, server.Database(t)).serve(t)
@@ -64,7 +64,7 @@ func TestCreateOrder(t *testing.T) {
 	}
 }
 
-func TestListOrders(t *testing.T) {
+func TestListOrders_PagesNewestFirst(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
 	client := openShop(t, server, server.Database(t)).serve(t)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
 const (
@@ -22,10 +24,7 @@ func (db *DB) Listen(ctx context.Context, channel string, notify func(payload st
 		if err := db.listenOnce(ctx, channel, notify); err != nil && ctx.Err() == nil {
 			db.cfg.Log.Debug("listening to the database", "channel", channel, "error", err)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(listenRetry):
-		}
+		_ = pause.For(ctx, listenRetry)
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-func TestConfigFromEnv(t *testing.T) {
+func TestConfigFromEnv_ChatSettings(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		env      map[string]string

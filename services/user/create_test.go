@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-func TestCreateUser(t *testing.T) {
+func TestCreateUser_CodesAndReasons(t *testing.T) {
 	server := pgtest.Shared(t)
 	client, _ := replica(t, server, server.Database(t))
 	ada := &userv1.CreateUserRequest{Name: "Ada", Email: "ada@example.org", Age: 36, UserId: "u-2000", IdempotencyKey: "k1"}

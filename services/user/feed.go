@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
@@ -75,12 +76,10 @@ func (f *feed) run() {
 		}
 		if err := f.deliverNew(); err != nil {
 			f.log.Debug("reading a room", "room", f.room, "error", err)
-			select {
-			case <-f.ctx.Done():
+			if pause.For(f.ctx, feedRetry) != nil {
 				return
-			case <-time.After(feedRetry):
-				f.wakeUp()
 			}
+			f.wakeUp()
 		}
 	}
 }

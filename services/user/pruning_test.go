@@ -186,8 +186,8 @@ func TestSay_RepeatedWhilePruned(t *testing.T) {
 	busy.Wait()
 }
 
-// TestPruning_ReplicaThatKeepsMore checks that a replica does not undo what another one, which keeps less, prunes at the same moment.
-func TestPruning_ReplicaThatKeepsMore(t *testing.T) {
+// TestPruning_OtherReplicaKeepsLess checks that a replica does not undo what another one, which keeps less, prunes at the same moment.
+func TestPruning_OtherReplicaKeepsLess(t *testing.T) {
 	server := pgtest.Shared(t)
 	m, all := filled(t, server, server.Database(t), 100)
 	pruned := make(chan error, 1)

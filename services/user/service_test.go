@@ -12,7 +12,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-func TestGetUser(t *testing.T) {
+func TestGetUser_Codes(t *testing.T) {
 	for _, c := range []struct {
 		id   string
 		want codes.Code

@@ -15,8 +15,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
-// TestCheck breaks every kind of rule in use once. That also proves that buf compiled against the same annotations that protovalidate reads.
-func TestCheck(t *testing.T) {
+// TestCheck_EveryKindOfRule breaks every kind of rule in use once. That also proves that buf compiled against the same annotations that protovalidate reads.
+func TestCheck_EveryKindOfRule(t *testing.T) {
 	user := func(change func(*userv1.CreateUserRequest)) *userv1.CreateUserRequest {
 		r := &userv1.CreateUserRequest{Name: "Ada", Email: "ada@example.org", Age: 36, UserId: "u-2000"}
 		change(r)

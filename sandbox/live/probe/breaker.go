@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
@@ -66,7 +67,7 @@ func (b breaking) probe(ctx context.Context, r run) (verdict, observed string, e
 		return "", "", err
 	}
 	// The calls of earlier probes leave the window of the breaker.
-	if err := pause(ctx, b.window); err != nil {
+	if err := pause.For(ctx, b.window); err != nil {
 		return "", "", err
 	}
 	f := r.atLoadgen(b.method)
@@ -83,7 +84,7 @@ func (b breaking) probe(ctx context.Context, r run) (verdict, observed string, e
 				if seen = one(all.GetLoads(), load); open(seen) > 0 || time.Now().After(end) {
 					return nil
 				}
-				if err := pause(ctx, look); err != nil {
+				if err := pause.For(ctx, look); err != nil {
 					return err
 				}
 			}

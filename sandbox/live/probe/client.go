@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
@@ -76,7 +77,7 @@ func (d deadline) probe(ctx context.Context, r run) (verdict, observed string, e
 	f.Kind = &policyv1.FaultSpec_Delay{Delay: &policyv1.Delay{Fixed: durationpb.New(d.slow())}}
 	var last *loadgenv1.LoadStats
 	err = r.fault(ctx, f, func() (err error) {
-		last, err = r.load(ctx, d.method, d.rate, func(ctx context.Context, _ string) error { return pause(ctx, slowCalls) })
+		last, err = r.load(ctx, d.method, d.rate, func(ctx context.Context, _ string) error { return pause.For(ctx, slowCalls) })
 		return err
 	})
 	if err != nil {
@@ -153,7 +154,7 @@ func (t retrying) probe(ctx context.Context, r run) (verdict, observed string, e
 		Kind: &policyv1.FaultSpec_Abort{Abort: &policyv1.Abort{Code: t.code}}}
 	var last *loadgenv1.LoadStats
 	err = r.fault(ctx, f, func() (err error) {
-		last, err = r.load(ctx, t.method, t.rate, func(ctx context.Context, _ string) error { return pause(ctx, r.Window) })
+		last, err = r.load(ctx, t.method, t.rate, func(ctx context.Context, _ string) error { return pause.For(ctx, r.Window) })
 		return err
 	})
 	if err != nil {

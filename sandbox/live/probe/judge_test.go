@@ -45,7 +45,7 @@ func TestRateLimit_Judge(t *testing.T) {
 	}
 }
 
-func TestRateLimit_CountsWhatReachedTheService(t *testing.T) {
+func TestRateLimit_CountsCallsThatReachedTheService(t *testing.T) {
 	all := []*loadgenv1.LoadStats{
 		{Target: "userservice", Method: "a.B/Get", Intended: 100, Ok: 50, Errors: map[string]int64{"RESOURCE_EXHAUSTED": 20, "UNAVAILABLE": 10, "OVERLOADED": 5, "NOT_FOUND": 15},
 			Refused: map[string]int64{refusal.ReasonTooManyCalls: 3, refusal.ReasonBreakerOpen: 4}},

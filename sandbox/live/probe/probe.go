@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/live/traffic"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
@@ -163,7 +164,7 @@ func (r run) healthy(ctx context.Context, m Method, rate float64) error {
 	_, err := r.load(ctx, m, min(rate, 5), func(ctx context.Context, load string) error {
 		var before *loadgenv1.LoadStats
 		for {
-			if err := pause(ctx, time.Second); err != nil {
+			if err := pause.For(ctx, time.Second); err != nil {
 				return fmt.Errorf("waiting until the breaker of the load generator is closed: %w", err)
 			}
 			all, err := r.Loads.ListLoads(ctx, &loadgenv1.ListLoadsRequest{})
@@ -220,16 +221,4 @@ func (r run) fault(ctx context.Context, spec *policyv1.FaultSpec, do func() erro
 		err = errors.Join(err, r.Faults.ClearFault(ctx, name))
 	}()
 	return do()
-}
-
-// pause waits for a time, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

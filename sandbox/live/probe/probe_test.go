@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
@@ -129,9 +130,9 @@ func (f *fakeShop) call(ctx context.Context, _ Method, headers map[string]string
 		f.mu.Unlock()
 	}()
 	if _, has := ctx.Deadline(); !has && f.server > 0 && f.server < delay {
-		return errors.Join(pause(ctx, f.server), status.Error(codes.DeadlineExceeded, "late"))
+		return errors.Join(pause.For(ctx, f.server), status.Error(codes.DeadlineExceeded, "late"))
 	}
-	return pause(ctx, delay)
+	return pause.For(ctx, delay)
 }
 
 const probed = `
@@ -180,7 +181,7 @@ func verdicts(t *testing.T, f *fakeShop, target Target, spec string) (got map[st
 	return got
 }
 
-func TestRun_ServiceThatEnforcesThePolicy(t *testing.T) {
+func TestRun_PolicyEnforced(t *testing.T) {
 	f := &fakeShop{limit: 50, timeout: 250 * time.Millisecond, opens: 30, retries: true, places: 8, server: 1500 * time.Millisecond}
 	want := map[string]string{
 		"maxRequestsPerSecond": Enforced, "methods[0].deadline.timeout": Enforced, "methods[0].serverDeadline.timeout": Enforced, "methods[0].bulkhead.maxConcurrent": Enforced,
@@ -192,7 +193,7 @@ func TestRun_ServiceThatEnforcesThePolicy(t *testing.T) {
 	}
 }
 
-func TestRun_ServiceThatIgnoresThePolicy(t *testing.T) {
+func TestRun_PolicyIgnored(t *testing.T) {
 	for field, verdict := range verdicts(t, &fakeShop{}, users, probed) {
 		if verdict != NotEnforced && !strings.HasPrefix(verdict, NotProbed) {
 			t.Errorf("%s is %s", field, verdict)
@@ -200,7 +201,7 @@ func TestRun_ServiceThatIgnoresThePolicy(t *testing.T) {
 	}
 }
 
-func TestRun_WhatTheLoadGeneratorMayNotCall(t *testing.T) {
+func TestRun_WithoutTheLoadGenerator(t *testing.T) {
 	target := users
 	target.Loaded = false
 	got := verdicts(t, &fakeShop{places: 8, server: 1500 * time.Millisecond}, target, probed)

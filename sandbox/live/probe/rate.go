@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
@@ -50,13 +51,13 @@ func (l rateLimit) count(all []*loadgenv1.LoadStats, service string) (c counted)
 func (l rateLimit) probe(ctx context.Context, r run) (verdict, observed string, err error) {
 	var before, after *loadgenv1.ListLoadsResponse
 	_, err = r.load(ctx, l.method, l.offered, func(ctx context.Context, _ string) error {
-		if err := pause(ctx, settle); err != nil {
+		if err := pause.For(ctx, settle); err != nil {
 			return err
 		}
 		if before, err = r.Loads.ListLoads(ctx, &loadgenv1.ListLoadsRequest{}); err != nil {
 			return fmt.Errorf("reading the load: %w", err)
 		}
-		if err := pause(ctx, r.Window); err != nil {
+		if err := pause.For(ctx, r.Window); err != nil {
 			return err
 		}
 		if after, err = r.Loads.ListLoads(ctx, &loadgenv1.ListLoadsRequest{}); err != nil {

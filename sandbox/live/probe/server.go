@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
@@ -29,7 +30,7 @@ func (r run) atTarget(m Method, delay time.Duration) *policyv1.FaultSpec {
 func (r run) call(ctx context.Context, m Method, limit time.Duration) (took time.Duration, err error) {
 	for range tries {
 		took, err = r.callOnce(ctx, m, limit)
-		if refusal.Reason(err) != refusal.ReasonRateLimited || pause(ctx, again) != nil {
+		if refusal.Reason(err) != refusal.ReasonRateLimited || pause.For(ctx, again) != nil {
 			break
 		}
 	}
@@ -177,7 +178,7 @@ func (b bulkhead) probe(ctx context.Context, r run) (verdict, observed string, e
 	err = r.fault(ctx, r.atTarget(b.method, b.occupied()), func() error {
 		var calls sync.WaitGroup
 		for range b.limit + excess {
-			if err := pause(ctx, b.every); err != nil {
+			if err := pause.For(ctx, b.every); err != nil {
 				break
 			}
 			calls.Go(func() {

@@ -59,7 +59,7 @@ func twoDocuments(t *testing.T) []Document {
 	return []Document{documentOf(t, "  maxRequestsPerSecond: 50\n"), second}
 }
 
-func TestApply_EverythingIsAppliedBeforeAnythingIsAwaited(t *testing.T) {
+func TestApply_AppliesAllBeforeWaiting(t *testing.T) {
 	f := &fakePlane{subscribers: []*controlv1.Subscriber{subscriber("b", verdict("maxRequestsPerSecond", controlv1.Verdict_VERDICT_ENFORCED, "")), subscriber("a")}}
 	got, err := Apply(t.Context(), f, twoDocuments(t), false)
 	if err != nil {
@@ -118,7 +118,7 @@ func TestStatusOf_PodWithoutAConnection(t *testing.T) {
 	}
 }
 
-func TestSummarize_ReasonIsThatOfThePresentGeneration(t *testing.T) {
+func TestSummarize_ReasonOfThePresentGeneration(t *testing.T) {
 	for _, c := range []struct {
 		sentence          string
 		generation        int64

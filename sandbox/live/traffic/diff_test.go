@@ -29,7 +29,7 @@ func objectOf(t *testing.T, spec string) api.TrafficPolicy {
 	return o
 }
 
-func TestCompare(t *testing.T) {
+func TestCompare_FieldByField(t *testing.T) {
 	stored := objectOf(t, "  maxRequestsPerSecond: 50\n  methods: [{method: a.B/C, deadline: {timeout: 1s}}]\n")
 	bad := api.TrafficPolicy{Spec: []byte(`{"nothing":1}`)}
 	for _, c := range []struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
-func TestNewFault(t *testing.T) {
+func TestNewFault_FromOptions(t *testing.T) {
 	const selector = "{selector: {matchLabels: {app.kubernetes.io/name: userservice}}"
 	for _, c := range []struct {
 		sentence    string

@@ -37,7 +37,7 @@ const (
 	another = "selector: {matchLabels: {app.kubernetes.io/name: a}}\n"
 )
 
-func TestPrecedence(t *testing.T) {
+func TestFor_Precedence(t *testing.T) {
 	older := func(p TrafficPolicy) TrafficPolicy { p.Created = time.Unix(1, 0); return p }
 	for _, c := range []struct {
 		sentence string

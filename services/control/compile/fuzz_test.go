@@ -9,8 +9,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-// FuzzCompile gives arbitrary specifications to the reader, and those that it accepts to the compiler, whose results a process must accept.
-func FuzzCompile(f *testing.F) {
+// FuzzCompile_IsValidAndDeterministic gives arbitrary specifications to the reader, and those that it accepts to the compiler, whose results a process must accept.
+func FuzzCompile_IsValidAndDeterministic(f *testing.F) {
 	for _, text := range []string{
 		byName + "maxRequestsPerSecond: 50",
 		byName + "methods: [{method: x.Y/Z, deadline: {timeout: 1s, none: false}, retry: {idempotent: true, maxAttempts: 3, codes: [UNAVAILABLE]}}]",

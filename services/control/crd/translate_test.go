@@ -8,7 +8,7 @@ import (
 )
 
 // Each translation also compiles in the API server, and costs no more than it allows.
-func TestTranslate(t *testing.T) {
+func TestTranslate_ProtovalidateToCEL(t *testing.T) {
 	fields := `/* A. */ bool a = 1;
 		/* B. */ optional uint32 b_c = 2;
 		/* D. */ google.protobuf.Duration d = 3;

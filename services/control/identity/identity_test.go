@@ -2,7 +2,7 @@ package identity
 
 import "testing"
 
-func TestParse(t *testing.T) {
+func TestParse_NamespaceAndAccount(t *testing.T) {
 	for id, want := range map[string][2]string{
 		"spiffe://sandbox.local/ns/shop/sa/userservice":   {"shop", "userservice"},
 		"spiffe://other.example/ns/a/sa/b":                {"a", "b"},

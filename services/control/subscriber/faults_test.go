@@ -69,7 +69,7 @@ func TestUnknownFields_OfALaterVersion(t *testing.T) {
 	}
 }
 
-func TestConfigFromEnv(t *testing.T) {
+func TestConfigFromEnv_Address(t *testing.T) {
 	for text, ok := range map[string]bool{"": true, "control.sandbox-system.svc:8443": true, "control": false} {
 		cfg, err := ConfigFromEnv(func(string) string { return text })
 		if (err == nil) != ok || ok && cfg.Addr != text {

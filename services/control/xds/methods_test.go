@@ -9,7 +9,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-func TestServiceOf(t *testing.T) {
+func TestServiceOf_OwnNamespaceOnly(t *testing.T) {
 	for name, want := range map[string]string{
 		"users": "users", "users:8443": "users", "users.shop": "users", "users.shop:443": "users", "users.shop.svc": "users",
 		"users.shop.svc.cluster.local:8443": "users", "users.shop/user.v1.UserService/Get*": "users",
@@ -64,7 +64,7 @@ func TestMethodsOf_FaultsByMetadata(t *testing.T) {
 	}
 }
 
-func TestPathOf(t *testing.T) {
+func TestPathOf_Patterns(t *testing.T) {
 	for pattern, want := range map[string]string{
 		"": `prefix:"/"`, "a.B/C": `path:"/a.B/C"`, "a.B/*": `prefix:"/a.B/"`, "a.?/C*": `safe_regex:{regex:"/a\\.[^/]/C[^/]*"}`,
 	} {
@@ -74,7 +74,7 @@ func TestPathOf(t *testing.T) {
 	}
 }
 
-func TestIntersect(t *testing.T) {
+func TestIntersect_IsSymmetric(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want bool

@@ -72,7 +72,7 @@ func TestVerdicts_CoverEveryField(t *testing.T) {
 	}
 }
 
-func TestJudge(t *testing.T) {
+func TestJudge_GRPCGoAndEnvoy(t *testing.T) {
 	const e, a, i = controlv1.Verdict_VERDICT_ENFORCED, controlv1.Verdict_VERDICT_APPROXIMATED, controlv1.Verdict_VERDICT_IGNORED
 	for name, c := range map[string]struct {
 		policy string
@@ -140,7 +140,7 @@ func TestJudge_FieldsOfAFault(t *testing.T) {
 	}
 }
 
-func TestOverlapped(t *testing.T) {
+func TestOverlapped_OnlyWhatIntersects(t *testing.T) {
 	w := withPolicy(t, world(), "p", `methods: [{method: "a.B/Get*", deadline: {none: true}}, {method: "a.B/*User", retry: {maxAttempts: 1}}, {method: a.B/Get, deadline: {timeout: 1s}}]`)
 	compiled := compile.New(w).For(compile.Process{Pod: w.Pods[0], Callees: []string{"users"}})
 	for _, v := range compiled.Values {

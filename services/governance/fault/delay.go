@@ -4,7 +4,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
+	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -23,5 +25,5 @@ var delayKind = kind{
 }
 
 func (d delay) apply(ctx context.Context, random func() float64) error {
-	return pause.For(ctx, d.fixed+time.Duration(random()*float64(d.jitter)))
+	return status.FromContextError(pause.For(ctx, d.fixed+time.Duration(random()*float64(d.jitter)))).Err()
 }

@@ -5,8 +5,9 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+	"google.golang.org/grpc/status"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
@@ -37,5 +38,5 @@ func (t throttle) apply(ctx context.Context, _ func() float64) error {
 	if err != nil {
 		turn.Cancel()
 	}
-	return err
+	return status.FromContextError(err).Err()
 }

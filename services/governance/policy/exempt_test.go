@@ -6,7 +6,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-func TestExempt(t *testing.T) {
+func TestExempt_OnlyListedMethods(t *testing.T) {
 	p, err := New(&policyv1.EffectivePolicy{Server: []*policyv1.ServerRule{{
 		Callers: &policyv1.Callers{Allow: []string{"nobody"}}, Bulkhead: &policyv1.Bulkhead{MaxConcurrent: 1}}}})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/grpc-sandbox/sandbox/services/governance/internal/pause"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestCovers(t *testing.T) {
+func TestCovers_ExamplePatterns(t *testing.T) {
 	for _, c := range []struct {
 		general, special string
 		want             bool
@@ -63,7 +63,7 @@ func texts(characters string, most int) []string {
 	return all
 }
 
-func TestExactness(t *testing.T) {
+func TestExactness_GrowsWithThePattern(t *testing.T) {
 	for pattern, want := range map[string]int{"": 0, "*/*": 0, "a.B/*": 1, "a.B/Get?": 1, "a.B/Get": 2} {
 		if got := Exactness(pattern); got != want {
 			t.Errorf("Exactness(%q) = %d, want %d", pattern, got, want)

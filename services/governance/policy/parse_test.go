@@ -204,7 +204,7 @@ client:
 	}
 }
 
-func FuzzParsePolicy(f *testing.F) {
+func FuzzParse_RoundTrip(f *testing.F) {
 	text, err := os.ReadFile("testdata/policy.yaml")
 	if err != nil {
 		f.Fatal(err)

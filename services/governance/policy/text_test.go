@@ -11,7 +11,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
-func TestFaultText(t *testing.T) {
+func TestFaultText_EffectAndShare(t *testing.T) {
 	for spec, want := range map[string]string{
 		"abort: {code: UNAVAILABLE}\npercent: 50": "abort {code: UNAVAILABLE} 50 %",
 		"delay: {fixed: 100ms}":                   "delay {fixed: 100ms}",

@@ -13,7 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-func TestNew(t *testing.T) {
+func TestNew_HasReasonAndRetryDelay(t *testing.T) {
 	err := New(codes.ResourceExhausted, "TOO_MANY", "too many", After(time.Second))
 	st := status.Convert(err)
 	if st.Code() != codes.ResourceExhausted || st.Message() != "too many" || Reason(err) != "TOO_MANY" {
@@ -60,7 +60,7 @@ func TestField_HasMoreDetails(t *testing.T) {
 	}
 }
 
-func TestFields(t *testing.T) {
+func TestFields_FirstViolationIsTheMessage(t *testing.T) {
 	st := status.Convert(Fields(&errdetails.BadRequest_FieldViolation{Field: "age", Description: "must be a number"},
 		&errdetails.BadRequest_FieldViolation{Field: "email", Description: "must have an @"}))
 	bad, ok := st.Details()[0].(*errdetails.BadRequest)

@@ -21,7 +21,7 @@ func violations(n int) (list []*errdetails.BadRequest_FieldViolation) {
 	return list
 }
 
-func TestShorten(t *testing.T) {
+func TestShorten_StaysWithinTheLimit(t *testing.T) {
 	const most = 6 << 10
 	large := &errdetails.DebugInfo{Detail: strings.Repeat("d", 10000)}
 	help := &errdetails.Help{}

@@ -8,7 +8,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-func TestTemplate(t *testing.T) {
+func TestTemplate_RendersOrReports(t *testing.T) {
 	for _, c := range []struct{ name, text, want, says string }{
 		{"no placeholder", `{"a":1}`, `{"a":1}`, ""},
 		{"a range of one", `u-{{ n 7 7 }}!`, `u-7!`, ""},

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
 
@@ -53,10 +54,8 @@ func (c *Chat) Run(ctx context.Context, lines <-chan string) error {
 			return err
 		}
 		c.Lost(err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(rejoinAfter):
+		if err := pause.For(ctx, rejoinAfter); err != nil {
+			return err
 		}
 	}
 }

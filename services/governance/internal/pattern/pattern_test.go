@@ -2,7 +2,7 @@ package pattern
 
 import "testing"
 
-func TestMatches(t *testing.T) {
+func TestMatches_Wildcards(t *testing.T) {
 	for _, c := range []struct {
 		pattern, name string
 		want          bool

@@ -71,7 +71,7 @@ func TestGenerate_UnsupportedRule(t *testing.T) {
 	}
 }
 
-func TestTranslate(t *testing.T) {
+func TestTranslate_CELToGo(t *testing.T) {
 	translator := &translator{pattern: func(text string) string { return "pattern[" + text + "]" }}
 	for _, c := range []struct{ message, expression, want string }{
 		{"Hedge", "this.idempotent || this.max_attempts == 1u", "!((m.GetIdempotent() || m.GetMaxAttempts() == 1))"},

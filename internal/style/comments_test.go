@@ -1,13 +1,9 @@
-// Package comments has only this test, which checks where comments stand.
-package comments
+package style
 
 import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,32 +17,14 @@ const longestMeaning = 60
 // unit or the meaning of a value in const and var groups and in composite literals.
 func TestTree_CommentsStandAboveTheCode(t *testing.T) {
 	t.Parallel()
-	root, files := filepath.Join("..", ".."), 0
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	for name, source := range tree(t) {
+		lines, err := trailingComments(name, source)
 		if err != nil {
-			return err
+			t.Error(err)
 		}
-		name, _ := filepath.Rel(root, path)
-		name = filepath.ToSlash(name)
-		switch {
-		case d.IsDir() && strings.HasPrefix(name, ".") && name != ".":
-			return fs.SkipDir
-		case d.IsDir() || !strings.HasSuffix(name, ".go"):
-			return nil
-		}
-		files++
-		source, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		lines, err := trailingComments(name, string(source))
 		for _, line := range lines {
 			t.Errorf("%s:%d: a comment follows code; write it as a sentence above the code", name, line)
 		}
-		return err
-	})
-	if err != nil || files < 100 {
-		t.Errorf("checked %d files: %v", files, err)
 	}
 }
 

@@ -1,14 +1,12 @@
-// Package pause waits: once, or between the rounds of regular work.
+// Package pause waits: once, between the rounds of regular work, or until a condition is true. Every wait ends with its context.
 package pause
 
 import (
 	"context"
 	"time"
-
-	"google.golang.org/grpc/status"
 )
 
-// For waits for d. It returns the status of the context if that ends earlier.
+// For waits for d. It returns the error of ctx if that ends earlier.
 func For(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -16,7 +14,7 @@ func For(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return status.FromContextError(ctx.Err()).Err()
+		return ctx.Err()
 	}
 }
 
@@ -33,6 +31,19 @@ func Every(ctx context.Context, interval time.Duration, do func(ctx context.Cont
 			if err := do(ctx); err != nil {
 				return err
 			}
+		}
+	}
+}
+
+// Until calls done at once, and then again after each interval, until it returns true or fails. It returns the error of done, or that of ctx if ctx
+// ends between two calls.
+func Until(ctx context.Context, interval time.Duration, done func(ctx context.Context) (bool, error)) error {
+	for {
+		if ok, err := done(ctx); ok || err != nil {
+			return err
+		}
+		if err := For(ctx, interval); err != nil {
+			return err
 		}
 	}
 }
