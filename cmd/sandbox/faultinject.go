@@ -119,7 +119,7 @@ func holdFaults(ctx context.Context, c injector, faults []namedFault, limit time
 		}
 		return left == 0, nil
 	})
-	if err != nil && errors.Is(err, ctx.Err()) {
+	if errors.Is(err, ctx.Err()) {
 		return nil
 	}
 	return err
