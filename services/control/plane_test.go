@@ -38,7 +38,7 @@ func TestPlane_PolicyIsEnforcedAndReported(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 
-	// A policy that sets nothing is told from one that selects nothing.
+	// A policy that sets nothing is distinguished from one that selects nothing.
 	empty := policyOf(t, "empty", "shadow: false")
 	plane.Store.SetPolicy(empty)
 	if s := plane.View().PolicyStatus(empty, nil, api.TrafficPolicyStatus{}); s.Conditions[1].Reason != "NoEffect" || s.Subscribers != 0 {
