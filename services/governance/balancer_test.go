@@ -31,6 +31,27 @@ func TestDial_NotServingReplica(t *testing.T) {
 	})
 }
 
+// TestDial_HealthCheckDisabled checks that the policy switches health checking off and on again. gRPC reads the setting when it connects to a replica, so
+// a change applies when the server has closed the connection at its maximum age.
+func TestDial_HealthCheckDisabled(t *testing.T) {
+	h := health.NewServer()
+	h.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+	p := policyOf(t, "connections: [{callee: callee, healthCheck: {disabled: true}}]")
+	client := wire(t, fake{}, ServerConfig{Health: h, MaxAge: 300 * time.Millisecond, MaxAgeGrace: 100 * time.Millisecond}, ClientConfig{Breakers: neverOpen(), Policy: p})
+	answers := func(want codes.Code) {
+		t.Helper()
+		eventually(t, "the answer is "+want.String(), func() bool {
+			_, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+			return status.Code(err) == want
+		})
+	}
+	answers(codes.OK)
+	change(t, p, "")
+	answers(codes.Unavailable)
+	change(t, p, "connections: [{healthCheck: {disabled: true}}]")
+	answers(codes.OK)
+}
+
 // TestAttempt_NeverMade checks that a choice whose connection was lost before the attempt says nothing about the replica.
 func TestAttempt_NeverMade(t *testing.T) {
 	var now time.Duration

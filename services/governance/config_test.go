@@ -54,3 +54,13 @@ func TestConfigFromEnv_DefaultsAndErrors(t *testing.T) {
 		})
 	}
 }
+
+// TestListen_UnusableAddress checks that the error names the address, and what to do.
+func TestListen_UnusableAddress(t *testing.T) {
+	for _, address := range []string{"8443", ":99999"} {
+		_, err := Config{ListenAddr: address, HealthAddr: "off", MetricsAddr: "off"}.listen()
+		if got := remedy.Line(err, nil); !strings.Contains(got, `listening at "`+address+`": `) || !strings.Contains(got, "try: choose a free port") {
+			t.Errorf("%s: %s", address, got)
+		}
+	}
+}

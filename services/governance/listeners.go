@@ -2,8 +2,9 @@ package governance
 
 import (
 	"errors"
-	"fmt"
 	"net"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // off is the address of a listener that a program does not need.
@@ -31,7 +32,7 @@ func (c Config) listen() (Listeners, error) {
 		opened, err := net.Listen("tcp", one.address)
 		if err != nil {
 			l.close()
-			return l, fmt.Errorf("listening: %w", err)
+			return l, remedy.Errorf(remedy.Advice("choose a free port of this host, such as :8443"), "listening at %q: %w", one.address, err)
 		}
 		*one.listener = opened
 	}

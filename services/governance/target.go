@@ -19,6 +19,9 @@ func splitTarget(target string, resolvers []resolver.Builder) (scheme, endpoint 
 	}
 	u, err := url.Parse(target)
 	switch {
+	case target == "":
+		// For example from an environment variable that is not set.
+		return "", "", remedy.New("the target is empty", remedy.Value("dns:///userservice-headless.shop.svc:8443"))
 	case err == nil && known(u.Scheme):
 		return u.Scheme, resolver.Target{URL: *u}.Endpoint(), nil
 	case !strings.Contains(target, "://"):

@@ -29,7 +29,6 @@ func TestHostOf_Targets(t *testing.T) {
 		"unix:///run/userservice.sock":                            "",
 		"unix:userservice.sock":                                   "",
 		"unix-abstract:userservice":                               "",
-		"":                                                        "",
 	} {
 		scheme, endpoint, err := splitTarget(target, nil)
 		if got := hostOf(scheme, endpoint); err != nil || got != want {
@@ -46,6 +45,9 @@ func TestSplitTarget_UnknownScheme(t *testing.T) {
 	scheme, endpoint, err := splitTarget(target, []resolver.Builder{manual.NewBuilderWithScheme("mine")})
 	if err != nil || scheme != "mine" || hostOf(scheme, endpoint) != "users" {
 		t.Errorf("with a resolver: %q, %q, %v", scheme, endpoint, err)
+	}
+	if _, _, err := splitTarget("", nil); err == nil || !strings.Contains(remedy.Line(err, nil), "the target is empty; try: dns:///") {
+		t.Errorf("an empty target: %v", err)
 	}
 	if _, _, err := splitTarget("dns:///%zz:1", nil); err == nil {
 		t.Error("a target that is not a URL was accepted")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -13,6 +14,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"google.golang.org/grpc/credentials"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // TracingConfig describes where spans are sent.
@@ -40,6 +43,9 @@ func NewTracing(ctx context.Context, cfg TracingConfig) (*sdktrace.TracerProvide
 			attribute.String("k8s.pod.name", cfg.Pod))),
 	}
 	if cfg.Endpoint != "" {
+		if !isEndpoint(cfg.Endpoint) {
+			return nil, remedy.Errorf(remedy.Value("https://jaeger.sandbox-system.svc:4317"), "reading the address of the trace collector: %q is neither host:port nor a URL of http or https", cfg.Endpoint)
+		}
 		exporter, err := otlptracegrpc.New(ctx, exporterOptions(cfg)...)
 		if err != nil {
 			return nil, fmt.Errorf("making the trace exporter for %s: %w", cfg.Endpoint, err)
@@ -50,6 +56,16 @@ func NewTracing(ctx context.Context, cfg TracingConfig) (*sdktrace.TracerProvide
 		options = append(options, sdktrace.WithBatcher(loggedExporter{exporter, newThrottledLog(cfg.Log)}, sdktrace.WithBatchTimeout(time.Second), sdktrace.WithExportTimeout(3*time.Second)))
 	}
 	return sdktrace.NewTracerProvider(options...), nil
+}
+
+// isEndpoint reports whether spans can be sent to an address. The exporter accepts any text, and then loses the spans.
+func isEndpoint(text string) bool {
+	if !strings.Contains(text, "://") {
+		_, port, err := net.SplitHostPort(text)
+		return err == nil && port != ""
+	}
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 func exporterOptions(cfg TracingConfig) []otlptracegrpc.Option {

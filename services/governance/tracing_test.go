@@ -11,6 +11,8 @@ import (
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // taker is a collector that records the names of the spans it received.
@@ -75,5 +77,20 @@ func TestTracing_SpansUseMutualTLS(t *testing.T) {
 				t.Errorf("received span %q", <-spans)
 			}
 		})
+	}
+}
+
+func TestNewTracing_UnusableEndpoint(t *testing.T) {
+	for endpoint, usable := range map[string]bool{
+		"": true, "jaeger:4317": true, "http://jaeger:4317": true, "https://jaeger": true,
+		"jaeger": false, "::bad::": false, "ftp://jaeger:4317": false, "https://": false, "http://%zz": false,
+	} {
+		tracing, err := NewTracing(t.Context(), TracingConfig{Service: "a", Endpoint: endpoint})
+		if (err == nil) != usable || err != nil && !strings.Contains(remedy.Line(err, nil), "try: https://jaeger.") {
+			t.Errorf("%q: %v", endpoint, err)
+		}
+		if err == nil {
+			must(t, tracing.Shutdown(t.Context()))
+		}
 	}
 }

@@ -254,7 +254,9 @@ func (out *Compiled) add(r rule, side Side, callee, approximated string, in prot
 	for _, part := range parts {
 		v := Value{Object: r.policy.Object, Field: part.JSONName(), Method: r.pattern(), Side: side, Callee: callee, Approximated: approximated,
 			Shadow: r.policy.Spec.GetShadow(), Percent: r.policy.Spec.Percent, Text: policy.Text(part, in.ProtoReflect().Get(part))}
-		if side == Client && part.JSONName() == "retry" && shareOf(v.Percent) < 100 {
+		if shareOf(v.Percent) == 0 {
+			v.approximate(noCall)
+		} else if side == Client && part.JSONName() == "retry" && shareOf(v.Percent) < 100 {
 			v.approximate(unaryOnly)
 		}
 		if part.Message() != nil {

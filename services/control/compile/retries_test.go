@@ -12,6 +12,7 @@ func TestPercent_RetryIsApproximated(t *testing.T) {
 	for _, c := range []struct{ selector, percent, want string }{
 		{byName, "", ""},
 		{byName, "percent: 100\n", ""},
+		{byName, "percent: 0\n", noCall},
 		{byName, "percent: 10\n", unaryOnly},
 		{byBoth, "percent: 10\n", somePods + "; " + unaryOnly},
 	} {

@@ -10,6 +10,9 @@ func shareOf(percent *float64) float64 {
 	return *percent
 }
 
+// noCall says what a policy with percent: 0 does. It is valid, because a share may be raised from 0 and lowered to it.
+const noCall = "percent is 0: applies to no call"
+
 // Partial reports whether the value is not enforced for every call: it is in shadow mode, or applies to a share of the calls.
 func (v Value) Partial() bool { return v.Shadow || shareOf(v.Percent) < 100 }
 
