@@ -41,8 +41,12 @@ type Service struct {
 // LoadGenerator is the service that sends the load of scenarios.
 const LoadGenerator = "loadgen"
 
-// BackgroundTarget is the service that the load generator calls by itself.
-const BackgroundTarget = "userservice"
+// BackgroundTarget and BackgroundOrdersTarget are the services that the load generator calls by itself, at 20 and at 5 calls per second. BACKGROUND_RATE
+// and BACKGROUND_ORDERS_RATE in Env of its record change that; 0 means no such load.
+const (
+	BackgroundTarget       = "userservice"
+	BackgroundOrdersTarget = "orderservice"
+)
 
 // Services returns the services of the shop in the order in which their images are needed.
 func Services() []Service {
@@ -52,8 +56,8 @@ func Services() []Service {
 			Replicas: 3, MinAvailable: 2, Needs: []string{"pki"}, State: "users", FirstCall: true,
 		},
 		{
-			// It starts after userservice. Otherwise its calls would fail and its breaker would open. On a busy node the services under test get CPU
-			// before the load generator.
+			// It starts after userservice. Otherwise its calls would fail and its breaker would open. It waits by itself for orderservice, which is
+			// installed later. On a busy node the services under test get CPU before the load generator.
 			Name: LoadGenerator, Purpose: "load on the other services", Protos: []string{"loadgen/v1/loadgen.proto"},
 			Needs: []string{"pki", "userservice"}, CPU: "150m",
 		},
@@ -160,7 +164,8 @@ func (s Service) env() map[string]any {
 	for _, t := range LoadTargets() {
 		targets = append(targets, t+"=dns:///"+t+"-headless."+ShopNamespace+".svc:8443")
 	}
-	env := map[string]any{"TARGETS": strings.Join(targets, ","), "BACKGROUND_TARGET": BackgroundTarget}
+	env := map[string]any{"TARGETS": strings.Join(targets, ","), "BACKGROUND_TARGET": BackgroundTarget,
+		"BACKGROUND_ORDERS_TARGET": BackgroundOrdersTarget}
 	maps.Copy(env, s.Env)
 	return env
 }

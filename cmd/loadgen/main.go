@@ -1,4 +1,4 @@
-// Command loadgen serves loadgen.v1.LoadGenerator and keeps a background load running.
+// Command loadgen serves loadgen.v1.LoadGenerator and keeps background loads running.
 package main
 
 import (

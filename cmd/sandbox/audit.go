@@ -27,13 +27,15 @@ type auditDocument struct {
 	InFlight     int64    `json:"inFlight"`
 	OrderedCents int64    `json:"orderedCents"`
 	ChargedCents int64    `json:"chargedCents"`
+	Pruned       int64    `json:"pruned"`
 }
 
 func newAudit(proc process, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Check that orders, stock and payments of the shop agree",
-		Long: "Compare every order with the stock and the payments recorded for it. Orders in flight are counted but not checked.\n\n" +
+		Long: "Compare every order with the stock and the payments recorded for it. Orders in flight are counted but not checked.\n" +
+			"Pruned orders are part of the totals, which are checked as a whole.\n\n" +
 			"Exit code 1: a difference was found.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,7 +67,7 @@ func audit(ctx context.Context, out io.Writer, orders orderv1.OrderServiceClient
 	}
 	doc := auditDocument{
 		Consistent: got.GetConsistent(), Violations: append([]string{}, got.GetViolations()...), Confirmed: got.GetConfirmed(), Cancelled: got.GetCancelled(),
-		InFlight: got.GetInFlight(), OrderedCents: got.GetOrderedCents(), ChargedCents: got.GetChargedCents(),
+		InFlight: got.GetInFlight(), OrderedCents: got.GetOrderedCents(), ChargedCents: got.GetChargedCents(), Pruned: got.GetPruned(),
 	}
 	if asJSON {
 		err = writeJSON(out, doc)
@@ -80,7 +82,7 @@ func audit(ctx context.Context, out io.Writer, orders orderv1.OrderServiceClient
 
 func (d auditDocument) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "orders   %d confirmed, %d cancelled, %d in flight\n", d.Confirmed, d.Cancelled, d.InFlight)
+	fmt.Fprintf(&b, "orders   %d confirmed, %d cancelled, %d in flight; %d pruned\n", d.Confirmed, d.Cancelled, d.InFlight, d.Pruned)
 	fmt.Fprintf(&b, "money    %d cents ordered, %d charged\n", d.OrderedCents, d.ChargedCents)
 	for _, v := range d.Violations {
 		fmt.Fprintln(&b, "  ✗", v)

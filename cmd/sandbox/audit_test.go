@@ -26,7 +26,7 @@ func (l ledger) Audit(context.Context, *orderv1.AuditRequest, ...grpc.CallOption
 }
 
 func TestAudit_OutputAndExitCode(t *testing.T) {
-	agree := &orderv1.AuditResponse{Consistent: true, Confirmed: 3, Cancelled: 2, InFlight: 1, OrderedCents: 700, ChargedCents: 700}
+	agree := &orderv1.AuditResponse{Consistent: true, Confirmed: 3, Cancelled: 2, InFlight: 1, OrderedCents: 700, ChargedCents: 700, Pruned: 4}
 	differ := &orderv1.AuditResponse{Violations: []string{"sku-7 has 4 reserved"}, Confirmed: 3, OrderedCents: 700, ChargedCents: 600}
 	for _, c := range []struct {
 		sentence string
@@ -35,9 +35,9 @@ func TestAudit_OutputAndExitCode(t *testing.T) {
 		want     string
 	}{
 		{"all agrees", ledger{answer: agree}, exitDone,
-			"orders   3 confirmed, 2 cancelled, 1 in flight\nmoney    700 cents ordered, 700 charged\norders, stock and payments agree\n"},
+			"orders   3 confirmed, 2 cancelled, 1 in flight; 4 pruned\nmoney    700 cents ordered, 700 charged\norders, stock and payments agree\n"},
 		{"a difference", ledger{answer: differ}, exitNotHeld,
-			"orders   3 confirmed, 0 cancelled, 0 in flight\nmoney    700 cents ordered, 600 charged\n  ✗ sku-7 has 4 reserved\n"},
+			"orders   3 confirmed, 0 cancelled, 0 in flight; 0 pruned\nmoney    700 cents ordered, 600 charged\n  ✗ sku-7 has 4 reserved\n"},
 		{"no answer", ledger{err: status.Error(codes.Unavailable, "away")}, exitEnvironment, ""},
 	} {
 		var text, document strings.Builder
@@ -50,7 +50,7 @@ func TestAudit_OutputAndExitCode(t *testing.T) {
 		}
 		_ = audit(t.Context(), &document, c.ledger, true)
 		var doc auditDocument
-		if err := json.Unmarshal([]byte(document.String()), &doc); err != nil || doc.Consistent != (c.code == exitDone) || doc.Confirmed != 3 || doc.Violations == nil {
+		if err := json.Unmarshal([]byte(document.String()), &doc); err != nil || doc.Consistent != (c.code == exitDone) || doc.Confirmed != 3 || doc.Pruned != c.ledger.answer.GetPruned() || doc.Violations == nil {
 			t.Errorf("%s: the document is %s, %v", c.sentence, document.String(), err)
 		}
 	}

@@ -31,7 +31,10 @@ func loadScenario(nameOrPath string) (scenarios.Scenario, error) {
 // nameable returns the releases, targets and methods that a scenario may name.
 func nameable() scenarios.Catalog {
 	known := scenarios.Catalog{Targets: charts.LoadTargets(), Call: checkCall, Methods: methodsOf,
-		Background: scenarios.Call{Service: charts.BackgroundTarget, Method: loadspec.BackgroundMethod}}
+		Background: []scenarios.Call{
+			{Service: charts.BackgroundTarget, Method: loadspec.BackgroundMethod},
+			{Service: charts.BackgroundOrdersTarget, Method: loadspec.BackgroundOrdersMethod},
+		}}
 	for _, r := range sandbox.Releases() {
 		if r.Target {
 			known.Releases = append(known.Releases, r.Name)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/scenarios"
+	"github.com/grpc-sandbox/sandbox/scenarios/target"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
 
@@ -66,7 +67,9 @@ func TestCheck_LooksUpEveryName(t *testing.T) {
 			`16: spec.steps[0].applyPolicy.spec.methods[1].method: userservice has no method that matches "user.v1.UserServic/*"`},
 		{"an unknown release, in an expectation", "ready: {release: userservice", "ready: {release: nowhere", `19: spec.expect[1].ready.release: there is no release "nowhere"`},
 		{"a path to an unknown service", "to: userservice", "to: nowhere", `18: spec.expect[0].breaker.to: the load generator cannot call "nowhere", and has no breaker for it`},
-		{"a path that no load takes", "to: userservice, method: user.v1.UserService/GetUser", "to: orderservice", "18: spec.expect[0].breaker.to: no load calls orderservice, so that there is no breaker on this path"},
+		{"a path that only a background load takes", "to: userservice, method: user.v1.UserService/GetUser", "to: orderservice", ""},
+		{"a method that no background load calls", "to: userservice, method: user.v1.UserService/GetUser", "to: orderservice, method: order.v1.OrderService/GetOrder",
+			"18: spec.expect[0].breaker.method: no load calls order.v1.OrderService/GetOrder of orderservice"},
 		{"a method that no load calls", "method: user.v1.UserService/GetUser, trace", "method: user.v1.UserService/CreateUser, trace", "18: spec.expect[0].breaker.method: no load calls user.v1.UserService/CreateUser of userservice"},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
@@ -89,6 +92,19 @@ func TestCheck_LooksUpEveryName(t *testing.T) {
 				t.Errorf("got %v\nwant mine.yaml:%s", err, c.want)
 			}
 		})
+	}
+}
+
+func TestCheck_PathThatNoLoadTakes(t *testing.T) {
+	sc, err := scenarios.Parse("mine.yaml", []byte(strings.Replace(legalScenario, "to: userservice, method: user.v1.UserService/GetUser", "to: orderservice", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := nameable()
+	known.Background = nil
+	const want = "mine.yaml:18: spec.expect[0].breaker.to: no load calls orderservice, so that there is no breaker on this path"
+	if err := sc.Check(known); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v\nwant %s", err, want)
 	}
 }
 
@@ -205,7 +221,15 @@ func TestNameable_TargetsAreServed(t *testing.T) {
 	if slices.Sort(want); !slices.Equal(known.Releases, want) {
 		t.Errorf("releases %v, want %v", known.Releases, want)
 	}
-	if wrong := known.Call(scenarios.Call{Service: known.Background.Service, Method: known.Background.Method, Request: "{}"}); wrong != nil {
-		t.Errorf("the background load: %+v", wrong)
+	for _, name := range []string{loadspec.Background, loadspec.BackgroundOrders} {
+		if !target.IsBackground(name) {
+			t.Errorf("scenarios can use the name %q", name)
+		}
+	}
+	for _, c := range known.Background {
+		c.Request = "{}"
+		if wrong := known.Call(c); wrong != nil || !slices.Contains(known.Targets, c.Service) {
+			t.Errorf("the background load of %s: %+v", c.Service, wrong)
+		}
 	}
 }

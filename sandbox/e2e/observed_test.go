@@ -69,7 +69,7 @@ func TestPrometheus_AgreesWithTheLoadGenerator(t *testing.T) {
 		begun, first := answered(ctx, t, loads, before+500)
 		ended, last := answered(ctx, t, loads, first+3000)
 		window := ended.Sub(begun)
-		got, err := metrics.Value(ctx, fmt.Sprintf(`sum(rate(grpc_client_handled_total{grpc_method="GetUser"}[%dms]))`, window.Milliseconds()))
+		got, err := metrics.Value(ctx, fmt.Sprintf(`sum(rate(grpc_client_handled_total{service="loadgen",grpc_method="GetUser"}[%dms]))`, window.Milliseconds()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestPrometheus_AgreesWithTheLoadGenerator(t *testing.T) {
 	})
 }
 
-// answered waits until the load generator has at least n answers, and returns when that was and how many there were.
+// answered waits until the load generator has at least n answers of userservice, and returns when that was and how many there were.
 func answered(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorClient, n int64) (time.Time, int64) {
 	t.Helper()
 	var ok int64
@@ -89,7 +89,9 @@ func answered(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorCl
 		all, err := loads.ListLoads(ctx, &loadgenv1.ListLoadsRequest{})
 		ok = 0
 		for _, l := range all.GetLoads() {
-			ok += l.GetOk()
+			if l.GetTarget() == "userservice" {
+				ok += l.GetOk()
+			}
 		}
 		return ok >= n, err
 	})

@@ -5,6 +5,8 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,12 +20,12 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
-// orders returns what `audit` prints of the orders in the database.
-func orders(ctx context.Context, t *testing.T) string {
+// call returns what `call` prints of the answer.
+func call(ctx context.Context, t *testing.T, method, request string) string {
 	t.Helper()
-	out, code, err := shared.run(ctx, "audit", "-o", "json")
+	out, code, err := shared.run(ctx, "call", method, request)
 	if err != nil || code != 0 {
-		t.Fatalf("audit ended with %d, %v: %s", code, err, out)
+		t.Fatalf("call %s ended with %d, %v: %s", method, code, err, out)
 	}
 	return out
 }
@@ -31,11 +33,15 @@ func orders(ctx context.Context, t *testing.T) string {
 // TestUp_AdoptsClusterWithoutState checks that `up` keeps a cluster, and the data in it, if its state folder was lost.
 func TestUp_AdoptsClusterWithoutState(t *testing.T) {
 	feature(t, "state folder lost", func(ctx context.Context, t *testing.T) {
-		order := `{"userId":"u-7","lines":[{"sku":"sku-3","quantity":1}]}`
-		if out, code, err := shared.run(ctx, "call", "order.v1.OrderService/CreateOrder", order); err != nil || code != 0 {
-			t.Fatalf("creating an order ended with %d, %v: %s", code, err, out)
+		var made struct {
+			Order struct{ OrderID string }
 		}
-		before := orders(ctx, t)
+		out := call(ctx, t, "order.v1.OrderService/CreateOrder", `{"userId":"u-7","lines":[{"sku":"sku-3","quantity":1}]}`)
+		if err := json.Unmarshal([]byte(out), &made); err != nil || made.Order.OrderID == "" {
+			t.Fatalf("reading the order: %v: %s", err, out)
+		}
+		get := fmt.Sprintf(`{"orderId":%q}`, made.Order.OrderID)
+		before := call(ctx, t, "order.v1.OrderService/GetOrder", get)
 		namespace, err := connect(t).Kube.CoreV1().Namespaces().Get(ctx, charts.ShopNamespace, metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -51,7 +57,7 @@ func TestUp_AdoptsClusterWithoutState(t *testing.T) {
 		if err != nil || after.UID != namespace.UID {
 			t.Errorf("the cluster is another one: %v", err)
 		}
-		if now := orders(ctx, t); now != before {
+		if now := call(ctx, t, "order.v1.OrderService/GetOrder", get); now != before {
 			t.Errorf("the database had %s and has %s", before, now)
 		}
 		if !ready(ctx, t) {

@@ -86,8 +86,8 @@ func TestScale_NewReplicaGetsItsShare(t *testing.T) {
 			}
 			added := awaitNewPod(ctx, t, workloads, known)
 			ready := time.Now()
-			// The background load of 20/s is part of the total.
-			fair := 120.0 / float64(replicas+1)
+			// The background load of 20/s and the users of 5 orders a second are part of the total.
+			fair := 125.0 / float64(replicas+1)
 			var got float64
 			// The limit is 15 s plus the time until a rate over 3 s shows the change.
 			err := wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, 19*time.Second, true, func(ctx context.Context) (bool, error) {

@@ -18,8 +18,8 @@ type Catalog struct {
 	Releases []string
 	// Targets are the services that the load generator can call.
 	Targets []string
-	// Background is the call of the load that the generator runs by itself.
-	Background target.Call
+	// Background are the calls of the loads that the generator runs by itself.
+	Background []target.Call
 	// Methods returns the full names of the methods that a release serves. It returns none if they are not known.
 	Methods func(release string) []string
 	// Call checks a method, the fields of its request and the templates in them. It returns nil if all are correct.
@@ -113,7 +113,7 @@ func checkBreakers(p *problems, path string, b expect.OfBreaker, known Catalog) 
 		return
 	}
 	var called []string
-	for _, c := range append(p.sc.calls(), known.Background) {
+	for _, c := range append(p.sc.calls(), known.Background...) {
 		if c.Service == service {
 			called = append(called, c.Method)
 		}

@@ -243,6 +243,7 @@ func TestParse_Accepts(t *testing.T) {
 		{"a rate that the generator refuses: 50000/s", "rate: 120/m", "rate: 50000/s", false},
 		{"a rate that the generator refuses: 0.01/m", "rate: 120/m", "rate: 0.01/m", false},
 		{"a load with the name of loadgen's own", "name: browse\n", "name: background\n", false},
+		{"a load with the name of loadgen's own orders", "name: browse\n", "name: background-orders\n", false},
 		{"killing the load generator", "killPod: {release: userservice", "killPod: {release: loadgen", false},
 		{"scaling the load generator to 0", "scale: {release: userservice", "scale: {release: loadgen", false},
 		{"two equal expectations", "    - breaker: {from: loadgen, to: userservice, visits: [closed, open]}", "    - breaker: {from: loadgen, to: userservice, visits: [closed, open]}\n    - breaker: {from: loadgen, to: userservice, visits: [closed, open]}", false},

@@ -40,8 +40,8 @@ func (sc Scenario) sanity() []grammar.Problem {
 
 func loadNames(p *problems) {
 	for i, l := range p.sc.Load {
-		if l.Name == target.Background {
-			p.add(fmt.Sprintf("spec.load[%d].name", i), "try: name: browse", "%q is the load generator's own load", target.Background)
+		if target.IsBackground(l.Name) {
+			p.add(fmt.Sprintf("spec.load[%d].name", i), "try: name: browse", "%q is the load generator's own load", l.Name)
 		}
 	}
 }

@@ -13,8 +13,14 @@ import (
 // Generator is the workload that sends every load.
 const Generator = "loadgen"
 
-// Background is the name of the load that the generator runs by itself.
-const Background = "background"
+// The names of the loads that the generator runs by itself.
+const (
+	Background       = "background"
+	BackgroundOrders = "background-orders"
+)
+
+// IsBackground reports whether a load of this name belongs to the generator.
+func IsBackground(name string) bool { return name == Background || name == BackgroundOrders }
 
 // MaxPods is the number of pods on a node of Kubernetes in its default configuration.
 const MaxPods = 110

@@ -9,13 +9,16 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/postgres"
 )
 
-// mismatches selects the SKUs whose counters in stock differ from the sum of their reservation lines. It is a single statement, so it sees
-// one consistent snapshot even while orders are placed.
+// mismatches selects the SKUs whose counters in stock differ from the sum of their reservation lines, including those that were forgotten. It is
+// a single statement, so it sees one consistent snapshot even while orders are placed and forgotten.
 const mismatches = `
-	WITH lines AS (
+	WITH kept AS (
+		SELECT sku, quantity, state FROM reservation_lines JOIN reservations USING (order_id)
+		UNION ALL SELECT sku, sold, 'committed' FROM forgotten_lines),
+	lines AS (
 		SELECT sku, coalesce(sum(quantity) FILTER (WHERE state = 'reserved'), 0) AS reserved,
 			coalesce(sum(quantity) FILTER (WHERE state = 'committed'), 0) AS sold
-		FROM reservation_lines JOIN reservations USING (order_id) GROUP BY sku)
+		FROM kept GROUP BY sku)
 	SELECT format('%s has %s reserved and %s sold, and its lines add up to %s and %s',
 		sku, s.reserved, s.sold, coalesce(l.reserved, 0), coalesce(l.sold, 0))
 	FROM stock s LEFT JOIN lines l USING (sku)

@@ -23,11 +23,15 @@ type Config struct {
 	BackgroundTarget string
 	// BackgroundRate is in calls per second. 0 means no background load.
 	BackgroundRate float64
+	// OrdersTarget is the target of the background load of orders. Empty means that there is none.
+	OrdersTarget string
+	// OrdersRate is in orders per second. 0 means no background load of orders.
+	OrdersRate float64
 }
 
 const defaultTargets = "userservice=dns:///userservice-headless.shop.svc:8443"
 
-// ConfigFromEnv reads TARGETS, BACKGROUND_TARGET and BACKGROUND_RATE.
+// ConfigFromEnv reads TARGETS, BACKGROUND_TARGET, BACKGROUND_RATE, BACKGROUND_ORDERS_TARGET and BACKGROUND_ORDERS_RATE.
 func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	text := func(key, fallback string) string {
 		if v := getenv(key); v != "" {
@@ -43,12 +47,22 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	if err != nil {
 		return Config{}, remedy.Errorf(remedy.Value("20"), "reading BACKGROUND_RATE: %w", err)
 	}
-	cfg := Config{Targets: targets, BackgroundTarget: text("BACKGROUND_TARGET", "userservice"), BackgroundRate: rate}
+	orders, err := parseRate(text("BACKGROUND_ORDERS_RATE", "5"))
+	if err != nil {
+		return Config{}, remedy.Errorf(remedy.Value("5"), "reading BACKGROUND_ORDERS_RATE: %w", err)
+	}
+	cfg := Config{Targets: targets, BackgroundTarget: text("BACKGROUND_TARGET", "userservice"), BackgroundRate: rate,
+		OrdersTarget: getenv("BACKGROUND_ORDERS_TARGET"), OrdersRate: orders}
 	if _, known := targets[cfg.BackgroundTarget]; !known && rate > 0 {
 		return Config{}, remedy.Errorf(remedy.Value("BACKGROUND_RATE=0"), "reading BACKGROUND_TARGET: %q is not in TARGETS", cfg.BackgroundTarget)
 	}
+	if _, known := targets[cfg.OrdersTarget]; !known && cfg.sellsInBackground() {
+		return Config{}, remedy.Errorf(remedy.Value("BACKGROUND_ORDERS_RATE=0"), "reading BACKGROUND_ORDERS_TARGET: %q is not in TARGETS", cfg.OrdersTarget)
+	}
 	return cfg, nil
 }
+
+func (c Config) sellsInBackground() bool { return c.OrdersTarget != "" && c.OrdersRate > 0 }
 
 func parseTargets(list string) (map[string]Target, error) {
 	targets := map[string]Target{}

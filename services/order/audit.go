@@ -17,10 +17,35 @@ type holdings struct {
 	money *paymentv1.Payment
 }
 
+// count is a number of orders, payments or reservations, and their total.
+type count struct{ n, cents int64 }
+
+func (c *count) add(cents int64) {
+	c.n++
+	c.cents += cents
+}
+
 // audit collects the result of comparing orders with their holdings.
-type audit struct{ out orderv1.AuditResponse }
+type audit struct {
+	out orderv1.AuditResponse
+	// ordered, charged and sold are what the three services know about all orders that were pruned or are being pruned. The holdings of a single
+	// order may be gone, but the sums must agree.
+	ordered, charged, sold count
+}
+
+// newAudit starts with the orders that were pruned.
+func newAudit(c carried) *audit {
+	a := &audit{ordered: count{c.orders.confirmed, c.orders.confirmedCents}, charged: c.charged, sold: c.sold}
+	a.out.Confirmed, a.out.OrderedCents, a.out.ChargedCents = c.orders.confirmed, c.orders.confirmedCents, c.charged.cents
+	a.out.Cancelled, a.out.Pruned = c.orders.cancelled, c.orders.confirmed+c.orders.cancelled
+	return a
+}
 
 func (a *audit) response() *orderv1.AuditResponse {
+	if a.ordered != a.charged || a.ordered != a.sold {
+		a.violation("of the pruned orders, %d are confirmed over %d cents, %d are charged over %d, and the stock of %d is sold over %d",
+			a.ordered.n, a.ordered.cents, a.charged.n, a.charged.cents, a.sold.n, a.sold.cents)
+	}
 	a.out.Consistent = len(a.out.GetViolations()) == 0 && a.out.GetOrderedCents() == a.out.GetChargedCents()
 	return &a.out
 }
@@ -28,6 +53,10 @@ func (a *audit) response() *orderv1.AuditResponse {
 func (a *audit) order(o *order, h holdings) {
 	r, p := h.stock, h.money
 	isCharged := p.GetState() == paymentv1.PaymentState_PAYMENT_STATE_CHARGED
+	if o.pruning {
+		a.marked(o, h)
+		return
+	}
 	switch o.state {
 	case confirmed:
 		a.out.Confirmed++
@@ -51,6 +80,24 @@ func (a *audit) order(o *order, h holdings) {
 		}
 	default:
 		a.out.InFlight++
+	}
+}
+
+// marked counts an order that is being pruned, with those of its holdings that are not forgotten yet.
+func (a *audit) marked(o *order, h holdings) {
+	if o.state == confirmed {
+		a.out.Confirmed++
+		a.out.OrderedCents += o.total
+		a.ordered.add(o.total)
+	} else {
+		a.out.Cancelled++
+	}
+	if h.money.GetState() == paymentv1.PaymentState_PAYMENT_STATE_CHARGED {
+		a.out.ChargedCents += h.money.GetAmountCents()
+		a.charged.add(h.money.GetAmountCents())
+	}
+	if h.stock.GetState() == inventoryv1.ReservationState_RESERVATION_STATE_COMMITTED {
+		a.sold.add(h.stock.GetTotalCents())
 	}
 }
 

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 	"github.com/grpc-sandbox/sandbox/services/payment/paymentv1"
@@ -20,7 +22,7 @@ const auditPage = 500
 
 // Audit reads page by page, each time the orders before their stock and payments. A finished order and its holdings do not change any more,
 // so what is read later must agree with it. A holding of an order that was not read belongs to an order placed during the audit, if that
-// order exists.
+// order exists. If orders were pruned in the meantime, what was read is of different times, and the audit starts again.
 func (s *Service) Audit(ctx context.Context, _ *orderv1.AuditRequest) (*orderv1.AuditResponse, error) {
 	return books{orders: s.store, stock: s.saga.inventory, money: s.saga.payment, page: auditPage}.audit(ctx)
 }
@@ -36,13 +38,71 @@ type books struct {
 type orderList interface {
 	ordersAfter(ctx context.Context, id string, size int) ([]*order, error)
 	get(ctx context.Context, id string) (*order, error)
+	pruned(ctx context.Context) (prunedOrders, error)
 }
 
+// auditAttempts is how often an audit reads everything. The pauses of the pruner are much longer than an audit, so a second attempt is enough,
+// unless several replicas prune many orders.
+const auditAttempts = 4
+
+// errPruned means that orders were pruned during each attempt.
+var errPruned = refusal.New(codes.Aborted, "ORDERS_PRUNED", "orders were pruned while they were read; try again", refusal.After(time.Second))
+
 func (b books) audit(ctx context.Context) (*orderv1.AuditResponse, error) {
-	var a audit
+	before, err := b.carried(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for range auditAttempts {
+		a := newAudit(before)
+		if err := b.read(ctx, a); err != nil {
+			return nil, err
+		}
+		after, err := b.carried(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if after == before {
+			return a.response(), nil
+		}
+		before = after
+	}
+	return nil, errPruned
+}
+
+// carried is the balance of everything that was deleted. No part of it ever returns to an earlier value: each deletion increases a number.
+type carried struct {
+	orders        prunedOrders
+	charged, sold count
+	// payments and reservations are those in any state.
+	payments, reservations int64
+}
+
+func (b books) carried(ctx context.Context) (carried, error) {
+	orders, err := b.orders.pruned(ctx)
+	if err != nil {
+		return carried{}, err
+	}
+	money, err := b.money.GetForgottenPayments(ctx, &paymentv1.GetForgottenPaymentsRequest{})
+	if err != nil {
+		return carried{}, fmt.Errorf("reading the balance of forgotten payments: %w", err)
+	}
+	stock, err := b.stock.GetForgottenReservations(ctx, &inventoryv1.GetForgottenReservationsRequest{})
+	if err != nil {
+		return carried{}, fmt.Errorf("reading the balance of forgotten reservations: %w", err)
+	}
+	return carried{
+		orders:  orders,
+		charged: count{money.GetCharged(), money.GetChargedCents()}, payments: money.GetPayments(),
+		sold: count{stock.GetSold(), stock.GetSoldCents()}, reservations: stock.GetReservations(),
+	}, nil
+}
+
+// read compares everything that is not deleted.
+func (b books) read(ctx context.Context, a *audit) error {
 	counters, err := b.stock.AuditStock(ctx, &inventoryv1.AuditStockRequest{})
 	if err != nil {
-		return nil, fmt.Errorf("auditing stock: %w", err)
+		return fmt.Errorf("auditing stock: %w", err)
 	}
 	for _, v := range counters.GetViolations() {
 		a.violation("%s", v)
@@ -51,18 +111,18 @@ func (b books) audit(ctx context.Context) (*orderv1.AuditResponse, error) {
 	for {
 		orders, err := b.orders.ordersAfter(ctx, after, b.page)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		// The last page also covers everything beyond its last order.
 		until := ""
 		if len(orders) == b.page {
 			until = orders[len(orders)-1].id
 		}
-		if err := b.compare(ctx, &a, orders, after, until); err != nil {
-			return nil, err
+		if err := b.compare(ctx, a, orders, after, until); err != nil {
+			return err
 		}
 		if until == "" {
-			return a.response(), nil
+			return nil
 		}
 		after = until
 	}

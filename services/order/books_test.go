@@ -38,6 +38,26 @@ type shelf struct {
 	// turn is called for each page.
 	turn  func()
 	asked []string
+	// balances are the values of pruned; the last one is repeated.
+	balances []prunedOrders
+	// forgotten are the balances of payments and reservations.
+	forgotten count
+}
+
+func (s *shelf) pruned(context.Context) (p prunedOrders, _ error) {
+	if len(s.balances) > 0 {
+		p = s.balances[0]
+		s.balances = s.balances[min(1, len(s.balances)-1):]
+	}
+	return p, nil
+}
+
+func (s *shelf) GetForgottenPayments(context.Context, *paymentv1.GetForgottenPaymentsRequest, ...grpc.CallOption) (*paymentv1.GetForgottenPaymentsResponse, error) {
+	return &paymentv1.GetForgottenPaymentsResponse{Charged: s.forgotten.n, ChargedCents: s.forgotten.cents}, nil
+}
+
+func (s *shelf) GetForgottenReservations(context.Context, *inventoryv1.GetForgottenReservationsRequest, ...grpc.CallOption) (*inventoryv1.GetForgottenReservationsResponse, error) {
+	return &inventoryv1.GetForgottenReservationsResponse{Sold: s.forgotten.n, SoldCents: s.forgotten.cents}, nil
 }
 
 func (s *shelf) ordersAfter(_ context.Context, after string, size int) (page []*order, err error) {

@@ -14,6 +14,10 @@ type Config struct {
 	Limit time.Duration
 	// Every is the interval at which unfinished orders are looked for. Default: 1s.
 	Every time.Duration
+	// PruneAge is how long a finished order, and its idempotency key, is kept. It must be much longer than Lease and any deadline. Default: 1h.
+	PruneAge time.Duration
+	// PruneEvery is the interval at which old orders are looked for. Default: 1m.
+	PruneEvery time.Duration
 	// Profiles is the number of users that are remembered, for orders that are placed while UserService is down. Default: 10000.
 	Profiles int
 	// ProfileAge is how long a remembered user can replace an answer of UserService. Default: 1h.
@@ -39,7 +43,8 @@ func (c Config) withDefaults() Config {
 	for _, d := range []struct {
 		value    *time.Duration
 		fallback time.Duration
-	}{{&c.Lease, 10 * time.Second}, {&c.Limit, 4 * time.Second}, {&c.Every, time.Second}, {&c.ProfileAge, time.Hour}} {
+	}{{&c.Lease, 10 * time.Second}, {&c.Limit, 4 * time.Second}, {&c.Every, time.Second}, {&c.ProfileAge, time.Hour},
+		{&c.PruneAge, time.Hour}, {&c.PruneEvery, time.Minute}} {
 		if *d.value == 0 {
 			*d.value = d.fallback
 		}

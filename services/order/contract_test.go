@@ -88,7 +88,13 @@ func TestContract_InventoryService(t *testing.T) {
 		}
 		return err
 	})
+	forget := with(func(s *saga) error { return (&pruner{saga: s}).forgetReservations(t.Context(), []string{"o-1"}) })
+	forgotten := with(func(s *saga) error {
+		_, err := s.inventory.GetForgottenReservations(t.Context(), &inventoryv1.GetForgottenReservationsRequest{})
+		return err
+	})
 	const service = "inventory.v1.InventoryService/"
+	forgets := contracts.Sent(&inventoryv1.ForgetReservationsRequest{OrderIds: []string{"o-1"}})
 	sent := contracts.Sent(&inventoryv1.ReserveRequest{OrderId: "o-1", Lines: []*inventoryv1.Line{{Sku: "sku-2", Quantity: 3}}})
 	cost := contracts.Received(&inventoryv1.ReserveResponse{TotalCents: 600})
 	id := contracts.Sent(&inventoryv1.CommitRequest{OrderId: "o-1"})
@@ -105,6 +111,12 @@ func TestContract_InventoryService(t *testing.T) {
 		{contracts.Interaction{Name: "list", State: "the order is reserved", Method: service + "ListReservations", Code: "OK", Script: []contracts.Move{
 			contracts.Sent(&inventoryv1.ListReservationsRequest{AfterOrderId: "a", UntilOrderId: "o-1"}),
 			contracts.Among("orderId", &inventoryv1.Reservation{OrderId: "o-1", State: inventoryv1.ReservationState_RESERVATION_STATE_RESERVED, TotalCents: 600})}}, list, codes.OK},
+		// A sold order is not forgotten here: a replay in a running shop would add it to the balance without an order.
+		{contracts.Interaction{Name: "forget", State: "the order is released", Method: service + "ForgetReservations", Script: []contracts.Move{forgets, nothing}, Code: "OK"}, forget, codes.OK},
+		{contracts.Interaction{Name: "forget what was never reserved", Method: service + "ForgetReservations", Script: []contracts.Move{forgets, nothing}, Code: "OK"}, forget, codes.OK},
+		{contracts.Interaction{Name: "the balance of forgotten reservations", Method: service + "GetForgottenReservations", Code: "OK", Match: balanceOf("reservations", "sold", "soldCents"),
+			Script: []contracts.Move{contracts.Sent(&inventoryv1.GetForgottenReservationsRequest{}),
+				contracts.Received(&inventoryv1.GetForgottenReservationsResponse{Reservations: 3, Sold: 2, SoldCents: 1200})}}, forgotten, codes.OK},
 	})
 }
 
@@ -123,7 +135,15 @@ func TestContract_PaymentService(t *testing.T) {
 		}
 		return err
 	}
+	forget := func(s *saga, _ *order) error {
+		return (&pruner{saga: s}).forgetPayments(t.Context(), []string{"o-1"})
+	}
+	forgotten := func(s *saga, _ *order) error {
+		_, err := s.payment.GetForgottenPayments(t.Context(), &paymentv1.GetForgottenPaymentsRequest{})
+		return err
+	}
 	const service = "payment.v1.PaymentService/"
+	forgets := contracts.Sent(&paymentv1.ForgetPaymentsRequest{OrderIds: []string{"o-1"}})
 	sent := func(cents int64) contracts.Move {
 		return contracts.Sent(&paymentv1.ChargeRequest{OrderId: "o-1", UserId: "u-42", AmountCents: cents})
 	}
@@ -141,7 +161,22 @@ func TestContract_PaymentService(t *testing.T) {
 			contracts.Sent(&paymentv1.ListPaymentsRequest{AfterOrderId: "a", UntilOrderId: "o-1"}),
 			contracts.Among("orderId", &paymentv1.Payment{OrderId: "o-1", UserId: "u-42", AmountCents: 600, State: paymentv1.PaymentState_PAYMENT_STATE_CHARGED})}},
 			with(600, list), codes.OK},
+		// A charged order is not forgotten here: a replay in a running shop would add it to the balance without an order.
+		{contracts.Interaction{Name: "forget", State: "the order is refunded", Method: service + "ForgetPayments", Script: []contracts.Move{forgets, nothing}, Code: "OK"}, with(600, forget), codes.OK},
+		{contracts.Interaction{Name: "forget what was never charged", Method: service + "ForgetPayments", Script: []contracts.Move{forgets, nothing}, Code: "OK"}, with(600, forget), codes.OK},
+		{contracts.Interaction{Name: "the balance of forgotten payments", Method: service + "GetForgottenPayments", Code: "OK", Match: balanceOf("payments", "charged", "chargedCents"),
+			Script: []contracts.Move{contracts.Sent(&paymentv1.GetForgottenPaymentsRequest{}),
+				contracts.Received(&paymentv1.GetForgottenPaymentsResponse{Payments: 3, Charged: 2, ChargedCents: 1200})}}, with(600, forgotten), codes.OK},
 	})
+}
+
+// balanceOf allows any number, which JSON has as a text, in each field.
+func balanceOf(fields ...string) map[string]contracts.Matcher {
+	match := map[string]contracts.Matcher{}
+	for _, f := range fields {
+		match[f] = contracts.Matcher{Regex: `\d+`}
+	}
+	return match
 }
 
 // collect reads a stream to its end.

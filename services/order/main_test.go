@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(pgtest.Stopping(m))
 }
 
-// crashAt runs an orderservice that kills itself at a point.
+// crashAt runs an orderservice that kills itself at a point. With ORDER_PRUNES it also prunes all finished orders.
 func crashAt(point string) int {
 	id, err := governance.NewIdentity(governance.IdentityConfig{Dir: os.Getenv("ORDER_TLS")})
 	if err != nil {
@@ -47,6 +47,9 @@ func crashAt(point string) int {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			}
 		}}
+	if os.Getenv("ORDER_PRUNES") != "" {
+		cfg.PruneAge, cfg.PruneEvery = time.Millisecond, 20*time.Millisecond
+	}
 	database := postgres.Config{Addr: os.Getenv("ORDER_DB"), Database: os.Getenv("ORDER_DB_NAME"), Role: "orders",
 		TLS: id.ClientTLS(pgtest.ServerName), Acquire: 10 * time.Second, Connect: 10 * time.Second, Work: 20 * time.Second}
 	program := governance.Config{Service: "orderservice", ListenAddr: "127.0.0.1:0", HealthAddr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", TLSDir: "off",

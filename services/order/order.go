@@ -47,6 +47,8 @@ type order struct {
 	// owner proves that this worker has the lease.
 	owner   string
 	created time.Time
+	// pruning means that its payment and its reservation may have been deleted already.
+	pruning bool
 }
 
 // finished reports whether the order will not change any more.

@@ -68,15 +68,21 @@ func TestSaga_KilledAtEveryStep(t *testing.T) {
 	}
 }
 
+// crashing is the command for an orderservice that kills itself at a point.
+func (s shop) crashing(ctx context.Context, point, tls string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), "ORDER_CRASH_AT="+point, "ORDER_TLS="+tls, "ORDER_DB="+s.server.Addr(), "ORDER_DB_NAME="+s.database,
+		"USERS_ADDR="+s.cfg.Users, "INVENTORY_ADDR="+s.cfg.Inventory, "PAYMENT_ADDR="+s.cfg.Payment)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
 // victim starts an orderservice that kills itself at a point, and makes a call that leads it there.
 func (s shop) victim(t *testing.T, point, tls string, r *orderv1.CreateOrderRequest) {
 	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
-	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), "ORDER_CRASH_AT="+point, "ORDER_TLS="+tls, "ORDER_DB="+s.server.Addr(), "ORDER_DB_NAME="+s.database,
-		"USERS_ADDR="+s.cfg.Users, "INVENTORY_ADDR="+s.cfg.Inventory, "PAYMENT_ADDR="+s.cfg.Payment)
-	cmd.Stderr = os.Stderr
+	cmd := s.crashing(ctx, point, tls)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,7 @@
 // an order that another replica finishes or undoes.
 //
 // Each order is a row with a state and a lease. The replica that has the lease works on the order. If it dies, the lease ends, and the
-// recovery of any replica takes the order over.
+// recovery of any replica takes the order over. Finished orders are pruned after Config.PruneAge.
 package order
 
 import (
@@ -31,7 +31,7 @@ type Service struct {
 	limit  time.Duration
 }
 
-// Register returns a function that adds the service, with its connections to the other services and its recovery, to a gRPC server.
+// Register returns a function that adds the service, with its connections to the other services, its recovery and its pruner, to a gRPC server.
 func Register(cfg Config) func(*governance.Process, *grpc.Server, *postgres.DB) error {
 	cfg = cfg.withDefaults()
 	return func(p *governance.Process, s *grpc.Server, db *postgres.DB) error {
@@ -57,7 +57,9 @@ func Register(cfg Config) func(*governance.Process, *grpc.Server, *postgres.DB) 
 		st := &store{db: db, lease: cfg.Lease}
 		sg := &saga{store: st, inventory: inventoryv1.NewInventoryServiceClient(conns[1]), payment: paymentv1.NewPaymentServiceClient(conns[2]),
 			log: p.Log, limit: cfg.Limit, at: cfg.At}
-		p.Go((&recovery{saga: sg, every: cfg.Every, tracer: p.Tracing.Tracer("github.com/grpc-sandbox/sandbox/services/order")}).run)
+		tracer := p.Tracing.Tracer("github.com/grpc-sandbox/sandbox/services/order")
+		p.Go((&recovery{saga: sg, every: cfg.Every, tracer: tracer}).run)
+		p.Go((&pruner{saga: sg, age: cfg.PruneAge, every: cfg.PruneEvery, tracer: tracer}).run)
 		orderv1.RegisterOrderServiceServer(s, &Service{store: st, saga: sg, buyers: buyers{userv1.NewUserServiceClient(conns[0]), known}, limit: cfg.Limit})
 		return nil
 	}

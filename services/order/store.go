@@ -36,12 +36,13 @@ type newOrder struct {
 	digest []byte
 }
 
-const columns = "number, order_id, user_id, user_name, lines, total_cents, state, code, reason, message, again, owner, created"
+const columns = "number, order_id, user_id, user_name, lines, total_cents, state, code, reason, message, again, owner, created, pruning IS NOT NULL"
 
 func scan(row pgx.CollectableRow) (*order, error) {
 	o := &order{}
 	var code int
-	err := row.Scan(&o.number, &o.id, &o.userID, &o.name, &o.lines, &o.total, &o.state, &code, &o.failure.reason, &o.failure.message, &o.failure.retryable, &o.owner, &o.created)
+	err := row.Scan(&o.number, &o.id, &o.userID, &o.name, &o.lines, &o.total, &o.state, &code, &o.failure.reason, &o.failure.message, &o.failure.retryable, &o.owner, &o.created,
+		&o.pruning)
 	o.failure.code = codes.Code(code) //nolint:gosec // a gRPC code
 	return o, err
 }
@@ -150,7 +151,8 @@ func (s *store) takeByKey(ctx context.Context, tx pgx.Tx, n newOrder) (*order, e
 	return one(ctx, tx, "UPDATE orders SET owner = $2, lease = now() + $3 WHERE order_id = $1 RETURNING "+columns, id, rand.Text(), s.lease)
 }
 
-// move stores the next state of an order, if this worker still has the lease. A finished order loses its lease.
+// move stores the next state of an order, if this worker still has the lease. The lease of a finished order ends at
+// once, so that it tells when the order was finished.
 func (s *store) move(ctx context.Context, o *order, to state) error {
 	lease := s.lease
 	if to == confirmed || to == cancelled {

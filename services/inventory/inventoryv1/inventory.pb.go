@@ -701,6 +701,184 @@ func (x *AuditStockResponse) GetViolations() []string {
 	return nil
 }
 
+type ForgetReservationsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	OrderIds      []string               `protobuf:"bytes,1,rep,name=order_ids,json=orderIds,proto3" json:"order_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetReservationsRequest) Reset() {
+	*x = ForgetReservationsRequest{}
+	mi := &file_inventory_v1_inventory_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetReservationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetReservationsRequest) ProtoMessage() {}
+
+func (x *ForgetReservationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_inventory_v1_inventory_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetReservationsRequest.ProtoReflect.Descriptor instead.
+func (*ForgetReservationsRequest) Descriptor() ([]byte, []int) {
+	return file_inventory_v1_inventory_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ForgetReservationsRequest) GetOrderIds() []string {
+	if x != nil {
+		return x.OrderIds
+	}
+	return nil
+}
+
+type ForgetReservationsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetReservationsResponse) Reset() {
+	*x = ForgetReservationsResponse{}
+	mi := &file_inventory_v1_inventory_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetReservationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetReservationsResponse) ProtoMessage() {}
+
+func (x *ForgetReservationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_inventory_v1_inventory_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetReservationsResponse.ProtoReflect.Descriptor instead.
+func (*ForgetReservationsResponse) Descriptor() ([]byte, []int) {
+	return file_inventory_v1_inventory_proto_rawDescGZIP(), []int{14}
+}
+
+type GetForgottenReservationsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetForgottenReservationsRequest) Reset() {
+	*x = GetForgottenReservationsRequest{}
+	mi := &file_inventory_v1_inventory_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetForgottenReservationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetForgottenReservationsRequest) ProtoMessage() {}
+
+func (x *GetForgottenReservationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_inventory_v1_inventory_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetForgottenReservationsRequest.ProtoReflect.Descriptor instead.
+func (*GetForgottenReservationsRequest) Descriptor() ([]byte, []int) {
+	return file_inventory_v1_inventory_proto_rawDescGZIP(), []int{15}
+}
+
+type GetForgottenReservationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All forgotten reservations, in any state.
+	Reservations int64 `protobuf:"varint,1,opt,name=reservations,proto3" json:"reservations,omitempty"`
+	// Those of them that were sold, and their total price.
+	Sold          int64 `protobuf:"varint,2,opt,name=sold,proto3" json:"sold,omitempty"`
+	SoldCents     int64 `protobuf:"varint,3,opt,name=sold_cents,json=soldCents,proto3" json:"sold_cents,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetForgottenReservationsResponse) Reset() {
+	*x = GetForgottenReservationsResponse{}
+	mi := &file_inventory_v1_inventory_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetForgottenReservationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetForgottenReservationsResponse) ProtoMessage() {}
+
+func (x *GetForgottenReservationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_inventory_v1_inventory_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetForgottenReservationsResponse.ProtoReflect.Descriptor instead.
+func (*GetForgottenReservationsResponse) Descriptor() ([]byte, []int) {
+	return file_inventory_v1_inventory_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *GetForgottenReservationsResponse) GetReservations() int64 {
+	if x != nil {
+		return x.Reservations
+	}
+	return 0
+}
+
+func (x *GetForgottenReservationsResponse) GetSold() int64 {
+	if x != nil {
+		return x.Sold
+	}
+	return 0
+}
+
+func (x *GetForgottenReservationsResponse) GetSoldCents() int64 {
+	if x != nil {
+		return x.SoldCents
+	}
+	return 0
+}
+
 var File_inventory_v1_inventory_proto protoreflect.FileDescriptor
 
 const file_inventory_v1_inventory_proto_rawDesc = "" +
@@ -744,12 +922,21 @@ const file_inventory_v1_inventory_proto_rawDesc = "" +
 	"\x12AuditStockResponse\x12\x1e\n" +
 	"\n" +
 	"violations\x18\x01 \x03(\tR\n" +
-	"violations*\x96\x01\n" +
+	"violations\"M\n" +
+	"\x19ForgetReservationsRequest\x120\n" +
+	"\torder_ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x10\xe8\a\"\x06r\x04\x10\x01\x18dR\borderIds\"\x1c\n" +
+	"\x1aForgetReservationsResponse\"!\n" +
+	"\x1fGetForgottenReservationsRequest\"y\n" +
+	" GetForgottenReservationsResponse\x12\"\n" +
+	"\freservations\x18\x01 \x01(\x03R\freservations\x12\x12\n" +
+	"\x04sold\x18\x02 \x01(\x03R\x04sold\x12\x1d\n" +
+	"\n" +
+	"sold_cents\x18\x03 \x01(\x03R\tsoldCents*\x96\x01\n" +
 	"\x10ReservationState\x12!\n" +
 	"\x1dRESERVATION_STATE_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aRESERVATION_STATE_RESERVED\x10\x01\x12\x1f\n" +
 	"\x1bRESERVATION_STATE_COMMITTED\x10\x02\x12\x1e\n" +
-	"\x1aRESERVATION_STATE_RELEASED\x10\x032\xdb\x03\n" +
+	"\x1aRESERVATION_STATE_RELEASED\x10\x032\xbf\x05\n" +
 	"\x10InventoryService\x12F\n" +
 	"\aReserve\x12\x1c.inventory.v1.ReserveRequest\x1a\x1d.inventory.v1.ReserveResponse\x12F\n" +
 	"\aRelease\x12\x1c.inventory.v1.ReleaseRequest\x1a\x1d.inventory.v1.ReleaseResponse\x12C\n" +
@@ -757,7 +944,9 @@ const file_inventory_v1_inventory_proto_rawDesc = "" +
 	"\bGetStock\x12\x1d.inventory.v1.GetStockRequest\x1a\x1e.inventory.v1.GetStockResponse\x12V\n" +
 	"\x10ListReservations\x12%.inventory.v1.ListReservationsRequest\x1a\x19.inventory.v1.Reservation0\x01\x12O\n" +
 	"\n" +
-	"AuditStock\x12\x1f.inventory.v1.AuditStockRequest\x1a .inventory.v1.AuditStockResponseB@Z>github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1b\x06proto3"
+	"AuditStock\x12\x1f.inventory.v1.AuditStockRequest\x1a .inventory.v1.AuditStockResponse\x12g\n" +
+	"\x12ForgetReservations\x12'.inventory.v1.ForgetReservationsRequest\x1a(.inventory.v1.ForgetReservationsResponse\x12y\n" +
+	"\x18GetForgottenReservations\x12-.inventory.v1.GetForgottenReservationsRequest\x1a..inventory.v1.GetForgottenReservationsResponseB@Z>github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1b\x06proto3"
 
 var (
 	file_inventory_v1_inventory_proto_rawDescOnce sync.Once
@@ -772,22 +961,26 @@ func file_inventory_v1_inventory_proto_rawDescGZIP() []byte {
 }
 
 var file_inventory_v1_inventory_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_inventory_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_inventory_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_inventory_v1_inventory_proto_goTypes = []any{
-	(ReservationState)(0),           // 0: inventory.v1.ReservationState
-	(*Line)(nil),                    // 1: inventory.v1.Line
-	(*ReserveRequest)(nil),          // 2: inventory.v1.ReserveRequest
-	(*ReserveResponse)(nil),         // 3: inventory.v1.ReserveResponse
-	(*ReleaseRequest)(nil),          // 4: inventory.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),         // 5: inventory.v1.ReleaseResponse
-	(*CommitRequest)(nil),           // 6: inventory.v1.CommitRequest
-	(*CommitResponse)(nil),          // 7: inventory.v1.CommitResponse
-	(*GetStockRequest)(nil),         // 8: inventory.v1.GetStockRequest
-	(*GetStockResponse)(nil),        // 9: inventory.v1.GetStockResponse
-	(*ListReservationsRequest)(nil), // 10: inventory.v1.ListReservationsRequest
-	(*Reservation)(nil),             // 11: inventory.v1.Reservation
-	(*AuditStockRequest)(nil),       // 12: inventory.v1.AuditStockRequest
-	(*AuditStockResponse)(nil),      // 13: inventory.v1.AuditStockResponse
+	(ReservationState)(0),                    // 0: inventory.v1.ReservationState
+	(*Line)(nil),                             // 1: inventory.v1.Line
+	(*ReserveRequest)(nil),                   // 2: inventory.v1.ReserveRequest
+	(*ReserveResponse)(nil),                  // 3: inventory.v1.ReserveResponse
+	(*ReleaseRequest)(nil),                   // 4: inventory.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),                  // 5: inventory.v1.ReleaseResponse
+	(*CommitRequest)(nil),                    // 6: inventory.v1.CommitRequest
+	(*CommitResponse)(nil),                   // 7: inventory.v1.CommitResponse
+	(*GetStockRequest)(nil),                  // 8: inventory.v1.GetStockRequest
+	(*GetStockResponse)(nil),                 // 9: inventory.v1.GetStockResponse
+	(*ListReservationsRequest)(nil),          // 10: inventory.v1.ListReservationsRequest
+	(*Reservation)(nil),                      // 11: inventory.v1.Reservation
+	(*AuditStockRequest)(nil),                // 12: inventory.v1.AuditStockRequest
+	(*AuditStockResponse)(nil),               // 13: inventory.v1.AuditStockResponse
+	(*ForgetReservationsRequest)(nil),        // 14: inventory.v1.ForgetReservationsRequest
+	(*ForgetReservationsResponse)(nil),       // 15: inventory.v1.ForgetReservationsResponse
+	(*GetForgottenReservationsRequest)(nil),  // 16: inventory.v1.GetForgottenReservationsRequest
+	(*GetForgottenReservationsResponse)(nil), // 17: inventory.v1.GetForgottenReservationsResponse
 }
 var file_inventory_v1_inventory_proto_depIdxs = []int32{
 	1,  // 0: inventory.v1.ReserveRequest.lines:type_name -> inventory.v1.Line
@@ -798,14 +991,18 @@ var file_inventory_v1_inventory_proto_depIdxs = []int32{
 	8,  // 5: inventory.v1.InventoryService.GetStock:input_type -> inventory.v1.GetStockRequest
 	10, // 6: inventory.v1.InventoryService.ListReservations:input_type -> inventory.v1.ListReservationsRequest
 	12, // 7: inventory.v1.InventoryService.AuditStock:input_type -> inventory.v1.AuditStockRequest
-	3,  // 8: inventory.v1.InventoryService.Reserve:output_type -> inventory.v1.ReserveResponse
-	5,  // 9: inventory.v1.InventoryService.Release:output_type -> inventory.v1.ReleaseResponse
-	7,  // 10: inventory.v1.InventoryService.Commit:output_type -> inventory.v1.CommitResponse
-	9,  // 11: inventory.v1.InventoryService.GetStock:output_type -> inventory.v1.GetStockResponse
-	11, // 12: inventory.v1.InventoryService.ListReservations:output_type -> inventory.v1.Reservation
-	13, // 13: inventory.v1.InventoryService.AuditStock:output_type -> inventory.v1.AuditStockResponse
-	8,  // [8:14] is the sub-list for method output_type
-	2,  // [2:8] is the sub-list for method input_type
+	14, // 8: inventory.v1.InventoryService.ForgetReservations:input_type -> inventory.v1.ForgetReservationsRequest
+	16, // 9: inventory.v1.InventoryService.GetForgottenReservations:input_type -> inventory.v1.GetForgottenReservationsRequest
+	3,  // 10: inventory.v1.InventoryService.Reserve:output_type -> inventory.v1.ReserveResponse
+	5,  // 11: inventory.v1.InventoryService.Release:output_type -> inventory.v1.ReleaseResponse
+	7,  // 12: inventory.v1.InventoryService.Commit:output_type -> inventory.v1.CommitResponse
+	9,  // 13: inventory.v1.InventoryService.GetStock:output_type -> inventory.v1.GetStockResponse
+	11, // 14: inventory.v1.InventoryService.ListReservations:output_type -> inventory.v1.Reservation
+	13, // 15: inventory.v1.InventoryService.AuditStock:output_type -> inventory.v1.AuditStockResponse
+	15, // 16: inventory.v1.InventoryService.ForgetReservations:output_type -> inventory.v1.ForgetReservationsResponse
+	17, // 17: inventory.v1.InventoryService.GetForgottenReservations:output_type -> inventory.v1.GetForgottenReservationsResponse
+	10, // [10:18] is the sub-list for method output_type
+	2,  // [2:10] is the sub-list for method input_type
 	2,  // [2:2] is the sub-list for extension type_name
 	2,  // [2:2] is the sub-list for extension extendee
 	0,  // [0:2] is the sub-list for field type_name
@@ -822,7 +1019,7 @@ func file_inventory_v1_inventory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_inventory_v1_inventory_proto_rawDesc), len(file_inventory_v1_inventory_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,12 +19,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	InventoryService_Reserve_FullMethodName          = "/inventory.v1.InventoryService/Reserve"
-	InventoryService_Release_FullMethodName          = "/inventory.v1.InventoryService/Release"
-	InventoryService_Commit_FullMethodName           = "/inventory.v1.InventoryService/Commit"
-	InventoryService_GetStock_FullMethodName         = "/inventory.v1.InventoryService/GetStock"
-	InventoryService_ListReservations_FullMethodName = "/inventory.v1.InventoryService/ListReservations"
-	InventoryService_AuditStock_FullMethodName       = "/inventory.v1.InventoryService/AuditStock"
+	InventoryService_Reserve_FullMethodName                  = "/inventory.v1.InventoryService/Reserve"
+	InventoryService_Release_FullMethodName                  = "/inventory.v1.InventoryService/Release"
+	InventoryService_Commit_FullMethodName                   = "/inventory.v1.InventoryService/Commit"
+	InventoryService_GetStock_FullMethodName                 = "/inventory.v1.InventoryService/GetStock"
+	InventoryService_ListReservations_FullMethodName         = "/inventory.v1.InventoryService/ListReservations"
+	InventoryService_AuditStock_FullMethodName               = "/inventory.v1.InventoryService/AuditStock"
+	InventoryService_ForgetReservations_FullMethodName       = "/inventory.v1.InventoryService/ForgetReservations"
+	InventoryService_GetForgottenReservations_FullMethodName = "/inventory.v1.InventoryService/GetForgottenReservations"
 )
 
 // InventoryServiceClient is the client API for InventoryService service.
@@ -46,8 +48,14 @@ type InventoryServiceClient interface {
 	GetStock(ctx context.Context, in *GetStockRequest, opts ...grpc.CallOption) (*GetStockResponse, error)
 	// ListReservations streams reservations sorted by order id, for audits.
 	ListReservations(ctx context.Context, in *ListReservationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Reservation], error)
-	// AuditStock compares the counters of each SKU with the lines of all reservations, in one consistent snapshot.
+	// AuditStock compares the counters of each SKU with the lines of all reservations, including forgotten ones, in one consistent snapshot.
 	AuditStock(ctx context.Context, in *AuditStockRequest, opts ...grpc.CallOption) (*AuditStockResponse, error)
+	// ForgetReservations deletes the reservations of orders that are finished and being pruned, and adds them to the balance of
+	// GetForgottenReservations. It skips orders without a reservation, so it can be repeated, and reservations that are neither sold nor released.
+	// A forgotten release no longer blocks a reservation: the orders must be so old that no worker or request of theirs is still on its way.
+	ForgetReservations(ctx context.Context, in *ForgetReservationsRequest, opts ...grpc.CallOption) (*ForgetReservationsResponse, error)
+	// GetForgottenReservations returns the balance of all reservations that were ever forgotten, for audits.
+	GetForgottenReservations(ctx context.Context, in *GetForgottenReservationsRequest, opts ...grpc.CallOption) (*GetForgottenReservationsResponse, error)
 }
 
 type inventoryServiceClient struct {
@@ -127,6 +135,26 @@ func (c *inventoryServiceClient) AuditStock(ctx context.Context, in *AuditStockR
 	return out, nil
 }
 
+func (c *inventoryServiceClient) ForgetReservations(ctx context.Context, in *ForgetReservationsRequest, opts ...grpc.CallOption) (*ForgetReservationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ForgetReservationsResponse)
+	err := c.cc.Invoke(ctx, InventoryService_ForgetReservations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *inventoryServiceClient) GetForgottenReservations(ctx context.Context, in *GetForgottenReservationsRequest, opts ...grpc.CallOption) (*GetForgottenReservationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetForgottenReservationsResponse)
+	err := c.cc.Invoke(ctx, InventoryService_GetForgottenReservations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // InventoryServiceServer is the server API for InventoryService service.
 // All implementations must embed UnimplementedInventoryServiceServer
 // for forward compatibility.
@@ -146,8 +174,14 @@ type InventoryServiceServer interface {
 	GetStock(context.Context, *GetStockRequest) (*GetStockResponse, error)
 	// ListReservations streams reservations sorted by order id, for audits.
 	ListReservations(*ListReservationsRequest, grpc.ServerStreamingServer[Reservation]) error
-	// AuditStock compares the counters of each SKU with the lines of all reservations, in one consistent snapshot.
+	// AuditStock compares the counters of each SKU with the lines of all reservations, including forgotten ones, in one consistent snapshot.
 	AuditStock(context.Context, *AuditStockRequest) (*AuditStockResponse, error)
+	// ForgetReservations deletes the reservations of orders that are finished and being pruned, and adds them to the balance of
+	// GetForgottenReservations. It skips orders without a reservation, so it can be repeated, and reservations that are neither sold nor released.
+	// A forgotten release no longer blocks a reservation: the orders must be so old that no worker or request of theirs is still on its way.
+	ForgetReservations(context.Context, *ForgetReservationsRequest) (*ForgetReservationsResponse, error)
+	// GetForgottenReservations returns the balance of all reservations that were ever forgotten, for audits.
+	GetForgottenReservations(context.Context, *GetForgottenReservationsRequest) (*GetForgottenReservationsResponse, error)
 	mustEmbedUnimplementedInventoryServiceServer()
 }
 
@@ -175,6 +209,12 @@ func (UnimplementedInventoryServiceServer) ListReservations(*ListReservationsReq
 }
 func (UnimplementedInventoryServiceServer) AuditStock(context.Context, *AuditStockRequest) (*AuditStockResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AuditStock not implemented")
+}
+func (UnimplementedInventoryServiceServer) ForgetReservations(context.Context, *ForgetReservationsRequest) (*ForgetReservationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ForgetReservations not implemented")
+}
+func (UnimplementedInventoryServiceServer) GetForgottenReservations(context.Context, *GetForgottenReservationsRequest) (*GetForgottenReservationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetForgottenReservations not implemented")
 }
 func (UnimplementedInventoryServiceServer) mustEmbedUnimplementedInventoryServiceServer() {}
 func (UnimplementedInventoryServiceServer) testEmbeddedByValue()                          {}
@@ -298,6 +338,42 @@ func _InventoryService_AuditStock_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _InventoryService_ForgetReservations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ForgetReservationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InventoryServiceServer).ForgetReservations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InventoryService_ForgetReservations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InventoryServiceServer).ForgetReservations(ctx, req.(*ForgetReservationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _InventoryService_GetForgottenReservations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetForgottenReservationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InventoryServiceServer).GetForgottenReservations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InventoryService_GetForgottenReservations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InventoryServiceServer).GetForgottenReservations(ctx, req.(*GetForgottenReservationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // InventoryService_ServiceDesc is the grpc.ServiceDesc for InventoryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -324,6 +400,14 @@ var InventoryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AuditStock",
 			Handler:    _InventoryService_AuditStock_Handler,
+		},
+		{
+			MethodName: "ForgetReservations",
+			Handler:    _InventoryService_ForgetReservations_Handler,
+		},
+		{
+			MethodName: "GetForgottenReservations",
+			Handler:    _InventoryService_GetForgottenReservations_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

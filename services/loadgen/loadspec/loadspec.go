@@ -9,10 +9,13 @@ const (
 	MaxRate = 20000
 )
 
-// The load that a generator runs from its start.
+// The loads that a generator runs by itself.
 const (
 	Background       = "background"
 	BackgroundMethod = "user.v1.UserService/GetUser"
+	// BackgroundOrders starts when its target can be reached for the first time.
+	BackgroundOrders       = "background-orders"
+	BackgroundOrdersMethod = "order.v1.OrderService/CreateOrder"
 )
 
 // CheckRate returns an error for a rate that a generator cannot send.

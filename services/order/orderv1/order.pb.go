@@ -247,7 +247,8 @@ type CreateOrderRequest struct {
 	Lines  []*OrderLine           `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Repeating a request with the same key returns the same order, even while other services are down, and makes a new attempt after UNAVAILABLE
 	// or ABORTED. The same key with another request is INVALID_ARGUMENT. Without a key each request is a new order. A key belongs to the user and
-	// to the verified identity of the caller: the same key of another user or caller is another order.
+	// to the verified identity of the caller: the same key of another user or caller is another order. It is forgotten when its order is pruned, an
+	// hour after that was confirmed or cancelled: a later request with the same key is a new order.
 	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -598,8 +599,10 @@ type AuditResponse struct {
 	Cancelled  int64    `protobuf:"varint,4,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
 	InFlight   int64    `protobuf:"varint,5,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
 	// The total of all confirmed orders, according to the orders and to the payments.
-	OrderedCents  int64 `protobuf:"varint,6,opt,name=ordered_cents,json=orderedCents,proto3" json:"ordered_cents,omitempty"`
-	ChargedCents  int64 `protobuf:"varint,7,opt,name=charged_cents,json=chargedCents,proto3" json:"charged_cents,omitempty"`
+	OrderedCents int64 `protobuf:"varint,6,opt,name=ordered_cents,json=orderedCents,proto3" json:"ordered_cents,omitempty"`
+	ChargedCents int64 `protobuf:"varint,7,opt,name=charged_cents,json=chargedCents,proto3" json:"charged_cents,omitempty"`
+	// How many of the confirmed and cancelled orders were pruned.
+	Pruned        int64 `protobuf:"varint,8,opt,name=pruned,proto3" json:"pruned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -683,6 +686,13 @@ func (x *AuditResponse) GetChargedCents() int64 {
 	return 0
 }
 
+func (x *AuditResponse) GetPruned() int64 {
+	if x != nil {
+		return x.Pruned
+	}
+	return 0
+}
+
 var File_order_v1_order_proto protoreflect.FileDescriptor
 
 const file_order_v1_order_proto_rawDesc = "" +
@@ -723,7 +733,7 @@ const file_order_v1_order_proto_rawDesc = "" +
 	"\x12ListOrdersResponse\x12'\n" +
 	"\x06orders\x18\x01 \x03(\v2\x0f.order.v1.OrderR\x06orders\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x0e\n" +
-	"\fAuditRequest\"\xf2\x01\n" +
+	"\fAuditRequest\"\x8a\x02\n" +
 	"\rAuditResponse\x12\x1e\n" +
 	"\n" +
 	"consistent\x18\x01 \x01(\bR\n" +
@@ -735,7 +745,8 @@ const file_order_v1_order_proto_rawDesc = "" +
 	"\tcancelled\x18\x04 \x01(\x03R\tcancelled\x12\x1b\n" +
 	"\tin_flight\x18\x05 \x01(\x03R\binFlight\x12#\n" +
 	"\rordered_cents\x18\x06 \x01(\x03R\forderedCents\x12#\n" +
-	"\rcharged_cents\x18\a \x01(\x03R\fchargedCents*\xc7\x01\n" +
+	"\rcharged_cents\x18\a \x01(\x03R\fchargedCents\x12\x16\n" +
+	"\x06pruned\x18\b \x01(\x03R\x06pruned*\xc7\x01\n" +
 	"\n" +
 	"OrderState\x12\x1b\n" +
 	"\x17ORDER_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +

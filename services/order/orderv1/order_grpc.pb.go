@@ -29,19 +29,21 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// OrderService sells: it looks up the user, reserves stock and charges the price, and undoes everything if one of the steps fails.
+// OrderService sells: it looks up the user, reserves stock and charges the price, and undoes everything if one of the steps fails. An hour after
+// an order was confirmed or cancelled, it is pruned: it is deleted with its reservation and payment, and only counted by Audit.
 type OrderServiceClient interface {
 	// CreateOrder returns a confirmed order, or a charged one if only the last step, which cannot fail for good, is still to be done. Otherwise
 	// everything was undone, and it fails with FAILED_PRECONDITION and the reason OUT_OF_STOCK or PAYMENT_DECLINED, with NOT_FOUND for an unknown
 	// user or SKU, or with UNAVAILABLE or ABORTED, after which the request can be repeated with the same key. While UserService is down, users
 	// that this replica remembers can still order; the response header x-fallback says so.
 	CreateOrder(ctx context.Context, in *CreateOrderRequest, opts ...grpc.CallOption) (*CreateOrderResponse, error)
-	// GetOrder returns an order in any state, or NOT_FOUND.
+	// GetOrder returns an order in any state, or NOT_FOUND if there is none or it was pruned.
 	GetOrder(ctx context.Context, in *GetOrderRequest, opts ...grpc.CallOption) (*GetOrderResponse, error)
 	// ListOrders returns orders, the newest first.
 	ListOrders(ctx context.Context, in *ListOrdersRequest, opts ...grpc.CallOption) (*ListOrdersResponse, error)
 	// Audit compares all orders with stock and payments, and the counters of stock with the reservations. Orders in flight are counted but not
-	// checked.
+	// checked. Pruned orders are part of all totals, and are checked as a whole. If orders were pruned during each attempt to read everything, it
+	// fails with ABORTED and can be repeated.
 	Audit(ctx context.Context, in *AuditRequest, opts ...grpc.CallOption) (*AuditResponse, error)
 }
 
@@ -97,19 +99,21 @@ func (c *orderServiceClient) Audit(ctx context.Context, in *AuditRequest, opts .
 // All implementations must embed UnimplementedOrderServiceServer
 // for forward compatibility.
 //
-// OrderService sells: it looks up the user, reserves stock and charges the price, and undoes everything if one of the steps fails.
+// OrderService sells: it looks up the user, reserves stock and charges the price, and undoes everything if one of the steps fails. An hour after
+// an order was confirmed or cancelled, it is pruned: it is deleted with its reservation and payment, and only counted by Audit.
 type OrderServiceServer interface {
 	// CreateOrder returns a confirmed order, or a charged one if only the last step, which cannot fail for good, is still to be done. Otherwise
 	// everything was undone, and it fails with FAILED_PRECONDITION and the reason OUT_OF_STOCK or PAYMENT_DECLINED, with NOT_FOUND for an unknown
 	// user or SKU, or with UNAVAILABLE or ABORTED, after which the request can be repeated with the same key. While UserService is down, users
 	// that this replica remembers can still order; the response header x-fallback says so.
 	CreateOrder(context.Context, *CreateOrderRequest) (*CreateOrderResponse, error)
-	// GetOrder returns an order in any state, or NOT_FOUND.
+	// GetOrder returns an order in any state, or NOT_FOUND if there is none or it was pruned.
 	GetOrder(context.Context, *GetOrderRequest) (*GetOrderResponse, error)
 	// ListOrders returns orders, the newest first.
 	ListOrders(context.Context, *ListOrdersRequest) (*ListOrdersResponse, error)
 	// Audit compares all orders with stock and payments, and the counters of stock with the reservations. Orders in flight are counted but not
-	// checked.
+	// checked. Pruned orders are part of all totals, and are checked as a whole. If orders were pruned during each attempt to read everything, it
+	// fails with ABORTED and can be repeated.
 	Audit(context.Context, *AuditRequest) (*AuditResponse, error)
 	mustEmbedUnimplementedOrderServiceServer()
 }

@@ -369,6 +369,184 @@ func (x *Payment) GetState() PaymentState {
 	return PaymentState_PAYMENT_STATE_UNSPECIFIED
 }
 
+type ForgetPaymentsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	OrderIds      []string               `protobuf:"bytes,1,rep,name=order_ids,json=orderIds,proto3" json:"order_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetPaymentsRequest) Reset() {
+	*x = ForgetPaymentsRequest{}
+	mi := &file_payment_v1_payment_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetPaymentsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetPaymentsRequest) ProtoMessage() {}
+
+func (x *ForgetPaymentsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_payment_v1_payment_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetPaymentsRequest.ProtoReflect.Descriptor instead.
+func (*ForgetPaymentsRequest) Descriptor() ([]byte, []int) {
+	return file_payment_v1_payment_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ForgetPaymentsRequest) GetOrderIds() []string {
+	if x != nil {
+		return x.OrderIds
+	}
+	return nil
+}
+
+type ForgetPaymentsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetPaymentsResponse) Reset() {
+	*x = ForgetPaymentsResponse{}
+	mi := &file_payment_v1_payment_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetPaymentsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetPaymentsResponse) ProtoMessage() {}
+
+func (x *ForgetPaymentsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_payment_v1_payment_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetPaymentsResponse.ProtoReflect.Descriptor instead.
+func (*ForgetPaymentsResponse) Descriptor() ([]byte, []int) {
+	return file_payment_v1_payment_proto_rawDescGZIP(), []int{7}
+}
+
+type GetForgottenPaymentsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetForgottenPaymentsRequest) Reset() {
+	*x = GetForgottenPaymentsRequest{}
+	mi := &file_payment_v1_payment_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetForgottenPaymentsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetForgottenPaymentsRequest) ProtoMessage() {}
+
+func (x *GetForgottenPaymentsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_payment_v1_payment_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetForgottenPaymentsRequest.ProtoReflect.Descriptor instead.
+func (*GetForgottenPaymentsRequest) Descriptor() ([]byte, []int) {
+	return file_payment_v1_payment_proto_rawDescGZIP(), []int{8}
+}
+
+type GetForgottenPaymentsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All forgotten payments, in any state.
+	Payments int64 `protobuf:"varint,1,opt,name=payments,proto3" json:"payments,omitempty"`
+	// Those of them that were charged, and their total.
+	Charged       int64 `protobuf:"varint,2,opt,name=charged,proto3" json:"charged,omitempty"`
+	ChargedCents  int64 `protobuf:"varint,3,opt,name=charged_cents,json=chargedCents,proto3" json:"charged_cents,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetForgottenPaymentsResponse) Reset() {
+	*x = GetForgottenPaymentsResponse{}
+	mi := &file_payment_v1_payment_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetForgottenPaymentsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetForgottenPaymentsResponse) ProtoMessage() {}
+
+func (x *GetForgottenPaymentsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_payment_v1_payment_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetForgottenPaymentsResponse.ProtoReflect.Descriptor instead.
+func (*GetForgottenPaymentsResponse) Descriptor() ([]byte, []int) {
+	return file_payment_v1_payment_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GetForgottenPaymentsResponse) GetPayments() int64 {
+	if x != nil {
+		return x.Payments
+	}
+	return 0
+}
+
+func (x *GetForgottenPaymentsResponse) GetCharged() int64 {
+	if x != nil {
+		return x.Charged
+	}
+	return 0
+}
+
+func (x *GetForgottenPaymentsResponse) GetChargedCents() int64 {
+	if x != nil {
+		return x.ChargedCents
+	}
+	return 0
+}
+
 var File_payment_v1_payment_proto protoreflect.FileDescriptor
 
 const file_payment_v1_payment_proto_rawDesc = "" +
@@ -390,15 +568,25 @@ const file_payment_v1_payment_proto_rawDesc = "" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\tR\x06userId\x12!\n" +
 	"\famount_cents\x18\x03 \x01(\x03R\vamountCents\x12.\n" +
-	"\x05state\x18\x04 \x01(\x0e2\x18.payment.v1.PaymentStateR\x05state*d\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x18.payment.v1.PaymentStateR\x05state\"I\n" +
+	"\x15ForgetPaymentsRequest\x120\n" +
+	"\torder_ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x10\xe8\a\"\x06r\x04\x10\x01\x18dR\borderIds\"\x18\n" +
+	"\x16ForgetPaymentsResponse\"\x1d\n" +
+	"\x1bGetForgottenPaymentsRequest\"y\n" +
+	"\x1cGetForgottenPaymentsResponse\x12\x1a\n" +
+	"\bpayments\x18\x01 \x01(\x03R\bpayments\x12\x18\n" +
+	"\acharged\x18\x02 \x01(\x03R\acharged\x12#\n" +
+	"\rcharged_cents\x18\x03 \x01(\x03R\fchargedCents*d\n" +
 	"\fPaymentState\x12\x1d\n" +
 	"\x19PAYMENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15PAYMENT_STATE_CHARGED\x10\x01\x12\x1a\n" +
-	"\x16PAYMENT_STATE_REFUNDED\x10\x022\xda\x01\n" +
+	"\x16PAYMENT_STATE_REFUNDED\x10\x022\x9e\x03\n" +
 	"\x0ePaymentService\x12?\n" +
 	"\x06Charge\x12\x19.payment.v1.ChargeRequest\x1a\x1a.payment.v1.ChargeResponse\x12?\n" +
 	"\x06Refund\x12\x19.payment.v1.RefundRequest\x1a\x1a.payment.v1.RefundResponse\x12F\n" +
-	"\fListPayments\x12\x1f.payment.v1.ListPaymentsRequest\x1a\x13.payment.v1.Payment0\x01B<Z:github.com/grpc-sandbox/sandbox/services/payment/paymentv1b\x06proto3"
+	"\fListPayments\x12\x1f.payment.v1.ListPaymentsRequest\x1a\x13.payment.v1.Payment0\x01\x12W\n" +
+	"\x0eForgetPayments\x12!.payment.v1.ForgetPaymentsRequest\x1a\".payment.v1.ForgetPaymentsResponse\x12i\n" +
+	"\x14GetForgottenPayments\x12'.payment.v1.GetForgottenPaymentsRequest\x1a(.payment.v1.GetForgottenPaymentsResponseB<Z:github.com/grpc-sandbox/sandbox/services/payment/paymentv1b\x06proto3"
 
 var (
 	file_payment_v1_payment_proto_rawDescOnce sync.Once
@@ -413,29 +601,37 @@ func file_payment_v1_payment_proto_rawDescGZIP() []byte {
 }
 
 var file_payment_v1_payment_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_payment_v1_payment_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_payment_v1_payment_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_payment_v1_payment_proto_goTypes = []any{
-	(PaymentState)(0),           // 0: payment.v1.PaymentState
-	(*ChargeRequest)(nil),       // 1: payment.v1.ChargeRequest
-	(*ChargeResponse)(nil),      // 2: payment.v1.ChargeResponse
-	(*RefundRequest)(nil),       // 3: payment.v1.RefundRequest
-	(*RefundResponse)(nil),      // 4: payment.v1.RefundResponse
-	(*ListPaymentsRequest)(nil), // 5: payment.v1.ListPaymentsRequest
-	(*Payment)(nil),             // 6: payment.v1.Payment
+	(PaymentState)(0),                    // 0: payment.v1.PaymentState
+	(*ChargeRequest)(nil),                // 1: payment.v1.ChargeRequest
+	(*ChargeResponse)(nil),               // 2: payment.v1.ChargeResponse
+	(*RefundRequest)(nil),                // 3: payment.v1.RefundRequest
+	(*RefundResponse)(nil),               // 4: payment.v1.RefundResponse
+	(*ListPaymentsRequest)(nil),          // 5: payment.v1.ListPaymentsRequest
+	(*Payment)(nil),                      // 6: payment.v1.Payment
+	(*ForgetPaymentsRequest)(nil),        // 7: payment.v1.ForgetPaymentsRequest
+	(*ForgetPaymentsResponse)(nil),       // 8: payment.v1.ForgetPaymentsResponse
+	(*GetForgottenPaymentsRequest)(nil),  // 9: payment.v1.GetForgottenPaymentsRequest
+	(*GetForgottenPaymentsResponse)(nil), // 10: payment.v1.GetForgottenPaymentsResponse
 }
 var file_payment_v1_payment_proto_depIdxs = []int32{
-	0, // 0: payment.v1.Payment.state:type_name -> payment.v1.PaymentState
-	1, // 1: payment.v1.PaymentService.Charge:input_type -> payment.v1.ChargeRequest
-	3, // 2: payment.v1.PaymentService.Refund:input_type -> payment.v1.RefundRequest
-	5, // 3: payment.v1.PaymentService.ListPayments:input_type -> payment.v1.ListPaymentsRequest
-	2, // 4: payment.v1.PaymentService.Charge:output_type -> payment.v1.ChargeResponse
-	4, // 5: payment.v1.PaymentService.Refund:output_type -> payment.v1.RefundResponse
-	6, // 6: payment.v1.PaymentService.ListPayments:output_type -> payment.v1.Payment
-	4, // [4:7] is the sub-list for method output_type
-	1, // [1:4] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	0,  // 0: payment.v1.Payment.state:type_name -> payment.v1.PaymentState
+	1,  // 1: payment.v1.PaymentService.Charge:input_type -> payment.v1.ChargeRequest
+	3,  // 2: payment.v1.PaymentService.Refund:input_type -> payment.v1.RefundRequest
+	5,  // 3: payment.v1.PaymentService.ListPayments:input_type -> payment.v1.ListPaymentsRequest
+	7,  // 4: payment.v1.PaymentService.ForgetPayments:input_type -> payment.v1.ForgetPaymentsRequest
+	9,  // 5: payment.v1.PaymentService.GetForgottenPayments:input_type -> payment.v1.GetForgottenPaymentsRequest
+	2,  // 6: payment.v1.PaymentService.Charge:output_type -> payment.v1.ChargeResponse
+	4,  // 7: payment.v1.PaymentService.Refund:output_type -> payment.v1.RefundResponse
+	6,  // 8: payment.v1.PaymentService.ListPayments:output_type -> payment.v1.Payment
+	8,  // 9: payment.v1.PaymentService.ForgetPayments:output_type -> payment.v1.ForgetPaymentsResponse
+	10, // 10: payment.v1.PaymentService.GetForgottenPayments:output_type -> payment.v1.GetForgottenPaymentsResponse
+	6,  // [6:11] is the sub-list for method output_type
+	1,  // [1:6] is the sub-list for method input_type
+	1,  // [1:1] is the sub-list for extension type_name
+	1,  // [1:1] is the sub-list for extension extendee
+	0,  // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_payment_v1_payment_proto_init() }
@@ -449,7 +645,7 @@ func file_payment_v1_payment_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_payment_v1_payment_proto_rawDesc), len(file_payment_v1_payment_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,9 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PaymentService_Charge_FullMethodName       = "/payment.v1.PaymentService/Charge"
-	PaymentService_Refund_FullMethodName       = "/payment.v1.PaymentService/Refund"
-	PaymentService_ListPayments_FullMethodName = "/payment.v1.PaymentService/ListPayments"
+	PaymentService_Charge_FullMethodName               = "/payment.v1.PaymentService/Charge"
+	PaymentService_Refund_FullMethodName               = "/payment.v1.PaymentService/Refund"
+	PaymentService_ListPayments_FullMethodName         = "/payment.v1.PaymentService/ListPayments"
+	PaymentService_ForgetPayments_FullMethodName       = "/payment.v1.PaymentService/ForgetPayments"
+	PaymentService_GetForgottenPayments_FullMethodName = "/payment.v1.PaymentService/GetForgottenPayments"
 )
 
 // PaymentServiceClient is the client API for PaymentService service.
@@ -37,6 +39,12 @@ type PaymentServiceClient interface {
 	Refund(ctx context.Context, in *RefundRequest, opts ...grpc.CallOption) (*RefundResponse, error)
 	// ListPayments streams payments sorted by order id, for audits.
 	ListPayments(ctx context.Context, in *ListPaymentsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Payment], error)
+	// ForgetPayments deletes the payments of orders that are finished and being pruned, and adds them to the balance of GetForgottenPayments. It
+	// skips orders without a payment, so it can be repeated. A forgotten refund no longer blocks a charge: the orders must be so old that no worker
+	// or request of theirs is still on its way.
+	ForgetPayments(ctx context.Context, in *ForgetPaymentsRequest, opts ...grpc.CallOption) (*ForgetPaymentsResponse, error)
+	// GetForgottenPayments returns the balance of all payments that were ever forgotten, for audits.
+	GetForgottenPayments(ctx context.Context, in *GetForgottenPaymentsRequest, opts ...grpc.CallOption) (*GetForgottenPaymentsResponse, error)
 }
 
 type paymentServiceClient struct {
@@ -86,6 +94,26 @@ func (c *paymentServiceClient) ListPayments(ctx context.Context, in *ListPayment
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PaymentService_ListPaymentsClient = grpc.ServerStreamingClient[Payment]
 
+func (c *paymentServiceClient) ForgetPayments(ctx context.Context, in *ForgetPaymentsRequest, opts ...grpc.CallOption) (*ForgetPaymentsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ForgetPaymentsResponse)
+	err := c.cc.Invoke(ctx, PaymentService_ForgetPayments_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *paymentServiceClient) GetForgottenPayments(ctx context.Context, in *GetForgottenPaymentsRequest, opts ...grpc.CallOption) (*GetForgottenPaymentsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetForgottenPaymentsResponse)
+	err := c.cc.Invoke(ctx, PaymentService_GetForgottenPayments_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PaymentServiceServer is the server API for PaymentService service.
 // All implementations must embed UnimplementedPaymentServiceServer
 // for forward compatibility.
@@ -99,6 +127,12 @@ type PaymentServiceServer interface {
 	Refund(context.Context, *RefundRequest) (*RefundResponse, error)
 	// ListPayments streams payments sorted by order id, for audits.
 	ListPayments(*ListPaymentsRequest, grpc.ServerStreamingServer[Payment]) error
+	// ForgetPayments deletes the payments of orders that are finished and being pruned, and adds them to the balance of GetForgottenPayments. It
+	// skips orders without a payment, so it can be repeated. A forgotten refund no longer blocks a charge: the orders must be so old that no worker
+	// or request of theirs is still on its way.
+	ForgetPayments(context.Context, *ForgetPaymentsRequest) (*ForgetPaymentsResponse, error)
+	// GetForgottenPayments returns the balance of all payments that were ever forgotten, for audits.
+	GetForgottenPayments(context.Context, *GetForgottenPaymentsRequest) (*GetForgottenPaymentsResponse, error)
 	mustEmbedUnimplementedPaymentServiceServer()
 }
 
@@ -117,6 +151,12 @@ func (UnimplementedPaymentServiceServer) Refund(context.Context, *RefundRequest)
 }
 func (UnimplementedPaymentServiceServer) ListPayments(*ListPaymentsRequest, grpc.ServerStreamingServer[Payment]) error {
 	return status.Error(codes.Unimplemented, "method ListPayments not implemented")
+}
+func (UnimplementedPaymentServiceServer) ForgetPayments(context.Context, *ForgetPaymentsRequest) (*ForgetPaymentsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ForgetPayments not implemented")
+}
+func (UnimplementedPaymentServiceServer) GetForgottenPayments(context.Context, *GetForgottenPaymentsRequest) (*GetForgottenPaymentsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetForgottenPayments not implemented")
 }
 func (UnimplementedPaymentServiceServer) mustEmbedUnimplementedPaymentServiceServer() {}
 func (UnimplementedPaymentServiceServer) testEmbeddedByValue()                        {}
@@ -186,6 +226,42 @@ func _PaymentService_ListPayments_Handler(srv interface{}, stream grpc.ServerStr
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PaymentService_ListPaymentsServer = grpc.ServerStreamingServer[Payment]
 
+func _PaymentService_ForgetPayments_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ForgetPaymentsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PaymentServiceServer).ForgetPayments(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PaymentService_ForgetPayments_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PaymentServiceServer).ForgetPayments(ctx, req.(*ForgetPaymentsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PaymentService_GetForgottenPayments_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetForgottenPaymentsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PaymentServiceServer).GetForgottenPayments(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PaymentService_GetForgottenPayments_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PaymentServiceServer).GetForgottenPayments(ctx, req.(*GetForgottenPaymentsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PaymentService_ServiceDesc is the grpc.ServiceDesc for PaymentService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -200,6 +276,14 @@ var PaymentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Refund",
 			Handler:    _PaymentService_Refund_Handler,
+		},
+		{
+			MethodName: "ForgetPayments",
+			Handler:    _PaymentService_ForgetPayments_Handler,
+		},
+		{
+			MethodName: "GetForgottenPayments",
+			Handler:    _PaymentService_GetForgottenPayments_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
