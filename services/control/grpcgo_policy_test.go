@@ -288,6 +288,8 @@ func TestGRPCGo_RejectionIsReported(t *testing.T) {
 
 func TestGRPCGo_ServerFieldsAreIgnored(t *testing.T) {
 	plane, control := startShop(t, startBackend(t, "users-1", nil))
+	// The backend had its time to connect.
+	plane.present.since = time.Unix(1, 0)
 	// The client is a pod of the service, too, and so selected.
 	pod := podNamed("caller-1")
 	plane.Store.SetPod(pod)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -143,10 +144,12 @@ func applied(t *testing.T, plane *Plane, kind, name string) []*controlv1.FieldVe
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(answer.GetSubscribers()) != 1 {
+		// The backends have no governance, and are listed as not connected.
+		connected := slices.DeleteFunc(answer.GetSubscribers(), func(s *controlv1.Subscriber) bool { return s.GetConnectedSince() == nil })
+		if len(connected) != 1 {
 			return false
 		}
-		fields = answer.GetSubscribers()[0].GetFields()
+		fields = connected[0].GetFields()
 		for _, f := range fields {
 			if f.GetVerdict() == controlv1.Verdict_VERDICT_PENDING {
 				return false

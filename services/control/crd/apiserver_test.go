@@ -99,6 +99,10 @@ func (a admission) refuse(t rapid.TB, spec string) (paths []string, complete boo
 		errs = append(errs, more...)
 	}
 	for _, err := range errs {
+		if err.Field == "<nil>" {
+			// A rule that cannot be evaluated, because a value has the wrong type, which is another error.
+			continue
+		}
 		paths = append(paths, strings.TrimPrefix(strings.TrimPrefix(err.Field, "spec"), "."))
 	}
 	return distinct(paths), complete

@@ -42,13 +42,16 @@ func read(spec string, into proto.Message) (paths []string, err error) {
 // texts are no policies.
 var notInSchema = regexp.MustCompile(`: is unknown|more than one document|is an alias`)
 
+// oldWords matches words that YAML 1.1, which kubectl reads, takes for true and false. The reader refuses them.
+var oldWords = regexp.MustCompile(`: (yes|no|on|off)\b`)
+
 // TestSchema_RefusesWhatTheReaderRefuses gives each text in the tests of package policy to the reader and to the API server.
 func TestSchema_RefusesWhatTheReaderRefuses(t *testing.T) {
 	server := admissionOf(t, schemaOf(t, "EffectivePolicy"))
 	refused := 0
 	for _, text := range policyTexts(t) {
 		want, err := read(text, &policyv1.EffectivePolicy{})
-		if err != nil && notInSchema.MatchString(err.Error()) {
+		if err != nil && (notInSchema.MatchString(err.Error()) || oldWords.MatchString(text)) {
 			continue
 		}
 		got, _ := server.refuse(t, text)
@@ -56,6 +59,9 @@ func TestSchema_RefusesWhatTheReaderRefuses(t *testing.T) {
 		case strings.Contains(text, "hang: }"):
 			// The reader accepts a group without a value, which YAML makes null, and the API server does not.
 			want = []string{"serverFaults[0].hang"}
+			if strings.Contains(text, "clientFaults") {
+				want = []string{"clientFaults[0].hang"}
+			}
 		case slices.Equal(want, []string{"server[0].rate.limits[0].leakyBucket"}):
 			// Both members of a oneof: the reader reports the second one, which has no meaning in an object.
 			want = []string{"server[0].rate.limits[0]"}
