@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/control/ads"
 	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
 )
@@ -49,8 +50,6 @@ func (p *Plane) Follow(ctx context.Context, r Replicas) error {
 	following := map[string]context.CancelFunc{}
 	var all sync.WaitGroup
 	defer all.Wait()
-	ticker := time.NewTicker(findInterval)
-	defer ticker.Stop()
 	for {
 		// A failed look-up keeps the connections: a name without a ready pod is not found.
 		if others, err := r.Find(ctx); err == nil {
@@ -69,13 +68,11 @@ func (p *Plane) Follow(ctx context.Context, r Replicas) error {
 				all.Go(func() { p.followOne(one, address, r.Dial) })
 			}
 		}
-		select {
-		case <-ctx.Done():
+		if pause.For(ctx, findInterval) != nil {
 			for _, stop := range following {
 				stop()
 			}
 			return nil
-		case <-ticker.C:
 		}
 	}
 }
@@ -87,8 +84,6 @@ func (p *Plane) followOne(ctx context.Context, address string, dial func(string)
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	ticker := time.NewTicker(retryInterval)
-	defer ticker.Stop()
 	for {
 		if stream, err := controlv1.NewPeersClient(conn).Follow(ctx, &controlv1.FollowRequest{}); err == nil {
 			for p.receive(address, stream) == nil {
@@ -96,10 +91,8 @@ func (p *Plane) followOne(ctx context.Context, address string, dial func(string)
 			}
 			p.peers.set(address, nil)
 		}
-		select {
-		case <-ctx.Done():
+		if pause.For(ctx, retryInterval) != nil {
 			return
-		case <-ticker.C:
 		}
 	}
 }

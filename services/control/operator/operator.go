@@ -6,6 +6,7 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -24,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/control"
 	"github.com/grpc-sandbox/sandbox/services/control/api"
 )
@@ -107,19 +109,16 @@ func waitForKinds(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("connecting to the API server: %w", err)
 	}
-	ticker := time.NewTicker(300 * time.Millisecond)
-	defer ticker.Stop()
-	for {
+	var last error
+	err = pause.Until(ctx, 300*time.Millisecond, func(context.Context) (bool, error) {
 		list, err := d.ServerResourcesForGroupVersion(api.GroupVersion.String())
-		if err == nil && len(list.APIResources) >= 2 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for the kinds of %s: %w", api.GroupVersion, err)
-		case <-ticker.C:
-		}
+		last = err
+		return err == nil && len(list.APIResources) >= 2, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the kinds of %s: %w", api.GroupVersion, cmp.Or(last, err))
 	}
+	return nil
 }
 
 // slimPod keeps what the store needs of a pod: a cluster may have thousands.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
 	"github.com/grpc-sandbox/sandbox/services/control/telemetryv1"
 	"github.com/grpc-sandbox/sandbox/services/governance"
@@ -73,9 +74,7 @@ const breakerInterval = 200 * time.Millisecond
 // reportBreakers reports the breakers of the process when there is a new one.
 func (s *subscriber) reportBreakers(ctx context.Context, out *sender) error {
 	reported := 0
-	ticker := time.NewTicker(breakerInterval)
-	defer ticker.Stop()
-	for {
+	return pause.Until(ctx, breakerInterval, func(context.Context) (bool, error) {
 		if all := s.process.Breakers.Snapshot(); len(all) > reported {
 			states := &controlv1.BreakerStates{}
 			for _, b := range all {
@@ -83,16 +82,12 @@ func (s *subscriber) reportBreakers(ctx context.Context, out *sender) error {
 					Since: timestamppb.New(b.Since), Reason: b.Reason})
 			}
 			if err := out.send(&controlv1.ConnectRequest{Message: &controlv1.ConnectRequest_Breakers{Breakers: states}}); err != nil {
-				return err
+				return false, err
 			}
 			reported = len(all)
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-ticker.C:
-		}
-	}
+		return false, nil
+	})
 }
 
 func wire(e governance.Event) *telemetryv1.Event {

@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/control/identity"
 	"github.com/grpc-sandbox/sandbox/services/governance"
@@ -178,12 +179,8 @@ func (s *subscriber) keepTrying(ctx context.Context, doing string, do func(conte
 		}
 		failed = true
 		s.log.Log(ctx, level, doing+": trying again, with the last good policy in force", "error", err)
-		timer := time.NewTimer(wait/2 + rand.N(wait/2))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if pause.For(ctx, wait/2+rand.N(wait/2)) != nil {
 			return
-		case <-timer.C:
 		}
 		wait = min(2*wait, lastWait)
 	}
