@@ -288,7 +288,7 @@ type Event struct {
 	// Position in the stream of the control plane, and the run that gave it.
 	Position uint64 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
 	Run      string `protobuf:"bytes,2,opt,name=run,proto3" json:"run,omitempty"`
-	// The pod in which it happened; empty for the control plane itself.
+	// The pod in which it happened; empty for the control plane itself, and for a rollout or a certificate that cert-manager has issued.
 	Pod       string `protobuf:"bytes,3,opt,name=pod,proto3" json:"pod,omitempty"`
 	Namespace string `protobuf:"bytes,4,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	Service   string `protobuf:"bytes,5,opt,name=service,proto3" json:"service,omitempty"`
@@ -296,7 +296,7 @@ type Event struct {
 	Seq  uint64                 `protobuf:"varint,6,opt,name=seq,proto3" json:"seq,omitempty"`
 	Boot string                 `protobuf:"bytes,7,opt,name=boot,proto3" json:"boot,omitempty"`
 	Time *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=time,proto3" json:"time,omitempty"`
-	// For example breaker, policy, fault, certificate, lifecycle or missed.
+	// For example breaker, outlier, policy, fault, certificate, lifecycle or missed; pod and rollout are what the control plane itself sees at the API server.
 	Kind          string            `protobuf:"bytes,9,opt,name=kind,proto3" json:"kind,omitempty"`
 	Subject       string            `protobuf:"bytes,10,opt,name=subject,proto3" json:"subject,omitempty"`
 	Detail        string            `protobuf:"bytes,11,opt,name=detail,proto3" json:"detail,omitempty"`

@@ -1572,7 +1572,7 @@ func (x *Retry) GetPerTryTimeout() *durationpb.Duration {
 }
 
 // Hedge sends another attempt, to another replica if there is one, when the first one is slow. The first answer that is not a failure counts, and
-// the other attempts are cancelled. A method with hedging is not retried in addition.
+// the other attempts are cancelled. Unary calls of a method are hedged or retried, never both: the last rule that has one of them decides.
 type Hedge struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// These methods can be called twice without harm. Required, because only the author of a method knows.
