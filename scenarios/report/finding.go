@@ -116,7 +116,7 @@ const longTrace = 8
 
 func withUnit(v Value, unit string) string {
 	if v.Text == "" {
-		return v.String() + " " + unit
+		return strings.TrimSpace(v.String() + " " + unit)
 	}
 	states := strings.Split(v.Text, " → ")
 	if len(states) <= longTrace {

@@ -195,7 +195,9 @@ func (c *governedConn) close() {
 	c.lookups.Wait()
 }
 
+// resend follows a change of the policy.
 func (c *governedConn) resend() {
+	c.client.budget.follow()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if config := c.client.serviceConfig(); c.state != nil && config != c.sent {

@@ -205,6 +205,36 @@ func TestHedge_BudgetIsSpent(t *testing.T) {
 	})
 }
 
+// TestRetryBudget_FollowsThePolicy: also if no stream is retried, so that the service config of gRPC is the same.
+func TestRetryBudget_FollowsThePolicy(t *testing.T) {
+	metrics := NewMetrics()
+	f := &flaky{code: codes.Unavailable}
+	f.fails.Store(1000)
+	unary := strings.ReplaceAll(retried, "TestService/*", "TestService/UnaryCall")
+	p := policyOf(t, unary)
+	client := wire(t, f.fake(), ServerConfig{}, ClientConfig{Timeout: time.Minute, Metrics: metrics, Policy: p, Breakers: neverOpen()})
+	spend := func() int64 {
+		f.served.Store(0)
+		for range 20 {
+			_, _ = client.UnaryCall(t.Context(), &testv1.SimpleRequest{})
+		}
+		return f.served.Load()
+	}
+	if got := spend(); got >= 30 {
+		t.Fatalf("20 calls made %d attempts with a budget of 10", got)
+	}
+	for _, c := range []struct {
+		budget string
+		least  int64
+		most   int64
+	}{{"{disabled: true}", 60, 60}, {"{maxTokens: 4}", 20, 23}, {"{maxTokens: 1000}", 60, 60}} {
+		must(t, p.Set(parsed(t, unary+"\nconnections: [{retryBudget: "+c.budget+"}]")))
+		if got := spend(); got < c.least || got > c.most {
+			t.Errorf("20 calls made %d attempts with the budget %s, want from %d to %d", got, c.budget, c.least, c.most)
+		}
+	}
+}
+
 // TestRetryBudget_EverySuccessRefills checks that successes of methods without retries refill the budget too.
 func TestRetryBudget_EverySuccessRefills(t *testing.T) {
 	metrics := NewMetrics()

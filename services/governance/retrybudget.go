@@ -29,12 +29,25 @@ func newRetryBudget(cfg ClientConfig) *retryBudget {
 	return b
 }
 
-// reset fills the budget. It is called when the policy changes.
+// reset fills the budget. It is called when gRPC gets another service config, because that fills the budget of streams.
 func (b *retryBudget) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.max, b.ratio = budgetOf(b.cfg.Policy.Rules().Connection(b.cfg.Callee))
-	b.tokens = b.max
+	b.fill(budgetOf(b.cfg.Policy.Rules().Connection(b.cfg.Callee)))
+}
+
+// follow fills the budget if the policy has changed it. The service config of gRPC has the budget only if streams are retried.
+func (b *retryBudget) follow() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if most, ratio := budgetOf(b.cfg.Policy.Rules().Connection(b.cfg.Callee)); most != b.max || ratio != b.ratio {
+		b.fill(most, ratio)
+	}
+}
+
+// fill sets the numbers of the budget. b.mu is held.
+func (b *retryBudget) fill(most, ratio float64) {
+	b.max, b.ratio, b.tokens = most, ratio, most
 	b.full.Store(true)
 	b.gauge.Set(b.tokens)
 }
