@@ -40,14 +40,21 @@ func TestScenarios_PassAndCleanUp(t *testing.T) {
 	}
 }
 
-// impossible lists edits of built-in scenarios that make an expectation impossible: a false trace, or a fault that the cure cannot help against.
+// impossible lists edits of built-in scenarios that make an expectation impossible: a false trace, a fault that the cure cannot help against, or no cure.
 // Any other scenario gets an additional expectation.
 var impossible = map[string][2]string{
 	"breaker-trip": {"visits: [closed, open, half-open, closed]", "trace: [closed]"},
 	// Ejection saves nothing if every replica fails some calls.
 	"bad-replica":   {"pods: 1, ", "percent: 10, "},
 	"slow-payments": {"delay: {fixed: 200ms}", "delay: {fixed: 700ms}"},
+	// Without their cures: the time-out of each attempt, the budget, the limit of each caller.
+	"avalanche":       {"perTryTimeout: 200ms, ", ""},
+	"retry-storm":     {budget, budget + "          retryBudget: {disabled: true}\n"},
+	"noisy-neighbour": {"perCaller: true, ", ""},
 }
+
+// budget is the start of the policy of retry-storm with a budget.
+const budget = "    - name: a budget\n      applyPolicy:\n        release: userservice\n        name: retry-storm\n        spec:\n"
 
 func TestRun_ImpossibleExpectationFails(t *testing.T) {
 	for name := range impossible {

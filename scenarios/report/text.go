@@ -87,12 +87,20 @@ func (r Report) textExpectations(b *strings.Builder) {
 		b.WriteString(text.Wrap(first, f.caseName()))
 		under := strings.Repeat(" ", utf8.RuneCountInString(first))
 		if f.Result != NotJudged {
-			b.WriteString(text.Wrap(under, "observed "+f.ObservedText()))
+			b.WriteString(text.Wrap(under, "observed "+f.ObservedText()+f.after()))
 		}
 		if f.Note != "" {
 			b.WriteString(text.Wrap(under, f.Note))
 		}
 	}
+}
+
+// after says how long a step has waited until its condition was true.
+func (f Finding) after() string {
+	if f.Phase != "steps" || !f.Met() {
+		return ""
+	}
+	return fmt.Sprintf(", after %.1f s", f.Seconds)
 }
 
 func (r Report) textLoad(b *strings.Builder) {
