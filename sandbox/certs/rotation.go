@@ -175,19 +175,13 @@ func (r *Rotation) await(ctx context.Context, doing func(string), look func(cont
 	defer cancel()
 	var last string
 	err := pause.Until(limited, r.Every, func(context.Context) (bool, error) {
-		lacking, err := look(limited)
-		switch {
-		case err == nil && len(lacking) == 0:
+		lacking := reasons(look(limited))
+		if lacking == "" {
 			return true, nil
+		}
 		// Keep the reason that was found before the timeout cut off this poll.
-		case limited.Err() != nil:
-		case err != nil:
-			last = err.Error()
-		default:
-			last = lacking[0]
-			if more := len(lacking) - 1; more > 0 {
-				last += fmt.Sprintf(", and %d more", more)
-			}
+		if limited.Err() == nil {
+			last = lacking
 		}
 		doing("waiting: " + last)
 		return false, nil
@@ -196,4 +190,18 @@ func (r *Rotation) await(ctx context.Context, doing func(string), look func(cont
 		return ctx.Err()
 	}
 	return remedy.Wrap(fmt.Errorf("waiting for %s: %s", r.Limit, last), remedy.Command("status"), remedy.Command("certs", "list"))
+}
+
+// reasons says in one line what is lacking; empty if nothing is.
+func reasons(lacking []string, err error) string {
+	switch {
+	case err != nil:
+		return err.Error()
+	case len(lacking) == 0:
+		return ""
+	case len(lacking) == 1:
+		return lacking[0]
+	default:
+		return fmt.Sprintf("%s, and %d more", lacking[0], len(lacking)-1)
+	}
 }
