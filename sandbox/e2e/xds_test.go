@@ -142,7 +142,7 @@ func TestXDS_ClientOfGRPC(t *testing.T) {
 		defer remove(target.TrafficPolicy, "over-xds")
 		await(ctx, t, "the client has a verdict on each field", func(ctx context.Context) (bool, error) {
 			verdicts, err := verdictsOf(ctx, c, "over-xds")
-			return verdicts["methods[0].deadline.timeout"] == "ENFORCED" && verdicts["methods[0].breaker.failureRatio"] == "IGNORED", err
+			return verdicts["methods[0].deadline.timeout"] == "APPROXIMATED" && verdicts["methods[0].breaker.failureRatio"] == "IGNORED", err
 		})
 		awaitSecond(ctx, t, c, "calls are still answered", answered)
 		// Each call of the client now takes a second, which the time-out of the policy does not allow.
