@@ -60,7 +60,7 @@ func TestEnsureTrust_KeepsMountedRootsTrusted(t *testing.T) {
 		"a rotation that was interrupted": {objects: []runtime.Object{rootSecret(charts.RootSecret, certs.Authority{Issuing: mine, Next: &other}), bundleIn("shop", mine)},
 			trusted: []certs.Root{mine, other}, stage: certs.Introducing, signs: &mine},
 		"a sandbox of an earlier version": {objects: []runtime.Object{rootSecret("sandbox-ca", certs.Authority{Issuing: mine})},
-			trusted: []certs.Root{mine}, stage: certs.Steady, signs: &mine, note: "the authority of an earlier version is the root"},
+			trusted: []certs.Root{mine}, stage: certs.Steady, signs: &mine, note: "kept the existing certificate authority as the root"},
 		"a root that was lost": {objects: []runtime.Object{bundleIn("shop", mine), bundleIn("user-made", mine)},
 			trusted: []certs.Root{mine}, stage: certs.Switching, note: "the root was lost"},
 	} {

@@ -21,8 +21,8 @@ func newPolicyVerify(proc process, g *globals) *cobra.Command {
 	var window time.Duration
 	cmd := &cobra.Command{
 		Use:   "verify NAME",
-		Short: "Show by real calls whether a policy acts",
-		Long: "Show by real calls whether the fields of a policy act:\n\n" +
+		Short: "Send real calls to check that a policy is enforced",
+		Long: "Send real calls to check that the fields of a policy are enforced:\n\n" +
 			"  maxRequestsPerSecond, rate  the load generator offers three times as many calls, and the admitted ones are counted\n" +
 			"  deadline                    calls of the load generator are delayed by a fault, and must end at the deadline\n" +
 			"  retry                       5 % of the calls to the service fail for a while, and callers must not notice\n" +

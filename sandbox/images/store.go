@@ -53,7 +53,7 @@ type Store struct {
 	// System is the operating system, as in runtime.GOOS. Empty means this one.
 	System string
 
-	toldOffline atomic.Bool
+	reportedOffline atomic.Bool
 }
 
 func (s *Store) system() string { return cmp.Or(s.System, runtime.GOOS) }
@@ -194,7 +194,7 @@ func (s *Store) pullOrBuild(ctx context.Context, i Image, buildKey string) (Read
 			remedy.Advice("run from the project's folder, or name it with --source")))
 	}
 	if pullErr != nil {
-		s.tellPull(i.Ref, pullErr)
+		s.reportPull(i.Ref, pullErr)
 	}
 	r, err := s.build(ctx, i, buildKey)
 	if err != nil && pullErr != nil {
@@ -222,11 +222,11 @@ func (s *Store) pull(ctx context.Context, i Image) (Ready, error) {
 	return r, err
 }
 
-// tellPull reports why an image is built that could have been pulled. A missing network is reported once.
-func (s *Store) tellPull(ref string, err error) {
+// reportPull reports why an image is built that could have been pulled. A missing network is reported once.
+func (s *Store) reportPull(ref string, err error) {
 	if !errors.Is(err, ErrOffline) {
 		s.observe(Event{Ref: ref, Note: "building it from source, because it cannot be pulled: " + short(err)})
-	} else if s.toldOffline.CompareAndSwap(false, true) {
+	} else if s.reportedOffline.CompareAndSwap(false, true) {
 		s.observe(Event{Ref: ref, Note: "building missing images from source: " + short(err)})
 	}
 }

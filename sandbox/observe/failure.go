@@ -48,9 +48,9 @@ func remedyFor(server, at string, err error) remedy.Remedy {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, ErrNoData):
-		return remedy.Advicef("wait for two scrapes, then again; or %s", remedy.Command("doctor"))
+		return remedy.Advicef("wait for two scrapes and retry; or %s", remedy.Command("doctor"))
 	case errors.Is(err, context.Canceled):
-		return remedy.Advicef("again; the caller gave up before %s answered", server)
+		return remedy.Advicef("retry; the caller gave up before %s answered", server)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return remedy.Advicef("%s, to see whether %s is ready", remedy.Command("status"), server)
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
@@ -67,7 +67,7 @@ func remedyFor(server, at string, err error) remedy.Remedy {
 
 func statusRemedy(server, at string, code int) remedy.Remedy {
 	if code >= http.StatusInternalServerError {
-		return remedy.Advicef("again in a few seconds, %s may be starting; else %s", server, remedy.Command("logs", server))
+		return remedy.Advicef("retry in a few seconds, %s may be starting; otherwise %s", server, remedy.Command("logs", server))
 	}
 	return malformedRemedy(server, at)
 }

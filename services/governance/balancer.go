@@ -84,7 +84,7 @@ type balancedConn struct {
 	balancer.ClientConn
 	// replicas are the addresses of all replicas.
 	replicas atomic.Pointer[[]string]
-	// known is the last value of replicas that the client's set of endpoints was told.
+	// known is the last value of replicas that the client's set of endpoints has received.
 	known atomic.Pointer[[]string]
 	// group knows which replicas have just become ready.
 	group *slowstart.Group

@@ -96,8 +96,8 @@ func (c *clientCall) report(b *methodBreaker, t breaker.Ticket, outcome breaker.
 		b.slow.Inc()
 	}
 	if e := c.lastEndpoint.Load(); e != nil && (counted.Failed || counted.Slow) {
-		forgivable := counted
-		e.OnEject(func() { b.Forgive(forgivable) })
+		retractable := counted
+		e.OnEject(func() { b.Retract(retractable) })
 	}
 }
 

@@ -33,7 +33,7 @@ func (w Watcher) Watch(r *telemetryv1.WatchRequest, stream grpc.ServerStreamingS
 	case position > latest:
 		return status.Errorf(codes.OutOfRange, "position %d is in the future: the last one is %d", position, latest)
 	}
-	// The header tells the client that events from now on will reach it.
+	// Sending the header confirms the subscription: later events will be delivered.
 	if err := stream.SendHeader(nil); err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func runInjector(ctx context.Context) error {
 	m, err := ctrl.NewManager(rest, ctrl.Options{
 		Metrics: metrics.Options{BindAddress: "0"},
 		// The injector watches the metadata of Secrets. A second cache, of whole Secrets, may lag behind that watch: the injector
-		// would then miss the Secret it was just told of, and never look again.
+		// would then miss the Secret it was just notified of, and never look again.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 	})
 	if err != nil {

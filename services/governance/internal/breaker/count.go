@@ -29,13 +29,13 @@ type Outcome struct {
 	Took time.Duration
 }
 
-// Counted identifies what was counted of one call, for Forgive. The zero Counted is nothing.
+// Counted identifies what was counted of one call, for Retract. The zero Counted is nothing.
 type Counted struct {
 	window.Outcome
 	word   uint64
 	bucket int64
-	// forgivable means that Forgive can take it back.
-	forgivable bool
+	// retractable means that Retract can take it back.
+	retractable bool
 }
 
 // Done counts an admitted call that has ended.
@@ -44,7 +44,7 @@ func (b *Breaker) Done(t Ticket, o Outcome) Counted {
 	return b.Count(t, o)
 }
 
-// Count counts the outcome of an admitted call, and returns what Forgive needs to take a failed or slow call back.
+// Count counts the outcome of an admitted call, and returns what Retract needs to take a failed or slow call back.
 func (b *Breaker) Count(t Ticket, o Outcome) (counted Counted) {
 	b.mu.Lock()
 	if uint64(t) != b.word.Load() {
@@ -63,7 +63,7 @@ func (b *Breaker) Count(t Ticket, o Outcome) (counted Counted) {
 	case state == closed:
 		counted.Outcome = cfg.judge(o)
 		counted.bucket = b.counts.Add(b.age(), counted.Outcome)
-		counted.word, counted.forgivable = uint64(t), counted.Failed || counted.Slow
+		counted.word, counted.retractable = uint64(t), counted.Failed || counted.Slow
 		b.openIfBad(cfg, counted.Outcome)
 	}
 	b.unlockAndPublish()
@@ -117,11 +117,11 @@ func (b *Breaker) CountLate(o Outcome) Counted {
 	return b.Count(Ticket(word), o)
 }
 
-// Forgive takes a failed or slow call back that was counted in the current window. It has no effect on a breaker that has opened since.
-func (b *Breaker) Forgive(c Counted) {
+// Retract takes a failed or slow call back that was counted in the current window. It has no effect on a breaker that has opened since.
+func (b *Breaker) Retract(c Counted) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c.forgivable && c.word == b.word.Load() {
-		b.counts.Forgive(b.age(), c.bucket, c.Outcome)
+	if c.retractable && c.word == b.word.Load() {
+		b.counts.Retract(b.age(), c.bucket, c.Outcome)
 	}
 }

@@ -109,17 +109,17 @@ func TestBreaker_SlowProbes(t *testing.T) {
 	}
 }
 
-func TestBreaker_ForgivesSlowCalls(t *testing.T) {
+func TestBreaker_RetractsSlowCalls(t *testing.T) {
 	b := newClocked(t, Config{SlowCallRatio: 0.5, SlowCallDuration: limit})
 	b.took(10, 0, Success)
 	for range 9 {
-		b.Forgive(b.took(1, time.Second, Success))
+		b.Retract(b.took(1, time.Second, Success))
 	}
 	b.took(9, time.Second, Success)
 	if ok, _ := b.Counts(); ok != 19 {
-		t.Errorf("%d successes count, want 19: forgiven calls do not", ok)
+		t.Errorf("%d successes count, want 19: retracted calls do not", ok)
 	}
-	b.is(closed, "after 9 slow calls of 19, and 9 that were forgiven,")
+	b.is(closed, "after 9 slow calls of 19, and 9 that were retracted,")
 	b.took(1, time.Second, Success)
 	b.is(open, "after the 10th slow call of 20")
 }

@@ -34,13 +34,13 @@ func (e *Endpoint) eject(class, reason string) {
 	e.row = 0
 	e.recent = window.Window{}
 	e.recent.Resize(now, ratioWindow)
-	forgive := e.forgive
-	e.forgive = nil
+	retract := e.retract
+	e.retract = nil
 	e.until.Store(int64(now + span))
 	e.state.Store(out)
 	e.mu.Unlock()
 	s.mu.Unlock()
-	for _, f := range forgive {
+	for _, f := range retract {
 		f()
 	}
 	s.publish(Change{Address: e.address, Ejected: true, Class: class, Reason: fmt.Sprintf("%s; out for %s", reason, span), Delta: delta})
@@ -62,21 +62,21 @@ func (e *Endpoint) readmit(reason string) {
 	s.publish(Change{Address: e.address, Delta: -1, Reason: reason})
 }
 
-// mostForgiven bounds what an endpoint remembers. An endpoint that is not ejected after so many failures is not going to be.
-const mostForgiven = 256
+// mostRetracted bounds what an endpoint remembers. An endpoint that is not ejected after so many failures is not going to be.
+const mostRetracted = 256
 
-// OnEject runs forgive if the endpoint is ejected soon, or at once if it is ejected already.
-func (e *Endpoint) OnEject(forgive func()) {
+// OnEject runs retract if the endpoint is ejected soon, or at once if it is ejected already.
+func (e *Endpoint) OnEject(retract func()) {
 	e.mu.Lock()
 	ejected := e.state.Load() != inUse
 	if !ejected {
-		if len(e.forgive) >= mostForgiven {
-			e.forgive = append(e.forgive[:0], e.forgive[mostForgiven/2:]...)
+		if len(e.retract) >= mostRetracted {
+			e.retract = append(e.retract[:0], e.retract[mostRetracted/2:]...)
 		}
-		e.forgive = append(e.forgive, forgive)
+		e.retract = append(e.retract, retract)
 	}
 	e.mu.Unlock()
 	if ejected {
-		forgive()
+		retract()
 	}
 }

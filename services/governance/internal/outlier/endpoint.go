@@ -31,8 +31,8 @@ type Endpoint struct {
 	// times counts the ejections without a longer time of good work in between.
 	times uint
 	back  time.Duration
-	// forgive has what to do for each recent failure if the endpoint is ejected.
-	forgive []func()
+	// retract has what to do for each recent failure if the endpoint is ejected.
+	retract []func()
 }
 
 // Address returns the address of the endpoint.

@@ -185,17 +185,17 @@ func TestEndpoint_OldCallsEndDuringTheTrial(t *testing.T) {
 	}
 }
 
-func TestEndpoint_ForgivesFailures(t *testing.T) {
+func TestEndpoint_RetractsFailures(t *testing.T) {
 	r := newRig(t, Config{}, 3)
 	e := r.Of("e0")
-	forgiven := 0
+	retracted := 0
 	for range 3 {
-		e.OnEject(func() { forgiven++ })
+		e.OnEject(func() { retracted++ })
 	}
 	r.calls("e0", 5, Failure)
-	e.OnEject(func() { forgiven++ })
-	if forgiven != 4 {
-		t.Errorf("%d of 4 failures forgiven", forgiven)
+	e.OnEject(func() { retracted++ })
+	if retracted != 4 {
+		t.Errorf("%d of 4 failures retracted", retracted)
 	}
 }
 

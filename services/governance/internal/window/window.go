@@ -56,8 +56,8 @@ func (w *Window) Add(now time.Duration, o Outcome) (bucket int64) {
 	return w.newest
 }
 
-// Forgive takes an outcome out of a bucket, if that is still in the window.
-func (w *Window) Forgive(now time.Duration, bucket int64, o Outcome) {
+// Retract takes an outcome out of a bucket, if that is still in the window.
+func (w *Window) Retract(now time.Duration, bucket int64, o Outcome) {
 	w.Advance(now)
 	if bucket <= w.newest-Buckets || bucket > w.newest {
 		return
