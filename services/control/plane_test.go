@@ -219,3 +219,20 @@ func TestPolicyStatus_MethodOfNoService(t *testing.T) {
 		}
 	}
 }
+
+// TestPolicyStatus_PartsThatAPushCannotSet: they are named one by one, and the other parts of the policy are enforced.
+func TestPolicyStatus_PartsThatAPushCannotSet(t *testing.T) {
+	plane, control := startPlane(t, "")
+	plane.Store.SetPod(podNamed("users-1"))
+	p := policyOf(t, "parts", "tuning: {gzip: true}\nshed: {minLimit: 1, maxLimit: 200, initialLimit: 50}")
+	plane.Store.SetPolicy(p)
+	startService(t, "users-1", control.address)
+	var s api.TrafficPolicyStatus
+	soon(t, "the policy is acknowledged", func() bool {
+		s = plane.View().PolicyStatus(p, nil, api.TrafficPolicyStatus{})
+		return s.Verdicts.Enforced == 1
+	})
+	if s.Verdicts != (api.Verdicts{Enforced: 1, Ignored: 1}) || s.Exceptions[0].Field != "tuning" || s.Exceptions[0].Why != "a process reads it before it receives a policy: only its policy file sets it" {
+		t.Errorf("status %+v", s)
+	}
+}

@@ -78,6 +78,8 @@ func verdictOf(s ads.Subscriber, v compile.Value, known served) (controlv1.Verdi
 		return controlv1.Verdict_VERDICT_PENDING, "not acknowledged yet"
 	case !known.has(s, v):
 		return controlv1.Verdict_VERDICT_IGNORED, fmt.Sprintf("%s matches no method of the service", v.Method)
+	case v.Ignored != "":
+		return controlv1.Verdict_VERDICT_IGNORED, v.Ignored
 	case v.Shadow:
 		return controlv1.Verdict_VERDICT_APPROXIMATED, inShadowMode
 	case v.Approximated != "":

@@ -34,6 +34,8 @@ type Value struct {
 	LostTo *Object
 	// Approximated says how the process deviates from the object; empty if it does not.
 	Approximated string
+	// Ignored says why the process does not enforce it at all; empty if it does. It is about processes with governance only.
+	Ignored string
 	// Shadow means that the process only counts what the value would have refused.
 	Shadow bool
 	// Percent is the share of the calls to which the value applies; nil means every call.
@@ -160,17 +162,19 @@ func (c *Compiler) server(pod Pod, out *Compiled) {
 	for _, r := range wholes(selected) {
 		s := r.policy.Spec
 		c.limitAll(r.policy, pod, out.Policy)
-		approximated := ""
 		if s.GetTuning() != nil {
 			out.Policy.Tuning = s.GetTuning()
-			approximated = readAtStart
 		}
-		out.add(r, Server, "", approximated, s, partsOf(s, Server))
+		out.add(r, Server, "", "", s, partsOf(s, Server))
 	}
 }
 
-// readAtStart says when tuning is in force.
-const readAtStart = "in force when the process starts or connects the next time"
+const (
+	// readAtStart is why pushed tuning has no effect.
+	readAtStart = "a process reads it before it receives a policy: only its policy file sets it"
+	// nextConnection says when a health check is in force.
+	nextConnection = "in force with the next connection to each replica"
+)
 
 // sharing returns the number of pods among which the limits of a policy are divided: those of the same service that are ready, and this one.
 func (c *Compiler) sharing(p *TrafficPolicy, pod Pod) int {
@@ -241,11 +245,7 @@ func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 			conn.LeastRequest = proto.Bool(s.GetLoadBalancing().GetAlgorithm() == policyv1.LoadBalancing_ALGORITHM_LEAST_REQUEST)
 		}
 		out.Policy.Connections = append(out.Policy.Connections, conn)
-		approximated := partly[r.policy]
-		if s.GetTuning() != nil {
-			approximated = readAtStart
-		}
-		out.add(r, Client, callee, approximated, s, parts)
+		out.add(r, Client, callee, partly[r.policy], s, parts)
 	}
 }
 
@@ -254,10 +254,15 @@ func (out *Compiled) add(r rule, side Side, callee, approximated string, in prot
 	for _, part := range parts {
 		v := Value{Object: r.policy.Object, Field: part.JSONName(), Method: r.pattern(), Side: side, Callee: callee, Approximated: approximated,
 			Shadow: r.policy.Spec.GetShadow(), Percent: r.policy.Spec.Percent, Text: policy.Text(part, in.ProtoReflect().Get(part))}
-		if shareOf(v.Percent) == 0 {
+		switch name := part.JSONName(); {
+		case shareOf(v.Percent) == 0:
 			v.approximate(noCall)
-		} else if side == Client && part.JSONName() == "retry" && shareOf(v.Percent) < 100 {
+		case side == Client && name == "retry" && shareOf(v.Percent) < 100:
 			v.approximate(unaryOnly)
+		case name == "tuning":
+			v.Ignored = readAtStart
+		case name == "healthCheck":
+			v.approximate(nextConnection)
 		}
 		if part.Message() != nil {
 			v.Part = in.ProtoReflect().Get(part).Message().Interface()

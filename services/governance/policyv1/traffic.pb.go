@@ -204,7 +204,8 @@ type TrafficPolicySpec struct {
 	HealthCheck *HealthCheck `protobuf:"bytes,8,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
 	// How the share of a new replica grows.
 	SlowStart *SlowStart `protobuf:"bytes,10,opt,name=slow_start,json=slowStart,proto3" json:"slow_start,omitempty"`
-	// Compression, message size and connections of the callers and of the workload. A process reads it when it starts or connects.
+	// Compression, message size and connections of the callers and of the workload. A process with governance reads it before it receives a policy, so
+	// only its policy file sets it.
 	Tuning *Tuning `protobuf:"bytes,9,opt,name=tuning,proto3" json:"tuning,omitempty"`
 	// The policy is evaluated for the calls, but refuses, delays and changes none: those that it would have refused are counted, logged and reported as events.
 	// It takes precedence over other policies in shadow mode only, and the others do not take precedence over it. Only limits, callers, deadlines,
