@@ -14,6 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
+	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 	"github.com/grpc-sandbox/sandbox/services/user/userclient"
 )
 
@@ -59,7 +60,7 @@ const loadCallLimit = time.Minute
 // answeredLoad runs a small load until one of its calls was answered.
 func answeredLoad(ctx context.Context, rpc loadgenv1.LoadGeneratorClient) error {
 	start := &loadgenv1.StartLoadRequest{
-		Name: checkLoad, Target: charts.BackgroundTarget, Method: "user.v1.UserService/GetUser", RequestJson: `{"userId":"u-1"}`, Rate: 50,
+		Name: checkLoad, Target: charts.BackgroundTarget, Method: loadspec.BackgroundMethod, RequestJson: `{"userId":"u-1"}`, Rate: 50,
 	}
 	_, err := rpc.StartLoad(ctx, start, grpc.WaitForReady(true))
 	if status.Code(err) == codes.AlreadyExists {
