@@ -47,14 +47,20 @@ type Breakers struct {
 	metrics *Metrics
 	events  *Events
 	origin  time.Time
-	all     oncemap.Map[edge, *methodBreaker]
+	all     oncemap.Map[breakerKey, *methodBreaker]
 	// shadows are those of rules in shadow mode.
-	shadows oncemap.Map[edge, *methodBreaker]
+	shadows oncemap.Map[breakerKey, *methodBreaker]
 
 	mu     sync.Mutex
-	states map[edge]BreakerState
+	states map[breakerKey]BreakerState
 	// policies are those of the connections, by callee.
 	policies map[string]*policy.Policy
+}
+
+// breakerKey identifies a breaker. group is empty, except for those of methods that share the name unknownMethod: different rules can apply to them.
+type breakerKey struct {
+	edge
+	group string
 }
 
 // methodBreaker is a breaker with the metrics for its refusals and slow calls.
@@ -69,7 +75,7 @@ type methodBreaker struct {
 
 // NewBreakers returns an empty set that reports to metrics and events, either of which may be nil. A policy can override cfg for each method.
 func NewBreakers(caller string, cfg BreakerConfig, metrics *Metrics, events *Events) *Breakers {
-	return &Breakers{caller: caller, cfg: cfg, metrics: metrics, events: events, origin: time.Now(), states: map[edge]BreakerState{}, policies: map[string]*policy.Policy{}}
+	return &Breakers{caller: caller, cfg: cfg, metrics: metrics, events: events, origin: time.Now(), states: map[breakerKey]BreakerState{}, policies: map[string]*policy.Policy{}}
 }
 
 // follow fails if the breakers of a callee already follow another policy: each would undo what the other sets.
@@ -84,6 +90,7 @@ func (b *Breakers) follow(callee string, p *policy.Policy) error {
 }
 
 // Snapshot returns the state of all breakers, sorted by callee and method. It leaves out those in shadow mode, which refuse no call.
+// Of several breakers of unknown methods, it has the one in the worst state.
 func (b *Breakers) Snapshot() []BreakerState {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,17 +99,26 @@ func (b *Breakers) Snapshot() []BreakerState {
 		list = append(list, s)
 	}
 	slices.SortFunc(list, func(x, y BreakerState) int {
-		return cmp.Or(strings.Compare(x.Callee, y.Callee), strings.Compare(x.Method, y.Method))
+		return cmp.Or(strings.Compare(x.Callee, y.Callee), strings.Compare(x.Method, y.Method), y.compareState(x))
 	})
-	return list
+	return slices.CompactFunc(list, func(x, y BreakerState) bool { return x.Callee == y.Callee && x.Method == y.Method })
 }
 
-func (b *Breakers) of(e edge) *methodBreaker { return b.all.Of(e, b.make) }
+// compareState compares how bad two states are: open is worse than half-open, and that is worse than closed. Of two breakers in the same state, the one
+// that is in it for longer is worse.
+func (s BreakerState) compareState(other BreakerState) int {
+	order := []string{StateClosed, StateHalfOpen, StateOpen}
+	return cmp.Or(cmp.Compare(slices.Index(order, s.State), slices.Index(order, other.State)), other.Since.Compare(s.Since))
+}
+
+func (b *Breakers) of(e edge) *methodBreaker { return b.ofGroup(breakerKey{edge: e}) }
+
+func (b *Breakers) ofGroup(key breakerKey) *methodBreaker { return b.all.Of(key, b.make) }
 
 // since is a monotonic clock, which changes of the wall clock do not affect.
 func (b *Breakers) since() time.Duration { return time.Since(b.origin) }
 
-func (b *Breakers) make(e edge) *methodBreaker {
+func (b *Breakers) make(e breakerKey) *methodBreaker {
 	m := &methodBreaker{base: b.cfg, Breaker: breaker.New(b.cfg, b.since, func(t breaker.Transition) { b.record(e, t) })}
 	state := BreakerState{Caller: b.caller, Callee: e.callee, Method: e.method, State: StateClosed, Since: time.Now()}
 	b.mu.Lock()
@@ -152,7 +168,7 @@ func (m *methodBreaker) follow(policy *policyv1.Breaker) {
 	}
 }
 
-func (b *Breakers) record(e edge, t breaker.Transition) {
+func (b *Breakers) record(e breakerKey, t breaker.Transition) {
 	b.mu.Lock()
 	state := b.states[e]
 	state.State, state.Reason, state.Since = t.To, t.Reason, t.At

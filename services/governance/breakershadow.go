@@ -6,8 +6,8 @@ import (
 
 // shadow returns a breaker of rules in shadow mode. Its series and events are apart from those of breakers that are enforced, so that nobody takes
 // a breaker that refuses no call for an open one.
-func (b *Breakers) shadow(e edge) *methodBreaker {
-	return b.shadows.Of(e, func(e edge) *methodBreaker {
+func (b *Breakers) shadow(key breakerKey) *methodBreaker {
+	return b.shadows.Of(key, func(e breakerKey) *methodBreaker {
 		if b.metrics != nil {
 			b.metrics.shadowBreakerState.WithLabelValues(e.callee, e.method).Set(stateNumber(StateClosed))
 		}
@@ -16,7 +16,7 @@ func (b *Breakers) shadow(e edge) *methodBreaker {
 }
 
 // recordShadow reports a transition of a breaker in shadow mode.
-func (b *Breakers) recordShadow(e edge, t breaker.Transition) {
+func (b *Breakers) recordShadow(e breakerKey, t breaker.Transition) {
 	if b.metrics != nil {
 		b.metrics.shadowBreakerState.WithLabelValues(e.callee, e.method).Set(stateNumber(t.To))
 		b.metrics.shadowBreakerTransitions.WithLabelValues(e.callee, e.method, t.From, t.To, t.Class).Inc()
