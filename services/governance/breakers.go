@@ -51,8 +51,15 @@ type Breakers struct {
 	// shadows are those of rules in shadow mode.
 	shadows oncemap.Map[breakerKey, *methodBreaker]
 
+	// ofConnection means that they belong to one connection, and not to the process.
+	ofConnection bool
+
 	mu     sync.Mutex
 	states map[breakerKey]BreakerState
+	// shadowStates are those of shadows, if there are metrics.
+	shadowStates map[breakerKey]BreakerState
+	// connections is 0 while the connection is closed or idle, if they belong to one.
+	connections int
 	// policies are those of the connections, by callee.
 	policies map[string]*policy.Policy
 }
@@ -75,7 +82,8 @@ type methodBreaker struct {
 
 // NewBreakers returns an empty set that reports to metrics and events, either of which may be nil. A policy can override cfg for each method.
 func NewBreakers(caller string, cfg BreakerConfig, metrics *Metrics, events *Events) *Breakers {
-	return &Breakers{caller: caller, cfg: cfg, metrics: metrics, events: events, origin: time.Now(), states: map[breakerKey]BreakerState{}, policies: map[string]*policy.Policy{}}
+	return &Breakers{caller: caller, cfg: cfg, metrics: metrics, events: events, origin: time.Now(), states: map[breakerKey]BreakerState{},
+		shadowStates: map[breakerKey]BreakerState{}, policies: map[string]*policy.Policy{}}
 }
 
 // follow fails if the breakers of a callee already follow another policy: each would undo what the other sets.
@@ -105,10 +113,14 @@ func (b *Breakers) Snapshot() []BreakerState {
 }
 
 // compareState compares how bad two states are: open is worse than half-open, and that is worse than closed. Of two breakers in the same state, the one
-// that is in it for longer is worse.
+// that has been in it for longer is worse, or for a shorter time if they are closed.
 func (s BreakerState) compareState(other BreakerState) int {
 	order := []string{StateClosed, StateHalfOpen, StateOpen}
-	return cmp.Or(cmp.Compare(slices.Index(order, s.State), slices.Index(order, other.State)), other.Since.Compare(s.Since))
+	since := other.Since.Compare(s.Since)
+	if s.State == StateClosed {
+		since = -since
+	}
+	return cmp.Or(cmp.Compare(slices.Index(order, s.State), slices.Index(order, other.State)), since)
 }
 
 func (b *Breakers) of(e edge) *methodBreaker { return b.ofGroup(breakerKey{edge: e}) }
@@ -123,9 +135,11 @@ func (b *Breakers) make(e breakerKey) *methodBreaker {
 	state := BreakerState{Caller: b.caller, Callee: e.callee, Method: e.method, State: StateClosed, Since: time.Now()}
 	b.mu.Lock()
 	b.states[e] = state
+	if b.metrics != nil {
+		b.show(b.metrics.breakers, e, state)
+	}
 	b.mu.Unlock()
 	if b.metrics != nil {
-		b.metrics.newBreaker(state)
 		m.rejectedOpen = b.metrics.breakerRejected.WithLabelValues(e.callee, e.method)
 		m.slow = b.metrics.breakerSlow.WithLabelValues(e.callee, e.method)
 		m.rejectedCount = b.metrics.concurrencyRejected.WithLabelValues(e.callee, e.method)
@@ -173,10 +187,11 @@ func (b *Breakers) record(e breakerKey, t breaker.Transition) {
 	state := b.states[e]
 	state.State, state.Reason, state.Since = t.To, t.Reason, t.At
 	b.states[e] = state
-	b.mu.Unlock()
 	if b.metrics != nil {
-		b.metrics.breakerChanged(state, t)
+		b.show(b.metrics.breakers, e, state)
+		b.metrics.breakerTransitions.WithLabelValues(e.callee, e.method, t.From, t.To, t.Class).Inc()
 	}
+	b.mu.Unlock()
 	if b.Log != nil {
 		b.Log.Warn("breaker", "callee", e.callee, "method", e.method, "from", t.From, "to", t.To, "reason", t.Reason)
 	}
