@@ -83,6 +83,7 @@ func TestClient_RulesOfInventedMethods(t *testing.T) {
 func TestBreaker_InventedMethods(t *testing.T) {
 	p := policyOf(t, "client: [{method: 'x.Y/Bad*', breaker: {minCalls: 3}}]")
 	called := &calling{callee: fine, client: newClient(ClientConfig{Callee: "callee", Policy: p, Log: quiet}.withDefaults())}
+	called.client.cfg.Breakers.opened()
 	for i := range mostUnlinked {
 		called.method = fmt.Sprintf("x.Y/M%d", i)
 		must(t, called.unary(t.Context()))
@@ -100,6 +101,11 @@ func TestBreaker_InventedMethods(t *testing.T) {
 	}
 	called.method = "x.Y/Good"
 	must(t, called.unary(t.Context()))
+	called.method = "x.Y/Late"
+	must(t, called.opened(t.Context()))
+	if got := metric(t, called.client.cfg.Metrics, "sandbox_breaker_state", "method", unknownMethod); got != 1 {
+		t.Errorf("the state is %v, want that of the open breaker", got)
+	}
 	unknown := slices.DeleteFunc(called.client.cfg.Breakers.Snapshot(), func(s BreakerState) bool { return s.Method != unknownMethod })
 	if len(unknown) != 1 || unknown[0].State != StateOpen {
 		t.Errorf("%+v, want one open breaker", unknown)

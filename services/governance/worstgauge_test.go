@@ -86,3 +86,35 @@ func TestMetrics_LastConnectionClosed(t *testing.T) {
 		t.Error("the last values are gone")
 	}
 }
+
+// An idle connection does not count, and counts again with what it knows when it is used.
+func TestMetrics_ConnectionUsedAgain(t *testing.T) {
+	metrics := NewMetrics()
+	var idle, busy *client
+	for _, c := range []**client{&idle, &busy} {
+		*c = newClient(ClientConfig{Callee: "callee", Metrics: metrics, Policy: policyOf(t, "client: [{breaker: {minCalls: 3}}]"), Log: quiet}.withDefaults())
+		(*c).budget.opened()
+		(*c).cfg.Breakers.opened()
+	}
+	shows := func(when string, state, tokens float64) {
+		t.Helper()
+		if s, b := metric(t, metrics, "sandbox_breaker_state"), metric(t, metrics, "sandbox_retry_budget_tokens"); s != state || b != tokens {
+			t.Errorf("%s: state %v and %v tokens, want %v and %v", when, s, b, state, tokens)
+		}
+	}
+	must(t, (&calling{client: busy, method: "s.S/M", callee: fine}).unary(t.Context()))
+	for range 3 {
+		_ = (&calling{client: idle, method: "s.S/M", callee: isDown}).unary(t.Context())
+		idle.budget.failed()
+	}
+	shows("both are used", 1, 7)
+	idle.budget.closed()
+	idle.cfg.Breakers.closed()
+	shows("one is idle", 0, 10)
+	// A call that was in flight ends.
+	idle.budget.failed()
+	shows("an idle connection changes", 0, 10)
+	idle.budget.opened()
+	idle.cfg.Breakers.opened()
+	shows("it is used again", 1, 6)
+}
