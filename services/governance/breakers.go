@@ -47,14 +47,27 @@ type Breakers struct {
 	metrics *Metrics
 	events  *Events
 	origin  time.Time
-	all     oncemap.Map[edge, *methodBreaker]
+	all     oncemap.Map[breakerKey, *methodBreaker]
 	// shadows are those of rules in shadow mode.
-	shadows oncemap.Map[edge, *methodBreaker]
+	shadows oncemap.Map[breakerKey, *methodBreaker]
+
+	// ofConnection means that they belong to one connection, and not to the process.
+	ofConnection bool
 
 	mu     sync.Mutex
-	states map[edge]BreakerState
+	states map[breakerKey]BreakerState
+	// shadowStates are those of shadows, if there are metrics.
+	shadowStates map[breakerKey]BreakerState
+	// connections is 0 while the connection is closed or idle, if they belong to one.
+	connections int
 	// policies are those of the connections, by callee.
 	policies map[string]*policy.Policy
+}
+
+// breakerKey identifies a breaker. group is empty, except for those of methods that share the name unknownMethod: different rules can apply to them.
+type breakerKey struct {
+	edge
+	group string
 }
 
 // methodBreaker is a breaker with the metrics for its refusals and slow calls.
@@ -69,7 +82,8 @@ type methodBreaker struct {
 
 // NewBreakers returns an empty set that reports to metrics and events, either of which may be nil. A policy can override cfg for each method.
 func NewBreakers(caller string, cfg BreakerConfig, metrics *Metrics, events *Events) *Breakers {
-	return &Breakers{caller: caller, cfg: cfg, metrics: metrics, events: events, origin: time.Now(), states: map[edge]BreakerState{}, policies: map[string]*policy.Policy{}}
+	return &Breakers{caller: caller, cfg: cfg, metrics: metrics, events: events, origin: time.Now(), states: map[breakerKey]BreakerState{},
+		shadowStates: map[breakerKey]BreakerState{}, policies: map[string]*policy.Policy{}}
 }
 
 // follow fails if the breakers of a callee already follow another policy: each would undo what the other sets.
@@ -84,6 +98,7 @@ func (b *Breakers) follow(callee string, p *policy.Policy) error {
 }
 
 // Snapshot returns the state of all breakers, sorted by callee and method. It leaves out those in shadow mode, which refuse no call.
+// Of several breakers of unknown methods, it has the one in the worst state.
 func (b *Breakers) Snapshot() []BreakerState {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,24 +107,39 @@ func (b *Breakers) Snapshot() []BreakerState {
 		list = append(list, s)
 	}
 	slices.SortFunc(list, func(x, y BreakerState) int {
-		return cmp.Or(strings.Compare(x.Callee, y.Callee), strings.Compare(x.Method, y.Method))
+		return cmp.Or(strings.Compare(x.Callee, y.Callee), strings.Compare(x.Method, y.Method), y.compareState(x))
 	})
-	return list
+	return slices.CompactFunc(list, func(x, y BreakerState) bool { return x.Callee == y.Callee && x.Method == y.Method })
 }
 
-func (b *Breakers) of(e edge) *methodBreaker { return b.all.Of(e, b.make) }
+// compareState compares how bad two states are: open is worse than half-open, and that is worse than closed. Of two breakers in the same state, the one
+// that has been in it for longer is worse, or for a shorter time if they are closed.
+func (s BreakerState) compareState(other BreakerState) int {
+	order := []string{StateClosed, StateHalfOpen, StateOpen}
+	since := other.Since.Compare(s.Since)
+	if s.State == StateClosed {
+		since = -since
+	}
+	return cmp.Or(cmp.Compare(slices.Index(order, s.State), slices.Index(order, other.State)), since)
+}
+
+func (b *Breakers) of(e edge) *methodBreaker { return b.ofGroup(breakerKey{edge: e}) }
+
+func (b *Breakers) ofGroup(key breakerKey) *methodBreaker { return b.all.Of(key, b.make) }
 
 // since is a monotonic clock, which changes of the wall clock do not affect.
 func (b *Breakers) since() time.Duration { return time.Since(b.origin) }
 
-func (b *Breakers) make(e edge) *methodBreaker {
+func (b *Breakers) make(e breakerKey) *methodBreaker {
 	m := &methodBreaker{base: b.cfg, Breaker: breaker.New(b.cfg, b.since, func(t breaker.Transition) { b.record(e, t) })}
 	state := BreakerState{Caller: b.caller, Callee: e.callee, Method: e.method, State: StateClosed, Since: time.Now()}
 	b.mu.Lock()
 	b.states[e] = state
+	if b.metrics != nil {
+		b.show(b.metrics.breakers, e, state)
+	}
 	b.mu.Unlock()
 	if b.metrics != nil {
-		b.metrics.newBreaker(state)
 		m.rejectedOpen = b.metrics.breakerRejected.WithLabelValues(e.callee, e.method)
 		m.slow = b.metrics.breakerSlow.WithLabelValues(e.callee, e.method)
 		m.rejectedCount = b.metrics.concurrencyRejected.WithLabelValues(e.callee, e.method)
@@ -152,15 +182,16 @@ func (m *methodBreaker) follow(policy *policyv1.Breaker) {
 	}
 }
 
-func (b *Breakers) record(e edge, t breaker.Transition) {
+func (b *Breakers) record(e breakerKey, t breaker.Transition) {
 	b.mu.Lock()
 	state := b.states[e]
 	state.State, state.Reason, state.Since = t.To, t.Reason, t.At
 	b.states[e] = state
-	b.mu.Unlock()
 	if b.metrics != nil {
-		b.metrics.breakerChanged(state, t)
+		b.show(b.metrics.breakers, e, state)
+		b.metrics.breakerTransitions.WithLabelValues(e.callee, e.method, t.From, t.To, t.Class).Inc()
 	}
+	b.mu.Unlock()
 	if b.Log != nil {
 		b.Log.Warn("breaker", "callee", e.callee, "method", e.method, "from", t.From, "to", t.To, "reason", t.Reason)
 	}

@@ -1,24 +1,33 @@
 package governance
 
 import (
+	"time"
+
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
 )
 
 // shadow returns a breaker of rules in shadow mode. Its series and events are apart from those of breakers that are enforced, so that nobody takes
 // a breaker that refuses no call for an open one.
-func (b *Breakers) shadow(e edge) *methodBreaker {
-	return b.shadows.Of(e, func(e edge) *methodBreaker {
+func (b *Breakers) shadow(key breakerKey) *methodBreaker {
+	return b.shadows.Of(key, func(e breakerKey) *methodBreaker {
 		if b.metrics != nil {
-			b.metrics.shadowBreakerState.WithLabelValues(e.callee, e.method).Set(stateNumber(StateClosed))
+			b.setShadow(e, BreakerState{State: StateClosed, Since: time.Now()})
 		}
 		return &methodBreaker{base: b.cfg, Breaker: breaker.New(b.cfg, b.since, func(t breaker.Transition) { b.recordShadow(e, t) })}
 	})
 }
 
+func (b *Breakers) setShadow(e breakerKey, s BreakerState) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.shadowStates[e] = s
+	b.show(b.metrics.shadowBreakers, e, s)
+}
+
 // recordShadow reports a transition of a breaker in shadow mode.
-func (b *Breakers) recordShadow(e edge, t breaker.Transition) {
+func (b *Breakers) recordShadow(e breakerKey, t breaker.Transition) {
 	if b.metrics != nil {
-		b.metrics.shadowBreakerState.WithLabelValues(e.callee, e.method).Set(stateNumber(t.To))
+		b.setShadow(e, BreakerState{State: t.To, Since: t.At})
 		b.metrics.shadowBreakerTransitions.WithLabelValues(e.callee, e.method, t.From, t.To, t.Class).Inc()
 	}
 	if b.Log != nil {

@@ -71,7 +71,7 @@ func (c ClientConfig) withDefaults() ClientConfig {
 	}
 	if c.Breakers == nil {
 		c.Breakers = NewBreakers("", BreakerConfig{}, c.Metrics, nil)
-		c.Breakers.Log = c.Log
+		c.Breakers.Log, c.Breakers.ofConnection = c.Log, true
 	}
 	return c
 }

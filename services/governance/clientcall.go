@@ -62,8 +62,9 @@ type clientCallKey struct{}
 
 // begin starts the span, the metrics and the deadline of a call. end must be called.
 func (c *client) begin(ctx context.Context, fullMethod, kind string) *clientCall {
-	m := c.method(fullMethod, kind)
-	call := &clientCall{clientRuled: m.rule(c).drawn(c.cfg.random), client: c, method: m, started: time.Now(), stream: kind != unaryKind}
+	rules := c.cfg.Policy.Rules()
+	m := c.method(rules, fullMethod, kind)
+	call := &clientCall{clientRuled: m.rule(c, rules, bareMethod(fullMethod)).drawn(c.cfg.random), client: c, method: m, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
 	ctx, call.span = c.tracer.client(ctx, m.span)
 	ctx = call.limit(sendPriority(ctx))

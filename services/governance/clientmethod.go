@@ -2,6 +2,7 @@ package governance
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -24,7 +25,10 @@ type client struct {
 	log     *slog.Logger
 	tracer  *tracer
 	methods oncemap.Map[string, *clientMethod]
-	budget  *retryBudget
+	// unlinked is how many of them are not linked. unknown has those that share the name unknownMethod.
+	unlinked atomic.Int32
+	unknown  oncemap.Map[string, *clientMethod]
+	budget   *retryBudget
 	// outliers has the replicas of the callee.
 	outliers *outlier.Set
 	// slowStart is nil if new replicas get their full share of the calls at once.
@@ -36,6 +40,8 @@ type client struct {
 // clientMethod is the state of one method of the callee. It is made with the first call.
 type clientMethod struct {
 	edge
+	// group is empty unless the method stands for a group of unknown methods.
+	group   string
 	metrics *callMetrics
 	// breaker, which counts the calls to which no share applies, and fallback may be nil.
 	breaker  *methodBreaker
@@ -65,37 +71,81 @@ func newClient(cfg ClientConfig) *client {
 	return c
 }
 
-func (c *client) method(fullMethod, kind string) *clientMethod {
-	return c.methods.Of(fullMethod, func(fullMethod string) *clientMethod {
-		e := edge{c.cfg.Callee, bareMethod(fullMethod)}
-		m := &clientMethod{edge: e, metrics: c.cfg.Metrics.client.method(kind, e.method, e.callee),
-			span:    newSpanTemplate(trace.SpanKindClient, e.method, attribute.String("callee", e.callee)),
-			first:   c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "first"),
-			retries: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "retry"), hedges: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "hedge"),
-			withheld: c.cfg.Metrics.withheld.WithLabelValues(e.callee, e.method)}
-		m.shadows = &shadowReport{side: "client", callee: e.callee, method: e.method, metrics: c.cfg.Metrics, events: c.cfg.Events, log: c.log}
-		// An open breaker would block the calls that check whether the callee is healthy, or that repair it.
-		if c.cfg.Breakers != nil && !c.cfg.Policy.Rules().Exempt(e.method) {
-			m.breaker = c.cfg.Breakers.of(e)
-		}
-		for i, f := range c.cfg.Fallbacks {
-			if f.method == e.method {
-				m.fallback = &c.cfg.Fallbacks[i]
-			}
-		}
+// mostUnlinked is how many methods that are not linked into this program have metrics, a breaker and other state of their own. A proxy passes on the
+// names that its clients invent, and would otherwise keep that for each of them.
+const mostUnlinked = 100
+
+// method returns the state of a method. Beyond mostUnlinked, methods that are not linked share one, as far as the policy treats them in the same way.
+func (c *client) method(rules *policy.Rules, fullMethod, kind string) *clientMethod {
+	if m, made := c.methods.Get(fullMethod); made {
 		return m
+	}
+	name := bareMethod(fullMethod)
+	linked := c.links(name)
+	if !linked && c.unlinked.Load() >= mostUnlinked {
+		return c.unknown.Of(kind+" "+rules.MatchingClient(c.cfg.Callee, name), func(group string) *clientMethod {
+			return c.newMethod(rules, name, kind, group)
+		})
+	}
+	return c.methods.Of(fullMethod, func(string) *clientMethod {
+		if !linked {
+			c.unlinked.Add(1)
+		}
+		return c.newMethod(rules, name, kind, "")
 	})
 }
 
-func (m *clientMethod) rule(c *client) *clientRuled {
-	rules := c.cfg.Policy.Rules()
+// links reports whether a method is one that the program knows: its proto is linked, or it has a fallback.
+func (c *client) links(name string) bool {
+	_, linked := slices.BinarySearch(linkedMethods().all, name)
+	return linked || slices.ContainsFunc(c.cfg.Fallbacks, func(f Fallback) bool { return f.method == name })
+}
+
+func (c *client) newMethod(rules *policy.Rules, name, kind, group string) *clientMethod {
+	e := edge{c.cfg.Callee, name}
+	if group != "" {
+		e.method = unknownMethod
+	}
+	m := &clientMethod{edge: e, group: group, metrics: c.cfg.Metrics.client.method(kind, e.method, e.callee),
+		span:    newSpanTemplate(trace.SpanKindClient, e.method, attribute.String("callee", e.callee)),
+		first:   c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "first"),
+		retries: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "retry"), hedges: c.cfg.Metrics.attempts.WithLabelValues(e.callee, e.method, "hedge"),
+		withheld: c.cfg.Metrics.withheld.WithLabelValues(e.callee, e.method)}
+	m.shadows = &shadowReport{side: "client", callee: e.callee, method: e.method, metrics: c.cfg.Metrics, events: c.cfg.Events, log: c.log}
+	// An open breaker would block the calls that check whether the callee is healthy, or that repair it.
+	if c.cfg.Breakers != nil && !rules.Exempt(name) {
+		m.breaker = c.cfg.Breakers.ofGroup(breakerKey{e, group})
+	}
+	for i, f := range c.cfg.Fallbacks {
+		if f.method == e.method {
+			m.fallback = &c.cfg.Fallbacks[i]
+		}
+	}
+	return m
+}
+
+// breakerKey returns the key of the breaker for a share of the calls.
+func (m *clientMethod) breakerKey(of policy.Share) breakerKey {
+	return breakerKey{edge{m.callee, of.Name(m.method)}, m.group}
+}
+
+// ruleOf returns the rule of a policy. name is the own name of the called method.
+func (m *clientMethod) ruleOf(rules *policy.Rules, name string) *policy.ClientRule {
+	if m.group != "" {
+		return rules.UnknownClient(m.callee, name)
+	}
+	return rules.Client(m.callee, name)
+}
+
+// rule returns the rule for a call. name is the own name of the called method.
+func (m *clientMethod) rule(c *client, rules *policy.Rules, name string) *clientRuled {
 	if r := m.ruled.Load(); r != nil && r.rules == rules {
 		return r
 	}
-	rule := rules.Client(m.callee, m.method)
-	r := c.ruled(rules, m, rule)
+	rule := m.ruleOf(rules, name)
+	r := c.ruled(rules, m, name, rule)
 	for _, share := range rule.Shares {
-		r.shares = append(r.shares, c.ruled(rules, m, share))
+		r.shares = append(r.shares, c.ruled(rules, m, name, share))
 	}
 	m.retireBreakers(r)
 	m.setStreamRetry(c, r)

@@ -25,12 +25,13 @@ type clientRuled struct {
 	shares []*clientRuled
 }
 
-// ruled returns what a rule needs to be enforced.
-func (c *client) ruled(rules *policy.Rules, m *clientMethod, rule *policy.ClientRule) *clientRuled {
-	r := &clientRuled{rules: rules, rule: rule, hedging: newHedging(rule, c.budget), throttle: c.throttleOf(m, rule.ThrottleOf), breaker: m.breaker, shadow: c.shadow(m, rule)}
+// ruled returns what a rule needs to be enforced. name is the own name of the called method.
+func (c *client) ruled(rules *policy.Rules, m *clientMethod, name string, rule *policy.ClientRule) *clientRuled {
+	r := &clientRuled{rules: rules, rule: rule, hedging: newHedging(rule, c.budget), throttle: c.throttleOf(m, name, rule.ThrottleOf), breaker: m.breaker,
+		shadow: c.shadow(m, name, rule)}
 	if m.breaker != nil && rule.BreakerOf != (policy.Share{}) {
 		// It has a name of its own, because it has a state of its own.
-		r.breaker = m.breakers.Of(rule.BreakerOf, func(of policy.Share) *methodBreaker { return c.cfg.Breakers.of(edge{m.callee, of.Name(m.method)}) })
+		r.breaker = m.breakers.Of(rule.BreakerOf, func(of policy.Share) *methodBreaker { return c.cfg.Breakers.ofGroup(m.breakerKey(of)) })
 	}
 	return r
 }
@@ -71,11 +72,11 @@ func (m *clientMethod) retireBreakers(r *clientRuled) {
 }
 
 // throttleOf returns the throttle of a share of the calls under the policy in force, which it reads under a lock, so that an older policy never replaces
-// a newer one. What was counted is kept. It returns nil if the policy does not throttle these calls.
-func (c *client) throttleOf(m *clientMethod, of policy.Share) *throttle.Throttle {
+// a newer one. What was counted is kept. name is the own name of the called method. It returns nil if the policy does not throttle these calls.
+func (c *client) throttleOf(m *clientMethod, name string, of policy.Share) *throttle.Throttle {
 	c.configuring.Lock()
 	defer c.configuring.Unlock()
-	p := c.cfg.Policy.Rules().Client(m.callee, m.method).ThrottleFor(of)
+	p := m.ruleOf(c.cfg.Policy.Rules(), name).ThrottleFor(of)
 	if p == nil {
 		return nil
 	}

@@ -17,18 +17,18 @@ type clientShadow struct {
 	throttle *throttle.Throttle
 }
 
-func (c *client) shadow(m *clientMethod, rule *policy.ClientRule) *clientShadow {
+func (c *client) shadow(m *clientMethod, name string, rule *policy.ClientRule) *clientShadow {
 	p := rule.Shadow
 	if p == nil || m.breaker == nil {
 		return nil
 	}
 	sh := &clientShadow{rule: p}
 	if p.Throttle != nil {
-		sh.throttle = c.throttleOf(m, p.ThrottleOf)
+		sh.throttle = c.throttleOf(m, name, p.ThrottleOf)
 	}
 	if p.Breaker != nil {
 		sh.breaker = m.shadowBreakers.Of(p.BreakerOf, func(of policy.Share) *methodBreaker {
-			return c.cfg.Breakers.shadow(edge{m.callee, of.Name(m.method)})
+			return c.cfg.Breakers.shadow(m.breakerKey(of))
 		})
 	}
 	return sh

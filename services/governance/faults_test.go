@@ -188,7 +188,7 @@ func faultCost(t testing.TB, text string) map[string]func() {
 	served := &serverCall{server: s, method: s.method(s.cfg.Policy.Rules(), "/a.B/C", unaryKind), ctx: metadata.NewIncomingContext(t.Context(), metadata.Pairs("x-test", "yes"))}
 	handle := func(context.Context, any) (any, error) { return nil, nil }
 	c := newClient(ClientConfig{Callee: "callee", Policy: p, Log: quiet}.withDefaults())
-	called := &clientCall{client: c, method: c.method("/a.B/C", unaryKind), ctx: metadata.AppendToOutgoingContext(t.Context(), "x-test", "yes")}
+	called := &clientCall{client: c, method: c.method(p.Rules(), "/a.B/C", unaryKind), ctx: metadata.AppendToOutgoingContext(t.Context(), "x-test", "yes")}
 	invoke := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return nil }
 	return map[string]func(){
 		"server": func() {
@@ -198,7 +198,7 @@ func faultCost(t testing.TB, text string) map[string]func() {
 			}
 		},
 		"client": func() {
-			called.clientRuled = called.method.rule(c)
+			called.clientRuled = called.method.rule(c, p.Rules(), "a.B/C")
 			if err := called.invoke(nil, nil, nil, "/a.B/C", invoke, nil); err != nil {
 				t.Error(err)
 			}

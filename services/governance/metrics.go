@@ -47,6 +47,10 @@ type Metrics struct {
 	shadowBreakerState       *prometheus.GaugeVec
 	shadowBreakerTransitions *prometheus.CounterVec
 
+	// These set the gauges that several connections to a callee have in common.
+	breakers, shadowBreakers *worstGauge[edge, BreakerState]
+	budgets                  *worstGauge[prometheus.Gauge, float64]
+
 	attempts    *prometheus.CounterVec
 	budget      *prometheus.GaugeVec
 	withheld    *prometheus.CounterVec
@@ -150,6 +154,9 @@ func (m *Metrics) defineCalls(d definer) {
 
 	m.attempts = counters("attempts_total", "Attempts to reach a server: the first of a call, a retry or a hedge.", "callee", "method", "kind")
 	m.budget = gauges("retry_budget_tokens", "Tokens left; there are no retries at half of the full budget or below.", "callee")
+	m.breakers = newWorstGauge(BreakerState.compareState, m.showBreaker)
+	m.shadowBreakers = newWorstGauge(BreakerState.compareState, m.showShadowBreaker)
+	m.budgets = newWorstGauge(func(a, b float64) int { return cmp.Compare(b, a) }, func(g prometheus.Gauge, tokens float64) { g.Set(tokens) })
 	m.withheld = counters("retry_withheld_total", "Failed attempts that were not retried because the budget was spent.", "callee", "method")
 	m.classified = counters("classified_total", "Calls whose outcome was judged by classify in the policy: success, ignored or failure.", "callee", "method", "code", "class")
 	m.throttled = counters("throttled_total", "Calls that were refused here because many calls failed.", "callee", "method")

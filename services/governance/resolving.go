@@ -57,6 +57,8 @@ func (b governedBuilder) Build(target resolver.Target, cc resolver.ClientConn, o
 		return nil, err
 	}
 	conn.setResolver(inner)
+	b.client.budget.opened()
+	b.client.cfg.Breakers.opened()
 	cancel := func() {}
 	if b.client.cfg.Policy != nil {
 		cancel = b.client.cfg.Policy.Subscribe(conn.resend)
@@ -76,6 +78,8 @@ func (r governedResolver) Close() {
 	r.conn.close()
 	r.Resolver.Close()
 	r.conn.client.outliers.Keep(nil)
+	r.conn.client.budget.closed()
+	r.conn.client.cfg.Breakers.closed()
 }
 
 type governedConn struct {

@@ -21,6 +21,8 @@ type retryBudget struct {
 
 	mu                 sync.Mutex
 	tokens, max, ratio float64
+	// connections is 0 while the connection is closed or idle.
+	connections int
 }
 
 func newRetryBudget(cfg ClientConfig) *retryBudget {
@@ -49,7 +51,28 @@ func (b *retryBudget) follow() {
 func (b *retryBudget) fill(most, ratio float64) {
 	b.max, b.ratio, b.tokens = most, ratio, most
 	b.full.Store(true)
-	b.gauge.Set(b.tokens)
+	b.show()
+}
+
+// show sets the gauge, which shows the emptiest budget of the open connections to the callee. b.mu is held.
+func (b *retryBudget) show() {
+	b.cfg.Metrics.budgets.set(b.gauge, b, b.connections > 0, b.tokens)
+}
+
+// opened is called when the connection opens, and closed when it closes or becomes idle.
+func (b *retryBudget) opened() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.connections++
+	b.show()
+}
+
+func (b *retryBudget) closed() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.connections--; b.connections == 0 {
+		b.cfg.Metrics.budgets.remove(b.gauge, b)
+	}
 }
 
 // succeeded gives a share of a token back.
@@ -61,7 +84,7 @@ func (b *retryBudget) succeeded() {
 	defer b.mu.Unlock()
 	b.tokens = min(b.max, b.tokens+b.ratio)
 	b.full.Store(b.tokens >= b.max)
-	b.gauge.Set(b.tokens)
+	b.show()
 }
 
 // failed takes a token, and reports whether there may be another attempt.
@@ -70,7 +93,7 @@ func (b *retryBudget) failed() bool {
 	defer b.mu.Unlock()
 	b.tokens = max(0, b.tokens-1)
 	b.full.Store(b.tokens >= b.max)
-	b.gauge.Set(b.tokens)
+	b.show()
 	return b.tokens > b.max/2
 }
 

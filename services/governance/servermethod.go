@@ -65,7 +65,7 @@ type shedGroup struct {
 	inFlight prometheus.Gauge
 }
 
-// unknownMethod is the name in metrics and spans of all methods that are not registered. A server with a handler for unknown methods, such as a
+// unknownMethod is the name in metrics and spans of all methods that are not registered, and of methods that a client calls beyond mostUnlinked. A server with a handler for unknown methods, such as a
 // proxy, would otherwise keep series, buckets and a rule for each name that a client invents.
 const unknownMethod = "unknown/unknown"
 

@@ -15,6 +15,18 @@ func (r *Rules) Matching(method string) (key string) {
 	return string(bits)
 }
 
+// MatchingClient is Matching for the methods of a callee that are called.
+func (r *Rules) MatchingClient(callee, method string) (key string) {
+	bits := []byte{bit(r.Exempt(method))}
+	for _, rule := range r.source.GetClient() {
+		bits = append(bits, bit(matchesEdge(rule, edge{callee, method})))
+	}
+	for _, f := range r.source.GetClientFaults() {
+		bits = append(bits, bit(pattern.Matches(f.GetCallee(), callee) && pattern.Matches(f.GetMethod(), method)))
+	}
+	return string(bits)
+}
+
 func bit(on bool) byte {
 	if on {
 		return '1'
@@ -24,3 +36,8 @@ func bit(on bool) byte {
 
 // Unregistered returns the rule for a served method whose name a client may have invented. Unlike Server, it remembers nothing.
 func (r *Rules) Unregistered(method string) *ServerRule { return r.serverRule(method) }
+
+// UnknownClient returns the rule for a method of a callee whose name may be invented. Unlike Client, it remembers nothing.
+func (r *Rules) UnknownClient(callee, method string) *ClientRule {
+	return r.clientRule(edge{callee, method})
+}

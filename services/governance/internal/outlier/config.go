@@ -36,3 +36,8 @@ const (
 	// mostDoublings keeps the doubled time from overflowing.
 	mostDoublings = 10
 )
+
+// span returns how long an ejection lasts after a number of earlier ones without a longer time of good work in between.
+func (c *Config) span(times uint) time.Duration {
+	return min(c.Base<<min(times, mostDoublings), c.Max)
+}

@@ -8,8 +8,10 @@ import (
 
 // eject ejects an endpoint that is in use, if not too many are out already, or one on trial again.
 func (e *Endpoint) eject(class, reason string) {
-	s, cfg := e.set, e.set.cfg.Load()
+	s := e.set
 	s.mu.Lock()
+	// It is loaded under the lock, so that nothing is ejected after Configure has disabled ejection.
+	cfg := s.cfg.Load()
 	if s.all[e.address] != e || cfg.Disabled {
 		s.mu.Unlock()
 		return
@@ -29,7 +31,7 @@ func (e *Endpoint) eject(class, reason string) {
 	if first && now-e.back > 2*cfg.Max {
 		e.times = 0
 	}
-	span := min(cfg.Base<<min(e.times, mostDoublings), cfg.Max)
+	span := cfg.span(e.times)
 	e.times++
 	e.row = 0
 	e.recent = window.Window{}
@@ -44,6 +46,20 @@ func (e *Endpoint) eject(class, reason string) {
 		f()
 	}
 	s.publish(Change{Address: e.address, Ejected: true, Class: class, Reason: fmt.Sprintf("%s; out for %s", reason, span), Delta: delta})
+}
+
+// shorten applies other settings to the time of an ejected endpoint, or of one on trial. It never extends it.
+func (e *Endpoint) shorten(cfg Config) {
+	span := cfg.Max
+	if e.state.Load() == out {
+		e.mu.Lock()
+		span = cfg.span(e.times - 1)
+		e.mu.Unlock()
+	}
+	latest := int64(e.set.now() + span)
+	for until := e.until.Load(); until > latest && !e.until.CompareAndSwap(until, latest); {
+		until = e.until.Load()
+	}
 }
 
 func (e *Endpoint) readmit(reason string) {

@@ -12,6 +12,9 @@
 package outlier
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,24 +52,49 @@ func NewSet(now func() time.Duration, publish func(Change)) *Set {
 	return s
 }
 
-// Configure applies new settings. Disabling brings all endpoints back.
+// Configure applies new settings, also to the endpoints that are ejected. Disabling brings all of them back, a smaller share those that are due first,
+// and a shorter time counts from now.
 func (s *Set) Configure(cfg Config) {
 	cfg = cfg.withDefaults()
-	s.cfg.Store(&cfg)
-	if !cfg.Disabled {
-		return
+	back, reason := s.configure(cfg)
+	for _, e := range back {
+		e.readmit(reason)
 	}
+}
+
+// configure returns the endpoints that the settings bring back.
+func (s *Set) configure(cfg Config) (back []*Endpoint, reason string) {
 	s.mu.Lock()
-	var back []*Endpoint
+	defer s.mu.Unlock()
+	old := s.cfg.Swap(&cfg)
+	if old == nil || *old == cfg {
+		return nil, ""
+	}
+	ejected := s.ejectedByDue()
+	if cfg.Disabled {
+		return ejected, "the policy disabled ejection"
+	}
+	for _, e := range ejected {
+		e.shorten(cfg)
+	}
+	if cfg.MaxPercent < old.MaxPercent {
+		most := int(cfg.MaxPercent) * s.total / 100
+		back = ejected[:max(0, len(ejected)-most)]
+	}
+	return back, "the policy lowered the share of replicas that may be ejected"
+}
+
+// ejectedByDue returns the endpoints that are ejected or on trial, starting with the one that is due first. s.mu is held.
+func (s *Set) ejectedByDue() (ejected []*Endpoint) {
 	for _, e := range s.all {
 		if e.state.Load() != inUse {
-			back = append(back, e)
+			ejected = append(ejected, e)
 		}
 	}
-	s.mu.Unlock()
-	for _, e := range back {
-		e.readmit("the policy disabled ejection")
-	}
+	slices.SortFunc(ejected, func(a, b *Endpoint) int {
+		return cmp.Or(cmp.Compare(a.until.Load(), b.until.Load()), strings.Compare(a.address, b.address))
+	})
+	return ejected
 }
 
 // Keep sets the endpoints that exist. The set forgets the others.

@@ -213,3 +213,88 @@ func TestSet_Keep(t *testing.T) {
 	r.Keep(nil)
 	r.saw()
 }
+
+// A change of the settings takes effect with the next call, also for endpoints that are ejected already.
+func TestSet_ConfigureEjected(t *testing.T) {
+	ejected := func(t *testing.T, first Config) *rig {
+		r := newRig(t, first, 4)
+		for _, e := range []string{"e0", "e1", "e2"} {
+			r.calls(e, 5, Failure)
+			r.clock += time.Second
+		}
+		r.changes = nil
+		return r
+	}
+	long := Config{Base: 10 * time.Minute, Max: time.Hour, MaxPercent: 100}
+	t.Run("a shorter time counts from now", func(t *testing.T) {
+		r := ejected(t, long)
+		r.Configure(Config{Base: time.Second, Max: 2 * time.Second, MaxPercent: 100})
+		if got := r.calls("e0", 1, Success); got != 0 {
+			t.Error("an ejected endpoint got a call at once")
+		}
+		r.clock += time.Second
+		if got := r.calls("e0", 3, Success); got != 3 {
+			t.Errorf("%d of 3 calls admitted after the new time", got)
+		}
+		r.saw("e0 ejected=false  count=2")
+	})
+	t.Run("the time stays doubled, up to the maximum", func(t *testing.T) {
+		r := ejected(t, long)
+		for range 3 {
+			r.clock += time.Hour
+			r.calls("e0", 1, Failure)
+		}
+		r.Configure(Config{Base: time.Second, Max: 3 * time.Second, MaxPercent: 100})
+		r.clock += 3*time.Second - 1
+		if got := r.calls("e0", 1, Success); got != 0 {
+			t.Error("the time of a fourth ejection is that of the first")
+		}
+		r.clock++
+		if got := r.calls("e0", 1, Success); got != 1 {
+			t.Error("the time is longer than the maximum")
+		}
+	})
+	t.Run("a longer time applies to the next ejection", func(t *testing.T) {
+		r := ejected(t, Config{Base: 10 * time.Second, MaxPercent: 100})
+		r.Configure(long)
+		r.clock += 9 * time.Second
+		if got := r.calls("e2", 1, Success); got != 1 {
+			t.Error("an ejection was extended")
+		}
+	})
+	t.Run("a smaller share brings those back that are due first", func(t *testing.T) {
+		r := ejected(t, long)
+		r.Configure(Config{Base: 10 * time.Minute, Max: time.Hour, MaxPercent: 50})
+		r.saw("e0 ejected=false  count=2")
+		if got := r.calls("e0", 3, Success); got != 3 {
+			t.Errorf("%d of 3 calls admitted", got)
+		}
+		r.Configure(Config{Base: time.Second, Max: 2 * time.Second, MaxPercent: 25})
+		r.saw("e1 ejected=false  count=1")
+		r.Configure(Config{Base: time.Second, Max: 2 * time.Second, MaxPercent: 25})
+		r.saw()
+	})
+	t.Run("a trial that is running counts", func(t *testing.T) {
+		r := ejected(t, long)
+		r.clock += 10 * time.Minute
+		e := r.Of("e0")
+		if e.Admit() != Trial {
+			t.Fatal("no trial")
+		}
+		r.Configure(Config{Base: time.Second, Max: 2 * time.Second, MaxPercent: 100})
+		if got := e.Admit(); got != Refused {
+			t.Errorf("a second call was admitted during the trial: %v", got)
+		}
+		e.Done(Trial, Success)
+		r.saw("e0 ejected=false  count=2")
+	})
+	t.Run("unchanged settings change nothing", func(t *testing.T) {
+		r := ejected(t, long)
+		r.clock += 9 * time.Minute
+		r.Configure(long)
+		r.clock += time.Minute
+		if got := r.calls("e0", 1, Success); got != 1 {
+			t.Error("an ejection was extended")
+		}
+	})
+}
