@@ -46,6 +46,8 @@ type clientCall struct {
 
 	attempts atomic.Int32
 	first    attempt
+	// latest is the attempt of a stream that was made last.
+	latest atomic.Pointer[attempt]
 	// lastEndpoint and lastTook are those of the attempt that ended last.
 	lastEndpoint atomic.Pointer[outlier.Endpoint]
 	lastTook     atomic.Int64

@@ -32,6 +32,7 @@ func (e *Endpoint) eject(class, reason string) {
 	span := min(cfg.Base<<min(e.times, mostDoublings), cfg.Max)
 	e.times++
 	e.row = 0
+	e.resets++
 	e.recent = window.Window{}
 	e.recent.Resize(now, ratioWindow)
 	retract := e.retract
