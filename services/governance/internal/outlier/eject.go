@@ -26,7 +26,7 @@ func (e *Endpoint) eject(class, reason string) {
 	}
 	e.mu.Lock()
 	now := s.now()
-	if first && now-e.back > 2*cfg.Max {
+	if first && now-e.back > cfg.longAgo() {
 		e.times = 0
 	}
 	span := min(cfg.Base<<min(e.times, mostDoublings), cfg.Max)

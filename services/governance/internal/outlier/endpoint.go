@@ -28,6 +28,8 @@ type Endpoint struct {
 	mu     sync.Mutex
 	row    uint32
 	recent window.Window
+	// failed is when the last failure was counted.
+	failed time.Duration
 	// resets counts how often row was set to 0.
 	resets uint64
 	// times counts the ejections without a longer time of good work in between.
@@ -136,12 +138,18 @@ func (e *Endpoint) count(ok bool) (class, reason string) {
 	cfg := e.set.cfg.Load()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.recent.Add(e.set.now(), window.Outcome{Failed: !ok})
+	now := e.set.now()
+	e.recent.Add(now, window.Outcome{Failed: !ok})
 	if ok {
 		e.row = 0
 		e.resets++
 		return "", ""
 	}
+	if now-e.failed > cfg.longAgo() {
+		e.row = 0
+		e.resets++
+	}
+	e.failed = now
 	e.row++
 	finished := e.recent.OK + e.recent.Failed
 	switch {

@@ -77,6 +77,19 @@ func TestEndpoint_Ejected(t *testing.T) {
 				r.calls("e0", 3, Neutral)
 			}
 		}, nil},
+		{"when a minute lies between failures in a row", Config{}, func(r *rig) {
+			for range 5 {
+				r.calls("e0", 1, Failure)
+				r.clock += time.Minute
+			}
+		}, []string{"e0 ejected=true consecutive_failures count=1"}},
+		{"not when more than twice the longest time of an ejection lies between failures", Config{}, func(r *rig) {
+			for range 20 {
+				r.calls("e0", 1, Failure)
+				r.calls("e0", 3, Neutral)
+				r.clock += time.Minute + 1
+			}
+		}, nil},
 		{"when half of ten calls in a second failed", Config{}, func(r *rig) {
 			for range 5 {
 				r.calls("e0", 1, Success)
