@@ -2,6 +2,7 @@ package governance
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -23,6 +24,10 @@ type attempt struct {
 	started time.Time
 	// picked is what the load-balancing policy of gRPC does at the end of an attempt; it may be nil.
 	picked func(balancer.DoneInfo)
+	// counted means that the endpoint has counted the attempt: at its end, or at the first message of a stream.
+	counted atomic.Bool
+	// answer is about the first message of a stream. mu of the call guards it.
+	answer outlier.Answer
 }
 
 // choice is the replica of an attempt, and how the attempt was admitted there. Replica and endpoint may be nil.
@@ -52,6 +57,9 @@ func (c *clientCall) attempt(ctx context.Context, result *balancer.PickResult, t
 	if c.retry() != nil || c.rule.Hedge != nil {
 		c.try(to.endpoint)
 	}
+	if c.stream {
+		c.latest.Store(a)
+	}
 	result.Done = a.done
 }
 
@@ -69,11 +77,7 @@ func (a *attempt) done(info balancer.DoneInfo) {
 		return
 	}
 	if a.endpoint != nil {
-		outcome := a.outcome(info.Err)
-		a.endpoint.Done(a.admission, outcome)
-		if a.admission == outlier.Trial && outcome == outlier.Success && a.replica != nil {
-			a.replica.conn.group.Restart(a.replica.address)
-		}
+		a.count(a.outcome(info.Err))
 		// The failure of a replica that had to be used counts for the breaker, although the replica is ejected.
 		if a.admission == outlier.Forced {
 			c.lastEndpoint.Store(nil)
@@ -85,6 +89,41 @@ func (a *attempt) done(info balancer.DoneInfo) {
 	if c.stream {
 		// The retries of streams are made by grpc-go, below the interceptor.
 		c.client.budget.spend(c, a.number, info.Err)
+	}
+}
+
+// count counts the outcome of an attempt at its end. That of a stream that has received a message counts again only if it is a failure.
+func (a *attempt) count(outcome outlier.Outcome) {
+	switch {
+	case a.counted.CompareAndSwap(false, true):
+		a.endpoint.Done(a.admission, outcome)
+		if outcome == outlier.Success {
+			a.succeeded()
+		}
+	case outcome == outlier.Failure:
+		a.call.mu.Lock()
+		answer := a.answer
+		a.call.mu.Unlock()
+		a.endpoint.FailLater(answer)
+	}
+}
+
+// answered counts the first message of a stream as a success of the replica.
+func (a *attempt) answered() {
+	if a == nil || a.endpoint == nil || !a.counted.CompareAndSwap(false, true) {
+		return
+	}
+	answer := a.endpoint.Answered(a.admission)
+	a.call.mu.Lock()
+	a.answer = answer
+	a.call.mu.Unlock()
+	a.succeeded()
+}
+
+// succeeded starts a replica whose trial was successful.
+func (a *attempt) succeeded() {
+	if a.admission == outlier.Trial && a.replica != nil {
+		a.replica.conn.group.Restart(a.replica.address)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func (c *clientCall) classify(ctx context.Context, err error) (class policy.Class, named bool) {
 	code := rpccode.Of(err)
 	switch {
-	case code == codes.Canceled && ctx.Err() != nil, exceedsOwnLimit(err), endedByGoAway(err), code == codes.DeadlineExceeded && (c.expired || c.short):
+	case code == codes.Canceled && ctx.Err() != nil, exceedsOwnLimit(err), endedByGoAway(err), code == codes.DeadlineExceeded && (c.expired || c.short || c.outlived()):
 		return policy.ClassIgnored, false
 	}
 	class, named = c.rule.Class(code)

@@ -14,6 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/outlier"
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/rpccode"
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
 )
 
 // clientCall is one call, with all of its attempts.
@@ -39,12 +40,14 @@ type clientCall struct {
 	waits bool
 	// admitted means that the breaker let the call through.
 	admitted bool
-	// counted means that the breaker has counted a stream.
-	counted atomic.Bool
-	ended   atomic.Bool
+	// received means that a stream has received a message; counted, that the breaker has counted it.
+	received, counted atomic.Bool
+	ended             atomic.Bool
 
 	attempts atomic.Int32
 	first    attempt
+	// latest is the attempt of a stream that was made last.
+	latest atomic.Pointer[attempt]
 	// lastEndpoint and lastTook are those of the attempt that ended last.
 	lastEndpoint atomic.Pointer[outlier.Endpoint]
 	lastTook     atomic.Int64
@@ -89,7 +92,7 @@ func (c *clientCall) limit(ctx context.Context) context.Context {
 	}
 	if at, has := ctx.Deadline(); has {
 		left := time.Until(at)
-		c.expired, c.short = left <= 0, !c.stream && left < timeout/farBelow
+		c.expired, c.short = left <= 0, left < c.usual(timeout)/farBelow
 		if most == 0 || left <= most {
 			return ctx
 		}
@@ -99,6 +102,24 @@ func (c *clientCall) limit(ctx context.Context) context.Context {
 	}
 	ctx, c.cancel = context.WithTimeout(ctx, timeout)
 	return ctx
+}
+
+// usual returns the time-out of the method, or the default if a stream has none.
+func (c *clientCall) usual(timeout time.Duration) time.Duration {
+	if timeout == 0 && c.stream {
+		return policy.DefaultStreamTimeout
+	}
+	return timeout
+}
+
+// outlived reports whether a stream that had received a message has used up its time: how long it lives then says nothing about the callee. The
+// margin of the server, at most a tenth of the time, may have ended the stream earlier.
+func (c *clientCall) outlived() bool {
+	if !c.received.Load() {
+		return false
+	}
+	at, has := c.ctx.Deadline()
+	return has && time.Until(at) <= at.Sub(c.started)/10
 }
 
 // end records the outcome of a call. It does nothing when called again: a stream can end in several ways.

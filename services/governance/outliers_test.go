@@ -34,6 +34,11 @@ type replicated struct {
 
 // newReplicated serves n replicas until the test ends. serve is called with the number of the replica.
 func newReplicated(t *testing.T, n int, serve func(ctx context.Context, replica int) error) *replicated {
+	return newReplicatedStreams(t, n, serve, nil)
+}
+
+// newReplicatedStreams is newReplicated with a handler of streams.
+func newReplicatedStreams(t *testing.T, n int, serve func(ctx context.Context, replica int) error, stream func(s duplex, replica int) error) *replicated {
 	r := &replicated{pipes: map[string]*bufconn.Listener{}, served: make([]atomic.Int64, n)}
 	for i := range n {
 		address := fmt.Sprint("replica-", i)
@@ -43,6 +48,9 @@ func newReplicated(t *testing.T, n int, serve func(ctx context.Context, replica 
 		testv1.RegisterTestServiceServer(s, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 			r.served[i].Add(1)
 			return &testv1.SimpleResponse{Username: address}, serve(ctx, i)
+		}, stream: func(s duplex) error {
+			r.served[i].Add(1)
+			return stream(s, i)
 		}})
 		ended := make(chan struct{})
 		go func() { defer close(ended); _ = s.Serve(pipe) }()

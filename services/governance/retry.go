@@ -51,14 +51,36 @@ func withAttempt(ctx context.Context, n int) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, previousAttempts, strconv.Itoa(n-1))
 }
 
-// repeat makes attempts until one succeeds, or must not be followed by another one. It never waits for an attempt that would come after the deadline.
+// repeat makes attempts with the options of the caller. The callbacks of the caller are for the call and not for each attempt.
 func (c *clientCall) repeat(s sender, reply any) error {
+	named := s.opts
+	s.opts = append(appendWithoutCallbacks(c.options[:0], named), grpc.Trailer(&c.trailer))
+	err := c.attemptInTurn(s, reply)
+	for _, o := range named {
+		if finish, ok := o.(grpc.OnFinishCallOption); ok {
+			finish.OnFinish(err)
+		}
+	}
+	return err
+}
+
+func appendWithoutCallbacks(to, opts []grpc.CallOption) []grpc.CallOption {
+	for _, o := range opts {
+		if _, callback := o.(grpc.OnFinishCallOption); !callback {
+			to = append(to, o)
+		}
+	}
+	return to
+}
+
+// attemptInTurn makes attempts until one succeeds, or must not be followed by another one. It never waits for an attempt that would come after the
+// deadline.
+func (c *clientCall) attemptInTurn(s sender, reply any) error {
 	p := c.rule.Retry
 	most := int(p.GetMaxAttempts())
 	if isRepeated(c.ctx) {
 		most = 1
 	}
-	s.opts = append(append(c.options[:0], s.opts...), grpc.Trailer(&c.trailer))
 	for n := 1; ; n++ {
 		c.trailer = nil
 		err := c.once(withAttempt(c.ctx, n), p.GetPerTryTimeout().AsDuration(), s, reply)

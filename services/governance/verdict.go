@@ -101,9 +101,13 @@ func (c *clientCall) report(b *methodBreaker, t breaker.Ticket, outcome breaker.
 	}
 }
 
-// answered counts a stream as a success at its first message: a stream may live for hours, and the breaker should know earlier.
+// answered counts a stream as a success at its first message: a stream may live for hours, and replica and breaker should not wait for its end.
 func (c *clientCall) answered() {
-	if c.admitted && c.stream && !c.counted.Load() && c.counted.CompareAndSwap(false, true) {
+	if c.received.Load() || !c.received.CompareAndSwap(false, true) {
+		return
+	}
+	c.latest.Load().answered()
+	if c.admitted && c.counted.CompareAndSwap(false, true) {
 		c.breaker.Count(c.ticket, breaker.Outcome{Verdict: breaker.Success})
 		c.tellThrottle(breaker.Success)
 		c.answeredShadow()

@@ -10,7 +10,7 @@ import (
 // clientRule returns the rule for a method of a callee, with those for shares of the calls.
 func (r *Rules) clientRule(e edge) *ClientRule {
 	if r.Exempt(e.method) {
-		return &ClientRule{StreamTimeout: streamTimeout}
+		return &ClientRule{StreamTimeout: DefaultStreamTimeout}
 	}
 	breakers := behinds{}
 	c := r.clientRuleFor(e, everyCall, breakers)
@@ -26,7 +26,7 @@ func (r *Rules) clientRule(e edge) *ClientRule {
 
 // clientRuleFor returns the rule for the calls for which a number was drawn.
 func (r *Rules) clientRuleFor(e edge, number float64, breakers behinds) *ClientRule {
-	c := &ClientRule{StreamTimeout: streamTimeout}
+	c := &ClientRule{StreamTimeout: DefaultStreamTimeout}
 	for _, rule := range r.source.GetClient() {
 		if matchesEdge(rule, e) && enforced(rule, rule.Percent, number) {
 			c.follow(rule)
@@ -43,7 +43,7 @@ func (r *Rules) clientRuleFor(e edge, number float64, breakers behinds) *ClientR
 func (c *ClientRule) follow(rule *policyv1.ClientRule) {
 	if d := rule.GetDeadline(); d != nil {
 		c.Timeout = duration(d.GetTimeout(), 0)
-		c.StreamTimeout = duration(d.GetStreamTimeout(), streamTimeout)
+		c.StreamTimeout = duration(d.GetStreamTimeout(), DefaultStreamTimeout)
 		c.StreamMax = duration(d.GetStreamTimeout(), 0)
 		c.NoTimeout = d.GetNone()
 		if d.GetStreamNone() {

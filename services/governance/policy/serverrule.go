@@ -12,8 +12,10 @@ import (
 const (
 	serverTimeout = 10 * time.Second
 	serverMargin  = 10 * time.Millisecond
-	streamTimeout = time.Hour
 )
+
+// DefaultStreamTimeout is the deadline of a stream that has none, if no rule says another one.
+const DefaultStreamTimeout = time.Hour
 
 // serverRule returns the rule for a served method, with those for shares of the calls.
 func (r *Rules) serverRule(method string) *ServerRule {
@@ -30,7 +32,7 @@ func (r *Rules) serverRule(method string) *ServerRule {
 
 // serverRuleFor returns the rule for the calls for which a number was drawn.
 func (r *Rules) serverRuleFor(method string, number float64) *ServerRule {
-	s := &ServerRule{Timeout: serverTimeout, StreamTimeout: streamTimeout, Margin: serverMargin,
+	s := &ServerRule{Timeout: serverTimeout, StreamTimeout: DefaultStreamTimeout, Margin: serverMargin,
 		Priority: policyv1.Priority_PRIORITY_NORMAL, Exempt: r.Exempt(method)}
 	if !s.Exempt || pattern.MatchesAny(callersOnly, method) {
 		s.callers = r.callers(method, number)
@@ -70,7 +72,7 @@ func (s *ServerRule) follow(rule *policyv1.ServerRule) {
 	if d := rule.GetDeadline(); d != nil {
 		s.DeadlineRequired = d.GetRequired()
 		s.Timeout = duration(d.GetTimeout(), serverTimeout)
-		s.StreamTimeout = duration(d.GetStreamTimeout(), streamTimeout)
+		s.StreamTimeout = duration(d.GetStreamTimeout(), DefaultStreamTimeout)
 		s.Margin = duration(d.GetMargin(), serverMargin)
 		if d.GetNone() {
 			s.Timeout = 0

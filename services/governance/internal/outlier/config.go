@@ -9,7 +9,7 @@ import (
 type Config struct {
 	// Disabled ejects nothing.
 	Disabled bool
-	// Consecutive is the number of failures in a row. Default: 5.
+	// Consecutive is the number of failures in a row, with at most 2*Max between one and the next. Default: 5.
 	Consecutive uint32
 	// Ratio is the share of the calls of the last second that failed, if they are ratioCalls or more. Default: 0.5.
 	Ratio float64
@@ -29,6 +29,9 @@ func (c Config) withDefaults() Config {
 	c.MaxPercent = cmp.Or(c.MaxPercent, 50)
 	return c
 }
+
+// longAgo is the time after which an earlier failure or ejection no longer matters.
+func (c Config) longAgo() time.Duration { return 2 * c.Max }
 
 const (
 	ratioWindow = time.Second

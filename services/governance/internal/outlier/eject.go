@@ -28,12 +28,13 @@ func (e *Endpoint) eject(class, reason string) {
 	}
 	e.mu.Lock()
 	now := s.now()
-	if first && now-e.back > 2*cfg.Max {
+	if first && now-e.back > cfg.longAgo() {
 		e.times = 0
 	}
 	span := cfg.span(e.times)
 	e.times++
 	e.row = 0
+	e.resets++
 	e.recent = window.Window{}
 	e.recent.Resize(now, ratioWindow)
 	retract := e.retract

@@ -28,6 +28,10 @@ type Endpoint struct {
 	mu     sync.Mutex
 	row    uint32
 	recent window.Window
+	// failed is when the last failure was counted.
+	failed time.Duration
+	// resets counts how often row was set to 0.
+	resets uint64
 	// times counts the ejections without a longer time of good work in between.
 	times uint
 	back  time.Duration
@@ -101,16 +105,51 @@ func (e *Endpoint) Done(a Admission, o Outcome) {
 	}
 }
 
+// Answer is what FailLater needs to know about the first message of a stream.
+type Answer struct {
+	// row is how many failures in a row the message ended, with the reset of this number.
+	row    uint32
+	resets uint64
+}
+
+// Answered counts the first message of an admitted stream as a success, instead of Done. A stream may live for hours, and most are ended by their
+// caller, which says nothing about the endpoint. Only its failure counts later.
+func (e *Endpoint) Answered(a Admission) Answer {
+	e.mu.Lock()
+	answer := Answer{e.row, e.resets + 1}
+	e.mu.Unlock()
+	e.Done(a, Success)
+	return answer
+}
+
+// FailLater counts the failure of a stream after its first message. The failures in a row that the message ended count again, unless another call has
+// succeeded since: an endpoint may answer every stream and then fail it.
+func (e *Endpoint) FailLater(answer Answer) {
+	e.mu.Lock()
+	if answer.resets == e.resets {
+		e.row += answer.row
+	}
+	e.mu.Unlock()
+	e.Done(Admitted, Failure)
+}
+
 // count counts an outcome, and returns why the endpoint should be ejected, if it should.
 func (e *Endpoint) count(ok bool) (class, reason string) {
 	cfg := e.set.cfg.Load()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.recent.Add(e.set.now(), window.Outcome{Failed: !ok})
+	now := e.set.now()
+	e.recent.Add(now, window.Outcome{Failed: !ok})
 	if ok {
 		e.row = 0
+		e.resets++
 		return "", ""
 	}
+	if now-e.failed > cfg.longAgo() {
+		e.row = 0
+		e.resets++
+	}
+	e.failed = now
 	e.row++
 	finished := e.recent.OK + e.recent.Failed
 	switch {

@@ -77,6 +77,19 @@ func TestEndpoint_Ejected(t *testing.T) {
 				r.calls("e0", 3, Neutral)
 			}
 		}, nil},
+		{"when a minute lies between failures in a row", Config{}, func(r *rig) {
+			for range 5 {
+				r.calls("e0", 1, Failure)
+				r.clock += time.Minute
+			}
+		}, []string{"e0 ejected=true consecutive_failures count=1"}},
+		{"not when more than twice the longest time of an ejection lies between failures", Config{}, func(r *rig) {
+			for range 20 {
+				r.calls("e0", 1, Failure)
+				r.calls("e0", 3, Neutral)
+				r.clock += time.Minute + 1
+			}
+		}, nil},
 		{"when half of ten calls in a second failed", Config{}, func(r *rig) {
 			for range 5 {
 				r.calls("e0", 1, Success)
@@ -182,6 +195,48 @@ func TestEndpoint_OldCallsEndDuringTheTrial(t *testing.T) {
 	e.Done(old, Success)
 	if !e.Ejected() {
 		t.Error("a call from before the ejection brought the endpoint back")
+	}
+}
+
+func TestEndpoint_AnsweredStreams(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(r *rig, e *Endpoint)
+		want []string
+	}{
+		{"end a row of failures", func(r *rig, e *Endpoint) {
+			for range 3 {
+				r.calls("e0", 4, Failure)
+				e.Answered(e.Admit())
+				r.clock += time.Second
+			}
+		}, nil},
+		{"that all fail later", func(r *rig, e *Endpoint) {
+			for range 5 {
+				e.FailLater(e.Answered(e.Admit()))
+				r.clock += time.Second
+			}
+		}, []string{"e0 ejected=true consecutive_failures count=1"}},
+		{"that fail after others have succeeded", func(r *rig, e *Endpoint) {
+			for range 5 {
+				answer := e.Answered(e.Admit())
+				r.calls("e0", 1, Success)
+				e.FailLater(answer)
+				r.clock += time.Second
+			}
+		}, nil},
+		{"readmit the endpoint as trials", func(r *rig, e *Endpoint) {
+			r.calls("e0", 5, Failure)
+			r.clock += time.Second
+			answer := e.Answered(e.Admit())
+			e.FailLater(answer)
+		}, []string{"e0 ejected=true consecutive_failures count=1", "e0 ejected=false  count=0"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, Config{}, 3)
+			c.do(r, r.Of("e0"))
+			r.saw(c.want...)
+		})
 	}
 }
 
