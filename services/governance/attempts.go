@@ -70,10 +70,11 @@ func (a *attempt) done(info balancer.DoneInfo) {
 	c := a.call
 	if info.Err == nil && !info.BytesSent {
 		// The connection was lost between the choice and the attempt. gRPC chooses again.
-		c.attempts.Add(-1)
 		if a.endpoint != nil {
 			a.endpoint.Done(a.admission, outlier.Neutral)
 		}
+		// This comes last, because the next attempt may then use the same memory.
+		c.attempts.Add(-1)
 		return
 	}
 	if a.endpoint != nil {

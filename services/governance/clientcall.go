@@ -104,12 +104,15 @@ func (c *clientCall) limit(ctx context.Context) context.Context {
 	return ctx
 }
 
-// usual returns the time-out of the method, or the default if a stream has none.
+// usual returns the time-out of the method, or the default if it has none.
 func (c *clientCall) usual(timeout time.Duration) time.Duration {
-	if timeout == 0 && c.stream {
+	switch {
+	case timeout != 0:
+		return timeout
+	case c.stream:
 		return policy.DefaultStreamTimeout
 	}
-	return timeout
+	return c.client.cfg.Timeout
 }
 
 // outlived reports whether a stream that had received a message has used up its time: how long it lives then says nothing about the callee. The

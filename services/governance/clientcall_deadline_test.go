@@ -35,24 +35,34 @@ func TestClientDeadline_InsideHandler(t *testing.T) {
 
 // TestBreaker_ShortDeadlines checks that a deadline far below the method's time-out says nothing about the callee.
 func TestBreaker_ShortDeadlines(t *testing.T) {
-	for deadline, want := range map[time.Duration]string{200 * time.Millisecond: StateClosed, 500 * time.Millisecond: StateOpen} {
+	const none = "client: [{deadline: {none: true}}]"
+	for _, c := range []struct {
+		deadline     time.Duration
+		policy, want string
+	}{
+		{200 * time.Millisecond, "", StateClosed},
+		{500 * time.Millisecond, "", StateOpen},
+		// The default takes the place of the deadline that the method does not have.
+		{200 * time.Millisecond, none, StateClosed},
+		{500 * time.Millisecond, none, StateOpen},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			breakers := NewBreakers("c", BreakerConfig{}, nil, nil)
 			client := wire(t, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 				<-ctx.Done()
 				return nil, ctx.Err()
-			}}, ServerConfig{}, ClientConfig{Timeout: time.Second, Breakers: breakers})
+			}}, ServerConfig{}, ClientConfig{Timeout: time.Second, Policy: policyOf(t, c.policy), Breakers: breakers})
 			for range 20 {
 				go func() {
-					ctx, cancel := context.WithTimeout(t.Context(), deadline)
+					ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
 					defer cancel()
 					_, _ = client.UnaryCall(ctx, &testv1.SimpleRequest{})
 				}()
 			}
 			time.Sleep(time.Second)
 			synctest.Wait()
-			if got := breakers.Snapshot()[0].State; got != want {
-				t.Errorf("after 20 calls that missed a deadline of %s the breaker is %s, want %s", deadline, got, want)
+			if got := breakers.Snapshot()[0].State; got != c.want {
+				t.Errorf("after 20 calls that missed a deadline of %s with the policy %q the breaker is %s, want %s", c.deadline, c.policy, got, c.want)
 			}
 		})
 	}

@@ -64,7 +64,9 @@ func TestFaults_Kinds(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						metrics := NewMetrics()
 						breakers := NewBreakers("c", BreakerConfig{MinCalls: 1, FailureRatio: 0.5}, nil, nil)
-						p := policyOf(t, side+"Faults: ["+strings.Replace(c.fault, "{", "{name: chosen, ", 1)+"]")
+						// A deadline far below the method's would not count for the breaker.
+						p := policyOf(t, fmt.Sprintf("client: [{deadline: {streamTimeout: %s}}]\n%sFaults: [%s]", c.deadline, side,
+							strings.Replace(c.fault, "{", "{name: chosen, ", 1)))
 						client := wire(t, echo, ServerConfig{Policy: p, Metrics: metrics}, ClientConfig{Policy: p, Metrics: metrics, Breakers: breakers, Timeout: c.deadline})
 						ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "x-test", "yes"), c.deadline)
 						defer cancel()
