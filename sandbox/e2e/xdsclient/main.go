@@ -35,15 +35,15 @@ type Second struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Getenv("TARGET"), os.Getenv("RATE")); err != nil {
+	if err := run(os.Getenv("TARGET"), os.Getenv("RATE")); err != nil {
 		fmt.Fprintln(os.Stderr, "xdsclient:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, target, rate string) error {
+func run(target, rate string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
 	perSecond := 50
 	if rate != "" {
 		var err error
