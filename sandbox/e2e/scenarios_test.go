@@ -45,7 +45,7 @@ func TestScenarios_PassAndCleanUp(t *testing.T) {
 var impossible = map[string][2]string{
 	"breaker-trip": {"visits: [closed, open, half-open, closed]", "trace: [closed]"},
 	// Ejection saves nothing if every replica fails some calls.
-	"bad-replica":   {"pods: 1, ", "percent: 10, "},
+	"bad-replica": {"pods: 1, ", "percent: 10, "},
 	// Longer delays run into the deadline of a second, and the limit of the scenario stops it.
 	"slow-payments": {"delay: {fixed: 200ms}", "delay: {fixed: 600ms}"},
 	// Without their cures: the time-out of each attempt, the budget, the limit of each caller.
