@@ -14,37 +14,43 @@ import (
 // then, it is not known that it ignores its policy. It is twice the longest wait between two attempts of a subscriber, plus the attempt.
 const arrival = 15 * time.Second
 
-// presence is when each process was connected last.
+// presence is which processes are connected, and when the others lost their connections.
 type presence struct {
 	// since is when this replica started.
 	since time.Time
 
-	mu   sync.Mutex
-	last map[string]time.Time
+	mu        sync.Mutex
+	connected map[string]bool
+	// left is when it was first noticed that a process had lost its connection.
+	left map[string]time.Time
 }
 
-// see records who is connected now.
+// see records who is connected now. It may be called rarely: a process that was connected at the last call and is not connected now has left now.
 func (p *presence) see(all []ads.Subscriber, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.last == nil {
-		p.last = map[string]time.Time{}
-	}
+	connected, left := map[string]bool{}, map[string]time.Time{}
 	for _, s := range all {
-		p.last[s.Key()] = now
+		connected[s.Key()] = true
 	}
-	for key, at := range p.last {
-		if now.Sub(at) > arrival {
-			delete(p.last, key)
+	for key, at := range p.left {
+		if !connected[key] && now.Sub(at) <= arrival {
+			left[key] = at
 		}
 	}
+	for key := range p.connected {
+		if !connected[key] {
+			left[key] = now
+		}
+	}
+	p.connected, p.left = connected, left
 }
 
 // arriving reports whether a pod that is not connected may still be about to connect.
 func (p *presence) arriving(pod compile.Pod, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	latest := slices.MaxFunc([]time.Time{p.since, pod.Created, p.last[pod.Key()]}, time.Time.Compare)
+	latest := slices.MaxFunc([]time.Time{p.since, pod.Created, p.left[pod.Key()]}, time.Time.Compare)
 	return now.Sub(latest) <= arrival
 }
 

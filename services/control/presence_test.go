@@ -14,9 +14,9 @@ func TestPresence_Arriving(t *testing.T) {
 	pod := podNamed("users-1")
 	process := []ads.Subscriber{{State: ads.State{Process: compile.Process{Pod: pod}}}}
 	for _, c := range []struct {
-		sentence                string
-		started, created, known time.Duration
-		want                    bool
+		sentence               string
+		started, created, left time.Duration
+		want                   bool
 	}{
 		{"an old pod that was never connected", time.Hour, time.Hour, 0, false},
 		{"the replica has just started", 14 * time.Second, time.Hour, 0, true},
@@ -26,8 +26,9 @@ func TestPresence_Arriving(t *testing.T) {
 	} {
 		p := &presence{since: now.Add(-c.started)}
 		pod.Created = now.Add(-c.created)
-		if c.known > 0 {
-			p.see(process, now.Add(-c.known))
+		if c.left > 0 {
+			p.see(process, now.Add(-time.Hour))
+			p.see(nil, now.Add(-c.left))
 			p.see(nil, now)
 		}
 		if got := p.arriving(pod, now); got != c.want {
