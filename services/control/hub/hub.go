@@ -71,13 +71,6 @@ func New(size int) *Hub {
 // Run identifies this run of the hub.
 func (h *Hub) Run() string { return h.run }
 
-// Add adds an event of the control plane itself.
-func (h *Hub) Add(kind, subject, detail string, labels map[string]string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.add(false, &telemetryv1.Event{Service: "control", Time: timestamppb.Now(), Kind: kind, Subject: subject, Detail: detail, Labels: labels})
-}
-
 // Observe adds an event that every replica sees by itself at the API server. It is not forwarded to the others.
 func (h *Hub) Observe(s Source, kind, subject, detail string) {
 	e := bounded(s, &telemetryv1.Event{Time: timestamppb.Now(), Kind: kind, Subject: subject, Detail: detail})

@@ -64,15 +64,14 @@ func (r reporter) pod(was, now client.Object) {
 			say("container %s has restarted: %s, exit code %d", c.Name, last.Reason, last.ExitCode)
 		}
 	}
+	wasReady, _ := readiness(before)
 	switch is, why := readiness(after); {
-	case is && !first(readiness(before)):
+	case is && !wasReady:
 		say("ready")
-	case !is && first(readiness(before)):
+	case !is && wasReady:
 		say("not ready: %s", why)
 	}
 }
-
-func first(is bool, _ string) bool { return is }
 
 // readiness reports whether a pod is ready, and if not, why.
 func readiness(p *corev1.Pod) (is bool, why string) {
