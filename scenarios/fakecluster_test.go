@@ -127,7 +127,7 @@ func (m fakeMetrics) Value(_ context.Context, query string) (float64, error) {
 			return v, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: %s", target.ErrBadQuery, query)
+	return 0, fmt.Errorf("%w: %s", telemetry.ErrBadQuery, query)
 }
 
 // run lets time pass until ctx ends.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
@@ -59,8 +60,8 @@ func (r *run) queries(ctx context.Context) error {
 		if r.target.Metrics == nil {
 			return r.Mistake(path, "remove it", "there is no Prometheus")
 		}
-		if _, err := r.target.Metrics.Value(ctx, x.QueryOver(expect.DefaultHold)); errors.Is(err, target.ErrBadQuery) {
-			return r.Mistake(path+".query", "try the query in Prometheus: sandbox open prometheus", "%s", err)
+		if _, err := r.target.Metrics.Value(ctx, x.QueryOver(expect.DefaultHold)); errors.Is(err, telemetry.ErrBadQuery) {
+			return r.Mistake(path+".query", "correct the query", "%s", err)
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
 // Prometheus is a client of a Prometheus server.
@@ -33,15 +34,12 @@ func NewPrometheus(release, base string, client *http.Client) (*Prometheus, erro
 	return &Prometheus{release: release, base: base, api: v1.NewAPI(c)}, nil
 }
 
-// ErrBadQuery means that a query can never yield one number.
-var ErrBadQuery = errors.New("the query is wrong")
-
-// Value returns the one number that query yields now. The error is ErrNoData if it yields none, or NaN, and ErrBadQuery if it never will.
+// Value returns the one number that query yields now. The error is ErrNoData if it yields none, or NaN, and wraps telemetry.ErrBadQuery if it never will.
 func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 	doing := fmt.Sprintf("querying Prometheus for %s", query)
 	value, _, _, err := p.api.Query(ctx, query, time.Time{})
 	if refused := (*v1.Error)(nil); errors.As(err, &refused) && refused.Type == v1.ErrBadData {
-		err = fmt.Errorf("%w: %w", ErrBadQuery, err)
+		err = fmt.Errorf("%w: %w", telemetry.ErrBadQuery, err)
 	}
 	if err != nil {
 		return 0, explain(doing, p.release, p.base, err)
@@ -58,10 +56,10 @@ func (p *Prometheus) Value(ctx context.Context, query string) (float64, error) {
 			n = float64(v[0].Value)
 		default:
 			return 0, remedy.Errorf(remedy.Advice("sum(…) or another aggregation around the query"),
-				"%s: %w: %d series match, but one number is needed", doing, ErrBadQuery, len(v))
+				"%s: %w: %d series match, but one number is needed", doing, telemetry.ErrBadQuery, len(v))
 		}
 	default:
-		return 0, remedy.Errorf(remedy.Advice("an instant query, without a range at its end"), "%s: %w: it yields a %s, not a number", doing, ErrBadQuery, value.Type())
+		return 0, remedy.Errorf(remedy.Advice("an instant query, without a range at its end"), "%s: %w: it yields a %s, not a number", doing, telemetry.ErrBadQuery, value.Type())
 	}
 	if math.IsNaN(n) {
 		return 0, explain(doing, p.release, p.base, ErrNoData)

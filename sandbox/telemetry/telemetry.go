@@ -1,7 +1,13 @@
 // Package telemetry contains the types that producers and viewers of measurements share.
 package telemetry
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrBadQuery is wrapped by the errors of a query of metrics that can never yield one number.
+var ErrBadQuery = errors.New("the query is wrong")
 
 // BreakerState is the state of a circuit breaker: closed, half-open or open.
 type BreakerState string

@@ -28,9 +28,6 @@ const MaxPods = 110
 // ErrNoLoad is wrapped by the errors of SetRate, Read and Stop if no load of that name is running.
 var ErrNoLoad = errors.New("no such load is running")
 
-// ErrBadQuery is wrapped by the errors of Value for a query that can never yield a number.
-var ErrBadQuery = errors.New("the query is wrong")
-
 // ErrLoadTaken is wrapped by the error of Start if a load of that name is already running.
 var ErrLoadTaken = errors.New("a load of this name is running")
 
@@ -46,7 +43,7 @@ type Target struct {
 
 // Metrics answers queries in PromQL.
 type Metrics interface {
-	// Value returns the one number that a query yields now. Its error wraps [ErrBadQuery] if the query itself is wrong.
+	// Value returns the one number that a query yields now. Its error wraps [telemetry.ErrBadQuery] if the query itself is wrong.
 	Value(ctx context.Context, query string) (float64, error)
 }
 
