@@ -99,8 +99,7 @@ func (r *run) measure(ctx context.Context, s spec.Step) error {
 			continue
 		}
 		findings, _, _ := r.judge(ctx, w, s.Measure.Expect)
-		unread := slices.ContainsFunc(findings, func(f report.Finding) bool { return f.Observed.Text == report.Unread })
-		if unread && over < s.Measure.For+unreadLimit {
+		if slices.ContainsFunc(findings, report.Finding.IsUnknown) && over < s.Measure.For+unreadLimit {
 			continue
 		}
 		setSeconds(findings, s.Measure.For)

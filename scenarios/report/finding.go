@@ -17,8 +17,8 @@ const (
 	NotJudged = "skip"
 )
 
-// Unread is the observed value of an expectation about which nothing is known.
-const Unread = "unknown"
+// unknown is the observed value of an expectation about which nothing is known.
+const unknown = "unknown"
 
 // Finding is an expectation with what was observed. Its check sets Name, Comparison, Limit and Unit, and ends with [Finding.Judge] or
 // [Finding.Unknown]; the run adds where and for how long it was checked.
@@ -58,9 +58,12 @@ func (f Finding) Judge(met bool) Finding {
 
 // Unknown returns f as not met, because an expectation without data fails.
 func (f Finding) Unknown(why string) Finding {
-	f.Observed, f.Note = Value{Text: Unread}, why
+	f.Observed, f.Note = Value{Text: unknown}, why
 	return f.Judge(false)
 }
+
+// IsUnknown reports whether nothing was known about the expectation.
+func (f Finding) IsUnknown() bool { return f.Observed.Text == unknown }
 
 // Skip returns f as an expectation that the run did not reach.
 func (f Finding) Skip() Finding {

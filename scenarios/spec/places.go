@@ -16,39 +16,32 @@ type placed struct {
 	path string
 	// list is the path of the list or the waitFor that contains it, such as spec.expect.
 	list string
+	// window is the field that sets the sliding window over which the expectation is judged, such as hold. It is empty if there is no such window.
+	window string
+	// hold is the value of that field, nil if it is absent.
 	hold *time.Duration
-	// sliding means that the expectation is judged over a sliding window.
-	sliding bool
 }
 
 // expectations lists every expectation of a scenario.
 func (sc Scenario) expectations() []placed {
 	var out []placed
-	all := func(list string, expectations []expect.Expectation) {
+	all := func(list string, expectations []expect.Expectation, window string, hold *time.Duration) {
 		for i, x := range expectations {
-			out = append(out, placed{Expectation: x, path: sc.conditionPath(fmt.Sprintf("%s[%d]", list, i)), list: list})
+			out = append(out, placed{x, sc.conditionPath(fmt.Sprintf("%s[%d]", list, i)), list, window, hold})
 		}
 	}
-	all("spec.steady.expect", sc.Steady.Expect)
+	all("spec.steady.expect", sc.Steady.Expect, "", nil)
 	for i, s := range sc.Steps {
 		if s.WaitFor != nil {
 			at := fmt.Sprintf("spec.steps[%d].waitFor", i)
-			out = append(out, placed{s.WaitFor.Condition, sc.conditionPath(at), at, s.WaitFor.Hold, true})
+			out = append(out, placed{s.WaitFor.Condition, sc.conditionPath(at), at, "hold", s.WaitFor.Hold})
 		}
 		if s.Measure != nil {
-			n := len(out)
-			all(fmt.Sprintf("spec.steps[%d].measure.expect", i), s.Measure.Expect)
-			for j := range out[n:] {
-				out[n+j].hold, out[n+j].sliding = &s.Measure.For, true
-			}
+			all(fmt.Sprintf("spec.steps[%d].measure.expect", i), s.Measure.Expect, "for", &s.Measure.For)
 		}
 	}
-	n := len(out)
-	all("spec.recover.expect", sc.Recover.Expect)
-	for i := range out[n:] {
-		out[n+i].hold, out[n+i].sliding = sc.Recover.Hold, true
-	}
-	all("spec.expect", sc.Expect)
+	all("spec.recover.expect", sc.Recover.Expect, "hold", sc.Recover.Hold)
+	all("spec.expect", sc.Expect, "", nil)
 	return out
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
@@ -116,7 +115,7 @@ func secondsFor(calls int, rate target.Rate) time.Duration {
 func windowsAreLongEnough(p *problems) {
 	for _, x := range p.sc.expectations() {
 		about, ok := x.Expectation.(expect.OfLoad)
-		if !ok || !x.sliding {
+		if !ok || x.window == "" {
 			continue
 		}
 		hold := x.DefaultHold()
@@ -126,11 +125,7 @@ func windowsAreLongEnough(p *problems) {
 		rate := p.sc.fastest(about.Load())
 		if due := float64(rate) * hold.Seconds(); due < expect.WindowCalls {
 			enough := target.Rate(expect.WindowCalls / max(hold.Seconds(), 1))
-			length := "hold"
-			if strings.HasSuffix(x.list, ".measure.expect") {
-				length = "for"
-			}
-			p.add(x.path, fmt.Sprintf("raise the rate of %s to %s, or set %s: %s", about.Load(), enough, length, secondsFor(expect.WindowCalls, rate)),
+			p.add(x.path, fmt.Sprintf("raise the rate of %s to %s, or set %s: %s", about.Load(), enough, x.window, secondsFor(expect.WindowCalls, rate)),
 				"at %s only %s calls of %s fall due in the window of %s, which needs %d",
 				rate, text.Decimal(text.RoundDown(due)), about.Load(), hold, expect.WindowCalls)
 		}
