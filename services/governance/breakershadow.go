@@ -6,8 +6,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/internal/breaker"
 )
 
-// shadow returns a breaker of rules in shadow mode. Its series and events are apart from those of breakers that are enforced, so that nobody takes
-// a breaker that refuses no call for an open one.
+// shadow returns a breaker of rules in shadow mode. Its series and events are apart from those of breakers that are enforced, so that a
+// breaker that refuses no call is not mistaken for an open one.
 func (b *Breakers) shadow(key breakerKey) *methodBreaker {
 	return b.shadows.Of(key, func(e breakerKey) *methodBreaker {
 		if b.metrics != nil {

@@ -63,7 +63,7 @@ func TestStart_CalleesAreDialedLater(t *testing.T) {
 	var dialing sync.WaitGroup
 	for range 2 {
 		dialing.Go(func() {
-			if _, err := p.Dial("passthrough:///nobody", "users"); err != nil {
+			if _, err := p.Dial("passthrough:///absent", "users"); err != nil {
 				t.Error(err)
 			}
 		})
