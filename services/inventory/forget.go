@@ -32,11 +32,7 @@ func (s Service) ForgetReservations(ctx context.Context, req *inventoryv1.Forget
 	if err := validation.Check(req); err != nil {
 		return nil, err
 	}
-	err := s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, forget, req.GetOrderIds())
-		return err
-	})
-	if err != nil {
+	if err := s.db.Exec(ctx, forget, req.GetOrderIds()); err != nil {
 		return nil, postgres.Status(err)
 	}
 	return &inventoryv1.ForgetReservationsResponse{}, nil

@@ -178,10 +178,7 @@ func (s *store) move(ctx context.Context, o *order, to state) error {
 
 // giveUp ends the lease of an order early.
 func (s *store) giveUp(ctx context.Context, o *order) error {
-	return postgres.Status(s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "UPDATE orders SET lease = now() WHERE order_id = $1 AND owner = $2", o.id, o.owner)
-		return err
-	}))
+	return postgres.Status(s.db.Exec(ctx, "UPDATE orders SET lease = now() WHERE order_id = $1 AND owner = $2", o.id, o.owner))
 }
 
 // takeUnfinished takes over orders whose lease has ended.

@@ -28,11 +28,7 @@ func (s Service) ForgetPayments(ctx context.Context, req *paymentv1.ForgetPaymen
 	if err := validation.Check(req); err != nil {
 		return nil, err
 	}
-	err := s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, forget, req.GetOrderIds())
-		return err
-	})
-	if err != nil {
+	if err := s.db.Exec(ctx, forget, req.GetOrderIds()); err != nil {
 		return nil, postgres.Status(err)
 	}
 	return &paymentv1.ForgetPaymentsResponse{}, nil

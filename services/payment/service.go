@@ -85,11 +85,8 @@ func (s Service) Refund(ctx context.Context, req *paymentv1.RefundRequest) (*pay
 	if err := validation.Check(req); err != nil {
 		return nil, err
 	}
-	err := s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "INSERT INTO payments VALUES ($1, '', 0, $2) ON CONFLICT (order_id) DO UPDATE SET state = $2", req.GetOrderId(), refunded)
-		return err
-	})
-	if err != nil {
+	const refund = "INSERT INTO payments VALUES ($1, '', 0, $2) ON CONFLICT (order_id) DO UPDATE SET state = $2"
+	if err := s.db.Exec(ctx, refund, req.GetOrderId(), refunded); err != nil {
 		return nil, postgres.Status(err)
 	}
 	return &paymentv1.RefundResponse{}, nil

@@ -116,13 +116,24 @@ func (db *DB) Conn(ctx context.Context, do func(context.Context, *pgx.Conn) erro
 // Tx runs do in a transaction, and again if the transaction lost a conflict with another one, so do must reset its results. If the connection
 // breaks during the commit, the outcome is unknown: work that must not happen twice needs an idempotency key.
 func (db *DB) Tx(ctx context.Context, do func(context.Context, pgx.Tx) error) error {
+	return db.untilNoConflict(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return do(ctx, tx) })
+	})
+}
+
+// Exec runs one statement, and again if it lost a conflict with another transaction. What is said of a commit in Tx is true of the statement.
+func (db *DB) Exec(ctx context.Context, sql string, args ...any) error {
+	return db.untilNoConflict(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, sql, args...)
+		return err
+	})
+}
+
+// untilNoConflict is Conn, again while the error is a conflict, but not for ever.
+func (db *DB) untilNoConflict(ctx context.Context, do func(context.Context, *pgx.Conn) error) (err error) {
 	const attempts = 4
-	var err error
 	for range attempts {
-		err = db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-			return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return do(ctx, tx) })
-		})
-		if !isConflict(err) {
+		if err = db.Conn(ctx, do); !isConflict(err) {
 			break
 		}
 	}

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -88,6 +89,51 @@ func TestConn_RoleNeedsItsCertificate(t *testing.T) {
 				t.Errorf("the caller's code is %s", code)
 			}
 		})
+	}
+}
+
+// TestExec_RepeatsAfterAConflict: a sequence counts the attempts, because rolling back does not reset it.
+func TestExec_RepeatsAfterAConflict(t *testing.T) {
+	server := pgtest.Shared(t)
+	cfg := server.Config(t, server.Database(t), "userservice", "users")
+	cfg.Migrations = migrations
+	db := pgtest.Open(t, cfg)
+	pgtest.Eventually(t, "ready", db.Ready)
+	for _, c := range []struct {
+		sqlstate           string
+		failures, attempts int
+		want               codes.Code
+	}{
+		{"40001", 2, 3, codes.OK},
+		{"40P01", 2, 3, codes.OK},
+		{"40001", 99, 4, codes.Aborted},
+		{"22012", 1, 1, codes.Internal},
+	} {
+		statement := fmt.Sprintf("DO $$ BEGIN IF nextval('attempts') <= %d THEN RAISE EXCEPTION SQLSTATE '%s'; END IF; END $$", c.failures, c.sqlstate)
+		for name, exec := range map[string]func() error{
+			"Exec": func() error { return db.Exec(t.Context(), statement) },
+			"Tx": func() error {
+				return db.Tx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+					_, err := tx.Exec(ctx, statement)
+					return err
+				})
+			},
+		} {
+			if err := db.Exec(t.Context(), "CREATE SEQUENCE attempts"); err != nil {
+				t.Fatal(err)
+			}
+			code, _ := reason(exec())
+			var attempts int
+			err := db.Conn(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
+				return conn.QueryRow(ctx, "SELECT last_value FROM attempts").Scan(&attempts)
+			})
+			if err != nil || code != c.want || attempts != c.attempts {
+				t.Errorf("%s, %s: %s after %d attempts, want %s after %d; %v", name, c.sqlstate, code, attempts, c.want, c.attempts, err)
+			}
+			if err := db.Exec(t.Context(), "DROP SEQUENCE attempts"); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
