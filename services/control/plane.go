@@ -24,6 +24,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
 	"github.com/grpc-sandbox/sandbox/services/control/hub"
 	"github.com/grpc-sandbox/sandbox/services/control/identity"
+	"github.com/grpc-sandbox/sandbox/services/control/partners"
 	"github.com/grpc-sandbox/sandbox/services/control/telemetryv1"
 	"github.com/grpc-sandbox/sandbox/services/governance"
 )
@@ -33,6 +34,7 @@ type Plane struct {
 	Store    *Store
 	Hub      *hub.Hub
 	ADS      *ads.Server
+	Partners *partners.Service
 	identify func(ctx context.Context) (ads.Identity, error)
 	peers    *peers
 	present  presence
@@ -58,6 +60,7 @@ func Register(ctx context.Context, p *governance.Process, s *grpc.Server, cfg Co
 		cfg.TrustDomain = identity.TrustDomain(p.Identity.Name())
 	}
 	plane := &Plane{Store: NewStore(), Hub: hub.New(0), identify: cfg.Identify, present: presence{since: time.Now()}, changed: make(chan struct{}, 1)}
+	plane.Partners = partners.NewService(p.Stopping, p.Log)
 	plane.peers = newPeers(plane, p.Stopping)
 	plane.ADS = ads.New(ctx, plane.Hub.Run(), ads.Config{Identify: cfg.Identify, Pod: plane.Store.Pod, Compile: plane.Store.Compile, Services: plane.Store.Services,
 		TrustDomain: cfg.TrustDomain, Changed: plane.touch, Log: p.Log})
@@ -67,6 +70,8 @@ func Register(ctx context.Context, p *governance.Process, s *grpc.Server, cfg Co
 	controlv1.RegisterLeasesServer(s, leases{store: plane.Store, renewed: plane.peers.renewed})
 	controlv1.RegisterPeersServer(s, plane.peers)
 	controlv1.RegisterPoliciesServer(s, policies{plane: plane})
+	controlv1.RegisterPartnersServer(s, plane.Partners)
+	controlv1.RegisterGatewaysServer(s, plane.Partners)
 	p.Go(plane.work)
 	return plane
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/control"
 	"github.com/grpc-sandbox/sandbox/services/control/api"
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
+	"github.com/grpc-sandbox/sandbox/services/control/partners"
 )
 
 // watched is a kind of objects, and what their changes cause.
@@ -39,6 +40,7 @@ func observe(ctx context.Context, from cache.Cache, plane *control.Plane, log *s
 		{&api.Fault{}, func(o client.Object) { setFault(store, o, log) }, func(o client.Object) { store.RemoveFault(o.GetNamespace(), o.GetName()) }, nil},
 		{&appsv1.Deployment{}, nil, nil, events.deployment},
 		{newCertificate(), nil, nil, events.certificate},
+		{&corev1.Secret{}, func(o client.Object) { setPartners(plane.Partners, o) }, nil, nil},
 	} {
 		informer, err := from.GetInformer(ctx, w.object, cache.BlockUntilSynced(false))
 		if meta.IsNoMatchError(err) && w.set == nil {
@@ -122,6 +124,12 @@ func portOf(p *corev1.Pod) uint32 {
 		}
 	}
 	return 0
+}
+
+func setPartners(service *partners.Service, o client.Object) {
+	if s, ok := o.(*corev1.Secret); ok && s.Name == PartnersSecret {
+		service.Set(s.Data)
+	}
 }
 
 func setPolicy(store *control.Store, o client.Object, log *slog.Logger) {

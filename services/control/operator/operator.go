@@ -15,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -67,7 +68,8 @@ func Run(ctx context.Context, cfg Config) error {
 		Scheme: known, Logger: logr.FromSlogHandler(cfg.Log.Handler()), Metrics: server.Options{BindAddress: "0"},
 		LeaderElection: true, LeaderElectionID: leaderID, LeaderElectionNamespace: cfg.Namespace, LeaderElectionReleaseOnCancel: true,
 		LeaseDuration: &lease, RenewDeadline: &renew, RetryPeriod: &retry,
-		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{&corev1.Pod{}: {Transform: slimPod}, &appsv1.Deployment{}: {Transform: slimDeployment}}, DefaultTransform: cache.TransformStripManagedFields()},
+		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{&corev1.Pod{}: {Transform: slimPod}, &appsv1.Deployment{}: {Transform: slimDeployment},
+			&corev1.Secret{}: onlySecret(cfg.Namespace, PartnersSecret)}, DefaultTransform: cache.TransformStripManagedFields()},
 	})
 	if err != nil {
 		return fmt.Errorf("connecting to the API server: %w", err)
@@ -76,6 +78,10 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	if err := mgr.Add(writer{client: mgr.GetClient(), plane: cfg.Plane, log: cfg.Log, written: map[string]time.Time{}}); err != nil {
+		return fmt.Errorf("preparing the operator: %w", err)
+	}
+	store := partnerStore{reader: mgr.GetAPIReader(), writer: mgr.GetClient(), namespace: cfg.Namespace}
+	if err := mgr.Add(everywhere(func(ctx context.Context) error { return cfg.Plane.Partners.Maintain(ctx, store) })); err != nil {
 		return fmt.Errorf("preparing the operator: %w", err)
 	}
 	if err := mgr.Add(everywhere(func(ctx context.Context) error {
@@ -90,6 +96,11 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("watching the API server: %w", err)
 	}
 	return nil
+}
+
+// onlySecret limits the watch of Secrets to one, which is all that the control plane may read.
+func onlySecret(namespace, name string) cache.ByObject {
+	return cache.ByObject{Namespaces: map[string]cache.Config{namespace: {FieldSelector: fields.OneTermEqualSelector("metadata.name", name)}}}
 }
 
 // everywhere runs in every replica, and not only in the leader.

@@ -214,6 +214,7 @@ func TestRBAC_LeastVerbs(t *testing.T) {
 		"ClusterRole pods,namespaces : list,watch", "ClusterRole deployments : list,watch", "ClusterRole certificates : list,watch",
 		"ClusterRole trafficpolicies : list,watch", "ClusterRole faults : list,watch,patch,delete",
 		"ClusterRole trafficpolicies/status,faults/status : patch", "Role leases : create", "Role leases sandbox-control: get,update", "Role events : create,patch",
+		"Role secrets sandbox-partners: get,list,watch,update",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
