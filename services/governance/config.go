@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/tap"
@@ -31,6 +33,8 @@ type Config struct {
 	MaxConcurrent                        int64
 	MaxConnectionAge, MaxConnectionGrace time.Duration
 
+	// Gateways are the identities whose PartnerHeader is believed. From other callers, the header is removed.
+	Gateways []string
 	// Control has patterns of the methods that control the program. No policy and no fault applies to them.
 	Control []string
 	// Options are applied to the server after those of this package. An interceptor among them runs inside those of this package.
@@ -81,6 +85,15 @@ func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
 		OTLPEndpoint: getenv("OTEL_EXPORTER_OTLP_ENDPOINT"),
 	}
 	cfg.Pod = text("POD_NAME", cfg.Service)
+	for _, id := range strings.Split(getenv("GATEWAYS"), ",") {
+		if id = strings.TrimSpace(id); id == "" {
+			continue
+		}
+		if _, err := spiffeid.FromString(id); err != nil {
+			return Config{}, remedy.Errorf(remedy.Value("spiffe://sandbox.local/ns/shop/sa/gateway"), "reading GATEWAYS: %q: %w", id, err)
+		}
+		cfg.Gateways = append(cfg.Gateways, id)
+	}
 	if err := cfg.LogLevel.UnmarshalText([]byte(text("LOG_LEVEL", "info"))); err != nil {
 		return Config{}, remedy.Errorf(remedy.Value("debug, info, warn or error"), "reading LOG_LEVEL: %q is not a level", getenv("LOG_LEVEL"))
 	}

@@ -48,6 +48,9 @@ func logCall(ctx context.Context, log *slog.Logger, message, method string, took
 		return
 	}
 	attrs := []slog.Attr{slog.String("method", method), slog.String("code", rpccode.Name(code)), slog.String("took", took.String())}
+	if partner := Partner(ctx); partner != "" {
+		attrs = append(attrs, slog.String("partner", partner))
+	}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}

@@ -163,7 +163,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	defer listeners.close()
 	probe := health.NewServer()
 	server, governed := governedServer(ServerConfig{Pod: cfg.Pod, Identity: p.Identity, Policy: p.Policy, MaxAge: cfg.MaxConnectionAge, MaxAgeGrace: cfg.MaxConnectionGrace,
-		Health: probe, Metrics: p.Metrics, Events: p.Events, Tracing: p.Tracing, Log: p.Log, NoReflection: cfg.NoReflection, Tap: cfg.Tap, Options: cfg.Options})
+		Health: probe, Metrics: p.Metrics, Events: p.Events, Tracing: p.Tracing, Log: p.Log, Gateways: cfg.Gateways, NoReflection: cfg.NoReflection, Tap: cfg.Tap, Options: cfg.Options})
 	healthServer := HealthServer(probe)
 	scrape := &http.Server{Handler: MetricsHandler(p.Metrics), ReadHeaderTimeout: 5 * time.Second}
 	if err := register(p, server); err != nil {

@@ -43,6 +43,8 @@ type ServerConfig struct {
 	Tracing trace.TracerProvider
 	// Log receives log records. Default: slog.Default().
 	Log *slog.Logger
+	// Gateways are the identities whose PartnerHeader is believed; see Config.
+	Gateways []string
 	// NoReflection switches server reflection off.
 	NoReflection bool
 	// Tap is called with the headers of each call, unless its caller was refused; see grpc.InTapHandle. That option cannot be in Options: gRPC panics if

@@ -72,6 +72,7 @@ type serverCall struct {
 
 func (s *server) begin(ctx context.Context, fullMethod, kind string) *serverCall {
 	rules, name := s.cfg.Policy.Rules(), bareMethod(fullMethod)
+	ctx = s.checkPartner(ctx)
 	m := s.method(rules, fullMethod, kind)
 	c := &serverCall{serverRuled: s.rule(rules, m, name).drawn(ctx, s.cfg.random), server: s, method: m, name: name, started: time.Now(), stream: kind != unaryKind}
 	m.metrics.started.Inc()
