@@ -12,7 +12,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 )
 
-//go:embed all:pki all:control all:postgres all:prometheus all:jaeger all:grpcservice
+//go:embed all:pki all:control all:gateway all:postgres all:prometheus all:jaeger all:grpcservice
 var files embed.FS
 
 // The namespaces of the releases.
@@ -108,6 +108,8 @@ const (
 	CertManager = "cert-manager"
 	// Control is the control plane: its release, program, image and account.
 	Control = "control"
+	// Gateway is the door for partners outside the cluster: its release, its agent's program and image, and its account.
+	Gateway = "gateway"
 	// MetricsStore and TraceStore store what the services report.
 	MetricsStore = "prometheus"
 	TraceStore   = "jaeger"
@@ -125,7 +127,7 @@ func All(image func(component string) string) []Release {
 	for _, s := range Services() {
 		all = append(all, s.release(image))
 	}
-	all = append(all, database(image), control(image), viewer(MetricsStore, 9090, image), viewer(TraceStore, 16686, image))
+	all = append(all, database(image), control(image), gateway(image), viewer(MetricsStore, 9090, image), viewer(TraceStore, 16686, image))
 	for i, r := range all {
 		if r.Selector != "" {
 			all[i].Logs = r.Name
@@ -168,7 +170,7 @@ func certManager(image func(component string) string) Release {
 func pki() Release {
 	return Release{
 		Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{CertManager}, FirstCall: true, Ready: ReadyCertificates, Logs: CertManager,
-		Values: map[string]any{"trustDomain": trustDomain, "workloads": workloads()},
+		Values: map[string]any{"trustDomain": trustDomain, "workloads": workloads(), "local": []any{Gateway}},
 	}
 }
 
@@ -185,8 +187,28 @@ func control(image func(component string) string) Release {
 	return Release{
 		Name: Control, Namespace: SystemNamespace, Chart: "control", Needs: []string{"pki", "userservice"}, Images: []string{image(Control)},
 		Values: map[string]any{"image": image(Control), "operators": []any{identityOf(ShopNamespace, commandLine)},
-			"peers": []any{identityOf(SystemNamespace, Control)}},
+			"peers": []any{identityOf(SystemNamespace, Control)}, "gateways": []any{identityOf(ShopNamespace, Gateway)}},
 		Selector: "app.kubernetes.io/name=" + Control, Digest: true, Target: true,
+	}
+}
+
+// GatewayPort is the port of the node at which the gateway is reached from outside the cluster.
+const GatewayPort = 30443
+
+// gateway returns the release of the gateway.
+func gateway(image func(component string) string) Release {
+	services := []any{}
+	needs := []string{Control}
+	for _, s := range Services() {
+		if s.Public {
+			services = append(services, s.Name+"="+s.Name+"."+ShopNamespace+".svc:8443")
+			needs = append(needs, s.Name)
+		}
+	}
+	return Release{
+		Name: Gateway, Namespace: ShopNamespace, Chart: "gateway", Needs: needs, Images: []string{image(Gateway), image("nginx")},
+		Values:   map[string]any{"image": image(Gateway), "nginxImage": image("nginx"), "services": services, "nodePort": GatewayPort},
+		Selector: "app.kubernetes.io/name=" + Gateway, Digest: true, Target: true,
 	}
 }
 

@@ -30,6 +30,8 @@ type Service struct {
 	Policy map[string]any
 	// State is the role and the schema of the service in PostgreSQL; empty for a service without state.
 	State string
+	// Public is true if partners may call the service through the gateway.
+	Public bool
 	// FirstCall is true if the first call of `sandbox up` waits for this service.
 	FirstCall bool
 	// CPU is the CPU request of each pod, such as 150m; empty means the chart's default.
@@ -53,7 +55,7 @@ func Services() []Service {
 	return []Service{
 		{
 			Name: "userservice", Purpose: "users and chat over gRPC", Protos: []string{"user/v1/user.proto"},
-			Replicas: 3, MinAvailable: 2, Needs: []string{"pki"}, State: "users", FirstCall: true,
+			Replicas: 3, MinAvailable: 2, Needs: []string{"pki"}, State: "users", Public: true, FirstCall: true,
 		},
 		{
 			// It starts after userservice. Otherwise its calls would fail and its breaker would open. It waits by itself for orderservice, which is
@@ -71,7 +73,7 @@ func Services() []Service {
 		},
 		{
 			Name: "orderservice", Purpose: "orders, a saga over the others", Protos: []string{"order/v1/order.proto"},
-			Needs: []string{"inventoryservice", "paymentservice"}, State: "orders", Policy: orderPolicy(),
+			Needs: []string{"inventoryservice", "paymentservice"}, State: "orders", Public: true, Policy: orderPolicy(),
 		},
 	}
 }
@@ -130,6 +132,9 @@ func (s Service) release(image func(component string) string) Release {
 	if s.CPU != "" {
 		values["resources"] = map[string]any{"requests": map[string]any{"cpu": s.CPU}}
 	}
+	if s.Public {
+		values["gateways"] = []any{identityOf(ShopNamespace, Gateway)}
+	}
 	if env := s.env(); len(env) > 0 {
 		values["env"] = env
 	}
@@ -179,7 +184,7 @@ func workloads() map[string]any {
 	for _, s := range Services() {
 		shop = append(shop, s.Name)
 	}
-	return map[string]any{ShopNamespace: append(shop, databaseRelease, commandLine), SystemNamespace: []any{TraceStore, Control}}
+	return map[string]any{ShopNamespace: append(shop, databaseRelease, Gateway, commandLine), SystemNamespace: []any{TraceStore, Control}}
 }
 
 // roles returns the database role of each service that keeps state.

@@ -104,16 +104,18 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 	for k, v := range r.Values {
 		values[k] = v
 	}
+	var digests []string
 	for _, ref := range r.Images {
 		doing("waiting for image " + ref)
 		digest, err := u.loader.load(ctx, ref)
 		if err != nil {
 			return err
 		}
-		if r.Digest {
-			// The tag does not change when an image is rebuilt. The digest does, which restarts the pods.
-			values["imageDigest"] = digest
-		}
+		digests = append(digests, digest)
+	}
+	if r.Digest {
+		// The tag does not change when an image is rebuilt. The digest does, which restarts the pods.
+		values["imageDigest"] = strings.Join(digests, "+")
 	}
 	c, err := u.chart(ctx, r)
 	if err != nil {

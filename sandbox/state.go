@@ -20,6 +20,8 @@ type state struct {
 	Engine string `json:"engine"`
 	// Created is zero while the cluster is being created.
 	Created time.Time `json:"created,omitzero"`
+	// GatewayPort is the port of 127.0.0.1 at which the gateway is reached; 0 for a cluster that an earlier version has created.
+	GatewayPort int `json:"gatewayPort,omitzero"`
 }
 
 // EngineOf returns the engine that a sandbox was created on, also if its creation was not completed. It is empty if no engine was chosen yet.

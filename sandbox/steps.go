@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
+	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
@@ -196,6 +199,11 @@ func (u *up) createCluster(ctx context.Context, doing func(string), answers func
 		}
 	}
 	u.state.ID, u.state.Created = newID(), time.Time{}
+	var err error
+	if u.state.GatewayPort, err = freePort(gatewayPort); err != nil {
+		return fmt.Errorf("choosing a port for the gateway: %w", err)
+	}
+	u.cluster.Ports = []cluster.Port{{Node: charts.GatewayPort, Host: u.state.GatewayPort}}
 	if err := writeState(u.o.Folders, u.o.Name, u.state); err != nil {
 		return err
 	}
@@ -246,4 +254,19 @@ func (u *up) forgetImages(ctx context.Context, _ func(string)) error {
 		return nil
 	}
 	return u.cluster.ForgetImages(ctx)
+}
+
+// gatewayPort is the port of the gateway on this machine, unless another program uses it.
+const gatewayPort = 9443
+
+// freePort returns a port of 127.0.0.1 that no program listens on, preferably the given one.
+func freePort(preferred int) (int, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(preferred)))
+	if err != nil {
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return 0, err
+		}
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port, nil
 }

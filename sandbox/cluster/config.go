@@ -51,7 +51,7 @@ const oomPatch = `[plugins."io.containerd.grpc.v1.cri"]
 `
 
 // config returns the configuration of a one-node cluster with the patches that this host needs.
-func config(name string, h Host) *v1alpha4.Cluster {
+func config(name string, h Host, ports []Port) *v1alpha4.Cluster {
 	c := &v1alpha4.Cluster{
 		TypeMeta:             v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
 		Name:                 name,
@@ -64,5 +64,10 @@ func config(name string, h Host) *v1alpha4.Cluster {
 		c.KubeadmConfigPatches = append(c.KubeadmConfigPatches, userNamespacePatch)
 		c.ContainerdConfigPatches = append(c.ContainerdConfigPatches, oomPatch)
 	}
+	node := v1alpha4.Node{Role: v1alpha4.ControlPlaneRole}
+	for _, p := range ports {
+		node.ExtraPortMappings = append(node.ExtraPortMappings, v1alpha4.PortMapping{ListenAddress: "127.0.0.1", HostPort: int32(p.Host), ContainerPort: int32(p.Node), Protocol: v1alpha4.PortMappingProtocolTCP}) //nolint:gosec // ports
+	}
+	c.Nodes = []v1alpha4.Node{node}
 	return c
 }

@@ -39,7 +39,12 @@ type Cluster struct {
 	Kubeconfig string
 	// Image is the image of the node.
 	Image string
+	// Ports are ports of the node that are reached at 127.0.0.1. They are set when the cluster is created.
+	Ports []Port
 }
+
+// Port is a port of the node, and the port of 127.0.0.1 that leads there.
+type Port struct{ Node, Host int }
 
 // networkVariables are the environment variables that set the engine network of kind. Each cluster has its own network, so that removing one
 // does not affect another cluster.
@@ -92,7 +97,7 @@ func (c Cluster) Create(ctx context.Context, host Host, hooks CreateHooks) error
 	done := make(chan error, 1)
 	go func() {
 		defer releaseNetwork()
-		done <- p.Create(c.Name, cluster.CreateWithV1Alpha4Config(config(c.Name, host)), cluster.CreateWithNodeImage(c.Image),
+		done <- p.Create(c.Name, cluster.CreateWithV1Alpha4Config(config(c.Name, host, c.Ports)), cluster.CreateWithNodeImage(c.Image),
 			cluster.CreateWithKubeconfigPath(c.Kubeconfig), cluster.CreateWithWaitForReady(0),
 			cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false))
 	}()

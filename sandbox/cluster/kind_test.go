@@ -217,7 +217,7 @@ func TestConfig_FollowsTheHost(t *testing.T) {
 		{"a host that cannot raise limits does not ask for it", Host{NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, userNamespacePatch}, []string{oomPatch}},
 		{"both", Host{CgroupV1: true, NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch, userNamespacePatch}, []string{oomPatch}},
 	} {
-		got := config("one", c.host)
+		got := config("one", c.host, nil)
 		if got.Name != "one" || !slices.Equal(got.KubeadmConfigPatches, c.kubeadm) || !slices.Equal(got.ContainerdConfigPatches, c.containerd) {
 			t.Errorf("%s: got %+v", c.sentence, got)
 		}

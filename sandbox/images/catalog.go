@@ -22,6 +22,8 @@ const (
 	JaegerVersion      = "2.13.0"
 	// Debian has only the newest 15, so the tag names no minor version.
 	PostgresTag = "15-bookworm"
+	// The version of bookworm.
+	NGINXVersion = "1.22.1"
 	// systemd of trixie does not support cgroup v1.
 	DebianSuite = "bookworm"
 	ServiceTag  = "dev"
@@ -62,6 +64,12 @@ func All() []Image {
 		},
 	}, later, []Image{
 		service(charts.Control, "policies, faults and events", ForShop),
+		service(charts.Gateway, "the agent of the gateway", ForShop),
+		{
+			Ref: "docker.io/library/nginx:" + NGINXVersion, Pull: "docker.io/library/nginx:" + NGINXVersion,
+			Purpose: "the gateway", Licence: "BSD-2-Clause", Stage: ForShop, Typical: 2 * time.Minute,
+			Recipe: Debian{Suite: DebianSuite, Folder: "nginx", User: "www-data", Number: 33, Path: "/usr/sbin", Stop: "SIGQUIT"},
+		},
 		{
 			Ref: "docker.io/prom/prometheus:" + PrometheusVersion, Pull: "docker.io/prom/prometheus:" + PrometheusVersion,
 			Purpose: "metrics", Licence: "Apache-2.0", Stage: ForViewing, Typical: 4 * time.Minute,

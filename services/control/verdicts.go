@@ -30,6 +30,10 @@ func verdictsOf(s ads.Subscriber, v compile.Value, known served) []*controlv1.Fi
 			f.Verdict, f.Why = verdict, why
 			continue
 		}
+		if s.Kind == xds.NGINX {
+			// Its agent applies the rules of each method as governance does.
+			continue
+		}
 		if why := xds.Overlapped(v, s.Compiled.Values); why != "" {
 			f.Verdict, f.Why = controlv1.Verdict_VERDICT_APPROXIMATED, why
 		}

@@ -97,3 +97,21 @@ func callKind(clientStreams, serverStreams bool) string {
 		return "unary"
 	}
 }
+
+// Call is a call that has ended.
+type Call struct {
+	// Callee is the name of the service, Method is package.Service/Method.
+	Callee, Method string
+	// ClientStreams and ServerStreams say which side sends a stream.
+	ClientStreams, ServerStreams bool
+	Code                         codes.Code
+	Took                         time.Duration
+}
+
+// CountCall counts a call that a proxy has made on behalf of this process, as if the process itself had made it. The method must be one of a limited
+// set, because each has series of its own.
+func (m *Metrics) CountCall(ctx context.Context, c Call) {
+	one := m.client.method(callKind(c.ClientStreams, c.ServerStreams), c.Method, c.Callee)
+	one.started.Inc()
+	one.finish(ctx, c.Code, c.Took)
+}

@@ -30,6 +30,8 @@ type TracingConfig struct {
 	Ratio float64
 	// Log receives log records. Default: slog.Default().
 	Log *slog.Logger
+	// IDs makes the ids of spans. Default: random ones.
+	IDs sdktrace.IDGenerator
 }
 
 // NewTracing returns a provider that never blocks calls: spans are sent in batches in the background, and dropped if the collector is
@@ -41,6 +43,9 @@ func NewTracing(ctx context.Context, cfg TracingConfig) (*sdktrace.TracerProvide
 			attribute.String("service.name", cfg.Service),
 			attribute.String("service.instance.id", cfg.Pod),
 			attribute.String("k8s.pod.name", cfg.Pod))),
+	}
+	if cfg.IDs != nil {
+		options = append(options, sdktrace.WithIDGenerator(cfg.IDs))
 	}
 	if cfg.Endpoint != "" {
 		if !isEndpoint(cfg.Endpoint) {

@@ -19,6 +19,8 @@ import (
 const (
 	CalleesKey = "callees"
 	ServedKey  = "served"
+	// EnforcerKey says what enforces the policy, if that is not governance.
+	EnforcerKey = "enforcer"
 )
 
 // callbacks connects the xDS server with a Server.
@@ -72,6 +74,9 @@ func (c callbacks) OnStreamRequest(id int64, req *discovery.DiscoveryRequest) er
 		if err != nil {
 			return err
 		}
+		c.mu.Lock()
+		st.enforcer = req.GetNode().GetMetadata().GetFields()[EnforcerKey].GetStringValue()
+		c.mu.Unlock()
 		if err := c.attach(id, st.identity, process); err != nil {
 			return fmt.Errorf("subscribing: %w", err)
 		}

@@ -17,8 +17,10 @@ const TypeURL = "type.googleapis.com/policy.v1.EffectivePolicy"
 type stream struct {
 	identity Identity
 	// name is the name of the resource; empty before the first request.
-	name     string
-	process  compile.Process
+	name    string
+	process compile.Process
+	// enforcer is what enforces the policy; empty for governance.
+	enforcer string
 	since    time.Time
 	compiled compile.Compiled
 	// sent has the versions of the responses that are not acknowledged yet, by nonce.
@@ -99,10 +101,13 @@ func Sort(all []Subscriber) {
 
 // kind returns how the process receives its configuration.
 func (st *stream) kind() xds.Kind {
-	if st.xds == nil {
-		return xds.Governance
+	if st.xds != nil {
+		return st.xds.kind
 	}
-	return st.xds.kind
+	if st.enforcer == string(xds.NGINX) {
+		return xds.NGINX
+	}
+	return xds.Governance
 }
 
 func (st *stream) agent() string {

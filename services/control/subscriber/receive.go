@@ -2,6 +2,7 @@ package subscriber
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,9 +22,10 @@ import (
 // typeURL is the type of the resource of a process. The keys are those of a node's metadata: the services that the process calls, and the methods that
 // it serves. The control plane names them in package ads, which this package does not import, because it is linked into every service.
 const (
-	typeURL    = "type.googleapis.com/policy.v1.EffectivePolicy"
-	calleesKey = "callees"
-	servedKey  = "served"
+	typeURL     = "type.googleapis.com/policy.v1.EffectivePolicy"
+	calleesKey  = "callees"
+	servedKey   = "served"
+	enforcerKey = "enforcer"
 )
 
 // receive puts each policy in force that the control plane sends, and answers, until the stream ends.
@@ -58,7 +60,12 @@ func (s *subscriber) receive(ctx context.Context, conn *grpc.ClientConn) error {
 
 // node describes the process: what it calls and serves decides which parts of a policy concern it.
 func (s *subscriber) node() *core.Node {
-	metadata, err := structpb.NewStruct(map[string]any{calleesKey: texts(s.process.Callees()), servedKey: texts(s.process.Policy.Known().Served)})
+	served := s.process.Policy.Known().Served
+	if s.cfg.Enforcer != "" {
+		// It serves what its enforcer passes on.
+		served = s.cfg.Served
+	}
+	metadata, err := structpb.NewStruct(map[string]any{calleesKey: texts(s.process.Callees()), servedKey: texts(served), enforcerKey: s.cfg.Enforcer})
 	if err != nil {
 		// The names are text in the program.
 		panic(err)
@@ -92,6 +99,12 @@ func (s *subscriber) apply(response *discovery.DiscoveryResponse) error {
 	before := faultNames(s.pushed)
 	if err := s.push(next); err != nil {
 		return err
+	}
+	if s.cfg.Apply != nil {
+		if err := s.cfg.Apply(); err != nil {
+			// It was in force before.
+			return errors.Join(err, s.push(s.pushed))
+		}
 	}
 	s.pushed = next
 	after := faultNames(next)

@@ -41,7 +41,17 @@ type Config struct {
 	ReadyWithin time.Duration
 	// Options are applied last.
 	Options []grpc.DialOption
+	// Enforcer is what enforces the policy, if that is not governance in this process: NGINX. It decides the verdicts of the control plane.
+	Enforcer string
+	// Served are the methods, as package.Service/Method, on which the enforcer enforces it.
+	Served []string
+	// Apply is called when a policy is in force in this process, before it is acknowledged. If it fails, the last good policy is put in force again, and
+	// the error is reported. Default: nothing.
+	Apply func() error
 }
+
+// NGINX is the Enforcer of a gateway, whose nginx enforces the policy.
+const NGINX = "nginx"
 
 // ConfigFromEnv reads CONTROL_ADDR.
 func ConfigFromEnv(getenv func(string) string) (Config, error) {
@@ -93,7 +103,7 @@ type subscriber struct {
 }
 
 func (s *subscriber) run(ctx context.Context) error {
-	conn, err := s.dial()
+	conn, err := Dial(s.process, s.cfg)
 	if err != nil {
 		return err
 	}
@@ -110,23 +120,24 @@ func (s *subscriber) run(ctx context.Context) error {
 	return conn.Close()
 }
 
-func (s *subscriber) dial() (*grpc.ClientConn, error) {
-	host, _, err := net.SplitHostPort(s.cfg.Addr)
+// Dial connects a process to the control plane with its certificate. The caller closes the connection.
+func Dial(p *governance.Process, cfg Config) (*grpc.ClientConn, error) {
+	host, _, err := net.SplitHostPort(cfg.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("reading the address of the control plane: %w", err)
 	}
 	transport := insecure.NewCredentials()
-	if s.process.Identity != nil {
-		transport = credentials.NewTLS(s.process.Identity.ClientTLS(host))
+	if p.Identity != nil {
+		transport = credentials.NewTLS(p.Identity.ClientTLS(host))
 	}
 	// The dialer looks the name up for each attempt. The resolver of gRPC would wait for up to half a minute after it did not find the name.
-	conn, err := grpc.NewClient("passthrough:///"+s.cfg.Addr, append([]grpc.DialOption{
+	conn, err := grpc.NewClient("passthrough:///"+cfg.Addr, append([]grpc.DialOption{
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 3 * time.Second,
 			Backoff: backoff.Config{BaseDelay: firstWait, Multiplier: 1.6, Jitter: 0.5, MaxDelay: lastWait}}),
 		grpc.WithTransportCredentials(transport),
 		// An idle connection would otherwise be noticed as dead only by the next event.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second, PermitWithoutStream: true}),
-	}, s.cfg.Options...)...)
+	}, cfg.Options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the control plane: %w", err)
 	}
@@ -161,8 +172,12 @@ const (
 	wellFor = 10 * time.Second
 )
 
-// keepTrying calls do until ctx ends. Only the first failure after a success is logged as a warning.
 func (s *subscriber) keepTrying(ctx context.Context, doing string, do func(context.Context) error) {
+	KeepTrying(ctx, s.log, doing+": trying again, with the last good policy in force", do)
+}
+
+// KeepTrying calls do until ctx ends, with a wait that grows from attempt to attempt. Only the first failure after a success is logged as a warning.
+func KeepTrying(ctx context.Context, log *slog.Logger, message string, do func(context.Context) error) {
 	wait, failed := firstWait, false
 	for {
 		began := time.Now()
@@ -178,7 +193,7 @@ func (s *subscriber) keepTrying(ctx context.Context, doing string, do func(conte
 			level = slog.LevelDebug
 		}
 		failed = true
-		s.log.Log(ctx, level, doing+": trying again, with the last good policy in force", "error", err)
+		log.Log(ctx, level, message, "error", err)
 		if pause.For(ctx, wait/2+rand.N(wait/2)) != nil {
 			return
 		}

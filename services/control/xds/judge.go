@@ -54,6 +54,9 @@ func Judge(kind Kind, v compile.Value) (fields []*controlv1.FieldVerdict) {
 }
 
 func findingOf(kind Kind, v compile.Value, name string) finding {
+	if kind == NGINX {
+		return nginxFinding(v, name)
+	}
 	key := partOf(v)
 	if v.Side == compile.Server && kind == GRPC {
 		return ignored(unserved)

@@ -45,6 +45,8 @@ const (
 	GRPC Kind = "grpc"
 	// Envoy is a sidecar.
 	Envoy Kind = "envoy"
+	// NGINX is a gateway, whose agent receives an EffectivePolicy and whose nginx enforces it.
+	NGINX Kind = "nginx"
 )
 
 // KindOf returns the kind of a client by the user agent of its node.
