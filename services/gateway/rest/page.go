@@ -9,9 +9,8 @@ import (
 	"regexp"
 	"strings"
 
-	"google.golang.org/grpc/codes"
-
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/grpc/codes"
 )
 
 //go:embed page.tmpl
@@ -29,7 +28,7 @@ type section struct {
 
 // html returns the page.
 func (d document) html(curl, base string) ([]byte, error) {
-	tmpl, err := template.New("page").Parse(pageText)
+	tmpl, err := template.New("page").Funcs(template.FuncMap{"codeName": codeName}).Parse(pageText)
 	if err != nil {
 		return nil, fmt.Errorf("reading the template of the page: %w", err)
 	}

@@ -92,6 +92,9 @@ func completeOperation(operation object) {
 	operation["summary"] = strings.TrimSuffix(summary, ".") + "."
 	parameters, _ := operation["parameters"].([]any)
 	for _, p := range parameters {
+		if p.(object)["in"] == "body" {
+			parameters = append(parameters, key)
+		}
 		if example, ok := examples[fmt.Sprint(p.(object)["name"])]; ok && p.(object)["in"] == "path" {
 			p.(object)["x-example"] = example
 		}

@@ -8,6 +8,10 @@ var headers = []any{
 		"description": "An id of the request, which the answer repeats. One is made if there is none."},
 }
 
+// key is a parameter of every operation with a body.
+var key = object{"name": "Idempotency-Key", "in": "header", "type": "string", "required": false,
+	"description": "The same as idempotencyKey in the body."}
+
 // problem is the schema of the errors, after RFC 9457.
 var problem = object{
 	"type":        "object",
