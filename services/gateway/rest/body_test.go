@@ -27,7 +27,7 @@ func TestBody_Refusals(t *testing.T) {
 		{"byte order mark", "/v1/users", "\ufeff{}", ReasonMalformedBody, "", "(line 1:1)"},
 		{"not UTF-8", "/v1/users", "{\"name\": \"\xff\"}", ReasonMalformedBody, "", "invalid UTF-8"},
 		{"half a surrogate pair", "/v1/users", `{"name": "\ud800"}`, ReasonMalformedBody, "", "reading the body: "},
-		{"unknown field", "/v1/users", `{"nmae": "Ada"}`, ReasonUnknownField, "nmae", `(line 1:2): unknown field "nmae"`},
+		{"unknown field", "/v1/users", `{"fullName": "Ada"}`, ReasonUnknownField, "fullName", `(line 1:2): unknown field "fullName"`},
 		{"unknown field with a quote", "/v1/users", `{"na\"me": "Ada"}`, ReasonUnknownField, `na"me`, "unknown field"},
 		{"unknown field of a line", "/v1/orders", "{\"lines\": [\n{\"sku\": \"a\", \"price\": 1}]}", ReasonUnknownField, "price", "(line 2:14)"},
 		{"field in other letter case", "/v1/users", `{"NAME": "Ada"}`, ReasonUnknownField, "NAME", "unknown field"},

@@ -1,7 +1,8 @@
 package rest
 
 import (
-	_ "embed" // for the document
+	// For the document.
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"slices"

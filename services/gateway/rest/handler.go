@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"regexp"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -149,12 +150,23 @@ func (p page) serve(w http.ResponseWriter, r *http.Request) error {
 // fail answers with a problem, and logs it if it is not the fault of the caller.
 func fail(log *slog.Logger, w http.ResponseWriter, r *http.Request, err error) {
 	st := statusOf(err)
+	attributes := []any{"requestId", requestID(r), "code", codeName(st.Code()), "error", st.Message()}
 	switch st.Code() {
 	case codes.Internal, codes.Unknown, codes.DataLoss:
-		log.Error("a REST request failed", "requestId", requestID(r), "code", codeName(st.Code()), "error", st.Message())
+		log.Error("a REST request failed", attributes...)
+	case codes.Unavailable, codes.DeadlineExceeded:
+		if ofTheTransport.MatchString(st.Message()) {
+			log.Warn("a service cannot be reached", attributes...)
+			p := st.Proto()
+			p.Message = "the service cannot be reached"
+			st = status.FromProto(p)
+		}
 	}
 	Problem(w, r, st)
 }
+
+// ofTheTransport matches the messages that grpc-go makes for a connection. They have addresses of pods and names of the cluster, which are not for partners.
+var ofTheTransport = regexp.MustCompile(`connection error|transport: |error reading from server|name resolver error|\bdial (tcp|unix)\b|\blookup `)
 
 // statusOf returns the status of any error of a call.
 func statusOf(err error) *status.Status {

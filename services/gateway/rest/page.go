@@ -2,7 +2,8 @@ package rest
 
 import (
 	"bytes"
-	_ "embed" // for the template
+	// For the template.
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"html/template"

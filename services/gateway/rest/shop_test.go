@@ -20,7 +20,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -162,7 +161,7 @@ func problemOf(t testing.TB, w *httptest.ResponseRecorder) problem {
 	decoder := json.NewDecoder(strings.NewReader(w.Body.String()))
 	decoder.DisallowUnknownFields()
 	must(t, decoder.Decode(&p))
-	if _, err := decoder.Token(); err != io.EOF { //nolint:errorlint // the decoder returns it as it is
+	if _, err := decoder.Token(); err != io.EOF {
 		t.Errorf("the problem is followed by more: %s", w.Body)
 	}
 	if p.Type != "about:blank" || p.Title == "" || p.Status != w.Code || p.Code == "" || p.Status < 400 {
@@ -188,8 +187,6 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
 }
-
-func returning(st *status.Status) func() error { return st.Err }
 
 func must(t testing.TB, err error) {
 	t.Helper()
