@@ -201,7 +201,7 @@ func gateway(image func(component string) string) Release {
 	needs := []string{Control}
 	for _, s := range Services() {
 		if s.Public {
-			services = append(services, s.Name+"="+s.Name+"."+ShopNamespace+".svc:8443")
+			services = append(services, s.Name+"="+s.Name+"."+ShopNamespace+".svc:8443="+s.Name+"-headless."+ShopNamespace+".svc:8443")
 			needs = append(needs, s.Name)
 		}
 	}

@@ -42,6 +42,9 @@ func (f Folders) Reports(name string) string { return filepath.Join(f.State, nam
 // Contracts returns the folder in which contract verifications that are in progress are recorded.
 func (f Folders) Contracts(name string) string { return filepath.Join(f.of(name), "contracts") }
 
+// Partners returns the folder with the certificates and keys of the gateway's partners.
+func (f Folders) Partners(name string) string { return filepath.Join(f.of(name), "partners") }
+
 // Images returns the folder of the image cache.
 func (f Folders) Images() string { return filepath.Join(f.Cache, "images") }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
@@ -58,4 +60,14 @@ func writeState(f Folders, name string, s state) error {
 		return err
 	}
 	return os.Rename(path+".new", path)
+}
+
+// GatewayAddress returns the address of this machine at which the gateway of a sandbox is reached; empty for a cluster that an earlier version has
+// created.
+func GatewayAddress(f Folders, name string) (string, error) {
+	s, err := readState(f, name)
+	if err != nil || s.GatewayPort == 0 {
+		return "", err
+	}
+	return net.JoinHostPort("localhost", strconv.Itoa(s.GatewayPort)), nil
 }

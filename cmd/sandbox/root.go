@@ -160,7 +160,7 @@ func newRoot(proc process) *cobra.Command {
 	root.AddCommand(
 		newUp(proc, g), newDown(proc, g), newStatus(proc, g), newDoctor(proc, g), newAudit(proc, g), newRun(proc, g), newUndo(proc, g),
 		newWatch(proc, g), newScenarios(proc, g), newCall(proc, g), newChat(proc, g), newContracts(proc, g), newOpen(proc, g), newImages(proc, g),
-		newPolicy(proc, g), newFault(proc, g), newLogs(proc, g), newCerts(proc, g), newVersion(proc, g), newMan(),
+		newPolicy(proc, g), newFault(proc, g), newPartner(proc, g), newLogs(proc, g), newCerts(proc, g), newVersion(proc, g), newMan(),
 	)
 	addHelp(root)
 	completeWords(root)

@@ -5,6 +5,7 @@ package descriptors
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -16,6 +17,9 @@ import (
 
 //go:embed descriptors.binpb
 var encoded []byte
+
+// Encoded returns a FileDescriptorSet with all protos and what they import, as tools such as grpcurl read it.
+func Encoded() []byte { return slices.Clone(encoded) }
 
 // Files returns the descriptors, by paths relative to services/proto.
 var Files = sync.OnceValue(func() *protoregistry.Files {

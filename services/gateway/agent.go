@@ -31,6 +31,8 @@ type agent struct {
 	// lookup returns the IP addresses of a host. Tests replace it.
 	lookup func(ctx context.Context, host string) ([]string, error)
 
+	routes []nginx.Route
+
 	// mu is held while a configuration is made and applied.
 	mu sync.Mutex
 	// addresses are the last known ones of each service, as host:port.
@@ -38,6 +40,8 @@ type agent struct {
 	// trust is the version of the partners' authorities and revocations; 0 before the first.
 	trust   int64
 	version string
+	// failure is the last error, which is not logged again.
+	failure string
 	// ready makes the process ready when nginx serves.
 	ready func()
 	// ctx ends with the process.
@@ -74,7 +78,7 @@ func (a *agent) applyLocked(why string) error {
 	}
 	cfg := nginx.Config{Listen: a.cfg.Listen, Folder: a.cfg.Folder, Certificate: a.tls("tls.crt"), Key: a.tls("tls.key"), Services: a.tls("ca.crt"),
 		Authorities: a.file(authoritiesFile), Revocations: a.file(revocationsFile), Agent: a.file(agentSocket), AccessLog: a.file(logSocket),
-		Routes: routes(), Material: material}
+		Routes: a.routes, Material: material}
 	for _, s := range a.cfg.Services {
 		host, _, err := net.SplitHostPort(s.Address)
 		if err != nil {
@@ -85,10 +89,15 @@ func (a *agent) applyLocked(why string) error {
 	cfg.Limits = nginx.LimitsOf(a.process.Policy.Rules(), cfg.Methods())
 	version, err := a.server.Apply(a.ctx, cfg)
 	if err != nil {
+		if err.Error() == a.failure {
+			return err
+		}
+		a.failure = err.Error()
 		a.log.Error("the last good configuration stays in force", "because", why, "error", err)
 		a.process.Events.Add(governance.Event{Kind: KindGateway, Subject: "configuration", Detail: "rejected: " + err.Error(), Labels: map[string]string{"result": "rejected"}})
 		return err
 	}
+	a.failure = ""
 	if version != a.version {
 		a.version = version
 		a.log.Info("nginx serves a new configuration", "because", why, "version", version, "partners", a.trust)

@@ -27,8 +27,8 @@ type Config struct {
 
 // Service is a service behind the gateway.
 type Service struct {
-	// Name is its name, Address its host and port.
-	Name, Address string
+	// Name is its name. Address is the host and port at which nginx reaches it, Pods the host and port whose addresses are those of its pods.
+	Name, Address, Pods string
 }
 
 // public has the gRPC services that partners may call, by the service that serves them. A gRPC service that is missing here is not passed on,
@@ -59,16 +59,22 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	if _, _, err := net.SplitHostPort(cfg.Listen); err != nil {
 		return Config{}, remedy.Errorf(remedy.Value(":8443"), "reading GATEWAY_ADDR: %w", err)
 	}
-	const example = "userservice=userservice.shop.svc:8443"
+	const example = "userservice=userservice.shop.svc:8443=userservice-headless.shop.svc:8443"
 	for _, one := range strings.Split(getenv("SERVICES"), ",") {
-		name, address, found := strings.Cut(strings.TrimSpace(one), "=")
-		if _, _, err := net.SplitHostPort(address); !found || err != nil {
-			return Config{}, remedy.Errorf(remedy.Value(example), "reading SERVICES: %q is not a name and an address", one)
+		parts := strings.Split(strings.TrimSpace(one), "=")
+		if len(parts) != 3 || !isAddress(parts[1]) || !isAddress(parts[2]) {
+			return Config{}, remedy.Errorf(remedy.Value(example), "reading SERVICES: %q is not a name and two addresses", one)
 		}
+		name := parts[0]
 		if public[name] == nil {
 			return Config{}, remedy.Errorf(remedy.Value(example), "reading SERVICES: the gateway does not know the methods of %q", name)
 		}
-		cfg.Services = append(cfg.Services, Service{name, address})
+		cfg.Services = append(cfg.Services, Service{name, parts[1], parts[2]})
 	}
 	return cfg, nil
+}
+
+func isAddress(text string) bool {
+	host, port, err := net.SplitHostPort(text)
+	return err == nil && host != "" && port != ""
 }

@@ -69,6 +69,10 @@ func register(ctx context.Context, p *governance.Process, cfg Config, control su
 	if err := subscriber.Start(p, control); err != nil {
 		return err
 	}
+	var err error
+	if a.routes, err = routes(); err != nil {
+		return err
+	}
 	handler, err := a.transcoder()
 	if err != nil {
 		return err

@@ -43,3 +43,12 @@ func (s *server) checkPartner(ctx context.Context) context.Context {
 	}
 	return metadata.NewIncomingContext(ctx, md)
 }
+
+// Origin returns on whose behalf the current call is made: its caller and, if that is a gateway, the partner. Services keep apart by it what
+// different clients store, such as keys of idempotency: Caller is the same for all partners.
+func Origin(ctx context.Context) string {
+	if partner := Partner(ctx); partner != "" {
+		return Caller(ctx) + "#" + partner
+	}
+	return Caller(ctx)
+}

@@ -37,9 +37,10 @@ func TestPartner_BelievedFromGatewaysOnly(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			id, _ := identity(t, ca.issue("client.shop.svc", c.caller), nil)
 			var log bytes.Buffer
-			var seen, logged []string
+			var seen, logged, origins []string
 			look := func(ctx context.Context) {
 				seen = append(seen, Partner(ctx))
+				origins = append(origins, Origin(ctx))
 				md, _ := metadata.FromIncomingContext(ctx)
 				for key, values := range md {
 					if strings.HasPrefix(strings.ToLower(key), "x-partner") {
@@ -68,6 +69,13 @@ func TestPartner_BelievedFromGatewaysOnly(t *testing.T) {
 			}
 			if strings.Join(seen, ",") != strings.Join(want, ",") || len(logged) != inHeaders {
 				t.Errorf("handlers see %q, and the headers %q; want %q", seen, logged, c.want)
+			}
+			origin := c.caller
+			if c.want != "" {
+				origin += "#" + c.want
+			}
+			if origins[0] != origin || origins[1] != origin {
+				t.Errorf("origins %q, want %q", origins, origin)
 			}
 			if got := strings.Contains(log.String(), `"partner":"acme"`); got != (c.want != "") || strings.Contains(log.String(), "globex") {
 				t.Errorf("the log has %s", log.String())

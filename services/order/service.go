@@ -142,7 +142,7 @@ func (s *Service) handOver(ctx context.Context, o *order) {
 func newOrderOf(ctx context.Context, req *orderv1.CreateOrderRequest) (newOrder, error) {
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
 	sum := sha256.Sum256(data)
-	n := newOrder{userID: req.GetUserId(), caller: governance.Caller(ctx), key: req.GetIdempotencyKey(), digest: sum[:]}
+	n := newOrder{userID: req.GetUserId(), caller: governance.Origin(ctx), key: req.GetIdempotencyKey(), digest: sum[:]}
 	for _, l := range req.GetLines() {
 		n.lines = append(n.lines, line{SKU: l.GetSku(), Quantity: l.GetQuantity()})
 	}

@@ -41,7 +41,7 @@ func (s Service) CreateUser(ctx context.Context, req *userv1.CreateUserRequest) 
 	if err != nil {
 		return nil, err
 	}
-	created, err := s.store.create(ctx, newUser{number: n, name: req.GetName(), email: req.GetEmail(), age: req.GetAge(), caller: governance.Caller(ctx), key: req.GetIdempotencyKey(), digest: digest})
+	created, err := s.store.create(ctx, newUser{number: n, name: req.GetName(), email: req.GetEmail(), age: req.GetAge(), caller: governance.Origin(ctx), key: req.GetIdempotencyKey(), digest: digest})
 	if err != nil {
 		return nil, err
 	}

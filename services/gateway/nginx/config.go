@@ -88,6 +88,9 @@ var page = template.Must(template.New("nginx.conf").Funcs(template.FuncMap{"quot
 // Render returns the text of the configuration, and its version.
 func Render(c Config) (conf []byte, version string, err error) {
 	version = c.Version()
+	if strings.HasPrefix(c.Listen, ":") {
+		c.Listen = "*" + c.Listen
+	}
 	var out bytes.Buffer
 	err = page.Execute(&out, struct {
 		Config

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -88,11 +89,14 @@ func (s *Server) Apply(ctx context.Context, c Config) (version string, err error
 	return version, nil
 }
 
+// prefix is the time, level and process id before what nginx says.
+var prefix = regexp.MustCompile(`^(nginx: )?(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )?\[\w+\] (\d+#\d+: )?`)
+
 // firstLine returns what nginx says first.
 func firstLine(out []byte, err error) string {
 	for line := range strings.Lines(string(out)) {
 		if line = strings.TrimSpace(line); line != "" {
-			return strings.TrimPrefix(line, "nginx: ")
+			return prefix.ReplaceAllString(line, "")
 		}
 	}
 	return err.Error()

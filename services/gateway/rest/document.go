@@ -24,6 +24,7 @@ type document struct {
 // described is an operation with its description.
 type described struct {
 	OperationID string
+	Tags        []string
 	Summary     string
 	Description string
 	Parameters  []parameter
