@@ -214,7 +214,7 @@ func TestNameable_TargetsAreServed(t *testing.T) {
 			t.Errorf("%s: %+v", target, wrong)
 		}
 	}
-	want := []string{charts.Control, "postgres"}
+	want := []string{charts.Control, charts.Gateway, "postgres"}
 	for _, s := range charts.Services() {
 		want = append(want, s.Name)
 	}

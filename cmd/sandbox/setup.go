@@ -27,6 +27,9 @@ func setUp(ctx context.Context, proc process, g *globals, f upFlags) error {
 	if f.forTests && !setup.HasPostgres() {
 		packages = append(packages, "postgresql")
 	}
+	if f.forTests && !setup.HasNGINX() {
+		packages = append(packages, "nginx")
+	}
 	if len(packages) == 0 {
 		fmt.Fprintln(proc.stderr, "setup: nothing is missing")
 		return nil

@@ -205,5 +205,5 @@ func (c *Cluster) Target(ctx context.Context) (scenarios.Target, error) {
 		return scenarios.Target{}, err
 	}
 	rpc := loadgenv1.NewLoadGeneratorClient(conn)
-	return scenarios.Target{Loads: loads{rpc}, Workloads: c.workloads(), Breakers: newBreakers(c.events), Objects: c.objects(), Metrics: c.Prometheus}, nil
+	return scenarios.Target{Loads: partnerLoads{loads{rpc}, c.runPartner}, Workloads: c.workloads(), Breakers: newBreakers(c.events), Objects: c.objects(), Metrics: c.Prometheus}, nil
 }

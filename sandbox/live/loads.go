@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
@@ -27,13 +28,35 @@ const (
 // loads implements scenarios.Loads with the load generator.
 type loads struct{ rpc loadgenv1.LoadGeneratorClient }
 
-func (l loads) Start(ctx context.Context, s scenarios.LoadSpec) error {
+func (l loads) Start(ctx context.Context, s scenarios.LoadSpec) error { return l.start(ctx, s, nil) }
+
+func (l loads) start(ctx context.Context, s scenarios.LoadSpec, gateway *loadgenv1.Gateway) error {
 	ctx, cancel := context.WithTimeout(ctx, rpcLimit)
 	defer cancel()
-	_, err := l.rpc.StartLoad(ctx, &loadgenv1.StartLoadRequest{
+	_, err := l.rpc.StartLoad(ctx, &loadgenv1.StartLoadRequest{Gateway: gateway,
 		Name: s.Name, Target: s.Call.Service, Method: s.Call.Method, RequestJson: s.Call.Request, Rate: float64(s.Rate), Seed: int64(s.Seed),
 	})
 	return loadError("starting", s.Name, err)
+}
+
+// partnerLoads sends the loads of partners through the gateway.
+type partnerLoads struct {
+	loads
+	// partner issues a certificate to the partner of a load.
+	partner func(ctx context.Context, name string) (PartnerPair, error)
+}
+
+// Start starts a load.
+func (l partnerLoads) Start(ctx context.Context, s scenarios.LoadSpec) error {
+	if s.Partner() == "" {
+		return l.loads.Start(ctx, s)
+	}
+	pair, err := l.partner(ctx, s.Partner())
+	if err != nil {
+		return err
+	}
+	return l.start(ctx, s, &loadgenv1.Gateway{Address: charts.Gateway + "." + charts.ShopNamespace + ".svc:8443",
+		CertificatePem: pair.CertificatePEM, KeyPem: pair.KeyPEM, RootsPem: pair.RootsPEM})
 }
 
 func (l loads) SetRate(ctx context.Context, name string, rate scenarios.Rate) error {

@@ -194,3 +194,24 @@ func TestLoads_ErrorsNameTheLoadOfTheScenario(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestPartnerLoads_CallThroughTheGateway(t *testing.T) {
+	f := &fakeLoadgen{}
+	var asked []string
+	l := partnerLoads{loads{f}, func(_ context.Context, name string) (PartnerPair, error) {
+		asked = append(asked, name)
+		return PartnerPair{CertificatePEM: []byte("certificate"), KeyPEM: []byte("key"), RootsPEM: []byte("roots")}, nil
+	}}
+	for from, want := range map[string]string{"loadgen": "", "partner/acme": "gateway.shop.svc:8443"} {
+		if err := l.Start(t.Context(), scenarios.LoadSpec{Name: "browse", From: from}); err != nil {
+			t.Fatal(err)
+		}
+		sent, _ := f.asked.(*loadgenv1.StartLoadRequest)
+		if got := sent.GetGateway(); got.GetAddress() != want || want != "" && string(got.GetKeyPem()) != "key" {
+			t.Errorf("from %s: through %v, want %q", from, got, want)
+		}
+	}
+	if len(asked) != 1 || asked[0] != "acme" {
+		t.Errorf("certificates were issued to %q", asked)
+	}
+}

@@ -139,11 +139,20 @@ func compare(ctx context.Context, info *resource.Info, held []string) (*Drift, e
 	if d.Added, err = added(live, merged); err != nil {
 		return nil, fmt.Errorf("comparing %s: %w", d.Object, err)
 	}
-	d.Added = slices.DeleteFunc(d.Added, func(field string) bool { return slices.Contains(held, d.Object+" "+field) })
+	filled := filledByItsProgram(wanted)
+	d.Added = slices.DeleteFunc(d.Added, func(field string) bool {
+		return slices.Contains(held, d.Object+" "+field) || filled && strings.HasPrefix(field, "data.")
+	})
 	if len(d.Changed)+len(d.Added) == 0 {
 		return nil, nil
 	}
 	return d, nil
+}
+
+// filledByItsProgram reports whether an object is a Secret that a chart creates empty, for a program of the cluster that stores its data there.
+func filledByItsProgram(wanted *unstructured.Unstructured) bool {
+	data, _, _ := unstructured.NestedMap(wanted.Object, "data")
+	return wanted.GetKind() == "Secret" && len(data) == 0
 }
 
 // get reads an object. For a CustomResourceDefinition it only checks that it exists, and returns nil: reading and applying the large ones takes the

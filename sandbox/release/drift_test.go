@@ -43,6 +43,12 @@ data: {policy: "a: b"}
 `
 )
 
+const secretYAML = `
+apiVersion: v1
+kind: Secret
+metadata: {name: users, namespace: shop}
+`
+
 func container(fields map[string]any) []any {
 	c := map[string]any{"name": "main", "image": "users:dev", "env": []any{map[string]any{"name": "A", "value": "1"}}}
 	for k, v := range fields {
@@ -123,6 +129,7 @@ func TestDrift_IgnoresOtherChanges(t *testing.T) {
 		{"a rolling restart", deploymentYAML, func(a *fakeAPI) {
 			a.edit("kubectl-rollout", "2030-01-02T03:04:05Z", "spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt")
 		}, nil},
+		{"the data of a Secret that its program fills", secretYAML, func(a *fakeAPI) { a.edit("control", "eA==", "data", "ca.key") }, nil},
 		{"replicas that a run has changed", deploymentYAML, func(a *fakeAPI) { a.edit("kubectl", int64(0), "spec", "replicas") }, []string{"Deployment/users spec.replicas"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {

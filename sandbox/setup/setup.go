@@ -1,5 +1,5 @@
 // Package setup installs with apt what a machine lacks to run a sandbox: a container engine, debootstrap, and for this project's own tests a
-// PostgreSQL server.
+// PostgreSQL server and nginx.
 package setup
 
 import (
@@ -83,6 +83,12 @@ func HasPostgres() bool {
 	return len(found) > 0 || Has("initdb")
 }
 
+// HasNGINX reports whether the tests will find nginx, which Debian keeps out of the PATH of users.
+func HasNGINX() bool {
+	_, err := os.Stat("/usr/sbin/nginx")
+	return err == nil || Has("nginx")
+}
+
 // grace is how long apt may take to finish after ctx ends. A package that is half configured blocks every later installation.
 const grace = time.Minute
 
@@ -91,7 +97,8 @@ func Install(ctx context.Context, out io.Writer, packages []string) error {
 	for _, args := range [][]string{{"update"}, append([]string{"install", "--yes", "--no-install-recommends"}, packages...)} {
 		var printed strings.Builder
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		// RUNLEVEL=1 keeps Debian from starting the servers that it installs: the tests start their own.
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1")
 		cmd.Stdout, cmd.Stderr = &printed, &printed
 		child.InGroup(cmd, grace)
 		fmt.Fprintf(out, "setup: apt-get %s …\n", args[0])

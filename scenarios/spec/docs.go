@@ -54,7 +54,7 @@ func WriteSchema(w io.Writer) error {
 func specSchema() grammar.Schema {
 	expectations := grammar.ListSchema(grammar.OneSchema(expect.Kinds(), nil))
 	load := grammar.ObjectSchema(loadFields, map[string]grammar.Schema{
-		"from": {"const": target.Generator},
+		"from": {"pattern": "^(" + target.Generator + "|" + target.PartnerPrefix + "[a-z0-9-]{1,36})$"},
 		"call": grammar.ObjectSchema(callFields, nil),
 	})
 	step := grammar.ObjectSchema(stepFields, map[string]grammar.Schema{

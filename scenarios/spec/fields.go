@@ -31,7 +31,7 @@ var (
 var (
 	loadFields = []grammar.Field{
 		grammar.Required("name", "name", "browse", "the name that expectations use"),
-		grammar.Required("from", "text", "loadgen", "the workload that sends it; always `loadgen`"),
+		grammar.Required("from", "text", "loadgen", "who sends it: `loadgen`, or `partner/NAME`, a partner outside the cluster who calls through the gateway"),
 		grammar.Required("call", "fields", "{service: userservice, method: user.v1.UserService/GetUser}", "the call that each arrival makes"),
 		grammar.Required("rate", "rate", "100/s", "arrivals per second (/s) or per minute (/m); they do not wait for answers"),
 	}

@@ -14,8 +14,8 @@ func readLoads(items []grammar.Node, seed uint64) []target.LoadSpec {
 			continue
 		}
 		l := target.LoadSpec{Name: o.Name("name"), From: o.Text("from"), Rate: o.Rate("rate"), Seed: seed + uint64(i)}
-		if l.From != "" && l.From != target.Generator {
-			o.ProblemAt("from", "from: "+target.Generator, "want %s, the one workload that sends load, got %q", target.Generator, l.From)
+		if l.From != "" && l.From != target.Generator && l.Partner() == "" {
+			o.ProblemAt("from", "from: "+target.Generator, "want %s, or %sNAME with a name of at most 36 lower-case letters, digits and hyphens, got %q", target.Generator, target.PartnerPrefix, l.From)
 		}
 		o.Unique(names, l.Name)
 		if c, ok := o.Fields("call", callFields); ok {

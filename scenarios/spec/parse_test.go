@@ -104,7 +104,7 @@ func TestParse_Refuses(t *testing.T) {
 		{"an action without fields", "heal: {step: away}", "heal: away", "23: spec.steps[2].heal: want fields, got \"away\"\n  fields here: step"},
 		{"two actions in a step", "heal: {step: away}", "heal: {step: away}\n      wait: {for: 1s}", "22: spec.steps[2]: a step has one action, this one has 2: heal, wait\n  make each a step of its own"},
 		{"a bad duration", "after: 1s", "after: 1 second", "19: spec.steps[1].after: want a duration, got \"1 second\"\n  try: 5s, 250ms or 1m30s"},
-		{"a load from elsewhere", "from: loadgen\n", "from: orderservice\n", "9: spec.load[0].from: want loadgen, the one workload that sends load, got \"orderservice\"\n  from: loadgen"},
+		{"a load from elsewhere", "from: loadgen\n", "from: orderservice\n", "9: spec.load[0].from: want loadgen, or partner/NAME with a name of at most 36 lower-case letters, digits and hyphens, got \"orderservice\"\n  from: loadgen"},
 		{"a negative duration", "after: 1s", "after: -1s", "19: spec.steps[1].after: want a duration from 0s to 24h0m0s, got \"-1s\"\n  try: 5s, 250ms or 1m30s"},
 		{"a window of no length", "for: 10s", "for: 0s", "28: spec.abort[0].availability.for: want a duration above 0s, got \"0s\"\n  try: 5s, 250ms or 1m30s"},
 		{"a share that is no percentage", "below: 50%", "below: 0.5", "28: spec.abort[0].availability.below: want a percentage, got \"0.5\"\n  try: 99.5%"},

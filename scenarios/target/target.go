@@ -5,13 +5,18 @@ package target
 import (
 	"context"
 	"errors"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// Generator is the workload that sends every load.
-const Generator = "loadgen"
+// Generator is the workload that sends every load. A load from PartnerPrefix and a name is sent through the gateway, as a partner of that name.
+const (
+	Generator     = "loadgen"
+	PartnerPrefix = "partner/"
+)
 
 // The names of the loads that the generator runs by itself.
 const (
@@ -94,11 +99,21 @@ type BreakerChange struct {
 // LoadSpec is one open-model load: arrivals do not wait for answers.
 type LoadSpec struct {
 	Name string
-	// From is the workload that sends the load. It is always [Generator].
+	// From is [Generator], or [PartnerPrefix] and the name of a partner.
 	From string
 	Call Call
 	Rate Rate
 	Seed uint64
+}
+
+var partnerName = regexp.MustCompile(`^[a-z0-9-]{1,36}$`)
+
+// Partner returns the name of the partner that sends the load; empty for a load from inside the cluster.
+func (l LoadSpec) Partner() string {
+	if name, found := strings.CutPrefix(l.From, PartnerPrefix); found && partnerName.MatchString(name) {
+		return name
+	}
+	return ""
 }
 
 // Call is the call that each arrival of a load makes.

@@ -55,6 +55,11 @@ func newLoads(registry prometheus.Registerer) *loads {
 }
 
 func (s *loads) start(name, target, method string, rate Pace, send call) (*load, error) {
+	return s.startThen(name, target, method, rate, send, func() {})
+}
+
+// startThen is start, and calls ended when the last call of the load has ended.
+func (s *loads) startThen(name, target, method string, rate Pace, send call, ended func()) (*load, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -71,6 +76,7 @@ func (s *loads) start(name, target, method string, rate Pace, send call) (*load,
 	s.running[name] = r
 	s.all.Go(func() {
 		defer close(r.done)
+		defer ended()
 		defer abandon()
 		l.run(ctx, calls)
 	})

@@ -22,6 +22,8 @@ type Server struct {
 	conns    map[string]grpc.ClientConnInterface
 	events   *governance.Events
 	stopping <-chan struct{}
+	// through connects to a gateway as a partner.
+	through func(*loadgenv1.Gateway) (*grpc.ClientConn, error)
 }
 
 // StartLoad starts a load. It first checks that its first request can be made.
@@ -29,10 +31,16 @@ func (s *Server) StartLoad(_ context.Context, req *loadgenv1.StartLoadRequest) (
 	if req.GetName() == "" {
 		return nil, status.Error(codes.InvalidArgument, "a load needs a name")
 	}
-	conn, ok := s.conns[req.GetTarget()]
-	if !ok {
-		return nil, status.Errorf(codes.InvalidArgument, "target %q is not in TARGETS of the load generator", req.GetTarget())
+	conn, closeConn, err := s.connection(req)
+	if err != nil {
+		return nil, err
 	}
+	started := false
+	defer func() {
+		if !started {
+			closeConn()
+		}
+	}()
 	if err := loadspec.CheckRate(req.GetRate()); err != nil {
 		return nil, refusal.Because(codes.InvalidArgument, err)
 	}
@@ -40,10 +48,11 @@ func (s *Server) StartLoad(_ context.Context, req *loadgenv1.StartLoadRequest) (
 	if err != nil {
 		return nil, refusal.Because(codes.InvalidArgument, err)
 	}
-	l, err := s.loads.start(req.GetName(), req.GetTarget(), req.GetMethod(), Pace(req.GetRate()), send)
+	l, err := s.loads.startThen(req.GetName(), req.GetTarget(), req.GetMethod(), Pace(req.GetRate()), send, closeConn)
 	if err != nil {
 		return nil, asStatus(req.GetName(), err)
 	}
+	started = true
 	s.event(req.GetName(), "started")
 	return l.stats()
 }

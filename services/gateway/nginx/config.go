@@ -11,7 +11,8 @@ package nginx
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed" // The template of the configuration.
+	// For the template of the configuration.
+	_ "embed"
 	"encoding/hex"
 	"fmt"
 	"strings"

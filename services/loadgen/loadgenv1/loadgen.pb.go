@@ -33,8 +33,10 @@ type StartLoadRequest struct {
 	// JSON of the request. {{ n 1 1000 }} is replaced by a random whole number in [1,1000], determined by the seed.
 	RequestJson string `protobuf:"bytes,4,opt,name=request_json,json=requestJson,proto3" json:"request_json,omitempty"`
 	// Calls per second.
-	Rate          float64 `protobuf:"fixed64,5,opt,name=rate,proto3" json:"rate,omitempty"`
-	Seed          int64   `protobuf:"varint,6,opt,name=seed,proto3" json:"seed,omitempty"`
+	Rate float64 `protobuf:"fixed64,5,opt,name=rate,proto3" json:"rate,omitempty"`
+	Seed int64   `protobuf:"varint,6,opt,name=seed,proto3" json:"seed,omitempty"`
+	// The load is sent through this gateway instead of to the target directly.
+	Gateway       *Gateway `protobuf:"bytes,7,opt,name=gateway,proto3" json:"gateway,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -111,6 +113,84 @@ func (x *StartLoadRequest) GetSeed() int64 {
 	return 0
 }
 
+func (x *StartLoadRequest) GetGateway() *Gateway {
+	if x != nil {
+		return x.Gateway
+	}
+	return nil
+}
+
+// Gateway is the front gateway, and the certificate of the partner that calls through it.
+type Gateway struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Host and port; the certificate of the gateway is valid for the host.
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	// In PEM: the certificate of the partner, its key, and the roots of the gateway's certificate.
+	CertificatePem []byte `protobuf:"bytes,2,opt,name=certificate_pem,json=certificatePem,proto3" json:"certificate_pem,omitempty"`
+	KeyPem         []byte `protobuf:"bytes,3,opt,name=key_pem,json=keyPem,proto3" json:"key_pem,omitempty"`
+	RootsPem       []byte `protobuf:"bytes,4,opt,name=roots_pem,json=rootsPem,proto3" json:"roots_pem,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Gateway) Reset() {
+	*x = Gateway{}
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gateway) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gateway) ProtoMessage() {}
+
+func (x *Gateway) ProtoReflect() protoreflect.Message {
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gateway.ProtoReflect.Descriptor instead.
+func (*Gateway) Descriptor() ([]byte, []int) {
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Gateway) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Gateway) GetCertificatePem() []byte {
+	if x != nil {
+		return x.CertificatePem
+	}
+	return nil
+}
+
+func (x *Gateway) GetKeyPem() []byte {
+	if x != nil {
+		return x.KeyPem
+	}
+	return nil
+}
+
+func (x *Gateway) GetRootsPem() []byte {
+	if x != nil {
+		return x.RootsPem
+	}
+	return nil
+}
+
 type SetRateRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -121,7 +201,7 @@ type SetRateRequest struct {
 
 func (x *SetRateRequest) Reset() {
 	*x = SetRateRequest{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[1]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -133,7 +213,7 @@ func (x *SetRateRequest) String() string {
 func (*SetRateRequest) ProtoMessage() {}
 
 func (x *SetRateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[1]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -146,7 +226,7 @@ func (x *SetRateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRateRequest.ProtoReflect.Descriptor instead.
 func (*SetRateRequest) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{1}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *SetRateRequest) GetName() string {
@@ -172,7 +252,7 @@ type GetLoadRequest struct {
 
 func (x *GetLoadRequest) Reset() {
 	*x = GetLoadRequest{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[2]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -184,7 +264,7 @@ func (x *GetLoadRequest) String() string {
 func (*GetLoadRequest) ProtoMessage() {}
 
 func (x *GetLoadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[2]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -197,7 +277,7 @@ func (x *GetLoadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLoadRequest.ProtoReflect.Descriptor instead.
 func (*GetLoadRequest) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{2}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GetLoadRequest) GetName() string {
@@ -216,7 +296,7 @@ type StopLoadRequest struct {
 
 func (x *StopLoadRequest) Reset() {
 	*x = StopLoadRequest{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[3]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -228,7 +308,7 @@ func (x *StopLoadRequest) String() string {
 func (*StopLoadRequest) ProtoMessage() {}
 
 func (x *StopLoadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[3]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -241,7 +321,7 @@ func (x *StopLoadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopLoadRequest.ProtoReflect.Descriptor instead.
 func (*StopLoadRequest) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{3}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *StopLoadRequest) GetName() string {
@@ -259,7 +339,7 @@ type ListLoadsRequest struct {
 
 func (x *ListLoadsRequest) Reset() {
 	*x = ListLoadsRequest{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[4]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -271,7 +351,7 @@ func (x *ListLoadsRequest) String() string {
 func (*ListLoadsRequest) ProtoMessage() {}
 
 func (x *ListLoadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[4]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -284,7 +364,7 @@ func (x *ListLoadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLoadsRequest.ProtoReflect.Descriptor instead.
 func (*ListLoadsRequest) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{4}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{5}
 }
 
 type ListLoadsResponse struct {
@@ -297,7 +377,7 @@ type ListLoadsResponse struct {
 
 func (x *ListLoadsResponse) Reset() {
 	*x = ListLoadsResponse{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[5]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -309,7 +389,7 @@ func (x *ListLoadsResponse) String() string {
 func (*ListLoadsResponse) ProtoMessage() {}
 
 func (x *ListLoadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[5]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -322,7 +402,7 @@ func (x *ListLoadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLoadsResponse.ProtoReflect.Descriptor instead.
 func (*ListLoadsResponse) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{5}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListLoadsResponse) GetLoads() []*LoadStats {
@@ -368,7 +448,7 @@ type LoadStats struct {
 
 func (x *LoadStats) Reset() {
 	*x = LoadStats{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[6]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -380,7 +460,7 @@ func (x *LoadStats) String() string {
 func (*LoadStats) ProtoMessage() {}
 
 func (x *LoadStats) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[6]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -393,7 +473,7 @@ func (x *LoadStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadStats.ProtoReflect.Descriptor instead.
 func (*LoadStats) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{6}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LoadStats) GetName() string {
@@ -516,7 +596,7 @@ type FailurePeriod struct {
 
 func (x *FailurePeriod) Reset() {
 	*x = FailurePeriod{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[7]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -528,7 +608,7 @@ func (x *FailurePeriod) String() string {
 func (*FailurePeriod) ProtoMessage() {}
 
 func (x *FailurePeriod) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[7]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -541,7 +621,7 @@ func (x *FailurePeriod) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailurePeriod.ProtoReflect.Descriptor instead.
 func (*FailurePeriod) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{7}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FailurePeriod) GetFirstFailedAt() *timestamppb.Timestamp {
@@ -577,14 +657,20 @@ var File_loadgen_v1_loadgen_proto protoreflect.FileDescriptor
 const file_loadgen_v1_loadgen_proto_rawDesc = "" +
 	"\n" +
 	"\x18loadgen/v1/loadgen.proto\x12\n" +
-	"loadgen.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x01\n" +
+	"loadgen.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x01\n" +
 	"\x10StartLoadRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12\x16\n" +
 	"\x06method\x18\x03 \x01(\tR\x06method\x12!\n" +
 	"\frequest_json\x18\x04 \x01(\tR\vrequestJson\x12\x12\n" +
 	"\x04rate\x18\x05 \x01(\x01R\x04rate\x12\x12\n" +
-	"\x04seed\x18\x06 \x01(\x03R\x04seed\"8\n" +
+	"\x04seed\x18\x06 \x01(\x03R\x04seed\x12-\n" +
+	"\agateway\x18\a \x01(\v2\x13.loadgen.v1.GatewayR\agateway\"\x82\x01\n" +
+	"\aGateway\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12'\n" +
+	"\x0fcertificate_pem\x18\x02 \x01(\fR\x0ecertificatePem\x12\x17\n" +
+	"\akey_pem\x18\x03 \x01(\fR\x06keyPem\x12\x1b\n" +
+	"\troots_pem\x18\x04 \x01(\fR\brootsPem\"8\n" +
 	"\x0eSetRateRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04rate\x18\x02 \x01(\x01R\x04rate\"$\n" +
@@ -643,46 +729,48 @@ func file_loadgen_v1_loadgen_proto_rawDescGZIP() []byte {
 	return file_loadgen_v1_loadgen_proto_rawDescData
 }
 
-var file_loadgen_v1_loadgen_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_loadgen_v1_loadgen_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_loadgen_v1_loadgen_proto_goTypes = []any{
 	(*StartLoadRequest)(nil),      // 0: loadgen.v1.StartLoadRequest
-	(*SetRateRequest)(nil),        // 1: loadgen.v1.SetRateRequest
-	(*GetLoadRequest)(nil),        // 2: loadgen.v1.GetLoadRequest
-	(*StopLoadRequest)(nil),       // 3: loadgen.v1.StopLoadRequest
-	(*ListLoadsRequest)(nil),      // 4: loadgen.v1.ListLoadsRequest
-	(*ListLoadsResponse)(nil),     // 5: loadgen.v1.ListLoadsResponse
-	(*LoadStats)(nil),             // 6: loadgen.v1.LoadStats
-	(*FailurePeriod)(nil),         // 7: loadgen.v1.FailurePeriod
-	nil,                           // 8: loadgen.v1.LoadStats.ErrorsEntry
-	nil,                           // 9: loadgen.v1.LoadStats.RefusedEntry
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
+	(*Gateway)(nil),               // 1: loadgen.v1.Gateway
+	(*SetRateRequest)(nil),        // 2: loadgen.v1.SetRateRequest
+	(*GetLoadRequest)(nil),        // 3: loadgen.v1.GetLoadRequest
+	(*StopLoadRequest)(nil),       // 4: loadgen.v1.StopLoadRequest
+	(*ListLoadsRequest)(nil),      // 5: loadgen.v1.ListLoadsRequest
+	(*ListLoadsResponse)(nil),     // 6: loadgen.v1.ListLoadsResponse
+	(*LoadStats)(nil),             // 7: loadgen.v1.LoadStats
+	(*FailurePeriod)(nil),         // 8: loadgen.v1.FailurePeriod
+	nil,                           // 9: loadgen.v1.LoadStats.ErrorsEntry
+	nil,                           // 10: loadgen.v1.LoadStats.RefusedEntry
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 12: google.protobuf.Duration
 }
 var file_loadgen_v1_loadgen_proto_depIdxs = []int32{
-	6,  // 0: loadgen.v1.ListLoadsResponse.loads:type_name -> loadgen.v1.LoadStats
-	8,  // 1: loadgen.v1.LoadStats.errors:type_name -> loadgen.v1.LoadStats.ErrorsEntry
-	10, // 2: loadgen.v1.LoadStats.started_at:type_name -> google.protobuf.Timestamp
-	9,  // 3: loadgen.v1.LoadStats.refused:type_name -> loadgen.v1.LoadStats.RefusedEntry
-	7,  // 4: loadgen.v1.LoadStats.failures:type_name -> loadgen.v1.FailurePeriod
-	10, // 5: loadgen.v1.LoadStats.read_at:type_name -> google.protobuf.Timestamp
-	10, // 6: loadgen.v1.FailurePeriod.first_failed_at:type_name -> google.protobuf.Timestamp
-	10, // 7: loadgen.v1.FailurePeriod.last_failed_at:type_name -> google.protobuf.Timestamp
-	11, // 8: loadgen.v1.FailurePeriod.longest_outage:type_name -> google.protobuf.Duration
-	0,  // 9: loadgen.v1.LoadGenerator.StartLoad:input_type -> loadgen.v1.StartLoadRequest
-	1,  // 10: loadgen.v1.LoadGenerator.SetRate:input_type -> loadgen.v1.SetRateRequest
-	2,  // 11: loadgen.v1.LoadGenerator.GetLoad:input_type -> loadgen.v1.GetLoadRequest
-	3,  // 12: loadgen.v1.LoadGenerator.StopLoad:input_type -> loadgen.v1.StopLoadRequest
-	4,  // 13: loadgen.v1.LoadGenerator.ListLoads:input_type -> loadgen.v1.ListLoadsRequest
-	6,  // 14: loadgen.v1.LoadGenerator.StartLoad:output_type -> loadgen.v1.LoadStats
-	6,  // 15: loadgen.v1.LoadGenerator.SetRate:output_type -> loadgen.v1.LoadStats
-	6,  // 16: loadgen.v1.LoadGenerator.GetLoad:output_type -> loadgen.v1.LoadStats
-	6,  // 17: loadgen.v1.LoadGenerator.StopLoad:output_type -> loadgen.v1.LoadStats
-	5,  // 18: loadgen.v1.LoadGenerator.ListLoads:output_type -> loadgen.v1.ListLoadsResponse
-	14, // [14:19] is the sub-list for method output_type
-	9,  // [9:14] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	1,  // 0: loadgen.v1.StartLoadRequest.gateway:type_name -> loadgen.v1.Gateway
+	7,  // 1: loadgen.v1.ListLoadsResponse.loads:type_name -> loadgen.v1.LoadStats
+	9,  // 2: loadgen.v1.LoadStats.errors:type_name -> loadgen.v1.LoadStats.ErrorsEntry
+	11, // 3: loadgen.v1.LoadStats.started_at:type_name -> google.protobuf.Timestamp
+	10, // 4: loadgen.v1.LoadStats.refused:type_name -> loadgen.v1.LoadStats.RefusedEntry
+	8,  // 5: loadgen.v1.LoadStats.failures:type_name -> loadgen.v1.FailurePeriod
+	11, // 6: loadgen.v1.LoadStats.read_at:type_name -> google.protobuf.Timestamp
+	11, // 7: loadgen.v1.FailurePeriod.first_failed_at:type_name -> google.protobuf.Timestamp
+	11, // 8: loadgen.v1.FailurePeriod.last_failed_at:type_name -> google.protobuf.Timestamp
+	12, // 9: loadgen.v1.FailurePeriod.longest_outage:type_name -> google.protobuf.Duration
+	0,  // 10: loadgen.v1.LoadGenerator.StartLoad:input_type -> loadgen.v1.StartLoadRequest
+	2,  // 11: loadgen.v1.LoadGenerator.SetRate:input_type -> loadgen.v1.SetRateRequest
+	3,  // 12: loadgen.v1.LoadGenerator.GetLoad:input_type -> loadgen.v1.GetLoadRequest
+	4,  // 13: loadgen.v1.LoadGenerator.StopLoad:input_type -> loadgen.v1.StopLoadRequest
+	5,  // 14: loadgen.v1.LoadGenerator.ListLoads:input_type -> loadgen.v1.ListLoadsRequest
+	7,  // 15: loadgen.v1.LoadGenerator.StartLoad:output_type -> loadgen.v1.LoadStats
+	7,  // 16: loadgen.v1.LoadGenerator.SetRate:output_type -> loadgen.v1.LoadStats
+	7,  // 17: loadgen.v1.LoadGenerator.GetLoad:output_type -> loadgen.v1.LoadStats
+	7,  // 18: loadgen.v1.LoadGenerator.StopLoad:output_type -> loadgen.v1.LoadStats
+	6,  // 19: loadgen.v1.LoadGenerator.ListLoads:output_type -> loadgen.v1.ListLoadsResponse
+	15, // [15:20] is the sub-list for method output_type
+	10, // [10:15] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_loadgen_v1_loadgen_proto_init() }
@@ -696,7 +784,7 @@ func file_loadgen_v1_loadgen_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_loadgen_v1_loadgen_proto_rawDesc), len(file_loadgen_v1_loadgen_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
