@@ -19,7 +19,13 @@ var slowness = []string{"DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "OVERLOADED"}
 // concurrent calls refuses the next ones.
 func underLoad(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorClient, name string, rate float64, do func()) {
 	t.Helper()
-	_, err := loads.StartLoad(ctx, &loadgenv1.StartLoadRequest{Name: name, Target: "userservice",
+	underLoadThrough(ctx, t, loads, name, rate, nil, do)
+}
+
+// underLoadThrough is underLoad with a load through a gateway, if that is not nil.
+func underLoadThrough(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorClient, name string, rate float64, gateway *loadgenv1.Gateway, do func()) {
+	t.Helper()
+	_, err := loads.StartLoad(ctx, &loadgenv1.StartLoadRequest{Name: name, Target: "userservice", Gateway: gateway,
 		Method: "user.v1.UserService/GetUser", RequestJson: `{"userId":"u-{{ n 1 1000 }}"}`, Rate: rate, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
