@@ -29,9 +29,12 @@ func (h *Hub) Breakers(s Source, all []*telemetryv1.Breaker) {
 	}
 }
 
-// follow notes the change that an event reports. h.mu is held.
-func (h *Hub) follow(s Source, e *telemetryv1.Event) {
-	if l := e.GetLabels(); e.GetKind() == KindBreaker && l["callee"] != "" {
+// follow notes the change that an event reports. The breakers of the processes of another replica come with ForwardBreakers: its events also report those
+// of processes that have ended. h.mu is held.
+func (h *Hub) follow(s Source, e *telemetryv1.Event, forwarded bool) {
+	l := e.GetLabels()
+	_, known := h.breakers[breakerKey{s.Namespace, s.Pod, l["callee"], l["method"]}]
+	if e.GetKind() == KindBreaker && l["callee"] != "" && (known || !forwarded) {
 		h.set(s, &telemetryv1.Breaker{Caller: l["caller"], Callee: l["callee"], Method: l["method"], State: l["to"], Since: e.GetTime(), Reason: l["reason"]})
 	}
 }

@@ -115,7 +115,7 @@ func (h *Hub) report(s Source, e *telemetryv1.Event, forwarded bool) {
 			Kind: KindMissed, Subject: s.Pod, Detail: fmt.Sprintf("%d events of the process were not received", gap)})
 	}
 	h.add(forwarded, e)
-	h.follow(s, e)
+	h.follow(s, e, forwarded)
 	h.forget()
 }
 

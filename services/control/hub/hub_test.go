@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
@@ -205,6 +206,38 @@ func TestBreakers_FollowEvents(t *testing.T) {
 	h.Left(users)
 	if got := states(); got != nil {
 		t.Errorf("without a connection: %q", got)
+	}
+}
+
+// TestForward_StoredEventsAddNoBreaker passes on the events of a replica, which has stored those of processes that have ended.
+func TestForward_StoredEventsAddNoBreaker(t *testing.T) {
+	h := New(0)
+	opened := event(5, "breaker")
+	opened.Namespace, opened.Pod = users.Namespace, users.Pod
+	opened.Labels = map[string]string{"caller": "orders", "callee": "users", "method": "a.B/C", "from": "closed", "to": "open"}
+	h.Forward(opened)
+	count := func() int {
+		answer, err := Watcher{Hub: h}.Breakers(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(answer.GetBreakers())
+	}
+	if got := count(); got != 0 {
+		t.Errorf("%d breakers of a process that has ended", got)
+	}
+	// One that lives is in the list of the replica, and its events are followed.
+	h.ForwardBreakers("other", []*telemetryv1.Breaker{{Namespace: users.Namespace, Pod: users.Pod, Caller: "orders", Callee: "users", Method: "a.B/C", State: "closed", Since: timestamppb.New(time.Unix(1, 0))}})
+	again := proto.CloneOf(opened)
+	again.Seq = 6
+	h.Forward(again)
+	answer, err := Watcher{Hub: h}.Breakers(t.Context(), nil)
+	if err != nil || len(answer.GetBreakers()) != 1 || answer.GetBreakers()[0].GetState() != "open" {
+		t.Errorf("%v, %v", answer, err)
+	}
+	h.ForwardBreakers("other", nil)
+	if got := count(); got != 0 {
+		t.Errorf("%d breakers after the replica has gone", got)
 	}
 }
 
