@@ -168,7 +168,7 @@ func replaceCertificates(proc process, g *globals, do func(sandbox.CertificateOp
 	if err != nil {
 		return err
 	}
-	screen := newProgressScreen(proc)
+	screen := newProgressScreen(proc, g)
 	defer screen.close()
 	return do(sandbox.CertificateOptions{Name: g.name, Folders: folders, Observe: screen.observe})
 }

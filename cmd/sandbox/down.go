@@ -36,7 +36,7 @@ func newDown(proc process, g *globals) *cobra.Command {
 				files, err := exported(folders, g.name)
 				return errors.Join(err, forgetKubeconfig(files, g.name))
 			}
-			screen := newProgressScreen(proc)
+			screen := newProgressScreen(proc, g)
 			found, err := sandbox.Down(cmd.Context(), sandbox.DownOptions{Name: g.name, Engine: g.engine, Folders: folders, Observe: screen.observe, Forget: forget})
 			screen.close()
 			if err != nil {

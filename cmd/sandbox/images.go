@@ -115,7 +115,7 @@ func makeImages(ctx context.Context, proc process, g *globals, mode images.Mode)
 	if err != nil {
 		return nil, err
 	}
-	screen := newProgressScreen(proc)
+	screen := newProgressScreen(proc, g)
 	defer screen.close()
 	store := &images.Store{Cache: cache, Registry: images.NewRegistry(), Mode: mode, SourceTree: tree, Observe: func(e images.Event) {
 		screen.observe(sandbox.ImageProgress(e.Ref, e))

@@ -82,7 +82,7 @@ func runUp(cmd *cobra.Command, proc process, g *globals, f upFlags) error {
 	if err != nil {
 		return err
 	}
-	screen := newProgressScreen(proc)
+	screen := newProgressScreen(proc, g)
 	result, err := sandbox.Up(cmd.Context(), sandbox.UpOptions{
 		Name: g.name, Engine: g.engine, Images: mode, SourceTree: tree, Folders: folders, Observe: screen.observe,
 		FirstCall: live.FirstCall, LoadCall: live.LoadCall, Held: held,
