@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
@@ -60,13 +61,15 @@ type (
 	CallError = spec.CallError
 	// FileError has every problem of a scenario file, in the order of the lines.
 	FileError = grammar.FileError
+	// Remedy is what corrects a mistake. Its Text is for people; without a Remedy it is empty.
+	Remedy = remedy.Remedy
 )
 
 // Parse reads a scenario file strictly. Its error is a *FileError with every problem in it.
 func Parse(file string, data []byte) (Scenario, error) { return spec.Parse(file, data) }
 
 // Suggest returns a remedy for a misspelt word: the closest valid word, if one is close enough, and the list of all.
-func Suggest(got string, valid []string) string { return grammar.Suggest(got, valid) }
+func Suggest(got string, valid []string) Remedy { return grammar.Suggest(got, valid) }
 
 // Grammar returns every field, action, expectation and limit as Markdown.
 func Grammar() string { return spec.Markdown() }

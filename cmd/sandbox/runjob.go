@@ -43,7 +43,7 @@ func (j job) conduct(ctx context.Context) error {
 	case exitDone:
 		return nil
 	case exitUsage:
-		return badScenario(j.proc, err)
+		return badScenario(j.proc, j.g, err)
 	default:
 		return &codedError{code, verdictOf(err)}
 	}

@@ -69,7 +69,7 @@ func loadScenarios(proc process, g *globals, names []string) (all []scenarios.Sc
 			all = append(all, sc)
 			continue
 		case errors.As(err, &problems):
-			fmt.Fprintln(proc.stderr, problems)
+			fmt.Fprintln(proc.stderr, problems.Text(g.commandLine))
 		default:
 			g.printError(proc, "sandbox:", err)
 		}
