@@ -139,8 +139,8 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 }
 
 func (u *up) chart(ctx context.Context, r charts.Release) (*chart.Chart, error) {
-	if r.Upstream {
-		return release.CertManagerChart(ctx, u.o.Folders.Cache, u.o.SourceTree, images.CertManagerVersion)
+	if r.Upstream != nil {
+		return release.UpstreamChart(ctx, u.o.Folders.Cache, u.o.SourceTree, *r.Upstream)
 	}
 	return charts.Load(r.Chart)
 }

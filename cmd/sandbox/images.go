@@ -153,13 +153,20 @@ func saveBundle(ctx context.Context, proc process, g *globals, file string) erro
 	if err != nil {
 		return err
 	}
-	if _, err := release.CertManagerChart(ctx, folders.Cache, tree, images.CertManagerVersion); err != nil {
-		return err
-	}
-	chart := release.ChartFile(folders.Cache, images.CertManagerVersion)
-	name, err := filepath.Rel(folders.Cache, chart)
-	if err != nil {
-		return err
+	kept := map[string]string{}
+	for _, r := range sandbox.Releases() {
+		if r.Upstream == nil {
+			continue
+		}
+		if _, err := release.UpstreamChart(ctx, folders.Cache, tree, *r.Upstream); err != nil {
+			return err
+		}
+		chart := release.ChartFile(folders.Cache, *r.Upstream)
+		name, err := filepath.Rel(folders.Cache, chart)
+		if err != nil {
+			return err
+		}
+		kept[name] = chart
 	}
 	cache, err := images.OpenCache(folders.Images())
 	if err != nil {
@@ -172,7 +179,7 @@ func saveBundle(ctx context.Context, proc process, g *globals, file string) erro
 		return fmt.Errorf("saving the bundle: %w", err)
 	}
 	defer os.Remove(part)
-	err = cache.Save(ctx, f, ready, map[string]string{name: chart})
+	err = cache.Save(ctx, f, ready, kept)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
