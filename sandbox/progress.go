@@ -31,8 +31,8 @@ type Progress struct {
 	Took time.Duration
 }
 
-// ImageProgress converts an image event to the progress of the named step.
-func ImageProgress(step string, e images.Event) Progress {
+// imageProgress converts an image event to the progress of the named step.
+func imageProgress(step string, e images.Event) Progress {
 	if e.Done != nil {
 		return Progress{Step: step, Done: true, Took: e.Done.Took}
 	}

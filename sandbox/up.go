@@ -158,7 +158,7 @@ func (u *up) imageEvent(e images.Event) {
 			return
 		}
 	}
-	u.rec.observe(ImageProgress("image "+e.Ref, e))
+	u.rec.observe(imageProgress("image "+e.Ref, e))
 }
 
 // podmanFolder returns the folder of podman's private settings, which all sandboxes share. It starts with a dot, so it is not the name of a

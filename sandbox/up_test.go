@@ -60,7 +60,7 @@ func TestImageProgress_OfEachEvent(t *testing.T) {
 		{"a note", images.Event{Note: "it cannot be pulled"}, Progress{Step: "a", Note: "it cannot be pulled"}},
 		{"completion", images.Event{Done: &images.Ready{Entry: images.Entry{Took: time.Second}}}, Progress{Step: "a", Done: true, Took: time.Second}},
 	} {
-		if got := ImageProgress("a", c.event); !reflect.DeepEqual(got, c.want) {
+		if got := imageProgress("a", c.event); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: got %+v, want %+v", c.sentence, got, c.want)
 		}
 	}
