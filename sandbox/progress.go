@@ -21,8 +21,8 @@ type Progress struct {
 	Typical time.Duration
 	// Note is a line that stays on the screen.
 	Note string
-	// Remedy is what the user can do about Note. It may be the zero Remedy.
-	Remedy remedy.Remedy
+	// Remedies are what the user can do about Note.
+	Remedies []remedy.Remedy
 	// Done is set when the step has ended.
 	Done bool
 	// Err is the error of a step that has failed. It is set together with Done.
@@ -81,8 +81,8 @@ func (r *recorder) step(ctx context.Context, name string, do func(ctx context.Co
 func (r *recorder) note(step, text string) { r.observe(Progress{Step: step, Note: text}) }
 
 // advise is note with what the user can do.
-func (r *recorder) advise(step, text string, fix remedy.Remedy) {
-	r.observe(Progress{Step: step, Note: text, Remedy: fix})
+func (r *recorder) advise(step, text string, fixes ...remedy.Remedy) {
+	r.observe(Progress{Step: step, Note: text, Remedies: fixes})
 }
 
 // table returns the steps in the order in which they started.

@@ -140,7 +140,7 @@ func (u *up) openStore() error {
 	}
 	if err := cache.RemoveLeftovers(); err != nil {
 		// Leftovers take space on the disk and do no other harm.
-		u.rec.note("image cache", remedy.Line(err, nil))
+		u.rec.advise("image cache", err.Error(), remedy.Of(err)...)
 	}
 	u.store = &images.Store{
 		Cache: cache, Registry: images.NewRegistry(), Mode: u.o.Images, SourceTree: u.o.SourceTree,

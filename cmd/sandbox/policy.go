@@ -150,7 +150,7 @@ func readObjects(proc process, name, kind string) ([]traffic.Document, error) {
 	docs, err := traffic.Read(name, text, kind)
 	var wrong *traffic.FileError
 	if errors.As(err, &wrong) {
-		fmt.Fprintln(proc.stderr, wrong)
+		fmt.Fprintln(proc.stderr, wrong.Text())
 		return nil, &codedError{exitUsage, nil}
 	}
 	return docs, err

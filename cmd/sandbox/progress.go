@@ -99,10 +99,11 @@ func (s *progressScreen) observe(p sandbox.Progress) {
 
 // noted returns a note and what the user can do, on one line.
 func (s *progressScreen) noted(p sandbox.Progress) string {
-	if p.Remedy.IsZero() {
-		return p.Note
+	text := p.Note
+	for _, r := range p.Remedies {
+		text += "; " + strings.Join(r.Lines(s.command), ", ")
 	}
-	return p.Note + "; " + strings.Join(p.Remedy.Lines(s.command), ", ")
+	return text
 }
 
 func typically(d time.Duration) string {

@@ -75,7 +75,7 @@ func TestProgressScreen_Plain(t *testing.T) {
 		{Step: "engine", Doing: "probing docker"},
 		{Step: "engine", Note: "using podman"},
 		{Step: "engine", Done: true, Took: 1100 * time.Millisecond},
-		{Step: "trust", Note: "kept the root", Remedy: remedy.Command("certs", "rotate-root").If("it is to be replaced")},
+		{Step: "trust", Note: "kept the root", Remedies: []remedy.Remedy{remedy.Command("certs", "rotate-root").If("it is to be replaced")}},
 		{Step: "image node", Doing: "compiling kubelet", Typical: 11 * time.Minute},
 		{Step: "image node", Done: true, Err: errors.New("no")},
 	} {
