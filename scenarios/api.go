@@ -102,6 +102,12 @@ const (
 // WriteJUnit writes several reports as one JUnit document with a suite per report.
 func WriteJUnit(w io.Writer, reports []Report) error { return report.WriteJUnit(w, reports) }
 
+// WriteJUnitFile is WriteJUnit into a file, whose folder it makes if there is none.
+func WriteJUnitFile(path string, reports []Report) error { return report.WriteJUnitFile(path, reports) }
+
+// CheckReportFolder makes the folder for a report, if there is none, and checks that a file can be written into it.
+func CheckReportFolder(dir string) error { return report.CheckFolder(dir) }
+
 // TimelineLine formats an event for people who follow a run: one line, or more if it does not fit into 80 columns.
 func TimelineLine(e telemetry.Event, started time.Time) string {
 	return report.TimelineLine(e, started)
