@@ -34,7 +34,7 @@ func newPolicyVerify(proc process, g *globals) *cobra.Command {
 			"Exit codes: 0 what can be probed is enforced, 1 something is not, 3 a probe failed.",
 		Example:           "  sandbox policy verify limit",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeObjects(proc, g, policyNames),
+		ValidArgsFunction: completeObjects(proc, g, func(ctx context.Context, c listed) []string { return policyNames(ctx, c) }),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := g.asJSON()
 			if err != nil {
@@ -60,7 +60,14 @@ type policyProbe struct {
 	asJSON bool
 }
 
-func verifyPolicy(ctx context.Context, proc process, c *live.Cluster, v policyProbe) error {
+// probed is what `policy verify` needs of a cluster.
+type probed interface {
+	policyLister
+	policyReader
+	Prober(ctx context.Context, spec *policyv1.TrafficPolicySpec) (probe.Prober, error)
+}
+
+func verifyPolicy(ctx context.Context, proc process, c probed, v policyProbe) error {
 	object, err := c.Policy(ctx, v.name)
 	if err != nil {
 		return noPolicy(ctx, c, v.name, err)
