@@ -8,9 +8,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
@@ -77,7 +77,7 @@ func answeredLoad(ctx context.Context, rpc loadgenv1.LoadGeneratorClient) error 
 		_, _ = rpc.StopLoad(clean, &loadgenv1.StopLoadRequest{Name: checkLoad})
 	}()
 	var last *loadgenv1.LoadStats
-	err = wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err = pause.Until(ctx, 50*time.Millisecond, func(ctx context.Context) (bool, error) {
 		stats, err := rpc.GetLoad(ctx, &loadgenv1.GetLoadRequest{Name: checkLoad})
 		if err == nil {
 			last = stats
