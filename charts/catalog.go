@@ -118,8 +118,8 @@ func Load(name string) (*chart.Chart, error) {
 
 // The releases that have a part in the sandbox itself. Programs find them by these names.
 const (
-	// CertManager issues the certificates. It is the name of the chart, too, the only one that is not ours.
-	CertManager = "cert-manager"
+	// certManagerRelease issues the certificates. It is the name of the chart, too, the only one that is not ours.
+	certManagerRelease = "cert-manager"
 	// Control is the control plane: its release, program, image and account.
 	Control = "control"
 	// MetricsStore and TraceStore store what the services report.
@@ -173,7 +173,7 @@ func byNeeds(all []Release) []Release {
 
 func certManager(image func(component string) string) Release {
 	return Release{
-		Name: CertManager, Namespace: CertNamespace, Chart: CertManager, FirstCall: true, Ready: ReadyIssuing,
+		Name: certManagerRelease, Namespace: CertNamespace, Chart: certManagerRelease, FirstCall: true, Ready: ReadyIssuing,
 		Upstream: &Upstream{
 			Module: "github.com/cert-manager/cert-manager", Pinned: "sandbox/images/recipes/certmanager", Folder: "deploy/charts/cert-manager",
 			Version: tagOf(image("cert-manager-controller")),
@@ -200,7 +200,7 @@ func tagOf(ref string) string {
 
 func pki() Release {
 	return Release{
-		Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{CertManager}, FirstCall: true, Ready: ReadyCertificates, Logs: CertManager,
+		Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{certManagerRelease}, FirstCall: true, Ready: ReadyCertificates, Logs: certManagerRelease,
 		Values: map[string]any{"trustDomain": trustDomain, "workloads": workloads()},
 	}
 }

@@ -99,10 +99,7 @@ const (
 	Skipped = report.Skipped
 )
 
-// WriteJUnit writes several reports as one JUnit document with a suite per report.
-func WriteJUnit(w io.Writer, reports []Report) error { return report.WriteJUnit(w, reports) }
-
-// WriteJUnitFile is WriteJUnit into a file, whose folder it makes if there is none.
+// WriteJUnitFile writes several reports as one JUnit file with a suite per report. It makes the folder if there is none.
 func WriteJUnitFile(path string, reports []Report) error { return report.WriteJUnitFile(path, reports) }
 
 // CheckReportFolder makes the folder for a report, if there is none, and checks that a file can be written into it.

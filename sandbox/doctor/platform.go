@@ -13,11 +13,11 @@ const platform = "platform"
 
 func platformChecks() []Check {
 	return []Check{
-		{ID: "targets-up", Category: platform, About: "targets that are not scraped have no metrics", Run: targetsUp},
-		{ID: "loadgen-calling", Category: platform, About: "without calls there is nothing to observe", Run: loadgenCalling},
-		{ID: "traces-services", Category: platform, About: "every service that calls or is called sends spans to Jaeger", Run: tracesServices},
-		{ID: "traces-arriving", Category: platform, About: "new calls leave new traces", Run: tracesArriving},
-		{ID: "breakers-closed", Category: platform, About: "at rest every breaker is closed", Run: breakersClosed},
+		{ID: "targets-up", Category: platform, Run: targetsUp},
+		{ID: "loadgen-calling", Category: platform, Run: loadgenCalling},
+		{ID: "traces-services", Category: platform, Run: tracesServices},
+		{ID: "traces-arriving", Category: platform, Run: tracesArriving},
+		{ID: "breakers-closed", Category: platform, Run: breakersClosed},
 	}
 }
 
