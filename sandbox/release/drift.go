@@ -38,6 +38,7 @@ type Drift struct {
 	live *unstructured.Unstructured
 }
 
+// String names the object and says what differs.
 func (d Drift) String() string {
 	if d.Missing {
 		return d.Object + " is missing"

@@ -58,6 +58,7 @@ func Each[T any](items []Node, catalog []Kind[T], noun string) []T {
 
 // Validator is implemented by the result of a Decode that can be written correctly and still makes no sense, such as a condition that is always true.
 type Validator interface {
+	// Validate returns what makes no sense; nil if all does.
 	Validate() []Mistake
 }
 

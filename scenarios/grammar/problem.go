@@ -45,6 +45,7 @@ func (p Problem) lines(command func(args []string) string) []string {
 // FileError has every problem of a file, in the order of the lines.
 type FileError struct{ Problems []Problem }
 
+// Error returns the problems without their remedies, one a line.
 func (e *FileError) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {

@@ -76,6 +76,7 @@ type WaitFor struct {
 	Hold *time.Duration
 }
 
+// String describes what is waited for, and for how long.
 func (w WaitFor) String() string {
 	return fmt.Sprintf("wait up to %s for %s %s", w.Within, w.Condition, expect.LimitText(w.Condition))
 }

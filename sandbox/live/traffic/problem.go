@@ -26,6 +26,7 @@ func (p Problem) String() string {
 // FileError has every problem of a file, in the order of the lines.
 type FileError struct{ Problems []Problem }
 
+// Error returns the problems without what would be accepted, one a line.
 func (e *FileError) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
