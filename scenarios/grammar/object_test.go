@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -37,7 +38,8 @@ func TestObject_ReportsUnknownRepeatedAndMissingFields(t *testing.T) {
 	if o.Has("for") || o.Has("after") || !o.Has("name") || o.Name("name") != "a" {
 		t.Errorf("%+v", o.members)
 	}
-	if err := f.Err(); !strings.HasPrefix(err.(*FileError).Text(nil), "x.yaml:1: for: missing\n  try: for: 5s\n") {
+	var err *FileError
+	if !errors.As(f.Err(), &err) || !strings.HasPrefix(err.Text(nil), "x.yaml:1: for: missing\n  try: for: 5s\n") {
 		t.Errorf("not in the order of the lines: %v", err)
 	}
 }
