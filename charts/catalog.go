@@ -44,8 +44,8 @@ type Release struct {
 	Namespace string
 	// Chart is the name of the chart.
 	Chart string
-	// Upstream is true for a chart that is not ours and comes from the source of its project.
-	Upstream bool
+	// Upstream is where a chart comes from that is not ours; nil for ours.
+	Upstream *Upstream
 	// Needs are the releases that must be ready before this one is installed.
 	Needs []string
 	// Images are the catalog references of the images that the release runs.
@@ -66,6 +66,20 @@ type Release struct {
 	Target bool
 	// Digest is true if the chart takes the digest of the image as its value imageDigest, so that a new image under the same tag restarts the pods.
 	Digest bool
+	// Controllers are prefixes of the field managers under which the pods of the release change objects of other releases. Such a change is not drift.
+	Controllers []string
+}
+
+// Upstream is a chart in the source of its project, a Go module.
+type Upstream struct {
+	// Module is the path of the module.
+	Module string
+	// Pinned is the folder, relative to the checkout of this project, whose go.mod pins the version of the module and go.sum its checksum.
+	Pinned string
+	// Folder is the folder of the chart in the module. Its last part is the name of the chart.
+	Folder string
+	// Version is the version of the chart, for which the module has a placeholder.
+	Version string
 }
 
 // Readiness is a condition of a release that its pods do not show.
@@ -104,8 +118,8 @@ func Load(name string) (*chart.Chart, error) {
 
 // The releases that have a part in the sandbox itself. Programs find them by these names.
 const (
-	// CertManager issues the certificates. It is the name of the chart, too, the only one that is not ours.
-	CertManager = "cert-manager"
+	// certManagerRelease issues the certificates. It is the name of the chart, too, the only one that is not ours.
+	certManagerRelease = "cert-manager"
 	// Control is the control plane: its release, program, image and account.
 	Control = "control"
 	// Gateway is the door for partners outside the cluster: its release, its agent's program and image, and its account.
@@ -136,6 +150,14 @@ func All(image func(component string) string) []Release {
 	return byNeeds(all)
 }
 
+// Controllers returns the prefixes of the field managers of all releases that change objects of other releases.
+func Controllers() (prefixes []string) {
+	for _, r := range All(func(string) string { return "" }) {
+		prefixes = append(prefixes, r.Controllers...)
+	}
+	return prefixes
+}
+
 // byNeeds sorts each release after those that it needs, and otherwise keeps the order. Releases in a cycle come last.
 func byNeeds(all []Release) []Release {
 	var sorted []Release
@@ -153,9 +175,14 @@ func byNeeds(all []Release) []Release {
 
 func certManager(image func(component string) string) Release {
 	return Release{
-		Name: CertManager, Namespace: CertNamespace, Chart: CertManager, Upstream: true, FirstCall: true, Ready: ReadyIssuing,
-		Images:   []string{image("cert-manager-controller"), image("cert-manager-webhook"), image("cert-manager-cainjector")},
-		Selector: "app.kubernetes.io/instance=cert-manager",
+		Name: certManagerRelease, Namespace: CertNamespace, Chart: certManagerRelease, FirstCall: true, Ready: ReadyIssuing,
+		Upstream: &Upstream{
+			Module: "github.com/cert-manager/cert-manager", Pinned: "sandbox/images/recipes/certmanager", Folder: "deploy/charts/cert-manager",
+			Version: tagOf(image("cert-manager-controller")),
+		},
+		Controllers: []string{"cert-manager", "cainjector"},
+		Images:      []string{image("cert-manager-controller"), image("cert-manager-webhook"), image("cert-manager-cainjector")},
+		Selector:    "app.kubernetes.io/instance=cert-manager",
 		Values: map[string]any{
 			"crds":            map[string]any{"enabled": true},
 			"startupapicheck": map[string]any{"enabled": false},
@@ -167,9 +194,15 @@ func certManager(image func(component string) string) Release {
 	}
 }
 
+// tagOf returns the tag of an image reference; empty if it has none.
+func tagOf(ref string) string {
+	_, tag, _ := strings.Cut(ref[strings.LastIndex(ref, "/")+1:], ":")
+	return tag
+}
+
 func pki() Release {
 	return Release{
-		Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{CertManager}, FirstCall: true, Ready: ReadyCertificates, Logs: CertManager,
+		Name: "pki", Namespace: ShopNamespace, Chart: "pki", Needs: []string{certManagerRelease}, FirstCall: true, Ready: ReadyCertificates, Logs: certManagerRelease,
 		Values: map[string]any{"trustDomain": trustDomain, "workloads": workloads(), "local": []any{Gateway}},
 	}
 }

@@ -15,7 +15,7 @@ func catalog() []Release {
 }
 
 func ours() []Release {
-	return slices.DeleteFunc(catalog(), func(r Release) bool { return r.Chart == CertManager })
+	return slices.DeleteFunc(catalog(), func(r Release) bool { return r.Chart == certManagerRelease })
 }
 
 // chartNames returns the names of the charts in this package.
@@ -89,7 +89,7 @@ func TestAll_NeedsComeFirst(t *testing.T) {
 				t.Errorf("the first call waits for %s but not for %s", r.Name, need)
 			}
 		}
-		if r.Chart != CertManager && !slices.Contains(chartNames(), r.Chart) {
+		if r.Chart != certManagerRelease && !slices.Contains(chartNames(), r.Chart) {
 			t.Errorf("%s has the chart %s, which is not ours: %v", r.Name, r.Chart, chartNames())
 		}
 		if r.Namespace == "" {

@@ -46,20 +46,26 @@ func TestCharts_MatchGoldenFiles(t *testing.T) {
 			if again := render(t, r, r.Values); again != got {
 				t.Errorf("rendered twice, it differs:\n%s", cmp.Diff(got, again))
 			}
-			file := filepath.Join("testdata", r.Name+".golden.yaml")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s (-want +got); after a look at it, run go test ./charts -update\n%s", file, diff)
-			}
+			golden(t, r.Name+".golden.yaml", got)
 		})
+	}
+}
+
+// golden compares a text with a file in testdata, or writes the file with -update.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got); after a look at it, run go test ./charts -update\n%s", file, diff)
 	}
 }
 

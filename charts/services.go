@@ -32,6 +32,8 @@ type Service struct {
 	State string
 	// Public is true if partners may call the service through the gateway.
 	Public bool
+	// Read is a method that changes nothing, with a request that every sandbox answers. It is empty if there is none. The name is package.Service/Method.
+	Read Method
 	// FirstCall is true if the first call of `sandbox up` waits for this service.
 	FirstCall bool
 	// CPU is the CPU request of each pod, such as 150m; empty means the chart's default.
@@ -39,6 +41,9 @@ type Service struct {
 	// Env are environment variables.
 	Env map[string]any
 }
+
+// Method is a method of a service and a request, as JSON.
+type Method struct{ Name, Request string }
 
 // LoadGenerator is the service that sends the load of scenarios.
 const LoadGenerator = "loadgen"
@@ -56,6 +61,7 @@ func Services() []Service {
 		{
 			Name: "userservice", Purpose: "users and chat over gRPC", Protos: []string{"user/v1/user.proto"},
 			Replicas: 3, MinAvailable: 2, Needs: []string{"pki"}, State: "users", Public: true, FirstCall: true,
+			Read: Method{"user.v1.UserService/GetUser", `{"userId":"u-1"}`},
 		},
 		{
 			// It starts after userservice. Otherwise its calls would fail and its breaker would open. It waits by itself for orderservice, which is
@@ -94,6 +100,12 @@ func orderPolicy() map[string]any {
 			"retry": map[string]any{"idempotent": true, "maxAttempts": 3, "codes": []any{"UNAVAILABLE"}},
 		}},
 	}
+}
+
+// FirstCall returns the service that `sandbox up` calls first, with its Read.
+func FirstCall() Service {
+	all := Services()
+	return all[slices.IndexFunc(all, func(s Service) bool { return s.FirstCall && s.Read != Method{} })]
 }
 
 // LoadTargets returns the services that the load generator can call: those that admit it.

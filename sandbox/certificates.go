@@ -163,6 +163,7 @@ func RenewCertificates(ctx context.Context, o CertificateOptions, names []string
 // UnknownCertificateError is the error for a certificate name that does not exist.
 type UnknownCertificateError struct{ Name string }
 
+// Error names the certificate.
 func (e *UnknownCertificateError) Error() string { return "there is no certificate " + e.Name }
 
 func pick(all []certs.Certificate, names []string) ([]certs.Certificate, error) {

@@ -167,4 +167,5 @@ func Open(ctx context.Context, f Folders, name string) (cluster.Cluster, error) 
 // NotUpError is the error for a sandbox that is not up.
 type NotUpError struct{ Name string }
 
+// Error names the sandbox.
 func (e *NotUpError) Error() string { return fmt.Sprintf("sandbox %q is not up", e.Name) }

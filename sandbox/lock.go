@@ -17,6 +17,7 @@ type LockedError struct {
 	Holder flock.Holder
 }
 
+// Error names the sandbox and the command that holds its lock.
 func (e *LockedError) Error() string {
 	return fmt.Sprintf("sandbox %q is being changed by %s", e.Name, e.Holder)
 }

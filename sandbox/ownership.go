@@ -32,6 +32,7 @@ type ForeignError struct {
 	Why          string
 }
 
+// Error says why the cluster is not of this sandbox.
 func (e *ForeignError) Error() string {
 	return fmt.Sprintf("%s has a cluster called %s that this sandbox did not create: %s; nothing was changed", e.Engine, e.Name, e.Why)
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
 
@@ -20,14 +21,18 @@ type Progress struct {
 	Typical time.Duration
 	// Note is a line that stays on the screen.
 	Note string
+	// Remedies are what the user can do about Note.
+	Remedies []remedy.Remedy
+	// Done is set when the step has ended.
 	Done bool
-	Err  error
+	// Err is the error of a step that has failed. It is set together with Done.
+	Err error
 	// Took is set together with Done.
 	Took time.Duration
 }
 
-// ImageProgress converts an image event to the progress of the named step.
-func ImageProgress(step string, e images.Event) Progress {
+// imageProgress converts an image event to the progress of the named step.
+func imageProgress(step string, e images.Event) Progress {
 	if e.Done != nil {
 		return Progress{Step: step, Done: true, Took: e.Done.Took}
 	}
@@ -74,6 +79,11 @@ func (r *recorder) step(ctx context.Context, name string, do func(ctx context.Co
 }
 
 func (r *recorder) note(step, text string) { r.observe(Progress{Step: step, Note: text}) }
+
+// advise is note with what the user can do.
+func (r *recorder) advise(step, text string, fixes ...remedy.Remedy) {
+	r.observe(Progress{Step: step, Note: text, Remedies: fixes})
+}
 
 // table returns the steps in the order in which they started.
 func (r *recorder) table() []Took {

@@ -3,7 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
-	"slices"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,7 +44,7 @@ func TestRecorder_RecordsAndReportsSteps(t *testing.T) {
 			{Step: "one"}, {Step: "one", Doing: "half"}, {Step: "one", Done: true, Took: 2 * time.Second}, {Step: "one", Note: "by the way"},
 			{Step: "two"}, {Step: "two", Done: true, Err: failed, Took: time.Second},
 		}
-		if !slices.Equal(want, observed) {
+		if !reflect.DeepEqual(want, observed) {
 			t.Errorf("observed %+v, want %+v", observed, want)
 		}
 		r.table()[0].Step = "changed"

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"helm.sh/helm/v3/pkg/chart"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
@@ -141,8 +141,8 @@ func (u *up) installRelease(ctx context.Context, r charts.Release, doing func(st
 }
 
 func (u *up) chart(ctx context.Context, r charts.Release) (*chart.Chart, error) {
-	if r.Upstream {
-		return release.CertManagerChart(ctx, u.o.Folders.Cache, u.o.SourceTree, images.CertManagerVersion)
+	if r.Upstream != nil {
+		return release.UpstreamChart(ctx, u.o.Folders.Cache, u.o.SourceTree, *r.Upstream)
 	}
 	return charts.Load(r.Chart)
 }
@@ -150,7 +150,7 @@ func (u *up) chart(ctx context.Context, r charts.Release) (*chart.Chart, error) 
 // waitReady waits until a release is ready. After a timeout the error contains the reason.
 func waitReady(ctx context.Context, c *kube.Client, r charts.Release) error {
 	var why string
-	err := wait.PollUntilContextTimeout(ctx, readyPoll, readyTimeout, true, func(ctx context.Context) (bool, error) {
+	err := pause.UntilWithin(ctx, readyPoll, readyTimeout, func(ctx context.Context) (bool, error) {
 		now, err := NotReadyReason(ctx, c, r)
 		switch {
 		case err == nil:

@@ -46,7 +46,8 @@ func (u *up) establish(ctx context.Context, p pki) (certs.Authority, error) {
 	}
 	switch {
 	case found.CA != nil && a.Issuing.Cert.Equal(found.CA.Cert):
-		u.rec.note("trust", "kept the existing certificate authority as the root; `sandbox certs rotate-root` replaces it")
+		u.rec.advise("trust", "kept the existing certificate authority as the root",
+			remedy.Command("certs", "rotate-root").If("it is to be replaced"))
 	case len(a.Previous) > 0:
 		u.rec.note("trust", "the root was lost; making another")
 	}

@@ -140,7 +140,7 @@ func (u *up) openStore() error {
 	}
 	if err := cache.RemoveLeftovers(); err != nil {
 		// Leftovers take space on the disk and do no other harm.
-		u.rec.note("image cache", remedy.Line(err, nil))
+		u.rec.advise("image cache", err.Error(), remedy.Of(err)...)
 	}
 	u.store = &images.Store{
 		Cache: cache, Registry: images.NewRegistry(), Mode: u.o.Images, SourceTree: u.o.SourceTree,
@@ -158,7 +158,7 @@ func (u *up) imageEvent(e images.Event) {
 			return
 		}
 	}
-	u.rec.observe(ImageProgress("image "+e.Ref, e))
+	u.rec.observe(imageProgress("image "+e.Ref, e))
 }
 
 // podmanFolder returns the folder of podman's private settings, which all sandboxes share. It starts with a dot, so it is not the name of a

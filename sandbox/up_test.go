@@ -3,7 +3,7 @@ package sandbox
 import (
 	"os"
 	"path/filepath"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +42,7 @@ func TestImageEvent_IsReported(t *testing.T) {
 		{Step: "image a", Doing: "compiling", Typical: time.Minute}, {Step: "image a", Note: "it cannot be pulled"},
 		{Step: "image a", Done: true, Took: time.Second},
 	}
-	if !slices.Equal(*observed, want) {
+	if !reflect.DeepEqual(*observed, want) {
 		t.Errorf("observed %+v, want %+v", *observed, want)
 	}
 	if len(u.result.Images) != 2 {
@@ -60,7 +60,7 @@ func TestImageProgress_OfEachEvent(t *testing.T) {
 		{"a note", images.Event{Note: "it cannot be pulled"}, Progress{Step: "a", Note: "it cannot be pulled"}},
 		{"completion", images.Event{Done: &images.Ready{Entry: images.Entry{Took: time.Second}}}, Progress{Step: "a", Done: true, Took: time.Second}},
 	} {
-		if got := ImageProgress("a", c.event); got != c.want {
+		if got := imageProgress("a", c.event); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: got %+v, want %+v", c.sentence, got, c.want)
 		}
 	}

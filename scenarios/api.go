@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/clock"
@@ -60,13 +61,15 @@ type (
 	CallError = spec.CallError
 	// FileError has every problem of a scenario file, in the order of the lines.
 	FileError = grammar.FileError
+	// Remedy is what corrects a mistake. Its Text is for people; without a Remedy it is empty.
+	Remedy = remedy.Remedy
 )
 
 // Parse reads a scenario file strictly. Its error is a *FileError with every problem in it.
 func Parse(file string, data []byte) (Scenario, error) { return spec.Parse(file, data) }
 
 // Suggest returns a remedy for a misspelt word: the closest valid word, if one is close enough, and the list of all.
-func Suggest(got string, valid []string) string { return grammar.Suggest(got, valid) }
+func Suggest(got string, valid []string) Remedy { return grammar.Suggest(got, valid) }
 
 // Grammar returns every field, action, expectation and limit as Markdown.
 func Grammar() string { return spec.Markdown() }
@@ -96,8 +99,11 @@ const (
 	Skipped = report.Skipped
 )
 
-// WriteJUnit writes several reports as one JUnit document with a suite per report.
-func WriteJUnit(w io.Writer, reports []Report) error { return report.WriteJUnit(w, reports) }
+// WriteJUnitFile writes several reports as one JUnit file with a suite per report. It makes the folder if there is none.
+func WriteJUnitFile(path string, reports []Report) error { return report.WriteJUnitFile(path, reports) }
+
+// CheckReportFolder makes the folder for a report, if there is none, and checks that a file can be written into it.
+func CheckReportFolder(dir string) error { return report.CheckFolder(dir) }
 
 // TimelineLine formats an event for people who follow a run: one line, or more if it does not fit into 80 columns.
 func TimelineLine(e telemetry.Event, started time.Time) string {

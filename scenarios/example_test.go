@@ -27,13 +27,13 @@ spec:
 	_, err := scenarios.Parse("mine.yaml", []byte(file))
 	var problems *scenarios.FileError
 	if errors.As(err, &problems) {
-		fmt.Println(problems)
+		fmt.Println(problems.Text(nil))
 	}
 	// Output:
 	// mine.yaml:6: spec.load[0].rate: want a rate per second or per minute, got "100/h"
 	//   try: 200/s or 90/m
 	// mine.yaml:10: spec.steps[0].killPod.cuont: unknown field
-	//   did you mean "count"? valid here: release, count, gracePeriod
+	//   try: count; valid here: release, count, gracePeriod
 }
 
 // pods are the workloads of a cluster in which every release has three ready pods.

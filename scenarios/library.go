@@ -65,7 +65,7 @@ func Load(nameOrPath string) (Scenario, error) {
 		}
 	}
 	if errors.Is(noFile, fs.ErrNotExist) {
-		return Scenario{}, unknown(nameOrPath, "check the path, or use a built-in one: sandbox scenarios")
+		return Scenario{}, unknown(nameOrPath, remedy.Advicef("check the path, or use a built-in one: %s", remedy.Command("scenarios")))
 	}
 	if noFile == nil && info.IsDir() {
 		return Scenario{}, remedy.Errorf(remedy.Advice("name the files in it: "+remedy.Quote(filepath.Clean(nameOrPath))+"/*.yaml"),
@@ -74,7 +74,7 @@ func Load(nameOrPath string) (Scenario, error) {
 	data, err := readFile(nameOrPath)
 	if err != nil {
 		return Scenario{}, remedy.Wrap(fmt.Errorf("reading the scenario: %w", err),
-			remedy.Advice("use a file that can be read, such as one that `sandbox scenarios show NAME` printed"))
+			remedy.Advicef("use a file that can be read, such as one that `%s` printed", remedy.Command("scenarios", "show", "NAME")))
 	}
 	return spec.Parse(nameOrPath, data)
 }
@@ -89,6 +89,6 @@ func readFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, grammar.MaxFile+1))
 }
 
-func unknown(name, advice string) error {
-	return remedy.Wrap(fmt.Errorf("finding scenario %q: %w", name, ErrUnknown), remedy.Advice(advice))
+func unknown(name string, fix remedy.Remedy) error {
+	return remedy.Wrap(fmt.Errorf("finding scenario %q: %w", name, ErrUnknown), fix)
 }

@@ -19,10 +19,10 @@ func TestLoad_FindsFilesAndBuiltinScenarios(t *testing.T) {
 			t.Errorf("%s: got %q, %v", path, sc.File, err)
 		}
 	}
-	known := "valid here: " + strings.Join(names, ", ")
+	known := strings.Join(names, ", ")
 	for name, want := range map[string]string{
-		names[0][1:]:  `did you mean "` + names[0] + `"? ` + known,
-		"nonsense":    known,
+		names[0][1:]:  names[0] + "; valid here: " + known,
+		"nonsense":    "one of " + known,
 		"absent.yaml": "check the path, or use a built-in one: sandbox scenarios",
 	} {
 		_, err := Load(name)

@@ -58,10 +58,10 @@ func (r *run) plan(ctx context.Context) error {
 func (r *run) queries(ctx context.Context) error {
 	for path, x := range r.Metrics() {
 		if r.target.Metrics == nil {
-			return r.Mistake(path, "remove it", "there is no Prometheus")
+			return r.Mistake(path, remedy.Advice("remove it"), "there is no Prometheus")
 		}
 		if _, err := r.target.Metrics.Value(ctx, x.QueryOver(expect.DefaultHold)); errors.Is(err, telemetry.ErrBadQuery) {
-			return r.Mistake(path+".query", "correct the query", "%s", err)
+			return r.Mistake(path+".query", remedy.Advice("correct the query"), "%s", err)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -75,9 +76,12 @@ func TestPlan_FollowsTheSteps(t *testing.T) {
 				}
 				report, err := Run(ctx, sc, w.target(), opts)
 				if c.fails != "" {
-					var file *FileError
-					if err == nil || !strings.Contains(err.Error(), c.fails) || errors.As(err, &file) != strings.HasPrefix(c.fails, "f.yaml") {
-						t.Errorf("got %v, want %s", err, c.fails)
+					got, file := fmt.Sprint(err), (*FileError)(nil)
+					if errors.As(err, &file) {
+						got = file.Text(nil)
+					}
+					if err == nil || !strings.Contains(got, c.fails) || (file != nil) != strings.HasPrefix(c.fails, "f.yaml") {
+						t.Errorf("got %s, want %s", got, c.fails)
 					}
 					return
 				}

@@ -35,7 +35,7 @@ func (r *run) reachable(ctx context.Context, assumed action.State, step int, x e
 		}
 	}
 	path := r.WaitForPath(step)
-	return r.Mistake(path+".replicas", fmt.Sprintf("try: replicas: %d, or scale it first", max(1, n)),
+	return r.Mistake(path+".replicas", remedy.Advice(fmt.Sprintf("replicas: %d, or scale it first", max(1, n))),
 		"%d pods of %s will never be ready: it will want %d at that point", want, release, n)
 }
 
@@ -51,7 +51,7 @@ func (r *run) roomFor(ctx context.Context, step int, e action.Effect) error {
 			return fmt.Errorf("asking for room on the node: %w", err)
 		}
 		if n-before > room {
-			return r.Mistake(r.ActionPath(step)+".replicas", fmt.Sprintf("try: replicas: %d", before+room),
+			return r.Mistake(r.ActionPath(step)+".replicas", remedy.Value(fmt.Sprintf("replicas: %d", before+room)),
 				"the node has room for %d more pods of %s in addition to its %d, not for %d", room, release, before, n-before)
 		}
 	}

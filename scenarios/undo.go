@@ -13,6 +13,7 @@ import (
 // LeftError has what a run, or Undo, could not undo. The verdict of the run still counts.
 type LeftError struct{ Left []string }
 
+// Error lists what was left behind.
 func (e *LeftError) Error() string { return "cleaning up: left behind: " + strings.Join(e.Left, "; ") }
 
 // leftBehind returns a LeftError with its remedies. Only changes in a journal can be undone; others, such as a pod that does not get ready, cannot.

@@ -9,6 +9,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/lipgloss"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -129,7 +130,7 @@ func (m callsModel) content() content {
 			e := m.edges[i]
 			return callName(e.Caller, e.Callee, e.Method)
 		},
-		empty: "No calls yet. Start load with: sandbox run pod-kill",
+		empty: "No calls yet. Start load with: ", remedy: remedy.Command("run", "pod-kill"),
 	}
 	if len(m.edges) > 0 {
 		c.badge = fmt.Sprintf("%d, by %s", len(m.edges), callOrders[m.order].name)

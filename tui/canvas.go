@@ -41,7 +41,7 @@ type stamp struct {
 // scene is the scene of a source.
 func (m Model) scene(s source) sceneMsg {
 	frames := spinner.MiniDot.Frames
-	return sceneMsg{now: m.now, health: s.health, paused: m.paused, busy: frames[m.ticks%len(frames)]}
+	return sceneMsg{now: m.now, health: s.health, paused: m.paused, busy: frames[m.ticks%len(frames)], command: m.opts.Command}
 }
 
 func (m Model) stamp(s source, scene sceneMsg, sized size) stamp {

@@ -9,6 +9,8 @@ import (
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // content is what a panel shows at one width. Only visible lines are drawn.
@@ -25,6 +27,8 @@ type content struct {
 	id func(i int) string
 	// empty is shown if there are no lines.
 	empty string
+	// remedy follows empty, on the same line. It may be the zero Remedy.
+	remedy remedy.Remedy
 }
 
 // scrollKeys are the keys that scroll. The help shows them as one key, with the text of Up.
@@ -157,7 +161,7 @@ func (f frame) view(c content) string {
 
 func (f frame) body(c content) []string {
 	if c.count == 0 && c.empty != "" {
-		return wrap(c.empty, f.width, f.height-1)
+		return wrap(c.empty+c.remedy.Text(f.scene.command), f.width, f.height-1)
 	}
 	f = f.clamped(c)
 	end := min(c.count, f.offset+f.room(c))

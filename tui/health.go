@@ -42,11 +42,7 @@ func (h health) ok(at time.Time) health {
 // failed returns the health after a failure. command renders the commands in the remedies of the error.
 func (h health) failed(err error, command func(args []string) string) health {
 	h.attempt++
-	reason := err.Error()
-	for _, r := range remedy.Of(err) {
-		reason += "; try: " + r.Text(command)
-	}
-	h.reason = clean(reason)
+	h.reason = clean(remedy.Line(err, command))
 	return h
 }
 

@@ -136,13 +136,38 @@ func TestHealth_Phases(t *testing.T) {
 }
 
 func TestFailures_ShowTheirRemedies(t *testing.T) {
-	m := newModel(Options{Command: func(args []string) string { return "sandbox " + args[0] + " --name blue" }}, noEffects(), plainStyles(), sourceNames(), noon)
+	m := newModel(Options{Command: forBlue}, noEffects(), plainStyles(), sourceNames(), noon)
 	err := remedy.New("reading the cluster: refused", remedy.Command("status"))
 	got := after(m, readMsg{Reading: telemetry.Reading{Source: string(telemetry.Cluster), At: noon, Err: err}, done: noon}).View()
 	if want := "cluster: reconnecting (attempt 1): reading the cluster: refused; try: sandbox"; !strings.Contains(got, want) || !strings.Contains(got, "status --name blue") {
 		t.Errorf("%q is not in\n%s", want, got)
 	}
 }
+
+// TestPanels_HintsNameTheSandbox: the commands in the panels are for the sandbox that the screen shows.
+func TestPanels_HintsNameTheSandbox(t *testing.T) {
+	killed := tripped()
+	killed.Run.Result = telemetry.Killed
+	for _, c := range []struct {
+		title string
+		shown snapshot
+		want  string
+	}{
+		{"Calls", snapshot{At: noon}, "sandbox run pod-kill --name blue"},
+		{"Pods", snapshot{At: noon}, "sandbox up --name blue"},
+		{"Scenario", snapshot{At: noon}, "sandbox run pod-kill --name blue"},
+		{"Scenario", killed, "sandbox undo --name blue reverts its changes"},
+	} {
+		m := newModel(Options{Command: forBlue}, noEffects(), plainStyles(), sourceNames(), noon)
+		m = after(onlyPanel(m, slotOf(t, c.title)), tea.WindowSizeMsg{Width: 120, Height: 20}, arrives(c.shown))
+		if got := m.View(); !strings.Contains(got, c.want) {
+			t.Errorf("%q is not in\n%s", c.want, got)
+		}
+	}
+}
+
+// forBlue renders a command for a sandbox called blue.
+func forBlue(args []string) string { return "sandbox " + strings.Join(args, " ") + " --name blue" }
 
 func TestModel_BacksOffAfterFailures(t *testing.T) {
 	var waits []time.Duration

@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -57,7 +58,7 @@ func (m podsModel) content() content {
 		fixed: []string{m.styles.Faint.Render(g.head())}, count: len(m.pods),
 		line:  func(i int) string { return g.line(m.row(m.pods[i])) },
 		id:    func(i int) string { return m.pods[i].Name },
-		empty: "No pods. Install the platform in the cluster with: sandbox up",
+		empty: "No pods. Install the platform in the cluster with: ", remedy: remedy.Command("up"),
 	}
 	if len(m.pods) > 0 {
 		readyPods := 0

@@ -23,6 +23,8 @@ type sceneMsg struct {
 	paused bool
 	// busy is the current frame of the spinner.
 	busy string
+	// command renders a command of this program for the user. If it is nil, commands are those for the default sandbox.
+	command func(args []string) string
 }
 
 // phase is how far the data can be trusted.

@@ -11,6 +11,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/lipgloss"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
@@ -87,7 +88,7 @@ func (m timelineModel) View() string { return m.view(m.content()) }
 // content lists the newest event first, so that it is visible without scrolling.
 func (m timelineModel) content() content {
 	if m.run == nil {
-		return content{empty: "No scenario has run yet. Start one in another terminal with: sandbox run pod-kill"}
+		return content{empty: "No scenario has run yet. Start one in another terminal with: ", remedy: remedy.Command("run", "pod-kill")}
 	}
 	columns := []column{
 		{title: "AT", width: 7, fit: fitRight},
@@ -132,7 +133,7 @@ func (m timelineModel) progress() string {
 	run := m.run
 	switch {
 	case run.Result == telemetry.Killed:
-		return m.styles.Bad.Render("✖ killed in phase " + clean(run.Phase) + ": sandbox undo reverts its changes")
+		return m.styles.Bad.Render("✖ killed in phase " + clean(run.Phase) + ": " + remedy.Command("undo").Text(m.scene.command) + " reverts its changes")
 	case run.Phase == runDone:
 		mark, style := m.result(run.Result)
 		return style.Render(mark)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
@@ -57,15 +58,17 @@ func newCerts(proc process, g *globals) *cobra.Command {
 }
 
 func newCertsList(proc process, g *globals) *cobra.Command {
-	return newList(proc, g, "List the roots and certificates, when they expire, and whether peers would accept them", listCerts)
+	return newList(proc, g, "List the roots and certificates, when they expire, and whether peers would accept them", func(ctx context.Context, c *live.Cluster) (document, error) {
+		return listCerts(ctx, c.Kube)
+	})
 }
 
-func listCerts(ctx context.Context, c *live.Cluster) (document, error) {
-	trust, err := sandbox.RootsOf(ctx, c.Kube)
+func listCerts(ctx context.Context, client *kube.Client) (document, error) {
+	trust, err := sandbox.RootsOf(ctx, client)
 	if err != nil {
 		return nil, err
 	}
-	all, err := sandbox.Certificates(ctx, c.Kube)
+	all, err := sandbox.Certificates(ctx, client)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +171,7 @@ func replaceCertificates(proc process, g *globals, do func(sandbox.CertificateOp
 	if err != nil {
 		return err
 	}
-	screen := newProgressScreen(proc)
+	screen := newProgressScreen(proc, g)
 	defer screen.close()
 	return do(sandbox.CertificateOptions{Name: g.name, Folders: folders, Observe: screen.observe})
 }

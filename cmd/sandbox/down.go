@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
+	"github.com/grpc-sandbox/sandbox/sandbox/kubeconfig"
 )
 
 func newDown(proc process, g *globals) *cobra.Command {
@@ -32,11 +32,8 @@ func newDown(proc process, g *globals) *cobra.Command {
 					return err
 				}
 			}
-			forget := func() error {
-				files, err := exported(folders, g.name)
-				return errors.Join(err, forgetKubeconfig(files, g.name))
-			}
-			screen := newProgressScreen(proc)
+			forget := func() error { return kubeconfig.Forget(folders.Exported(g.name), g.name) }
+			screen := newProgressScreen(proc, g)
 			found, err := sandbox.Down(cmd.Context(), sandbox.DownOptions{Name: g.name, Engine: g.engine, Folders: folders, Observe: screen.observe, Forget: forget})
 			screen.close()
 			if err != nil {

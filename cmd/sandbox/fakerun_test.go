@@ -17,7 +17,7 @@ import (
 // fakeRun is `sandbox run` of a scenario that scales UserService to 0 for FAKE_HOLD, or for a second, in a fake cluster whose replicas are in the
 // file FAKE_CLUSTER. Signals, outputs, lock, journal, report and exit code are those of the real program.
 func fakeRun() {
-	os.Exit(withSignals(os.Stderr, func(ctx context.Context) int {
+	os.Exit(withSignals(func(ctx context.Context, _ <-chan struct{}) int {
 		proc := process{stdin: os.Stdin, stdout: output(os.Stdout), stderr: output(os.Stderr), getenv: os.Getenv, getuid: os.Getuid}
 		return exitCode(ctx, proc, newRoot(proc), fakeRunIn(ctx, proc))
 	}))

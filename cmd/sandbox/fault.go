@@ -68,7 +68,7 @@ func newFaultClear(proc process, g *globals) *cobra.Command {
 		Use:               "clear {NAME… | --all}",
 		Short:             "Clear faults, and wait until no process injects them",
 		Example:           "  sandbox fault clear --all",
-		ValidArgsFunction: completeObjects(proc, g, faultNames),
+		ValidArgsFunction: completeObjects(proc, g, func(ctx context.Context, c listed) []string { return faultNames(ctx, c) }),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if all == (len(names) > 0) {
 				return usageError(remedy.Command("fault", "clear", "--all"), "clearing faults: want names or --all")
@@ -82,9 +82,14 @@ func newFaultClear(proc process, g *globals) *cobra.Command {
 	return cmd
 }
 
+// faultLister lists faults.
+type faultLister interface {
+	Faults(ctx context.Context) ([]api.Fault, error)
+}
+
 // clearer clears faults.
 type clearer interface {
-	Faults(ctx context.Context) ([]api.Fault, error)
+	faultLister
 	ClearFault(ctx context.Context, name string) error
 }
 
@@ -114,7 +119,7 @@ func clearFaults(ctx context.Context, out io.Writer, c clearer, names []string) 
 	return failed
 }
 
-func faultNames(ctx context.Context, c *live.Cluster) []string {
+func faultNames(ctx context.Context, c faultLister) []string {
 	all, err := c.Faults(ctx)
 	if err != nil {
 		return nil

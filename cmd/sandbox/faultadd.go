@@ -16,7 +16,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/live/traffic"
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
-	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
 type faultFlags struct {
@@ -49,7 +48,7 @@ func newFaultAdd(proc process, g *globals) *cobra.Command {
 				return err
 			}
 			return withCluster(cmd.Context(), proc, g, func(c *live.Cluster) error {
-				return injectFaults(cmd.Context(), proc, c, injection{faults: faults, limit: f.For, asJSON: asJSON})
+				return injectFaults(cmd.Context(), proc, c, traffic.Injection{Faults: faults, Limit: f.For}, asJSON)
 			})
 		},
 	}
@@ -89,23 +88,17 @@ func (f *faultFlags) serving(args []string) string {
 	return strings.Join(args, "")
 }
 
-// namedFault is a fault that is to be created.
-type namedFault struct {
-	name string
-	spec *policyv1.FaultSpec
-}
-
 // ofFault are the flags that describe a fault.
 var ofFault = []string{"abort", "delay", "hang", "cut", "throttle", "method", "percent", "pods", "side", "callee"}
 
 // faults returns the faults that the command line describes.
-func (f *faultFlags) faults(proc process, args []string, set func(flag string) bool) ([]namedFault, error) {
+func (f *faultFlags) faults(proc process, args []string, set func(flag string) bool) ([]traffic.NamedFault, error) {
 	if f.file != "" {
 		if len(args) > 0 || slices.ContainsFunc(ofFault, set) {
 			return nil, usageError(remedy.Command("fault", "add", "-f", f.file), "-f cannot be together with a release or a flag that describes a fault: the file says it")
 		}
 		docs, err := readObjects(proc, f.file, compile.KindFault)
-		return each(docs, func(d traffic.Document) namedFault { return namedFault{d.Name, d.Fault} }), err
+		return each(docs, func(d traffic.Document) traffic.NamedFault { return traffic.NamedFault{Name: d.Name, Spec: d.Fault} }), err
 	}
 	if err := f.check(args, set); err != nil {
 		return nil, err
@@ -115,7 +108,7 @@ func (f *faultFlags) faults(proc process, args []string, set func(flag string) b
 	if err != nil {
 		return nil, flagError(err)
 	}
-	return []namedFault{{args[0] + "-" + strings.ToLower(rand.Text()[:5]), spec}}, nil
+	return []traffic.NamedFault{{Name: args[0] + "-" + strings.ToLower(rand.Text()[:5]), Spec: spec}}, nil
 }
 
 // check finds what the grammar of faults does not know: names, and flags that exclude each other.

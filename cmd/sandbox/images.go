@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -13,7 +13,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
-	"github.com/grpc-sandbox/sandbox/sandbox/release"
 )
 
 func newImages(proc process, g *globals) *cobra.Command {
@@ -33,7 +32,11 @@ func newImages(proc process, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ready, err := makeImages(cmd.Context(), proc, g, m)
+			var ready []images.Ready
+			err = withImages(proc, g, m, func(o sandbox.ImageOptions) (err error) {
+				ready, err = sandbox.MakeImages(cmd.Context(), o)
+				return err
+			})
 			if err != nil {
 				return err
 			}
@@ -101,34 +104,19 @@ func listImages(proc process, g *globals) error {
 	return t.Flush()
 }
 
-// makeImages pulls or builds all images, in the order in which `up` needs them.
-func makeImages(ctx context.Context, proc process, g *globals, mode images.Mode) ([]images.Ready, error) {
+// withImages calls do with the options for the images of this machine, and shows the progress.
+func withImages(proc process, g *globals, mode images.Mode, do func(sandbox.ImageOptions) error) error {
 	folders, err := proc.folders()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	tree, err := sourceTree(g)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	cache, err := images.OpenCache(folders.Images())
-	if err != nil {
-		return nil, err
-	}
-	screen := newProgressScreen(proc)
+	screen := newProgressScreen(proc, g)
 	defer screen.close()
-	store := &images.Store{Cache: cache, Registry: images.NewRegistry(), Mode: mode, SourceTree: tree, Observe: func(e images.Event) {
-		screen.observe(sandbox.ImageProgress(e.Ref, e))
-	}}
-	var ready []images.Ready
-	for _, i := range images.All() {
-		r, err := store.Get(ctx, i)
-		if err != nil {
-			return ready, noProgram(err, proc)
-		}
-		ready = append(ready, r)
-	}
-	return ready, nil
+	return noProgram(do(sandbox.ImageOptions{Folders: folders, Mode: mode, SourceTree: tree, Observe: screen.observe}), proc)
 }
 
 func printBuilds(proc process, ready []images.Ready) error {
@@ -141,65 +129,24 @@ func printBuilds(proc process, ready []images.Ready) error {
 }
 
 func saveBundle(ctx context.Context, proc process, g *globals, file string) error {
-	ready, err := makeImages(ctx, proc, g, images.Auto)
+	err := withImages(proc, g, images.Auto, func(o sandbox.ImageOptions) error { return sandbox.SaveBundle(ctx, o, file) })
 	if err != nil {
-		return err
-	}
-	folders, err := proc.folders()
-	if err != nil {
-		return err
-	}
-	tree, err := sourceTree(g)
-	if err != nil {
-		return err
-	}
-	if _, err := release.CertManagerChart(ctx, folders.Cache, tree, images.CertManagerVersion); err != nil {
-		return err
-	}
-	chart := release.ChartFile(folders.Cache, images.CertManagerVersion)
-	name, err := filepath.Rel(folders.Cache, chart)
-	if err != nil {
-		return err
-	}
-	cache, err := images.OpenCache(folders.Images())
-	if err != nil {
-		return err
-	}
-	// The file gets its name only when it is complete.
-	part := file + ".part"
-	f, err := os.Create(part)
-	if err != nil {
-		return fmt.Errorf("saving the bundle: %w", err)
-	}
-	defer os.Remove(part)
-	err = cache.Save(ctx, f, ready, map[string]string{name: chart})
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("saving the bundle: %w", err)
-	}
-	if err := os.Rename(part, file); err != nil {
 		return err
 	}
 	fmt.Fprintln(proc.stdout, file)
 	return nil
 }
 
-func loadBundle(ctx context.Context, file string, folders sandbox.Folders, stderr interface{ Write([]byte) (int, error) }) error {
+func loadBundle(ctx context.Context, file string, folders sandbox.Folders, stderr io.Writer) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return usageError(remedy.Command("images", "save", file), "opening the bundle: %w", err)
 	}
 	defer f.Close()
-	cache, err := images.OpenCache(folders.Images())
-	if err != nil {
-		return err
-	}
-	entries, err := cache.Load(ctx, f, folders.Cache)
+	n, err := sandbox.LoadBundle(ctx, folders, f)
 	if err != nil {
 		return fmt.Errorf("loading the bundle %s: %w", file, err)
 	}
-	fmt.Fprintf(stderr, "bundle: %d images\n", len(entries))
+	fmt.Fprintf(stderr, "bundle: %d images\n", n)
 	return nil
 }

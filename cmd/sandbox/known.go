@@ -58,7 +58,7 @@ func checkCall(c scenarios.Call) *scenarios.CallError {
 	var fields map[string]any
 	if err := json.Unmarshal([]byte(request), &fields); err != nil {
 		return &scenarios.CallError{Field: "request", Message: fmt.Sprintf("not a request: %s", err),
-			Remedy: "put templates into texts, and write numbers in decimal"}
+			Remedy: remedy.Advice("put templates into texts, and write numbers in decimal")}
 	}
 	if path, valid, ok := unknownField(method.Input(), fields); !ok {
 		return &scenarios.CallError{Field: "request." + path, Remedy: scenarios.Suggest(path[strings.LastIndex(path, ".")+1:], valid),
@@ -66,7 +66,7 @@ func checkCall(c scenarios.Call) *scenarios.CallError {
 	}
 	if err := protojson.Unmarshal([]byte(request), dynamicpb.NewMessage(method.Input())); err != nil {
 		return &scenarios.CallError{Field: "request", Message: fmt.Sprintf("not a %s: %s", method.Input().FullName(), plainProto(err)),
-			Remedy: fmt.Sprintf("try it: sandbox call %s '%s'", c.Method, "{…}")}
+			Remedy: remedy.Command("call", c.Method, "{…}")}
 	}
 	return nil
 }
@@ -153,11 +153,11 @@ func plainProto(err error) string {
 	return protoPrefix.ReplaceAllString(strings.ReplaceAll(err.Error(), "\u00a0", " "), "")
 }
 
-// firstRemedy returns the line with the first remedy of an error; empty if it has none.
-func firstRemedy(err error) string {
+// firstRemedy returns the first remedy of an error, or the zero Remedy.
+func firstRemedy(err error) remedy.Remedy {
 	all := remedy.Of(err)
 	if len(all) == 0 {
-		return ""
+		return remedy.Remedy{}
 	}
-	return all[0].Lines(nil)[0]
+	return all[0]
 }

@@ -41,20 +41,20 @@ func TestCheck_LooksUpEveryName(t *testing.T) {
 	for _, c := range []struct{ sentence, old, new, want string }{
 		{"a call of another service", call, order, ""},
 		{"a request that consists of a template", "{userId: \"u-{{ n 1 9 }}\"}", "{}", ""},
-		{"a service that the generator cannot call", "service: userservice", "service: paymentservice", `9: spec.load[0].call.service: the load generator cannot call "paymentservice"` + "\n  valid here: " + strings.Join(charts.LoadTargets(), ", ")},
+		{"a service that the generator cannot call", "service: userservice", "service: paymentservice", `9: spec.load[0].call.service: the load generator cannot call "paymentservice"` + "\n  try: one of " + strings.Join(charts.LoadTargets(), ", ")},
 		{"a method of another service", "UserService/GetUser\n", "OrderService/GetOrder\n", `10: spec.load[0].call.method: userservice does not serve "user.v1.OrderService"`},
 		{"an unknown method", "method: user.v1.UserService/GetUser\n", "method: user.v1.UserService/GetUsr\n",
-			`10: spec.load[0].call.method: user.v1.UserService has no method "GetUsr"` + "\n  did you mean \"user.v1.UserService/GetUser\"? valid here: user.v1.UserService/GetUser, user.v1.UserService/"},
+			`10: spec.load[0].call.method: user.v1.UserService has no method "GetUsr"` + "\n  try: user.v1.UserService/GetUser; valid here: user.v1.UserService/GetUser, user.v1.UserService/"},
 		{"a stream", "method: user.v1.UserService/GetUser\n", "method: user.v1.UserService/Chat\n", "10: spec.load[0].call.method: user.v1.UserService/Chat is a stream"},
-		{"an unknown field", "userId:", "userid:", "11: spec.load[0].call.request.userid: user.v1.GetUserRequest has no such field\n  did you mean \"userId\"? valid here: userId"},
-		{"an unknown nested field", call, strings.Replace(order, "quantity", "quantiy", 1), "11: spec.load[0].call.request.lines[0].quantiy: order.v1.CreateOrderRequest has no such field\n  did you mean \"quantity\"? valid here: "},
+		{"an unknown field", "userId:", "userid:", "11: spec.load[0].call.request.userid: user.v1.GetUserRequest has no such field\n  try: userId; valid here: userId"},
+		{"an unknown nested field", call, strings.Replace(order, "quantity", "quantiy", 1), "11: spec.load[0].call.request.lines[0].quantiy: order.v1.CreateOrderRequest has no such field\n  try: quantity; valid here: "},
 		{"a value of another type", call, strings.Replace(order, "quantity: 1", "quantity: many", 1), "11: spec.load[0].call.request: not a order.v1.CreateOrderRequest: invalid value for int32 field quantity: \"many\""},
 		{"an invalid template", "{{ n 1 9 }}", "{{ uuid }}", "11: spec.load[0].call.request: reading the template: {{ uuid }} is unknown"},
-		{"an unknown release", "killPod: {release: userservice", "killPod: {release: userservce", `16: spec.steps[0].killPod.release: there is no release "userservce"` + "\n  did you mean \"userservice\"? valid here: "},
+		{"an unknown release", "killPod: {release: userservice", "killPod: {release: userservce", `16: spec.steps[0].killPod.release: there is no release "userservce"` + "\n  try: userservice; valid here: "},
 		{"an unknown release, in a fault", "killPod: {release: userservice, count: 1}", "fault: {release: userservce, spec: {hang: {}}}", `16: spec.steps[0].fault.release: there is no release "userservce"`},
 		{"an unknown release, in a policy", "killPod: {release: userservice, count: 1}", "applyPolicy: {release: userservce, spec: {maxRequestsPerSecond: 5}}", `16: spec.steps[0].applyPolicy.release: there is no release "userservce"`},
 		{"an unknown method, in a fault", "killPod: {release: userservice, count: 1}", "fault: {release: userservice, spec: {hang: {}, method: user.v1.UserService/GetUsr}}",
-			`16: spec.steps[0].fault.spec.method: userservice has no method that matches "user.v1.UserService/GetUsr"` + "\n  did you mean \"user.v1.UserService/GetUser\"? valid here: "},
+			`16: spec.steps[0].fault.spec.method: userservice has no method that matches "user.v1.UserService/GetUsr"` + "\n  try: user.v1.UserService/GetUser; valid here: "},
 		{"a pattern that a method matches, in a fault", "killPod: {release: userservice, count: 1}", "fault: {release: userservice, spec: {hang: {}, method: user.v1.UserService/Get*}}", ""},
 		{"a method of the callee, in a fault of the caller", "killPod: {release: userservice, count: 1}",
 			"fault: {release: orderservice, spec: {side: client, callee: userservice, hang: {}, method: user.v1.UserService/GetUser}}", ""},
@@ -88,7 +88,8 @@ func TestCheck_LooksUpEveryName(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || !strings.HasPrefix(err.Error(), "mine.yaml:"+c.want) {
+			var file *scenarios.FileError
+			if !errors.As(err, &file) || !strings.HasPrefix(file.Text(nil), "mine.yaml:"+c.want) {
 				t.Errorf("got %v\nwant mine.yaml:%s", err, c.want)
 			}
 		})
@@ -210,7 +211,7 @@ func TestNameable_TargetsAreServed(t *testing.T) {
 	known := nameable()
 	for _, target := range charts.LoadTargets() {
 		c := scenarios.Call{Service: target, Method: "x.Y/Z"}
-		if wrong := known.Call(c); wrong == nil || wrong.Remedy == "" {
+		if wrong := known.Call(c); wrong == nil || wrong.Remedy.IsZero() {
 			t.Errorf("%s: %+v", target, wrong)
 		}
 	}

@@ -10,9 +10,9 @@ import (
 
 func main() {
 	noquery.Restore()
-	os.Exit(withSignals(os.Stderr, func(ctx context.Context) int {
+	os.Exit(withSignals(func(ctx context.Context, slow <-chan struct{}) int {
 		return run(ctx, os.Args[1:], process{
-			stdin: os.Stdin, stdout: output(os.Stdout), stderr: output(os.Stderr), getenv: os.Getenv, getuid: os.Getuid,
+			stdin: os.Stdin, stdout: output(os.Stdout), stderr: output(os.Stderr), getenv: os.Getenv, getuid: os.Getuid, slow: slow,
 		})
 	}))
 }

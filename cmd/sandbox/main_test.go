@@ -59,6 +59,4 @@ func TestCommands_DoNotQueryTheTerminal(t *testing.T) {
 	}
 }
 
-func errorSays(err error, part string) bool { return err != nil && strings.Contains(err.Error(), part) }
-
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

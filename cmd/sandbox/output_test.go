@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"syscall"
 	"testing"
@@ -20,7 +19,7 @@ func TestWhileRead_EndsWithTheReader(t *testing.T) {
 	ctx, cancel := whileRead(t.Context(), out)
 	defer cancel()
 	read.Close()
-	withSignals(io.Discard, func(context.Context) int {
+	withSignals(func(context.Context, <-chan struct{}) int {
 		for range 2 {
 			if n, err := out.Write([]byte("text")); n != 4 || err != nil {
 				t.Errorf("%d, %v", n, err)

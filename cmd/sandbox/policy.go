@@ -93,8 +93,17 @@ func yesOrNo(yes bool) string {
 // completionLimit is how long the completion of a name may ask the cluster.
 const completionLimit = 2 * time.Second
 
+// namesOf returns the names of objects in the cluster; none if it cannot be asked.
+type namesOf func(ctx context.Context, c listed) []string
+
+// listed lists the objects that commands take by their names.
+type listed interface {
+	policyLister
+	faultLister
+}
+
 // completeObjects completes the first argument with the names of objects in the cluster; with nothing if it cannot be asked.
-func completeObjects(proc process, g *globals, names func(ctx context.Context, c *live.Cluster) []string) cobra.CompletionFunc {
+func completeObjects(proc process, g *globals, names namesOf) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) (found []string, _ cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -110,7 +119,12 @@ func completeObjects(proc process, g *globals, names func(ctx context.Context, c
 	}
 }
 
-func policyNames(ctx context.Context, c *live.Cluster) []string {
+// policyLister lists policies.
+type policyLister interface {
+	Policies(ctx context.Context) ([]api.TrafficPolicy, error)
+}
+
+func policyNames(ctx context.Context, c policyLister) []string {
 	all, err := c.Policies(ctx)
 	if err != nil {
 		return nil
@@ -119,7 +133,7 @@ func policyNames(ctx context.Context, c *live.Cluster) []string {
 }
 
 // noPolicy adds to the error for a policy that does not exist the names of those that do.
-func noPolicy(ctx context.Context, c *live.Cluster, name string, err error) error {
+func noPolicy(ctx context.Context, c policyLister, name string, err error) error {
 	if !errors.Is(err, live.ErrNoObject) {
 		return err
 	}
@@ -150,7 +164,7 @@ func readObjects(proc process, name, kind string) ([]traffic.Document, error) {
 	docs, err := traffic.Read(name, text, kind)
 	var wrong *traffic.FileError
 	if errors.As(err, &wrong) {
-		fmt.Fprintln(proc.stderr, wrong)
+		fmt.Fprintln(proc.stderr, wrong.Text())
 		return nil, &codedError{exitUsage, nil}
 	}
 	return docs, err

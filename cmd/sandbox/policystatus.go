@@ -25,7 +25,7 @@ func newPolicyStatus(proc process, g *globals) *cobra.Command {
 			"Exit code 1: the policy is not in force.",
 		Example:           "  sandbox policy status limit",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeObjects(proc, g, policyNames),
+		ValidArgsFunction: completeObjects(proc, g, func(ctx context.Context, c listed) []string { return policyNames(ctx, c) }),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := g.asJSON()
 			if err != nil {

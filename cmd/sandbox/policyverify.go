@@ -28,13 +28,13 @@ func newPolicyVerify(proc process, g *globals) *cobra.Command {
 			"  retry                       5 % of the calls to the service fail for a while, and callers must not notice\n" +
 			"  breaker                     calls of the load generator fail until its breaker opens\n" +
 			"  serverDeadline, bulkhead    this machine calls one pod without a deadline, or too often at once\n\n" +
-			"Only methods that read (Get…, List…) are called. Calls of others are affected like this: those that a limit refuses while it is exceeded, 5 % of\n" +
-			"one method while retries are probed, and those of the load generator to one method while deadlines and breakers are probed. Other fields are\n" +
-			"listed as not probed.\n\n" +
+			"Only methods that read (Get…, List…) are called. Other fields are listed as not probed.\n\n" +
+			"Calls of others are affected, too. While a limit is exceeded, it refuses some of them. While retries are probed, 5 % of the calls to one method\n" +
+			"fail. While deadlines and breakers are probed, the calls of the load generator to one method are delayed or fail.\n\n" +
 			"Exit codes: 0 what can be probed is enforced, 1 something is not, 3 a probe failed.",
 		Example:           "  sandbox policy verify limit",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeObjects(proc, g, policyNames),
+		ValidArgsFunction: completeObjects(proc, g, func(ctx context.Context, c listed) []string { return policyNames(ctx, c) }),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := g.asJSON()
 			if err != nil {
@@ -60,7 +60,14 @@ type policyProbe struct {
 	asJSON bool
 }
 
-func verifyPolicy(ctx context.Context, proc process, c *live.Cluster, v policyProbe) error {
+// probed is what `policy verify` needs of a cluster.
+type probed interface {
+	policyLister
+	policyReader
+	Prober(ctx context.Context, spec *policyv1.TrafficPolicySpec) (probe.Prober, error)
+}
+
+func verifyPolicy(ctx context.Context, proc process, c probed, v policyProbe) error {
 	object, err := c.Policy(ctx, v.name)
 	if err != nil {
 		return noPolicy(ctx, c, v.name, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,8 +17,10 @@ import (
 
 // progressScreen shows the progress of steps: a live line for each running step on a terminal, plain lines elsewhere.
 type progressScreen struct {
-	out     io.Writer
-	live    bool
+	out  io.Writer
+	live bool
+	// command renders the commands in remedies.
+	command func(args []string) string
 	mu      sync.Mutex
 	running []*runningStep
 	// drawn is the number of live lines on the screen.
@@ -33,17 +36,17 @@ type runningStep struct {
 	since       time.Time
 }
 
-func newProgressScreen(proc process) *progressScreen {
+func newProgressScreen(proc process, g *globals) *progressScreen {
 	live := false
 	if f, ok := proc.stderr.(interface{ Fd() uintptr }); ok && proc.getenv("TERM") != "dumb" {
 		live = term.IsTerminal(int(f.Fd()))
 	}
-	return startProgressScreen(proc.stderr, live)
+	return startProgressScreen(proc.stderr, live, g.commandLine)
 }
 
-func startProgressScreen(out io.Writer, live bool) *progressScreen {
+func startProgressScreen(out io.Writer, live bool, command func(args []string) string) *progressScreen {
 	ctx, stop := context.WithCancel(context.Background())
-	s := &progressScreen{out: out, live: live, stop: stop}
+	s := &progressScreen{out: out, live: live, command: command, stop: stop}
 	every, draw := spinner.MiniDot.FPS, s.animate
 	if !live {
 		every, draw = remindEvery, s.remind
@@ -75,7 +78,7 @@ func (s *progressScreen) observe(p sandbox.Progress) {
 	defer s.mu.Unlock()
 	switch {
 	case p.Note != "":
-		s.redraw(fmt.Sprintf("  · %s: %s\n", p.Step, p.Note))
+		s.redraw(fmt.Sprintf("  · %s: %s\n", p.Step, s.noted(p)))
 	case p.Done:
 		s.remove(p.Step)
 		mark := "✓"
@@ -92,6 +95,15 @@ func (s *progressScreen) observe(p sandbox.Progress) {
 		}
 		s.redraw("")
 	}
+}
+
+// noted returns a note and what the user can do, on one line.
+func (s *progressScreen) noted(p sandbox.Progress) string {
+	text := p.Note
+	for _, r := range p.Remedies {
+		text += "; " + strings.Join(r.Lines(s.command), ", ")
+	}
+	return text
 }
 
 func typically(d time.Duration) string {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 )
 
@@ -34,7 +35,7 @@ func (p *paper) Write(data []byte) (int, error) {
 func TestProgressScreen_Live(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &paper{}
-		s := startProgressScreen(p, true)
+		s := startProgressScreen(p, true, nil)
 		see := func(sentence string, want ...string) {
 			t.Helper()
 			s.mu.Lock()
@@ -66,7 +67,7 @@ func TestProgressScreen_Live(t *testing.T) {
 
 func TestProgressScreen_Plain(t *testing.T) {
 	var out strings.Builder
-	s := startProgressScreen(&out, false)
+	s := startProgressScreen(&out, false, (&globals{name: "blue"}).commandLine)
 	for _, p := range []sandbox.Progress{
 		{Step: "engine"},
 		{Step: "engine", Doing: "probing docker"},
@@ -74,6 +75,7 @@ func TestProgressScreen_Plain(t *testing.T) {
 		{Step: "engine", Doing: "probing docker"},
 		{Step: "engine", Note: "using podman"},
 		{Step: "engine", Done: true, Took: 1100 * time.Millisecond},
+		{Step: "trust", Note: "kept the root", Remedies: []remedy.Remedy{remedy.Command("certs", "rotate-root").If("it is to be replaced")}},
 		{Step: "image node", Doing: "compiling kubelet", Typical: 11 * time.Minute},
 		{Step: "image node", Done: true, Err: errors.New("no")},
 	} {
@@ -83,6 +85,7 @@ func TestProgressScreen_Plain(t *testing.T) {
 	const want = `  … engine: probing docker
   · engine: using podman
   ✓ engine (1.1 s)
+  · trust: kept the root; try: sandbox certs rotate-root --name blue   (if it is to be replaced)
   … image node: compiling kubelet (a cold build takes about 11m0s)
   ✗ image node (0.0 s)
 `

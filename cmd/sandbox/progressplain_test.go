@@ -12,7 +12,7 @@ import (
 func TestProgressScreen_PlainReminder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
-		s := newProgressScreen(process{stderr: &out, getenv: func(string) string { return "" }})
+		s := newProgressScreen(process{stderr: &out, getenv: func(string) string { return "" }}, &globals{})
 		s.observe(sandbox.Progress{Step: "releases"})
 		s.observe(sandbox.Progress{Step: "image node", Doing: "compiling kube", Typical: 11 * time.Minute})
 		time.Sleep(remindEvery + time.Second)

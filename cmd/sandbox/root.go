@@ -27,6 +27,8 @@ type process struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	getuid         func() int
+	// slow is closed if the command takes long to stop after Ctrl-C. It may be nil.
+	slow <-chan struct{}
 }
 
 // The exit codes.
@@ -76,6 +78,7 @@ func run(ctx context.Context, args []string, proc process) int {
 	root.SetIn(proc.stdin)
 	root.SetOut(proc.stdout)
 	root.SetErr(proc.stderr)
+	defer explainSlowStop(root, proc)()
 	return exitCode(ctx, proc, root, root.ExecuteContext(ctx))
 }
 
@@ -103,8 +106,12 @@ func exitCode(ctx context.Context, proc process, root *cobra.Command, err error)
 
 // printError prints an error and, below it, its remedies for the sandbox that --name selects.
 func printError(proc process, root *cobra.Command, prefix string, err error) {
-	g := &globals{name: root.PersistentFlags().Lookup("name").Value.String()}
-	g.printError(proc, prefix, err)
+	globalsOf(root).printError(proc, prefix, err)
+}
+
+// globalsOf returns the flags that select the sandbox, as far as they are parsed.
+func globalsOf(root *cobra.Command) *globals {
+	return &globals{name: root.PersistentFlags().Lookup("name").Value.String()}
 }
 
 // printError prints an error and, below it, its remedies.

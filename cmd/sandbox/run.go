@@ -66,7 +66,7 @@ func runScenario(ctx context.Context, proc process, g *globals, f runFlags, name
 	}
 	scenario, err := loadScenario(name)
 	if err != nil {
-		return badScenario(proc, err)
+		return badScenario(proc, g, err)
 	}
 	var out *os.File
 	if f.watch {
@@ -126,10 +126,10 @@ func openForRun(ctx context.Context, proc process, g *globals, f runFlags, scena
 }
 
 // badScenario prints the problems of a scenario file as file:line: message, which editors parse, without the name of this program in front.
-func badScenario(proc process, err error) error {
+func badScenario(proc process, g *globals, err error) error {
 	var file *scenarios.FileError
 	if errors.As(err, &file) {
-		fmt.Fprintln(proc.stderr, file)
+		fmt.Fprintln(proc.stderr, file.Text(g.commandLine))
 		return &codedError{exitUsage, nil}
 	}
 	return &codedError{exitUsage, err}

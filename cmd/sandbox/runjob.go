@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -43,7 +42,7 @@ func (j job) conduct(ctx context.Context) error {
 	case exitDone:
 		return nil
 	case exitUsage:
-		return badScenario(j.proc, err)
+		return badScenario(j.proc, j.g, err)
 	default:
 		return &codedError{code, verdictOf(err)}
 	}
@@ -88,7 +87,7 @@ func (j job) run(ctx context.Context) (scenarios.Report, error) {
 func (j job) present(r scenarios.Report) {
 	if !j.flags.dryRun {
 		dir := j.reportFolder(r.StartedAt)
-		if err := writeReports(dir, r); err != nil {
+		if err := r.WriteFiles(dir); err != nil {
 			fmt.Fprintln(j.proc.stderr, "sandbox: warning:", err)
 		} else {
 			fmt.Fprintln(j.proc.stderr, "report:", dir)
@@ -134,39 +133,8 @@ func (j job) checkReport() error {
 	if j.flags.dryRun || j.flags.report == "" {
 		return nil
 	}
-	dir := j.reportFolder(time.Time{})
-	err := os.MkdirAll(dir, 0o755)
-	if err == nil {
-		var probe *os.File
-		if probe, err = os.CreateTemp(dir, ".writable-*"); err == nil {
-			err = errors.Join(probe.Close(), os.Remove(probe.Name()))
-		}
-	}
-	if err != nil {
+	if err := scenarios.CheckReportFolder(j.reportFolder(time.Time{})); err != nil {
 		return remedy.Wrap(fmt.Errorf("checking the folder of --report: %w", err), remedy.Advice("--report FOLDER, with a folder that can be written"))
 	}
 	return nil
-}
-
-func writeReports(dir string, r scenarios.Report) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	for name, write := range map[string]func(*os.File) error{
-		"report.json": func(f *os.File) error { return r.WriteJSON(f) },
-		"junit.xml":   func(f *os.File) error { return r.WriteJUnit(f) },
-	} {
-		if err := writeTo(filepath.Join(dir, name), write); err != nil {
-			return fmt.Errorf("writing the report: %w", err)
-		}
-	}
-	return nil
-}
-
-func writeTo(path string, write func(*os.File) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(f), f.Close())
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -69,7 +68,7 @@ func loadScenarios(proc process, g *globals, names []string) (all []scenarios.Sc
 			all = append(all, sc)
 			continue
 		case errors.As(err, &problems):
-			fmt.Fprintln(proc.stderr, problems)
+			fmt.Fprintln(proc.stderr, problems.Text(g.commandLine))
 		default:
 			g.printError(proc, "sandbox:", err)
 		}
@@ -141,12 +140,8 @@ func (s *series) conclude() {
 	}
 	if s.dir != "" {
 		path := filepath.Join(s.dir, "junit.xml")
-		err := os.MkdirAll(s.dir, 0o755)
-		if err == nil {
-			err = writeTo(path, func(f *os.File) error { return scenarios.WriteJUnit(f, all) })
-		}
-		if err != nil {
-			fmt.Fprintln(s.proc.stderr, "sandbox: warning: writing the report:", err)
+		if err := scenarios.WriteJUnitFile(path, all); err != nil {
+			fmt.Fprintln(s.proc.stderr, "sandbox: warning:", err)
 		} else {
 			fmt.Fprintln(s.proc.stderr, "report of all:", path)
 		}

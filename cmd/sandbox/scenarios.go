@@ -71,7 +71,7 @@ func newScenarioShow(proc process, g *globals) *cobra.Command {
 			}
 			s, err := scenarios.Load(args[0])
 			if err != nil {
-				return badScenario(proc, err)
+				return badScenario(proc, g, err)
 			}
 			if !asJSON {
 				_, err = proc.stdout.Write(s.Source)
@@ -148,7 +148,7 @@ func (g *globals) checkScenarioFile(file string) checkedFile {
 		c.Name = sc.Name
 	case errors.As(err, &problems):
 		for _, p := range problems.Problems {
-			c.Problems = append(c.Problems, fileProblem{p.Line, p.Path, p.Message, p.Remedy})
+			c.Problems = append(c.Problems, fileProblem{p.Line, p.Path, p.Message, p.Remedy.Text(g.commandLine)})
 		}
 	default:
 		p := fileProblem{Message: err.Error()}
@@ -166,7 +166,7 @@ func (c checkedFile) print(proc process, g *globals) {
 	case c.err == nil:
 		fmt.Fprintf(proc.stdout, "%s: %s is valid\n", c.File, c.Name)
 	case errors.As(c.err, &problems):
-		fmt.Fprintln(proc.stderr, problems)
+		fmt.Fprintln(proc.stderr, problems.Text(g.commandLine))
 	default:
 		g.printError(proc, "sandbox:", c.err)
 	}

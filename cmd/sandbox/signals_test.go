@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 )
 
@@ -189,7 +190,7 @@ func terminalPair(t *testing.T) (ours, theirs *os.File) {
 }
 
 func TestWithSignals_ChildrenDoNotIgnoreSIGPIPE(t *testing.T) {
-	withSignals(io.Discard, func(ctx context.Context) int {
+	withSignals(func(ctx context.Context, _ <-chan struct{}) int {
 		err := exec.CommandContext(ctx, "/bin/sh", "-c", "kill -PIPE $$; echo it survived").Run()
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGPIPE {
@@ -198,3 +199,33 @@ func TestWithSignals_ChildrenDoNotIgnoreSIGPIPE(t *testing.T) {
 		return 0
 	})
 }
+
+func TestExplainSlowStop_NamesTheSandbox(t *testing.T) {
+	slow := make(chan struct{})
+	close(slow)
+	var out strings.Builder
+	proc := process{stdout: io.Discard, stderr: &out, getenv: func(string) string { return "" }, slow: slow}
+	root := newRoot(proc)
+	printed := make(chan struct{})
+	root.AddCommand(&cobra.Command{Use: "wait", RunE: func(*cobra.Command, []string) error {
+		<-printed
+		return nil
+	}})
+	proc.stderr = writerFunc(func(p []byte) (int, error) {
+		defer close(printed)
+		return out.Write(p)
+	})
+	end := explainSlowStop(root, proc)
+	root.SetArgs([]string{"wait", "--name", "blue"})
+	if err := root.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	end()
+	if want := "then run `sandbox undo --name blue` to undo"; !strings.Contains(out.String(), want) {
+		t.Errorf("%q is not in %q", want, out.String())
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

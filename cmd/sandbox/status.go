@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -90,11 +91,11 @@ func newStatus(proc process, g *globals) *cobra.Command {
 				return err
 			}
 			err = writeDocument(proc.stdout, doc, asJSON)
-			if len(doc.LeftBehind) > 0 && doc.Ready {
-				fmt.Fprintln(proc.stderr, "to undo changes that killed runs left behind:", g.command("undo"))
-			}
 			if err == nil && !doc.Ready {
 				return &codedError{code: exitEnvironment, err: doc.notReady()}
+			}
+			for _, r := range doc.hints() {
+				fmt.Fprintln(proc.stderr, strings.Join(r.Lines(g.commandLine), "\n"))
 			}
 			return err
 		},
@@ -169,6 +170,17 @@ func (d statusDocument) notReady() error {
 	return remedy.Wrap(fmt.Errorf("sandbox %q is not ready", d.Name), remedies...)
 }
 
+// hints returns what the user can do about a sandbox that is ready, but not as `up` made it.
+func (d statusDocument) hints() (all []remedy.Remedy) {
+	if len(d.LeftBehind) > 0 {
+		all = append(all, remedy.Command("undo").If("the changes of killed runs are not intended"))
+	}
+	if slices.ContainsFunc(d.Releases, func(r releaseStatus) bool { return len(r.Drift) > 0 }) {
+		all = append(all, remedy.Command("up").If("the changes by hand are not intended"))
+	}
+	return all
+}
+
 func newReleaseStatus(r live.ReleaseStatus) releaseStatus {
 	one := releaseStatus{Name: r.Release.Name, Chart: r.Release.Chart, Namespace: r.Release.Namespace, Version: r.Version, Ready: r.Why == "", Why: r.Why}
 	for _, d := range r.Drift {
@@ -219,7 +231,7 @@ func (d statusDocument) writeDrift(out io.Writer) error {
 	for _, r := range d.Releases {
 		for _, what := range r.Drift {
 			if !drifted {
-				fmt.Fprintln(out, "\nchanged by hand; `sandbox up` repairs it:")
+				fmt.Fprintln(out, "\nchanged by hand:")
 				drifted = true
 			}
 			fmt.Fprintf(out, "  %s: %s\n", r.Name, what)

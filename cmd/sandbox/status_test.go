@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/scenarios"
 	"github.com/grpc-sandbox/sandbox/services/control/api"
 )
 
@@ -59,6 +61,33 @@ func TestNewStatusDocument_PoliciesAndFaults(t *testing.T) {
 	doc.writeTraffic(&out)
 	if err != nil || doc.Policies != nil || doc.Faults != nil || out.String() != "" {
 		t.Errorf("without these kinds of objects: %+v, %v", doc, err)
+	}
+}
+
+// TestStatusDocument_HintsNameTheSandbox: what can be done is printed by the command, for the sandbox that --name selects.
+func TestStatusDocument_HintsNameTheSandbox(t *testing.T) {
+	left, drifted := []scenarios.Leftover{{Number: 1}}, []releaseStatus{{Name: "userservice", Drift: []string{"Deployment/userservice: spec.replicas"}}}
+	for _, c := range []struct {
+		sentence string
+		doc      statusDocument
+		want     []string
+	}{
+		{"as it was made", statusDocument{Releases: []releaseStatus{{Name: "userservice"}}}, nil},
+		{"a killed run left changes", statusDocument{LeftBehind: left}, []string{"sandbox undo --name blue"}},
+		{"an object was changed", statusDocument{Releases: drifted}, []string{"sandbox up --name blue"}},
+		{"both", statusDocument{LeftBehind: left, Releases: drifted}, []string{"sandbox undo --name blue", "sandbox up --name blue"}},
+	} {
+		var got []string
+		for _, r := range c.doc.hints() {
+			got = append(got, r.Text((&globals{name: "blue"}).commandLine))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.sentence, got, c.want)
+		}
+		var table strings.Builder
+		if err := c.doc.writeTable(&table); err != nil || strings.Contains(table.String(), "`sandbox ") {
+			t.Errorf("%s: the table names a command: %q, %v", c.sentence, table.String(), err)
+		}
 	}
 }
 

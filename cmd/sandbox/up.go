@@ -13,6 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
+	"github.com/grpc-sandbox/sandbox/sandbox/kubeconfig"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
@@ -82,7 +83,7 @@ func runUp(cmd *cobra.Command, proc process, g *globals, f upFlags) error {
 	if err != nil {
 		return err
 	}
-	screen := newProgressScreen(proc)
+	screen := newProgressScreen(proc, g)
 	result, err := sandbox.Up(cmd.Context(), sandbox.UpOptions{
 		Name: g.name, Engine: g.engine, Images: mode, SourceTree: tree, Folders: folders, Observe: screen.observe,
 		FirstCall: live.FirstCall, LoadCall: live.LoadCall, Held: held,
@@ -96,9 +97,11 @@ func runUp(cmd *cobra.Command, proc process, g *globals, f upFlags) error {
 		return noProgram(noEngine(err, proc, g, f.setup), proc)
 	}
 	if f.exportKubeconfig {
-		if err := exportKubeconfig(cmd.Context(), folders, g.name, proc); err != nil {
+		added, err := kubeconfig.Export(folders.Kubeconfig(g.name), folders.Exported(g.name), proc.getenv("HOME"))
+		if err != nil {
 			return err
 		}
+		fmt.Fprintf(proc.stderr, "kubectl: added context %s to %s\n", added.Context, added.File)
 	}
 	printSteps(proc.stderr, result)
 	if asJSON {

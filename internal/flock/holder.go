@@ -34,6 +34,7 @@ func (h Holder) Is(verb string) bool {
 // HeldError is ErrHeld with the holder's name.
 type HeldError struct{ Holder Holder }
 
+// Error names the holder.
 func (e *HeldError) Error() string { return "locked by " + e.Holder.String() }
 
 // Is reports true for ErrHeld.

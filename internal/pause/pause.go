@@ -47,3 +47,10 @@ func Until(ctx context.Context, interval time.Duration, done func(ctx context.Co
 		}
 	}
 }
+
+// UntilWithin is Until for at most limit. If that time ends, the error is context.DeadlineExceeded.
+func UntilWithin(ctx context.Context, interval, limit time.Duration, done func(ctx context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return Until(ctx, interval, done)
+}

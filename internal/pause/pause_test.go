@@ -85,3 +85,22 @@ func TestUntil_ReturnsTheFirstResult(t *testing.T) {
 		})
 	}
 }
+
+func TestUntilWithin_EndsWithItsLimitOrItsContext(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		limit, ctxLimit, took time.Duration
+	}{
+		"the limit":   {2500 * time.Millisecond, time.Minute, 2500 * time.Millisecond},
+		"the context": {time.Minute, 1500 * time.Millisecond, 1500 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), c.ctxLimit)
+			defer cancel()
+			start := time.Now()
+			err := UntilWithin(ctx, time.Second, c.limit, func(context.Context) (bool, error) { return false, nil })
+			if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != c.took {
+				t.Errorf("%s: %v after %s", sentence, err, time.Since(start))
+			}
+		})
+	}
+}

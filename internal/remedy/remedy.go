@@ -130,6 +130,7 @@ type Error struct {
 	remedies []Remedy
 }
 
+// Error returns the text of the error without its remedies.
 func (e *Error) Error() string { return e.err.Error() }
 
 // Remedies returns the remedies of this error alone.

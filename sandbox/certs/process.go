@@ -41,8 +41,11 @@ type Pod struct {
 
 // Cluster connects to pods.
 type Cluster interface {
+	// Pods lists the pods that mount the trust bundle.
 	Pods(ctx context.Context) ([]Pod, error)
+	// Metrics returns the metrics page that a pod serves at a port.
 	Metrics(ctx context.Context, p Pod, port int) ([]byte, error)
+	// Dial opens a connection to a port of a pod.
 	Dial(ctx context.Context, p Pod, port int) (net.Conn, error)
 }
 

@@ -12,6 +12,7 @@ import (
 
 // Store stores the authority and distributes the bundle.
 type Store interface {
+	// Load returns the stored authority.
 	Load(ctx context.Context) (Authority, error)
 	// Save replaces the stored authority, and sets the new version in a. It fails if the stored version has changed since a was loaded.
 	Save(ctx context.Context, a *Authority) error

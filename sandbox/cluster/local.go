@@ -14,6 +14,7 @@ import (
 // there.
 type RemoteError struct{ Engine, Host string }
 
+// Error names the engine and the machine that it uses.
 func (e *RemoteError) Error() string {
 	return fmt.Sprintf("%s runs containers on another machine (%s), and a sandbox needs an engine on this one", e.Engine, e.Host)
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
@@ -20,10 +19,10 @@ const (
 
 func certificateChecks() []Check {
 	return []Check{
-		{ID: "clock", Category: certificates, About: "certificates are valid by the clock", Run: clock},
-		{ID: "trust-bundle", Category: certificates, About: "everything trusts the same roots, and the root lasts", Run: trustBundle},
-		{ID: "certificates-ready", Category: certificates, About: "a workload whose certificate is refused cannot be called", Run: certificatesReady},
-		{ID: "certificates-expiry", Category: certificates, About: "every call with an expired certificate fails", Run: certificatesExpiry},
+		{ID: "clock", Category: certificates, Run: clock},
+		{ID: "trust-bundle", Category: certificates, Run: trustBundle},
+		{ID: "certificates-ready", Category: certificates, Run: certificatesReady},
+		{ID: "certificates-expiry", Category: certificates, Run: certificatesExpiry},
 	}
 }
 
@@ -91,7 +90,7 @@ func certificatesExpiry(ctx context.Context, w Host) Result {
 		return fail(renew(first),
 			"the certificate %s/%s expired %s ago", first.Namespace, first.Name, -left)
 	case left < shortLife:
-		return warn(remedy.Advicef("%s: it should have renewed it", remedy.Command("logs", charts.CertManager)),
+		return warn(remedy.Advicef("%s: it should have renewed it", remedy.Command("logs", first.Logs)),
 			"the certificate %s/%s expires in %s", first.Namespace, first.Name, left)
 	}
 	return pass("the first to expire is %s/%s, in %s", first.Namespace, first.Name, left)
@@ -100,5 +99,5 @@ func certificatesExpiry(ctx context.Context, w Host) Result {
 // renew returns the command that has c issued again.
 func renew(c Certificate) remedy.Remedy {
 	return remedy.Advicef("%s; if it is not issued: %s",
-		remedy.Command("certs", "renew", c.Namespace+"/"+c.Name), remedy.Command("logs", charts.CertManager))
+		remedy.Command("certs", "renew", c.Namespace+"/"+c.Name), remedy.Command("logs", c.Logs))
 }

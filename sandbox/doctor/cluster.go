@@ -15,11 +15,11 @@ const calmRestarts = 3
 
 func clusterChecks() []Check {
 	return []Check{
-		{ID: "node-ready", Category: cluster, About: "nothing runs without a node", Run: nodeReady},
-		{ID: "kube-system", Category: cluster, About: "the cluster's own pods come first", Run: kubeSystem},
-		{ID: "releases-deployed", Category: cluster, About: "every chart went in", Run: releasesDeployed},
-		{ID: "pods-ready", Category: cluster, About: "every pod is ready", Run: podsReady},
-		{ID: "pod-restarts", Category: cluster, About: "a pod that keeps restarting is faulty", Run: podRestarts},
+		{ID: "node-ready", Category: cluster, Run: nodeReady},
+		{ID: "kube-system", Category: cluster, Run: kubeSystem},
+		{ID: "releases-deployed", Category: cluster, Run: releasesDeployed},
+		{ID: "pods-ready", Category: cluster, Run: podsReady},
+		{ID: "pod-restarts", Category: cluster, Run: podRestarts},
 	}
 }
 

@@ -34,9 +34,7 @@ type Check struct {
 	// ID is stable and in kebab case.
 	ID       string
 	Category string
-	// About says what is checked, and why.
-	About string
-	Run   func(ctx context.Context, w Host) Result
+	Run      func(ctx context.Context, w Host) Result
 	// Limit is how long the check may take. 0 means checkTimeout.
 	Limit time.Duration
 }

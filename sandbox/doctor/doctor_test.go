@@ -140,8 +140,8 @@ func TestAll_IDsAreUniqueAndKebabCase(t *testing.T) {
 	seen := map[string]bool{}
 	kebab := regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
 	for _, c := range all {
-		if seen[c.ID] || !kebab.MatchString(c.ID) || c.Category == "" || c.About == "" {
-			t.Errorf("check %q of %q about %q: ids are unique and in kebab case, and nothing is empty", c.ID, c.Category, c.About)
+		if seen[c.ID] || !kebab.MatchString(c.ID) || c.Category == "" {
+			t.Errorf("check %q of %q: ids are unique and in kebab case, and nothing is empty", c.ID, c.Category)
 		}
 		seen[c.ID] = true
 	}
@@ -151,9 +151,9 @@ func TestRun_SurvivesPanicsAndCancellation(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var reported []string
 	reports := run(ctx, []Check{
-		{ID: "broken", Category: "c", About: "a", Run: func(context.Context, Host) Result { panic("oh") }},
-		{ID: "last", Category: "c", About: "a", Run: func(context.Context, Host) Result { cancel(); return pass("well") }},
-		{ID: "late", Category: "c", About: "a", Run: func(context.Context, Host) Result { return pass("well") }},
+		{ID: "broken", Category: "c", Run: func(context.Context, Host) Result { panic("oh") }},
+		{ID: "last", Category: "c", Run: func(context.Context, Host) Result { cancel(); return pass("well") }},
+		{ID: "late", Category: "c", Run: func(context.Context, Host) Result { return pass("well") }},
 	}, Host{}, func(f Finding) { reported = append(reported, f.ID+" "+string(f.Outcome)) })
 	if got, want := strings.Join(reported, ", "), "broken fail, last pass, late skip"; got != want {
 		t.Errorf("reported %q, want %q", got, want)
@@ -190,7 +190,7 @@ func TestCacheIntact_TimeoutIsNotDamage(t *testing.T) {
 }
 
 func TestRun_MessageIsOneLine(t *testing.T) {
-	reports := run(t.Context(), []Check{{ID: "broken", Category: "c", About: "a", Run: func(context.Context, Host) Result {
+	reports := run(t.Context(), []Check{{ID: "broken", Category: "c", Run: func(context.Context, Host) Result {
 		return fail(remedy.Advice("do this"), "asking: %v", remedy.New("no answer\nnor a port", remedy.Advice("do that")))
 	}}}, Host{}, nil)
 	if got, want := reports[0].Message, "asking: no answer; nor a port"; got != want {

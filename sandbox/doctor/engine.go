@@ -12,12 +12,12 @@ const engine = "engine"
 
 func engineChecks() []Check {
 	return []Check{
-		{ID: "engine-present", Category: engine, About: "an engine runs the cluster's node as a container", Run: enginePresent},
-		{ID: "engine-version", Category: engine, About: "older engines cannot run a node", Run: engineVersion},
-		{ID: "engine-works", Category: engine, About: "a node is a privileged container", Run: engineWorks},
-		{ID: "engine-runc", Category: engine, About: "crun cannot start a node on cgroup v1; runc can", Run: engineRunc},
-		{ID: "privilege", Category: engine, About: "an engine needs root, a daemon that has it, or user namespaces", Run: privilege},
-		{ID: "cap-sys-resource", Category: engine, About: "engines raise limits, which takes a capability", Run: capSysResource},
+		{ID: "engine-present", Category: engine, Run: enginePresent},
+		{ID: "engine-version", Category: engine, Run: engineVersion},
+		{ID: "engine-works", Category: engine, Run: engineWorks},
+		{ID: "engine-runc", Category: engine, Run: engineRunc},
+		{ID: "privilege", Category: engine, Run: privilege},
+		{ID: "cap-sys-resource", Category: engine, Run: capSysResource},
 	}
 }
 

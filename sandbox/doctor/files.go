@@ -14,13 +14,13 @@ const files = "files"
 
 func fileChecks() []Check {
 	return []Check{
-		{ID: "cache-writable", Category: files, About: "images are kept for the next time", Run: cacheWritable},
-		{ID: "cache-intact", Category: files, About: "a damaged image causes errors that are hard to explain", Run: cacheIntact,
+		{ID: "cache-writable", Category: files, Run: cacheWritable},
+		{ID: "cache-intact", Category: files, Run: cacheIntact,
 			// The check reads more than a gigabyte, perhaps from a slow disk.
 			Limit: 2 * time.Minute},
-		{ID: "sandbox-opens", Category: files, About: "every command finds the cluster by the sandbox's own files", Run: sandboxOpens},
-		{ID: "runs-undone", Category: files, About: "changes of a killed run stay until they are undone", Run: runsUndone},
-		{ID: "kubeconfig-mode", Category: files, About: "the file holds the key of the cluster's administrator", Run: kubeconfigMode},
+		{ID: "sandbox-opens", Category: files, Run: sandboxOpens},
+		{ID: "runs-undone", Category: files, Run: runsUndone},
+		{ID: "kubeconfig-mode", Category: files, Run: kubeconfigMode},
 	}
 }
 

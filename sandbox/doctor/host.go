@@ -61,6 +61,8 @@ func (w Host) kubectl() string { return "KUBECONFIG=" + remedy.Quote(w.Kubeconfi
 
 // Cluster contains the queries to the sandbox's cluster. A check whose function is nil is skipped.
 type Cluster struct {
+	// Parts name the releases that the checks are about.
+	Parts    Parts
 	Nodes    func(ctx context.Context) ([]Node, error)
 	Releases func(ctx context.Context) ([]Release, error)
 	// Pods lists the pods of a namespace, or of all if it is empty. Release is empty for a pod whose release has no logs.
@@ -74,9 +76,17 @@ type Cluster struct {
 	Called func(ctx context.Context) ([]string, error)
 	// Traces returns how many traces of a service arrived recently.
 	Traces func(ctx context.Context, service string) (count int, err error)
-	// CallRate returns the rate of loadgen's calls.
+	// CallRate returns the rate of the calls of Parts.Generator.
 	CallRate func(ctx context.Context) (perSecond float64, err error)
 	Breakers func(ctx context.Context) ([]telemetry.Breaker, error)
+}
+
+// Parts are the names of releases by their part in the sandbox.
+type Parts struct {
+	// Generator makes calls all the time.
+	Generator string
+	// Metrics is the Prometheus, and Traces the Jaeger, that services report to.
+	Metrics, Traces string
 }
 
 // Lacking is an image that has to be pulled or built.
@@ -111,6 +121,8 @@ type Certificate struct {
 	NotBefore, NotAfter time.Time
 	// Why is the reason if a peer that trusts the mounted roots would refuse the certificate. It is empty if the peer would accept it.
 	Why string
+	// Logs is the release whose logs say why the certificate is not issued.
+	Logs string
 }
 
 // Trust is the state of the root that every process trusts.

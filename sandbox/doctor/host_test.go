@@ -97,6 +97,7 @@ func healthy() *place {
 
 func healthyCluster() *Cluster {
 	return &Cluster{
+		Parts: Parts{Generator: "loadgen", Metrics: "prometheus", Traces: "jaeger"},
 		Nodes: func(context.Context) ([]Node, error) {
 			return []Node{{Name: "sandbox-control-plane", Ready: true}}, nil
 		},
@@ -104,7 +105,7 @@ func healthyCluster() *Cluster {
 		Pods: podsAre(telemetry.Pod{Name: "userservice-1", Release: "userservice", Phase: "Running", Ready: true, Restarts: 1},
 			telemetry.Pod{Name: "migrate-1", Phase: "Succeeded"}),
 		Certificates: certificatesAre(Certificate{Namespace: "shop", Name: "userservice", NotBefore: noon.Add(-time.Hour),
-			NotAfter: noon.Add(time.Hour)}),
+			NotAfter: noon.Add(time.Hour), Logs: "cert-manager"}),
 		Trust:    trustIs(Trust{NotAfter: noon.AddDate(9, 0, 0)}),
 		Targets:  func(context.Context) (int, int, []string, error) { return 7, 7, nil, nil },
 		Services: func(context.Context) ([]string, error) { return []string{"loadgen", "userservice"}, nil },

@@ -14,14 +14,14 @@ const kernel = "kernel"
 
 func kernelChecks() []Check {
 	return []Check{
-		{ID: "cgroup-version", Category: kernel, About: "Kubernetes drops cgroup v1", Run: cgroups},
-		{ID: "inotify-instances", Category: kernel, About: "every kubelet, containerd and controller watches files",
+		{ID: "cgroup-version", Category: kernel, Run: cgroups},
+		{ID: "inotify-instances", Category: kernel,
 			Run: atLeast("fs.inotify.max_user_instances", 128, 512)},
-		{ID: "inotify-watches", Category: kernel, About: "every kubelet, containerd and controller watches files",
+		{ID: "inotify-watches", Category: kernel,
 			Run: atLeast("fs.inotify.max_user_watches", 8192, 524288)},
-		{ID: "ip-forward", Category: kernel, About: "pods are reached through the node", Run: ipForward},
-		{ID: "kernel-modules", Category: kernel, About: "the node mounts /lib/modules", Run: modules},
-		{ID: "overlayfs", Category: kernel, About: "without it images are copied, not layered", Run: overlay},
+		{ID: "ip-forward", Category: kernel, Run: ipForward},
+		{ID: "kernel-modules", Category: kernel, Run: modules},
+		{ID: "overlayfs", Category: kernel, Run: overlay},
 	}
 }
 

@@ -12,10 +12,10 @@ const network = "network"
 
 func networkChecks() []Check {
 	return []Check{
-		{ID: "ports", Category: network, About: "port-forwards listen on the loopback address", Run: ports},
-		{ID: "registry", Category: network, About: "images that are not in the cache are pulled", Run: registry},
-		{ID: "go-proxy", Category: network, About: "images that cannot be pulled are built from Go source", Run: goProxy},
-		{ID: "proxy-env", Category: network, About: "requests to the cluster must not go to a proxy", Run: proxyEnv},
+		{ID: "ports", Category: network, Run: ports},
+		{ID: "registry", Category: network, Run: registry},
+		{ID: "go-proxy", Category: network, Run: goProxy},
+		{ID: "proxy-env", Category: network, Run: proxyEnv},
 	}
 }
 

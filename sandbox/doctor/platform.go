@@ -5,23 +5,19 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
 const platform = "platform"
 
-// generator is the service whose calls and traces show that the platform works.
-const generator = charts.LoadGenerator
-
 func platformChecks() []Check {
 	return []Check{
-		{ID: "targets-up", Category: platform, About: "targets that are not scraped have no metrics", Run: targetsUp},
-		{ID: "loadgen-calling", Category: platform, About: "without calls there is nothing to observe", Run: loadgenCalling},
-		{ID: "traces-services", Category: platform, About: "every service that calls or is called sends spans to Jaeger", Run: tracesServices},
-		{ID: "traces-arriving", Category: platform, About: "new calls leave new traces", Run: tracesArriving},
-		{ID: "breakers-closed", Category: platform, About: "at rest every breaker is closed", Run: breakersClosed},
+		{ID: "targets-up", Category: platform, Run: targetsUp},
+		{ID: "loadgen-calling", Category: platform, Run: loadgenCalling},
+		{ID: "traces-services", Category: platform, Run: tracesServices},
+		{ID: "traces-arriving", Category: platform, Run: tracesArriving},
+		{ID: "breakers-closed", Category: platform, Run: breakersClosed},
 	}
 }
 
@@ -32,7 +28,7 @@ func targetsUp(ctx context.Context, w Host) Result {
 	up, total, down, err := w.Cluster.Targets(ctx)
 	switch {
 	case err != nil:
-		return fail(remedy.Command("logs", charts.MetricsStore), "Prometheus does not list its targets: %v", err)
+		return fail(remedy.Command("logs", w.Cluster.Parts.Metrics), "Prometheus does not list its targets: %v", err)
 	case total == 0:
 		return fail(remedy.Advicef("%s, so that pods carry the labels Prometheus looks for", remedy.Command("up")), "Prometheus has no targets")
 	case up < total:
@@ -48,13 +44,13 @@ func loadgenCalling(ctx context.Context, w Host) Result {
 	}
 	rate, err := w.Cluster.CallRate(ctx)
 	if err != nil {
-		return fail(remedy.Command("logs", charts.MetricsStore), "the rate of calls cannot be read: %v", err)
+		return fail(remedy.Command("logs", w.Cluster.Parts.Metrics), "the rate of calls cannot be read: %v", err)
 	}
 	// Also true for NaN.
 	if !(rate > 0) {
-		return fail(remedy.Command("logs", generator), "%s is not calling", generator)
+		return fail(remedy.Command("logs", w.Cluster.Parts.Generator), "%s is not calling", w.Cluster.Parts.Generator)
 	}
-	return pass("%s makes %.0f calls a second", generator, rate)
+	return pass("%s makes %.0f calls a second", w.Cluster.Parts.Generator, rate)
 }
 
 func tracesServices(ctx context.Context, w Host) Result {
@@ -63,14 +59,14 @@ func tracesServices(ctx context.Context, w Host) Result {
 	}
 	services, err := w.Cluster.Services(ctx)
 	if err != nil {
-		return fail(remedy.Command("logs", charts.TraceStore), "Jaeger does not list its services: %v", err)
+		return fail(remedy.Command("logs", w.Cluster.Parts.Traces), "Jaeger does not list its services: %v", err)
 	}
 	called, err := w.Cluster.Called(ctx)
 	if err != nil {
-		return fail(remedy.Command("logs", charts.MetricsStore), "which services are called cannot be read: %v", err)
+		return fail(remedy.Command("logs", w.Cluster.Parts.Metrics), "which services are called cannot be read: %v", err)
 	}
 	var silent []string
-	for _, s := range append([]string{generator}, called...) {
+	for _, s := range append([]string{w.Cluster.Parts.Generator}, called...) {
 		if !slices.Contains(services, s) {
 			silent = append(silent, s)
 		}
@@ -86,15 +82,15 @@ func tracesArriving(ctx context.Context, w Host) Result {
 	if w.Cluster == nil || w.Cluster.Traces == nil {
 		return noCluster(w)
 	}
-	n, err := w.Cluster.Traces(ctx, generator)
+	n, err := w.Cluster.Traces(ctx, w.Cluster.Parts.Generator)
 	if err != nil {
-		return fail(remedy.Command("logs", charts.TraceStore), "Jaeger does not show traces: %v", err)
+		return fail(remedy.Command("logs", w.Cluster.Parts.Traces), "Jaeger does not show traces: %v", err)
 	}
 	if n == 0 {
-		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", generator), remedy.Command("doctor")),
-			"no trace of %s has arrived recently", generator)
+		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", w.Cluster.Parts.Generator), remedy.Command("doctor")),
+			"no trace of %s has arrived recently", w.Cluster.Parts.Generator)
 	}
-	return pass("%s of %s recently", count(n, "trace"), generator)
+	return pass("%s of %s recently", count(n, "trace"), w.Cluster.Parts.Generator)
 }
 
 func breakersClosed(ctx context.Context, w Host) Result {
@@ -103,11 +99,11 @@ func breakersClosed(ctx context.Context, w Host) Result {
 	}
 	breakers, err := w.Cluster.Breakers(ctx)
 	if err != nil {
-		return fail(remedy.Command("logs", charts.MetricsStore), "the breakers cannot be read: %v", err)
+		return fail(remedy.Command("logs", w.Cluster.Parts.Metrics), "the breakers cannot be read: %v", err)
 	}
-	// loadgen calls all the time, and every call goes through a breaker.
+	// The w.Cluster.Parts.Generator calls all the time, and every call goes through a breaker.
 	if len(breakers) == 0 {
-		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", charts.MetricsStore), remedy.Command("doctor")),
+		return warn(remedy.Advicef("%s, and %s again in 10 seconds", remedy.Command("logs", w.Cluster.Parts.Metrics), remedy.Command("doctor")),
 			"Prometheus knows of no breaker: whether they are closed is not known")
 	}
 	var tripped []string

@@ -30,11 +30,11 @@ const (
 
 func resourceChecks() []Check {
 	return []Check{
-		{ID: "memory-total", Category: resources, About: "the platform and the machine's own work share it", Run: totalMemory},
-		{ID: "memory-available", Category: resources, About: "the platform takes 2 GB", Run: availableMemory},
-		{ID: "disk-cache", Category: resources, About: "images are kept on disk", Run: diskCache},
-		{ID: "disk-engine", Category: resources, About: "the engine keeps the node and its images", Run: diskEngine},
-		{ID: "open-files", Category: resources, About: "containerd and the API server hold many files open", Run: openFiles},
+		{ID: "memory-total", Category: resources, Run: totalMemory},
+		{ID: "memory-available", Category: resources, Run: availableMemory},
+		{ID: "disk-cache", Category: resources, Run: diskCache},
+		{ID: "disk-engine", Category: resources, Run: diskEngine},
+		{ID: "open-files", Category: resources, Run: openFiles},
 	}
 }
 

@@ -15,8 +15,8 @@ const oldestGo = "1.26"
 
 func sourceChecks() []Check {
 	return []Check{
-		{ID: "go-toolchain", Category: source, About: "images that are not in the cache and cannot be pulled are built with Go", Run: goToolchain},
-		{ID: "debootstrap", Category: source, About: "the base of node and database is built with it, when they cannot be pulled", Run: debootstrap},
+		{ID: "go-toolchain", Category: source, Run: goToolchain},
+		{ID: "debootstrap", Category: source, Run: debootstrap},
 	}
 }
 

@@ -16,9 +16,9 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
@@ -118,7 +118,7 @@ func changePolicy(ctx context.Context, t *testing.T, c *kube.Client, release str
 // awaitResult verifies until the result is the wanted one, because the kubelet updates a mounted policy with a delay.
 func awaitResult(ctx context.Context, t *testing.T, want, provider string) (v verified) {
 	t.Helper()
-	err := wait.PollUntilContextTimeout(ctx, 2*time.Second, 3*time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := pause.UntilWithin(ctx, 2*time.Second, 3*time.Minute, func(ctx context.Context) (bool, error) {
 		code := 0
 		v, code = verify(ctx, t, provider)
 		if (code == 0) != (v.Result == "pass") || code > 1 {

@@ -10,8 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
-
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
 )
 
@@ -32,7 +31,7 @@ func TestDoctor_HealthySandbox(t *testing.T) {
 		}
 		// Pods that the previous test restarted may still be terminating, and a rate needs two scrapes.
 		var complaints []string
-		err := wait.PollUntilContextTimeout(ctx, time.Second, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		err := pause.UntilWithin(ctx, time.Second, 2*time.Minute, func(ctx context.Context) (bool, error) {
 			out, code, err := shared.run(ctx, "doctor", "-o", "json")
 			if err != nil {
 				return false, err

@@ -13,8 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
-
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/images"
 )
@@ -131,7 +130,7 @@ func stopAt(ctx context.Context, t *testing.T, what string, signal os.Signal) (c
 func awaitLock(ctx context.Context, t *testing.T) {
 	t.Helper()
 	config := filepath.Dir(filepath.Dir(shared.GetKubeconfig()))
-	err := wait.PollUntilContextTimeout(ctx, time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+	err := pause.UntilWithin(ctx, time.Millisecond, time.Minute, func(context.Context) (bool, error) {
 		_, err := os.Stat(filepath.Join(config, shared.name+".lock"))
 		return err == nil, nil
 	})

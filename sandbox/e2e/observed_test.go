@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
-
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/observe"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
@@ -22,7 +21,7 @@ func TestJaeger_TraceHasCallerAndCallee(t *testing.T) {
 		jaeger := observe.NewJaeger(charts.TraceStore, "http://"+forward(ctx, t, connect(t), charts.SystemNamespace, charts.TraceStore, 16686), http.DefaultClient)
 		begun := time.Now()
 		var seen []observe.Trace
-		err := wait.PollUntilContextTimeout(ctx, time.Second, time.Minute, true, func(ctx context.Context) (bool, error) {
+		err := pause.UntilWithin(ctx, time.Second, time.Minute, func(ctx context.Context) (bool, error) {
 			var err error
 			seen, err = jaeger.Traces(ctx, "userservice", begun.Add(-time.Minute), 20)
 			return err == nil && hasCall(seen, "loadgen", "userservice"), nil
@@ -85,7 +84,7 @@ func TestPrometheus_AgreesWithTheLoadGenerator(t *testing.T) {
 func answered(ctx context.Context, t *testing.T, loads loadgenv1.LoadGeneratorClient, n int64) (time.Time, int64) {
 	t.Helper()
 	var ok int64
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := pause.UntilWithin(ctx, 50*time.Millisecond, 2*time.Minute, func(ctx context.Context) (bool, error) {
 		all, err := loads.ListLoads(ctx, &loadgenv1.ListLoadsRequest{})
 		ok = 0
 		for _, l := range all.GetLoads() {

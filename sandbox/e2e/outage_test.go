@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/pause"
@@ -117,7 +116,7 @@ func killOne(ctx context.Context, t *testing.T, w kube.Workloads, release string
 	if err := w.Kill(ctx, before[0].Name, 0); err != nil {
 		t.Fatal(err)
 	}
-	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+	err = pause.UntilWithin(ctx, 200*time.Millisecond, 2*time.Minute, func(ctx context.Context) (bool, error) {
 		now, err := w.Pods(ctx, release)
 		ready := 0
 		for _, p := range now {
@@ -226,7 +225,7 @@ func restartsOf(ctx context.Context, t *testing.T, w kube.Workloads) (n int) {
 // await waits until a condition is true.
 func await(ctx context.Context, t testing.TB, what string, holds func(context.Context) (bool, error)) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, holds); err != nil {
+	if err := pause.UntilWithin(ctx, 200*time.Millisecond, 2*time.Minute, holds); err != nil {
 		t.Fatalf("never came true: %s: %v", what, err)
 	}
 }

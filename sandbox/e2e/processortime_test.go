@@ -9,8 +9,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 )
 
@@ -30,7 +30,7 @@ func readProcessorTime(ctx context.Context, c *kube.Client, after time.Time, rel
 		return nil, err
 	}
 	var all processorTime
-	err = wait.PollUntilContextTimeout(ctx, time.Second, 5*time.Minute, true, func(ctx context.Context) (bool, error) {
+	err = pause.UntilWithin(ctx, time.Second, 5*time.Minute, func(ctx context.Context) (bool, error) {
 		all = processorTime{}
 		for _, node := range nodes.Items {
 			if err := all.add(ctx, c, node.Name); err != nil {

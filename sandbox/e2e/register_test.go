@@ -8,8 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
-
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 )
 
@@ -38,7 +37,7 @@ func (r *register) count() int {
 func (r *register) awaitMore(ctx context.Context, t *testing.T, when string) {
 	t.Helper()
 	before, start := r.count(), time.Now()
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 2*time.Minute, true, func(context.Context) (bool, error) {
+	err := pause.UntilWithin(ctx, 50*time.Millisecond, 2*time.Minute, func(context.Context) (bool, error) {
 		return r.count() >= before+3, nil
 	})
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
@@ -44,7 +44,7 @@ func restart(ctx context.Context, t *testing.T, c *kube.Client, deployment strin
 		t.Fatal(err)
 	}
 	var d *appsv1.Deployment
-	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 3*time.Minute, true, func(ctx context.Context) (bool, error) {
+	err = pause.UntilWithin(ctx, 200*time.Millisecond, 3*time.Minute, func(ctx context.Context) (bool, error) {
 		var err error
 		d, err = deployments.Get(ctx, deployment, metav1.GetOptions{})
 		return err == nil && rolledOut(d), err
@@ -90,7 +90,7 @@ func TestScale_NewReplicaGetsItsShare(t *testing.T) {
 			fair := 125.0 / float64(replicas+1)
 			var got float64
 			// The limit is 15 s plus the time until a rate over 3 s shows the change.
-			err := wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, 19*time.Second, true, func(ctx context.Context) (bool, error) {
+			err := pause.UntilWithin(ctx, 250*time.Millisecond, 19*time.Second, func(ctx context.Context) (bool, error) {
 				var err error
 				got, err = metrics.Value(ctx, fmt.Sprintf(`sum(rate(grpc_server_handled_total{pod=%q,grpc_method="GetUser"}[3s]))`, added))
 				return err == nil && got >= 0.7*fair, nil
@@ -107,7 +107,7 @@ func TestScale_NewReplicaGetsItsShare(t *testing.T) {
 func settled(ctx context.Context, t *testing.T, w kube.Workloads, replicas int) map[string]bool {
 	t.Helper()
 	known := map[string]bool{}
-	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := pause.UntilWithin(ctx, 200*time.Millisecond, time.Minute, func(ctx context.Context) (bool, error) {
 		pods, err := w.Pods(ctx, "userservice")
 		clear(known)
 		for _, p := range pods {
@@ -124,7 +124,7 @@ func settled(ctx context.Context, t *testing.T, w kube.Workloads, replicas int) 
 func awaitNewPod(ctx context.Context, t *testing.T, w kube.Workloads, known map[string]bool) string {
 	t.Helper()
 	added := ""
-	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := pause.UntilWithin(ctx, 100*time.Millisecond, time.Minute, func(ctx context.Context) (bool, error) {
 		pods, err := w.Pods(ctx, "userservice")
 		for _, p := range pods {
 			if !known[p.Name] && p.Ready {

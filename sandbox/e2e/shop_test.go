@@ -17,9 +17,9 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/sandbox/observe"
 	"github.com/grpc-sandbox/sandbox/services/inventory/inventoryv1"
@@ -79,7 +79,7 @@ func (s *shop) lost() {
 // buy places one order and retries with the same idempotency key until the order is acknowledged.
 func (s *shop) buy(ctx context.Context, key string) (*orderv1.Order, error) {
 	var order *orderv1.Order
-	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := pause.UntilWithin(ctx, 200*time.Millisecond, 2*time.Minute, func(ctx context.Context) (bool, error) {
 		orders, err := s.orders(ctx)
 		if err != nil {
 			// No pod is ready yet.
@@ -169,7 +169,7 @@ func (s *shop) audit(ctx context.Context) (*orderv1.AuditResponse, error) {
 func checkBooks(ctx context.Context, t *testing.T, s *shop, acknowledged map[string]orderv1.OrderState) {
 	t.Helper()
 	var audit *orderv1.AuditResponse
-	err := wait.PollUntilContextTimeout(ctx, time.Second, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := pause.UntilWithin(ctx, time.Second, 2*time.Minute, func(ctx context.Context) (bool, error) {
 		var err error
 		if audit, err = s.audit(ctx); err != nil {
 			s.lost()
@@ -206,7 +206,7 @@ func TestShop_OrderInOneTrace(t *testing.T) {
 		}
 		var missing []string
 		var asked error
-		err := wait.PollUntilContextTimeout(ctx, time.Second, time.Minute, true, func(ctx context.Context) (bool, error) {
+		err := pause.UntilWithin(ctx, time.Second, time.Minute, func(ctx context.Context) (bool, error) {
 			var trace observe.Trace
 			trace, asked = jaeger.Trace(ctx, id)
 			missing = lacks(trace)

@@ -107,12 +107,12 @@ func services() (first, later []Image) {
 	return first, later
 }
 
-// ServiceRef returns the image reference of one of the project's own programs.
-func ServiceRef(name string) string { return "sandbox.local/" + name + ":" + ServiceTag }
+// serviceRef returns the image reference of one of the project's own programs.
+func serviceRef(name string) string { return "sandbox.local/" + name + ":" + ServiceTag }
 
 func service(name, purpose string, stage Stage) Image {
 	return Image{
-		Ref: ServiceRef(name), Purpose: purpose, Licence: "Apache-2.0", Stage: stage, Typical: 30 * time.Second,
+		Ref: serviceRef(name), Purpose: purpose, Licence: "Apache-2.0", Stage: stage, Typical: 30 * time.Second,
 		Recipe: Program{
 			Binary:     Binary{Package: "./cmd/" + name, Sources: []string{"internal/pause", "internal/remedy", "services", "cmd/" + name}},
 			Entrypoint: []string{"/" + name}, User: "65532:65532",

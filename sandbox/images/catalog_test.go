@@ -78,7 +78,7 @@ func TestFind_ByExactReference(t *testing.T) {
 		found         bool
 	}{
 		{"the node is in the catalog", NodeRef, true},
-		{"one of our own services is in the catalog", ServiceRef("userservice"), true},
+		{"one of our own services is in the catalog", serviceRef("userservice"), true},
 		{"another tag is another image", "sandbox.local/userservice:other", false},
 		{"an empty reference is not in the catalog", "", false},
 	} {

@@ -5,6 +5,7 @@ import "github.com/grpc-sandbox/sandbox/internal/remedy"
 // MissingError says that building an image needs a program that is not installed.
 type MissingError struct{ Program string }
 
+// Error names the program.
 func (e *MissingError) Error() string {
 	return "building it needs " + e.Program + ", which is not in PATH"
 }
@@ -21,6 +22,7 @@ func (e *MissingError) Remedies() []remedy.Remedy {
 // LinuxError says that an image cannot be built on this system.
 type LinuxError struct{ System string }
 
+// Error names the system of this machine.
 func (e *LinuxError) Error() string {
 	return "building it from source needs Linux, and this is " + e.System
 }

@@ -77,6 +77,7 @@ func (p *Preparation) Stop() {
 // UnknownError says that no catalog entry has a reference.
 type UnknownError struct{ Ref string }
 
+// Error names the reference.
 func (e *UnknownError) Error() string { return "image " + e.Ref + " is not in the catalog" }
 
 // Remedies returns the command that lists the catalog.

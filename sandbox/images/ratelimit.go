@@ -26,6 +26,7 @@ type RateLimitError struct {
 	After time.Duration
 }
 
+// Error names the registry and, if the registry has stated it, for how long it refuses requests.
 func (e *RateLimitError) Error() string {
 	if e.After == 0 {
 		return fmt.Sprintf("%s limits how often images may be pulled (HTTP 429)", e.Registry)

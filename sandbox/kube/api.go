@@ -11,15 +11,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // WaitForAPI waits until the API server reports that it is ready.
 func (c *Client) WaitForAPI(ctx context.Context, limit time.Duration) error {
 	var last error
-	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
+	err := pause.UntilWithin(ctx, 200*time.Millisecond, limit, func(ctx context.Context) (bool, error) {
 		_, err := c.Kube.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
 		// Keep the last answer if this request was cut off by the timeout.
 		if ctx.Err() == nil {

@@ -8,15 +8,15 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // WaitForNodes waits until there is a node and every node is ready. After the timeout the error describes the last state.
 func (c *Client) WaitForNodes(ctx context.Context, limit time.Duration) error {
 	why := errors.New("the API server did not answer")
-	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
+	err := pause.UntilWithin(ctx, 200*time.Millisecond, limit, func(ctx context.Context) (bool, error) {
 		nodes, err := c.Kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		if err == nil {
 			err = notReadyNodes(nodes.Items)

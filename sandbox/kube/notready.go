@@ -20,6 +20,7 @@ type NotReady struct {
 	Why string
 }
 
+// String returns how many pods are ready, and why the others are not.
 func (n NotReady) String() string {
 	s := fmt.Sprintf("%s has %d of %d pods ready", n.Deployment, n.Ready, n.Want)
 	if n.Why != "" {

@@ -29,6 +29,7 @@ const tracesWindow = 5 * time.Minute
 // Doctor returns the functions with which the doctor examines the cluster.
 func (c *Cluster) Doctor() *doctor.Cluster {
 	return &doctor.Cluster{
+		Parts: doctor.Parts{Generator: charts.LoadGenerator, Metrics: charts.MetricsStore, Traces: charts.TraceStore},
 		Nodes: c.nodes, Releases: c.releases, Certificates: c.certificates, Trust: c.trust,
 		Pods:   c.pods,
 		Called: c.called, Targets: c.Prometheus.TargetsUp, Breakers: c.Prometheus.Breakers, Services: c.Jaeger.Services,
@@ -133,10 +134,22 @@ func deployed(catalog []charts.Release, states []release.State) []doctor.Release
 func (c *Cluster) certificates(ctx context.Context) ([]doctor.Certificate, error) {
 	found, err := sandbox.Certificates(ctx, c.Kube)
 	var all []doctor.Certificate
+	logs := certificateLogs()
 	for _, cert := range found {
-		all = append(all, doctor.Certificate{Namespace: cert.Namespace, Name: cert.Name, NotBefore: cert.NotBefore, NotAfter: cert.NotAfter, Why: cert.Why})
+		all = append(all, doctor.Certificate{Namespace: cert.Namespace, Name: cert.Name, NotBefore: cert.NotBefore, NotAfter: cert.NotAfter, Why: cert.Why,
+			Logs: logs})
 	}
 	return all, err
+}
+
+// certificateLogs returns the release whose logs say why a certificate is not issued.
+func certificateLogs() string {
+	for _, r := range sandbox.Releases() {
+		if r.Ready == charts.ReadyCertificates {
+			return r.Logs
+		}
+	}
+	return ""
 }
 
 func (c *Cluster) trust(ctx context.Context) (doctor.Trust, error) {

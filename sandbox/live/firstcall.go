@@ -8,33 +8,32 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
-	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
-	"github.com/grpc-sandbox/sandbox/services/user/userclient"
 )
 
-// FirstCall makes one call to userservice over mutual TLS and waits for its response.
+// FirstCall makes the call of [charts.FirstCall] over mutual TLS and waits for its response.
 func FirstCall(ctx context.Context, client *kube.Client) error {
 	c := &Cluster{Kube: client}
 	defer c.Close()
-	conn, err := c.Dial(ctx, charts.BackgroundTarget)
+	called := charts.FirstCall()
+	conn, err := c.Dial(ctx, called.Name)
 	if err != nil {
 		return fmt.Errorf("making the first call: %w", err)
 	}
-	return firstAnswer(ctx, conn, time.Minute)
+	return firstAnswer(ctx, conn, called, time.Minute)
 }
 
 // firstAnswer retries until limit, because the certificates of ready pods may be newer than this machine's clock.
-func firstAnswer(ctx context.Context, conn grpc.ClientConnInterface, limit time.Duration) error {
+func firstAnswer(ctx context.Context, conn grpc.ClientConnInterface, called charts.Service, limit time.Duration) error {
 	ctx, done := context.WithTimeout(ctx, limit)
 	defer done()
-	if err := userclient.Probe(ctx, conn); err != nil {
-		return remedy.Errorf(remedy.Command("logs", charts.BackgroundTarget), "making the first call: %w", err)
+	if err := invoke(ctx, conn, called.Read, grpc.WaitForReady(true)); err != nil {
+		return remedy.Errorf(remedy.Command("logs", called.Name), "making the first call: %w", err)
 	}
 	return nil
 }
@@ -42,7 +41,7 @@ func firstAnswer(ctx context.Context, conn grpc.ClientConnInterface, limit time.
 // checkLoad is the name of the load with which `up` checks that calls of the load generator are answered.
 const checkLoad = "up-check"
 
-// LoadCall waits until userservice has answered a call of the load generator.
+// LoadCall waits until the load generator has received an answer to the call of [charts.FirstCall].
 func LoadCall(ctx context.Context, client *kube.Client) error {
 	c := &Cluster{Kube: client}
 	defer c.Close()
@@ -59,9 +58,8 @@ const loadCallLimit = time.Minute
 
 // answeredLoad runs a small load until one of its calls was answered.
 func answeredLoad(ctx context.Context, rpc loadgenv1.LoadGeneratorClient) error {
-	start := &loadgenv1.StartLoadRequest{
-		Name: checkLoad, Target: charts.BackgroundTarget, Method: loadspec.BackgroundMethod, RequestJson: `{"userId":"u-1"}`, Rate: 50,
-	}
+	called := charts.FirstCall()
+	start := &loadgenv1.StartLoadRequest{Name: checkLoad, Target: called.Name, Method: called.Read.Name, RequestJson: called.Read.Request, Rate: 50}
 	_, err := rpc.StartLoad(ctx, start, grpc.WaitForReady(true))
 	if status.Code(err) == codes.AlreadyExists {
 		// An earlier `up` was killed and left the load.
@@ -79,7 +77,7 @@ func answeredLoad(ctx context.Context, rpc loadgenv1.LoadGeneratorClient) error 
 		_, _ = rpc.StopLoad(clean, &loadgenv1.StopLoadRequest{Name: checkLoad})
 	}()
 	var last *loadgenv1.LoadStats
-	err = wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err = pause.Until(ctx, 50*time.Millisecond, func(ctx context.Context) (bool, error) {
 		stats, err := rpc.GetLoad(ctx, &loadgenv1.GetLoadRequest{Name: checkLoad})
 		if err == nil {
 			last = stats

@@ -36,8 +36,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// GRPCPort is the port of every service.
-const GRPCPort = 8443
+// grpcPort is the port of every service.
+const grpcPort = 8443
 
 // Account is the identity that the command line has for the services. The certificate of an account is in the Secret ACCOUNT-tls.
 const Account = "cli"
@@ -83,7 +83,7 @@ func Open(ctx context.Context, folders sandbox.Folders, name string) (*Cluster, 
 		return nil, err
 	}
 	c.control = once(func(ctx context.Context) (*grpc.ClientConn, error) {
-		return c.dialThrough(ctx, Account, charts.SystemNamespace, charts.Control, c.forward(charts.SystemNamespace, charts.Control, GRPCPort).dial)
+		return c.dialThrough(ctx, Account, charts.SystemNamespace, charts.Control, c.forward(charts.SystemNamespace, charts.Control, grpcPort).dial)
 	})
 	c.renewals.dial = c.control
 	c.Jaeger = observe.NewJaeger(charts.TraceStore, "http://"+charts.TraceStore, c.page(charts.TraceStore))
@@ -135,12 +135,12 @@ func (c *Cluster) forward(namespace, release string, port int) *portForward {
 
 // Dial connects to a service over mutual TLS. The connection is made when the first call needs it, and again whenever its pod is gone.
 func (c *Cluster) Dial(ctx context.Context, release string) (*grpc.ClientConn, error) {
-	return c.dialThrough(ctx, Account, charts.ShopNamespace, release, c.forward(charts.ShopNamespace, release, GRPCPort).dial)
+	return c.dialThrough(ctx, Account, charts.ShopNamespace, release, c.forward(charts.ShopNamespace, release, grpcPort).dial)
 }
 
 // DialAs is Dial with the certificate of another account, such as a service. It returns an error when no pod of the release is ready.
 func (c *Cluster) DialAs(ctx context.Context, account, release string) (*grpc.ClientConn, error) {
-	f := c.forward(charts.ShopNamespace, release, GRPCPort)
+	f := c.forward(charts.ShopNamespace, release, grpcPort)
 	if _, err := f.reach(ctx); err != nil {
 		return nil, err
 	}

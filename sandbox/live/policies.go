@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,7 +28,7 @@ func (c *Cluster) Policies(ctx context.Context) ([]api.TrafficPolicy, error) {
 }
 
 // ErrNoObject is the error for an object that does not exist.
-var ErrNoObject = errors.New("there is no such object")
+var ErrNoObject = traffic.ErrNoObject
 
 // Policy returns a traffic policy of the shop. Its error is ErrNoObject if there is none.
 func (c *Cluster) Policy(ctx context.Context, name string) (*api.TrafficPolicy, error) {

@@ -19,7 +19,6 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/descriptors"
 	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
-	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
 
 // Prober returns what probes the workload of a policy.
@@ -66,17 +65,17 @@ func (c *Cluster) probed(ctx context.Context, labels map[string]string) (probe.T
 	for _, s := range all {
 		for j := range s.Methods().Len() {
 			if m := s.Methods().Get(j); !m.IsStreamingClient() && !m.IsStreamingServer() {
-				target.Methods = append(target.Methods, probe.Method{Name: string(s.FullName()) + "/" + string(m.Name()), Request: probeRequest(m)})
+				target.Methods = append(target.Methods, probe.Method{Name: string(s.FullName()) + "/" + string(m.Name()), Request: probeRequest(services[i], m)})
 			}
 		}
 	}
 	return target, nil
 }
 
-// probeRequest returns a request for a method that only reads. A service answers an empty one, too: with INVALID_ARGUMENT.
-func probeRequest(m protoreflect.MethodDescriptor) string {
-	if string(m.Parent().FullName())+"/"+string(m.Name()) == loadspec.BackgroundMethod {
-		return `{"userId":"u-1"}`
+// probeRequest returns a request for a method. A service answers an empty one, too: with INVALID_ARGUMENT.
+func probeRequest(s charts.Service, m protoreflect.MethodDescriptor) string {
+	if string(m.Parent().FullName())+"/"+string(m.Name()) == s.Read.Name {
+		return s.Read.Request
 	}
 	return "{}"
 }
@@ -84,15 +83,20 @@ func probeRequest(m protoreflect.MethodDescriptor) string {
 // callerOf returns a function that calls methods over a connection to one pod.
 func callerOf(conn grpc.ClientConnInterface) probe.Caller {
 	return func(ctx context.Context, m probe.Method, headers map[string]string) error {
-		found, err := descriptors.Files().FindDescriptorByName(protoreflect.FullName(strings.Replace(m.Name, "/", ".", 1)))
-		method, ok := found.(protoreflect.MethodDescriptor)
-		if err != nil || !ok {
-			return fmt.Errorf("calling %s: there is no such method", m.Name)
-		}
-		request := dynamicpb.NewMessage(method.Input())
-		if err := protojson.Unmarshal([]byte(m.Request), request); err != nil {
-			return fmt.Errorf("calling %s: %w", m.Name, err)
-		}
-		return conn.Invoke(metadata.NewOutgoingContext(ctx, metadata.New(headers)), "/"+m.Name, request, dynamicpb.NewMessage(method.Output()))
+		return invoke(metadata.NewOutgoingContext(ctx, metadata.New(headers)), conn, charts.Method{Name: m.Name, Request: m.Request})
 	}
+}
+
+// invoke makes a unary call.
+func invoke(ctx context.Context, conn grpc.ClientConnInterface, m charts.Method, opts ...grpc.CallOption) error {
+	found, err := descriptors.Files().FindDescriptorByName(protoreflect.FullName(strings.Replace(m.Name, "/", ".", 1)))
+	method, ok := found.(protoreflect.MethodDescriptor)
+	if err != nil || !ok {
+		return fmt.Errorf("calling %s: there is no such method", m.Name)
+	}
+	request := dynamicpb.NewMessage(method.Input())
+	if err := protojson.Unmarshal([]byte(m.Request), request); err != nil {
+		return fmt.Errorf("calling %s: %w", m.Name, err)
+	}
+	return conn.Invoke(ctx, "/"+m.Name, request, dynamicpb.NewMessage(method.Output()), opts...)
 }

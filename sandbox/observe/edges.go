@@ -15,9 +15,9 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// NotFailures are the gRPC codes that do not count as errors of the callee: success, three codes that are about the request rather than the
+// notFailures are the gRPC codes that do not count as errors of the callee: success, three codes that are about the request rather than the
 // service, and a caller that cancelled. A deadline that passed counts as an error.
-const NotFailures = "OK|NotFound|InvalidArgument|AlreadyExists|Canceled"
+const notFailures = "OK|NotFound|InvalidArgument|AlreadyExists|Canceled"
 
 // The series from which an edge is computed. service is the caller: scraping sets it from the pod's app.kubernetes.io/name.
 const (
@@ -37,7 +37,7 @@ type edgeQuery struct {
 var edgeQueries = []edgeQuery{
 	{"call rates", "sum by (" + edgeLabels + ") (rate(grpc_client_handled_total{" + known + "}[%[1]s]))",
 		func(e *telemetry.Edge, v float64) { e.Rate = v }},
-	{"failure rates", "sum by (" + edgeLabels + ") (rate(grpc_client_handled_total{" + known + `, grpc_code!~"` + NotFailures + `"}[%[1]s]))`,
+	{"failure rates", "sum by (" + edgeLabels + ") (rate(grpc_client_handled_total{" + known + `, grpc_code!~"` + notFailures + `"}[%[1]s]))`,
 		func(e *telemetry.Edge, v float64) {
 			if e.Rate > 0 {
 				e.Errors = min(v/e.Rate, 1)

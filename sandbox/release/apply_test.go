@@ -15,6 +15,8 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage"
 	"helm.sh/helm/v3/pkg/storage/driver"
+
+	"github.com/grpc-sandbox/sandbox/charts"
 )
 
 func thing() *chart.Chart {
@@ -216,10 +218,10 @@ func TestFingerprint_ChangesWithTheSpec(t *testing.T) {
 
 func TestKeep_RoundTrip(t *testing.T) {
 	cache := t.TempDir()
-	version := "1.0.0"
+	from := charts.Upstream{Folder: "deploy/charts/other", Version: "1.0.0"}
 	s := spec(nil)
 	s.Chart.Raw = []*chart.File{{Name: "values.yaml", Data: []byte("size: 1\n")}}
-	file := ChartFile(cache, version)
+	file := ChartFile(cache, from)
 	// The second one replaces the first.
 	for range 2 {
 		if err := keep(s.Chart, file); err != nil {
@@ -229,7 +231,7 @@ func TestKeep_RoundTrip(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(file), ".new-*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	kept, err := CertManagerChart(t.Context(), cache, "", version)
+	kept, err := UpstreamChart(t.Context(), cache, "", from)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 	"helm.sh/helm/v3/pkg/action"
@@ -18,6 +19,8 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"github.com/grpc-sandbox/sandbox/charts"
 )
 
 // Drift describes one object that differs from the manifest of its release.
@@ -35,6 +38,7 @@ type Drift struct {
 	live *unstructured.Unstructured
 }
 
+// String names the object and says what differs.
 func (d Drift) String() string {
 	if d.Missing {
 		return d.Object + " is missing"
@@ -310,8 +314,11 @@ const fieldManager = "sandbox"
 // known reports whether a manager of fields is this program or a controller of the cluster, whose changes under spec are not drift.
 func known(manager string) bool {
 	switch manager {
-	case fieldManager, "helm", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-apiserver", "cainjector":
+	case fieldManager, "helm", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-apiserver":
 		return true
 	}
-	return strings.HasPrefix(manager, "cert-manager")
+	return slices.ContainsFunc(controllers(), func(prefix string) bool { return strings.HasPrefix(manager, prefix) })
 }
+
+// controllers are the prefixes of the managers of releases that change objects of others.
+var controllers = sync.OnceValue(charts.Controllers)

@@ -22,6 +22,7 @@ import (
 
 // Action is the one thing that a step does to the cluster.
 type Action interface {
+	// String describes the action, such as "kill 1 of userservice".
 	String() string
 	// Resolve finds the targets. It reads the cluster and changes nothing.
 	Resolve(ctx context.Context, c Context) (Effect, error)
@@ -30,17 +31,28 @@ type Action interface {
 // The optional abilities of an action. One that can be written and still makes no sense also implements [grammar.Validator].
 type (
 	// Changer is an action that changes the pods of a release. The run compares them with what they were before. Its field is called release.
-	Changer interface{ Changes() (release string) }
+	Changer interface {
+		// Changes returns the name of the release.
+		Changes() (release string)
+	}
 	// Affecting is an action that affects the calls of a release, and not its pods. Its field is called release.
-	Affecting interface{ Affects() (release string) }
+	Affecting interface {
+		// Affects returns the name of the release.
+		Affects() (release string)
+	}
 	// Matching is an action that concerns only the calls of some methods of a service.
 	Matching interface {
+		// Matches returns the service and the patterns that select its methods.
 		Matches() (service string, patterns []Pattern)
 	}
 	// Lasting is an action that takes time by itself.
-	Lasting interface{ Lasts() time.Duration }
+	Lasting interface {
+		// Lasts returns for how long.
+		Lasts() time.Duration
+	}
 	// RateSetter is an action that sets the rate of a load.
 	RateSetter interface {
+		// SetsRate returns the name of the load and its new rate.
 		SetsRate() (load string, rate target.Rate)
 	}
 )

@@ -101,6 +101,6 @@ func tooManyPods(field string, pods, instead int) []grammar.Mistake {
 	return []grammar.Mistake{{
 		Field:   field,
 		Message: fmt.Sprintf("%d pods are more than a node can hold, which is %d", pods, target.MaxPods),
-		Remedy:  fmt.Sprintf("try: %s: %d", field, instead),
+		Remedy:  remedy.Value(fmt.Sprintf("%s: %d", field, instead)),
 	}}
 }

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
@@ -47,7 +48,7 @@ func mistakes(spec string, into proto.Message, check func() []policy.Problem, re
 	}
 	for _, name := range reserved {
 		if _, has := written[name]; has {
-			all = append(all, grammar.Mistake{Field: "spec." + name, Message: "the action sets this field", Remedy: "remove it"})
+			all = append(all, grammar.Mistake{Field: "spec." + name, Message: "the action sets this field", Remedy: remedy.Advice("remove it")})
 		}
 	}
 	if len(all) > 0 {
@@ -66,7 +67,7 @@ func mistakes(spec string, into proto.Message, check func() []policy.Problem, re
 			m.Field = "spec"
 		}
 		if p.Try != "" {
-			m.Remedy = "try: " + p.Try
+			m.Remedy = remedy.Value(p.Try)
 		}
 		all = append(all, m)
 	}

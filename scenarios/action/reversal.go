@@ -22,14 +22,21 @@ type Reversal interface {
 // The optional abilities of a reversal.
 type (
 	// OfRelease is a reversal of a change to the replicas of a release.
-	OfRelease interface{ ChangedRelease() string }
-	// Residual is a reversal that can find what is left of its change. Left returns "" if there is nothing.
+	OfRelease interface {
+		// ChangedRelease returns the name of the release.
+		ChangedRelease() string
+	}
+	// Residual is a reversal that can find what is left of its change.
 	Residual interface {
+		// Left describes what is left; it returns "" if there is nothing.
 		Left(ctx context.Context, t target.Target) (string, error)
 	}
 	// OfField is a reversal of a change to a field of a Kubernetes object, such as "Deployment/userservice spec.replicas". Until it is undone, the field
 	// differs from its manifest.
-	OfField interface{ Field() string }
+	OfField interface {
+		// Field returns the kind and the name of the object, and the path of the field.
+		Field() string
+	}
 )
 
 // ChangedError means that a value is neither what the change made it nor what it was before. It is left alone.
@@ -39,6 +46,7 @@ type ChangedError struct {
 	Reported bool
 }
 
+// Error says what the value is and what the run had set it to.
 func (e *ChangedError) Error() string {
 	return fmt.Sprintf("left alone: %s is %s, and the run had set it to %s", e.Subject, e.Is, e.Set)
 }

@@ -63,7 +63,7 @@ func TestScale_PlanFollowsEarlierSteps(t *testing.T) {
 	if err != nil || e.Detail != "scale userservice from 1 to 4" || e.Touches.Share != 0 {
 		t.Errorf("%+v, %v", e, err)
 	}
-	if m := (scale{Replicas: 111}).Validate(); len(m) != 1 || m[0].Remedy != "try: replicas: 5" {
+	if m := (scale{Replicas: 111}).Validate(); len(m) != 1 || m[0].Remedy.Text(nil) != "replicas: 5" {
 		t.Errorf("%+v", m)
 	}
 }

@@ -9,6 +9,7 @@ type TooFewPodsError struct {
 	Try  []remedy.Remedy
 }
 
+// Error returns Text.
 func (e *TooFewPodsError) Error() string { return e.Text }
 
 // Remedies returns what helps if no run has left changes behind.

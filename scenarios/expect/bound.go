@@ -1,6 +1,7 @@
 package expect
 
 import (
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
@@ -17,11 +18,11 @@ func readBound(o grammar.Object, example string, read func(name string) float64)
 	lower, upper := o.Has("atLeast"), o.Has("atMost")
 	switch {
 	case lower && upper:
-		o.Problem("write two expectations", "want one of atLeast and atMost, got both")
+		o.Problem(remedy.Advice("write two expectations"), "want one of atLeast and atMost, got both")
 	case upper:
 		return bound{read("atMost"), true}
 	case !lower:
-		o.Problem("try: atLeast: "+example, "want one of atLeast and atMost, got none")
+		o.Problem(remedy.Value("atLeast: "+example), "want one of atLeast and atMost, got none")
 	}
 	return bound{Number: read("atLeast")}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
@@ -53,7 +54,7 @@ func decodeBreaker(o grammar.Object) Expectation {
 		}
 	}
 	if given != 1 {
-		o.Problem("try: state: closed", "want one of trace, visits and state, got %d", given)
+		o.Problem(remedy.Value("state: closed"), "want one of trace, visits and state, got %d", given)
 	}
 	return x
 }
@@ -88,14 +89,14 @@ func (x breaker) Validate() []grammar.Mistake {
 			all = append(all, grammar.Mistake{
 				Field:   fmt.Sprintf("trace[%d]", i),
 				Message: fmt.Sprintf("no breaker goes from %s to %s", from, to),
-				Remedy:  "a breaker goes closed → open → half-open, and from there to open or closed; visits allows for gaps",
+				Remedy:  remedy.Advice("follow closed → open → half-open, and from there open or closed; visits allows for gaps"),
 			})
 			break
 		}
 	}
 	if x.Method != "" && !grammar.IsMethod(x.Method) {
 		all = append(all, grammar.Mistake{
-			Field: "method", Message: fmt.Sprintf("want package.Service/Method, got %q", x.Method), Remedy: "try: user.v1.UserService/GetUser",
+			Field: "method", Message: fmt.Sprintf("want package.Service/Method, got %q", x.Method), Remedy: remedy.Value("user.v1.UserService/GetUser"),
 		})
 	}
 	return all

@@ -24,18 +24,25 @@ type Expectation interface {
 // The optional abilities of an expectation. One that can be written and still makes no sense also implements [grammar.Validator].
 type (
 	// OfLoad is an expectation about the calls of a load.
-	OfLoad interface{ Load() string }
+	OfLoad interface {
+		// Load returns the name of the load.
+		Load() string
+	}
 	// OfPods is an expectation about the ready pods of a release. Its fields are called release and replicas.
 	OfPods interface {
+		// Pods returns the name of the release and the lowest number that meets the expectation.
 		Pods() (release string, atLeast int)
 	}
 	// OfBreaker is an expectation about the circuit breakers on the path to a service. Its fields are called from, to and method; the method may be empty.
 	OfBreaker interface {
+		// Caller returns the workload that has the breakers.
 		Caller() string
+		// Callee returns the service and the method that the breakers are for.
 		Callee() (service, method string)
 	}
 	// OfMetric is an expectation about what a PromQL query yields over a window. Its field is called query.
 	OfMetric interface {
+		// QueryOver returns the query for a window that ends now.
 		QueryOver(window time.Duration) string
 	}
 )

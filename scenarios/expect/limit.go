@@ -11,6 +11,7 @@ import (
 type Limit interface {
 	// String describes the limit, such as "availability of browse below 50% for 10s".
 	String() string
+	// Load returns the name of the load that the limit is about.
 	Load() string
 	// Window returns the length of the sliding window. Its field is called for.
 	Window() time.Duration

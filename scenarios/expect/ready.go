@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 	"github.com/grpc-sandbox/sandbox/scenarios/report"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
@@ -37,7 +38,7 @@ func (x ready) Validate() []grammar.Mistake {
 	return []grammar.Mistake{{
 		Field:   "replicas",
 		Message: fmt.Sprintf("%d pods are more than a node can hold, which is %d", x.Replicas, target.MaxPods),
-		Remedy:  "try: replicas: 3",
+		Remedy:  remedy.Value("replicas: 3"),
 	}}
 }
 

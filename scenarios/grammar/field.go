@@ -11,8 +11,6 @@
 // JSON Schema are printed from the same data.
 package grammar
 
-import "strings"
-
 // Field is one field of an object: what the reader accepts, and what the documentation prints.
 type Field struct {
 	Name string
@@ -40,5 +38,3 @@ func fieldNames(fields []Field) []string {
 	}
 	return names
 }
-
-func namesOf(fields []Field) string { return strings.Join(fieldNames(fields), ", ") }

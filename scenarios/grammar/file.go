@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // MaxFile is the size in bytes above which a file is refused. It is far above the size of a scenario that a person writes. A reader
@@ -50,15 +52,15 @@ var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
 func (f *File) Document(data []byte) (Node, bool) {
 	top := Node{yaml: &yaml.Node{}, line: 1, file: f}
 	if len(data) > MaxFile {
-		top.Problem("split it", "the file is larger than %d bytes", MaxFile)
+		top.Problem(remedy.Advice("split it"), "the file is larger than %d bytes", MaxFile)
 		return top, false
 	}
 	// Some editors write a byte order mark.
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if !isUTF16(data) {
-		if line, what, remedy := notText(data); what != "" {
+		if line, what, fix := notText(data); what != "" {
 			top.line = line
-			top.Problem(remedy, "%s", what)
+			top.Problem(fix, "%s", what)
 			return top, false
 		}
 	}
@@ -66,7 +68,7 @@ func (f *File) Document(data []byte) (Node, bool) {
 	var document yaml.Node
 	switch err := decoder.Decode(&document); {
 	case errors.Is(err, io.EOF):
-		top.Problem("try: sandbox scenarios show pod-kill", "the file is empty")
+		top.Problem(remedy.Command("scenarios", "show", "pod-kill"), "the file is empty")
 		return top, false
 	case err != nil:
 		syntax(top, err)
@@ -76,7 +78,7 @@ func (f *File) Document(data []byte) (Node, bool) {
 		return top, false
 	}
 	if len(document.Content) != 1 {
-		top.Problem("try: sandbox scenarios show pod-kill", "the file is empty")
+		top.Problem(remedy.Command("scenarios", "show", "pod-kill"), "the file is empty")
 		return top, false
 	}
 	top.yaml = document.Content[0]
@@ -90,21 +92,21 @@ func isUTF16(data []byte) bool {
 }
 
 // notText finds the first place that is not text. It returns its line, what is wrong there, and the remedy; what is empty if all is text.
-func notText(data []byte) (line int, what, remedy string) {
+func notText(data []byte) (line int, what string, fix remedy.Remedy) {
 	line = 1
 	for column := 1; len(data) > 0; column++ {
 		r, size := utf8.DecodeRune(data)
 		switch {
 		case r == utf8.RuneError && size == 1:
-			return line, fmt.Sprintf("byte 0x%02x at character %d is not UTF-8", data[0], column), "save the file as UTF-8"
+			return line, fmt.Sprintf("byte 0x%02x at character %d is not UTF-8", data[0], column), remedy.Advice("save the file as UTF-8")
 		case r == '\n':
 			line, column = line+1, 0
 		case r != '\t' && r != '\r' && r != '\u0085' && unicode.IsControl(r):
-			return line, fmt.Sprintf("%U at character %d is a control character", r, column), "remove it; in a text with double quotes, write it as an escape such as \\x00"
+			return line, fmt.Sprintf("%U at character %d is a control character", r, column), remedy.Advice("remove it; in a text with double quotes, write it as an escape such as \\x00")
 		}
 		data = data[size:]
 	}
-	return 0, "", ""
+	return 0, "", remedy.Remedy{}
 }
 
 // last reads to the end of the file. Only empty documents may follow, because a file may end with three dashes.
@@ -120,7 +122,7 @@ func last(decoder *yaml.Decoder, top Node) bool {
 		case len(more.Content) == 1 && more.Content[0].Tag == "!!null":
 		default:
 			top.line = max(1, more.Line)
-			top.Problem("one scenario a file: split it", "there is more than one YAML document")
+			top.Problem(remedy.Advice("split it, one scenario a file"), "there is more than one YAML document")
 			return false
 		}
 	}
@@ -134,5 +136,5 @@ func syntax(top Node, err error) {
 		}
 		message = m[2]
 	}
-	top.Problem("correct the YAML: indent with spaces, quote texts that hold : or {", "not YAML: %s", message)
+	top.Problem(remedy.Advice("indent with spaces, and quote texts that contain : or {"), "not YAML: %s", message)
 }

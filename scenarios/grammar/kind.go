@@ -1,5 +1,7 @@
 package grammar
 
+import "github.com/grpc-sandbox/sandbox/internal/remedy"
+
 // Kind is an entry of a catalog: something that can be written under its name, with the fields that belong to it.
 type Kind[T any] struct {
 	Name   string
@@ -38,7 +40,7 @@ func Pick[T any](o Object, catalog []Kind[T]) (found T, given []string) {
 func One[T any](o Object, catalog []Kind[T], noun string) T {
 	found, given := Pick(o, catalog)
 	if len(given) != 1 {
-		o.Problem("give one of: "+namesOf(KindFields(catalog)), "want one %s, got %d", noun, len(given))
+		o.Problem(remedy.OneOf(Names(catalog)...), "want one %s, got %d", noun, len(given))
 	}
 	return found
 }
@@ -56,8 +58,13 @@ func Each[T any](items []Node, catalog []Kind[T], noun string) []T {
 
 // Validator is implemented by the result of a Decode that can be written correctly and still makes no sense, such as a condition that is always true.
 type Validator interface {
+	// Validate returns what makes no sense; nil if all does.
 	Validate() []Mistake
 }
 
 // Mistake is a problem in a field of one entry of a catalog. The field may have an index, such as "trace[1]".
-type Mistake struct{ Field, Message, Remedy string }
+type Mistake struct {
+	Field, Message string
+	// Remedy is what corrects the mistake. It may be the zero Remedy.
+	Remedy remedy.Remedy
+}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Node is one value of the file and its position.
@@ -22,14 +24,14 @@ type Object struct {
 	members map[string]Node
 }
 
-// Problem records a mistake at this place. The remedy may be empty.
-func (n Node) Problem(remedy, format string, args ...any) {
-	n.file.problems = append(n.file.problems, Problem{n.file.name, n.line, n.path, fmt.Sprintf(format, args...), remedy})
+// Problem records a mistake at this place. The remedy may be the zero Remedy.
+func (n Node) Problem(fix remedy.Remedy, format string, args ...any) {
+	n.file.problems = append(n.file.problems, Problem{n.file.name, n.line, n.path, fmt.Sprintf(format, args...), fix})
 }
 
 // ProblemAt records a mistake in a field that is written in o.
-func (o Object) ProblemAt(field, remedy, format string, args ...any) {
-	o.members[field].Problem(remedy, format, args...)
+func (o Object) ProblemAt(field string, fix remedy.Remedy, format string, args ...any) {
+	o.members[field].Problem(fix, format, args...)
 }
 
 func (n Node) child(name string, key, value *yaml.Node) Node {
@@ -45,7 +47,7 @@ func (n Node) child(name string, key, value *yaml.Node) Node {
 func (n Node) Object(fields []Field) (Object, bool) {
 	o := Object{n, map[string]Node{}}
 	if n.yaml.Kind != yaml.MappingNode {
-		n.Problem("fields here: "+namesOf(fields), "want fields, got %s", describe(n.yaml))
+		n.Problem(remedy.OneOf(fieldNames(fields)...), "want fields, got %s", describe(n.yaml))
 		return o, false
 	}
 	names := fieldNames(fields)
@@ -55,11 +57,11 @@ func (n Node) Object(fields []Field) (Object, bool) {
 		_, twice := o.members[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			n.Problem("fields here: "+namesOf(fields), "want a field name, got %s", describe(key))
+			n.Problem(remedy.OneOf(fieldNames(fields)...), "want a field name, got %s", describe(key))
 		case !slices.Contains(names, key.Value):
 			member.Problem(Suggest(key.Value, names), "unknown field")
 		case twice:
-			member.Problem("keep one of them", "the field is given twice")
+			member.Problem(remedy.Advice("keep one of them"), "the field is given twice")
 		default:
 			o.members[key.Value] = member
 		}
@@ -67,7 +69,7 @@ func (n Node) Object(fields []Field) (Object, bool) {
 	for _, f := range fields {
 		if f.Required && !o.Has(f.Name) {
 			missing := n.child(f.Name, &yaml.Node{Line: n.line}, nil)
-			missing.Problem(fmt.Sprintf("try: %s: %s", f.Name, f.Example), "missing")
+			missing.Problem(remedy.Value(fmt.Sprintf("%s: %s", f.Name, f.Example)), "missing")
 		}
 	}
 	return o, true
@@ -101,11 +103,11 @@ func (o Object) List(name string) []Node {
 		return nil
 	}
 	if n.yaml.Kind != yaml.SequenceNode {
-		n.Problem("start each entry with a dash", "want a list, got %s", describe(n.yaml))
+		n.Problem(remedy.Advice("start each entry with a dash"), "want a list, got %s", describe(n.yaml))
 		return nil
 	}
 	if len(n.yaml.Content) == 0 {
-		n.Problem("add an entry, or leave the field out", "the list is empty")
+		n.Problem(remedy.Advice("add an entry, or leave the field out"), "the list is empty")
 	}
 	items := make([]Node, len(n.yaml.Content))
 	for i, item := range n.yaml.Content {
@@ -121,7 +123,7 @@ func (o Object) Unique(seen map[string]int, name string) {
 		return
 	}
 	if line, twice := seen[name]; twice {
-		o.ProblemAt("name", "give each its own name", "%q is already used on line %d", name, line)
+		o.ProblemAt("name", remedy.Advice("give each its own name"), "%q is already used on line %d", name, line)
 		return
 	}
 	seen[name] = o.members["name"].line

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -17,11 +18,10 @@ func parsed(t *testing.T, text string, fields ...Field) (Object, *File) {
 	return o, f
 }
 
-// problemsOf returns the problems of a file without remedies, one a line.
+// problemsOf returns the problems of a file, one a line.
 func problemsOf(f *File) string {
 	var lines []string
 	for _, p := range f.problems {
-		p.Remedy = ""
 		lines = append(lines, p.String())
 	}
 	return strings.Join(lines, "\n")
@@ -38,7 +38,8 @@ func TestObject_ReportsUnknownRepeatedAndMissingFields(t *testing.T) {
 	if o.Has("for") || o.Has("after") || !o.Has("name") || o.Name("name") != "a" {
 		t.Errorf("%+v", o.members)
 	}
-	if err := f.Err(); !strings.HasPrefix(err.Error(), "x.yaml:1: for: missing\n  try: for: 5s\n") {
+	var err *FileError
+	if !errors.As(f.Err(), &err) || !strings.HasPrefix(err.Text(nil), "x.yaml:1: for: missing\n  try: for: 5s\n") {
 		t.Errorf("not in the order of the lines: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/grpc-sandbox/sandbox/internal/nearest"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 )
 
@@ -17,30 +18,59 @@ type Problem struct {
 	// Path is the path of the field, such as spec.steps[0].killPod.count. It is empty for the file as a whole.
 	Path    string
 	Message string
-	// Remedy says how to correct the mistake. It may be empty.
-	Remedy string
+	// Remedy is what corrects the mistake. It may be the zero Remedy.
+	Remedy remedy.Remedy
 }
 
-// String returns a line that editors can parse, file:line: field: message, and the remedy on a second line. Control characters are escaped.
+// String returns a line that editors can parse, file:line: field: message. Control characters are escaped.
 func (p Problem) String() string {
 	line := fmt.Sprintf("%s:%d: ", p.File, max(1, p.Line))
 	if p.Path != "" {
 		line += p.Path + ": "
 	}
-	line = text.OneLine(line + p.Message)
-	if p.Remedy == "" {
-		return line
+	return text.OneLine(line + p.Message)
+}
+
+// lines returns the problem and, indented below it, its remedy.
+func (p Problem) lines(command func(args []string) string) []string {
+	all := []string{p.String()}
+	if !p.Remedy.IsZero() {
+		for _, line := range p.Remedy.Lines(command) {
+			all = append(all, "  "+text.OneLine(line))
+		}
 	}
-	return line + "\n  " + text.OneLine(p.Remedy)
+	return all
 }
 
 // FileError has every problem of a file, in the order of the lines.
 type FileError struct{ Problems []Problem }
 
+// Error returns the problems without their remedies, one a line.
 func (e *FileError) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
 		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Remedies returns the remedies of all problems.
+func (e *FileError) Remedies() []remedy.Remedy {
+	var all []remedy.Remedy
+	for _, p := range e.Problems {
+		if !p.Remedy.IsZero() {
+			all = append(all, p.Remedy)
+		}
+	}
+	return all
+}
+
+// Text returns every problem with its remedy below it, for people who correct the file. The function renders a command of this program, given its
+// verb and arguments; nil renders it for the default sandbox.
+func (e *FileError) Text(command func(args []string) string) string {
+	var lines []string
+	for _, p := range e.Problems {
+		lines = append(lines, p.lines(command)...)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -52,13 +82,12 @@ func NewFileError(problems []Problem) *FileError {
 }
 
 // Suggest returns a remedy for a misspelt word: the closest valid word, if one is close enough, and the list of all.
-func Suggest(got string, valid []string) string {
-	list := "valid here: " + strings.Join(valid, ", ")
+func Suggest(got string, valid []string) remedy.Remedy {
 	if len(valid) == 0 {
-		list = "valid here: nothing"
+		return remedy.Advice("remove it")
 	}
 	if near, ok := nearest.Of(got, valid); ok {
-		return fmt.Sprintf("did you mean %q? %s", near, list)
+		return remedy.Value(near + "; valid here: " + strings.Join(valid, ", "))
 	}
-	return list
+	return remedy.OneOf(valid...)
 }

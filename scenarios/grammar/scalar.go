@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 	"github.com/grpc-sandbox/sandbox/scenarios/internal/text"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
@@ -23,14 +24,17 @@ func (o Object) scalar(name, want string) (Node, string, bool) {
 		return n, "", false
 	}
 	if n.yaml.Kind != yaml.ScalarNode || n.yaml.Tag == "!!null" {
-		n.Problem("", "want %s, got %s", want, describe(n.yaml))
+		n.Problem(remedy.Remedy{}, "want %s, got %s", want, describe(n.yaml))
 		return n, "", false
 	}
 	return n, n.yaml.Value, true
 }
 
 // scalar describes a field with a single value: what it must be, in words, and the remedy if it is not.
-type scalar struct{ field, want, remedy string }
+type scalar struct {
+	field, want string
+	fix         remedy.Remedy
+}
 
 // read parses a single value. If it is absent or wrong, read returns the fallback; a wrong one is also a problem.
 func read[T any](o Object, x scalar, fallback T, parse func(string) (T, error)) T {
@@ -40,7 +44,7 @@ func read[T any](o Object, x scalar, fallback T, parse func(string) (T, error)) 
 	}
 	v, err := parse(s)
 	if err != nil {
-		n.Problem(x.remedy, "%s", err)
+		n.Problem(x.fix, "%s", err)
 		return fallback
 	}
 	return v
@@ -48,7 +52,7 @@ func read[T any](o Object, x scalar, fallback T, parse func(string) (T, error)) 
 
 // Text reads a text of one line without control characters; empty if absent.
 func (o Object) Text(name string) string {
-	return read(o, scalar{name, "a text", "write one line of text"}, "", func(s string) (string, error) {
+	return read(o, scalar{name, "a text", remedy.Advice("write one line of text")}, "", func(s string) (string, error) {
 		if strings.TrimSpace(s) == "" {
 			return "", fmt.Errorf("want a text, got %q", s)
 		}
@@ -61,12 +65,12 @@ func (o Object) Text(name string) string {
 
 // Duration reads a duration of at most a day.
 func (o Object) Duration(name string, fallback time.Duration) time.Duration {
-	return read(o, scalar{name, "a duration", "try: 5s, 250ms or 1m30s"}, fallback, target.ParseDuration)
+	return read(o, scalar{name, "a duration", remedy.Value("5s, 250ms or 1m30s")}, fallback, target.ParseDuration)
 }
 
 // PositiveDuration reads a duration above zero; 0 if absent.
 func (o Object) PositiveDuration(name string) time.Duration {
-	return read(o, scalar{name, "a duration", "try: 5s, 250ms or 1m30s"}, 0, func(s string) (time.Duration, error) {
+	return read(o, scalar{name, "a duration", remedy.Value("5s, 250ms or 1m30s")}, 0, func(s string) (time.Duration, error) {
 		d, err := target.ParseDuration(s)
 		if err == nil && d == 0 {
 			err = fmt.Errorf("want a duration above 0s, got %q", s)
@@ -77,7 +81,7 @@ func (o Object) PositiveDuration(name string) time.Duration {
 
 // Percentage reads a percentage above 0 %, because a limit of 0 % can never fail; 0 if absent.
 func (o Object) Percentage(name string) target.Share {
-	return read(o, scalar{name, "a percentage", "try: 99.5%"}, 0, func(s string) (target.Share, error) {
+	return read(o, scalar{name, "a percentage", remedy.Value("99.5%")}, 0, func(s string) (target.Share, error) {
 		v, err := target.ParseShare(s)
 		if err == nil && v == 0 {
 			err = fmt.Errorf("want a percentage above 0%%, got %q: it can never fail", s)
@@ -88,7 +92,7 @@ func (o Object) Percentage(name string) target.Share {
 
 // PercentageBelowAll reads a percentage below 100 %, because an upper limit of 100 % can never fail; 0 if absent.
 func (o Object) PercentageBelowAll(name string) target.Share {
-	return read(o, scalar{name, "a percentage", "try: 50%"}, 0, func(s string) (target.Share, error) {
+	return read(o, scalar{name, "a percentage", remedy.Value("50%")}, 0, func(s string) (target.Share, error) {
 		v, err := target.ParseShare(s)
 		if err == nil && v >= 1 {
 			err = fmt.Errorf("want a percentage below 100%%, got %q: it can never fail", s)
@@ -99,7 +103,7 @@ func (o Object) PercentageBelowAll(name string) target.Share {
 
 // Number reads a number; 0 if absent.
 func (o Object) Number(name string) float64 {
-	return read(o, scalar{name, "a number", "try: 100"}, 0, func(s string) (float64, error) {
+	return read(o, scalar{name, "a number", remedy.Value("100")}, 0, func(s string) (float64, error) {
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 			return 0, fmt.Errorf("want a number, got %q", s)
@@ -110,13 +114,13 @@ func (o Object) Number(name string) float64 {
 
 // Rate reads a rate per second or minute; 0 if absent.
 func (o Object) Rate(name string) target.Rate {
-	return read(o, scalar{name, "a rate", "try: 200/s or 90/m"}, 0, target.ParseRate)
+	return read(o, scalar{name, "a rate", remedy.Value("200/s or 90/m")}, 0, target.ParseRate)
 }
 
 // Whole reads a whole number of at least the given one.
 func (o Object) Whole(name string, least, fallback int) int {
 	want := fmt.Sprintf("a whole number of at least %d", least)
-	return read(o, scalar{name, want, fmt.Sprintf("try: %d", max(1, least))}, fallback, func(s string) (int, error) {
+	return read(o, scalar{name, want, remedy.Value(fmt.Sprintf("%d", max(1, least)))}, fallback, func(s string) (int, error) {
 		v, err := strconv.Atoi(s)
 		if err != nil || v < least || v > math.MaxInt32 {
 			return 0, fmt.Errorf("want %s, got %q", want, s)
@@ -127,7 +131,7 @@ func (o Object) Whole(name string, least, fallback int) int {
 
 // Seed reads an unsigned number of 64 bits; 1 if absent.
 func (o Object) Seed(name string) uint64 {
-	return read(o, scalar{name, "a whole number", "try: 42"}, 1, func(s string) (uint64, error) {
+	return read(o, scalar{name, "a whole number", remedy.Value("42")}, 1, func(s string) (uint64, error) {
 		v, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("want a whole number from 0 to 2⁶⁴-1, got %q", s)
@@ -138,7 +142,7 @@ func (o Object) Seed(name string) uint64 {
 
 // Quantile reads a number between 0 and 1, both excluded; 0 if absent.
 func (o Object) Quantile(name string) float64 {
-	return read(o, scalar{name, "a quantile", "try: 0.99"}, 0, func(s string) (float64, error) {
+	return read(o, scalar{name, "a quantile", remedy.Value("0.99")}, 0, func(s string) (float64, error) {
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil || !(v > 0 && v < 1) {
 			return 0, fmt.Errorf("want a quantile between 0 and 1, got %q", s)
@@ -176,7 +180,7 @@ func (o Object) States(name string) []telemetry.BreakerState {
 		}
 		s := item.stateOf(item.yaml.Value)
 		if len(out) > 0 && out[len(out)-1] == s && s != "" {
-			item.Problem("name each visit once", "%s follows itself, but a breaker only ever changes state", s)
+			item.Problem(remedy.Advice("name each visit once"), "%s follows itself, but a breaker only ever changes state", s)
 		}
 		out = append(out, s)
 	}
@@ -196,7 +200,7 @@ func (n Node) stateOf(s string) telemetry.BreakerState {
 // Constant reports a problem unless the field has the one value that is possible.
 func (o Object) Constant(name, want string) {
 	if n, got, ok := o.scalar(name, want); ok && got != want {
-		n.Problem(fmt.Sprintf("try: %s: %s", name, want), "want %s, got %q", want, got)
+		n.Problem(remedy.Value(fmt.Sprintf("%s: %s", name, want)), "want %s, got %q", want, got)
 	}
 }
 
@@ -204,7 +208,7 @@ var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // Name reads a name of lower-case letters, digits and dashes; empty if absent.
 func (o Object) Name(field string) string {
-	return read(o, scalar{field, "a name", "lower-case letters, digits and dashes, at most 63"}, "", func(s string) (string, error) {
+	return read(o, scalar{field, "a name", remedy.Advice("use lower-case letters, digits and dashes, at most 63")}, "", func(s string) (string, error) {
 		if !nameForm.MatchString(s) {
 			return "", fmt.Errorf("want a name, got %q", s)
 		}

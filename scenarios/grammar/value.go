@@ -7,6 +7,8 @@ import (
 	"regexp"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // jsonNumber is the form of a number in JSON. Other numbers of YAML, such as 007 and 0x1f, are rendered as texts.
@@ -15,7 +17,7 @@ var jsonNumber = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$`)
 // JSON renders an object as JSON text. Texts, including dates and numbers with leading zeros, stay as written; so do templates inside them.
 func (n Node) JSON() string {
 	if n.yaml.Kind != yaml.MappingNode {
-		n.Problem(`try: {userId: "u-1"}`, "want fields, got %s", describe(n.yaml))
+		n.Problem(remedy.Value(`{userId: "u-1"}`), "want fields, got %s", describe(n.yaml))
 		return ""
 	}
 	return string(n.value())
@@ -40,7 +42,7 @@ func (n Node) value() json.RawMessage {
 		return n.scalarValue()
 	default:
 		// An alias is refused, because it can make a short file grow without bound.
-		n.Problem("write the value out", "got %s", describe(n.yaml))
+		n.Problem(remedy.Advice("write the value out"), "got %s", describe(n.yaml))
 		return json.RawMessage("null")
 	}
 }
@@ -51,12 +53,12 @@ func (n Node) fieldsValue() json.RawMessage {
 	for i := 0; i+1 < len(n.yaml.Content); i += 2 {
 		key := n.yaml.Content[i]
 		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
-			n.Problem("write the fields out", "want a field name, got %s", describe(key))
+			n.Problem(remedy.Advice("write the fields out"), "want a field name, got %s", describe(key))
 			continue
 		}
 		member := n.child(key.Value, key, n.yaml.Content[i+1])
 		if seen[key.Value] {
-			member.Problem("keep one of them", "the field is given twice")
+			member.Problem(remedy.Advice("keep one of them"), "the field is given twice")
 			continue
 		}
 		seen[key.Value] = true

@@ -107,6 +107,7 @@ func (v *Value) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &v.Number)
 }
 
+// String returns the text, or the number if there is no text.
 func (v Value) String() string {
 	if v.Text != "" {
 		return v.Text

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
@@ -29,9 +30,11 @@ type Catalog struct {
 // CallError is a mistake in one field of a call.
 type CallError struct {
 	// Field is method, request, or a field of the request such as request.userId.
-	Field   string
+	Field string
+	// Message describes the mistake.
 	Message string
-	Remedy  string
+	// Remedy is what corrects it. It may be the zero Remedy.
+	Remedy remedy.Remedy
 }
 
 // Check looks up every name in a scenario: services, methods, request fields, templates, releases and the paths of breakers. Its error is a
@@ -120,7 +123,7 @@ func checkBreakers(p *problems, path string, b expect.OfBreaker, known Catalog) 
 	}
 	switch {
 	case len(called) == 0:
-		p.add(path+".to", "add a load that calls it", "no load calls %s, so that there is no breaker on this path", service)
+		p.add(path+".to", remedy.Advice("add a load that calls it"), "no load calls %s, so that there is no breaker on this path", service)
 	case method != "" && !slices.Contains(called, method):
 		p.add(path+".method", grammar.Suggest(method, called), "no load calls %s of %s, so that there is no breaker on this path", method, service)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
@@ -22,8 +23,8 @@ type problems struct {
 	all []grammar.Problem
 }
 
-func (p *problems) add(path, remedy, format string, args ...any) {
-	p.all = append(p.all, grammar.Problem{File: p.sc.File, Line: p.sc.lines[path], Path: path, Message: fmt.Sprintf(format, args...), Remedy: remedy})
+func (p *problems) add(path string, fix remedy.Remedy, format string, args ...any) {
+	p.all = append(p.all, grammar.Problem{File: p.sc.File, Line: p.sc.lines[path], Path: path, Message: fmt.Sprintf(format, args...), Remedy: fix})
 }
 
 // sanity lists what can be written and makes no sense: what never fails, never happens, or is never observed.
@@ -40,7 +41,7 @@ func (sc Scenario) sanity() []grammar.Problem {
 func loadNames(p *problems) {
 	for i, l := range p.sc.Load {
 		if target.IsBackground(l.Name) {
-			p.add(fmt.Sprintf("spec.load[%d].name", i), "try: name: browse", "%q is the load generator's own load", l.Name)
+			p.add(fmt.Sprintf("spec.load[%d].name", i), remedy.Value("name: browse"), "%q is the load generator's own load", l.Name)
 		}
 	}
 }
@@ -48,7 +49,7 @@ func loadNames(p *problems) {
 func generatorIsKept(p *problems) {
 	for i, s := range p.sc.Steps {
 		if a, ok := s.Action.(action.Changer); ok && a.Changes() == target.Generator {
-			p.add(p.sc.ActionPath(i)+".release", "choose a release that is called",
+			p.add(p.sc.ActionPath(i)+".release", remedy.Advice("choose a release that is called"),
 				"%s sends the load and observes it: without it nothing is measured", target.Generator)
 		}
 	}
@@ -97,7 +98,7 @@ func steadyIsLongEnough(p *problems) {
 		}
 		for _, l := range p.sc.Load {
 			if due := float64(l.Rate) * p.sc.Steady.For.Seconds(); l.Name == about.Load() && due < steadyCalls {
-				p.add("spec.steady.for", fmt.Sprintf("try: for: %s", secondsFor(steadyCalls, l.Rate)),
+				p.add("spec.steady.for", remedy.Value(fmt.Sprintf("for: %s", secondsFor(steadyCalls, l.Rate))),
 					"at %s only %s calls of %s fall due in %s, too few to judge; want %d",
 					l.Rate, text.Decimal(text.RoundDown(due)), l.Name, p.sc.Steady.For, steadyCalls)
 				return
@@ -125,7 +126,7 @@ func windowsAreLongEnough(p *problems) {
 		rate := p.sc.fastest(about.Load())
 		if due := float64(rate) * hold.Seconds(); due < expect.WindowCalls {
 			enough := target.Rate(expect.WindowCalls / max(hold.Seconds(), 1))
-			p.add(x.path, fmt.Sprintf("raise the rate of %s to %s, or set %s: %s", about.Load(), enough, x.window, secondsFor(expect.WindowCalls, rate)),
+			p.add(x.path, remedy.Advice(fmt.Sprintf("raise the rate of %s to %s, or set %s: %s", about.Load(), enough, x.window, secondsFor(expect.WindowCalls, rate))),
 				"at %s only %s calls of %s fall due in the window of %s, which needs %d",
 				rate, text.Decimal(text.RoundDown(due)), about.Load(), hold, expect.WindowCalls)
 		}
@@ -135,7 +136,7 @@ func windowsAreLongEnough(p *problems) {
 func holdsFitIn(p *problems) {
 	check := func(at string, hold *time.Duration, within time.Duration) {
 		if hold != nil && *hold > within {
-			p.add(at+".hold", fmt.Sprintf("try: within: %s", *hold+within), "nothing can hold for %s within %s", *hold, within)
+			p.add(at+".hold", remedy.Value(fmt.Sprintf("within: %s", *hold+within)), "nothing can hold for %s within %s", *hold, within)
 		}
 	}
 	for i, s := range p.sc.Steps {
@@ -151,14 +152,14 @@ func nothingTwice(p *problems) {
 	for i, x := range all {
 		for _, earlier := range all[:i] {
 			if x.list == earlier.list && reflect.DeepEqual(x.Expectation, earlier.Expectation) {
-				p.add(x.path, "keep one of them", "the same is expected on line %d", p.sc.lines[earlier.path])
+				p.add(x.path, remedy.Advice("keep one of them"), "the same is expected on line %d", p.sc.lines[earlier.path])
 				break
 			}
 		}
 	}
 	for i, l := range p.sc.Abort {
 		if at := slices.IndexFunc(p.sc.Abort[:i], func(o expect.Limit) bool { return reflect.DeepEqual(o, l) }); at >= 0 {
-			p.add(fmt.Sprintf("spec.abort[%d]", i), "keep one of them", "the same limit is set on line %d", p.sc.lines[fmt.Sprintf("spec.abort[%d]", at)])
+			p.add(fmt.Sprintf("spec.abort[%d]", i), remedy.Advice("keep one of them"), "the same limit is set on line %d", p.sc.lines[fmt.Sprintf("spec.abort[%d]", at)])
 		}
 	}
 }
@@ -189,10 +190,10 @@ func limitsCanBeExceeded(p *problems) {
 		due := float64(rate) * l.Window().Seconds()
 		switch {
 		case l.Window() > longest:
-			p.add(path, "try: for: 10s",
+			p.add(path, remedy.Value("for: 10s"),
 				"the window of %s is longer than a run of this file can take, which is %s: the limit guards nothing", l.Window(), longest)
 		case rate > 0 && due < expect.WindowCalls:
-			p.add(path, fmt.Sprintf("try: for: %s", secondsFor(expect.WindowCalls, rate)),
+			p.add(path, remedy.Value(fmt.Sprintf("for: %s", secondsFor(expect.WindowCalls, rate))),
 				"at %s only %s calls of %s fall due in the window of %s, which needs %d",
 				rate, text.Decimal(text.RoundDown(due)), l.Load(), l.Window(), expect.WindowCalls)
 		}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
@@ -75,6 +76,7 @@ type WaitFor struct {
 	Hold *time.Duration
 }
 
+// String describes what is waited for, and for how long.
 func (w WaitFor) String() string {
 	return fmt.Sprintf("wait up to %s for %s %s", w.Within, w.Condition, expect.LimitText(w.Condition))
 }
@@ -106,8 +108,8 @@ func (sc Scenario) LongestHold() time.Duration {
 
 // Mistake returns an error for a mistake in the file that only the state of the cluster reveals. The path names a field, such as
 // spec.steps[0].scale.replicas.
-func (sc Scenario) Mistake(path, remedy, format string, args ...any) error {
+func (sc Scenario) Mistake(path string, fix remedy.Remedy, format string, args ...any) error {
 	p := problems{sc: sc}
-	p.add(path, remedy, format, args...)
+	p.add(path, fix, format, args...)
 	return grammar.NewFileError(p.all)
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
 	"github.com/grpc-sandbox/sandbox/scenarios/expect"
 	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
@@ -31,9 +32,9 @@ func readStep(n grammar.Node, fields []grammar.Field, names map[string]int) Step
 	does, given := grammar.Pick(o, action.Grammar())
 	switch {
 	case len(given) > 1:
-		n.Problem("make each a step of its own", "a step has one action, this one has %d: %s", len(given), strings.Join(given, ", "))
+		n.Problem(remedy.Advice("make each a step of its own"), "a step has one action, this one has %d: %s", len(given), strings.Join(given, ", "))
 	case len(given) == 0 && !o.Has("waitFor") && !o.Has("measure"):
-		n.Problem("add one of: "+strings.Join(grammar.Names(action.Grammar()), ", ")+", waitFor, measure", "the step does nothing")
+		n.Problem(remedy.OneOf(append(grammar.Names(action.Grammar()), "waitFor", "measure")...), "the step does nothing")
 	}
 	if len(given) > 0 {
 		s.Kind, s.Action = given[len(given)-1], does

@@ -54,8 +54,11 @@ type Metrics interface {
 
 // Loads starts and reads open-model loads. A load is a name, a method and a rate; arrivals do not wait for answers.
 type Loads interface {
+	// Start starts a load. Its error is ErrLoadTaken if the name is taken.
 	Start(ctx context.Context, load LoadSpec) error
+	// SetRate changes the rate of a load from now on.
 	SetRate(ctx context.Context, name string, rate Rate) error
+	// Read returns what a load has done since it started. Its error is ErrNoLoad if it is not running.
 	Read(ctx context.Context, name string) (LoadReading, error)
 	// Stop waits for the calls in flight and returns the last reading.
 	Stop(ctx context.Context, name string) (LoadReading, error)
@@ -65,14 +68,17 @@ type Loads interface {
 type Workloads interface {
 	// Pods lists the pods of a release. A pod that is being deleted is not Ready.
 	Pods(ctx context.Context, release string) ([]telemetry.Pod, error)
+	// Kill deletes a pod, which gets the grace period to finish its calls.
 	Kill(ctx context.Context, pod string, grace time.Duration) error
 	// Replicas returns the number of pods that the release wants, not the number that it has.
 	Replicas(ctx context.Context, release string) (int, error)
+	// Scale sets the number of pods that a release wants.
 	Scale(ctx context.Context, release string, replicas int) error
 }
 
 // Breakers reports the state of circuit breakers and every change of it.
 type Breakers interface {
+	// Breakers returns the present states.
 	Breakers(ctx context.Context) ([]telemetry.Breaker, error)
 	// Events sends the changes with sequence numbers greater than after, until ctx ends. If after is 0, it sends the changes since the given time.
 	// A closed channel means that the connection was lost; the caller then calls Events again.

@@ -19,6 +19,7 @@ const (
 	MaxRate Rate = 20_000
 )
 
+// String returns the rate per second, such as "200/s".
 func (r Rate) String() string { return text.Decimal(float64(r)) + "/s" }
 
 // ParseRate reads a rate per second or per minute, such as "200/s" or "90/m".
@@ -44,6 +45,7 @@ func ParseRate(s string) (Rate, error) {
 // Share is a part of a whole, from 0 to 1.
 type Share float64
 
+// String returns the share in percent, such as "99.5%".
 func (s Share) String() string { return text.Decimal(s.Percent()) + "%" }
 
 // Percent returns the share as a number from 0 to 100.

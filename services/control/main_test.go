@@ -4,9 +4,11 @@ import (
 	"context"
 	"io"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -37,6 +39,8 @@ func output() io.Writer {
 
 // running is a program in this process.
 type running struct {
+	// pushes counts the responses that a control plane has sent to subscribers.
+	pushes  *pushes
 	address string
 	process *governance.Process
 	stop    func()
@@ -86,13 +90,35 @@ func run(t testing.TB, cfg governance.Config, register func(context.Context, *go
 func startPlane(t testing.TB, address string) (*Plane, running) {
 	t.Helper()
 	var plane *Plane
-	r := run(t, governance.Config{Service: "control", ListenAddr: address}, func(ctx context.Context, p *governance.Process, s *grpc.Server) error {
+	sent := &pushes{}
+	r := run(t, governance.Config{Service: "control", ListenAddr: address, Options: []grpc.ServerOption{grpc.ChainStreamInterceptor(sent.count)}}, func(ctx context.Context, p *governance.Process, s *grpc.Server) error {
 		plane = Register(ctx, p, s, Config{Identify: func(context.Context) (ads.Identity, error) {
 			return ads.Identity{Namespace: "shop", Account: "users"}, nil
 		}})
 		return nil
 	})
+	r.pushes = sent
 	return plane, r
+}
+
+// pushes counts messages.
+type pushes struct{ atomic.Int64 }
+
+func (p *pushes) count(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if info.FullMethod == discovery.AggregatedDiscoveryService_StreamAggregatedResources_FullMethodName {
+		stream = countedStream{stream, p}
+	}
+	return handler(srv, stream)
+}
+
+type countedStream struct {
+	grpc.ServerStream
+	sent *pushes
+}
+
+func (s countedStream) SendMsg(m any) error {
+	s.sent.Add(1)
+	return s.ServerStream.SendMsg(m)
 }
 
 type answering struct {

@@ -2,6 +2,7 @@ package governance
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -16,6 +17,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
+
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
 // TestDial_SilentPeer takes the network away below a connection, as when a node loses power. It does so in a network of its own, in a child
@@ -50,8 +53,9 @@ func silentPeer(t *testing.T) {
 	testv1.RegisterTestServiceServer(s, echo)
 	go func() { _ = s.Serve(l) }()
 	defer s.Stop()
+	dialed := make(chan *net.TCPConn, 1)
 	conn, err := Dial("passthrough:///"+l.Addr().String(), ClientConfig{Callee: "callee", Log: quiet, Policy: policyOf(t, "connections: [{tuning: {keepaliveTimeout: 1s}}]"),
-		Options: []grpc.DialOption{grpc.WithTransportCredentials(tcpProbes{insecure.NewCredentials(), time.Second, time.Second})}})
+		Options: []grpc.DialOption{grpc.WithTransportCredentials(tcpProbes{insecure.NewCredentials(), time.Second, time.Second}), dialing(dialed)}})
 	must(t, err)
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
@@ -61,8 +65,9 @@ func silentPeer(t *testing.T) {
 	must(t, stream.Send(&testv1.StreamingOutputCallRequest{}))
 	_, err = stream.Recv()
 	must(t, err)
-	// Everything that was sent is acknowledged by then, so that only a probe can notice it.
-	<-time.After(500 * time.Millisecond)
+	// Only a probe can notice the silence once everything that was sent is acknowledged. The probes themselves are timers of the kernel, which run in
+	// real time.
+	must(t, acknowledged(ctx, <-dialed))
 	must(t, loopback(false))
 	if _, err = stream.Recv(); status.Code(err) != codes.Unavailable {
 		t.Error(err)
@@ -78,13 +83,7 @@ func TestDial_ProbesTCP(t *testing.T) {
 		addr := tcp(t, fake{}, ServerConfig{})
 		dialed := make(chan *net.TCPConn, 1)
 		conn, err := Dial("passthrough:///"+addr, ClientConfig{Callee: "callee", Log: quiet, Policy: policyOf(t, "connections: [{tuning: "+c.tuning+"}]"),
-			Options: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-				conn, err := (&net.Dialer{KeepAlive: -1}).DialContext(ctx, "tcp", address)
-				if err == nil {
-					dialed <- conn.(*net.TCPConn)
-				}
-				return conn, err
-			})}})
+			Options: []grpc.DialOption{dialing(dialed)}})
 		must(t, err)
 		_, err = testv1.NewTestServiceClient(conn).UnaryCall(t.Context(), &testv1.SimpleRequest{})
 		must(t, err)
@@ -102,6 +101,37 @@ func TestDial_ProbesTCP(t *testing.T) {
 		}))
 		must(t, conn.Close())
 	}
+}
+
+// dialing sends each connection that is made to a channel. The dialer sets no probes.
+func dialing(dialed chan<- *net.TCPConn) grpc.DialOption {
+	return grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{KeepAlive: -1}).DialContext(ctx, "tcp", address)
+		if err == nil {
+			dialed <- conn.(*net.TCPConn)
+		}
+		return conn, err
+	})
+}
+
+// acknowledged waits until the peer has acknowledged everything that was sent over a connection.
+func acknowledged(ctx context.Context, conn *net.TCPConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return pause.Until(ctx, time.Millisecond, func(context.Context) (bool, error) {
+		var unsent, unacknowledged int
+		var err, infoErr error
+		cerr := raw.Control(func(fd uintptr) {
+			unsent, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+			var info *unix.TCPInfo
+			if info, infoErr = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); infoErr == nil {
+				unacknowledged = int(info.Unacked)
+			}
+		})
+		return unsent+unacknowledged == 0, errors.Join(cerr, err, infoErr)
+	})
 }
 
 // loopback switches the loopback interface on or off.

@@ -42,8 +42,11 @@ type Result struct {
 
 // Loads is the part of the load generator that a probe needs.
 type Loads interface {
+	// StartLoad starts a load.
 	StartLoad(ctx context.Context, in *loadgenv1.StartLoadRequest, opts ...grpc.CallOption) (*loadgenv1.LoadStats, error)
+	// StopLoad stops a load and returns what it has done.
 	StopLoad(ctx context.Context, in *loadgenv1.StopLoadRequest, opts ...grpc.CallOption) (*loadgenv1.LoadStats, error)
+	// ListLoads returns what all loads have done so far.
 	ListLoads(ctx context.Context, in *loadgenv1.ListLoadsRequest, opts ...grpc.CallOption) (*loadgenv1.ListLoadsResponse, error)
 }
 
@@ -51,6 +54,7 @@ type Loads interface {
 type Faults interface {
 	// AddFault returns when every process of the target injects the fault.
 	AddFault(ctx context.Context, name string, spec json.RawMessage) error
+	// ClearFault returns when no process injects the fault.
 	ClearFault(ctx context.Context, name string) error
 }
 

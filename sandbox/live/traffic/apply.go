@@ -70,7 +70,10 @@ type NotInForceError struct {
 	err  error
 }
 
+// Error names the policy, and says why it is not in force.
 func (e *NotInForceError) Error() string {
 	return fmt.Sprintf("policy %s is applied, but not in force: %s", e.Name, e.err)
 }
+
+// Unwrap returns why the policy is not in force.
 func (e *NotInForceError) Unwrap() error { return e.err }

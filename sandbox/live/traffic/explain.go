@@ -39,7 +39,9 @@ type MountedFile struct{ Service, Name, Text string }
 type Explained interface {
 	// Explain returns the values of objects that apply, in the order in which a later one applies rather than an earlier one.
 	Explain(ctx context.Context, service, method string) ([]*controlv1.ExplainedValue, error)
+	// Policies returns the policies of the shop.
 	Policies(ctx context.Context) ([]api.TrafficPolicy, error)
+	// MountedFiles returns the policy files that are mounted into pods.
 	MountedFiles(ctx context.Context) ([]MountedFile, error)
 }
 

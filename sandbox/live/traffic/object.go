@@ -12,5 +12,6 @@ import (
 
 // Subscribers returns the processes that receive configuration, and what each does with an object.
 type Subscribers interface {
+	// Subscribers returns every process that receives configuration. The verdicts are about the object with this kind and name.
 	Subscribers(ctx context.Context, kind, name string) ([]*controlv1.Subscriber, error)
 }

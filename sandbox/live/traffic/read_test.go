@@ -68,7 +68,7 @@ func TestRead_Problems(t *testing.T) {
 			t.Errorf("%s: %v", c.sentence, err)
 			continue
 		}
-		if diff := cmp.Diff(c.want, wrong.Error()); diff != "" {
+		if diff := cmp.Diff(c.want, wrong.Text()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.sentence, diff)
 		}
 	}

@@ -95,6 +95,7 @@ type Status struct {
 // Inspected is what the status of a policy is read from.
 type Inspected interface {
 	Subscribers
+	// Policy returns a policy by its name.
 	Policy(ctx context.Context, name string) (*api.TrafficPolicy, error)
 }
 

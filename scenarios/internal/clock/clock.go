@@ -8,7 +8,9 @@ import (
 
 // Clock is the source of time.
 type Clock interface {
+	// Now returns the present time.
 	Now() time.Time
+	// After returns a channel that receives the time after d.
 	After(d time.Duration) <-chan time.Time
 }
 

@@ -34,8 +34,11 @@ type Journal struct {
 // File is a file that is open for appending.
 type File interface {
 	io.WriteCloser
+	// Name returns the path of the file.
 	Name() string
+	// Sync writes the content to the disk.
 	Sync() error
+	// Truncate cuts the file to a size in bytes.
 	Truncate(size int64) error
 }
 

@@ -27,6 +27,7 @@ const (
 // LimitError is the cause of a run that a limit stopped.
 type LimitError struct{ Limit, Observed string }
 
+// Error names the limit and what was observed.
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("stopped by its limit: %s, observed %s", e.Limit, e.Observed)
 }

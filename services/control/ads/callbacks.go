@@ -153,7 +153,6 @@ func (c callbacks) OnStreamResponse(_ context.Context, id int64, req *discovery.
 		if s := st.xds.types[resp.GetTypeUrl()]; s != nil {
 			s.sent, s.sentAny, s.sentNames = resp.GetVersionInfo(), true, slices.Compact(slices.Sorted(slices.Values(req.GetResourceNames())))
 		}
-		c.pushes++
 		return
 	}
 	if len(resp.GetResources()) == 0 {
@@ -167,5 +166,4 @@ func (c callbacks) OnStreamResponse(_ context.Context, id int64, req *discovery.
 	}
 	st.sent[resp.GetNonce()] = sent.GetVersion()
 	st.last = sent.GetVersion()
-	c.pushes++
 }

@@ -62,8 +62,6 @@ type Server struct {
 	// mu guards the fields below and is never held together with a call of Config.
 	mu      sync.Mutex
 	streams map[int64]*stream
-	// pushes counts the responses that were sent.
-	pushes int
 }
 
 // New returns a server that serves until ctx ends. run distinguishes runs and replicas of the control plane.
@@ -196,13 +194,6 @@ func (s *Server) detach(id int64) {
 	if err := s.cache.DeleteResource(gone.name); err != nil {
 		s.cfg.Log.Error("forgetting a subscriber", "process", gone.name, "error", err)
 	}
-}
-
-// Pushes returns how many responses were sent.
-func (s *Server) Pushes() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.pushes
 }
 
 // quiet drops the log of the cache, which has several lines for each push.

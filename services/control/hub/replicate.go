@@ -8,7 +8,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/control/telemetryv1"
 )
 
-// Own passes every event that a process has reported to this replica to send, first the stored ones, until ctx ends or send fails.
+// Own passes every event that a process has reported to this replica to send, first the stored ones, until ctx ends or send fails. Events without a
+// Pod are not passed on.
 func (h *Hub) Own(ctx context.Context, send func(*telemetryv1.Event) error) error {
 	position, _ := h.bounds()
 	for {

@@ -10,13 +10,13 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/control/identity"
 )
 
-// CertificateProvider is the name of the certificate provider in the bootstrap of grpc clients.
-const CertificateProvider = "default"
+// certificateProvider is the name of the certificate provider in the bootstrap of grpc clients.
+const certificateProvider = "default"
 
 // grpcTLS returns the credentials for the pods of a service, in the terms of grpc clients, whose certificates come from a provider that their
 // bootstrap names.
 func grpcTLS(domain string, s compile.Service) *tls.UpstreamTlsContext {
-	provider := &tls.CertificateProviderPluginInstance{InstanceName: CertificateProvider}
+	provider := &tls.CertificateProviderPluginInstance{InstanceName: certificateProvider}
 	return &tls.UpstreamTlsContext{CommonTlsContext: &tls.CommonTlsContext{
 		TlsCertificateProviderInstance: provider,
 		ValidationContextType: &tls.CommonTlsContext_ValidationContext{ValidationContext: &tls.CertificateValidationContext{

@@ -24,8 +24,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// RequireEnv names the environment variable that turns a missing PostgreSQL into a failure instead of a skipped test.
-const RequireEnv = "SANDBOX_REQUIRE_POSTGRES"
+// requireEnv names the environment variable that turns a missing PostgreSQL into a failure instead of a skipped test.
+const requireEnv = "SANDBOX_REQUIRE_POSTGRES"
 
 // Server is one PostgreSQL server with its own certificate authority. Its folder has the data, settings, socket and certificates.
 type Server struct {
@@ -56,7 +56,7 @@ func start(t testing.TB) (*Server, error) {
 	bin := binaries()
 	if bin == "" {
 		const missing = "no PostgreSQL on this machine: apt-get install postgresql"
-		if os.Getenv(RequireEnv) != "" { //nolint:forbidigo // a switch of tests
+		if os.Getenv(requireEnv) != "" { //nolint:forbidigo // a switch of tests
 			t.Fatal(missing)
 		}
 		t.Skip(missing)

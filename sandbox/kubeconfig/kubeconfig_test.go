@@ -1,21 +1,18 @@
-package main
+package kubeconfig
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
-func kubeconfigOf(name, server string) *api.Config {
+func configOf(name, server string) *api.Config {
 	c := api.NewConfig()
 	c.Clusters[name] = &api.Cluster{Server: server}
 	c.AuthInfos[name] = &api.AuthInfo{Token: name}
@@ -24,18 +21,23 @@ func kubeconfigOf(name, server string) *api.Config {
 	return c
 }
 
-func TestMergeKubeconfig_KeepsTheUsersContext(t *testing.T) {
-	own := kubeconfigOf("kind-sandbox", "https://127.0.0.1:6443")
+// filesIn returns the paths of the sandbox's own kubeconfig and of its note.
+func filesIn(dir string) (own, note string) {
+	return filepath.Join(dir, "config", "sandbox", "kubeconfig"), filepath.Join(dir, "config", "sandbox", "exported")
+}
+
+func TestMerge_KeepsTheUsersContext(t *testing.T) {
+	own := configOf("kind-sandbox", "https://127.0.0.1:6443")
 	for _, c := range []struct {
 		sentence, current string
 		users             *api.Config
 		contexts          int
 	}{
 		{"without a current context, ours becomes the current one", "kind-sandbox", api.NewConfig(), 1},
-		{"the user's current context is kept", "work", kubeconfigOf("work", "https://work.test"), 2},
-		{"the context of an earlier cluster is replaced", "kind-sandbox", kubeconfigOf("kind-sandbox", "https://127.0.0.1:1"), 1},
+		{"the user's current context is kept", "work", configOf("work", "https://work.test"), 2},
+		{"the context of an earlier cluster is replaced", "kind-sandbox", configOf("kind-sandbox", "https://127.0.0.1:1"), 1},
 	} {
-		mergeKubeconfig(c.users, own)
+		merge(c.users, own)
 		if c.users.CurrentContext != c.current || len(c.users.Contexts) != c.contexts || len(c.users.AuthInfos) != c.contexts {
 			t.Errorf("%s: %+v", c.sentence, c.users)
 		}
@@ -45,35 +47,37 @@ func TestMergeKubeconfig_KeepsTheUsersContext(t *testing.T) {
 	}
 }
 
-func TestExportKubeconfig_RecordsEveryFile(t *testing.T) {
+func TestExport_RecordsEveryFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	f := sandbox.Folders{Config: filepath.Join(dir, "config")}
-	if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:1"), f.Kubeconfig("sandbox")); err != nil {
+	own, note := filesIn(dir)
+	if err := clientcmd.WriteToFile(*configOf("kind-sandbox", "https://127.0.0.1:1"), own); err != nil {
 		t.Fatal(err)
 	}
 	// The paths are relative to the working directory.
 	for _, variable := range []string{"mine", "other", "mine"} {
 		t.Setenv("KUBECONFIG", variable)
-		if err := exportKubeconfig(t.Context(), f, "sandbox", process{stderr: io.Discard, getenv: os.Getenv}); err != nil {
+		if _, err := Export(own, note, dir); err != nil {
 			t.Fatal(err)
 		}
 	}
-	files, err := exported(f, "sandbox")
+	files, err := noted(note)
 	if want := []string{filepath.Join(dir, "mine"), filepath.Join(dir, "other")}; err != nil || !slices.Equal(files, want) {
 		t.Errorf("exported into %q, %v; want %q", files, err, want)
 	}
 }
 
-func TestForgetKubeconfig_MissingFile(t *testing.T) {
-	if files, err := exported(sandbox.Folders{Config: t.TempDir()}, "sandbox"); len(files) > 0 || err != nil {
-		t.Errorf("never exported: %q, %v", files, err)
-	}
+func TestForget_MissingFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config")
-	if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:1"), file); err != nil {
+	note := filepath.Join(t.TempDir(), "exported")
+	if err := Forget(note, "sandbox"); err != nil {
+		t.Errorf("never exported: %v", err)
+	}
+	fixture.Write(t, note, filepath.Join(t.TempDir(), "gone")+"\n"+file, 0o600)
+	if err := clientcmd.WriteToFile(*configOf("kind-sandbox", "https://127.0.0.1:1"), file); err != nil {
 		t.Fatal(err)
 	}
-	if err := forgetKubeconfig([]string{filepath.Join(t.TempDir(), "gone"), file}, "sandbox"); err != nil {
+	if err := Forget(note, "sandbox"); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := clientcmd.LoadFromFile(file); err != nil || got.CurrentContext != "" {
@@ -84,23 +88,25 @@ func TestForgetKubeconfig_MissingFile(t *testing.T) {
 // TestKubeconfig_LockedFile checks that the lock file is named and not removed. A killed kubectl leaves it behind, and only the user can know that.
 func TestKubeconfig_LockedFile(t *testing.T) {
 	dir := t.TempDir()
-	mine, f := filepath.Join(dir, "mine"), sandbox.Folders{Config: filepath.Join(dir, "config")}
-	for _, file := range []string{mine, f.Kubeconfig("sandbox")} {
-		if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:1"), file); err != nil {
+	mine := filepath.Join(dir, "mine")
+	own, note := filesIn(dir)
+	for _, file := range []string{mine, own} {
+		if err := clientcmd.WriteToFile(*configOf("kind-sandbox", "https://127.0.0.1:1"), file); err != nil {
 			t.Fatal(err)
 		}
 	}
 	fixture.Write(t, mine+".lock", "", 0o600)
 	t.Setenv("KUBECONFIG", mine)
-	fixture.WantError(t, forgetKubeconfig([]string{mine}, "sandbox"), "removing kind-sandbox from "+mine, "try: rm "+mine+".lock   (if no kubectl is writing to that file)")
-	err := exportKubeconfig(t.Context(), f, "sandbox", process{stderr: io.Discard, getenv: os.Getenv})
+	fixture.Write(t, note, mine, 0o600)
+	fixture.WantError(t, Forget(note, "sandbox"), "removing kind-sandbox from "+mine, "try: rm "+mine+".lock   (if no kubectl is writing to that file)")
+	_, err := Export(own, note, dir)
 	fixture.WantError(t, err, "exporting the kubeconfig", "try: rm "+mine+".lock   (if no kubectl is writing to that file)")
 	if _, err := os.Stat(mine + ".lock"); err != nil {
 		t.Errorf("the lock is gone: %v", err)
 	}
 }
 
-func TestExportKubeconfig_AddsAndRemovesTheContext(t *testing.T) {
+func TestExport_AddsAndRemovesTheContext(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		// Whether KUBECONFIG is set.
@@ -114,37 +120,28 @@ func TestExportKubeconfig_AddsAndRemovesTheContext(t *testing.T) {
 				file = filepath.Join(dir, "mine")
 				t.Setenv("KUBECONFIG", file)
 			}
-			if err := clientcmd.WriteToFile(*kubeconfigOf("work", "https://work.test"), file); err != nil {
+			if err := clientcmd.WriteToFile(*configOf("work", "https://work.test"), file); err != nil {
 				t.Fatal(err)
 			}
-			f := sandbox.Folders{Config: filepath.Join(dir, "config")}
-			if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:6443"), f.Kubeconfig("sandbox")); err != nil {
+			own, note := filesIn(dir)
+			if err := clientcmd.WriteToFile(*configOf("kind-sandbox", "https://127.0.0.1:6443"), own); err != nil {
 				t.Fatal(err)
 			}
-			var said strings.Builder
-			proc := process{stderr: &said, getenv: func(name string) string { return map[string]string{"HOME": dir}[name] }}
 			for range 2 {
-				if err := exportKubeconfig(t.Context(), f, "sandbox", proc); err != nil {
-					t.Fatal(err)
+				if got, err := Export(own, note, dir); err != nil || got != (Exported{"kind-sandbox", file}) {
+					t.Fatal(got, err)
 				}
 			}
 			got, err := clientcmd.LoadFromFile(file)
 			if err != nil || got.CurrentContext != "work" || got.Contexts["kind-sandbox"] == nil || got.Clusters["work"] == nil {
 				t.Errorf("%s contains %+v, %v", file, got, err)
 			}
-			if !strings.Contains(said.String(), "kubectl: added context kind-sandbox to "+file+"\n") {
-				t.Errorf("it printed %q", said.String())
-			}
 			if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("its mode is %v, %v", info.Mode(), err)
 			}
-			files, err := exported(f, "sandbox")
-			if err != nil {
-				t.Fatal(err)
-			}
 			// The removal is idempotent.
 			for range 2 {
-				if err := forgetKubeconfig(files, "sandbox"); err != nil {
+				if err := Forget(note, "sandbox"); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -157,13 +154,12 @@ func TestExportKubeconfig_AddsAndRemovesTheContext(t *testing.T) {
 	broken := t.TempDir()
 	t.Setenv("KUBECONFIG", filepath.Join(broken, "config"))
 	fixture.Write(t, filepath.Join(broken, "config"), "[", 0o600)
-	f := sandbox.Folders{Config: broken}
-	if err := clientcmd.WriteToFile(*kubeconfigOf("kind-sandbox", "https://127.0.0.1:6443"), f.Kubeconfig("sandbox")); err != nil {
+	own, note := filesIn(t.TempDir())
+	if err := clientcmd.WriteToFile(*configOf("kind-sandbox", "https://127.0.0.1:6443"), own); err != nil {
 		t.Fatal(err)
 	}
-	fixture.WantError(t, exportKubeconfig(t.Context(), f, "sandbox", process{getenv: func(string) string { return "" }}), broken, "\ntry: repair that file")
-	err := exportKubeconfig(t.Context(), sandbox.Folders{Config: t.TempDir()}, "sandbox", process{getenv: func(string) string { return "" }})
-	if !errorSays(err, "exporting the kubeconfig: ") {
-		t.Errorf("without a sandbox: %v", err)
-	}
+	_, err := Export(own, note, "")
+	fixture.WantError(t, err, broken, "\ntry: repair that file")
+	_, err = Export(filepath.Join(t.TempDir(), "none"), note, "")
+	fixture.WantError(t, err, "exporting the kubeconfig: ")
 }

@@ -46,7 +46,7 @@ func TestDockerfile_FindsDifferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, _ := Find(ServiceRef("userservice"))
+	image, _ := Find(serviceRef("userservice"))
 	recipe := image.Recipe.(Program)
 	for _, c := range []struct{ sentence, old, new, names string }{
 		{"another toolchain", "GO_VERSION=1.26", "GO_VERSION=1.25", "1.25"},

@@ -271,11 +271,11 @@ func TestGRPCGo_RejectionIsReported(t *testing.T) {
 	if e := s.Exceptions[0]; e.Pod != "caller-1" || !strings.Contains(e.Why, "max_ejection_percent") || s.Conditions[1].Reason != "Rejected" {
 		t.Errorf("status %+v", s)
 	}
-	pushes := plane.ADS.Pushes()
+	pushes := control.pushes.Load()
 	for range 200 {
 		mustCall(t, c)
 	}
-	if again := plane.ADS.Pushes(); again > pushes+1 {
+	if again := control.pushes.Load(); again > pushes+1 {
 		t.Errorf("the rejected resources were sent again: %d responses", again-pushes)
 	}
 	good := policyOf(t, "bad", "outlierEjection: {maxEjectionPercent: 50}")

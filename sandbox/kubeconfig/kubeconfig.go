@@ -1,7 +1,10 @@
-package main
+// Package kubeconfig merges the kubeconfig of a sandbox into the user's own, and removes it again.
+//
+// The user's files are those that kubectl uses: the ones of KUBECONFIG, or else ~/.kube/config. Because KUBECONFIG may change between the two, a note
+// next to the sandbox lists the files that may contain its entries.
+package kubeconfig
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,40 +17,42 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
-	"github.com/grpc-sandbox/sandbox/sandbox"
 )
 
-// exportKubeconfig merges the sandbox's kubeconfig into the user's own, without changing the user's current context.
-func exportKubeconfig(_ context.Context, f sandbox.Folders, name string, proc process) error {
-	own, err := clientcmd.LoadFromFile(f.Kubeconfig(name))
+// Exported is what Export has added, and where.
+type Exported struct{ Context, File string }
+
+// Export merges the kubeconfig in the file own into the user's own, without changing the user's current context. It adds the user's files to the file
+// note. An empty home means that of the process.
+func Export(own, note, home string) (Exported, error) {
+	made, err := clientcmd.LoadFromFile(own)
 	if err != nil {
-		return fmt.Errorf("exporting the kubeconfig: %w", err)
+		return Exported{}, fmt.Errorf("exporting the kubeconfig: %w", err)
 	}
 	// The default options read KUBECONFIG, as kubectl does.
 	paths := clientcmd.NewDefaultPathOptions()
-	if home := proc.getenv("HOME"); home != "" {
+	if home != "" {
 		paths.GlobalFile = filepath.Join(home, clientcmd.RecommendedHomeDir, clientcmd.RecommendedFileName)
 	}
 	users, err := paths.GetStartingConfig()
 	if err != nil {
-		return remedy.Wrap(fmt.Errorf("exporting the kubeconfig: %w", err),
-			remedy.Advice("repair that file, or set KUBECONFIG to another file, then up --export-kubeconfig"))
+		return Exported{}, remedy.Wrap(fmt.Errorf("exporting the kubeconfig: %w", err),
+			remedy.Advicef("repair that file, or set KUBECONFIG to another file, then %s", remedy.Command("up", "--export-kubeconfig")))
 	}
-	mergeKubeconfig(users, own)
+	merge(users, made)
 	// The files are recorded first, so that `down` also cleans up after an export that was killed.
-	if err := noteExport(f, name, paths.GetLoadingPrecedence()); err != nil {
-		return fmt.Errorf("exporting the kubeconfig: %w", err)
+	if err := add(note, paths.GetLoadingPrecedence()); err != nil {
+		return Exported{}, fmt.Errorf("exporting the kubeconfig: %w", err)
 	}
 	if err := clientcmd.ModifyConfig(paths, *users, true); err != nil {
-		return withLock(fmt.Errorf("exporting the kubeconfig: %w", err))
+		return Exported{}, withLock(fmt.Errorf("exporting the kubeconfig: %w", err))
 	}
-	fmt.Fprintf(proc.stderr, "kubectl: added context %s to %s\n", own.CurrentContext, paths.GetDefaultFilename())
-	return nil
+	return Exported{Context: made.CurrentContext, File: paths.GetDefaultFilename()}, nil
 }
 
-// mergeKubeconfig merges own into users. The user's current context is kept if there is one. A new entry gets no LocationOfOrigin, so that it is
+// merge merges own into users. The user's current context is kept if there is one. A new entry gets no LocationOfOrigin, so that it is
 // written to the user's default file; with the location it was read from, it would be written back to the kubeconfig of the sandbox.
-func mergeKubeconfig(users, own *api.Config) {
+func merge(users, own *api.Config) {
 	for name, c := range own.Clusters {
 		c, old := c.DeepCopy(), users.Clusters[name]
 		if c.LocationOfOrigin = ""; old != nil {
@@ -74,9 +79,9 @@ func mergeKubeconfig(users, own *api.Config) {
 	}
 }
 
-// noteExport adds files to the record that exported reads.
-func noteExport(f sandbox.Folders, name string, files []string) error {
-	all, err := exported(f, name)
+// add adds files to a note.
+func add(note string, files []string) error {
+	all, err := noted(note)
 	if err != nil {
 		return err
 	}
@@ -89,20 +94,24 @@ func noteExport(f sandbox.Folders, name string, files []string) error {
 			all = append(all, file)
 		}
 	}
-	return os.WriteFile(f.Exported(name), []byte(strings.Join(all, "\n")), 0o600)
+	return os.WriteFile(note, []byte(strings.Join(all, "\n")), 0o600)
 }
 
-// exported returns the user's kubeconfig files that may contain entries of a sandbox. There are none if it was never exported.
-func exported(f sandbox.Folders, name string) ([]string, error) {
-	data, err := os.ReadFile(f.Exported(name))
+// noted returns the user's files that may contain entries of a sandbox. There are none if it was never exported.
+func noted(note string) ([]string, error) {
+	data, err := os.ReadFile(note)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return strings.FieldsFunc(string(data), func(r rune) bool { return r == '\n' }), err
 }
 
-// forgetKubeconfig removes the entries of a sandbox from the user's kubeconfig files.
-func forgetKubeconfig(files []string, name string) error {
+// Forget removes the entries of a sandbox from the files of a note. It is idempotent.
+func Forget(note, name string) error {
+	files, err := noted(note)
+	if err != nil {
+		return fmt.Errorf("reading which kubeconfig files contain the sandbox: %w", err)
+	}
 	entry := "kind-" + name
 	for _, file := range files {
 		path := &clientcmd.PathOptions{GlobalFile: file, LoadingRules: clientcmd.NewDefaultClientConfigLoadingRules()}

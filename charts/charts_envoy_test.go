@@ -1,14 +1,12 @@
 package charts
 
 import (
-	"os"
 	"strings"
 	"testing"
 
 	bootstrap "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
 	"sigs.k8s.io/yaml"
 )
@@ -30,20 +28,7 @@ func withEnvoy(t *testing.T) string {
 }
 
 func TestEnvoy_GoldenFile(t *testing.T) {
-	const file = "testdata/userservice-envoy.yaml"
-	got := withEnvoy(t)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got); after a look at it, run go test ./charts -update\n%s", file, diff)
-	}
+	golden(t, "userservice-envoy.yaml", withEnvoy(t))
 }
 
 // TestEnvoy_Bootstrap: the file is valid by Envoy's own protos. Envoy itself does not run here.

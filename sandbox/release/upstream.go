@@ -8,19 +8,21 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 
+	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// CertManagerChart returns cert-manager's own chart. It is read from cert-manager's module, whose checksum this project's recipes pin, and kept in
-// cacheDir for machines without a module proxy.
-func CertManagerChart(ctx context.Context, cacheDir, sourceTree, version string) (*chart.Chart, error) {
-	file := ChartFile(cacheDir, version)
+// UpstreamChart returns a chart that is not ours. It is read from its module, whose checksum this project pins, and kept in cacheDir for machines
+// without a module proxy. The source tree is a checkout of this project; it may be empty if the chart is cached.
+func UpstreamChart(ctx context.Context, cacheDir, sourceTree string, from charts.Upstream) (*chart.Chart, error) {
+	file := ChartFile(cacheDir, from)
 	c, err := loader.LoadFile(file)
 	if err == nil {
 		return c, nil
@@ -32,26 +34,27 @@ func CertManagerChart(ctx context.Context, cacheDir, sourceTree, version string)
 		}
 	}
 	if sourceTree == "" {
-		return nil, remedy.New("loading cert-manager's chart: not cached, and fetching it needs a checkout of this project",
+		return nil, remedy.New("loading the chart "+nameOf(from)+": not cached, and fetching it needs a checkout of this project",
 			remedy.Advice("run from the project's folder, or name it with --source"))
 	}
-	dir, err := moduleFolder(ctx, filepath.Join(sourceTree, "sandbox/images/recipes/certmanager"), "github.com/cert-manager/cert-manager")
+	dir, err := moduleFolder(ctx, filepath.Join(sourceTree, from.Pinned), from.Module)
 	if err != nil {
-		return nil, fmt.Errorf("loading cert-manager's chart: %w", err)
+		return nil, fmt.Errorf("loading the chart %s: %w", nameOf(from), err)
 	}
-	c, err = loader.LoadDir(filepath.Join(dir, "deploy/charts/cert-manager"))
+	c, err = loader.LoadDir(filepath.Join(dir, from.Folder))
 	if err != nil {
-		return nil, fmt.Errorf("loading cert-manager's chart: %w", err)
+		return nil, fmt.Errorf("loading the chart %s: %w", nameOf(from), err)
 	}
-	// The module contains placeholders.
-	c.Metadata.Version, c.Metadata.AppVersion = version, version
+	c.Metadata.Version, c.Metadata.AppVersion = from.Version, from.Version
 	return c, keep(c, file)
 }
 
-// ChartFile returns the path under which cert-manager's chart is cached.
-func ChartFile(cacheDir, version string) string {
-	return filepath.Join(cacheDir, "charts", "cert-manager-"+version+".tgz")
+// ChartFile returns the path under which an upstream chart is cached.
+func ChartFile(cacheDir string, from charts.Upstream) string {
+	return filepath.Join(cacheDir, "charts", nameOf(from)+"-"+from.Version+".tgz")
 }
+
+func nameOf(from charts.Upstream) string { return path.Base(from.Folder) }
 
 // keep writes a chart atomically.
 func keep(c *chart.Chart, file string) error {

@@ -1,4 +1,4 @@
-package main
+package traffic
 
 import (
 	"context"
@@ -12,8 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/grpc-sandbox/sandbox/sandbox/live"
-	"github.com/grpc-sandbox/sandbox/sandbox/live/traffic"
 	"github.com/grpc-sandbox/sandbox/services/control/api"
 )
 
@@ -55,7 +53,7 @@ func (f *fakeInjector) Fault(_ context.Context, name string) (*api.Fault, error)
 	if one := f.faults[name]; one != nil {
 		return one, nil
 	}
-	return nil, fmt.Errorf("fault %s: %w", name, live.ErrNoObject)
+	return nil, fmt.Errorf("fault %s: %w", name, ErrNoObject)
 }
 
 func (f *fakeInjector) ClearFault(ctx context.Context, name string) error {
@@ -64,17 +62,17 @@ func (f *fakeInjector) ClearFault(ctx context.Context, name string) error {
 	return ctx.Err()
 }
 
-func faultNamed(t *testing.T, name string, o traffic.FaultOptions) namedFault {
+func faultNamed(t *testing.T, name string, o FaultOptions) NamedFault {
 	t.Helper()
 	o.Release, o.Abort, o.Percent = "userservice", "UNAVAILABLE", 100
-	spec, err := traffic.NewFault(o)
+	spec, err := NewFault(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return namedFault{name, spec}
+	return NamedFault{name, spec}
 }
 
-func TestInjectFaults_AreClearedInTheEnd(t *testing.T) {
+func TestInjection_ClearsFaultsInTheEnd(t *testing.T) {
 	const cleared = "add a\nadd b\nclear a\nclear b"
 	for _, c := range []struct {
 		sentence string
@@ -102,9 +100,15 @@ func TestInjectFaults_AreClearedInTheEnd(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			f := &fakeInjector{faults: map[string]*api.Fault{}, failing: c.failing, after: c.after, started: time.Now()}
-			var out, errs strings.Builder
-			err := injectFaults(ctx, process{stdout: &out, stderr: &errs}, f, injection{faults: []namedFault{faultNamed(t, "a", traffic.FaultOptions{Cut: -1}),
-				faultNamed(t, "b", traffic.FaultOptions{Cut: -1})}, limit: c.limit})
+			var cleared []string
+			err := Injection{
+				Faults: []NamedFault{faultNamed(t, "a", FaultOptions{Cut: -1}), faultNamed(t, "b", FaultOptions{Cut: -1})}, Limit: c.limit,
+				Added:   func([]FaultSummary) error { return nil },
+				Cleared: func(name string) { cleared = append(cleared, "clear "+name) },
+			}.Run(ctx, f)
+			if !strings.HasSuffix(c.calls, strings.Join(cleared, "\n")) || len(cleared) == 0 {
+				t.Errorf("%s: reported %q", c.sentence, cleared)
+			}
 			if took := time.Since(f.started); took != c.took {
 				t.Errorf("%s: it took %s, want %s", c.sentence, took, c.took)
 			}
@@ -115,56 +119,5 @@ func TestInjectFaults_AreClearedInTheEnd(t *testing.T) {
 				t.Errorf("%s: %v", c.sentence, err)
 			}
 		})
-	}
-}
-
-func TestInjectFaults_DurationEndsTheCommand(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakeInjector{faults: map[string]*api.Fault{}, started: time.Now()}
-		f.after = map[time.Duration]func(*fakeInjector){5 * time.Second: func(f *fakeInjector) { f.faults["a"].Status.Phase = api.FaultEnded }}
-		var out, errs strings.Builder
-		fault := faultNamed(t, "a", traffic.FaultOptions{Cut: -1, For: 5 * time.Second, Method: "user.v1.UserService/GetUser"})
-		if err := injectFaults(t.Context(), process{stdout: &out, stderr: &errs}, f, injection{faults: []namedFault{fault}}); err != nil {
-			t.Error(err)
-		}
-		const want = "FAULT  SELECTOR                            SIDE    CALLS                        EFFECT                     PHASE   PODS  WHY\n" +
-			"a      app.kubernetes.io/name=userservice  server  user.v1.UserService/GetUser  abort {code: UNAVAILABLE}  Active  1/1   \n"
-		if diff := cmp.Diff(want, out.String()); diff != "" {
-			t.Errorf("output (-want +got):\n%s", diff)
-		}
-		if errs.String() != "until you press Ctrl-C\na: cleared\n" {
-			t.Errorf("messages %q", errs.String())
-		}
-	})
-}
-
-func (f *fakeInjector) Faults(context.Context) (all []api.Fault, err error) {
-	for _, name := range []string{"a", "b"} {
-		if one := f.faults[name]; one != nil {
-			all = append(all, *one)
-		}
-	}
-	return all, nil
-}
-
-func TestClearFaults_AllOrNamed(t *testing.T) {
-	for _, c := range []struct {
-		sentence    string
-		names       []string
-		want, wrong string
-	}{
-		{"all", nil, "a: cleared\nb: cleared\n", ""},
-		{"one", []string{"b"}, "b: cleared\n", ""},
-		{"nothing if one is unknown", []string{"a", "x"}, "", `there is no fault "x"`},
-	} {
-		f := &fakeInjector{faults: map[string]*api.Fault{}}
-		for _, name := range []string{"a", "b"} {
-			_ = f.AddFault(t.Context(), name, json.RawMessage(`{}`))
-		}
-		var out strings.Builder
-		err := clearFaults(t.Context(), &out, f, c.names)
-		if out.String() != c.want || (err != nil) != (c.wrong != "") || err != nil && !strings.HasPrefix(err.Error(), c.wrong) {
-			t.Errorf("%s: printed %q, %v", c.sentence, out.String(), err)
-		}
 	}
 }
