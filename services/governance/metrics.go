@@ -69,6 +69,10 @@ type Metrics struct {
 	shadowed    *prometheus.CounterVec
 	faults      *prometheus.CounterVec
 
+	shadowFaults    *prometheus.CounterVec
+	shadowEjections *prometheus.CounterVec
+	shadowEjected   *prometheus.GaugeVec
+
 	policyErrors    prometheus.Counter
 	policyReloads   prometheus.Counter
 	policyUnmatched prometheus.Gauge
@@ -171,6 +175,9 @@ func (m *Metrics) defineCalls(d definer) {
 	m.shedCalls = gauges("shed_in_flight", "Unary calls that hold a place of the adaptive limit now.", "group")
 	m.shedRefused = counters("shed_refused_total", "Calls shed.", "method", "priority")
 	m.shadowed = counters("shadow_refused_total", "Calls that a rule in shadow mode would have refused.", "method", "reason", "side")
+	m.shadowFaults = counters("shadow_faults_total", "Calls into which a fault in shadow mode would have been injected.", "side", "method", "fault", "kind")
+	m.shadowEjections = counters("shadow_outlier_ejections_total", "Replicas that an ejection in shadow mode would have ejected.", "callee", "reason")
+	m.shadowEjected = gauges("shadow_outlier_ejected", "Replicas that an ejection in shadow mode would keep calls away from now.", "callee")
 	m.faults = counters("faults_injected_total", "Faults injected on purpose.", "side", "method", "fault", "kind")
 }
 

@@ -78,6 +78,9 @@ func (r governedResolver) Close() {
 	r.conn.close()
 	r.Resolver.Close()
 	r.conn.client.outliers.Keep(nil)
+	if shadow := r.conn.client.shadowOutliers.Load(); shadow != nil {
+		shadow.Keep(nil)
+	}
 	r.conn.client.budget.closed()
 	r.conn.client.cfg.Breakers.closed()
 }

@@ -103,6 +103,8 @@ func partsTable(t *testing.T) string {
 		{"no fault injected, client", benchNoFaults("client"), 20},
 		{"a fault that matches and has no effect, server", benchIdleFault("server"), 1000},
 		{"a fault that matches and has no effect, client", benchIdleFault("client"), 1000},
+		{"a fault in shadow mode, server", benchShadowFault("server"), 1000},
+		{"a fault in shadow mode, client", benchShadowFault("client"), 1000},
 		{"adaptive limit (failsafe-go's)", benchShed, 2000},
 	} {
 		r := best(row.run)[0]

@@ -239,7 +239,7 @@ func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 			continue
 		}
 		s := r.policy.Spec
-		conn := &policyv1.Connection{Callee: callee, RetryBudget: s.GetRetryBudget(), OutlierEjection: s.GetOutlierEjection(), HealthCheck: s.GetHealthCheck(), Tuning: s.GetTuning(),
+		conn := &policyv1.Connection{Callee: callee, RetryBudget: s.GetRetryBudget(), OutlierEjection: ejection(s), HealthCheck: s.GetHealthCheck(), Tuning: s.GetTuning(),
 			SlowStart: s.GetSlowStart()}
 		if s.GetLoadBalancing() != nil {
 			conn.LeastRequest = proto.Bool(s.GetLoadBalancing().GetAlgorithm() == policyv1.LoadBalancing_ALGORITHM_LEAST_REQUEST)
@@ -253,7 +253,7 @@ func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 func (out *Compiled) add(r rule, side Side, callee, approximated string, in proto.Message, parts []protoreflect.FieldDescriptor) {
 	for _, part := range parts {
 		v := Value{Object: r.policy.Object, Field: part.JSONName(), Method: r.pattern(), Side: side, Callee: callee, Approximated: approximated,
-			Shadow: r.policy.Spec.GetShadow(), Percent: r.policy.Spec.Percent, Text: policy.Text(part, in.ProtoReflect().Get(part))}
+			Shadow: inShadow(r.policy.Spec, part), Percent: r.policy.Spec.Percent, Text: policy.Text(part, in.ProtoReflect().Get(part))}
 		switch name := part.JSONName(); {
 		case shareOf(v.Percent) == 0:
 			v.approximate(noCall)

@@ -33,6 +33,7 @@ const (
 	byPings      = "by pings of HTTP/2 only"
 	untranslated = "it is not translated"
 	noTurns      = "the fault filter cannot let calls wait for turns"
+	noShadow     = "this kind of client has no shadow mode"
 	noCut        = "the fault filter cannot cut a call"
 	streamsToo   = "limits streams, too"
 	tenths       = "tokens are added ten times per second, and bursts are as large"
@@ -104,6 +105,7 @@ var verdicts = map[string]struct{ grpc, envoy finding }{
 	"outlierEjection.baseEjectionTime":    {approximated(linear), approximated(linear)},
 	"outlierEjection.maxEjectionTime":     {enforced, enforced},
 	"outlierEjection.maxEjectionPercent":  {approximated("the last ejection may exceed it"), approximated("one replica may always be ejected")},
+	"outlierEjection.shadow":              {ignored(noShadow), ignored(noShadow)},
 	"retryBudget.maxTokens":               {ignored(noBudget), approximated("half of it is the number of retries that may always be in flight")},
 	"retryBudget.tokenRatio":              {ignored(noBudget), approximated("as the share of the calls in flight that may be retries")},
 	"retryBudget.disabled":                {enforced, enforced},
@@ -132,6 +134,7 @@ var verdicts = map[string]struct{ grpc, envoy finding }{
 	"fault.cut":          {ignored(noCut), ignored(noCut)},
 	"fault.duration":     {approximated(byControl), approximated(byControl)},
 	"fault.leaseSeconds": {approximated(byControl), approximated(byControl)},
+	"fault.shadow":       {ignored(noShadow), ignored(noShadow)},
 }
 
 // The findings that depend on the value.

@@ -110,6 +110,7 @@ func TestCheck_Contradictions(t *testing.T) {
 		"client: [{shadow: true, fallback: {}}]":                                                   "client[0].shadow: cannot be together with",
 		"client: [{shadow: true, classify: {}}]":                                                   "client[0].shadow: cannot be together with",
 		"client: [{shadow: true, percent: 10, deadline: {}, breaker: {}, throttle: {}}]":           "",
+		"connections: [{outlierEjection: {shadow: true, disabled: true}}]":                         "connections[0].outlierEjection.shadow: cannot be together with disabled, which ejects no replica",
 		"trials: [{rate: {}}]":                                                                     "trials[0].percent: is missing: without shadow and percent, these limits are rate and shed of the policy",
 		"trials: [{shadow: true, rate: {}}, {percent: 3, shed: {}}]":                               "",
 	} {

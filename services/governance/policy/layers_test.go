@@ -82,6 +82,20 @@ func TestConnection_LastEntryOfEachPart(t *testing.T) {
 	}
 }
 
+func TestConnection_EjectionInShadowModeIsApart(t *testing.T) {
+	p := layered(t, "connections: [{outlierEjection: {consecutiveFailures: 3}}]",
+		"connections: [{callee: b, outlierEjection: {consecutiveFailures: 2, shadow: true}}, {callee: c, outlierEjection: {shadow: true}}]")
+	if got := p.Rules().Connection("b").GetOutlierEjection(); got.GetConsecutiveFailures() != 3 || got.GetShadow() {
+		t.Errorf("enforced: %v", got)
+	}
+	if got := p.Rules().ShadowEjection("b"); got.GetConsecutiveFailures() != 2 {
+		t.Errorf("in shadow mode: %v", got)
+	}
+	if got := p.Rules().ShadowEjection("d"); got != nil {
+		t.Errorf("in shadow mode for another callee: %v", got)
+	}
+}
+
 func TestPush_UnmatchedPatternsNameTheirLayer(t *testing.T) {
 	l := layers{parsed(t, "server: [{method: x.Y/Z}]"), parsed(t, "client: [{callee: nobody}]")}
 	got := l.unmatched(Known{Callees: []string{}})

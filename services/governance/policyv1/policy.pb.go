@@ -107,7 +107,7 @@ type EffectivePolicy struct {
 	// Faults injected into outgoing calls.
 	ClientFaults []*Fault `protobuf:"bytes,6,rep,name=client_faults,json=clientFaults,proto3" json:"client_faults,omitempty"`
 	// Outgoing connections by callee. For each part, the last entry applies that matches and has that part. Tuning is read when a connection is made;
-	// the other parts follow changes.
+	// the other parts follow changes. An ejection in shadow mode is a part of its own.
 	Connections []*Connection `protobuf:"bytes,7,rep,name=connections,proto3" json:"connections,omitempty"`
 	// Transport of the server; read when the process starts.
 	Tuning *Tuning `protobuf:"bytes,8,opt,name=tuning,proto3" json:"tuning,omitempty"`
@@ -1850,8 +1850,11 @@ type OutlierEjection struct {
 	MaxEjectionTime *durationpb.Duration `protobuf:"bytes,5,opt,name=max_ejection_time,json=maxEjectionTime,proto3" json:"max_ejection_time,omitempty"`
 	// Share of the replicas that may be ejected, in percent; 50. If more fail, the callee as a whole has a problem, which is the breaker's affair.
 	MaxEjectionPercent *uint32 `protobuf:"varint,6,opt,name=max_ejection_percent,json=maxEjectionPercent,proto3,oneof" json:"max_ejection_percent,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// No replica is ejected by these settings: those that would have been are counted, logged and reported as events. The ejection of the entries that are
+	// not in shadow mode, or the default, stays in force.
+	Shadow        bool `protobuf:"varint,7,opt,name=shadow,proto3" json:"shadow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OutlierEjection) Reset() {
@@ -1924,6 +1927,13 @@ func (x *OutlierEjection) GetMaxEjectionPercent() uint32 {
 		return *x.MaxEjectionPercent
 	}
 	return 0
+}
+
+func (x *OutlierEjection) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
 }
 
 // HealthCheck watches the standard health service of each replica, and stops calls to one that reports NOT_SERVING, for example during its drain.
@@ -2167,7 +2177,9 @@ type Fault struct {
 	// Tells a pushed fault from an earlier one of the same name.
 	Uid string `protobuf:"bytes,12,opt,name=uid,proto3" json:"uid,omitempty"`
 	// The process removes the fault when no heartbeat with its uid has arrived for this time; never if unset. For pushed faults only.
-	LeaseTime     *durationpb.Duration `protobuf:"bytes,13,opt,name=lease_time,json=leaseTime,proto3" json:"lease_time,omitempty"`
+	LeaseTime *durationpb.Duration `protobuf:"bytes,13,opt,name=lease_time,json=leaseTime,proto3" json:"lease_time,omitempty"`
+	// The fault has no effect: the calls into which it would have been injected are counted, logged and reported as events.
+	Shadow        bool `protobuf:"varint,15,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2315,6 +2327,13 @@ func (x *Fault) GetLeaseTime() *durationpb.Duration {
 		return x.LeaseTime
 	}
 	return nil
+}
+
+func (x *Fault) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
 }
 
 type isFault_Kind interface {
@@ -2786,14 +2805,16 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x16\xbaH\x13\xc8\x01\x01\xaa\x01\rJ\x02\b\x1e\"\x05\b\x80\xe7\x84\x0f2\x00R\x06window\x12/\n" +
 	"\vmin_percent\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x00R\n" +
 	"minPercent\x88\x01\x01B\x0e\n" +
-	"\f_min_percent\"\xf3\x03\n" +
+	"\f_min_percent\"\xff\x04\n" +
 	"\x0fOutlierEjection\x12\x1a\n" +
 	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12?\n" +
 	"\x14consecutive_failures\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\x13consecutiveFailures\x88\x01\x01\x12A\n" +
 	"\rfailure_ratio\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?){\x14\xaeG\xe1z\x84?H\x01R\ffailureRatio\x88\x01\x01\x12]\n" +
 	"\x12base_ejection_time\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0e\"\x05\b\x80\xe7\x84\x0f2\x05\x10\x80\xad\xe2\x04R\x10baseEjectionTime\x12[\n" +
 	"\x11max_ejection_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0e\"\x05\b\x80\xe7\x84\x0f2\x05\x10\x80\xad\xe2\x04R\x0fmaxEjectionTime\x12@\n" +
-	"\x14max_ejection_percent\x18\x06 \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x02R\x12maxEjectionPercent\x88\x01\x01B\x17\n" +
+	"\x14max_ejection_percent\x18\x06 \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x02R\x12maxEjectionPercent\x88\x01\x01\x12\x16\n" +
+	"\x06shadow\x18\a \x01(\bR\x06shadow:r\xbaHo\x1am\n" +
+	"\x0fshadow.disabled\x129cannot be together with disabled, which ejects no replica\x1a\x1f!(this.shadow && this.disabled)B\x17\n" +
 	"\x15_consecutive_failuresB\x10\n" +
 	"\x0e_failure_ratioB\x17\n" +
 	"\x15_max_ejection_percent\")\n" +
@@ -2823,7 +2844,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x12_max_message_bytesB\x16\n" +
 	"\x14_stream_window_bytesB\x1a\n" +
 	"\x18_connection_window_bytesB\x15\n" +
-	"\x13_max_metadata_bytes\"\x89\a\n" +
+	"\x13_max_metadata_bytes\"\xa1\a\n" +
 	"\x05Fault\x12\x1c\n" +
 	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\x04name\x12$\n" +
 	"\x06callee\x18\x02 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x12C\n" +
@@ -2840,7 +2861,8 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\bduration\x18\v \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\bduration\x12\x1a\n" +
 	"\x03uid\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\x03uid\x12K\n" +
 	"\n" +
-	"lease_time\x18\r \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\xe7\x84\x0f2\x02\b\x01R\tleaseTime\x1a;\n" +
+	"lease_time\x18\r \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\xe7\x84\x0f2\x02\b\x01R\tleaseTime\x12\x16\n" +
+	"\x06shadow\x18\x0f \x01(\bR\x06shadow\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:f\xbaHc\x1aa\n" +

@@ -209,7 +209,7 @@ type TrafficPolicySpec struct {
 	Tuning *Tuning `protobuf:"bytes,9,opt,name=tuning,proto3" json:"tuning,omitempty"`
 	// The policy is evaluated for the calls, but refuses, delays and changes none: those that it would have refused are counted, logged and reported as events.
 	// It takes precedence over other policies in shadow mode only, and the others do not take precedence over it. Only limits, callers, deadlines,
-	// breakers and throttles can be evaluated.
+	// breakers, throttles and the ejection of replicas can be evaluated.
 	Shadow bool `protobuf:"varint,11,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	// Share of the calls to which the policy applies, from 0, which is none, to 100; 100. To the other calls, the policies apply over which it takes
 	// precedence. Limits count the calls to which the policy applies, and their numbers are not divided by the share.
@@ -725,7 +725,9 @@ type FaultSpec struct {
 	// How long each process injects the fault, from when it received it, at most 1h. Required for a fault without a lease.
 	Duration *durationpb.Duration `protobuf:"bytes,12,opt,name=duration,proto3" json:"duration,omitempty"`
 	// The fault ends when its creator has not renewed the lease for this many seconds, 5 to 60. 0 means that the fault has no lease.
-	LeaseSeconds  uint32 `protobuf:"varint,13,opt,name=lease_seconds,json=leaseSeconds,proto3" json:"lease_seconds,omitempty"`
+	LeaseSeconds uint32 `protobuf:"varint,13,opt,name=lease_seconds,json=leaseSeconds,proto3" json:"lease_seconds,omitempty"`
+	// The fault has no effect: the calls into which it would have been injected are counted, logged and reported as events.
+	Shadow        bool `protobuf:"varint,15,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -875,6 +877,13 @@ func (x *FaultSpec) GetLeaseSeconds() uint32 {
 	return 0
 }
 
+func (x *FaultSpec) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
+}
+
 type isFaultSpec_Kind interface {
 	isFaultSpec_Kind()
 }
@@ -913,7 +922,7 @@ var File_policy_v1_traffic_proto protoreflect.FileDescriptor
 
 const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\n" +
-	"\x17policy/v1/traffic.proto\x12\tpolicy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16policy/v1/policy.proto\x1a\x15policy/v1/rules.proto\"\xdb\r\n" +
+	"\x17policy/v1/traffic.proto\x12\tpolicy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16policy/v1/policy.proto\x1a\x15policy/v1/rules.proto\"\xe5\x0e\n" +
 	"\x11TrafficPolicySpec\x12?\n" +
 	"\bselector\x18\x01 \x01(\v2\x1b.policy.v1.WorkloadSelectorB\x06\xbaH\x03\xc8\x01\x01R\bselector\x12S\n" +
 	"\x17max_requests_per_second\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00e\xcd\xcdA)\x8d\xed\xb5\xa0\xf7ư>H\x00R\x14maxRequestsPerSecond\x88\x01\x01\x12;\n" +
@@ -928,8 +937,9 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	" \x01(\v2\x14.policy.v1.SlowStartR\tslowStart\x12)\n" +
 	"\x06tuning\x18\t \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12\x16\n" +
 	"\x06shadow\x18\v \x01(\bR\x06shadow\x126\n" +
-	"\apercent\x18\f \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\apercent\x88\x01\x01:\xf7\a\xbaH\xf3\a\x1a\xc3\x02\n" +
-	"\x12shadow.connections\x12|cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which refuse no calls\x1a\xae\x01!this.shadow || (!has(this.load_balancing) && !has(this.outlier_ejection) && !has(this.retry_budget) && !has(this.health_check) && !has(this.slow_start) && !has(this.tuning))\x1a\xc7\x02\n" +
+	"\apercent\x18\f \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\apercent\x88\x01\x01:\x81\t\xbaH\xfd\b\x1a\x93\x02\n" +
+	"\x12shadow.connections\x12kcannot be together with loadBalancing, retryBudget, healthCheck, slowStart or tuning, which refuse no calls\x1a\x8f\x01!this.shadow || (!has(this.load_balancing) && !has(this.retry_budget) && !has(this.health_check) && !has(this.slow_start) && !has(this.tuning))\x1a\xb7\x01\n" +
+	"\x17shadow.outlier_ejection\x12Lcannot be together with disabled of outlierEjection, which ejects no replica\x1aN!this.shadow || !has(this.outlier_ejection) || !this.outlier_ejection.disabled\x1a\xc7\x02\n" +
 	"\x0eshadow.methods\x12\x82\x01cannot be together with priority, shedGroup, callerPriority, retry, hedge, fallback or classify of a method, which refuse no calls\x1a\xaf\x01!this.shadow || this.methods.all(m, m.priority == 0 && m.shed_group == '' && !has(m.caller_priority) && !has(m.retry) && !has(m.hedge) && !has(m.fallback) && !has(m.classify))\x1a\xe0\x02\n" +
 	"\x13percent.connections\x12\x91\x01cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which concern connections instead of calls\x1a\xb4\x01!has(this.percent) || (!has(this.load_balancing) && !has(this.outlier_ejection) && !has(this.retry_budget) && !has(this.health_check) && !has(this.slow_start) && !has(this.tuning))B\x1a\n" +
 	"\x18_max_requests_per_secondB\n" +
@@ -968,7 +978,8 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\tAlgorithm\x12\x19\n" +
 	"\x15ALGORITHM_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ALGORITHM_ROUND_ROBIN\x10\x01\x12\x1b\n" +
-	"\x17ALGORITHM_LEAST_REQUEST\x10\x02\"\xea\t\n" +
+	"\x17ALGORITHM_LEAST_REQUEST\x10\x02\"\x82\n" +
+	"\n" +
 	"\tFaultSpec\x12?\n" +
 	"\bselector\x18\x01 \x01(\v2\x1b.policy.v1.WorkloadSelectorB\x06\xbaH\x03\xc8\x01\x01R\bselector\x122\n" +
 	"\x04side\x18\x02 \x01(\x0e2\x14.policy.v1.FaultSideB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04side\x12$\n" +
@@ -984,7 +995,8 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\x03cut\x18\v \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x125\n" +
 	"\bthrottle\x18\x0e \x01(\v2\x17.policy.v1.CallThrottleH\x00R\bthrottle\x12L\n" +
 	"\bduration\x18\f \x01(\v2\x19.google.protobuf.DurationB\x15\xbaH\x12\xaa\x01\x0fJ\x02\b<\"\x03\b\x90\x1c2\x04\x10\xc0\x84=R\bduration\x12#\n" +
-	"\rlease_seconds\x18\r \x01(\rR\fleaseSeconds\x1a;\n" +
+	"\rlease_seconds\x18\r \x01(\rR\fleaseSeconds\x12\x16\n" +
+	"\x06shadow\x18\x0f \x01(\bR\x06shadow\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\xb5\x03\xbaH\xb1\x03\x1a\x97\x01\n" +

@@ -638,6 +638,9 @@ func (c *checker) tuning(at string, m *policyv1.Tuning) {
 }
 
 func (c *checker) outlierEjection(at string, m *policyv1.OutlierEjection) {
+	if m.GetShadow() && m.GetDisabled() {
+		c.add(at+"shadow", "shadow.disabled", "cannot be together with disabled, which ejects no replica", "")
+	}
 	if m.ConsecutiveFailures != nil {
 		if !(m.GetConsecutiveFailures() >= 1) {
 			c.add(at+"consecutiveFailures", "uint32.gte", "must be at least 1", "")
@@ -705,8 +708,11 @@ func CheckTrafficPolicySpec(m *policyv1.TrafficPolicySpec) []Violation {
 }
 
 func (c *checker) trafficPolicySpec(at string, m *policyv1.TrafficPolicySpec) {
-	if !(!(m.GetShadow()) || (((!(m.GetLoadBalancing() != nil) && !(m.GetOutlierEjection() != nil)) && !(m.GetRetryBudget() != nil)) && ((!(m.GetHealthCheck() != nil) && !(m.GetSlowStart() != nil)) && !(m.GetTuning() != nil)))) {
-		c.add(at+"shadow", "shadow.connections", "cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which refuse no calls", "")
+	if !(!(m.GetShadow()) || (((!(m.GetLoadBalancing() != nil) && !(m.GetRetryBudget() != nil)) && !(m.GetHealthCheck() != nil)) && (!(m.GetSlowStart() != nil) && !(m.GetTuning() != nil)))) {
+		c.add(at+"shadow", "shadow.connections", "cannot be together with loadBalancing, retryBudget, healthCheck, slowStart or tuning, which refuse no calls", "")
+	}
+	if !((!(m.GetShadow()) || !(m.GetOutlierEjection() != nil)) || !(m.GetOutlierEjection().GetDisabled())) {
+		c.add(at+"shadow", "shadow.outlier_ejection", "cannot be together with disabled of outlierEjection, which ejects no replica", "")
 	}
 	if !(!(m.GetShadow()) || !slices.ContainsFunc(m.GetMethods(), func(m *policyv1.MethodPolicy) bool {
 		return !(((m.GetPriority() == 0 && m.GetShedGroup() == "") && (!(m.GetCallerPriority() != nil) && !(m.GetRetry() != nil))) && ((!(m.GetHedge() != nil) && !(m.GetFallback() != nil)) && !(m.GetClassify() != nil)))
