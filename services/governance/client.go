@@ -42,7 +42,7 @@ type ClientConfig struct {
 	Fallbacks []Fallback
 	// Metrics receives the metrics of calls. Default: a registry of its own.
 	Metrics *Metrics
-	// Events receives what rules in shadow mode would have refused; nil means that it is only counted and logged.
+	// Events receives what rules in shadow mode would have done, and changes of the health of replicas; nil means that it is only counted and logged.
 	Events *Events
 	// Tracing receives a span for each call; nil means none.
 	Tracing trace.TracerProvider

@@ -59,6 +59,7 @@ type Metrics struct {
 	fallbacks   *prometheus.CounterVec
 	ejections   *prometheus.CounterVec
 	ejected     *prometheus.GaugeVec
+	unhealthy   *prometheus.GaugeVec
 	deferred    *prometheus.CounterVec
 	refused     *prometheus.CounterVec
 	inFlight    *prometheus.GaugeVec
@@ -166,6 +167,7 @@ func (m *Metrics) defineCalls(d definer) {
 	m.throttled = counters("throttled_total", "Calls that were refused here because many calls failed.", "callee", "method")
 	m.ejections = counters("outlier_ejections_total", "Replicas that were ejected because they failed.", "callee", "reason")
 	m.ejected = gauges("outlier_ejected", "Replicas that get no calls now because they failed.", "callee")
+	m.unhealthy = gauges("unhealthy_replicas", "Replicas that get no calls now because they report NOT_SERVING.", "callee")
 	m.deferred = counters("slow_start_deferred_total", "Attempts that went to another replica because the chosen one had just become ready.", "callee")
 	m.fallbacks = counters("fallbacks_total", "Calls answered by a fallback.", "callee", "method", "code")
 	m.refused = counters("refused_total", "Calls refused on arrival.", "method", "reason")

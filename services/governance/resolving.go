@@ -226,7 +226,7 @@ func (c *governedConn) send(config string) error {
 		}
 		s.ServiceConfig = c.ParseServiceConfig(config)
 	}
-	err := c.ClientConn.UpdateState(s)
+	err := c.ClientConn.UpdateState(withClient(s, c.client))
 	c.accepted = err == nil
 	return err
 }
