@@ -28,7 +28,7 @@ type ClientConfig struct {
 	// ServerName is the DNS name that the server's certificate must have. Default: the host of the target.
 	ServerName string
 	// ServerIdentity is the SPIFFE ID that the server's certificate must have in addition to the name, as a pattern like those of a list of
-	// callers: spiffe://sandbox.local/ns/shop/sa/*. Default: the name is enough.
+	// callers: spiffe://sandbox.local/ns/shop/sa/*. The serverIdentity of the policy is required in addition. Default: the name is enough.
 	ServerIdentity string
 	// Identity is our certificate; nil means plaintext.
 	Identity *Identity
@@ -120,10 +120,12 @@ func (c ClientConfig) transport() (credentials.TransportCredentials, error) {
 		return nil, remedy.Errorf(remedy.Value("spiffe://sandbox.local/ns/shop/sa/*"), "reading ServerIdentity: %q is not a pattern of SPIFFE IDs", c.ServerIdentity)
 	case c.ServerIdentity != "" && c.Identity == nil:
 		return nil, remedy.New("a server has no identity in plaintext", remedy.Advice("set Identity, or leave ServerIdentity empty"))
+	case len(c.allowedServers()) > 0 && c.Identity == nil:
+		return nil, remedy.New("the policy requires an identity of the server, which has none in plaintext", remedy.Advice("set Identity, or remove serverIdentity from the policy"))
 	case c.Identity == nil:
-		return insecure.NewCredentials(), nil
+		return clientHandshakes(insecure.NewCredentials(), c), nil
 	case c.ServerName == "":
 		return nil, remedy.New("the target has no host with which to verify the server's certificate", remedy.Advice("set ServerName to a DNS name in that certificate"))
 	}
-	return credentials.NewTLS(c.Identity.clientTLS(c.ServerName, c.ServerIdentity)), nil
+	return clientHandshakes(credentials.NewTLS(c.Identity.clientTLS(c.ServerName, c.checkServer)), c), nil
 }

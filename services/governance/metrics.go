@@ -51,15 +51,18 @@ type Metrics struct {
 	breakers, shadowBreakers *worstGauge[edge, BreakerState]
 	budgets                  *worstGauge[prometheus.Gauge, float64]
 
-	attempts    *prometheus.CounterVec
-	budget      *prometheus.GaugeVec
-	withheld    *prometheus.CounterVec
-	classified  *prometheus.CounterVec
-	throttled   *prometheus.CounterVec
-	fallbacks   *prometheus.CounterVec
-	ejections   *prometheus.CounterVec
-	ejected     *prometheus.GaugeVec
-	unhealthy   *prometheus.GaugeVec
+	attempts   *prometheus.CounterVec
+	budget     *prometheus.GaugeVec
+	withheld   *prometheus.CounterVec
+	classified *prometheus.CounterVec
+	throttled  *prometheus.CounterVec
+	fallbacks  *prometheus.CounterVec
+	ejections  *prometheus.CounterVec
+	ejected    *prometheus.GaugeVec
+	unhealthy  *prometheus.GaugeVec
+
+	handshakesRefused *prometheus.CounterVec
+
 	deferred    *prometheus.CounterVec
 	refused     *prometheus.CounterVec
 	inFlight    *prometheus.GaugeVec
@@ -191,6 +194,7 @@ func (m *Metrics) defineProcess(d definer) {
 	m.policyUnmatched = gauge("policy_unmatched_patterns", "Patterns of the policy that match no method of this process.")
 	m.policyInfo = gauges("policy_info", "1 for the version in force.", "version")
 
+	m.handshakesRefused = counters("handshakes_refused_total", "Connections that this side refused for what the peer presented.", "side", "callee", "reason")
 	m.panics = counters("panics_total", "Panics in handlers, answered with INTERNAL.", "method")
 	m.deadlineRefused = counters("deadline_refused_total", "Calls refused because their deadline had passed on arrival.", "method")
 	m.certExpiry = gauge("certificate_expiry_timestamp_seconds", "Unix time at which the certificate in use expires.")

@@ -84,7 +84,7 @@ func governedServer(cfg ServerConfig) (*grpc.Server, *server) {
 	cfg = cfg.withDefaults()
 	transport := insecure.NewCredentials()
 	if cfg.Identity != nil {
-		transport = newHandshakes(credentials.NewTLS(cfg.Identity.ServerTLS()), cfg.Log)
+		transport = serverHandshakes(credentials.NewTLS(cfg.Identity.ServerTLS()), cfg.Metrics, cfg.Log)
 	}
 	governed := newServer(cfg)
 	options := append([]grpc.ServerOption{

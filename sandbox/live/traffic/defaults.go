@@ -69,6 +69,7 @@ var defaults = []defaultValue{
 	{part: "outlierEjection", field: "maxEjectionTime", text: "30s", unless: "disabled"},
 	{part: "outlierEjection", field: "maxEjectionPercent", text: "50", unless: "disabled"},
 	{part: "healthCheck", text: "watched"},
+	{part: "serverIdentity", text: "the DNS name is enough"},
 	{part: "loadBalancing", field: "algorithm", text: "round_robin"},
 	{part: "slowStart", text: none},
 	{part: "slowStart", field: "minPercent", text: "10", ifSet: true},
@@ -84,7 +85,7 @@ var defaults = []defaultValue{
 }
 
 // clientParts are enforced by callers; tuning is enforced on both sides.
-var clientParts = []string{"deadline", "retry", "retryBudget", "hedge", "breaker", "throttle", "classify", "outlierEjection", "healthCheck", "loadBalancing", "slowStart", "fallback"}
+var clientParts = []string{"deadline", "retry", "retryBudget", "hedge", "breaker", "throttle", "classify", "outlierEjection", "healthCheck", "serverIdentity", "loadBalancing", "slowStart", "fallback"}
 
 // fromDefault is the source of a default.
 const fromDefault = "default"

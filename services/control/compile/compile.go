@@ -172,7 +172,7 @@ func (c *Compiler) server(pod Pod, out *Compiled) {
 const (
 	// readAtStart is why pushed tuning has no effect.
 	readAtStart = "a process reads it before it receives a policy: only its policy file sets it"
-	// nextConnection says when a health check is in force.
+	// nextConnection says when a health check or a check of identities is in force.
 	nextConnection = "in force with the next connection to each replica"
 )
 
@@ -240,7 +240,7 @@ func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 		}
 		s := r.policy.Spec
 		conn := &policyv1.Connection{Callee: callee, RetryBudget: s.GetRetryBudget(), OutlierEjection: ejection(s), HealthCheck: s.GetHealthCheck(), Tuning: s.GetTuning(),
-			SlowStart: s.GetSlowStart()}
+			SlowStart: s.GetSlowStart(), ServerIdentity: s.GetServerIdentity()}
 		if s.GetLoadBalancing() != nil {
 			conn.LeastRequest = proto.Bool(s.GetLoadBalancing().GetAlgorithm() == policyv1.LoadBalancing_ALGORITHM_LEAST_REQUEST)
 		}
@@ -261,7 +261,7 @@ func (out *Compiled) add(r rule, side Side, callee, approximated string, in prot
 			v.approximate(unaryOnly)
 		case name == "tuning":
 			v.Ignored = readAtStart
-		case name == "healthCheck":
+		case name == "healthCheck", name == "serverIdentity":
 			v.approximate(nextConnection)
 		}
 		if part.Message() != nil {

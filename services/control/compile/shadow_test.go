@@ -208,6 +208,8 @@ func TestShadow_PartsThatRefuseNothing(t *testing.T) {
 		"percent: 1\nretryBudget: {}":                        ofShare,
 		"percent: 1\nhealthCheck: {}":                        ofShare,
 		"percent: 1\nslowStart: {window: 1s}":                ofShare,
+		"shadow: true\nserverIdentity: {}":                   inShadow,
+		"percent: 1\nserverIdentity: {}":                     ofShare,
 		"percent: 1\ntuning: {}":                             ofShare,
 		"shadow: true\nmethods: [{priority: high}]":          inShadow,
 		"shadow: true\nmethods: [{shedGroup: g}]":            inShadow,

@@ -34,6 +34,7 @@ const (
 	untranslated = "it is not translated"
 	noTurns      = "the fault filter cannot let calls wait for turns"
 	noShadow     = "this kind of client has no shadow mode"
+	byPods       = "by the identities of the pods of the service, whatever the policy says"
 	noCut        = "the fault filter cannot cut a call"
 	streamsToo   = "limits streams, too"
 	tenths       = "tokens are added ten times per second, and bursts are as large"
@@ -113,6 +114,7 @@ var verdicts = map[string]struct{ grpc, envoy finding }{
 	"slowStart.minPercent":                {ignored(noSlowStart), approximated(fromJoining)},
 	"healthCheck":                         {approximated("by the readiness of pods"), approximated("by the readiness of pods")},
 	"healthCheck.disabled":                {ignored(byReadiness), ignored(byReadiness)},
+	"serverIdentity.allow":                {approximated(byPods), approximated(byPods)},
 	"tuning.maxMessageBytes":              {ignored(byProgram), ignored("Envoy does not limit messages")},
 	"tuning.streamWindowBytes":            {ignored(byProgram), enforced},
 	"tuning.connectionWindowBytes":        {ignored(byProgram), enforced},

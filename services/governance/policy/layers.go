@@ -97,6 +97,9 @@ func (r *Rules) Connection(callee string) *policyv1.Connection {
 		if c.SlowStart != nil {
 			found.SlowStart = c.GetSlowStart()
 		}
+		if c.ServerIdentity != nil {
+			found.ServerIdentity = c.GetServerIdentity()
+		}
 	}
 	return found
 }

@@ -1694,6 +1694,7 @@ type Connection struct {
 	OutlierEjection *OutlierEjection `protobuf:"bytes,5,opt,name=outlier_ejection,json=outlierEjection,proto3" json:"outlier_ejection,omitempty"`
 	HealthCheck     *HealthCheck     `protobuf:"bytes,6,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
 	SlowStart       *SlowStart       `protobuf:"bytes,7,opt,name=slow_start,json=slowStart,proto3" json:"slow_start,omitempty"`
+	ServerIdentity  *ServerIdentity  `protobuf:"bytes,8,opt,name=server_identity,json=serverIdentity,proto3" json:"server_identity,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1777,6 +1778,61 @@ func (x *Connection) GetSlowStart() *SlowStart {
 	return nil
 }
 
+func (x *Connection) GetServerIdentity() *ServerIdentity {
+	if x != nil {
+		return x.ServerIdentity
+	}
+	return nil
+}
+
+// ServerIdentity says which SPIFFE identities a replica may have, in addition to its DNS name. A connection to one without such an identity, or without a
+// certificate, fails. It is checked when a connection is made. Without it, the DNS name is enough.
+type ServerIdentity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SPIFFE identities, where * and ? match any characters except a slash: spiffe://sandbox.local/ns/shop/sa/*. An empty list removes that of an earlier
+	// entry, so that the DNS name is enough.
+	Allow         []string `protobuf:"bytes,1,rep,name=allow,proto3" json:"allow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServerIdentity) Reset() {
+	*x = ServerIdentity{}
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServerIdentity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServerIdentity) ProtoMessage() {}
+
+func (x *ServerIdentity) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServerIdentity.ProtoReflect.Descriptor instead.
+func (*ServerIdentity) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ServerIdentity) GetAllow() []string {
+	if x != nil {
+		return x.Allow
+	}
+	return nil
+}
+
 // SlowStart gives a new replica a share of the calls that grows in proportion to the time, so that its caches and pools can fill. A replica is new when
 // it becomes ready for the first time, or after a second or more without being ready, and when its ejection ends. One replica alone, and several of
 // which all are new, get every call. Without it each replica gets its full share at once.
@@ -1792,7 +1848,7 @@ type SlowStart struct {
 
 func (x *SlowStart) Reset() {
 	*x = SlowStart{}
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +1860,7 @@ func (x *SlowStart) String() string {
 func (*SlowStart) ProtoMessage() {}
 
 func (x *SlowStart) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +1873,7 @@ func (x *SlowStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlowStart.ProtoReflect.Descriptor instead.
 func (*SlowStart) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SlowStart) GetWindow() *durationpb.Duration {
@@ -1859,7 +1915,7 @@ type OutlierEjection struct {
 
 func (x *OutlierEjection) Reset() {
 	*x = OutlierEjection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +1927,7 @@ func (x *OutlierEjection) String() string {
 func (*OutlierEjection) ProtoMessage() {}
 
 func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +1940,7 @@ func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutlierEjection.ProtoReflect.Descriptor instead.
 func (*OutlierEjection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *OutlierEjection) GetDisabled() bool {
@@ -1947,7 +2003,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +2015,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1972,7 +2028,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *HealthCheck) GetDisabled() bool {
@@ -1998,7 +2054,7 @@ type RetryBudget struct {
 
 func (x *RetryBudget) Reset() {
 	*x = RetryBudget{}
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2010,7 +2066,7 @@ func (x *RetryBudget) String() string {
 func (*RetryBudget) ProtoMessage() {}
 
 func (x *RetryBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2023,7 +2079,7 @@ func (x *RetryBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryBudget.ProtoReflect.Descriptor instead.
 func (*RetryBudget) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RetryBudget) GetMaxTokens() uint32 {
@@ -2072,7 +2128,7 @@ type Tuning struct {
 
 func (x *Tuning) Reset() {
 	*x = Tuning{}
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2084,7 +2140,7 @@ func (x *Tuning) String() string {
 func (*Tuning) ProtoMessage() {}
 
 func (x *Tuning) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2097,7 +2153,7 @@ func (x *Tuning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tuning.ProtoReflect.Descriptor instead.
 func (*Tuning) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Tuning) GetMaxMessageBytes() uint32 {
@@ -2186,7 +2242,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2198,7 +2254,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2211,7 +2267,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Fault) GetName() string {
@@ -2383,7 +2439,7 @@ type Delay struct {
 
 func (x *Delay) Reset() {
 	*x = Delay{}
-	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2395,7 +2451,7 @@ func (x *Delay) String() string {
 func (*Delay) ProtoMessage() {}
 
 func (x *Delay) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2408,7 +2464,7 @@ func (x *Delay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delay.ProtoReflect.Descriptor instead.
 func (*Delay) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Delay) GetFixed() *durationpb.Duration {
@@ -2437,7 +2493,7 @@ type CallThrottle struct {
 
 func (x *CallThrottle) Reset() {
 	*x = CallThrottle{}
-	mi := &file_policy_v1_policy_proto_msgTypes[28]
+	mi := &file_policy_v1_policy_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2449,7 +2505,7 @@ func (x *CallThrottle) String() string {
 func (*CallThrottle) ProtoMessage() {}
 
 func (x *CallThrottle) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[28]
+	mi := &file_policy_v1_policy_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2462,7 +2518,7 @@ func (x *CallThrottle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallThrottle.ProtoReflect.Descriptor instead.
 func (*CallThrottle) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{28}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CallThrottle) GetRate() float64 {
@@ -2485,7 +2541,7 @@ type Abort struct {
 
 func (x *Abort) Reset() {
 	*x = Abort{}
-	mi := &file_policy_v1_policy_proto_msgTypes[29]
+	mi := &file_policy_v1_policy_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2497,7 +2553,7 @@ func (x *Abort) String() string {
 func (*Abort) ProtoMessage() {}
 
 func (x *Abort) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[29]
+	mi := &file_policy_v1_policy_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2510,7 +2566,7 @@ func (x *Abort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abort.ProtoReflect.Descriptor instead.
 func (*Abort) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{29}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Abort) GetCode() string {
@@ -2536,7 +2592,7 @@ type Hang struct {
 
 func (x *Hang) Reset() {
 	*x = Hang{}
-	mi := &file_policy_v1_policy_proto_msgTypes[30]
+	mi := &file_policy_v1_policy_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2548,7 +2604,7 @@ func (x *Hang) String() string {
 func (*Hang) ProtoMessage() {}
 
 func (x *Hang) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[30]
+	mi := &file_policy_v1_policy_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2561,7 +2617,7 @@ func (x *Hang) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hang.ProtoReflect.Descriptor instead.
 func (*Hang) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{30}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{31}
 }
 
 // Cut ends a stream with UNAVAILABLE after this many messages in both directions together; the answer of a unary call is lost.
@@ -2575,7 +2631,7 @@ type Cut struct {
 
 func (x *Cut) Reset() {
 	*x = Cut{}
-	mi := &file_policy_v1_policy_proto_msgTypes[31]
+	mi := &file_policy_v1_policy_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2587,7 +2643,7 @@ func (x *Cut) String() string {
 func (*Cut) ProtoMessage() {}
 
 func (x *Cut) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[31]
+	mi := &file_policy_v1_policy_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2600,7 +2656,7 @@ func (x *Cut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cut.ProtoReflect.Descriptor instead.
 func (*Cut) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{31}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Cut) GetAfterMessages() uint32 {
@@ -2789,7 +2845,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"is missing\x1a*has(this.delay) || this.max_attempts == 1uB\x0f\n" +
 	"\r_max_attempts\"&\n" +
 	"\bFallback\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\x8b\x03\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\xcf\x03\n" +
 	"\n" +
 	"Connection\x12$\n" +
 	"\x06callee\x18\x01 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x129\n" +
@@ -2799,8 +2855,12 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x10outlier_ejection\x18\x05 \x01(\v2\x1a.policy.v1.OutlierEjectionR\x0foutlierEjection\x129\n" +
 	"\fhealth_check\x18\x06 \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\x123\n" +
 	"\n" +
-	"slow_start\x18\a \x01(\v2\x14.policy.v1.SlowStartR\tslowStartB\x10\n" +
-	"\x0e_least_request\"\x97\x01\n" +
+	"slow_start\x18\a \x01(\v2\x14.policy.v1.SlowStartR\tslowStart\x12B\n" +
+	"\x0fserver_identity\x18\b \x01(\v2\x19.policy.v1.ServerIdentityR\x0eserverIdentityB\x10\n" +
+	"\x0e_least_request\"\xce\x01\n" +
+	"\x0eServerIdentity\x12\xbb\x01\n" +
+	"\x05allow\x18\x01 \x03(\tB\xa4\x01\xbaH\xa0\x01\x92\x01\x9c\x01\x10d\"\x97\x01\xba\x01c\n" +
+	"\fallow.spiffe\x125is not a SPIFFE identity, which begins with spiffe://\x1a\x1cthis.startsWith('spiffe://')r/\x88\xea0\x01\x10\x01\x18\x80\x04\x92\x02#spiffe://sandbox.local/ns/shop/sa/*R\x05allow\"\x97\x01\n" +
 	"\tSlowStart\x12I\n" +
 	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x16\xbaH\x13\xc8\x01\x01\xaa\x01\rJ\x02\b\x1e\"\x05\b\x80\xe7\x84\x0f2\x00R\x06window\x12/\n" +
 	"\vmin_percent\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x00R\n" +
@@ -2901,7 +2961,7 @@ func file_policy_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_policy_v1_policy_proto_goTypes = []any{
 	(Priority)(0),               // 0: policy.v1.Priority
 	(*EffectivePolicy)(nil),     // 1: policy.v1.EffectivePolicy
@@ -2925,28 +2985,29 @@ var file_policy_v1_policy_proto_goTypes = []any{
 	(*Hedge)(nil),               // 19: policy.v1.Hedge
 	(*Fallback)(nil),            // 20: policy.v1.Fallback
 	(*Connection)(nil),          // 21: policy.v1.Connection
-	(*SlowStart)(nil),           // 22: policy.v1.SlowStart
-	(*OutlierEjection)(nil),     // 23: policy.v1.OutlierEjection
-	(*HealthCheck)(nil),         // 24: policy.v1.HealthCheck
-	(*RetryBudget)(nil),         // 25: policy.v1.RetryBudget
-	(*Tuning)(nil),              // 26: policy.v1.Tuning
-	(*Fault)(nil),               // 27: policy.v1.Fault
-	(*Delay)(nil),               // 28: policy.v1.Delay
-	(*CallThrottle)(nil),        // 29: policy.v1.CallThrottle
-	(*Abort)(nil),               // 30: policy.v1.Abort
-	(*Hang)(nil),                // 31: policy.v1.Hang
-	(*Cut)(nil),                 // 32: policy.v1.Cut
-	nil,                         // 33: policy.v1.Fault.MetadataEntry
-	(*durationpb.Duration)(nil), // 34: google.protobuf.Duration
+	(*ServerIdentity)(nil),      // 22: policy.v1.ServerIdentity
+	(*SlowStart)(nil),           // 23: policy.v1.SlowStart
+	(*OutlierEjection)(nil),     // 24: policy.v1.OutlierEjection
+	(*HealthCheck)(nil),         // 25: policy.v1.HealthCheck
+	(*RetryBudget)(nil),         // 26: policy.v1.RetryBudget
+	(*Tuning)(nil),              // 27: policy.v1.Tuning
+	(*Fault)(nil),               // 28: policy.v1.Fault
+	(*Delay)(nil),               // 29: policy.v1.Delay
+	(*CallThrottle)(nil),        // 30: policy.v1.CallThrottle
+	(*Abort)(nil),               // 31: policy.v1.Abort
+	(*Hang)(nil),                // 32: policy.v1.Hang
+	(*Cut)(nil),                 // 33: policy.v1.Cut
+	nil,                         // 34: policy.v1.Fault.MetadataEntry
+	(*durationpb.Duration)(nil), // 35: google.protobuf.Duration
 }
 var file_policy_v1_policy_proto_depIdxs = []int32{
 	3,  // 0: policy.v1.EffectivePolicy.server:type_name -> policy.v1.ServerRule
 	13, // 1: policy.v1.EffectivePolicy.client:type_name -> policy.v1.ClientRule
 	12, // 2: policy.v1.EffectivePolicy.shed:type_name -> policy.v1.Shed
-	27, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
-	27, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
+	28, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
+	28, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
 	21, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
-	26, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
+	27, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
 	6,  // 7: policy.v1.EffectivePolicy.rate:type_name -> policy.v1.RateLimits
 	2,  // 8: policy.v1.EffectivePolicy.trials:type_name -> policy.v1.Trial
 	6,  // 9: policy.v1.Trial.rate:type_name -> policy.v1.RateLimits
@@ -2957,9 +3018,9 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	0,  // 14: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
 	11, // 15: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
 	10, // 16: policy.v1.ServerRule.caller_priority:type_name -> policy.v1.CallerPriority
-	34, // 17: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
-	34, // 18: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
-	34, // 19: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	35, // 17: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
+	35, // 18: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
+	35, // 19: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
 	7,  // 20: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
 	8,  // 21: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
 	9,  // 22: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
@@ -2971,42 +3032,43 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	19, // 28: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
 	15, // 29: policy.v1.ClientRule.classify:type_name -> policy.v1.Classify
 	14, // 30: policy.v1.ClientRule.throttle:type_name -> policy.v1.Throttle
-	34, // 31: policy.v1.Throttle.window:type_name -> google.protobuf.Duration
-	34, // 32: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
-	34, // 33: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	34, // 34: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
-	34, // 35: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
-	34, // 36: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
-	34, // 37: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
-	34, // 38: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	34, // 39: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	34, // 40: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
-	34, // 41: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
-	25, // 42: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
-	26, // 43: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
-	23, // 44: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
-	24, // 45: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
-	22, // 46: policy.v1.Connection.slow_start:type_name -> policy.v1.SlowStart
-	34, // 47: policy.v1.SlowStart.window:type_name -> google.protobuf.Duration
-	34, // 48: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
-	34, // 49: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
-	34, // 50: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	34, // 51: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	33, // 52: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
-	28, // 53: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	30, // 54: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	31, // 55: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	32, // 56: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	29, // 57: policy.v1.Fault.throttle:type_name -> policy.v1.CallThrottle
-	34, // 58: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
-	34, // 59: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
-	34, // 60: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	34, // 61: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	62, // [62:62] is the sub-list for method output_type
-	62, // [62:62] is the sub-list for method input_type
-	62, // [62:62] is the sub-list for extension type_name
-	62, // [62:62] is the sub-list for extension extendee
-	0,  // [0:62] is the sub-list for field type_name
+	35, // 31: policy.v1.Throttle.window:type_name -> google.protobuf.Duration
+	35, // 32: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
+	35, // 33: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	35, // 34: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
+	35, // 35: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
+	35, // 36: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
+	35, // 37: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
+	35, // 38: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	35, // 39: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	35, // 40: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	35, // 41: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	26, // 42: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
+	27, // 43: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
+	24, // 44: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
+	25, // 45: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
+	23, // 46: policy.v1.Connection.slow_start:type_name -> policy.v1.SlowStart
+	22, // 47: policy.v1.Connection.server_identity:type_name -> policy.v1.ServerIdentity
+	35, // 48: policy.v1.SlowStart.window:type_name -> google.protobuf.Duration
+	35, // 49: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	35, // 50: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	35, // 51: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	35, // 52: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	34, // 53: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	29, // 54: policy.v1.Fault.delay:type_name -> policy.v1.Delay
+	31, // 55: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	32, // 56: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	33, // 57: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	30, // 58: policy.v1.Fault.throttle:type_name -> policy.v1.CallThrottle
+	35, // 59: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
+	35, // 60: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
+	35, // 61: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	35, // 62: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	63, // [63:63] is the sub-list for method output_type
+	63, // [63:63] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }
@@ -3029,11 +3091,11 @@ func file_policy_v1_policy_proto_init() {
 	file_policy_v1_policy_proto_msgTypes[17].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[18].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[20].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[21].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[22].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[24].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[23].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[25].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[26].OneofWrappers = []any{
+	file_policy_v1_policy_proto_msgTypes[26].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[27].OneofWrappers = []any{
 		(*Fault_Delay)(nil),
 		(*Fault_Abort)(nil),
 		(*Fault_Hang)(nil),
@@ -3046,7 +3108,7 @@ func file_policy_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_policy_v1_policy_proto_rawDesc), len(file_policy_v1_policy_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
