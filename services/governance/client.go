@@ -34,6 +34,9 @@ type ClientConfig struct {
 	Identity *Identity
 	// Timeout is the deadline of a unary call that has none, if the policy does not set one. Default: 1s.
 	Timeout time.Duration
+	// LookupInterval is how often the name of the target is looked up, in addition to when a connection ends or a look-up has failed. Off means only then.
+	// Default: 5s.
+	LookupInterval time.Duration
 	// Policy is what is enforced; nil means the defaults.
 	Policy *policy.Policy
 	// Breakers has the breakers of the process. Connections to one callee need the same policy to share them. Default: breakers of its own.
@@ -60,6 +63,7 @@ type ClientConfig struct {
 
 func (c ClientConfig) withDefaults() ClientConfig {
 	c.Timeout = cmp.Or(c.Timeout, time.Second)
+	c.LookupInterval = cmp.Or(c.LookupInterval, defaultLookupInterval)
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics()
 	}

@@ -28,6 +28,14 @@ func TestConfigFromEnv_DefaultsAndErrors(t *testing.T) {
 				c.TLSDir == "off" && c.OTLPEndpoint == "x:4317" && c.LogLevel == slog.LevelDebug && c.TraceRatio == 0.1 &&
 				c.DrainDelay == time.Second && c.DrainLimit == 2*time.Second && c.MaxConnectionAge == 3*time.Second && c.MaxConnectionGrace == 4*time.Second && c.MaxConcurrent == 7
 		}},
+		{"every default is off", map[string]string{"TRACE_RATIO": "off", "DRAIN_DELAY": "off", "DRAIN_LIMIT": "off", "MAX_CONNECTION_AGE": "off",
+			"MAX_CONNECTION_GRACE": "off", "MAX_CONCURRENT": "off", "LOOKUP_INTERVAL": "off"}, "", func(c Config) bool {
+			return c.TraceRatio == Off && c.DrainDelay == Off && c.DrainLimit == Off && c.MaxConnectionAge == Off && c.MaxConnectionGrace == Off &&
+				c.MaxConcurrent == Off && c.LookupInterval == Off
+		}},
+		{"no traces and no delay by their numbers", map[string]string{"TRACE_RATIO": "0", "DRAIN_DELAY": "0s"}, "", func(c Config) bool {
+			return c.TraceRatio == Off && c.DrainDelay == Off
+		}},
 		{"an unknown level", map[string]string{"LOG_LEVEL": "loud"}, `LOG_LEVEL: "loud" is not a level; try: debug, info, warn or error`, nil},
 		{"no concurrent calls", map[string]string{"MAX_CONCURRENT": "0"}, "MAX_CONCURRENT", nil},
 		{"a ratio that is no number", map[string]string{"TRACE_RATIO": "NaN"}, `TRACE_RATIO: "NaN" is not a number from 0 to 1`, nil},

@@ -121,6 +121,7 @@ var verdicts = map[string]struct{ grpc, envoy finding }{
 	"tuning.gzip":                         {ignored(byProgram), ignored(untranslated)},
 	"tuning.keepaliveTime":                {ignored(byProgram), approximated(byPings)},
 	"tuning.keepaliveTimeout":             {ignored(byProgram), approximated(byPings)},
+	"tuning.keepaliveNone":                {ignored(byProgram), enforced},
 	"tuning.maxMetadataBytes":             {ignored(byProgram), ignored(untranslated)},
 
 	// Faults. Those of received calls are ignored by grpc; see Judge.

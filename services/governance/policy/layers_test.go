@@ -63,6 +63,12 @@ serverFaults: [{name: f, hang: {}}]
 	}
 }
 
+func TestPush_SwitchesShedOff(t *testing.T) {
+	if got := layered(t, "shed: {maxLimit: 10}", "shed: {disabled: true}").Rules().Shed(Share{}); got != nil {
+		t.Errorf("the limit is %v", got)
+	}
+}
+
 func TestPush_RejectedPolicyChangesNothing(t *testing.T) {
 	p := layered(t, "version: own", "{version: pushed, rate: {limits: [{tokenBucket: {rate: 5}}]}}")
 	bad := &policyv1.EffectivePolicy{Version: "bad", Rate: &policyv1.RateLimits{Limits: []*policyv1.RateLimit{{}}}}

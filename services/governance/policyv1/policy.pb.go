@@ -911,6 +911,8 @@ func (x *Callers) GetAllow() []string {
 // there are few, the limit is initial_limit: it is as large as the bursts that an idle server accepts.
 type Shed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Nothing is shed: removes the limit of an earlier layer, such as that of the policy file under a pushed policy.
+	Disabled bool `protobuf:"varint,4,opt,name=disabled,proto3" json:"disabled,omitempty"`
 	// The lowest limit of concurrent calls, at least 1; 1.
 	MinLimit *uint32 `protobuf:"varint,1,opt,name=min_limit,json=minLimit,proto3,oneof" json:"min_limit,omitempty"`
 	// The highest limit of concurrent calls, at least 1; 200.
@@ -949,6 +951,13 @@ func (x *Shed) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Shed.ProtoReflect.Descriptor instead.
 func (*Shed) Descriptor() ([]byte, []int) {
 	return file_policy_v1_policy_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Shed) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
 }
 
 func (x *Shed) GetMinLimit() uint32 {
@@ -2120,6 +2129,8 @@ type Tuning struct {
 	KeepaliveTime *durationpb.Duration `protobuf:"bytes,5,opt,name=keepalive_time,json=keepaliveTime,proto3" json:"keepalive_time,omitempty"`
 	// How long the answer to a probe may take; 3s.
 	KeepaliveTimeout *durationpb.Duration `protobuf:"bytes,6,opt,name=keepalive_timeout,json=keepaliveTimeout,proto3" json:"keepalive_timeout,omitempty"`
+	// Silent connections are not probed, neither by TCP nor by HTTP/2: calls on one whose peer has disappeared end with their deadlines.
+	KeepaliveNone bool `protobuf:"varint,8,opt,name=keepalive_none,json=keepaliveNone,proto3" json:"keepalive_none,omitempty"`
 	// Metadata of one call, in bytes, at least 1 KiB; 16 KiB. A server cuts its errors to half of it, or to 6 KiB if that is less.
 	MaxMetadataBytes *uint32 `protobuf:"varint,7,opt,name=max_metadata_bytes,json=maxMetadataBytes,proto3,oneof" json:"max_metadata_bytes,omitempty"`
 	unknownFields    protoimpl.UnknownFields
@@ -2196,6 +2207,13 @@ func (x *Tuning) GetKeepaliveTimeout() *durationpb.Duration {
 		return x.KeepaliveTimeout
 	}
 	return nil
+}
+
+func (x *Tuning) GetKeepaliveNone() bool {
+	if x != nil {
+		return x.KeepaliveNone
+	}
+	return false
 }
 
 func (x *Tuning) GetMaxMetadataBytes() uint32 {
@@ -2743,12 +2761,14 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\bdisabled\x18\x02 \x01(\bR\bdisabled:S\xbaHP\x1aN\n" +
 	"\fdisabled.max\x12\x1bcannot be together with max\x1a!!(this.disabled && this.max != 0)\"\\\n" +
 	"\aCallers\x12Q\n" +
-	"\x05allow\x18\x01 \x03(\tB;\xbaH8\x92\x015\x10d\"1r/\x88\xea0\x01\x10\x01\x18\x80\x04\x92\x02#spiffe://sandbox.local/ns/shop/sa/*R\x05allow\"\xae\x04\n" +
-	"\x04Shed\x12)\n" +
+	"\x05allow\x18\x01 \x03(\tB;\xbaH8\x92\x015\x10d\"1r/\x88\xea0\x01\x10\x01\x18\x80\x04\x92\x02#spiffe://sandbox.local/ns/shop/sa/*R\x05allow\"\xf8\x05\n" +
+	"\x04Shed\x12\x1a\n" +
+	"\bdisabled\x18\x04 \x01(\bR\bdisabled\x12)\n" +
 	"\tmin_limit\x18\x01 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\bminLimit\x88\x01\x01\x12)\n" +
 	"\tmax_limit\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x01R\bmaxLimit\x88\x01\x01\x121\n" +
-	"\rinitial_limit\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\finitialLimit\x88\x01\x01:\xee\x02\xbaH\xea\x02\x1a\xe7\x02\n" +
-	"\flimits.order\x12Lneeds minLimit <= initialLimit <= maxLimit; their defaults are 1, 50 and 200\x1a\x88\x02(has(this.min_limit) ? this.min_limit : 1u) <= (has(this.max_limit) ? this.max_limit : 200u) && (!has(this.initial_limit) || ((has(this.min_limit) ? this.min_limit : 1u) <= this.initial_limit && this.initial_limit <= (has(this.max_limit) ? this.max_limit : 200u)))B\f\n" +
+	"\rinitial_limit\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\finitialLimit\x88\x01\x01:\x9c\x04\xbaH\x98\x04\x1a\xe7\x02\n" +
+	"\flimits.order\x12Lneeds minLimit <= initialLimit <= maxLimit; their defaults are 1, 50 and 200\x1a\x88\x02(has(this.min_limit) ? this.min_limit : 1u) <= (has(this.max_limit) ? this.max_limit : 200u) && (!has(this.initial_limit) || ((has(this.min_limit) ? this.min_limit : 1u) <= this.initial_limit && this.initial_limit <= (has(this.max_limit) ? this.max_limit : 200u)))\x1a\xab\x01\n" +
+	"\x0fdisabled.limits\x12:cannot be together with minLimit, maxLimit or initialLimit\x1a\\!this.disabled || (!has(this.min_limit) && !has(this.max_limit) && !has(this.initial_limit))B\f\n" +
 	"\n" +
 	"_min_limitB\f\n" +
 	"\n" +
@@ -2888,7 +2908,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"tokenRatio\x88\x01\x01\x12\x1a\n" +
 	"\bdisabled\x18\x03 \x01(\bR\bdisabledB\r\n" +
 	"\v_max_tokensB\x0e\n" +
-	"\f_token_ratio\"\xc6\x04\n" +
+	"\f_token_ratio\"\xa6\x06\n" +
 	"\x06Tuning\x12>\n" +
 	"\x11max_message_bytes\x18\x01 \x01(\rB\r\xbaH\n" +
 	"*\b\x18\xff\xff\xff\xff\a(\x01H\x00R\x0fmaxMessageBytes\x88\x01\x01\x12D\n" +
@@ -2899,8 +2919,10 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x04gzip\x18\x04 \x01(\bR\x04gzip\x12S\n" +
 	"\x0ekeepalive_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\xe7\x84\x0f2\x02\b\n" +
 	"R\rkeepaliveTime\x12[\n" +
-	"\x11keepalive_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\x10keepaliveTimeout\x12A\n" +
-	"\x12max_metadata_bytes\x18\a \x01(\rB\x0e\xbaH\v*\t\x18\xff\xff\xff\xff\a(\x80\bH\x03R\x10maxMetadataBytes\x88\x01\x01B\x14\n" +
+	"\x11keepalive_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\x10keepaliveTimeout\x12%\n" +
+	"\x0ekeepalive_none\x18\b \x01(\bR\rkeepaliveNone\x12A\n" +
+	"\x12max_metadata_bytes\x18\a \x01(\rB\x0e\xbaH\v*\t\x18\xff\xff\xff\xff\a(\x80\bH\x03R\x10maxMetadataBytes\x88\x01\x01:\xb6\x01\xbaH\xb2\x01\x1a\xaf\x01\n" +
+	"\x1dkeepalive_none.keepalive_time\x129cannot be together with keepaliveTime or keepaliveTimeout\x1aS!this.keepalive_none || (!has(this.keepalive_time) && !has(this.keepalive_timeout))B\x14\n" +
 	"\x12_max_message_bytesB\x16\n" +
 	"\x14_stream_window_bytesB\x1a\n" +
 	"\x18_connection_window_bytesB\x15\n" +

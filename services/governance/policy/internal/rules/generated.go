@@ -451,6 +451,9 @@ func (c *checker) shed(at string, m *policyv1.Shed) {
 	if !(choose(m.MinLimit != nil, m.GetMinLimit(), 1) <= choose(m.MaxLimit != nil, m.GetMaxLimit(), 200) && (!(m.InitialLimit != nil) || (choose(m.MinLimit != nil, m.GetMinLimit(), 1) <= m.GetInitialLimit() && m.GetInitialLimit() <= choose(m.MaxLimit != nil, m.GetMaxLimit(), 200)))) {
 		c.add(strings.TrimSuffix(at, "."), "limits.order", "needs minLimit <= initialLimit <= maxLimit; their defaults are 1, 50 and 200", "")
 	}
+	if !(!(m.GetDisabled()) || ((!(m.MinLimit != nil) && !(m.MaxLimit != nil)) && !(m.InitialLimit != nil))) {
+		c.add(at+"disabled", "disabled.limits", "cannot be together with minLimit, maxLimit or initialLimit", "")
+	}
 	if m.MinLimit != nil {
 		if !(m.GetMinLimit() >= 1) {
 			c.add(at+"minLimit", "uint32.gte", "must be at least 1", "")
@@ -608,6 +611,9 @@ func (c *checker) retryBudget(at string, m *policyv1.RetryBudget) {
 }
 
 func (c *checker) tuning(at string, m *policyv1.Tuning) {
+	if !(!(m.GetKeepaliveNone()) || (!(m.GetKeepaliveTime() != nil) && !(m.GetKeepaliveTimeout() != nil))) {
+		c.add(at+"keepaliveNone", "keepalive_none.keepalive_time", "cannot be together with keepaliveTime or keepaliveTimeout", "")
+	}
 	if m.MaxMessageBytes != nil {
 		if !(m.GetMaxMessageBytes() >= 1 && m.GetMaxMessageBytes() <= 2147483647) {
 			c.add(at+"maxMessageBytes", "uint32.gte_lte", "must be from 1 to 2147483647", "")
