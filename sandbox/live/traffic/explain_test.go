@@ -58,7 +58,7 @@ func TestExplain_Sources(t *testing.T) {
 	tried := fakeSources{files: []MountedFile{{"userservice", "configmap/userservice-policy", "server:\n- bulkhead: {maxConcurrent: 4}\n- {shadow: true, bulkhead: {maxConcurrent: 2}}\n"}}}
 	ejection := fakeSources{objects: []api.TrafficPolicy{objectOf(t, "  outlierEjection: {consecutiveFailures: 2, shadow: true}\n")},
 		values: []*controlv1.ExplainedValue{value("client", "", "outlierEjection")},
-		files: []MountedFile{{"loadgen", "configmap/loadgen-policy", "connections:\n- {outlierEjection: {consecutiveFailures: 4, shadow: true}}\n"}}}
+		files:  []MountedFile{{"loadgen", "configmap/loadgen-policy", "connections:\n- {outlierEjection: {consecutiveFailures: 4, shadow: true}}\n"}}}
 	mounted := fakeSources{files: []MountedFile{
 		{"userservice", "configmap/userservice-policy", "server:\n- method: user.v1.UserService/GetUser\n  deadline: {none: true}\nrate: {limits: []}\nclient:\n- {callee: other, retry: {idempotent: true, maxAttempts: 3}}\n"},
 		{"orderservice", "configmap/orderservice-policy", "client:\n- callee: user*\n  deadline: {timeout: 2s}\nserver: [{bulkhead: {maxConcurrent: 4}}]\n"},
