@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -63,12 +64,11 @@ func TestConfigFromEnv_DefaultsAndErrors(t *testing.T) {
 	}
 }
 
-// TestListen_UnusableAddress checks that the error names the address, and what to do.
-func TestListen_UnusableAddress(t *testing.T) {
-	for _, address := range []string{"8443", ":99999"} {
-		_, err := Config{ListenAddr: address, HealthAddr: "off", MetricsAddr: "off"}.listen()
-		if got := remedy.Line(err, nil); !strings.Contains(got, `listening at "`+address+`": `) || !strings.Contains(got, "try: choose a free port") {
-			t.Errorf("%s: %s", address, got)
-		}
+func TestConfig_Defaults(t *testing.T) {
+	got := fmt.Sprintf("%+v", Config{Service: "x"}.withDefaults())
+	fromEnv, err := ConfigFromEnv("x", func(string) string { return "" })
+	must(t, err)
+	if want := fmt.Sprintf("%+v", fromEnv); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

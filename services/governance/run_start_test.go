@@ -2,7 +2,6 @@ package governance
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -83,14 +82,5 @@ func TestStart_UnusableFiles(t *testing.T) {
 		if p, err := Start(t.Context(), io.Discard, cfg); err == nil || p != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestConfig_Defaults(t *testing.T) {
-	got := fmt.Sprintf("%+v", Config{Service: "x"}.withDefaults())
-	fromEnv, err := ConfigFromEnv("x", func(string) string { return "" })
-	must(t, err)
-	if want := fmt.Sprintf("%+v", fromEnv); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
