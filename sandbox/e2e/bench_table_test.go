@@ -57,11 +57,11 @@ func yardstick(ctx context.Context) (time.Duration, error) {
 	pipe := bufconn.Listen(1 << 20)
 	s := grpc.NewServer()
 	healthv1.RegisterHealthServer(s, healthsrv.NewServer())
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(pipe) }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = s.Serve(pipe) }()
 	defer func() {
 		s.Stop()
-		<-served
+		<-ended
 	}()
 	conn, err := grpc.NewClient("passthrough:///pipe", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) }))
