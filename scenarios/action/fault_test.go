@@ -46,6 +46,17 @@ func TestFault_IsInjectedAndCleared(t *testing.T) {
 	}
 }
 
+func TestFault_InShadowModeTouchesNoCall(t *testing.T) {
+	t.Parallel()
+	e, err := fault{Release: "userservice", Spec: `{"hang":{},"shadow":true}`}.Resolve(t.Context(), newFake("a", "b").context(false, State{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (report.BlastRadius{Pods: 2, OfPods: 2}); e.Touches != want || e.Detail != "inject hang in shadow mode into userservice (2 of 2 pods)" {
+		t.Errorf("%s touches %+v, want %+v", e.Detail, e.Touches, want)
+	}
+}
+
 // journalled returns a reversal as a later process reads it from the journal.
 func journalled(t *testing.T, undo Reversal) Reversal {
 	t.Helper()

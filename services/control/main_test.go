@@ -51,7 +51,7 @@ func run(t testing.TB, cfg governance.Config, register func(context.Context, *go
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	up, ended := make(chan governance.Addresses, 1), make(chan error, 1)
-	cfg.HealthAddr, cfg.MetricsAddr, cfg.DrainLimit = "127.0.0.1:0", "127.0.0.1:0", time.Second
+	cfg.HealthAddr, cfg.MetricsAddr, cfg.DrainDelay, cfg.DrainLimit = "127.0.0.1:0", "127.0.0.1:0", governance.Off, time.Second
 	if cfg.TLSDir == "" {
 		cfg.TLSDir = "off"
 	}

@@ -35,6 +35,17 @@ func TestPlane_ShadowIsNotReportedAsEnforced(t *testing.T) {
 	if s := plane.View().PolicyStatus(enforced, nil, api.TrafficPolicyStatus{}); s.Enforcing != 1 || s.Conditions[1].Reason != "Enforced" {
 		t.Errorf("status of the enforced policy %+v", s)
 	}
+	// A fault in shadow mode is applied, and has no effect.
+	plane.Store.Permit("shop", true)
+	tried := faultOf(t, "tried", "shadow: true\nabort: {code: ABORTED}\nduration: 1h")
+	plane.Store.SetFault(tried)
+	soon(t, "the fault is applied", func() bool {
+		s, _ := plane.View().FaultStatus(tried, nil, api.FaultStatus{})
+		return s.Applied == 1
+	})
+	if got := code(t.Context(), client); got != codes.OK {
+		t.Errorf("a call under a fault in shadow mode is answered with %s", got)
+	}
 	got := map[string]string{}
 	answer, err := policies{plane: plane}.Explain(t.Context(), &controlv1.ExplainRequest{Namespace: "shop", Service: "users"})
 	if err != nil {
@@ -42,6 +53,9 @@ func TestPlane_ShadowIsNotReportedAsEnforced(t *testing.T) {
 	}
 	for _, v := range answer.GetValues() {
 		got[v.GetField()] = v.GetValue()
+	}
+	if got["fault"] != "abort {code: ABORTED} in shadow mode" {
+		t.Errorf("the fault is explained as %q", got["fault"])
 	}
 	if got["maxRequestsPerSecond"] != "0.001 (in shadow mode)" || got["methods[0].bulkhead"] != "{maxConcurrent: 7} (50% of the calls)" {
 		t.Errorf("values %v", got)

@@ -52,7 +52,7 @@ func explained(v compile.Value) string {
 	if v.Percent != nil {
 		text += fmt.Sprintf(" (%g%% of the calls)", *v.Percent)
 	}
-	if v.Shadow {
+	if v.Shadow && !strings.Contains(text, "shadow") {
 		text += " (in shadow mode)"
 	}
 	return text

@@ -68,8 +68,8 @@ func (k served) has(s ads.Subscriber, v compile.Value) bool {
 	return !known || v.Method == "" || v.Object.Kind != compile.KindTrafficPolicy || slices.ContainsFunc(methods, func(m string) bool { return policy.Matches(v.Method, m) })
 }
 
-// inShadowMode says what a process does with a policy in shadow mode.
-const inShadowMode = "in shadow mode: what it would have refused is counted, and nothing is refused"
+// inShadowMode says what a process does with a policy or a fault in shadow mode.
+const inShadowMode = "in shadow mode: what it would have refused, ejected or injected is counted, and it has no effect"
 
 // verdictOf returns what a process does with a field.
 func verdictOf(s ads.Subscriber, v compile.Value, known served) (controlv1.Verdict, string) {

@@ -26,8 +26,10 @@ type attempt struct {
 	picked func(balancer.DoneInfo)
 	// counted means that the endpoint has counted the attempt: at its end, or at the first message of a stream.
 	counted atomic.Bool
-	// answer is about the first message of a stream. mu of the call guards it.
-	answer outlier.Answer
+	// shadow is nil unless an ejection in shadow mode counts the attempt.
+	shadow *shadowAttempt
+	// answer and shadowAnswer are about the first message of a stream. mu of the call guards them.
+	answer, shadowAnswer outlier.Answer
 }
 
 // choice is the replica of an attempt, and how the attempt was admitted there. Replica and endpoint may be nil.
@@ -53,7 +55,7 @@ func (c *clientCall) attempt(ctx context.Context, result *balancer.PickResult, t
 		c.method.retries.Inc()
 		c.span.AddEvent("retry", trace.WithAttributes(attribute.Int("attempt", int(n))))
 	}
-	*a = attempt{choice: to, call: c, ctx: ctx, number: n, started: time.Now(), picked: result.Done}
+	*a = attempt{choice: to, call: c, ctx: ctx, number: n, started: time.Now(), picked: result.Done, shadow: c.shadowAttempt(to)}
 	if c.retry() != nil || c.rule.Hedge != nil {
 		c.try(to.endpoint)
 	}
@@ -72,6 +74,7 @@ func (a *attempt) done(info balancer.DoneInfo) {
 		// The connection was lost between the choice and the attempt. gRPC chooses again.
 		if a.endpoint != nil {
 			a.endpoint.Done(a.admission, outlier.Neutral)
+			a.shadow.done(outlier.Neutral)
 		}
 		// This comes last, because the next attempt may then use the same memory.
 		c.attempts.Add(-1)
@@ -98,14 +101,16 @@ func (a *attempt) count(outcome outlier.Outcome) {
 	switch {
 	case a.counted.CompareAndSwap(false, true):
 		a.endpoint.Done(a.admission, outcome)
+		a.shadow.done(outcome)
 		if outcome == outlier.Success {
 			a.succeeded()
 		}
 	case outcome == outlier.Failure:
 		a.call.mu.Lock()
-		answer := a.answer
+		answer, shadow := a.answer, a.shadowAnswer
 		a.call.mu.Unlock()
 		a.endpoint.FailLater(answer)
+		a.shadow.failLater(shadow)
 	}
 }
 
@@ -114,9 +119,9 @@ func (a *attempt) answered() {
 	if a == nil || a.endpoint == nil || !a.counted.CompareAndSwap(false, true) {
 		return
 	}
-	answer := a.endpoint.Answered(a.admission)
+	answer, shadow := a.endpoint.Answered(a.admission), a.shadow.answered()
 	a.call.mu.Lock()
-	a.answer = answer
+	a.answer, a.shadowAnswer = answer, shadow
 	a.call.mu.Unlock()
 	a.succeeded()
 }

@@ -221,7 +221,7 @@ func TestRetry_PodName(t *testing.T) {
 func TestRetry_ThroughRun(t *testing.T) {
 	f := &flaky{code: codes.Unavailable}
 	f.fails.Store(1)
-	at, stop, ended := running(t, f.fake(), func(c *Config) { c.DrainDelay = 0 })
+	at, stop, ended := running(t, f.fake(), func(c *Config) { c.DrainDelay = Off })
 	conn, err := Dial("passthrough:///"+at.Service, ClientConfig{Callee: "callee", Log: quiet, Policy: policyOf(t, retried), Timeout: 5 * time.Second})
 	must(t, err)
 	_, err = testv1.NewTestServiceClient(conn).UnaryCall(t.Context(), &testv1.SimpleRequest{})

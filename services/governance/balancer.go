@@ -74,6 +74,7 @@ type governedBalancer struct {
 // UpdateClientConnState passes new replicas on.
 func (b governedBalancer) UpdateClientConnState(s balancer.ClientConnState) error {
 	addresses := replicaAddresses(s.ResolverState)
+	b.conn.client.Store(clientOf(s.ResolverState))
 	b.conn.replicas.Store(&addresses)
 	b.conn.group.Keep(addresses)
 	return b.Balancer.UpdateClientConnState(s)
@@ -88,6 +89,8 @@ type balancedConn struct {
 	known atomic.Pointer[[]string]
 	// group knows which replicas have just become ready.
 	group *slowstart.Group
+	// client receives reports about the health of replicas. It may be nil.
+	client atomic.Pointer[client]
 
 	// holding means that held is not empty.
 	holding atomic.Bool
@@ -101,6 +104,8 @@ type subConn struct {
 	conn     *balancedConn
 	address  string
 	endpoint atomic.Pointer[outlier.Endpoint]
+	// unhealthy means that the connection is ready, and the replica reports that it does not serve.
+	unhealthy atomic.Bool
 }
 
 // NewSubConn connects to a replica.
@@ -111,6 +116,7 @@ func (c *balancedConn) NewSubConn(addresses []resolver.Address, opts balancer.Ne
 		if state.ConnectivityState != connectivity.Ready {
 			// It is up when it is also healthy.
 			s.changed(false)
+			s.disconnected()
 		}
 		if listen != nil {
 			listen(state)

@@ -37,32 +37,41 @@ func benchClient(b *testing.B, s *grpc.Server, dial func(...grpc.DialOption) (*g
 type chain struct {
 	name string
 	join func(*testing.B) testv1.TestServiceClient
+	// optional means that the limits do not apply: the price is that of something that a policy or a program asks for.
+	optional bool
 }
 
 // chains lists the ways. The others are compared with the first.
 func chains() []chain {
 	return []chain{
-		{"bare grpc-go", func(b *testing.B) testv1.TestServiceClient {
+		{name: "bare grpc-go", join: func(b *testing.B) testv1.TestServiceClient {
 			// The same windows as ours. Otherwise our numbers would look better than they are.
 			window, conn := grpc.WithInitialWindowSize(1<<20), grpc.WithInitialConnWindowSize(1<<20)
 			return benchClient(b, grpc.NewServer(grpc.InitialWindowSize(1<<20), grpc.InitialConnWindowSize(1<<20)), func(o ...grpc.DialOption) (*grpc.ClientConn, error) {
 				return grpc.NewClient("passthrough:///pipe", append(o, window, conn, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 			})
 		}},
-		{"governed, without tracing", func(b *testing.B) testv1.TestServiceClient { return governedClient(b, "", nil) }},
-		{"governed, trace not sampled", func(b *testing.B) testv1.TestServiceClient {
-			return governedClient(b, "", sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())))
-		}},
-		{"governed, every part of the policy", func(b *testing.B) testv1.TestServiceClient {
-			return governedClient(b, everyPart, sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())))
-		}},
-		{"governed, every call traced", func(b *testing.B) testv1.TestServiceClient {
+		{name: "governed, without tracing", join: func(b *testing.B) testv1.TestServiceClient { return governedClient(b, "", nil) }},
+		{name: "governed, trace not sampled", join: unsampled("")},
+		{name: "governed, every part of the policy but time limits of attempts and hedging", join: unsampled(everyPart)},
+		{name: "governed, a retry", join: unsampled("client: [{retry: {idempotent: true, maxAttempts: 3}}]")},
+		{name: "governed, a retry with perTryTimeout", join: unsampled("client: [{retry: {idempotent: true, maxAttempts: 3, perTryTimeout: 10s}}]"), optional: true},
+		{name: "governed, hedging", join: unsampled("client: [{hedge: {idempotent: true, delay: 10s}}]"), optional: true},
+		{name: "governed, an ejection in shadow mode", join: unsampled("connections: [{outlierEjection: {shadow: true}}]"), optional: true},
+		{name: "governed, every call traced", join: func(b *testing.B) testv1.TestServiceClient {
 			return governedClient(b, "", sdktrace.NewTracerProvider())
-		}},
+		}, optional: true},
 	}
 }
 
-// everyPart uses every part of a policy and refuses nothing.
+// unsampled governs the calls by a policy. They are not traced, but could be.
+func unsampled(text string) func(*testing.B) testv1.TestServiceClient {
+	return func(b *testing.B) testv1.TestServiceClient {
+		return governedClient(b, text, sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())))
+	}
+}
+
+// everyPart uses every part of a policy that each call pays for, and refuses nothing.
 const everyPart = `
 server:
 - bulkhead: {maxConcurrent: 1000}

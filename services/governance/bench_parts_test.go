@@ -114,9 +114,19 @@ func benchIdleFault(side string) func(*testing.B) {
 	return func(b *testing.B) { shared(b, 1, faultCost(b, side+"Faults: ["+idleFault+"]")[side]) }
 }
 
+// faultInShadow is in shadow mode, and matches every call.
+const faultInShadow = "{name: idle, method: a.B/C, metadata: {x-test: yes}, shadow: true, abort: {code: UNAVAILABLE}}"
+
+// benchShadowFault measures what a call costs on one side with a fault in shadow mode.
+func benchShadowFault(side string) func(*testing.B) {
+	return func(b *testing.B) { shared(b, 1, faultCost(b, side+"Faults: ["+faultInShadow+"]")[side]) }
+}
+
 func BenchmarkIdleFault(b *testing.B) {
 	b.Run("server", benchIdleFault("server"))
 	b.Run("client", benchIdleFault("client"))
+	b.Run("server, in shadow mode", benchShadowFault("server"))
+	b.Run("client, in shadow mode", benchShadowFault("client"))
 }
 
 func BenchmarkNoFaults(b *testing.B) {

@@ -28,12 +28,15 @@ type ClientConfig struct {
 	// ServerName is the DNS name that the server's certificate must have. Default: the host of the target.
 	ServerName string
 	// ServerIdentity is the SPIFFE ID that the server's certificate must have in addition to the name, as a pattern like those of a list of
-	// callers: spiffe://sandbox.local/ns/shop/sa/*. Default: the name is enough.
+	// callers: spiffe://sandbox.local/ns/shop/sa/*. The serverIdentity of the policy is required in addition. Default: the name is enough.
 	ServerIdentity string
 	// Identity is our certificate; nil means plaintext.
 	Identity *Identity
 	// Timeout is the deadline of a unary call that has none, if the policy does not set one. Default: 1s.
 	Timeout time.Duration
+	// LookupInterval is how often the name of the target is looked up, in addition to when a connection ends or a look-up has failed. Off means only then.
+	// Default: 5s.
+	LookupInterval time.Duration
 	// Policy is what is enforced; nil means the defaults.
 	Policy *policy.Policy
 	// Breakers has the breakers of the process. Connections to one callee need the same policy to share them. Default: breakers of its own.
@@ -42,7 +45,7 @@ type ClientConfig struct {
 	Fallbacks []Fallback
 	// Metrics receives the metrics of calls. Default: a registry of its own.
 	Metrics *Metrics
-	// Events receives what rules in shadow mode would have refused; nil means that it is only counted and logged.
+	// Events receives what rules in shadow mode would have done, and changes of the health of replicas; nil means that it is only counted and logged.
 	Events *Events
 	// Tracing receives a span for each call; nil means none.
 	Tracing trace.TracerProvider
@@ -60,6 +63,7 @@ type ClientConfig struct {
 
 func (c ClientConfig) withDefaults() ClientConfig {
 	c.Timeout = cmp.Or(c.Timeout, time.Second)
+	c.LookupInterval = cmp.Or(c.LookupInterval, defaultLookupInterval)
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics()
 	}
@@ -120,10 +124,12 @@ func (c ClientConfig) transport() (credentials.TransportCredentials, error) {
 		return nil, remedy.Errorf(remedy.Value("spiffe://sandbox.local/ns/shop/sa/*"), "reading ServerIdentity: %q is not a pattern of SPIFFE IDs", c.ServerIdentity)
 	case c.ServerIdentity != "" && c.Identity == nil:
 		return nil, remedy.New("a server has no identity in plaintext", remedy.Advice("set Identity, or leave ServerIdentity empty"))
+	case len(c.allowedServers()) > 0 && c.Identity == nil:
+		return nil, remedy.New("the policy requires an identity of the server, which has none in plaintext", remedy.Advice("set Identity, or remove serverIdentity from the policy"))
 	case c.Identity == nil:
-		return insecure.NewCredentials(), nil
+		return clientHandshakes(insecure.NewCredentials(), c), nil
 	case c.ServerName == "":
 		return nil, remedy.New("the target has no host with which to verify the server's certificate", remedy.Advice("set ServerName to a DNS name in that certificate"))
 	}
-	return credentials.NewTLS(c.Identity.clientTLS(c.ServerName, c.ServerIdentity)), nil
+	return clientHandshakes(credentials.NewTLS(c.Identity.clientTLS(c.ServerName, c.checkServer)), c), nil
 }

@@ -31,6 +31,8 @@ type client struct {
 	budget   *retryBudget
 	// outliers has the replicas of the callee.
 	outliers *outlier.Set
+	// shadowOutliers is nil if no ejection is in shadow mode.
+	shadowOutliers atomic.Pointer[shadowOutliers]
 	// slowStart is nil if new replicas get their full share of the calls at once.
 	slowStart   atomic.Pointer[slowstart.Config]
 	deferred    prometheus.Counter

@@ -15,8 +15,11 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
+// Off switches a default off, where the comment of a field says so: no delay, no limit, no traces. A zero value means the default.
+const Off = -1
+
 // Config is the configuration of a program. ConfigFromEnv reads it from the environment; the README lists the keys, units and defaults. The zero value of
-// a field means its default, except for DrainDelay and TraceRatio, where it is 0.
+// a field means its default.
 type Config struct {
 	Service, Pod string
 	// HealthAddr and MetricsAddr may be "off".
@@ -24,14 +27,15 @@ type Config struct {
 	// TLSDir is the folder of the certificate. "off" means plaintext, for use without a cluster.
 	TLSDir string
 	// PolicyFile is the path of the policy; empty means the defaults. See PolicyFile.
-	PolicyFile             string
-	OTLPEndpoint           string
-	TraceRatio             float64
-	LogLevel               slog.Level
-	DrainDelay, DrainLimit time.Duration
-	// MaxConcurrent is explained at BreakerConfig.
+	PolicyFile   string
+	OTLPEndpoint string
+	LogLevel     slog.Level
+	// Each of these may be Off. MaxConcurrent is explained at BreakerConfig, LookupInterval at ClientConfig.
+	TraceRatio                           float64
+	DrainDelay, DrainLimit               time.Duration
 	MaxConcurrent                        int64
 	MaxConnectionAge, MaxConnectionGrace time.Duration
+	LookupInterval                       time.Duration
 
 	// Gateways are the identities whose PartnerHeader is believed. From other callers, the header is removed.
 	Gateways []string
@@ -56,14 +60,20 @@ type Config struct {
 	Ready func(Addresses)
 }
 
-// withDefaults sets what a program needs in any case. A zero DrainDelay and a zero TraceRatio mean no delay and no traces.
+// withDefaults sets what is not set.
 func (c Config) withDefaults() Config {
 	c.ListenAddr = cmp.Or(c.ListenAddr, ":8443")
 	c.HealthAddr = cmp.Or(c.HealthAddr, ":8081")
 	c.MetricsAddr = cmp.Or(c.MetricsAddr, ":9464")
 	c.TLSDir = cmp.Or(c.TLSDir, "/etc/sandbox/tls")
 	c.Pod = cmp.Or(c.Pod, c.Service)
+	c.TraceRatio = cmp.Or(c.TraceRatio, 1)
+	c.DrainDelay = cmp.Or(c.DrainDelay, 3*time.Second)
 	c.DrainLimit = cmp.Or(c.DrainLimit, 15*time.Second)
+	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 100)
+	c.MaxConnectionAge = cmp.Or(c.MaxConnectionAge, defaultMaxAge)
+	c.MaxConnectionGrace = cmp.Or(c.MaxConnectionGrace, defaultMaxAgeGrace)
+	c.LookupInterval = cmp.Or(c.LookupInterval, defaultLookupInterval)
 	return c
 }
 
@@ -97,16 +107,18 @@ func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
 	if err := cfg.LogLevel.UnmarshalText([]byte(text("LOG_LEVEL", "info"))); err != nil {
 		return Config{}, remedy.Errorf(remedy.Value("debug, info, warn or error"), "reading LOG_LEVEL: %q is not a level", getenv("LOG_LEVEL"))
 	}
-	ratio, err := strconv.ParseFloat(text("TRACE_RATIO", "1"), 64)
+	ratio, err := strconv.ParseFloat(switchable(text("TRACE_RATIO", "1")), 64)
 	// NaN is neither.
 	if err != nil || !(ratio >= 0 && ratio <= 1) {
 		return Config{}, remedy.Errorf(remedy.Value("0.1"), "reading TRACE_RATIO: %q is not a number from 0 to 1", getenv("TRACE_RATIO"))
 	}
-	cfg.TraceRatio = ratio
-	cfg.MaxConcurrent, err = strconv.ParseInt(text("MAX_CONCURRENT", "100"), 10, 64)
-	if err != nil || cfg.MaxConcurrent < 1 {
+	cfg.TraceRatio = cmp.Or(ratio, Off)
+	concurrent := text("MAX_CONCURRENT", "100")
+	cfg.MaxConcurrent, err = strconv.ParseInt(switchable(concurrent), 10, 64)
+	if err != nil || cfg.MaxConcurrent < 1 && concurrent != off {
 		return Config{}, remedy.Errorf(remedy.Value("100"), "reading MAX_CONCURRENT: %q is not a number of calls", getenv("MAX_CONCURRENT"))
 	}
+	cfg.MaxConcurrent = cmp.Or(cfg.MaxConcurrent, Off)
 	for _, d := range []struct {
 		key, fallback string
 		least         time.Duration
@@ -116,10 +128,21 @@ func ConfigFromEnv(service string, getenv func(string) string) (Config, error) {
 		{"DRAIN_LIMIT", "15s", time.Millisecond, &cfg.DrainLimit},
 		{"MAX_CONNECTION_AGE", "30s", time.Second, &cfg.MaxConnectionAge},
 		{"MAX_CONNECTION_GRACE", "10s", time.Millisecond, &cfg.MaxConnectionGrace},
+		{"LOOKUP_INTERVAL", "5s", time.Second, &cfg.LookupInterval},
 	} {
-		if *d.into, err = time.ParseDuration(text(d.key, d.fallback)); err != nil || *d.into < d.least {
+		value := text(d.key, d.fallback)
+		if *d.into, err = time.ParseDuration(switchable(value)); err != nil || *d.into < d.least && value != off {
 			return Config{}, remedy.Errorf(remedy.Value(d.fallback), "reading %s: %q is not a duration of at least %s", d.key, getenv(d.key), d.least)
 		}
+		*d.into = cmp.Or(*d.into, Off)
 	}
 	return cfg, nil
+}
+
+// switchable returns the number of a key: 0 for off.
+func switchable(value string) string {
+	if value == off {
+		return "0"
+	}
+	return value
 }

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -27,6 +28,14 @@ func TestConfigFromEnv_DefaultsAndErrors(t *testing.T) {
 			return c.Service == "a" && c.Pod == "b" && c.ListenAddr == ":1" && c.HealthAddr == ":2" && c.MetricsAddr == ":3" &&
 				c.TLSDir == "off" && c.OTLPEndpoint == "x:4317" && c.LogLevel == slog.LevelDebug && c.TraceRatio == 0.1 &&
 				c.DrainDelay == time.Second && c.DrainLimit == 2*time.Second && c.MaxConnectionAge == 3*time.Second && c.MaxConnectionGrace == 4*time.Second && c.MaxConcurrent == 7
+		}},
+		{"every default is off", map[string]string{"TRACE_RATIO": "off", "DRAIN_DELAY": "off", "DRAIN_LIMIT": "off", "MAX_CONNECTION_AGE": "off",
+			"MAX_CONNECTION_GRACE": "off", "MAX_CONCURRENT": "off", "LOOKUP_INTERVAL": "off"}, "", func(c Config) bool {
+			return c.TraceRatio == Off && c.DrainDelay == Off && c.DrainLimit == Off && c.MaxConnectionAge == Off && c.MaxConnectionGrace == Off &&
+				c.MaxConcurrent == Off && c.LookupInterval == Off
+		}},
+		{"no traces and no delay by their numbers", map[string]string{"TRACE_RATIO": "0", "DRAIN_DELAY": "0s"}, "", func(c Config) bool {
+			return c.TraceRatio == Off && c.DrainDelay == Off
 		}},
 		{"an unknown level", map[string]string{"LOG_LEVEL": "loud"}, `LOG_LEVEL: "loud" is not a level; try: debug, info, warn or error`, nil},
 		{"no concurrent calls", map[string]string{"MAX_CONCURRENT": "0"}, "MAX_CONCURRENT", nil},
@@ -55,12 +64,11 @@ func TestConfigFromEnv_DefaultsAndErrors(t *testing.T) {
 	}
 }
 
-// TestListen_UnusableAddress checks that the error names the address, and what to do.
-func TestListen_UnusableAddress(t *testing.T) {
-	for _, address := range []string{"8443", ":99999"} {
-		_, err := Config{ListenAddr: address, HealthAddr: "off", MetricsAddr: "off"}.listen()
-		if got := remedy.Line(err, nil); !strings.Contains(got, `listening at "`+address+`": `) || !strings.Contains(got, "try: choose a free port") {
-			t.Errorf("%s: %s", address, got)
-		}
+func TestConfig_Defaults(t *testing.T) {
+	got := fmt.Sprintf("%+v", Config{Service: "x"}.withDefaults())
+	fromEnv, err := ConfigFromEnv("x", func(string) string { return "" })
+	must(t, err)
+	if want := fmt.Sprintf("%+v", fromEnv); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/credentials"
+	testv1 "google.golang.org/grpc/interop/grpc_testing"
 )
 
 // TestHandshakes_RefusalIsLoggedByTheServer matters because the client only sees that the connection ended.
@@ -21,8 +22,8 @@ func TestHandshakes_RefusalIsLoggedByTheServer(t *testing.T) {
 	for _, c := range []struct {
 		sentence string
 		call     func(net.Conn)
-		// says is empty if nothing was refused.
-		says string
+		// says and reason are empty if nothing was refused.
+		says, reason string
 	}{
 		{"a certificate of another authority", func(conn net.Conn) {
 			foreign := stranger.ClientTLS(serverDNS)
@@ -31,17 +32,21 @@ func TestHandshakes_RefusalIsLoggedByTheServer(t *testing.T) {
 			if over := tls.Client(conn, foreign); over.HandshakeContext(t.Context()) == nil {
 				_, _ = over.Read(make([]byte, 1))
 			}
-		}, "unknown authority"},
-		{"plaintext", func(conn net.Conn) { _, _ = io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") }, "does not look like a TLS handshake"},
-		{"a client that only checks whether the port is open", func(net.Conn) {}, ""},
+		}, "unknown authority", "certificate"},
+		{"plaintext", func(conn net.Conn) { _, _ = io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") }, "does not look like a TLS handshake", "other"},
+		{"a client that only checks whether the port is open", func(net.Conn) {}, "", ""},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			var log bytes.Buffer
-			guarded := newHandshakes(credentials.NewTLS(server.ServerTLS()), slog.New(slog.NewJSONHandler(&log, nil))).Clone()
+			metrics := NewMetrics()
+			guarded := serverHandshakes(credentials.NewTLS(server.ServerTLS()), metrics, slog.New(slog.NewJSONHandler(&log, nil))).Clone()
 			theirs, ours := tcpPair(t)
 			go func() { c.call(theirs); theirs.Close() }()
 			if _, _, err := guarded.ServerHandshake(ours); err == nil {
 				t.Fatal("the handshake succeeded")
+			}
+			if c.reason != "" && metric(t, metrics, "sandbox_handshakes_refused_total", "side", "server", "reason", c.reason) != 1 {
+				t.Errorf("no refusal is counted for the reason %s", c.reason)
 			}
 			if c.says == "" {
 				if log.Len() != 0 {
@@ -51,6 +56,21 @@ func TestHandshakes_RefusalIsLoggedByTheServer(t *testing.T) {
 				t.Errorf("log: %q", log.String())
 			}
 		})
+	}
+}
+
+// TestHandshakes_RefusalIsCountedByTheClient checks the reason of a certificate for another name.
+func TestHandshakes_RefusalIsCountedByTheClient(t *testing.T) {
+	ca := newAuthority(t)
+	client, _ := identity(t, ca.issue("loadgen.shop.svc"), nil)
+	server, _ := identity(t, ca.issue(serverDNS), nil)
+	metrics := NewMetrics()
+	stub := wire(t, fake{}, ServerConfig{Identity: server}, ClientConfig{Identity: client, ServerName: "orderservice.shop.svc", Metrics: metrics})
+	if _, err := stub.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err == nil {
+		t.Error("a call succeeded")
+	}
+	if got := metric(t, metrics, "sandbox_handshakes_refused_total", "side", "client", "reason", "certificate"); got < 1 {
+		t.Errorf("%v refused handshakes are counted", got)
 	}
 }
 

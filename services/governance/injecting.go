@@ -19,6 +19,10 @@ func (c *clientCall) inject() (cut *fault.Cut, err error) {
 	}
 	md, _ := metadata.FromOutgoingContext(c.ctx)
 	return fault.Apply(c.ctx, c.rule.Faults, md.Get, rand.Float64, func(f *fault.Fault) {
+		if f.Shadow {
+			c.method.shadows.injected(c.ctx, f)
+			return
+		}
 		recordFault(c.ctx, c.client.cfg.Metrics, "client", c.method.method, f)
 	})
 }
@@ -30,6 +34,10 @@ func (c *serverCall) inject() (cut *fault.Cut, err error) {
 	}
 	get := func(key string) []string { return metadata.ValueFromIncomingContext(c.ctx, key) }
 	return fault.Apply(c.ctx, c.rule.Faults, get, c.server.cfg.random, func(f *fault.Fault) {
+		if f.Shadow {
+			c.method.shadows.injected(c.ctx, f)
+			return
+		}
 		recordFault(c.ctx, c.server.cfg.Metrics, "server", c.method.name, f)
 	})
 }

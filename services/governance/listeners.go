@@ -7,7 +7,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// off is the address of a listener that a program does not need.
+// off is the address of a listener that a program does not need, and the value of a key that switches its default off.
 const off = "off"
 
 // Listeners are open listeners of a program. One that is nil is opened at the address in the Config.

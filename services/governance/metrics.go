@@ -51,14 +51,18 @@ type Metrics struct {
 	breakers, shadowBreakers *worstGauge[edge, BreakerState]
 	budgets                  *worstGauge[prometheus.Gauge, float64]
 
-	attempts    *prometheus.CounterVec
-	budget      *prometheus.GaugeVec
-	withheld    *prometheus.CounterVec
-	classified  *prometheus.CounterVec
-	throttled   *prometheus.CounterVec
-	fallbacks   *prometheus.CounterVec
-	ejections   *prometheus.CounterVec
-	ejected     *prometheus.GaugeVec
+	attempts   *prometheus.CounterVec
+	budget     *prometheus.GaugeVec
+	withheld   *prometheus.CounterVec
+	classified *prometheus.CounterVec
+	throttled  *prometheus.CounterVec
+	fallbacks  *prometheus.CounterVec
+	ejections  *prometheus.CounterVec
+	ejected    *prometheus.GaugeVec
+	unhealthy  *prometheus.GaugeVec
+
+	handshakesRefused *prometheus.CounterVec
+
 	deferred    *prometheus.CounterVec
 	refused     *prometheus.CounterVec
 	inFlight    *prometheus.GaugeVec
@@ -68,6 +72,10 @@ type Metrics struct {
 	shedRefused *prometheus.CounterVec
 	shadowed    *prometheus.CounterVec
 	faults      *prometheus.CounterVec
+
+	shadowFaults    *prometheus.CounterVec
+	shadowEjections *prometheus.CounterVec
+	shadowEjected   *prometheus.GaugeVec
 
 	policyErrors    prometheus.Counter
 	policyReloads   prometheus.Counter
@@ -162,6 +170,7 @@ func (m *Metrics) defineCalls(d definer) {
 	m.throttled = counters("throttled_total", "Calls that were refused here because many calls failed.", "callee", "method")
 	m.ejections = counters("outlier_ejections_total", "Replicas that were ejected because they failed.", "callee", "reason")
 	m.ejected = gauges("outlier_ejected", "Replicas that get no calls now because they failed.", "callee")
+	m.unhealthy = gauges("unhealthy_replicas", "Replicas that get no calls now because they report NOT_SERVING.", "callee")
 	m.deferred = counters("slow_start_deferred_total", "Attempts that went to another replica because the chosen one had just become ready.", "callee")
 	m.fallbacks = counters("fallbacks_total", "Calls answered by a fallback.", "callee", "method", "code")
 	m.refused = counters("refused_total", "Calls refused on arrival.", "method", "reason")
@@ -171,6 +180,9 @@ func (m *Metrics) defineCalls(d definer) {
 	m.shedCalls = gauges("shed_in_flight", "Unary calls that hold a place of the adaptive limit now.", "group")
 	m.shedRefused = counters("shed_refused_total", "Calls shed.", "method", "priority")
 	m.shadowed = counters("shadow_refused_total", "Calls that a rule in shadow mode would have refused.", "method", "reason", "side")
+	m.shadowFaults = counters("shadow_faults_total", "Calls into which a fault in shadow mode would have been injected.", "side", "method", "fault", "kind")
+	m.shadowEjections = counters("shadow_outlier_ejections_total", "Replicas that an ejection in shadow mode would have ejected.", "callee", "reason")
+	m.shadowEjected = gauges("shadow_outlier_ejected", "Replicas that an ejection in shadow mode would keep calls away from now.", "callee")
 	m.faults = counters("faults_injected_total", "Faults injected on purpose.", "side", "method", "fault", "kind")
 }
 
@@ -182,6 +194,7 @@ func (m *Metrics) defineProcess(d definer) {
 	m.policyUnmatched = gauge("policy_unmatched_patterns", "Patterns of the policy that match no method of this process.")
 	m.policyInfo = gauges("policy_info", "1 for the version in force.", "version")
 
+	m.handshakesRefused = counters("handshakes_refused_total", "Connections that this side refused for what the peer presented.", "side", "callee", "reason")
 	m.panics = counters("panics_total", "Panics in handlers, answered with INTERNAL.", "method")
 	m.deadlineRefused = counters("deadline_refused_total", "Calls refused because their deadline had passed on arrival.", "method")
 	m.certExpiry = gauge("certificate_expiry_timestamp_seconds", "Unix time at which the certificate in use expires.")

@@ -12,19 +12,15 @@ const KindOutlier = "outlier"
 
 // newOutliers returns the replicas of a callee, which report to metrics, log and events.
 func newOutliers(c *client) *outlier.Set {
-	origin, callee := time.Now(), c.cfg.Callee
+	callee := c.cfg.Callee
 	// It is the sum over all connections to the callee.
 	ejected := c.cfg.Metrics.ejected.WithLabelValues(callee)
-	return outlier.NewSet(func() time.Duration { return time.Since(origin) }, func(change outlier.Change) {
+	return newOutlierSet(func(change outlier.Change) {
 		ejected.Add(float64(change.Delta))
-		state := "in use"
-		switch {
-		case change.Ejected:
-			state = "ejected"
+		if change.Ejected {
 			c.cfg.Metrics.ejections.WithLabelValues(callee, change.Class).Inc()
-		case change.Gone:
-			state = "gone"
 		}
+		state := replicaState(change)
 		c.log.Warn("replica", "address", change.Address, "state", state, "reason", change.Reason)
 		if c.cfg.Breakers != nil && c.cfg.Breakers.events != nil {
 			c.cfg.Breakers.events.Add(Event{Kind: KindOutlier, Subject: callee + " " + change.Address, Detail: state + ": " + change.Reason,
@@ -33,11 +29,29 @@ func newOutliers(c *client) *outlier.Set {
 	})
 }
 
+func newOutlierSet(publish func(outlier.Change)) *outlier.Set {
+	origin := time.Now()
+	return outlier.NewSet(func() time.Duration { return time.Since(origin) }, publish)
+}
+
+// replicaState returns the state of a replica after a change, in a word of logs and events.
+func replicaState(change outlier.Change) string {
+	switch {
+	case change.Ejected:
+		return "ejected"
+	case change.Gone:
+		return "gone"
+	}
+	return "in use"
+}
+
 // configureReplicas applies the policy in force, which it reads under a lock, so that an older policy never replaces a newer one.
 func (c *client) configureReplicas() {
 	c.configuring.Lock()
 	defer c.configuring.Unlock()
-	conn := c.cfg.Policy.Rules().Connection(c.cfg.Callee)
+	rules := c.cfg.Policy.Rules()
+	conn := rules.Connection(c.cfg.Callee)
+	c.configureShadowOutliers(rules.ShadowEjection(c.cfg.Callee))
 	c.outliers.Configure(outlierConfig(conn.GetOutlierEjection()))
 	c.slowStart.Store(slowStartConfig(conn.GetSlowStart()))
 }

@@ -66,7 +66,8 @@ func (p *Process) Callees() []string {
 // Dial must be called during registration; after Start, it can be called at any time.
 func (p *Process) Dial(target, callee string, fallbacks ...Fallback) (*grpc.ClientConn, error) {
 	conn, err := Dial(target, ClientConfig{Callee: callee, Identity: p.Identity, Breakers: p.Breakers,
-		Policy: p.Policy, Fallbacks: fallbacks, Metrics: p.Metrics, Events: p.Events, Tracing: p.Tracing, Log: p.Log, Options: p.Config.DialOptions})
+		Policy: p.Policy, Fallbacks: fallbacks, Metrics: p.Metrics, Events: p.Events, Tracing: p.Tracing, Log: p.Log, LookupInterval: p.Config.LookupInterval,
+		Options: p.Config.DialOptions})
 	if err != nil {
 		return nil, err
 	}

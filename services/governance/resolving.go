@@ -16,9 +16,9 @@ import (
 // that is faster leaves a client with addresses of terminated pods only.
 const minLookupInterval = time.Second
 
-// lookupInterval is how often a name is looked up without a reason. gRPC looks it up only when a connection ends, so a new replica would have
+// defaultLookupInterval is how often a name is looked up without a reason. gRPC looks it up only when a connection ends, so a new replica would have
 // to wait for that.
-const lookupInterval = 5 * time.Second
+const defaultLookupInterval = 5 * time.Second
 
 // resolvers returns the resolvers that a target can select: those of the configuration, ours for DNS, and the registered ones. Each is
 // wrapped, so that it passes on the service config of the policy, and passes it on again when the policy changes.
@@ -78,6 +78,9 @@ func (r governedResolver) Close() {
 	r.conn.close()
 	r.Resolver.Close()
 	r.conn.client.outliers.Keep(nil)
+	if shadow := r.conn.client.shadowOutliers.Load(); shadow != nil {
+		shadow.Keep(nil)
+	}
 	r.conn.client.budget.closed()
 	r.conn.client.cfg.Breakers.closed()
 }
@@ -108,7 +111,7 @@ type governedConn struct {
 // UpdateState passes on a result if it is new, because gRPC fills the retry budget with each update. A result without addresses is not
 // returned as an error: after one, some resolvers wait longer each time, and the client would not notice that the pods are back.
 func (c *governedConn) UpdateState(s resolver.State) error {
-	err, wait := c.passOn(s), lookupInterval
+	err, wait := c.passOn(s), c.client.cfg.LookupInterval
 	if isEmpty(s) {
 		err, wait = nil, minLookupInterval
 	}
@@ -161,14 +164,15 @@ func (c *governedConn) lookUpIn(wait time.Duration) {
 	if c.next != nil {
 		c.next.Stop()
 	}
-	if !c.closed {
+	// A negative interval means that the name is not looked up without a reason.
+	if !c.closed && wait > 0 {
 		c.next = time.AfterFunc(wait, c.lookUpNow)
 	}
 }
 
 // lookUpNow calls the resolver, which may answer before it returns. It sets the timer first, in case that there is no answer.
 func (c *governedConn) lookUpNow() {
-	c.lookUpIn(lookupInterval)
+	c.lookUpIn(c.client.cfg.LookupInterval)
 	c.lookupMu.Lock()
 	r := c.resolver
 	if c.closed || r == nil {
@@ -223,7 +227,7 @@ func (c *governedConn) send(config string) error {
 		}
 		s.ServiceConfig = c.ParseServiceConfig(config)
 	}
-	err := c.ClientConn.UpdateState(s)
+	err := c.ClientConn.UpdateState(withClient(s, c.client))
 	c.accepted = err == nil
 	return err
 }

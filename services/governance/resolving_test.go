@@ -91,8 +91,14 @@ func (c pickyConn) UpdateState(s resolver.State) error {
 
 func lookedUp(t *testing.T, n *names) (r resolver.Resolver, taken, refused *int) {
 	t.Helper()
+	return lookedUpBy(t, n, ClientConfig{})
+}
+
+func lookedUpBy(t *testing.T, n *names, cfg ClientConfig) (r resolver.Resolver, taken, refused *int) {
+	t.Helper()
 	taken, refused = new(int), new(int)
-	c := newClient(ClientConfig{Callee: "callee", Metrics: NewMetrics(), Log: quiet})
+	cfg.Callee, cfg.Log = "callee", quiet
+	c := newClient(cfg.withDefaults())
 	r, err := governedBuilder{n, c}.Build(resolver.Target{}, pickyConn{taken: taken, refused: refused}, resolver.BuildOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -152,6 +158,28 @@ func TestResolver_NewReplicaIsFound(t *testing.T) {
 		if now, _ := n.seen(); now != asked {
 			t.Error("it continues to look up the name after Close")
 		}
+	})
+}
+
+// TestResolver_LookupIntervalOff checks that a name is then looked up only when a connection ends or the name was not found.
+func TestResolver_LookupIntervalOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &names{}
+		n.find("10.0.0.1:8443")
+		r, _, _ := lookedUpBy(t, n, ClientConfig{LookupInterval: Off})
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if asked, _ := n.seen(); asked != 0 {
+			t.Errorf("%d look-ups in an hour", asked)
+		}
+		n.find()
+		r.ResolveNow(resolver.ResolveNowOptions{})
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if asked, _ := n.seen(); asked < 5 {
+			t.Errorf("%d look-ups in ten seconds without an address", asked)
+		}
+		r.Close()
 	})
 }
 

@@ -93,7 +93,7 @@ func (p *Process) prepare(ctx context.Context) (err error) {
 	if p.Tracing = cfg.Tracing; p.Tracing != nil {
 		return nil
 	}
-	tracing, err := NewTracing(ctx, TracingConfig{Service: cfg.Service, Pod: cfg.Pod, Endpoint: cfg.OTLPEndpoint, Identity: p.Identity, Ratio: cfg.TraceRatio, Log: log})
+	tracing, err := NewTracing(ctx, TracingConfig{Service: cfg.Service, Pod: cfg.Pod, Endpoint: cfg.OTLPEndpoint, Identity: p.Identity, Ratio: max(0, cfg.TraceRatio), Log: log})
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	}
 	p.group.Go(func() error {
 		<-p.ctx.Done()
-		p.Log.Info("draining", "delay", cfg.DrainDelay.String(), "limit", cfg.DrainLimit.String())
+		p.Log.Info("draining", "delay", max(0, cfg.DrainDelay).String(), "limit", limitText(cfg.DrainLimit))
 		p.Events.Add(Event{Kind: KindLifecycle, Subject: cfg.Service, Detail: "draining"})
 		if !Drain(context.WithoutCancel(p.ctx), server, probe, cfg.DrainDelay, cfg.DrainLimit) {
 			p.Log.Error("ending with calls in flight, whose handlers ignore their contexts", "methods", governed.running())
@@ -204,6 +204,13 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 		cfg.Ready(at)
 	}
 	return p.group.Wait()
+}
+
+func limitText(d time.Duration) string {
+	if d < 0 {
+		return off
+	}
+	return d.String()
 }
 
 // unlessStopped returns the error of a server. A program that is asked to stop at its start may stop a server before it serves, which is no error.

@@ -126,7 +126,7 @@ func TestDrain_Limit(t *testing.T) {
 		t.Run(c.sentence, func(t *testing.T) {
 			entered, release := make(chan struct{}), make(chan struct{})
 			var log bytes.Buffer
-			at, stop, ended := logged(t, &log, func(c *Config) { c.DrainDelay, c.DrainLimit = 0, 100*time.Millisecond }, func(_ *Process, s *grpc.Server) error {
+			at, stop, ended := logged(t, &log, func(c *Config) { c.DrainDelay, c.DrainLimit = Off, 100*time.Millisecond }, func(_ *Process, s *grpc.Server) error {
 				testv1.RegisterTestServiceServer(s, fake{unary: func(ctx context.Context, _ *testv1.SimpleRequest) (*testv1.SimpleResponse, error) {
 					close(entered)
 					if !c.ignores {
@@ -168,7 +168,7 @@ func TestDrain_Limit(t *testing.T) {
 }
 
 func TestRun_NoTraceCollector(t *testing.T) {
-	at, stop, ended := running(t, fake{}, func(c *Config) { c.OTLPEndpoint, c.DrainDelay = "http://127.0.0.1:1", 0 })
+	at, stop, ended := running(t, fake{}, func(c *Config) { c.OTLPEndpoint, c.DrainDelay = "http://127.0.0.1:1", Off })
 	stub := testv1.NewTestServiceClient(plain(t, at.Service))
 	for range 50 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -185,7 +185,7 @@ func TestRun_NoTraceCollector(t *testing.T) {
 }
 
 func TestRun_MetricsHaveExemplars(t *testing.T) {
-	at, stop, ended := running(t, fake{}, func(c *Config) { c.DrainDelay = 0 })
+	at, stop, ended := running(t, fake{}, func(c *Config) { c.DrainDelay = Off })
 	stub := testv1.NewTestServiceClient(plain(t, at.Service))
 	if _, err := stub.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
 		t.Fatal(err)
@@ -224,7 +224,7 @@ func TestRun_MutualTLSAndPlaintextHealth(t *testing.T) {
 	ca := newAuthority(t)
 	_, dir := identity(t, ca.issue(serverDNS), nil)
 	client, _ := identity(t, ca.issue("loadgen.shop.svc"), nil)
-	at, stop, ended := running(t, fake{}, func(c *Config) { c.TLSDir, c.DrainDelay = dir, 0 })
+	at, stop, ended := running(t, fake{}, func(c *Config) { c.TLSDir, c.DrainDelay = dir, Off })
 	conn, err := Dial(at.Service, ClientConfig{Callee: "test", ServerName: serverDNS, Identity: client, Log: quiet})
 	must(t, err)
 	if _, err := testv1.NewTestServiceClient(conn).UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {

@@ -29,9 +29,9 @@ type ServerConfig struct {
 	Identity *Identity
 	// Policy is what is enforced; nil means the defaults.
 	Policy *policy.Policy
-	// MaxAge is the age at which connections are closed, so that clients look up the name again and find new replicas. Default: 30s.
+	// MaxAge is the age at which connections are closed, so that clients look up the name again and find new replicas. Off means never. Default: 30s.
 	MaxAge time.Duration
-	// MaxAgeGrace is how much longer the calls on such a connection may take. Default: 10s.
+	// MaxAgeGrace is how much longer the calls on such a connection may take. Off means without a limit. Default: 10s.
 	MaxAgeGrace time.Duration
 	// Health is the health service. Default: one that reports SERVING.
 	Health *health.Server
@@ -57,9 +57,14 @@ type ServerConfig struct {
 	random func() float64
 }
 
+const (
+	defaultMaxAge      = 30 * time.Second
+	defaultMaxAgeGrace = 10 * time.Second
+)
+
 func (c ServerConfig) withDefaults() ServerConfig {
-	c.MaxAge = cmp.Or(c.MaxAge, 30*time.Second)
-	c.MaxAgeGrace = cmp.Or(c.MaxAgeGrace, 10*time.Second)
+	c.MaxAge = cmp.Or(c.MaxAge, defaultMaxAge)
+	c.MaxAgeGrace = cmp.Or(c.MaxAgeGrace, defaultMaxAgeGrace)
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics()
 	}
@@ -86,7 +91,7 @@ func governedServer(cfg ServerConfig) (*grpc.Server, *server) {
 	cfg = cfg.withDefaults()
 	transport := insecure.NewCredentials()
 	if cfg.Identity != nil {
-		transport = newHandshakes(credentials.NewTLS(cfg.Identity.ServerTLS()), cfg.Log)
+		transport = serverHandshakes(credentials.NewTLS(cfg.Identity.ServerTLS()), cfg.Metrics, cfg.Log)
 	}
 	governed := newServer(cfg)
 	options := append([]grpc.ServerOption{
@@ -119,7 +124,7 @@ func HealthServer(h *health.Server) *grpc.Server {
 const cancelGrace = time.Second
 
 // Drain shuts a server down without failing calls. It reports NOT_SERVING, serves for delay while endpoints and DNS drop this pod, then sends
-// GOAWAY and waits for the calls in flight, at most limit. Then it cancels them and gives their handlers a second to return. It returns false
+// GOAWAY and waits for the calls in flight, at most limit, and without a limit if it is Off. Then it cancels them and gives their handlers a second to return. It returns false
 // if a handler is still running, because it ignores its context.
 func Drain(ctx context.Context, s *grpc.Server, h *health.Server, delay, limit time.Duration) (finished bool) {
 	h.Shutdown()
@@ -129,10 +134,14 @@ func Drain(ctx context.Context, s *grpc.Server, h *health.Server, delay, limit t
 		defer close(done)
 		s.GracefulStop()
 	}()
+	var over <-chan time.Time
+	if limit >= 0 {
+		over = time.After(limit)
+	}
 	select {
 	case <-done:
 		return true
-	case <-time.After(limit):
+	case <-over:
 	}
 	// Stop closes the connections. GracefulStop still waits for the handlers.
 	s.Stop()

@@ -32,3 +32,22 @@ func (p tcpProbes) Clone() credentials.TransportCredentials {
 	p.TransportCredentials = p.TransportCredentials.Clone()
 	return p
 }
+
+// noProbes switches the probes of TCP off, which Go and grpc-go start by default.
+type noProbes struct {
+	credentials.TransportCredentials
+}
+
+// ClientHandshake stops the probes and does the handshake.
+func (p noProbes) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	if tcp, ok := raw.(*net.TCPConn); ok {
+		_ = tcp.SetKeepAlive(false)
+	}
+	return p.TransportCredentials.ClientHandshake(ctx, authority, raw)
+}
+
+// Clone returns a copy.
+func (p noProbes) Clone() credentials.TransportCredentials {
+	p.TransportCredentials = p.TransportCredentials.Clone()
+	return p
+}

@@ -152,3 +152,35 @@ func loopback(up bool) error {
 	lo.SetUint16(flags)
 	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
 }
+
+// TestTuning_KeepaliveNone reads the option of the socket, which Go and grpc-go switch on by default.
+func TestTuning_KeepaliveNone(t *testing.T) {
+	for text, want := range map[string]int{"": 1, "connections: [{tuning: {keepaliveNone: true}}]": 0} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		s := grpc.NewServer()
+		testv1.RegisterTestServiceServer(s, echo)
+		go func() { _ = s.Serve(l) }()
+		defer s.Stop()
+		var dialed net.Conn
+		conn, err := Dial("passthrough:///"+l.Addr().String(), ClientConfig{Callee: "callee", Log: quiet, Policy: policyOf(t, text),
+			Options: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+				var err error
+				dialed, err = (&net.Dialer{}).DialContext(ctx, "tcp", address)
+				return dialed, err
+			})}})
+		must(t, err)
+		defer conn.Close()
+		_, err = testv1.NewTestServiceClient(conn).EmptyCall(t.Context(), &testv1.Empty{})
+		if status.Code(err) != codes.Unimplemented {
+			must(t, err)
+		}
+		raw, err := dialed.(*net.TCPConn).SyscallConn()
+		must(t, err)
+		must(t, raw.Control(func(fd uintptr) {
+			if got, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE); err != nil || got != want {
+				t.Errorf("%q: SO_KEEPALIVE is %d, want %d: %v", text, got, want, err)
+			}
+		}))
+	}
+}

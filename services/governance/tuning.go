@@ -2,6 +2,7 @@ package governance
 
 import (
 	"cmp"
+	"math"
 	"time"
 
 	"google.golang.org/grpc"
@@ -15,10 +16,11 @@ import (
 
 // tuning is policyv1.Tuning with defaults.
 type tuning struct {
-	message                    int
-	streamWindow, connWindow   int32
-	metadata                   uint32
-	gzip                       bool
+	message                  int
+	streamWindow, connWindow int32
+	metadata                 uint32
+	gzip                     bool
+	// keepalive is 0 if silent connections are not probed.
 	keepalive, keepaliveAnswer time.Duration
 	// ping is the interval of a client's HTTP/2 pings. idlePing means that it pings without calls too.
 	ping     time.Duration
@@ -37,6 +39,9 @@ func tuningOf(p *policyv1.Tuning) tuning {
 	if p.GetKeepaliveTime() != nil {
 		t.ping, t.idlePing = t.keepalive, true
 	}
+	if p.GetKeepaliveNone() {
+		t.keepalive, t.ping = 0, 0
+	}
 	t.message = cmp.Or(t.message, 16<<20)
 	t.streamWindow = cmp.Or(t.streamWindow, 1<<20)
 	t.connWindow = cmp.Or(t.connWindow, 1<<20)
@@ -52,8 +57,9 @@ func (t tuning) server(maxAge, maxAgeGrace time.Duration) []grpc.ServerOption {
 		grpc.InitialWindowSize(t.streamWindow), grpc.InitialConnWindowSize(t.connWindow),
 		grpc.MaxHeaderListSize(t.metadata),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: maxAge, MaxConnectionAgeGrace: maxAgeGrace,
-			Time: t.keepalive, Timeout: t.keepaliveAnswer}),
+		// 0 means no limit.
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: max(0, maxAge), MaxConnectionAgeGrace: max(0, maxAgeGrace),
+			Time: cmp.Or(t.keepalive, math.MaxInt64), Timeout: t.keepaliveAnswer}),
 	}
 }
 
@@ -63,14 +69,17 @@ func (t tuning) client(transport credentials.TransportCredentials) []grpc.DialOp
 	if t.gzip {
 		calls = append(calls, grpc.UseCompressor(gzip.Name))
 	}
-	return []grpc.DialOption{
+	options := []grpc.DialOption{
 		grpc.WithDefaultCallOptions(calls...),
 		grpc.WithInitialWindowSize(t.streamWindow), grpc.WithInitialConnWindowSize(t.connWindow),
 		grpc.WithMaxHeaderListSize(t.metadata),
-		grpc.WithTransportCredentials(tcpProbes{transport, t.keepalive, t.keepaliveAnswer}),
-		// grpc-go also sets TCP_USER_TIMEOUT to this time-out: what was sent must be acknowledged within it.
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: t.ping, Timeout: t.keepaliveAnswer, PermitWithoutStream: t.idlePing}),
 	}
+	if t.keepalive == 0 {
+		return append(options, grpc.WithTransportCredentials(noProbes{transport}))
+	}
+	return append(options, grpc.WithTransportCredentials(tcpProbes{transport, t.keepalive, t.keepaliveAnswer}),
+		// grpc-go also sets TCP_USER_TIMEOUT to this time-out: what was sent must be acknowledged within it.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: t.ping, Timeout: t.keepaliveAnswer, PermitWithoutStream: t.idlePing}))
 }
 
 func durationOr(d *durationpb.Duration, fallback time.Duration) time.Duration {

@@ -26,7 +26,7 @@ func program(t *testing.T, name string, register func(*governance.Process, *grpc
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan governance.Addresses, 1), make(chan error, 1)
-	cfg := governance.Config{Service: name, Pod: name, ListenAddr: "127.0.0.1:0", HealthAddr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0",
+	cfg := governance.Config{DrainDelay: governance.Off, Service: name, Pod: name, ListenAddr: "127.0.0.1:0", HealthAddr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0",
 		TLSDir: "off", DrainLimit: 5 * time.Second, Ready: func(a governance.Addresses) { ready <- a }}
 	go func() { ended <- governance.Run(ctx, io.Discard, cfg, register) }()
 	t.Cleanup(func() {

@@ -52,7 +52,7 @@ func crashAt(point string) int {
 	}
 	database := postgres.Config{Addr: os.Getenv("ORDER_DB"), Database: os.Getenv("ORDER_DB_NAME"), Role: "orders",
 		TLS: id.ClientTLS(pgtest.ServerName), Acquire: 10 * time.Second, Connect: 10 * time.Second, Work: 20 * time.Second}
-	program := governance.Config{Service: "orderservice", ListenAddr: "127.0.0.1:0", HealthAddr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", TLSDir: "off",
+	program := governance.Config{DrainDelay: governance.Off, Service: "orderservice", ListenAddr: "127.0.0.1:0", HealthAddr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", TLSDir: "off",
 		Ready: func(a governance.Addresses) { fmt.Println(a.Service) }}
 	if err := postgres.Run(context.Background(), os.Stderr, program, database, Register(cfg)); err != nil {
 		fmt.Fprintln(os.Stderr, err)

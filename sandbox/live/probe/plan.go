@@ -69,7 +69,7 @@ func (p *planner) skipAll() {
 	if p.spec.GetShadow() {
 		reason = inShadow
 	}
-	for _, field := range []string{"maxRequestsPerSecond", "methods", "shed", "shadow", "percent"} {
+	for _, field := range []string{"maxRequestsPerSecond", "methods", "shed", "outlierEjection", "shadow", "percent"} {
 		p.skipped[field] = reason
 	}
 }

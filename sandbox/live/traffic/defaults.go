@@ -28,9 +28,9 @@ var defaults = []defaultValue{
 	{part: "rate", text: none},
 	{part: "bulkhead", text: none},
 	{part: "shed", text: none},
-	{part: "shed", field: "minLimit", text: "1", ifSet: true},
-	{part: "shed", field: "maxLimit", text: "200", ifSet: true},
-	{part: "shed", field: "initialLimit", text: "50", ifSet: true},
+	{part: "shed", field: "minLimit", text: "1", unless: "disabled", ifSet: true},
+	{part: "shed", field: "maxLimit", text: "200", unless: "disabled", ifSet: true},
+	{part: "shed", field: "initialLimit", text: "50", unless: "disabled", ifSet: true},
 	{part: "shedGroup", text: none},
 	{part: "priority", text: "normal"},
 	{part: "callerPriority", text: none},
@@ -69,6 +69,7 @@ var defaults = []defaultValue{
 	{part: "outlierEjection", field: "maxEjectionTime", text: "30s", unless: "disabled"},
 	{part: "outlierEjection", field: "maxEjectionPercent", text: "50", unless: "disabled"},
 	{part: "healthCheck", text: "watched"},
+	{part: "serverIdentity", text: "the DNS name is enough"},
 	{part: "loadBalancing", field: "algorithm", text: "round_robin"},
 	{part: "slowStart", text: none},
 	{part: "slowStart", field: "minPercent", text: "10", ifSet: true},
@@ -77,14 +78,14 @@ var defaults = []defaultValue{
 	{part: "tuning", field: "maxMessageBytes", text: "16 MiB"},
 	{part: "tuning", field: "streamWindowBytes", text: "1 MiB"},
 	{part: "tuning", field: "connectionWindowBytes", text: "1 MiB"},
-	{part: "tuning", field: "keepaliveTime", text: "10s"},
-	{part: "tuning", field: "keepaliveTimeout", text: "3s"},
+	{part: "tuning", field: "keepaliveTime", text: "10s", unless: "keepaliveNone"},
+	{part: "tuning", field: "keepaliveTimeout", text: "3s", unless: "keepaliveNone"},
 	{part: "tuning", field: "maxMetadataBytes", text: "16 KiB"},
 	{part: faultPart, text: none},
 }
 
 // clientParts are enforced by callers; tuning is enforced on both sides.
-var clientParts = []string{"deadline", "retry", "retryBudget", "hedge", "breaker", "throttle", "classify", "outlierEjection", "healthCheck", "loadBalancing", "slowStart", "fallback"}
+var clientParts = []string{"deadline", "retry", "retryBudget", "hedge", "breaker", "throttle", "classify", "outlierEjection", "healthCheck", "serverIdentity", "loadBalancing", "slowStart", "fallback"}
 
 // fromDefault is the source of a default.
 const fromDefault = "default"

@@ -109,6 +109,9 @@ func last(all []part) (kept []part) {
 	return kept
 }
 
+// ejectionPart is the part of a policy that can be in shadow mode by itself.
+const ejectionPart = "outlierEjection"
+
 // faultPart is the name of a fault among the parts. All faults apply.
 const faultPart = "fault"
 
@@ -126,7 +129,7 @@ func partsOfObjects(values []*controlv1.ExplainedValue, objects []api.TrafficPol
 		}
 		// An object that cannot be read has no values.
 		spec, _ := objects[i].Decode()
-		p.apply(spec.GetShadow(), spec.Percent)
+		p.apply(spec.GetShadow() || p.name == ejectionPart && spec.GetOutlierEjection().GetShadow(), spec.Percent)
 		for _, leaf := range Leaves(spec) {
 			if rest, ok := below(leaf.Field, v.GetField()); ok {
 				p.leaves = append(p.leaves, located{Leaf{p.name + rest, leaf.Value}, lineOf(objects[i], spec, leaf.Field)})

@@ -56,6 +56,9 @@ func TestExplain_Sources(t *testing.T) {
 	trial := fakeSources{objects: []api.TrafficPolicy{objectOf(t, "  shadow: true\n  percent: 5\n  maxRequestsPerSecond: 50\n  methods:\n  - {method: user.v1.UserService/*, deadline: {timeout: 800ms}}\n")},
 		values: []*controlv1.ExplainedValue{value("server", "", "maxRequestsPerSecond"), value("client", all, "methods[0].deadline")}}
 	tried := fakeSources{files: []MountedFile{{"userservice", "configmap/userservice-policy", "server:\n- bulkhead: {maxConcurrent: 4}\n- {shadow: true, bulkhead: {maxConcurrent: 2}}\n"}}}
+	ejection := fakeSources{objects: []api.TrafficPolicy{objectOf(t, "  outlierEjection: {consecutiveFailures: 2, shadow: true}\n")},
+		values: []*controlv1.ExplainedValue{value("client", "", "outlierEjection")},
+		files:  []MountedFile{{"loadgen", "configmap/loadgen-policy", "connections:\n- {outlierEjection: {consecutiveFailures: 4, shadow: true}}\n"}}}
 	mounted := fakeSources{files: []MountedFile{
 		{"userservice", "configmap/userservice-policy", "server:\n- method: user.v1.UserService/GetUser\n  deadline: {none: true}\nrate: {limits: []}\nclient:\n- {callee: other, retry: {idempotent: true, maxAttempts: 3}}\n"},
 		{"orderservice", "configmap/orderservice-policy", "client:\n- callee: user*\n  deadline: {timeout: 2s}\nserver: [{bulkhead: {maxConcurrent: 4}}]\n"},
@@ -77,6 +80,10 @@ func TestExplain_Sources(t *testing.T) {
 			"client user.v1.UserService/* deadline.timeout=800ms TrafficPolicy limit, for 5% of the calls, in shadow mode limit.yaml:10"}},
 		{"a rule of a file in shadow mode", tried, get, "bulkhead.maxConcurrent", []string{"server  bulkhead.maxConcurrent=4 file of userservice configmap/userservice-policy:2",
 			"server  bulkhead.maxConcurrent=2 file of userservice, in shadow mode configmap/userservice-policy:3"}},
+		{"an ejection in shadow mode, of a policy and of a file", ejection, "", "outlierEjection.consecutiveFailures", []string{
+			"client  outlierEjection.consecutiveFailures=2 TrafficPolicy limit, in shadow mode limit.yaml:6",
+			"client  outlierEjection.consecutiveFailures=4 file of loadgen, in shadow mode configmap/loadgen-policy:2",
+			"client  outlierEjection.consecutiveFailures=5 default"}},
 		{"nothing is set", fakeSources{}, "", "maxRequestsPerSecond", []string{"server  maxRequestsPerSecond=none default"}},
 		{"every pattern has its value, and other methods the default", pushed, "", "deadline.timeout", []string{
 			"client  deadline.timeout=1s default", "client user.v1.UserService/* deadline.timeout=800ms TrafficPolicy limit limit.yaml:8",

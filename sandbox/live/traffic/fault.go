@@ -30,6 +30,8 @@ type FaultOptions struct {
 	Method string
 	// Percent is the share of the calls; 100 means all.
 	Percent float64
+	// Shadow means that the calls are only counted.
+	Shadow bool
 	// Pods is the number of pods; 0 means all.
 	Pods uint32
 	// Client means the calls that the pods make rather than those that they receive; Callee is the called service, empty for every service.
@@ -46,7 +48,7 @@ const faultLease = 10
 // which option cannot be read.
 func NewFault(o FaultOptions) (*policyv1.FaultSpec, error) {
 	spec := &policyv1.FaultSpec{Selector: &policyv1.WorkloadSelector{MatchLabels: map[string]string{compile.ServiceLabel: o.Release}},
-		Method: o.Method, Pods: o.Pods, Callee: o.Callee, LeaseSeconds: faultLease}
+		Method: o.Method, Pods: o.Pods, Callee: o.Callee, LeaseSeconds: faultLease, Shadow: o.Shadow}
 	if o.Client {
 		spec.Side = policyv1.FaultSide_FAULT_SIDE_CLIENT
 	}

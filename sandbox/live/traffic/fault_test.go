@@ -24,6 +24,7 @@ func TestNewFault_FromOptions(t *testing.T) {
 			selector + `, method: "a.B/*", percent: 0, pods: 1, hang: {}, duration: 1m0s, leaseSeconds: 10}`, ""},
 		{"a cut of outgoing calls", FaultOptions{Cut: 0, Percent: 100, Client: true, Callee: "b"}, selector + ", side: client, callee: b, cut: {}, leaseSeconds: 10}", ""},
 		{"a slow service", FaultOptions{Throttle: 5, Cut: -1, Percent: 100}, selector + ", throttle: {rate: 5}, leaseSeconds: 10}", ""},
+		{"in shadow mode", FaultOptions{Hang: true, Cut: -1, Percent: 100, Shadow: true}, selector + ", hang: {}, leaseSeconds: 10, shadow: true}", ""},
 		{"no effect", FaultOptions{Cut: -1, Percent: 100}, "", ""},
 		{"an unknown code", FaultOptions{Cut: -1, Abort: "BAD", Percent: 100}, "", "abort.code"},
 		{"too long", FaultOptions{Cut: -1, Hang: true, Percent: 100, For: 2 * time.Hour}, "", "duration"},

@@ -74,6 +74,8 @@ func (r *fileParts) rule(side compile.Side, method, at string, rule proto.Messag
 			p.apply(rule.GetShadow(), rule.Percent)
 		case *policyv1.ClientRule:
 			p.apply(rule.GetShadow(), rule.Percent)
+		case *policyv1.Connection:
+			p.apply(name == ejectionPart && rule.GetOutlierEjection().GetShadow(), nil)
 		case *policyv1.Trial:
 			p.apply(rule.GetShadow(), rule.Percent)
 		}

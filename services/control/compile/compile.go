@@ -172,7 +172,7 @@ func (c *Compiler) server(pod Pod, out *Compiled) {
 const (
 	// readAtStart is why pushed tuning has no effect.
 	readAtStart = "a process reads it before it receives a policy: only its policy file sets it"
-	// nextConnection says when a health check is in force.
+	// nextConnection says when a health check or a check of identities is in force.
 	nextConnection = "in force with the next connection to each replica"
 )
 
@@ -239,8 +239,8 @@ func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 			continue
 		}
 		s := r.policy.Spec
-		conn := &policyv1.Connection{Callee: callee, RetryBudget: s.GetRetryBudget(), OutlierEjection: s.GetOutlierEjection(), HealthCheck: s.GetHealthCheck(), Tuning: s.GetTuning(),
-			SlowStart: s.GetSlowStart()}
+		conn := &policyv1.Connection{Callee: callee, RetryBudget: s.GetRetryBudget(), OutlierEjection: ejection(s), HealthCheck: s.GetHealthCheck(), Tuning: s.GetTuning(),
+			SlowStart: s.GetSlowStart(), ServerIdentity: s.GetServerIdentity()}
 		if s.GetLoadBalancing() != nil {
 			conn.LeastRequest = proto.Bool(s.GetLoadBalancing().GetAlgorithm() == policyv1.LoadBalancing_ALGORITHM_LEAST_REQUEST)
 		}
@@ -253,7 +253,7 @@ func (c *Compiler) compileClient(namespace, callee string, out *Compiled) {
 func (out *Compiled) add(r rule, side Side, callee, approximated string, in proto.Message, parts []protoreflect.FieldDescriptor) {
 	for _, part := range parts {
 		v := Value{Object: r.policy.Object, Field: part.JSONName(), Method: r.pattern(), Side: side, Callee: callee, Approximated: approximated,
-			Shadow: r.policy.Spec.GetShadow(), Percent: r.policy.Spec.Percent, Text: policy.Text(part, in.ProtoReflect().Get(part))}
+			Shadow: inShadow(r.policy.Spec, part), Percent: r.policy.Spec.Percent, Text: policy.Text(part, in.ProtoReflect().Get(part))}
 		switch name := part.JSONName(); {
 		case shareOf(v.Percent) == 0:
 			v.approximate(noCall)
@@ -261,7 +261,7 @@ func (out *Compiled) add(r rule, side Side, callee, approximated string, in prot
 			v.approximate(unaryOnly)
 		case name == "tuning":
 			v.Ignored = readAtStart
-		case name == "healthCheck":
+		case name == "healthCheck", name == "serverIdentity":
 			v.approximate(nextConnection)
 		}
 		if part.Message() != nil {

@@ -140,6 +140,54 @@ func TestShadow_Client(t *testing.T) {
 	}
 }
 
+// TestShadow_Ejection checks that an ejection in shadow mode, of its own or of the policy, is pushed next to the enforced one.
+func TestShadow_Ejection(t *testing.T) {
+	const three, two = "outlierEjection: {consecutiveFailures: 3}", "outlierEjection: {consecutiveFailures: 2"
+	for _, c := range []struct {
+		sentence, strong, weak string
+		enforced, shadowed     uint32
+		lost                   string
+	}{
+		{"both are enforced", three, two + "}", 3, 0, "weak outlierEjection to strong"},
+		{"the strong policy is in shadow mode", "shadow: true\n" + three, two + "}", 2, 3, ""},
+		{"the weak policy is in shadow mode", three, "shadow: true\n" + two + "}", 3, 2, ""},
+		{"the ejection of the weak policy is in shadow mode", three, two + ", shadow: true}", 3, 2, ""},
+		{"both are in shadow mode", "shadow: true\n" + three, two + ", shadow: true}", 0, 3, "weak outlierEjection to strong"},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			w := World{Pods: []Pod{pod("a", "a-1"), pod("b", "b-1")}, Policies: []TrafficPolicy{
+				traffic("strong", specOf(t, byBoth+c.strong)), traffic("weak", specOf(t, byName+c.weak))}}
+			compiled := New(w).For(Process{Pod: pod("a", "a-1"), Callees: []string{"b"}})
+			inForce, err := policy.New(compiled.Policy)
+			if err != nil {
+				t.Fatal(err)
+			}
+			enforced, shadowed := inForce.Rules().Connection("b").GetOutlierEjection().GetConsecutiveFailures(), inForce.Rules().ShadowEjection("b").GetConsecutiveFailures()
+			if enforced != c.enforced || shadowed != c.shadowed {
+				t.Errorf("enforced %d, in shadow mode %d, want %d and %d", enforced, shadowed, c.enforced, c.shadowed)
+			}
+			if got := losers(compiled); got != c.lost {
+				t.Errorf("lost: %q, want %q", got, c.lost)
+			}
+		})
+	}
+}
+
+func TestShadow_Fault(t *testing.T) {
+	spec := &policyv1.FaultSpec{}
+	if _, err := policy.Decode([]byte(byName+"shadow: true\nabort: {code: UNAVAILABLE}\nduration: 1h"), spec); err != nil {
+		t.Fatal(err)
+	}
+	f := Fault{Object: Object{Kind: KindFault, Namespace: "shop", Name: "f", UID: "u", Created: time.Now()}, Spec: spec}
+	compiled := New(World{Pods: []Pod{pod("b", "b-1")}, Faults: []Fault{f}, Now: time.Now()}).For(Process{Pod: pod("b", "b-1"), Callees: []string{}})
+	if got := compiled.Policy.GetServerFaults(); len(got) != 1 || !got[0].GetShadow() {
+		t.Errorf("faults %v", got)
+	}
+	if v := compiled.Values; len(v) != 1 || !v[0].Shadow || v[0].Text != "abort {code: UNAVAILABLE} in shadow mode" {
+		t.Errorf("values %+v", v)
+	}
+}
+
 // TestShadow_PartsThatRefuseNothing checks that each part that cannot be evaluated, or does not concern single calls, is refused.
 func TestShadow_PartsThatRefuseNothing(t *testing.T) {
 	const inShadow, ofShare = "shadow: cannot be together with", "percent: cannot be together with"
@@ -148,7 +196,9 @@ func TestShadow_PartsThatRefuseNothing(t *testing.T) {
 		"shadow: true\nmethods: [{rate: {}, bulkhead: {}, serverDeadline: {}, callers: {}, deadline: {}, breaker: {}, throttle: {}}]":          "",
 		"percent: 1\nmethods: [{rate: {}, priority: high, callerPriority: {}, retry: {maxAttempts: 1}, classify: {}, fallback: {}}]\nshed: {}": "",
 		"shadow: true\nloadBalancing: {}":                    inShadow,
-		"shadow: true\noutlierEjection: {}":                  inShadow,
+		"shadow: true\noutlierEjection: {}":                  "",
+		"shadow: true\noutlierEjection: {disabled: true}":    inShadow,
+		"outlierEjection: {shadow: true, disabled: true}":    "outlierEjection.shadow: cannot be together with",
 		"shadow: true\nretryBudget: {}":                      inShadow,
 		"shadow: true\nhealthCheck: {}":                      inShadow,
 		"shadow: true\nslowStart: {window: 1s}":              inShadow,
@@ -158,6 +208,8 @@ func TestShadow_PartsThatRefuseNothing(t *testing.T) {
 		"percent: 1\nretryBudget: {}":                        ofShare,
 		"percent: 1\nhealthCheck: {}":                        ofShare,
 		"percent: 1\nslowStart: {window: 1s}":                ofShare,
+		"shadow: true\nserverIdentity: {}":                   inShadow,
+		"percent: 1\nserverIdentity: {}":                     ofShare,
 		"percent: 1\ntuning: {}":                             ofShare,
 		"shadow: true\nmethods: [{priority: high}]":          inShadow,
 		"shadow: true\nmethods: [{shedGroup: g}]":            inShadow,

@@ -31,7 +31,7 @@ func (c *Compiler) inject(pod Pod, out *Compiled) {
 		} else {
 			out.Policy.ServerFaults = append(out.Policy.ServerFaults, effect(f))
 		}
-		out.Values = append(out.Values, Value{Object: f.Object, Field: "fault", Method: f.Spec.GetMethod(), Side: side, Callee: f.Spec.GetCallee(), Part: f.Spec,
+		out.Values = append(out.Values, Value{Object: f.Object, Field: "fault", Method: f.Spec.GetMethod(), Side: side, Callee: f.Spec.GetCallee(), Shadow: f.Spec.GetShadow(), Part: f.Spec,
 			Text: policy.FaultText(f.Spec)})
 	}
 }
@@ -52,7 +52,7 @@ func (c *Compiler) TargetsOf(f Fault) (targets []Pod) {
 func effect(f Fault) *policyv1.Fault {
 	s := f.Spec
 	e := &policyv1.Fault{Name: f.Namespace + "/" + f.Name, Callee: s.GetCallee(), Method: s.GetMethod(), Percent: s.Percent, Metadata: s.GetMetadata(),
-		Duration: s.GetDuration(), Uid: f.UID}
+		Duration: s.GetDuration(), Uid: f.UID, Shadow: s.GetShadow()}
 	switch k := s.GetKind().(type) {
 	case *policyv1.FaultSpec_Delay:
 		e.Kind = &policyv1.Fault_Delay{Delay: k.Delay}

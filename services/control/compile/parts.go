@@ -24,7 +24,7 @@ const (
 // sides says where each field of a policy is enforced. A field that is missing here fails a test.
 var sides = map[protoreflect.Name][]Side{
 	"max_requests_per_second": {Server}, "shed": {Server}, "load_balancing": {Client}, "outlier_ejection": {Client}, "retry_budget": {Client},
-	"health_check": {Client}, "slow_start": {Client}, "tuning": {Server, Client},
+	"health_check": {Client}, "slow_start": {Client}, "server_identity": {Client}, "tuning": {Server, Client},
 
 	"rate": {Server}, "bulkhead": {Server}, "server_deadline": {Server}, "priority": {Server}, "shed_group": {Server}, "callers": {Server},
 	"caller_priority": {Server},

@@ -126,3 +126,18 @@ func TestParts_EveryPartOfGovernanceCanBeSet(t *testing.T) {
 		}
 	}
 }
+
+// TestParts_InForceWithTheNextConnection checks what is said about values that open connections do not have.
+func TestParts_InForceWithTheNextConnection(t *testing.T) {
+	spec := specOf(t, byName+"healthCheck: {disabled: true}\nserverIdentity: {allow: ['spiffe://*']}")
+	c := New(World{Pods: []Pod{pod("a", "a-1"), pod("b", "b-1")}, Policies: []TrafficPolicy{traffic("p", spec)}})
+	values := c.For(Process{Pod: pod("a", "a-1"), Callees: []string{"b"}}).Values
+	if len(values) != 2 {
+		t.Errorf("values %+v", values)
+	}
+	for _, v := range values {
+		if v.Approximated != nextConnection {
+			t.Errorf("%s: %q", v.Field, v.Approximated)
+		}
+	}
+}

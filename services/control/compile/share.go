@@ -1,6 +1,12 @@
 package compile
 
-import "github.com/grpc-sandbox/sandbox/services/governance/policy"
+import (
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/policy"
+	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
+)
 
 // shareOf returns the share of the calls to which a policy or value applies, in percent.
 func shareOf(percent *float64) float64 {
@@ -12,6 +18,22 @@ func shareOf(percent *float64) float64 {
 
 // noCall says what a policy with percent: 0 does. It is valid, because a share may be raised from 0 and lowered to it.
 const noCall = "percent is 0: applies to no call"
+
+// inShadow reports whether a field of a policy is in shadow mode.
+func inShadow(s *policyv1.TrafficPolicySpec, part protoreflect.FieldDescriptor) bool {
+	return s.GetShadow() || part.Name() == "outlier_ejection" && s.GetOutlierEjection().GetShadow()
+}
+
+// ejection returns the ejection of replicas of a policy, which is in shadow mode if the policy is.
+func ejection(s *policyv1.TrafficPolicySpec) *policyv1.OutlierEjection {
+	e := s.GetOutlierEjection()
+	if e == nil || !s.GetShadow() {
+		return e
+	}
+	e = proto.CloneOf(e)
+	e.Shadow = true
+	return e
+}
 
 // Partial reports whether the value is not enforced for every call: it is in shadow mode, or applies to a share of the calls.
 func (v Value) Partial() bool { return v.Shadow || shareOf(v.Percent) < 100 }

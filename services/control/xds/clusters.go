@@ -67,7 +67,7 @@ func tlsSocket(config proto.Message) *core.TransportSocket {
 	return &core.TransportSocket{Name: "envoy.transport_sockets.tls", ConfigType: &core.TransportSocket_TypedConfig{TypedConfig: packed(config)}}
 }
 
-// connectionOf merges the connections to a callee: for each part, the last one applies that has it.
+// connectionOf merges the connections to a callee: for each part, the last one applies that has it. An ejection in shadow mode is not translated.
 func connectionOf(p *policyv1.EffectivePolicy, callee string) *policyv1.Connection {
 	out := &policyv1.Connection{}
 	for _, c := range p.GetConnections() {
@@ -77,7 +77,7 @@ func connectionOf(p *policyv1.EffectivePolicy, callee string) *policyv1.Connecti
 		if c.LeastRequest != nil {
 			out.LeastRequest = c.LeastRequest
 		}
-		if c.GetOutlierEjection() != nil {
+		if c.GetOutlierEjection() != nil && !c.GetOutlierEjection().GetShadow() {
 			out.OutlierEjection = c.GetOutlierEjection()
 		}
 		if c.GetRetryBudget() != nil {

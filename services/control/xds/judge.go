@@ -65,7 +65,7 @@ func findingOf(kind Kind, v compile.Value, name string) finding {
 		return ignored("it is not translated for received calls")
 	}
 	if v.Shadow {
-		return ignored("this kind of client has no shadow mode")
+		return ignored(noShadow)
 	}
 	if v.Partial() {
 		return ignored("this kind of client enforces a rule for every call or for none")

@@ -57,7 +57,7 @@ func receivedBy(p *policyv1.EffectivePolicy) []method {
 		}
 		rules = append(rules, rule{r.GetMethod(), func(m *method) { m.applyServer(r) }})
 	}
-	return merge(rules, p.GetServerFaults())
+	return merge(rules, injected(p.GetServerFaults()))
 }
 
 // merge returns the methods of rules and faults. In a policy, the last rule that matches applies for each part; a route has all parts, and the
@@ -89,8 +89,18 @@ func rulesFor(p *policyv1.EffectivePolicy, callee string) (rules []rule) {
 }
 
 func faultsFor(p *policyv1.EffectivePolicy, callee string) (faults []*policyv1.Fault) {
-	for _, f := range p.GetClientFaults() {
+	for _, f := range injected(p.GetClientFaults()) {
 		if f.GetCallee() == "" || policy.Matches(f.GetCallee(), callee) {
+			faults = append(faults, f)
+		}
+	}
+	return faults
+}
+
+// injected returns the faults that have an effect: those that are not in shadow mode, which xDS clients do not have.
+func injected(all []*policyv1.Fault) (faults []*policyv1.Fault) {
+	for _, f := range all {
+		if !f.GetShadow() {
 			faults = append(faults, f)
 		}
 	}

@@ -98,8 +98,9 @@ func TestIntersect_IsSymmetric(t *testing.T) {
 // every call, and that the verdict is Ignored.
 func TestBuild_WithoutPartialRules(t *testing.T) {
 	const parts = "maxRequestsPerSecond: 7\nmethods: [{method: x.Y/Z, deadline: {timeout: 3s}, breaker: {maxConcurrent: 7}, bulkhead: {maxConcurrent: 7}, callers: {allow: [a]}}]"
+	in := world()
 	build := func(kind Kind, text string) (Resources, compile.Compiled) {
-		c := compile.New(withPolicy(t, world(), "p", text))
+		c := compile.New(withPolicy(t, in, "p", text))
 		pod := world().Pods[1]
 		compiled := c.For(compile.Process{Pod: pod, Callees: []string{"users"}})
 		return Build(Input{Kind: kind, Pod: pod, Policy: compiled.Policy, Services: []compile.Service{c.Service(pod.Namespace, "users")}, Listeners: []string{"users"}}), compiled
@@ -116,17 +117,31 @@ func TestBuild_WithoutPartialRules(t *testing.T) {
 		if version(whole) == version(none) {
 			t.Errorf("%s: percent 100 is not every call", kind)
 		}
-		for _, prefix := range []string{"shadow: true\n", "percent: 50\n", "percent: 0\n"} {
-			got, compiled := build(kind, prefix+parts)
+		for _, text := range []string{"shadow: true\noutlierEjection: {failureRatio: 0.1}\n" + parts, "percent: 50\n" + parts, "percent: 0\n" + parts,
+			"outlierEjection: {failureRatio: 0.1, shadow: true}"} {
+			got, compiled := build(kind, text)
 			if version(got) != version(none) {
-				t.Errorf("%s, %q: the resources are not those without the policy", kind, prefix)
+				t.Errorf("%s, %q: the resources are not those without the policy", kind, text)
 			}
 			for _, v := range compiled.Values {
 				for _, f := range Judge(kind, v) {
 					if f.GetVerdict() != controlv1.Verdict_VERDICT_IGNORED || f.GetWhy() == "" {
-						t.Errorf("%s, %q: %s is %s", kind, prefix, f.GetField(), f.GetVerdict())
+						t.Errorf("%s, %q: %s is %s", kind, text, f.GetField(), f.GetVerdict())
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestInjected_WithoutShadow checks that a fault in shadow mode is not sent to a client that would inject it, on both sides.
+func TestInjected_WithoutShadow(t *testing.T) {
+	enforced, shadow := &policyv1.Fault{Name: "enforced"}, &policyv1.Fault{Name: "tried", Shadow: true, Kind: &policyv1.Fault_Hang{Hang: &policyv1.Hang{}}}
+	p := &policyv1.EffectivePolicy{ServerFaults: []*policyv1.Fault{enforced, shadow}, ClientFaults: []*policyv1.Fault{shadow, enforced}}
+	for side, methods := range map[string][]method{"server": receivedBy(p), "client": methodsOf(p, compile.Service{Name: "users"})} {
+		for _, m := range methods {
+			if len(m.faults) != 1 || m.faults[0] != enforced {
+				t.Errorf("%s: faults %v of %q", side, m.faults, m.pattern)
 			}
 		}
 	}

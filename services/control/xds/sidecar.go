@@ -29,7 +29,7 @@ const (
 
 // addSidecar adds the listeners and routes of a sidecar, and the clusters of its program.
 func (r Resources) addSidecar(in Input, services map[string]compile.Service) {
-	r.add(ListenerType, outbound, sidecarListener(outbound, address(loopback, outboundPort), core.TrafficDirection_OUTBOUND, filtersOf(in.Policy.GetClientFaults())))
+	r.add(ListenerType, outbound, sidecarListener(outbound, address(loopback, outboundPort), core.TrafficDirection_OUTBOUND, filtersOf(injected(in.Policy.GetClientFaults()))))
 	config := &route.RouteConfiguration{Name: outbound, IgnorePortInHostMatching: true}
 	for _, name := range slices.Sorted(maps.Keys(services)) {
 		config.VirtualHosts = append(config.VirtualHosts, outboundHost(in.Policy, services[name]))
@@ -39,7 +39,7 @@ func (r Resources) addSidecar(in Input, services map[string]compile.Service) {
 		return
 	}
 	methods := receivedBy(in.Policy)
-	l := sidecarListener(inbound, address(in.Pod.IP, in.Pod.Port), core.TrafficDirection_INBOUND, filtersOf(in.Policy.GetServerFaults(), receivingFilters(in.Policy, methods)...))
+	l := sidecarListener(inbound, address(in.Pod.IP, in.Pod.Port), core.TrafficDirection_INBOUND, filtersOf(injected(in.Policy.GetServerFaults()), receivingFilters(in.Policy, methods)...))
 	if in.TrustDomain != "" {
 		l.FilterChains[0].TransportSocket = tlsSocket(downstreamTLS())
 	}

@@ -33,6 +33,8 @@ const (
 	byPings      = "by pings of HTTP/2 only"
 	untranslated = "it is not translated"
 	noTurns      = "the fault filter cannot let calls wait for turns"
+	noShadow     = "this kind of client has no shadow mode"
+	byPods       = "by the identities of the pods of the service, whatever the policy says"
 	noCut        = "the fault filter cannot cut a call"
 	streamsToo   = "limits streams, too"
 	tenths       = "tokens are added ten times per second, and bursts are as large"
@@ -104,6 +106,7 @@ var verdicts = map[string]struct{ grpc, envoy finding }{
 	"outlierEjection.baseEjectionTime":    {approximated(linear), approximated(linear)},
 	"outlierEjection.maxEjectionTime":     {enforced, enforced},
 	"outlierEjection.maxEjectionPercent":  {approximated("the last ejection may exceed it"), approximated("one replica may always be ejected")},
+	"outlierEjection.shadow":              {ignored(noShadow), ignored(noShadow)},
 	"retryBudget.maxTokens":               {ignored(noBudget), approximated("half of it is the number of retries that may always be in flight")},
 	"retryBudget.tokenRatio":              {ignored(noBudget), approximated("as the share of the calls in flight that may be retries")},
 	"retryBudget.disabled":                {enforced, enforced},
@@ -111,12 +114,14 @@ var verdicts = map[string]struct{ grpc, envoy finding }{
 	"slowStart.minPercent":                {ignored(noSlowStart), approximated(fromJoining)},
 	"healthCheck":                         {approximated("by the readiness of pods"), approximated("by the readiness of pods")},
 	"healthCheck.disabled":                {ignored(byReadiness), ignored(byReadiness)},
+	"serverIdentity.allow":                {approximated(byPods), approximated(byPods)},
 	"tuning.maxMessageBytes":              {ignored(byProgram), ignored("Envoy does not limit messages")},
 	"tuning.streamWindowBytes":            {ignored(byProgram), enforced},
 	"tuning.connectionWindowBytes":        {ignored(byProgram), enforced},
 	"tuning.gzip":                         {ignored(byProgram), ignored(untranslated)},
 	"tuning.keepaliveTime":                {ignored(byProgram), approximated(byPings)},
 	"tuning.keepaliveTimeout":             {ignored(byProgram), approximated(byPings)},
+	"tuning.keepaliveNone":                {ignored(byProgram), enforced},
 	"tuning.maxMetadataBytes":             {ignored(byProgram), ignored(untranslated)},
 
 	// Faults. Those of received calls are ignored by grpc; see Judge.
@@ -132,6 +137,7 @@ var verdicts = map[string]struct{ grpc, envoy finding }{
 	"fault.cut":          {ignored(noCut), ignored(noCut)},
 	"fault.duration":     {approximated(byControl), approximated(byControl)},
 	"fault.leaseSeconds": {approximated(byControl), approximated(byControl)},
+	"fault.shadow":       {ignored(noShadow), ignored(noShadow)},
 }
 
 // The findings that depend on the value.

@@ -16,6 +16,8 @@ type Fault struct {
 	Name string
 	// Kind is the name of its kind, such as delay.
 	Kind string
+	// Shadow means that the fault has no effect. It is only noted.
+	Shadow bool
 
 	// share is the share of matching calls that fail.
 	share    float64
@@ -49,7 +51,7 @@ func ForMethod(all []*policyv1.Fault, pod, callee, method string) (list []*Fault
 }
 
 func prepare(p *policyv1.Fault) *Fault {
-	f := &Fault{Name: p.GetName(), share: 1, metadata: map[string]string{}}
+	f := &Fault{Name: p.GetName(), Shadow: p.GetShadow(), share: 1, metadata: map[string]string{}}
 	if p.Percent != nil {
 		f.share = p.GetPercent() / 100
 	}
@@ -76,14 +78,17 @@ func (f *Fault) matches(header func(string) []string, random func() float64) boo
 	return f.share >= 1 || random() < f.share
 }
 
-// Apply applies faults in their order, and calls note with each that applies. It returns the one that is going to cut the call later, or the
-// error that ends the call now.
+// Apply applies faults in their order, and calls note with each that applies, also with those in shadow mode, which have no effect. It returns the one
+// that is going to cut the call later, or the error that ends the call now.
 func Apply(ctx context.Context, faults []*Fault, header func(string) []string, random func() float64, note func(*Fault)) (cut *Cut, err error) {
 	for _, f := range faults {
 		if !f.matches(header, random) {
 			continue
 		}
 		note(f)
+		if f.Shadow {
+			continue
+		}
 		if err := f.effect.apply(ctx, random); err != nil {
 			return nil, err
 		}

@@ -110,6 +110,13 @@ func TestCheck_Contradictions(t *testing.T) {
 		"client: [{shadow: true, fallback: {}}]":                                                   "client[0].shadow: cannot be together with",
 		"client: [{shadow: true, classify: {}}]":                                                   "client[0].shadow: cannot be together with",
 		"client: [{shadow: true, percent: 10, deadline: {}, breaker: {}, throttle: {}}]":           "",
+		"connections: [{outlierEjection: {shadow: true, disabled: true}}]":                         "connections[0].outlierEjection.shadow: cannot be together with disabled, which ejects no replica",
+		"connections: [{serverIdentity: {allow: [userservice.shop.svc]}}]":                         "connections[0].serverIdentity.allow[0]: \"userservice.shop.svc\" is not a SPIFFE identity",
+		"connections: [{serverIdentity: {allow: ['spiffe://a/[b]']}}]":                             "connections[0].serverIdentity.allow[0]: ",
+		"connections: [{serverIdentity: {}}]":                                                      "",
+		"shed: {disabled: true, maxLimit: 3}":                                                      "shed.disabled: cannot be together with",
+		"tuning: {keepaliveNone: true, keepaliveTime: 20s}":                                        "tuning.keepaliveNone: cannot be together with",
+		"{shed: {disabled: true}, tuning: {keepaliveNone: true}}":                                  "",
 		"trials: [{rate: {}}]":                                                                     "trials[0].percent: is missing: without shadow and percent, these limits are rate and shed of the policy",
 		"trials: [{shadow: true, rate: {}}, {percent: 3, shed: {}}]":                               "",
 	} {

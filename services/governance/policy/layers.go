@@ -71,7 +71,8 @@ func (l layers) unmatched(known Known) []string {
 	return all
 }
 
-// Connection returns what applies to the connections to a callee. For each part, the last entry applies that matches and has that part.
+// Connection returns what applies to the connections to a callee. For each part, the last entry applies that matches and has that part. An ejection in
+// shadow mode is not among them: see ShadowEjection.
 func (r *Rules) Connection(callee string) *policyv1.Connection {
 	found := &policyv1.Connection{Callee: callee}
 	for _, c := range r.source.GetConnections() {
@@ -87,7 +88,7 @@ func (r *Rules) Connection(callee string) *policyv1.Connection {
 		if c.Tuning != nil {
 			found.Tuning = c.GetTuning()
 		}
-		if c.OutlierEjection != nil {
+		if c.OutlierEjection != nil && !c.GetOutlierEjection().GetShadow() {
 			found.OutlierEjection = c.GetOutlierEjection()
 		}
 		if c.HealthCheck != nil {
@@ -95,6 +96,19 @@ func (r *Rules) Connection(callee string) *policyv1.Connection {
 		}
 		if c.SlowStart != nil {
 			found.SlowStart = c.GetSlowStart()
+		}
+		if c.ServerIdentity != nil {
+			found.ServerIdentity = c.GetServerIdentity()
+		}
+	}
+	return found
+}
+
+// ShadowEjection returns the ejection in shadow mode of the replicas of a callee; nil if there is none.
+func (r *Rules) ShadowEjection(callee string) (found *policyv1.OutlierEjection) {
+	for _, c := range r.source.GetConnections() {
+		if c.GetOutlierEjection().GetShadow() && pattern.Matches(c.GetCallee(), callee) {
+			found = c.GetOutlierEjection()
 		}
 	}
 	return found

@@ -63,6 +63,12 @@ serverFaults: [{name: f, hang: {}}]
 	}
 }
 
+func TestPush_SwitchesShedOff(t *testing.T) {
+	if got := layered(t, "shed: {maxLimit: 10}", "shed: {disabled: true}").Rules().Shed(Share{}); got != nil {
+		t.Errorf("the limit is %v", got)
+	}
+}
+
 func TestPush_RejectedPolicyChangesNothing(t *testing.T) {
 	p := layered(t, "version: own", "{version: pushed, rate: {limits: [{tokenBucket: {rate: 5}}]}}")
 	bad := &policyv1.EffectivePolicy{Version: "bad", Rate: &policyv1.RateLimits{Limits: []*policyv1.RateLimit{{}}}}
@@ -79,6 +85,20 @@ func TestConnection_LastEntryOfEachPart(t *testing.T) {
 		OutlierEjection: &policyv1.OutlierEjection{ConsecutiveFailures: proto.Uint32(3)}}
 	if got := p.Rules().Connection("b"); !proto.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestConnection_EjectionInShadowModeIsApart(t *testing.T) {
+	p := layered(t, "connections: [{outlierEjection: {consecutiveFailures: 3}}]",
+		"connections: [{callee: b, outlierEjection: {consecutiveFailures: 2, shadow: true}}, {callee: c, outlierEjection: {shadow: true}}]")
+	if got := p.Rules().Connection("b").GetOutlierEjection(); got.GetConsecutiveFailures() != 3 || got.GetShadow() {
+		t.Errorf("enforced: %v", got)
+	}
+	if got := p.Rules().ShadowEjection("b"); got.GetConsecutiveFailures() != 2 {
+		t.Errorf("in shadow mode: %v", got)
+	}
+	if got := p.Rules().ShadowEjection("d"); got != nil {
+		t.Errorf("in shadow mode for another callee: %v", got)
 	}
 }
 

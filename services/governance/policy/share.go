@@ -120,7 +120,12 @@ func wholesOf(p *policyv1.EffectivePolicy) map[Share]whole {
 }
 
 // Shed returns the adaptive limit of all received calls, or of a share of them; nil means none.
-func (r *Rules) Shed(of Share) *policyv1.Shed { return r.wholes[of].shed }
+func (r *Rules) Shed(of Share) *policyv1.Shed {
+	if s := r.wholes[of].shed; !s.GetDisabled() {
+		return s
+	}
+	return nil
+}
 
 // Rate returns the limits of all received calls together, or of a share of them; nil means none.
 func (r *Rules) Rate(of Share) []*policyv1.RateLimit { return r.wholes[of].rate.GetLimits() }

@@ -66,6 +66,9 @@ func FaultText(f *policyv1.FaultSpec) string {
 	if f.Percent != nil {
 		text += fmt.Sprintf(" %g %%", f.GetPercent())
 	}
+	if f.GetShadow() {
+		text += " in shadow mode"
+	}
 	return text
 }
 

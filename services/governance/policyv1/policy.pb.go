@@ -107,7 +107,7 @@ type EffectivePolicy struct {
 	// Faults injected into outgoing calls.
 	ClientFaults []*Fault `protobuf:"bytes,6,rep,name=client_faults,json=clientFaults,proto3" json:"client_faults,omitempty"`
 	// Outgoing connections by callee. For each part, the last entry applies that matches and has that part. Tuning is read when a connection is made;
-	// the other parts follow changes.
+	// the other parts follow changes. An ejection in shadow mode is a part of its own.
 	Connections []*Connection `protobuf:"bytes,7,rep,name=connections,proto3" json:"connections,omitempty"`
 	// Transport of the server; read when the process starts.
 	Tuning *Tuning `protobuf:"bytes,8,opt,name=tuning,proto3" json:"tuning,omitempty"`
@@ -911,6 +911,8 @@ func (x *Callers) GetAllow() []string {
 // there are few, the limit is initial_limit: it is as large as the bursts that an idle server accepts.
 type Shed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Nothing is shed: removes the limit of an earlier layer, such as that of the policy file under a pushed policy.
+	Disabled bool `protobuf:"varint,4,opt,name=disabled,proto3" json:"disabled,omitempty"`
 	// The lowest limit of concurrent calls, at least 1; 1.
 	MinLimit *uint32 `protobuf:"varint,1,opt,name=min_limit,json=minLimit,proto3,oneof" json:"min_limit,omitempty"`
 	// The highest limit of concurrent calls, at least 1; 200.
@@ -949,6 +951,13 @@ func (x *Shed) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Shed.ProtoReflect.Descriptor instead.
 func (*Shed) Descriptor() ([]byte, []int) {
 	return file_policy_v1_policy_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Shed) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
 }
 
 func (x *Shed) GetMinLimit() uint32 {
@@ -1694,6 +1703,7 @@ type Connection struct {
 	OutlierEjection *OutlierEjection `protobuf:"bytes,5,opt,name=outlier_ejection,json=outlierEjection,proto3" json:"outlier_ejection,omitempty"`
 	HealthCheck     *HealthCheck     `protobuf:"bytes,6,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
 	SlowStart       *SlowStart       `protobuf:"bytes,7,opt,name=slow_start,json=slowStart,proto3" json:"slow_start,omitempty"`
+	ServerIdentity  *ServerIdentity  `protobuf:"bytes,8,opt,name=server_identity,json=serverIdentity,proto3" json:"server_identity,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1777,6 +1787,61 @@ func (x *Connection) GetSlowStart() *SlowStart {
 	return nil
 }
 
+func (x *Connection) GetServerIdentity() *ServerIdentity {
+	if x != nil {
+		return x.ServerIdentity
+	}
+	return nil
+}
+
+// ServerIdentity says which SPIFFE identities a replica may have, in addition to its DNS name. A connection to one without such an identity, or without a
+// certificate, fails. It is checked when a connection is made. Without it, the DNS name is enough.
+type ServerIdentity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SPIFFE identities, where * and ? match any characters except a slash: spiffe://sandbox.local/ns/shop/sa/*. An empty list removes that of an earlier
+	// entry, so that the DNS name is enough.
+	Allow         []string `protobuf:"bytes,1,rep,name=allow,proto3" json:"allow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServerIdentity) Reset() {
+	*x = ServerIdentity{}
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServerIdentity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServerIdentity) ProtoMessage() {}
+
+func (x *ServerIdentity) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServerIdentity.ProtoReflect.Descriptor instead.
+func (*ServerIdentity) Descriptor() ([]byte, []int) {
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ServerIdentity) GetAllow() []string {
+	if x != nil {
+		return x.Allow
+	}
+	return nil
+}
+
 // SlowStart gives a new replica a share of the calls that grows in proportion to the time, so that its caches and pools can fill. A replica is new when
 // it becomes ready for the first time, or after a second or more without being ready, and when its ejection ends. One replica alone, and several of
 // which all are new, get every call. Without it each replica gets its full share at once.
@@ -1792,7 +1857,7 @@ type SlowStart struct {
 
 func (x *SlowStart) Reset() {
 	*x = SlowStart{}
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +1869,7 @@ func (x *SlowStart) String() string {
 func (*SlowStart) ProtoMessage() {}
 
 func (x *SlowStart) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[21]
+	mi := &file_policy_v1_policy_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +1882,7 @@ func (x *SlowStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlowStart.ProtoReflect.Descriptor instead.
 func (*SlowStart) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{21}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SlowStart) GetWindow() *durationpb.Duration {
@@ -1850,13 +1915,16 @@ type OutlierEjection struct {
 	MaxEjectionTime *durationpb.Duration `protobuf:"bytes,5,opt,name=max_ejection_time,json=maxEjectionTime,proto3" json:"max_ejection_time,omitempty"`
 	// Share of the replicas that may be ejected, in percent; 50. If more fail, the callee as a whole has a problem, which is the breaker's affair.
 	MaxEjectionPercent *uint32 `protobuf:"varint,6,opt,name=max_ejection_percent,json=maxEjectionPercent,proto3,oneof" json:"max_ejection_percent,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// No replica is ejected by these settings: those that would have been are counted, logged and reported as events. The ejection of the entries that are
+	// not in shadow mode, or the default, stays in force.
+	Shadow        bool `protobuf:"varint,7,opt,name=shadow,proto3" json:"shadow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OutlierEjection) Reset() {
 	*x = OutlierEjection{}
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1868,7 +1936,7 @@ func (x *OutlierEjection) String() string {
 func (*OutlierEjection) ProtoMessage() {}
 
 func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[22]
+	mi := &file_policy_v1_policy_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +1949,7 @@ func (x *OutlierEjection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutlierEjection.ProtoReflect.Descriptor instead.
 func (*OutlierEjection) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{22}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *OutlierEjection) GetDisabled() bool {
@@ -1926,6 +1994,13 @@ func (x *OutlierEjection) GetMaxEjectionPercent() uint32 {
 	return 0
 }
 
+func (x *OutlierEjection) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
+}
+
 // HealthCheck watches the standard health service of each replica, and stops calls to one that reports NOT_SERVING, for example during its drain.
 type HealthCheck struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1937,7 +2012,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1949,7 +2024,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[23]
+	mi := &file_policy_v1_policy_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1962,7 +2037,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{23}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *HealthCheck) GetDisabled() bool {
@@ -1988,7 +2063,7 @@ type RetryBudget struct {
 
 func (x *RetryBudget) Reset() {
 	*x = RetryBudget{}
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2000,7 +2075,7 @@ func (x *RetryBudget) String() string {
 func (*RetryBudget) ProtoMessage() {}
 
 func (x *RetryBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[24]
+	mi := &file_policy_v1_policy_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2013,7 +2088,7 @@ func (x *RetryBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryBudget.ProtoReflect.Descriptor instead.
 func (*RetryBudget) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{24}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RetryBudget) GetMaxTokens() uint32 {
@@ -2054,6 +2129,8 @@ type Tuning struct {
 	KeepaliveTime *durationpb.Duration `protobuf:"bytes,5,opt,name=keepalive_time,json=keepaliveTime,proto3" json:"keepalive_time,omitempty"`
 	// How long the answer to a probe may take; 3s.
 	KeepaliveTimeout *durationpb.Duration `protobuf:"bytes,6,opt,name=keepalive_timeout,json=keepaliveTimeout,proto3" json:"keepalive_timeout,omitempty"`
+	// Silent connections are not probed, neither by TCP nor by HTTP/2: calls on one whose peer has disappeared end with their deadlines.
+	KeepaliveNone bool `protobuf:"varint,8,opt,name=keepalive_none,json=keepaliveNone,proto3" json:"keepalive_none,omitempty"`
 	// Metadata of one call, in bytes, at least 1 KiB; 16 KiB. A server cuts its errors to half of it, or to 6 KiB if that is less.
 	MaxMetadataBytes *uint32 `protobuf:"varint,7,opt,name=max_metadata_bytes,json=maxMetadataBytes,proto3,oneof" json:"max_metadata_bytes,omitempty"`
 	unknownFields    protoimpl.UnknownFields
@@ -2062,7 +2139,7 @@ type Tuning struct {
 
 func (x *Tuning) Reset() {
 	*x = Tuning{}
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2074,7 +2151,7 @@ func (x *Tuning) String() string {
 func (*Tuning) ProtoMessage() {}
 
 func (x *Tuning) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[25]
+	mi := &file_policy_v1_policy_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2087,7 +2164,7 @@ func (x *Tuning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tuning.ProtoReflect.Descriptor instead.
 func (*Tuning) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{25}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Tuning) GetMaxMessageBytes() uint32 {
@@ -2132,6 +2209,13 @@ func (x *Tuning) GetKeepaliveTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *Tuning) GetKeepaliveNone() bool {
+	if x != nil {
+		return x.KeepaliveNone
+	}
+	return false
+}
+
 func (x *Tuning) GetMaxMetadataBytes() uint32 {
 	if x != nil && x.MaxMetadataBytes != nil {
 		return *x.MaxMetadataBytes
@@ -2167,14 +2251,16 @@ type Fault struct {
 	// Tells a pushed fault from an earlier one of the same name.
 	Uid string `protobuf:"bytes,12,opt,name=uid,proto3" json:"uid,omitempty"`
 	// The process removes the fault when no heartbeat with its uid has arrived for this time; never if unset. For pushed faults only.
-	LeaseTime     *durationpb.Duration `protobuf:"bytes,13,opt,name=lease_time,json=leaseTime,proto3" json:"lease_time,omitempty"`
+	LeaseTime *durationpb.Duration `protobuf:"bytes,13,opt,name=lease_time,json=leaseTime,proto3" json:"lease_time,omitempty"`
+	// The fault has no effect: the calls into which it would have been injected are counted, logged and reported as events.
+	Shadow        bool `protobuf:"varint,15,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2186,7 +2272,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[26]
+	mi := &file_policy_v1_policy_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2199,7 +2285,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{26}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Fault) GetName() string {
@@ -2317,6 +2403,13 @@ func (x *Fault) GetLeaseTime() *durationpb.Duration {
 	return nil
 }
 
+func (x *Fault) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
+}
+
 type isFault_Kind interface {
 	isFault_Kind()
 }
@@ -2364,7 +2457,7 @@ type Delay struct {
 
 func (x *Delay) Reset() {
 	*x = Delay{}
-	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2376,7 +2469,7 @@ func (x *Delay) String() string {
 func (*Delay) ProtoMessage() {}
 
 func (x *Delay) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[27]
+	mi := &file_policy_v1_policy_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2389,7 +2482,7 @@ func (x *Delay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delay.ProtoReflect.Descriptor instead.
 func (*Delay) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{27}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Delay) GetFixed() *durationpb.Duration {
@@ -2418,7 +2511,7 @@ type CallThrottle struct {
 
 func (x *CallThrottle) Reset() {
 	*x = CallThrottle{}
-	mi := &file_policy_v1_policy_proto_msgTypes[28]
+	mi := &file_policy_v1_policy_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2430,7 +2523,7 @@ func (x *CallThrottle) String() string {
 func (*CallThrottle) ProtoMessage() {}
 
 func (x *CallThrottle) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[28]
+	mi := &file_policy_v1_policy_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2443,7 +2536,7 @@ func (x *CallThrottle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallThrottle.ProtoReflect.Descriptor instead.
 func (*CallThrottle) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{28}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CallThrottle) GetRate() float64 {
@@ -2466,7 +2559,7 @@ type Abort struct {
 
 func (x *Abort) Reset() {
 	*x = Abort{}
-	mi := &file_policy_v1_policy_proto_msgTypes[29]
+	mi := &file_policy_v1_policy_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2478,7 +2571,7 @@ func (x *Abort) String() string {
 func (*Abort) ProtoMessage() {}
 
 func (x *Abort) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[29]
+	mi := &file_policy_v1_policy_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2491,7 +2584,7 @@ func (x *Abort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abort.ProtoReflect.Descriptor instead.
 func (*Abort) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{29}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Abort) GetCode() string {
@@ -2517,7 +2610,7 @@ type Hang struct {
 
 func (x *Hang) Reset() {
 	*x = Hang{}
-	mi := &file_policy_v1_policy_proto_msgTypes[30]
+	mi := &file_policy_v1_policy_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2529,7 +2622,7 @@ func (x *Hang) String() string {
 func (*Hang) ProtoMessage() {}
 
 func (x *Hang) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[30]
+	mi := &file_policy_v1_policy_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2542,7 +2635,7 @@ func (x *Hang) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hang.ProtoReflect.Descriptor instead.
 func (*Hang) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{30}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{31}
 }
 
 // Cut ends a stream with UNAVAILABLE after this many messages in both directions together; the answer of a unary call is lost.
@@ -2556,7 +2649,7 @@ type Cut struct {
 
 func (x *Cut) Reset() {
 	*x = Cut{}
-	mi := &file_policy_v1_policy_proto_msgTypes[31]
+	mi := &file_policy_v1_policy_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2568,7 +2661,7 @@ func (x *Cut) String() string {
 func (*Cut) ProtoMessage() {}
 
 func (x *Cut) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_v1_policy_proto_msgTypes[31]
+	mi := &file_policy_v1_policy_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2581,7 +2674,7 @@ func (x *Cut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cut.ProtoReflect.Descriptor instead.
 func (*Cut) Descriptor() ([]byte, []int) {
-	return file_policy_v1_policy_proto_rawDescGZIP(), []int{31}
+	return file_policy_v1_policy_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Cut) GetAfterMessages() uint32 {
@@ -2668,12 +2761,14 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\bdisabled\x18\x02 \x01(\bR\bdisabled:S\xbaHP\x1aN\n" +
 	"\fdisabled.max\x12\x1bcannot be together with max\x1a!!(this.disabled && this.max != 0)\"\\\n" +
 	"\aCallers\x12Q\n" +
-	"\x05allow\x18\x01 \x03(\tB;\xbaH8\x92\x015\x10d\"1r/\x88\xea0\x01\x10\x01\x18\x80\x04\x92\x02#spiffe://sandbox.local/ns/shop/sa/*R\x05allow\"\xae\x04\n" +
-	"\x04Shed\x12)\n" +
+	"\x05allow\x18\x01 \x03(\tB;\xbaH8\x92\x015\x10d\"1r/\x88\xea0\x01\x10\x01\x18\x80\x04\x92\x02#spiffe://sandbox.local/ns/shop/sa/*R\x05allow\"\xf8\x05\n" +
+	"\x04Shed\x12\x1a\n" +
+	"\bdisabled\x18\x04 \x01(\bR\bdisabled\x12)\n" +
 	"\tmin_limit\x18\x01 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\bminLimit\x88\x01\x01\x12)\n" +
 	"\tmax_limit\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x01R\bmaxLimit\x88\x01\x01\x121\n" +
-	"\rinitial_limit\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\finitialLimit\x88\x01\x01:\xee\x02\xbaH\xea\x02\x1a\xe7\x02\n" +
-	"\flimits.order\x12Lneeds minLimit <= initialLimit <= maxLimit; their defaults are 1, 50 and 200\x1a\x88\x02(has(this.min_limit) ? this.min_limit : 1u) <= (has(this.max_limit) ? this.max_limit : 200u) && (!has(this.initial_limit) || ((has(this.min_limit) ? this.min_limit : 1u) <= this.initial_limit && this.initial_limit <= (has(this.max_limit) ? this.max_limit : 200u)))B\f\n" +
+	"\rinitial_limit\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\finitialLimit\x88\x01\x01:\x9c\x04\xbaH\x98\x04\x1a\xe7\x02\n" +
+	"\flimits.order\x12Lneeds minLimit <= initialLimit <= maxLimit; their defaults are 1, 50 and 200\x1a\x88\x02(has(this.min_limit) ? this.min_limit : 1u) <= (has(this.max_limit) ? this.max_limit : 200u) && (!has(this.initial_limit) || ((has(this.min_limit) ? this.min_limit : 1u) <= this.initial_limit && this.initial_limit <= (has(this.max_limit) ? this.max_limit : 200u)))\x1a\xab\x01\n" +
+	"\x0fdisabled.limits\x12:cannot be together with minLimit, maxLimit or initialLimit\x1a\\!this.disabled || (!has(this.min_limit) && !has(this.max_limit) && !has(this.initial_limit))B\f\n" +
 	"\n" +
 	"_min_limitB\f\n" +
 	"\n" +
@@ -2770,7 +2865,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"is missing\x1a*has(this.delay) || this.max_attempts == 1uB\x0f\n" +
 	"\r_max_attempts\"&\n" +
 	"\bFallback\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\x8b\x03\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\"\xcf\x03\n" +
 	"\n" +
 	"Connection\x12$\n" +
 	"\x06callee\x18\x01 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x129\n" +
@@ -2780,20 +2875,26 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x10outlier_ejection\x18\x05 \x01(\v2\x1a.policy.v1.OutlierEjectionR\x0foutlierEjection\x129\n" +
 	"\fhealth_check\x18\x06 \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\x123\n" +
 	"\n" +
-	"slow_start\x18\a \x01(\v2\x14.policy.v1.SlowStartR\tslowStartB\x10\n" +
-	"\x0e_least_request\"\x97\x01\n" +
+	"slow_start\x18\a \x01(\v2\x14.policy.v1.SlowStartR\tslowStart\x12B\n" +
+	"\x0fserver_identity\x18\b \x01(\v2\x19.policy.v1.ServerIdentityR\x0eserverIdentityB\x10\n" +
+	"\x0e_least_request\"\xce\x01\n" +
+	"\x0eServerIdentity\x12\xbb\x01\n" +
+	"\x05allow\x18\x01 \x03(\tB\xa4\x01\xbaH\xa0\x01\x92\x01\x9c\x01\x10d\"\x97\x01\xba\x01c\n" +
+	"\fallow.spiffe\x125is not a SPIFFE identity, which begins with spiffe://\x1a\x1cthis.startsWith('spiffe://')r/\x88\xea0\x01\x10\x01\x18\x80\x04\x92\x02#spiffe://sandbox.local/ns/shop/sa/*R\x05allow\"\x97\x01\n" +
 	"\tSlowStart\x12I\n" +
 	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x16\xbaH\x13\xc8\x01\x01\xaa\x01\rJ\x02\b\x1e\"\x05\b\x80\xe7\x84\x0f2\x00R\x06window\x12/\n" +
 	"\vmin_percent\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x00R\n" +
 	"minPercent\x88\x01\x01B\x0e\n" +
-	"\f_min_percent\"\xf3\x03\n" +
+	"\f_min_percent\"\xff\x04\n" +
 	"\x0fOutlierEjection\x12\x1a\n" +
 	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12?\n" +
 	"\x14consecutive_failures\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\x13consecutiveFailures\x88\x01\x01\x12A\n" +
 	"\rfailure_ratio\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?){\x14\xaeG\xe1z\x84?H\x01R\ffailureRatio\x88\x01\x01\x12]\n" +
 	"\x12base_ejection_time\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0e\"\x05\b\x80\xe7\x84\x0f2\x05\x10\x80\xad\xe2\x04R\x10baseEjectionTime\x12[\n" +
 	"\x11max_ejection_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0e\"\x05\b\x80\xe7\x84\x0f2\x05\x10\x80\xad\xe2\x04R\x0fmaxEjectionTime\x12@\n" +
-	"\x14max_ejection_percent\x18\x06 \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x02R\x12maxEjectionPercent\x88\x01\x01B\x17\n" +
+	"\x14max_ejection_percent\x18\x06 \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x02R\x12maxEjectionPercent\x88\x01\x01\x12\x16\n" +
+	"\x06shadow\x18\a \x01(\bR\x06shadow:r\xbaHo\x1am\n" +
+	"\x0fshadow.disabled\x129cannot be together with disabled, which ejects no replica\x1a\x1f!(this.shadow && this.disabled)B\x17\n" +
 	"\x15_consecutive_failuresB\x10\n" +
 	"\x0e_failure_ratioB\x17\n" +
 	"\x15_max_ejection_percent\")\n" +
@@ -2807,7 +2908,7 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"tokenRatio\x88\x01\x01\x12\x1a\n" +
 	"\bdisabled\x18\x03 \x01(\bR\bdisabledB\r\n" +
 	"\v_max_tokensB\x0e\n" +
-	"\f_token_ratio\"\xc6\x04\n" +
+	"\f_token_ratio\"\xa6\x06\n" +
 	"\x06Tuning\x12>\n" +
 	"\x11max_message_bytes\x18\x01 \x01(\rB\r\xbaH\n" +
 	"*\b\x18\xff\xff\xff\xff\a(\x01H\x00R\x0fmaxMessageBytes\x88\x01\x01\x12D\n" +
@@ -2818,12 +2919,14 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\x04gzip\x18\x04 \x01(\bR\x04gzip\x12S\n" +
 	"\x0ekeepalive_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\xe7\x84\x0f2\x02\b\n" +
 	"R\rkeepaliveTime\x12[\n" +
-	"\x11keepalive_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\x10keepaliveTimeout\x12A\n" +
-	"\x12max_metadata_bytes\x18\a \x01(\rB\x0e\xbaH\v*\t\x18\xff\xff\xff\xff\a(\x80\bH\x03R\x10maxMetadataBytes\x88\x01\x01B\x14\n" +
+	"\x11keepalive_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\x10keepaliveTimeout\x12%\n" +
+	"\x0ekeepalive_none\x18\b \x01(\bR\rkeepaliveNone\x12A\n" +
+	"\x12max_metadata_bytes\x18\a \x01(\rB\x0e\xbaH\v*\t\x18\xff\xff\xff\xff\a(\x80\bH\x03R\x10maxMetadataBytes\x88\x01\x01:\xb6\x01\xbaH\xb2\x01\x1a\xaf\x01\n" +
+	"\x1dkeepalive_none.keepalive_time\x129cannot be together with keepaliveTime or keepaliveTimeout\x1aS!this.keepalive_none || (!has(this.keepalive_time) && !has(this.keepalive_timeout))B\x14\n" +
 	"\x12_max_message_bytesB\x16\n" +
 	"\x14_stream_window_bytesB\x1a\n" +
 	"\x18_connection_window_bytesB\x15\n" +
-	"\x13_max_metadata_bytes\"\x89\a\n" +
+	"\x13_max_metadata_bytes\"\xa1\a\n" +
 	"\x05Fault\x12\x1c\n" +
 	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\x04name\x12$\n" +
 	"\x06callee\x18\x02 \x01(\tB\f\xbaH\tr\a\x88\xea0\x01\x18\xfd\x01R\x06callee\x12C\n" +
@@ -2840,7 +2943,8 @@ const file_policy_v1_policy_proto_rawDesc = "" +
 	"\bduration\x18\v \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\b\x80\xe7\x84\x0f2\x04\x10\xc0\x84=R\bduration\x12\x1a\n" +
 	"\x03uid\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\x03uid\x12K\n" +
 	"\n" +
-	"lease_time\x18\r \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\xe7\x84\x0f2\x02\b\x01R\tleaseTime\x1a;\n" +
+	"lease_time\x18\r \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\xe7\x84\x0f2\x02\b\x01R\tleaseTime\x12\x16\n" +
+	"\x06shadow\x18\x0f \x01(\bR\x06shadow\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:f\xbaHc\x1aa\n" +
@@ -2879,7 +2983,7 @@ func file_policy_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_policy_v1_policy_proto_goTypes = []any{
 	(Priority)(0),               // 0: policy.v1.Priority
 	(*EffectivePolicy)(nil),     // 1: policy.v1.EffectivePolicy
@@ -2903,28 +3007,29 @@ var file_policy_v1_policy_proto_goTypes = []any{
 	(*Hedge)(nil),               // 19: policy.v1.Hedge
 	(*Fallback)(nil),            // 20: policy.v1.Fallback
 	(*Connection)(nil),          // 21: policy.v1.Connection
-	(*SlowStart)(nil),           // 22: policy.v1.SlowStart
-	(*OutlierEjection)(nil),     // 23: policy.v1.OutlierEjection
-	(*HealthCheck)(nil),         // 24: policy.v1.HealthCheck
-	(*RetryBudget)(nil),         // 25: policy.v1.RetryBudget
-	(*Tuning)(nil),              // 26: policy.v1.Tuning
-	(*Fault)(nil),               // 27: policy.v1.Fault
-	(*Delay)(nil),               // 28: policy.v1.Delay
-	(*CallThrottle)(nil),        // 29: policy.v1.CallThrottle
-	(*Abort)(nil),               // 30: policy.v1.Abort
-	(*Hang)(nil),                // 31: policy.v1.Hang
-	(*Cut)(nil),                 // 32: policy.v1.Cut
-	nil,                         // 33: policy.v1.Fault.MetadataEntry
-	(*durationpb.Duration)(nil), // 34: google.protobuf.Duration
+	(*ServerIdentity)(nil),      // 22: policy.v1.ServerIdentity
+	(*SlowStart)(nil),           // 23: policy.v1.SlowStart
+	(*OutlierEjection)(nil),     // 24: policy.v1.OutlierEjection
+	(*HealthCheck)(nil),         // 25: policy.v1.HealthCheck
+	(*RetryBudget)(nil),         // 26: policy.v1.RetryBudget
+	(*Tuning)(nil),              // 27: policy.v1.Tuning
+	(*Fault)(nil),               // 28: policy.v1.Fault
+	(*Delay)(nil),               // 29: policy.v1.Delay
+	(*CallThrottle)(nil),        // 30: policy.v1.CallThrottle
+	(*Abort)(nil),               // 31: policy.v1.Abort
+	(*Hang)(nil),                // 32: policy.v1.Hang
+	(*Cut)(nil),                 // 33: policy.v1.Cut
+	nil,                         // 34: policy.v1.Fault.MetadataEntry
+	(*durationpb.Duration)(nil), // 35: google.protobuf.Duration
 }
 var file_policy_v1_policy_proto_depIdxs = []int32{
 	3,  // 0: policy.v1.EffectivePolicy.server:type_name -> policy.v1.ServerRule
 	13, // 1: policy.v1.EffectivePolicy.client:type_name -> policy.v1.ClientRule
 	12, // 2: policy.v1.EffectivePolicy.shed:type_name -> policy.v1.Shed
-	27, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
-	27, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
+	28, // 3: policy.v1.EffectivePolicy.server_faults:type_name -> policy.v1.Fault
+	28, // 4: policy.v1.EffectivePolicy.client_faults:type_name -> policy.v1.Fault
 	21, // 5: policy.v1.EffectivePolicy.connections:type_name -> policy.v1.Connection
-	26, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
+	27, // 6: policy.v1.EffectivePolicy.tuning:type_name -> policy.v1.Tuning
 	6,  // 7: policy.v1.EffectivePolicy.rate:type_name -> policy.v1.RateLimits
 	2,  // 8: policy.v1.EffectivePolicy.trials:type_name -> policy.v1.Trial
 	6,  // 9: policy.v1.Trial.rate:type_name -> policy.v1.RateLimits
@@ -2935,9 +3040,9 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	0,  // 14: policy.v1.ServerRule.priority:type_name -> policy.v1.Priority
 	11, // 15: policy.v1.ServerRule.callers:type_name -> policy.v1.Callers
 	10, // 16: policy.v1.ServerRule.caller_priority:type_name -> policy.v1.CallerPriority
-	34, // 17: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
-	34, // 18: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
-	34, // 19: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	35, // 17: policy.v1.ServerDeadline.timeout:type_name -> google.protobuf.Duration
+	35, // 18: policy.v1.ServerDeadline.margin:type_name -> google.protobuf.Duration
+	35, // 19: policy.v1.ServerDeadline.stream_timeout:type_name -> google.protobuf.Duration
 	7,  // 20: policy.v1.RateLimits.limits:type_name -> policy.v1.RateLimit
 	8,  // 21: policy.v1.RateLimit.token_bucket:type_name -> policy.v1.TokenBucket
 	9,  // 22: policy.v1.RateLimit.leaky_bucket:type_name -> policy.v1.LeakyBucket
@@ -2949,42 +3054,43 @@ var file_policy_v1_policy_proto_depIdxs = []int32{
 	19, // 28: policy.v1.ClientRule.hedge:type_name -> policy.v1.Hedge
 	15, // 29: policy.v1.ClientRule.classify:type_name -> policy.v1.Classify
 	14, // 30: policy.v1.ClientRule.throttle:type_name -> policy.v1.Throttle
-	34, // 31: policy.v1.Throttle.window:type_name -> google.protobuf.Duration
-	34, // 32: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
-	34, // 33: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
-	34, // 34: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
-	34, // 35: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
-	34, // 36: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
-	34, // 37: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
-	34, // 38: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	34, // 39: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	34, // 40: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
-	34, // 41: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
-	25, // 42: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
-	26, // 43: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
-	23, // 44: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
-	24, // 45: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
-	22, // 46: policy.v1.Connection.slow_start:type_name -> policy.v1.SlowStart
-	34, // 47: policy.v1.SlowStart.window:type_name -> google.protobuf.Duration
-	34, // 48: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
-	34, // 49: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
-	34, // 50: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
-	34, // 51: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
-	33, // 52: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
-	28, // 53: policy.v1.Fault.delay:type_name -> policy.v1.Delay
-	30, // 54: policy.v1.Fault.abort:type_name -> policy.v1.Abort
-	31, // 55: policy.v1.Fault.hang:type_name -> policy.v1.Hang
-	32, // 56: policy.v1.Fault.cut:type_name -> policy.v1.Cut
-	29, // 57: policy.v1.Fault.throttle:type_name -> policy.v1.CallThrottle
-	34, // 58: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
-	34, // 59: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
-	34, // 60: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
-	34, // 61: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
-	62, // [62:62] is the sub-list for method output_type
-	62, // [62:62] is the sub-list for method input_type
-	62, // [62:62] is the sub-list for extension type_name
-	62, // [62:62] is the sub-list for extension extendee
-	0,  // [0:62] is the sub-list for field type_name
+	35, // 31: policy.v1.Throttle.window:type_name -> google.protobuf.Duration
+	35, // 32: policy.v1.ClientDeadline.timeout:type_name -> google.protobuf.Duration
+	35, // 33: policy.v1.ClientDeadline.stream_timeout:type_name -> google.protobuf.Duration
+	35, // 34: policy.v1.Breaker.window:type_name -> google.protobuf.Duration
+	35, // 35: policy.v1.Breaker.open:type_name -> google.protobuf.Duration
+	35, // 36: policy.v1.Breaker.max_open:type_name -> google.protobuf.Duration
+	35, // 37: policy.v1.Breaker.slow_call_duration:type_name -> google.protobuf.Duration
+	35, // 38: policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	35, // 39: policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	35, // 40: policy.v1.Retry.per_try_timeout:type_name -> google.protobuf.Duration
+	35, // 41: policy.v1.Hedge.delay:type_name -> google.protobuf.Duration
+	26, // 42: policy.v1.Connection.retry_budget:type_name -> policy.v1.RetryBudget
+	27, // 43: policy.v1.Connection.tuning:type_name -> policy.v1.Tuning
+	24, // 44: policy.v1.Connection.outlier_ejection:type_name -> policy.v1.OutlierEjection
+	25, // 45: policy.v1.Connection.health_check:type_name -> policy.v1.HealthCheck
+	23, // 46: policy.v1.Connection.slow_start:type_name -> policy.v1.SlowStart
+	22, // 47: policy.v1.Connection.server_identity:type_name -> policy.v1.ServerIdentity
+	35, // 48: policy.v1.SlowStart.window:type_name -> google.protobuf.Duration
+	35, // 49: policy.v1.OutlierEjection.base_ejection_time:type_name -> google.protobuf.Duration
+	35, // 50: policy.v1.OutlierEjection.max_ejection_time:type_name -> google.protobuf.Duration
+	35, // 51: policy.v1.Tuning.keepalive_time:type_name -> google.protobuf.Duration
+	35, // 52: policy.v1.Tuning.keepalive_timeout:type_name -> google.protobuf.Duration
+	34, // 53: policy.v1.Fault.metadata:type_name -> policy.v1.Fault.MetadataEntry
+	29, // 54: policy.v1.Fault.delay:type_name -> policy.v1.Delay
+	31, // 55: policy.v1.Fault.abort:type_name -> policy.v1.Abort
+	32, // 56: policy.v1.Fault.hang:type_name -> policy.v1.Hang
+	33, // 57: policy.v1.Fault.cut:type_name -> policy.v1.Cut
+	30, // 58: policy.v1.Fault.throttle:type_name -> policy.v1.CallThrottle
+	35, // 59: policy.v1.Fault.duration:type_name -> google.protobuf.Duration
+	35, // 60: policy.v1.Fault.lease_time:type_name -> google.protobuf.Duration
+	35, // 61: policy.v1.Delay.fixed:type_name -> google.protobuf.Duration
+	35, // 62: policy.v1.Delay.jitter:type_name -> google.protobuf.Duration
+	63, // [63:63] is the sub-list for method output_type
+	63, // [63:63] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_policy_proto_init() }
@@ -3007,11 +3113,11 @@ func file_policy_v1_policy_proto_init() {
 	file_policy_v1_policy_proto_msgTypes[17].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[18].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[20].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[21].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[22].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[24].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[23].OneofWrappers = []any{}
 	file_policy_v1_policy_proto_msgTypes[25].OneofWrappers = []any{}
-	file_policy_v1_policy_proto_msgTypes[26].OneofWrappers = []any{
+	file_policy_v1_policy_proto_msgTypes[26].OneofWrappers = []any{}
+	file_policy_v1_policy_proto_msgTypes[27].OneofWrappers = []any{
 		(*Fault_Delay)(nil),
 		(*Fault_Abort)(nil),
 		(*Fault_Hang)(nil),
@@ -3024,7 +3130,7 @@ func file_policy_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_policy_v1_policy_proto_rawDesc), len(file_policy_v1_policy_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -202,6 +202,8 @@ type TrafficPolicySpec struct {
 	RetryBudget *RetryBudget `protobuf:"bytes,7,opt,name=retry_budget,json=retryBudget,proto3" json:"retry_budget,omitempty"`
 	// Whether callers watch the health of replicas.
 	HealthCheck *HealthCheck `protobuf:"bytes,8,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
+	// Which SPIFFE identities callers accept, in addition to the DNS name of the workload.
+	ServerIdentity *ServerIdentity `protobuf:"bytes,13,opt,name=server_identity,json=serverIdentity,proto3" json:"server_identity,omitempty"`
 	// How the share of a new replica grows.
 	SlowStart *SlowStart `protobuf:"bytes,10,opt,name=slow_start,json=slowStart,proto3" json:"slow_start,omitempty"`
 	// Compression, message size and connections of the callers and of the workload. A process with governance reads it before it receives a policy, so
@@ -209,7 +211,7 @@ type TrafficPolicySpec struct {
 	Tuning *Tuning `protobuf:"bytes,9,opt,name=tuning,proto3" json:"tuning,omitempty"`
 	// The policy is evaluated for the calls, but refuses, delays and changes none: those that it would have refused are counted, logged and reported as events.
 	// It takes precedence over other policies in shadow mode only, and the others do not take precedence over it. Only limits, callers, deadlines,
-	// breakers and throttles can be evaluated.
+	// breakers, throttles and the ejection of replicas can be evaluated.
 	Shadow bool `protobuf:"varint,11,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	// Share of the calls to which the policy applies, from 0, which is none, to 100; 100. To the other calls, the policies apply over which it takes
 	// precedence. Limits count the calls to which the policy applies, and their numbers are not divided by the share.
@@ -300,6 +302,13 @@ func (x *TrafficPolicySpec) GetRetryBudget() *RetryBudget {
 func (x *TrafficPolicySpec) GetHealthCheck() *HealthCheck {
 	if x != nil {
 		return x.HealthCheck
+	}
+	return nil
+}
+
+func (x *TrafficPolicySpec) GetServerIdentity() *ServerIdentity {
+	if x != nil {
+		return x.ServerIdentity
 	}
 	return nil
 }
@@ -725,7 +734,9 @@ type FaultSpec struct {
 	// How long each process injects the fault, from when it received it, at most 1h. Required for a fault without a lease.
 	Duration *durationpb.Duration `protobuf:"bytes,12,opt,name=duration,proto3" json:"duration,omitempty"`
 	// The fault ends when its creator has not renewed the lease for this many seconds, 5 to 60. 0 means that the fault has no lease.
-	LeaseSeconds  uint32 `protobuf:"varint,13,opt,name=lease_seconds,json=leaseSeconds,proto3" json:"lease_seconds,omitempty"`
+	LeaseSeconds uint32 `protobuf:"varint,13,opt,name=lease_seconds,json=leaseSeconds,proto3" json:"lease_seconds,omitempty"`
+	// The fault has no effect: the calls into which it would have been injected are counted, logged and reported as events.
+	Shadow        bool `protobuf:"varint,15,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -875,6 +886,13 @@ func (x *FaultSpec) GetLeaseSeconds() uint32 {
 	return 0
 }
 
+func (x *FaultSpec) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
+}
+
 type isFaultSpec_Kind interface {
 	isFaultSpec_Kind()
 }
@@ -913,7 +931,7 @@ var File_policy_v1_traffic_proto protoreflect.FileDescriptor
 
 const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\n" +
-	"\x17policy/v1/traffic.proto\x12\tpolicy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16policy/v1/policy.proto\x1a\x15policy/v1/rules.proto\"\xdb\r\n" +
+	"\x17policy/v1/traffic.proto\x12\tpolicy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16policy/v1/policy.proto\x1a\x15policy/v1/rules.proto\"\x85\x10\n" +
 	"\x11TrafficPolicySpec\x12?\n" +
 	"\bselector\x18\x01 \x01(\v2\x1b.policy.v1.WorkloadSelectorB\x06\xbaH\x03\xc8\x01\x01R\bselector\x12S\n" +
 	"\x17max_requests_per_second\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00e\xcd\xcdA)\x8d\xed\xb5\xa0\xf7ư>H\x00R\x14maxRequestsPerSecond\x88\x01\x01\x12;\n" +
@@ -922,16 +940,18 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\x0eload_balancing\x18\x05 \x01(\v2\x18.policy.v1.LoadBalancingR\rloadBalancing\x12E\n" +
 	"\x10outlier_ejection\x18\x06 \x01(\v2\x1a.policy.v1.OutlierEjectionR\x0foutlierEjection\x129\n" +
 	"\fretry_budget\x18\a \x01(\v2\x16.policy.v1.RetryBudgetR\vretryBudget\x129\n" +
-	"\fhealth_check\x18\b \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\x123\n" +
+	"\fhealth_check\x18\b \x01(\v2\x16.policy.v1.HealthCheckR\vhealthCheck\x12B\n" +
+	"\x0fserver_identity\x18\r \x01(\v2\x19.policy.v1.ServerIdentityR\x0eserverIdentity\x123\n" +
 	"\n" +
 	"slow_start\x18\n" +
 	" \x01(\v2\x14.policy.v1.SlowStartR\tslowStart\x12)\n" +
 	"\x06tuning\x18\t \x01(\v2\x11.policy.v1.TuningR\x06tuning\x12\x16\n" +
 	"\x06shadow\x18\v \x01(\bR\x06shadow\x126\n" +
-	"\apercent\x18\f \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\apercent\x88\x01\x01:\xf7\a\xbaH\xf3\a\x1a\xc3\x02\n" +
-	"\x12shadow.connections\x12|cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which refuse no calls\x1a\xae\x01!this.shadow || (!has(this.load_balancing) && !has(this.outlier_ejection) && !has(this.retry_budget) && !has(this.health_check) && !has(this.slow_start) && !has(this.tuning))\x1a\xc7\x02\n" +
-	"\x0eshadow.methods\x12\x82\x01cannot be together with priority, shedGroup, callerPriority, retry, hedge, fallback or classify of a method, which refuse no calls\x1a\xaf\x01!this.shadow || this.methods.all(m, m.priority == 0 && m.shed_group == '' && !has(m.caller_priority) && !has(m.retry) && !has(m.hedge) && !has(m.fallback) && !has(m.classify))\x1a\xe0\x02\n" +
-	"\x13percent.connections\x12\x91\x01cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which concern connections instead of calls\x1a\xb4\x01!has(this.percent) || (!has(this.load_balancing) && !has(this.outlier_ejection) && !has(this.retry_budget) && !has(this.health_check) && !has(this.slow_start) && !has(this.tuning))B\x1a\n" +
+	"\apercent\x18\f \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\apercent\x88\x01\x01:\xdd\t\xbaH\xd9\t\x1a\xc1\x02\n" +
+	"\x12shadow.connections\x12{cannot be together with loadBalancing, retryBudget, healthCheck, serverIdentity, slowStart or tuning, which refuse no calls\x1a\xad\x01!this.shadow || (!has(this.load_balancing) && !has(this.retry_budget) && !has(this.health_check) && !has(this.server_identity) && !has(this.slow_start) && !has(this.tuning))\x1a\xb7\x01\n" +
+	"\x17shadow.outlier_ejection\x12Lcannot be together with disabled of outlierEjection, which ejects no replica\x1aN!this.shadow || !has(this.outlier_ejection) || !this.outlier_ejection.disabled\x1a\xc7\x02\n" +
+	"\x0eshadow.methods\x12\x82\x01cannot be together with priority, shedGroup, callerPriority, retry, hedge, fallback or classify of a method, which refuse no calls\x1a\xaf\x01!this.shadow || this.methods.all(m, m.priority == 0 && m.shed_group == '' && !has(m.caller_priority) && !has(m.retry) && !has(m.hedge) && !has(m.fallback) && !has(m.classify))\x1a\x8e\x03\n" +
+	"\x13percent.connections\x12\xa1\x01cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, serverIdentity, slowStart or tuning, which concern connections instead of calls\x1a\xd2\x01!has(this.percent) || (!has(this.load_balancing) && !has(this.outlier_ejection) && !has(this.retry_budget) && !has(this.health_check) && !has(this.server_identity) && !has(this.slow_start) && !has(this.tuning))B\x1a\n" +
 	"\x18_max_requests_per_secondB\n" +
 	"\n" +
 	"\b_percent\"\xbe\x01\n" +
@@ -968,7 +988,8 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\tAlgorithm\x12\x19\n" +
 	"\x15ALGORITHM_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ALGORITHM_ROUND_ROBIN\x10\x01\x12\x1b\n" +
-	"\x17ALGORITHM_LEAST_REQUEST\x10\x02\"\xea\t\n" +
+	"\x17ALGORITHM_LEAST_REQUEST\x10\x02\"\x82\n" +
+	"\n" +
 	"\tFaultSpec\x12?\n" +
 	"\bselector\x18\x01 \x01(\v2\x1b.policy.v1.WorkloadSelectorB\x06\xbaH\x03\xc8\x01\x01R\bselector\x122\n" +
 	"\x04side\x18\x02 \x01(\x0e2\x14.policy.v1.FaultSideB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04side\x12$\n" +
@@ -984,7 +1005,8 @@ const file_policy_v1_traffic_proto_rawDesc = "" +
 	"\x03cut\x18\v \x01(\v2\x0e.policy.v1.CutH\x00R\x03cut\x125\n" +
 	"\bthrottle\x18\x0e \x01(\v2\x17.policy.v1.CallThrottleH\x00R\bthrottle\x12L\n" +
 	"\bduration\x18\f \x01(\v2\x19.google.protobuf.DurationB\x15\xbaH\x12\xaa\x01\x0fJ\x02\b<\"\x03\b\x90\x1c2\x04\x10\xc0\x84=R\bduration\x12#\n" +
-	"\rlease_seconds\x18\r \x01(\rR\fleaseSeconds\x1a;\n" +
+	"\rlease_seconds\x18\r \x01(\rR\fleaseSeconds\x12\x16\n" +
+	"\x06shadow\x18\x0f \x01(\bR\x06shadow\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\xb5\x03\xbaH\xb1\x03\x1a\x97\x01\n" +
@@ -1034,27 +1056,28 @@ var file_policy_v1_traffic_proto_goTypes = []any{
 	(*OutlierEjection)(nil),      // 13: policy.v1.OutlierEjection
 	(*RetryBudget)(nil),          // 14: policy.v1.RetryBudget
 	(*HealthCheck)(nil),          // 15: policy.v1.HealthCheck
-	(*SlowStart)(nil),            // 16: policy.v1.SlowStart
-	(*Tuning)(nil),               // 17: policy.v1.Tuning
-	(*Bulkhead)(nil),             // 18: policy.v1.Bulkhead
-	(*ServerDeadline)(nil),       // 19: policy.v1.ServerDeadline
-	(Priority)(0),                // 20: policy.v1.Priority
-	(*Callers)(nil),              // 21: policy.v1.Callers
-	(*CallerPriority)(nil),       // 22: policy.v1.CallerPriority
-	(*ClientDeadline)(nil),       // 23: policy.v1.ClientDeadline
-	(*Breaker)(nil),              // 24: policy.v1.Breaker
-	(*Retry)(nil),                // 25: policy.v1.Retry
-	(*Hedge)(nil),                // 26: policy.v1.Hedge
-	(*Fallback)(nil),             // 27: policy.v1.Fallback
-	(*Classify)(nil),             // 28: policy.v1.Classify
-	(*Throttle)(nil),             // 29: policy.v1.Throttle
-	(*RateLimit)(nil),            // 30: policy.v1.RateLimit
-	(*Delay)(nil),                // 31: policy.v1.Delay
-	(*Abort)(nil),                // 32: policy.v1.Abort
-	(*Hang)(nil),                 // 33: policy.v1.Hang
-	(*Cut)(nil),                  // 34: policy.v1.Cut
-	(*CallThrottle)(nil),         // 35: policy.v1.CallThrottle
-	(*durationpb.Duration)(nil),  // 36: google.protobuf.Duration
+	(*ServerIdentity)(nil),       // 16: policy.v1.ServerIdentity
+	(*SlowStart)(nil),            // 17: policy.v1.SlowStart
+	(*Tuning)(nil),               // 18: policy.v1.Tuning
+	(*Bulkhead)(nil),             // 19: policy.v1.Bulkhead
+	(*ServerDeadline)(nil),       // 20: policy.v1.ServerDeadline
+	(Priority)(0),                // 21: policy.v1.Priority
+	(*Callers)(nil),              // 22: policy.v1.Callers
+	(*CallerPriority)(nil),       // 23: policy.v1.CallerPriority
+	(*ClientDeadline)(nil),       // 24: policy.v1.ClientDeadline
+	(*Breaker)(nil),              // 25: policy.v1.Breaker
+	(*Retry)(nil),                // 26: policy.v1.Retry
+	(*Hedge)(nil),                // 27: policy.v1.Hedge
+	(*Fallback)(nil),             // 28: policy.v1.Fallback
+	(*Classify)(nil),             // 29: policy.v1.Classify
+	(*Throttle)(nil),             // 30: policy.v1.Throttle
+	(*RateLimit)(nil),            // 31: policy.v1.RateLimit
+	(*Delay)(nil),                // 32: policy.v1.Delay
+	(*Abort)(nil),                // 33: policy.v1.Abort
+	(*Hang)(nil),                 // 34: policy.v1.Hang
+	(*Cut)(nil),                  // 35: policy.v1.Cut
+	(*CallThrottle)(nil),         // 36: policy.v1.CallThrottle
+	(*durationpb.Duration)(nil),  // 37: google.protobuf.Duration
 }
 var file_policy_v1_traffic_proto_depIdxs = []int32{
 	4,  // 0: policy.v1.TrafficPolicySpec.selector:type_name -> policy.v1.WorkloadSelector
@@ -1064,40 +1087,41 @@ var file_policy_v1_traffic_proto_depIdxs = []int32{
 	13, // 4: policy.v1.TrafficPolicySpec.outlier_ejection:type_name -> policy.v1.OutlierEjection
 	14, // 5: policy.v1.TrafficPolicySpec.retry_budget:type_name -> policy.v1.RetryBudget
 	15, // 6: policy.v1.TrafficPolicySpec.health_check:type_name -> policy.v1.HealthCheck
-	16, // 7: policy.v1.TrafficPolicySpec.slow_start:type_name -> policy.v1.SlowStart
-	17, // 8: policy.v1.TrafficPolicySpec.tuning:type_name -> policy.v1.Tuning
-	10, // 9: policy.v1.WorkloadSelector.match_labels:type_name -> policy.v1.WorkloadSelector.MatchLabelsEntry
-	6,  // 10: policy.v1.MethodPolicy.rate:type_name -> policy.v1.WorkloadRates
-	18, // 11: policy.v1.MethodPolicy.bulkhead:type_name -> policy.v1.Bulkhead
-	19, // 12: policy.v1.MethodPolicy.server_deadline:type_name -> policy.v1.ServerDeadline
-	20, // 13: policy.v1.MethodPolicy.priority:type_name -> policy.v1.Priority
-	21, // 14: policy.v1.MethodPolicy.callers:type_name -> policy.v1.Callers
-	22, // 15: policy.v1.MethodPolicy.caller_priority:type_name -> policy.v1.CallerPriority
-	23, // 16: policy.v1.MethodPolicy.deadline:type_name -> policy.v1.ClientDeadline
-	24, // 17: policy.v1.MethodPolicy.breaker:type_name -> policy.v1.Breaker
-	25, // 18: policy.v1.MethodPolicy.retry:type_name -> policy.v1.Retry
-	26, // 19: policy.v1.MethodPolicy.hedge:type_name -> policy.v1.Hedge
-	27, // 20: policy.v1.MethodPolicy.fallback:type_name -> policy.v1.Fallback
-	28, // 21: policy.v1.MethodPolicy.classify:type_name -> policy.v1.Classify
-	29, // 22: policy.v1.MethodPolicy.throttle:type_name -> policy.v1.Throttle
-	7,  // 23: policy.v1.WorkloadRates.limits:type_name -> policy.v1.WorkloadRate
-	0,  // 24: policy.v1.WorkloadRate.scope:type_name -> policy.v1.RateScope
-	30, // 25: policy.v1.WorkloadRate.limit:type_name -> policy.v1.RateLimit
-	2,  // 26: policy.v1.LoadBalancing.algorithm:type_name -> policy.v1.LoadBalancing.Algorithm
-	4,  // 27: policy.v1.FaultSpec.selector:type_name -> policy.v1.WorkloadSelector
-	1,  // 28: policy.v1.FaultSpec.side:type_name -> policy.v1.FaultSide
-	11, // 29: policy.v1.FaultSpec.metadata:type_name -> policy.v1.FaultSpec.MetadataEntry
-	31, // 30: policy.v1.FaultSpec.delay:type_name -> policy.v1.Delay
-	32, // 31: policy.v1.FaultSpec.abort:type_name -> policy.v1.Abort
-	33, // 32: policy.v1.FaultSpec.hang:type_name -> policy.v1.Hang
-	34, // 33: policy.v1.FaultSpec.cut:type_name -> policy.v1.Cut
-	35, // 34: policy.v1.FaultSpec.throttle:type_name -> policy.v1.CallThrottle
-	36, // 35: policy.v1.FaultSpec.duration:type_name -> google.protobuf.Duration
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	16, // 7: policy.v1.TrafficPolicySpec.server_identity:type_name -> policy.v1.ServerIdentity
+	17, // 8: policy.v1.TrafficPolicySpec.slow_start:type_name -> policy.v1.SlowStart
+	18, // 9: policy.v1.TrafficPolicySpec.tuning:type_name -> policy.v1.Tuning
+	10, // 10: policy.v1.WorkloadSelector.match_labels:type_name -> policy.v1.WorkloadSelector.MatchLabelsEntry
+	6,  // 11: policy.v1.MethodPolicy.rate:type_name -> policy.v1.WorkloadRates
+	19, // 12: policy.v1.MethodPolicy.bulkhead:type_name -> policy.v1.Bulkhead
+	20, // 13: policy.v1.MethodPolicy.server_deadline:type_name -> policy.v1.ServerDeadline
+	21, // 14: policy.v1.MethodPolicy.priority:type_name -> policy.v1.Priority
+	22, // 15: policy.v1.MethodPolicy.callers:type_name -> policy.v1.Callers
+	23, // 16: policy.v1.MethodPolicy.caller_priority:type_name -> policy.v1.CallerPriority
+	24, // 17: policy.v1.MethodPolicy.deadline:type_name -> policy.v1.ClientDeadline
+	25, // 18: policy.v1.MethodPolicy.breaker:type_name -> policy.v1.Breaker
+	26, // 19: policy.v1.MethodPolicy.retry:type_name -> policy.v1.Retry
+	27, // 20: policy.v1.MethodPolicy.hedge:type_name -> policy.v1.Hedge
+	28, // 21: policy.v1.MethodPolicy.fallback:type_name -> policy.v1.Fallback
+	29, // 22: policy.v1.MethodPolicy.classify:type_name -> policy.v1.Classify
+	30, // 23: policy.v1.MethodPolicy.throttle:type_name -> policy.v1.Throttle
+	7,  // 24: policy.v1.WorkloadRates.limits:type_name -> policy.v1.WorkloadRate
+	0,  // 25: policy.v1.WorkloadRate.scope:type_name -> policy.v1.RateScope
+	31, // 26: policy.v1.WorkloadRate.limit:type_name -> policy.v1.RateLimit
+	2,  // 27: policy.v1.LoadBalancing.algorithm:type_name -> policy.v1.LoadBalancing.Algorithm
+	4,  // 28: policy.v1.FaultSpec.selector:type_name -> policy.v1.WorkloadSelector
+	1,  // 29: policy.v1.FaultSpec.side:type_name -> policy.v1.FaultSide
+	11, // 30: policy.v1.FaultSpec.metadata:type_name -> policy.v1.FaultSpec.MetadataEntry
+	32, // 31: policy.v1.FaultSpec.delay:type_name -> policy.v1.Delay
+	33, // 32: policy.v1.FaultSpec.abort:type_name -> policy.v1.Abort
+	34, // 33: policy.v1.FaultSpec.hang:type_name -> policy.v1.Hang
+	35, // 34: policy.v1.FaultSpec.cut:type_name -> policy.v1.Cut
+	36, // 35: policy.v1.FaultSpec.throttle:type_name -> policy.v1.CallThrottle
+	37, // 36: policy.v1.FaultSpec.duration:type_name -> google.protobuf.Duration
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_policy_v1_traffic_proto_init() }

@@ -30,7 +30,7 @@ func Serve(t testing.TB, name string, database postgres.Config, register func(*g
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan governance.Addresses, 1), make(chan struct{})
 	cfg := governance.Config{Service: name, Pod: name, ListenAddr: "127.0.0.1:0", HealthAddr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0",
-		TLSDir: "off", TraceRatio: 1, DrainLimit: time.Second, Ready: func(a governance.Addresses) { ready <- a }}
+		TLSDir: "off", TraceRatio: 1, DrainDelay: governance.Off, DrainLimit: time.Second, Ready: func(a governance.Addresses) { ready <- a }}
 	go func() {
 		defer close(ended)
 		if err := postgres.Run(ctx, io.Discard, cfg, database, register); err != nil {

@@ -26,9 +26,10 @@ type Config struct {
 	MaxOpen time.Duration
 	// Probes is how many calls are let through in half-open state; all of them must succeed. Default: 5.
 	Probes uint32
-	// MaxConcurrent is how many calls may be in flight. Another one is refused with RESOURCE_EXHAUSTED and counts as a failure. Default: 100.
+	// MaxConcurrent is how many calls may be in flight. Another one is refused with RESOURCE_EXHAUSTED and counts as a failure. A negative
+	// number means no limit. Default: 100.
 	MaxConcurrent int64
-	// MaxStreams is how many streams may be open. Another one is refused with RESOURCE_EXHAUSTED. Default: 1000.
+	// MaxStreams is how many streams may be open. Another one is refused with RESOURCE_EXHAUSTED. A negative number means no limit. Default: 1000.
 	MaxStreams int64
 	// Disabled breakers never open, but still count calls.
 	Disabled bool
@@ -40,8 +41,8 @@ func (c Config) withDefaults() Config {
 	c.Window = cmp.Or(c.Window, 10*time.Second)
 	c.Open = cmp.Or(c.Open, 5*time.Second)
 	c.Probes = cmp.Or(c.Probes, 5)
-	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 100)
-	c.MaxStreams = cmp.Or(c.MaxStreams, 1000)
+	c.MaxConcurrent = limitOf(c.MaxConcurrent, 100)
+	c.MaxStreams = limitOf(c.MaxStreams, 1000)
 	return c
 }
 
@@ -68,4 +69,12 @@ func (c Config) WithPolicy(p *policyv1.Breaker) Config {
 	}
 	c.Disabled = p.GetDisabled()
 	return c
+}
+
+// limitOf returns a number of calls; a negative one means no limit.
+func limitOf(n, fallback int64) int64 {
+	if n < 0 {
+		return math.MaxInt64
+	}
+	return cmp.Or(n, fallback)
 }

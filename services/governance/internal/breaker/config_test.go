@@ -24,4 +24,7 @@ func TestConfig_MaxConcurrentOfPolicy(t *testing.T) {
 			t.Errorf("%s: %d calls, want %d", c.sentence, got, c.want)
 		}
 	}
+	if got := (Config{MaxConcurrent: -1, MaxStreams: -1}).withDefaults(); got.MaxConcurrent != math.MaxInt64 || got.MaxStreams != math.MaxInt64 {
+		t.Errorf("%d calls and %d streams without a limit", got.MaxConcurrent, got.MaxStreams)
+	}
 }

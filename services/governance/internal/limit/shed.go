@@ -33,7 +33,7 @@ type Shedding struct {
 }
 
 // The limiter compares the duration of calls in a recent window with those of the last shedMemory windows. With the library's default of 10
-// windows it gets used to an overload: in the simulation of shed_test.go the limit rises until, after 90 s, no call is answered in time. With
+// windows it gets used to an overload: in the simulation of admission_shed_test.go the limit rises until, after 90 s, no call is answered in time. With
 // 600 windows, two minutes, it stays. The price is that a permanently slower callee looks like an overload for that long.
 const (
 	shedWindow = 200 * time.Millisecond

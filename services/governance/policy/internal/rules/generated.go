@@ -451,6 +451,9 @@ func (c *checker) shed(at string, m *policyv1.Shed) {
 	if !(choose(m.MinLimit != nil, m.GetMinLimit(), 1) <= choose(m.MaxLimit != nil, m.GetMaxLimit(), 200) && (!(m.InitialLimit != nil) || (choose(m.MinLimit != nil, m.GetMinLimit(), 1) <= m.GetInitialLimit() && m.GetInitialLimit() <= choose(m.MaxLimit != nil, m.GetMaxLimit(), 200)))) {
 		c.add(strings.TrimSuffix(at, "."), "limits.order", "needs minLimit <= initialLimit <= maxLimit; their defaults are 1, 50 and 200", "")
 	}
+	if !(!(m.GetDisabled()) || ((!(m.MinLimit != nil) && !(m.MaxLimit != nil)) && !(m.InitialLimit != nil))) {
+		c.add(at+"disabled", "disabled.limits", "cannot be together with minLimit, maxLimit or initialLimit", "")
+	}
 	if m.MinLimit != nil {
 		if !(m.GetMinLimit() >= 1) {
 			c.add(at+"minLimit", "uint32.gte", "must be at least 1", "")
@@ -589,6 +592,9 @@ func (c *checker) connection(at string, m *policyv1.Connection) {
 	if v := m.GetSlowStart(); v != nil {
 		c.slowStart(at+"slowStart.", v)
 	}
+	if v := m.GetServerIdentity(); v != nil {
+		c.serverIdentity(at+"serverIdentity.", v)
+	}
 }
 
 func (c *checker) retryBudget(at string, m *policyv1.RetryBudget) {
@@ -605,6 +611,9 @@ func (c *checker) retryBudget(at string, m *policyv1.RetryBudget) {
 }
 
 func (c *checker) tuning(at string, m *policyv1.Tuning) {
+	if !(!(m.GetKeepaliveNone()) || (!(m.GetKeepaliveTime() != nil) && !(m.GetKeepaliveTimeout() != nil))) {
+		c.add(at+"keepaliveNone", "keepalive_none.keepalive_time", "cannot be together with keepaliveTime or keepaliveTimeout", "")
+	}
 	if m.MaxMessageBytes != nil {
 		if !(m.GetMaxMessageBytes() >= 1 && m.GetMaxMessageBytes() <= 2147483647) {
 			c.add(at+"maxMessageBytes", "uint32.gte_lte", "must be from 1 to 2147483647", "")
@@ -638,6 +647,9 @@ func (c *checker) tuning(at string, m *policyv1.Tuning) {
 }
 
 func (c *checker) outlierEjection(at string, m *policyv1.OutlierEjection) {
+	if m.GetShadow() && m.GetDisabled() {
+		c.add(at+"shadow", "shadow.disabled", "cannot be together with disabled, which ejects no replica", "")
+	}
 	if m.ConsecutiveFailures != nil {
 		if !(m.GetConsecutiveFailures() >= 1) {
 			c.add(at+"consecutiveFailures", "uint32.gte", "must be at least 1", "")
@@ -680,6 +692,26 @@ func (c *checker) slowStart(at string, m *policyv1.SlowStart) {
 	}
 }
 
+func (c *checker) serverIdentity(at string, m *policyv1.ServerIdentity) {
+	if len(m.GetAllow()) > 100 {
+		c.add(at+"allow", "repeated.max_items", "has more than 100 items", "")
+	}
+	for i, v := range m.GetAllow() {
+		if !(strings.HasPrefix(v, "spiffe://")) {
+			c.add(at+"allow["+strconv.Itoa(i)+"]", "allow.spiffe", fmt.Sprintf("%q is not a SPIFFE identity, which begins with spiffe://", v), "spiffe://sandbox.local/ns/shop/sa/*")
+		}
+		if v == "" {
+			c.add(at+"allow["+strconv.Itoa(i)+"]", "string.min_len", "is empty", "spiffe://sandbox.local/ns/shop/sa/*")
+		}
+		if utf8.RuneCountInString(v) > 512 {
+			c.add(at+"allow["+strconv.Itoa(i)+"]", "string.max_len", "has more than 512 characters", "spiffe://sandbox.local/ns/shop/sa/*")
+		}
+		if !(pattern0.MatchString(v)) {
+			c.add(at+"allow["+strconv.Itoa(i)+"]", "string.pattern_syntax", fmt.Sprintf("%q is not a pattern: * and ? match any characters except a slash, and []\\ cannot be used", v), "spiffe://sandbox.local/ns/shop/sa/*")
+		}
+	}
+}
+
 func (c *checker) trial(at string, m *policyv1.Trial) {
 	if !(m.GetShadow() || m.Percent != nil) {
 		c.add(at+"percent", "percent.required", "is missing: without shadow and percent, these limits are rate and shed of the policy", "")
@@ -705,16 +737,19 @@ func CheckTrafficPolicySpec(m *policyv1.TrafficPolicySpec) []Violation {
 }
 
 func (c *checker) trafficPolicySpec(at string, m *policyv1.TrafficPolicySpec) {
-	if !(!(m.GetShadow()) || (((!(m.GetLoadBalancing() != nil) && !(m.GetOutlierEjection() != nil)) && !(m.GetRetryBudget() != nil)) && ((!(m.GetHealthCheck() != nil) && !(m.GetSlowStart() != nil)) && !(m.GetTuning() != nil)))) {
-		c.add(at+"shadow", "shadow.connections", "cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which refuse no calls", "")
+	if !(!(m.GetShadow()) || (((!(m.GetLoadBalancing() != nil) && !(m.GetRetryBudget() != nil)) && !(m.GetHealthCheck() != nil)) && ((!(m.GetServerIdentity() != nil) && !(m.GetSlowStart() != nil)) && !(m.GetTuning() != nil)))) {
+		c.add(at+"shadow", "shadow.connections", "cannot be together with loadBalancing, retryBudget, healthCheck, serverIdentity, slowStart or tuning, which refuse no calls", "")
+	}
+	if !((!(m.GetShadow()) || !(m.GetOutlierEjection() != nil)) || !(m.GetOutlierEjection().GetDisabled())) {
+		c.add(at+"shadow", "shadow.outlier_ejection", "cannot be together with disabled of outlierEjection, which ejects no replica", "")
 	}
 	if !(!(m.GetShadow()) || !slices.ContainsFunc(m.GetMethods(), func(m *policyv1.MethodPolicy) bool {
 		return !(((m.GetPriority() == 0 && m.GetShedGroup() == "") && (!(m.GetCallerPriority() != nil) && !(m.GetRetry() != nil))) && ((!(m.GetHedge() != nil) && !(m.GetFallback() != nil)) && !(m.GetClassify() != nil)))
 	})) {
 		c.add(at+"shadow", "shadow.methods", "cannot be together with priority, shedGroup, callerPriority, retry, hedge, fallback or classify of a method, which refuse no calls", "")
 	}
-	if !(!(m.Percent != nil) || (((!(m.GetLoadBalancing() != nil) && !(m.GetOutlierEjection() != nil)) && !(m.GetRetryBudget() != nil)) && ((!(m.GetHealthCheck() != nil) && !(m.GetSlowStart() != nil)) && !(m.GetTuning() != nil)))) {
-		c.add(at+"percent", "percent.connections", "cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, slowStart or tuning, which concern connections instead of calls", "")
+	if !(!(m.Percent != nil) || (((!(m.GetLoadBalancing() != nil) && !(m.GetOutlierEjection() != nil)) && (!(m.GetRetryBudget() != nil) && !(m.GetHealthCheck() != nil))) && ((!(m.GetServerIdentity() != nil) && !(m.GetSlowStart() != nil)) && !(m.GetTuning() != nil)))) {
+		c.add(at+"percent", "percent.connections", "cannot be together with loadBalancing, outlierEjection, retryBudget, healthCheck, serverIdentity, slowStart or tuning, which concern connections instead of calls", "")
 	}
 	if v := m.GetSelector(); v != nil {
 		c.workloadSelector(at+"selector.", v)
@@ -743,6 +778,9 @@ func (c *checker) trafficPolicySpec(at string, m *policyv1.TrafficPolicySpec) {
 	}
 	if v := m.GetRetryBudget(); v != nil {
 		c.retryBudget(at+"retryBudget.", v)
+	}
+	if v := m.GetServerIdentity(); v != nil {
+		c.serverIdentity(at+"serverIdentity.", v)
 	}
 	if v := m.GetSlowStart(); v != nil {
 		c.slowStart(at+"slowStart.", v)

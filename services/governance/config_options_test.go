@@ -89,7 +89,7 @@ func TestOptions_OfTheProgram(t *testing.T) {
 	must(t, err)
 	var served, called string
 	at, stop, ended := running(t, fake{}, func(c *Config) {
-		c.Listeners.Service, c.HealthAddr, c.MetricsAddr, c.NoReflection, c.Tracing, c.DrainDelay = listener, "off", "off", true, tracing, 0
+		c.Listeners.Service, c.HealthAddr, c.MetricsAddr, c.NoReflection, c.Tracing, c.DrainDelay = listener, "off", "off", true, tracing, Off
 		c.Options = append(c.Options, grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 			served = info.FullMethod
 			return handle(ctx, req)

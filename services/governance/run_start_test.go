@@ -2,7 +2,6 @@ package governance
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -83,19 +82,5 @@ func TestStart_UnusableFiles(t *testing.T) {
 		if p, err := Start(t.Context(), io.Discard, cfg); err == nil || p != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestConfig_Defaults(t *testing.T) {
-	got := fmt.Sprintf("%+v", Config{Service: "x"}.withDefaults())
-	fromEnv, err := ConfigFromEnv("x", func(string) string { return "" })
-	must(t, err)
-	want := fromEnv
-	// Their zero values have a meaning of their own.
-	want.DrainDelay, want.TraceRatio = 0, 0
-	// The defaults of these are set where they are used.
-	want.MaxConcurrent, want.MaxConnectionAge, want.MaxConnectionGrace = 0, 0, 0
-	if got != fmt.Sprintf("%+v", want) {
-		t.Errorf("got  %s\nwant %+v", got, want)
 	}
 }

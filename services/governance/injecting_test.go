@@ -166,6 +166,60 @@ func TestFaults_OnePod(t *testing.T) {
 	}
 }
 
+// TestFaults_Shadow checks that a fault in shadow mode is counted, logged and reported, and has no effect, and that the fault behind it has one.
+func TestFaults_Shadow(t *testing.T) {
+	for _, side := range []string{"server", "client"} {
+		for _, kind := range []string{"delay: {fixed: 1h}", "abort: {code: DATA_LOSS}", "hang: ", "cut: {}", "throttle: {rate: 0.001}"} {
+			for _, streaming := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s on the %s, streaming %v", kind, side, streaming), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						metrics, events, started := NewMetrics(), NewEvents(0), time.Now()
+						p := policyOf(t, fmt.Sprintf("%sFaults: [{name: tried, shadow: true, %s}]", side, kind))
+						client := wire(t, echo, ServerConfig{Policy: p, Metrics: metrics, Events: events}, ClientConfig{Policy: p, Metrics: metrics, Events: events})
+						for range 3 {
+							if streaming {
+								if echoed, err := echoes(t.Context(), client); err != nil || echoed != 5 {
+									t.Errorf("%d of 5 messages came back: %v", echoed, err)
+								}
+							} else if _, err := client.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
+								t.Error(err)
+							}
+						}
+						if took := time.Since(started); took > 0 {
+							t.Errorf("three calls took %s", took)
+						}
+						name, _, _ := strings.Cut(kind, ":")
+						if got := metric(t, metrics, "sandbox_shadow_faults_total", "side", side, "fault", "tried", "kind", name); got != 3 {
+							t.Errorf("%v faults counted, want 3", got)
+						}
+						if got := metric(t, metrics, "sandbox_faults_injected_total"); got != 0 {
+							t.Errorf("%v faults are counted as injected", got)
+						}
+						kept, _, _ := events.After(0)
+						if len(kept) != 1 || kept[0].Kind != KindShadow || kept[0].Detail != "would have injected the fault tried: "+name || kept[0].Labels["side"] != side {
+							t.Errorf("events %+v", kept)
+						}
+					})
+				})
+			}
+		}
+	}
+	s := newServing(t, "serverFaults: [{shadow: true, abort: {code: DATA_LOSS}}, {abort: {code: UNAVAILABLE}}]")
+	if err := s.call(t.Context(), false, "a.B/C", fine); status.Code(err) != codes.Unavailable {
+		t.Errorf("the fault behind one in shadow mode: %v", err)
+	}
+}
+
+// TestFaults_ShadowAllocatesLittle bounds what a fault in shadow mode costs: no more than one that matches and has no effect.
+func TestFaults_ShadowAllocatesLittle(t *testing.T) {
+	for _, side := range []string{"server", "client"} {
+		idle := testing.AllocsPerRun(100, faultCost(t, side+"Faults: ["+idleFault+"]")[side])
+		if got := testing.AllocsPerRun(100, faultCost(t, side+"Faults: ["+faultInShadow+"]")[side]); got > idle {
+			t.Errorf("on the %s side %v allocations, and %v for a fault that chance does not choose", side, got, idle)
+		}
+	}
+}
+
 func TestFaults_Removed(t *testing.T) {
 	s := newServing(t, "serverFaults: [{abort: {code: UNAVAILABLE}}]")
 	if err := s.call(t.Context(), false, "a.B/C", fine); refusal.Reason(err) != refusal.ReasonFaultInjected {

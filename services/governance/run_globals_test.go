@@ -56,7 +56,7 @@ func globals(t *testing.T) (lines []string) {
 // balancers, which gRPC knows by their names; no other balancer and no resolver is replaced.
 func TestGlobals_Unchanged(t *testing.T) {
 	before := globals(t)
-	at, stop, ended := running(t, fake{}, func(c *Config) { c.OTLPEndpoint, c.DrainDelay = "http://127.0.0.1:1", 0 })
+	at, stop, ended := running(t, fake{}, func(c *Config) { c.OTLPEndpoint, c.DrainDelay = "http://127.0.0.1:1", Off })
 	p, err := Start(t.Context(), io.Discard, Config{Service: "job", TLSDir: "off", OTLPEndpoint: "http://127.0.0.1:1", TraceRatio: 1})
 	must(t, err)
 	for _, target := range []string{at.Service, "passthrough:///" + at.Service} {
