@@ -81,9 +81,9 @@ func attempted(ctx context.Context, t *testing.T, c *live.Cluster) attempts.Targ
 	if err != nil {
 		t.Fatal(err)
 	}
-	valid, roots := newPartner(ctx, t, c, "valid")
-	other, _ := newPartner(ctx, t, c, "other")
-	revoked, _ := newPartner(ctx, t, c, "revoked")
+	valid, roots := addPartner(ctx, t, c, "valid")
+	other, _ := addPartner(ctx, t, c, "other")
+	revoked, _ := addPartner(ctx, t, c, "revoked")
 	if n, err := c.RevokePartner(ctx, revoked.Leaf.Subject.CommonName); err != nil || n != 1 {
 		t.Fatalf("%d certificates were revoked: %v", n, err)
 	}
@@ -100,8 +100,8 @@ func attempted(ctx context.Context, t *testing.T, c *live.Cluster) attempts.Targ
 		Stream: "user.v1.UserService/Chat", Hidden: "order.v1.OrderService/Audit", Request: request, Get: "/v1/users/u-1", Post: "/v1/users"}
 }
 
-// newPartner adds a partner until the test ends.
-func newPartner(ctx context.Context, t *testing.T, c *live.Cluster, role string) (tls.Certificate, *x509.CertPool) {
+// addPartner adds a partner until the test ends.
+func addPartner(ctx context.Context, t *testing.T, c *live.Cluster, role string) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	name := fmt.Sprintf("attempts-%s-%d", role, time.Now().UnixNano())
 	made, err := c.NewPartner(ctx, name, time.Hour, false)
