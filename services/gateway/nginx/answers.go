@@ -70,12 +70,13 @@ const (
 	ReasonBadRequest          = "BAD_REQUEST"
 	ReasonHeadersTooLarge     = "HEADERS_TOO_LARGE"
 	ReasonBodyTooLarge        = "BODY_TOO_LARGE"
-	ReasonBodyTimeout         = "BODY_TIMEOUT"
-	ReasonUnknownMethod       = "UNKNOWN_METHOD"
-	ReasonMethodNotAllowed    = "METHOD_NOT_ALLOWED"
-	ReasonUnavailable         = "SERVICE_UNAVAILABLE"
-	ReasonUpstreamTimeout     = "SERVICE_TIMEOUT"
-	ReasonInternal            = "GATEWAY_ERROR"
+	// ReasonBodyTimeout is in the access log only: nginx ends such a request without an answer.
+	ReasonBodyTimeout      = "BODY_TIMEOUT"
+	ReasonUnknownMethod    = "UNKNOWN_METHOD"
+	ReasonMethodNotAllowed = "METHOD_NOT_ALLOWED"
+	ReasonUnavailable      = "SERVICE_UNAVAILABLE"
+	ReasonUpstreamTimeout  = "SERVICE_TIMEOUT"
+	ReasonInternal         = "GATEWAY_ERROR"
 )
 
 func answers() []answer {
@@ -85,16 +86,15 @@ func answers() []answer {
 			Message: "the common name of the certificate is not the name of a partner: 1 to 40 lower-case letters, digits and hyphens"},
 		{Name: "exhausted", HTTP: "429", Status: 429, Code: codes.ResourceExhausted, Reason: refusal.ReasonRateLimited,
 			Message: "the limit of the gateway is reached", Details: "$retry_details", Retry: true},
-		{Name: "malformed", HTTP: "400 411 412 415 416 417 421 422 426 497", Status: 400, Code: codes.InvalidArgument, Reason: ReasonBadRequest,
+		{Name: "malformed", HTTP: "400 411 412 415 416 417 421 422 426 497 501 505", Status: 400, Code: codes.InvalidArgument, Reason: ReasonBadRequest,
 			Message: "the request is malformed"},
 		{Name: "headers", HTTP: "414 431 494", Status: 431, Code: codes.InvalidArgument, Reason: ReasonHeadersTooLarge, Message: "the headers are larger than 32 KiB, or one of them larger than 8 KiB"},
 		{Name: "body", HTTP: "413", Status: 413, Code: codes.InvalidArgument, Reason: ReasonBodyTooLarge, Message: "the body is larger than 4 MiB"},
-		{Name: "slow", HTTP: "408", Status: 408, Code: codes.InvalidArgument, Reason: ReasonBodyTimeout, Message: "the body did not arrive: 10 seconds passed without a byte of it"},
 		{Name: "unknown", HTTP: "403 404", Status: 404, Code: codes.Unimplemented, Reason: ReasonUnknownMethod, Message: "the gateway has no such method"},
 		{Name: "verb", HTTP: "405", Status: 405, Code: codes.Unimplemented, Reason: ReasonMethodNotAllowed, Message: "the address does not have this HTTP method"},
 		{Name: "unavailable", HTTP: "502 503", Status: 503, Code: codes.Unavailable, Reason: ReasonUnavailable, Message: "the service cannot be reached"},
 		{Name: "timeout", HTTP: "504", Status: 504, Code: codes.DeadlineExceeded, Reason: ReasonUpstreamTimeout, Message: "the service has not answered in time"},
-		{Name: "internal", HTTP: "500 501 505 507", Status: 500, Code: codes.Internal, Reason: ReasonInternal, Message: "the gateway has failed"},
+		{Name: "internal", HTTP: "500 507", Status: 500, Code: codes.Internal, Reason: ReasonInternal, Message: "the gateway has failed"},
 	}
 	for i, r := range all {
 		if r.Details == "" {
@@ -109,6 +109,7 @@ type reason struct{ Pattern, Reason, Message, Details string }
 
 func reasons() []reason {
 	all := []reason{
+		{Pattern: "~^self-signed ", Reason: ReasonCertificateForeign, Message: "the certificate was not issued by the authority of the partners"},
 		{Pattern: "NONE", Reason: ReasonCertificateMissing, Message: "a client certificate is needed"},
 		{Pattern: "~revoked", Reason: ReasonCertificateRevoked, Message: "the certificate was revoked"},
 		{Pattern: "~certificate has expired", Reason: ReasonCertificateExpired, Message: "the certificate has expired"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"sync/atomic"
@@ -81,7 +82,7 @@ func (b *backend) FullDuplexCall(s grpc.BidiStreamingServer[testv1.StreamingOutp
 	b.calls.Add(1)
 	for {
 		r, err := s.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

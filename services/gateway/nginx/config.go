@@ -101,7 +101,9 @@ func Render(c Config) (conf []byte, version string, err error) {
 		// RetryAfter is how many seconds a refused partner should wait, RetryDetails the details of the gRPC status.
 		RetryAfter   int
 		RetryDetails string
-	}{c, version, answers(), reasons(), retryAfter(c.Limits), retryDetails(retryAfter(c.Limits))})
+		// BodyTimeout is the reason of a body that did not arrive.
+		BodyTimeout string
+	}{c, version, answers(), reasons(), retryAfter(c.Limits), retryDetails(retryAfter(c.Limits)), ReasonBodyTimeout})
 	if err != nil {
 		return nil, "", fmt.Errorf("writing nginx.conf: %w", err)
 	}

@@ -68,13 +68,9 @@ func limitOf(method string, number int, l *policyv1.RateLimit) Limit {
 		out.PerMinute, out.Burst, out.Queue = perMinute(leaky.GetRate()), int(leaky.GetQueue()), true
 		return out
 	}
-	rate := l.GetTokenBucket().GetRate()
-	burst := int(math.Max(1, math.Ceil(rate)))
-	if l.GetTokenBucket().Burst != nil {
-		burst = int(l.GetTokenBucket().GetBurst())
-	}
-	// nginx admits one call more than the burst.
-	out.PerMinute, out.Burst = perMinute(rate), burst-1
+	// nginx admits one call more than the burst. Without a burst in the policy, that one is all.
+	bucket := l.GetTokenBucket()
+	out.PerMinute, out.Burst = perMinute(bucket.GetRate()), int(max(1, bucket.GetBurst()))-1
 	return out
 }
 

@@ -94,6 +94,8 @@ type world struct {
 	crlNumber          int64
 	accessLog          chan string
 	restSeen           chan http.Header
+	// rest answers what is not gRPC.
+	rest http.Handler
 }
 
 // needNginx skips a test on a machine without nginx, unless the tests must run.
@@ -140,7 +142,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // newWorld starts nginx before a service.
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, edits ...func(*world)) *world {
 	t.Helper()
 	program := needNginx(t)
 	// The path of a Unix socket has at most 107 bytes.
@@ -150,7 +152,13 @@ func newWorld(t *testing.T) *world {
 	// As root, nginx runs its workers as another user.
 	must(t, os.Chmod(folder, 0o755)) //nolint:gosec // for the sockets
 	w := &world{t: t, folder: folder, address: freeAddress(t), partnersCA: issue(t, nil, "partners"), meshCA: issue(t, nil, "mesh"), log: &bytes.Buffer{},
-		accessLog: make(chan string, 10000), restSeen: make(chan http.Header, 1000)}
+		accessLog: make(chan string, 10000), restSeen: make(chan http.Header, 1000), rest: http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+			out.Header().Set("X-Grpc-Status", "0")
+			_, _ = out.Write([]byte(`{}`))
+		})}
+	for _, edit := range edits {
+		edit(w)
+	}
 	w.backend = startBackend(t, w.meshCA)
 	gateway := issue(t, w.meshCA, "gateway", func(c *x509.Certificate) { c.DNSNames = []string{"gateway"} })
 	w.startAgent()
@@ -187,8 +195,7 @@ func (w *world) startAgent() {
 	must(w.t, os.Chmod(filepath.Join(w.folder, "agent.sock"), 0o777)) //nolint:gosec // for the workers
 	s := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		w.restSeen <- r.Header
-		out.Header().Set("X-Grpc-Status", "0")
-		_, _ = out.Write([]byte(`{}`))
+		w.rest.ServeHTTP(out, r)
 	})}
 	done := make(chan struct{})
 	go func() {
