@@ -54,4 +54,3 @@ func TestThroughGateway_BadCertificates(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
