@@ -137,7 +137,8 @@ func (a *agent) watch(ctx context.Context) error {
 		}
 		// Errors are logged and reported.
 		_ = a.apply(why)
-		if pause.For(ctx, watchEvery) != nil {
+		_ = pause.For(ctx, watchEvery)
+		if ctx.Err() != nil {
 			return nil
 		}
 	}

@@ -66,7 +66,8 @@ func (s *Service) Maintain(ctx context.Context, store Store) error {
 			s.log.Warn("preparing the authority of the partners: trying again", "error", err)
 			wait = time.Second
 		}
-		if pause.For(ctx, wait) != nil {
+		_ = pause.For(ctx, wait)
+		if ctx.Err() != nil {
 			return nil
 		}
 	}

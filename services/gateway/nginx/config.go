@@ -11,6 +11,7 @@ package nginx
 import (
 	"bytes"
 	"crypto/sha256"
+
 	// For the template of the configuration.
 	_ "embed"
 	"encoding/hex"
