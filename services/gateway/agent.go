@@ -130,17 +130,16 @@ func (a *agent) watch(ctx context.Context) error {
 	a.mu.Lock()
 	a.ctx = ctx
 	a.mu.Unlock()
-	for {
+	for ctx.Err() == nil {
 		why := "a certificate has changed"
 		if a.resolve(ctx) {
 			why = "the address of a service has changed"
 		}
 		// Errors are logged and reported.
 		_ = a.apply(why)
-		if pause.For(ctx, watchEvery) != nil {
-			return nil
-		}
+		_ = pause.For(ctx, watchEvery)
 	}
+	return nil
 }
 
 // resolve looks the services up, and reports whether an address has changed. A service that is not found keeps its last addresses.
