@@ -27,7 +27,7 @@ func TestGateway_RefusesAttempts(t *testing.T) {
 		c := open(ctx, t)
 		target := attempted(ctx, t, c)
 		results := attempts.Run(ctx, target, attempts.All())
-		// The name of a release of the gateway is that of its pods, whose log has a line for each request.
+		// The log of the gateway has a line for each request.
 		log, code, err := shared.run(ctx, "logs", charts.Gateway, "--lines", "10000")
 		if err != nil || code != 0 {
 			t.Errorf("logs ended with %d, %v", code, err)
