@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -27,8 +28,10 @@ import (
 // entry is a line of nginx's access log. Everything in it is text.
 type entry struct {
 	Time, ID, Partner, Form, Method, Request, Status, Seconds, Reason, Upstream, Received, Sent, TLS, Verify, Serial, From string
-	TraceID, SpanID, ParentID, TraceFlags                                                                                  string
-	GRPCStatus                                                                                                             []string `json:"grpcStatus"`
+	// AgentReason is the reason of a problem that the agent has answered.
+	AgentReason                           string
+	TraceID, SpanID, ParentID, TraceFlags string
+	GRPCStatus                            []string `json:"grpcStatus"`
 }
 
 // code returns the gRPC code of a call: that of the gateway or the service, or else what the HTTP status means.
@@ -130,7 +133,7 @@ func (l accessLog) line(ctx context.Context, text []byte) {
 	ctx = l.span(ctx, e, code)
 	l.count(ctx, e, code)
 	l.log.LogAttrs(ctx, slog.LevelInfo, "access", slog.String("partner", e.Partner), slog.String("request", e.Request), slog.String("method", e.Method), slog.String("form", e.Form),
-		slog.String("status", e.Status), slog.String("grpc_status", codeName(code)), slog.String("reason", e.Reason), slog.String("took", e.took().String()),
+		slog.String("status", e.Status), slog.String("grpc_status", codeName(code)), slog.String("reason", cmp.Or(e.Reason, e.AgentReason)), slog.String("took", e.took().String()),
 		slog.String("request_id", e.ID), slog.String("tls", e.TLS), slog.String("verify", e.Verify), slog.String("serial", e.Serial), slog.String("upstream", e.Upstream), slog.String("from", e.From))
 }
 
@@ -162,7 +165,7 @@ func (l accessLog) span(ctx context.Context, e entry, c codes.Code) context.Cont
 	end := time.Now()
 	ctx, span := l.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(end.Add(-e.took())), trace.WithAttributes(
 		attribute.String("sandbox.partner", e.Partner), attribute.String("http.response.status_code", e.Status), attribute.Int("rpc.grpc.status_code", int(c)),
-		attribute.String("sandbox.reason", e.Reason)))
+		attribute.String("sandbox.reason", cmp.Or(e.Reason, e.AgentReason))))
 	if c != codes.OK {
 		span.SetStatus(otelcodes.Error, codeName(c))
 	}

@@ -123,6 +123,18 @@ func TestAccessLog_Line(t *testing.T) {
 	}
 }
 
+func TestAccessLog_ReasonOfTheAgentIsNoReasonOfNGINX(t *testing.T) {
+	l := newReceived(t)
+	l.line(t.Context(), []byte(`gateway: {"partner":"acme","form":"rest","method":"a.B/C","status":"404","grpcStatus":["","","","5"],"reason":"","agentReason":"USER_UNKNOWN"}`))
+	if !strings.Contains(l.text.String(), "grpc_status=NOT_FOUND reason=USER_UNKNOWN") {
+		t.Errorf("the record is %s", l.text)
+	}
+	// The agent has counted the call.
+	if requests, calls := l.metric(t, "sandbox_gateway_requests_total", "reason ", "code NOT_FOUND"), l.metric(t, "grpc_client_handled_total"); requests != 1 || calls != 0 {
+		t.Errorf("%v requests and %v calls are counted, want 1 and 0", requests, calls)
+	}
+}
+
 func TestAccessLog_LineWithoutJSONIsCounted(t *testing.T) {
 	l := newReceived(t)
 	for _, text := range []string{"", "<190>Nov 28 01:00:00 gateway: ", "gateway: {", `gateway: {"status":200}`} {

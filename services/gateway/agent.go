@@ -130,7 +130,7 @@ func (a *agent) watch(ctx context.Context) error {
 	a.mu.Lock()
 	a.ctx = ctx
 	a.mu.Unlock()
-	for {
+	for ctx.Err() == nil {
 		why := "a certificate has changed"
 		if a.resolve(ctx) {
 			why = "the address of a service has changed"
@@ -138,10 +138,8 @@ func (a *agent) watch(ctx context.Context) error {
 		// Errors are logged and reported.
 		_ = a.apply(why)
 		_ = pause.For(ctx, watchEvery)
-		if ctx.Err() != nil {
-			return nil
-		}
 	}
+	return nil
 }
 
 // resolve looks the services up, and reports whether an address has changed. A service that is not found keeps its last addresses.

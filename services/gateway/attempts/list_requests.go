@@ -49,8 +49,7 @@ func sizes() []Attempt {
 			do: over2(1, func(s *session) error {
 				return s.call(1, message(make([]byte, large-5)), grpcFields(s.target, s.target.Unary, declared))
 			})},
-		// The prefix of the message is enough for the service.
-		{Name: "message of 5 MiB, gRPC (the service refuses it)", Certificate: Valid, Want: "grpc RESOURCE_EXHAUSTED",
+		{Name: "message of 5 MiB, gRPC", Certificate: Valid, Want: refusedGRPC("INVALID_ARGUMENT", "BODY_TOO_LARGE"),
 			do: over2(1, func(s *session) error {
 				return s.call(1, message(make([]byte, large)), grpcFields(s.target, s.target.Unary))
 			})},

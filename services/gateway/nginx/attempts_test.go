@@ -76,8 +76,8 @@ func TestGateway_Attempts(t *testing.T) {
 
 // loggedLine is a part of a line of the access log.
 type loggedLine struct {
-	ID, Partner, TraceID, Status, Reason, Upstream string
-	GRPCStatus                                     []string
+	ID, Partner, TraceID, Status, Reason, AgentReason, Upstream string
+	GRPCStatus                                                  []string
 }
 
 // linesByID returns the lines that have arrived, by the id of the request.
@@ -113,11 +113,10 @@ func checkLine(t *testing.T, lines []loggedLine, r attempts.Result) {
 	if len(line.TraceID) != 32 {
 		t.Errorf("the line has the trace %q", line.TraceID)
 	}
-	// What the service or the agent has refused is logged by them.
-	if line.Upstream == "" && (line.Reason != r.Outcome.Reason || line.Reason == "") {
-		t.Errorf("the line has the reason %q, the answer %q", line.Reason, r.Outcome.Reason)
+	if got := line.Reason + line.AgentReason; got != r.Outcome.Reason || got == "" && line.Upstream == "" {
+		t.Errorf("the line has the reason %q, the answer %q", got, r.Outcome.Reason)
 	}
-	if strings.HasPrefix(r.Outcome.Text, "grpc ") && !slices.ContainsFunc(line.GRPCStatus, func(s string) bool { return s != "" }) {
+	if (strings.HasPrefix(r.Outcome.Text, "grpc ") || line.AgentReason != "") && !slices.ContainsFunc(line.GRPCStatus, func(s string) bool { return s != "" }) {
 		t.Errorf("the line has no grpc-status: %v", line)
 	}
 }

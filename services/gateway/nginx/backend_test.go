@@ -40,7 +40,8 @@ func startBackend(t *testing.T, mesh *pair) *backend {
 	roots.AddCert(mesh.cert)
 	own := issue(t, mesh, "testservice", func(c *x509.Certificate) { c.DNSNames = []string{"testservice"} })
 	b := &backend{address: l.Addr().String(), seen: make(chan metadata.MD, 10000), until: make(chan time.Time, 10000)}
-	b.server = grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{own.tls()}, ClientCAs: roots,
+	// Governance accepts messages of 16 MiB, too.
+	b.server = grpc.NewServer(grpc.MaxRecvMsgSize(16<<20), grpc.Creds(credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{own.tls()}, ClientCAs: roots,
 		ClientAuth: tls.RequireAndVerifyClientCert})), grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: 30 * time.Second, MaxConnectionAgeGrace: 10 * time.Second}))
 	testv1.RegisterTestServiceServer(b.server, b)
 	done := make(chan struct{})

@@ -11,8 +11,6 @@ package nginx
 import (
 	"bytes"
 	"crypto/sha256"
-
-	// For the template of the configuration.
 	_ "embed"
 	"encoding/hex"
 	"fmt"

@@ -139,7 +139,9 @@ func TestHeaders_RequestIDIsMade(t *testing.T) {
 func TestHeaders_OfAnAnswer(t *testing.T) {
 	s := &shop{}
 	h := s.serve(t)
-	allowed := []string{"Cache-Control", "Content-Length", "Content-Type", "Retry-After", "X-Content-Type-Options", "X-Request-Id"}
+	allowed := []string{"Cache-Control", "Content-Length", "Content-Type", "Retry-After", "X-Content-Type-Options", "X-Request-Id",
+		// nginx removes these two.
+		HeaderStatus, HeaderReason}
 	for _, err := range []error{nil, refusal.New(codes.Unavailable, "X", "down", refusal.After(time.Second))} {
 		s.err = func() error { return err }
 		for _, r := range []*http.Request{request("GET", "/v1/users/u-1", "", "Te", "trailers"), request("POST", "/v1/orders", "{}", "Te", "trailers")} {

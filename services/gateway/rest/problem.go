@@ -32,6 +32,12 @@ type problem struct {
 	Details   []json.RawMessage `json:"details,omitempty"`
 }
 
+// The headers of a problem in which nginx finds the gRPC code and the reason for its access log. It removes them.
+const (
+	HeaderStatus = "X-Grpc-Status"
+	HeaderReason = "X-Grpc-Reason"
+)
+
 // Problem answers a request with a problem document. The HTTP status follows from the code, or from the reason if it is one of Reasons. A
 // RetryInfo becomes the header Retry-After. r provides the request id and is not changed. A status OK is no error, so it is answered as UNKNOWN.
 func Problem(w http.ResponseWriter, r *http.Request, st *status.Status) {
@@ -59,6 +65,10 @@ func Problem(w http.ResponseWriter, r *http.Request, st *status.Status) {
 		}
 	}
 	p.Title = title(p.Status)
+	w.Header().Set(HeaderStatus, strconv.Itoa(int(st.Code())))
+	if p.Reason != "" {
+		w.Header().Set(HeaderReason, p.Reason)
+	}
 	writeProblem(w, p)
 }
 
