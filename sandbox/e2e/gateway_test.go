@@ -21,10 +21,12 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox/observe"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
+	"github.com/grpc-sandbox/sandbox/services/control/api"
 	"github.com/grpc-sandbox/sandbox/services/gateway/nginx"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
@@ -219,7 +221,8 @@ func TestGateway_LimitOfEachPartner(t *testing.T) {
 		objects, p := objectsOf(ctx, t, c), newPartner(ctx, t, "e2e-limit")
 		spec := `{"selector":{"matchLabels":{"app.kubernetes.io/name":"gateway"}},"methods":[{"method":"user.v1.UserService/GetUser",
 			"rate":{"limits":[{"limit":{"perCaller":true,"tokenBucket":{"rate":1,"burst":3}}}]},"shedGroup":"x"}]}`
-		if err := objects.Put(ctx, target.Object{Kind: target.TrafficPolicy, Name: "e2e-limit", Spec: spec}); err != nil {
+		// Put waits until the whole policy is enforced, which this one never is.
+		if _, err := c.ApplyPolicy(ctx, api.TrafficPolicy{ObjectMeta: metav1.ObjectMeta{Name: "e2e-limit"}, Spec: json.RawMessage(spec)}); err != nil {
 			t.Fatal(err)
 		}
 		defer func() {

@@ -19,9 +19,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance"
 )
 
-// Main runs the agent, configured by its environment, until the process receives SIGINT or SIGTERM. It returns the exit code of the process.
+// Main runs the agent, configured by its environment, until the process receives SIGINT, SIGTERM, or SIGQUIT, with which containers of nginx's image
+// are stopped. It returns the exit code of the process.
 func Main(stderr io.Writer, getenv func(string) string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
 	defer stop()
 	if err := run(ctx, stderr, getenv); err != nil {
 		fmt.Fprintf(stderr, "gateway: %s\n", remedy.Line(err, nil))

@@ -114,7 +114,7 @@ func reasons() []reason {
 		{Pattern: "~revoked", Reason: ReasonCertificateRevoked, Message: "the certificate was revoked"},
 		{Pattern: "~certificate has expired", Reason: ReasonCertificateExpired, Message: "the certificate has expired"},
 		{Pattern: "~certificate is not yet valid", Reason: ReasonCertificateTooEarly, Message: "the certificate is not valid yet"},
-		{Pattern: "~CRL", Reason: ReasonRevocationsUnknown, Message: "the gateway cannot check whether the certificate was revoked"},
+		{Pattern: "~CRL (has expired|is not yet valid|signature failure)", Reason: ReasonRevocationsUnknown, Message: "the gateway cannot check whether the certificate was revoked"},
 		{Pattern: "default", Reason: ReasonCertificateForeign, Message: "the certificate was not issued by the authority of the partners"},
 	}
 	for i, r := range all {
