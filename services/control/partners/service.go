@@ -59,18 +59,20 @@ func (s *Service) Maintain(ctx context.Context, store Store) error {
 	s.mu.Lock()
 	s.store = store
 	s.mu.Unlock()
-	for {
-		wait := maintainEvery
-		err := s.change(ctx, func(r *Registry, now time.Time) (bool, error) { return r.Maintain(now) })
-		if err != nil && ctx.Err() == nil {
-			s.log.Warn("preparing the authority of the partners: trying again", "error", err)
-			wait = time.Second
-		}
-		_ = pause.For(ctx, wait)
-		if ctx.Err() != nil {
-			return nil
-		}
+	for ctx.Err() == nil {
+		_ = pause.For(ctx, s.maintain(ctx))
 	}
+	return nil
+}
+
+// maintain maintains the registry once, and returns when to do so again.
+func (s *Service) maintain(ctx context.Context) time.Duration {
+	err := s.change(ctx, func(r *Registry, now time.Time) (bool, error) { return r.Maintain(now) })
+	if err == nil || ctx.Err() != nil {
+		return maintainEvery
+	}
+	s.log.Warn("preparing the authority of the partners: trying again", "error", err)
+	return time.Second
 }
 
 // Set tells the service what is stored now.
