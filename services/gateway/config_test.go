@@ -25,7 +25,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func TestConfigFromEnv(t *testing.T) {
+func TestConfigFromEnv_GoodAndBadValues(t *testing.T) {
 	const user = "userservice=userservice.shop.svc:8443=userservice-headless.shop.svc:8443"
 	service := Service{"userservice", "userservice.shop.svc:8443", "userservice-headless.shop.svc:8443"}
 	for _, c := range []struct {

@@ -14,7 +14,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
-func TestLimitsOf(t *testing.T) {
+func TestLimitsOf_EveryKind(t *testing.T) {
 	const method = "a.B/C"
 	for _, c := range []struct {
 		name, policy string
