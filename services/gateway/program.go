@@ -70,6 +70,7 @@ func register(ctx context.Context, p *governance.Process, cfg Config, control su
 	if err := subscriber.Start(p, control); err != nil {
 		return err
 	}
+	a.remember()
 	var err error
 	if a.routes, err = routes(); err != nil {
 		return err

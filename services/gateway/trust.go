@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
 
@@ -10,6 +12,29 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
 	"github.com/grpc-sandbox/sandbox/services/control/subscriber"
 )
+
+// remember makes the partners in force whom a former run of this pod's container has admitted, so that a restart does not need the control plane.
+func (a *agent) remember() {
+	text, err := os.ReadFile(a.file(revocationsFile))
+	if err != nil {
+		return
+	}
+	if _, err := os.Stat(a.file(authoritiesFile)); err != nil {
+		return
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return
+	}
+	list, err := x509.ParseRevocationList(block.Bytes)
+	if err != nil || list.Number == nil || !list.Number.IsInt64() {
+		a.log.Warn("the stored partners cannot be read: waiting for the control plane", "error", err)
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.trust = list.Number.Int64()
+}
 
 // followTrust applies the authorities and revocations of partners until ctx ends.
 func (a *agent) followTrust(ctx context.Context, control subscriber.Config) error {
