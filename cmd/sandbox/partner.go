@@ -54,6 +54,10 @@ func newPartnerIssue(proc process, g *globals, verb, short string, renew bool) *
 				if err != nil {
 					return err
 				}
+				if doc.Address == "" {
+					fmt.Fprintf(proc.stderr, "this sandbox was created by an earlier version, without a port for the gateway; `%s` and `%s` give it one\n",
+						g.command("down"), g.command("up"))
+				}
 				return writeDocument(proc.stdout, doc, asJSON)
 			})
 		},
@@ -89,8 +93,7 @@ func (d partnerDocument) writeTable(out io.Writer) error {
 	fmt.Fprintf(out, "%s: the certificate is valid until %s\n", d.Name, d.Certificate.NotAfter.UTC().Format("2006-01-02 15:04Z"))
 	fmt.Fprintf(out, "certificate: %s\nkey:         %s\nroots:       %s\n", d.CertificateFile, d.KeyFile, d.RootsFile)
 	if d.Address == "" {
-		_, err := fmt.Fprintln(out, "\nThis sandbox was created by an earlier version, without a port for the gateway. `sandbox down` and `up` give it one.")
-		return err
+		return nil
 	}
 	_, err := fmt.Fprintf(out, "\n%s\n\n%s\n", d.Curl, d.Grpcurl)
 	return err

@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -228,9 +227,12 @@ func (c *Cluster) RevokePartner(ctx context.Context, name string) (revoked int, 
 	if err != nil {
 		return 0, err
 	}
+	// A pod that is not ready yet starts with the newest revocations.
 	var waiting []string
 	for _, p := range pods {
-		waiting = append(waiting, p.Name)
+		if p.Ready {
+			waiting = append(waiting, p.Name)
+		}
 	}
 	answer, err := rpc.RevokePartner(ctx, &controlv1.RevokePartnerRequest{Name: name})
 	if err != nil {
@@ -240,16 +242,16 @@ func (c *Cluster) RevokePartner(ctx context.Context, name string) (revoked int, 
 	if revoked == 0 {
 		return 0, nil
 	}
-	if err := awaitVersion(events, waiting, answer.GetVersion()); err != nil {
+	if err := awaitVersion(events.Recv, waiting, answer.GetVersion()); err != nil {
 		return revoked, remedy.Wrap(fmt.Errorf("the certificates of %s are revoked, but not every gateway has confirmed that it refuses them: %w", name, err), remedy.Command("status"))
 	}
 	return revoked, nil
 }
 
 // awaitVersion waits until each pod admits the partners of a version or a later one.
-func awaitVersion(events grpc.ServerStreamingClient[telemetryv1.Event], waiting []string, version int64) error {
+func awaitVersion(receive func() (*telemetryv1.Event, error), waiting []string, version int64) error {
 	for len(waiting) > 0 {
-		e, err := events.Recv()
+		e, err := receive()
 		if err != nil {
 			return errors.Join(fmt.Errorf("waiting for %v", waiting), err)
 		}
