@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -180,7 +179,7 @@ func (a *agent) supervise(ctx context.Context) error {
 	_ = pause.For(context.WithoutCancel(ctx), a.process.Config.DrainDelay)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.process.Config.DrainLimit)
 	defer cancel()
-	if err := a.server.Stop(last); err != nil && !strings.Contains(err.Error(), "signal") {
+	if err := a.server.Stop(last); err != nil {
 		return fmt.Errorf("stopping nginx: %w", err)
 	}
 	return nil

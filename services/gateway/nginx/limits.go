@@ -18,7 +18,7 @@ type Limit struct {
 	PerPartner bool
 	// Number distinguishes the limits of a method.
 	Number int
-	// Rate is in requests per minute, because nginx has no fractions. It is 0 for a limit of Concurrent calls.
+	// PerMinute is the rate in requests per minute, because nginx has no fractions. It is 0 for a limit of Concurrent calls.
 	PerMinute int
 	// Burst is how many calls are admitted in addition at once, or wait for their turn if Queue is set.
 	Burst int
