@@ -12,7 +12,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/governance"
 )
 
-// TestService_IsDown calls a port that nobody listens on. The log names it, and the answer does not.
+// TestService_IsDown calls a port on which no program listens. The log names it, and the answer does not.
 func TestService_IsDown(t *testing.T) {
 	governed, err := governance.Dial("passthrough:127.0.0.1:1", governance.ClientConfig{Callee: "userservice", Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
