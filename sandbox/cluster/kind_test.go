@@ -224,6 +224,16 @@ func TestConfig_FollowsTheHost(t *testing.T) {
 	}
 }
 
+func TestConfig_MapsPortsOnTheLoopbackInterfaceOnly(t *testing.T) {
+	got := config("one", Host{}, []Port{{Node: 30443, Host: 9443}})
+	if len(got.Nodes) != 1 || len(got.Nodes[0].ExtraPortMappings) != 1 {
+		t.Fatalf("got %+v", got.Nodes)
+	}
+	if p := got.Nodes[0].ExtraPortMappings[0]; p.ListenAddress != "127.0.0.1" || p.HostPort != 9443 || p.ContainerPort != 30443 {
+		t.Errorf("got %+v", p)
+	}
+}
+
 func TestProgressLogger_ReportsStepsAndWarnings(t *testing.T) {
 	for _, c := range []struct{ sentence, line, want string }{
 		{"a step that starts, with its picture", " • Ensuring node image (kindest/node:v1.37.2) 🖼  ...\n", "Ensuring node image (kindest/node:v1.37.2)"},

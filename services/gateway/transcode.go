@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/services/gateway/nginx"
 	"github.com/grpc-sandbox/sandbox/services/gateway/rest"
 )
@@ -40,7 +41,7 @@ func (a *agent) transcoder() (http.Handler, error) {
 	}
 	for name, d := range public {
 		if connections[string(d.FullName())] == nil {
-			return nil, fmt.Errorf("SERVICES does not have %s, which REST needs", name)
+			return nil, remedy.Errorf(remedy.Value(name+"=ADDRESS=ADDRESS"), "reading SERVICES: it does not have %s, which REST needs", name)
 		}
 	}
 	return rest.New(rest.Config{Connection: func(service string) grpc.ClientConnInterface { return connections[service] }, Log: a.log, MaxBody: 4 << 20})
