@@ -53,7 +53,7 @@ func creating(m *cluster.Owner) (pid int, running bool) {
 	if err != nil || boot == "" || boot != bootID() || pid == os.Getpid() {
 		return 0, false
 	}
-	return pid, processRuns(pid)
+	return pid, cluster.ProcessRuns(pid)
 }
 
 // currentUser returns the user id for the labels of engine objects.

@@ -52,8 +52,9 @@ func (i Inventory) Empty() bool { return len(i.Nodes) == 0 && i.Network == nil &
 
 // Container is one node of a kind cluster.
 type Container struct {
-	ID       string
-	Name     string
+	ID   string
+	Name string
+	// Running is false also for a container that the engine calls running although its processes are gone.
 	Running  bool
 	Networks []string
 	volumes  []string
@@ -104,8 +105,11 @@ func (c Cluster) containers(ctx context.Context) ([]Container, error) {
 
 // inspected is the part of an engine's `inspect` output that all three engines share.
 type inspected struct {
-	Name   string
-	State  struct{ Status string }
+	Name  string
+	State struct {
+		Status string
+		Pid    int
+	}
 	Mounts []struct{ Type, Name string }
 	Config struct{ Labels map[string]string }
 
@@ -126,7 +130,7 @@ func (c Cluster) inspect(ctx context.Context, id string) (Container, error) {
 		return Container{}, fmt.Errorf("inspecting container %s with %s: %w", id, c.Engine.Name, err)
 	}
 	x := all[0]
-	one := Container{ID: id, Name: strings.TrimPrefix(x.Name, "/"), Running: x.State.Status == "running"}
+	one := Container{ID: id, Name: strings.TrimPrefix(x.Name, "/"), Running: x.State.Status == "running" && c.runs(ctx, id, x.State.Pid)}
 	for _, m := range x.Mounts {
 		if m.Type == "volume" && m.Name != "" {
 			one.volumes = append(one.volumes, m.Name)
@@ -142,6 +146,18 @@ func (c Cluster) inspect(ctx context.Context, id string) (Container, error) {
 	}
 	slices.Sort(one.Networks)
 	return one, nil
+}
+
+// runs reports whether a container that the engine calls running has processes. Podman does not notice that a container has ended when the program
+// that watches it was killed as well, for example because the machine was short of memory or a session was closed.
+//
+// The process is looked up first, because that costs nothing. It is not visible if the engine runs in a virtual machine.
+func (c Cluster) runs(ctx context.Context, id string, pid int) bool {
+	if pid > 0 && ProcessRuns(pid) {
+		return true
+	}
+	_, err := c.Engine.Run(ctx, "exec", id, "true")
+	return err == nil
 }
 
 // labelled returns the owner of a network or volume, or nil if there is none of this name.

@@ -33,6 +33,10 @@ func TestInventory_ReadsNodesNetworkAndMarker(t *testing.T) {
 		{"a network without labels", fixture.Engine{Networks: map[string]map[string]string{"sandbox-one": nil}}, Inventory{Network: &Owner{}}},
 		{"a paused node", fixture.Engine{Nodes: []fixture.Node{{ID: "aaa", Name: "one-control-plane", Status: "paused"}}},
 			Inventory{Nodes: []Container{{ID: "aaa", Name: "one-control-plane"}}}},
+		{"a node whose processes are gone", fixture.Engine{Nodes: []fixture.Node{{ID: "aaa", Name: "one-control-plane", Pid: noProcess}}, Exec: "exit 255"},
+			Inventory{Nodes: []Container{{ID: "aaa", Name: "one-control-plane"}}}},
+		{"a node whose processes are in a virtual machine", fixture.Engine{Nodes: []fixture.Node{{ID: "aaa", Name: "one-control-plane", Pid: noProcess}}},
+			Inventory{Nodes: []Container{{ID: "aaa", Name: "one-control-plane", Running: true}}}},
 		{"nerdctl keeps the real network names in a label", fixture.Engine{Nodes: []fixture.Node{{ID: "aaa", Name: "one-control-plane",
 			Networks: []string{"unknown-eth0"}, Labels: map[string]string{"nerdctl/networks": `["sandbox-one"]`}}}},
 			Inventory{Nodes: []Container{{ID: "aaa", Name: "one-control-plane", Running: true, Networks: []string{"sandbox-one", "unknown-eth0"}}}}},
@@ -49,6 +53,9 @@ func TestInventory_ReadsNodesNetworkAndMarker(t *testing.T) {
 		})
 	}
 }
+
+// noProcess is above the largest process id of every system.
+const noProcess = 1 << 30
 
 func TestInventory_EngineDoesNotAnswer(t *testing.T) {
 	for _, part := range []string{"ps", "network", "volume"} {

@@ -12,6 +12,8 @@ import (
 
 	"sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/exec"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // The steps of kind that mark a state of the node. If a version of kind names them differently, Create only takes longer.
@@ -185,18 +187,29 @@ func said(err error) string {
 	return "\n" + strings.TrimSpace(string(run.Output))
 }
 
-// Start starts a node that was stopped or paused.
+// Start starts a node that was stopped or paused, or whose processes are gone. See runs.
 func (c Cluster) Start(ctx context.Context) error {
 	status, err := c.Engine.Run(ctx, "inspect", "--format", "{{.State.Status}}", c.Node())
 	if err != nil {
 		return err
 	}
-	verb := "start"
-	if strings.TrimSpace(status) == "paused" {
+	again := remedy.Advicef("%s, then %s", remedy.Command("down"), remedy.Command("up")).If("what is in the cluster may go")
+	verb, ended := "start", strings.TrimSpace(status) == "running"
+	switch {
+	case strings.TrimSpace(status) == "paused":
 		verb = "unpause"
+	case ended:
+		// An engine that cannot send a signal to the node may notice that it has ended.
+		_, _ = c.Engine.Run(ctx, "kill", c.Node())
 	}
-	_, err = c.Engine.Run(ctx, verb, c.Node())
-	return err
+	if _, err = c.Engine.Run(ctx, verb, c.Node()); err != nil {
+		return remedy.Errorf(again, "starting the node again: %w", err)
+	}
+	// Podman 4 does not notice, and then `start` does nothing.
+	if ended && !c.runs(ctx, c.Node(), 0) {
+		return remedy.Errorf(again, "%s calls the node running, but its processes are gone, and it cannot be started again", c.Engine.Name)
+	}
+	return nil
 }
 
 // Node returns the name of the node's container.

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/grpc-sandbox/sandbox/internal/pause"
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 )
 
@@ -46,13 +47,33 @@ func TestCreateHooks_FollowKindsSteps(t *testing.T) {
 }
 
 func TestStart_FromEveryStatus(t *testing.T) {
-	for status, verb := range map[string]string{"exited": "start", "created": "start", "paused": "unpause"} {
-		e, calls := fakeEngine(t, `[ "$1" = inspect ] && echo `+status+` || true`)
+	for status, want := range map[string][]string{
+		"exited":  {"start one-control-plane"},
+		"created": {"start one-control-plane"},
+		"paused":  {"unpause one-control-plane"},
+		// The engine has not noticed that the node's processes are gone.
+		"running": {"kill one-control-plane", "start one-control-plane", "exec one-control-plane true"},
+	} {
+		e, calls := fakeEngine(t, `case "$1" in inspect) echo `+status+`;; kill) exit 1;; esac`)
 		if err := (Cluster{Name: "one", Engine: e}).Start(t.Context()); err != nil {
 			t.Errorf("%s: %v", status, err)
 		}
-		if got := calls(); got[len(got)-1] != verb+" one-control-plane" {
-			t.Errorf("a node that is %s: %q", status, got)
+		if diff := cmp.Diff(want, calls()[1:]); diff != "" {
+			t.Errorf("a node that is %s (-want +got):\n%s", status, diff)
+		}
+	}
+}
+
+func TestStart_NodeIsLost(t *testing.T) {
+	for engine, want := range map[string]string{
+		`inspect) echo stopping;; start) echo "container state improper" >&2; exit 125`: "starting the node again: running fakeengine start: exit status 125: container state improper",
+		`inspect) echo running;; exec) echo "stopped container" >&2; exit 255`:          "fakeengine calls the node running, but its processes are gone",
+	} {
+		e, _ := fakeEngine(t, `case "$1" in `+engine+`;; esac`)
+		err := (Cluster{Name: "one", Engine: e}).Start(t.Context())
+		fixture.WantError(t, err, want)
+		if len(remedy.Of(err)) == 0 {
+			t.Errorf("%v has no remedy", err)
 		}
 	}
 }

@@ -39,10 +39,15 @@ func run(m *testing.M) int {
 			return ctx, fmt.Errorf("building the command: %w\n%s", err, out)
 		}
 		return ctx, nil
-	}, noteUsersKubeconfig, envfuncs.CreateCluster(shared, shared.name))
+	}, removeLeftover, noteUsersKubeconfig, envfuncs.CreateCluster(shared, shared.name))
 	// The second Destroy checks that `down` is idempotent.
 	testenv.Finish(usersKubeconfigIsUntouched, noteVolumes(shared.name), envfuncs.DestroyCluster(shared.name), envfuncs.DestroyCluster(shared.name), nothingIsLeft(shared.name))
 	return testenv.Run(m)
+}
+
+// removeLeftover removes the sandbox of a test run that was killed. It may be damaged or of another version.
+func removeLeftover(ctx context.Context, _ *envconf.Config) (context.Context, error) {
+	return ctx, shared.Destroy(ctx)
 }
 
 func feature(t *testing.T, title string, check func(context.Context, *testing.T)) {

@@ -1,14 +1,14 @@
 //go:build unix
 
-package sandbox
+package cluster
 
 import (
 	"errors"
 	"syscall"
 )
 
-// processRuns reports whether a process exists on this machine.
-func processRuns(pid int) bool {
+// ProcessRuns reports whether a process exists on this machine.
+func ProcessRuns(pid int) bool {
 	err := syscall.Kill(pid, 0)
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
