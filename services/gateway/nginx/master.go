@@ -35,9 +35,12 @@ type Server struct {
 	ended chan error
 }
 
+// statusSocket is the name of the socket on which nginx answers the agent.
+const statusSocket = "status.sock"
+
 // New returns a server that runs the program with files in a folder, which must exist. It starts with the first configuration.
 func New(program, folder string, log *slog.Logger) *Server {
-	socket := filepath.Join(folder, "status.sock")
+	socket := filepath.Join(folder, statusSocket)
 	return &Server{program: program, folder: folder, log: log, ended: make(chan error, 1), client: &http.Client{Timeout: time.Second,
 		// Each question needs a new connection: the old workers answer on theirs until they end.
 		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -103,9 +106,15 @@ func firstLine(out []byte, err error) string {
 }
 
 func (s *Server) start(conf string) error {
+	// An nginx that was killed leaves its sockets, and the next one refuses to start.
+	if err := os.Remove(filepath.Join(s.folder, statusSocket)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("removing the socket of an nginx that was killed: %w", err)
+	}
 	// It belongs to no context: Stop ends it.
 	s.master = exec.Command(s.program, "-c", conf, "-p", s.folder) //nolint:gosec,noctx // the program is that of the image
 	s.master.Stderr = lines{s.log}
+	// Workers that survive the master keep its output open.
+	s.master.WaitDelay = time.Second
 	if err := s.master.Start(); err != nil {
 		s.master = nil
 		return err
@@ -126,19 +135,25 @@ func (s *Server) serves(ctx context.Context, version string) bool {
 // working returns how many workers accept calls. For 100 ms after a reload, the old one still does. One that is shutting down has another title, and has
 // told its clients to send new calls over other connections.
 func (s *Server) working() (n int) {
-	pid := strconv.Itoa(s.master.Process.Pid)
-	children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+	children, err := s.children()
 	if err != nil {
 		s.log.Warn("listing the workers of nginx", "error", err)
 		return 0
 	}
-	for _, child := range strings.Fields(string(children)) {
+	for _, child := range children {
 		title, err := os.ReadFile(filepath.Join("/proc", child, "cmdline"))
 		if err == nil && strings.TrimRight(string(title), " \x00") == "nginx: worker process" {
 			n++
 		}
 	}
 	return n
+}
+
+// children returns the process ids of the workers.
+func (s *Server) children() ([]string, error) {
+	pid := strconv.Itoa(s.master.Process.Pid)
+	list, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+	return strings.Fields(string(list)), err
 }
 
 func (s *Server) get(ctx context.Context, path string) (string, error) {

@@ -1,9 +1,12 @@
 package nginx
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,6 +66,28 @@ func TestServer_KeepsTheLastGoodConfiguration(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := c.UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestServer_StartsAfterOneThatWasKilled kills nginx as the end of a machine does: it cannot remove its sockets.
+func TestServer_StartsAfterOneThatWasKilled(t *testing.T) {
+	w := newWorld(t)
+	workers, err := w.server.children()
+	must(t, err)
+	must(t, w.server.master.Process.Kill())
+	// The workers live on, and the agent ends as well.
+	<-w.server.Ended() //nolint:errcheck // it was killed
+	for _, worker := range workers {
+		pid, err := strconv.Atoi(worker)
+		must(t, err)
+		must(t, syscall.Kill(pid, syscall.SIGKILL))
+	}
+	again := New(w.server.program, w.server.folder, w.server.log)
+	t.Cleanup(func() { _ = again.Stop(context.Background()) })
+	_, err = again.Apply(t.Context(), w.config)
+	must(t, err)
+	if _, err := w.dial(w.partner("acme")).UnaryCall(t.Context(), &testv1.SimpleRequest{}); err != nil {
 		t.Error(err)
 	}
 }
