@@ -8,6 +8,7 @@ import (
 	"log"
 	"maps"
 	"os"
+	"os/exec"
 	"testing"
 
 	"helm.sh/helm/v3/pkg/action"
@@ -94,6 +95,22 @@ func TestUp_RepairsManualChanges(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUp_NodeThatWasKilled ends the node as the end of the machine does: no program in it can clean up.
+func TestUp_NodeThatWasKilled(t *testing.T) {
+	feature(t, "killed node", func(ctx context.Context, t *testing.T) {
+		engine := engineOfTheTest(ctx, t)
+		if out, err := exec.CommandContext(ctx, engine, "kill", shared.name+"-control-plane").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if err := shared.must(ctx, "up"); err != nil {
+			t.Fatal(err)
+		}
+		if !ready(ctx, t) {
+			t.Error("up succeeded, but status reports that the sandbox is not ready")
+		}
+	})
 }
 
 func uninstall(t *testing.T, r charts.Release) {

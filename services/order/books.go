@@ -37,7 +37,7 @@ type books struct {
 
 type orderList interface {
 	ordersAfter(ctx context.Context, id string, size int) ([]*order, error)
-	get(ctx context.Context, id string) (*order, error)
+	get(ctx context.Context, id, owner string) (*order, error)
 	pruned(ctx context.Context) (prunedOrders, error)
 }
 
@@ -181,7 +181,7 @@ func (b books) orphan(ctx context.Context, a *audit, id, what string, held bool)
 	if !held {
 		return nil
 	}
-	_, err := b.orders.get(ctx, id)
+	_, err := b.orders.get(ctx, id, "")
 	if status.Code(err) == codes.NotFound {
 		a.violation("%s is held for %s, which is no order", what, id)
 		return nil

@@ -72,7 +72,7 @@ func (s *shelf) ordersAfter(_ context.Context, after string, size int) (page []*
 	return page, nil
 }
 
-func (s *shelf) get(context.Context, string) (*order, error) { return nil, s.late }
+func (s *shelf) get(context.Context, string, string) (*order, error) { return nil, s.late }
 
 func (s *shelf) AuditStock(context.Context, *inventoryv1.AuditStockRequest, ...grpc.CallOption) (*inventoryv1.AuditStockResponse, error) {
 	return &inventoryv1.AuditStockResponse{Violations: s.miscounted}, nil

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/grpc-sandbox/sandbox/services/governance"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 	"github.com/grpc-sandbox/sandbox/services/postgres"
@@ -20,7 +21,7 @@ const defaultPage = 50
 
 // GetOrder returns an order in any state.
 func (s *Service) GetOrder(ctx context.Context, req *orderv1.GetOrderRequest) (*orderv1.GetOrderResponse, error) {
-	o, err := s.store.get(ctx, req.GetOrderId())
+	o, err := s.store.get(ctx, req.GetOrderId(), ownerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func (s *Service) ListOrders(ctx context.Context, req *orderv1.ListOrdersRequest
 	if size == 0 {
 		size = defaultPage
 	}
-	page, err := s.store.page(ctx, req.GetUserId(), before, size)
+	page, err := s.store.page(ctx, selection{user: req.GetUserId(), owner: ownerOf(ctx), before: before}, size)
 	if err != nil {
 		return nil, err
 	}
@@ -57,9 +58,19 @@ func (s *Service) ListOrders(ctx context.Context, req *orderv1.ListOrdersRequest
 	return out, nil
 }
 
-func (s *store) get(ctx context.Context, id string) (o *order, err error) {
+// ownerOf returns whose orders the current call may read: those of the partner on whose behalf a gateway calls, or empty for all, because callers inside
+// the cluster are trusted.
+func ownerOf(ctx context.Context) string {
+	if governance.Partner(ctx) == "" {
+		return ""
+	}
+	return governance.Origin(ctx)
+}
+
+// get returns an order, unless owner is not empty and another caller has made it.
+func (s *store) get(ctx context.Context, id, owner string) (o *order, err error) {
 	err = s.db.Conn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		o, err = one(ctx, conn, "SELECT "+columns+" FROM orders WHERE order_id = $1", id)
+		o, err = one(ctx, conn, "SELECT "+columns+" FROM orders WHERE order_id = $1 AND ($2 = '' OR caller = $2)", id, owner)
 		return err
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -68,10 +79,19 @@ func (s *store) get(ctx context.Context, id string) (o *order, err error) {
 	return o, postgres.Status(err)
 }
 
-// page returns the newest orders with a number below before: of all users if user is empty, and from the newest on if before is 0.
-func (s *store) page(ctx context.Context, user string, before int64, size int) (page []*order, err error) {
+// selection selects orders; each field that is zero selects all.
+type selection struct {
+	// user is for whom they were made, and owner by whom; see ownerOf.
+	user, owner string
+	// before is above their numbers.
+	before int64
+}
+
+// page returns the newest orders of a selection.
+func (s *store) page(ctx context.Context, of selection, size int) (page []*order, err error) {
 	page, err = postgres.Collect(ctx, s.db, scan, "SELECT "+columns+` FROM orders
-		WHERE ($1 = '' OR user_id = $1) AND ($2 = 0 OR number < $2) ORDER BY number DESC LIMIT $3`, user, before, size)
+		WHERE ($1 = '' OR user_id = $1) AND ($2 = '' OR caller = $2) AND ($3 = 0 OR number < $3) ORDER BY number DESC LIMIT $4`,
+		of.user, of.owner, of.before, size)
 	return page, postgres.Status(err)
 }
 

@@ -37,9 +37,9 @@ type OrderServiceClient interface {
 	// user or SKU, or with UNAVAILABLE or ABORTED, after which the request can be repeated with the same key. While UserService is down, users
 	// that this replica remembers can still order; the response header x-fallback says so.
 	CreateOrder(ctx context.Context, in *CreateOrderRequest, opts ...grpc.CallOption) (*CreateOrderResponse, error)
-	// GetOrder returns an order in any state, or NOT_FOUND if there is none or it was pruned.
+	// GetOrder returns an order in any state, or NOT_FOUND if there is none or it was pruned. A partner finds the orders that it has made.
 	GetOrder(ctx context.Context, in *GetOrderRequest, opts ...grpc.CallOption) (*GetOrderResponse, error)
-	// ListOrders returns orders, the newest first.
+	// ListOrders returns orders, the newest first; to a partner those that it has made.
 	ListOrders(ctx context.Context, in *ListOrdersRequest, opts ...grpc.CallOption) (*ListOrdersResponse, error)
 	// Audit compares all orders with stock and payments, and the counters of stock with the reservations. Orders in flight are counted but not
 	// checked. Pruned orders are part of all totals, and are checked as a whole. If orders were pruned during each attempt to read everything, it
@@ -107,9 +107,9 @@ type OrderServiceServer interface {
 	// user or SKU, or with UNAVAILABLE or ABORTED, after which the request can be repeated with the same key. While UserService is down, users
 	// that this replica remembers can still order; the response header x-fallback says so.
 	CreateOrder(context.Context, *CreateOrderRequest) (*CreateOrderResponse, error)
-	// GetOrder returns an order in any state, or NOT_FOUND if there is none or it was pruned.
+	// GetOrder returns an order in any state, or NOT_FOUND if there is none or it was pruned. A partner finds the orders that it has made.
 	GetOrder(context.Context, *GetOrderRequest) (*GetOrderResponse, error)
-	// ListOrders returns orders, the newest first.
+	// ListOrders returns orders, the newest first; to a partner those that it has made.
 	ListOrders(context.Context, *ListOrdersRequest) (*ListOrdersResponse, error)
 	// Audit compares all orders with stock and payments, and the counters of stock with the reservations. Orders in flight are counted but not
 	// checked. Pruned orders are part of all totals, and are checked as a whole. If orders were pruned during each attempt to read everything, it
