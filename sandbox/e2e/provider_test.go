@@ -120,8 +120,12 @@ func (p *provider) KubernetesRestConfig() *rest.Config {
 
 // must runs the command and returns an error unless its exit code is 0.
 func (p *provider) must(ctx context.Context, args ...string) error {
-	if _, code, err := p.run(ctx, args...); err != nil || code != 0 {
-		return fmt.Errorf("sandbox %v ended with %d: %w", args, code, err)
+	_, code, err := p.run(ctx, args...)
+	switch {
+	case err != nil:
+		return fmt.Errorf("running sandbox %v: %w", args, err)
+	case code != 0:
+		return fmt.Errorf("sandbox %v ended with exit code %d", args, code)
 	}
 	return nil
 }
