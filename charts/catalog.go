@@ -62,6 +62,8 @@ type Release struct {
 	Logs string
 	// Page is the port of its web page; 0 for a release without one.
 	Page int
+	// PageTLS means that the page is reached over TLS, with the certificate of a partner.
+	PageTLS bool
 	// Target is true if scenarios may change the release: kill its pods, scale it, inject faults.
 	Target bool
 	// Digest is true if the chart takes the digest of the image as its value imageDigest, so that a new image under the same tag restarts the pods.
@@ -241,7 +243,7 @@ func gateway(image func(component string) string) Release {
 	return Release{
 		Name: Gateway, Namespace: ShopNamespace, Chart: "gateway", Needs: needs, Images: []string{image(Gateway), image("nginx")},
 		Values:   map[string]any{"image": image(Gateway), "nginxImage": image("nginx"), "services": services, "nodePort": GatewayPort},
-		Selector: "app.kubernetes.io/name=" + Gateway, Digest: true, Target: true,
+		Selector: "app.kubernetes.io/name=" + Gateway, Digest: true, Target: true, Page: 8443, PageTLS: true,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,7 +61,11 @@ func openPort(ctx context.Context, proc process, c forwarder, o opened) error {
 		return err
 	}
 	defer f.Close()
-	if err := printOpened(proc.stdout, openDocument{Release: o.release.Name, URL: "http://" + f.Address, Pod: f.Pod}, o.asJSON); err != nil {
+	url, err := pageURL(o.release, f.Address)
+	if err != nil {
+		return err
+	}
+	if err := printOpened(proc.stdout, openDocument{Release: o.release.Name, URL: url, Pod: f.Pod}, o.asJSON); err != nil {
 		return err
 	}
 	fmt.Fprintln(proc.stderr, "open until you press Ctrl-C")
@@ -70,6 +75,18 @@ func openPort(ctx context.Context, proc process, c forwarder, o opened) error {
 	case <-f.Done():
 		return remedy.Errorf(remedy.Command("open", o.release.Name), "port-forward to %s closed: pod %s is gone", o.release.Name, f.Pod)
 	}
+}
+
+// pageURL returns the URL of a release's page at an address of this machine. Certificates of the sandbox name localhost, and not its address.
+func pageURL(r charts.Release, address string) (string, error) {
+	if !r.PageTLS {
+		return "http://" + address, nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", fmt.Errorf("reading the address of the port-forward: %w", err)
+	}
+	return "https://" + net.JoinHostPort("localhost", port), nil
 }
 
 // openDocument is what `open -o json` prints once the port is open. Add fields; never rename one.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
@@ -55,8 +56,8 @@ func newPartnerIssue(proc process, g *globals, verb, short string, renew bool) *
 					return err
 				}
 				if doc.Address == "" {
-					fmt.Fprintf(proc.stderr, "this sandbox was created by an earlier version, without a port for the gateway; `%s` and `%s` give it one\n",
-						g.command("down"), g.command("up"))
+					fmt.Fprintf(proc.stderr, "this sandbox was created by an earlier version, without a port for the gateway; PORT is that of `%s`, or `%s` and `%s` give it one\n",
+						g.command("open "+charts.Gateway), g.command("down"), g.command("up"))
 				}
 				return writeDocument(proc.stdout, doc, asJSON)
 			})
@@ -72,7 +73,7 @@ func newPartnerIssue(proc process, g *globals, verb, short string, renew bool) *
 type partnerDocument struct {
 	Name string `json:"name"`
 	live.PartnerFiles
-	// Curl and Grpcurl are commands that call the gateway.
+	// Curl and Grpcurl are commands that call the gateway. They have the word PORT if Address is empty.
 	Curl    string `json:"curl"`
 	Grpcurl string `json:"grpcurl"`
 }
@@ -80,21 +81,19 @@ type partnerDocument struct {
 func issuePartner(ctx context.Context, c issuer, name, folder string, validFor time.Duration, renew bool) (partnerDocument, error) {
 	files, err := c.IssuePartner(ctx, name, folder, validFor, renew)
 	doc := partnerDocument{Name: name, PartnerFiles: files}
-	if err != nil || files.Address == "" {
+	if err != nil {
 		return doc, err
 	}
-	doc.Curl = fmt.Sprintf("curl --cacert %s --cert %s --key %s https://%s/v1/users/u-1", files.RootsFile, files.CertificateFile, files.KeyFile, files.Address)
+	address := cmp.Or(files.Address, "localhost:PORT")
+	doc.Curl = fmt.Sprintf("curl --cacert %s --cert %s --key %s https://%s/v1/users/u-1", files.RootsFile, files.CertificateFile, files.KeyFile, address)
 	doc.Grpcurl = fmt.Sprintf(`grpcurl -cacert %s -cert %s -key %s -protoset %s -d '{"userId":"u-1"}' %s user.v1.UserService/GetUser`,
-		files.RootsFile, files.CertificateFile, files.KeyFile, files.ProtosFile, files.Address)
+		files.RootsFile, files.CertificateFile, files.KeyFile, files.ProtosFile, address)
 	return doc, nil
 }
 
 func (d partnerDocument) writeTable(out io.Writer) error {
 	fmt.Fprintf(out, "%s: the certificate is valid until %s\n", d.Name, d.Certificate.NotAfter.UTC().Format("2006-01-02 15:04Z"))
 	fmt.Fprintf(out, "certificate: %s\nkey:         %s\nroots:       %s\n", d.CertificateFile, d.KeyFile, d.RootsFile)
-	if d.Address == "" {
-		return nil
-	}
 	_, err := fmt.Fprintf(out, "\n%s\n\n%s\n", d.Curl, d.Grpcurl)
 	return err
 }

@@ -41,9 +41,10 @@ func TestIssuePartner_PrintsTheCommands(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
 	}
-	// A cluster without a port for the gateway has no such commands.
+	// The port of a cluster without one for the gateway is that of a port-forward.
 	doc, err = issuePartner(t.Context(), fakePartners{}, "acme", "/p", 0, false)
-	if out.Reset(); err != nil || doc.writeTable(&out) != nil || strings.Contains(out.String(), "curl") || doc.Curl != "" {
+	if out.Reset(); err != nil || doc.writeTable(&out) != nil || doc.Address != "" || !strings.HasSuffix(doc.Curl, " https://localhost:PORT/v1/users/u-1") ||
+		!strings.Contains(out.String(), "' localhost:PORT user.v1.UserService/GetUser\n") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	if _, err := issuePartner(t.Context(), fakePartners{err: errors.New("refused")}, "acme", "/p", 0, false); err == nil {
