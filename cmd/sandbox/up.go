@@ -108,8 +108,8 @@ func runUp(cmd *cobra.Command, proc process, g *globals, f upFlags) error {
 		return writeJSON(proc.stdout, newUpDocument(g.name, result))
 	}
 	fmt.Fprintf(proc.stdout, "sandbox %q is up\n", g.name)
-	fmt.Fprintf(proc.stderr, "\nnext: %s · %s · %s\nkubectl: export KUBECONFIG=%s\n",
-		g.command("run pod-kill"), g.command("watch"), g.command("status"), remedy.Quote(folders.Kubeconfig(g.name)))
+	fmt.Fprintf(proc.stderr, "\nnext: %s · %s · %s · %s\nkubectl: export KUBECONFIG=%s\n",
+		g.command("run pod-kill"), g.command("watch"), g.command("status"), g.command("partner add acme"), remedy.Quote(folders.Kubeconfig(g.name)))
 	return nil
 }
 
