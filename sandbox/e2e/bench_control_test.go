@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/grpc-sandbox/sandbox/charts"
+	"github.com/grpc-sandbox/sandbox/internal/bench"
 	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
@@ -56,9 +57,9 @@ func BenchmarkControl(b *testing.B) {
 		b.Fatal(err)
 	}
 	var table string
-	var limits benchTable
+	var limits bench.Limits
 	for b.Loop() {
-		limits = benchTable{}
+		limits = bench.Limits{}
 		table = "| measured | p50 | p99 | limit of p99 |\n|---|---|---|---|\n"
 		scaleTo(ctx, b, c, benchPods)
 		startBenchLoad(ctx, b, loads, benchRate)
@@ -71,11 +72,13 @@ func BenchmarkControl(b *testing.B) {
 		scaleTo(ctx, b, c, 3)
 		table += "\n" + deviation(ctx, b, &limits, c, objects, loads)
 	}
-	table += "\n" + yardstickLine(b)
+	table += "\n" + bench.YardstickLine(b)
 	b.ReportMetric(0, "ns/op")
 	b.Log("\n" + table)
-	writeTable(b, "../../services/control/README.md", "<!-- control: printed by task bench:control -->\n", "<!-- end of control -->", table)
-	for _, missed := range limits.missed {
+	if err := bench.Write("../../services/control/README.md", "control", "control", table); err != nil {
+		b.Fatal(err)
+	}
+	for _, missed := range limits.Missed {
 		b.Error(missed)
 	}
 }
@@ -186,7 +189,7 @@ func watchEvents(ctx context.Context, b *testing.B, rpc telemetryv1.EventsClient
 }
 
 // deviation measures windows of 10 s under a limit of 50 of 200 calls/s, from 2 s after its start, and again from 2 s after a pod was killed.
-func deviation(ctx context.Context, b *testing.B, limits *benchTable, c *live.Cluster, objects target.Objects, loads loadgenv1.LoadGeneratorClient) string {
+func deviation(ctx context.Context, b *testing.B, limits *bench.Limits, c *live.Cluster, objects target.Objects, loads loadgenv1.LoadGeneratorClient) string {
 	b.Helper()
 	if err := objects.Put(ctx, target.Object{Kind: target.TrafficPolicy, Name: "bench", Spec: ofUserservice(`"maxRequestsPerSecond":50`)}); err != nil {
 		b.Fatal(err)
@@ -223,15 +226,15 @@ func deviation(ctx context.Context, b *testing.B, limits *benchTable, c *live.Cl
 	after := windows(3)
 	b.ReportMetric(worst, "deviation-%")
 	return fmt.Sprintf("A limit of 50 calls/s on three replicas, under 200 calls/s: admitted in windows of 10 s, from 2 s after the start:%s; from 2 s after a pod was killed:%s. "+
-		"The largest deviation is %.1f %% (limit %s).\n", before, after, worst, limits.limit("the deviation from 50 calls/s", worst, 2, "%"))
+		"The largest deviation is %.1f %% (limit %s).\n", before, after, worst, limits.Check("the deviation from 50 calls/s", worst, 2, "%"))
 }
 
-func row(b *testing.B, limits *benchTable, what, metric string, took []time.Duration, limit time.Duration) string {
+func row(b *testing.B, limits *bench.Limits, what, metric string, took []time.Duration, limit time.Duration) string {
 	b.Helper()
 	if len(took) == 0 {
 		b.Fatalf("nothing was measured: %s", what)
 	}
-	row, p50, p99 := limits.row(what, took, limit)
+	row, p50, p99 := limits.Row(what, took, limit)
 	b.ReportMetric(p50, metric+"-p50-ms")
 	b.ReportMetric(p99, metric+"-p99-ms")
 	return row

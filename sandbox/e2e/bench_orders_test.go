@@ -4,13 +4,12 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/grpc-sandbox/sandbox/internal/bench"
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
@@ -58,8 +57,11 @@ func BenchmarkCreateOrder(b *testing.B) {
 		b.ReportMetric((selling[r]-atRest[r])/ordersRate*1e6, r+"-µs/order")
 	}
 	b.ReportMetric(0, "ns/op")
-	writeTable(b, "../../services/README.md", "<!-- orders: printed by task bench:orders -->\n", "<!-- end of orders -->", fmt.Sprintf("| confirmed | p50 | p99 |\n|---|---|---|\n| %d of %d | %.1f ms | %.1f ms |\n\n", last.GetOk(), last.GetIntended(),
-		float64(latency.ValueAtQuantile(50))/1e3, float64(latency.ValueAtQuantile(99))/1e3)+processorTable(releases, selling, atRest))
+	table := fmt.Sprintf("| confirmed | p50 | p99 |\n|---|---|---|\n| %d of %d | %.1f ms | %.1f ms |\n\n", last.GetOk(), last.GetIntended(),
+		float64(latency.ValueAtQuantile(50))/1e3, float64(latency.ValueAtQuantile(99))/1e3) + processorTable(releases, selling, atRest)
+	if err := bench.Write("../../services/README.md", "orders", "orders", table); err != nil {
+		b.Fatal(err)
+	}
 }
 
 func processorTable(releases []string, selling, atRest map[string]float64) string {
@@ -70,21 +72,4 @@ func processorTable(releases []string, selling, atRest map[string]float64) strin
 		table += fmt.Sprintf("| %s | %.2f ms |\n", r, each)
 	}
 	return table + fmt.Sprintf("| all | %.2f ms |\n", sum)
-}
-
-// writeTable writes a table into a page, between two marks.
-func writeTable(b *testing.B, page, begin, end, table string) {
-	b.Helper()
-	text, err := os.ReadFile(page)
-	if err != nil {
-		b.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(text), begin)
-	_, after, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		b.Fatalf("%s has no place for the table: want %q and %q", page, begin, end)
-	}
-	if err := os.WriteFile(page, []byte(before+begin+table+end+after), 0o644); err != nil {
-		b.Fatal(err)
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"testing"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/bench"
 )
 
 // BenchmarkUp measures whole commands with warm caches and fails if they exceed their limits. The steps of each `up` are in the log. On a busy
@@ -63,7 +65,7 @@ func BenchmarkUp(b *testing.B) {
 		// A benchmark that fails prints no metrics.
 		b.Logf("%.3g %s", m.value, m.unit)
 	}
-	b.Log(yardstickLine(b))
+	b.Log(bench.YardstickLine(b))
 	// Do not print ns/op, which duplicates the metrics above.
 	b.ReportMetric(0, "ns/op")
 	for _, limit := range []struct {

@@ -15,7 +15,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -25,6 +24,7 @@ import (
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
 
 	"github.com/grpc-sandbox/sandbox/internal/pause"
+	"github.com/grpc-sandbox/sandbox/services/gateway/nginx/nginxtest"
 )
 
 // pair is a certificate and its key.
@@ -98,21 +98,6 @@ type world struct {
 	rest http.Handler
 }
 
-// needNginx skips a test on a machine without nginx, unless the tests must run.
-func needNginx(t *testing.T) string {
-	t.Helper()
-	for _, at := range []string{"nginx", "/usr/sbin/nginx"} {
-		if program, err := exec.LookPath(at); err == nil {
-			return program
-		}
-	}
-	if os.Getenv("SANDBOX_REQUIRE_NGINX") != "" {
-		t.Fatal("nginx is not installed")
-	}
-	t.Skip("nginx is not installed")
-	return ""
-}
-
 func (w *world) file(name string, data []byte) string {
 	w.t.Helper()
 	path := filepath.Join(w.folder, name)
@@ -144,7 +129,7 @@ func freeAddress(t *testing.T) string {
 // newWorld starts nginx before a service.
 func newWorld(t *testing.T, edits ...func(*world)) *world {
 	t.Helper()
-	program := needNginx(t)
+	program := nginxtest.Program(t)
 	// The path of a Unix socket has at most 107 bytes.
 	folder, err := os.MkdirTemp("", "gateway")
 	must(t, err)
