@@ -81,7 +81,7 @@ func (e entry) took() time.Duration {
 
 // accessLog turns the lines of nginx's access log into log records, metrics and spans.
 type accessLog struct {
-	path    string
+	conn    *net.UDPConn
 	log     *slog.Logger
 	metrics *governance.Metrics
 	own     *metrics
@@ -95,30 +95,37 @@ type callee struct {
 	method  nginx.Method
 }
 
-// receive reads lines until ctx ends.
+// receive reads lines until ctx ends, and then those that have arrived.
 func (l accessLog) receive(ctx context.Context) error {
-	if err := os.Remove(l.path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("removing the old socket of the access log: %w", err)
-	}
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: l.path, Net: "unixgram"})
-	if err != nil {
-		return fmt.Errorf("listening for the access log: %w", err)
-	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer func() { _ = l.conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = l.conn.SetReadDeadline(time.Now().Add(lastLines)) })
 	defer stop()
-	// Without a large buffer, lines of a burst are lost.
-	_ = conn.SetReadBuffer(4 << 20)
 	buffer := make([]byte, 64<<10)
 	for {
-		n, err := conn.Read(buffer)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		n, err := l.conn.Read(buffer)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil
+		case err != nil:
 			return fmt.Errorf("reading the access log: %w", err)
 		}
 		l.line(ctx, buffer[:n])
 	}
+}
+
+// lastLines is how long the lines of an nginx that has ended may take to be read.
+const lastLines = 200 * time.Millisecond
+
+// listenForLines returns the connection on which nginx sends its access log, as syslog over UDP on the loopback: nginx drops what it cannot send at once,
+// and the system keeps no more than ten datagrams for a Unix socket, but 200 kB for this one.
+func listenForLines() (*net.UDPConn, error) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, fmt.Errorf("listening for the access log: %w", err)
+	}
+	// The system's limit applies if that is less.
+	_ = conn.SetReadBuffer(4 << 20)
+	return conn, nil
 }
 
 // line handles one line. nginx writes the header of a syslog message before the JSON.

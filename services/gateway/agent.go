@@ -31,6 +31,8 @@ type agent struct {
 	lookup func(ctx context.Context, host string) ([]string, error)
 
 	routes []nginx.Route
+	// accessLog is the address to which nginx sends its access log.
+	accessLog string
 
 	// mu is held while a configuration is made and applied.
 	mu sync.Mutex
@@ -52,7 +54,6 @@ const (
 	authoritiesFile = "partners.crt"
 	revocationsFile = "partners.crl"
 	agentSocket     = "agent.sock"
-	logSocket       = "log.sock"
 )
 
 func (a *agent) file(name string) string { return filepath.Join(a.cfg.Folder, name) }
@@ -76,7 +77,7 @@ func (a *agent) applyLocked(why string) error {
 		return fmt.Errorf("reading the certificates of the gateway: %w", err)
 	}
 	cfg := nginx.Config{Listen: a.cfg.Listen, Folder: a.cfg.Folder, Certificate: a.tls("tls.crt"), Key: a.tls("tls.key"), Services: a.tls("ca.crt"),
-		Authorities: a.file(authoritiesFile), Revocations: a.file(revocationsFile), Agent: a.file(agentSocket), AccessLog: a.file(logSocket),
+		Authorities: a.file(authoritiesFile), Revocations: a.file(revocationsFile), Agent: a.file(agentSocket), AccessLog: a.accessLog,
 		Routes: a.routes, Material: material}
 	for _, s := range a.cfg.Services {
 		host, _, err := net.SplitHostPort(s.Address)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -88,18 +89,27 @@ func register(ctx context.Context, p *governance.Process, cfg Config, control su
 	if err != nil {
 		return err
 	}
-	lines := accessLog{path: a.file(logSocket), log: p.Log, metrics: p.Metrics, own: own, tracer: tracing.Tracer("gateway"), known: known}
-	p.Go(lines.receive)
-	p.Go(func(ctx context.Context) error { return serveREST(ctx, a.file(agentSocket), handler) })
-	p.Go(a.watch)
-	p.Go(a.supervise)
-	p.Go(func(ctx context.Context) error { return a.followTrust(ctx, control) })
+	conn, err := listenForLines()
+	if err != nil {
+		return err
+	}
+	a.accessLog = conn.LocalAddr().String()
+	lines := accessLog{conn: conn, log: p.Log, metrics: p.Metrics, own: own, tracer: tracing.Tracer("gateway"), known: known}
+	// nginx serves for a while after the process was asked to stop, and needs REST and the access log until it has ended.
+	served, end := context.WithCancel(context.WithoutCancel(ctx))
 	p.Go(func(ctx context.Context) error {
-		<-ctx.Done()
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		return tracing.Shutdown(last)
+		defer end()
+		return a.supervise(ctx)
 	})
+	p.Go(func(context.Context) error { return serveREST(served, a.file(agentSocket), handler) })
+	p.Go(func(context.Context) error {
+		err := lines.receive(served)
+		last, cancel := context.WithTimeout(context.WithoutCancel(served), 2*time.Second)
+		defer cancel()
+		return errors.Join(err, tracing.Shutdown(last))
+	})
+	p.Go(a.watch)
+	p.Go(func(ctx context.Context) error { return a.followTrust(ctx, control) })
 	return nil
 }
 

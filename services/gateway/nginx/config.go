@@ -30,7 +30,8 @@ type Config struct {
 	Services string
 	// Authorities and Revocations are files with the authorities of partners and their lists of revocations.
 	Authorities, Revocations string
-	// Agent is the Unix socket of the agent, which transcodes REST. AccessLog is the Unix socket to which nginx sends its access log.
+	// Agent is the Unix socket of the agent, which transcodes REST. AccessLog is the address of the syslog server that
+	// receives nginx's access log over UDP.
 	Agent, AccessLog string
 	// Upstreams are the services, with the methods that partners may call.
 	Upstreams []Upstream

@@ -147,11 +147,10 @@ func newWorld(t *testing.T, edits ...func(*world)) *world {
 	w.backend = startBackend(t, w.meshCA)
 	gateway := issue(t, w.meshCA, "gateway", func(c *x509.Certificate) { c.DNSNames = []string{"gateway"} })
 	w.startAgent()
-	w.startAccessLog()
 	w.config = Config{
 		Listen: w.address, Folder: folder, Certificate: w.file("tls.crt", gateway.pem()), Key: w.file("tls.key", gateway.keyPEM(t)),
 		Services: w.file("mesh.crt", w.meshCA.pem()), Authorities: w.file("ca.crt", w.partnersCA.pem()), Revocations: w.revocations(),
-		Agent: filepath.Join(folder, "agent.sock"), AccessLog: filepath.Join(folder, "log.sock"),
+		Agent: filepath.Join(folder, "agent.sock"), AccessLog: w.startAccessLog(),
 		Upstreams: []Upstream{{Name: "testservice", ServerName: "testservice", Addresses: []string{w.backend.address}, Methods: []Method{
 			{Name: "grpc.testing.TestService/UnaryCall"}, {Name: "grpc.testing.TestService/EmptyCall"}, {Name: "grpc.testing.TestService/FullDuplexCall", Stream: true}}}},
 		Routes: []Route{{Verb: "GET", Pattern: "/v1/things/[^/]+", Method: "grpc.testing.TestService/EmptyCall"}},
@@ -193,12 +192,11 @@ func (w *world) startAgent() {
 	})
 }
 
-// startAccessLog receives the access log.
-func (w *world) startAccessLog() {
+// startAccessLog receives the access log, and returns where.
+func (w *world) startAccessLog() (address string) {
 	w.t.Helper()
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(w.folder, "log.sock"), Net: "unixgram"})
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	must(w.t, err)
-	must(w.t, os.Chmod(filepath.Join(w.folder, "log.sock"), 0o777)) //nolint:gosec // for the workers
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -215,6 +213,7 @@ func (w *world) startAccessLog() {
 		_ = conn.Close()
 		<-done
 	})
+	return conn.LocalAddr().String()
 }
 
 // client returns the TLS configuration of a client with a certificate, which may be nil.

@@ -34,12 +34,13 @@ type world struct {
 	// direct calls the service as a workload does, through calls the gateway as a partner does.
 	direct, through userv1.UserServiceClient
 	// rest calls the gateway over HTTP/2, at an address.
-	rest    *http.Client
-	address string
+	rest      *http.Client
+	transport *http.Transport
+	address   string
 }
 
-// newWorld starts a gateway, which serves when newWorld returns.
-func newWorld(t testing.TB) *world {
+// newWorld starts a gateway, which serves when newWorld returns. The environment is added to that of the agent.
+func newWorld(t testing.TB, environment ...string) *world {
 	t.Helper()
 	program := nginxtest.Program(t)
 	// The path of a Unix socket has at most 107 bytes.
@@ -52,18 +53,18 @@ func newWorld(t testing.TB) *world {
 	own := partner(t, folder)
 	_, service := start(t, folder, roleService, "TLS_DIR="+ca.folder(t, folder, "userservice"))
 	w := &world{program: program, folder: folder, address: freeAddress(t)}
-	w.agent, _ = start(t, folder, roleAgent, "TLS_DIR="+ca.folder(t, folder, "gateway"), "GATEWAY_ADDR="+w.address, "GATEWAY_DIR="+folder, "NGINX="+program,
+	w.agent, _ = start(t, folder, roleAgent, append([]string{"TLS_DIR=" + ca.folder(t, folder, "gateway"), "GATEWAY_ADDR=" + w.address, "GATEWAY_DIR=" + folder, "NGINX=" + program,
 		fmt.Sprintf("SERVICES=userservice=%s=%s,orderservice=%s=%s", service, service, service, service),
 		// There is no control plane, health check or collector of metrics and spans.
-		"CONTROL_ADDR="+host+":9", "HEALTH_ADDR=off", "METRICS_ADDR=off", "OTEL_EXPORTER_OTLP_ENDPOINT=", "DRAIN_DELAY=off", "GOMEMLIMIT=60MiB")
+		"CONTROL_ADDR=" + host + ":9", "HEALTH_ADDR=off", "METRICS_ADDR=off", "OTEL_EXPORTER_OTLP_ENDPOINT=", "DRAIN_DELAY=off", "GOMEMLIMIT=60MiB"}, environment...)...)
 	workload, err := mutualTLS(ca.folder(t, folder, "orderservice"))
 	must(t, err)
 	w.direct = dial(t, service, workload)
 	outside := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: ca.pool(), Certificates: []tls.Certificate{own}}
 	w.through = dial(t, w.address, outside)
-	transport := &http.Transport{TLSClientConfig: outside, ForceAttemptHTTP2: true}
-	t.Cleanup(transport.CloseIdleConnections)
-	w.rest = &http.Client{Transport: transport}
+	w.transport = &http.Transport{TLSClientConfig: outside, ForceAttemptHTTP2: true}
+	t.Cleanup(w.transport.CloseIdleConnections)
+	w.rest = &http.Client{Transport: w.transport}
 	err = pause.UntilWithin(t.Context(), 50*time.Millisecond, time.Minute, func(ctx context.Context) (bool, error) {
 		_, err = w.through.GetUser(ctx, &userv1.GetUserRequest{UserId: "u-1"})
 		return err == nil, nil
@@ -169,7 +170,12 @@ func (w *world) soFar(ctx context.Context) (now used, err error) {
 	if now.nginx, err = processorTime(w.nginx...); err != nil {
 		return used{}, err
 	}
-	log, err := os.ReadFile(filepath.Join(w.folder, roleAgent+".log"))
-	now.lines = bytes.Count(log, []byte(`"msg":"access"`))
+	now.lines, err = w.logged(`"msg":"access"`)
 	return now, err
+}
+
+// logged returns how often the log of the agent has a text.
+func (w *world) logged(text string) (int, error) {
+	log, err := os.ReadFile(filepath.Join(w.folder, roleAgent+".log"))
+	return bytes.Count(log, []byte(text)), err
 }
