@@ -31,12 +31,13 @@ func (c Cluster) Memory(ctx context.Context) (Memory, error) {
 	return m, nil
 }
 
-// largeFiles are the files of images that are large enough to be worth a process each.
-const largeFiles = `find /var/lib/containerd/io.containerd.content.v1.content /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs ` +
+// largeFiles are the files that are large enough to be worth a process each: those of images, and the programs of the node.
+const largeFiles = `find /var/lib/containerd/io.containerd.content.v1.content /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs /usr ` +
 	`-type f -size +1M -exec dd if={} iflag=nocache count=0 status=none ';'`
 
-// ForgetImages makes the kernel drop the page cache of the images' files. containerd read and wrote them once to unpack them, and they would be
-// charged to the node until something else needs the memory. Pages that running programs have mapped stay. It does not wait for the result.
+// ForgetImages makes the kernel drop the page cache of what was needed only to create the cluster: the files of images, which containerd read and wrote
+// once to unpack them, and programs such as kubeadm. They would be charged to the node until something else needs the memory. Pages that running programs
+// have mapped stay. It does not wait for the result.
 func (c Cluster) ForgetImages(ctx context.Context) error {
 	if _, err := c.Engine.Run(ctx, "exec", "-d", c.Node(), "sh", "-c", largeFiles); err != nil {
 		return fmt.Errorf("dropping the page cache of images: %w", err)
