@@ -12,6 +12,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
 	"github.com/grpc-sandbox/sandbox/services/order/orderv1"
 )
 
@@ -53,7 +54,7 @@ func newAudit(proc process, g *globals) *cobra.Command {
 func auditShop(ctx context.Context, out io.Writer, shop dialer, asJSON bool) error {
 	ctx, cancel := context.WithTimeout(ctx, auditLimit)
 	defer cancel()
-	conn, err := shop.Dial(ctx, serving(orderv1.OrderService_ServiceDesc.ServiceName))
+	conn, err := shop.Dial(ctx, catalog.Serving(orderv1.OrderService_ServiceDesc.ServiceName))
 	if err != nil {
 		return err
 	}

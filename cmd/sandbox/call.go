@@ -16,6 +16,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
 	"github.com/grpc-sandbox/sandbox/services/governance/refusal"
 )
 
@@ -32,8 +33,8 @@ func newCall(proc process, g *globals) *cobra.Command {
 		Args:    cobra.RangeArgs(1, 2),
 		ValidArgsFunction: completeFirst(func() []string {
 			var names []string
-			for _, c := range callables() {
-				for _, m := range c.unary() {
+			for _, c := range catalog.Services() {
+				for _, m := range c.Unary() {
 					names = append(names, string(c.FullName())+"/"+string(m.Name()))
 				}
 			}
@@ -107,25 +108,26 @@ func findMethod(name string) (protoreflect.MethodDescriptor, string, error) {
 		return nil, "", usageError(remedy.Command("call", "user.v1.UserService/GetUser", `{"userId":"u-1"}`), "%q is not a method", name)
 	}
 	var services []string
-	for _, c := range callables() {
+	for _, c := range catalog.Services() {
 		services = append(services, string(c.FullName()))
 		if c.FullName() == protoreflect.FullName(service) {
-			m, err := c.method(method)
-			return m, c.release, err
+			m, err := methodIn(c, method)
+			return m, c.Release, err
 		}
 	}
 	return nil, "", usageError(remedy.OneOf(services...), "%q is not a service of the sandbox", service)
 }
 
-func (c callable) method(name string) (protoreflect.MethodDescriptor, error) {
+// methodIn returns the descriptor of a unary method of a service.
+func methodIn(c catalog.Service, name string) (protoreflect.MethodDescriptor, error) {
 	var names []string
-	for _, m := range c.unary() {
+	for _, m := range c.Unary() {
 		names = append(names, string(m.Name()))
 	}
 	switch m := c.Methods().ByName(protoreflect.Name(name)); {
 	case m == nil:
 		return nil, usageError(remedy.OneOf(names...), "%s has no method %q", c.FullName(), name)
-	case isStream(m):
+	case catalog.IsStream(m):
 		return nil, usageError(remedy.OneOf(names...), "%s/%s is a streaming method; `call` supports unary methods only", c.FullName(), name)
 	default:
 		return m, nil

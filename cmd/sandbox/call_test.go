@@ -98,3 +98,16 @@ func TestAnsweredError_HasTheRemediesOfItsDetails(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+func TestFindMethod_WithItsRelease(t *testing.T) {
+	for _, c := range []struct{ method, release string }{
+		{"user.v1.UserService/GetUser", "userservice"},
+		{"/user.v1.UserService/GetUser", "userservice"},
+		// The name of the release does not follow from that of the service.
+		{"loadgen.v1.LoadGenerator/GetLoad", "loadgen"},
+	} {
+		m, release, err := findMethod(c.method)
+		if err != nil || release != c.release {
+			t.Errorf("%s: %v at %q, %v; want it at %q", c.method, m, release, err, c.release)
+		}
+	}
+}

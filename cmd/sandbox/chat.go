@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
 	"github.com/grpc-sandbox/sandbox/services/user/userclient"
 	"github.com/grpc-sandbox/sandbox/services/user/userv1"
 )
@@ -56,7 +57,7 @@ duplicated, even if pods are killed during the chat.`,
 }
 
 func chat(ctx context.Context, proc process, in dialerAs, room *userclient.Chat) error {
-	conn, err := in.DialAs(ctx, live.Account, serving(userv1.UserService_ServiceDesc.ServiceName))
+	conn, err := in.DialAs(ctx, live.Account, catalog.Serving(userv1.UserService_ServiceDesc.ServiceName))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 	"github.com/grpc-sandbox/sandbox/services/contracts/verify"
 )
@@ -86,7 +87,7 @@ func selectContracts(all []contracts.Contract, names []string) (verify.Selection
 			chosen[c.Provider] = true
 		}
 	}
-	for _, p := range providers() {
+	for _, p := range catalog.Providers() {
 		if len(used) == 0 || used[p.Name] || chosen[p.Name] {
 			s.Providers = append(s.Providers, p)
 		}
@@ -100,7 +101,7 @@ func contractNames(all []contracts.Contract) []string {
 	for _, c := range all {
 		names = append(names, c.Name())
 	}
-	for _, p := range providers() {
+	for _, p := range catalog.Providers() {
 		names = append(names, p.Name)
 	}
 	return names

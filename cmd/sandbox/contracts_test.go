@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
+
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
@@ -14,7 +16,7 @@ import (
 func TestSelectContracts_ByContractOrProvider(t *testing.T) {
 	all := []contracts.Contract{{Consumer: "cli", Provider: "userservice"}, {Consumer: "orderservice", Provider: "userservice"}, {Consumer: "orderservice", Provider: "paymentservice"}}
 	var everyProvider []string
-	for _, p := range providers() {
+	for _, p := range catalog.Providers() {
 		everyProvider = append(everyProvider, p.Name)
 	}
 	for _, c := range []struct{ sentence, names, contracts, providers string }{

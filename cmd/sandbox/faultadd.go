@@ -13,6 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
 	"github.com/grpc-sandbox/sandbox/sandbox/live/traffic"
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
 	"github.com/grpc-sandbox/sandbox/services/governance/policy"
@@ -77,7 +78,7 @@ func (f *faultFlags) flags(cmd *cobra.Command) {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}
 	_ = cmd.RegisterFlagCompletionFunc("method", func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return methodsOf(f.serving(args)), cobra.ShellCompDirectiveNoFileComp
+		return catalog.Methods(f.serving(args)), cobra.ShellCompDirectiveNoFileComp
 	})
 }
 
@@ -138,7 +139,7 @@ func (f *faultFlags) check(args []string, set func(flag string) bool) error {
 	case set("throttle") && f.Throttle == 0:
 		return usageError(remedy.Flag("throttle", "5"), "--throttle must be above 0")
 	}
-	known := methodsOf(f.serving(args))
+	known := catalog.Methods(f.serving(args))
 	if f.Method != "" && len(known) > 0 && !slices.ContainsFunc(known, func(m string) bool { return policy.Matches(f.Method, m) }) {
 		return usageError(remedy.OneOf(known...), "--method %q matches no method of %s", f.Method, f.serving(args))
 	}

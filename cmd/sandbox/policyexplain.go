@@ -13,6 +13,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/nearest"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
 	"github.com/grpc-sandbox/sandbox/sandbox/live/traffic"
 )
 
@@ -32,7 +33,7 @@ func newPolicyExplain(proc process, g *globals) *cobra.Command {
 			case 0:
 				return serviceNames(), cobra.ShellCompDirectiveNoFileComp
 			case 1:
-				return methodsOf(args[0]), cobra.ShellCompDirectiveNoFileComp
+				return catalog.Methods(args[0]), cobra.ShellCompDirectiveNoFileComp
 			}
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		},
@@ -61,29 +62,15 @@ func newPolicyExplain(proc process, g *globals) *cobra.Command {
 // serviceNames returns the releases with gRPC services.
 func serviceNames() []string {
 	var names []string
-	for _, p := range providers() {
+	for _, p := range catalog.Providers() {
 		names = append(names, p.Name)
-	}
-	return names
-}
-
-// methodsOf returns the full names of the methods of a release.
-func methodsOf(release string) []string {
-	var names []string
-	for _, c := range callables() {
-		if c.release != release {
-			continue
-		}
-		for i := range c.Methods().Len() {
-			names = append(names, string(c.FullName())+"/"+string(c.Methods().Get(i).Name()))
-		}
 	}
 	return names
 }
 
 // methodNamed returns the full name of a method of a release.
 func methodNamed(release, name string) (string, error) {
-	all := methodsOf(release)
+	all := catalog.Methods(release)
 	var short []string
 	for _, m := range all {
 		if m == strings.TrimPrefix(name, "/") || strings.HasSuffix(m, "/"+name) {

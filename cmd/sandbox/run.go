@@ -10,6 +10,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
@@ -64,7 +65,7 @@ func runScenario(ctx context.Context, proc process, g *globals, f runFlags, name
 	if err != nil {
 		return err
 	}
-	scenario, err := loadScenario(name)
+	scenario, err := catalog.LoadScenario(name)
 	if err != nil {
 		return badScenario(proc, g, err)
 	}

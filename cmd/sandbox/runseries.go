@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
@@ -61,7 +62,7 @@ func runSeries(ctx context.Context, proc process, g *globals, f runFlags, names 
 // loadScenarios loads all scenarios. It prints the problems of every file, not only of the first one.
 func loadScenarios(proc process, g *globals, names []string) (all []scenarios.Scenario, bad error) {
 	for _, name := range names {
-		sc, err := loadScenario(name)
+		sc, err := catalog.LoadScenario(name)
 		var problems *scenarios.FileError
 		switch {
 		case err == nil:

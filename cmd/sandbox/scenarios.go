@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
 	"github.com/grpc-sandbox/sandbox/scenarios"
 )
 
@@ -140,7 +141,7 @@ func newScenarioCheck(proc process, g *globals) *cobra.Command {
 }
 
 func (g *globals) checkScenarioFile(file string) checkedFile {
-	sc, err := loadScenario(file)
+	sc, err := catalog.LoadScenario(file)
 	c := checkedFile{File: file, Problems: []fileProblem{}, err: err}
 	var problems *scenarios.FileError
 	switch {

@@ -20,6 +20,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 	"github.com/grpc-sandbox/sandbox/services/contracts/contracttest"
 	"github.com/grpc-sandbox/sandbox/services/contracts/verify"
@@ -128,7 +129,7 @@ func interactions() verify.Selection {
 }
 
 func provider(name string) verify.Provider {
-	all := providers()
+	all := catalog.Providers()
 	return all[slices.IndexFunc(all, func(p verify.Provider) bool { return p.Name == name })]
 }
 

@@ -1,4 +1,4 @@
-package main
+package catalog
 
 import (
 	"errors"
@@ -81,7 +81,7 @@ func TestCheck_LooksUpEveryName(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = sc.Check(nameable())
+			err = sc.Check(Known())
 			if c.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -101,7 +101,7 @@ func TestCheck_PathThatNoLoadTakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := nameable()
+	known := Known()
 	known.Background = nil
 	const want = "mine.yaml:18: spec.expect[0].breaker.to: no load calls orderservice, so that there is no breaker on this path"
 	if err := sc.Check(known); err == nil || !strings.HasPrefix(err.Error(), want) {
@@ -111,7 +111,7 @@ func TestCheck_PathThatNoLoadTakes(t *testing.T) {
 
 func TestCheck_BuiltinScenariosAreValid(t *testing.T) {
 	for _, sc := range scenarios.Builtin() {
-		if _, err := loadScenario(sc.Name); err != nil {
+		if _, err := LoadScenario(sc.Name); err != nil {
 			t.Error(err)
 		}
 	}
@@ -120,7 +120,7 @@ func TestCheck_BuiltinScenariosAreValid(t *testing.T) {
 // TestCheck_CasesAreValid reads the files that the engine's tests run.
 func TestCheck_CasesAreValid(t *testing.T) {
 	for _, name := range []string{"false-recovery", "heal-before-kill"} {
-		if _, err := loadScenario("../../scenarios/testdata/cases/" + name + ".yaml"); err != nil {
+		if _, err := LoadScenario("../../../scenarios/testdata/cases/" + name + ".yaml"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -129,7 +129,7 @@ func TestCheck_CasesAreValid(t *testing.T) {
 // TestCheck_NonsenseIsRefused checks that every invalid line of the file has a problem. Problems that only the catalog can find are reported once the
 // others are corrected.
 func TestCheck_NonsenseIsRefused(t *testing.T) {
-	const path = "../../scenarios/testdata/cases/nonsense.yaml"
+	const path = "../../../scenarios/testdata/cases/nonsense.yaml"
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +138,7 @@ func TestCheck_NonsenseIsRefused(t *testing.T) {
 	for round := 0; ; round++ {
 		sc, err := scenarios.Parse(path, data)
 		if err == nil {
-			err = sc.Check(nameable())
+			err = sc.Check(Known())
 		}
 		var file *scenarios.FileError
 		if !errors.As(err, &file) {
@@ -206,9 +206,9 @@ func TestRates_LimitsAreTheGenerators(t *testing.T) {
 	}
 }
 
-// TestNameable_TargetsAreServed checks the catalog against the services of the command line.
-func TestNameable_TargetsAreServed(t *testing.T) {
-	known := nameable()
+// TestKnown_TargetsAreServed checks the catalog against the services of the command line.
+func TestKnown_TargetsAreServed(t *testing.T) {
+	known := Known()
 	for _, target := range charts.LoadTargets() {
 		c := scenarios.Call{Service: target, Method: "x.Y/Z"}
 		if wrong := known.Call(c); wrong == nil || wrong.Remedy.IsZero() {

@@ -1,4 +1,4 @@
-package main
+package catalog
 
 import (
 	"encoding/json"
@@ -19,18 +19,18 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadspec"
 )
 
-// loadScenario reads a scenario and checks every name in it. Runs, dry runs and checks without a cluster all use it.
-func loadScenario(nameOrPath string) (scenarios.Scenario, error) {
+// LoadScenario reads a scenario and checks every name in it. Runs, dry runs and checks without a cluster all use it.
+func LoadScenario(nameOrPath string) (scenarios.Scenario, error) {
 	sc, err := scenarios.Load(nameOrPath)
 	if err != nil {
 		return sc, err
 	}
-	return sc, sc.Check(nameable())
+	return sc, sc.Check(Known())
 }
 
-// nameable returns the releases, targets and methods that a scenario may name.
-func nameable() scenarios.Catalog {
-	known := scenarios.Catalog{Targets: charts.LoadTargets(), Call: checkCall, Methods: methodsOf,
+// Known returns the releases, targets and methods that a scenario may name.
+func Known() scenarios.Catalog {
+	known := scenarios.Catalog{Targets: charts.LoadTargets(), Call: checkCall, Methods: Methods,
 		Background: []scenarios.Call{
 			{Service: charts.BackgroundTarget, Method: loadspec.BackgroundMethod},
 			{Service: charts.BackgroundOrdersTarget, Method: loadspec.BackgroundOrdersMethod},
@@ -75,12 +75,12 @@ func checkCall(c scenarios.Call) *scenarios.CallError {
 func methodOf(c scenarios.Call) (protoreflect.MethodDescriptor, *scenarios.CallError) {
 	service, name, _ := strings.Cut(c.Method, "/")
 	var services, methods []string
-	for _, s := range callables() {
-		if s.release != c.Service {
+	for _, s := range Services() {
+		if s.Release != c.Service {
 			continue
 		}
 		services = append(services, string(s.FullName()))
-		for _, m := range s.unary() {
+		for _, m := range s.Unary() {
 			methods = append(methods, string(s.FullName())+"/"+string(m.Name()))
 			if string(s.FullName()) == service && string(m.Name()) == name {
 				return m, nil
@@ -97,10 +97,10 @@ func methodOf(c scenarios.Call) (protoreflect.MethodDescriptor, *scenarios.CallE
 	return nil, &scenarios.CallError{Field: "method", Message: message, Remedy: scenarios.Suggest(c.Method, methods)}
 }
 
-func (c callable) names() []string {
+func (s Service) names() []string {
 	var out []string
-	for _, m := range c.unary() {
-		out = append(out, string(c.FullName())+"/"+string(m.Name()))
+	for _, m := range s.Unary() {
+		out = append(out, string(s.FullName())+"/"+string(m.Name()))
 	}
 	return out
 }
