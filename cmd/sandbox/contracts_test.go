@@ -5,11 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
-
 	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/sandbox"
 	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
+	"github.com/grpc-sandbox/sandbox/sandbox/live/catalog"
 	"github.com/grpc-sandbox/sandbox/services/contracts"
 )
 

@@ -257,4 +257,43 @@ func TestGateway_LimitOfEachPartner(t *testing.T) {
 			t.Errorf("%d of 10 calls were refused, with a burst of 3 and 1 call per second", refused)
 		}
 	})
+	feature(t, "a limit of all partners together", func(ctx context.Context, t *testing.T) {
+		c := open(ctx, t)
+		objects := objectsOf(ctx, t, c)
+		const spec = `{"selector":{"matchLabels":{"app.kubernetes.io/name":"gateway"}},"maxRequestsPerSecond":2}`
+		if err := objects.Put(ctx, target.Object{Kind: target.TrafficPolicy, Name: "e2e-limit", Spec: spec}); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := objects.Delete(context.WithoutCancel(ctx), target.TrafficPolicy, "e2e-limit"); err != nil {
+				t.Error(err)
+			}
+		}()
+		if err := c.AwaitPolicy(ctx, "e2e-limit"); err != nil {
+			t.Fatal(err)
+		}
+		var partners []userv1.UserServiceClient
+		for _, name := range []string{"e2e-limit", "e2e-limit-other"} {
+			partners = append(partners, userv1.NewUserServiceClient(newPartner(ctx, t, name).grpc(t)))
+		}
+		answered, refused := 0, 0
+		started := time.Now()
+		for _, users := range partners {
+			for range 10 {
+				_, err := users.GetUser(ctx, &userv1.GetUserRequest{UserId: "u-1"})
+				switch {
+				case err == nil:
+					answered++
+				case status.Code(err) == codes.ResourceExhausted && refusal.Reason(err) == refusal.ReasonRateLimited:
+					refused++
+				default:
+					t.Error(err)
+				}
+			}
+		}
+		// The burst is that of one second.
+		if most := 3 + 2*int(time.Since(started).Seconds()+1); answered < 2 || answered > most || answered+refused != 20 {
+			t.Errorf("%d of 20 calls were answered and %d refused, want 2 to %d answered", answered, refused, most)
+		}
+	})
 }
