@@ -1,9 +1,12 @@
 package nginx
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
+	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,6 +56,40 @@ func TestGateway_StatusAndDeadlineSurvive(t *testing.T) {
 	delay, _ := refusal.RetryDelay(err)
 	if status.Code(err) != codes.FailedPrecondition || status.Convert(err).Message() != "no “stock”\nleft" || refusal.Reason(err) != "SOME_REASON" || delay != 1500*time.Millisecond {
 		t.Errorf("got %v, reason %q, try again after %s", err, refusal.Reason(err), delay)
+	}
+}
+
+// TestGateway_UnaryCallsEnd checks which deadline a unary call has at the service.
+func TestGateway_UnaryCallsEnd(t *testing.T) {
+	w := newWorld(t)
+	acme := w.partner("acme")
+	transport := &http.Transport{TLSClientConfig: w.client(acme), ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	const most = 100 * time.Second
+	for sent, want := range map[string]time.Duration{
+		"": most, "1H": most, "2M": most, "101S": most, "100000m": most, "99999999S": most,
+		"1M": time.Minute, "99S": 99 * time.Second, "00000007S": 7 * time.Second, "99999m": 99999 * time.Millisecond, "99999999u": 99999999 * time.Microsecond,
+	} {
+		// A client of gRPC would set the header itself.
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+w.address+"/grpc.testing.TestService/UnaryCall", bytes.NewReader(make([]byte, 5)))
+		must(t, err)
+		r.Header.Set("Content-Type", "application/grpc")
+		r.Header.Set("TE", "trailers")
+		if sent != "" {
+			r.Header.Set("grpc-timeout", sent)
+		}
+		answer, err := transport.RoundTrip(r)
+		must(t, err)
+		_, err = io.Copy(io.Discard, answer.Body)
+		must(t, err)
+		must(t, answer.Body.Close())
+		if got := answer.Trailer.Get("grpc-status"); got != "0" {
+			t.Fatalf("%q: status %q of %v", sent, got, answer)
+		}
+		<-w.backend.seen
+		if left := time.Until(<-w.backend.until); left > want || left < want-5*time.Second {
+			t.Errorf("%q: the service has %s, want %s", sent, left, want)
+		}
 	}
 }
 

@@ -3,14 +3,17 @@ package rest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc/codes"
@@ -115,15 +118,25 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request, op *operation) ([
 	if err := checkContent(r.Header); err != nil {
 		return nil, err
 	}
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(h.cfg.BodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, fmt.Errorf("limiting the time of the body: %w", err)
+	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.cfg.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, refusal.New(codes.InvalidArgument, ReasonRequestTimeout, "the body has not arrived within "+h.cfg.BodyTime.String())
 	case errors.As(err, &tooLarge):
 		return nil, refusal.New(codes.InvalidArgument, ReasonBodyTooLarge, "the body is larger than "+bytesOf(tooLarge.Limit))
 	case r.Context().Err() != nil:
 		return nil, status.FromContextError(r.Context().Err()).Err()
 	case err != nil:
 		return nil, refusal.New(codes.InvalidArgument, ReasonMalformedBody, "reading the body: "+err.Error())
+	}
+	// The next request of the connection has a time of its own.
+	if err := control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, fmt.Errorf("limiting the time of the body: %w", err)
 	}
 	return text, nil
 }

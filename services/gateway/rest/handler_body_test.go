@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/pause"
 )
 
 func TestBody_Refusals(t *testing.T) {
@@ -117,6 +120,45 @@ func TestBody_Limit(t *testing.T) {
 	}
 	if s.count() != 1 {
 		t.Errorf("%d calls were made", s.count())
+	}
+}
+
+// TestBody_Trickles sends a body that makes progress and never ends, and then another one over a new connection.
+func TestBody_Trickles(t *testing.T) {
+	s := &shop{}
+	server := httptest.NewServer(s.serve(t, func(cfg *Config) { cfg.BodyTime = 200 * time.Millisecond }))
+	defer server.Close()
+	body, writer := io.Pipe()
+	defer writer.Close()
+	go func() {
+		for {
+			if _, err := writer.Write([]byte(" ")); err != nil {
+				return
+			}
+			_ = pause.For(t.Context(), 5*time.Millisecond)
+		}
+	}()
+	post := func(body io.Reader) *http.Response {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1/users", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		w, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = w.Body.Close() })
+		return w
+	}
+	w := post(body)
+	text, err := io.ReadAll(w.Body)
+	if err != nil || w.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(text), ReasonRequestTimeout) {
+		t.Errorf("%s %s, %v", w.Status, text, err)
+	}
+	if w := post(strings.NewReader(`{"name": "x"}`)); w.StatusCode != http.StatusOK || s.count() != 1 {
+		t.Errorf("the next request: %s, %d calls were made", w.Status, s.count())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
@@ -23,6 +24,8 @@ type Config struct {
 	Log *slog.Logger
 	// MaxBody is the largest body that is accepted, in bytes. Default: 1 MiB.
 	MaxBody int64
+	// BodyTime bounds how long a body may take to arrive, if the server can. Default: 100 s.
+	BodyTime time.Duration
 	// Curl is how the page /docs begins its curl lines. Default: curl with the certificate and the key of a partner in the working directory.
 	Curl string
 	// BaseURL is the address of the gateway in these curl lines. Default: $GATEWAY.
@@ -30,9 +33,10 @@ type Config struct {
 }
 
 const (
-	defaultMaxBody = 1 << 20
-	defaultCurl    = "curl --cacert ca.crt --cert partner.crt --key partner.key"
-	defaultBaseURL = "$GATEWAY"
+	defaultMaxBody  = 1 << 20
+	defaultBodyTime = 100 * time.Second
+	defaultCurl     = "curl --cacert ca.crt --cert partner.crt --key partner.key"
+	defaultBaseURL  = "$GATEWAY"
 )
 
 func (cfg Config) withDefaults() Config {
@@ -41,6 +45,9 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = defaultMaxBody
+	}
+	if cfg.BodyTime == 0 {
+		cfg.BodyTime = defaultBodyTime
 	}
 	if cfg.Curl == "" {
 		cfg.Curl = defaultCurl
