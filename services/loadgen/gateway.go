@@ -78,7 +78,8 @@ func throughGateway(p *governance.Process, g *loadgenv1.Gateway) (*grpc.ClientCo
 		return nil, fmt.Errorf("reading the address of the gateway: %w", err)
 	}
 	transport := credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, RootCAs: roots, ServerName: host})
-	// Each load has breakers of its own: one partner does not share those of another.
+	// Each load has breakers of its own: one partner does not share those of another. A partner calls without asking for the health first, so that what the
+	// gateway refuses is refused for each call, with its code.
 	return governance.Dial("dns:///"+g.GetAddress(), governance.ClientConfig{Callee: "gateway", Metrics: p.Metrics, Policy: p.Policy, Tracing: p.Tracing, Log: p.Log,
-		Options: []grpc.DialOption{grpc.WithTransportCredentials(transport)}})
+		Options: []grpc.DialOption{grpc.WithTransportCredentials(transport), grpc.WithDisableHealthCheck()}})
 }
