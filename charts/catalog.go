@@ -34,7 +34,7 @@ const (
 	IntermediateIssuer = "sandbox-intermediate"
 	// CertificatesAt is the annotation of a pod that mounts the trust bundle. Its value says where the pod shows the certificate it serves and the
 	// roots it trusts, as protocol:port. The protocols are metrics (those of services/governance), tls, and postgres (TLS after PostgreSQL's
-	// SSLRequest).
+	// SSLRequest). A pod that presents its certificate at another place, too, names that after a comma: it must be the same certificate there.
 	CertificatesAt = "sandbox.dev/certificates-at"
 )
 

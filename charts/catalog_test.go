@@ -74,6 +74,16 @@ func TestServiceRelease_ImageOfAnotherComponent(t *testing.T) {
 	}
 }
 
+// TestAll_TargetsHaveACertificate checks that scenarios can renew the certificate of every release that they may change.
+func TestAll_TargetsHaveACertificate(t *testing.T) {
+	for _, r := range catalog() {
+		of, _ := workloads()[r.Namespace].([]any)
+		if r.Target && !slices.Contains(of, any(r.Name)) {
+			t.Errorf("%s has no certificate", r.Name)
+		}
+	}
+}
+
 func TestAll_NeedsComeFirst(t *testing.T) {
 	before := map[string]Release{}
 	for _, r := range catalog() {

@@ -112,7 +112,7 @@ func TestMountedCertificates_ComeWithTheTrustBundle(t *testing.T) {
 				for _, flaw := range projectionFlaws(v.Projected.Sources, r.Namespace, made) {
 					t.Errorf("%s: %s", d.Name, flaw)
 				}
-				if !regexp.MustCompile(`^(metrics|tls|postgres):\d+$`).MatchString(d.Spec.Template.Annotations[CertificatesAt]) {
+				if !regexp.MustCompile(`^(metrics|tls|postgres):\d+(,(tls|postgres):\d+)*$`).MatchString(d.Spec.Template.Annotations[CertificatesAt]) {
 					t.Errorf("%s: nothing can see which roots it trusts: annotation %s is %q", d.Name, CertificatesAt, d.Spec.Template.Annotations[CertificatesAt])
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grpc-sandbox/sandbox/charts"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox/certs"
 	"github.com/grpc-sandbox/sandbox/sandbox/kube"
@@ -147,17 +148,28 @@ func RotateRoot(ctx context.Context, o CertificateOptions) error {
 // RenewCertificates has certificates reissued with new keys, and waits until every process presents the new certificate. A name is NAME or
 // NAMESPACE/NAME; without names all certificates are renewed.
 func RenewCertificates(ctx context.Context, o CertificateOptions, names []string) error {
-	return replaceCertificates(ctx, o, "certs renew", func(r *certs.Rotation) error {
-		all, err := r.Issuer.Certificates(ctx)
-		if err != nil {
-			return err
-		}
-		picked, err := pick(all, names)
-		if err != nil {
-			return err
-		}
-		return r.Renew(ctx, picked)
-	})
+	return replaceCertificates(ctx, o, "certs renew", func(r *certs.Rotation) error { return renew(ctx, r, names) })
+}
+
+// RenewRelease has the certificate of a release reissued with a new key, and waits until every pod of the release presents the new one. The caller
+// holds the sandbox's lock.
+func RenewRelease(ctx context.Context, client *kube.Client, r charts.Release) error {
+	p := pki{client}
+	rotation := p.rotationAmong(podsOf{p, r}, newRecorder(nil))
+	rotation.Limit = renewTimeout
+	return renew(ctx, rotation, []string{r.Namespace + "/" + r.Name})
+}
+
+func renew(ctx context.Context, r *certs.Rotation, names []string) error {
+	all, err := r.Issuer.Certificates(ctx)
+	if err != nil {
+		return err
+	}
+	picked, err := pick(all, names)
+	if err != nil {
+		return err
+	}
+	return r.Renew(ctx, picked)
 }
 
 // UnknownCertificateError is the error for a certificate name that does not exist.

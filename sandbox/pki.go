@@ -85,9 +85,13 @@ func (p pki) Pods(ctx context.Context) ([]certs.Pod, error) {
 	found, err := p.client.TrustingPods(ctx)
 	var all []certs.Pod
 	for _, f := range found {
-		all = append(all, certs.Pod{Namespace: f.Namespace, Name: f.Name, Running: f.Running, At: f.At})
+		all = append(all, observable(f))
 	}
 	return all, err
+}
+
+func observable(p kube.TrustingPod) certs.Pod {
+	return certs.Pod{Namespace: p.Namespace, Name: p.Name, Running: p.Running, At: p.At}
 }
 
 func (p pki) Metrics(ctx context.Context, pod certs.Pod, port int) ([]byte, error) {
@@ -96,6 +100,23 @@ func (p pki) Metrics(ctx context.Context, pod certs.Pod, port int) ([]byte, erro
 
 func (p pki) Dial(ctx context.Context, pod certs.Pod, port int) (net.Conn, error) {
 	return p.client.DialPod(ctx, pod.Namespace, pod.Name, port)
+}
+
+// podsOf is a cluster of which only the pods of one release are observed.
+type podsOf struct {
+	pki
+	release charts.Release
+}
+
+func (p podsOf) Pods(ctx context.Context) ([]certs.Pod, error) {
+	found, err := p.client.TrustingPods(ctx)
+	var all []certs.Pod
+	for _, f := range found {
+		if f.Namespace == p.release.Namespace && f.Release == p.release.Name {
+			all = append(all, observable(f))
+		}
+	}
+	return all, err
 }
 
 // ownSecret is the Secret with the certificate of this machine.
@@ -110,11 +131,16 @@ const (
 	// nodes, and every 60 to 90 s on another cluster or on a sandbox made by an earlier version.
 	spreadTimeout = 5 * time.Minute
 	spreadPoll    = 500 * time.Millisecond
+	// renewTimeout is the timeout of each wait of RenewRelease, which waits for the pods of one release.
+	renewTimeout = 2 * time.Minute
 )
 
 // rotation returns the rotation of a cluster's certificates. Its steps are recorded by rec.
-func (p pki) rotation(rec *recorder) *certs.Rotation {
-	observer := certs.Observer{Cluster: p, Own: p.own, Now: time.Now}
+func (p pki) rotation(rec *recorder) *certs.Rotation { return p.rotationAmong(p, rec) }
+
+// rotationAmong is rotation, and observes only the pods of a cluster.
+func (p pki) rotationAmong(observed certs.Cluster, rec *recorder) *certs.Rotation {
+	observer := certs.Observer{Cluster: observed, Own: p.own, Now: time.Now}
 	return &certs.Rotation{
 		Store: p, Issuer: p, Now: time.Now, Limit: spreadTimeout, Every: spreadPoll, Step: rec.step,
 		Processes: observer.Processes,

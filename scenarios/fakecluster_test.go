@@ -32,6 +32,8 @@ type fakeCluster struct {
 	subs    []chan BreakerChange
 	// objects are those of the control plane, by kind and name.
 	objects map[string]target.Object
+	// revoked has the partners whose calls the gateway refuses.
+	revoked map[string]bool
 	// log has every change, in order.
 	log []string
 
@@ -75,7 +77,7 @@ const tick = 50 * time.Millisecond
 func newFakeCluster() *fakeCluster {
 	w := &fakeCluster{
 		replicas: map[string]int{}, pods: map[string][]telemetry.Pod{}, readyAt: map[string]time.Time{},
-		loads: map[string]*fakeLoad{}, objects: map[string]target.Object{}, broken: map[string]error{}, startup: 2 * time.Second, latency: 8 * time.Millisecond, trip: true,
+		loads: map[string]*fakeLoad{}, objects: map[string]target.Object{}, revoked: map[string]bool{}, broken: map[string]error{}, startup: 2 * time.Second, latency: 8 * time.Millisecond, trip: true,
 		breaker: telemetry.Breaker{Caller: "loadgen", Callee: "userservice", Method: "user.v1.UserService/GetUser", State: telemetry.Closed},
 	}
 	w.deploy("userservice")
@@ -116,7 +118,7 @@ func (w *fakeCluster) deploy(release string) {
 }
 
 func (w *fakeCluster) target() Target {
-	return Target{Loads: w, Workloads: w, Breakers: w, Objects: fakeObjects{w}, Metrics: fakeMetrics{w}}
+	return Target{Loads: w, Workloads: w, Breakers: w, Objects: fakeObjects{w}, Partners: fakePartners{w}, Certificates: w, Metrics: fakeMetrics{w}}
 }
 
 type fakeMetrics struct{ *fakeCluster }
@@ -155,7 +157,7 @@ func (w *fakeCluster) pass() {
 		l := w.loads[name]
 		// Some tests start loads without a call.
 		service := cmp.Or(l.spec.Call.Service, w.breaker.Callee)
-		l.call(w, !w.faulty(service) && target.CountReady(w.pods[service]) > 0 || now.Before(w.linger))
+		l.call(w, !w.revoked[l.spec.Partner()] && !w.faulty(service) && target.CountReady(w.pods[service]) > 0 || now.Before(w.linger))
 	}
 	up := target.CountReady(w.pods[w.breaker.Callee])
 	if w.faulty(w.breaker.Callee) {

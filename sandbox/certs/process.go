@@ -35,7 +35,7 @@ type Process struct {
 type Pod struct {
 	Namespace, Name string
 	Running         bool
-	// At is protocol:port where the pod can be observed; see charts.CertificatesAt.
+	// At says where the pod can be observed; see charts.CertificatesAt.
 	At string
 }
 
@@ -81,11 +81,30 @@ func (o Observer) Processes(ctx context.Context, roots []*x509.Certificate) ([]P
 	return all, nil
 }
 
+// observe observes a pod at each of its places. The first one shows the roots that it trusts; all must show the same certificate.
 func (o Observer) observe(ctx context.Context, p Pod, roots []*x509.Certificate) (Process, error) {
 	if !p.Running {
 		return Process{}, errors.New("it is not running")
 	}
-	protocol, text, _ := strings.Cut(p.At, ":")
+	places := strings.Split(p.At, ",")
+	first, err := o.observeAt(ctx, p, places[0], roots)
+	if err != nil {
+		return Process{}, err
+	}
+	for _, at := range places[1:] {
+		other, err := o.observeAt(ctx, p, at, roots)
+		if err != nil {
+			return Process{}, err
+		}
+		if other.Presents != first.Presents {
+			return Process{}, fmt.Errorf("it presents another certificate at %s than at %s", at, places[0])
+		}
+	}
+	return first, nil
+}
+
+func (o Observer) observeAt(ctx context.Context, p Pod, at string, roots []*x509.Certificate) (Process, error) {
+	protocol, text, _ := strings.Cut(at, ":")
 	port, err := strconv.Atoi(text)
 	if err != nil {
 		return Process{}, fmt.Errorf("it does not say where: its annotation is %q, want metrics:PORT, tls:PORT or postgres:PORT", p.At)

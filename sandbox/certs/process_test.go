@@ -65,6 +65,10 @@ func TestProcesses_ReportWhatTheyTrustAndPresent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	former, err := tls.X509KeyPair(first.CertPEM, first.KeyPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
 	known := []*x509.Certificate{first.Cert, second.Cert, third.Cert}
 	metrics := fmt.Sprintf("sandbox_tls_trusted_root{fingerprint=%q} 1\nsandbox_tls_trusted_root{fingerprint=%q} 1\nsandbox_tls_certificate{fingerprint=%q,root=%q} 1\n",
 		Fingerprint(first.Cert), Fingerprint(second.Cert), Fingerprint(own.Leaf), Fingerprint(second.Cert))
@@ -78,6 +82,9 @@ func TestProcesses_ReportWhatTheyTrustAndPresent(t *testing.T) {
 		{"by metrics", "metrics:9464", both, ""},
 		{"by a TLS handshake", "tls:4317", place{serve: tlsServer(own, first.Cert, second.Cert)}, ""},
 		{"by PostgreSQL's TLS handshake", "postgres:5432", place{serve: postgresServer(own, first.Cert, second.Cert)}, ""},
+		{"by metrics and a TLS handshake with the same certificate", "metrics:9464,tls:8443", place{metrics: metrics, serve: tlsServer(own)}, ""},
+		{"by metrics and a TLS handshake with the former certificate", "metrics:9464,tls:8443", place{metrics: metrics, serve: tlsServer(former)},
+			"it presents another certificate at tls:8443 than at metrics:9464"},
 		{"without an annotation", "", both, "it does not say where"},
 		{"by an unknown protocol", "smoke:1", both, `it names protocol "smoke"`},
 		{"while it does not answer", "metrics:9464", place{}, "connection refused"},

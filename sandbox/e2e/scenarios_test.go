@@ -40,7 +40,8 @@ func TestScenarios_PassAndCleanUp(t *testing.T) {
 	}
 }
 
-// impossible lists edits of built-in scenarios that make an expectation impossible: a false trace, a fault that the cure cannot help against, or no cure.
+// impossible lists edits of built-in scenarios that make an expectation impossible: a false trace, another victim, a fault that the cure cannot help against, or no
+// cure.
 // Any other scenario gets an additional expectation.
 var impossible = map[string][2]string{
 	"breaker-trip": {"visits: [closed, open, half-open, closed]", "trace: [closed]"},
@@ -48,6 +49,8 @@ var impossible = map[string][2]string{
 	"bad-replica": {"pods: 1, ", "percent: 10, "},
 	// So few calls are slower than allowed that neither a breaker opens nor the limit of the scenario stops it.
 	"slow-payments": {"delay: {fixed: 200ms}", "delay: {fixed: 700ms}, percent: 20"},
+	// The other partner is revoked.
+	"partner-revoked": {"revokePartner: {partner: acme}", "revokePartner: {partner: globex}"},
 	// Without their cures: the time-out of each attempt, the budget, the limit of each caller.
 	"avalanche":       {"perTryTimeout: 200ms, ", ""},
 	"retry-storm":     {budget, budget + "          retryBudget: {disabled: true}\n"},

@@ -78,7 +78,8 @@ func TestDeleteSecret_OnlyWithTheExpectedCertificate(t *testing.T) {
 
 func TestTrustingPods_MountTheBundle(t *testing.T) {
 	pod := func(namespace, name string, phase corev1.PodPhase, v corev1.VolumeSource) *corev1.Pod {
-		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Annotations: map[string]string{"sandbox.dev/certificates-at": "metrics:9464"}},
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{ReleaseLabel: "of-" + name},
+			Annotations: map[string]string{"sandbox.dev/certificates-at": "metrics:9464"}},
 			Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: v}}}, Status: corev1.PodStatus{Phase: phase}}
 	}
 	bundle := corev1.LocalObjectReference{Name: "sandbox-trust"}
@@ -99,7 +100,7 @@ func TestTrustingPods_MountTheBundle(t *testing.T) {
 	if diff := cmp.Diff([]string{"shop/a", "system/b"}, slices.Sorted(maps.Keys(seen))); diff != "" {
 		t.Errorf("pods (-want +got):\n%s", diff)
 	}
-	if a := seen["shop/a"]; !a.Running || a.At != "metrics:9464" || seen["system/b"].Running {
+	if a := seen["shop/a"]; !a.Running || a.Release != "of-a" || a.At != "metrics:9464" || seen["system/b"].Running {
 		t.Errorf("got %+v", got)
 	}
 }

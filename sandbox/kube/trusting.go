@@ -15,7 +15,9 @@ import (
 // TrustingPod is a pod that mounts the trust bundle.
 type TrustingPod struct {
 	Namespace, Name string
-	Running         bool
+	// Release is the name of the release.
+	Release string
+	Running bool
 	// At is the value of the annotation charts.CertificatesAt.
 	At string
 }
@@ -30,7 +32,7 @@ func (c *Client) TrustingPods(ctx context.Context) ([]TrustingPod, error) {
 	for i := range list.Items {
 		p := &list.Items[i]
 		if mountsBundle(p) && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
-			all = append(all, TrustingPod{p.Namespace, p.Name, p.Status.Phase == corev1.PodRunning, p.Annotations[charts.CertificatesAt]})
+			all = append(all, TrustingPod{p.Namespace, p.Name, p.Labels[ReleaseLabel], p.Status.Phase == corev1.PodRunning, p.Annotations[charts.CertificatesAt]})
 		}
 	}
 	return all, nil

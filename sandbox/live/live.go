@@ -205,5 +205,7 @@ func (c *Cluster) Target(ctx context.Context) (scenarios.Target, error) {
 		return scenarios.Target{}, err
 	}
 	rpc := loadgenv1.NewLoadGeneratorClient(conn)
-	return scenarios.Target{Loads: partnerLoads{loads{rpc}, c.runPartner}, Workloads: c.workloads(), Breakers: newBreakers(c.events), Objects: c.objects(), Metrics: c.Prometheus}, nil
+	sent := partnerLoads{loads{rpc}, c.runPartner}
+	return scenarios.Target{Loads: sent, Workloads: c.workloads(), Breakers: newBreakers(c.events), Objects: c.objects(), Partners: runPartners{c, sent},
+		Certificates: certificates{c.Kube}, Metrics: c.Prometheus}, nil
 }

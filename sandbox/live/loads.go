@@ -55,8 +55,34 @@ func (l partnerLoads) Start(ctx context.Context, s scenarios.LoadSpec) error {
 	if err != nil {
 		return err
 	}
-	return l.start(ctx, s, &loadgenv1.Gateway{Address: charts.Gateway + "." + charts.ShopNamespace + ".svc:8443",
-		CertificatePem: pair.CertificatePEM, KeyPem: pair.KeyPEM, RootsPem: pair.RootsPEM})
+	return l.start(ctx, s, through(pair))
+}
+
+// through is the gateway as a partner reaches it from inside the cluster.
+func through(pair PartnerPair) *loadgenv1.Gateway {
+	return &loadgenv1.Gateway{Address: charts.Gateway + "." + charts.ShopNamespace + ".svc:8443",
+		CertificatePem: pair.CertificatePEM, KeyPem: pair.KeyPEM, RootsPem: pair.RootsPEM}
+}
+
+// admit issues a certificate to a partner, and makes its loads call with it. Loads that are not running are left out.
+func (l partnerLoads) admit(ctx context.Context, partner string, names []string) error {
+	pair, err := l.partner(ctx, partner)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := l.setGateway(ctx, name, through(pair)); err != nil && !errors.Is(err, scenarios.ErrNoLoad) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l loads) setGateway(ctx context.Context, name string, gateway *loadgenv1.Gateway) error {
+	ctx, cancel := context.WithTimeout(ctx, rpcLimit)
+	defer cancel()
+	_, err := l.rpc.SetGateway(ctx, &loadgenv1.SetGatewayRequest{Name: name, Gateway: gateway})
+	return loadError("changing the certificate of", name, err)
 }
 
 func (l loads) SetRate(ctx context.Context, name string, rate scenarios.Rate) error {

@@ -39,6 +39,11 @@ func (f *fakeLoadgen) SetRate(_ context.Context, r *loadgenv1.SetRateRequest, _ 
 	return f.stats, f.err
 }
 
+func (f *fakeLoadgen) SetGateway(_ context.Context, r *loadgenv1.SetGatewayRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	f.asked = r
+	return f.stats, f.err
+}
+
 func (f *fakeLoadgen) GetLoad(context.Context, *loadgenv1.GetLoadRequest, ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
 	return f.stats, f.err
 }
@@ -140,6 +145,11 @@ func (mutedLoadgen) SetRate(ctx context.Context, _ *loadgenv1.SetRateRequest, _ 
 	return nil, ctx.Err()
 }
 
+func (mutedLoadgen) SetGateway(ctx context.Context, _ *loadgenv1.SetGatewayRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
 func (mutedLoadgen) GetLoad(ctx context.Context, _ *loadgenv1.GetLoadRequest, _ ...grpc.CallOption) (*loadgenv1.LoadStats, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
@@ -169,6 +179,7 @@ func TestLoads_EveryRequestHasADeadline(t *testing.T) {
 	for doing, do := range map[string]func(context.Context) error{
 		"starting":  func(ctx context.Context) error { return l.Start(ctx, scenarios.LoadSpec{Name: "browse"}) },
 		"changing":  func(ctx context.Context) error { return l.SetRate(ctx, "browse", 1) },
+		"admitting": func(ctx context.Context) error { return l.setGateway(ctx, "browse", nil) },
 		"reading":   func(ctx context.Context) error { _, err := l.Read(ctx, "browse"); return err },
 		"stopping":  func(ctx context.Context) error { _, err := l.Stop(ctx, "browse"); return err },
 		"breakers":  func(ctx context.Context) error { _, err := b.Breakers(ctx); return err },
@@ -213,5 +224,31 @@ func TestPartnerLoads_CallThroughTheGateway(t *testing.T) {
 	}
 	if len(asked) != 1 || asked[0] != "acme" {
 		t.Errorf("certificates were issued to %q", asked)
+	}
+}
+
+func TestPartnerLoads_AdmittedAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer error
+		fails  bool
+	}{
+		"the load is running":         {nil, false},
+		"the load is gone":            {status.Error(codes.NotFound, "no such load"), false},
+		"the generator does not work": {status.Error(codes.Unavailable, "away"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeLoadgen{err: c.answer}
+			l := partnerLoads{loads{f}, func(_ context.Context, name string) (PartnerPair, error) {
+				return PartnerPair{CertificatePEM: []byte("certificate of " + name), KeyPEM: []byte("key"), RootsPEM: []byte("roots")}, nil
+			}}
+			if err := l.admit(t.Context(), "acme", []string{"run/browse"}); (err != nil) != c.fails || err != nil && !errorSays(err, "changing the certificate of load browse: ") {
+				t.Error(err)
+			}
+			want := &loadgenv1.SetGatewayRequest{Name: "run/browse", Gateway: &loadgenv1.Gateway{Address: "gateway.shop.svc:8443",
+				CertificatePem: []byte("certificate of acme"), KeyPem: []byte("key"), RootsPem: []byte("roots")}}
+			if diff := cmp.Diff(any(want), f.asked, protocmp.Transform()); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
 	}
 }

@@ -136,18 +136,6 @@ func (c *Cluster) partners(ctx context.Context) (controlv1.PartnersClient, error
 // errPartnerExists means that a partner has a certificate already.
 var errPartnerExists = errors.New("the partner has a certificate already")
 
-// RunPrefix precedes the names of the partners of scenarios, so that a run neither uses nor revokes those of the user.
-const RunPrefix = "run-"
-
-// runPartner issues a certificate to a partner of a scenario. It expires soon, because a run has no use for it afterwards.
-func (c *Cluster) runPartner(ctx context.Context, name string) (PartnerPair, error) {
-	pair, err := c.NewPartner(ctx, RunPrefix+name, time.Hour, false)
-	if errors.Is(err, errPartnerExists) {
-		return c.NewPartner(ctx, RunPrefix+name, time.Hour, true)
-	}
-	return pair, err
-}
-
 // partnerError adds what to do about an answer of the control plane.
 func partnerError(doing, name string, err error) error {
 	switch status.Code(err) {

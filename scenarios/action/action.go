@@ -35,7 +35,7 @@ type (
 		// Changes returns the name of the release.
 		Changes() (release string)
 	}
-	// Affecting is an action that affects the calls of a release, and not its pods. Its field is called release.
+	// Affecting is an action that affects the calls of a release, or its certificate, and not its pods. Its field is called release.
 	Affecting interface {
 		// Affects returns the name of the release.
 		Affects() (release string)
@@ -91,7 +91,7 @@ type Kind struct {
 
 // Kinds lists every kind of action.
 func Kinds() []Kind {
-	return []Kind{killPodKind(), scaleKind(), setRateKind(), faultKind(), applyPolicyKind(), healKind(), waitKind()}
+	return []Kind{killPodKind(), scaleKind(), setRateKind(), faultKind(), applyPolicyKind(), revokePartnerKind(), renewCertificateKind(), healKind(), waitKind()}
 }
 
 // Grammar returns the catalog by which files are read.

@@ -17,7 +17,7 @@ func TestApplyPolicy_RestoresThePolicyFromBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	undo, cluster := journalled(t, e.Undo), target.Target{Objects: fakeObjects{f}}
+	undo, cluster := journalled(t, applyPolicyKind(), e.Undo), target.Target{Objects: fakeObjects{f}}
 	if err := e.Do(t.Context()); err != nil || !strings.Contains(f.objects["TrafficPolicy/limit"].Spec, `"maxRequestsPerSecond":50`) {
 		t.Errorf("%v; %v", err, f.objects)
 	}
@@ -48,7 +48,7 @@ func TestApplyPolicy_DeletesANewPolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(e.Do(t.Context()), journalled(t, e.Undo).Restore(t.Context(), target.Target{Objects: fakeObjects{f}})); err != nil || len(f.objects) > 0 {
+	if err := errors.Join(e.Do(t.Context()), journalled(t, applyPolicyKind(), e.Undo).Restore(t.Context(), target.Target{Objects: fakeObjects{f}})); err != nil || len(f.objects) > 0 {
 		t.Errorf("%v; left %v", err, f.objects)
 	}
 }

@@ -64,9 +64,11 @@ func (c Context) shareOf(match func(target.LoadSpec) bool) target.Share {
 	return target.Share(some / all)
 }
 
-// shareTo returns the part of all intended calls that goes directly to a release.
+// shareTo returns the part of all intended calls that goes directly to a release, or through it if it is the gateway.
 func (c Context) shareTo(release string) target.Share {
-	return c.shareOf(func(l target.LoadSpec) bool { return l.Call.Service == release })
+	return c.shareOf(func(l target.LoadSpec) bool {
+		return l.Call.Service == release || release == target.Gateway && l.Partner() != ""
+	})
 }
 
 // replicas returns how many pods a release wants, which while planning is after the steps so far.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
@@ -20,10 +21,13 @@ type fake struct {
 	did    []string
 	// objects are those of the control plane, by kind and name.
 	objects map[string]target.Object
+	// partners has the newest certificate of each partner.
+	partners map[string]target.PartnerCertificate
 }
 
 func newFake(pods ...string) *fake {
-	f := &fake{wanted: len(pods), rates: map[string]target.Rate{"run/browse": 50, "run/order": 150}, objects: map[string]target.Object{}}
+	f := &fake{wanted: len(pods), rates: map[string]target.Rate{"run/browse": 50, "run/order": 150}, objects: map[string]target.Object{},
+		partners: map[string]target.PartnerCertificate{}}
 	for _, name := range pods {
 		f.pods = append(f.pods, telemetry.Pod{Name: name, Ready: true})
 	}
@@ -32,7 +36,7 @@ func newFake(pods ...string) *fake {
 
 // context returns the context of a step, either while planning or while the scenario runs.
 func (f *fake) context(planning bool, assumed State) Context {
-	t := target.Target{Loads: target.WithPrefix(f, "run/"), Workloads: f, Objects: fakeObjects{f}}
+	t := target.Target{Loads: target.WithPrefix(f, "run/"), Workloads: f, Objects: fakeObjects{f}, Partners: fakePartners{f}, Certificates: f}
 	return Context{
 		Target: t, Seed: 1, LoadPrefix: "run/", Planning: planning, Assumed: assumed,
 		Loads: []target.LoadSpec{
@@ -76,6 +80,34 @@ func (f *fake) Replicas(_ context.Context, release string) (int, error) {
 func (f *fake) Scale(_ context.Context, release string, n int) error {
 	f.did = append(f.did, fmt.Sprintf("scale %s %d", release, n))
 	f.wanted = n
+	return nil
+}
+
+func (f *fake) Renew(_ context.Context, release string) error {
+	f.did = append(f.did, "renew "+release)
+	return nil
+}
+
+// fakePartners are the partners of a fake. The certificates that it issues have the numbers 1, 2 and so on.
+type fakePartners struct{ *fake }
+
+func (f fakePartners) Certificate(_ context.Context, partner string) (target.PartnerCertificate, bool, error) {
+	c, ok := f.partners[partner]
+	return c, ok, nil
+}
+
+func (f fakePartners) Revoke(_ context.Context, partner string) error {
+	f.did = append(f.did, "revoke "+partner)
+	c := f.partners[partner]
+	c.Revoked = true
+	f.partners[partner] = c
+	return nil
+}
+
+func (f fakePartners) Admit(_ context.Context, partner string, loads []string) error {
+	f.did = append(f.did, fmt.Sprintf("admit %s for %s", partner, loads))
+	n, _ := strconv.Atoi(f.partners[partner].Serial)
+	f.partners[partner] = target.PartnerCertificate{Serial: strconv.Itoa(n + 1)}
 	return nil
 }
 

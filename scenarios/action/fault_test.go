@@ -26,7 +26,7 @@ func TestFault_IsInjectedAndCleared(t *testing.T) {
 	if want := (report.BlastRadius{Pods: 1, OfPods: 4, Share: 0.25 / 4 / 2}); e.Touches != want {
 		t.Errorf("touches %+v, want %+v", e.Touches, want)
 	}
-	undo := journalled(t, e.Undo)
+	undo := journalled(t, faultKind(), e.Undo)
 	cluster := target.Target{Objects: fakeObjects{f}}
 	if err := e.Do(t.Context()); err != nil {
 		t.Fatal(err)
@@ -58,13 +58,13 @@ func TestFault_InShadowModeTouchesNoCall(t *testing.T) {
 }
 
 // journalled returns a reversal as a later process reads it from the journal.
-func journalled(t *testing.T, undo Reversal) Reversal {
+func journalled(t *testing.T, k Kind, undo Reversal) Reversal {
 	t.Helper()
 	line, err := json.Marshal(undo)
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := faultKind().ReadUndo(line)
+	read, err := k.ReadUndo(line)
 	if err != nil {
 		t.Fatal(err)
 	}

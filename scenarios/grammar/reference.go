@@ -4,14 +4,15 @@ import "slices"
 
 // The kinds of references.
 const (
-	LoadRef = "load"
-	StepRef = "earlier, undoable step"
+	LoadRef    = "load"
+	StepRef    = "earlier, undoable step"
+	PartnerRef = "load from partner"
 )
 
 // Reference is a name that must be declared elsewhere in the file, such as the load that an expectation is about.
 type Reference struct {
 	node Node
-	// Kind is LoadRef or StepRef.
+	// Kind is LoadRef, StepRef or PartnerRef.
 	Kind string
 	Name string
 	// Entry is the number of the list entry that contains the reference, as set by [File.Enter].

@@ -85,6 +85,7 @@ var types = map[string]Schema{
 	"text":                   {"type": []string{"string", "number", "boolean"}},
 	"name":                   {"type": []string{"string", "number"}, "pattern": nameForm.String()},
 	"load":                   {"type": []string{"string", "number"}},
+	"partner":                {"type": []string{"string", "number"}, "pattern": "^[a-z0-9-]{1,36}$"},
 	"step":                   {"type": []string{"string", "number", "boolean"}},
 	"method":                 {"type": "string", "pattern": `^[A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*$`},
 	"duration":               {"type": []string{"string", "number"}, "pattern": `^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$`},

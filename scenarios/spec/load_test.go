@@ -1,8 +1,11 @@
 package spec
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/grpc-sandbox/sandbox/scenarios/grammar"
 )
 
 func TestParse_RequestIsTextAsWritten(t *testing.T) {
@@ -23,6 +26,25 @@ func TestParse_RequestIsTextAsWritten(t *testing.T) {
 		}
 		if got := sc.Load[0].Call.Request; got != want {
 			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestParse_PartnerOfALoad(t *testing.T) {
+	for _, c := range []struct{ from, revoked, want string }{
+		{"partner/acme", "acme", ""},
+		{"partner/acme", "acm", `mine.yaml:15: spec.steps[0].revokePartner.partner: there is no load from partner "acm"` + "\n  try: acme; valid here: acme"},
+		{"loadgen", "acme", `mine.yaml:15: spec.steps[0].revokePartner.partner: there is no load from partner "acme"` + "\n  try: remove it"},
+	} {
+		text := strings.NewReplacer("      from: loadgen\n", "      from: "+c.from+"\n",
+			"{step: away}", "{step: kill}", "killPod: {release: userservice, count: 1}", "revokePartner: {partner: "+c.revoked+"}").Replace(legal)
+		_, err := Parse("mine.yaml", []byte(text))
+		got := ""
+		if file := (*grammar.FileError)(nil); errors.As(err, &file) {
+			got = file.Text(nil)
+		}
+		if got != c.want {
+			t.Errorf("%s revoked, loads from %s: got %q, want %q", c.revoked, c.from, got, c.want)
 		}
 	}
 }

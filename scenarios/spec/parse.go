@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"slices"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/scenarios/action"
@@ -75,6 +76,12 @@ func (sc Scenario) declared(r grammar.Reference) []string {
 	case grammar.LoadRef:
 		for _, l := range sc.Load {
 			names = append(names, l.Name)
+		}
+	case grammar.PartnerRef:
+		for _, l := range sc.Load {
+			if partner := l.Partner(); partner != "" && !slices.Contains(names, partner) {
+				names = append(names, partner)
+			}
 		}
 	case grammar.StepRef:
 		for i, s := range sc.Steps {

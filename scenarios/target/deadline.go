@@ -12,14 +12,18 @@ const (
 	callLimit = 10 * time.Second
 	// stopLimit is the deadline of stopping a load, which waits for the calls in flight. The generator waits for less than that.
 	stopLimit = 15 * time.Second
-	// forceLimit is the deadline of a change of an object, which waits for every process that it concerns.
+	// forceLimit is the deadline of a change of an object or a partner, which waits for every process that it concerns.
 	forceLimit = 30 * time.Second
+	// renewLimit is the deadline of the renewal of a certificate. On some clusters a pod gets the files of the new one only after more than a minute. The
+	// renewal has shorter limits of its own, whose errors say what is missing.
+	renewLimit = 5 * time.Minute
 )
 
 // WithDeadlines returns t with a deadline on every request. Without one, a paused node that accepts connections but does not answer would block a
 // run.
 func WithDeadlines(t Target) Target {
-	timed := Target{Loads: timedLoads{t.Loads}, Workloads: timedWorkloads{t.Workloads}, Breakers: timedBreakers{t.Breakers}, Objects: timedObjects{t.Objects}}
+	timed := Target{Loads: timedLoads{t.Loads}, Workloads: timedWorkloads{t.Workloads}, Breakers: timedBreakers{t.Breakers}, Objects: timedObjects{t.Objects},
+		Partners: timedPartners{t.Partners}, Certificates: timedCertificates{t.Certificates}}
 	if t.Metrics != nil {
 		timed.Metrics = timedMetrics{t.Metrics}
 	}
@@ -101,6 +105,27 @@ func (o timedObjects) Get(ctx context.Context, kind, name string) (object Object
 
 func (o timedObjects) Delete(ctx context.Context, kind, name string) error {
 	return within(ctx, forceLimit, func(ctx context.Context) error { return o.Objects.Delete(ctx, kind, name) })
+}
+
+type timedPartners struct{ Partners }
+
+func (p timedPartners) Certificate(ctx context.Context, partner string) (c PartnerCertificate, ok bool, err error) {
+	err = within(ctx, callLimit, func(ctx context.Context) error { c, ok, err = p.Partners.Certificate(ctx, partner); return err })
+	return c, ok, err
+}
+
+func (p timedPartners) Revoke(ctx context.Context, partner string) error {
+	return within(ctx, forceLimit, func(ctx context.Context) error { return p.Partners.Revoke(ctx, partner) })
+}
+
+func (p timedPartners) Admit(ctx context.Context, partner string, loads []string) error {
+	return within(ctx, forceLimit, func(ctx context.Context) error { return p.Partners.Admit(ctx, partner, loads) })
+}
+
+type timedCertificates struct{ Certificates }
+
+func (c timedCertificates) Renew(ctx context.Context, release string) error {
+	return within(ctx, renewLimit, func(ctx context.Context) error { return c.Certificates.Renew(ctx, release) })
 }
 
 type timedMetrics struct{ source Metrics }

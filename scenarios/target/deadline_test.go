@@ -37,31 +37,49 @@ func (p paused) Get(ctx context.Context, _, _ string) (Object, bool, error) {
 }
 func (p paused) Delete(ctx context.Context, _, _ string) error { return p.wait(ctx) }
 
+func (p paused) Certificate(ctx context.Context, _ string) (PartnerCertificate, bool, error) {
+	return PartnerCertificate{}, false, p.wait(ctx)
+}
+
+func (p paused) Revoke(ctx context.Context, _ string) error { return p.wait(ctx) }
+
+func (p paused) Admit(ctx context.Context, _ string, _ []string) error { return p.wait(ctx) }
+
+func (p paused) Renew(ctx context.Context, _ string) error { return p.wait(ctx) }
+
 func (p paused) Value(ctx context.Context, _ string) (float64, error) { return 0, p.wait(ctx) }
 
 func TestWithDeadlines_EveryRequestEnds(t *testing.T) {
-	timed := WithDeadlines(Target{paused{}, paused{}, paused{}, paused{}, paused{}})
+	timed := WithDeadlines(Target{paused{}, paused{}, paused{}, paused{}, paused{}, paused{}, paused{}})
 	for what, do := range map[string]func(context.Context) error{
-		"Start":    func(ctx context.Context) error { return timed.Loads.Start(ctx, LoadSpec{}) },
-		"SetRate":  func(ctx context.Context) error { return timed.Loads.SetRate(ctx, "", 1) },
-		"Read":     func(ctx context.Context) error { _, err := timed.Loads.Read(ctx, ""); return err },
-		"Stop":     func(ctx context.Context) error { _, err := timed.Loads.Stop(ctx, ""); return err },
-		"Pods":     func(ctx context.Context) error { _, err := timed.Workloads.Pods(ctx, ""); return err },
-		"Kill":     func(ctx context.Context) error { return timed.Workloads.Kill(ctx, "", 0) },
-		"Replicas": func(ctx context.Context) error { _, err := timed.Workloads.Replicas(ctx, ""); return err },
-		"Scale":    func(ctx context.Context) error { return timed.Workloads.Scale(ctx, "", 0) },
-		"Breakers": func(ctx context.Context) error { _, err := timed.Breakers.Breakers(ctx); return err },
-		"Put":      func(ctx context.Context) error { return timed.Objects.Put(ctx, Object{}) },
-		"Get":      func(ctx context.Context) error { _, _, err := timed.Objects.Get(ctx, "", ""); return err },
-		"Delete":   func(ctx context.Context) error { return timed.Objects.Delete(ctx, "", "") },
-		"Value":    func(ctx context.Context) error { _, err := timed.Metrics.Value(ctx, ""); return err },
-		"Events":   func(ctx context.Context) error { _, err := timed.Breakers.Events(ctx, time.Time{}, 0); return err },
+		"Start":       func(ctx context.Context) error { return timed.Loads.Start(ctx, LoadSpec{}) },
+		"SetRate":     func(ctx context.Context) error { return timed.Loads.SetRate(ctx, "", 1) },
+		"Read":        func(ctx context.Context) error { _, err := timed.Loads.Read(ctx, ""); return err },
+		"Stop":        func(ctx context.Context) error { _, err := timed.Loads.Stop(ctx, ""); return err },
+		"Pods":        func(ctx context.Context) error { _, err := timed.Workloads.Pods(ctx, ""); return err },
+		"Kill":        func(ctx context.Context) error { return timed.Workloads.Kill(ctx, "", 0) },
+		"Replicas":    func(ctx context.Context) error { _, err := timed.Workloads.Replicas(ctx, ""); return err },
+		"Scale":       func(ctx context.Context) error { return timed.Workloads.Scale(ctx, "", 0) },
+		"Breakers":    func(ctx context.Context) error { _, err := timed.Breakers.Breakers(ctx); return err },
+		"Put":         func(ctx context.Context) error { return timed.Objects.Put(ctx, Object{}) },
+		"Get":         func(ctx context.Context) error { _, _, err := timed.Objects.Get(ctx, "", ""); return err },
+		"Delete":      func(ctx context.Context) error { return timed.Objects.Delete(ctx, "", "") },
+		"Certificate": func(ctx context.Context) error { _, _, err := timed.Partners.Certificate(ctx, ""); return err },
+		"Revoke":      func(ctx context.Context) error { return timed.Partners.Revoke(ctx, "") },
+		"Admit":       func(ctx context.Context) error { return timed.Partners.Admit(ctx, "", nil) },
+		"Renew":       func(ctx context.Context) error { return timed.Certificates.Renew(ctx, "") },
+		"Value":       func(ctx context.Context) error { _, err := timed.Metrics.Value(ctx, ""); return err },
+		"Events":      func(ctx context.Context) error { _, err := timed.Breakers.Events(ctx, time.Time{}, 0); return err },
 	} {
 		t.Run(what, func(t *testing.T) {
+			limit := forceLimit
+			if what == "Renew" {
+				limit = renewLimit
+			}
 			synctest.Test(t, func(t *testing.T) {
 				started := time.Now()
 				err := do(t.Context())
-				if took := time.Since(started); err == nil || took > forceLimit {
+				if took := time.Since(started); err == nil || took > limit {
 					t.Errorf("%v after %s", err, took)
 				}
 			})

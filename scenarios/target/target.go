@@ -1,5 +1,6 @@
 // Package target is the cluster as a scenario sees it: loads that can be started and read, pods that can be counted, killed and scaled, circuit
-// breakers and metrics that can be observed, and objects of the control plane. A program that runs scenarios implements the interfaces of [Target].
+// breakers and metrics that can be observed, objects of the control plane, partners that can be revoked, and certificates that can be renewed. A
+// program that runs scenarios implements the interfaces of [Target].
 package target
 
 import (
@@ -12,9 +13,10 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/telemetry"
 )
 
-// Generator is the workload that sends every load. A load from PartnerPrefix and a name is sent through the gateway, as a partner of that name.
+// Generator is the workload that sends every load. A load from PartnerPrefix and a name is sent through Gateway, as a partner of that name.
 const (
 	Generator     = "loadgen"
+	Gateway       = "gateway"
 	PartnerPrefix = "partner/"
 )
 
@@ -42,6 +44,9 @@ type Target struct {
 	Workloads Workloads
 	Breakers  Breakers
 	Objects   Objects
+	Partners  Partners
+	// Certificates are those of the workloads.
+	Certificates Certificates
 	// Metrics may be nil. Expectations about metrics are then unknown.
 	Metrics Metrics
 }

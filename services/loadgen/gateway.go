@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -16,20 +17,50 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1"
 )
 
-// connection returns the connection of a load, and what closes it when the load has ended.
-func (s *Server) connection(req *loadgenv1.StartLoadRequest) (conn grpc.ClientConnInterface, closeConn func(), err error) {
+// connection returns the connection of a load. gateway is the same one if the load is sent through a gateway, and nil otherwise.
+func (s *Server) connection(req *loadgenv1.StartLoadRequest) (conn invoker, gateway *gatewayConn, err error) {
 	if g := req.GetGateway(); g != nil {
-		through, err := s.through(g)
+		through, err := s.dialGateway(g)
 		if err != nil {
-			return nil, nil, status.Errorf(codes.InvalidArgument, "connecting to the gateway: %v", err)
+			return nil, nil, err
 		}
-		return through, func() { _ = through.Close() }, nil
+		gateway = newGatewayConn(through)
+		return gateway, gateway, nil
 	}
 	conn, ok := s.conns[req.GetTarget()]
 	if !ok {
 		return nil, nil, status.Errorf(codes.InvalidArgument, "target %q is not in TARGETS of the load generator", req.GetTarget())
 	}
-	return conn, func() {}, nil
+	return conn, nil, nil
+}
+
+func (s *Server) dialGateway(g *loadgenv1.Gateway) (*grpc.ClientConn, error) {
+	conn, err := s.through(g)
+	if err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "connecting to the gateway: %v", err)
+	}
+	return conn, nil
+}
+
+// SetGateway replaces the gateway and the certificate of a running load.
+func (s *Server) SetGateway(_ context.Context, req *loadgenv1.SetGatewayRequest) (*loadgenv1.LoadStats, error) {
+	l, err := s.loads.get(req.GetName())
+	if err != nil {
+		return nil, asStatus(req.GetName(), err)
+	}
+	if l.gateway == nil {
+		return nil, status.Errorf(codes.FailedPrecondition, "load %q is not sent through a gateway", req.GetName())
+	}
+	through, err := s.dialGateway(req.GetGateway())
+	if err != nil {
+		return nil, err
+	}
+	if !l.gateway.replace(through) {
+		_ = through.Close()
+		return nil, asStatus(req.GetName(), errNoSuchLoad)
+	}
+	s.event(req.GetName(), "gateway changed")
+	return l.stats()
 }
 
 // throughGateway connects to a gateway with the certificate of a partner, outside the mesh as far as identity goes.
@@ -47,7 +78,8 @@ func throughGateway(p *governance.Process, g *loadgenv1.Gateway) (*grpc.ClientCo
 		return nil, fmt.Errorf("reading the address of the gateway: %w", err)
 	}
 	transport := credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, RootCAs: roots, ServerName: host})
-	// Each load has breakers of its own: one partner does not share those of another.
+	// Each load has breakers of its own: one partner does not share those of another. A partner calls without asking for the health first, so that what the
+	// gateway refuses is refused for each call, with its code.
 	return governance.Dial("dns:///"+g.GetAddress(), governance.ClientConfig{Callee: "gateway", Metrics: p.Metrics, Policy: p.Policy, Tracing: p.Tracing, Log: p.Log,
-		Options: []grpc.DialOption{grpc.WithTransportCredentials(transport)}})
+		Options: []grpc.DialOption{grpc.WithTransportCredentials(transport), grpc.WithDisableHealthCheck()}})
 }

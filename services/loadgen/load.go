@@ -18,7 +18,9 @@ type call func(ctx context.Context, n int64) error
 type load struct {
 	name, target, method string
 	send                 call
-	tally                *tally
+	// gateway is the connection of a load that is sent through a gateway, and nil for another load.
+	gateway *gatewayConn
+	tally   *tally
 	// places has one element per call in flight.
 	places chan struct{}
 

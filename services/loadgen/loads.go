@@ -55,11 +55,11 @@ func newLoads(registry prometheus.Registerer) *loads {
 }
 
 func (s *loads) start(name, target, method string, rate Pace, send call) (*load, error) {
-	return s.startThen(name, target, method, rate, send, func() {})
+	return s.startThrough(nil, name, target, method, rate, send)
 }
 
-// startThen is start, and calls ended when the last call of the load has ended.
-func (s *loads) startThen(name, target, method string, rate Pace, send call, ended func()) (*load, error) {
+// startThrough is start for a load whose calls use the connection to a gateway, which is closed when the last call has ended. It may be nil.
+func (s *loads) startThrough(gateway *gatewayConn, name, target, method string, rate Pace, send call) (*load, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -69,14 +69,16 @@ func (s *loads) startThen(name, target, method string, rate Pace, send call, end
 		return nil, errNameTaken
 	}
 	l := newLoad(name, rate, send, newTally(time.Now(), s.intended.WithLabelValues(label(name)), s.calls.MustCurryWith(prometheus.Labels{"load": label(name)})))
-	l.target, l.method = target, method
+	l.target, l.method, l.gateway = target, method, gateway
 	ctx, stop := context.WithCancel(context.Background())
 	calls, abandon := context.WithCancel(context.Background())
 	r := &runningLoad{load: l, stop: stop, abandon: abandon, done: make(chan struct{})}
 	s.running[name] = r
 	s.all.Go(func() {
 		defer close(r.done)
-		defer ended()
+		if gateway != nil {
+			defer gateway.close()
+		}
 		defer abandon()
 		l.run(ctx, calls)
 	})

@@ -50,6 +50,11 @@ func (m *method) request(json string) (*dynamicpb.Message, error) {
 	return msg, nil
 }
 
-func (m *method) invoke(ctx context.Context, conn grpc.ClientConnInterface, request *dynamicpb.Message) error {
+// invoker makes unary calls.
+type invoker interface {
+	Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error
+}
+
+func (m *method) invoke(ctx context.Context, conn invoker, request *dynamicpb.Message) error {
 	return conn.Invoke(ctx, m.path, request, dynamicpb.NewMessage(m.output))
 }

@@ -25,7 +25,7 @@ const BackgroundOrders = loadspec.BackgroundOrders
 
 // Register adds the service, a connection to each target, and the background loads to a gRPC server.
 func Register(p *governance.Process, s *grpc.Server, cfg Config) error {
-	server := &Server{loads: newLoads(p.Metrics.Registerer), conns: map[string]grpc.ClientConnInterface{}, events: p.Events, stopping: p.Stopping,
+	server := &Server{loads: newLoads(p.Metrics.Registerer), conns: map[string]invoker{}, events: p.Events, stopping: p.Stopping,
 		through: func(g *loadgenv1.Gateway) (*grpc.ClientConn, error) { return throughGateway(p, g) }}
 	var orders *grpc.ClientConn
 	for name, t := range cfg.Targets {

@@ -19,7 +19,7 @@ type Server struct {
 	loadgenv1.UnimplementedLoadGeneratorServer
 	loads *loads
 	// conns are indexed by the name of the target, and do not change.
-	conns    map[string]grpc.ClientConnInterface
+	conns    map[string]invoker
 	events   *governance.Events
 	stopping <-chan struct{}
 	// through connects to a gateway as a partner.
@@ -31,14 +31,14 @@ func (s *Server) StartLoad(_ context.Context, req *loadgenv1.StartLoadRequest) (
 	if req.GetName() == "" {
 		return nil, status.Error(codes.InvalidArgument, "a load needs a name")
 	}
-	conn, closeConn, err := s.connection(req)
+	conn, gateway, err := s.connection(req)
 	if err != nil {
 		return nil, err
 	}
 	started := false
 	defer func() {
-		if !started {
-			closeConn()
+		if !started && gateway != nil {
+			gateway.close()
 		}
 	}()
 	if err := loadspec.CheckRate(req.GetRate()); err != nil {
@@ -48,7 +48,7 @@ func (s *Server) StartLoad(_ context.Context, req *loadgenv1.StartLoadRequest) (
 	if err != nil {
 		return nil, refusal.Because(codes.InvalidArgument, err)
 	}
-	l, err := s.loads.startThen(req.GetName(), req.GetTarget(), req.GetMethod(), Pace(req.GetRate()), send, closeConn)
+	l, err := s.loads.startThrough(gateway, req.GetName(), req.GetTarget(), req.GetMethod(), Pace(req.GetRate()), send)
 	if err != nil {
 		return nil, asStatus(req.GetName(), err)
 	}
@@ -57,7 +57,7 @@ func (s *Server) StartLoad(_ context.Context, req *loadgenv1.StartLoadRequest) (
 	return l.stats()
 }
 
-func newCall(conn grpc.ClientConnInterface, req *loadgenv1.StartLoadRequest) (call, error) {
+func newCall(conn invoker, req *loadgenv1.StartLoadRequest) (call, error) {
 	m, err := findMethod(req.GetMethod())
 	if err != nil {
 		return nil, err

@@ -53,6 +53,8 @@ func TestCheck_LooksUpEveryName(t *testing.T) {
 		{"an unknown release", "killPod: {release: userservice", "killPod: {release: userservce", `16: spec.steps[0].killPod.release: there is no release "userservce"` + "\n  try: userservice; valid here: "},
 		{"an unknown release, in a fault", "killPod: {release: userservice, count: 1}", "fault: {release: userservce, spec: {hang: {}}}", `16: spec.steps[0].fault.release: there is no release "userservce"`},
 		{"an unknown release, in a policy", "killPod: {release: userservice, count: 1}", "applyPolicy: {release: userservce, spec: {maxRequestsPerSecond: 5}}", `16: spec.steps[0].applyPolicy.release: there is no release "userservce"`},
+		{"an unknown release, in a renewal", "killPod: {release: userservice, count: 1}", "renewCertificate: {release: jaeger}",
+			`16: spec.steps[0].renewCertificate.release: there is no release "jaeger"` + "\n  try: "},
 		{"an unknown method, in a fault", "killPod: {release: userservice, count: 1}", "fault: {release: userservice, spec: {hang: {}, method: user.v1.UserService/GetUsr}}",
 			`16: spec.steps[0].fault.spec.method: userservice has no method that matches "user.v1.UserService/GetUsr"` + "\n  try: user.v1.UserService/GetUser; valid here: "},
 		{"a pattern that a method matches, in a fault", "killPod: {release: userservice, count: 1}", "fault: {release: userservice, spec: {hang: {}, method: user.v1.UserService/Get*}}", ""},
@@ -218,6 +220,9 @@ func TestKnown_TargetsAreServed(t *testing.T) {
 	want := []string{charts.Control, charts.Gateway, "postgres"}
 	for _, s := range charts.Services() {
 		want = append(want, s.Name)
+	}
+	if target.Generator != charts.LoadGenerator || target.Gateway != charts.Gateway {
+		t.Errorf("scenarios call the load generator %s and the gateway %s", target.Generator, target.Gateway)
 	}
 	if slices.Sort(want); !slices.Equal(known.Releases, want) {
 		t.Errorf("releases %v, want %v", known.Releases, want)

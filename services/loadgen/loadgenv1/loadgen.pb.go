@@ -243,6 +243,58 @@ func (x *SetRateRequest) GetRate() float64 {
 	return 0
 }
 
+type SetGatewayRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Gateway       *Gateway               `protobuf:"bytes,2,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetGatewayRequest) Reset() {
+	*x = SetGatewayRequest{}
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetGatewayRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetGatewayRequest) ProtoMessage() {}
+
+func (x *SetGatewayRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetGatewayRequest.ProtoReflect.Descriptor instead.
+func (*SetGatewayRequest) Descriptor() ([]byte, []int) {
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SetGatewayRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetGatewayRequest) GetGateway() *Gateway {
+	if x != nil {
+		return x.Gateway
+	}
+	return nil
+}
+
 type GetLoadRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -252,7 +304,7 @@ type GetLoadRequest struct {
 
 func (x *GetLoadRequest) Reset() {
 	*x = GetLoadRequest{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[3]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -264,7 +316,7 @@ func (x *GetLoadRequest) String() string {
 func (*GetLoadRequest) ProtoMessage() {}
 
 func (x *GetLoadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[3]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -277,7 +329,7 @@ func (x *GetLoadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLoadRequest.ProtoReflect.Descriptor instead.
 func (*GetLoadRequest) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{3}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetLoadRequest) GetName() string {
@@ -296,7 +348,7 @@ type StopLoadRequest struct {
 
 func (x *StopLoadRequest) Reset() {
 	*x = StopLoadRequest{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[4]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -308,7 +360,7 @@ func (x *StopLoadRequest) String() string {
 func (*StopLoadRequest) ProtoMessage() {}
 
 func (x *StopLoadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[4]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -321,7 +373,7 @@ func (x *StopLoadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopLoadRequest.ProtoReflect.Descriptor instead.
 func (*StopLoadRequest) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{4}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StopLoadRequest) GetName() string {
@@ -339,7 +391,7 @@ type ListLoadsRequest struct {
 
 func (x *ListLoadsRequest) Reset() {
 	*x = ListLoadsRequest{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[5]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -351,7 +403,7 @@ func (x *ListLoadsRequest) String() string {
 func (*ListLoadsRequest) ProtoMessage() {}
 
 func (x *ListLoadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[5]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -364,7 +416,7 @@ func (x *ListLoadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLoadsRequest.ProtoReflect.Descriptor instead.
 func (*ListLoadsRequest) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{5}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{6}
 }
 
 type ListLoadsResponse struct {
@@ -377,7 +429,7 @@ type ListLoadsResponse struct {
 
 func (x *ListLoadsResponse) Reset() {
 	*x = ListLoadsResponse{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[6]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -389,7 +441,7 @@ func (x *ListLoadsResponse) String() string {
 func (*ListLoadsResponse) ProtoMessage() {}
 
 func (x *ListLoadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[6]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -402,7 +454,7 @@ func (x *ListLoadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLoadsResponse.ProtoReflect.Descriptor instead.
 func (*ListLoadsResponse) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{6}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListLoadsResponse) GetLoads() []*LoadStats {
@@ -448,7 +500,7 @@ type LoadStats struct {
 
 func (x *LoadStats) Reset() {
 	*x = LoadStats{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[7]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +512,7 @@ func (x *LoadStats) String() string {
 func (*LoadStats) ProtoMessage() {}
 
 func (x *LoadStats) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[7]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +525,7 @@ func (x *LoadStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadStats.ProtoReflect.Descriptor instead.
 func (*LoadStats) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{7}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LoadStats) GetName() string {
@@ -596,7 +648,7 @@ type FailurePeriod struct {
 
 func (x *FailurePeriod) Reset() {
 	*x = FailurePeriod{}
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[8]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -608,7 +660,7 @@ func (x *FailurePeriod) String() string {
 func (*FailurePeriod) ProtoMessage() {}
 
 func (x *FailurePeriod) ProtoReflect() protoreflect.Message {
-	mi := &file_loadgen_v1_loadgen_proto_msgTypes[8]
+	mi := &file_loadgen_v1_loadgen_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -621,7 +673,7 @@ func (x *FailurePeriod) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailurePeriod.ProtoReflect.Descriptor instead.
 func (*FailurePeriod) Descriptor() ([]byte, []int) {
-	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{8}
+	return file_loadgen_v1_loadgen_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *FailurePeriod) GetFirstFailedAt() *timestamppb.Timestamp {
@@ -673,7 +725,10 @@ const file_loadgen_v1_loadgen_proto_rawDesc = "" +
 	"\troots_pem\x18\x04 \x01(\fR\brootsPem\"8\n" +
 	"\x0eSetRateRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04rate\x18\x02 \x01(\x01R\x04rate\"$\n" +
+	"\x04rate\x18\x02 \x01(\x01R\x04rate\"V\n" +
+	"\x11SetGatewayRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12-\n" +
+	"\agateway\x18\x02 \x01(\v2\x13.loadgen.v1.GatewayR\agateway\"$\n" +
 	"\x0eGetLoadRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"%\n" +
 	"\x0fStopLoadRequest\x12\x12\n" +
@@ -709,10 +764,12 @@ const file_loadgen_v1_loadgen_proto_rawDesc = "" +
 	"\x0ffirst_failed_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\rfirstFailedAt\x12@\n" +
 	"\x0elast_failed_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\flastFailedAt\x12\x16\n" +
 	"\x06failed\x18\x03 \x01(\x03R\x06failed\x12@\n" +
-	"\x0elongest_outage\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\rlongestOutage2\xd7\x02\n" +
+	"\x0elongest_outage\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\rlongestOutage2\x9b\x03\n" +
 	"\rLoadGenerator\x12@\n" +
 	"\tStartLoad\x12\x1c.loadgen.v1.StartLoadRequest\x1a\x15.loadgen.v1.LoadStats\x12<\n" +
-	"\aSetRate\x12\x1a.loadgen.v1.SetRateRequest\x1a\x15.loadgen.v1.LoadStats\x12<\n" +
+	"\aSetRate\x12\x1a.loadgen.v1.SetRateRequest\x1a\x15.loadgen.v1.LoadStats\x12B\n" +
+	"\n" +
+	"SetGateway\x12\x1d.loadgen.v1.SetGatewayRequest\x1a\x15.loadgen.v1.LoadStats\x12<\n" +
 	"\aGetLoad\x12\x1a.loadgen.v1.GetLoadRequest\x1a\x15.loadgen.v1.LoadStats\x12>\n" +
 	"\bStopLoad\x12\x1b.loadgen.v1.StopLoadRequest\x1a\x15.loadgen.v1.LoadStats\x12H\n" +
 	"\tListLoads\x12\x1c.loadgen.v1.ListLoadsRequest\x1a\x1d.loadgen.v1.ListLoadsResponseB<Z:github.com/grpc-sandbox/sandbox/services/loadgen/loadgenv1b\x06proto3"
@@ -729,48 +786,52 @@ func file_loadgen_v1_loadgen_proto_rawDescGZIP() []byte {
 	return file_loadgen_v1_loadgen_proto_rawDescData
 }
 
-var file_loadgen_v1_loadgen_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_loadgen_v1_loadgen_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_loadgen_v1_loadgen_proto_goTypes = []any{
 	(*StartLoadRequest)(nil),      // 0: loadgen.v1.StartLoadRequest
 	(*Gateway)(nil),               // 1: loadgen.v1.Gateway
 	(*SetRateRequest)(nil),        // 2: loadgen.v1.SetRateRequest
-	(*GetLoadRequest)(nil),        // 3: loadgen.v1.GetLoadRequest
-	(*StopLoadRequest)(nil),       // 4: loadgen.v1.StopLoadRequest
-	(*ListLoadsRequest)(nil),      // 5: loadgen.v1.ListLoadsRequest
-	(*ListLoadsResponse)(nil),     // 6: loadgen.v1.ListLoadsResponse
-	(*LoadStats)(nil),             // 7: loadgen.v1.LoadStats
-	(*FailurePeriod)(nil),         // 8: loadgen.v1.FailurePeriod
-	nil,                           // 9: loadgen.v1.LoadStats.ErrorsEntry
-	nil,                           // 10: loadgen.v1.LoadStats.RefusedEntry
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 12: google.protobuf.Duration
+	(*SetGatewayRequest)(nil),     // 3: loadgen.v1.SetGatewayRequest
+	(*GetLoadRequest)(nil),        // 4: loadgen.v1.GetLoadRequest
+	(*StopLoadRequest)(nil),       // 5: loadgen.v1.StopLoadRequest
+	(*ListLoadsRequest)(nil),      // 6: loadgen.v1.ListLoadsRequest
+	(*ListLoadsResponse)(nil),     // 7: loadgen.v1.ListLoadsResponse
+	(*LoadStats)(nil),             // 8: loadgen.v1.LoadStats
+	(*FailurePeriod)(nil),         // 9: loadgen.v1.FailurePeriod
+	nil,                           // 10: loadgen.v1.LoadStats.ErrorsEntry
+	nil,                           // 11: loadgen.v1.LoadStats.RefusedEntry
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
 }
 var file_loadgen_v1_loadgen_proto_depIdxs = []int32{
 	1,  // 0: loadgen.v1.StartLoadRequest.gateway:type_name -> loadgen.v1.Gateway
-	7,  // 1: loadgen.v1.ListLoadsResponse.loads:type_name -> loadgen.v1.LoadStats
-	9,  // 2: loadgen.v1.LoadStats.errors:type_name -> loadgen.v1.LoadStats.ErrorsEntry
-	11, // 3: loadgen.v1.LoadStats.started_at:type_name -> google.protobuf.Timestamp
-	10, // 4: loadgen.v1.LoadStats.refused:type_name -> loadgen.v1.LoadStats.RefusedEntry
-	8,  // 5: loadgen.v1.LoadStats.failures:type_name -> loadgen.v1.FailurePeriod
-	11, // 6: loadgen.v1.LoadStats.read_at:type_name -> google.protobuf.Timestamp
-	11, // 7: loadgen.v1.FailurePeriod.first_failed_at:type_name -> google.protobuf.Timestamp
-	11, // 8: loadgen.v1.FailurePeriod.last_failed_at:type_name -> google.protobuf.Timestamp
-	12, // 9: loadgen.v1.FailurePeriod.longest_outage:type_name -> google.protobuf.Duration
-	0,  // 10: loadgen.v1.LoadGenerator.StartLoad:input_type -> loadgen.v1.StartLoadRequest
-	2,  // 11: loadgen.v1.LoadGenerator.SetRate:input_type -> loadgen.v1.SetRateRequest
-	3,  // 12: loadgen.v1.LoadGenerator.GetLoad:input_type -> loadgen.v1.GetLoadRequest
-	4,  // 13: loadgen.v1.LoadGenerator.StopLoad:input_type -> loadgen.v1.StopLoadRequest
-	5,  // 14: loadgen.v1.LoadGenerator.ListLoads:input_type -> loadgen.v1.ListLoadsRequest
-	7,  // 15: loadgen.v1.LoadGenerator.StartLoad:output_type -> loadgen.v1.LoadStats
-	7,  // 16: loadgen.v1.LoadGenerator.SetRate:output_type -> loadgen.v1.LoadStats
-	7,  // 17: loadgen.v1.LoadGenerator.GetLoad:output_type -> loadgen.v1.LoadStats
-	7,  // 18: loadgen.v1.LoadGenerator.StopLoad:output_type -> loadgen.v1.LoadStats
-	6,  // 19: loadgen.v1.LoadGenerator.ListLoads:output_type -> loadgen.v1.ListLoadsResponse
-	15, // [15:20] is the sub-list for method output_type
-	10, // [10:15] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	1,  // 1: loadgen.v1.SetGatewayRequest.gateway:type_name -> loadgen.v1.Gateway
+	8,  // 2: loadgen.v1.ListLoadsResponse.loads:type_name -> loadgen.v1.LoadStats
+	10, // 3: loadgen.v1.LoadStats.errors:type_name -> loadgen.v1.LoadStats.ErrorsEntry
+	12, // 4: loadgen.v1.LoadStats.started_at:type_name -> google.protobuf.Timestamp
+	11, // 5: loadgen.v1.LoadStats.refused:type_name -> loadgen.v1.LoadStats.RefusedEntry
+	9,  // 6: loadgen.v1.LoadStats.failures:type_name -> loadgen.v1.FailurePeriod
+	12, // 7: loadgen.v1.LoadStats.read_at:type_name -> google.protobuf.Timestamp
+	12, // 8: loadgen.v1.FailurePeriod.first_failed_at:type_name -> google.protobuf.Timestamp
+	12, // 9: loadgen.v1.FailurePeriod.last_failed_at:type_name -> google.protobuf.Timestamp
+	13, // 10: loadgen.v1.FailurePeriod.longest_outage:type_name -> google.protobuf.Duration
+	0,  // 11: loadgen.v1.LoadGenerator.StartLoad:input_type -> loadgen.v1.StartLoadRequest
+	2,  // 12: loadgen.v1.LoadGenerator.SetRate:input_type -> loadgen.v1.SetRateRequest
+	3,  // 13: loadgen.v1.LoadGenerator.SetGateway:input_type -> loadgen.v1.SetGatewayRequest
+	4,  // 14: loadgen.v1.LoadGenerator.GetLoad:input_type -> loadgen.v1.GetLoadRequest
+	5,  // 15: loadgen.v1.LoadGenerator.StopLoad:input_type -> loadgen.v1.StopLoadRequest
+	6,  // 16: loadgen.v1.LoadGenerator.ListLoads:input_type -> loadgen.v1.ListLoadsRequest
+	8,  // 17: loadgen.v1.LoadGenerator.StartLoad:output_type -> loadgen.v1.LoadStats
+	8,  // 18: loadgen.v1.LoadGenerator.SetRate:output_type -> loadgen.v1.LoadStats
+	8,  // 19: loadgen.v1.LoadGenerator.SetGateway:output_type -> loadgen.v1.LoadStats
+	8,  // 20: loadgen.v1.LoadGenerator.GetLoad:output_type -> loadgen.v1.LoadStats
+	8,  // 21: loadgen.v1.LoadGenerator.StopLoad:output_type -> loadgen.v1.LoadStats
+	7,  // 22: loadgen.v1.LoadGenerator.ListLoads:output_type -> loadgen.v1.ListLoadsResponse
+	17, // [17:23] is the sub-list for method output_type
+	11, // [11:17] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_loadgen_v1_loadgen_proto_init() }
@@ -784,7 +845,7 @@ func file_loadgen_v1_loadgen_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_loadgen_v1_loadgen_proto_rawDesc), len(file_loadgen_v1_loadgen_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

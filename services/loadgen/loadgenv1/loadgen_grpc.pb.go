@@ -19,11 +19,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	LoadGenerator_StartLoad_FullMethodName = "/loadgen.v1.LoadGenerator/StartLoad"
-	LoadGenerator_SetRate_FullMethodName   = "/loadgen.v1.LoadGenerator/SetRate"
-	LoadGenerator_GetLoad_FullMethodName   = "/loadgen.v1.LoadGenerator/GetLoad"
-	LoadGenerator_StopLoad_FullMethodName  = "/loadgen.v1.LoadGenerator/StopLoad"
-	LoadGenerator_ListLoads_FullMethodName = "/loadgen.v1.LoadGenerator/ListLoads"
+	LoadGenerator_StartLoad_FullMethodName  = "/loadgen.v1.LoadGenerator/StartLoad"
+	LoadGenerator_SetRate_FullMethodName    = "/loadgen.v1.LoadGenerator/SetRate"
+	LoadGenerator_SetGateway_FullMethodName = "/loadgen.v1.LoadGenerator/SetGateway"
+	LoadGenerator_GetLoad_FullMethodName    = "/loadgen.v1.LoadGenerator/GetLoad"
+	LoadGenerator_StopLoad_FullMethodName   = "/loadgen.v1.LoadGenerator/StopLoad"
+	LoadGenerator_ListLoads_FullMethodName  = "/loadgen.v1.LoadGenerator/ListLoads"
 )
 
 // LoadGeneratorClient is the client API for LoadGenerator service.
@@ -37,6 +38,9 @@ type LoadGeneratorClient interface {
 	StartLoad(ctx context.Context, in *StartLoadRequest, opts ...grpc.CallOption) (*LoadStats, error)
 	// SetRate changes the rate. A rate of 0 pauses the load.
 	SetRate(ctx context.Context, in *SetRateRequest, opts ...grpc.CallOption) (*LoadStats, error)
+	// SetGateway replaces the gateway and the certificate of a load that is sent through a gateway. Calls in flight end over the former connection. It fails
+	// with NOT_FOUND if no load of that name is running, and with FAILED_PRECONDITION if the load is not sent through a gateway.
+	SetGateway(ctx context.Context, in *SetGatewayRequest, opts ...grpc.CallOption) (*LoadStats, error)
 	// GetLoad returns the statistics of a load, or NOT_FOUND.
 	GetLoad(ctx context.Context, in *GetLoadRequest, opts ...grpc.CallOption) (*LoadStats, error)
 	// StopLoad stops a load, waits for its calls in flight, and returns the final statistics. The name is free afterwards.
@@ -67,6 +71,16 @@ func (c *loadGeneratorClient) SetRate(ctx context.Context, in *SetRateRequest, o
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(LoadStats)
 	err := c.cc.Invoke(ctx, LoadGenerator_SetRate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *loadGeneratorClient) SetGateway(ctx context.Context, in *SetGatewayRequest, opts ...grpc.CallOption) (*LoadStats, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LoadStats)
+	err := c.cc.Invoke(ctx, LoadGenerator_SetGateway_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +128,9 @@ type LoadGeneratorServer interface {
 	StartLoad(context.Context, *StartLoadRequest) (*LoadStats, error)
 	// SetRate changes the rate. A rate of 0 pauses the load.
 	SetRate(context.Context, *SetRateRequest) (*LoadStats, error)
+	// SetGateway replaces the gateway and the certificate of a load that is sent through a gateway. Calls in flight end over the former connection. It fails
+	// with NOT_FOUND if no load of that name is running, and with FAILED_PRECONDITION if the load is not sent through a gateway.
+	SetGateway(context.Context, *SetGatewayRequest) (*LoadStats, error)
 	// GetLoad returns the statistics of a load, or NOT_FOUND.
 	GetLoad(context.Context, *GetLoadRequest) (*LoadStats, error)
 	// StopLoad stops a load, waits for its calls in flight, and returns the final statistics. The name is free afterwards.
@@ -135,6 +152,9 @@ func (UnimplementedLoadGeneratorServer) StartLoad(context.Context, *StartLoadReq
 }
 func (UnimplementedLoadGeneratorServer) SetRate(context.Context, *SetRateRequest) (*LoadStats, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetRate not implemented")
+}
+func (UnimplementedLoadGeneratorServer) SetGateway(context.Context, *SetGatewayRequest) (*LoadStats, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetGateway not implemented")
 }
 func (UnimplementedLoadGeneratorServer) GetLoad(context.Context, *GetLoadRequest) (*LoadStats, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetLoad not implemented")
@@ -198,6 +218,24 @@ func _LoadGenerator_SetRate_Handler(srv interface{}, ctx context.Context, dec fu
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(LoadGeneratorServer).SetRate(ctx, req.(*SetRateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _LoadGenerator_SetGateway_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetGatewayRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LoadGeneratorServer).SetGateway(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LoadGenerator_SetGateway_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LoadGeneratorServer).SetGateway(ctx, req.(*SetGatewayRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -270,6 +308,10 @@ var LoadGenerator_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetRate",
 			Handler:    _LoadGenerator_SetRate_Handler,
+		},
+		{
+			MethodName: "SetGateway",
+			Handler:    _LoadGenerator_SetGateway_Handler,
 		},
 		{
 			MethodName: "GetLoad",
