@@ -33,7 +33,7 @@ func (a renewCertificate) Resolve(ctx context.Context, c Context) (Effect, error
 		return Effect{}, err
 	}
 	return Effect{
-		Detail:  fmt.Sprintf("%s (%d pods)", a, ready),
+		Detail:  a.String(),
 		Touches: report.BlastRadius{Pods: ready, OfPods: ready, Share: c.shareTo(a.Release)},
 		Do: func(ctx context.Context) error {
 			if err := c.Target.Certificates.Renew(ctx, a.Release); err != nil {

@@ -14,7 +14,7 @@ func TestRenewCertificate_LeavesNothingToUndo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Detail != "renew the certificate of userservice (2 pods)" || e.Touches.Pods != 2 || e.Touches.OfPods != 2 || e.Touches.Share != 0.25 || e.Undo != nil {
+	if e.Detail != "renew the certificate of userservice" || e.Touches.Pods != 2 || e.Touches.OfPods != 2 || e.Touches.Share != 0.25 || e.Undo != nil {
 		t.Errorf("%+v", e)
 	}
 	if err := e.Do(t.Context()); err != nil || !slices.Equal(f.did, []string{"renew userservice"}) {
