@@ -248,12 +248,12 @@ func (u *up) connect(ctx context.Context, _ func(string)) error {
 	return u.client.WaitForAPI(ctx, 2*time.Minute)
 }
 
-// forgetImages frees memory of the node. All images that were copied have been unpacked by then.
-func (u *up) forgetImages(ctx context.Context, _ func(string)) error {
+// dropPageCache frees memory of the node. All images that were copied have been unpacked by then.
+func (u *up) dropPageCache(ctx context.Context, _ func(string)) error {
 	if u.loader.loaded() == 0 {
 		return nil
 	}
-	return u.cluster.ForgetImages(ctx)
+	return u.cluster.DropPageCache(ctx)
 }
 
 // gatewayPort is the port of the gateway on this machine, unless another program uses it.

@@ -96,7 +96,7 @@ func (u *up) run(ctx context.Context) error {
 		u.step("engine", u.chooseEngine),
 		u.step("node image", u.loadNodeImage),
 		u.createAndInstall,
-		u.step("memory", u.forgetImages),
+		u.step("memory", u.dropPageCache),
 	}
 	for _, do := range steps {
 		if err := do(ctx); err != nil {

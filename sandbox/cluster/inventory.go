@@ -149,7 +149,7 @@ func (c Cluster) inspect(ctx context.Context, id string) (Container, error) {
 }
 
 // runs reports whether a container that the engine calls running has processes. Podman does not notice that a container has ended when the program
-// that watches it was killed as well, for example because the machine was short of memory or a session was closed.
+// that watches it was killed as well, for example by a machine that was short of memory.
 //
 // The process is looked up first, because that costs nothing. It is not visible if the engine runs in a virtual machine.
 func (c Cluster) runs(ctx context.Context, id string, pid int) bool {
