@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +76,28 @@ func newReceived(t *testing.T) received {
 	tracing := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(givenIDs{}))
 	return received{accessLog{log: slog.New(slog.NewTextHandler(text, nil)), metrics: m, own: own, tracer: tracing.Tracer("gateway"),
 		known: map[string]callee{"a.B/C": {"b", nginx.Method{Name: "a.B/C"}}}}, text, spans}
+}
+
+// TestAccessLog_BurstIsNotLost sends lines while nothing reads them, as nginx does while the agent is busy, and then ends.
+func TestAccessLog_BurstIsNotLost(t *testing.T) {
+	r := newReceived(t)
+	var err error
+	r.conn, err = listenForLines()
+	must(t, err)
+	sender, err := net.Dial("udp4", r.conn.LocalAddr().String())
+	must(t, err)
+	defer func() { _ = sender.Close() }()
+	const lines = 100
+	for range lines {
+		_, err := fmt.Fprintf(sender, `<190>gateway: {"partner":"acme","form":"grpc","method":"a.B/C","status":"200","grpcStatus":["0"],"request":"POST /%s"}`, strings.Repeat("x", 400))
+		must(t, err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	must(t, r.receive(ended))
+	if got := r.metric(t, "sandbox_gateway_requests_total", "partner acme"); got != lines {
+		t.Errorf("%v of %d lines were counted", got, lines)
+	}
 }
 
 // metric returns the sum of a metric over the series that have all labels, each as name and value.

@@ -59,8 +59,8 @@ func TestGateway_StatusAndDeadlineSurvive(t *testing.T) {
 	}
 }
 
-// TestGateway_UnaryCallsEnd checks which deadline a unary call has at the service.
-func TestGateway_UnaryCallsEnd(t *testing.T) {
+// TestGateway_UnaryCallsHaveADeadline checks which one the service sees.
+func TestGateway_UnaryCallsHaveADeadline(t *testing.T) {
 	w := newWorld(t)
 	acme := w.partner("acme")
 	transport := &http.Transport{TLSClientConfig: w.client(acme), ForceAttemptHTTP2: true}

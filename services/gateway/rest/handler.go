@@ -134,7 +134,7 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request, op *operation) ([
 	case err != nil:
 		return nil, refusal.New(codes.InvalidArgument, ReasonMalformedBody, "reading the body: "+err.Error())
 	}
-	// The next request of the connection has a time of its own.
+	// The call may take longer than the body: net/http cancels its context when a deadline for reading ends.
 	if err := control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, fmt.Errorf("limiting the time of the body: %w", err)
 	}

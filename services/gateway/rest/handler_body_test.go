@@ -162,6 +162,27 @@ func TestBody_Trickles(t *testing.T) {
 	}
 }
 
+// TestBody_TimeIsNotThatOfTheCall makes a call that takes longer than its body may.
+func TestBody_TimeIsNotThatOfTheCall(t *testing.T) {
+	const bodyTime = 50 * time.Millisecond
+	s := &shop{err: func() error { return pause.For(t.Context(), 4*bodyTime) }}
+	server := httptest.NewServer(s.serve(t, func(cfg *Config) { cfg.BodyTime = bodyTime }))
+	defer server.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1/users", strings.NewReader(`{"name": "x"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	w, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Body.Close()
+	if text, err := io.ReadAll(w.Body); err != nil || w.StatusCode != http.StatusOK {
+		t.Errorf("%s %s, %v", w.Status, text, err)
+	}
+}
+
 func TestBody_IsCutOff(t *testing.T) {
 	s := &shop{}
 	h := s.serve(t)

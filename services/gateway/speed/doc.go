@@ -11,5 +11,7 @@
 // agent has stored authorities of partners, as after a restart without the control plane. The service is a bare server of grpc-go in a process of its own,
 // because everything that a service adds would make the price of the gateway look smaller.
 //
+// What happens to calls when the agent is asked to stop is tested here, too, because only this package has it as a process.
+//
 // What is compared is called in short blocks that take turns, so that a change in the speed of the machine affects all of it.
 package speed
