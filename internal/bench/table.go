@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
 // Limits collects the limits that a benchmark has missed, so that it fails after its table was written.
@@ -48,7 +50,7 @@ func Write(page, name, task, table string) error {
 	before, rest, found := strings.Cut(string(text), begin)
 	_, after, ended := strings.Cut(rest, end)
 	if !found || !ended {
-		return fmt.Errorf("writing the table %s: %s has no place for it: want %q and %q", name, page, begin, end)
+		return remedy.Errorf(remedy.Advicef("add the lines %s and %s", strings.TrimSpace(begin), end), "writing the table %s: %s has no place for it", name, page)
 	}
 	if err := os.WriteFile(page, []byte(before+begin+table+end+after), 0o644); err != nil { //nolint:gosec // a page of the repository
 		return fmt.Errorf("writing the table %s: %w", name, err)

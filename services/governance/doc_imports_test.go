@@ -14,7 +14,8 @@ func TestImports_NothingOfTheSandbox(t *testing.T) {
 	}
 	for _, path := range strings.Fields(string(out)) {
 		for _, heavy := range []string{"helm.sh/", "sigs.k8s.io/", "k8s.io/", "github.com/envoyproxy/", "github.com/google/cel-go", "cel.dev/", "google.golang.org/grpc/xds",
-			"github.com/charmbracelet/", "github.com/grpc-sandbox/sandbox/sandbox", "github.com/grpc-sandbox/sandbox/charts"} {
+			"github.com/charmbracelet/", "github.com/grpc-sandbox/sandbox/sandbox", "github.com/grpc-sandbox/sandbox/charts",
+			"github.com/grpc-sandbox/sandbox/internal/bench"} {
 			if strings.HasPrefix(path, heavy) {
 				t.Error("this package links", path)
 			}

@@ -3,10 +3,10 @@ package governance
 import (
 	"flag"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/grpc-sandbox/sandbox/internal/bench"
 )
 
 var speed = flag.Bool("speed", false, "measure, and write the tables of the README (task bench:governance)")
@@ -41,12 +41,14 @@ func nanos(r testing.BenchmarkResult) float64 {
 	return float64(r.T.Nanoseconds()) / float64(max(1, r.N))
 }
 
+// within returns the text of a limit, and fails the test if it was missed.
 func within(t *testing.T, what string, got, limit float64, unit string) string {
-	if got > limit {
-		t.Errorf("%s: %.3g %s, the limit is %g", what, got, unit, limit)
-		return fmt.Sprintf("**%g %s, missed**", limit, unit)
+	var limits bench.Limits
+	text := limits.Check(what, got, limit, unit)
+	for _, missed := range limits.Missed {
+		t.Error(missed)
 	}
-	return fmt.Sprintf("%g %s", limit, unit)
+	return text
 }
 
 func chainTable(t *testing.T) string {
@@ -150,13 +152,5 @@ func tuningTable(t *testing.T) string {
 // table logs a table and writes it into the README between its marks.
 func table(t *testing.T, name, text string) {
 	t.Log("\n" + text)
-	readme, err := os.ReadFile("README.md")
-	must(t, err)
-	begin, end := "<!-- "+name+": printed by task bench:governance -->\n", "<!-- end of "+name+" -->"
-	before, rest, found := strings.Cut(string(readme), begin)
-	_, after, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		t.Fatalf("README.md has no place for %s", name)
-	}
-	must(t, os.WriteFile("README.md", []byte(before+begin+text+end+after), 0o600))
+	must(t, bench.Write("README.md", name, "governance", text))
 }
