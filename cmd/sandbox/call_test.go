@@ -98,6 +98,7 @@ func TestAnsweredError_HasTheRemediesOfItsDetails(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
 func TestFindMethod_WithItsRelease(t *testing.T) {
 	for _, c := range []struct{ method, release string }{
 		{"user.v1.UserService/GetUser", "userservice"},

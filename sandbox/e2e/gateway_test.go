@@ -215,8 +215,8 @@ func TestGateway_ReloadsLoseNoCall(t *testing.T) {
 	})
 }
 
-func TestGateway_LimitOfEachPartner(t *testing.T) {
-	feature(t, "the verdict of each field", func(ctx context.Context, t *testing.T) {
+func TestGateway_Limits(t *testing.T) {
+	feature(t, "a limit of each partner, and the verdict of each field", func(ctx context.Context, t *testing.T) {
 		c := open(ctx, t)
 		objects, p := objectsOf(ctx, t, c), newPartner(ctx, t, "e2e-limit")
 		spec := `{"selector":{"matchLabels":{"app.kubernetes.io/name":"gateway"}},"methods":[{"method":"user.v1.UserService/GetUser",

@@ -41,8 +41,7 @@ func TestScenarios_PassAndCleanUp(t *testing.T) {
 }
 
 // impossible lists edits of built-in scenarios that make an expectation impossible: a false trace, another victim, a fault that the cure cannot help against, or no
-// cure.
-// Any other scenario gets an additional expectation.
+// cure. Any other scenario gets an additional expectation.
 var impossible = map[string][2]string{
 	"breaker-trip": {"visits: [closed, open, half-open, closed]", "trace: [closed]"},
 	// Ejection saves nothing if every replica fails some calls.

@@ -32,7 +32,7 @@ func TestRunPartners_AreNotThoseOfTheUser(t *testing.T) {
 		{Name: "run-empty"},
 	}}
 	p := runPartners{cluster: f}
-	for name, want := range map[string]target.PartnerCertificate{"acme": {Serial: "2"}, "globex": {Serial: "1", Revoked: true}, "empty": {}, "nobody": {}} {
+	for name, want := range map[string]target.PartnerCertificate{"acme": {Serial: "2"}, "globex": {Serial: "1", Revoked: true}, "empty": {}, "unknown": {}} {
 		got, ok, err := p.Certificate(t.Context(), name)
 		if got != want || ok != (want.Serial != "") || err != nil {
 			t.Errorf("%s: got %+v, %t, %v", name, got, ok, err)
