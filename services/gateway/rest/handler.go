@@ -118,8 +118,8 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request, op *operation) ([
 	if err := checkContent(r.Header); err != nil {
 		return nil, err
 	}
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(h.cfg.BodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	// net/http removes the deadline at the end of the body, so the call may take longer.
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.cfg.BodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, fmt.Errorf("limiting the time of the body: %w", err)
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.cfg.MaxBody))
@@ -133,10 +133,6 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request, op *operation) ([
 		return nil, status.FromContextError(r.Context().Err()).Err()
 	case err != nil:
 		return nil, refusal.New(codes.InvalidArgument, ReasonMalformedBody, "reading the body: "+err.Error())
-	}
-	// The call may take longer than the body: net/http cancels its context when a deadline for reading ends.
-	if err := control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, fmt.Errorf("limiting the time of the body: %w", err)
 	}
 	return text, nil
 }
