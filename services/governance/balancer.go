@@ -104,8 +104,12 @@ type subConn struct {
 	conn     *balancedConn
 	address  string
 	endpoint atomic.Pointer[outlier.Endpoint]
+
+	healthMu sync.Mutex
 	// unhealthy means that the connection is ready, and the replica reports that it does not serve.
-	unhealthy atomic.Bool
+	unhealthy bool
+	// ended means that the balancer has ended the connection. What its health check reports afterwards is only that end.
+	ended bool
 }
 
 // NewSubConn connects to a replica.

@@ -3,6 +3,8 @@ package governance
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -63,6 +65,10 @@ func TestPartner_BelievedFromGatewaysOnly(t *testing.T) {
 			must(t, err)
 			_, err = stream.Recv()
 			must(t, err)
+			// The server writes its log before it ends the stream.
+			if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
+				t.Fatal(err)
+			}
 			want, inHeaders := []string{c.want, c.want}, 2
 			if c.want == "" {
 				inHeaders = 0

@@ -47,6 +47,9 @@ func (s *subConn) RegisterHealthListener(listen func(balancer.SubConnState)) {
 
 // Shutdown ends the connection.
 func (s *subConn) Shutdown() {
+	s.healthMu.Lock()
+	s.ended = true
+	s.healthMu.Unlock()
 	s.disconnected()
 	s.SubConn.Shutdown()
 }
@@ -63,12 +66,15 @@ func (s *subConn) changed(up bool) {
 // disconnected notes that nothing is known any more about the health of the replica.
 func (s *subConn) disconnected() { s.setUnhealthy(false, "gone", "it is no longer connected") }
 
-// setUnhealthy reports a change of the health of the replica.
+// setUnhealthy reports a change of the health of the replica. Reports are in the order of the changes.
 func (s *subConn) setUnhealthy(unhealthy bool, state, reason string) {
 	c := s.conn.client.Load()
-	if c == nil || s.unhealthy.Swap(unhealthy) == unhealthy {
+	s.healthMu.Lock()
+	defer s.healthMu.Unlock()
+	if c == nil || s.unhealthy == unhealthy || s.ended && unhealthy {
 		return
 	}
+	s.unhealthy = unhealthy
 	delta := -1.0
 	if unhealthy {
 		delta = 1

@@ -2,12 +2,18 @@ package governance
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	testv1 "google.golang.org/grpc/interop/grpc_testing"
+
+	"github.com/grpc-sandbox/sandbox/services/governance/internal/slowstart"
 )
 
 // TestReplicaHealth_NotServingIsVisible follows three replicas of which some report NOT_SERVING, as an operator sees them.
@@ -56,4 +62,35 @@ func TestReplicaHealth_NotServingIsVisible(t *testing.T) {
 		end()
 		expect(0, "replica-1 gone")
 	})
+}
+
+// listening is a connection to a replica whose health the test reports.
+type listening struct {
+	balancer.SubConn
+	report func(balancer.SubConnState)
+}
+
+func (l *listening) RegisterHealthListener(listen func(balancer.SubConnState)) { l.report = listen }
+
+func (l *listening) Shutdown() {}
+
+// TestReplicaHealth_NothingAfterTheEnd has the end of the health check arrive after that of the connection, as gRPC may report it.
+func TestReplicaHealth_NothingAfterTheEnd(t *testing.T) {
+	events, inner := NewEvents(0), &listening{}
+	s := &subConn{SubConn: inner, conn: &balancedConn{group: slowstart.NewGroup(func() time.Duration { return 0 })}, address: "replica-0"}
+	s.conn.client.Store(newClient(ClientConfig{Callee: "callee", Events: events, Log: quiet}.withDefaults()))
+	s.RegisterHealthListener(func(balancer.SubConnState) {})
+	failing := balancer.SubConnState{ConnectivityState: connectivity.TransientFailure, ConnectionError: errors.New("not serving")}
+	inner.report(failing)
+	s.Shutdown()
+	inner.report(failing)
+	s.disconnected()
+	kept, _, _ := events.After(0)
+	var states []string
+	for _, e := range kept {
+		states = append(states, e.Labels["state"])
+	}
+	if got := strings.Join(states, ", "); got != "NOT_SERVING, gone" {
+		t.Errorf("reported %s", got)
+	}
 }
