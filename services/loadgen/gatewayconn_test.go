@@ -92,6 +92,20 @@ func TestSetGateway_LosesNoCallInFlight(t *testing.T) {
 	}
 }
 
+func TestStartLoad_GatewayIsConnectedFirst(t *testing.T) {
+	var opened *grpc.ClientConn
+	s := &Server{loads: newLoads(prometheus.NewRegistry()), events: governance.NewEvents(0), through: func(g *loadgenv1.Gateway) (conn *grpc.ClientConn, err error) {
+		opened, err = grpc.NewClient("passthrough:///"+g.GetAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		return opened, err
+	}}
+	defer s.loads.close()
+	// The load makes no calls, so it does not connect by itself.
+	_, err := s.StartLoad(t.Context(), &loadgenv1.StartLoadRequest{Name: "l", Method: "user.v1.UserService/GetUser", Gateway: &loadgenv1.Gateway{Address: serveGateway(t, fakeGateway{})}})
+	if err != nil || opened.GetState() != connectivity.Ready {
+		t.Errorf("%v; the connection is %s", err, opened.GetState())
+	}
+}
+
 func TestSetGateway_Refused(t *testing.T) {
 	s := &Server{loads: newLoads(prometheus.NewRegistry()), events: governance.NewEvents(0), conns: map[string]invoker{"userservice": newGatewayConn(nil)},
 		through: func(*loadgenv1.Gateway) (*grpc.ClientConn, error) {

@@ -27,11 +27,11 @@ type Server struct {
 }
 
 // StartLoad starts a load. It first checks that its first request can be made.
-func (s *Server) StartLoad(_ context.Context, req *loadgenv1.StartLoadRequest) (*loadgenv1.LoadStats, error) {
+func (s *Server) StartLoad(ctx context.Context, req *loadgenv1.StartLoadRequest) (*loadgenv1.LoadStats, error) {
 	if req.GetName() == "" {
 		return nil, status.Error(codes.InvalidArgument, "a load needs a name")
 	}
-	conn, gateway, err := s.connection(req)
+	conn, gateway, err := s.connection(ctx, req)
 	if err != nil {
 		return nil, err
 	}
