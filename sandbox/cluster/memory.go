@@ -31,15 +31,18 @@ func (c Cluster) Memory(ctx context.Context) (Memory, error) {
 	return m, nil
 }
 
-// largeFiles are the files that are large enough to be worth a process each: those of images, and the programs of the node.
+// largeFiles selects the files that are large enough to be worth a process each: those of images, and the programs of the node.
 const largeFiles = `find /var/lib/containerd/io.containerd.content.v1.content /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs /usr ` +
-	`-type f -size +1M -exec dd if={} iflag=nocache count=0 status=none ';'`
+	`-type f -size +1M `
+
+// dropLargeFiles writes what is not on the disk yet first, because the kernel keeps it otherwise.
+const dropLargeFiles = largeFiles + `-exec sync -d {} +; ` + largeFiles + `-exec dd if={} iflag=nocache count=0 status=none ';'`
 
 // DropPageCache makes the kernel drop the page cache of what was needed only to create the cluster: the files of images, which containerd read and wrote
 // once to unpack them, and programs such as kubeadm. They would be charged to the node until something else needs the memory. Pages that running programs
 // have mapped stay. It does not wait for the result.
 func (c Cluster) DropPageCache(ctx context.Context) error {
-	if _, err := c.Engine.Run(ctx, "exec", "-d", c.Node(), "sh", "-c", largeFiles); err != nil {
+	if _, err := c.Engine.Run(ctx, "exec", "-d", c.Node(), "sh", "-c", dropLargeFiles); err != nil {
 		return fmt.Errorf("dropping the page cache: %w", err)
 	}
 	return nil
