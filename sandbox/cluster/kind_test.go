@@ -233,10 +233,10 @@ func TestConfig_FollowsTheHost(t *testing.T) {
 		host                Host
 		kubeadm, containerd []string
 	}{
-		{"an ordinary host has only the patches for speed", Host{}, []string{restartPatch, syncPatch, etcdPatch, keysPatch}, nil},
-		{"cgroup v1 must be allowed", Host{CgroupV1: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch}, nil},
-		{"a host that cannot raise limits does not ask for it", Host{NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, userNamespacePatch}, []string{oomPatch}},
-		{"both", Host{CgroupV1: true, NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, cgroupV1Patch, preflightPatch, userNamespacePatch}, []string{oomPatch}},
+		{"an ordinary host has only the patches for speed and memory", Host{}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, collectPatch}, nil},
+		{"cgroup v1 must be allowed", Host{CgroupV1: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, collectPatch, cgroupV1Patch, preflightPatch}, nil},
+		{"a host that cannot raise limits does not ask for it", Host{NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, collectPatch, userNamespacePatch}, []string{oomPatch}},
+		{"both", Host{CgroupV1: true, NoResources: true}, []string{restartPatch, syncPatch, etcdPatch, keysPatch, collectPatch, cgroupV1Patch, preflightPatch, userNamespacePatch}, []string{oomPatch}},
 	} {
 		got := config("one", c.host, nil)
 		if got.Name != "one" || !slices.Equal(got.KubeadmConfigPatches, c.kubeadm) || !slices.Equal(got.ContainerdConfigPatches, c.containerd) {
