@@ -167,6 +167,7 @@ func (p *Process) serve(register func(*Process, *grpc.Server) error) (err error)
 	healthServer := HealthServer(probe)
 	scrape := &http.Server{Handler: MetricsHandler(p.Metrics), ReadHeaderTimeout: 5 * time.Second}
 	if err := register(p, server); err != nil {
+		server.Stop()
 		return err
 	}
 	p.readiness.serve(probe, slices.Collect(maps.Keys(server.GetServiceInfo())))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"time"
 
@@ -80,11 +81,16 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	return c
 }
 
-// Server returns a server with the health service and, unless it is switched off, reflection. The caller registers services and calls Serve.
+// Server returns a server with the health service and, unless it is switched off, reflection. The caller registers services, calls Serve, and in the end
+// Stop or GracefulStop, also if Serve was never called: gRPC starts the goroutines of handlers right away.
 func Server(cfg ServerConfig) *grpc.Server {
 	s, _ := governedServer(cfg)
 	return s
 }
+
+// workers returns how many goroutines of a server serve one call after another. A call that finds all of them busy gets a goroutine of its own. The stack of
+// a new goroutine has to grow for each call, which takes as long as everything in this package together.
+func workers() uint32 { return uint32(runtime.GOMAXPROCS(0)) + 1 } //nolint:gosec // a small number
 
 // governedServer is Server, and returns what governs its calls too.
 func governedServer(cfg ServerConfig) (*grpc.Server, *server) {
@@ -98,6 +104,7 @@ func governedServer(cfg ServerConfig) (*grpc.Server, *server) {
 		grpc.Creds(transport),
 		grpc.ChainUnaryInterceptor(governed.unary),
 		grpc.ChainStreamInterceptor(governed.streaming),
+		grpc.NumStreamWorkers(workers()),
 	}, tuningOf(cfg.Policy.Rules().Tuning()).server(cfg.MaxAge, cfg.MaxAgeGrace)...)
 	// Without certificates no caller has an identity, and gRPC allocates something for each tap.
 	if cfg.Identity != nil || cfg.Tap != nil {
