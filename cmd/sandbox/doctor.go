@@ -11,9 +11,7 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 	"github.com/grpc-sandbox/sandbox/sandbox"
-	"github.com/grpc-sandbox/sandbox/sandbox/cluster"
 	"github.com/grpc-sandbox/sandbox/sandbox/doctor"
-	"github.com/grpc-sandbox/sandbox/sandbox/images"
 	"github.com/grpc-sandbox/sandbox/sandbox/live"
 )
 
@@ -93,43 +91,17 @@ func printFindings(proc process, g *globals, findings []doctor.Finding) error {
 
 // doctorHost returns what the checks examine: this machine and, if the sandbox is up, its cluster, which the caller must close.
 func doctorHost(ctx context.Context, proc process, g *globals) (doctor.Host, *live.Cluster, error) {
-	host := doctor.ThisHost(proc.getenv)
 	folders, err := proc.folders()
 	if err != nil {
-		return host, nil, err
+		return doctor.Host{}, nil, err
 	}
-	if _, err := sandbox.PrepareEngines(folders); err != nil {
-		return host, nil, err
-	}
-	meant := engineMeant(g, folders)
-	choice, refused := cluster.Choose(ctx, meant, func(ctx context.Context, e cluster.Engine) error { return e.Probe(ctx) })
-	host.EngineProbe = func(context.Context) error { return refused }
-	if meant != "" {
-		// An engine that does not work is still the one to examine: no other one would be used.
-		host.Engine = meant
-	}
-	if refused == nil {
-		host.Engine = choice.Engine.Name
-		host.EngineStorage = choice.Engine.Storage
-	}
-	host.SetsUp = true
-	host.CacheDir, host.Registries = folders.Images(), images.Registries()
 	tree, err := sourceTree(g)
 	if err != nil {
+		return doctor.Host{}, nil, err
+	}
+	host, err := live.Machine(ctx, live.MachineOptions{Getenv: proc.getenv, Folders: folders, Name: g.name, Engine: g.engine, SourceTree: tree})
+	if err != nil {
 		return host, nil, err
-	}
-	if tree != "" {
-		host.Lacking = func(context.Context) ([]doctor.Lacking, error) { return imagesLacking(folders, tree) }
-	}
-	host.CacheIntact = func(ctx context.Context) error { return cacheIntact(ctx, folders) }
-	host.Kubeconfig = folders.Kubeconfig(g.name)
-	host.LeftBehind = func() ([]string, error) {
-		left, err := live.Leftovers(folders, g.name)
-		var all []string
-		for _, l := range left {
-			all = append(all, l.String())
-		}
-		return all, err
 	}
 	c, err := openCluster(ctx, proc, g)
 	var notUp *sandbox.NotUpError
@@ -141,45 +113,4 @@ func doctorHost(ctx context.Context, proc process, g *globals) (doctor.Host, *li
 		host.Damage = err
 	}
 	return host, c, nil
-}
-
-// engineMeant returns the engine of --engine, or the one that the sandbox runs on. It is empty if there is no preference.
-func engineMeant(g *globals, folders sandbox.Folders) string {
-	if g.engine != "" {
-		return g.engine
-	}
-	engine, err := sandbox.EngineOf(folders, g.name)
-	if err != nil {
-		// The state is damaged. Opening the sandbox reports that.
-		return ""
-	}
-	return engine
-}
-
-func cacheIntact(ctx context.Context, f sandbox.Folders) error {
-	cache, err := images.OpenCache(f.Images())
-	if err != nil {
-		return err
-	}
-	return cache.VerifyAll(ctx)
-}
-
-// imagesLacking returns the images of the catalog that `up` would have to pull or to build from tree.
-func imagesLacking(f sandbox.Folders, tree string) ([]doctor.Lacking, error) {
-	cache, err := images.OpenCache(f.Images())
-	if err != nil {
-		return nil, err
-	}
-	store := images.Store{Cache: cache, SourceTree: tree}
-	var all []doctor.Lacking
-	for _, i := range images.All() {
-		missing, err := store.Missing(i)
-		if err != nil {
-			return nil, err
-		}
-		if missing {
-			all = append(all, doctor.Lacking{Ref: i.Ref, Registry: images.RegistryOf(i.Pull), Needs: append([]string{"go"}, i.Recipe.Needs()...)})
-		}
-	}
-	return all, nil
 }

@@ -28,7 +28,8 @@ func newDown(proc process, g *globals) *cobra.Command {
 				return err
 			}
 			if stop {
-				if err := stopRun(cmd.Context(), proc, folders, g.name); err != nil {
+				stopping := func(holder string) { fmt.Fprintf(proc.stderr, "stopping %s\n", holder) }
+				if err := sandbox.StopRun(cmd.Context(), folders, g.name, stopping); err != nil {
 					return err
 				}
 			}

@@ -1,4 +1,4 @@
-package main
+package sandbox
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/internal/pause"
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
-	"github.com/grpc-sandbox/sandbox/sandbox"
 )
 
 const (
@@ -18,9 +17,10 @@ const (
 	runPoll = 100 * time.Millisecond
 )
 
-// stopRun interrupts the current run, as Ctrl-C does, and waits until it has cleaned up. Without a run it does nothing.
-func stopRun(ctx context.Context, proc process, folders sandbox.Folders, name string) error {
-	h, held := sandbox.Holder(folders, name)
+// StopRun interrupts the current run of a scenario, as Ctrl-C does, and waits until it has cleaned up. stopping is called before the run is
+// interrupted. Without a run, StopRun does nothing.
+func StopRun(ctx context.Context, folders Folders, name string, stopping func(holder string)) error {
+	h, held := Holder(folders, name)
 	if !held || !h.Is("run") {
 		// Another command that has the lock is reported when the caller tries to take it.
 		return nil
@@ -31,17 +31,17 @@ func stopRun(ctx context.Context, proc process, folders sandbox.Folders, name st
 	}
 	defer run.Release() //nolint:errcheck // a failure to release has no consequence
 	// From FindProcess on the handle refers to one process. If it still has the lock, its id was not reused.
-	if now, held := sandbox.Holder(folders, name); !held || now.PID != h.PID || !now.Since.Equal(h.Since) {
+	if now, held := Holder(folders, name); !held || now.PID != h.PID || !now.Since.Equal(h.Since) {
 		return nil
 	}
-	fmt.Fprintf(proc.stderr, "stopping %s\n", h)
+	stopping(h.String())
 	if err := run.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping %s: %w", h, err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, runEnds, errRunStays)
 	defer cancel()
 	err = pause.Until(ctx, runPoll, func(context.Context) (bool, error) {
-		now, held := sandbox.Holder(folders, name)
+		now, held := Holder(folders, name)
 		return !held || now.PID != h.PID, nil
 	})
 	if err != nil {
