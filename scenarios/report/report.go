@@ -113,6 +113,7 @@ type Recovery struct {
 
 // Cleanup is what was undone, and what could not be.
 type Cleanup struct {
+	// Undone describes the changes that were undone, also those that a step has undone.
 	Undone []string `json:"undone"`
 	// LeftAlone lists what was not undone because another program has changed the value since.
 	LeftAlone []string `json:"leftAlone,omitempty"`

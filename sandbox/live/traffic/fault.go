@@ -21,7 +21,7 @@ type FaultOptions struct {
 	Abort string
 	// Delay is a duration, or two of them with a comma: the delay and up to how much more, at random.
 	Delay string
-	// Hang means that the calls are not answered.
+	// Hang means that calls end only with their deadlines, or when their callers cancel them.
 	Hang bool
 	// Cut ends a stream after this many messages; negative means that the fault is not a cut.
 	Cut int

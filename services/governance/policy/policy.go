@@ -116,7 +116,7 @@ type Error struct{ Problems []Problem }
 type Problem struct {
 	// Line counts from 1.
 	Line int
-	// Field is the path of the field, such as client[1].breaker.failureRatio, or "file" for the text as a whole.
+	// Field is the path of the field, such as client[1].breaker.failureRatio, or "file" for the text as a whole. It may be empty.
 	Field string
 	// Why continues the sentence that starts with the field, such as "has more than one document".
 	Why string
