@@ -40,6 +40,7 @@ const (
 
 // Release is one entry of the catalog.
 type Release struct {
+	// Name is the name of the Helm release, Namespace the one that it is installed into.
 	Name      string
 	Namespace string
 	// Chart is the name of the chart.

@@ -42,7 +42,7 @@ type Service struct {
 	Env map[string]any
 }
 
-// Method is a method of a service and a request, as JSON.
+// Method is a method of a service, as package.Service/Method, and a request, as JSON.
 type Method struct{ Name, Request string }
 
 // LoadGenerator is the service that sends the load of scenarios.

@@ -13,6 +13,7 @@ import (
 
 // ImageOptions are the options of MakeImages.
 type ImageOptions struct {
+	// Folders has the cache of the images.
 	Folders Folders
 	// Mode is where images may come from.
 	Mode images.Mode

@@ -18,9 +18,10 @@ import (
 
 // CertificateStatus describes one certificate: its validity period, and whether a peer that trusts the mounted bundle accepts it.
 type CertificateStatus struct {
+	// Namespace and Name are those of the Certificate. Authority means that it signs other certificates.
 	Namespace, Name string
 	Authority       bool
-	// Fingerprint is empty and both dates are zero until the certificate is issued.
+	// Fingerprint identifies the issued certificate; see certs.Fingerprint. It is empty and both dates are zero until the certificate is issued.
 	Fingerprint         string
 	NotBefore, NotAfter time.Time
 	// Why says why a peer would refuse the certificate. It is empty for a valid certificate.
@@ -29,7 +30,9 @@ type CertificateStatus struct {
 
 // Trust is the state of the root certificates.
 type Trust struct {
+	// Stage is the stage of the rotation of the root; certs.Steady if there is none.
 	Stage certs.Stage
+	// Roots are the roots of the stored authority: the one that signs, the next one, then the previous and the retired ones.
 	Roots []RootStatus
 	// Stale lists the namespaces whose trust bundle differs from what it should be.
 	Stale []string
@@ -37,9 +40,11 @@ type Trust struct {
 
 // RootStatus describes one root certificate.
 type RootStatus struct {
+	// Fingerprint identifies the certificate; see certs.Fingerprint. Subject is its common name.
 	Fingerprint, Subject string
 	// Role is issuing, next, previous or retired.
-	Role     string
+	Role string
+	// NotAfter is the end of the validity period.
 	NotAfter time.Time
 }
 
@@ -129,6 +134,7 @@ func RootsOf(ctx context.Context, c *kube.Client) (Trust, error) {
 
 // CertificateOptions are the options of RotateRoot and RenewCertificates.
 type CertificateOptions struct {
+	// Name is the name of the sandbox, Folders are where its files are.
 	Name    string
 	Folders Folders
 	// Observe receives the progress. It may be nil.
@@ -172,7 +178,7 @@ func renew(ctx context.Context, r *certs.Rotation, names []string) error {
 	return r.Renew(ctx, picked)
 }
 
-// UnknownCertificateError is the error for a certificate name that does not exist.
+// UnknownCertificateError is the error for a certificate that does not exist. Name is what was asked for, as NAME or NAMESPACE/NAME.
 type UnknownCertificateError struct{ Name string }
 
 // Error names the certificate.

@@ -14,10 +14,13 @@ import (
 
 // DownOptions are the options of Down.
 type DownOptions struct {
+	// Name is the name of the sandbox.
 	Name string
 	// Engine is used only if the sandbox has no state that names its engine.
-	Engine  string
+	Engine string
+	// Folders are where the files of the sandbox are.
 	Folders Folders
+	// Observe receives the progress. It may be nil.
 	Observe func(Progress)
 	// Forget undoes what the sandbox wrote outside its folders. It runs before the sandbox's folder is removed, because that folder records those
 	// writes. Its error is returned, but does not stop the removal. May be nil.
@@ -34,6 +37,7 @@ type DownReport struct {
 
 // UnansweredEngine is an engine that did not answer.
 type UnansweredEngine struct {
+	// Engine is the name of the engine. Err is why it did not answer.
 	Engine string
 	Err    error
 }
@@ -164,7 +168,7 @@ func Open(ctx context.Context, f Folders, name string) (cluster.Cluster, error) 
 	return clusterOf(f, name, s), nil
 }
 
-// NotUpError is the error for a sandbox that is not up.
+// NotUpError is the error for a sandbox that is not up. Name is its name.
 type NotUpError struct{ Name string }
 
 // Error names the sandbox.

@@ -13,6 +13,7 @@ import (
 
 // LockedError reports which command holds the lock of a sandbox.
 type LockedError struct {
+	// Name is the name of the sandbox. Holder is the command, as far as the lock file names it.
 	Name   string
 	Holder flock.Holder
 }

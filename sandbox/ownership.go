@@ -28,8 +28,10 @@ const (
 
 // ForeignError reports engine objects under the name of a sandbox that were not created by it. Nothing was changed.
 type ForeignError struct {
+	// Name is the name of the sandbox, and Engine the name of the container engine.
 	Name, Engine string
-	Why          string
+	// Why says how the objects differ from those of the sandbox.
+	Why string
 }
 
 // Error says why the cluster is not of this sandbox.

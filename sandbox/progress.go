@@ -41,10 +41,12 @@ func imageProgress(step string, e images.Event) Progress {
 
 // Took is one row of the table of steps.
 type Took struct {
+	// Step is the name of the step.
 	Step string
 	// Start is the time since `up` started.
 	Start time.Duration
-	Took  time.Duration
+	// Took is how long the step took, whether it failed or not.
+	Took time.Duration
 }
 
 // recorder runs steps, reports them to the observer, and records how long each took.

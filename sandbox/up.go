@@ -14,12 +14,15 @@ import (
 
 // UpOptions are the options of Up.
 type UpOptions struct {
+	// Name is the name of the sandbox.
 	Name string
 	// Engine is the container engine. If empty, the first that works is used.
-	Engine     string
+	Engine string
+	// Images is where images may come from. SourceTree is the checkout to build them from; if it is empty, nothing is built.
 	Images     images.Mode
 	SourceTree string
-	Folders    Folders
+	// Folders are where the files of the sandbox are.
+	Folders Folders
 	// Observe receives the progress, possibly from several goroutines concurrently. It may be nil.
 	Observe func(Progress)
 	// FirstCall makes one real call over mutual TLS. If nil, the step is omitted.
@@ -33,12 +36,15 @@ type UpOptions struct {
 
 // UpResult reports what Up did.
 type UpResult struct {
+	// Steps are in the order in which they started. They may overlap.
 	Steps []Took
 	// First is the time from the start to the first successful call.
 	First time.Duration
+	// Total is the time from the start to the end of Up.
 	Total time.Duration
 	// Own is the part of Total in which neither kind nor a starting workload was working.
-	Own    time.Duration
+	Own time.Duration
+	// Images are those that were made available, in the order in which they became so.
 	Images []images.Ready
 }
 

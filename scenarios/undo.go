@@ -10,7 +10,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/scenarios/target"
 )
 
-// LeftError has what a run, or Undo, could not undo. The verdict of the run still counts.
+// LeftError has what a run, or Undo, could not undo, one description for each. The verdict of the run still counts.
 type LeftError struct{ Left []string }
 
 // Error lists what was left behind.

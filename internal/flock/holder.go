@@ -13,7 +13,8 @@ import (
 // Holder is the command that has a lock.
 type Holder struct {
 	// Verb is the command line without the name of the program, such as "run pod-kill".
-	Verb  string    `json:"verb"`
+	Verb string `json:"verb"`
+	// PID is the id of its process; 0 if the process has not written its name yet. Since is when it took the lock.
 	PID   int       `json:"pid"`
 	Since time.Time `json:"since"`
 }

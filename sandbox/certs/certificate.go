@@ -9,6 +9,7 @@ import (
 
 // Certificate is one that cert-manager issues under our root.
 type Certificate struct {
+	// Namespace and Name are those of cert-manager's object.
 	Namespace, Name string
 	// Secret is where the issued certificate is stored, in the same namespace.
 	Secret string

@@ -34,7 +34,8 @@ type Process struct {
 // Pod is a pod that mounts the bundle.
 type Pod struct {
 	Namespace, Name string
-	Running         bool
+	// Running means that the phase of the pod is Running.
+	Running bool
 	// At says where the pod can be observed; see charts.CertificatesAt.
 	At string
 }
@@ -51,9 +52,11 @@ type Cluster interface {
 
 // Observer finds out which roots each pod trusts and which certificate it presents.
 type Observer struct {
+	// Cluster connects to the pods.
 	Cluster Cluster
 	// Own is presented to servers that ask for a certificate. Otherwise they would log a failed handshake.
 	Own func(ctx context.Context) (tls.Certificate, error)
+	// Now returns the time.
 	Now func() time.Time
 }
 

@@ -30,6 +30,7 @@ const (
 
 // Root is a root certificate with its private key, both also as PEM.
 type Root struct {
+	// Cert and CertPEM are the same certificate. KeyPEM is its private key in PKCS #8.
 	Cert            *x509.Certificate
 	CertPEM, KeyPEM []byte
 }

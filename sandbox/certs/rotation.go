@@ -40,11 +40,13 @@ type Issuer interface {
 // At any moment every process trusts the root of the certificate that any other process presents. No stage ends after a fixed time. Each may be
 // repeated, so a rotation that was killed at any point continues with Resume, or with the next Rotate.
 type Rotation struct {
+	// Store keeps the authority, and Issuer issues certificates under it.
 	Store  Store
 	Issuer Issuer
 	// Processes observes every process that trusts the bundle. It reports roots among those given.
 	Processes func(ctx context.Context, roots []*x509.Certificate) ([]Process, error)
-	Now       func() time.Time
+	// Now returns the time.
+	Now func() time.Time
 	// Limit is the timeout of each wait.
 	Limit time.Duration
 	// Every is the polling interval.

@@ -33,7 +33,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/sandbox/child"
 )
 
-// Engine is a container engine, driven through its command line as kind does.
+// Engine is a container engine, driven through its command line as kind does. Name is docker, podman or nerdctl.
 type Engine struct{ Name string }
 
 // engineNames lists the engines in order of preference.

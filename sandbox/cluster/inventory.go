@@ -23,6 +23,7 @@ const (
 
 // Owner identifies the sandbox that created an engine object.
 type Owner struct {
+	// ID is the id of the sandbox, and User the id of the user of this machine. Both are empty for an object without labels.
 	ID   string
 	User string
 	// Process is set only on the marker of a cluster that is being created.
@@ -52,10 +53,12 @@ func (i Inventory) Empty() bool { return len(i.Nodes) == 0 && i.Network == nil &
 
 // Container is one node of a kind cluster.
 type Container struct {
+	// ID and Name are those of the container.
 	ID   string
 	Name string
 	// Running is false also for a container that the engine calls running although its processes are gone.
-	Running  bool
+	Running bool
+	// Networks are the names of the networks that the container is connected to.
 	Networks []string
 	volumes  []string
 }

@@ -35,6 +35,7 @@ type CreateHooks struct {
 
 // Cluster is one kind cluster, which may not exist yet.
 type Cluster struct {
+	// Name is the name of the cluster, which is that of the sandbox. Engine is where its node runs.
 	Name   string
 	Engine Engine
 	// Kubeconfig is the file that kind writes. The user's own kubeconfig is never changed.

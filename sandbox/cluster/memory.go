@@ -9,6 +9,7 @@ import (
 
 // Memory is what the node's cgroup is charged for, in bytes.
 type Memory struct {
+	// Usage is everything, with the page cache.
 	Usage int64 `json:"usageBytes"`
 	// WorkingSet is the usage without the page cache that was not used recently, as the kubelet counts it.
 	WorkingSet int64 `json:"workingSetBytes"`

@@ -55,6 +55,7 @@ func (e Engine) Probe(ctx context.Context) error {
 
 // Choice is the engine that was chosen, and why earlier ones were not.
 type Choice struct {
+	// Engine is the first engine that works.
 	Engine Engine
 	// Why is empty if the first engine works.
 	Why string

@@ -25,6 +25,7 @@ const (
 // Result is the outcome of a check. Fix is never zero with Fail and Warn.
 type Result struct {
 	Outcome Outcome
+	// Message says what was found. Fix says what to do about it; it may be zero with Pass and Skip.
 	Message string
 	Fix     remedy.Remedy
 }
@@ -32,15 +33,18 @@ type Result struct {
 // Check is one question about the machine or the sandbox.
 type Check struct {
 	// ID is stable and in kebab case.
-	ID       string
+	ID string
+	// Category is the heading under which the check is shown.
 	Category string
-	Run      func(ctx context.Context, w Host) Result
+	// Run makes the check. If it panics, the check fails.
+	Run func(ctx context.Context, w Host) Result
 	// Limit is how long the check may take. 0 means checkTimeout.
 	Limit time.Duration
 }
 
 // Finding is the result of the check with an ID. Its message is one line.
 type Finding struct {
+	// ID and Category are those of the check.
 	ID       string
 	Category string
 	Result
@@ -48,6 +52,7 @@ type Finding struct {
 
 // Report is a Finding as machines read it; its field names are a contract.
 type Report struct {
+	// ID and Category are those of the check. Fix is the text of the remedy; empty if there is none.
 	ID       string  `json:"id"`
 	Category string  `json:"category"`
 	Result   Outcome `json:"result"`
@@ -57,6 +62,7 @@ type Report struct {
 
 // Document is the output of sandbox doctor -o json.
 type Document struct {
+	// Checks are in the order in which they ran. It is never null.
 	Checks []Report `json:"checks"`
 }
 

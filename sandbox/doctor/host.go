@@ -11,6 +11,7 @@ import (
 
 // Host is everything that checks may look at. ThisHost sets the fields that describe the machine, and the caller sets the others.
 type Host struct {
+	// ReadFile, Stat, LookPath, Getenv and Getuid work like the functions of packages os and exec.
 	ReadFile func(path string) ([]byte, error)
 	Stat     func(path string) (fs.FileInfo, error)
 	LookPath func(program string) (string, error)
@@ -20,14 +21,16 @@ type Host struct {
 	DiskFree func(path string) (bytes uint64, err error)
 	// Nofile returns the limit of open files per process.
 	Nofile func() (hard uint64, err error)
-	Exec   func(ctx context.Context, program string, args ...string) (stdout string, err error)
+	// Exec runs a program and returns its standard output.
+	Exec func(ctx context.Context, program string, args ...string) (stdout string, err error)
 	// Reach returns nil for any HTTP response. It uses the proxy of the environment.
 	Reach func(ctx context.Context, url string) error
 	// Listen binds the address and closes it again.
 	Listen func(address string) error
 	// Writable creates dir and a file in it, and removes the file.
 	Writable func(dir string) error
-	Now      func() time.Time
+	// Now returns the time.
+	Now func() time.Time
 
 	// Engine is docker, podman or nerdctl. It is empty if none was found.
 	Engine string
@@ -62,14 +65,17 @@ func (w Host) kubectl() string { return "KUBECONFIG=" + remedy.Quote(w.Kubeconfi
 // Cluster contains the queries to the sandbox's cluster. A check whose function is nil is skipped.
 type Cluster struct {
 	// Parts name the releases that the checks are about.
-	Parts    Parts
+	Parts Parts
+	// Nodes lists the nodes of the cluster, and Releases every release of the catalog.
 	Nodes    func(ctx context.Context) ([]Node, error)
 	Releases func(ctx context.Context) ([]Release, error)
 	// Pods lists the pods of a namespace, or of all if it is empty. Release is empty for a pod whose release has no logs.
-	Pods         func(ctx context.Context, namespace string) ([]telemetry.Pod, error)
+	Pods func(ctx context.Context, namespace string) ([]telemetry.Pod, error)
+	// Certificates lists the certificates of all namespaces, and Trust returns the state of the root.
 	Certificates func(ctx context.Context) ([]Certificate, error)
 	Trust        func(ctx context.Context) (Trust, error)
-	Targets      func(ctx context.Context) (up, total int, down []string, err error)
+	// Targets counts the scrape targets of Prometheus, and describes those that are down with the error of their last scrape.
+	Targets func(ctx context.Context) (up, total int, down []string, err error)
 	// Services returns the services that have sent spans.
 	Services func(ctx context.Context) ([]string, error)
 	// Called returns the services that were called recently.
@@ -78,6 +84,7 @@ type Cluster struct {
 	Traces func(ctx context.Context, service string) (count int, err error)
 	// CallRate returns the rate of the calls of Parts.Generator.
 	CallRate func(ctx context.Context) (perSecond float64, err error)
+	// Breakers returns the present states of the circuit breakers.
 	Breakers func(ctx context.Context) ([]telemetry.Breaker, error)
 }
 
@@ -91,6 +98,7 @@ type Parts struct {
 
 // Lacking is an image that has to be pulled or built.
 type Lacking struct {
+	// Ref is the name of the image in manifests.
 	Ref string
 	// Registry is the URL of the registry that the image can be pulled from. It is empty if the image can only be built.
 	Registry string
@@ -109,7 +117,8 @@ type Node struct {
 // Release is a Helm release and its state.
 type Release struct {
 	Name, Namespace string
-	Deployed        bool
+	// Deployed means that Helm has installed it completely.
+	Deployed bool
 	// Why is the reason if the release is not deployed.
 	Why string
 }

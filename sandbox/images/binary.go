@@ -16,7 +16,8 @@ type Binary struct {
 	Module string
 	// Package is an import path, or a path relative to the module.
 	Package string
-	Tags    []string
+	// Tags are the build tags.
+	Tags []string
 	// Stamp lists the variables that the linker sets, as "path.name=value".
 	Stamp []string
 	// Alone is true if the program is built outside the shared workspace, because its versions clash with those of the others.

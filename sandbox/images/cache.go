@@ -21,12 +21,15 @@ type Cache struct{ dir string }
 
 // Entry describes the image that is stored under a key.
 type Entry struct {
-	Ref    string `json:"ref"`
-	Key    string `json:"key"`
+	// Ref is the name of the image in manifests, Key the key under which it is stored.
+	Ref string `json:"ref"`
+	Key string `json:"key"`
+	// Origin is how the image got into the cache. Digest is that of its manifest, such as sha256:….
 	Origin Origin `json:"origin"`
 	Digest string `json:"digest"`
 	// Size is the number of bytes of all layers, as stored.
-	Size    int64         `json:"size"`
+	Size int64 `json:"size"`
+	// Took is how long pulling or building the image took. Created is when that started.
 	Took    time.Duration `json:"tookNanoseconds"`
 	Created time.Time     `json:"created"`
 }

@@ -39,7 +39,8 @@ const (
 // Image is one entry of the catalog.
 type Image struct {
 	// Ref is the name that manifests use, regardless of where the image comes from.
-	Ref     string
+	Ref string
+	// Purpose says in a few words what the image is for.
 	Purpose string
 	// Licence is the SPDX identifier of the licence of the main component.
 	Licence string

@@ -2,7 +2,7 @@ package images
 
 import "github.com/grpc-sandbox/sandbox/internal/remedy"
 
-// MissingError says that building an image needs a program that is not installed.
+// MissingError says that building an image needs a program that is not installed. Program is the name of its executable.
 type MissingError struct{ Program string }
 
 // Error names the program.
@@ -19,7 +19,7 @@ func (e *MissingError) Remedies() []remedy.Remedy {
 	return []remedy.Remedy{remedy.Command("up", "--setup")}
 }
 
-// LinuxError says that an image cannot be built on this system.
+// LinuxError says that an image cannot be built on this system. System is the operating system, as in runtime.GOOS.
 type LinuxError struct{ System string }
 
 // Error names the system of this machine.

@@ -17,6 +17,7 @@ import (
 
 // Program is an image of one static program on an empty base: the file, CA certificates, and a user that is not root.
 type Program struct {
+	// Binary is the program, Entrypoint the command that starts it in the image, and User the numeric user, or user:group, that it runs as.
 	Binary     Binary
 	Entrypoint []string
 	User       string

@@ -21,6 +21,7 @@ const (
 
 // RateLimitError reports that a registry limits how often this machine, or this account, may pull.
 type RateLimitError struct {
+	// Registry is the host of the registry.
 	Registry string
 	// After is the time until the registry accepts requests again. It is 0 if the registry does not say.
 	After time.Duration

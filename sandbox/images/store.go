@@ -23,6 +23,7 @@ import (
 
 // Event reports the progress of one image to an observer.
 type Event struct {
+	// Ref is the name of the image.
 	Ref string
 	// Doing is the current activity. It is empty once the image is available.
 	Doing string
@@ -30,12 +31,14 @@ type Event struct {
 	Typical time.Duration
 	// Note is a line that stays on the screen. An event with a note has no other field except Ref.
 	Note string
+	// Done is set once the image is available.
 	Done *Ready
 }
 
 // Ready is an image that is available.
 type Ready struct {
 	Entry
+	// Image gives access to the manifest and the layers.
 	Image v1.Image
 	// How says where the image came from this time.
 	How Origin
@@ -43,6 +46,7 @@ type Ready struct {
 
 // Store finds, pulls or builds images, in that order.
 type Store struct {
+	// Cache, Registry and Mode are where images are looked for: in the cache first, then as Mode permits.
 	Cache    *Cache
 	Registry *Registry
 	Mode     Mode

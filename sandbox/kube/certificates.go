@@ -28,9 +28,11 @@ type Certificate struct {
 	Secret string
 	// Issued is the content of the Secret: the chain as PEM. It is empty until the certificate is issued.
 	Issued []byte
-	Ready  bool
+	// Ready is the status of the condition of that name.
+	Ready bool
 	// Why is the message of the condition if the certificate is not ready.
-	Why       string
+	Why string
+	// NotBefore and NotAfter are the validity period in the status; zero until the certificate is issued.
 	NotBefore time.Time
 	NotAfter  time.Time
 }

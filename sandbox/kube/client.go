@@ -18,6 +18,7 @@ const (
 
 // Client is a client of one cluster.
 type Client struct {
+	// Kube and Dynamic are clients with the same Config.
 	Kube    kubernetes.Interface
 	Dynamic dynamic.Interface
 	Config  *rest.Config

@@ -20,8 +20,9 @@ import (
 type Forward struct {
 	// Address has the form "127.0.0.1:port".
 	Address string
-	Pod     string
-	stop    context.CancelFunc
+	// Pod is the name of the pod.
+	Pod  string
+	stop context.CancelFunc
 	// ended is closed when the forwarding ends. err is set before.
 	ended chan struct{}
 	err   error

@@ -13,6 +13,7 @@ import (
 
 // NotReady describes a deployment that lacks pods, and why.
 type NotReady struct {
+	// Deployment is the name of the deployment. Ready is how many of its pods are ready, Want how many it should have; 0 if it was scaled to 0.
 	Deployment string
 	Ready      int32
 	Want       int32

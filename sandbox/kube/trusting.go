@@ -17,6 +17,7 @@ type TrustingPod struct {
 	Namespace, Name string
 	// Release is the name of the release.
 	Release string
+	// Running means that the phase of the pod is Running.
 	Running bool
 	// At is the value of the annotation charts.CertificatesAt.
 	At string

@@ -16,6 +16,7 @@ import (
 
 // Workloads are the pods and deployments of one namespace.
 type Workloads struct {
+	// Client is the client of the cluster, Namespace the namespace.
 	Client    *Client
 	Namespace string
 }

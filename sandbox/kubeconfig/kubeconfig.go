@@ -19,7 +19,7 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
 )
 
-// Exported is what Export has added, and where.
+// Exported is the name of the context that Export has added, and the file to which it was added.
 type Exported struct{ Context, File string }
 
 // Export merges the kubeconfig in the file own into the user's own, without changing the user's current context. It adds the user's files to the file

@@ -47,13 +47,16 @@ const identityLimit = 15 * time.Second
 
 // Cluster is a connection to a sandbox that is up. Its methods may be called at the same time, except Close.
 type Cluster struct {
+	// Name is the name of the sandbox, Folders are where its files are.
 	Name    string
 	Folders sandbox.Folders
 	// Node is the kind cluster in the container engine.
 	Node cluster.Cluster
+	// Kube is a client of the cluster, with the sandbox's own kubeconfig.
 	Kube *kube.Client
 	// Workloads are the workloads of the shop.
-	Workloads  kube.Workloads
+	Workloads kube.Workloads
+	// Prometheus and Jaeger are reached through port-forwards, which are opened by the first query.
 	Prometheus *observe.Prometheus
 	Jaeger     *observe.Jaeger
 

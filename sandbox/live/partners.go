@@ -27,7 +27,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/services/descriptors"
 )
 
-// PartnerCertificate is a certificate of a partner of the gateway. Revoked is zero for one that is not revoked.
+// PartnerCertificate is a certificate of a partner of the gateway. Serial is its serial number in hexadecimal digits, and Revoked is zero unless it is
+// revoked.
 type PartnerCertificate struct {
 	Serial    string    `json:"serial"`
 	NotBefore time.Time `json:"notBefore"`
@@ -35,7 +36,7 @@ type PartnerCertificate struct {
 	Revoked   time.Time `json:"revoked,omitzero"`
 }
 
-// Partner is a partner of the gateway, with its newest certificate first.
+// Partner is a partner of the gateway, with its certificates, the newest first.
 type Partner struct {
 	Name         string               `json:"name"`
 	Certificates []PartnerCertificate `json:"certificates"`
@@ -43,10 +44,12 @@ type Partner struct {
 
 // PartnerFiles are what a partner needs for its calls.
 type PartnerFiles struct {
+	// Certificate is the one that was issued.
 	Certificate PartnerCertificate `json:"certificate"`
 	// Address is where the gateway is reached from this machine; empty for a cluster that an earlier version has created.
 	Address string `json:"address"`
-	// CertificateFile and KeyFile are the partner's own. RootsFile has the roots of the gateway's certificate, ProtosFile the protos of the services.
+	// CertificateFile and KeyFile are the paths of the partner's own files in PEM. RootsFile has the roots of the gateway's certificate in PEM, and ProtosFile
+	// the protos of the services as a FileDescriptorSet.
 	CertificateFile string `json:"certificateFile"`
 	KeyFile         string `json:"keyFile"`
 	RootsFile       string `json:"rootsFile"`
@@ -85,6 +88,7 @@ func (c *Cluster) IssuePartner(ctx context.Context, name, folder string, validFo
 
 // PartnerPair is a certificate of a partner with its key, and the roots of the gateway.
 type PartnerPair struct {
+	// Issued describes the certificate in CertificatePEM. KeyPEM is its private key in PKCS #8, and RootsPEM the trust bundle of the shop.
 	Issued                           PartnerCertificate
 	CertificatePEM, KeyPEM, RootsPEM []byte
 }

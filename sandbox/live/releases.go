@@ -13,11 +13,13 @@ import (
 
 // ReleaseStatus is the state of one release of the catalog.
 type ReleaseStatus struct {
+	// Release is the entry of the catalog.
 	Release charts.Release
 	// Version is the version of the chart. It is empty if the release is not installed.
 	Version string
 	// Why is the reason if the release is not ready. It is empty if it is ready.
-	Why   string
+	Why string
+	// Drift lists the objects that differ from the manifests of the release. See Cluster.Releases for what does not count.
 	Drift []release.Drift
 }
 

@@ -15,19 +15,23 @@ import (
 
 // Trace is one request on its way through the services.
 type Trace struct {
+	// ID is the id of the trace in hexadecimal digits.
 	ID    string
 	Spans []Span
 }
 
 // Span is one piece of work in a trace.
 type Span struct {
+	// ID is the id of the span in hexadecimal digits.
 	ID string
 	// ParentID is empty for the first span.
-	ParentID  string
+	ParentID string
+	// Service is the service that did the work, Operation what Jaeger shows as the name of the span.
 	Service   string
 	Operation string
-	Start     time.Time
-	Duration  time.Duration
+	// Start is when the work started, Duration how long it took.
+	Start    time.Time
+	Duration time.Duration
 }
 
 // Jaeger is a client of a Jaeger query server.

@@ -41,11 +41,13 @@ import (
 
 // Spec is the desired state of a release.
 type Spec struct {
+	// Name is the name of the Helm release.
 	Name string
 	// Namespace must exist.
 	Namespace string
-	Chart     *chart.Chart
-	Values    map[string]any
+	// Chart is the chart, and Values override its own values.
+	Chart  *chart.Chart
+	Values map[string]any
 	// Held are the fields that a running scenario has changed, as in Drifted.
 	Held []string
 }
@@ -223,6 +225,7 @@ func configuration(kubeconfig, namespace string) (*action.Configuration, error) 
 
 // State is the current state of a release.
 type State struct {
+	// Name and Namespace identify the release. Chart is the name of its chart, Version the version of the chart.
 	Name, Namespace, Chart, Version string
 	// Status is the status as Helm names it.
 	Status string

@@ -9,6 +9,7 @@ import (
 
 // Node is one piece of work with the names of the nodes that it needs.
 type Node struct {
+	// Name is unique among the nodes. Needs are the names of nodes that must be done before Do is called.
 	Name  string
 	Needs []string
 	Do    func(ctx context.Context) error

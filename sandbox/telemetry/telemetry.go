@@ -21,18 +21,21 @@ const (
 
 // Edge is one method as one caller sees it.
 type Edge struct {
+	// Caller and Callee are names of services. Method has the form package.Service/Method.
 	Caller, Callee, Method string
 	// Rate is the number of finished calls per second.
 	Rate float64
 	// Errors is the share of those calls that failed on the way or at the callee, from 0 to 1.
 	Errors float64
 	// Refused is the share of those calls that the caller's own breaker or limit on calls in flight refused. Errors does not include them.
-	Refused  float64
+	Refused float64
+	// P50 and P99 are the 50 % and 99 % quantiles of the duration of the calls.
 	P50, P99 time.Duration
 }
 
 // Breaker is one circuit breaker inside one caller.
 type Breaker struct {
+	// Caller and Callee are names of services. Method has the form package.Service/Method.
 	Caller, Callee, Method string
 	// Pod is the pod of the caller; empty if it is not known.
 	Pod   string
@@ -48,7 +51,8 @@ type Pod struct {
 	Name, Release string
 	Namespace     string
 	// Phase is the phase that Kubernetes reports, or the reason of a waiting container.
-	Phase    string
+	Phase string
+	// Ready is false for a pod that is being deleted. Restarts is the sum over its containers. Started is when the pod was created.
 	Ready    bool
 	Restarts int32
 	Started  time.Time
@@ -58,9 +62,11 @@ type Pod struct {
 type Event struct {
 	// Seq counts the events of one source, without gaps.
 	Seq uint64
-	At  time.Time
+	// At is when it happened.
+	At time.Time
 	// Kind is breaker, step, phase, load or pod.
-	Kind    string
+	Kind string
+	// Subject is what the event is about, Detail what happened, both for people.
 	Subject string
 	Detail  string
 }
@@ -70,13 +76,16 @@ const Killed = "killed"
 
 // Run is the scenario that is running, or the last one that did.
 type Run struct {
+	// Scenario is the name of the scenario.
 	Scenario string
 	// Phase is plan, steady, steps, recover, verdict, cleanup or done.
 	Phase string
 	// Result is empty until it is known.
-	Result  string
+	Result string
+	// Started is when the run started.
 	Started time.Time
 	// PID is the process that runs the scenario, or 0 if not known.
-	PID      int
+	PID int
+	// Timeline has the events of the run in the order in which they arrived.
 	Timeline []Event
 }

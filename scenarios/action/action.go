@@ -63,10 +63,12 @@ type Pattern struct{ Field, Methods string }
 // Effect is an action whose targets have been found: what it will do and how it is undone, both known before it is done.
 type Effect struct {
 	// Detail describes the effect in the plan and the timeline.
-	Detail  string
+	Detail string
+	// Touches is how much of the cluster the effect changes.
 	Touches report.BlastRadius
 	// Undo is written to the journal before Do is called. nil means that there is nothing to undo.
-	Undo    Reversal
+	Undo Reversal
+	// Assumes is what the plan assumes of the cluster after the effect.
 	Assumes Assumption
 
 	// Do makes the change. nil means that time just passes.

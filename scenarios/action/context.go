@@ -14,12 +14,15 @@ import (
 type Context struct {
 	// Target is the cluster. Loads are addressed by their names in the scenario.
 	Target target.Target
-	Loads  []target.LoadSpec
+	// Loads are the loads of the scenario as in its file, with the rates before any step.
+	Loads []target.LoadSpec
 	// LoadPrefix is the prefix of the loads' names on the generator.
 	LoadPrefix string
-	Seed       uint64
+	// Seed is that of the scenario, which random choices depend on.
+	Seed uint64
 	// Step is the index of the step.
-	Step    int
+	Step int
+	// Assumed is what the earlier steps have changed, or would change while planning.
 	Assumed State
 	// Planning is true while nothing has been done yet. What earlier steps change is then assumed, because it cannot be read from the cluster.
 	Planning bool

@@ -41,6 +41,7 @@ type (
 
 // ChangedError means that a value is neither what the change made it nor what it was before. It is left alone.
 type ChangedError struct {
+	// Subject names the value, as Reversal.Subject does. Is is the present value and Set what the run had set; both are empty if Reported is true.
 	Subject, Is, Set string
 	// Reported is true if a later change of the same value was already reported as left alone.
 	Reported bool

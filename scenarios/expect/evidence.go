@@ -19,6 +19,7 @@ const (
 
 // Evidence is what was observed over a window that the caller chooses. Maps are indexed by the name of the load.
 type Evidence struct {
+	// Loads is what each load did in the window.
 	Loads map[string]target.LoadReading
 	// Unread is why the window of a load is not known.
 	Unread map[string]string
@@ -27,9 +28,11 @@ type Evidence struct {
 	// Calls is the number of finished calls that a ratio needs.
 	Calls int64
 
+	// Traces are those of every breaker that is known, from the start of the run.
 	Traces []StateTrace
 	// UnknownTraces is why the states of the breakers are not known. It is empty if they are known.
 	UnknownTraces string
+	// BreakerWindow is the window for states of breakers. Now is its end.
 	BreakerWindow BreakerWindow
 	Now           time.Time
 

@@ -9,9 +9,11 @@ import (
 
 // StateTrace is every state that one circuit breaker was in since the run started, in order.
 type StateTrace struct {
+	// From is the caller and To the callee. Method has the form package.Service/Method.
 	From, To, Method string
 	// Pod is the pod of the caller; empty if it is not known.
-	Pod    string
+	Pod string
+	// Visits has at least one visit.
 	Visits []Visit
 	// Listed is the state in the last list of breakers, and when it was entered. It is zero if no list followed the start of the trace.
 	Listed Visit

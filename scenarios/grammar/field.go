@@ -13,12 +13,15 @@ package grammar
 
 // Field is one field of an object: what the reader accepts, and what the documentation prints.
 type Field struct {
+	// Name is the key in the file.
 	Name string
 	// Type is the type in words, such as duration, percentage or load. See types in schema.go.
-	Type     string
+	Type string
+	// Required means that a file without the field has a problem.
 	Required bool
-	Example  string
-	Doc      string
+	// Example is a value as it is written in YAML. Doc explains the field in the documentation, with its default if it has one.
+	Example string
+	Doc     string
 }
 
 // Required returns a field that must be present.

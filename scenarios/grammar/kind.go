@@ -4,8 +4,10 @@ import "github.com/grpc-sandbox/sandbox/internal/remedy"
 
 // Kind is an entry of a catalog: something that can be written under its name, with the fields that belong to it.
 type Kind[T any] struct {
-	Name   string
-	Doc    string
+	// Name is the key under which the entry is written. Doc explains it in the documentation.
+	Name string
+	Doc  string
+	// Fields are what can be written below the name.
 	Fields []Field
 	// Decode reads the fields. It is called even if some of them are missing or wrong; the file then has a problem, and the result is not used.
 	Decode func(Object) T
@@ -62,7 +64,7 @@ type Validator interface {
 	Validate() []Mistake
 }
 
-// Mistake is a problem in a field of one entry of a catalog. The field may have an index, such as "trace[1]".
+// Mistake is a problem in a field of one entry of a catalog, with the message for people. The field may have an index, such as "trace[1]".
 type Mistake struct {
 	Field, Message string
 	// Remedy is what corrects the mistake. It may be the zero Remedy.

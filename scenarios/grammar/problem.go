@@ -13,10 +13,12 @@ import (
 
 // Problem is one mistake in a file.
 type Problem struct {
+	// File is the name of the file. Line counts from 1; 0 means that it is not known.
 	File string
 	Line int
 	// Path is the path of the field, such as spec.steps[0].killPod.count. It is empty for the file as a whole.
-	Path    string
+	Path string
+	// Message says what is wrong, without the remedy.
 	Message string
 	// Remedy is what corrects the mistake. It may be the zero Remedy.
 	Remedy remedy.Remedy

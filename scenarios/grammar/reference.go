@@ -14,6 +14,7 @@ type Reference struct {
 	node Node
 	// Kind is LoadRef, StepRef or PartnerRef.
 	Kind string
+	// Name is the name as written.
 	Name string
 	// Entry is the number of the list entry that contains the reference, as set by [File.Enter].
 	Entry int

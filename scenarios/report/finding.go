@@ -23,16 +23,19 @@ const unknown = "unknown"
 // Finding is an expectation with what was observed. Its check sets Name, Comparison, Limit and Unit, and ends with [Finding.Judge] or
 // [Finding.Unknown]; the run adds where and for how long it was checked.
 type Finding struct {
+	// Name is the text of the expectation, or the name that the file gives it.
 	Name string `json:"name"`
 	// Phase is steady, steps, measure, recover or verdict.
 	Phase string `json:"phase"`
 	// Step is the name of the step that waited for the expectation or measured it. It is absent outside of waitFor and measure.
-	Step     string `json:"step,omitempty"`
-	Observed Value  `json:"observed"`
+	Step string `json:"step,omitempty"`
+	// Observed is the observed value in Unit. It is "unknown" if nothing could be observed, and "not judged" if the run did not reach the expectation.
+	Observed Value `json:"observed"`
 	// Comparison is the required relation of Observed to Limit: >=, <=, = or visits.
 	Comparison string `json:"comparison"`
-	Limit      Value  `json:"limit"`
-	Unit       string `json:"unit"`
+	// Limit is the required value in Unit. Unit is % or ms, for example, and may be empty.
+	Limit Value  `json:"limit"`
+	Unit  string `json:"unit"`
 	// Result is pass, fail or skip. skip means that the expectation was not judged.
 	Result string `json:"result"`
 	// Note says why nothing could be observed, or adds to what was observed.
@@ -86,6 +89,7 @@ func (f Finding) LimitText() string { return comparisons[f.Comparison] + withUni
 
 // Value is a number or a text. In JSON it is the bare number or text.
 type Value struct {
+	// Number is the value if Text is empty.
 	Number float64
 	// Text is empty for a number.
 	Text string

@@ -10,10 +10,12 @@ import (
 
 // Load is a load from its start to its stop. Arrivals that were not sent are neither in errors nor in failed.
 type Load struct {
-	Name     string `json:"name"`
-	Intended int64  `json:"intended"`
-	Sent     int64  `json:"sent"`
-	OK       int64  `json:"ok"`
+	// Name is the name of the load in the scenario.
+	Name string `json:"name"`
+	// Intended is the number of arrivals that were due, Sent that of the calls made, and OK that of the calls answered without an error.
+	Intended int64 `json:"intended"`
+	Sent     int64 `json:"sent"`
+	OK       int64 `json:"ok"`
 	// Failed is the sum of Errors.
 	Failed int64 `json:"failed"`
 	// Errors counts failed calls by code, as their callers saw them.
@@ -36,6 +38,7 @@ type Load struct {
 
 // Latencies are in milliseconds since the intended start of a call.
 type Latencies struct {
+	// P50, P90, P99 and P999 are the quantiles of 50, 90, 99 and 99.9 %. All fields are 0 if there was no call.
 	P50  float64 `json:"p50"`
 	P90  float64 `json:"p90"`
 	P99  float64 `json:"p99"`

@@ -25,29 +25,39 @@ const (
 
 // Report is what a run did and observed.
 type Report struct {
+	// Scenario is the name of the scenario. The same Seed replays the random choices of the run.
 	Scenario string `json:"scenario"`
 	Seed     uint64 `json:"seed"`
-	Result   Result `json:"result"`
+	// Result is the verdict on the whole run.
+	Result Result `json:"result"`
 	// Summary is for people. See [Report.Summarize].
 	Summary string `json:"summary"`
 	// Message says in a sentence why the result is not a pass.
-	Message      string    `json:"message,omitempty"`
-	StartedAt    time.Time `json:"startedAt"`
-	Seconds      float64   `json:"seconds"`
-	Steps        []Step    `json:"steps"`
-	Timeline     []Event   `json:"timeline"`
+	Message string `json:"message,omitempty"`
+	// StartedAt is when the run started, and Seconds how long it took with its cleanup.
+	StartedAt time.Time `json:"startedAt"`
+	Seconds   float64   `json:"seconds"`
+	// Steps has the steps of the file, in order, as far as they could be planned. Timeline is in the order of time.
+	Steps    []Step  `json:"steps"`
+	Timeline []Event `json:"timeline"`
+	// Expectations has every expectation of the file in its order, those that were not reached with the result skip. It is empty for a dry run.
 	Expectations []Finding `json:"expectations"`
-	Recovery     Recovery  `json:"recovery"`
-	Load         []Load    `json:"load"`
-	Cleanup      Cleanup   `json:"cleanup"`
+	// Recovery has the times from the first fault on.
+	Recovery Recovery `json:"recovery"`
+	// Load has an entry for each load whose last reading is known.
+	Load []Load `json:"load"`
+	// Cleanup is what was undone at the end.
+	Cleanup Cleanup `json:"cleanup"`
 	// LeftBehind lists the changes of earlier runs that are not undone yet.
 	LeftBehind []Leftover `json:"leftBehind,omitempty"`
 }
 
 // Step is a step as planned and as done.
 type Step struct {
-	Name    string      `json:"name"`
-	Action  string      `json:"action,omitempty"`
+	// Name is the name of the step, Action that of its action in the catalog; empty without an action.
+	Name   string `json:"name"`
+	Action string `json:"action,omitempty"`
+	// Detail describes what the step does, for people. Touches is zero for a step without an action. Both are those of the plan until the step starts.
 	Detail  string      `json:"detail"`
 	Touches BlastRadius `json:"touches"`
 	// StartedAt is null if the step was not started.
@@ -58,6 +68,7 @@ type Step struct {
 
 // BlastRadius is how much of the cluster a step changes.
 type BlastRadius struct {
+	// Pods is the number of pods that the step affects, OfPods how many the release had before. Both are 0 for a step that affects no pods.
 	Pods   int `json:"pods"`
 	OfPods int `json:"ofPods"`
 	// Share is the affected share of the scenario's intended calls. It counts direct calls only.
@@ -66,12 +77,14 @@ type BlastRadius struct {
 
 // Event is one entry of the timeline.
 type Event struct {
+	// At is the wall-clock time of the event.
 	At time.Time `json:"at"`
 	// Seconds is the time since the run's startedAt.
 	Seconds float64 `json:"seconds"`
-	Kind    string  `json:"kind"`
-	Subject string  `json:"subject"`
-	Detail  string  `json:"detail"`
+	// Kind is phase, step, load or breaker. Subject is the phase, step, load or breaker, Detail what happened to it, for people.
+	Kind    string `json:"kind"`
+	Subject string `json:"subject"`
+	Detail  string `json:"detail"`
 }
 
 // Recovery says when callers, breakers and the cluster were affected and when they had recovered. A field is null if the event did not happen.
@@ -100,6 +113,7 @@ type Recovery struct {
 
 // Cleanup is what was undone, and what could not be.
 type Cleanup struct {
+	// Undone describes the changes that were undone, also those that a step has undone.
 	Undone []string `json:"undone"`
 	// LeftAlone lists what was not undone because another program has changed the value since.
 	LeftAlone []string `json:"leftAlone,omitempty"`

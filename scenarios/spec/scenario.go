@@ -27,17 +27,21 @@ const (
 // Scenario is a scenario file that was parsed.
 type Scenario struct {
 	// File is the name under which the file was read.
-	File        string
+	File string
+	// Name and Description are those of the metadata.
 	Name        string
 	Description string
 	// Seed determines the choice of targets and the arrivals of loads. The same seed replays them.
-	Seed    uint64
-	Load    []target.LoadSpec
+	Seed uint64
+	// Load has the loads, which are sent from before the steady state to the verdict.
+	Load []target.LoadSpec
+	// Steady, Steps and Recover are the phases in which the run acts and waits, in order.
 	Steady  Steady
 	Steps   []Step
 	Recover Recover
-	Expect  []expect.Expectation
-	Abort   []expect.Limit
+	// Expect is what must be true from the start of the loads to their stop. One exceeded limit in Abort stops the run immediately.
+	Expect []expect.Expectation
+	Abort  []expect.Limit
 	// Source is the file as written.
 	Source []byte
 
@@ -47,16 +51,20 @@ type Scenario struct {
 
 // Steady is the baseline. Nothing is broken unless it is met.
 type Steady struct {
+	// For is how long the baseline is measured. Every expectation must be met over that time.
 	For    time.Duration
 	Expect []expect.Expectation
 }
 
 // Step waits for After, does its action, waits for its condition, and then measures. One of Action, WaitFor and Measure is not nil.
 type Step struct {
-	Name  string
+	// Name is unique in the file. The action heal and the timeline use it.
+	Name string
+	// After is how long to wait first. Default: 0.
 	After time.Duration
 	// Kind is the name of the action in the catalog. It is empty without an action.
-	Kind    string
+	Kind string
+	// Action is nil for a step that only waits or measures, WaitFor and Measure are nil if the step does not wait or measure.
 	Action  action.Action
 	WaitFor *WaitFor
 	Measure *Measure
@@ -64,6 +72,7 @@ type Step struct {
 
 // Measure is what must be true over a window of a step. The steps after it are done also if it is not.
 type Measure struct {
+	// For is the length of the window, which starts when the action is done and the condition is true.
 	For    time.Duration
 	Expect []expect.Expectation
 }
@@ -71,7 +80,8 @@ type Measure struct {
 // WaitFor is a condition and the time that it has to become true.
 type WaitFor struct {
 	Condition expect.Expectation
-	Within    time.Duration
+	// Within is how long to wait at most. The steps after this one are left out if the condition has not become true by then.
+	Within time.Duration
 	// Hold is how long the condition must be true. nil means the default of its kind.
 	Hold *time.Duration
 }
@@ -83,9 +93,11 @@ func (w WaitFor) String() string {
 
 // Recover is what must be true again after the last step, and how soon.
 type Recover struct {
+	// Within is how long recovery may take.
 	Within time.Duration
 	// Hold is how long each expectation must be true. nil means the default of its kind.
-	Hold   *time.Duration
+	Hold *time.Duration
+	// Expect is what must be true, all at the same time.
 	Expect []expect.Expectation
 }
 

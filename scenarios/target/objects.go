@@ -8,7 +8,7 @@ const (
 	Fault         = "Fault"
 )
 
-// Object is an object of the control plane. Spec is JSON.
+// Object is an object of the control plane, of kind TrafficPolicy or Fault. Spec is its specification in JSON.
 type Object struct{ Kind, Name, Spec string }
 
 // Objects reads and changes the objects of the control plane.

@@ -5,7 +5,8 @@ import "context"
 // PartnerCertificate is the newest certificate of a partner.
 type PartnerCertificate struct {
 	// Serial is the serial number in hexadecimal digits. No other certificate has it.
-	Serial  string
+	Serial string
+	// Revoked means that gateways refuse the certificate.
 	Revoked bool
 }
 

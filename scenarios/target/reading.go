@@ -39,7 +39,8 @@ type LoadReading struct {
 type FailurePeriod struct {
 	// First and Last are the times of the first and the last failed call.
 	First, Last time.Time
-	Failed      int64
+	// Failed is the number of failed calls in the period.
+	Failed int64
 	// Outage is the longest time in the period without an answered call.
 	Outage time.Duration
 }

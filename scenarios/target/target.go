@@ -40,11 +40,13 @@ var ErrLoadTaken = errors.New("a load of this name is running")
 
 // Target is everything that a scenario can do to the cluster. Its parts are called from several goroutines.
 type Target struct {
+	// Loads are those of the generator, Workloads the pods of the releases.
 	Loads     Loads
 	Workloads Workloads
-	Breakers  Breakers
-	Objects   Objects
-	Partners  Partners
+	// Breakers are those of the services, Objects those of the control plane, and Partners those of the gateway.
+	Breakers Breakers
+	Objects  Objects
+	Partners Partners
 	// Certificates are those of the workloads.
 	Certificates Certificates
 	// Metrics may be nil. Expectations about metrics are then unknown.
@@ -98,20 +100,24 @@ type BreakerChange struct {
 	Boot string
 	// Missed means that earlier changes were lost. Of the other fields, only Seq and Boot are then set.
 	Missed bool
-	At     time.Time
+	// At is when the breaker changed, by the clock of its process.
+	At time.Time
 	// From is the caller and To the callee. Method has the form package.Service/Method.
 	From, To, Method string
 	// Pod is the pod of the caller; empty if it is not known.
-	Pod      string
+	Pod string
+	// Old and New are the states before and after the change, Reason is why it changed.
 	Old, New telemetry.BreakerState
 	Reason   string
 }
 
 // LoadSpec is one open-model load: arrivals do not wait for answers.
 type LoadSpec struct {
+	// Name identifies the load; no two loads of one name can run.
 	Name string
 	// From is [Generator], or [PartnerPrefix] and the name of a partner.
 	From string
+	// Call is made by each arrival, Rate is how many arrive. Seed determines what the templates of the request yield.
 	Call Call
 	Rate Rate
 	Seed uint64
@@ -129,6 +135,7 @@ func (l LoadSpec) Partner() string {
 
 // Call is the call that each arrival of a load makes.
 type Call struct {
+	// Service is the release that is called.
 	Service string
 	// Method has the form package.Service/Method.
 	Method string

@@ -6,7 +6,8 @@ import "fmt"
 // preparation, or the full name of a descriptor; empty if none of these applies.
 type Problem struct {
 	Field string `json:"field"`
-	What  string `json:"problem"`
+	// What says how the answer differs from the contract.
+	What string `json:"problem"`
 }
 
 // String returns the problem as one line.
@@ -19,6 +20,7 @@ func (p Problem) String() string {
 
 // Result is the outcome of replaying one interaction. It is a success without Problems, and was not replayed if Skipped has the reason.
 type Result struct {
+	// Consumer and Provider are those of the contract. Interaction is the name of the interaction, Method its method.
 	Consumer, Provider, Interaction, Method string
 	Skipped                                 string
 	Problems                                []Problem

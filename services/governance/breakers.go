@@ -30,11 +30,15 @@ const (
 // BreakerConfig says when a breaker opens and closes.
 type BreakerConfig = breaker.Config
 
-// BreakerState describes one breaker. Method has no leading slash. Reason is empty until the first breaker.Transition.
+// BreakerState describes one breaker. Reason is empty until the first breaker.Transition.
 type BreakerState struct {
+	// Caller is the name that NewBreakers was given, Callee is ClientConfig.Callee. Method is package.Service/Method, without a leading slash. Methods that are
+	// not known by name share unknown/unknown.
 	Caller, Callee, Method string
-	State, Reason          string
-	Since                  time.Time
+	// State is StateClosed, StateOpen or StateHalfOpen. Reason is why the breaker entered it.
+	State, Reason string
+	// Since is when the breaker entered State, or when it was made.
+	Since time.Time
 }
 
 // Breakers has the breakers of a process, one per callee and method. Each is made with its first call.

@@ -104,8 +104,9 @@ type Call struct {
 	Callee, Method string
 	// ClientStreams and ServerStreams say which side sends a stream.
 	ClientStreams, ServerStreams bool
-	Code                         codes.Code
-	Took                         time.Duration
+	// Code is the code with which the call ended, Took the time from its start to its end.
+	Code codes.Code
+	Took time.Duration
 }
 
 // CountCall counts a call that a proxy has made on behalf of this process, as if the process itself had made it. The method must be one of a limited

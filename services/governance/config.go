@@ -21,16 +21,21 @@ const Off = -1
 // Config is the configuration of a program. ConfigFromEnv reads it from the environment; the README lists the keys, units and defaults. The zero value of
 // a field means its default.
 type Config struct {
+	// Service is the name of the program in log records, events and spans. Pod is the name of its pod, by which a fault can be limited to some pods; the
+	// default is Service.
 	Service, Pod string
 	// HealthAddr and MetricsAddr may be "off".
 	ListenAddr, HealthAddr, MetricsAddr string
 	// TLSDir is the folder of the certificate. "off" means plaintext, for use without a cluster.
 	TLSDir string
 	// PolicyFile is the path of the policy; empty means the defaults. See PolicyFile.
-	PolicyFile   string
+	PolicyFile string
+	// OTLPEndpoint is where spans are sent; empty means that they are made and dropped. See TracingConfig.Endpoint.
 	OTLPEndpoint string
-	LogLevel     slog.Level
-	// Each of these may be Off. MaxConcurrent is explained at BreakerConfig, LookupInterval at ClientConfig.
+	// LogLevel is the lowest level that is logged. Default: slog.LevelInfo.
+	LogLevel slog.Level
+	// Each of these may be Off. TraceRatio is explained at TracingConfig.Ratio, DrainDelay and DrainLimit at Drain, MaxConcurrent at BreakerConfig,
+	// MaxConnectionAge and MaxConnectionGrace at ServerConfig.MaxAge and MaxAgeGrace, and LookupInterval at ClientConfig.
 	TraceRatio                           float64
 	DrainDelay, DrainLimit               time.Duration
 	MaxConcurrent                        int64

@@ -21,13 +21,19 @@ const (
 
 // Event is something that happened in this process. Seq counts from 1 in each run of the process, which Boot identifies.
 type Event struct {
-	Seq     uint64
-	Time    time.Time
-	Kind    string
+	// Seq is set by Events.Add.
+	Seq uint64
+	// Time is when it happened. Default: the time of Events.Add.
+	Time time.Time
+	// Kind is one of the constants such as KindBreaker, or a kind that the program defines.
+	Kind string
+	// Subject is what the event is about, such as the callee and the method of a breaker. Detail says what happened, for people.
 	Subject string
 	Detail  string
-	Boot    string
-	Labels  map[string]string
+	// Boot is set by Events.Add.
+	Boot string
+	// Labels are the same details for programs; nil if there are none. Events.Add copies the map.
+	Labels map[string]string
 }
 
 // Events keeps the latest events in a ring. Add never waits for a reader; a reader that is too slow learns how many events it missed.

@@ -29,6 +29,7 @@ type MetricsConfig struct {
 
 // Metrics are the metrics of one process. A program can register its own at Registerer.
 type Metrics struct {
+	// Registerer is where the metrics are registered, and Gatherer returns their values. Neither is nil. See MetricsConfig.
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer
 

@@ -17,15 +17,20 @@ import (
 
 // Process is what all parts of one program share.
 type Process struct {
-	Config   Config
-	Log      *slog.Logger
+	// Config is the configuration with its defaults.
+	Config Config
+	// Log adds the service and the pod to each record.
+	Log *slog.Logger
+	// Metrics, Events, Breakers and Policy are never nil. Breakers and Policy are those of the connections that Dial makes. If there is a PolicyFile, Policy
+	// follows it.
 	Metrics  *Metrics
 	Events   *Events
 	Breakers *Breakers
 	Policy   *policy.Policy
 	// Identity is nil in plaintext.
 	Identity *Identity
-	Tracing  trace.TracerProvider
+	// Tracing is Config.Tracing, or the provider that was made without it.
+	Tracing trace.TracerProvider
 	// Stopping is closed when the program is asked to stop, before the drain. Long streams should end then.
 	Stopping <-chan struct{}
 

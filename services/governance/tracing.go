@@ -20,6 +20,7 @@ import (
 
 // TracingConfig describes where spans are sent.
 type TracingConfig struct {
+	// Service and Pod identify the sender of the spans: service.name, and both service.instance.id and k8s.pod.name.
 	Service string
 	Pod     string
 	// Endpoint is an OTLP gRPC endpoint, as host:port or URL. If it is empty, spans are made and dropped.

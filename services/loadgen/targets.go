@@ -19,7 +19,9 @@ type Target struct {
 
 // Config is the configuration of the load generator, in addition to governance.Config.
 type Config struct {
-	Targets          map[string]Target
+	// Targets are the services that loads may call, by name.
+	Targets map[string]Target
+	// BackgroundTarget is the name of the target of the background load.
 	BackgroundTarget string
 	// BackgroundRate is in calls per second. 0 means no background load.
 	BackgroundRate float64

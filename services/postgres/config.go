@@ -20,7 +20,8 @@ import (
 // in its comment.
 type Config struct {
 	// Addr is a host and a port. The server's certificate must be valid for the host.
-	Addr     string
+	Addr string
+	// Database is the name of the database.
 	Database string
 	// Role is the database role, which the client certificate must map to.
 	Role string

@@ -32,6 +32,7 @@ const (
 
 // Result is what was observed of one field of a policy.
 type Result struct {
+	// Field is the path of the field in the policy, Value its value in one line.
 	Field string `json:"field"`
 	Value string `json:"value"`
 	// Verdict is enforced, not enforced or not probed.
@@ -63,9 +64,11 @@ type Caller func(ctx context.Context, m Method, metadata map[string]string) erro
 
 // Prober runs the probes of a policy.
 type Prober struct {
+	// Loads offers calls at a rate, Faults makes calls slow or fail, and Call makes single calls.
 	Loads  Loads
 	Faults Faults
 	Call   Caller
+	// Target is what the policy concerns.
 	Target Target
 	// Window is how long a rate is measured. Default: 10s.
 	Window time.Duration

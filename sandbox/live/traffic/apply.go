@@ -20,13 +20,15 @@ type Applier interface {
 
 // Applied is a policy that was applied.
 type Applied struct {
+	// Name is the name of the policy.
 	Name string `json:"name"`
 	// Change is created, changed or unchanged.
 	Change string `json:"change"`
 	// InForce is true if every process that the policy concerns enforces it, and false if that was not waited for.
 	InForce bool `json:"inForce"`
-	// Seconds is how long that took.
-	Seconds   float64   `json:"seconds"`
+	// Seconds is the time from the start of Apply until the policy was in force; 0 if that was not waited for.
+	Seconds float64 `json:"seconds"`
+	// Processes are those that the policy concerns, by service and pod; empty unless InForce.
 	Processes []Process `json:"processes"`
 }
 
@@ -66,6 +68,7 @@ func Apply(ctx context.Context, to Applier, docs []Document, noWait bool) ([]App
 
 // NotInForceError is the error for a policy that was applied and that is not enforced by every process that it concerns.
 type NotInForceError struct {
+	// Name is the name of the policy.
 	Name string
 	err  error
 }

@@ -15,15 +15,18 @@ const (
 
 // Diff is what applying a document would change.
 type Diff struct {
+	// Kind and Name are those of the document.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	// Change is created, changed or unchanged.
-	Change string      `json:"change"`
+	Change string `json:"change"`
+	// Fields are the fields that differ; all that are set if the object does not exist.
 	Fields []FieldDiff `json:"fields"`
 }
 
 // FieldDiff is a field that differs. Before or After is empty if the field is not set.
 type FieldDiff struct {
+	// Field is the path of the field in the specification. Before and After are its values in one line.
 	Field  string `json:"field"`
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`

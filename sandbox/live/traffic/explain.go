@@ -21,6 +21,7 @@ type Value struct {
 	Method string `json:"method"`
 	// Field is its path in a TrafficPolicy, below methods if it concerns methods, such as deadline.timeout.
 	Field string `json:"field"`
+	// Value is the value in one line.
 	Value string `json:"value"`
 	// From is the source: TrafficPolicy NAME, Fault NAME, file of RELEASE, or default. A source that is not enforced for every call has ", in shadow mode"
 	// or ", for 10% of the calls" added.
@@ -32,7 +33,7 @@ type Value struct {
 // IsDefault reports whether no source sets the value.
 func (v Value) IsDefault() bool { return v.From == fromDefault }
 
-// MountedFile is the policy file that is mounted into the pods of a service.
+// MountedFile is the policy file that is mounted into the pods of a service. Name is its origin, such as configmap/userservice-policy, and Text its content.
 type MountedFile struct{ Service, Name, Text string }
 
 // Explained is what the values of a service are read from.

@@ -21,7 +21,8 @@ type FaultOptions struct {
 	Abort string
 	// Delay is a duration, or two of them with a comma: the delay and up to how much more, at random.
 	Delay string
-	Hang  bool
+	// Hang means that calls end only with their deadlines, or when their callers cancel them.
+	Hang bool
 	// Cut ends a stream after this many messages; negative means that the fault is not a cut.
 	Cut int
 	// Throttle is how many calls per second each pod serves; 0 means that the fault is not a throttle.
@@ -98,11 +99,13 @@ func parseDelay(text string) (*policyv1.Delay, error) {
 
 // FaultSummary is one fault in a list.
 type FaultSummary struct {
+	// Name is the name of the fault. Selector has the labels of the pods that it selects; it is empty, not nil, without any.
 	Name     string            `json:"name"`
 	Selector map[string]string `json:"selector"`
 	// Side is server for the calls that the pods receive, and client for those that they make, to Callee if it is not empty.
 	Side   string `json:"side"`
 	Callee string `json:"callee,omitempty"`
+	// Method is the pattern of the methods; empty for every method.
 	Method string `json:"method,omitempty"`
 	// Effect is in one line, such as abort {code: UNAVAILABLE} 50 %.
 	Effect string `json:"effect"`
@@ -112,7 +115,8 @@ type FaultSummary struct {
 	// Targets are the pods, Applied of them inject the fault.
 	Targets []api.FaultTarget `json:"targets"`
 	Applied int               `json:"applied"`
-	Created time.Time         `json:"created"`
+	// Created is when the object was created, in UTC.
+	Created time.Time `json:"created"`
 }
 
 // SummarizeFault returns what is known of a fault.

@@ -28,12 +28,14 @@ type Injector interface {
 
 // NamedFault is a fault that is to be created.
 type NamedFault struct {
+	// Name is the name of the object, Spec its specification.
 	Name string
 	Spec *policyv1.FaultSpec
 }
 
 // Injection is a set of faults that are injected together and cleared together.
 type Injection struct {
+	// Faults are injected in this order.
 	Faults []NamedFault
 	// Limit is how long; 0 means until the context ends.
 	Limit time.Duration
@@ -53,7 +55,7 @@ const (
 	faultCheck = time.Second
 )
 
-// FaultEndedError is the error for a fault that has ended before its time, for example because its lease was lost.
+// FaultEndedError is the error for a fault that has ended before its time, for example because its lease was lost. Reason is that of its status.
 type FaultEndedError struct{ Name, Reason string }
 
 // Error returns the name of the fault and why it has ended.

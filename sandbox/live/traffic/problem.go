@@ -10,6 +10,7 @@ import (
 
 // Problem is one mistake in a file.
 type Problem struct {
+	// File is the name of the file, as given to Read.
 	File string
 	policy.Problem
 }

@@ -26,9 +26,11 @@ import (
 
 // Document is an object in a file.
 type Document struct {
+	// File is the name of the file, as given to Read.
 	File string
 	// Line is where the document starts.
-	Line       int
+	Line int
+	// Kind, Name and Labels are those of the object.
 	Kind, Name string
 	Labels     map[string]string
 	// Policy or Fault is the specification; the other one is nil.

@@ -18,15 +18,18 @@ import (
 
 // Process is a pod and what it does with a policy.
 type Process struct {
+	// Pod is the name of the pod, and Service the name under which it is called.
 	Pod     string `json:"pod"`
 	Service string `json:"service"`
 	// Connected is false for a pod that receives no configuration now.
-	Connected bool    `json:"connected"`
-	Fields    []Field `json:"fields"`
+	Connected bool `json:"connected"`
+	// Fields are the fields of the policy that concern the pod, and what it does with them.
+	Fields []Field `json:"fields"`
 }
 
 // Field is what a process does with a field of a policy.
 type Field struct {
+	// Field is the path of the field in the policy.
 	Field string `json:"field"`
 	// Verdict is enforced, approximated, ignored, rejected or pending.
 	Verdict string `json:"verdict"`
@@ -36,6 +39,7 @@ type Field struct {
 
 // Summary is one policy in a list.
 type Summary struct {
+	// Name is the name of the policy. Selector has the labels of the pods that it selects; it is empty, not nil, without any.
 	Name     string            `json:"name"`
 	Selector map[string]string `json:"selector"`
 	// Spec is the specification in one line.
@@ -46,10 +50,11 @@ type Summary struct {
 	// Reason is one word, such as Enforced or NoTarget; Why is a sentence.
 	Reason string `json:"reason"`
 	Why    string `json:"why,omitempty"`
-	// Enforcing is how many of the processes that it concerns enforce all of it.
-	Enforcing int       `json:"enforcing"`
-	Processes int       `json:"processes"`
-	Created   time.Time `json:"created"`
+	// Enforcing is how many of the Processes that it concerns enforce all of it.
+	Enforcing int `json:"enforcing"`
+	Processes int `json:"processes"`
+	// Created is when the object was created, in UTC.
+	Created time.Time `json:"created"`
 }
 
 // Summarize returns what is known of a policy from the object alone.
@@ -89,6 +94,7 @@ func isTrue(c *metav1.Condition) bool { return c != nil && c.Status == metav1.Co
 // Status is a policy with every process that it concerns.
 type Status struct {
 	Summary
+	// Subscribers are the processes that the policy concerns, by service and pod.
 	Subscribers []Process `json:"subscribers"`
 }
 

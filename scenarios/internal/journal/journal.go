@@ -45,17 +45,22 @@ type File interface {
 // Entry is one line of a journal.
 type Entry struct {
 	// Op is run, intend, undone or forgotten.
-	Op     string    `json:"op"`
-	At     time.Time `json:"at"`
-	Number int       `json:"number,omitempty"`
+	Op string `json:"op"`
+	// At is the time of Op.
+	At time.Time `json:"at"`
+	// Number identifies the change; 0 for run.
+	Number int `json:"number,omitempty"`
 	// PID is the ID of the run's process.
-	PID      int    `json:"pid,omitempty"`
+	PID int `json:"pid,omitempty"`
+	// Scenario is the name of the scenario, of run only.
 	Scenario string `json:"scenario,omitempty"`
 	// Kind is the name of an action, or LoadKind.
-	Kind   string          `json:"kind,omitempty"`
-	Step   string          `json:"step,omitempty"`
-	Detail string          `json:"detail,omitempty"`
-	Undo   json.RawMessage `json:"undo,omitempty"`
+	Kind string `json:"kind,omitempty"`
+	// Step is the name of the step; empty for a load. Detail describes the change.
+	Step   string `json:"step,omitempty"`
+	Detail string `json:"detail,omitempty"`
+	// Undo is the reversal as its kind reads it; empty if there is nothing to undo.
+	Undo json.RawMessage `json:"undo,omitempty"`
 }
 
 // Create creates the file of a journal, and its directory.
@@ -68,7 +73,9 @@ func Create(path string) (File, error) {
 
 // Options are the options of a new journal.
 type Options struct {
-	Path     string
+	// Path is the path of the new file, with the extension Ext.
+	Path string
+	// Scenario is the name of the scenario, At the time at which the run starts.
 	Scenario string
 	At       time.Time
 	// After is the number of the last leftover. Numbers go on from there, so that each identifies one change in all journals.

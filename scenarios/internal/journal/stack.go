@@ -12,6 +12,7 @@ import (
 
 // Change is an effect that is recorded in a journal.
 type Change struct {
+	// Effect is the effect, of which Undo is used. Entry is the line that records it.
 	Effect action.Effect
 	Entry  Entry
 	// Undone is true if the change was undone or left alone.

@@ -14,7 +14,8 @@ const (
 // Document is the result of a run as data. Add fields; never rename one.
 type Document struct {
 	// Result is pass or fail.
-	Result       string        `json:"result"`
+	Result string `json:"result"`
+	// Interactions and Descriptors are never null.
 	Interactions []Interaction `json:"interactions"`
 	Descriptors  []Descriptors `json:"descriptors"`
 	breaches     []string
@@ -22,6 +23,7 @@ type Document struct {
 
 // Interaction is the result of one interaction of a contract.
 type Interaction struct {
+	// Consumer and Provider are those of the contract. Interaction is the name of the interaction, Method its method.
 	Consumer    string `json:"consumer"`
 	Provider    string `json:"provider"`
 	Interaction string `json:"interaction"`
@@ -29,15 +31,18 @@ type Interaction struct {
 	// Result is pass, fail or skip.
 	Result string `json:"result"`
 	// Why is the reason for a skip.
-	Why      string              `json:"why"`
+	Why string `json:"why"`
+	// Problems is empty, not null, without any.
 	Problems []contracts.Problem `json:"problems"`
 }
 
 // Descriptors is the result of comparing the descriptors of one provider with the source tree.
 type Descriptors struct {
+	// Provider is the name of the release.
 	Provider string `json:"provider"`
 	// Result is pass or fail.
-	Result   string              `json:"result"`
+	Result string `json:"result"`
+	// Problems is empty, not null, without any.
 	Problems []contracts.Problem `json:"problems"`
 	// More lists what is deployed but not in the tree. That is not a problem.
 	More []string `json:"more"`

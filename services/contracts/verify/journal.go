@@ -11,8 +11,8 @@ import (
 	"github.com/grpc-sandbox/sandbox/internal/flock"
 )
 
-// Journal is a directory with a file for each run in progress. The process of the run locks the file. A file without a lock belongs to a run that
-// was killed.
+// Journal is a directory, Dir, with a file for each run in progress. The process of the run locks the file. A file without a lock belongs to a run that was
+// killed.
 type Journal struct{ Dir string }
 
 // Start records a run until remove is called.

@@ -27,6 +27,7 @@ type Dial func(ctx context.Context, consumer, provider string) (grpc.ClientConnI
 
 // Provider is a release and the gRPC services that the source tree says it serves.
 type Provider struct {
+	// Name is the name of the release.
 	Name     string
 	Services []protoreflect.ServiceDescriptor
 }

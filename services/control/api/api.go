@@ -34,7 +34,8 @@ type TrafficPolicy struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 	// Spec is a policy.v1.TrafficPolicySpec.
-	Spec   json.RawMessage     `json:"spec"`
+	Spec json.RawMessage `json:"spec"`
+	// Status is set by the control plane.
 	Status TrafficPolicyStatus `json:"status,omitzero"`
 }
 
@@ -55,8 +56,10 @@ const (
 
 // TrafficPolicyStatus says who enforces a policy.
 type TrafficPolicyStatus struct {
+	// Conditions has Accepted and Programmed.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// Subscribers counts the processes that the policy concerns, Enforcing those that enforce all of it.
+	// Subscribers counts the processes that the policy concerns, Enforcing those that enforce all of it. A value that is only counted, in shadow mode, is not
+	// enforced.
 	Subscribers int `json:"subscribers"`
 	Enforcing   int `json:"enforcing"`
 	// Verdicts counts fields by what processes do with them.
@@ -67,7 +70,7 @@ type TrafficPolicyStatus struct {
 	Conflicts []Conflict `json:"conflicts,omitempty"`
 }
 
-// Verdicts counts fields of a policy in processes.
+// Verdicts counts fields of a policy in processes: a field that concerns three processes is counted three times.
 type Verdicts struct {
 	Enforced     int `json:"enforced"`
 	Approximated int `json:"approximated"`
@@ -78,14 +81,17 @@ type Verdicts struct {
 
 // Exception is a field that a process does not enforce as written.
 type Exception struct {
-	Pod     string `json:"pod"`
-	Field   string `json:"field"`
+	// Pod is the name of the pod, in the namespace of the policy. Field is the path of the field; empty if the exception is about the pod as a whole.
+	Pod   string `json:"pod"`
+	Field string `json:"field"`
+	// Verdict is Approximated, Ignored, Rejected or Pending, and Why the reason.
 	Verdict string `json:"verdict"`
 	Why     string `json:"why,omitempty"`
 }
 
 // Conflict is a field that does not apply because another policy does.
 type Conflict struct {
+	// Field is the path of the field, Winner the name of the policy that applies instead.
 	Field  string `json:"field"`
 	Winner string `json:"winner"`
 }
@@ -95,8 +101,9 @@ type Fault struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 	// Spec is a policy.v1.FaultSpec.
-	Spec   json.RawMessage `json:"spec"`
-	Status FaultStatus     `json:"status,omitzero"`
+	Spec json.RawMessage `json:"spec"`
+	// Status is set by the control plane.
+	Status FaultStatus `json:"status,omitzero"`
 }
 
 // FaultList is a list of objects.
@@ -117,9 +124,11 @@ const (
 
 // FaultStatus says where a fault is injected.
 type FaultStatus struct {
+	// Conditions has Accepted.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	Phase      string             `json:"phase,omitempty"`
-	// Why the fault has ended.
+	// Phase is FaultPending or another of these constants; empty until the control plane has read the fault.
+	Phase string `json:"phase,omitempty"`
+	// Reason is why the fault has ended.
 	Reason string `json:"reason,omitempty"`
 	// Targets are the pods into whose calls the fault is injected.
 	Targets []FaultTarget `json:"targets,omitempty"`
@@ -130,7 +139,9 @@ type FaultStatus struct {
 
 // FaultTarget is a pod with a fault.
 type FaultTarget struct {
-	Pod   string `json:"pod"`
+	// Pod is the name of the pod, in the namespace of the fault.
+	Pod string `json:"pod"`
+	// State is Applied, Pending, Rejected, NotConnected, Clearing, Cleared or Ignored, and Why the reason; empty for Applied and Cleared.
 	State string `json:"state"`
 	Why   string `json:"why,omitempty"`
 }

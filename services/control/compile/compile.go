@@ -15,6 +15,7 @@ import (
 
 // Compiled is what one process must enforce.
 type Compiled struct {
+	// Policy must not be changed: processes share the rules in it.
 	Policy *policyv1.EffectivePolicy
 	// Values are the fields of objects that are in Policy, those that apply last.
 	Values []Value
@@ -22,12 +23,14 @@ type Compiled struct {
 
 // Value is a field of an object that a process enforces.
 type Value struct {
+	// Object is the object that has the field.
 	Object Object
 	// Field is its path in the specification, such as methods[0].deadline.
 	Field string
 	// Method is the pattern of methods to which it applies; empty for every method.
 	Method string
-	Side   Side
+	// Side is where the field is enforced.
+	Side Side
 	// Callee is the called service of a value on the client side.
 	Callee string
 	// LostTo is the object whose value applies instead; nil if this value applies.

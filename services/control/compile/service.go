@@ -9,6 +9,7 @@ import (
 
 // Service is the pods that are called under one name.
 type Service struct {
+	// Namespace and Name identify the service. Name is the one of Pod.Service.
 	Namespace, Name string
 	// Exists means that there are pods, ready or not.
 	Exists bool
@@ -20,6 +21,7 @@ type Service struct {
 
 // Endpoint is where a pod receives calls.
 type Endpoint struct {
+	// Pod is the name of the pod. IP and Port are where it receives calls.
 	Pod  string
 	IP   string
 	Port uint32

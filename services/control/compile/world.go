@@ -23,6 +23,7 @@ const ServiceLabel = "app.kubernetes.io/name"
 
 // World is everything on which the policies of processes depend.
 type World struct {
+	// Policies, Faults and Pods are those of every namespace, in any order.
 	Policies []TrafficPolicy
 	Faults   []Fault
 	Pods     []Pod
@@ -33,9 +34,10 @@ type World struct {
 // Object identifies an object and a version of its specification.
 type Object struct {
 	Kind, Namespace, Name string
-	UID                   string
-	Generation            int64
-	Created               time.Time
+	// UID, Generation and Created are those of the metadata. Generation changes with each change of the specification.
+	UID        string
+	Generation int64
+	Created    time.Time
 }
 
 // The kinds of objects.
@@ -77,10 +79,13 @@ func (f Fault) Until() (time.Time, bool) {
 
 // Pod is a process that may receive configuration.
 type Pod struct {
+	// Namespace and Name identify the pod. Account is its service account.
 	Namespace, Name, Account string
 	Labels                   map[string]string
-	Ready                    bool
-	Created                  time.Time
+	// Ready is false for a pod that is being deleted.
+	Ready bool
+	// Created is when the pod was created.
+	Created time.Time
 	// IP and Port are where the pod receives calls; empty and 0 if they are not known.
 	IP   string
 	Port uint32

@@ -22,7 +22,7 @@ import (
 // KindMissed is the kind of an event that stands for events which are missing.
 const KindMissed = "missed"
 
-// Source is a process.
+// Source is a process: a pod, and the service that it belongs to.
 type Source struct{ Namespace, Pod, Service string }
 
 // Hub keeps the latest events. Create it with New.

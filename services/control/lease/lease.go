@@ -10,6 +10,7 @@ import (
 
 // Fault is a fault with a lease.
 type Fault struct {
+	// UID, Namespace and Name are those of the object.
 	UID, Namespace, Name string
 	// Time is how long the fault lasts without a renewal.
 	Time time.Duration

@@ -33,13 +33,16 @@ import (
 
 // Config describes an operator. All fields are required.
 type Config struct {
+	// API is the configuration of the client of the API server.
 	API *rest.Config
 	// Namespace is where replicas elect their leader.
 	Namespace string
-	Plane     *control.Plane
+	// Plane is the control plane whose Store the operator fills.
+	Plane *control.Plane
 	// Ready is called when the store has all objects of the cluster.
 	Ready func()
-	Log   *slog.Logger
+	// Log receives log records.
+	Log *slog.Logger
 }
 
 // The leader gives up its lead when it cannot renew it for leaseTime, and another replica takes over.

@@ -51,7 +51,8 @@ type Registry struct {
 	Version int64
 	// NextUpdate is when the list expires.
 	NextUpdate time.Time
-	Partners   []Partner
+	// Partners are sorted by name.
+	Partners []Partner
 
 	authorityPEM, revocationsPEM []byte
 }
@@ -65,6 +66,7 @@ type Partner struct {
 
 // Certificate is one certificate of a partner. Revoked is zero for one that is not revoked.
 type Certificate struct {
+	// Serial is the serial number in hexadecimal digits. NotBefore and NotAfter are the validity period.
 	Serial    string    `json:"serial"`
 	NotBefore time.Time `json:"notBefore"`
 	NotAfter  time.Time `json:"notAfter"`

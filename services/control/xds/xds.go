@@ -59,6 +59,7 @@ func KindOf(agent string) Kind {
 
 // Input is everything on which the resources of a client depend.
 type Input struct {
+	// Kind is the kind of the client.
 	Kind Kind
 	// Pod is the pod of the client.
 	Pod compile.Pod

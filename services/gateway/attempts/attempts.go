@@ -35,7 +35,8 @@ type Target struct {
 // Attempt is one attempt.
 type Attempt struct {
 	// Name is unique.
-	Name        string
+	Name string
+	// Certificate is the kind of certificate that the attempt presents.
 	Certificate Kind
 	// Want is the text of the outcome.
 	Want string
@@ -75,7 +76,8 @@ func All() []Attempt {
 type Result struct {
 	Attempt Attempt
 	Outcome Outcome
-	Err     error
+	// Err is why there is no outcome; nil if there is one.
+	Err error
 }
 
 // Run makes attempts and returns their results in the same order. It makes the slow ones at the same time, and the others one by one.

@@ -49,13 +49,15 @@ type Upstream struct {
 	Name, ServerName string
 	// Addresses are host:port with an IP address. Without one, calls are refused as UNAVAILABLE.
 	Addresses []string
-	Methods   []Method
+	// Methods are the methods that the gateway passes on.
+	Methods []Method
 }
 
 // Method is a gRPC method.
 type Method struct {
 	// Name is package.Service/Method.
-	Name   string
+	Name string
+	// Stream means that the client or the server sends a stream.
 	Stream bool
 }
 

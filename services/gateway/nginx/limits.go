@@ -22,6 +22,7 @@ type Limit struct {
 	PerMinute int
 	// Burst is how many calls are admitted in addition at once, or wait for their turn if Queue is set.
 	Burst int
+	// Queue means a leaky bucket: calls above the rate wait.
 	Queue bool
 	// Concurrent is how many calls are served at a time; 0 for a limit of the rate.
 	Concurrent int

@@ -48,7 +48,7 @@ func New(program, folder string, log *slog.Logger) *Server {
 		}}}}
 }
 
-// RejectedError is the error of a configuration that nginx does not accept.
+// RejectedError is the error of a configuration that nginx does not accept. Output is the first line of what nginx says.
 type RejectedError struct{ Output string }
 
 func (e *RejectedError) Error() string { return "nginx rejects the configuration: " + e.Output }

@@ -24,10 +24,12 @@ const (
 
 // Reason describes a reason.
 type Reason struct {
+	// Name is the reason in the ErrorInfo of the error. Code is its gRPC code.
 	Name string
 	Code codes.Code
 	// Status is the HTTP status, which is more exact than that of the code.
-	Status  int
+	Status int
+	// Meaning explains the reason in the documentation.
 	Meaning string
 }
 

@@ -17,9 +17,11 @@ import (
 
 // File keeps a Policy in step with a file. The observer of the policy learns of every change.
 type File struct {
+	// Path is the path of the file in YAML or JSON, with at most 1 MiB.
 	Path string
 	// Every is the interval at which the file is read. Default: 1s.
-	Every  time.Duration
+	Every time.Duration
+	// Policy is the policy that Load and Watch replace, with Policy.Set. Required.
 	Policy *Policy
 	// Log receives log records if the policy has no observer. Default: slog.Default().
 	Log *slog.Logger

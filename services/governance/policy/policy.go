@@ -114,10 +114,13 @@ type Error struct{ Problems []Problem }
 
 // Problem is one problem of a policy. Line is 0 if there is no file. Try is a value that would be accepted, or empty.
 type Problem struct {
-	Line  int
+	// Line counts from 1.
+	Line int
+	// Field is the path of the field, such as client[1].breaker.failureRatio, or "file" for the text as a whole. It may be empty.
 	Field string
-	Why   string
-	Try   string
+	// Why continues the sentence that starts with the field, such as "has more than one document".
+	Why string
+	Try string
 }
 
 // String returns the problem in one line.

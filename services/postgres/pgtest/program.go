@@ -18,6 +18,7 @@ import (
 
 // Program is a running service.
 type Program struct {
+	// Address is where the service listens. Conn is a connection to it in plaintext.
 	Address string
 	Conn    *grpc.ClientConn
 	// Stop ends the service and waits for it.

@@ -25,10 +25,13 @@ const rejoinAfter = 500 * time.Millisecond
 // streams from time to time, and pods die. After a break it joins again after the last message received, and sends the lines that did not
 // come back again, with the same keys.
 type Chat struct {
-	Client     userv1.UserServiceClient
+	// Client opens the streams.
+	Client userv1.UserServiceClient
+	// Room is the name of the room. User is the id of the user who sends the lines.
 	Room, User string
 	// Key returns the key of the n-th line, which must be unique for User in the room.
-	Key     func(n int) string
+	Key func(n int) string
+	// Receive is called with each message, in order. Its error ends the stream.
 	Receive func(*userv1.ChatMessage) error
 	// Lost is called with the reason before a new stream is opened.
 	Lost func(error)

@@ -34,11 +34,13 @@ func (s State) String() string { return [...]string{StateClosed, StateOpen, Stat
 
 // Transition is a change of state.
 type Transition struct {
+	// From and To are the texts of the states.
 	From, To string
 	// Reason has the numbers; Class has none, to be a label.
 	Reason string
 	Class  string
-	At     time.Time
+	// At is the wall-clock time of the change.
+	At time.Time
 }
 
 // Breaker is a circuit breaker for one method of one callee.

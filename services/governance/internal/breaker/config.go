@@ -14,7 +14,8 @@ type Config struct {
 	FailureRatio float64
 	// SlowCallRatio is the share of finished calls in the window that took longer than SlowCallDuration, from which on the breaker opens, whether they
 	// failed or not. Default: 0, so that slow calls never open it.
-	SlowCallRatio    float64
+	SlowCallRatio float64
+	// SlowCallDuration must be set if SlowCallRatio is: at 0, every call is slow that has a duration.
 	SlowCallDuration time.Duration
 	// MinCalls is the number of finished calls in the window below which the breaker never opens. Default: 20.
 	MinCalls uint32

@@ -22,6 +22,7 @@ const (
 
 // Outcome is what the breaker learns from a call. The zero Outcome is that of a call that says nothing.
 type Outcome struct {
+	// Verdict decides whether the call counts as a success, as a failure or not at all.
 	Verdict Verdict
 	// Code is a part of the reason if the breaker opens.
 	Code codes.Code

@@ -22,6 +22,7 @@ import (
 
 // Change is a change of an endpoint.
 type Change struct {
+	// Address is that of the endpoint. Ejected is true at the start of an ejection, and false at its end.
 	Address string
 	Ejected bool
 	// Gone means that an ejected endpoint no longer exists.
