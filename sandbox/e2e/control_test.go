@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -180,6 +181,48 @@ func TestControl_KilledDuringAPush(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestControl_APIServerKilled: while the API server is away, policies stay in force and no call fails. A change that is made afterwards reaches every process.
+func TestControl_APIServerKilled(t *testing.T) {
+	feature(t, "the API server killed under load", func(ctx context.Context, t *testing.T) {
+		c := open(ctx, t)
+		objects := objectsOf(ctx, t, c)
+		// This connection is made again: the API server carries it.
+		conn, err := c.Dial(ctx, charts.LoadGenerator)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loads := loadgenv1.NewLoadGeneratorClient(conn)
+		put := func(ctx context.Context, most int) error {
+			return objects.Put(ctx, target.Object{Kind: target.TrafficPolicy, Name: "kept", Spec: ofUserservice(fmt.Sprintf(`"methods":[{"bulkhead":{"maxConcurrent":%d}}]`, most))})
+		}
+		if err := put(ctx, 500); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := objects.Delete(context.WithoutCancel(ctx), target.TrafficPolicy, "kept"); err != nil {
+				t.Error(err)
+			}
+		}()
+		underLoad(ctx, t, loads, "without-an-api-server", 200, func() {
+			killed := time.Now()
+			if out, err := exec.CommandContext(ctx, engineOfTheTest(ctx, t), "exec", shared.name+"-control-plane", "pkill", "-KILL", "kube-apiserver").CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			await(ctx, t, "the API server and the load generator answer", func(ctx context.Context) (bool, error) {
+				if _, err := c.Kube.Kube.Discovery().ServerVersion(); err != nil {
+					return false, nil //nolint:nilerr // it is not back yet
+				}
+				_, err := loads.GetLoad(ctx, &loadgenv1.GetLoadRequest{Name: "without-an-api-server"})
+				return err == nil, nil
+			})
+			t.Logf("away for %s", time.Since(killed).Round(time.Millisecond))
+			if err := put(ctx, 400); err != nil {
+				t.Error(err)
+			}
+		})
+	})
 }
 
 // TestPolicy_BadValues gives bad values to the API server and to the reader, and compares the fields that they name.
