@@ -132,6 +132,8 @@ func (f *faultFlags) check(args []string, set func(flag string) bool) error {
 		return usageError(remedy.Flag("side", "client"), "--side %q: want server or client", f.side)
 	case f.Callee != "" && f.side != "client":
 		return usageError(remedy.Flag("side", "client"), "--callee is for the calls that the pods make")
+	case f.Callee != "" && !slices.Contains(releases, f.Callee):
+		return usageError(remedy.OneOf(releases...), "--callee %q is not a service of the sandbox", f.Callee)
 	case set("for") && f.For <= 0:
 		return usageError(remedy.Flag("for", "30s"), "--for %s is not a positive duration", f.For)
 	case set("cut") && (f.Cut < 0 || f.Cut > math.MaxUint32):

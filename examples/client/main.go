@@ -13,6 +13,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) != 2 {
+		log.Fatalln("usage: client HOST:PORT")
+	}
 	if err := run(context.Background(), os.Args[1]); err != nil {
 		log.Fatalln("client:", err)
 	}

@@ -61,6 +61,11 @@ type PartnerFiles struct {
 func (c *Cluster) IssuePartner(ctx context.Context, name, folder string, validFor time.Duration, renew bool) (PartnerFiles, error) {
 	files := PartnerFiles{CertificateFile: filepath.Join(folder, "partner.crt"), KeyFile: filepath.Join(folder, "partner.key"),
 		RootsFile: filepath.Join(folder, "ca.crt"), ProtosFile: filepath.Join(folder, "services.protoset")}
+	if err := prepareFolder(folder); err != nil {
+		return files, remedy.Wrap(fmt.Errorf("writing the certificate of %s: %w", name, err), remedy.Flag("dir", "."))
+	}
+	// It is removed only if it is empty.
+	defer os.Remove(folder) //nolint:errcheck // it has the files
 	pair, err := c.NewPartner(ctx, name, validFor, renew)
 	if err != nil {
 		return files, err
@@ -68,9 +73,6 @@ func (c *Cluster) IssuePartner(ctx context.Context, name, folder string, validFo
 	files.Certificate = pair.Issued
 	if files.Address, err = sandbox.GatewayAddress(c.Folders, c.Name); err != nil {
 		return files, err
-	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return files, fmt.Errorf("writing the certificate of %s: %w", name, err)
 	}
 	for _, f := range []struct {
 		path string
@@ -84,6 +86,18 @@ func (c *Cluster) IssuePartner(ctx context.Context, name, folder string, validFo
 		}
 	}
 	return files, nil
+}
+
+// prepareFolder creates a folder and finds out whether files can be written into it. Nobody would have the key of a certificate that cannot be written.
+func prepareFolder(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	probe, err := os.CreateTemp(folder, ".writable-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
 // PartnerPair is a certificate of a partner with its key, and the roots of the gateway.

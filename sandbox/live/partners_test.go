@@ -3,6 +3,8 @@ package live
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/grpc-sandbox/sandbox/internal/remedy"
+	"github.com/grpc-sandbox/sandbox/sandbox/fixture"
 	"github.com/grpc-sandbox/sandbox/services/control/telemetryv1"
 	"github.com/grpc-sandbox/sandbox/services/gateway"
 )
@@ -62,4 +65,15 @@ func TestPartnerError_SaysWhatToDo(t *testing.T) {
 			t.Errorf("%s: %v", code, err)
 		}
 	}
+}
+
+// Nobody would have the key of a certificate that was issued and not written.
+func TestIssuePartner_FolderIsCheckedFirst(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// This cluster cannot issue anything.
+	_, err := new(Cluster).IssuePartner(t.Context(), "acme", filepath.Join(file, "acme"), 0, false)
+	fixture.WantError(t, err, "writing the certificate of acme: mkdir "+file+": not a directory")
 }

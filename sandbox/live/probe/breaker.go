@@ -53,7 +53,7 @@ func (p *planner) breaker(i int, at string, m *policyv1.MethodPolicy) {
 		p.skipped[at+"breaker"] = fmt.Sprintf("the probe makes at most %d calls, at most %d a second, in a window of at most %s", mostCalls, mostOffered, longestWindow)
 		return
 	}
-	p.checks = append(p.checks, check{fields: []string{at + "breaker.disabled", at + "breaker.minCalls", at + "breaker.failureRatio"}, takes: probe.window + probe.limit(), run: probe.probe,
+	p.checks = append(p.checks, check{fields: []string{at + "breaker.disabled", at + "breaker.minCalls", at + "breaker.failureRatio"}, takes: probe.window + probe.limit(), opens: method, run: probe.probe,
 		doing: "letting the calls of the load generator to " + method.Name + " fail"})
 }
 

@@ -66,7 +66,7 @@ func (p *planner) deadline(i int, at string, m *policyv1.MethodPolicy) {
 		return
 	}
 	p.checks = append(p.checks, check{fields: []string{field}, doing: fmt.Sprintf("delaying calls of the load generator to %s by %s", method.Name, probe.slow()),
-		takes: slowCalls + probe.slow() + settle, run: probe.probe})
+		takes: slowCalls + probe.slow() + settle, opens: method, run: probe.probe})
 }
 
 func (d deadline) probe(ctx context.Context, r run) (verdict, observed string, err error) {
@@ -142,7 +142,7 @@ func (p *planner) retry(i int, at string, m *policyv1.MethodPolicy) {
 	if codes := retry.GetCodes(); len(codes) > 0 {
 		probe.code = codes[0]
 	}
-	p.checks = append(p.checks, check{fields: []string{at + "retry.idempotent", at + "retry.maxAttempts", at + "retry.codes"}, windowed: true, takes: settle, run: probe.probe,
+	p.checks = append(p.checks, check{fields: []string{at + "retry.idempotent", at + "retry.maxAttempts", at + "retry.codes"}, windowed: true, takes: settle, opens: method, run: probe.probe,
 		doing: fmt.Sprintf("letting %d %% of the calls to %s fail with %s", failing, method.Name, probe.code)})
 }
 

@@ -16,6 +16,8 @@ type check struct {
 	takes    time.Duration
 	windowed bool
 	run      func(context.Context, run) (verdict, observed string, err error)
+	// opens is the method whose breaker the check may leave open in the load generator; its name is empty if there is none.
+	opens Method
 }
 
 func (c check) about(window time.Duration) time.Duration {

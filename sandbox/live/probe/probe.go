@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,6 +81,9 @@ type Prober struct {
 // settle is how long a load runs before it is measured: the first calls find full token buckets.
 const settle = 2 * time.Second
 
+// closes is about how long a breaker is open and half-open.
+const closes = 7 * time.Second
+
 // clean is how long a probe may take to remove what it has added.
 const clean = 30 * time.Second
 
@@ -92,7 +97,7 @@ func (p Prober) Run(ctx context.Context, spec *policyv1.TrafficPolicySpec) ([]Re
 		p.Observe = func(string, time.Duration) {}
 	}
 	checks, skipped := plan(spec, p.Target)
-	found := map[string]Result{}
+	found, opened := map[string]Result{}, map[string]Method{}
 	var failed error
 	for _, c := range checks {
 		p.Observe(c.doing, c.about(p.Window))
@@ -104,10 +109,14 @@ func (p Prober) Run(ctx context.Context, spec *policyv1.TrafficPolicySpec) ([]Re
 			}
 			verdict, observed = NotProbed, "the probe failed: "+err.Error()
 		}
+		if c.opens.Name != "" {
+			opened[c.opens.Name] = c.opens
+		}
 		for _, f := range c.fields {
 			found[f] = Result{Verdict: verdict, Observed: observed}
 		}
 	}
+	failed = errors.Join(failed, p.closeBreakers(ctx, opened))
 	all := []Result{}
 	rest := proto.CloneOf(spec)
 	rest.Selector = nil
@@ -123,6 +132,17 @@ func (p Prober) Run(ctx context.Context, spec *policyv1.TrafficPolicySpec) ([]Re
 		all = append(all, one)
 	}
 	return all, failed
+}
+
+// closeBreakers waits until the breakers of the load generator that a probe may have opened are closed: the next run would measure them.
+func (p Prober) closeBreakers(ctx context.Context, opened map[string]Method) error {
+	for _, name := range slices.Sorted(maps.Keys(opened)) {
+		p.Observe("waiting until the breaker of the load generator for "+name+" is closed", closes)
+		if err := (run{p, strings.ToLower(rand.Text()[:6])}).healthy(ctx, opened[name], 5); err != nil {
+			return fmt.Errorf("after probing %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // why returns the reason for a field or the nearest one that contains it.

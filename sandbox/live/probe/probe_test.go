@@ -41,6 +41,8 @@ type fakeShop struct {
 	fault   *policyv1.FaultSpec
 	serving int
 	calls   []string
+	// openUntil is when a breaker that a fault has opened is closed.
+	openUntil time.Time
 }
 
 func (f *fakeShop) note(call string) { f.calls = append(f.calls, call) }
@@ -84,7 +86,11 @@ func (f *fakeShop) stats() *loadgenv1.LoadStats {
 		fail("UNAVAILABLE", sent)
 		if f.opens > 0 && sent > f.opens {
 			s.Refused[refusal.ReasonBreakerOpen] = sent - f.opens
+			f.openUntil = time.Now().Add(5 * time.Second)
 		}
+	case time.Now().Before(f.openUntil):
+		fail("UNAVAILABLE", sent)
+		s.Refused[refusal.ReasonBreakerOpen] = sent
 	case f.fault.GetAbort() != nil && !f.retries:
 		fail(f.fault.GetAbort().GetCode(), sent/20)
 	case f.limit > 0 && f.load.GetRate() > f.limit:
@@ -160,6 +166,20 @@ func specOf(t *testing.T, text string) *policyv1.TrafficPolicySpec {
 }
 
 var users = Target{Service: "userservice", Pods: 3, Loaded: true, Methods: []Method{{"user.v1.UserService/CreateUser", "{}"}, {"user.v1.UserService/GetUser", `{"userId":"u-1"}`}}}
+
+// A scenario that runs next would measure an open breaker.
+func TestRun_WaitsUntilTheBreakerIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeShop{t: t, opens: 30}
+		spec := specOf(t, "selector: {matchLabels: {app.kubernetes.io/name: userservice}}\nmethods: [{method: user.v1.UserService/GetUser, breaker: {minCalls: 30}}]")
+		if _, err := (Prober{Loads: f, Faults: f, Call: f.call, Target: users}).Run(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+		if f.openUntil.IsZero() || time.Now().Before(f.openUntil) || f.load != nil {
+			t.Errorf("at %s the breaker is open until %s; load %v", time.Now(), f.openUntil, f.load)
+		}
+	})
+}
 
 // verdicts runs the probes and returns the verdict of each field.
 func verdicts(t *testing.T, f *fakeShop, target Target, spec string) (got map[string]string) {

@@ -150,8 +150,10 @@ func (r *fileReader) document(n *yaml.Node) {
 	d := Document{File: r.file, Line: n.Line, Kind: r.kind}
 	var version, kind string
 	var spec *yaml.Node
+	lines := map[string]int{}
 	text := func(into *string) func(*yaml.Node, string) {
 		return func(value *yaml.Node, at string) {
+			lines[at] = value.Line
 			if value.Kind != yaml.ScalarNode {
 				r.wrong(value.Line, at, "must be text", "")
 			}
@@ -177,7 +179,9 @@ func (r *fileReader) document(n *yaml.Node) {
 	if len(r.problems) > before {
 		return
 	}
-	r.header(n.Line, version, kind, d.Name, namespace)
+	// A field that is missing is missing in the whole document.
+	place := func(field string) int { return cmp.Or(lines[field], n.Line) }
+	r.header(place, version, kind, d.Name, namespace)
 	if spec == nil {
 		r.wrong(n.Line, "spec", "is missing", exampleOf(r.kind))
 	} else {
@@ -186,23 +190,23 @@ func (r *fileReader) document(n *yaml.Node) {
 	r.documents = append(r.documents, d)
 }
 
-// header checks what is not the specification.
-func (r *fileReader) header(line int, version, kind, name, namespace string) {
+// header checks what is not the specification. place returns the line of a field.
+func (r *fileReader) header(place func(field string) int, version, kind, name, namespace string) {
 	if version != api.GroupVersion.String() {
-		r.wrong(line, "apiVersion", fmt.Sprintf("%q is not %s", version, api.GroupVersion), api.GroupVersion.String())
+		r.wrong(place("apiVersion"), "apiVersion", fmt.Sprintf("%q is not %s", version, api.GroupVersion), api.GroupVersion.String())
 	}
 	if kind != r.kind {
-		r.wrong(line, "kind", fmt.Sprintf("%q is not %s", kind, r.kind), r.kind)
+		r.wrong(place("kind"), "kind", fmt.Sprintf("%q is not %s", kind, r.kind), r.kind)
 	}
 	if bad := validation.NameIsDNSSubdomain(name, false); len(bad) > 0 {
-		r.wrong(line, "metadata.name", fmt.Sprintf("%q is not a name of lower-case letters, digits and dashes", name), "mine")
+		r.wrong(place("metadata.name"), "metadata.name", fmt.Sprintf("%q is not a name of lower-case letters, digits and dashes", name), "mine")
 	}
 	if namespace != charts.ShopNamespace {
-		r.wrong(line, "metadata.namespace", fmt.Sprintf("%q is not the namespace of the shop", namespace), charts.ShopNamespace)
+		r.wrong(place("metadata.namespace"), "metadata.namespace", fmt.Sprintf("%q is not the namespace of the shop", namespace), charts.ShopNamespace)
 	}
 	for _, other := range r.documents {
 		if other.Name == name {
-			r.wrong(line, "metadata.name", fmt.Sprintf("%q is also the name of the document at line %d", name, other.Line), "")
+			r.wrong(place("metadata.name"), "metadata.name", fmt.Sprintf("%q is also the name of the document at line %d", name, other.Line), "")
 		}
 	}
 }

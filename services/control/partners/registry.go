@@ -170,6 +170,7 @@ var (
 	ErrName    = errors.New("the name of a partner has 1 to 40 lower-case letters, digits and hyphens")
 	ErrUnknown = errors.New("there is no such partner")
 	ErrRevoked = errors.New("the partner was revoked")
+	ErrExpired = errors.New("the certificates of the partner have expired")
 	ErrExists  = errors.New("the partner has a certificate already")
 	ErrRequest = errors.New("the request is not a PKCS #10 request in PEM with a valid signature")
 )
@@ -192,8 +193,10 @@ func (r *Registry) Issue(name string, request []byte, validity time.Duration, re
 	switch {
 	case renewal && p == nil:
 		return nil, Certificate{}, fmt.Errorf("%s: %w", name, ErrUnknown)
-	case renewal && !valid:
+	case renewal && !valid && !p.Certificates[0].Revoked.IsZero():
 		return nil, Certificate{}, fmt.Errorf("%s: %w", name, ErrRevoked)
+	case renewal && !valid:
+		return nil, Certificate{}, fmt.Errorf("%s: %w", name, ErrExpired)
 	case !renewal && valid:
 		return nil, Certificate{}, fmt.Errorf("%s: %w", name, ErrExists)
 	}

@@ -251,7 +251,7 @@ func statusOf(err error) error {
 		code = codes.NotFound
 	case errors.Is(err, ErrExists):
 		code = codes.AlreadyExists
-	case errors.Is(err, ErrRevoked):
+	case errors.Is(err, ErrRevoked), errors.Is(err, ErrExpired):
 		code = codes.FailedPrecondition
 	default:
 		if _, ok := status.FromError(err); ok {

@@ -261,6 +261,33 @@ func TestService_ConflictIsRepeated(t *testing.T) {
 	}
 }
 
+func TestRegistry_RenewalNeedsAValidCertificate(t *testing.T) {
+	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	r, err := NewRegistry(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renew := func(at time.Time) error {
+		_, _, err := r.Issue("acme", request(t), time.Hour, true, at)
+		return err
+	}
+	if err := renew(now); !errors.Is(err, ErrUnknown) {
+		t.Errorf("an unknown partner: %v", err)
+	}
+	if _, _, err := r.Issue("acme", request(t), time.Hour, false, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := renew(now.Add(2 * time.Hour)); !errors.Is(err, ErrExpired) {
+		t.Errorf("after the certificate has expired: %v", err)
+	}
+	if _, err := r.Revoke("acme", now); err != nil {
+		t.Fatal(err)
+	}
+	if err := renew(now); !errors.Is(err, ErrRevoked) {
+		t.Errorf("after the partner was revoked: %v", err)
+	}
+}
+
 func TestRegistry_SignsAgainInTime(t *testing.T) {
 	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	r, err := NewRegistry(now)
