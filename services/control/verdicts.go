@@ -26,7 +26,7 @@ func verdictsOf(s ads.Subscriber, v compile.Value, known served) []*controlv1.Fi
 			// Whatever the client has acknowledged.
 			continue
 		}
-		if verdict, why := verdictOf(s, v, known); verdict == controlv1.Verdict_VERDICT_REJECTED || verdict == controlv1.Verdict_VERDICT_PENDING {
+		if verdict, why := verdictOf(s, v, known); verdict == controlv1.Verdict_VERDICT_REJECTED || verdict == controlv1.Verdict_VERDICT_PENDING || !known.has(s, v) {
 			f.Verdict, f.Why = verdict, why
 			continue
 		}

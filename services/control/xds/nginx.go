@@ -2,6 +2,7 @@ package xds
 
 import (
 	"math"
+	"strconv"
 
 	"google.golang.org/protobuf/proto"
 
@@ -11,11 +12,12 @@ import (
 
 const (
 	restOnly    = "for REST only, whose calls the agent makes; nginx passes those of gRPC on"
-	wholeMinute = "nginx counts whole requests per minute"
+	wholeMinute = "nginx counts whole requests per minute, at least one"
 )
 
 // nginxReceives says what a gateway does with a part of a policy for received calls. What is missing is ignored.
 var nginxReceives = map[string]finding{
+	// A number is no message: nginxFinding looks at it.
 	"maxRequestsPerSecond":   enforced,
 	"rate.limits":            depends("enforced; a rate that is no whole number of requests per minute is rounded", nginxRates),
 	"bulkhead.maxConcurrent": enforced,
@@ -34,6 +36,9 @@ func nginxFinding(v compile.Value, name string) finding {
 		return ignored("nginx enforces a rule for every call or for none")
 	}
 	key := partOf(v)
+	if rate, err := strconv.ParseFloat(v.Text, 64); key == "maxRequestsPerSecond" && err == nil && !perMinute(rate) {
+		return approximated(wholeMinute)
+	}
 	f, ok := nginxReceives[key+"."+name]
 	if !ok {
 		f, ok = nginxReceives[key]
@@ -48,9 +53,9 @@ func nginxFinding(v compile.Value, name string) finding {
 }
 
 func nginxRates(part proto.Message) finding {
-	all, _ := part.(*policyv1.RateLimits)
+	all, _ := part.(*policyv1.WorkloadRates)
 	for _, l := range all.GetLimits() {
-		if rate := l.GetTokenBucket().GetRate() + l.GetLeakyBucket().GetRate(); !perMinute(rate) {
+		if rate := l.GetLimit().GetTokenBucket().GetRate() + l.GetLimit().GetLeakyBucket().GetRate(); !perMinute(rate) {
 			return approximated(wholeMinute)
 		}
 	}

@@ -9,8 +9,10 @@ import (
 )
 
 func TestJudge_Gateway(t *testing.T) {
-	rates := func(rate float64) *policyv1.RateLimits {
-		return &policyv1.RateLimits{Limits: []*policyv1.RateLimit{{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: rate}}}}}
+	// As the compiler hands it over: see compile.Value.
+	rates := func(rate float64) *policyv1.WorkloadRates {
+		bucket := &policyv1.RateLimit{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: rate}}}
+		return &policyv1.WorkloadRates{Limits: []*policyv1.WorkloadRate{{Limit: bucket}}}
 	}
 	ten := 10.0
 	for _, c := range []struct {
@@ -18,7 +20,9 @@ func TestJudge_Gateway(t *testing.T) {
 		value compile.Value
 		want  controlv1.Verdict
 	}{
-		{"a limit of the workload", compile.Value{Side: compile.Server, Field: "maxRequestsPerSecond"}, controlv1.Verdict_VERDICT_ENFORCED},
+		{"a limit of the workload", compile.Value{Side: compile.Server, Field: "maxRequestsPerSecond", Text: "50"}, controlv1.Verdict_VERDICT_ENFORCED},
+		{"a limit of less than one per minute", compile.Value{Side: compile.Server, Field: "maxRequestsPerSecond", Text: "0.000001"}, controlv1.Verdict_VERDICT_APPROXIMATED},
+		{"a limit of no whole number per minute", compile.Value{Side: compile.Server, Field: "maxRequestsPerSecond", Text: "0.02"}, controlv1.Verdict_VERDICT_APPROXIMATED},
 		{"a whole rate", compile.Value{Side: compile.Server, Field: "methods[0].rate", Part: rates(20)}, controlv1.Verdict_VERDICT_ENFORCED},
 		{"half a call per second", compile.Value{Side: compile.Server, Field: "methods[0].rate", Part: rates(0.5)}, controlv1.Verdict_VERDICT_ENFORCED},
 		{"no whole number per minute", compile.Value{Side: compile.Server, Field: "methods[0].rate", Part: rates(0.33)}, controlv1.Verdict_VERDICT_APPROXIMATED},
