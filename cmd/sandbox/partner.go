@@ -123,12 +123,20 @@ func (d partnersDocument) writeTable(out io.Writer) error {
 			case d.now.After(c.NotAfter):
 				state = "expired"
 			case c.NotAfter.Sub(d.now) < 14*24*time.Hour:
-				state = fmt.Sprintf("valid for %s more", c.NotAfter.Sub(d.now).Round(time.Hour))
+				state = fmt.Sprintf("valid for %s more", roughly(c.NotAfter.Sub(d.now)))
 			}
 			fmt.Fprintf(t, "%s\t%s\t%s\t%.16s\n", p.Name, state, c.NotAfter.UTC().Format("2006-01-02 15:04Z"), c.Serial)
 		}
 	}
 	return t.Flush()
+}
+
+// roughly returns a duration in whole hours, or in minutes if it is short.
+func roughly(d time.Duration) string {
+	if d < 2*time.Hour {
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	}
+	return fmt.Sprintf("%d h", int(d.Hours()))
 }
 
 func newPartnerRevoke(proc process, g *globals) *cobra.Command {

@@ -57,13 +57,14 @@ func TestPartnersDocument_StatesOfCertificates(t *testing.T) {
 	at := func(days int) time.Time { return now.Add(time.Duration(days) * 24 * time.Hour) }
 	var out bytes.Buffer
 	err := partnersDocument{now: now, Partners: []live.Partner{{Name: "acme", Certificates: []live.PartnerCertificate{
-		{Serial: "a1", NotAfter: at(90)}, {Serial: "a2", NotAfter: at(3)}, {Serial: "a3", NotAfter: at(-1)}, {Serial: "a4", NotAfter: at(90), Revoked: at(-2)}}}}}.writeTable(&out)
+		{Serial: "a1", NotAfter: at(90)}, {Serial: "a2", NotAfter: at(3)}, {Serial: "a5", NotAfter: now.Add(54 * time.Minute)}, {Serial: "a3", NotAfter: at(-1)}, {Serial: "a4", NotAfter: at(90), Revoked: at(-2)}}}}}.writeTable(&out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const want = `PARTNER  STATE                      EXPIRES            SERIAL
 acme     valid                      2027-04-01 00:00Z  a1
-acme     valid for 72h0m0s more     2027-01-04 00:00Z  a2
+acme     valid for 72 h more        2027-01-04 00:00Z  a2
+acme     valid for 54 min more      2027-01-01 00:54Z  a5
 acme     expired                    2026-12-31 00:00Z  a3
 acme     revoked 2026-12-30 00:00Z  2027-04-01 00:00Z  a4
 `

@@ -58,6 +58,10 @@ func policyStatus(ctx context.Context, out io.Writer, c traffic.Inspected, name 
 
 func writePolicyStatus(out io.Writer, s traffic.Status) error {
 	fmt.Fprintf(out, "%s: %s\n", s.Name, s.Spec)
-	fmt.Fprintf(out, "selects %s; accepted: %s; in force: %s (%s)\n\n", selectorText(s.Selector), yesOrNo(s.Accepted), yesOrNo(s.InForce), s.Reason)
+	accepted := yesOrNo(s.Accepted)
+	if !s.Accepted && s.Reason == traffic.Pending {
+		accepted = "not yet"
+	}
+	fmt.Fprintf(out, "selects %s; accepted: %s; in force: %s (%s)\n\n", selectorText(s.Selector), accepted, yesOrNo(s.InForce), s.Reason)
 	return writeProcesses(out, s.Subscribers)
 }

@@ -17,7 +17,7 @@ func TestPolicyStatus_PerProcess(t *testing.T) {
 	var out strings.Builder
 	err = policyStatus(t.Context(), &out, fakePlane{policy: &object, absent: "userservice-3"}, "limit", false)
 	const want = `limit: maxRequestsPerSecond: 50
-selects app.kubernetes.io/name=userservice; accepted: no; in force: no (Pending)
+selects app.kubernetes.io/name=userservice; accepted: not yet; in force: no (Pending)
 
 POD            FIELD                 VERDICT   WHY
 userservice-1  maxRequestsPerSecond  enforced  

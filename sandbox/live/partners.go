@@ -65,7 +65,7 @@ func (c *Cluster) IssuePartner(ctx context.Context, name, folder string, validFo
 		return files, remedy.Wrap(fmt.Errorf("writing the certificate of %s: %w", name, err), remedy.Flag("dir", "."))
 	}
 	// It is removed only if it is empty.
-	defer os.Remove(folder) //nolint:errcheck // it has the files
+	defer os.Remove(folder)
 	pair, err := c.NewPartner(ctx, name, validFor, renew)
 	if err != nil {
 		return files, err

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Summarize returns the report in one or two sentences for people: how the run ended, how many calls failed, from when on and for how long.
+// Summarize returns the report in one or two sentences for people: how the run ended, how many calls failed, from when on and for how long,
+// and which expectations failed.
 func (r Report) Summarize() string {
 	if r.Result == Planned {
 		return "PLANNED: nothing was touched."
@@ -41,5 +42,17 @@ func (r Report) Summarize() string {
 	if refused > 0 {
 		fmt.Fprintf(&b, " %d of the failed calls never left: their caller's own breaker or limit refused them.", refused)
 	}
+	if names := r.failedExpectations(); len(names) > 0 {
+		fmt.Fprintf(&b, " Not as expected: %s.", strings.Join(names, "; "))
+	}
 	return b.String()
+}
+
+func (r Report) failedExpectations() (names []string) {
+	for _, f := range r.Expectations {
+		if r.Result == Fail && f.Result == NotMet {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }

@@ -57,6 +57,9 @@ type Summary struct {
 	Created time.Time `json:"created"`
 }
 
+// Pending is the reason of a policy that the control plane has not read yet.
+const Pending = "Pending"
+
 // Summarize returns what is known of a policy from the object alone.
 func Summarize(p api.TrafficPolicy) Summary {
 	s := Summary{Name: p.Name, Selector: map[string]string{}, Enforcing: p.Status.Enforcing, Processes: p.Status.Subscribers, Created: p.CreationTimestamp.UTC()}
@@ -71,7 +74,7 @@ func Summarize(p api.TrafficPolicy) Summary {
 	s.Accepted, s.InForce = isTrue(accepted), isTrue(programmed)
 	switch {
 	case accepted == nil || programmed == nil:
-		s.Reason, s.Why = "Pending", "the control plane has not read it yet"
+		s.Reason, s.Why = Pending, "the control plane has not read it yet"
 	case !s.Accepted:
 		s.Reason, s.Why = accepted.Reason, accepted.Message
 	default:
