@@ -174,8 +174,8 @@ func fail(log *slog.Logger, w http.ResponseWriter, r *http.Request, err error) {
 	Problem(w, r, st)
 }
 
-// ofTheTransport matches the messages that grpc-go makes for a connection. They have addresses of pods and names of the cluster, which are not for partners.
-var ofTheTransport = regexp.MustCompile(`connection error|transport: |error reading from server|name resolver error|\bdial (tcp|unix)\b|\blookup `)
+// ofTheTransport matches the messages that grpc-go makes for a connection, or for the lack of one. They have addresses of pods and names of the cluster, which are not for partners.
+var ofTheTransport = regexp.MustCompile(`connection error|transport: |error reading from server|name resolver error|no children to pick from|produced zero addresses|\bdial (tcp|unix)\b|\blookup `)
 
 // statusOf returns the status of any error of a call.
 func statusOf(err error) *status.Status {
