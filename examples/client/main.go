@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log"
 	"os"
@@ -13,10 +14,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		log.Fatalln("usage: client HOST:PORT")
-	}
-	if err := run(context.Background(), os.Args[1]); err != nil {
+	flag.Parse()
+	if err := run(context.Background(), flag.Arg(0)); err != nil {
 		log.Fatalln("client:", err)
 	}
 }
