@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/grpc-sandbox/sandbox/internal/pause"
@@ -45,7 +46,7 @@ func StopRun(ctx context.Context, folders Folders, name string, stopping func(ho
 		return !held || now.PID != h.PID, nil
 	})
 	if err != nil {
-		return remedy.Wrap(fmt.Errorf("waiting for %s to clean up: %w", h, context.Cause(ctx)), remedy.Advice(fmt.Sprintf("kill -9 %d, then down again", h.PID)))
+		return remedy.Wrap(fmt.Errorf("waiting for %s to clean up: %w", h, context.Cause(ctx)), remedy.Advicef("%s, then %s", remedy.Shell("kill", "-9", strconv.Itoa(h.PID)), remedy.Command("down")))
 	}
 	return nil
 }

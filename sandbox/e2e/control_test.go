@@ -183,7 +183,7 @@ func TestControl_KilledDuringAPush(t *testing.T) {
 	}
 }
 
-// TestControl_APIServerKilled: while the API server is away, policies stay in force and no call fails. A change that is made afterwards reaches every process.
+// TestControl_APIServerKilled: no call fails while the API server is away, and a change that is made after its return reaches every process.
 func TestControl_APIServerKilled(t *testing.T) {
 	feature(t, "the API server killed under load", func(ctx context.Context, t *testing.T) {
 		c := open(ctx, t)

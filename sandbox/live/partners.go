@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,13 +62,13 @@ type PartnerFiles struct {
 func (c *Cluster) IssuePartner(ctx context.Context, name, folder string, validFor time.Duration, renew bool) (PartnerFiles, error) {
 	files := PartnerFiles{CertificateFile: filepath.Join(folder, "partner.crt"), KeyFile: filepath.Join(folder, "partner.key"),
 		RootsFile: filepath.Join(folder, "ca.crt"), ProtosFile: filepath.Join(folder, "services.protoset")}
-	if err := prepareFolder(folder); err != nil {
+	remove, err := prepareFolder(folder)
+	if err != nil {
 		return files, remedy.Wrap(fmt.Errorf("writing the certificate of %s: %w", name, err), remedy.Flag("dir", "."))
 	}
-	// It is removed only if it is empty.
-	defer os.Remove(folder)
 	pair, err := c.NewPartner(ctx, name, validFor, renew)
 	if err != nil {
+		remove()
 		return files, err
 	}
 	files.Certificate = pair.Issued
@@ -88,16 +89,28 @@ func (c *Cluster) IssuePartner(ctx context.Context, name, folder string, validFo
 	return files, nil
 }
 
-// prepareFolder creates a folder and finds out whether files can be written into it. Nobody would have the key of a certificate that cannot be written.
-func prepareFolder(folder string) error {
+// prepareFolder creates a folder if there is none, and finds out whether files can be written into it. Otherwise the control plane would issue a
+// certificate whose key is lost. remove removes a folder that prepareFolder has created.
+func prepareFolder(folder string) (remove func(), err error) {
+	_, err = os.Stat(folder)
+	created := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return err
+		return nil, err
+	}
+	remove = func() {
+		if created {
+			// It fails only if there are files in the folder, which are not ours.
+			_ = os.Remove(folder)
+		}
 	}
 	probe, err := os.CreateTemp(folder, ".writable-")
-	if err != nil {
-		return err
+	if err == nil {
+		err = errors.Join(probe.Close(), os.Remove(probe.Name()))
 	}
-	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+	if err != nil {
+		remove()
+	}
+	return remove, err
 }
 
 // PartnerPair is a certificate of a partner with its key, and the roots of the gateway.

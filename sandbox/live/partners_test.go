@@ -67,7 +67,7 @@ func TestPartnerError_SaysWhatToDo(t *testing.T) {
 	}
 }
 
-// Nobody would have the key of a certificate that was issued and not written.
+// A certificate that was issued and cannot be written is of no use: its key is lost.
 func TestIssuePartner_FolderIsCheckedFirst(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -76,4 +76,21 @@ func TestIssuePartner_FolderIsCheckedFirst(t *testing.T) {
 	// This cluster cannot issue anything.
 	_, err := new(Cluster).IssuePartner(t.Context(), "acme", filepath.Join(file, "acme"), 0, false)
 	fixture.WantError(t, err, "writing the certificate of acme: mkdir "+file+": not a directory")
+}
+
+func TestPrepareFolder_RemovesOnlyItsOwn(t *testing.T) {
+	users := t.TempDir()
+	for folder, stays := range map[string]bool{users: true, filepath.Join(users, "new"): false} {
+		remove, err := prepareFolder(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left, err := os.ReadDir(folder); folder != users && (err != nil || len(left) > 0) {
+			t.Errorf("%s has %v, %v", folder, left, err)
+		}
+		remove()
+		if _, err := os.Stat(folder); (err == nil) != stays {
+			t.Errorf("after a refusal, %s: %v", folder, err)
+		}
+	}
 }

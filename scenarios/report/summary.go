@@ -42,15 +42,15 @@ func (r Report) Summarize() string {
 	if refused > 0 {
 		fmt.Fprintf(&b, " %d of the failed calls never left: their caller's own breaker or limit refused them.", refused)
 	}
-	if names := r.failedExpectations(); len(names) > 0 {
+	if names := r.notMet(); r.Result == Fail && len(names) > 0 {
 		fmt.Fprintf(&b, " Not as expected: %s.", strings.Join(names, "; "))
 	}
 	return b.String()
 }
 
-func (r Report) failedExpectations() (names []string) {
+func (r Report) notMet() (names []string) {
 	for _, f := range r.Expectations {
-		if r.Result == Fail && f.Result == NotMet {
+		if f.Result == NotMet {
 			names = append(names, f.Name)
 		}
 	}

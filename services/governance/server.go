@@ -89,7 +89,7 @@ func Server(cfg ServerConfig) *grpc.Server {
 }
 
 // workers returns how many goroutines of a server serve one call after another. A call that finds all of them busy gets a goroutine of its own. The stack of
-// a new goroutine has to grow for each call, which takes as long as everything in this package together.
+// a new goroutine has to grow for each call, which takes about as long as everything in this package together.
 func workers() uint32 { return uint32(runtime.GOMAXPROCS(0)) + 1 } //nolint:gosec // a small number
 
 // governedServer is Server, and returns what governs its calls too.

@@ -5,41 +5,54 @@ import (
 
 	"github.com/grpc-sandbox/sandbox/services/control/compile"
 	"github.com/grpc-sandbox/sandbox/services/control/controlv1"
-	"github.com/grpc-sandbox/sandbox/services/governance/policyv1"
 )
 
 func TestJudge_Gateway(t *testing.T) {
-	// As the compiler hands it over: see compile.Value.
-	rates := func(rate float64) *policyv1.WorkloadRates {
-		bucket := &policyv1.RateLimit{Algorithm: &policyv1.RateLimit_TokenBucket{TokenBucket: &policyv1.TokenBucket{Rate: rate}}}
-		return &policyv1.WorkloadRates{Limits: []*policyv1.WorkloadRate{{Limit: bucket}}}
-	}
-	ten := 10.0
-	for _, c := range []struct {
-		name  string
-		value compile.Value
-		want  controlv1.Verdict
+	const e, a, i = controlv1.Verdict_VERDICT_ENFORCED, controlv1.Verdict_VERDICT_APPROXIMATED, controlv1.Verdict_VERDICT_IGNORED
+	for name, c := range map[string]struct {
+		policy string
+		field  string
+		side   compile.Side
+		want   controlv1.Verdict
 	}{
-		{"a limit of the workload", compile.Value{Side: compile.Server, Field: "maxRequestsPerSecond", Text: "50"}, controlv1.Verdict_VERDICT_ENFORCED},
-		{"a limit of less than one per minute", compile.Value{Side: compile.Server, Field: "maxRequestsPerSecond", Text: "0.000001"}, controlv1.Verdict_VERDICT_APPROXIMATED},
-		{"a limit of no whole number per minute", compile.Value{Side: compile.Server, Field: "maxRequestsPerSecond", Text: "0.02"}, controlv1.Verdict_VERDICT_APPROXIMATED},
-		{"a whole rate", compile.Value{Side: compile.Server, Field: "methods[0].rate", Part: rates(20)}, controlv1.Verdict_VERDICT_ENFORCED},
-		{"half a call per second", compile.Value{Side: compile.Server, Field: "methods[0].rate", Part: rates(0.5)}, controlv1.Verdict_VERDICT_ENFORCED},
-		{"no whole number per minute", compile.Value{Side: compile.Server, Field: "methods[0].rate", Part: rates(0.33)}, controlv1.Verdict_VERDICT_APPROXIMATED},
-		{"less than one per minute", compile.Value{Side: compile.Server, Field: "methods[0].rate", Part: rates(0.001)}, controlv1.Verdict_VERDICT_APPROXIMATED},
-		{"a bulkhead", compile.Value{Side: compile.Server, Field: "methods[0].bulkhead", Part: &policyv1.Bulkhead{MaxConcurrent: 1}}, controlv1.Verdict_VERDICT_ENFORCED},
-		{"an adaptive limit", compile.Value{Side: compile.Server, Field: "shed", Part: &policyv1.Shed{}}, controlv1.Verdict_VERDICT_IGNORED},
-		{"in shadow mode", compile.Value{Side: compile.Server, Field: "methods[0].rate", Part: rates(20), Shadow: true}, controlv1.Verdict_VERDICT_IGNORED},
-		{"for a share of the calls", compile.Value{Side: compile.Server, Field: "methods[0].rate", Part: rates(20), Percent: &ten}, controlv1.Verdict_VERDICT_IGNORED},
-		{"a retry of its own calls", compile.Value{Side: compile.Client, Field: "methods[0].retry", Part: &policyv1.Retry{MaxAttempts: 2}}, controlv1.Verdict_VERDICT_APPROXIMATED},
-		{"a fault in received calls", compile.Value{Side: compile.Server, Field: "fault", Object: compile.Object{Kind: compile.KindFault}}, controlv1.Verdict_VERDICT_IGNORED},
+		"a limit of the workload":               {"maxRequestsPerSecond: 50", "maxRequestsPerSecond", compile.Server, e},
+		"a limit of no whole number per minute": {"maxRequestsPerSecond: 0.02", "maxRequestsPerSecond", compile.Server, a},
+		"a limit of less than one per minute":   {"maxRequestsPerSecond: 0.000001", "maxRequestsPerSecond", compile.Server, a},
+		"a whole rate":                          {"methods: [{rate: {limits: [{limit: {tokenBucket: {rate: 20}}}]}}]", "methods[0].rate.limits", compile.Server, e},
+		"half a call per second":                {"methods: [{rate: {limits: [{limit: {tokenBucket: {rate: 0.5}}}]}}]", "methods[0].rate.limits", compile.Server, e},
+		"no whole number per minute":            {"methods: [{rate: {limits: [{limit: {tokenBucket: {rate: 0.33}}}]}}]", "methods[0].rate.limits", compile.Server, a},
+		"a leaky bucket of less than one":       {"methods: [{rate: {limits: [{limit: {leakyBucket: {rate: 0.001}}}]}}]", "methods[0].rate.limits", compile.Server, a},
+		"the second of two limits":              {"methods: [{rate: {limits: [{limit: {tokenBucket: {rate: 20}}}, {limit: {tokenBucket: {rate: 0.33}}}]}}]", "methods[0].rate.limits", compile.Server, a},
+		"a bulkhead":                            {"methods: [{bulkhead: {maxConcurrent: 1}}]", "methods[0].bulkhead.maxConcurrent", compile.Server, e},
+		"an adaptive limit":                     {"shed: {minLimit: 2}", "shed.minLimit", compile.Server, i},
+		"in shadow mode":                        {"shadow: true\nmethods: [{bulkhead: {maxConcurrent: 1}}]", "methods[0].bulkhead.maxConcurrent", compile.Server, i},
+		"for a share of the calls":              {"percent: 10\nmethods: [{bulkhead: {maxConcurrent: 1}}]", "methods[0].bulkhead.maxConcurrent", compile.Server, i},
+		"a retry of its own calls":              {"methods: [{retry: {idempotent: true, maxAttempts: 2}}]", "methods[0].retry.maxAttempts", compile.Client, a},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			for _, f := range Judge(NGINX, c.value) {
-				if f.GetVerdict() != c.want || f.GetVerdict() != controlv1.Verdict_VERDICT_ENFORCED && f.GetWhy() == "" {
-					t.Errorf("%s: %s, because %q", f.GetField(), f.GetVerdict(), f.GetWhy())
+		t.Run(name, func(t *testing.T) {
+			found := false
+			for _, v := range compile.New(withPolicy(t, world(), "p", c.policy)).For(compile.Process{Pod: world().Pods[1], Callees: []string{"users"}}).Values {
+				for _, f := range Judge(NGINX, v) {
+					if v.Side != c.side || f.GetField() != c.field {
+						continue
+					}
+					found = true
+					if f.GetVerdict() != c.want || (f.GetWhy() == "") != (c.want == e) {
+						t.Errorf("%s: %s, because %q, want %s", f.GetField(), f.GetVerdict(), f.GetWhy(), c.want)
+					}
 				}
 			}
+			if !found {
+				t.Errorf("no verdict on %s", c.field)
+			}
 		})
+	}
+}
+
+func TestJudge_GatewayInjectsNoFaults(t *testing.T) {
+	for _, f := range Judge(NGINX, compile.Value{Side: compile.Server, Field: "fault", Object: compile.Object{Kind: compile.KindFault}}) {
+		if f.GetVerdict() != controlv1.Verdict_VERDICT_IGNORED || f.GetWhy() == "" {
+			t.Errorf("%s: %s, because %q", f.GetField(), f.GetVerdict(), f.GetWhy())
+		}
 	}
 }
