@@ -189,7 +189,12 @@ func (u *up) createCluster(ctx context.Context, doing func(string), answers func
 		return nil
 	case u.standing == ours:
 		doing("starting the stopped node")
-		return u.cluster.Start(ctx)
+		at := time.Now()
+		restarted, err := u.cluster.Start(ctx)
+		if restarted {
+			u.restarted = at
+		}
+		return err
 	case u.standing == halfMade:
 		u.rec.note("cluster", "removing a cluster that an interrupted `up` left half made")
 	}
@@ -233,7 +238,7 @@ func (u *up) createCluster(ctx context.Context, doing func(string), answers func
 // nodeTimeout is how long to wait for a node to become ready.
 const nodeTimeout = 3 * time.Minute
 
-// connect waits until the API server answers. It writes the kubeconfig again if it was deleted or damaged.
+// connect waits until the API server answers and, if the node was started again, until what it says is not from before that. It writes the kubeconfig again if it was deleted or damaged.
 func (u *up) connect(ctx context.Context, _ func(string)) error {
 	var err error
 	if u.client, err = kube.Connect(u.cluster.Kubeconfig); err != nil {
@@ -245,7 +250,10 @@ func (u *up) connect(ctx context.Context, _ func(string)) error {
 			return err
 		}
 	}
-	return u.client.WaitForAPI(ctx, 2*time.Minute)
+	if err := u.client.WaitForAPI(ctx, 2*time.Minute); err != nil || u.restarted.IsZero() {
+		return err
+	}
+	return u.client.WaitForStatuses(ctx, u.restarted, 2*time.Minute)
 }
 
 // dropPageCache frees memory of the node. All images that were copied have been unpacked by then.

@@ -58,12 +58,14 @@ type up struct {
 	standing standing
 	// running is true if the node of a complete cluster runs.
 	running bool
-	cluster cluster.Cluster
-	store   *images.Store
-	prep    *images.Preparation
-	client  *kube.Client
-	loader  *loader
-	result  UpResult
+	// restarted is just before the node was started again; zero if it was not.
+	restarted time.Time
+	cluster   cluster.Cluster
+	store     *images.Store
+	prep      *images.Preparation
+	client    *kube.Client
+	loader    *loader
+	result    UpResult
 
 	// applying counts the releases that the first call needs and that are not applied yet.
 	applying atomic.Int32

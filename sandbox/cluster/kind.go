@@ -188,11 +188,12 @@ func said(err error) string {
 	return "\n" + strings.TrimSpace(string(run.Output))
 }
 
-// Start starts a node that was stopped or paused, or whose processes are gone. See runs.
-func (c Cluster) Start(ctx context.Context) error {
+// Start starts a node that was stopped or paused, or whose processes are gone. See runs. restarted means that its programs were started again, which
+// those of a paused node are not.
+func (c Cluster) Start(ctx context.Context) (restarted bool, err error) {
 	status, err := c.Engine.Run(ctx, "inspect", "--format", "{{.State.Status}}", c.Node())
 	if err != nil {
-		return err
+		return false, err
 	}
 	again := remedy.Advicef("%s, then %s", remedy.Command("down"), remedy.Command("up")).If("what is in the cluster may go")
 	verb, ended := "start", strings.TrimSpace(status) == "running"
@@ -204,13 +205,13 @@ func (c Cluster) Start(ctx context.Context) error {
 		_, _ = c.Engine.Run(ctx, "kill", c.Node())
 	}
 	if _, err = c.Engine.Run(ctx, verb, c.Node()); err != nil {
-		return remedy.Errorf(again, "starting the node again: %w", err)
+		return false, remedy.Errorf(again, "starting the node again: %w", err)
 	}
 	// Podman 4 does not notice, and then `start` does nothing.
 	if ended && !c.runs(ctx, c.Node(), 0) {
-		return remedy.Errorf(again, "%s calls the node running, but its processes are gone, and it cannot be started again", c.Engine.Name)
+		return false, remedy.Errorf(again, "%s calls the node running, but its processes are gone, and it cannot be started again", c.Engine.Name)
 	}
-	return nil
+	return verb == "start", nil
 }
 
 // Node returns the name of the node's container.

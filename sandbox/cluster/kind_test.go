@@ -55,8 +55,9 @@ func TestStart_FromEveryStatus(t *testing.T) {
 		"running": {"kill one-control-plane", "start one-control-plane", "exec one-control-plane true"},
 	} {
 		e, calls := fakeEngine(t, `case "$1" in inspect) echo `+status+`;; kill) exit 1;; esac`)
-		if err := (Cluster{Name: "one", Engine: e}).Start(t.Context()); err != nil {
-			t.Errorf("%s: %v", status, err)
+		restarted, err := Cluster{Name: "one", Engine: e}.Start(t.Context())
+		if err != nil || restarted != (status != "paused") {
+			t.Errorf("%s: restarted %t, %v", status, restarted, err)
 		}
 		if diff := cmp.Diff(want, calls()[1:]); diff != "" {
 			t.Errorf("a node that is %s (-want +got):\n%s", status, diff)
@@ -70,7 +71,7 @@ func TestStart_NodeIsLost(t *testing.T) {
 		`inspect) echo running;; exec) echo "stopped container" >&2; exit 255`:          "fakeengine calls the node running, but its processes are gone",
 	} {
 		e, _ := fakeEngine(t, `case "$1" in `+engine+`;; esac`)
-		err := (Cluster{Name: "one", Engine: e}).Start(t.Context())
+		_, err := Cluster{Name: "one", Engine: e}.Start(t.Context())
 		fixture.WantError(t, err, want)
 		if len(remedy.Of(err)) == 0 {
 			t.Errorf("%v has no remedy", err)
